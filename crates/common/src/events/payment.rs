@@ -1,0 +1,77 @@
+//! Events of payments, published by payments. Never a card datum or a client secret.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::changes;
+use crate::id::{OrderId, PaymentId, UserId};
+use crate::money::Money;
+use crate::timestamp::Timestamp;
+
+changes! {
+    /// What can happen to a payment.
+    PaymentChange of "payment" by "payments" with PaymentState {
+        Started = "started": "The buyer gave a payment method; the provider has yet to answer.",
+        ActionRequired = "actionRequired": "The buyer must pass 3-D Secure.",
+        Authorized = "authorized": "The amount is set aside on the card; nothing is charged yet.",
+        Captured = "captured": "The card was charged.",
+        Declined = "declined": "The card was declined or given up for another; nothing is charged.",
+        Failed = "failed": "The capture failed for good and the authorisation was cancelled; nothing is charged.",
+        Voided = "voided": "The authorisation was given back; nothing is charged.",
+    }
+}
+
+/// Where a payment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub enum PaymentStatus {
+    /// Submitted to the provider, whose answer is not known.
+    Authorizing,
+    /// The buyer must pass 3-D Secure.
+    RequiresAction,
+    /// The amount is set aside.
+    Authorized,
+    /// Charged; final.
+    Captured,
+    /// Not charged; another card may be tried; final.
+    Declined,
+    /// The capture failed and nothing is charged; final.
+    Failed,
+    /// The authorisation was given back; final.
+    Voided,
+}
+
+impl PaymentStatus {
+    /// Whether it changes no more.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Authorizing | Self::RequiresAction | Self::Authorized)
+    }
+}
+
+/// A payment as the other services know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentState {
+    /// The payment.
+    pub id: PaymentId,
+    /// What it pays for.
+    pub order_id: OrderId,
+    /// Who pays.
+    pub buyer_id: UserId,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// How much, in the order's currency.
+    pub amount: Money,
+    /// The payment provider: `stripe`.
+    pub provider: String,
+    /// The provider's id of it, once known.
+    pub provider_ref: Option<String>,
+    /// The provider's code, or `superseded`; with declined and failed.
+    pub decline_reason: Option<String>,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}

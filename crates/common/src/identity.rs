@@ -1,0 +1,183 @@
+//! Who asks: the access token's claims, its verification, and the extractors that handlers name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::SharedClock;
+use crate::error::Error;
+use crate::id::{SessionId, UserId};
+
+/// The `aud` of every access token.
+pub const AUDIENCE: &str = "ticketing";
+
+/// How far clocks of two machines may differ, in seconds.
+const LEEWAY: i64 = 5;
+
+/// What an access token says; times are seconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The user.
+    pub sub: UserId,
+    /// The session that the token belongs to.
+    pub sid: SessionId,
+    /// Issuer: the public address of the marketplace.
+    pub iss: String,
+    /// Audience: [`AUDIENCE`].
+    pub aud: String,
+    /// Issued at.
+    pub iat: i64,
+    /// Not valid before.
+    pub nbf: i64,
+    /// Not valid from this moment on.
+    pub exp: i64,
+}
+
+/// The names of the two cookies, which depend on how browsers reach us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CookieNames {
+    /// Holds the access token.
+    pub access: &'static str,
+    /// Holds the refresh token.
+    pub refresh: &'static str,
+    /// Whether the cookies are marked Secure.
+    pub secure: bool,
+}
+
+impl CookieNames {
+    /// `__Host-` and Secure when browsers come over https.
+    pub fn for_public_url(url: &str) -> Self {
+        if url.starts_with("https://") {
+            Self { access: "__Host-access", refresh: "__Host-refresh", secure: true }
+        } else {
+            Self { access: "access", refresh: "refresh", secure: false }
+        }
+    }
+}
+
+/// The value of a cookie that the request bears; the first when it is there twice.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// The public keys are not a usable JWK set.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidKeys {
+    /// Not JSON of the right shape.
+    #[error("not a JWK set: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// A key is not Ed25519, or is damaged.
+    #[error("key {0} is not a usable Ed25519 key")]
+    Key(String),
+    /// A key without a name cannot be chosen by a token.
+    #[error("a key has no kid")]
+    Unnamed,
+    /// Nothing could ever be verified.
+    #[error("the set holds no key")]
+    Empty,
+}
+
+/// Verifies access tokens by the public keys alone.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    keys: HashMap<String, DecodingKey>,
+    validation: Validation,
+    cookies: CookieNames,
+    clock: SharedClock,
+}
+
+impl Verifier {
+    /// A verifier for tokens that `issuer` (the public address) has signed with one of the keys in
+    /// this JWK set (JSON).
+    pub fn new(jwks: &str, issuer: &str, clock: SharedClock) -> Result<Self, InvalidKeys> {
+        let set: JwkSet = serde_json::from_str(jwks)?;
+        let mut keys = HashMap::new();
+        for jwk in &set.keys {
+            let kid = jwk.common.key_id.clone().ok_or(InvalidKeys::Unnamed)?;
+            let key = DecodingKey::from_jwk(jwk).map_err(|_| InvalidKeys::Key(kid.clone()))?;
+            if key.family() != jsonwebtoken::AlgorithmFamily::Ed {
+                return Err(InvalidKeys::Key(kid));
+            }
+            keys.insert(kid, key);
+        }
+        if keys.is_empty() {
+            return Err(InvalidKeys::Empty);
+        }
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+        // Times are compared below with our own clock, which a test can set.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let cookies = CookieNames::for_public_url(issuer);
+        Ok(Self(Arc::new(Inner { keys, validation, cookies, clock })))
+    }
+
+    /// The claims of a token that is ours and valid now; `None` counts as no token at all.
+    pub fn verify(&self, token: &str) -> Option<Claims> {
+        let kid = decode_header(token).ok()?.kid?;
+        let key = self.0.keys.get(&kid)?;
+        let claims = decode::<Claims>(token, key, &self.0.validation).ok()?.claims;
+        let now = self.0.clock.now().as_seconds();
+        (claims.nbf <= now + LEEWAY && now < claims.exp).then_some(claims)
+    }
+
+    /// The names of our cookies.
+    pub fn cookies(&self) -> CookieNames {
+        self.0.cookies
+    }
+
+    /// Who sent these headers, by their access cookie.
+    pub fn identify(&self, headers: &HeaderMap) -> Option<CurrentUser> {
+        let claims = self.verify(cookie(headers, self.0.cookies.access)?)?;
+        Some(CurrentUser { id: claims.sub, session: claims.sid })
+    }
+}
+
+/// The signed-in user. As a handler's argument: 401 for anyone else. `Option<CurrentUser>` lets all in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurrentUser {
+    /// The user.
+    pub id: UserId,
+    /// Their session on this device.
+    pub session: SessionId,
+}
+
+impl<S> FromRequestParts<S> for CurrentUser
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        Verifier::from_ref(state).identify(&parts.headers).ok_or_else(Error::signed_out)
+    }
+}
+
+impl<S> OptionalFromRequestParts<S> for CurrentUser
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Error> {
+        Ok(Verifier::from_ref(state).identify(&parts.headers))
+    }
+}

@@ -1,0 +1,51 @@
+//! The settings, each an environment variable and a command-line option.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use clap::Parser;
+
+/// A development server that stands in for Stripe.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "fakestripe", version, about)]
+pub struct Config {
+    /// Address to listen on
+    #[arg(long, env = "FAKESTRIPE_BIND", default_value = "127.0.0.1:12111")]
+    pub bind: SocketAddr,
+    /// Where events are delivered (plain http); unset or empty: nowhere
+    #[arg(long, env = "FAKESTRIPE_WEBHOOK_URL")]
+    pub webhook_url: Option<String>,
+    /// Signing secret of the deliveries; several, separated by commas, sign side by side
+    #[arg(long, env = "FAKESTRIPE_WEBHOOK_SECRET", default_value = "whsec_dev")]
+    pub webhook_secret: String,
+    /// How often a delivery is tried until it is answered with 2xx
+    #[arg(long, env = "FAKESTRIPE_WEBHOOK_ATTEMPTS", default_value_t = 12)]
+    pub webhook_attempts: u32,
+    /// Pause in milliseconds before the second try; doubles each time, up to 30 seconds
+    #[arg(long, env = "FAKESTRIPE_WEBHOOK_BACKOFF_MS", default_value_t = 500)]
+    pub webhook_backoff_ms: u64,
+    /// The one secret key that is accepted; unset or empty: any that begins with `sk_test_`
+    #[arg(long, env = "FAKESTRIPE_KEY")]
+    pub key: Option<String>,
+    /// Address of this server as browsers reach it, for 3-D Secure pages; unset: the Host header
+    #[arg(long, env = "FAKESTRIPE_PUBLIC_URL")]
+    pub public_url: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 12111)),
+            webhook_url: None,
+            webhook_secret: "whsec_dev".to_owned(),
+            webhook_attempts: 12,
+            webhook_backoff_ms: 500,
+            key: None,
+            public_url: None,
+        }
+    }
+}
+
+/// An unset and an empty variable mean the same.
+pub(crate) fn present(value: Option<&String>) -> Option<&str> {
+    value.map(|text| text.trim()).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,72 @@
+//! `POST /v1/payment_intents/{id}/capture`.
+
+use serde_json::Value;
+
+use crate::api::error::ApiError;
+use crate::api::params::Params;
+use crate::flows::{change, find, shown};
+use crate::objects::intent::{self, Status};
+use crate::world::{Caller, World};
+
+const PARAMS: [&str; 12] = [
+    "amount_details",
+    "amount_to_capture",
+    "application_fee_amount",
+    "expand",
+    "final_capture",
+    "hooks",
+    "metadata",
+    "payment_details",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_data",
+    "transfer_group",
+];
+
+pub(crate) fn capture(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
+    params.only(&PARAMS)?;
+    let wanted = params.integer("amount_to_capture")?;
+    if wanted.is_some_and(|amount| amount < 1) {
+        let message = "This value must be greater than or equal to 1.";
+        return Err(ApiError::parameter("amount_to_capture", message).code("parameter_invalid_integer"));
+    }
+    let intent = find(world, caller, id, None)?;
+    if intent.status == Status::Succeeded {
+        let message = "This PaymentIntent could not be captured because it has already been captured.";
+        return Err(ApiError::unexpected_state(message, intent::render(intent)));
+    }
+    if intent.status != Status::RequiresCapture {
+        let message = format!(
+            "This PaymentIntent could not be captured because it has a status of {}. Only a \
+             PaymentIntent with one of the following statuses may be captured: requires_capture.",
+            intent.status.name()
+        );
+        return Err(ApiError::unexpected_state(message, intent::render(intent)));
+    }
+    let amount = wanted.unwrap_or(intent.amount);
+    if amount > intent.amount {
+        let message = "The amount_to_capture must be less than or equal to the amount that can \
+                       be captured.";
+        return Err(ApiError::invalid(message)
+            .code("amount_too_large")
+            .param("amount_to_capture")
+            .with("payment_intent", intent::render(intent)));
+    }
+    let mut metadata = intent.metadata.clone();
+    params.metadata(&mut metadata)?;
+    let charge_id = intent.latest_charge.clone().unwrap_or_default();
+    if let Some(charge) = world.charges.get_mut(&charge_id) {
+        charge.captured = true;
+        charge.amount_captured = amount;
+        // What is not captured is let go, and counts as given back.
+        charge.amount_refunded = charge.amount - amount;
+    }
+    change(world, id, |intent| {
+        intent.status = Status::Succeeded;
+        intent.amount_received = amount;
+        intent.metadata = metadata;
+    })?;
+    world.emit_charge(caller, "charge.captured", &charge_id);
+    world.emit_intent(caller, "payment_intent.succeeded", id);
+    shown(world, id)
+}

@@ -1,0 +1,117 @@
+//! `POST /v1/payment_intents/{id}/confirm`.
+
+use serde_json::Value;
+
+use crate::api::error::ApiError;
+use crate::api::params::Params;
+use crate::flows::create::{CAPTURE_METHODS, shipping};
+use crate::flows::{attempt, change, find, payment_method, shown};
+use crate::objects::intent::{self, Status};
+use crate::world::{Caller, World};
+
+pub(crate) const PARAMS: [&str; 27] = [
+    "allowed_payment_method_types",
+    "amount_details",
+    "amount_to_confirm",
+    "capture_method",
+    "client_secret",
+    "confirmation_token",
+    "error_on_requires_action",
+    "excluded_payment_method_types",
+    "expand",
+    "expected_payment_method_type",
+    "hooks",
+    "key",
+    "mandate",
+    "mandate_data",
+    "metadata",
+    "off_session",
+    "payment_details",
+    "payment_method",
+    "payment_method_data",
+    "payment_method_options",
+    "payment_method_types",
+    "radar_options",
+    "receipt_email",
+    "return_url",
+    "setup_future_usage",
+    "shipping",
+    "use_stripe_sdk",
+];
+
+pub(crate) const NO_METHOD: &str = "You cannot confirm this PaymentIntent because it's missing a \
+    payment method. You can either update the PaymentIntent with a payment method and then confirm \
+    it again, or confirm it again directly with a payment method or ConfirmationToken.";
+
+/// How an attempt is to deal with a card that asks for 3-D Secure.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terms {
+    /// The buyer is not there: such a card is declined.
+    pub(crate) off_session: bool,
+    pub(crate) error_on_requires_action: bool,
+    /// Stripe.js shows the challenge itself, without leaving the page.
+    pub(crate) use_stripe_sdk: bool,
+}
+
+impl Terms {
+    pub(crate) fn read(params: &Params) -> Result<Self, ApiError> {
+        let off_session = match params.text("off_session") {
+            Some("one_off" | "recurring") => true,
+            _ => params.flag("off_session")?,
+        };
+        Ok(Self {
+            off_session,
+            error_on_requires_action: params.flag("error_on_requires_action")?,
+            use_stripe_sdk: params.flag("use_stripe_sdk")?,
+        })
+    }
+}
+
+pub(crate) fn confirm(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
+    params.only(&PARAMS)?;
+    let terms = Terms::read(params)?;
+    let capture_method = params.one_of("capture_method", &CAPTURE_METHODS)?;
+    let intent = find(world, caller, id, params.text("client_secret"))?;
+    match intent.status {
+        Status::Succeeded => {
+            let message = "You cannot confirm this PaymentIntent because it has already \
+                           succeeded after being previously confirmed.";
+            return Err(ApiError::unexpected_state(message, intent::render(intent)));
+        }
+        status if !status.is_open() => {
+            let message = format!(
+                "You cannot confirm this PaymentIntent because it has a status of {}. Only a \
+                 PaymentIntent with one of the following statuses may be confirmed: \
+                 requires_confirmation, requires_action, requires_payment_method.",
+                status.name()
+            );
+            return Err(ApiError::unexpected_state(message, intent::render(intent)));
+        }
+        _ => {}
+    }
+    let given = payment_method::take(world, params)?;
+    let shipping = shipping(params);
+    change(world, id, |intent| {
+        if let Some(method) = given {
+            intent.take_method(method);
+        }
+        if let Some(method) = capture_method {
+            intent.capture_method = method;
+        }
+        if let Some(url) = params.owned("return_url") {
+            intent.return_url = Some(url);
+        }
+        if let Some(email) = params.owned("receipt_email") {
+            intent.receipt_email = Some(email);
+        }
+        if !shipping.is_null() {
+            intent.shipping = shipping;
+        }
+    })?;
+    let intent = find(world, caller, id, params.text("client_secret"))?;
+    if intent.payment_method.is_none() {
+        return Err(ApiError::unexpected_state(NO_METHOD, intent::render(intent)));
+    }
+    attempt::attempt(world, caller, id, terms)?;
+    shown(world, id)
+}

@@ -1,0 +1,38 @@
+//! Starts the server and ends it on SIGTERM or Ctrl-C; all else is in the library.
+#![allow(clippy::print_stdout, reason = "a development server tells the terminal where it listens")]
+#![allow(clippy::disallowed_methods, reason = "stands outside the platform and its rules on clocks and tasks")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use fakestripe::{Config, serve_until};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Config::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fakestripe: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> Result<(), String> {
+    let bind = config.bind;
+    let listener =
+        TcpListener::bind(bind).await.map_err(|error| format!("FAKESTRIPE_BIND: cannot listen on {bind}: {error}"))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    println!("fakestripe listens on http://{address}");
+    serve_until(listener, config, async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    })
+    .await
+    .map_err(|error| error.to_string())
+}

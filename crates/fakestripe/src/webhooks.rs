@@ -1,0 +1,121 @@
+//! Deliveries: each event is posted, signed as Stripe signs, until it is answered with 2xx.
+
+use std::time::Duration;
+
+use hmac::{Hmac, Mac};
+use rand::Rng;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::api::millis;
+use crate::app::App;
+use crate::config::present;
+use crate::world::now;
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// Where events go, and what signs them.
+#[derive(Clone, Debug)]
+pub(crate) struct Hook {
+    url: Option<String>,
+    secrets: Vec<String>,
+}
+
+impl Hook {
+    /// `secrets` may be several, separated by commas.
+    pub(crate) fn new(url: Option<&String>, secrets: &str) -> Self {
+        let secrets = secrets.split(',').map(|secret| secret.trim().to_owned());
+        Self { url: present(url).map(str::to_owned), secrets: secrets.filter(|secret| !secret.is_empty()).collect() }
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// `t=…,v1=…`, one `v1` for each secret.
+    fn signature(&self, time: i64, body: &str) -> String {
+        let mut header = format!("t={time}");
+        for secret in &self.secrets {
+            // A key of any length is taken, so this cannot fail.
+            if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
+                mac.update(format!("{time}.{body}").as_bytes());
+                header.push_str(",v1=");
+                header.push_str(&hex::encode(mac.finalize().into_bytes()));
+            }
+        }
+        header
+    }
+}
+
+/// Starts the delivery of each event, in tasks of their own, as the faults have it.
+pub(crate) fn send(app: &App, events: Vec<Value>) {
+    if !app.hook().is_set() {
+        return;
+    }
+    for event in events {
+        let (lost, repeat, delay, jitter) = {
+            let mut faults = app.faults();
+            (faults.loses_event(), faults.webhook_repeat, faults.webhook_delay_ms, faults.webhook_jitter_ms)
+        };
+        if lost {
+            record(app, &event, 0, &json!("dropped"));
+            continue;
+        }
+        for _ in 0..=repeat {
+            let pause = delay + rand::rng().random_range(0..=jitter);
+            tokio::spawn(deliver(app.clone(), event.clone(), millis(pause)));
+        }
+    }
+}
+
+async fn deliver(app: App, event: Value, pause: Duration) {
+    tokio::time::sleep(pause).await;
+    let body = format!("{event:#}");
+    let mut backoff = millis(app.config().webhook_backoff_ms);
+    for attempt in 1..=app.config().webhook_attempts {
+        // Looked up anew each time: the address may have been changed since.
+        let hook = app.hook().clone();
+        let Some(url) = &hook.url else { return };
+        let time = now();
+        let sent = app
+            .http()
+            .post(url)
+            .timeout(ANSWER_WITHIN)
+            .header("content-type", "application/json; charset=utf-8")
+            .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
+            .header("stripe-signature", hook.signature(time, &body))
+            .body(body.clone())
+            .send()
+            .await;
+        match sent {
+            Ok(response) => {
+                record(&app, &event, attempt, &json!(response.status().as_u16()));
+                if response.status().is_success() {
+                    delivered(&app, &event);
+                    return;
+                }
+            }
+            Err(error) => record(&app, &event, attempt, &json!(error.to_string())),
+        }
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn delivered(app: &App, event: &Value) {
+    let id = event["id"].as_str().unwrap_or_default();
+    if let Some(event) = app.world().events.get_mut(id) {
+        event.pending = 0;
+    }
+}
+
+fn record(app: &App, event: &Value, attempt: u32, result: &Value) {
+    app.deliveries().push(json!({
+        "event": event["id"],
+        "type": event["type"],
+        "attempt": attempt,
+        "result": result,
+        "at": now(),
+    }));
+}

@@ -1,0 +1,99 @@
+//! The state: tables of what exists, the event log, ids and time. No HTTP in here.
+
+pub(crate) mod cards;
+pub(crate) mod expand;
+pub(crate) mod money;
+pub(crate) mod page;
+pub(crate) mod table;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use serde_json::Value;
+
+use crate::objects::charge::{self, Charge};
+use crate::objects::event::{self, Event};
+use crate::objects::intent::{self, Intent};
+use crate::objects::payment_method::{self, PaymentMethod};
+use crate::objects::refund::{self, Refund};
+use crate::world::table::Table;
+
+/// Everything that the server knows; one lock guards it, so each call is atomic.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) intents: Table<Intent>,
+    pub(crate) charges: Table<Charge>,
+    pub(crate) refunds: Table<Refund>,
+    pub(crate) methods: Table<PaymentMethod>,
+    pub(crate) events: Table<Event>,
+    /// Events that no webhook task has taken up yet.
+    pub(crate) unsent: Vec<Value>,
+    /// Whether a webhook is set: an event then begins with one pending delivery.
+    pub(crate) hooked: bool,
+}
+
+/// What a call brings along besides its parameters.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller {
+    pub(crate) request_id: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
+    /// Where browsers reach this server, without a slash at the end.
+    pub(crate) base_url: String,
+    /// Called from a page with the publishable key: the client secret is required.
+    pub(crate) publishable: bool,
+}
+
+impl World {
+    /// Appends an event about the object as it is now.
+    pub(crate) fn emit(&mut self, caller: &Caller, kind: &str, object: Value) {
+        let event = Event::new(caller, kind, object, self.hooked);
+        self.unsent.push(event::render(&event));
+        self.events.insert(event);
+    }
+
+    /// Appends an event about an intent.
+    pub(crate) fn emit_intent(&mut self, caller: &Caller, kind: &str, id: &str) {
+        if let Some(object) = self.intents.get(id).map(intent::render) {
+            self.emit(caller, kind, object);
+        }
+    }
+
+    /// Appends an event about a charge.
+    pub(crate) fn emit_charge(&mut self, caller: &Caller, kind: &str, id: &str) {
+        if let Some(object) = self.charge_json(id) {
+            self.emit(caller, kind, object);
+        }
+    }
+
+    /// A charge with its refunds in it.
+    pub(crate) fn charge_json(&self, id: &str) -> Option<Value> {
+        self.charges.get(id).map(|charge| charge::render(charge, &self.refunds))
+    }
+
+    /// Any object by its id, for `expand`.
+    pub(crate) fn object(&self, id: &str) -> Option<Value> {
+        match id.split('_').next()? {
+            "pi" => self.intents.get(id).map(intent::render),
+            "ch" => self.charge_json(id),
+            "re" => self.refunds.get(id).map(refund::render),
+            "pm" => self.methods.get(id).map(payment_method::render),
+            _ => None,
+        }
+    }
+}
+
+/// A fresh id such as `pi_3x…`.
+pub(crate) fn new_id(prefix: &str) -> String {
+    format!("{prefix}_{}", random(24))
+}
+
+/// Random letters and digits.
+pub(crate) fn random(length: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
+}

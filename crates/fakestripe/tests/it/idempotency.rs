@@ -1,0 +1,86 @@
+//! Idempotency keys: replays, refusals, and what is not kept.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::client::{Server, until};
+
+const INTENTS: &str = "/v1/payment_intents";
+const GOOD: [(&str, &str); 2] = [("amount", "500"), ("currency", "usd")];
+
+#[tokio::test]
+async fn the_first_answer_is_replayed() {
+    let server = Server::start().await;
+    let first = server.keyed("k", INTENTS, &GOOD).await;
+    let again = server.keyed("k", INTENTS, &GOOD).await;
+    assert_eq!(first.header("idempotency-key"), "k");
+    assert_eq!(first.header("original-request"), first.header("request-id"));
+    assert_eq!(first.header("idempotent-replayed"), "");
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.header("original-request"), first.header("request-id"));
+    assert_ne!(again.header("request-id"), first.header("request-id"));
+    assert_eq!(first.ok(), again.ok());
+    assert_eq!(server.events().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_declined_card_is_replayed() {
+    let server = Server::start().await;
+    let form =
+        [("amount", "500"), ("currency", "usd"), ("confirm", "true"), ("payment_method", "pm_card_chargeDeclined")];
+    let first = server.keyed("k", INTENTS, &form).await;
+    let again = server.keyed("k", INTENTS, &form).await;
+    assert_eq!((first.status, again.status), (402, 402));
+    assert_eq!(first.json, again.json);
+    assert_eq!(server.state().await["charges"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn other_parameters_or_another_address_are_refused() {
+    let server = Server::start().await;
+    server.keyed("k", INTENTS, &GOOD).await.ok();
+    let form = [("amount", "501"), ("currency", "usd")];
+    let other = server.keyed("k", INTENTS, &form).await;
+    assert_eq!(other.status, 400);
+    assert_eq!(other.error("type"), "idempotency_error");
+    let other = server.keyed("k", "/v1/refunds", &GOOD).await;
+    assert_eq!(other.error("type"), "idempotency_error");
+}
+
+#[tokio::test]
+async fn a_wrong_parameter_does_not_use_the_key_up() {
+    let server = Server::start().await;
+    let wrong = server.keyed("k", INTENTS, &[("amount", "500")]).await;
+    assert_eq!(wrong.status, 400);
+    server.keyed("k", INTENTS, &GOOD).await.ok();
+}
+
+#[tokio::test]
+async fn a_key_in_use_is_409() {
+    let server = Server::start().await;
+    let slow = json!({"latencyMs": 1500});
+    server.control(Method::PUT, "/_fake/faults", slow).await.ok();
+    let first = server.keyed("k", INTENTS, &GOOD);
+    let second = async {
+        until(|| async { server.state().await["idempotencyKeys"] == 1 }).await;
+        server.keyed("k", INTENTS, &GOOD).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(second.status, 409);
+    assert_eq!(second.error("code"), "idempotency_key_in_use");
+    first.ok();
+}
+
+#[tokio::test]
+async fn a_500_after_the_work_is_kept() {
+    let server = Server::start().await;
+    let fault = json!({"error500AfterWork": 1, "paths": ["/v1/payment_intents"]});
+    server.control(Method::PUT, "/_fake/faults", fault).await.ok();
+    let first = server.keyed("k", INTENTS, &GOOD).await;
+    let again = server.keyed("k", INTENTS, &GOOD).await;
+    assert_eq!((first.status, again.status), (500, 500));
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    let state = server.state().await;
+    assert_eq!(state["paymentIntents"].as_array().unwrap().len(), 1);
+    server.keyed("other", INTENTS, &GOOD).await.ok();
+}

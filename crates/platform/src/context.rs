@@ -1,0 +1,148 @@
+//! What a service is built from: its connections, its clock, its stores.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::jetstream;
+use common::clock::SharedClock;
+use common::events::{Change, State};
+use common::identity::Verifier;
+use mongodb::Database;
+use mongodb::bson::doc;
+use tokio::sync::mpsc;
+
+use crate::config::{Config, Keys};
+use crate::lifecycle::Tasks;
+use crate::mongo;
+use crate::outbox::relay::{Relay, Work};
+use crate::store::replica::Replica;
+use crate::store::{Aggregate, Store};
+use crate::stream::names::Names;
+
+/// The connections and shared parts of one service instance.
+#[derive(Clone)]
+pub struct Context {
+    /// The service's name, the `source` of its events.
+    pub service: &'static str,
+    /// What the service was told.
+    pub config: Config,
+    /// The clock.
+    pub clock: SharedClock,
+    /// The service's own database.
+    pub database: Database,
+    /// NATS; connects by itself, and again whenever it must.
+    pub nats: async_nats::Client,
+    /// Background tasks and the signal to end.
+    pub tasks: Tasks,
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) names: Names,
+    pub(crate) relay: Relay,
+    pub(crate) readiness: Readiness,
+}
+
+/// What is handed to [`crate::app::App`] beside the context: the relay's queue.
+pub struct Queue(pub(crate) mpsc::Receiver<Work>);
+
+impl Context {
+    /// Sets the connections up; none of them has to be there yet.
+    pub async fn new(
+        service: &'static str,
+        config: Config,
+        clock: SharedClock,
+        tasks: Tasks,
+    ) -> anyhow::Result<(Self, Queue)> {
+        let database = mongo::connect(service, &config).await?;
+        let nats = connect_nats(service, &config).await?;
+        let mut jetstream = jetstream::new(nats.clone());
+        jetstream.set_timeout(Duration::from_secs(5));
+        let names = Names::new(&config.nats_prefix);
+        let (relay, queue) = Relay::new();
+        let readiness = Readiness::new(database.clone());
+        let context = Self { service, config, clock, database, nats, tasks, jetstream, names, relay, readiness };
+        Ok((context, Queue(queue)))
+    }
+
+    /// The store of a kind of aggregate.
+    pub fn store<A: Aggregate>(&self) -> Store<A> {
+        let collection = self.database.collection(A::COLLECTION);
+        Store::new(collection, self.relay.clone(), Arc::clone(&self.clock), self.config.announce_after)
+    }
+
+    /// The replica of another service's entities: the collection `replica_<entity>`.
+    pub fn replica<S: State>(&self) -> Replica<S> {
+        Replica::new(self.database.collection(&format!("replica_{}", S::Change::ENTITY)))
+    }
+
+    /// Verifies access tokens by the configured public keys.
+    pub fn verifier(&self, keys: &Keys) -> anyhow::Result<Verifier> {
+        Verifier::new(&keys.jwks, &self.config.public_url, Arc::clone(&self.clock))
+            .with_context(|| format!("{}: JWKS is wrong", self.service))
+    }
+}
+
+async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<async_nats::Client> {
+    let mut options = async_nats::ConnectOptions::new()
+        .name(service)
+        .retry_on_initial_connect()
+        .connection_timeout(Duration::from_secs(2))
+        .ping_interval(Duration::from_secs(5))
+        .event_callback(|event| async move {
+            tracing::info!(event = %event, "NATS connection changed");
+        });
+    if let Some(path) = &config.nats_credentials {
+        options = options
+            .credentials_file(path)
+            .await
+            .with_context(|| format!("{service}: NATS_CREDENTIALS is wrong: {} can't be read", path.display()))?;
+    }
+    let servers: Vec<async_nats::ServerAddr> = config
+        .nats_url
+        .split(',')
+        .map(|url| url.trim().parse())
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("{service}: NATS_URL is wrong: must be like nats://host:4222"))?;
+    options.connect(servers).await.with_context(|| format!("{service}: NATS_URL is wrong"))
+}
+
+/// Whether the service can take requests.
+#[derive(Clone)]
+pub struct Readiness {
+    database: Database,
+    indexes: Arc<AtomicBool>,
+    draining: Arc<AtomicBool>,
+}
+
+impl Readiness {
+    fn new(database: Database) -> Self {
+        Self { database, indexes: Arc::default(), draining: Arc::default() }
+    }
+
+    pub(crate) fn indexes_stand(&self) -> bool {
+        self.indexes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_indexes_stand(&self) {
+        self.indexes.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn set_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Why the service is not ready, if it is not.
+    pub(crate) async fn check(&self) -> Result<(), &'static str> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err("shutting down");
+        }
+        if !self.indexes_stand() {
+            return Err("indexes are being built");
+        }
+        let ping = self.database.run_command(doc! { "ping": 1 });
+        match tokio::time::timeout(Duration::from_secs(2), ping).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err("the database does not answer"),
+        }
+    }
+}

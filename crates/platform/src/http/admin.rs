@@ -1,0 +1,57 @@
+//! The admin server: alive, ready, metrics, resync. On a port of its own that is not for the internet.
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use common::error::Error;
+use http::{StatusCode, header};
+use serde_json::json;
+
+use super::extract::Body;
+use crate::context::Readiness;
+use crate::outbox::Sources;
+use crate::outbox::resync::Wanted;
+use crate::telemetry;
+
+#[derive(Clone)]
+struct Admin {
+    readiness: Readiness,
+    sources: Sources,
+}
+
+/// The admin routes of a service.
+pub(crate) fn router(readiness: Readiness, sources: Sources) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/resync", post(resync))
+        .with_state(Admin { readiness, sources })
+}
+
+/// 200 when requests can be served: the database answers and the indexes stand.
+async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
+    match admin.readiness.check().await {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+    }
+}
+
+async fn metrics() -> impl IntoResponse {
+    let handle = telemetry::metrics_handle();
+    handle.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render())
+}
+
+/// Announces present states again: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
+async fn resync(State(admin): State<Admin>, Body(wanted): Body<Wanted>) -> Result<impl IntoResponse, Error> {
+    if !wanted.is_something() {
+        return Err(Error::field("all", "say what to announce: {\"all\": true}, {\"since\": time} or {\"ids\": […]}"));
+    }
+    let mut announced = serde_json::Map::new();
+    for source in admin.sources.iter() {
+        announced.insert(source.name().to_owned(), json!(source.resync(&wanted).await?));
+    }
+    Ok(Json(json!({ "announced": announced })))
+}

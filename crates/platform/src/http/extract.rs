@@ -1,0 +1,176 @@
+//! The extractors that handlers name: JSON bodies, path ids, queries, all with errors that name the field.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use common::error::Error;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::store::idempotency::Key;
+
+/// A JSON body.
+#[derive(Debug, Clone)]
+pub struct Body<T>(pub T);
+
+/// A JSON body that creates something, with the `Idempotency-Key` if there is one.
+#[derive(Debug, Clone)]
+pub struct Creation<T> {
+    /// The body.
+    pub body: T,
+    /// The key, with the hash of the body.
+    pub key: Option<Key>,
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let bytes = bytes(request, state).await?;
+        decode(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Creation<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let key = idempotency_key(request.headers())?;
+        let bytes = bytes(request, state).await?;
+        let body = decode(&bytes)?;
+        let key = key.map(|key| Key { key, hash: canonical_hash(&bytes) });
+        Ok(Self { body, key })
+    }
+}
+
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(Error::UnsupportedMediaType);
+    }
+    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
+        _ => Error::field("", "the body could not be read to its end"),
+    })
+}
+
+/// Reads JSON; a fault names the path of the field.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.inner().to_string();
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        let named = message
+            .split('`')
+            .nth(1)
+            .filter(|_| message.starts_with("missing field") || message.starts_with("unknown field"));
+        let field = match (path.as_str(), named) {
+            (".", Some(named)) => named.to_owned(),
+            (".", None) => String::new(),
+            // An unknown field's path ends in its own name.
+            (path, Some(named)) if path == named || path.ends_with(&format!(".{named}")) => path.to_owned(),
+            (path, Some(named)) => format!("{path}.{named}"),
+            (path, None) => path.to_owned(),
+        };
+        Error::field(field, message)
+    })?;
+    deserializer.end().map_err(|_| Error::field("", "there is something behind the JSON document"))?;
+    Ok(value)
+}
+
+/// The same JSON document has the same hash, whatever its white space and order of keys.
+fn canonical_hash(bytes: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    format!("{:x}", Sha256::digest(value.to_string()))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    key.map(|key| Some(key.to_owned()))
+        .ok_or_else(|| Error::field("Idempotency-Key", "must have 1 to 255 visible ASCII characters"))
+}
+
+/// The id in the path.
+#[derive(Debug, Clone, Copy)]
+pub struct Id<T>(pub T);
+
+impl<T, S> FromRequestParts<S> for Id<T>
+where
+    T: std::str::FromStr<Err = common::id::InvalidId> + Send,
+    S: Send + Sync,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let fault = || Error::field("id", common::id::InvalidId.to_string());
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await.map_err(|_| fault())?;
+        path.0.parse().map(Self).map_err(|_| fault())
+    }
+}
+
+/// The query string.
+#[derive(Debug, Clone)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        query.map(|query| Self(query.0)).map_err(|rejection| {
+            let text = rejection.body_text();
+            let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            match text.split_once(": ") {
+                Some((field, message)) => Error::field(field, message),
+                None => Error::field("query", text),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its decoding is of interest")]
+    struct Outer {
+        name: String,
+        inner: Inner,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its decoding is of interest")]
+    struct Inner {
+        amount: i64,
+    }
+
+    #[test]
+    fn a_bad_body_names_its_field() {
+        for (body, field) in [
+            (r#"{"inner":{"amount":1}}"#, "name"),
+            (r#"{"name":"x","inner":{}}"#, "inner.amount"),
+            (r#"{"name":"x","inner":{"amount":"1"}}"#, "inner.amount"),
+            (r#"{"name":"x","inner":{"amount":1,"more":2}}"#, "inner.more"),
+            (r#"{"name":"x","inner":{"amount":1},"more":2}"#, "more"),
+            (r#"{"name":1}"#, "name"),
+            ("{", ""),
+            ("[]x", ""),
+        ] {
+            let Err(Error::Invalid(errors)) = decode::<Outer>(body.as_bytes()) else { panic!("{body}") };
+            assert_eq!(errors[0].field, field, "{body}: {}", errors[0].message);
+        }
+    }
+
+    #[test]
+    fn the_hash_ignores_how_json_is_written() {
+        assert_eq!(canonical_hash(br#"{"a":1,"b":2}"#), canonical_hash(br#"{ "b": 2, "a": 1 }"#));
+        assert_ne!(canonical_hash(br#"{"a":1}"#), canonical_hash(br#"{"a":2}"#));
+    }
+}

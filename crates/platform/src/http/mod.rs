@@ -1,0 +1,11 @@
+//! The HTTP shell around a service's routes: one place for errors, limits, headers, logs and metrics.
+
+pub mod address;
+pub mod admin;
+pub mod cross_site;
+pub mod extract;
+pub mod observe;
+pub mod openapi;
+pub mod problems;
+pub mod shell;
+pub mod versions;

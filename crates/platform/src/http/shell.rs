@@ -1,0 +1,91 @@
+//! Puts the layers around a service's routes, in the order that makes every answer a proper one.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use common::error::Error;
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use super::problems::Pages;
+use super::{address, cross_site, observe, problems};
+use crate::config::Config;
+use crate::context::Readiness;
+
+/// The largest body that is read, in bytes.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// The rules of a shell.
+pub(crate) struct Rules {
+    pub(crate) public_origin: String,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) pages: Option<Pages>,
+    pub(crate) readiness: Readiness,
+    pub(crate) timeout: std::time::Duration,
+    /// Paths that other programs post to, which browsers' rules do not bind.
+    pub(crate) webhooks: &'static [&'static str],
+}
+
+impl Rules {
+    pub(crate) fn new(
+        config: &Config,
+        readiness: Readiness,
+        pages: Option<Pages>,
+        webhooks: &'static [&'static str],
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            public_origin: config.public_url.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            pages,
+            readiness,
+            timeout: config.request_timeout,
+            webhooks,
+        })
+    }
+}
+
+/// The routes within the shell.
+pub(crate) fn wrap(routes: Router, rules: Arc<Rules>) -> Router {
+    let header = |name: &'static str, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    routes
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        // The last layer is the outermost.
+        .layer(middleware::from_fn_with_state(Arc::clone(&rules), gate))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(Arc::clone(&rules), cross_site::refuse))
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            Error::internal_message(format!("panic: {}", text.unwrap_or_default())).into_response()
+        }))
+        .layer(middleware::from_fn_with_state(Arc::clone(&rules), problems::render))
+        .layer(header("x-content-type-options", "nosniff"))
+        .layer(header("referrer-policy", "strict-origin-when-cross-origin"))
+        .layer(header("x-frame-options", "DENY"))
+        .layer(header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"))
+        .layer(header("cache-control", "no-store"))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(observe::request))
+        .layer(middleware::from_fn_with_state(rules, address::resolve))
+}
+
+/// Refuses while the indexes that keep the promises do not stand, and ends what takes too long.
+async fn gate(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
+    if !rules.readiness.indexes_stand() {
+        return Error::Unavailable(None).into_response();
+    }
+    // A WebSocket's upgrade is answered at once; the stream itself outlives this.
+    match tokio::time::timeout(rules.timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::TimedOut.into_response(),
+    }
+}

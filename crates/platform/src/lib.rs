@@ -1,0 +1,17 @@
+//! Everything that touches the outside, written once for all services.
+//!
+//! In reading order: [`run()`](app::run) starts a service from its [`config`]; [`store`] holds aggregates and
+//! their outbox; [`outbox`] brings events to JetStream; [`stream`] brings them to handlers, which
+//! end in [`reconcile`]; [`http`] is the shell around a service's routes.
+
+pub mod app;
+pub mod config;
+pub mod context;
+pub mod http;
+pub mod lifecycle;
+pub mod mongo;
+pub mod outbox;
+pub mod reconcile;
+pub mod store;
+pub mod stream;
+pub mod telemetry;

@@ -1,0 +1,99 @@
+//! How a service lives and ends: named background tasks, SIGTERM, a deadline.
+//!
+//! # Why
+//! A background task that dies would leave a service that looks alive and does half its work; so its
+//! death ends the process, and the orchestrator starts a whole one.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The background tasks of one service instance.
+#[derive(Clone)]
+pub struct Tasks {
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    died: mpsc::Sender<&'static str>,
+}
+
+impl Tasks {
+    /// No tasks yet. The receiver yields the name of a task that ended before it was asked to.
+    pub fn new() -> (Self, mpsc::Receiver<&'static str>) {
+        let (died, deaths) = mpsc::channel(1);
+        (Self { stop: CancellationToken::new(), tracker: TaskTracker::new(), died }, deaths)
+    }
+
+    /// Is cancelled when the service should finish what it has in hand and end.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Runs a task until it ends by itself after [`Tasks::stop`]; any other end ends the process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns, and watches what it spawned")]
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (stop, died) = (self.stop.clone(), self.died.clone());
+        let watched = self.tracker.track_future(async move {
+            let task = tokio::spawn(task);
+            let end = task.await;
+            if let Err(error) = &end {
+                tracing::error!(task = name, error = %error, "background task panicked");
+            }
+            if !stop.is_cancelled() {
+                // A full channel means that another death was told already.
+                died.try_send(name).ok();
+            }
+        });
+        tokio::spawn(watched);
+    }
+
+    /// Runs a short piece of work that may end at any time, and is awaited when the service drains.
+    #[expect(clippy::disallowed_methods, reason = "tracked, so that draining waits for it")]
+    pub fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(self.tracker.track_future(work));
+    }
+
+    /// Asks every task to end and waits for them, at most `grace`. Whether all ended.
+    pub async fn drain(&self, grace: Duration) -> bool {
+        self.stop.cancel();
+        self.tracker.close();
+        tokio::time::timeout(grace, self.tracker.wait()).await.is_ok()
+    }
+
+    /// Waits out a pause between two rounds of work; false when the task should end instead.
+    pub async fn pause(&self, pause: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => true,
+            () = self.stop.cancelled() => false,
+        }
+    }
+}
+
+/// Ends when the process is asked to end, by SIGTERM or Ctrl-C.
+pub async fn asked_to_end() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// The pause spread by up to a fifth either way, so that instances do not act in step.
+pub fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.8..1.2))
+}
+
+/// How long to wait before attempt `attempt` (1 is the first repeat): doubling from 100 ms to 30 s, jittered.
+pub fn backoff(attempt: u32) -> Duration {
+    jittered(
+        Duration::from_millis(100)
+            .saturating_mul(1 << attempt.clamp(1, 9).saturating_sub(1))
+            .min(Duration::from_secs(30)),
+    )
+}

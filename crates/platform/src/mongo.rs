@@ -1,0 +1,51 @@
+//! The connection to the service's own database, and what its errors mean.
+
+use std::time::Duration;
+
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::{Client, Database};
+
+use crate::config::Config;
+
+/// A handle to the database; it connects when it is first used, and again whenever it must.
+pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<Database> {
+    let mut options = ClientOptions::parse(&config.mongodb_url)
+        .await
+        .map_err(|error| anyhow::anyhow!("{service}: MONGODB_URL is wrong: {}", error.kind))?;
+    options.app_name.get_or_insert_with(|| service.to_owned());
+    options.server_selection_timeout.get_or_insert(Duration::from_secs(2));
+    options.connect_timeout.get_or_insert(Duration::from_secs(2));
+    options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    let client = Client::with_options(options)?;
+    Ok(client.database(config.mongodb_database.as_deref().unwrap_or(service)))
+}
+
+/// The name of the unique index that refused a write, if that is what went wrong.
+pub fn duplicate(error: &Error) -> Option<String> {
+    let message = match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == 11000 => &write.message,
+        ErrorKind::Command(command) if command.code == 11000 => &command.message,
+        _ => return None,
+    };
+    let name = message.split("index: ").nth(1).and_then(|tail| tail.split_whitespace().next());
+    Some(name.unwrap_or_default().to_owned())
+}
+
+/// Whether the database is away, so that the same call may succeed later.
+pub fn is_away(error: &Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::ServerSelection { .. }
+        | ErrorKind::Io(_)
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::DnsResolve { .. } => true,
+        // Codes of a primary that steps down, starts up or shuts down.
+        ErrorKind::Command(command) => {
+            matches!(command.code, 6 | 7 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
+        }
+        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => {
+            matches!(concern.code, 64 | 91 | 189 | 11600 | 11602)
+        }
+        _ => false,
+    }
+}

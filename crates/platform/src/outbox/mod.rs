@@ -1,0 +1,58 @@
+//! From the outbox to the stream: the relay at once, the sweeper after a crash, announcements for
+//! what a stream lost.
+//!
+//! # Why
+//! MongoDB is the truth and the stream is transport. Everything here runs on every instance without
+//! a leader, because doing it twice is harmless: consumers go by the entity's version.
+
+pub mod announcer;
+pub mod relay;
+pub mod resync;
+pub mod sweeper;
+
+use std::sync::Arc;
+
+use common::timestamp::Timestamp;
+use futures::future::BoxFuture;
+
+use crate::store::error::StoreError;
+use crate::store::{Aggregate, Store};
+
+/// A store as the outbox's workers see it, whatever it holds.
+pub(crate) trait Source: Send + Sync {
+    /// The collection's name.
+    fn name(&self) -> &'static str;
+    /// Hands events that have waited since before `older` to the relay; how many.
+    fn sweep(&self, older: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Announces what is due; how many.
+    fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Announces what was asked for; how many.
+    fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// How many aggregates have unpublished events, and since when the oldest waits.
+    fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>>;
+}
+
+impl<A: Aggregate> Source for Store<A> {
+    fn name(&self) -> &'static str {
+        A::COLLECTION
+    }
+
+    fn sweep(&self, older: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.sweep_outbox(older))
+    }
+
+    fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.announce_what_is_due(now))
+    }
+
+    fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.announce_wanted(wanted))
+    }
+
+    fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>> {
+        Box::pin(self.outbox_backlog())
+    }
+}
+
+/// All stores of a service.
+pub(crate) type Sources = Arc<Vec<Arc<dyn Source>>>;

@@ -1,0 +1,158 @@
+//! The relay: woken by each write, publishes its event, then takes it out of the document's outbox.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::jetstream::message::PublishMessage;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use mongodb::Database;
+use mongodb::bson::doc;
+use mongodb::options::{Acknowledgment, WriteConcern};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::OutboxEvent;
+use crate::stream::names::Names;
+
+/// How many events wait for the relay at most; more are left to the sweeper.
+const QUEUE: usize = 8192;
+/// How many events are published, or taken out, at once.
+const BATCH: usize = 128;
+/// How many batches may wait for their acks at once.
+const BATCHES: usize = 4;
+
+/// An event with the document whose outbox holds it; announcements have none.
+pub(crate) struct Work {
+    origin: Option<Origin>,
+    event: OutboxEvent,
+}
+
+struct Origin {
+    collection: &'static str,
+    id: String,
+}
+
+/// Wakes the relay.
+#[derive(Clone)]
+pub struct Relay(mpsc::Sender<Work>);
+
+impl Relay {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Work>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), receiver)
+    }
+
+    /// Tells of an event that was stored. A full queue is no loss: the sweeper finds it.
+    pub(crate) fn wake(&self, collection: &'static str, id: String, event: OutboxEvent) {
+        self.0.try_send(Work { origin: Some(Origin { collection, id }), event }).ok();
+    }
+
+    /// Publishes without a change. A full queue is no loss: it will be announced again.
+    pub(crate) fn announce(&self, event: OutboxEvent) {
+        self.0.try_send(Work { origin: None, event }).ok();
+    }
+
+    /// Like [`Relay::announce`], but waits for room in the queue.
+    pub(crate) async fn announce_waiting(&self, event: OutboxEvent) {
+        self.0.send(Work { origin: None, event }).await.ok();
+    }
+
+    /// Whether there is room for another batch.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.capacity() > BATCH
+    }
+}
+
+/// Publishes events to the service's own stream.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) names: Names,
+    pub(crate) service: &'static str,
+}
+
+impl Publisher {
+    /// Publishes one event and waits until the stream has it.
+    #[expect(clippy::disallowed_methods, reason = "the one way for an event to leave")]
+    async fn publish(&self, event: &OutboxEvent) -> Result<(), async_nats::jetstream::context::PublishError> {
+        let mut message = PublishMessage::build()
+            .payload(event.payload.clone().into())
+            .message_id(&event.id)
+            .expected_stream(self.names.stream(self.service));
+        if let Some(traceparent) = &event.traceparent {
+            message = message.header("traceparent", traceparent.as_str());
+        }
+        self.jetstream.send_publish(self.names.subject(&event.kind), message).await?.await?;
+        Ok(())
+    }
+}
+
+/// Runs until `stop`, then publishes what is queued and ends.
+pub(crate) async fn run(
+    mut queue: mpsc::Receiver<Work>,
+    publisher: Publisher,
+    database: Database,
+    stop: CancellationToken,
+) {
+    let mut in_flight = FuturesUnordered::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            biased;
+            Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
+            received = queue.recv_many(&mut batch, BATCH), if in_flight.len() < BATCHES => {
+                if received == 0 {
+                    break;
+                }
+                in_flight.push(relay(std::mem::take(&mut batch), &publisher, &database));
+            }
+            () = stop.cancelled(), if queue.is_empty() && in_flight.is_empty() => break,
+        }
+    }
+}
+
+/// Publishes a batch and takes out of the outboxes what the stream acknowledged.
+async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) {
+    let published = futures::future::join_all(batch.iter().map(|work| publisher.publish(&work.event))).await;
+    let mut done: HashMap<&'static str, (Vec<&str>, Vec<&str>)> = HashMap::new();
+    let mut failed = None;
+    for (work, result) in batch.iter().zip(published) {
+        match (result, &work.origin) {
+            (Ok(()), Some(origin)) => {
+                let (ids, events) = done.entry(origin.collection).or_default();
+                ids.push(&origin.id);
+                events.push(&work.event.id);
+            }
+            (Ok(()), None) => {}
+            (Err(error), _) => failed = Some(error),
+        }
+    }
+    metrics::counter!("outbox_published_total").increment(batch.len() as u64);
+    if let Some(error) = failed {
+        metrics::counter!("outbox_publish_failures_total").increment(1);
+        tracing::warn!(error = %error, "events could not be published; they wait in the outbox");
+        // NATS is away: the sweeper comes back to these, so do not spin on the next ones.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    // No journal wait: a take-out that is lost means a repeat, which is harmless.
+    let concern = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
+    for (collection, (ids, events)) in done {
+        let update = doc! { "$pull": { "outbox": { "id": { "$in": events } } } };
+        let documents = database.collection::<mongodb::bson::Document>(collection);
+        let taken = documents.update_many(doc! { "_id": { "$in": ids } }, update).write_concern(concern.clone());
+        if let Err(error) = taken.await {
+            tracing::warn!(error = %error, collection, "published events stay in the outbox and will be repeated");
+        }
+    }
+}
+
+/// Events read from outboxes, put in the queue as if their writes had just happened.
+pub(crate) async fn requeue(relay: &Relay, collection: &'static str, id: &str, events: Vec<OutboxEvent>) {
+    for event in events {
+        let work = Work { origin: Some(Origin { collection, id: id.to_owned() }), event };
+        // Closed only when the service ends; the events stay in the outbox.
+        relay.0.send(work).await.ok();
+    }
+}

@@ -1,0 +1,338 @@
+//! The versioned store: one document per aggregate, its outbox inside, one atomic write per change.
+//!
+//! # Why
+//! State and events in one document means one write and no dual write: an event exists if and only
+//! if its change does. `{_id, version, state, outbox, announce, idempotency}`; the state is nested,
+//! so a field that a new state lacks is gone, and the platform's fields can't collide with it.
+
+pub mod error;
+pub mod idempotency;
+pub mod page;
+pub mod replica;
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use common::clock::SharedClock;
+use common::events::envelope::Envelope;
+use common::events::{Change, State};
+use common::timestamp::Timestamp;
+use futures::TryStreamExt;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::IndexOptions;
+use mongodb::{Collection, IndexModel};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::outbox::relay::Relay;
+use crate::store::error::StoreError;
+use crate::store::idempotency::{Claimed, Remembered};
+use crate::store::page::{Page, PageRequest};
+use crate::telemetry;
+
+/// What a store keeps: a service's own entity.
+pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
+    /// What others may know of it.
+    type State: State;
+    /// The collection's name.
+    const COLLECTION: &'static str;
+    /// The document's `_id`.
+    fn id(&self) -> String;
+    /// What its events carry.
+    fn state(&self) -> Self::State;
+    /// Whether it changes no more, so that one more announcement is enough.
+    fn is_final(&self) -> bool;
+}
+
+/// What happened to an aggregate.
+pub type ChangeOf<A> = <<A as Aggregate>::State as State>::Change;
+
+/// An aggregate at one of its versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versioned<A> {
+    /// 0 at creation, one more with each change.
+    pub version: u64,
+    /// The aggregate.
+    pub state: A,
+}
+
+impl<A> std::ops::Deref for Versioned<A> {
+    type Target = A;
+    fn deref(&self) -> &A {
+        &self.state
+    }
+}
+
+/// An event that is yet to be published, as it will be published.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OutboxEvent {
+    /// The event's id, `Nats-Msg-Id`.
+    pub id: String,
+    /// The event type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened.
+    pub time: Timestamp,
+    /// The CloudEvents document, fixed once and for all.
+    pub payload: String,
+    /// The trace that caused it.
+    pub traceparent: Option<String>,
+}
+
+/// When an aggregate's state will be announced again, and how often it was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Announce {
+    pub(crate) at: Timestamp,
+    pub(crate) count: u32,
+}
+
+/// The collection of one kind of aggregate.
+pub struct Store<A> {
+    collection: Collection<Document>,
+    relay: Relay,
+    clock: SharedClock,
+    announce_after: Duration,
+    kind: PhantomData<fn() -> A>,
+}
+
+impl<A> Clone for Store<A> {
+    fn clone(&self) -> Self {
+        Self {
+            collection: self.collection.clone(),
+            relay: self.relay.clone(),
+            clock: self.clock.clone(),
+            announce_after: self.announce_after,
+            kind: PhantomData,
+        }
+    }
+}
+
+/// Names of the indexes that every store has.
+pub const IDEMPOTENCY_INDEX: &str = "idempotency_v1";
+
+impl<A: Aggregate> Store<A> {
+    /// The store over this collection; [`crate::context::Context::store`] makes it.
+    pub(crate) fn new(
+        collection: Collection<Document>,
+        relay: Relay,
+        clock: SharedClock,
+        announce_after: Duration,
+    ) -> Self {
+        Self { collection, relay, clock, announce_after, kind: PhantomData }
+    }
+
+    /// The indexes that the platform itself needs.
+    pub(crate) fn own_indexes() -> Vec<IndexModel> {
+        let partial = |keys: Document, name: &str, unique: bool, filter: Document| {
+            let options =
+                IndexOptions::builder().name(name.to_owned()).unique(unique).partial_filter_expression(filter).build();
+            IndexModel::builder().keys(keys).options(options).build()
+        };
+        vec![
+            partial(doc! { "outbox.0.time": 1 }, "outbox_v1", false, doc! { "outbox.0.time": { "$exists": true } }),
+            partial(doc! { "announce.at": 1 }, "announce_v1", false, doc! { "announce.at": { "$exists": true } }),
+            partial(
+                doc! { "idempotency.user": 1, "idempotency.key": 1 },
+                IDEMPOTENCY_INDEX,
+                true,
+                doc! { "idempotency.key": { "$exists": true } },
+            ),
+        ]
+    }
+
+    /// The bare collection, for the outbox's workers.
+    pub(crate) fn collection(&self) -> &Collection<Document> {
+        &self.collection
+    }
+
+    pub(crate) fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    pub(crate) fn announce_after(&self) -> Duration {
+        self.announce_after
+    }
+
+    /// Stores a new aggregate at version 0 with its first event.
+    pub async fn insert(&self, state: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
+        self.insert_remembered(state, change, None).await
+    }
+
+    /// Like [`Store::insert`]; remembers the idempotency key with what will be answered to a replay.
+    pub async fn insert_remembered(
+        &self,
+        state: A,
+        change: ChangeOf<A>,
+        claimed: Option<Claimed>,
+    ) -> Result<Versioned<A>, StoreError> {
+        let id = state.id();
+        let event = self.event(&state, change, 0);
+        let mut document = doc! {
+            "_id": &id,
+            "version": 0_i64,
+            "state": bson(&state)?,
+            "outbox": [bson(&event)?],
+            "announce": bson(&Announce { at: self.clock.now().plus(self.announce_after), count: 0 })?,
+        };
+        if let Some(claimed) = claimed {
+            document.insert("idempotency", bson(&claimed)?);
+        }
+        self.collection.insert_one(document).await?;
+        self.relay.wake(A::COLLECTION, id, event);
+        Ok(Versioned { version: 0, state })
+    }
+
+    /// Replaces an aggregate that is still at the version that `current` was read at, with the event
+    /// of the change; [`StoreError::Stale`] when somebody was faster: load it and decide again.
+    pub async fn save(&self, current: &Versioned<A>, next: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
+        self.save_with(current, next, change, Document::new()).await
+    }
+
+    /// Like [`Store::save`]; also sets what will be answered to a replay of the key it was created with.
+    pub async fn save_answer(
+        &self,
+        current: &Versioned<A>,
+        next: A,
+        change: ChangeOf<A>,
+        answer: &impl Serialize,
+    ) -> Result<Versioned<A>, StoreError> {
+        let answer = serde_json::to_string(answer).map_err(StoreError::encoding)?;
+        // Only where a key was given: a path below an absent document would create it.
+        let keyed = self.collection.count_documents(doc! { "_id": next.id(), "idempotency.key": { "$exists": true } });
+        let extra = if keyed.await? > 0 {
+            doc! { "idempotency.answer": answer }
+        } else {
+            Document::new()
+        };
+        self.save_with(current, next, change, extra).await
+    }
+
+    /// Like [`Store::save`]; also forgets the key, so that the same request may be tried anew.
+    pub async fn save_forgetting(
+        &self,
+        current: &Versioned<A>,
+        next: A,
+        change: ChangeOf<A>,
+    ) -> Result<Versioned<A>, StoreError> {
+        self.write(current, next, change, Document::new(), doc! { "idempotency": "" }).await
+    }
+
+    async fn save_with(
+        &self,
+        current: &Versioned<A>,
+        next: A,
+        change: ChangeOf<A>,
+        set: Document,
+    ) -> Result<Versioned<A>, StoreError> {
+        self.write(current, next, change, set, Document::new()).await
+    }
+
+    async fn write(
+        &self,
+        current: &Versioned<A>,
+        next: A,
+        change: ChangeOf<A>,
+        mut set: Document,
+        unset: Document,
+    ) -> Result<Versioned<A>, StoreError> {
+        let id = next.id();
+        let version = current.version + 1;
+        let event = self.event(&next, change, version);
+        set.insert("version", as_i64(version));
+        set.insert("state", bson(&next)?);
+        set.insert("announce", bson(&Announce { at: self.clock.now().plus(self.announce_after), count: 0 })?);
+        let mut update = doc! { "$set": set, "$push": { "outbox": bson(&event)? } };
+        if !unset.is_empty() {
+            update.insert("$unset", unset);
+        }
+        let filter = doc! { "_id": &id, "version": as_i64(current.version) };
+        let result = self.collection.update_one(filter, update).await?;
+        if result.matched_count == 0 {
+            return Err(StoreError::Stale);
+        }
+        self.relay.wake(A::COLLECTION, id, event);
+        Ok(Versioned { version, state: next })
+    }
+
+    /// The event of a change, ready to be published.
+    fn event(&self, state: &A, change: ChangeOf<A>, version: u64) -> OutboxEvent {
+        outbox_event(&Envelope::new(change, state.id(), version, self.clock.now(), state.state()))
+    }
+
+    /// An announcement of the present state, ready to be published.
+    pub(crate) fn snapshot(&self, current: &Versioned<A>) -> OutboxEvent {
+        self.event(current, ChangeOf::<A>::SNAPSHOT, current.version)
+    }
+
+    /// Publishes the present state again, now and without a change: for a peer that missed an event.
+    /// A loss is repaired by the next announcement.
+    pub fn announce(&self, current: &Versioned<A>) {
+        self.relay.announce(self.snapshot(current));
+    }
+
+    /// The aggregate with this id.
+    pub async fn get(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
+        self.find_one(doc! { "_id": id.to_string() }).await
+    }
+
+    /// One aggregate that matches; fields of the aggregate are under `state.`.
+    pub async fn find_one(&self, filter: Document) -> Result<Option<Versioned<A>>, StoreError> {
+        Ok(self.typed().find_one(filter).projection(doc! { "version": 1, "state": 1 }).await?)
+    }
+
+    /// The aggregates that match, at most `limit`, in no order; fields are under `state.`.
+    pub async fn find(&self, filter: Document, limit: i64) -> Result<Vec<Versioned<A>>, StoreError> {
+        Ok(self
+            .typed()
+            .find(filter)
+            .projection(doc! { "version": 1, "state": 1 })
+            .limit(limit)
+            .await?
+            .try_collect()
+            .await?)
+    }
+
+    /// One page of those that match, newest first by id.
+    pub async fn page(&self, filter: Document, request: &PageRequest) -> Result<Page<Versioned<A>>, StoreError> {
+        let typed = self.typed();
+        let find = typed.find(request.narrow(filter)).projection(doc! { "version": 1, "state": 1 });
+        let found: Vec<Versioned<A>> =
+            find.sort(doc! { "_id": -1 }).limit(request.limit + 1).await?.try_collect().await?;
+        Ok(request.cut(found, |item| item.state.id()))
+    }
+
+    /// What was answered to the request that this key was first used with.
+    pub async fn remembered(&self, user: &str, key: &str) -> Result<Option<Remembered>, StoreError> {
+        let filter = doc! { "idempotency.user": user, "idempotency.key": key };
+        let found = self.collection.find_one(filter).projection(doc! { "idempotency": 1 }).await?;
+        let Some(document) = found else { return Ok(None) };
+        let id = document.get_str("_id").unwrap_or_default().to_owned();
+        let claimed = document.get("idempotency").cloned().unwrap_or(Bson::Null);
+        let claimed: Claimed = mongodb::bson::deserialize_from_bson(claimed).map_err(StoreError::encoding)?;
+        Ok(Some(Remembered { id, claimed }))
+    }
+
+    fn typed(&self) -> Collection<Versioned<A>> {
+        self.collection.clone_with_type()
+    }
+}
+
+/// The outbox's form of an event.
+pub(crate) fn outbox_event<D: State>(envelope: &Envelope<D>) -> OutboxEvent {
+    OutboxEvent {
+        id: envelope.id.to_string(),
+        kind: envelope.kind.clone(),
+        time: envelope.time,
+        // Our own types have string keys and no failing serialisers.
+        payload: serde_json::to_string(envelope).unwrap_or_default(),
+        traceparent: telemetry::traceparent(),
+    }
+}
+
+pub(crate) fn bson(value: &impl Serialize) -> Result<Bson, StoreError> {
+    mongodb::bson::serialize_to_bson(value).map_err(StoreError::encoding)
+}
+
+pub(crate) fn as_i64(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}

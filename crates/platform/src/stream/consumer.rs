@@ -1,0 +1,138 @@
+//! The durable consumer: fetches, hands to the handler, acknowledges after the write.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::{self, AckKind, Message};
+use futures::StreamExt;
+use tracing::Instrument;
+
+use super::dead_letter;
+use super::names::Names;
+use super::subscription::{Applied, Failure, Subscription};
+use crate::lifecycle::{self, Tasks};
+use crate::telemetry;
+
+/// How many messages of one subscription are handled at once.
+const CONCURRENCY: usize = 16;
+/// How long a message may be worked on before it is delivered again.
+const ACK_WAIT: Duration = Duration::from_secs(30);
+
+/// One subscription's consumer, shared by all instances of the service.
+pub(crate) struct Consumer {
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) names: Names,
+    pub(crate) service: &'static str,
+    pub(crate) subscription: Subscription,
+}
+
+impl Consumer {
+    /// Consumes until the service ends, waiting for the stream and for NATS as long as it takes.
+    pub(crate) async fn run(self, tasks: Tasks) {
+        let mut attempt = 0_u32;
+        while !tasks.stop().is_cancelled() {
+            match self.consume(&tasks, &mut attempt).await {
+                Ok(()) => {}
+                Err(error) => {
+                    attempt = attempt.saturating_add(1);
+                    tracing::warn!(entity = self.subscription.entity, attempt, error = %error, "can't consume yet");
+                }
+            }
+            if !tasks.pause(lifecycle::backoff(attempt.min(6))).await {
+                return;
+            }
+        }
+    }
+
+    async fn consume(&self, tasks: &Tasks, attempt: &mut u32) -> Result<(), async_nats::Error> {
+        let entity = self.subscription.entity;
+        let stream = self.jetstream.get_stream(self.names.stream(self.subscription.source)).await?;
+        let name = format!("{}-{entity}", self.service);
+        let config = pull::Config {
+            durable_name: Some(name.clone()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ACK_WAIT,
+            max_deliver: -1,
+            max_ack_pending: 4096,
+            filter_subject: self.names.subject(&format!("{entity}.*.v1")),
+            ..pull::Config::default()
+        };
+        let consumer: PullConsumer = stream.get_or_create_consumer(&name, config).await?;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(64)
+            .heartbeat(Duration::from_secs(5))
+            .expires(Duration::from_secs(30))
+            .messages()
+            .await?;
+        *attempt = 0;
+        let stop = tasks.stop().clone();
+        let mut failure = None;
+        messages
+            .take_until(stop.cancelled_owned())
+            .for_each_concurrent(CONCURRENCY, |message| {
+                let failed = match message {
+                    Ok(message) => Ok(self.take(message)),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = &failed {
+                    failure = Some(error.to_string());
+                }
+                async move {
+                    if let Ok(work) = failed {
+                        work.await;
+                    }
+                }
+            })
+            .await;
+        match failure {
+            Some(failure) => Err(failure.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Handles one message and answers the server.
+    async fn take(&self, message: Message) {
+        let (entity, subject) = (self.subscription.entity, message.subject.clone());
+        let delivered = message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(1));
+        let span = tracing::info_span!("event", subject = %subject, delivered);
+        if let Some(parent) = message.headers.as_ref().and_then(|headers| headers.get("traceparent")) {
+            telemetry::continue_trace(&span, parent.as_str());
+        }
+        async {
+            let outcome = self.subscription.handle(&message.payload).await;
+            let (name, answered) = match outcome {
+                Ok(applied) => {
+                    let name = if applied == Applied::Applied { "applied" } else { "stale" };
+                    (name, message.double_ack().await)
+                }
+                Err(Failure::Retry { after, cause }) => {
+                    let pause = after.unwrap_or_else(|| lifecycle::backoff(delivered));
+                    if after.is_none() {
+                        let source = std::error::Error::source(&cause).map(ToString::to_string);
+                        tracing::warn!(error = %cause, source, pause.ms = pause.as_millis(), "event put off");
+                    }
+                    ("retry", message.ack_with(AckKind::Nak(Some(pause))).await)
+                }
+                Err(Failure::Reject(reason)) => {
+                    tracing::error!(reason, "event rejected; it is kept as a dead letter");
+                    ("rejected", self.bury(&message, &reason).await)
+                }
+            };
+            metrics::counter!("events_handled_total", "entity" => entity, "outcome" => name).increment(1);
+            if let Err(error) = answered {
+                tracing::warn!(error = %error, "the event could not be acknowledged and will come again");
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn bury(&self, message: &Message, reason: &str) -> Result<(), async_nats::Error> {
+        let entity = self.subscription.entity;
+        dead_letter::keep(&self.jetstream, &self.names, self.service, entity, message, reason).await?;
+        metrics::counter!("dead_letters_total", "entity" => entity).increment(1);
+        message.ack_with(AckKind::Term).await
+    }
+}

@@ -1,0 +1,32 @@
+//! The names of streams, subjects and consumers, behind one prefix.
+
+/// Makes names with the configured prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names(String);
+
+impl Names {
+    /// Names that begin with `prefix`.
+    pub fn new(prefix: &str) -> Self {
+        Self(prefix.to_owned())
+    }
+
+    /// The stream of a publishing service: `ticketing-orders`.
+    pub fn stream(&self, service: &str) -> String {
+        format!("{}-{service}", self.0)
+    }
+
+    /// The subject of an event type, or of a pattern of them: `ticketing.order.created.v1`.
+    pub fn subject(&self, kind: &str) -> String {
+        format!("{}.{kind}", self.0)
+    }
+
+    /// The stream of dead letters.
+    pub fn dead_letter_stream(&self) -> String {
+        format!("{}-dead-letters", self.0)
+    }
+
+    /// The subject of a consumer's dead letters: `ticketing.dead-letter.tickets.order`.
+    pub fn dead_letter(&self, service: &str, entity: &str) -> String {
+        format!("{}.dead-letter.{service}.{entity}", self.0)
+    }
+}

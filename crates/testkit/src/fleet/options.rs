@@ -1,0 +1,52 @@
+//! What a fleet is to be like.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// `new` gives what tests want: free ports, one instance of each.
+#[derive(Debug, Clone)]
+pub struct FleetOptions {
+    /// The gateway's port; a free one unless given.
+    pub port: Option<u16>,
+    /// How many of each service.
+    pub instances: usize,
+    /// Where the services' programs are.
+    pub programs: PathBuf,
+    /// Data of the servers, keys.
+    pub data: PathBuf,
+    /// One file per process.
+    pub logs: PathBuf,
+    /// Set for every service, on top of our own environment and below the fleet's wiring.
+    pub env: BTreeMap<String, String>,
+    /// Where the description of the fleet is written.
+    pub fleet_file: Option<PathBuf>,
+}
+
+impl FleetOptions {
+    /// Everything below one folder, with the programs that were built beside the running one.
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            port: None,
+            instances: 1,
+            programs: programs_beside_us(),
+            data: folder.join("data"),
+            logs: folder.join("logs"),
+            env: BTreeMap::new(),
+            fleet_file: None,
+        }
+    }
+
+    /// Adds a variable for every service.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+}
+
+/// The folder of this profile's programs; tests live in `deps` below it.
+pub fn programs_beside_us() -> PathBuf {
+    let exe = std::env::current_exe().unwrap_or_default();
+    let folder = exe.parent().unwrap_or(Path::new("."));
+    if folder.ends_with("deps") { folder.parent().unwrap_or(folder).to_path_buf() } else { folder.to_path_buf() }
+}

@@ -1,0 +1,57 @@
+//! The environment that ties the fleet together.
+
+use std::collections::BTreeMap;
+
+use super::keys::Keys;
+use crate::servers::Servers;
+
+pub(super) struct Wiring<'a> {
+    pub(super) public_url: String,
+    pub(super) servers: &'a Servers,
+    pub(super) keys: &'a Keys,
+    pub(super) stripe_url: String,
+    /// From the options: below the wiring.
+    pub(super) extra: &'a BTreeMap<String, String>,
+}
+
+impl Wiring<'_> {
+    /// Everything but the addresses to listen on. `others` are the back ends that web calls.
+    pub(super) fn of(&self, service: &str, others: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut env = self.extra.clone();
+        if !env.contains_key("LOG") && std::env::var_os("LOG").is_none() {
+            env.insert("LOG".to_owned(), "info".to_owned());
+        }
+        if !env.contains_key("LOG_FORMAT") && std::env::var_os("LOG_FORMAT").is_none() {
+            env.insert("LOG_FORMAT".to_owned(), "json".to_owned());
+        }
+        let mut set = |name: &str, value: &str| env.insert(name.to_owned(), value.to_owned());
+        set("PUBLIC_URL", &self.public_url);
+        set("MONGODB_URL", &self.servers.mongodb.url());
+        set("MONGODB_DATABASE", service);
+        set("NATS_URL", &self.servers.nats.url());
+        set("NATS_PREFIX", "ticketing");
+        set("TRUSTED_PROXIES", "127.0.0.1,::1");
+        if service == "auth" {
+            set("JWT_PRIVATE_KEYS", &self.keys.jwt_private_keys);
+        } else {
+            set("JWKS", &self.keys.jwks);
+        }
+        match service {
+            "payments" => {
+                set("STRIPE_KEY", &self.keys.stripe_key);
+                set("STRIPE_URL", &self.stripe_url);
+                set("STRIPE_WEBHOOK_SECRETS", &self.keys.webhook_secret);
+            }
+            "expiration" => {
+                set("REDIS_URL", &self.servers.redis.url());
+            }
+            "web" => {
+                for (name, url) in others {
+                    set(&format!("{}_URL", name.to_uppercase()), url);
+                }
+            }
+            _ => {}
+        }
+        env
+    }
+}

@@ -1,0 +1,81 @@
+//! Ports on loopback that stay ours, also while the process behind one is restarted.
+//!
+//! # Why
+//! A port that the kernel hands out for `:0` can be handed to the next asker as soon as it is
+//! closed again. So ports come from below the range that the kernel gives to clients, and a lock
+//! file per port keeps parallel test processes apart.
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+use anyhow::{Context, Result, bail};
+
+const FIRST: u16 = 20_000;
+const LAST: u16 = 31_999;
+
+/// A port that no other process of this workspace will take while this value lives.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    _reservation: Option<File>,
+}
+
+impl Port {
+    /// A free one.
+    pub fn free() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("ticketing-ports-{}", nix::unistd::getuid()));
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        let span = u64::from(LAST - FIRST) + 1;
+        let start = RandomState::new().hash_one(std::process::id()) % span;
+        for step in 0..span {
+            let Ok(offset) = u16::try_from((start + step) % span) else { continue };
+            let number = FIRST + offset;
+            let Ok(reservation) = File::create(folder.join(number.to_string())) else { continue };
+            if reservation.try_lock().is_ok() && is_free(number) {
+                return Ok(Self { number, _reservation: Some(reservation) });
+            }
+        }
+        bail!("no port between {FIRST} and {LAST} is free on 127.0.0.1")
+    }
+
+    /// This very one; an error when something listens on it.
+    pub fn given(number: u16) -> Result<Self> {
+        if is_free(number) { Ok(Self { number, _reservation: None }) } else { bail!("port {number} is in use") }
+    }
+
+    /// `given` if there is one, else `free`.
+    pub fn given_or_free(number: Option<u16>) -> Result<Self> {
+        number.map_or_else(Self::free, Self::given)
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+/// Whether nothing listens on this port of 127.0.0.1, nor of `::1` where that exists.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+        && (!has_ipv6() || TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok())
+}
+
+/// Whether this machine has `::1`.
+pub fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_ports_differ_and_a_used_one_is_refused() {
+        let (one, two) = (Port::free().unwrap(), Port::free().unwrap());
+        assert_ne!(one.number(), two.number());
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, one.number())).unwrap();
+        let refusal = Port::given(one.number()).unwrap_err().to_string();
+        assert_eq!(refusal, format!("port {} is in use", one.number()));
+    }
+}

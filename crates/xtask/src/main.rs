@@ -1,0 +1,52 @@
+//! `cargo xtask`: starts the marketplace on this machine, and tests it.
+#![allow(clippy::print_stdout, reason = "a command line tool talks to its terminal")]
+#![allow(clippy::disallowed_methods, reason = "xtask reads the environment and starts processes")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
+
+mod cargo;
+mod demo;
+mod servers;
+mod signals;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs the marketplace on this machine, and its tests.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build and start everything, with demo data; Ctrl-C stops it.
+    Up(up::UpArgs),
+    /// Stop what `up` started.
+    Down,
+    /// Formatting, clippy and all tests, on real servers.
+    Test(test::TestArgs),
+    /// MongoDB, NATS and Redis for tests run by hand; stays until Ctrl-C.
+    Servers,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Up(args) => up::up(args).await,
+        Command::Down => up::detach::down().await,
+        Command::Test(args) => test::run(args).await,
+        Command::Servers => servers::run().await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

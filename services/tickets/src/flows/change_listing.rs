@@ -1,0 +1,38 @@
+//! The seller changes a listing: found, theirs, at the version they meant, then one step.
+
+use common::error::{Error, Refusal};
+use common::events::ticket::TicketChange;
+use common::id::{TicketId, UserId};
+use platform::http::versions::IfMatch;
+use platform::store::Versioned;
+use platform::store::error::StoreError;
+
+use super::reconcile_ticket::reconcile_ticket;
+use crate::domain::ticket::{Ticket, TicketError};
+use crate::state::State;
+
+/// Applies `change`, again if somebody was faster; the listing as the change left it.
+pub async fn change_listing(
+    state: &State,
+    id: TicketId,
+    seller: UserId,
+    when: &IfMatch,
+    change: impl Fn(Ticket) -> Result<(Ticket, TicketChange), TicketError> + Send + Sync,
+) -> Result<Versioned<Ticket>, Error> {
+    loop {
+        let ticket = state.tickets.get(id).await?.ok_or(Error::NotFound)?;
+        if ticket.seller_id != seller {
+            return Err(Error::Forbidden(Refusal::new("not-the-seller", "Only its seller can change a listing.")));
+        }
+        when.check(ticket.version)?;
+        let (next, what) = change(ticket.state.clone())?;
+        match state.tickets.save(&ticket, next, what).await {
+            Ok(changed) => {
+                reconcile_ticket(state, id).await?;
+                return Ok(changed);
+            }
+            Err(StoreError::Stale) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

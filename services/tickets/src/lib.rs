@@ -1,0 +1,31 @@
+//! The tickets service: listings, and whether each is available, reserved, sold or withdrawn.
+//!
+//! | owns | publishes | consumes |
+//! |---|---|---|
+//! | listings | `ticket.created` `ticket.updated` `ticket.reserved` `ticket.refused` `ticket.released` `ticket.sold` `ticket.withdrawn` | `order.*` |
+//!
+//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`flows`], [`routes`], [`events`].
+
+pub mod config;
+pub mod domain;
+pub mod events;
+pub mod flows;
+pub mod routes;
+pub mod state;
+pub mod store;
+
+use platform::app::App;
+use platform::context::Context;
+
+/// The service's name.
+pub const NAME: &str = "tickets";
+
+/// Puts the service together.
+pub fn build(config: config::Config, context: Context) -> anyhow::Result<App> {
+    let state = state::State::new(config, &context)?;
+    let (routes, openapi) = routes::table();
+    Ok(App::new(routes.with_state(state.clone()), openapi)
+        .store(&state.tickets, store::ticket_indexes())
+        .indexes("replica_order", store::order_indexes())
+        .subscribe(events::table(&state)))
+}

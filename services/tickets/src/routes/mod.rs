@@ -1,0 +1,27 @@
+//! The route table.
+
+mod create;
+mod list;
+mod listing;
+mod read;
+mod update;
+mod view;
+mod withdraw;
+
+use axum::Router;
+use platform::http::openapi;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::State;
+
+/// All routes, with the document that describes them.
+pub fn table() -> (Router<State>, OpenApi) {
+    let routes = OpenApiRouter::new().routes(routes!(create::create, list::list)).routes(routes!(
+        read::read,
+        update::update,
+        withdraw::withdraw
+    ));
+    openapi::mount(routes, "Tickets", "/api/tickets/openapi.json")
+}

@@ -1,0 +1,28 @@
+//! DELETE /api/tickets/{id}: the seller takes the ticket back.
+
+use axum::extract::State as Shared;
+use axum::response::IntoResponse;
+use common::error::Error;
+use common::id::TicketId;
+use common::identity::CurrentUser;
+use http::StatusCode;
+use platform::http::extract::Id;
+use platform::http::versions::{IfMatch, etag};
+
+use crate::flows::change_listing::change_listing;
+use crate::state::State;
+
+/// Withdraw a listing.
+#[utoipa::path(delete, path = "/api/tickets/{id}", tag = "tickets",
+    params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
+    responses((status = 204)))]
+pub(super) async fn withdraw(
+    Shared(state): Shared<State>,
+    user: CurrentUser,
+    Id(id): Id<TicketId>,
+    when: IfMatch,
+) -> Result<impl IntoResponse, Error> {
+    let now = state.clock.now();
+    let ticket = change_listing(&state, id, user.id, &when, |ticket| ticket.withdraw(now)).await?;
+    Ok((StatusCode::NO_CONTENT, etag(ticket.version)))
+}
