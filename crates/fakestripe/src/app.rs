@@ -34,7 +34,7 @@ impl App {
             keys: Mutex::default(),
             hook: Mutex::new(hook),
             deliveries: Mutex::default(),
-            http: reqwest::Client::new(),
+            http: direct(),
         }))
     }
 
@@ -65,6 +65,12 @@ impl App {
     pub(crate) fn deliveries(&self) -> MutexGuard<'_, Vec<Value>> {
         locked(&self.0.deliveries)
     }
+}
+
+/// No proxy and no redirects: a delivery goes where the settings say.
+fn direct() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.build().unwrap_or_default()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,12 +11,30 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Config::parse()).await {
+    let config = match Config::try_parse() {
+        Ok(config) => config,
+        Err(error) if error.use_stderr() => {
+            eprintln!("fakestripe: {}", one_line(&error.to_string()));
+            return ExitCode::from(2);
+        }
+        Err(help) => help.exit(),
+    };
+    match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fakestripe: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The first line of clap's error, led by the variable that it is about.
+fn one_line(error: &str) -> String {
+    let line = error.lines().next().unwrap_or_default();
+    let line = line.trim_start_matches("error: ");
+    match line.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
+        Some((name, _)) => format!("FAKESTRIPE_{name}: {line}"),
+        None => line.to_owned(),
     }
 }
 

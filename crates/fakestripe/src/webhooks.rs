@@ -63,7 +63,7 @@ pub(crate) fn send(app: &App, events: Vec<Value>) {
             continue;
         }
         for _ in 0..=repeat {
-            let pause = delay + rand::rng().random_range(0..=jitter);
+            let pause = delay.saturating_add(rand::rng().random_range(0..=jitter));
             tokio::spawn(deliver(app.clone(), event.clone(), millis(pause)));
         }
     }

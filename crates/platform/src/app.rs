@@ -201,7 +201,7 @@ pub struct Running {
 pub fn run<C, B>(service: &'static str, build: B) -> ExitCode
 where
     C: Args + FromArgMatches,
-    B: FnOnce(C, Context) -> anyhow::Result<App>,
+    B: FnOnce(C, &Context) -> anyhow::Result<App>,
 {
     let (platform, own) = match config::parse::<C>(service, std::env::args_os()) {
         Ok(parsed) => parsed,
@@ -244,14 +244,14 @@ fn tell(text: &str, good: bool) {
 
 async fn serve<C, B>(service: &'static str, config: config::Config, own: C, build: B) -> anyhow::Result<ExitCode>
 where
-    B: FnOnce(C, Context) -> anyhow::Result<App>,
+    B: FnOnce(C, &Context) -> anyhow::Result<App>,
 {
     let (tasks, mut deaths) = Tasks::new();
     let grace = config.shutdown_grace;
     let public = listen(service, "BIND", config.bind).await?;
     let administration = listen(service, "ADMIN_BIND", config.admin_bind).await?;
     let (context, queue) = Context::new(service, config, Arc::new(SystemClock), tasks.clone()).await?;
-    let running = build(own, context.clone())?.start(&context, queue);
+    let running = build(own, &context)?.start(&context, queue);
     let closing = tokio_util::sync::CancellationToken::new();
     let stop_requests = closing.clone();
     let server = axum::serve(public, running.public.into_make_service_with_connect_info::<SocketAddr>())

@@ -21,6 +21,7 @@ pub enum LogFormat {
 
 /// What every service is told.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub struct Config {
     /// Address of the public HTTP server.
     #[arg(long, env = "BIND", default_value = "0.0.0.0:3000")]
@@ -80,6 +81,7 @@ pub struct Config {
 
 /// The public keys by which a service that is not auth believes an access token.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub struct Keys {
     /// JWK set (JSON) of auth's public keys, as GET /api/users/jwks.json serves it.
     #[arg(long, env = "JWKS", value_parser = NonEmptyStringValueParser::new())]

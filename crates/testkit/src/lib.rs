@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods, reason = "this crate starts processes and reads the environment for a living")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
+#[cfg(feature = "app")]
+pub mod app;
 pub mod fleet;
 pub mod gateway;
 pub mod servers;

@@ -61,7 +61,7 @@ async fn steps(args: &TestArgs) -> Result<()> {
     if let Some(python) = python {
         env.insert("STRIPE_PYTHON".to_owned(), python.display().to_string());
     }
-    let outcome = nextest(args, &nextest, &env).await;
+    let outcome = run_nextest(args, &nextest, &env).await;
     if let Some((_, death)) = servers.each().into_iter().find_map(|(name, server)| Some((name, server.death()?))) {
         return Err(death.context("a server of this run"));
     }
@@ -95,11 +95,15 @@ fn nextest_program() -> Result<std::path::PathBuf> {
     if status.success() { Ok(program) } else { Err(missing) }
 }
 
-async fn nextest(args: &TestArgs, program: &Path, env: &BTreeMap<String, String>) -> Result<()> {
+async fn run_nextest(args: &TestArgs, program: &Path, env: &BTreeMap<String, String>) -> Result<()> {
     progress("Running", "cargo nextest");
-    let mut command = cargo(&["nextest", "run", "--workspace"]);
-    if args.fast {
-        command.args(["--exclude", "e2e"]);
+    let mut command = cargo(&["nextest", "run"]);
+    let some_packages = args.filters.iter().any(|word| word.starts_with("-p") || word.starts_with("--package"));
+    if !some_packages {
+        command.arg("--workspace");
+        if args.fast {
+            command.args(["--exclude", "e2e"]);
+        }
     }
     command.args(&args.filters).envs(env).env("PATH", path_with(program)?);
     run_cargo(command, "the tests").await

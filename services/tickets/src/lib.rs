@@ -21,8 +21,8 @@ use platform::context::Context;
 pub const NAME: &str = "tickets";
 
 /// Puts the service together.
-pub fn build(config: config::Config, context: Context) -> anyhow::Result<App> {
-    let state = state::State::new(config, &context)?;
+pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
+    let state = state::State::new(config, context)?;
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .store(&state.tickets, store::ticket_indexes())

@@ -6,7 +6,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::api::error::ApiError;
-use crate::api::params::Params;
 
 const MISSING: &str = "You did not provide an API key. You need to provide your API key in the \
     Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See \
@@ -24,10 +23,10 @@ pub(crate) enum Key {
     Publishable,
 }
 
-/// The key of a request; `accepted` is the one secret key, if only one is.
+/// The key of a request; `named` is one among the parameters, `accepted` the one secret key, if only one is.
 pub(crate) fn key(
     headers: &HeaderMap,
-    params: &Params,
+    named: Option<String>,
     accepted: Option<&str>,
     public_route: bool,
 ) -> Result<Key, ApiError> {
@@ -35,7 +34,7 @@ pub(crate) fn key(
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(credential)
-        .or_else(|| params.owned("key"))
+        .or(named)
         .filter(|key| !key.is_empty())
         .ok_or_else(|| ApiError::unauthorized(MISSING))?;
     if given.starts_with("pk_test_") {

@@ -102,11 +102,12 @@ impl Call {
                 Err(error) => return Outcome::fresh(error_answer(error, &self.request_id)),
             }
         }
-        // Frees the key if the work panics; after a proper end it does nothing.
-        let _freed = Freed(app, key.as_deref());
+        // Frees the key if the work panics.
+        let mut freed = Freed(app, key.as_deref());
         let (answer, kept) = self.work(app, &route, &params).await;
         if let Some(key) = &key {
             app.keys().end(key, kept.then(|| answer.clone()));
+            freed.1 = None;
         }
         let pause = app.faults().pause_after(&self.place());
         tokio::time::sleep(pause).await;
@@ -128,17 +129,18 @@ impl Call {
             let message = "The request body could not be read, or is too large.";
             ApiError::invalid(message).fleeting()
         })?;
-        let params = self.params(&body)?;
+        let params = self.params(&body);
         let accepted = present(app.config().key.as_ref());
         let headers = &self.parts.headers;
-        let key = auth::key(headers, &params, accepted, route.is_public())?;
+        let named = params.as_ref().ok().and_then(|params| params.owned("key"));
+        let key = auth::key(headers, named, accepted, route.is_public())?;
         self.caller.publishable = key == Key::Publishable;
         if app.faults().refuses(&self.place()) {
             let message = "Request rate limit exceeded. You can learn more about rate limits \
                            here https://stripe.com/docs/rate-limits.";
             return Err(ApiError::invalid(message).status(429).code("rate_limit").fleeting());
         }
-        Ok((route, params))
+        Ok((route, params?))
     }
 
     fn params(&self, body: &[u8]) -> Result<Params, ApiError> {
@@ -172,9 +174,10 @@ impl Call {
             (result, std::mem::take(&mut world.unsent))
         };
         webhooks::send(app, unsent);
-        let lost = app.faults().fails_after(&place);
+        // What was refused before the work began is no case of a lost answer.
+        let worked = result.as_ref().map_or_else(|error| error.kept, |_| true);
         match result {
-            _ if lost => {
+            _ if worked && app.faults().fails_after(&place) => {
                 let error = ApiError::server("An unknown error occurred");
                 (error_answer(error, &self.request_id), true)
             }

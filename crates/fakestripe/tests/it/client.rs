@@ -53,7 +53,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(fakestripe::serve(listener, config));
-        Self { url, http: reqwest::Client::new() }
+        Self { url, http: reqwest::Client::builder().no_proxy().build().unwrap() }
     }
 
     /// A call without a key.

@@ -9,6 +9,7 @@
 )]
 
 mod async_stripe;
+mod binary;
 mod client;
 mod errors;
 mod faults;

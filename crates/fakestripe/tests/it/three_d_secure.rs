@@ -55,7 +55,7 @@ async fn the_page_leads_back_to_the_shop() {
     let back = [("return_url", "http://shop.test/done?order=1")];
     let intent = server.pay(CARD, &back).await.ok();
     let url = intent["next_action"]["redirect_to_url"]["url"].as_str().unwrap();
-    let http = reqwest::Client::builder().redirect(redirect::Policy::none());
+    let http = reqwest::Client::builder().no_proxy().redirect(redirect::Policy::none());
     let http = http.build().unwrap();
     let page = http.get(url).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("value=\"succeed\"") && page.contains("value=\"fail\""));

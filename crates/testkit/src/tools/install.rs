@@ -31,7 +31,8 @@ pub(super) fn pinned(spec: &Spec) -> Result<PathBuf> {
         return Ok(binary);
     }
     progress("Installing", &format!("{} into .tools/", requirement.folder));
-    let scratch = tools_dir().join(format!("unfinished-{}-{}", spec.binary, std::process::id()));
+    let scratch = tools_dir().join("unfinished");
+    let _ = fs::remove_dir_all(&scratch);
     let result = prepare(spec, &requirement.line, &scratch).and_then(|()| {
         // What an interrupted removal or an older layout left here is in the way of the rename.
         let _ = fs::remove_dir_all(&home);

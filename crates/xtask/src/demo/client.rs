@@ -59,11 +59,12 @@ impl Session {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let body = self.get(path).await?.expect(200)?;
-            if body["status"] == status {
+            let now = text(&body, "status")?;
+            if now == status {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("{path} is still {} and not {status}", body["status"]);
+                bail!("{path} is still {now} and not {status}");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -94,5 +95,5 @@ impl Answer {
 
 /// The text in a field.
 pub(super) fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
-    value[field].as_str().with_context(|| format!("no {field} in {value}"))
+    value.get(field).and_then(Value::as_str).with_context(|| format!("no {field} in {value}"))
 }

@@ -64,7 +64,7 @@ pub(crate) fn is_loaded(data: &Path) -> bool {
 pub(crate) async fn load_if_empty(base: &str, data: &Path) -> Result<()> {
     let visitor = Session::new(base)?;
     let first_page = visitor.get("/api/tickets?limit=1").await?.expect(200)?;
-    if first_page["items"].as_array().is_none_or(|items| !items.is_empty()) {
+    if first_page.get("items").and_then(|items| items.as_array()).is_none_or(|items| !items.is_empty()) {
         return Ok(());
     }
     progress("Loading", &format!("demo data: {} people", PEOPLE.len()));

@@ -1,7 +1,7 @@
 //! `up --detach` and `down`: the fleet in the background.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -64,7 +64,6 @@ async fn give_up(child: &mut Child) -> Result<()> {
 /// Copies what was added to the log since the last time.
 fn relay(log: &mut File) -> Result<()> {
     let mut added = Vec::new();
-    log.seek(SeekFrom::Current(0))?;
     log.read_to_end(&mut added)?;
     std::io::stdout().write_all(&added)?;
     Ok(std::io::stdout().flush()?)

@@ -20,6 +20,7 @@ use crate::signals::StopSignals;
 use crate::{cargo, demo};
 
 /// Starts everything; Ctrl-C stops it.
+#[allow(clippy::struct_excessive_bools, reason = "each one is a flag of the command line")]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpArgs {
     /// The gateway's port.
@@ -59,8 +60,8 @@ pub(crate) async fn up(args: UpArgs) -> Result<()> {
     let mut stop = StopSignals::install()?;
     fs::create_dir_all(home()).with_context(|| format!("creating {}", home().display()))?;
     if args.background {
-        // Of no terminal any more: closing it does not concern us.
-        nix::unistd::setsid().context("leaving the terminal")?;
+        // Of no terminal any more: closing it does not concern us. (Fails where that is so already.)
+        let _ = nix::unistd::setsid();
     }
     if args.detach {
         lock::refuse_if_running()?;
@@ -112,8 +113,9 @@ async fn serve(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
     };
     progress("Ready", &format!("all services, after {:.1} s", begun.elapsed().as_secs_f32()));
     if !args.no_demo {
+        let (url, data) = (fleet.url(), data());
         let loaded = tokio::select! {
-            loaded = demo::load_if_empty(&fleet.url(), &data()) => loaded,
+            loaded = demo::load_if_empty(&url, &data) => loaded,
             death = fleet.death() => return Err(death),
             () = stop.wait() => return stop_all(fleet).await,
         };

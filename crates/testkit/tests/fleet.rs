@@ -1,0 +1,170 @@
+//! The fleet on real servers, with small stand-ins for the services: how it starts, what it tells,
+//! and that nothing is left of it.
+#![allow(clippy::disallowed_methods, reason = "a test of processes and sockets")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::fleet::options::FleetOptions;
+use testkit::fleet::{Fleet, SERVICES};
+use testkit::servers::scratch::Scratch;
+
+/// Listens where it is told to, is ready, and writes its environment down.
+const STAND_IN: &str = r#"
+import http.server, json, os, sys, threading
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(dict(os.environ)).encode())
+    def log_message(self, *args):
+        pass
+def serve(address):
+    host, port = address.rsplit(":", 1)
+    http.server.ThreadingHTTPServer((host, int(port)), Answer).serve_forever()
+if "ADMIN_BIND" in os.environ:
+    threading.Thread(target=serve, args=[os.environ["ADMIN_BIND"]], daemon=True).start()
+serve(os.environ.get("BIND") or os.environ["FAKESTRIPE_BIND"])
+"#;
+
+fn program(folder: &Path, name: &str, script: &str) {
+    fs::create_dir_all(folder).unwrap();
+    let file = folder.join(name);
+    fs::write(&file, script).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn options(scratch: &Scratch) -> FleetOptions {
+    let mut options =
+        FleetOptions::new(scratch.path()).env("ORDER_TTL", "6s").env("MONGODB_URL", "mongodb://elsewhere");
+    options.programs = scratch.path().join("programs");
+    options.fleet_file = Some(scratch.path().join("fleet.json"));
+    for name in SERVICES.into_iter().chain(["fakestripe"]) {
+        program(&options.programs, name, &format!("#!/bin/sh\nexec python3 -c '{STAND_IN}'\n"));
+    }
+    options
+}
+
+fn pids(fleet_file: &Path) -> Vec<u64> {
+    fn collect(value: &Value, into: &mut Vec<u64>) {
+        match value {
+            Value::Object(fields) => {
+                into.extend(fields.get("pid").and_then(Value::as_u64));
+                fields.values().for_each(|value| collect(value, into));
+            }
+            Value::Array(items) => items.iter().for_each(|value| collect(value, into)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(&serde_json::from_slice(&fs::read(fleet_file).unwrap()).unwrap(), &mut found);
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn alive(pid: u64) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+async fn environment(url: &str) -> Value {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn two_of_each_start_are_described_and_leave_nothing_behind() {
+    let scratch = Scratch::new("fleet-two").unwrap();
+    let mut options = options(&scratch);
+    options.instances = 2;
+    let file = options.fleet_file.clone().unwrap();
+    let fleet = Fleet::start(&options).await.unwrap();
+
+    let description = fleet.description();
+    assert_eq!(description["publicUrl"], fleet.public_url());
+    for name in SERVICES {
+        let service = &description["services"][name];
+        assert_eq!(service["pid"], fleet.service(name).unwrap().pid());
+        assert_eq!(service["instances"][0]["url"], service["url"]);
+        assert_eq!(service["instances"].as_array().unwrap().len(), 2);
+        let env = environment(service["url"].as_str().unwrap()).await;
+        assert_eq!(env["PUBLIC_URL"], fleet.public_url());
+        assert_eq!(env["ORDER_TTL"], "6s");
+        assert_eq!(env["MONGODB_URL"], fleet.servers().mongodb.url(), "the wiring goes before what the user has set");
+        assert_eq!(env["MONGODB_DATABASE"], name);
+        assert_eq!(env.get("JWT_PRIVATE_KEYS").is_some(), name == "auth");
+        assert_eq!(env.get("JWKS").is_some(), name != "auth");
+        assert_eq!(env.get("STRIPE_WEBHOOK_SECRETS").is_some(), name == "payments");
+        assert_eq!(env.get("REDIS_URL").is_some(), name == "expiration");
+        assert_eq!(env.get("ORDERS_URL").is_some(), name == "web");
+    }
+    let all = pids(&file);
+    assert_eq!(all.len(), 2 * SERVICES.len() + 5);
+    assert!(all.iter().all(|pid| alive(*pid)));
+
+    // Ended on purpose is no death; it comes back on its port, with its data.
+    let orders = &fleet.instances("orders")[1];
+    assert_eq!(orders.name(), "orders-2");
+    let (url, pid) = (orders.url(), orders.pid());
+    orders.kill().unwrap();
+    fleet.servers().mongodb.kill().unwrap();
+    fleet.servers().nats.kill().unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(500), fleet.death()).await.is_err());
+    fleet.servers().mongodb.start_again().await.unwrap();
+    fleet.servers().nats.start_again().await.unwrap();
+    orders.start_again().await.unwrap();
+    assert!(orders.url() == url && orders.pid() != pid);
+    fleet.write_fleet_file().unwrap();
+
+    let all = pids(&file);
+    fleet.stop().await.unwrap();
+    assert!(!file.exists());
+    assert_eq!(all.into_iter().filter(|pid| alive(*pid)).count(), 0);
+}
+
+#[tokio::test]
+async fn a_death_is_told_with_its_log_and_a_drop_kills_the_rest() {
+    let scratch = Scratch::new("fleet-death").unwrap();
+    let options = options(&scratch);
+    let fleet = Fleet::start(&options).await.unwrap();
+    let all = pids(&options.fleet_file.clone().unwrap());
+    fleet.service("tickets").unwrap().signal(nix::sys::signal::Signal::SIGKILL);
+    let told = tokio::time::timeout(Duration::from_secs(10), fleet.death()).await.unwrap().to_string();
+    assert!(told.starts_with("tickets ended (signal: 9 (SIGKILL))"), "{told}");
+    drop(fleet);
+    assert_eq!(all.into_iter().filter(|pid| alive(*pid)).count(), 0);
+
+    // The same data again, on other ports.
+    let again = Fleet::start(&options).await.unwrap();
+    again.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_wrong_at_the_start_is_one_clear_line() {
+    let scratch = Scratch::new("fleet-wrong").unwrap();
+    let mut options = options(&scratch);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    options.port = Some(port);
+    let refusal = Fleet::start(&options).await.unwrap_err().to_string();
+    assert_eq!(refusal, format!("port {port} is in use"));
+
+    options.port = None;
+    program(&options.programs, "payments", "#!/bin/sh\necho 'payments: STRIPE_URL must be an address' >&2\nexit 2\n");
+    let refusal = Fleet::start(&options).await.unwrap_err().to_string();
+    assert!(refusal.starts_with("payments ended (exit status: 2); its log "), "{refusal}");
+    assert!(refusal.ends_with("\n    payments: STRIPE_URL must be an address"), "{refusal}");
+
+    fs::remove_file(options.programs.join("web")).unwrap();
+    let refusal = Fleet::start(&options).await.unwrap_err().to_string();
+    assert!(refusal.ends_with("programs/web is not built"), "{refusal}");
+}

@@ -1,0 +1,5 @@
+//! The tickets service on real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod listings;
+mod support;
