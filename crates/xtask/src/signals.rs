@@ -8,7 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    /// `None` under nohup, which is the wish to outlive the terminal.
+    hangup: Option<Signal>,
 }
 
 impl StopSignals {
@@ -16,7 +17,7 @@ impl StopSignals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup: if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
@@ -25,7 +26,19 @@ impl StopSignals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            () = async {
+                match &mut self.hangup {
+                    Some(hangup) => drop(hangup.recv().await),
+                    None => std::future::pending().await,
+                }
+            } => {}
         }
     }
+}
+
+/// Whether we were started with SIGHUP ignored.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }

@@ -43,8 +43,7 @@ pub(crate) async fn run(args: TestArgs) -> Result<()> {
 async fn steps(args: &TestArgs) -> Result<()> {
     step("cargo fmt --check", &["fmt", "--all", "--check"]).await?;
     step("cargo clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).await?;
-    step("cargo package -p common", &["package", "--package", "common", "--allow-dirty", "--no-verify", "--quiet"])
-        .await?;
+    step("cargo package -p common", &["package", "--package", "common", "--allow-dirty", "--quiet"]).await?;
     // One command builds programs and tests alike, so that nothing is built twice with other features.
     step("cargo build", &["build", "--workspace", "--bins", "--tests"]).await?;
 

@@ -4,6 +4,7 @@
 //! When a [`TestApp`] is dropped the test fails if an event was never relayed or a message became a
 //! dead letter that the test did not expect.
 
+pub mod fuzz;
 pub mod request;
 pub mod users;
 
@@ -79,9 +80,10 @@ impl TestApp {
             ("STREAM_MAX_BYTES".to_owned(), (16 << 20).to_string()),
             ("SWEEP_INTERVAL".to_owned(), "200ms".to_owned()),
         ];
-        if service != "auth" {
-            all.push(("JWKS".to_owned(), signer.jwks.clone()));
-        }
+        all.push(match service {
+            "auth" => ("JWT_PRIVATE_KEYS".to_owned(), signer.pem.clone()),
+            _ => ("JWKS".to_owned(), signer.jwks.clone()),
+        });
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Self::instance(service, build, all, ShiftedClock::default(), signer).await
     }

