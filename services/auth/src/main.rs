@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The auth service.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    platform::app::run(auth::NAME, auth::build)
+}

@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The orders service.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    platform::app::run(orders::NAME, orders::build)
+}

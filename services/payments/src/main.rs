@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The payments service.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    platform::app::run(payments::NAME, payments::build)
+}

@@ -5,6 +5,10 @@
 //! | listings | `ticket.created` `ticket.updated` `ticket.reserved` `ticket.refused` `ticket.released` `ticket.sold` `ticket.withdrawn` | `order.*` |
 //!
 //! In reading order: [`config`], [`domain`], [`store`], [`state`], [`flows`], [`routes`], [`events`].
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")
+)]
 
 pub mod config;
 pub mod domain;

@@ -45,6 +45,9 @@ impl<A: Aggregate> Store<A> {
         let mut found = documents.find(wanted.filter()).projection(doc! { "version": 1, "state": 1 }).await?;
         let mut count = 0;
         while let Some(current) = found.try_next().await? {
+            if !current.is_announced() {
+                continue;
+            }
             self.relay().announce_waiting(self.snapshot(&current)).await;
             count += 1;
         }

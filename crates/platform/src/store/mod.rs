@@ -42,6 +42,11 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn state(&self) -> Self::State;
     /// Whether it changes no more, so that one more announcement is enough.
     fn is_final(&self) -> bool;
+    /// Whether its present state is for others to know. One that is not is never announced: not
+    /// by anti-entropy, not on demand, not by a resync.
+    fn is_announced(&self) -> bool {
+        true
+    }
 }
 
 /// What happened to an aggregate.
@@ -172,14 +177,32 @@ impl<A: Aggregate> Store<A> {
             "version": 0_i64,
             "state": bson(&state)?,
             "outbox": [bson(&event)?],
-            "announce": bson(&Announce { at: self.clock.now().plus(self.announce_after), count: 0 })?,
         };
+        if let Some(announce) = self.first_announcement(&state)? {
+            document.insert("announce", announce);
+        }
         if let Some(claimed) = claimed {
             document.insert("idempotency", bson(&claimed)?);
         }
         self.collection.insert_one(document).await?;
         self.relay.wake(A::COLLECTION, id, event);
         Ok(Versioned { version: 0, state })
+    }
+
+    /// Like [`Store::insert`], without an event. For timers alone, whose setting is nobody's business:
+    /// of anything else others would miss a version.
+    pub async fn insert_silent(&self, state: A) -> Result<Versioned<A>, StoreError> {
+        let mut document = doc! { "_id": state.id(), "version": 0_i64, "state": bson(&state)?, "outbox": [] };
+        if let Some(announce) = self.first_announcement(&state)? {
+            document.insert("announce", announce);
+        }
+        self.collection.insert_one(document).await?;
+        Ok(Versioned { version: 0, state })
+    }
+
+    /// Like [`Store::save`], without an event. For timers alone, as [`Store::insert_silent`] is.
+    pub async fn save_silent(&self, current: &Versioned<A>, next: A) -> Result<Versioned<A>, StoreError> {
+        self.write(current, next, None, Document::new(), Document::new()).await
     }
 
     /// Replaces an aggregate that is still at the version that `current` was read at, with the event
@@ -214,7 +237,7 @@ impl<A: Aggregate> Store<A> {
         next: A,
         change: ChangeOf<A>,
     ) -> Result<Versioned<A>, StoreError> {
-        self.write(current, next, change, Document::new(), doc! { "idempotency": "" }).await
+        self.write(current, next, Some(change), Document::new(), doc! { "idempotency": "" }).await
     }
 
     async fn save_with(
@@ -224,24 +247,30 @@ impl<A: Aggregate> Store<A> {
         change: ChangeOf<A>,
         set: Document,
     ) -> Result<Versioned<A>, StoreError> {
-        self.write(current, next, change, set, Document::new()).await
+        self.write(current, next, Some(change), set, Document::new()).await
     }
 
     async fn write(
         &self,
         current: &Versioned<A>,
         next: A,
-        change: ChangeOf<A>,
+        change: Option<ChangeOf<A>>,
         mut set: Document,
-        unset: Document,
+        mut unset: Document,
     ) -> Result<Versioned<A>, StoreError> {
         let id = next.id();
         let version = current.version + 1;
-        let event = self.event(&next, change, version);
+        let event = change.map(|change| self.event(&next, change, version));
         set.insert("version", as_i64(version));
         set.insert("state", bson(&next)?);
-        set.insert("announce", bson(&Announce { at: self.clock.now().plus(self.announce_after), count: 0 })?);
-        let mut update = doc! { "$set": set, "$push": { "outbox": bson(&event)? } };
+        match self.first_announcement(&next)? {
+            Some(announce) => set.insert("announce", announce),
+            None => unset.insert("announce", ""),
+        };
+        let mut update = doc! { "$set": set };
+        if let Some(event) = &event {
+            update.insert("$push", doc! { "outbox": bson(event)? });
+        }
         if !unset.is_empty() {
             update.insert("$unset", unset);
         }
@@ -250,8 +279,16 @@ impl<A: Aggregate> Store<A> {
         if result.matched_count == 0 {
             return Err(StoreError::Stale);
         }
-        self.relay.wake(A::COLLECTION, id, event);
+        if let Some(event) = event {
+            self.relay.wake(A::COLLECTION, id, event);
+        }
         Ok(Versioned { version, state: next })
+    }
+
+    /// When a state that has just been written will be announced again, if it ever is.
+    fn first_announcement(&self, state: &A) -> Result<Option<Bson>, StoreError> {
+        let at = || Announce { at: self.clock.now().plus(self.announce_after), count: 0 };
+        state.is_announced().then(|| bson(&at())).transpose()
     }
 
     /// The event of a change, ready to be published.
@@ -267,7 +304,9 @@ impl<A: Aggregate> Store<A> {
     /// Publishes the present state again, now and without a change: for a peer that missed an event.
     /// A loss is repaired by the next announcement.
     pub fn announce(&self, current: &Versioned<A>) {
-        self.relay.announce(self.snapshot(current));
+        if current.is_announced() {
+            self.relay.announce(self.snapshot(current));
+        }
     }
 
     /// The aggregate with this id.

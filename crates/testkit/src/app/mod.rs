@@ -3,8 +3,19 @@
 //!
 //! When a [`TestApp`] is dropped the test fails if an event was never relayed or a message became a
 //! dead letter that the test did not expect.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::needless_pass_by_value,
+    clippy::return_self_not_must_use,
+    reason = "it fails tests, which is done by panicking, and is called by tests, which should read well"
+)]
 
+pub mod contract;
 pub mod fuzz;
+pub mod proxy;
 pub mod request;
 pub mod users;
 
@@ -67,6 +78,17 @@ impl TestApp {
         build: fn(C, &Context) -> anyhow::Result<App>,
         settings: &[(&str, &str)],
     ) -> Self {
+        let app = Self::launch(service, build, settings).await;
+        app.ready().await;
+        app
+    }
+
+    /// Like [`TestApp::start`], without waiting until the service is ready.
+    pub async fn launch<C: clap::Args>(
+        service: &'static str,
+        build: fn(C, &Context) -> anyhow::Result<App>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let id = uuid::Uuid::now_v7().simple().to_string();
         // The time's first digits are the same all day: the end tells tests apart.
         let name = format!("t{}", &id[12..]);
@@ -80,9 +102,11 @@ impl TestApp {
             ("STREAM_MAX_BYTES".to_owned(), (16 << 20).to_string()),
             ("SWEEP_INTERVAL".to_owned(), "200ms".to_owned()),
         ];
-        all.push(match service {
-            "auth" => ("JWT_PRIVATE_KEYS".to_owned(), signer.pem.clone()),
-            _ => ("JWKS".to_owned(), signer.jwks.clone()),
+        all.extend(match service {
+            "auth" => Some(("JWT_PRIVATE_KEYS".to_owned(), signer.pem.clone())),
+            // Nobody signs in to it.
+            "expiration" => None,
+            _ => Some(("JWKS".to_owned(), signer.jwks.clone())),
         });
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Self::instance(service, build, all, ShiftedClock::default(), signer).await
@@ -91,7 +115,14 @@ impl TestApp {
     /// A second instance of the same service: same database, same streams, same clock.
     pub async fn another<C: clap::Args>(&self, build: fn(C, &Context) -> anyhow::Result<App>) -> Self {
         let settings = self.settings.clone();
-        Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone()).await
+        let app = Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone()).await;
+        app.ready().await;
+        app
+    }
+
+    /// Waits until the service is ready.
+    pub async fn ready(&self) {
+        eventually("the service to be ready", async || self.admin("GET", "/readyz").send().await.status == 200).await;
     }
 
     async fn instance<C: clap::Args>(
@@ -114,18 +145,7 @@ impl TestApp {
             Context::new(service, platform, Arc::new(clock.clone()), tasks).await.expect("a context");
         let running = build(own, &context).expect("a service").start(&context, queue);
         let jetstream = jetstream::new(context.nats.clone());
-        let app = Self {
-            context,
-            running,
-            clock,
-            signer,
-            jetstream,
-            names,
-            expected_dead_letters: AtomicU64::new(0),
-            settings,
-        };
-        eventually("the service to be ready", async || app.admin("GET", "/readyz").send().await.status == 200).await;
-        app
+        Self { context, running, clock, signer, jetstream, names, expected_dead_letters: AtomicU64::new(0), settings }
     }
 
     /// A request to the public routes.
@@ -230,6 +250,10 @@ impl TestApp {
     }
 
     async fn read_stream(&self, name: &str) -> Vec<Vec<u8>> {
+        self.messages(name).await.into_iter().map(|message| message.payload.to_vec()).collect()
+    }
+
+    async fn messages(&self, name: &str) -> Vec<jetstream::Message> {
         let Ok(mut stream) = self.jetstream.get_stream(name).await else { return Vec::new() };
         let count = stream.info().await.expect("stream info").state.messages;
         if count == 0 {
@@ -238,12 +262,22 @@ impl TestApp {
         let config = consumer::pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
         let consumer = stream.create_consumer(config).await.expect("a reader");
         let messages = consumer.messages().await.expect("messages").take(usize::try_from(count).unwrap());
-        messages.map(|message| message.expect("a message").payload.to_vec()).collect().await
+        messages.map(|message| message.expect("a message")).collect().await
     }
 
     /// Payloads of the dead letters so far.
     pub async fn dead_letters(&self) -> Vec<Vec<u8>> {
         self.read_stream(&self.names.dead_letter_stream()).await
+    }
+
+    /// The dead letters' headers of this name, without the `dead-letter-`: `reason`, `subject`.
+    pub async fn dead_letter_headers(&self, name: &str) -> Vec<String> {
+        let name = format!("dead-letter-{name}");
+        let letters = self.messages(&self.names.dead_letter_stream()).await;
+        let header = |letter: &jetstream::Message| {
+            letter.headers.as_ref().and_then(|headers| headers.get(name.as_str())).map(ToString::to_string)
+        };
+        letters.iter().map(|letter| header(letter).unwrap_or_default()).collect()
     }
 
     /// The test expects this many dead letters in all.

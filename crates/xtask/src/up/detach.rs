@@ -42,9 +42,10 @@ pub(super) async fn start(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
             relay(&mut shown)?;
             return Ok(());
         }
-        if let Some(status) = child.try_wait()? {
+        if child.try_wait()?.is_some() {
+            // Its own last line says why; another one of ours would not make it clearer.
             relay(&mut shown)?;
-            bail!("it did not start ({status}); see above");
+            std::process::exit(1);
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}

@@ -2,3 +2,8 @@
 
 pub mod reconcile;
 pub mod ticket;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod world;

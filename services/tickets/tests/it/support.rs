@@ -1,16 +1,23 @@
 //! The service under test, and what its tests say again and again.
 
-use common::clock::Clock;
-use common::events::order::{OrderState, OrderStatus};
-use common::id::{OrderId, UserId};
-use common::timestamp::Timestamp;
-use serde_json::{Value, json};
 use std::time::Duration;
+
+use common::clock::Clock;
+use common::events::envelope::Envelope;
+use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
+use common::id::{OrderId, PaymentId, UserId};
+use platform::stream::subscription::Applied;
+use serde_json::{Value, json};
 use testkit::app::TestApp;
+use testkit::app::request::{Request, Response};
 use testkit::app::users::User;
 
 pub(crate) async fn app() -> TestApp {
-    TestApp::start(tickets::NAME, tickets::build, &[]).await
+    app_with(&[]).await
+}
+
+pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
+    TestApp::start(tickets::NAME, tickets::build, settings).await
 }
 
 /// A listing's body that is right in every field.
@@ -22,13 +29,92 @@ pub(crate) fn body() -> Value {
     })
 }
 
-/// Lists a ticket; the answer's body.
-pub(crate) async fn list(app: &TestApp, seller: &User) -> Value {
-    app.request("POST", "/api/tickets").by(seller).json(&body()).send().await.expect(201).json()
+/// The body with the value at this path (`price.amount`) replaced, or taken out when it is null.
+pub(crate) fn body_with(path: &str, value: Value) -> Value {
+    let mut body = body();
+    let (parent, last) = match path.rsplit_once('.') {
+        Some((parent, last)) => (&mut body[parent], last),
+        None => (&mut body, path),
+    };
+    let parent = parent.as_object_mut().expect("an object at the path");
+    if value.is_null() {
+        parent.remove(last);
+    } else {
+        parent.insert(last.to_owned(), value);
+    }
+    body
 }
 
-pub(crate) async fn read(app: &TestApp, id: &Value) -> Value {
-    app.request("GET", &format!("/api/tickets/{}", id.as_str().unwrap())).send().await.expect(200).json()
+/// What is wrong with a listing's body: the path, a wrong value (null: absent), the field that the refusal names.
+pub(crate) fn faults() -> Vec<(&'static str, Value, &'static str)> {
+    let text = |length: usize| Value::String("x".repeat(length));
+    vec![
+        ("title", Value::Null, "title"),
+        ("title", json!("  \t "), "title"),
+        ("title", text(201), "title"),
+        ("title", json!("a\u{0}b"), "title"),
+        ("title", json!(7), "title"),
+        ("venue", Value::Null, "venue"),
+        ("venue", text(201), "venue"),
+        ("city", text(101), "city"),
+        ("section", text(101), "section"),
+        ("row", text(101), "row"),
+        ("seat", text(101), "seat"),
+        ("description", text(5_001), "description"),
+        ("startsAt", Value::Null, "startsAt"),
+        ("startsAt", json!("2001-01-01T00:00:00Z"), "startsAt"),
+        ("startsAt", json!("2099-06-01"), "startsAt"),
+        ("startsAt", json!("tomorrow"), "startsAt"),
+        ("startsAt", json!(4_084_000_000_u64), "startsAt"),
+        ("timeZone", json!("Mars/Olympus"), "timeZone"),
+        ("timeZone", json!("+02:00"), "timeZone"),
+        ("price", Value::Null, "price"),
+        ("price", json!(12.5), "price"),
+        ("price", json!("12.50"), "price"),
+        ("price.amount", Value::Null, "price.amount"),
+        ("price.amount", json!(49), "price.amount"),
+        ("price.amount", json!(0), "price.amount"),
+        ("price.amount", json!(-100), "price.amount"),
+        ("price.amount", json!(100_000_000), "price.amount"),
+        ("price.amount", json!(99.5), "price.amount"),
+        ("price.amount", json!(1e30), "price.amount"),
+        ("price.currency", Value::Null, "price.currency"),
+        ("price.currency", json!("JPY"), "price.currency"),
+        ("price.currency", json!("usd"), "price.currency"),
+        ("price.vat", json!(1), "price.vat"),
+        ("faceValue", json!({ "amount": 100, "currency": "EUR" }), "faceValue.currency"),
+        ("faceValue", json!({ "amount": 0, "currency": "USD" }), "faceValue.amount"),
+        ("faceValue", json!({ "amount": 100 }), "faceValue.currency"),
+        ("category", json!("opera"), "category"),
+        ("status", json!("sold"), "status"),
+        ("sellerId", json!(UserId::new()), "sellerId"),
+        ("id", json!(UserId::new()), "id"),
+    ]
+}
+
+/// Lists a ticket; the answer's body.
+pub(crate) async fn list(app: &TestApp, seller: &User) -> Value {
+    list_as(app, seller, &body()).await
+}
+
+pub(crate) async fn list_as(app: &TestApp, seller: &User, body: &Value) -> Value {
+    app.request("POST", "/api/tickets").by(seller).json(body).send().await.expect(201).json()
+}
+
+pub(crate) fn path(ticket: &Value) -> String {
+    format!("/api/tickets/{}", ticket["id"].as_str().unwrap())
+}
+
+pub(crate) async fn read(app: &TestApp, ticket: &Value) -> Value {
+    app.request("GET", &path(ticket)).send().await.expect(200).json()
+}
+
+pub(crate) fn put(app: &TestApp, seller: &User, ticket: &Value, body: &Value) -> Request {
+    app.request("PUT", &path(ticket)).by(seller).json(body)
+}
+
+pub(crate) async fn withdraw(app: &TestApp, seller: &User, ticket: &Value) -> Response {
+    app.request("DELETE", &path(ticket)).by(seller).send().await
 }
 
 /// An order of this listing as orders would create it now.
@@ -53,9 +139,53 @@ pub(crate) fn order(app: &TestApp, ticket: &Value) -> OrderState {
 
 /// The order in another state.
 pub(crate) fn with(order: &OrderState, status: OrderStatus) -> OrderState {
-    OrderState { status, updated_at: later(order.updated_at), ..order.clone() }
+    let won = matches!(status, OrderStatus::Authorized | OrderStatus::Completed);
+    OrderState {
+        status,
+        payment_id: won.then(PaymentId::new),
+        cancel_reason: (status == OrderStatus::Cancelled).then_some(CancelReason::Buyer),
+        updated_at: order.updated_at.plus(Duration::from_secs(1)),
+        ..order.clone()
+    }
 }
 
-fn later(time: Timestamp) -> Timestamp {
-    time.plus(Duration::from_secs(1))
+/// The event that tells of this state at this version.
+pub(crate) fn told(app: &TestApp, version: u64, order: &OrderState) -> Envelope<OrderState> {
+    let change = match order.status {
+        OrderStatus::Created => OrderChange::Created,
+        OrderStatus::AwaitingPayment => OrderChange::Confirmed,
+        OrderStatus::Authorized => OrderChange::Authorized,
+        OrderStatus::Completed => OrderChange::Completed,
+        OrderStatus::Cancelled => OrderChange::Cancelled,
+    };
+    app.event(change, order.id, version, order.clone())
+}
+
+/// The state is told to the handler, as a delivery would.
+pub(crate) async fn tell(app: &TestApp, version: u64, order: &OrderState) -> Applied {
+    app.handle(&told(app, version, order)).await.expect("handled")
+}
+
+/// A listing that is held; with its order.
+pub(crate) async fn reserved(app: &TestApp, seller: &User) -> (Value, OrderState) {
+    let ticket = list(app, seller).await;
+    let order = order(app, &ticket);
+    tell(app, 0, &order).await;
+    let ticket = read(app, &ticket).await;
+    assert_eq!(ticket["status"], "reserved");
+    (ticket, order)
+}
+
+pub(crate) async fn sold(app: &TestApp, seller: &User) -> Value {
+    let (ticket, order) = reserved(app, seller).await;
+    tell(app, 3, &with(&order, OrderStatus::Completed)).await;
+    let ticket = read(app, &ticket).await;
+    assert_eq!(ticket["status"], "sold");
+    ticket
+}
+
+/// The newest event of the listing, as others see it.
+pub(crate) async fn last_event(app: &TestApp, ticket: &Value) -> Envelope<Value> {
+    let events = app.events("tickets").await;
+    events.into_iter().rfind(|event| ticket["id"] == event.subject).expect("an event")
 }

@@ -59,8 +59,10 @@ async fn survives(app: &TestApp, crafted: Crafted) -> TestCaseResult {
     let bytes = Body::collect(body).await.map_err(|error| TestCaseError::fail(error.to_string()))?.to_bytes();
     let shown = || format!("{}: {}", parts.status, String::from_utf8_lossy(&bytes));
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // 503 with Retry-After says "not yet", which is an answer; without, it is a breakdown.
-    let not_yet = parts.status.as_u16() == 503 && !header("retry-after").is_empty();
+    // 503 that says what is awaited is an answer; 503 because something is away is a breakdown.
+    let away =
+        serde_json::from_slice::<Value>(&bytes).is_ok_and(|body| body["type"] == "urn:ticketing:problem:unavailable");
+    let not_yet = parts.status.as_u16() == 503 && !header("retry-after").is_empty() && !away;
     let fault = if parts.status.is_server_error() && !not_yet {
         Some("a breakdown")
     } else if header("x-request-id").is_empty() {

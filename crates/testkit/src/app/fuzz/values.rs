@@ -7,15 +7,46 @@ use serde_json::{Map, Value, json};
 
 /// Texts that programs stumble over, beside random ones.
 const AWKWARD: [&str; 20] = [
-    "", " ", "\0", "a\0b", "\u{feff}", "\u{202e}abc", "🎟️", "ß", "İ", "$where", "$ne", "a.b", "../../etc/passwd",
-    "' OR 1=1 --", "<script>alert(1)</script>", "%s%n", "null", "-0", "1e400", "９",
+    "",
+    " ",
+    "\0",
+    "a\0b",
+    "\u{feff}",
+    "\u{202e}abc",
+    "🎟️",
+    "ß",
+    "İ",
+    "$where",
+    "$ne",
+    "a.b",
+    "../../etc/passwd",
+    "' OR 1=1 --",
+    "<script>alert(1)</script>",
+    "%s%n",
+    "null",
+    "-0",
+    "1e400",
+    "９",
 ];
 
 /// Texts that mean something to one of the services.
 const MEANINGFUL: [&str; 16] = [
-    "ana@example.com", "ANA@EXAMPLE.COM", "a@b", "\"a b\"@example.com", "correct horse battery", "password",
-    "Europe/Berlin", "UTC", "USD", "EUR", "available", "concert", "pm_card_visa", "pm_card_chargeDeclined",
-    "2099-06-01T19:30:00Z", "0001-01-01T00:00:00Z",
+    "ana@example.com",
+    "ANA@EXAMPLE.COM",
+    "a@b",
+    "\"a b\"@example.com",
+    "correct horse battery",
+    "password",
+    "Europe/Berlin",
+    "UTC",
+    "USD",
+    "EUR",
+    "available",
+    "concert",
+    "pm_card_visa",
+    "pm_card_chargeDeclined",
+    "2099-06-01T19:30:00Z",
+    "0001-01-01T00:00:00Z",
 ];
 
 /// Text of any kind.
@@ -92,8 +123,9 @@ fn of_kind(document: &Value, schema: &Value, kind: &str, depth: usize) -> BoxedS
         "null" => Just(Value::Null).boxed(),
         "string" => match schema["format"].as_str() {
             Some("uuid") => prop_oneof![
-                (0_u64..1 << 48, any::<[u8; 10]>())
-                    .prop_map(|(millis, random)| json!(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())),
+                (0_u64..1 << 48, any::<[u8; 10]>()).prop_map(|(millis, random)| json!(
+                    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+                )),
                 any::<u128>().prop_map(|bits| json!(uuid::Uuid::from_u128(bits))),
             ]
             .boxed(),

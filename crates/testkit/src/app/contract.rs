@@ -1,0 +1,23 @@
+//! Documents that are generated from the code and checked in, so that a change of them is seen.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Fails the test when the checked-in document is not the one that the code now gives.
+/// `UPDATE_CONTRACTS=1` writes it anew, for a change that is meant.
+pub fn is_current(file: &Path, document: &impl serde::Serialize) {
+    let document: Value = serde_json::to_value(document).expect("a document");
+    let current = serde_json::to_string_pretty(&document).expect("JSON") + "\n";
+    if std::env::var_os("UPDATE_CONTRACTS").is_some() {
+        std::fs::write(file, &current).expect("writing the document");
+        return;
+    }
+    let known = std::fs::read_to_string(file).unwrap_or_default();
+    let first = known.lines().zip(current.lines()).find(|(known, current)| known != current);
+    assert!(
+        known == current,
+        "{} is not what the code gives; run the test with UPDATE_CONTRACTS=1 and review the change. First: {first:?}",
+        file.display()
+    );
+}

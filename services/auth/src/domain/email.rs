@@ -1,0 +1,112 @@
+//! Email addresses: what passes for one, and when two are the same.
+
+use serde::{Deserialize, Serialize};
+
+/// The text is not an address that mail could be sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an email address such as ana@example.com")]
+pub struct InvalidEmail;
+
+/// An email address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// As its owner wrote it.
+    pub address: String,
+    /// What is unique among users.
+    pub key: EmailKey,
+}
+
+/// The form by which addresses are compared: without case and surrounding white space.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EmailKey(String);
+
+impl EmailKey {
+    /// The key of any text; that of no address finds no user.
+    pub fn of(text: &str) -> Self {
+        Self(text.trim().to_ascii_lowercase())
+    }
+
+    /// The bare text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Email {
+    /// Reads an address. Only ASCII: there two addresses that look the same are the same.
+    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
+        let address = text.trim();
+        let (local, domain) = address.rsplit_once('@').ok_or(InvalidEmail)?;
+        if address.len() > 254 || !is_local_part(local) || !is_domain(domain) {
+            return Err(InvalidEmail);
+        }
+        Ok(Self { address: address.to_owned(), key: EmailKey::of(address) })
+    }
+}
+
+/// RFC 5321's dot-string; the quoted form is not in use.
+fn is_local_part(text: &str) -> bool {
+    let is_atom = |atom: &str| {
+        !atom.is_empty() && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte))
+    };
+    text.len() <= 64 && text.split('.').all(is_atom)
+}
+
+/// At least two labels, of which the last is not a number: no address of a machine.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let top = text.rsplit('.').next().unwrap_or_default();
+    text.contains('.') && text.split('.').all(is_label) && top.len() > 1 && !top.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_mail_can_be_sent_to_is_an_address() {
+        for good in [
+            "ana@example.com",
+            " Ana.Lopez+tickets@Mail.Example.co.uk ",
+            "o'neill@xn--bcher-kva.example",
+            "1@2.io",
+            "a_b-c@a-b.museum",
+        ] {
+            assert_eq!(Email::parse(good).map(|email| email.address), Ok(good.trim().to_owned()), "{good}");
+        }
+        let long = format!("{}@example.com", "a".repeat(65));
+        let longer = format!("a@{}.com", "b.".repeat(130));
+        for bad in [
+            "", "@", "ana", "ana@", "@example.com", "ana@localhost", "ana@example..com", "ana@.example.com", "a b@example.com",
+            ".ana@example.com", "ana.@example.com", "a..b@example.com", "ana@-example.com", "ana@example-.com", "ana@127.0.0.1",
+            "ana@example.c", "ana@exa_mple.com", "a@b@example.com", "\"ana\"@example.com", "ana@example.com\0", "ana@example.com\n.x",
+            "аna@example.com", "ana@exämple.com", &long, &longer,
+        ] {
+            assert_eq!(Email::parse(bad), Err(InvalidEmail), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn case_makes_no_difference() {
+        let key = |text| Email::parse(text).map(|email| email.key);
+        assert_eq!(key("Ana@Example.COM"), key(" ana@example.com"));
+        assert_ne!(key("ana@example.com"), key("ana@example.org"));
+        assert_eq!(Ok(EmailKey::of("ANA@example.com ")), key("ana@example.com"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_read_again(text in "[!-~]{1,8}@[a-z0-9.-]{1,12}") {
+            if let Ok(email) = Email::parse(&text) {
+                proptest::prop_assert_eq!(Email::parse(&email.address), Ok(email.clone()));
+                proptest::prop_assert_eq!(Email::parse(email.key.as_str()).map(|again| again.key), Ok(email.key));
+            }
+        }
+    }
+}

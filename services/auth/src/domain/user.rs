@@ -1,0 +1,121 @@
+//! A user and what can happen to them.
+
+use common::events::user::{UserChange, UserState};
+use common::id::UserId;
+use common::timestamp::Timestamp;
+use platform::store::Aggregate;
+use serde::{Deserialize, Serialize};
+
+use super::email::Email;
+use super::password::PasswordHash;
+
+/// How many characters a display name may have.
+pub const LONGEST_NAME: usize = 100;
+
+/// A person with an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Their id.
+    pub id: UserId,
+    /// What they sign in with; no other user has it.
+    pub email: Email,
+    /// What is kept of their password.
+    pub password: PasswordHash,
+    /// How other people see them.
+    pub display_name: String,
+    /// When they signed up.
+    pub created_at: Timestamp,
+    /// When they last changed.
+    pub updated_at: Timestamp,
+}
+
+impl User {
+    /// Somebody signs up; without a name of their own they get one that tells nothing about them.
+    pub fn register(
+        id: UserId,
+        email: Email,
+        password: PasswordHash,
+        display_name: Option<String>,
+        now: Timestamp,
+    ) -> (Self, UserChange) {
+        let display_name = display_name.unwrap_or_else(|| default_name(id));
+        let user = Self { id, email, password, display_name, created_at: now, updated_at: now };
+        (user, UserChange::Registered)
+    }
+
+    /// They change how they are called.
+    #[must_use]
+    pub fn rename(self, display_name: String, now: Timestamp) -> (Self, UserChange) {
+        (Self { display_name, updated_at: now, ..self }, UserChange::Updated)
+    }
+}
+
+/// From the end of the id, which is random: never from the email address, which is for the owner alone.
+fn default_name(id: UserId) -> String {
+    let id = id.as_uuid().simple().to_string();
+    let (_, tail) = id.split_at(id.len().saturating_sub(6));
+    format!("Fan-{tail}")
+}
+
+impl Aggregate for User {
+    type State = UserState;
+    const COLLECTION: &'static str = "users";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    /// No email address and no password: a stream can't forget.
+    fn state(&self) -> UserState {
+        UserState { id: self.id, display_name: self.display_name.clone(), created_at: self.created_at }
+    }
+
+    fn is_final(&self) -> bool {
+        // Nobody waits for a user to change.
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn register(name: Option<&str>) -> (User, UserChange) {
+        let email = Email::parse("Ana.Lopez@Example.com").unwrap();
+        let hash = PasswordHash("$argon2id$hash".to_owned());
+        User::register(UserId::new(), email, hash, name.map(ToOwned::to_owned), at(1))
+    }
+
+    #[test]
+    fn whoever_gives_no_name_gets_one_that_tells_nothing() {
+        let (one, change) = register(None);
+        let (two, _) = register(None);
+        assert_eq!(change, UserChange::Registered);
+        assert!(one.display_name.starts_with("Fan-") && one.display_name.len() == 10, "{}", one.display_name);
+        assert_ne!(one.display_name, two.display_name);
+        assert!(one.id.to_string().ends_with(&one.display_name[4..]));
+        assert_eq!(register(Some("Ana")).0.display_name, "Ana");
+    }
+
+    #[test]
+    fn renaming_changes_the_name_alone() {
+        let (user, _) = register(None);
+        let (renamed, change) = user.clone().rename("Ana L".to_owned(), at(5));
+        assert_eq!(change, UserChange::Updated);
+        assert_eq!(renamed, User { display_name: "Ana L".to_owned(), updated_at: at(5), ..user });
+    }
+
+    #[test]
+    fn events_tell_neither_address_nor_password() {
+        let (user, _) = register(None);
+        let told = serde_json::to_string(&user.state()).unwrap().to_lowercase();
+        assert!(!told.contains("ana") && !told.contains("argon2id"), "{told}");
+        let stored: User = serde_json::from_str(&serde_json::to_string(&user).unwrap()).unwrap();
+        assert_eq!(stored, user);
+    }
+}

@@ -1,0 +1,3 @@
+//! Use cases with more than one caller.
+
+pub mod open_session;

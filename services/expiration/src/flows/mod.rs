@@ -1,0 +1,4 @@
+//! Use cases with more than one caller.
+
+pub mod fire_due;
+pub mod reconcile_timer;

@@ -1,0 +1,33 @@
+//! The indexes and queries of the service's collections; the only file that names MongoDB.
+
+use common::events::order::OrderState;
+use common::timestamp::Timestamp;
+use mongodb::IndexModel;
+use mongodb::bson::doc;
+use mongodb::options::IndexOptions;
+use platform::store::error::StoreError;
+use platform::store::replica::Replica;
+use platform::store::{Aggregate, Store, Versioned};
+
+use crate::domain::timer::Timer;
+
+/// Indexes of the timers.
+pub fn timer_indexes() -> Vec<IndexModel> {
+    let options = IndexOptions::builder().name("due_v1".to_owned()).build();
+    let keys = doc! { "state.status.name": 1, "state.expiresAt": 1 };
+    vec![IndexModel::builder().keys(keys).options(options).build()]
+}
+
+/// At most `limit` pending timers whose moment has come by `now`.
+pub async fn due(timers: &Store<Timer>, now: Timestamp, limit: i64) -> Result<Vec<Versioned<Timer>>, StoreError> {
+    timers.find(doc! { "state.status.name": "pending", "state.expiresAt": { "$lte": now.to_string() } }, limit).await
+}
+
+/// What is known of the orders of these timers.
+pub async fn orders_of(
+    orders: &Replica<OrderState>,
+    timers: &[Versioned<Timer>],
+) -> Result<Vec<Versioned<OrderState>>, StoreError> {
+    let ids: Vec<_> = timers.iter().map(|timer| timer.state.id()).collect();
+    orders.find(doc! { "_id": { "$in": ids } }).await
+}

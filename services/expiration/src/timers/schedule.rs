@@ -1,0 +1,85 @@
+//! Asks Redis for wake-ups. Handlers only drop a note here, so that none of them waits for Redis.
+
+use std::collections::BTreeSet;
+
+use apalis::prelude::{TaskBuilder, TaskSink};
+use common::timestamp::Timestamp;
+use futures::stream;
+use platform::lifecycle::{self, Tasks};
+use tokio::sync::mpsc;
+
+use super::{Queue, WakeUp};
+
+/// How many notes wait at most; the sweep covers what does not fit.
+const NOTES: usize = 8192;
+/// How many notes are taken at once.
+const BATCH: usize = 512;
+
+/// Asks for wake-ups; cheap to clone.
+#[derive(Clone)]
+pub struct WakeUps(mpsc::Sender<i64>);
+
+impl WakeUps {
+    /// The service should be woken as soon as this moment has come. Nothing is lost if it is not.
+    pub fn at(&self, moment: Timestamp) {
+        if self.0.try_send(second_of(moment)).is_err() {
+            metrics::counter!("wake_ups_lost_total").increment(1);
+        }
+    }
+}
+
+/// The first full second at or after the moment: the queue cuts times to seconds, and would come early.
+fn second_of(moment: Timestamp) -> i64 {
+    moment.as_millis().saturating_add(999).div_euclid(1000)
+}
+
+/// The two ends of the notes.
+pub fn channel() -> (WakeUps, mpsc::Receiver<i64>) {
+    let (sender, receiver) = mpsc::channel(NOTES);
+    (WakeUps(sender), receiver)
+}
+
+/// Passes the notes on to Redis until the service ends. While Redis is away they are counted and
+/// dropped, because the sweep fires the timers.
+pub async fn run(mut notes: mpsc::Receiver<i64>, queue: Queue, tasks: Tasks) {
+    let mut storage = queue.storage();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut attempt = 0_u32;
+    loop {
+        tokio::select! {
+            received = notes.recv_many(&mut batch, BATCH) => if received == 0 { return },
+            () = tasks.stop().cancelled() => return,
+        }
+        let seconds: BTreeSet<i64> = batch.drain(..).collect();
+        let count = seconds.len();
+        let jobs = seconds.into_iter().filter_map(|second| {
+            let task = TaskBuilder::new(WakeUp { second }).idempotency_key(second.to_string());
+            Some(task.run_at_timestamp(u64::try_from(second).ok()?).build())
+        });
+        if let Err(error) = storage.push_all(stream::iter(jobs)).await {
+            attempt = attempt.saturating_add(1);
+            metrics::counter!("wake_ups_lost_total").increment(count as u64);
+            tracing::warn!(error = %error, count, "Redis takes no wake-ups; the sweep will fire these timers");
+            // A storage that failed may hold on to what it could not send.
+            storage = queue.storage();
+            if !tasks.pause(lifecycle::backoff(attempt.min(5))).await {
+                return;
+            }
+        } else {
+            attempt = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_up_is_never_early() {
+        let table = [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)];
+        for (millis, second) in table {
+            assert_eq!(second_of(Timestamp::from_millis(millis)), second, "{millis}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Timers fire in time: by Redis, by the sweep when Redis fails, once, and never early.
+
+use std::time::{Duration, Instant};
+
+use common::events::order::OrderChange;
+use expiration::domain::timer::{Status, Timer};
+use futures::{StreamExt, stream};
+use mongodb::bson::{Document, doc};
+use redis::AsyncCommands;
+use testkit::app::{TestApp, eventually};
+
+use crate::support::{NEVER, app, created, fires, order, status, told, with};
+
+const HOLD: Duration = Duration::from_secs(900);
+
+/// A place of its own in Redis, and a connection to look into it.
+async fn redis() -> (String, redis::aio::MultiplexedConnection) {
+    let client = redis::Client::open(testkit::app::redis_url()).unwrap();
+    let prefix = format!("t{}", common::id::OrderId::new().as_uuid().simple());
+    (prefix, client.get_multiplexed_async_connection().await.unwrap())
+}
+
+/// The tail of a key of the queue, with the prefix of the test.
+fn key(prefix: &str, tail: &str) -> String {
+    format!("{prefix}:expiration:wake-ups:{tail}")
+}
+
+/// Redis loses everything of this test.
+async fn flush(redis: &mut redis::aio::MultiplexedConnection, prefix: &str) {
+    let keys: Vec<String> = redis.keys(format!("{prefix}:*")).await.unwrap();
+    redis.del::<_, ()>(keys).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_wakes_the_service_in_time_and_keeps_no_finished_jobs() {
+    let (prefix, mut redis) = redis().await;
+    let app = with(&[("TIMER_SWEEP", NEVER), ("REDIS_PREFIX", &prefix)]).await;
+    let orders: Vec<_> = (0..3).map(|n| order(&app, Duration::from_millis(1200 + 10 * n))).collect();
+    for order in &orders {
+        created(&app, order).await;
+    }
+    for order in &orders {
+        let at = fires(&app, order).await;
+        assert!(at >= order.expires_at, "fired at {at}, due at {}", order.expires_at);
+    }
+    let jobs: usize = redis.hlen(key(&prefix, "data")).await.unwrap();
+    assert!(jobs <= 2, "one job per second, not per order: {jobs}");
+    eventually("finished jobs to be removed", async || {
+        let left: usize = redis.hlen(key(&prefix, "data")).await.unwrap();
+        let done: usize = redis.scard(key(&prefix, "done")).await.unwrap();
+        left == 0 && done == 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sweep_fires_what_redis_lost() {
+    let (prefix, mut redis) = redis().await;
+    let app = with(&[("TIMER_SWEEP", "100ms"), ("REDIS_PREFIX", &prefix)]).await;
+    let order = order(&app, HOLD);
+    created(&app, &order).await;
+    eventually("the wake-up to be in Redis", async || {
+        redis.zcard::<_, usize>(key(&prefix, "scheduled")).await.unwrap() == 1
+    })
+    .await;
+    flush(&mut redis, &prefix).await;
+    app.clock.advance(HOLD);
+    fires(&app, &order).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_redis_forgot_comes_back() {
+    let (prefix, mut redis) = redis().await;
+    let app = with(&[("TIMER_SWEEP", NEVER), ("REDIS_PREFIX", &prefix)]).await;
+    let workers = key(&prefix, "workers");
+    let names = async |redis: &mut redis::aio::MultiplexedConnection| -> Vec<String> {
+        redis.zrange(&workers, 0, -1).await.unwrap()
+    };
+    eventually("the worker to be there", async || names(&mut redis.clone()).await.len() == 1).await;
+    flush(&mut redis, &prefix).await;
+    eventually("another worker to be there", async || names(&mut redis.clone()).await.len() == 1).await;
+    let order = order(&app, Duration::from_secs(1));
+    created(&app, &order).await;
+    fires(&app, &order).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_redis_is_away() {
+    // Nothing listens on port 1.
+    let app = with(&[("TIMER_SWEEP", "100ms"), ("REDIS_URL", "redis://127.0.0.1:1")]).await;
+    let orders: Vec<_> = (0..40).map(|_| order(&app, HOLD)).collect();
+    let began = Instant::now();
+    for order in &orders {
+        created(&app, order).await;
+    }
+    app.settle().await;
+    assert!(began.elapsed() < Duration::from_secs(10), "no event waits for Redis: {:?}", began.elapsed());
+    app.clock.advance(HOLD);
+    for order in &orders {
+        fires(&app, order).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_timer_is_early() {
+    let app = app("100ms").await;
+    let (order, witness) = (order(&app, HOLD), order(&app, HOLD.saturating_sub(Duration::from_secs(60))));
+    created(&app, &order).await;
+    created(&app, &witness).await;
+    app.settle().await;
+    app.clock.advance(HOLD.saturating_sub(Duration::from_secs(30)));
+    fires(&app, &witness).await;
+    assert_eq!(status(&app, &order).await, Some(Status::Pending));
+    assert_eq!(told(&app, &order).await, []);
+    app.clock.advance(Duration::from_secs(30));
+    assert!(fires(&app, &order).await >= order.expires_at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_fire_each_timer_once() {
+    let app = app("50ms").await;
+    let other = app.another(expiration::build).await;
+    let orders: Vec<_> = (0..100).map(|_| order(&app, HOLD)).collect();
+    for order in &orders {
+        created(&app, order).await;
+    }
+    app.settle().await;
+    app.clock.advance(HOLD);
+    eventually("every timer to fire", async || fired(&app).await == 100).await;
+    app.settle().await;
+    let mut told: Vec<_> =
+        app.events("expiration").await.iter().map(|e| (e.subject.clone(), e.entityversion)).collect();
+    let mut expected: Vec<_> = orders.iter().map(|order| (order.id.to_string(), 1)).collect();
+    told.sort();
+    expected.sort();
+    assert_eq!(told, expected);
+    drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_timers_of_one_moment_fire_together() {
+    let app = app("200ms").await;
+    let (timers, replica) = (app.context.store::<Timer>(), app.context.replica());
+    stream::iter(0..2000)
+        .for_each_concurrent(64, async |_| {
+            // What the handler of its event does, with a fourth of the steps.
+            let order = order(&app, HOLD);
+            replica.put_if_newer(&app.event(OrderChange::Created, order.id, 0, order.clone())).await.unwrap();
+            timers.insert_silent(Timer::set(order.id, order.expires_at, order.created_at)).await.unwrap();
+        })
+        .await;
+    app.clock.advance(HOLD);
+    // That this takes no longer than `eventually` waits is the point.
+    eventually("every timer to fire", async || fired(&app).await == 2000).await;
+    app.settle().await;
+    assert_eq!(app.events("expiration").await.len(), 2000);
+}
+
+/// How many timers have fired.
+async fn fired(app: &TestApp) -> u64 {
+    let timers = app.context.database.collection::<Document>("timers");
+    timers.count_documents(doc! { "state.status.name": "fired" }).await.unwrap()
+}

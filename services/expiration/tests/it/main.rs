@@ -1,0 +1,8 @@
+//! The expiration service on real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod announcements;
+mod firing;
+mod orders;
+mod start;
+mod support;

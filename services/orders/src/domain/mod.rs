@@ -1,0 +1,11 @@
+//! The rules, pure: no async, no clock, no I/O.
+
+pub mod order;
+pub mod reconcile;
+
+#[cfg(test)]
+mod interleavings;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod transitions;

@@ -1,0 +1,86 @@
+//! Listings, orders and payments for the tests of the rules.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::time::Duration;
+
+use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState, TicketStatus, TicketTerms};
+use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::money::Money;
+use common::timestamp::Timestamp;
+
+use super::order::Order;
+
+pub(super) const HOLD: Duration = Duration::from_secs(900);
+
+/// When every sample begins.
+pub(super) fn start() -> Timestamp {
+    "2026-11-22T20:00:00Z".parse().unwrap()
+}
+
+pub(super) fn usd(amount: i64) -> Money {
+    Money { amount, currency: "USD".parse().unwrap() }
+}
+
+/// A listing that is for sale.
+pub(super) fn ticket() -> TicketState {
+    TicketState {
+        terms: TicketTerms {
+            id: TicketId::new(),
+            title: "Nina Simone Tribute".to_owned(),
+            venue: "Town Hall".to_owned(),
+            city: None,
+            starts_at: start().plus(Duration::from_secs(86_400)),
+            time_zone: "UTC".to_owned(),
+            section: None,
+            row: None,
+            seat: Some("14".to_owned()),
+        },
+        seller_id: UserId::new(),
+        price: usd(12_550),
+        face_value: None,
+        category: None,
+        description: None,
+        status: TicketStatus::Available,
+        order_id: None,
+        refusals: Vec::new(),
+        created_at: start(),
+        updated_at: start(),
+    }
+}
+
+pub(super) fn refusal() -> Refusal {
+    Refusal { reason: RefusalReason::PriceChanged, price: Some(usd(20_000)) }
+}
+
+/// The listing, held for an order.
+pub(super) fn reserved(ticket: &TicketState, order: OrderId) -> TicketState {
+    TicketState { status: TicketStatus::Reserved, order_id: Some(order), ..ticket.clone() }
+}
+
+/// The listing, which refuses an order.
+pub(super) fn refusing(ticket: &TicketState, order: OrderId) -> TicketState {
+    let refusals = vec![RefusedOrder { order_id: order, refusal: refusal() }];
+    TicketState { refusals, ..ticket.clone() }
+}
+
+/// An order that was just placed.
+pub(super) fn order(ticket: &TicketState) -> Order {
+    Order::place(OrderId::new(), UserId::new(), ticket, HOLD, start()).unwrap().0
+}
+
+/// A payment of the order's price.
+pub(super) fn payment(order: &Order, id: PaymentId, status: PaymentStatus) -> PaymentState {
+    PaymentState {
+        id,
+        order_id: order.id,
+        buyer_id: order.buyer_id,
+        status,
+        amount: order.price.clone(),
+        provider: "stripe".to_owned(),
+        provider_ref: None,
+        decline_reason: None,
+        created_at: start(),
+        updated_at: start(),
+    }
+}

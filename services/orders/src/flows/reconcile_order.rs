@@ -1,0 +1,59 @@
+//! Brings an order in agreement with its listing and its payments: after an event, a request, a catch-up.
+
+use common::error::Error;
+use common::events::payment::PaymentState;
+use common::events::ticket::TicketState;
+use common::id::OrderId;
+use platform::reconcile::{Pass, Reconcile, until_settled};
+use platform::store::Versioned;
+use platform::store::error::StoreError;
+
+use crate::domain::order::Order;
+use crate::domain::reconcile;
+use crate::state::State;
+use crate::store;
+
+/// Steps until nothing is left to do; the order as it then is, if it exists.
+pub async fn reconcile_order(state: &State, id: OrderId) -> Result<Option<Versioned<Order>>, Error> {
+    let view = until_settled(&OneOrder { state, id }).await?;
+    Ok(view.order)
+}
+
+struct OneOrder<'a> {
+    state: &'a State,
+    id: OrderId,
+}
+
+#[derive(PartialEq)]
+struct View {
+    order: Option<Versioned<Order>>,
+    ticket: Option<Versioned<TicketState>>,
+    payments: Vec<Versioned<PaymentState>>,
+}
+
+impl Reconcile for OneOrder<'_> {
+    type View = View;
+
+    async fn load(&self) -> Result<View, Error> {
+        let Some(order) = self.state.orders.get(self.id).await? else {
+            return Ok(View { order: None, ticket: None, payments: Vec::new() });
+        };
+        let ticket = self.state.tickets.get(order.ticket.id).await?;
+        let payments = store::payments_of(&self.state.payments, self.id).await?;
+        Ok(View { order: Some(order), ticket, payments })
+    }
+
+    async fn step(&self, view: &View) -> Result<Pass, Error> {
+        let Some(order) = &view.order else { return Ok(Pass::Settled) };
+        let ticket = view.ticket.as_ref().map(|ticket| &ticket.state);
+        let payments = view.payments.iter().map(|payment| &payment.state);
+        let Some(step) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {
+            return Ok(Pass::Settled);
+        };
+        let (next, change) = step?;
+        match self.state.orders.save(order, next, change).await {
+            Ok(_) | Err(StoreError::Stale) => Ok(Pass::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The orders service: orders, and with them who holds which ticket.
+//!
+//! | owns | publishes | consumes |
+//! |---|---|---|
+//! | orders, a replica of tickets and one of payments | `order.created` `order.confirmed` `order.authorized` `order.completed` `order.cancelled` | `ticket.*` `payment.*` `expiration.completed` |
+//!
+//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`flows`], [`routes`], [`events`].
+
+pub mod config;
+pub mod domain;
+pub mod events;
+pub mod flows;
+pub mod routes;
+pub mod state;
+pub mod store;
+
+use platform::app::App;
+use platform::context::Context;
+
+/// The service's name.
+pub const NAME: &str = "orders";
+
+/// Puts the service together.
+pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
+    let state = state::State::new(config, context)?;
+    let (routes, openapi) = routes::table();
+    Ok(App::new(routes.with_state(state.clone()), openapi)
+        .store(&state.orders, store::order_indexes())
+        .indexes("replica_payment", store::payment_indexes())
+        .subscribe(events::table(&state)))
+}

@@ -1,0 +1,22 @@
+//! The route table.
+
+mod cancel;
+mod create;
+mod list;
+mod read;
+mod view;
+
+use axum::Router;
+use platform::http::openapi;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::State;
+
+/// All routes, with the document that describes them.
+pub fn table() -> (Router<State>, OpenApi) {
+    let routes =
+        OpenApiRouter::new().routes(routes!(create::create, list::list)).routes(routes!(read::read, cancel::cancel));
+    openapi::mount(routes, "Orders", "/api/orders/openapi.json")
+}

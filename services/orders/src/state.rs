@@ -1,0 +1,47 @@
+//! What handlers share; cheap to clone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use common::clock::SharedClock;
+use common::events::payment::PaymentState;
+use common::events::ticket::TicketState;
+use common::identity::Verifier;
+use platform::context::Context;
+use platform::store::Store;
+use platform::store::replica::Replica;
+
+use crate::config::Config;
+use crate::domain::order::Order;
+
+/// What handlers share.
+#[derive(Clone, FromRef)]
+pub struct State {
+    /// The orders.
+    pub orders: Store<Order>,
+    /// What tickets told of its listings.
+    pub tickets: Replica<TicketState>,
+    /// What payments told of its payments.
+    pub payments: Replica<PaymentState>,
+    /// Who asks.
+    pub verifier: Verifier,
+    /// The time.
+    pub clock: SharedClock,
+    /// How long an unpaid order holds its ticket.
+    pub hold: Duration,
+}
+
+impl State {
+    /// The shared state of one instance.
+    pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
+        Ok(Self {
+            orders: context.store(),
+            tickets: context.replica(),
+            payments: context.replica(),
+            verifier: context.verifier(&config.keys)?,
+            clock: Arc::clone(&context.clock),
+            hold: config.order_ttl,
+        })
+    }
+}

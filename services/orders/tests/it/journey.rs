@@ -1,0 +1,74 @@
+//! The main path, over the streams: held, confirmed, won, paid; and what ends a hold.
+
+use common::events::payment::{PaymentChange, PaymentStatus};
+use common::events::ticket::TicketChange;
+use serde_json::json;
+
+use crate::support::{app, changes, id_of, listing, payment, place, read, refusing, reserved, step, way};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_held_confirmed_won_and_paid() {
+    let app = app().await;
+    let (buyer, ticket) = (app.signer.user(), listing(&app));
+    app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
+    app.settle().await;
+
+    let order = place(&app, &buyer, &ticket).await;
+    app.publish(TicketChange::Reserved, ticket.terms.id, 1, reserved(&ticket, id_of(&order))).await;
+    app.settle().await;
+    assert_eq!(read(&app, &buyer, &order).await["status"], "awaitingPayment");
+
+    let payment = payment(&order, PaymentStatus::Authorizing);
+    app.publish(PaymentChange::Started, payment.id, 0, payment.clone()).await;
+    app.settle().await;
+    assert_eq!(read(&app, &buyer, &order).await["status"], "awaitingPayment");
+    for (status, expected) in [(PaymentStatus::Authorized, "authorized"), (PaymentStatus::Captured, "completed")] {
+        let (change, version, state) = step(&payment, status);
+        app.publish(change, payment.id, version, state).await;
+        app.settle().await;
+        assert_eq!(read(&app, &buyer, &order).await["status"], expected);
+    }
+
+    assert_eq!(changes(&app, &order).await, way(&["created", "confirmed", "authorized", "completed"]));
+    // The order names the payment that won from then on, and every event tells the whole state.
+    let events = app.events("orders").await;
+    let named: Vec<_> = events.iter().map(|event| event.data["paymentId"].clone()).collect();
+    assert_eq!(named, [json!(null), json!(null), json!(payment.id), json!(payment.id)]);
+    assert!(events.iter().all(|event| event.data["ticket"] == json!(ticket.terms)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_tells_the_buyer_why_and_frees_the_ticket() {
+    let app = app().await;
+    let (buyer, ticket) = (app.signer.user(), listing(&app));
+    app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
+    app.settle().await;
+    let order = place(&app, &buyer, &ticket).await;
+    app.publish(TicketChange::Refused, ticket.terms.id, 1, refusing(&ticket, id_of(&order))).await;
+    app.settle().await;
+    let seen = read(&app, &buyer, &order).await;
+    assert_eq!((&seen["status"], &seen["cancelReason"]), (&json!("cancelled"), &json!("refused")));
+    let new_price = json!({ "amount": 20_000, "currency": "USD" });
+    assert_eq!(seen["refusal"], json!({ "reason": "priceChanged", "price": new_price }));
+    assert_eq!(changes(&app, &order).await, way(&["created", "cancelled"]));
+    place(&app, &buyer, &ticket).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_fails_closes_the_order() {
+    let app = app().await;
+    let (buyer, ticket) = (app.signer.user(), listing(&app));
+    app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
+    app.settle().await;
+    let order = place(&app, &buyer, &ticket).await;
+    app.publish(TicketChange::Reserved, ticket.terms.id, 1, reserved(&ticket, id_of(&order))).await;
+    let payment = payment(&order, PaymentStatus::Authorizing);
+    for status in [PaymentStatus::Authorized, PaymentStatus::Failed] {
+        let (change, version, state) = step(&payment, status);
+        app.publish(change, payment.id, version, state).await;
+        app.settle().await;
+    }
+    let seen = read(&app, &buyer, &order).await;
+    assert_eq!((&seen["status"], &seen["cancelReason"]), (&json!("cancelled"), &json!("paymentFailed")));
+    assert_eq!(seen["refusal"], json!(null));
+}

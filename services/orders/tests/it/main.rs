@@ -1,0 +1,15 @@
+//! The orders service on real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod announcing;
+mod cancelling;
+mod contention;
+mod contract;
+mod deliveries;
+mod expiring;
+mod journey;
+mod placing;
+mod reading;
+mod reordering;
+mod support;
+mod told;

@@ -1,0 +1,7 @@
+//! The rules, pure: no async, no clock, no I/O.
+
+pub mod ledger;
+pub mod payment;
+pub mod reconcile;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! Looks a payment up at the provider and catches up: after a webhook, a buyer's refresh, a long rest.
+
+use common::error::Error;
+use common::id::PaymentId;
+use platform::store::Versioned;
+
+use super::authorize_payment::authorize_payment;
+use super::reconcile_payment::reconcile_payment;
+use super::record_answer::{away, record_answer};
+use crate::domain::payment::Payment;
+use crate::state::State;
+
+/// Believes only what the provider says now; then does what the payment's order asks for.
+pub async fn look_up_payment(state: &State, payment: &Versioned<Payment>) -> Result<(), Error> {
+    match (&payment.provider_ref, payment.status_name().is_final()) {
+        (_, true) => {}
+        (Some(reference), false) => {
+            let intent = state.provider.look_up(reference).await.map_err(away)?;
+            record_answer(state, payment, None, intent).await?;
+        }
+        // Finding nothing would prove nothing, because a slow call may still land: ask again with
+        // the same key.
+        (None, false) => {
+            authorize_payment(state, payment).await?;
+        }
+    }
+    reconcile_payment(state, payment.id).await?;
+    Ok(())
+}
+
+/// The payment as it is now.
+pub async fn present(state: &State, id: PaymentId) -> Result<Versioned<Payment>, Error> {
+    state.payments.get(id).await?.ok_or(Error::NotFound)
+}

@@ -1,0 +1,6 @@
+//! Use cases with more than one caller.
+
+pub mod authorize_payment;
+pub mod look_up_payment;
+pub mod reconcile_payment;
+pub mod record_answer;

@@ -1,0 +1,36 @@
+//! The payments service: money moves only after an order is won.
+//!
+//! | owns | publishes | consumes |
+//! |---|---|---|
+//! | payments and their ledger | `payment.started` `payment.actionRequired` `payment.authorized` `payment.captured` `payment.declined` `payment.failed` `payment.voided` | `order.*` |
+//!
+//! In reading order: [`config`], [`domain`], [`providers`], [`store`], [`state`], [`flows`], [`routes`],
+//! [`events`], [`reconciler`].
+
+pub mod config;
+pub mod domain;
+pub mod events;
+pub mod flows;
+pub mod providers;
+pub mod reconciler;
+pub mod routes;
+pub mod state;
+pub mod store;
+pub mod view;
+
+use platform::app::App;
+use platform::context::Context;
+
+/// The service's name.
+pub const NAME: &str = "payments";
+
+/// Puts the service together.
+pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
+    let state = state::State::new(config, context)?;
+    let (routes, openapi) = routes::table();
+    Ok(App::new(routes.with_state(state.clone()), openapi)
+        .webhooks(&[routes::WEBHOOK])
+        .store(&state.payments, store::payment_indexes())
+        .subscribe(events::table(&state))
+        .task("reconciler", reconciler::run(state, context.tasks.clone())))
+}

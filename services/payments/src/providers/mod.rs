@@ -1,0 +1,93 @@
+//! Payment providers: the little that the service asks of a card network.
+//!
+//! # Why
+//! Every answer is told as where the intent stands now, never as success or failure of a call, so
+//! a repeated, late or lost answer leads to the same state.
+
+pub mod stripe;
+pub mod webhook;
+
+use common::id::{OrderId, PaymentId};
+use common::money::Money;
+use common::timestamp::Timestamp;
+use futures::future::BoxFuture;
+
+/// An authorisation that is asked for; the same request again has the same effect once.
+#[derive(Debug, Clone)]
+pub struct Authorization {
+    /// The payment, which is the idempotency key.
+    pub payment: PaymentId,
+    /// What it pays for.
+    pub order: OrderId,
+    /// How much to set aside.
+    pub amount: Money,
+    /// The provider's name of the card.
+    pub method: String,
+    /// When the payment was stored; a lost answer is searched from here on.
+    pub since: Timestamp,
+}
+
+/// The provider's side of a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The provider's id.
+    pub reference: String,
+    /// Where it stands.
+    pub standing: Standing,
+    /// What the buyer's browser needs for 3-D Secure. Never stored, logged or published.
+    pub client_secret: Option<String>,
+}
+
+/// Where an intent stands at the provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The provider is still busy with it.
+    Pending,
+    /// The buyer must pass 3-D Secure.
+    RequiresAction,
+    /// The amount is set aside.
+    Authorized,
+    /// The card was charged.
+    Captured,
+    /// The card was refused; the intent could still be confirmed with another.
+    Declined {
+        /// The provider's code.
+        reason: String,
+    },
+    /// It can never be charged.
+    Cancelled {
+        /// The code of the last refusal, if there was one.
+        reason: Option<String>,
+    },
+}
+
+/// Why a call gave no intent.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The provider does not know this payment method; nothing was started.
+    #[error("unknown payment method")]
+    UnknownMethod,
+    /// The provider will never do it, and nothing was started; its code.
+    #[error("refused by the provider: {0}")]
+    Refused(String),
+    /// What happened is not known: ask again.
+    #[error("the provider's answer is not known: {0}")]
+    Unknown(String),
+}
+
+/// What a provider did, or why it is not known.
+pub type Answer<'a> = BoxFuture<'a, Result<Intent, ProviderError>>;
+
+/// A card network.
+pub trait Provider: Send + Sync {
+    /// Its name in payments: `stripe`.
+    fn name(&self) -> &'static str;
+    /// Sets an amount aside, once for each payment however often it is asked.
+    fn authorize<'a>(&'a self, request: &'a Authorization) -> Answer<'a>;
+    /// Charges what was set aside, once however often it is asked.
+    fn capture<'a>(&'a self, reference: &'a str) -> Answer<'a>;
+    /// Gives back what was set aside; the answer may be that it was captured already.
+    fn cancel<'a>(&'a self, reference: &'a str) -> Answer<'a>;
+    /// Where the intent stands.
+    fn look_up<'a>(&'a self, reference: &'a str) -> Answer<'a>;
+}

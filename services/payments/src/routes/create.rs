@@ -1,0 +1,236 @@
+//! POST /api/payments: the buyer pays for an order.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Response};
+use common::error::{Error, Refusal};
+use common::events::order::{CancelReason, OrderState, OrderStatus};
+use common::events::payment::PaymentStatus;
+use common::id::{OrderId, PaymentId, UserId};
+use common::identity::CurrentUser;
+use common::validate::Check;
+use http::{StatusCode, header};
+use platform::http::extract::Creation;
+use platform::http::versions::etag;
+use platform::store::Versioned;
+use platform::store::error::StoreError;
+use platform::store::idempotency::Key;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::domain::payment::{Payment, Start, Status};
+use crate::domain::reconcile::Call;
+use crate::flows::authorize_payment::{Asked, authorize_payment};
+use crate::flows::look_up_payment::present;
+use crate::flows::reconcile_payment::reconcile_payment;
+use crate::flows::record_answer::{Recorded, away, record_answer};
+use crate::state::State;
+use crate::store;
+use crate::view::PaymentView;
+
+/// How long an order is awaited that is not known, or not confirmed, yet.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the replica is looked at meanwhile.
+const POLL: Duration = Duration::from_millis(25);
+
+/// What is to be paid, and with what.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewPayment)]
+pub(super) struct NewPayment {
+    order_id: OrderId,
+    /// The provider's id of a payment method; never a card's number.
+    payment_method: String,
+}
+
+/// Pay for an order.
+#[utoipa::path(post, path = "/api/payments", tag = "payments", request_body = NewPayment,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
+    responses((status = 201, body = PaymentView), (status = 202, body = PaymentView)))]
+pub(super) async fn create(
+    Shared(state): Shared<State>,
+    user: CurrentUser,
+    Creation { body, key }: Creation<NewPayment>,
+) -> Result<Response, Error> {
+    if let Some(earlier) = replay(&state, user.id, key.as_ref()).await? {
+        return Ok(earlier);
+    }
+    let mut check = Check::default();
+    let method = check.text("paymentMethod", &body.payment_method, 1..=255);
+    check.finish()?;
+    let order = payable_order(&state, body.order_id, user.id).await?;
+    while let Some(payment) = store::barring(&state.payments, order.id).await? {
+        // Perhaps this very request came twice at once, and the other one was faster.
+        if let Some(earlier) = replay(&state, user.id, key.as_ref()).await? {
+            return Ok(earlier);
+        }
+        give_up_unfinished(&state, &payment).await?;
+    }
+    let start =
+        Start { order_id: order.id, buyer_id: user.id, amount: order.price, method, provider: state.provider.name() };
+    let (payment, change) = Payment::start(PaymentId::new(), start, state.clock.now());
+    let claimed = key.as_ref().map(|key| key.claim::<PaymentView>(user.id, None)).transpose()?;
+    match state.payments.insert_remembered(payment, change, claimed).await {
+        Ok(payment) => authorize(&state, payment).await,
+        Err(error @ StoreError::Duplicate(_)) => match replay(&state, user.id, key.as_ref()).await? {
+            Some(earlier) => Ok(earlier),
+            None if error.is_duplicate_of(store::ONE_PER_ORDER) => Err(being_paid()),
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The order, once it is confirmed; or why it can't be paid.
+async fn payable_order(state: &State, id: OrderId, buyer: UserId) -> Result<OrderState, Error> {
+    let began = tokio::time::Instant::now();
+    loop {
+        let order = state.orders.get(id).await?.map(|order| order.state);
+        let waited_enough = began.elapsed() >= PATIENCE;
+        match order {
+            Some(order) if order.buyer_id != buyer => return Err(Error::NotFound),
+            Some(order) if order.status == OrderStatus::Created => {
+                in_time(state, &order)?;
+                if waited_enough {
+                    let refusal =
+                        Refusal::new("order-not-confirmed", "The seller's side has yet to confirm. Try again.");
+                    return Err(Error::NotYet(refusal.retry_after(PATIENCE)));
+                }
+            }
+            Some(order) => {
+                still_open(&order)?;
+                in_time(state, &order)?;
+                return Ok(order);
+            }
+            None if waited_enough => return Err(Error::NotFound),
+            None => {}
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn still_open(order: &OrderState) -> Result<(), Error> {
+    match (order.status, order.cancel_reason) {
+        (OrderStatus::Created | OrderStatus::AwaitingPayment, _) => Ok(()),
+        (OrderStatus::Authorized | OrderStatus::Completed, _) => {
+            Err(Error::conflict("order-paid", "This order is paid already."))
+        }
+        (OrderStatus::Cancelled, Some(CancelReason::Expired)) => Err(expired()),
+        (OrderStatus::Cancelled, _) => Err(Error::conflict("order-closed", "This order is closed. Order anew.")),
+    }
+}
+
+/// A payment isn't started in the hold's last seconds: its answer would come too late.
+fn in_time(state: &State, order: &OrderState) -> Result<(), Error> {
+    let hold = order.expires_at.since(order.created_at);
+    let least = Duration::from_secs(5).min(hold / 10);
+    let left = order.expires_at.since(state.clock.now());
+    if left < least || left.is_zero() { Err(expired()) } else { Ok(()) }
+}
+
+fn expired() -> Error {
+    Error::Gone(Refusal::new(
+        "hold-expired",
+        "The hold has ended and nothing was charged. Order anew if it is for sale.",
+    ))
+}
+
+fn being_paid() -> Error {
+    Error::conflict("order-being-paid", "A payment of this order is under way or done.")
+}
+
+/// A 3-D Secure step that the buyer left is cancelled, so that another card can be taken.
+async fn give_up_unfinished(state: &State, payment: &Versioned<Payment>) -> Result<(), Error> {
+    let (Status::RequiresAction, Some(reference)) = (&payment.status, &payment.provider_ref) else {
+        return Err(being_paid());
+    };
+    let answer = state.provider.cancel(reference).await.map_err(away)?;
+    match record_answer(state, payment, Some(Call::Supersede), answer).await? {
+        Recorded::Changed(next) if next.status_name() == PaymentStatus::Declined => Ok(()),
+        // The provider says that it was authorised or charged meanwhile.
+        Recorded::Changed(next) => {
+            reconcile_quietly(state, next.id).await;
+            Err(being_paid())
+        }
+        Recorded::Overtaken => Ok(()),
+        Recorded::Nothing => Err(Error::Unavailable(None)),
+    }
+}
+
+/// How often the provider is asked within the request before its answer is left to the reconciler.
+const ATTEMPTS: u32 = 3;
+
+/// Asks the provider, and tells the buyer how it went.
+async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Response, Error> {
+    let mut attempt = 1;
+    let (recorded, secret) = loop {
+        match authorize_payment(state, &payment).await {
+            Ok(Asked::Answered(recorded, secret)) => break (recorded, secret),
+            Ok(Asked::UnknownMethod) => return Err(Error::field("paymentMethod", "is not known to the card network")),
+            Err(Error::Unavailable(_)) if attempt < ATTEMPTS => {
+                tokio::time::sleep(platform::lifecycle::backoff(attempt)).await;
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let paid = match recorded {
+        Recorded::Changed(payment) => *payment,
+        // The reconciler was faster, or the provider is still busy.
+        Recorded::Overtaken | Recorded::Nothing => present(state, payment.id).await?,
+    };
+    let after = reconcile_quietly(state, paid.id).await;
+    if after.is_some_and(|payment| payment.status_name() == PaymentStatus::Voided) {
+        return Err(expired());
+    }
+    answer(&PaymentView::from(&paid), secret)
+}
+
+/// What the order asks for; an event or the reconciler does it if it fails here.
+async fn reconcile_quietly(state: &State, id: PaymentId) -> Option<Versioned<Payment>> {
+    match reconcile_payment(state, id).await {
+        Ok(payment) => payment,
+        Err(error) => {
+            tracing::warn!(payment.id = %id, error = %error, "left to the reconciler");
+            None
+        }
+    }
+}
+
+/// The answer to a request that was made before, if the key is known.
+async fn replay(state: &State, user: UserId, key: Option<&Key>) -> Result<Option<Response>, Error> {
+    let Some(key) = key else { return Ok(None) };
+    let Some(view) = key.replay::<Payment, PaymentView>(user, &state.payments).await? else { return Ok(None) };
+    // The secret is not stored: where it was part of the answer, the provider tells it again.
+    let secret = match (&view.provider_ref, view.status) {
+        (Some(reference), PaymentStatus::RequiresAction) => {
+            state.provider.look_up(reference).await.map_err(away)?.client_secret
+        }
+        _ => None,
+    };
+    answer(&view, secret).map(Some)
+}
+
+fn answer(payment: &PaymentView, client_secret: Option<String>) -> Result<Response, Error> {
+    let location = [(header::LOCATION, format!("/api/payments/{}", payment.id))];
+    let respond =
+        |status: StatusCode, view: PaymentView| Ok((status, etag(view.version), location, Json(view)).into_response());
+    match payment.status {
+        PaymentStatus::Authorized | PaymentStatus::Captured => respond(StatusCode::CREATED, payment.clone()),
+        PaymentStatus::RequiresAction => {
+            respond(StatusCode::ACCEPTED, PaymentView { client_secret, ..payment.clone() })
+        }
+        PaymentStatus::Declined => {
+            let reason = payment.decline_reason.clone().unwrap_or_default();
+            let detail = format!("The card was declined ({reason}). Nothing was charged; try another card.");
+            Err(Error::Declined(Refusal::new("card-declined", detail)))
+        }
+        PaymentStatus::Voided | PaymentStatus::Failed => Err(expired()),
+        PaymentStatus::Authorizing => {
+            let refusal = Refusal::new("payment-pending", "The card network has yet to answer. Look again soon.");
+            Err(Error::NotYet(refusal.retry_after(PATIENCE)))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The route table.
+
+mod create;
+mod read;
+mod refresh;
+mod stripe_webhook;
+
+use axum::Router;
+use platform::http::openapi;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::State;
+
+/// Where Stripe posts its events.
+pub const WEBHOOK: &str = "/api/payments/webhooks/stripe";
+
+/// All routes, with the document that describes them.
+pub fn table() -> (Router<State>, OpenApi) {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(create::create))
+        .routes(routes!(read::read))
+        .routes(routes!(refresh::refresh))
+        .routes(routes!(stripe_webhook::stripe_webhook));
+    openapi::mount(routes, "Payments", "/api/payments/openapi.json")
+}

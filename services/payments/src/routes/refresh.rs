@@ -1,0 +1,29 @@
+//! POST /api/payments/{id}/refresh: looked up anew at the provider, after 3-D Secure.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::IntoResponse;
+use common::error::Error;
+use common::id::PaymentId;
+use common::identity::CurrentUser;
+use platform::http::extract::Id;
+use platform::http::versions::etag;
+
+use crate::flows::look_up_payment::{look_up_payment, present};
+use crate::state::State;
+use crate::store;
+use crate::view::PaymentView;
+
+/// Look a payment of one's own up at the provider.
+#[utoipa::path(post, path = "/api/payments/{id}/refresh", tag = "payments", params(("id" = PaymentId, Path)),
+    responses((status = 200, body = PaymentView)))]
+pub(super) async fn refresh(
+    Shared(state): Shared<State>,
+    user: CurrentUser,
+    Id(id): Id<PaymentId>,
+) -> Result<impl IntoResponse, Error> {
+    let payment = store::find_owned(&state.payments, id, user.id).await?.ok_or(Error::NotFound)?;
+    look_up_payment(&state, &payment).await?;
+    let payment = present(&state, id).await?;
+    Ok((etag(payment.version), Json(PaymentView::from(&payment))))
+}

@@ -1,0 +1,33 @@
+//! POST /api/payments/webhooks/stripe: a hint that something happened to an intent.
+
+use axum::extract::State as Shared;
+use common::error::Error;
+use http::{HeaderMap, StatusCode};
+
+use crate::flows::look_up_payment::look_up_payment;
+use crate::providers::webhook;
+use crate::state::State;
+use crate::store;
+
+/// Take an event of Stripe's.
+#[utoipa::path(post, path = super::WEBHOOK, tag = "payments",
+    request_body(content = String, content_type = "application/json"),
+    params(("Stripe-Signature" = String, Header, description = "Stripe's signature over the raw body.")),
+    responses((status = 204)))]
+pub(super) async fn stripe_webhook(
+    Shared(state): Shared<State>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<StatusCode, Error> {
+    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    webhook::verify(signature, body.as_bytes(), &state.rules.webhook_secrets, state.clock.now())
+        .map_err(|bad| Error::field("Stripe-Signature", bad.to_string()))?;
+    // An event that is early finds no payment yet: the request that is under way, or the reconciler,
+    // will look for itself.
+    if let Some(reference) = webhook::intent(body.as_bytes())
+        && let Some(payment) = store::by_reference(&state.payments, &reference).await?
+    {
+        look_up_payment(&state, &payment).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

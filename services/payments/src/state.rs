@@ -1,0 +1,64 @@
+//! What handlers share; cheap to clone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use common::clock::SharedClock;
+use common::events::order::OrderState;
+use common::identity::Verifier;
+use platform::context::Context;
+use platform::store::Store;
+use platform::store::replica::Replica;
+use secrecy::SecretString;
+
+use crate::config::Config;
+use crate::domain::payment::Payment;
+use crate::providers::Provider;
+use crate::providers::stripe::Stripe;
+
+/// What handlers share.
+#[derive(Clone, FromRef)]
+pub struct State {
+    /// The payments.
+    pub payments: Store<Payment>,
+    /// What orders told of its orders.
+    pub orders: Replica<OrderState>,
+    /// The card network.
+    pub provider: Arc<dyn Provider>,
+    /// Who asks.
+    pub verifier: Verifier,
+    /// The time.
+    pub clock: SharedClock,
+    /// How patient the service is, and what webhooks are signed with.
+    pub rules: Arc<Rules>,
+}
+
+/// Settings that do not change while the service runs.
+pub struct Rules {
+    /// Any of these may have signed a webhook.
+    pub webhook_secrets: Vec<SecretString>,
+    /// How long a payment may rest before it is looked up.
+    pub reconcile_after: Duration,
+    /// How long captures may fail.
+    pub capture_patience: Duration,
+}
+
+impl State {
+    /// The shared state of one instance.
+    pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
+        let stripe = Stripe::new(&config.stripe_key, &config.stripe_url, config.provider_timeout)?;
+        Ok(Self {
+            payments: context.store(),
+            orders: context.replica(),
+            provider: Arc::new(stripe),
+            verifier: context.verifier(&config.keys)?,
+            clock: Arc::clone(&context.clock),
+            rules: Arc::new(Rules {
+                webhook_secrets: config.stripe_webhook_secrets,
+                reconcile_after: config.reconcile_after,
+                capture_patience: config.capture_patience,
+            }),
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! The indexes and queries of the service's collections; the only file that names MongoDB.
+
+use common::id::{OrderId, PaymentId, UserId};
+use common::timestamp::Timestamp;
+use mongodb::IndexModel;
+use mongodb::bson::{Document, doc};
+use mongodb::options::IndexOptions;
+use platform::store::error::StoreError;
+use platform::store::{Store, Versioned};
+
+use crate::domain::payment::Payment;
+
+/// Refuses a second payment of an order while the first is not declined.
+pub const ONE_PER_ORDER: &str = "one_per_order_v1";
+
+/// Every status but declined: what was captured, failed or voided bars another one too.
+const BARRING: [&str; 6] = ["authorizing", "requiresAction", "authorized", "captured", "failed", "voided"];
+/// The statuses that change by themselves.
+const LIVE: [&str; 3] = ["authorizing", "requiresAction", "authorized"];
+
+/// Indexes of the payments.
+pub fn payment_indexes() -> Vec<IndexModel> {
+    let named = |name: &str| IndexOptions::builder().name(name.to_owned()).build();
+    let model = |keys: Document, options| IndexModel::builder().keys(keys).options(options).build();
+    let mut one = named(ONE_PER_ORDER);
+    one.unique = Some(true);
+    one.partial_filter_expression = Some(doc! { "state.status.name": { "$in": BARRING.to_vec() } });
+    let mut live = named("live_v1");
+    live.partial_filter_expression = Some(doc! { "state.status.name": { "$in": LIVE.to_vec() } });
+    vec![
+        model(doc! { "state.orderId": 1 }, one),
+        model(doc! { "state.orderId": 1, "_id": 1 }, named("order_v1")),
+        model(doc! { "state.providerRef": 1 }, named("reference_v1")),
+        model(doc! { "state.updatedAt": 1 }, live),
+    ]
+}
+
+/// A buyer's own payment.
+pub async fn find_owned(
+    payments: &Store<Payment>,
+    id: PaymentId,
+    buyer: UserId,
+) -> Result<Option<Versioned<Payment>>, StoreError> {
+    payments.find_one(doc! { "_id": id.to_string(), "state.buyerId": buyer.to_string() }).await
+}
+
+/// Every payment of an order.
+pub async fn of_order(payments: &Store<Payment>, order: OrderId) -> Result<Vec<Versioned<Payment>>, StoreError> {
+    payments.find(doc! { "state.orderId": order.to_string() }, 0).await
+}
+
+/// The payment of an order that bars another one.
+pub async fn barring(payments: &Store<Payment>, order: OrderId) -> Result<Option<Versioned<Payment>>, StoreError> {
+    let filter = doc! { "state.orderId": order.to_string(), "state.status.name": { "$in": BARRING.to_vec() } };
+    payments.find_one(filter).await
+}
+
+/// The payment that the provider knows by this id.
+pub async fn by_reference(
+    payments: &Store<Payment>,
+    reference: &str,
+) -> Result<Option<Versioned<Payment>>, StoreError> {
+    payments.find_one(doc! { "state.providerRef": reference }).await
+}
+
+/// Payments that are not final and have not changed since `before`, at most `limit`.
+pub async fn resting(
+    payments: &Store<Payment>,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<Versioned<Payment>>, StoreError> {
+    let filter = doc! {
+        "state.status.name": { "$in": LIVE.to_vec() },
+        "state.updatedAt": { "$lte": before.to_string() },
+    };
+    payments.find(filter, limit).await
+}

@@ -1,0 +1,74 @@
+//! Capturing what won and giving back the rest, whatever the card network does meanwhile.
+
+use common::events::order::{CancelReason, OrderChange};
+use serde_json::json;
+use testkit::app::eventually;
+
+use crate::support::{Shop, VISA, cancelled, won};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_closed_before_the_answer_is_voided_and_the_buyer_told() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    shop.faults(&json!({ "latencyMs": 700, "paths": ["POST /v1/payment_intents"] })).await;
+    let (paid, ()) = tokio::join!(shop.pay(&buyer, &order, VISA), async {
+        eventually("the payment to be stored", async || !shop.app.events("payments").await.is_empty()).await;
+        shop.app.publish(OrderChange::Cancelled, order.id, 2, cancelled(&order, CancelReason::Expired)).await;
+    });
+    assert_eq!(paid.expect(410).problem(), "hold-expired");
+    assert_eq!(shop.intents().await, ["canceled"]);
+    shop.app.settle().await;
+    let last = shop.app.events("payments").await.into_iter().max_by_key(|event| event.entityversion).unwrap();
+    assert_eq!(last.kind, "payment.voided.v1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authorisation_of_a_closed_order_is_given_back() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
+    shop.tell(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
+    assert_eq!(shop.read(&buyer, &payment).await["status"], "voided");
+    assert_eq!(shop.intents().await, ["canceled"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_fails_is_tried_again() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
+    shop.faults(&json!({ "error500BeforeWork": 2, "paths": ["/capture"] })).await;
+    shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
+    assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
+    assert_eq!(shop.intents().await, ["succeeded"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_whose_answer_is_lost_is_believed_when_it_is_looked_up() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
+    shop.faults(&json!({ "error500AfterWork": 1.0, "paths": ["/capture"] })).await;
+    shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured"]);
+    assert_eq!(shop.intents().await, ["succeeded"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_keeps_failing_is_given_up_at_the_provider_first() {
+    let shop = Shop::open_with(&[("CAPTURE_PATIENCE", "1ms")]).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
+    shop.faults(&json!({ "error500BeforeWork": 1.0, "paths": ["/capture"] })).await;
+    shop.app.clock.advance(std::time::Duration::from_secs(1));
+    shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
+    let failed = shop.read(&buyer, &payment).await;
+    assert_eq!(failed["status"], "failed");
+    assert_eq!(shop.intents().await, ["canceled"]);
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "failed"]);
+}

@@ -1,0 +1,18 @@
+//! The payments service on real servers, with fakestripe as the card network.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests may panic, and start a server of their own"
+)]
+
+mod capture;
+mod contract;
+mod deliveries;
+mod pay;
+mod reconciler;
+mod refusals;
+mod support;
+mod three_d_secure;
+mod webhooks;

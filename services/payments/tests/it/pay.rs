@@ -1,0 +1,100 @@
+//! Paying: once, whoever repeats what.
+
+use common::events::order::OrderChange;
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::support::{DECLINED, SECURE, Shop, VISA, won};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_card_is_authorised_and_charged_once_the_order_is_won() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let response = shop.pay(&buyer, &order, VISA).await.expect(201);
+    let payment = response.json();
+    assert_eq!(payment["status"], "authorized");
+    assert_eq!(payment["amount"], json!({ "amount": 12_550, "currency": "USD" }));
+    assert_eq!(payment["provider"], "stripe");
+    assert_eq!(payment["clientSecret"], json!(null));
+    assert_eq!(response.header("etag"), format!("\"{}\"", payment["version"]));
+    assert_eq!(shop.intents().await, ["requires_capture"], "nothing is charged before the order is won");
+    shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
+    assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
+    assert_eq!(shop.intents().await, ["succeeded"]);
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_paid_five_times_at_once_is_paid_once() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let answers = join_all((0..5).map(|_| shop.pay(&buyer, &order, VISA))).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409, 409]);
+    assert_eq!(shop.intents().await, ["requires_capture"]);
+    shop.pay(&buyer, &order, VISA).await.expect(409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_makes_a_repeat_harmless() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let pay = |method: &str| {
+        let body = json!({ "orderId": order.id, "paymentMethod": method });
+        shop.app.request("POST", "/api/payments").by(&buyer).header("idempotency-key", "k").json(&body).send()
+    };
+    let answers = join_all((0..5).map(|_| pay(VISA))).await;
+    let first = answers.iter().find(|answer| answer.status == 201).expect("one goes through").json();
+    for answer in answers {
+        match answer.status {
+            201 => assert_eq!(answer.json(), first),
+            409 => assert_eq!((answer.problem().as_str(), answer.header("retry-after")), ("in-flight", "1")),
+            status => panic!("{status}"),
+        }
+    }
+    shop.tell(OrderChange::Authorized, 2, &won(&order, &first)).await;
+    assert_eq!(pay(VISA).await.expect(201).json(), first, "as it was created, not as it is now");
+    assert_eq!(pay(DECLINED).await.expect(422).fields(), ["Idempotency-Key"]);
+    assert_eq!(shop.intents().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_card_leaves_the_order_open_and_the_key_free() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let pay = |key: &'static str, method: &str| {
+        let body = json!({ "orderId": order.id, "paymentMethod": method });
+        shop.app.request("POST", "/api/payments").by(&buyer).header("idempotency-key", key).json(&body).send()
+    };
+    let declined = pay("a", DECLINED).await.expect(402);
+    assert!(declined.json()["detail"].as_str().unwrap().contains("generic_decline"));
+    pay("a", DECLINED).await.expect(402);
+    let funds = pay("b", "pm_card_chargeDeclinedInsufficientFunds").await.expect(402);
+    assert!(funds.json()["detail"].as_str().unwrap().contains("insufficient_funds"));
+    pay("c", VISA).await.expect(201);
+    let mut intents = shop.intents().await;
+    intents.sort_unstable();
+    assert_eq!(intents, ["canceled", "canceled", "canceled", "requires_capture"], "no refused intent stays usable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_a_3d_secure_payment_has_its_secret_again() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let pay = || {
+        let body = json!({ "orderId": order.id, "paymentMethod": SECURE });
+        shop.app.request("POST", "/api/payments").by(&buyer).header("idempotency-key", "k").json(&body).send()
+    };
+    let first = pay().await.expect(202).json();
+    assert!(first["clientSecret"].as_str().unwrap().contains("_secret_"));
+    assert_eq!(pay().await.expect(202).json(), first);
+    for event in shop.app.events("payments").await {
+        assert!(!event.data.to_string().contains("_secret_"), "{event:?}");
+    }
+}

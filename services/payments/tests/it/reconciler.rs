@@ -1,0 +1,76 @@
+//! Payments whose answer was lost: finished later, charged once.
+
+use common::events::order::OrderChange;
+use common::id::PaymentId;
+use payments::domain::payment::{Payment, Start};
+use platform::store::Store;
+use serde_json::json;
+use testkit::app::eventually;
+
+use crate::support::{SECURE, Shop, VISA, won};
+
+const EAGER: [(&str, &str); 2] = [("RECONCILE_AFTER", "300ms"), ("PROVIDER_TIMEOUT", "250ms")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_is_asked_for_again_and_charged_once() {
+    let shop = Shop::open_with(&EAGER).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    // The call is slow: it lands long after everybody stopped waiting for it.
+    shop.faults(&json!({ "latencyMs": 2_000, "paths": ["POST /v1/payment_intents"] })).await;
+    shop.pay(&buyer, &order, VISA).await.expect(503);
+    shop.faults(&json!({})).await;
+    let mut paid = json!(null);
+    eventually("the payment to be authorised", async || {
+        let events = shop.app.events("payments").await;
+        let event = events.into_iter().find(|event| event.kind == "payment.authorized.v1");
+        paid = event.map_or(json!(null), |event| event.data);
+        !paid.is_null()
+    })
+    .await;
+    shop.tell(OrderChange::Authorized, 2, &won(&order, &paid)).await;
+    assert_eq!(shop.intents().await, ["succeeded"]);
+    assert_eq!(shop.history(&paid).await, ["started", "authorized", "captured"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_500_after_the_work_is_seen_through() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    shop.faults(&json!({ "error500AfterWork": 1, "paths": ["POST /v1/payment_intents"] })).await;
+    shop.pay(&buyer, &order, VISA).await.expect(201);
+    assert_eq!(shop.intents().await, ["requires_capture"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_died_before_asking_is_asked_for() {
+    let shop = Shop::open_with(&EAGER).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    // What a process leaves behind that dies between its write and its call.
+    let store: Store<Payment> = shop.app.context.store();
+    let start = Start {
+        order_id: order.id,
+        buyer_id: buyer.id,
+        amount: order.price.clone(),
+        method: VISA.to_owned(),
+        provider: "stripe",
+    };
+    let (payment, change) = Payment::start(PaymentId::new(), start, common::clock::Clock::now(&shop.app.clock));
+    let id = payment.id;
+    store.insert(payment, change).await.unwrap();
+    let payment = shop.becomes(&buyer, &json!({ "id": id }), "authorized").await;
+    assert_eq!(shop.intents().await, ["requires_capture"]);
+    assert_eq!(shop.history(&payment).await, ["started", "authorized"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_3d_secure_step_without_any_news_is_noticed() {
+    let shop = Shop::open_with(&EAGER).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
+    shop.authenticate(&payment, "succeed").await;
+    shop.becomes(&buyer, &payment, "authorized").await;
+}

@@ -1,0 +1,79 @@
+//! Webhooks: hints, believed only after a look; twice, early, forged, stale.
+
+use common::clock::Clock;
+use hmac::{Hmac, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use testkit::app::request::Response;
+
+use crate::support::{SECRET, SECURE, Shop};
+
+fn event(reference: &str) -> String {
+    let object = json!({ "object": "payment_intent", "id": reference, "status": "succeeded" });
+    json!({ "id": "evt_1", "type": "payment_intent.succeeded", "data": { "object": object } }).to_string()
+}
+
+fn sign(secret: &str, time: i64, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{time}.{body}").as_bytes());
+    format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+async fn post(shop: &Shop, signature: &str, body: &str) -> Response {
+    let request = shop.app.request("POST", "/api/payments/webhooks/stripe").header("stripe-signature", signature);
+    // As a provider would: no browser's header would let it pass, but it is another site.
+    request.header("sec-fetch-site", "cross-site").body(body.to_owned()).send().await
+}
+
+async fn unfinished(shop: &Shop) -> (testkit::app::users::User, Value) {
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
+    (buyer, payment)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_makes_the_service_look_and_believes_nothing_else() {
+    let shop = Shop::open().await;
+    let (buyer, payment) = unfinished(&shop).await;
+    let body = event(payment["providerRef"].as_str().unwrap());
+    let now = shop.app.clock.now().as_seconds();
+    // The event says that it was paid; the provider says that it was not.
+    post(&shop, &sign(SECRET, now, &body), &body).await.expect(204);
+    assert_eq!(shop.read(&buyer, &payment).await["status"], "requiresAction");
+    shop.authenticate(&payment, "succeed").await;
+    for _ in 0..2 {
+        post(&shop, &sign(SECRET, now, &body), &body).await.expect(204);
+        assert_eq!(shop.read(&buyer, &payment).await["status"], "authorized");
+    }
+    assert_eq!(shop.history(&payment).await, ["started", "actionRequired", "authorized"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_and_stale_ones_are_refused() {
+    let shop = Shop::open().await;
+    let (buyer, payment) = unfinished(&shop).await;
+    shop.authenticate(&payment, "succeed").await;
+    let body = event(payment["providerRef"].as_str().unwrap());
+    let now = shop.app.clock.now().as_seconds();
+    for signature in [
+        String::new(),
+        "t=1,v1=00".to_owned(),
+        sign("whsec_other", now, &body),
+        sign(SECRET, now, "{}"),
+        sign(SECRET, now - 400, &body),
+    ] {
+        let refused = post(&shop, &signature, &body).await.expect(400);
+        assert_eq!(refused.fields(), ["Stripe-Signature"], "{signature}");
+    }
+    assert_eq!(shop.read(&buyer, &payment).await["status"], "requiresAction");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn early_and_strange_ones_do_no_harm() {
+    let shop = Shop::open().await;
+    let now = shop.app.clock.now().as_seconds();
+    for body in [event("pi_not_known_yet"), json!({ "type": "customer.created" }).to_string(), "x".to_owned()] {
+        post(&shop, &sign(SECRET, now, &body), &body).await.expect(204);
+    }
+}

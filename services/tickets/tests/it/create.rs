@@ -1,0 +1,228 @@
+//! POST /api/tickets.
+
+use common::id::UserId;
+use serde_json::{Value, json};
+use testkit::app::users::{Signer, User};
+
+use crate::support::{app, app_with, body, body_with, faults, list, list_as, path, put, read};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_can_be_read_at_once_and_is_announced() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let response = app.request("POST", "/api/tickets").by(&seller).json(&body()).send().await.expect(201);
+    let ticket = response.json();
+    assert_eq!(response.header("etag"), "\"0\"");
+    assert_eq!(response.header("location"), path(&ticket));
+    assert_eq!(ticket["version"], 0);
+    assert_eq!(ticket["status"], "available");
+    assert_eq!(ticket["sellerId"], json!(seller.id));
+    assert_eq!(ticket["createdAt"], ticket["updatedAt"]);
+    assert_eq!(read(&app, &ticket).await, ticket);
+    app.settle().await;
+    assert_eq!(app.history("tickets", ticket["id"].as_str().unwrap()).await, [("ticket.created.v1".to_owned(), 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_is_kept_and_texts_are_trimmed() {
+    let app = app().await;
+    let body = json!({
+        "title": "  Hamlet ", "venue": " Globe\t", "city": " London ", "startsAt": "2099-06-01T21:30:00+02:00",
+        "timeZone": "Europe/London", "price": { "amount": 5_000, "currency": "GBP" },
+        "faceValue": { "amount": 4_000, "currency": "GBP" }, "category": "theatre", "section": " A ", "row": " 2 ",
+        "seat": " 14 ", "description": " Two lines\nof text ",
+    });
+    let ticket = list_as(&app, &app.signer.user(), &body).await;
+    let expected = json!({
+        "title": "Hamlet", "venue": "Globe", "city": "London", "startsAt": "2099-06-01T19:30:00.000Z",
+        "timeZone": "Europe/London", "price": { "amount": 5_000, "currency": "GBP" },
+        "faceValue": { "amount": 4_000, "currency": "GBP" }, "category": "theatre", "section": "A", "row": "2",
+        "seat": "14", "description": "Two lines\nof text",
+    });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&ticket[field], value, "{field}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn optionals_that_are_absent_null_or_blank_are_empty() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let least = json!({
+        "title": "Hamlet", "venue": "Globe", "startsAt": "2099-06-01T19:30:00Z",
+        "price": { "amount": 50, "currency": "USD" },
+    });
+    let optional = ["city", "faceValue", "category", "section", "row", "seat", "description"];
+    let absent = list_as(&app, &seller, &least).await;
+    let mut nulls = least.clone();
+    let mut blanks = least.clone();
+    for field in optional.iter().chain(&["timeZone"]) {
+        nulls[field] = Value::Null;
+        if !matches!(*field, "faceValue" | "category") {
+            blanks[field] = json!("  ");
+        }
+    }
+    for ticket in [absent, list_as(&app, &seller, &nulls).await, list_as(&app, &seller, &blanks).await] {
+        assert_eq!(ticket["timeZone"], "UTC");
+        for field in optional {
+            assert_eq!(ticket.get(field), Some(&Value::Null), "{field} is there, and null");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bounds_themselves_are_allowed() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let text = |length: usize| json!("é".repeat(length));
+    for (path, value) in [
+        ("title", text(200)),
+        ("venue", text(200)),
+        ("city", text(100)),
+        ("description", text(5_000)),
+        ("price.amount", json!(50)),
+        ("price.amount", json!(99_999_999)),
+    ] {
+        list_as(&app, &seller, &body_with(path, value)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_wrong_field_is_named() {
+    let app = app().await;
+    let seller = app.signer.user();
+    for (path, value, field) in faults() {
+        let body = body_with(path, value.clone());
+        let response = app.request("POST", "/api/tickets").by(&seller).json(&body).send().await.expect(400);
+        assert_eq!(response.fields(), [field], "{path} = {value}: {}", response.text());
+        assert_eq!(response.problem(), "invalid");
+    }
+    let response = app.request("GET", "/api/tickets").send().await.expect(200);
+    assert_eq!(response.json()["items"], json!([]), "a refused listing is not there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_wrong_fields_are_named_at_once() {
+    let app = app().await;
+    let mut body = body_with("title", json!(" "));
+    body["price"]["amount"] = json!(1);
+    body["startsAt"] = json!("2001-01-01T00:00:00Z");
+    body["timeZone"] = json!("Nowhere");
+    let response = app.request("POST", "/api/tickets").by(&app.signer.user()).json(&body).send().await.expect(400);
+    let mut fields = response.fields();
+    fields.sort();
+    assert_eq!(fields, ["price.amount", "startsAt", "timeZone", "title"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_configured_currencies_are_taken() {
+    let app = app_with(&[("CURRENCIES", "JPY")]).await;
+    let seller = app.signer.user();
+    let response = app.request("POST", "/api/tickets").by(&seller).json(&body()).send().await.expect(400);
+    assert_eq!(response.fields(), ["price.currency"]);
+    list_as(&app, &seller, &body_with("price.currency", json!("JPY"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_is_signed_in_may_list() {
+    let app = app().await;
+    let post = |user: &User| app.request("POST", "/api/tickets").by(user).json(&body());
+    let nobody = app.request("POST", "/api/tickets").json(&body()).send().await.expect(401);
+    assert_eq!(nobody.problem(), "unauthenticated");
+    let id = UserId::new();
+    let mut expired = Signer::claims(id);
+    expired.exp = expired.iat - 1;
+    let expired = User { id, token: app.signer.sign(&expired) };
+    let forged = User { id, token: Signer::new().sign(&Signer::claims(id)) };
+    let garbled = User { id, token: "a.b.c".to_owned() };
+    for user in [expired, forged, garbled] {
+        post(&user).send().await.expect(401);
+    }
+    // Who asks comes before what they say.
+    app.request("POST", "/api/tickets").json(&json!({})).send().await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_gets_the_listing_as_it_was_created() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let post = |user: &User, body: &Value, key: &str| {
+        app.request("POST", "/api/tickets").by(user).header("idempotency-key", key).json(body).send()
+    };
+    let first = post(&seller, &body(), "k1").await.expect(201);
+    put(&app, &seller, &first.json(), &body_with("title", json!("Edited"))).send().await.expect(200);
+    let replay = post(&seller, &body(), "k1").await.expect(201);
+    assert_eq!(replay.json(), first.json());
+    assert_eq!(replay.header("location"), first.header("location"));
+    assert_eq!(replay.header("etag"), first.header("etag"));
+    // The same document written in another way is the same body.
+    let spaced = serde_json::to_string_pretty(&body()).unwrap();
+    let request = app.request("POST", "/api/tickets").by(&seller).header("idempotency-key", "k1");
+    let again = request.header("content-type", "application/json").body(spaced).send().await.expect(201);
+    assert_eq!(again.json(), first.json());
+    let other = post(&seller, &body_with("title", json!("Another")), "k1").await.expect(422);
+    assert_eq!(
+        (other.problem().as_str(), other.fields()),
+        ("idempotency-mismatch", vec!["Idempotency-Key".to_owned()])
+    );
+    // Another key, and the same key of another user, are other requests.
+    let second = post(&seller, &body(), "k2").await.expect(201).json();
+    let third = post(&app.signer.user(), &body(), "k1").await.expect(201).json();
+    assert!(first.json()["id"] != second["id"] && second["id"] != third["id"] && first.json()["id"] != third["id"]);
+    let all = app.request("GET", "/api/tickets").send().await.json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_not_remembered() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let post =
+        |body: Value| app.request("POST", "/api/tickets").by(&seller).header("idempotency-key", "k").json(&body).send();
+    post(body_with("title", json!(""))).await.expect(400);
+    post(body()).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_has_1_to_255_characters() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let post = |key: String| {
+        app.request("POST", "/api/tickets").by(&seller).header("idempotency-key", key).json(&body()).send()
+    };
+    for key in [String::new(), "k".repeat(256)] {
+        assert_eq!(post(key).await.expect(400).fields(), ["Idempotency-Key"]);
+    }
+    post("k".repeat(255)).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_many_times_at_once_is_one_listing() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let requests = (0..20).map(|_| {
+        let request = app.request("POST", "/api/tickets").by(&seller).header("idempotency-key", "once").json(&body());
+        tokio::spawn(request.send())
+    });
+    let requests: Vec<_> = requests.collect();
+    let mut answers = Vec::new();
+    for request in requests {
+        answers.push(request.await.unwrap().expect(201).json());
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "all name the same listing: {answers:?}");
+    let all = app.request("GET", "/api/tickets").send().await.json();
+    assert_eq!(all["items"], json!([answers[0]]));
+    app.settle().await;
+    assert_eq!(app.events("tickets").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_may_begin_a_moment_from_now_and_not_now() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let ticket = list(&app, &seller).await;
+    let now = ticket["createdAt"].clone();
+    let body = body_with("startsAt", now);
+    let response = app.request("POST", "/api/tickets").by(&seller).json(&body).send().await.expect(400);
+    assert_eq!(response.fields(), ["startsAt"]);
+}

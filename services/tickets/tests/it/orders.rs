@@ -1,0 +1,219 @@
+//! The row `order.*` of the subscription table, event by event.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::events::order::{OrderChange, OrderState, OrderStatus};
+use common::events::ticket::TicketState;
+use common::money::Money;
+use mongodb::bson::{Document, doc};
+use platform::stream::subscription::Applied;
+use serde_json::{Value, json};
+use testkit::app::eventually;
+
+use crate::support::{
+    app, body_with, last_event, list, list_as, order, put, read, reserved, sold, tell, told, with, withdraw,
+};
+
+async fn status(app: &testkit::app::TestApp, ticket: &Value) -> String {
+    read(app, ticket).await["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_story_by_way_of_the_stream() {
+    let app = app().await;
+    let ticket = list(&app, &app.signer.user()).await;
+    let order = order(&app, &ticket);
+    for (version, change, status, expected) in [
+        (0, OrderChange::Created, OrderStatus::Created, "reserved"),
+        (1, OrderChange::Confirmed, OrderStatus::AwaitingPayment, "reserved"),
+        (2, OrderChange::Authorized, OrderStatus::Authorized, "reserved"),
+        (3, OrderChange::Completed, OrderStatus::Completed, "sold"),
+    ] {
+        app.publish(change, order.id, version, with(&order, status)).await;
+        eventually("the listing to follow", async || self::status(&app, &ticket).await == expected).await;
+        app.settle().await;
+    }
+    let kinds: Vec<_> = app.history("tickets", ticket["id"].as_str().unwrap()).await;
+    let expected = [("ticket.created.v1", 0), ("ticket.reserved.v1", 1), ("ticket.sold.v1", 2)];
+    assert_eq!(kinds, expected.map(|(kind, version)| (kind.to_owned(), version)));
+    let last: TicketState = serde_json::from_value(last_event(&app, &ticket).await.data).unwrap();
+    assert_eq!(last.order_id, Some(order.id));
+    assert_eq!(last.terms, order.ticket);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_order_lets_it_go() {
+    let app = app().await;
+    let (ticket, order) = reserved(&app, &app.signer.user()).await;
+    tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await;
+    assert_eq!(status(&app, &ticket).await, "available");
+    app.settle().await;
+    let event = last_event(&app, &ticket).await;
+    assert_eq!((event.kind.as_str(), event.entityversion), ("ticket.released.v1", 2));
+    assert_eq!(event.data["orderId"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_term_that_was_replaced_is_a_refusal() {
+    let app = app().await;
+    let seller = app.signer.user();
+    for (path, value, reason) in [
+        ("price.amount", json!(13_000), "priceChanged"),
+        ("price.currency", json!("EUR"), "priceChanged"),
+        ("title", json!("Other"), "termsChanged"),
+        ("venue", json!("Other"), "termsChanged"),
+        ("city", Value::Null, "termsChanged"),
+        ("startsAt", json!("2099-06-02T19:30:00Z"), "termsChanged"),
+        ("timeZone", json!("UTC"), "termsChanged"),
+        ("section", json!("A"), "termsChanged"),
+        ("row", json!("2"), "termsChanged"),
+        ("seat", json!("15"), "termsChanged"),
+    ] {
+        let ticket = list(&app, &seller).await;
+        let order = order(&app, &ticket);
+        let edited = put(&app, &seller, &ticket, &body_with(path, value)).send().await.expect(200).json();
+        tell(&app, 0, &order).await;
+        assert_eq!(status(&app, &ticket).await, "available", "{path}");
+        app.settle().await;
+        let event = last_event(&app, &ticket).await;
+        assert_eq!((event.kind.as_str(), event.entityversion), ("ticket.refused.v1", 2), "{path}");
+        let price = if reason == "priceChanged" { edited["price"].clone() } else { Value::Null };
+        assert_eq!(event.data["refusals"], json!([{ "orderId": order.id, "reason": reason, "price": price }]));
+        // Closed, the refusal is forgotten.
+        tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await;
+        app.settle().await;
+        let event = last_event(&app, &ticket).await;
+        assert_eq!((event.kind.as_str(), &event.data["refusals"]), ("ticket.updated.v1", &json!([])), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_buyer_does_not_agree_to_may_change_under_way() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let ticket = list(&app, &seller).await;
+    let order = order(&app, &ticket);
+    let mut body = body_with("description", json!("Aisle"));
+    body["category"] = json!("concert");
+    body["faceValue"] = json!({ "amount": 1, "currency": "USD" });
+    put(&app, &seller, &ticket, &body).send().await.expect(200);
+    tell(&app, 0, &order).await;
+    assert_eq!(status(&app, &ticket).await, "reserved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn withdrawn_and_begun_listings_are_refused() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let taken_back = list(&app, &seller).await;
+    withdraw(&app, &seller, &taken_back).await.expect(204);
+    let soon = app.clock.now().plus(Duration::from_secs(60));
+    let begun = list_as(&app, &seller, &body_with("startsAt", json!(soon))).await;
+    app.clock.advance(Duration::from_secs(60));
+    for (ticket, reason, status) in [(&taken_back, "withdrawn", "withdrawn"), (&begun, "begun", "available")] {
+        let order = order(&app, ticket);
+        tell(&app, 0, &order).await;
+        assert_eq!(self::status(&app, ticket).await, status);
+        app.settle().await;
+        let event = last_event(&app, ticket).await;
+        assert_eq!(event.kind, "ticket.refused.v1");
+        assert_eq!(event.data["refusals"], json!([{ "orderId": order.id, "reason": reason, "price": null }]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn being_held_by_another_is_no_refusal_and_the_release_serves_who_waits() {
+    let app = app().await;
+    let (ticket, first) = reserved(&app, &app.signer.user()).await;
+    let second = OrderState { id: common::id::OrderId::new(), ..first.clone() };
+    assert_eq!(tell(&app, 0, &second).await, Applied::Applied);
+    assert_eq!(read(&app, &ticket).await["version"], 1, "it waits");
+    tell(&app, 1, &with(&first, OrderStatus::Cancelled)).await;
+    app.settle().await;
+    let event = last_event(&app, &ticket).await;
+    assert_eq!((event.kind.as_str(), &event.data["orderId"]), ("ticket.reserved.v1", &json!(second.id)));
+    let history = app.history("tickets", ticket["id"].as_str().unwrap()).await;
+    assert_eq!(history[2].0, "ticket.released.v1", "{history:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_before_created_holds_nothing() {
+    let app = app().await;
+    let ticket = list(&app, &app.signer.user()).await;
+    let order = order(&app, &ticket);
+    assert_eq!(tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await, Applied::Applied);
+    assert_eq!(tell(&app, 0, &order).await, Applied::Stale);
+    assert_eq!(read(&app, &ticket).await, ticket);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_twice_changes_nothing_more() {
+    let app = app().await;
+    let ticket = list(&app, &app.signer.user()).await;
+    let order = order(&app, &ticket);
+    for (version, status) in
+        [OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized, OrderStatus::Completed]
+            .into_iter()
+            .enumerate()
+    {
+        let event = told(&app, version as u64, &with(&order, status));
+        assert_eq!(app.handle(&event).await.unwrap(), Applied::Applied);
+        let after = read(&app, &ticket).await;
+        assert_eq!(app.handle(&event).await.unwrap(), Applied::Stale);
+        assert_eq!(read(&app, &ticket).await, after);
+    }
+    app.settle().await;
+    assert_eq!(app.events("tickets").await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_after_the_replica_was_written_is_made_good_by_the_next_delivery() {
+    let app = app().await;
+    let ticket = list(&app, &app.signer.user()).await;
+    let order = order(&app, &ticket);
+    let event = told(&app, 0, &order);
+    // What the handler writes first, and nothing of what it does next.
+    let state = mongodb::bson::serialize_to_document(&order).unwrap();
+    let replica = app.context.database.collection::<Document>("replica_order");
+    replica.insert_one(doc! { "_id": order.id.to_string(), "version": 0_i64, "state": state }).await.unwrap();
+    assert_eq!(app.handle(&event).await.unwrap(), Applied::Stale);
+    assert_eq!(status(&app, &ticket).await, "reserved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_may_be_heard_of_before_its_listing_is_known() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let ticket = list(&app, &seller).await;
+    let mut elsewhere = order(&app, &ticket);
+    elsewhere.ticket.id = common::id::TicketId::new();
+    assert_eq!(tell(&app, 0, &elsewhere).await, Applied::Applied);
+    assert_eq!(read(&app, &ticket).await, ticket);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sellers_change_takes_up_what_waits() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let ticket = list(&app, &seller).await;
+    let mut order = order(&app, &ticket);
+    // Written and not reconciled: as if the handler had died in between.
+    order.price = Money { amount: 20_000, ..order.price };
+    let state = mongodb::bson::serialize_to_document(&order).unwrap();
+    let replica = app.context.database.collection::<Document>("replica_order");
+    replica.insert_one(doc! { "_id": order.id.to_string(), "version": 0_i64, "state": state }).await.unwrap();
+    let answer = put(&app, &seller, &ticket, &body_with("price.amount", json!(20_000))).send().await.expect(200);
+    assert_eq!((&answer.json()["version"], &answer.json()["status"]), (&json!(1), &json!("available")));
+    assert_eq!(status(&app, &ticket).await, "reserved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sold_is_not_sold_again() {
+    let app = app().await;
+    let ticket = sold(&app, &app.signer.user()).await;
+    for status in [OrderStatus::Created, OrderStatus::Completed, OrderStatus::Cancelled] {
+        tell(&app, 0, &with(&order(&app, &ticket), status)).await;
+        assert_eq!(read(&app, &ticket).await, ticket, "{status:?}");
+    }
+}

@@ -1,0 +1,88 @@
+//! The queries use the indexes that were made for them.
+
+use mongodb::bson::{Bson, Document, doc};
+use serde_json::json;
+use testkit::app::TestApp;
+
+use crate::support::{app, body_with, list, list_as, order, reserved, tell};
+
+/// The indexes and stages of the plan that the database chooses.
+async fn plan(app: &TestApp, collection: &str, find: Document) -> (Vec<String>, Vec<String>) {
+    let mut command = doc! { "find": collection };
+    command.extend(find);
+    let explained =
+        app.context.database.run_command(doc! { "explain": command, "verbosity": "queryPlanner" }).await.unwrap();
+    let (mut indexes, mut stages) = (Vec::new(), Vec::new());
+    let winning = explained.get_document("queryPlanner").unwrap().get_document("winningPlan").unwrap();
+    walk(&Bson::Document(winning.clone()), &mut indexes, &mut stages);
+    (indexes, stages)
+}
+
+fn walk(value: &Bson, indexes: &mut Vec<String>, stages: &mut Vec<String>) {
+    match value {
+        Bson::Document(document) => {
+            for (key, value) in document {
+                match (key.as_str(), value) {
+                    ("indexName", Bson::String(name)) => indexes.push(name.clone()),
+                    ("stage", Bson::String(name)) => stages.push(name.clone()),
+                    _ => walk(value, indexes, stages),
+                }
+            }
+        }
+        Bson::Array(values) => values.iter().for_each(|value| walk(value, indexes, stages)),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_read_in_the_order_of_an_index() {
+    let app = app().await;
+    let (seller, other) = (app.signer.user(), app.signer.user());
+    for n in 0..60 {
+        list_as(&app, if n % 3 == 0 { &seller } else { &other }, &body_with("title", json!(format!("Act {n}")))).await;
+    }
+    reserved(&app, &seller).await;
+    let sort = doc! { "_id": -1 };
+    for (filter, allowed) in [
+        (doc! { "state.status.name": { "$ne": "withdrawn" } }, "_id_"),
+        (doc! { "state.status.name": "available", "state.listing.startsAt": { "$gt": "2026" } }, "status_v1"),
+        (doc! { "state.status.name": "reserved" }, "status_v1"),
+        (doc! { "state.status.name": { "$ne": "withdrawn" }, "state.sellerId": seller.id.to_string() }, "seller_v1"),
+    ] {
+        let shown = filter.to_string();
+        let (indexes, stages) =
+            plan(&app, "tickets", doc! { "filter": filter, "sort": sort.clone(), "limit": 21 }).await;
+        assert_eq!(indexes, [allowed], "{shown}");
+        assert!(!stages.iter().any(|stage| stage == "SORT" || stage == "COLLSCAN"), "{shown}: {stages:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_orders_of_a_listing_are_found_by_index() {
+    let app = app().await;
+    let ticket = list(&app, &app.signer.user()).await;
+    tell(&app, 0, &order(&app, &ticket)).await;
+    let filter = doc! { "state.ticket.id": ticket["id"].as_str().unwrap() };
+    let find = doc! { "filter": filter, "sort": { "_id": 1 } };
+    let (indexes, stages) = plan(&app, "replica_order", find).await;
+    assert_eq!(indexes, ["ticket_v1"], "{stages:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outboxs_workers_find_by_index() {
+    let app = app().await;
+    list(&app, &app.signer.user()).await;
+    app.settle().await;
+    let now = "2099-01-01T00:00:00.000Z";
+    for (filter, sort, index) in [
+        (doc! { "outbox.0.time": { "$exists": true, "$lte": now } }, doc! { "outbox.0.time": 1 }, "outbox_v1"),
+        (doc! { "outbox.0.time": { "$exists": true } }, doc! { "outbox.0.time": 1 }, "outbox_v1"),
+        (doc! { "announce.at": { "$exists": true, "$lte": now } }, doc! { "announce.at": 1 }, "announce_v1"),
+        (doc! { "idempotency.user": "u", "idempotency.key": "k" }, doc! {}, "idempotency_v1"),
+    ] {
+        let shown = filter.to_string();
+        let (indexes, stages) = plan(&app, "tickets", doc! { "filter": filter, "sort": sort }).await;
+        assert_eq!(indexes, [index], "{shown}: {stages:?}");
+        assert!(!stages.iter().any(|stage| stage == "SORT" || stage == "COLLSCAN"), "{shown}: {stages:?}");
+    }
+}
