@@ -35,13 +35,14 @@ pub struct State {
 impl State {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
+        let Config { keys, order_ttl } = config;
         Ok(Self {
             orders: context.store(),
             tickets: context.replica(),
             payments: context.replica(),
-            verifier: context.verifier(&config.keys)?,
+            verifier: context.verifier(&keys)?,
             clock: Arc::clone(&context.clock),
-            hold: config.order_ttl,
+            hold: order_ttl,
         })
     }
 }

@@ -79,13 +79,7 @@ pub enum TokenError {
 
 impl Session {
     /// Somebody signs in.
-    pub fn open(
-        id: SessionId,
-        user_id: UserId,
-        device: Option<String>,
-        now: Timestamp,
-        lifetimes: &Lifetimes,
-    ) -> Self {
+    pub fn open(id: SessionId, user_id: UserId, device: Option<String>, now: Timestamp, lifetimes: &Lifetimes) -> Self {
         Self {
             id,
             user_id,

@@ -51,8 +51,7 @@ pub fn network(address: IpAddr) -> String {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit =
-        Limit { failures: 3, window: Duration::from_secs(900), backoff: Duration::from_secs(2) };
+    const LIMIT: Limit = Limit { failures: 3, window: Duration::from_secs(900), backoff: Duration::from_secs(2) };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)

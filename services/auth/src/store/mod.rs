@@ -19,7 +19,10 @@ pub fn ordinary_collections() -> Vec<(&'static str, Vec<IndexModel>)> {
 }
 
 fn index(name: &str, keys: Document, unique: bool) -> IndexModel {
-    IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).unique(unique).build()).build()
+    IndexModel::builder()
+        .keys(keys)
+        .options(IndexOptions::builder().name(name.to_owned()).unique(unique).build())
+        .build()
 }
 
 /// MongoDB removes a document some time after its `expiresOn`, which must be one of its own dates.

@@ -108,7 +108,7 @@ impl Aggregate for Timer {
 
     fn is_announced(&self) -> bool {
         // Any event of a timer says that it has fired.
-        true
+        matches!(self.status, Status::Fired { .. })
     }
 }
 

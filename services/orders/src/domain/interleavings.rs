@@ -27,7 +27,7 @@ const STATUSES: [PaymentStatus; 7] = [
 ];
 
 /// What may happen to an order, also what never should.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Happening {
     TicketIsFree,
     TicketIsReserved { for_another: bool },
@@ -85,8 +85,8 @@ impl World {
                 }
                 self.payments.insert(told.id, told);
             }
-            Happening::Cancel => self.command(|order, now| order.cancel(now)),
-            Happening::Expire => self.command(|order, now| order.expire(now)),
+            Happening::Cancel => self.command(Order::cancel),
+            Happening::Expire => self.command(Order::expire),
             Happening::TimePasses(seconds) => self.now = self.now.plus(Duration::from_secs(seconds)),
         }
         self.reconcile();

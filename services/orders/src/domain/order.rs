@@ -159,7 +159,7 @@ impl Order {
     /// Tickets has reserved the listing for it.
     pub fn confirm(self, now: Timestamp) -> Changed {
         match self.status {
-            Status::Created => self.turn(Status::AwaitingPayment, OrderChange::Confirmed, now),
+            Status::Created => Ok(self.turn(Status::AwaitingPayment, OrderChange::Confirmed, now)),
             _ => Err(self.obstacle()),
         }
     }
@@ -167,7 +167,7 @@ impl Order {
     /// Tickets can't give it the listing.
     pub fn refuse(self, refusal: Refusal, now: Timestamp) -> Changed {
         match self.status {
-            Status::Created => self.close(CancelReason::Refused, Some(refusal), now),
+            Status::Created => Ok(self.close(CancelReason::Refused, Some(refusal), now)),
             _ => Err(self.obstacle()),
         }
     }
@@ -175,7 +175,7 @@ impl Order {
     /// A payment of it is authorised: that payment wins.
     pub fn authorize(self, payment_id: PaymentId, now: Timestamp) -> Changed {
         match self.status {
-            Status::AwaitingPayment => self.turn(Status::Authorized { payment_id }, OrderChange::Authorized, now),
+            Status::AwaitingPayment => Ok(self.turn(Status::Authorized { payment_id }, OrderChange::Authorized, now)),
             _ => Err(self.obstacle()),
         }
     }
@@ -183,19 +183,19 @@ impl Order {
     /// The payment that won is captured.
     pub fn complete(self, payment: PaymentId, now: Timestamp) -> Changed {
         let payment_id = self.won_by(payment)?;
-        self.turn(Status::Completed { payment_id }, OrderChange::Completed, now)
+        Ok(self.turn(Status::Completed { payment_id }, OrderChange::Completed, now))
     }
 
     /// The payment that won could not be captured.
     pub fn fail_payment(self, payment: PaymentId, now: Timestamp) -> Changed {
         self.won_by(payment)?;
-        self.close(CancelReason::PaymentFailed, None, now)
+        Ok(self.close(CancelReason::PaymentFailed, None, now))
     }
 
     /// The buyer gives it up.
     pub fn cancel(self, now: Timestamp) -> Changed {
         match self.status {
-            Status::Created | Status::AwaitingPayment => self.close(CancelReason::Buyer, None, now),
+            Status::Created | Status::AwaitingPayment => Ok(self.close(CancelReason::Buyer, None, now)),
             _ => Err(self.obstacle()),
         }
     }
@@ -206,7 +206,7 @@ impl Order {
             Status::Created | Status::AwaitingPayment if now < self.expires_at => {
                 Err(OrderError::NotDue(self.expires_at.since(now)))
             }
-            Status::Created | Status::AwaitingPayment => self.close(CancelReason::Expired, None, now),
+            Status::Created | Status::AwaitingPayment => Ok(self.close(CancelReason::Expired, None, now)),
             _ => Err(self.obstacle()),
         }
     }
@@ -219,12 +219,12 @@ impl Order {
         }
     }
 
-    fn close(self, reason: CancelReason, refusal: Option<Refusal>, now: Timestamp) -> Changed {
+    fn close(self, reason: CancelReason, refusal: Option<Refusal>, now: Timestamp) -> (Self, OrderChange) {
         self.turn(Status::Cancelled { reason, refusal }, OrderChange::Cancelled, now)
     }
 
-    fn turn(self, status: Status, change: OrderChange, now: Timestamp) -> Changed {
-        Ok((Self { status, updated_at: now, ..self }, change))
+    fn turn(self, status: Status, change: OrderChange, now: Timestamp) -> (Self, OrderChange) {
+        (Self { status, updated_at: now, ..self }, change)
     }
 
     /// The present state, as what stands in the way.

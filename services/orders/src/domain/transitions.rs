@@ -46,29 +46,26 @@ fn every_command_in_every_state() {
     let won = || Ok((Status::Authorized { payment_id }, OrderChange::Authorized));
     let paid = || Ok((Status::Completed { payment_id }, OrderChange::Completed));
     let closed = |reason| Ok((cancelled(reason), OrderChange::Cancelled));
-    let [c, w, a, p, x] = [
-        OrderError::Created,
-        OrderError::AwaitingPayment,
-        OrderError::Authorized,
-        OrderError::Completed,
-        OrderError::Cancelled,
-    ]
-    .map(Err::<(Status, OrderChange), _>);
+    let created = || Err(OrderError::Created);
+    let awaiting = || Err(OrderError::AwaitingPayment);
+    let is_won = || Err(OrderError::Authorized);
+    let is_paid = || Err(OrderError::Completed);
+    let is_over = || Err(OrderError::Cancelled);
     let other = || Err(OrderError::OtherPayment);
     let (buyer, expired) = (|| closed(CancelReason::Buyer), || closed(CancelReason::Expired));
     // A line per command, in the order above; a column per state: created, awaitingPayment,
     // authorized, completed, cancelled.
     #[rustfmt::skip]
     let table = [
-        [confirmed(),                   w.clone(), a.clone(),                           p.clone(), x.clone()],
-        [closed(CancelReason::Refused), w.clone(), a.clone(),                           p.clone(), x.clone()],
-        [c.clone(),                     won(),     a.clone(),                           p.clone(), x.clone()],
-        [c.clone(),                     w.clone(), paid(),                              p.clone(), x.clone()],
-        [c.clone(),                     w.clone(), other(),                             p.clone(), x.clone()],
-        [c.clone(),                     w.clone(), closed(CancelReason::PaymentFailed), p.clone(), x.clone()],
-        [c.clone(),                     w.clone(), other(),                             p.clone(), x.clone()],
-        [buyer(),                       buyer(),   a.clone(),                           p.clone(), x.clone()],
-        [expired(),                     expired(), a,                                   p,         x],
+        [confirmed(),                   awaiting(), is_won(),                            is_paid(), is_over()],
+        [closed(CancelReason::Refused), awaiting(), is_won(),                            is_paid(), is_over()],
+        [created(),                     won(),      is_won(),                            is_paid(), is_over()],
+        [created(),                     awaiting(), paid(),                              is_paid(), is_over()],
+        [created(),                     awaiting(), other(),                             is_paid(), is_over()],
+        [created(),                     awaiting(), closed(CancelReason::PaymentFailed), is_paid(), is_over()],
+        [created(),                     awaiting(), other(),                             is_paid(), is_over()],
+        [buyer(),                       buyer(),    is_won(),                            is_paid(), is_over()],
+        [expired(),                     expired(),  is_won(),                            is_paid(), is_over()],
     ];
     for ((name, command), line) in COMMANDS.iter().zip(table) {
         for (state, expected) in states.iter().zip(line) {

@@ -48,12 +48,9 @@ pub(super) async fn create(
     let id = order.id;
     let view = OrderView::from(Versioned { version: 0, state: order.clone() });
     let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
-    let refused = match state.orders.insert_remembered(order, change, claimed).await {
-        Ok(_) => {
-            reconcile_order(&state, id).await?;
-            return Ok(created(view));
-        }
-        Err(error) => error,
+    let Err(refused) = state.orders.insert_remembered(order, change, claimed).await else {
+        reconcile_order(&state, id).await?;
+        return Ok(created(view));
     };
     // The same request came twice at once, and the other one was faster: the key was taken with the
     // ticket, so whichever index refused the write, the key is looked at first.

@@ -22,6 +22,8 @@ fn now() -> Timestamp {
     Timestamp::from_millis(NOW)
 }
 
+type Command = fn(Payment, String) -> Result<PaymentStatus, PaymentError>;
+
 fn usd(amount: i64) -> Money {
     Money { amount, currency: "USD".parse().unwrap() }
 }
@@ -55,7 +57,6 @@ fn states() -> Vec<Payment> {
 fn every_command_in_every_state() {
     use PaymentStatus::{Authorized, Authorizing, Captured, Declined, Failed, RequiresAction, Voided};
     let pi = || "pi".to_owned();
-    type Command = fn(Payment, String) -> Result<PaymentStatus, PaymentError>;
     let commands: [(PaymentStatus, &[PaymentStatus], Command); 6] = [
         (RequiresAction, &[Authorizing], |p, r| p.require_action(r, now()).map(|(p, _)| p.status_name())),
         (Authorized, &[Authorizing, RequiresAction], |p, r| p.authorize(r, now()).map(|(p, _)| p.status_name())),

@@ -1,0 +1,64 @@
+//! The two cookies: set at once, cleared at once.
+
+use std::time::Duration;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::response::AppendHeaders;
+use common::identity::{CookieNames, cookie};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, header};
+
+use crate::flows::open_session::Tokens;
+use crate::state::State;
+
+/// How our cookies are called and how long they live; an argument of handlers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cookies {
+    names: CookieNames,
+    access: Duration,
+    refresh: Duration,
+}
+
+type SetCookies = AppendHeaders<[(HeaderName, String); 2]>;
+
+impl Cookies {
+    /// Hands the tokens to the browser.
+    pub(super) fn set(self, tokens: &Tokens) -> SetCookies {
+        self.both((&tokens.access, self.access), (&tokens.refresh, self.refresh))
+    }
+
+    /// Takes them away from it.
+    pub(super) fn clear(self) -> SetCookies {
+        self.both(("", Duration::ZERO), ("", Duration::ZERO))
+    }
+
+    /// The refresh token that the request bears.
+    pub(super) fn refresh_token(self, headers: &HeaderMap) -> Option<&str> {
+        cookie(headers, self.names.refresh).filter(|token| !token.is_empty())
+    }
+
+    fn both(self, access: (&str, Duration), refresh: (&str, Duration)) -> SetCookies {
+        let secure = if self.names.secure { "; Secure" } else { "" };
+        let cookie = |name: &str, (value, age): (&str, Duration)| {
+            format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{secure}", age.as_secs())
+        };
+        AppendHeaders([
+            (header::SET_COOKIE, cookie(self.names.access, access)),
+            (header::SET_COOKIE, cookie(self.names.refresh, refresh)),
+        ])
+    }
+}
+
+impl FromRequestParts<State> for Cookies {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(_: &mut Parts, state: &State) -> Result<Self, Self::Rejection> {
+        Ok(Self::from_ref(state))
+    }
+}
+
+impl FromRef<State> for Cookies {
+    fn from_ref(state: &State) -> Self {
+        Self { names: state.verifier.cookies(), access: state.keys.lifetime(), refresh: state.lifetimes.session }
+    }
+}

@@ -1,0 +1,24 @@
+//! GET /api/users/jwks.json: the public keys of access tokens.
+
+use axum::extract::State as Shared;
+use axum::response::IntoResponse;
+use http::header;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::state::State;
+
+/// A JWK set (RFC 7517).
+#[derive(Serialize, ToSchema)]
+#[expect(dead_code, reason = "only its description is of interest; the keys themselves are ready-made JSON")]
+pub(super) struct JwkSet {
+    /// Ed25519 public keys, the one that signs first.
+    keys: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The public keys by which anybody can verify an access token.
+#[utoipa::path(get, path = "/api/users/jwks.json", tag = "users", responses((status = 200, body = JwkSet)))]
+pub(super) async fn jwks(Shared(state): Shared<State>) -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
+    (headers, state.keys.jwks().to_owned())
+}

@@ -1,0 +1,36 @@
+//! The route table.
+
+mod cookies;
+mod current_user;
+mod end_session;
+mod jwks;
+mod list_sessions;
+mod refresh;
+mod sign_in;
+mod sign_out;
+mod sign_up;
+mod update_me;
+mod view;
+
+use axum::Router;
+use platform::http::openapi;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::State;
+
+/// All routes, with the document that describes them.
+pub fn table() -> (Router<State>, OpenApi) {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(sign_up::sign_up))
+        .routes(routes!(sign_in::sign_in))
+        .routes(routes!(sign_out::sign_out))
+        .routes(routes!(current_user::current_user))
+        .routes(routes!(update_me::update_me))
+        .routes(routes!(refresh::refresh))
+        .routes(routes!(list_sessions::list_sessions))
+        .routes(routes!(end_session::end_session))
+        .routes(routes!(jwks::jwks));
+    openapi::mount(routes, "Users", "/api/users/openapi.json")
+}

@@ -1,0 +1,70 @@
+//! POST /api/users/signin: a user is signed in on one more device.
+//!
+//! # Why
+//! An unknown address and a wrong password get the same answer for the same work. Failures are
+//! counted while the slot for hashing is held: a burst of guesses waits for its turn there, and is
+//! refused from there as soon as enough of it have failed.
+
+use axum::extract::State as Shared;
+use axum::response::Response;
+use common::error::{Error, Refusal};
+use http::{HeaderMap, StatusCode};
+use platform::http::address::ClientAddress;
+use platform::http::extract::Body;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::cookies::Cookies;
+use super::view::{UserView, signed_in};
+use crate::domain::email::EmailKey;
+use crate::flows::open_session::open_session;
+use crate::state::State;
+use crate::store::throttles::Attempt;
+use crate::store::users;
+
+/// Who wants to be signed in.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SignIn {
+    /// Case makes no difference.
+    #[schema(format = "email")]
+    email: String,
+    #[schema(format = "password")]
+    password: String,
+}
+
+/// Sign in.
+#[utoipa::path(post, path = "/api/users/signin", tag = "users", request_body = SignIn,
+    responses((status = 200, body = UserView, description = "Sets the cookies.")))]
+pub(super) async fn sign_in(
+    Shared(state): Shared<State>,
+    cookies: Cookies,
+    ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
+    Body(body): Body<SignIn>,
+) -> Result<Response, Error> {
+    let key = EmailKey::of(&body.email);
+    let attempt = Attempt::new(&key, address);
+    may_try(&state, &attempt).await?;
+    let user = users::by_email(&state.users, &key).await?;
+    let slot = state.hasher.slot().await?;
+    may_try(&state, &attempt).await?;
+    let known = user.as_ref().map(|user| user.password.clone());
+    let (slot, matches) = slot.verify(body.password, known).await?;
+    let Some(user) = user.filter(|_| matches) else {
+        return Err(match state.throttles.failed(&attempt, state.clock.now()).await? {
+            Some(wait) => Error::RateLimited(wait),
+            None => Error::Unauthenticated(Refusal::new("wrong-credentials", "Email address or password is wrong.")),
+        });
+    };
+    drop(slot);
+    let tokens = open_session(&state, user.id, &headers).await?;
+    Ok(signed_in(StatusCode::OK, &user, cookies, &tokens))
+}
+
+async fn may_try(state: &State, attempt: &Attempt) -> Result<(), Error> {
+    match state.throttles.wait(attempt, state.clock.now()).await? {
+        Some(wait) => Err(Error::RateLimited(wait)),
+        None => Ok(()),
+    }
+}
