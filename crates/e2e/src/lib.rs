@@ -1,1 +1,8 @@
-//! stub
+//! The whole fleet as its users and its operators meet it: a shop, its people, and what must hold.
+//!
+//! In reading order: [`shop`], [`person`], [`invariants`].
+#![allow(clippy::indexing_slicing, reason = "indexing JSON gives null for what is not there")]
+
+pub mod invariants;
+pub mod person;
+pub mod shop;

@@ -1,0 +1,77 @@
+//! Events, replicas and consumers: nothing is lost, nothing is told twice in two ways.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::read::{Entity, OWNERS, World};
+use super::sales::text;
+
+pub(super) fn check(world: &World, faults: &mut Vec<String>) {
+    for (_, collection, entity) in OWNERS {
+        let events = world.events.get(entity).map(Vec::as_slice).unwrap_or_default();
+        changes(world.of(collection), entity, events, faults);
+        replicas(world, collection, entity, events, faults);
+    }
+    for (consumer, count) in &world.unhandled {
+        if *count > 0 {
+            faults.push(format!("14: {consumer} has {count} messages to handle"));
+        }
+    }
+    if world.dead_letters > 0 {
+        faults.push(format!("14: {} dead letters", world.dead_letters));
+    }
+}
+
+/// Every version has exactly one change event, one event id one payload, and every outbox is empty.
+fn changes(owned: &[Entity], entity: &str, events: &[Value], faults: &mut Vec<String>) {
+    let mut payloads: BTreeMap<&str, &Value> = BTreeMap::new();
+    let mut by_version: BTreeMap<(&str, u64), Vec<&str>> = BTreeMap::new();
+    for event in events {
+        let id = text(&event["id"]);
+        if payloads.insert(id, event).is_some_and(|earlier| earlier != event) {
+            faults.push(format!("8: event {id} has two payloads"));
+        }
+        if !text(&event["type"]).ends_with(".snapshot.v1") {
+            let key = (text(&event["subject"]), event["entityversion"].as_u64().unwrap_or(u64::MAX));
+            let ids = by_version.entry(key).or_default();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+    for document in owned {
+        if document.unpublished > 0 {
+            faults.push(format!("8: {entity} {} has {} unpublished events", document.id, document.unpublished));
+        }
+        for version in 0..=document.version {
+            let count = by_version.get(&(document.id.as_str(), version)).map_or(0, Vec::len);
+            if count != 1 {
+                faults.push(format!("8: {entity} {} has {count} events of version {version}", document.id));
+            }
+        }
+    }
+}
+
+/// Every replica is at its owner's version, with the state that was told of it.
+fn replicas(world: &World, collection: &str, entity: &str, events: &[Value], faults: &mut Vec<String>) {
+    let told: BTreeMap<(&str, u64), &Value> = events
+        .iter()
+        .map(|event| ((text(&event["subject"]), event["entityversion"].as_u64().unwrap_or(u64::MAX)), &event["data"]))
+        .collect();
+    let owned: BTreeMap<&str, u64> =
+        world.of(collection).iter().map(|document| (document.id.as_str(), document.version)).collect();
+    for (database, _, held) in world.replicas.iter().filter(|(_, of, _)| of == entity) {
+        for copy in held {
+            let version = owned.get(copy.id.as_str()).copied();
+            if version != Some(copy.version) {
+                faults.push(format!("9: {database} has {entity} {} at {}, not {version:?}", copy.id, copy.version));
+            } else if told.get(&(copy.id.as_str(), copy.version)).is_some_and(|told| **told != copy.state) {
+                faults.push(format!("9: {database} has another state of {entity} {}", copy.id));
+            }
+        }
+        if held.len() != owned.len() {
+            faults.push(format!("9: {database} knows {} of {} {entity}s", held.len(), owned.len()));
+        }
+    }
+}

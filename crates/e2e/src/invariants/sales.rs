@@ -1,0 +1,58 @@
+//! Tickets and orders: sold at most once, and every hold ends.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use common::timestamp::Timestamp;
+
+use super::read::{Entity, World};
+
+/// How long after its time an unpaid order may stay open.
+const LATE: Duration = Duration::from_secs(10);
+
+pub(super) fn check(world: &World, faults: &mut Vec<String>) {
+    let mut by_ticket: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
+    for order in world.of("orders") {
+        by_ticket.entry(text(&order.state["ticket"]["id"])).or_default().push(order);
+        let expires: Option<Timestamp> = text(&order.state["expiresAt"]).parse().ok();
+        let unpaid = matches!(order.status(), "created" | "awaitingPayment");
+        if unpaid && expires.is_some_and(|expires| world.now.since(expires) > LATE) {
+            faults.push(format!("6: order {} outlives its time", order.id));
+        }
+        if order.status() == "cancelled"
+            && text(&order.state["status"]["reason"]) == "expired"
+            && text(&order.state["updatedAt"]) < text(&order.state["expiresAt"])
+        {
+            faults.push(format!("6: order {} expired before its time", order.id));
+        }
+    }
+    for (ticket, orders) in &by_ticket {
+        let open: Vec<_> = orders.iter().filter(|order| order.status() != "cancelled").map(|order| &order.id).collect();
+        if open.len() > 1 {
+            faults.push(format!("1: ticket {ticket} has the open orders {open:?}"));
+        }
+        let completed = orders.iter().filter(|order| order.status() == "completed").count();
+        if completed > 1 {
+            faults.push(format!("2: ticket {ticket} was sold {completed} times"));
+        }
+    }
+    let orders: BTreeMap<&str, &Entity> = world.of("orders").iter().map(|order| (order.id.as_str(), order)).collect();
+    for ticket in world.of("tickets") {
+        let holder = text(&ticket.state["status"]["orderId"]);
+        let of_holder = orders.get(holder).map_or("unknown", |order| order.status());
+        let agrees = match ticket.status() {
+            "reserved" => matches!(of_holder, "awaitingPayment" | "authorized"),
+            "sold" => of_holder == "completed",
+            _ => by_ticket
+                .get(ticket.id.as_str())
+                .is_none_or(|orders| orders.iter().all(|order| matches!(order.status(), "cancelled" | "created"))),
+        };
+        if !agrees {
+            faults.push(format!("5: ticket {} is {} for {holder}, which is {of_holder}", ticket.id, ticket.status()));
+        }
+    }
+}
+
+pub(super) fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

@@ -1,0 +1,89 @@
+//! A fleet of its own for one test, with the means to become anybody in it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use common::clock::{Clock, SystemClock};
+use common::id::{SessionId, UserId};
+use common::identity::{AUDIENCE, Claims};
+use serde_json::{Value, json};
+use testkit::app::users::Signer;
+use testkit::fleet::Fleet;
+use testkit::fleet::keys::Keys;
+use testkit::fleet::options::FleetOptions;
+use testkit::servers::scratch::Scratch;
+
+use crate::person::Person;
+
+/// A running marketplace; everything of it ends when it is dropped.
+pub struct Shop {
+    /// Its processes.
+    pub fleet: Fleet,
+    /// One log file per process.
+    pub logs: PathBuf,
+    signer: Signer,
+    _scratch: Scratch,
+}
+
+impl Shop {
+    /// Opens a shop whose services have these settings.
+    pub async fn open(settings: &[(&str, &str)]) -> Result<Self> {
+        let scratch = Scratch::new("e2e")?;
+        let options =
+            settings.iter().fold(FleetOptions::new(scratch.path()), |options, (name, value)| options.env(name, value));
+        let fleet = Fleet::start(&options).await?;
+        let keys = Keys::of(&options.data.join("keys"))?;
+        let signer = Signer { jwks: keys.jwks, pem: keys.jwt_private_keys };
+        Ok(Self { fleet, logs: options.logs, signer, _scratch: scratch })
+    }
+
+    /// The gateway's address.
+    pub fn url(&self) -> String {
+        self.fleet.public_url()
+    }
+
+    /// Somebody who is not signed in, with a cookie jar of their own.
+    pub fn guest(&self) -> Result<Person> {
+        Person::new(self.url(), None)
+    }
+
+    /// Somebody who has just signed up by the front door.
+    pub async fn sign_up(&self, name: &str) -> Result<Person> {
+        let guest = self.guest()?;
+        let email = format!("{}-{}@example.com", name.to_lowercase(), UserId::new());
+        let body = json!({ "email": email, "password": "a long enough secret", "displayName": name });
+        let answer = guest.post("/api/users/signup", &body).await?;
+        anyhow::ensure!(answer.status == 201, "{answer:?}");
+        Ok(guest)
+    }
+
+    /// Somebody whose token was signed with auth's key: a crowd need not hash passwords.
+    pub fn anybody(&self) -> Result<Person> {
+        let now = SystemClock.now().as_seconds();
+        let claims = Claims {
+            sub: UserId::new(),
+            sid: SessionId::new(),
+            iss: self.url(),
+            aud: AUDIENCE.to_owned(),
+            iat: now,
+            nbf: now,
+            exp: now + 3_600,
+        };
+        Person::new(self.url(), Some(self.signer.sign(&claims)))
+    }
+
+    /// Everything that fakestripe knows.
+    pub async fn card_network(&self) -> Result<Value> {
+        let url = format!("{}/_fake/state", self.fleet.fakestripe().url());
+        let text = reqwest::get(url).await?.text().await?;
+        serde_json::from_str(&text).context("fakestripe's state")
+    }
+}
+
+/// A listing's body that is right in every field.
+pub fn listing(title: &str, price: i64) -> Value {
+    json!({
+        "title": title, "venue": "Concert Hall", "city": "Utrecht", "startsAt": "2099-04-02T18:00:00Z",
+        "timeZone": "Europe/Amsterdam", "price": { "amount": price, "currency": "EUR" }, "seat": "7",
+    })
+}

@@ -1,0 +1,104 @@
+//! Wrong or missing configuration: one clear line that names the variable, exit 2.
+
+use std::process::{Command, Output};
+
+use testkit::fleet::SERVICES;
+use testkit::fleet::options::programs_beside_us;
+
+/// Enough for any service to start, were the servers there.
+const GOOD: [(&str, &str); 13] = [
+    ("BIND", "127.0.0.1:0"),
+    ("ADMIN_BIND", "127.0.0.1:0"),
+    ("PUBLIC_URL", "http://localhost:8080"),
+    ("MONGODB_URL", "mongodb://127.0.0.1:1/"),
+    ("NATS_URL", "nats://127.0.0.1:1"),
+    ("JWKS", r#"{"keys":[]}"#),
+    ("STRIPE_KEY", "sk_test_1"),
+    ("STRIPE_WEBHOOK_SECRETS", "whsec_1"),
+    ("REDIS_URL", "redis://127.0.0.1:1"),
+    ("AUTH_URL", "http://127.0.0.1:1"),
+    ("TICKETS_URL", "http://127.0.0.1:1"),
+    ("ORDERS_URL", "http://127.0.0.1:1"),
+    ("PAYMENTS_URL", "http://127.0.0.1:1"),
+];
+
+fn start(service: &str, arguments: &[&str], change: &[(&str, Option<&str>)]) -> Output {
+    let mut command = Command::new(programs_beside_us().join(service));
+    command.args(arguments).env_clear().envs(GOOD);
+    for (name, value) in change {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.output().unwrap()
+}
+
+fn assert_names(output: &Output, service: &str, variable: &str) {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{service}: {text}");
+    assert_eq!(text.lines().count(), 1, "{service}: {text}");
+    assert!(text.starts_with(&format!("{service}: ")) && text.contains(variable), "{variable}: {text}");
+}
+
+#[test]
+fn a_missing_variable_is_named() {
+    for service in SERVICES {
+        for variable in ["PUBLIC_URL", "MONGODB_URL", "NATS_URL"] {
+            assert_names(&start(service, &[], &[(variable, None)]), service, variable);
+        }
+    }
+    for (service, variable) in [
+        ("auth", "JWT_PRIVATE_KEYS"),
+        ("tickets", "JWKS"),
+        ("orders", "JWKS"),
+        ("payments", "STRIPE_KEY"),
+        ("payments", "STRIPE_WEBHOOK_SECRETS"),
+        ("expiration", "REDIS_URL"),
+        ("web", "AUTH_URL"),
+    ] {
+        assert_names(&start(service, &[], &[(variable, None)]), service, variable);
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (service, variable, value) in [
+        ("auth", "JWT_PRIVATE_KEYS", "not a key"),
+        ("tickets", "BIND", "nowhere"),
+        ("tickets", "PUBLIC_URL", "ticketing.dev"),
+        ("tickets", "MONGODB_URL", "postgres://localhost"),
+        ("tickets", "JWKS", "{}"),
+        ("tickets", "CURRENCIES", "USD,dollars"),
+        ("tickets", "TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("orders", "ORDER_TTL", "soon"),
+        ("orders", "ORDER_TTL", "0s"),
+        ("orders", "LOG_FORMAT", "xml"),
+        ("payments", "STRIPE_KEY", " "),
+    ] {
+        assert_names(&start(service, &[], &[(variable, Some(value))]), service, variable);
+    }
+}
+
+#[test]
+fn a_secret_is_never_repeated() {
+    let output = start("tickets", &[], &[("MONGODB_URL", Some("postgres://user:hunter2@localhost"))]);
+    assert_names(&output, "tickets", "MONGODB_URL");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+    let help = start("tickets", &["--help"], &[("MONGODB_URL", Some("mongodb://user:hunter2@localhost"))]);
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("hunter2"));
+}
+
+#[test]
+fn help_shows_every_variable() {
+    for service in SERVICES {
+        let output = start(service, &["--help"], &[]);
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{service}");
+        for variable in ["BIND", "ADMIN_BIND", "MONGODB_URL", "NATS_URL", "LOG", "SHUTDOWN_GRACE"] {
+            assert!(help.contains(&format!("[env: {variable}")), "{service}: {variable} in {help}");
+        }
+    }
+    let help = start("orders", &["--help"], &[]);
+    assert!(String::from_utf8_lossy(&help.stdout).contains("[env: ORDER_TTL"));
+}

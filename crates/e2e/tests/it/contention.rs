@@ -1,0 +1,104 @@
+//! Crowds: one ticket for one buyer, one charge for one order, whatever comes at once.
+
+use std::collections::BTreeMap;
+
+use e2e::invariants;
+use e2e::shop::{Shop, listing};
+use futures::future::join_all;
+use futures::{StreamExt, stream};
+use serde_json::json;
+
+/// Buyers of each ticket, tickets, and how many tickets are fought for at the same time.
+const BUYERS: usize = 200;
+const TICKETS: usize = 50;
+const AT_ONCE: usize = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_buyers_of_each_of_fifty_tickets() {
+    let shop = Shop::open(&[]).await.unwrap();
+    let seller = shop.anybody().unwrap();
+    let buyers: Vec<_> = (0..BUYERS).map(|_| shop.anybody().unwrap()).collect();
+    let tickets = join_all((0..TICKETS).map(|n| {
+        let (seller, listing) = (seller.clone(), listing(&format!("Night {n}"), 1_000));
+        async move { seller.lists(&listing).await.unwrap() }
+    }))
+    .await;
+    // Until orders knows them all, some buyers would get 404.
+    for ticket in &tickets {
+        let order = buyers[0].holds(ticket).await.unwrap();
+        let path = format!("/api/orders/{}", order.id());
+        assert_eq!(buyers[0].delete(&path).await.unwrap().status, 200);
+    }
+    let all = stream::iter(&tickets)
+        .map(|ticket| {
+            let buyers = &buyers;
+            async move {
+                let body = json!({ "ticketId": ticket });
+                let answers = join_all(buyers.iter().map(|buyer| buyer.post("/api/orders", &body))).await;
+                let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+                for answer in answers {
+                    *statuses.entry(answer.unwrap().status).or_default() += 1;
+                }
+                statuses
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    assert_eq!(all.len(), TICKETS);
+    for statuses in all {
+        assert_eq!(statuses, BTreeMap::from([(201, 1), (409, BUYERS - 1)]));
+    }
+    invariants::hold(&shop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_order_paid_five_times_at_once_is_charged_once() {
+    let shop = Shop::open(&[]).await.unwrap();
+    let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
+    for n in 0..10 {
+        let ticket = seller.lists(&listing(&format!("Night {n}"), 1_000)).await.unwrap();
+        let order = buyer.holds(&ticket).await.unwrap().id();
+        let answers = join_all((0..5).map(|_| buyer.pays(&order, "pm_card_visa"))).await;
+        let paid = answers.into_iter().map(|answer| answer.unwrap().status);
+        let mut paid: Vec<_> = paid.collect();
+        paid.sort_unstable();
+        assert_eq!(paid, [201, 409, 409, 409, 409]);
+        buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
+    }
+    let state = shop.card_network().await.unwrap();
+    let charges = state["charges"].as_array().unwrap();
+    assert_eq!(charges.iter().filter(|charge| charge["captured"] == true).count(), 10);
+    invariants::hold(&shop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sold_at_a_price_that_the_seller_had_replaced() {
+    let shop = Shop::open(&[]).await.unwrap();
+    let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
+    let rounds = join_all((0..20).map(|n| {
+        let (seller, buyer) = (seller.clone(), buyer.clone());
+        async move {
+            let ticket = seller.lists(&listing(&format!("Night {n}"), 1_000)).await.unwrap();
+            let (order, edited) = tokio::join!(buyer.holds(&ticket), async {
+                seller.put(&format!("/api/tickets/{ticket}"), &listing(&format!("Night {n}"), 2_000)).await.unwrap()
+            });
+            let order = order.unwrap();
+            let price = order.body["price"]["amount"].as_i64().unwrap();
+            let paid = buyer.pays(&order.id(), "pm_card_visa").await.unwrap();
+            let told = buyer.get(&format!("/api/orders/{}", order.id())).await.unwrap().body;
+            match (edited.status, price) {
+                // The edit came first, and the order was made at the old price: refused, with the new one.
+                (200, 1_000) => {
+                    assert_eq!(paid.status, 409, "{paid:?} {told}");
+                    assert_eq!(told["refusal"]["price"]["amount"], 2_000, "{told}");
+                }
+                // The order was made at the new price, or the ticket was held before the edit.
+                (200, 2_000) | (409, 1_000) => assert_eq!(paid.status, 201, "{paid:?} {told}"),
+                other => panic!("{other:?} {told}"),
+            }
+        }
+    }));
+    assert_eq!(rounds.await.len(), 20);
+    invariants::hold(&shop).await.unwrap();
+}

@@ -1,0 +1,54 @@
+//! From sign-up to sold, and from hold to released, through the gateway.
+
+use std::time::{Duration, Instant};
+
+use e2e::invariants;
+use e2e::shop::{Shop, listing};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_is_sold_and_a_hold_ends_though_redis_is_flushed() {
+    let shop = Shop::open(&[("ORDER_TTL", "6s")]).await.unwrap();
+    let seller = shop.sign_up("Mara").await.unwrap();
+    let (buyer, other) = (shop.sign_up("Ben").await.unwrap(), shop.sign_up("Olu").await.unwrap());
+    let (sold, unpaid) =
+        (seller.lists(&listing("Carmen", 8_900)).await.unwrap(), seller.lists(&listing("Tosca", 4_500)).await.unwrap());
+
+    // Paid: authorised, charged, completed, sold; and nobody else gets it.
+    let order = buyer.holds(&sold).await.unwrap();
+    assert_eq!(other.post("/api/orders", &serde_json::json!({ "ticketId": sold })).await.unwrap().status, 409);
+    assert_eq!(buyer.pays(&order.id(), "pm_card_visa_chargeDeclined").await.unwrap().status, 402);
+    let payment = buyer.pays(&order.id(), "pm_card_visa").await.unwrap();
+    assert_eq!((payment.status, &payment.body["status"]), (201, &"authorized".into()));
+    buyer.sees(&format!("/api/orders/{}", order.id()), "completed").await.unwrap();
+    buyer.sees(&format!("/api/payments/{}", payment.id()), "captured").await.unwrap();
+    seller.sees(&format!("/api/tickets/{sold}"), "sold").await.unwrap();
+    assert_eq!(other.get(&format!("/api/orders/{}", order.id())).await.unwrap().status, 404);
+
+    // Not paid: Redis forgets the timer, MongoDB does not.
+    let order = other.holds(&unpaid).await.unwrap();
+    let began = Instant::now();
+    seller.sees(&format!("/api/tickets/{unpaid}"), "reserved").await.unwrap();
+    let redis = redis::Client::open(shop.fleet.servers().redis.url()).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
+    let expired = other.sees(&format!("/api/orders/{}", order.id()), "cancelled").await.unwrap();
+    assert_eq!(expired["cancelReason"], "expired");
+    let held = began.elapsed();
+    assert!((Duration::from_secs(5)..Duration::from_secs(16)).contains(&held), "the hold ended after {held:?}");
+    seller.sees(&format!("/api/tickets/{unpaid}"), "available").await.unwrap();
+    assert_eq!(other.pays(&order.id(), "pm_card_visa").await.unwrap().status, 410);
+
+    invariants::hold(&shop).await.unwrap();
+    no_secret_is_logged(&shop);
+    shop.fleet.stop().await.unwrap();
+}
+
+fn no_secret_is_logged(shop: &Shop) {
+    for file in std::fs::read_dir(&shop.logs).unwrap() {
+        let file = file.unwrap().path();
+        let log = std::fs::read_to_string(&file).unwrap_or_default();
+        for secret in ["a long enough secret", "_secret_", "sk_test_", "whsec_", "PRIVATE KEY", "eyJ"] {
+            assert!(!log.contains(secret), "{} holds {secret:?}", file.display());
+        }
+    }
+}
