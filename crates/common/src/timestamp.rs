@@ -19,8 +19,9 @@ pub struct InvalidTimestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// 0001-01-01T00:00:00.000Z and 9999-12-31T00:00:00.000Z: four digits of year keep text sortable.
-const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_214_400_000;
+/// 0001-01-01T00:00:00.000Z and 9999-12-30T22:00:00.000Z: four digits of year keep text sortable, and
+/// that is the last moment which has such a year in every time zone.
+const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_207_200_000;
 
 impl Timestamp {
     /// The time that lies this many milliseconds after the Unix epoch, brought into the years 1 to 9999.
@@ -124,6 +125,14 @@ mod tests {
             proptest::prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
             proptest::prop_assert_eq!(a.to_string().parse(), Ok(a));
             proptest::prop_assert_eq!(a.to_string().len(), 24);
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_last_time_can_be_written() {
+        for (millis, text) in [(i64::MIN, "0001-01-01T00:00:00.000Z"), (i64::MAX, "9999-12-30T22:00:00.000Z")] {
+            let time = Timestamp::from_millis(millis);
+            assert_eq!((time.to_string().as_str(), text.parse()), (text, Ok(time)));
         }
     }
 

@@ -124,8 +124,9 @@ impl App {
             streams.push(own::own(&context.names, context.service, &self.entities, &context.config));
         }
         tasks.spawn("streams", own::ensure(context.jetstream.clone(), streams, tasks.clone()));
-        let relay = outbox::relay::run(queue.0, publisher, context.database.clone(), tasks.stop().clone());
-        tasks.spawn("relay", relay);
+        // Handlers that finish while the service drains still write events.
+        let database = context.database.clone();
+        tasks.spawn_last("relay", |stop| outbox::relay::run(queue.0, publisher, database, stop));
         let clock = Arc::clone(&context.clock);
         let (interval, after) = (context.config.sweep_interval, context.config.announce_after);
         let consumer = |subscription| Consumer {

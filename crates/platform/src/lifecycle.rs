@@ -17,6 +17,8 @@ use tokio_util::task::TaskTracker;
 pub struct Tasks {
     stop: CancellationToken,
     tracker: TaskTracker,
+    last_stop: CancellationToken,
+    last_tracker: TaskTracker,
     died: mpsc::Sender<&'static str>,
 }
 
@@ -24,7 +26,14 @@ impl Tasks {
     /// No tasks yet. The receiver yields the name of a task that ended before it was asked to.
     pub fn new() -> (Self, mpsc::Receiver<&'static str>) {
         let (died, deaths) = mpsc::channel(1);
-        (Self { stop: CancellationToken::new(), tracker: TaskTracker::new(), died }, deaths)
+        let tasks = Self {
+            stop: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            last_stop: CancellationToken::new(),
+            last_tracker: TaskTracker::new(),
+            died,
+        };
+        (tasks, deaths)
     }
 
     /// Is cancelled when the service should finish what it has in hand and end.
@@ -33,10 +42,30 @@ impl Tasks {
     }
 
     /// Runs a task until it ends by itself after [`Tasks::stop`]; any other end ends the process.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns, and watches what it spawned")]
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let (stop, died) = (self.stop.clone(), self.died.clone());
-        let watched = self.tracker.track_future(async move {
+        self.watch(&self.tracker, self.stop.clone(), name, task);
+    }
+
+    /// Like [`Tasks::spawn`], for a task that the others still need while they end: the token that it
+    /// is handed is cancelled once they have.
+    pub fn spawn_last<T>(&self, name: &'static str, task: impl FnOnce(CancellationToken) -> T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.last_stop.clone();
+        self.watch(&self.last_tracker, stop.clone(), name, task(stop));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns, and watches what it spawned")]
+    fn watch(
+        &self,
+        tracker: &TaskTracker,
+        stop: CancellationToken,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let died = self.died.clone();
+        let watched = tracker.track_future(async move {
             let task = tokio::spawn(task);
             let end = task.await;
             if let Err(error) = &end {
@@ -58,9 +87,15 @@ impl Tasks {
 
     /// Asks every task to end and waits for them, at most `grace`. Whether all ended.
     pub async fn drain(&self, grace: Duration) -> bool {
-        self.stop.cancel();
-        self.tracker.close();
-        tokio::time::timeout(grace, self.tracker.wait()).await.is_ok()
+        let ended = async {
+            self.stop.cancel();
+            self.tracker.close();
+            self.tracker.wait().await;
+            self.last_stop.cancel();
+            self.last_tracker.close();
+            self.last_tracker.wait().await;
+        };
+        tokio::time::timeout(grace, ended).await.is_ok()
     }
 
     /// Waits out a pause between two rounds of work; false when the task should end instead.

@@ -42,17 +42,19 @@ pub struct State {
 impl State {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
+        let Config { jwt_private_keys, access_token_ttl, session_ttl, refresh_grace, hashing_concurrency, limits } =
+            config;
         let issuer = &context.config.public_url;
         let wrong = || format!("{}: JWT_PRIVATE_KEYS is wrong", context.service);
-        let keys = Keys::read(config.jwt_private_keys.expose_secret(), issuer, config.access_token_ttl);
+        let keys = Keys::read(jwt_private_keys.expose_secret(), issuer, access_token_ttl);
         let keys = keys.with_context(wrong)?;
         let clock = Arc::clone(&context.clock);
         Ok(Self {
             users: context.store(),
             sessions: Sessions::new(&context.database),
-            lifetimes: Lifetimes { session: config.session_ttl, grace: config.refresh_grace },
-            throttles: Throttles::new(&context.database, config.limits),
-            hasher: Hasher::new(config.hashing_concurrency)?,
+            lifetimes: Lifetimes { session: session_ttl, grace: refresh_grace },
+            throttles: Throttles::new(&context.database, limits),
+            hasher: Hasher::new(hashing_concurrency)?,
             verifier: Verifier::new(keys.jwks(), issuer, Arc::clone(&clock)).with_context(wrong)?,
             keys,
             clock,

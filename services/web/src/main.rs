@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The web service.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    platform::app::run(web::NAME, web::build)
+}

@@ -125,9 +125,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         query.map(|query| Self(query.0)).map_err(|rejection| {
             let text = rejection.body_text();
             let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            match text.split_once(": ") {
-                Some((field, message)) => Error::field(field, message),
-                None => Error::field("query", text),
+            // `limit: must be…`, or "duplicate field `limit`".
+            match (text.split_once(": "), text.split('`').nth(1)) {
+                (Some((field, message)), _) => Error::field(field, message),
+                (None, Some(field)) => Error::field(field, text),
+                (None, None) => Error::field("query", text),
             }
         })
     }

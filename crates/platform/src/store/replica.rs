@@ -64,6 +64,16 @@ impl<S: State> Replica<S> {
         Ok(self.typed().find(filter).sort(doc! { "_id": 1 }).await?.try_collect().await?)
     }
 
+    /// Like [`Replica::find`], in this order and at most `limit`.
+    pub async fn find_some(
+        &self,
+        filter: Document,
+        order: Document,
+        limit: i64,
+    ) -> Result<Vec<Versioned<S>>, StoreError> {
+        Ok(self.typed().find(filter).sort(order).limit(limit).await?.try_collect().await?)
+    }
+
     fn typed(&self) -> Collection<Versioned<S>> {
         self.collection.clone_with_type()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, AckKind, Message};
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tracing::Instrument;
 
 use super::dead_letter;
@@ -15,6 +16,10 @@ use crate::telemetry;
 
 /// How many messages of one subscription are handled at once.
 const CONCURRENCY: usize = 16;
+/// How many messages are fetched ahead.
+const FETCHED: usize = 64;
+/// How soon a message that was fetched and not begun is delivered again.
+const HAND_BACK: Duration = Duration::from_millis(20);
 /// How long a message may be worked on before it is delivered again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
 
@@ -61,31 +66,36 @@ impl Consumer {
         let consumer: PullConsumer = stream.get_or_create_consumer(&name, config).await?;
         let messages = consumer
             .stream()
-            .max_messages_per_batch(64)
+            .max_messages_per_batch(FETCHED)
             .heartbeat(Duration::from_secs(5))
             .expires(Duration::from_secs(30))
             .messages()
             .await?;
         *attempt = 0;
-        let stop = tasks.stop().clone();
+        let mut messages = messages;
+        let mut work = FuturesUnordered::new();
         let mut failure = None;
-        messages
-            .take_until(stop.cancelled_owned())
-            .for_each_concurrent(CONCURRENCY, |message| {
-                let failed = match message {
-                    Ok(message) => Ok(self.take(message)),
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = &failed {
-                    failure = Some(error.to_string());
-                }
-                async move {
-                    if let Ok(work) = failed {
-                        work.await;
+        loop {
+            tokio::select! {
+                biased;
+                () = tasks.stop().cancelled() => break,
+                Some(()) = work.next(), if !work.is_empty() => {}
+                message = messages.next(), if work.len() < CONCURRENCY => match message {
+                    Some(Ok(message)) => work.push(self.take(message)),
+                    Some(Err(error)) => {
+                        failure = Some(error.to_string());
+                        break;
                     }
-                }
-            })
-            .await;
+                    None => break,
+                },
+            }
+        }
+        // What was fetched and not begun goes to another instance at once, not after the ack wait.
+        for _ in 0..FETCHED {
+            let Ok(Some(Ok(message))) = tokio::time::timeout(HAND_BACK, messages.next()).await else { break };
+            message.ack_with(AckKind::Nak(Some(HAND_BACK))).await?;
+        }
+        while work.next().await.is_some() {}
         match failure {
             Some(failure) => Err(failure.into()),
             None => Ok(()),

@@ -8,9 +8,8 @@ use utoipa::ToSchema;
 
 use crate::state::State;
 
-/// A JWK set (RFC 7517).
+/// A JWK set (RFC 7517); the keys themselves are ready-made JSON, this describes them.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "only its description is of interest; the keys themselves are ready-made JSON")]
 pub(super) struct JwkSet {
     /// Ed25519 public keys, the one that signs first.
     keys: Vec<serde_json::Map<String, serde_json::Value>>,

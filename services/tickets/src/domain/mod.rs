@@ -2,6 +2,7 @@
 
 pub mod reconcile;
 pub mod ticket;
+pub mod words;
 
 #[cfg(test)]
 mod samples;

@@ -8,6 +8,8 @@ use common::timestamp::Timestamp;
 use platform::store::Aggregate;
 use serde::{Deserialize, Serialize};
 
+use super::words::words;
+
 /// What the seller says of the ticket; texts are trimmed and within bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +70,8 @@ pub struct Ticket {
     pub seller_id: UserId,
     /// What the seller says of it.
     pub listing: Listing,
+    /// The words of title, venue and city, by which it is found.
+    pub words: Vec<String>,
     /// Where it stands.
     pub status: Status,
     /// The orders that can't have it and are not known to be closed.
@@ -76,6 +80,12 @@ pub struct Ticket {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Listing {
+    fn words(&self) -> Vec<String> {
+        words([self.title.as_str(), self.venue.as_str(), self.city.as_deref().unwrap_or_default()])
+    }
 }
 
 /// A transition that the listing's state does not allow.
@@ -114,15 +124,23 @@ type Changed = Result<(Ticket, TicketChange), TicketError>;
 impl Ticket {
     /// A new listing.
     pub fn list(id: TicketId, seller_id: UserId, listing: Listing, now: Timestamp) -> (Self, TicketChange) {
-        let status = Status::Available;
-        let refusals = Vec::new();
-        (Self { id, seller_id, listing, status, refusals, created_at: now, updated_at: now }, TicketChange::Created)
+        let ticket = Self {
+            id,
+            seller_id,
+            words: listing.words(),
+            listing,
+            status: Status::Available,
+            refusals: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        (ticket, TicketChange::Created)
     }
 
     /// The seller replaces what they said of it.
     pub fn revise(self, listing: Listing, now: Timestamp) -> Changed {
         self.for_sale()?;
-        Ok((Self { listing, updated_at: now, ..self }, TicketChange::Updated))
+        Ok((Self { words: listing.words(), listing, updated_at: now, ..self }, TicketChange::Updated))
     }
 
     /// The seller takes it back.
@@ -258,6 +276,9 @@ mod tests {
     use super::*;
     use crate::domain::samples::{listing, now, refusal, ticket};
 
+    /// Name, command, its event, and the status that it leads to from each state, or its refusal.
+    type Command<'a> = (&'a str, Box<dyn Fn(Ticket) -> Changed>, TicketChange, [Result<Status, TicketError>; 4]);
+
     /// Every command on every state, with the status that it leads to or its refusal.
     #[test]
     fn every_command_in_every_state() {
@@ -270,24 +291,23 @@ mod tests {
             Status::Withdrawn,
         ];
         let later = now().plus(std::time::Duration::from_secs(1));
-        type Command<'a> = (&'a str, Box<dyn Fn(Ticket) -> Changed>, TicketChange, [Result<Status, TicketError>; 4]);
         let held = || Status::Reserved { order_id: holder };
         let bought = || Status::Sold { order_id: holder };
-        let not_for_sale = |next: Status| [Ok(next), Err(Reserved), Err(Sold), Err(Withdrawn)];
+        let for_sale_alone = |next: Status| [Ok(next), Err(Reserved), Err(Sold), Err(Withdrawn)];
         let table: [Command; 8] = [
             (
                 "revise",
                 Box::new(move |t| t.revise(listing(), later)),
                 TicketChange::Updated,
-                not_for_sale(Status::Available),
+                for_sale_alone(Status::Available),
             ),
             (
                 "withdraw",
                 Box::new(move |t| t.withdraw(later)),
                 TicketChange::Withdrawn,
-                not_for_sale(Status::Withdrawn),
+                for_sale_alone(Status::Withdrawn),
             ),
-            ("reserve", Box::new(move |t| t.reserve(holder, later)), TicketChange::Reserved, not_for_sale(held())),
+            ("reserve", Box::new(move |t| t.reserve(holder, later)), TicketChange::Reserved, for_sale_alone(held())),
             (
                 "refuse",
                 Box::new(move |t| t.refuse(other, refusal(), later)),

@@ -41,7 +41,9 @@ impl Tickets {
         let mut steps = 0;
         while let Some(step) = next(&self.ticket, orders.iter(), now()) {
             let (next, _) = step.expect("rules offer legal steps only");
-            assert!(!matches!(self.ticket.status, Status::Sold { .. }), "sold is final");
+            if matches!(self.ticket.status, Status::Sold { .. } | Status::Withdrawn) {
+                assert_eq!(self.ticket.status, next.status, "sold and withdrawn are final");
+            }
             if let (Status::Available, Status::Reserved { order_id }) = (&self.ticket.status, &next.status) {
                 let (_, order) = &self.replica[order_id];
                 assert_eq!(order.price, next.listing.price, "reserved at a price that was replaced");
@@ -62,7 +64,7 @@ impl Tickets {
 /// orders' side.
 #[derive(Default)]
 struct Orders {
-    orders: Vec<OrderState>,
+    all: Vec<OrderState>,
     /// Every event, as (order's version, state), in the order in which they were told.
     events: Vec<(usize, OrderState)>,
     /// The newest version of the listing that was heard of.
@@ -71,7 +73,7 @@ struct Orders {
 
 impl Orders {
     fn open(&mut self) -> Option<&mut OrderState> {
-        self.orders.iter_mut().find(|order| order.status.is_open())
+        self.all.iter_mut().find(|order| order.status.is_open())
     }
 
     fn move_open(&mut self, from: &[OrderStatus], to: OrderStatus) {
@@ -85,7 +87,7 @@ impl Orders {
     fn buy(&mut self, listing: &Ticket) {
         if self.open().is_none() && listing.status != Status::Withdrawn {
             let new = order(listing, Created);
-            self.orders.push(new.clone());
+            self.all.push(new.clone());
             self.events.push((0, new));
         }
     }
@@ -163,9 +165,9 @@ proptest! {
         let (mut tickets, mut orders) = live(&moves);
         settle(&mut tickets, &mut orders);
         let ticket = &tickets.ticket;
-        let completed: Vec<_> = orders.orders.iter().filter(|order| order.status == Completed).collect();
+        let completed: Vec<_> = orders.all.iter().filter(|order| order.status == Completed).collect();
         prop_assert!(completed.len() <= 1, "sold twice");
-        for order in &orders.orders {
+        for order in &orders.all {
             let reserved = ticket.status == Status::Reserved { order_id: order.id };
             let sold = ticket.status == Status::Sold { order_id: order.id };
             prop_assert_ne!(order.status, Created, "never answered");

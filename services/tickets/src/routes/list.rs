@@ -48,9 +48,9 @@ pub(super) async fn list(
     let filter = Filter {
         status,
         seller: seller.map_err(|_| Error::field("seller", "must be a user's id"))?,
-        words: query.q.map(|q| q.trim().to_owned()).filter(|q| !q.is_empty()),
+        text: query.q.filter(|q| !q.trim().is_empty()),
     };
-    if filter.words.as_ref().is_some_and(|words| words.len() > 200) {
+    if filter.text.as_ref().is_some_and(|text| text.chars().count() > 200) {
         return Err(Error::field("q", "must have at most 200 characters"));
     }
     let page = PageRequest::try_from(&PageQuery { limit: query.limit, cursor: query.cursor })?;

@@ -55,16 +55,19 @@ impl ListingBody {
         if self.starts_at <= now {
             check.fault("startsAt", "must lie in the future");
         }
-        let time_zone = self.time_zone.unwrap_or_else(|| "UTC".to_owned());
-        if jiff::tz::TimeZone::get(&time_zone).is_err() {
+        let time_zone = self.time_zone.as_deref().map(str::trim).filter(|name| !name.is_empty()).unwrap_or("UTC");
+        let known = jiff::tz::TimeZone::get(time_zone).ok();
+        // The name as the database has it, however the seller wrote it.
+        let time_zone = known.as_ref().and_then(jiff::tz::TimeZone::iana_name).unwrap_or_else(|| {
             check.fault("timeZone", "must be an IANA time zone such as Europe/Berlin");
-        }
+            time_zone
+        });
         let listing = Listing {
             title: check.text("title", &self.title, 1..=200),
             venue: check.text("venue", &self.venue, 1..=200),
             city: check.optional_text("city", self.city.as_deref(), 100),
             starts_at: self.starts_at,
-            time_zone,
+            time_zone: time_zone.to_owned(),
             price: self.price,
             face_value: self.face_value,
             category: self.category,

@@ -13,6 +13,7 @@ use platform::store::replica::Replica;
 use platform::store::{Store, Versioned};
 
 use crate::domain::ticket::Ticket;
+use crate::domain::words::words;
 
 fn index(name: &str, keys: Document) -> IndexModel {
     IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
@@ -20,22 +21,16 @@ fn index(name: &str, keys: Document) -> IndexModel {
 
 /// Indexes of the listings.
 pub fn ticket_indexes() -> Vec<IndexModel> {
-    let words = IndexOptions::builder()
-        .name("words_v1".to_owned())
-        // No stemming and no stop words: titles are names, in any language.
-        .default_language("none".to_owned())
-        .build();
-    let keys = doc! { "state.listing.title": "text", "state.listing.venue": "text", "state.listing.city": "text" };
     vec![
         index("status_v1", doc! { "state.status.name": 1, "_id": -1 }),
         index("seller_v1", doc! { "state.sellerId": 1, "_id": -1 }),
-        IndexModel::builder().keys(keys).options(words).build(),
+        index("words_v1", doc! { "state.words": 1, "_id": -1 }),
     ]
 }
 
 /// Indexes of the replica of orders.
 pub fn order_indexes() -> Vec<IndexModel> {
-    vec![index("ticket_v1", doc! { "state.ticket.id": 1 })]
+    vec![index("ticket_v1", doc! { "state.ticket.id": 1, "_id": 1 })]
 }
 
 /// Every order of a ticket that is known.
@@ -53,8 +48,8 @@ pub struct Filter {
     pub status: Option<TicketStatus>,
     /// Of this seller.
     pub seller: Option<UserId>,
-    /// With all of these words in title, venue or city.
-    pub words: Option<String>,
+    /// With all words of this text in title, venue or city.
+    pub text: Option<String>,
 }
 
 /// One page of listings, newest first; available ones leave out events that have begun by `now`.
@@ -75,17 +70,12 @@ pub async fn page(
     if let Some(seller) = filter.seller {
         query.insert("state.sellerId", seller.to_string());
     }
-    if let Some(words) = &filter.words {
-        // Each word quoted: all of them must occur, and none is taken for an operator.
-        let quoted: Vec<_> = words
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(|word| format!("\"{word}\""))
-            .collect();
-        if quoted.is_empty() {
+    if let Some(text) = &filter.text {
+        let words = words([text.as_str()]);
+        if words.is_empty() {
             return Ok(Page { items: Vec::new(), next_cursor: None });
         }
-        query.insert("$text", doc! { "$search": quoted.join(" ") });
+        query.insert("state.words", doc! { "$all": words });
     }
     tickets.page(query, request).await
 }

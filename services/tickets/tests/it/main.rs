@@ -1,5 +1,11 @@
 //! The tickets service on real servers.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests may panic, and may spawn what they await"
+)]
 
 mod contract;
 mod create;

@@ -1,5 +1,7 @@
 //! GET /api/tickets?q=: words of title, venue and city.
 
+use std::fmt::Write;
+
 use serde_json::json;
 use testkit::app::TestApp;
 
@@ -26,8 +28,11 @@ async fn shop() -> TestApp {
 }
 
 async fn found(app: &TestApp, q: &str) -> Vec<String> {
-    let escaped: String = q.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let page = app.request("GET", &format!("/api/tickets?q={escaped}")).send().await.expect(200).json();
+    let mut path = "/api/tickets?q=".to_owned();
+    for byte in q.bytes() {
+        write!(path, "%{byte:02X}").unwrap();
+    }
+    let page = app.request("GET", &path).send().await.expect(200).json();
     page["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect()
 }
 

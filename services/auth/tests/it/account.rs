@@ -1,0 +1,96 @@
+//! GET /api/users/currentuser and PUT /api/users/me.
+
+use serde_json::json;
+use testkit::app::TestApp;
+use testkit::app::request::Response;
+use testkit::app::users::User;
+
+use crate::support::{app, sign_up, whoami};
+
+async fn rename(app: &TestApp, user: &User, name: &str) -> Response {
+    app.request("PUT", "/api/users/me").by(user).json(&json!({ "displayName": name })).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_not_signed_in_is_nobody() {
+    let app = app().await;
+    let response = app.request("GET", "/api/users/currentuser").send().await.expect(200);
+    assert_eq!(response.json(), json!({ "currentUser": null }));
+    // A token may outlive the account.
+    assert!(whoami(&app, &app.signer.user().token).await.is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_name_is_seen_and_announced() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    let response = rename(&app, &ana.user(), "  Ana Lopez ").await.expect(200);
+    assert_eq!(response.header("etag"), "\"1\"");
+    let mut expected = ana.view.clone();
+    expected["displayName"] = json!("Ana Lopez");
+    assert_eq!(response.json(), expected);
+    assert_eq!(whoami(&app, &ana.access).await, expected);
+    app.settle().await;
+    let history = app.history("auth", ana.id()).await;
+    assert_eq!(history, [("user.registered.v1".to_owned(), 0), ("user.updated.v1".to_owned(), 1)]);
+    let told = &app.events("auth").await[1].data;
+    assert_eq!(*told, json!({ "id": ana.view["id"], "displayName": "Ana Lopez", "createdAt": ana.view["createdAt"] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_wrong_field_is_named() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    for (body, field) in [
+        (json!({}), "displayName"),
+        (json!({ "displayName": null }), "displayName"),
+        (json!({ "displayName": "" }), "displayName"),
+        (json!({ "displayName": "   " }), "displayName"),
+        (json!({ "displayName": "x".repeat(101) }), "displayName"),
+        (json!({ "displayName": "a\u{0}b" }), "displayName"),
+        (json!({ "displayName": "Ana", "email": "ben@example.com" }), "email"),
+    ] {
+        let response = app.request("PUT", "/api/users/me").by(&ana.user()).json(&body).send().await;
+        assert_eq!(response.expect(400).fields(), [field], "{body}");
+    }
+    assert_eq!(whoami(&app, &ana.access).await, ana.view);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_user_renames_themself() {
+    let app = app().await;
+    let body = json!({ "displayName": "Ana" });
+    let response = app.request("PUT", "/api/users/me").json(&body).send().await.expect(401);
+    assert_eq!((response.problem().as_str(), response.header("www-authenticate")), ("unauthenticated", "Cookie"));
+    rename(&app, &app.signer.user(), "Ana").await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_version_is_refused() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    let put = |tag: &str, name: &str| {
+        let body = json!({ "displayName": name });
+        app.request("PUT", "/api/users/me").by(&ana.user()).header("if-match", tag).json(&body).send()
+    };
+    put("\"0\"", "One").await.expect(200);
+    put("\"0\"", "Two").await.expect(412);
+    put("\"1\"", "Two").await.expect(200);
+    put("*", "Three").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_race_are_all_told_in_order() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    let user = ana.user();
+    let names: Vec<_> = (0..8).map(|number| format!("Ana {number}")).collect();
+    let racing = names.iter().map(|name| rename(&app, &user, name));
+    for response in futures::future::join_all(racing).await {
+        response.expect(200);
+    }
+    app.settle().await;
+    let mut versions: Vec<_> = app.history("auth", ana.id()).await.into_iter().map(|(_, version)| version).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (0..=8).collect::<Vec<_>>());
+}

@@ -1,0 +1,50 @@
+//! The documented contract, and that no request breaks the service.
+
+use std::path::Path;
+
+use testkit::app::contract::is_current;
+use testkit::app::fuzz::no_request_breaks;
+
+use crate::support::{app, app_with, sign_up};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_checked_in_and_served() {
+    let app = app().await;
+    is_current(&Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"), &app.running.openapi);
+    let served = app.request("GET", "/api/users/openapi.json").send().await.expect(200);
+    assert_eq!(served.json(), serde_json::to_value(&app.running.openapi).unwrap());
+    assert!(served.json()["openapi"].as_str().unwrap().starts_with("3.1"));
+    let routes: Vec<_> = app.running.openapi.paths.paths.keys().map(String::as_str).collect();
+    assert_eq!(
+        routes,
+        [
+            "/api/users/currentuser",
+            "/api/users/jwks.json",
+            "/api/users/me",
+            "/api/users/refresh",
+            "/api/users/sessions",
+            "/api/users/sessions/{id}",
+            "/api/users/signin",
+            "/api/users/signout",
+            "/api/users/signup",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_told_as_a_problem() {
+    let app = app().await;
+    for path in ["/api/users/nonsense", "/api/users", "/api/users/sessions/a/b", "/nonsense"] {
+        assert_eq!(app.request("GET", path).send().await.expect(404).problem(), "not-found", "{path}");
+    }
+    assert_eq!(app.request("PATCH", "/api/users/me").send().await.expect(405).problem(), "method-not-allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_breaks_it() {
+    let limits =
+        [("SIGNUPS_PER_MINUTE", "100000"), ("SIGNIN_FAILURES", "100000"), ("SIGNIN_ADDRESS_FAILURES", "100000")];
+    let app = app_with(&limits).await;
+    let ana = sign_up(&app).await;
+    no_request_breaks(&app, &app.running.openapi, Some(&ana.user())).await;
+}

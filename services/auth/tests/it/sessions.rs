@@ -1,0 +1,141 @@
+//! Sessions: listed, ended, signed out of.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::app::TestApp;
+
+use crate::support::{
+    PASSWORD, Person, app, app_with, clears_cookies, refresh, set_cookies, sign_in, sign_up, whoami, with_cookies,
+};
+
+async fn list(app: &TestApp, person: &Person) -> Vec<Value> {
+    let response = app.request("GET", "/api/users/sessions").by(&person.user()).send().await.expect(200);
+    response.json()["items"].as_array().unwrap().clone()
+}
+
+async fn end(app: &TestApp, person: &Person, id: &str) -> testkit::app::request::Response {
+    app.request("DELETE", &format!("/api/users/sessions/{id}")).by(&person.user()).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_device_is_listed_newest_first() {
+    let app = app().await;
+    let phone = sign_up(&app).await;
+    let body = json!({ "email": phone.email(), "password": PASSWORD });
+    let laptop = app.request("POST", "/api/users/signin").header("user-agent", "Firefox").json(&body).send().await;
+    let laptop = Person::of(&laptop.expect(200));
+    let ids = |sessions: &[Value]| sessions.iter().map(|s| s["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let sessions = list(&app, &laptop).await;
+    assert_eq!(ids(&sessions), [laptop.session(), phone.session()]);
+    assert_eq!((&sessions[0]["current"], &sessions[0]["device"]), (&json!(true), &json!("Firefox")));
+    assert_eq!((&sessions[1]["current"], &sessions[1]["device"]), (&json!(false), &Value::Null));
+    let text = sessions[0].to_string();
+    assert!(!text.contains(&laptop.refresh) && !text.contains("generation"), "{text}");
+    // Somebody else's are not among them.
+    let ben = sign_up(&app).await;
+    assert_eq!(ids(&list(&app, &ben).await), [ben.session()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_has_pages() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    let mut expected = vec![ana.session()];
+    for _ in 0..4 {
+        expected.insert(0, Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200)).session());
+    }
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/api/users/sessions?limit=2{cursor}");
+        let page = app.request("GET", &path).by(&ana.user()).send().await.expect(200).json();
+        seen.extend(page["items"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["nextCursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, expected);
+    for (query, field) in [("limit=0", "limit"), ("limit=101", "limit"), ("cursor=x", "cursor")] {
+        let response = app.request("GET", &format!("/api/users/sessions?{query}")).by(&ana.user()).send().await;
+        assert_eq!(response.expect(400).fields(), [field]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_ended_gets_no_new_tokens() {
+    let app = app().await;
+    let phone = sign_up(&app).await;
+    let laptop = Person::of(&sign_in(&app, phone.email(), PASSWORD).await.expect(200));
+    let response = end(&app, &laptop, &phone.session()).await.expect(204);
+    assert!(set_cookies(&response).is_empty(), "this device stays signed in");
+    refresh(&app, &phone.refresh).await.expect(401);
+    assert_eq!(list(&app, &laptop).await.len(), 1);
+    // Its access token lives out its minutes.
+    assert_eq!(whoami(&app, &phone.access).await, phone.view);
+    end(&app, &laptop, &phone.session()).await.expect(404);
+    let own = end(&app, &laptop, &laptop.session()).await.expect(204);
+    assert!(clears_cookies(&own));
+    refresh(&app, &laptop.refresh).await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_ends_the_sessions_of_others() {
+    let app = app().await;
+    let (ana, ben) = (sign_up(&app).await, sign_up(&app).await);
+    end(&app, &ben, &ana.session()).await.expect(404);
+    end(&app, &ben, &common::id::SessionId::new().to_string()).await.expect(404);
+    assert_eq!(end(&app, &ben, "nonsense").await.expect(400).fields(), ["id"]);
+    refresh(&app, &ana.refresh).await.expect(200);
+    app.request("GET", "/api/users/sessions").send().await.expect(401);
+    let path = format!("/api/users/sessions/{}", ana.session());
+    app.request("DELETE", &path).send().await.expect(401);
+    // Who is not known learns nothing of ids, either.
+    app.request("DELETE", "/api/users/sessions/nonsense").send().await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_session_is_not_there() {
+    let app = app_with(&[("SESSION_TTL", "10h")]).await;
+    let old = sign_up(&app).await;
+    app.clock.advance(Duration::from_secs(11 * 3600));
+    let new = Person::of(&sign_in(&app, old.email(), PASSWORD).await.expect(200));
+    assert_eq!(list(&app, &new).await.len(), 1);
+    end(&app, &new, &old.session()).await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_the_session() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    let other = Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
+    let cookies = [("access", ana.access.as_str()), ("refresh", ana.refresh.as_str())];
+    let response = with_cookies(&app, "POST", "/api/users/signout", &cookies).send().await.expect(204);
+    assert!(clears_cookies(&response) && response.bytes.is_empty());
+    refresh(&app, &ana.refresh).await.expect(401);
+    assert_eq!(list(&app, &other).await.len(), 1, "the other device stays signed in");
+    refresh(&app, &other.refresh).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn either_cookie_is_enough_to_sign_out() {
+    let app = app().await;
+    for cookie in ["access", "refresh"] {
+        let ana = sign_up(&app).await;
+        let value = if cookie == "access" { &ana.access } else { &ana.refresh };
+        with_cookies(&app, "POST", "/api/users/signout", &[(cookie, value)]).send().await.expect(204);
+        refresh(&app, &ana.refresh).await.expect(401);
+    }
+    // Also one that was replaced a moment ago: whoever signs out means the device.
+    let ana = sign_up(&app).await;
+    let next = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
+    with_cookies(&app, "POST", "/api/users/signout", &[("refresh", &ana.refresh)]).send().await.expect(204);
+    refresh(&app, &next.refresh).await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_not_signed_in_signs_out_all_the_same() {
+    let app = app().await;
+    let response = app.request("POST", "/api/users/signout").send().await.expect(204);
+    assert!(clears_cookies(&response));
+    let nonsense = [("access", "x"), ("refresh", "y")];
+    with_cookies(&app, "POST", "/api/users/signout", &nonsense).send().await.expect(204);
+}

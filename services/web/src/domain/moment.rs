@@ -1,0 +1,47 @@
+//! Points in time as people at the venue would say them.
+
+use common::timestamp::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A point in time, for a `<time>` element.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// RFC 3339 in UTC, for programs.
+    pub machine: String,
+    /// With the zone named: `Monday, 1 June 2099, 15:30 EDT (America/New_York)`.
+    pub text: String,
+}
+
+impl Moment {
+    /// A moment in this IANA time zone; in UTC when the zone is not known here.
+    pub fn new(time: Timestamp, zone: &str) -> Self {
+        let (zone, name) = TimeZone::get(zone).map_or((TimeZone::UTC, "UTC"), |known| (known, zone));
+        let local = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone);
+        let text = local.strftime("%A, %-d %B %Y, %H:%M").to_string();
+        let abbreviation = local.strftime("%Z").to_string();
+        // `UTC (UTC)` and `+03 (Europe/Istanbul)` would say too much or too little.
+        let zone = if abbreviation == name { abbreviation } else { format!("{abbreviation} ({name})") };
+        Self { machine: time.to_string(), text: format!("{text} {zone}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_names_its_zone() {
+        let text = |time: &str, zone| Moment::new(time.parse().unwrap(), zone).text;
+        assert_eq!(text("2099-06-01T19:30:00Z", "America/New_York"), "Monday, 1 June 2099, 15:30 EDT (America/New_York)");
+        assert_eq!(text("2026-12-31T23:30:00Z", "Europe/Berlin"), "Friday, 1 January 2027, 00:30 CET (Europe/Berlin)");
+        assert_eq!(text("2026-12-31T23:30:00Z", "UTC"), "Thursday, 31 December 2026, 23:30 UTC");
+        assert_eq!(text("2026-07-05T10:00:00Z", "Europe/Istanbul"), "Sunday, 5 July 2026, 13:00 +03 (Europe/Istanbul)");
+        assert_eq!(text("2026-07-05T10:00:00Z", "Atlantis/Capital"), "Sunday, 5 July 2026, 10:00 UTC");
+        let extremes = [Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)];
+        for time in extremes {
+            for zone in ["Pacific/Kiritimati", "Pacific/Niue"] {
+                assert!(!Moment::new(time, zone).text.is_empty());
+            }
+        }
+    }
+}

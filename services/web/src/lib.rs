@@ -1,0 +1,47 @@
+//! The web service: the pages that people look at, from a read model of its own.
+//!
+//! | owns | publishes | consumes |
+//! |---|---|---|
+//! | the read model: replicas of users, tickets, orders and payments | – | `user.*` `ticket.*` `order.*` `payment.*` |
+//!
+//! Timers are not consumed: that an order expired is said by the order itself, and no page shows more.
+//!
+//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`auth`], [`viewer`], [`assets`],
+//! [`pages`], [`events`].
+//!
+//! # Why
+//! Pages join what they show when they are read: a ticket with its seller's name, an order with its
+//! payments. So it does not matter which event came first, and nothing has to be corrected later.
+//! Not yet here: filling a new read model beside the old one and swapping the two.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")
+)]
+
+pub mod assets;
+pub mod auth;
+pub mod config;
+pub mod domain;
+pub mod events;
+pub mod pages;
+pub mod state;
+pub mod store;
+pub mod viewer;
+
+use platform::app::App;
+use platform::context::Context;
+
+/// The service's name.
+pub const NAME: &str = "web";
+
+/// Puts the service together.
+pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
+    let state = state::State::new(config, context)?;
+    let (routes, openapi) = pages::table(&state);
+    Ok(App::new(routes.with_state(state.clone()), openapi)
+        .pages(pages::error::page)
+        .indexes("replica_ticket", store::ticket_indexes())
+        .indexes("replica_order", store::order_indexes())
+        .indexes("replica_payment", store::payment_indexes())
+        .subscribe(events::table(&state)))
+}
