@@ -158,7 +158,13 @@ fn one_line(command: &Command, error: &clap::Error) -> String {
         Some(ContextValue::String(value)) => value.as_str(),
         _ => "",
     };
+    let first_line = || {
+        let text = error.render().to_string();
+        let line = text.lines().next().unwrap_or("wrong arguments");
+        format!("{}. See --help.", line.trim_start_matches("error: "))
+    };
     match (error.kind(), named.as_slice()) {
+        (ErrorKind::UnknownArgument, _) => first_line(),
         (ErrorKind::MissingRequiredArgument, [(name, help, _)]) => format!("{name} is not set: {help}. See --help."),
         (ErrorKind::MissingRequiredArgument, many) => {
             let names: Vec<_> = many.iter().map(|(name, ..)| name.as_str()).collect();
@@ -173,6 +179,6 @@ fn one_line(command: &Command, error: &clap::Error) -> String {
                 format!("{name} is wrong: '{value}' {why}. See --help.")
             }
         }
-        _ => error.render().to_string().lines().next().unwrap_or("wrong arguments").to_owned(),
+        _ => first_line(),
     }
 }

@@ -31,10 +31,11 @@ pub enum Refreshed {
 
 impl Auth {
     /// A client of auth at this address.
-    pub fn new(url: Url) -> anyhow::Result<Self> {
+    pub fn new(mut url: Url) -> anyhow::Result<Self> {
+        url.set_path("/api/users/refresh");
         // An internal call: neither the machine's proxy nor a redirect has a part in it.
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(PATIENCE);
-        Ok(Self { client: client.build()?, refresh: url.join("/api/users/refresh")? })
+        Ok(Self { client: client.build()?, refresh: url })
     }
 
     /// Trades the refresh cookie among these headers for a new pair, once.

@@ -49,11 +49,7 @@ pub async fn resolve(
 }
 
 /// The user, and the cookies that the browser is to keep from now on.
-async fn identify(
-    state: &State,
-    headers: &HeaderMap,
-    address: std::net::IpAddr,
-) -> (Option<UserId>, Vec<HeaderValue>) {
+async fn identify(state: &State, headers: &HeaderMap, address: std::net::IpAddr) -> (Option<UserId>, Vec<HeaderValue>) {
     let verifier = &state.verifier;
     if let Some(user) = verifier.identify(headers) {
         return (Some(user.id), Vec::new());

@@ -61,16 +61,18 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Err
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        // A document that breaks off has a path that ends in the unknown.
         let path = error.path().to_string();
+        let path = path.strip_suffix('?').map_or(path.as_str(), |known| known.trim_end_matches('.'));
         let message = error.inner().to_string();
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         let named = message
             .split('`')
             .nth(1)
             .filter(|_| message.starts_with("missing field") || message.starts_with("unknown field"));
-        let field = match (path.as_str(), named) {
-            (".", Some(named)) => named.to_owned(),
-            (".", None) => String::new(),
+        let field = match (path, named) {
+            ("." | "", Some(named)) => named.to_owned(),
+            ("." | "", None) => String::new(),
             // An unknown field's path ends in its own name.
             (path, Some(named)) if path == named || path.ends_with(&format!(".{named}")) => path.to_owned(),
             (path, Some(named)) => format!("{path}.{named}"),
@@ -163,6 +165,8 @@ mod tests {
             (r#"{"name":"x","inner":{"amount":1},"more":2}"#, "more"),
             (r#"{"name":1}"#, "name"),
             ("{", ""),
+            (r#"{"name":"x","inner":{"amount":"#, "inner.amount"),
+            (r#"{"name":"x","inner":{"#, "inner"),
             ("[]x", ""),
         ] {
             let Err(Error::Invalid(errors)) = decode::<Outer>(body.as_bytes()) else { panic!("{body}") };

@@ -80,12 +80,13 @@ async fn forged_tokens_are_no_tokens() {
     }
 }
 
+type Change = fn(&mut Claims);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_for_others_or_other_times_are_no_tokens() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let good = Signer::claims(ana.id().parse().unwrap());
-    type Change = fn(&mut Claims);
     let table: [(&str, Change); 6] = [
         ("expired", |claims| claims.exp = claims.iat - 1),
         ("expired by a moment", |claims| claims.exp = claims.iat),

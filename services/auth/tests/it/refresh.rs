@@ -94,6 +94,23 @@ async fn ten_tabs_that_race_all_stay_signed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_was_overtaken_or_revoked_is_not_stored() {
+    let app = patient().await;
+    let ana = sign_up(&app).await;
+    let sessions = auth::store::sessions::Sessions::new(&app.context.database);
+    let id = ana.session().parse().unwrap();
+    let read = sessions.get(id).await.unwrap().unwrap();
+    let next = auth::domain::session::Session { generation: 1, ..read };
+    assert!(sessions.rotate(next.clone()).await.unwrap());
+    assert!(!sessions.rotate(next.clone()).await.unwrap(), "somebody was faster");
+    sessions.end(id).await.unwrap();
+    let later = auth::domain::session::Session { generation: 2, ..next };
+    assert!(!sessions.rotate(later).await.unwrap(), "signed out meanwhile");
+    assert_eq!(sessions.get(id).await.unwrap(), None);
+    refused(&app, &ana.refresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_token_of_ours_is_refused() {
     let app = patient().await;
     let ana = sign_up(&app).await;

@@ -32,7 +32,10 @@ mod tests {
     #[test]
     fn a_moment_names_its_zone() {
         let text = |time: &str, zone| Moment::new(time.parse().unwrap(), zone).text;
-        assert_eq!(text("2099-06-01T19:30:00Z", "America/New_York"), "Monday, 1 June 2099, 15:30 EDT (America/New_York)");
+        assert_eq!(
+            text("2099-06-01T19:30:00Z", "America/New_York"),
+            "Monday, 1 June 2099, 15:30 EDT (America/New_York)"
+        );
         assert_eq!(text("2026-12-31T23:30:00Z", "Europe/Berlin"), "Friday, 1 January 2027, 00:30 CET (Europe/Berlin)");
         assert_eq!(text("2026-12-31T23:30:00Z", "UTC"), "Thursday, 31 December 2026, 23:30 UTC");
         assert_eq!(text("2026-07-05T10:00:00Z", "Europe/Istanbul"), "Sunday, 5 July 2026, 13:00 +03 (Europe/Istanbul)");

@@ -1,0 +1,85 @@
+//! Anti-entropy: what does not change is announced with a doubling pause, what is final once.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::events::user::UserChange;
+use testkit::app::{TestApp, eventually};
+
+use crate::demo::{Counter, app_with, document, insert};
+
+async fn announced(app: &TestApp, id: impl ToString) -> Vec<u64> {
+    let history = app.history("demo", id).await;
+    history.into_iter().filter(|(kind, _)| kind == "user.snapshot.v1").map(|(_, version)| version).collect()
+}
+
+/// When the document will be announced next, and how often it was.
+async fn mark(app: &TestApp, id: impl ToString) -> Option<(Duration, i64)> {
+    let document = document(app, id).await;
+    let mark = document.get_document("announce").ok()?;
+    let at: common::timestamp::Timestamp = mark.get_str("at").unwrap().parse().unwrap();
+    Some((at.since(app.clock.now()), mark.get_i64("count").or_else(|_| mark.get_i32("count").map(i64::from)).unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pause_doubles_until_an_hour_and_a_change_begins_anew() {
+    let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
+    let store = app.context.store::<Counter>();
+    let made = insert(&app, "one").await;
+    // 600 ms, then 1.2 s, 2.4 s …: after twelve more than the longest pause.
+    for count in 1..=14_i64 {
+        app.clock.advance(Duration::from_secs(2 * 3600));
+        eventually("the next announcement", async || announced(&app, made.id).await.len() as i64 >= count).await;
+        let (pause, marked) = mark(&app, made.id).await.unwrap();
+        assert_eq!(marked, count);
+        let expected = Duration::from_millis(600).saturating_mul(1 << count).min(Duration::from_secs(3600));
+        // Spread by a fifth either way, and a little of it may have passed.
+        assert!(pause <= expected.mul_f64(1.2), "{count}: {pause:?}");
+        assert!(pause + Duration::from_secs(5) >= expected.mul_f64(0.8), "{count}: {pause:?}");
+    }
+    let saved = store.save(&made, made.up(), UserChange::Updated).await.unwrap();
+    let (pause, marked) = mark(&app, made.id).await.unwrap();
+    assert!(marked == 0 && pause <= Duration::from_millis(600));
+    eventually("the new state", async || announced(&app, made.id).await.last() == Some(&saved.version)).await;
+    let snapshots = app.events("demo").await.into_iter().filter(|e| e.kind == "user.snapshot.v1").collect::<Vec<_>>();
+    let ids: std::collections::BTreeSet<_> = snapshots.iter().map(|event| event.id).collect();
+    assert_eq!(ids.len(), snapshots.len(), "each has an id of its own, so none is taken for a repeat");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_final_is_announced_once_more() {
+    let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
+    let store = app.context.store::<Counter>();
+    let made = insert(&app, "one").await;
+    let done = store.save(&made, Counter { done: true, ..made.state.clone() }, UserChange::Updated).await.unwrap();
+    app.clock.advance(Duration::from_secs(2));
+    eventually("the announcement", async || announced(&app, made.id).await == [done.version]).await;
+    assert_eq!(mark(&app, made.id).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_announce_once() {
+    let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
+    let other = app.another(crate::demo::build).await;
+    let store = app.context.store::<Counter>();
+    let mut done = Vec::new();
+    for n in 0..20 {
+        let made = insert(&app, &format!("n{n}")).await;
+        let next = Counter { done: true, ..made.state.clone() };
+        done.push(store.save(&made, next, UserChange::Updated).await.unwrap());
+    }
+    app.clock.advance(Duration::from_secs(10));
+    for made in &done {
+        eventually("the mark to be gone", async || mark(&other, made.id).await.is_none()).await;
+    }
+    for made in &done {
+        // Version 0 may have been announced too, between its two writes.
+        let last = async || announced(&app, made.id).await.iter().filter(|version| **version == 1).count();
+        eventually("the announcement", async || last().await > 0).await;
+    }
+    app.settle().await;
+    for made in &done {
+        let versions = announced(&app, made.id).await;
+        assert_eq!(versions.iter().filter(|version| **version == 1).count(), 1, "{versions:?}");
+    }
+}

@@ -1,0 +1,257 @@
+//! A service with one aggregate, a few routes and one subscription, whose handler fails as it is told.
+
+use std::time::Duration;
+
+use axum::extract::{FromRef, State as Shared};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use clap::Args;
+use common::clock::SharedClock;
+use common::error::{Error, Refusal};
+use common::events::envelope::Envelope;
+use common::events::expiration::ExpirationState;
+use common::events::user::{UserChange, UserState};
+use common::id::UserId;
+use common::identity::{CurrentUser, Verifier};
+use common::problem::Problem;
+use common::timestamp::Timestamp;
+use http::StatusCode;
+use mongodb::bson::{Document, doc};
+use mongodb::options::IndexOptions;
+use mongodb::{Collection, IndexModel};
+use platform::app::App;
+use platform::context::Context;
+use platform::http::address::ClientAddress;
+use platform::http::extract::{Body, Creation, Id};
+use platform::store::error::StoreError;
+use platform::store::replica::Replica;
+use platform::store::{Aggregate, Store, Versioned};
+use platform::stream::subscription::{Applied, Failure, Subscription};
+use serde::{Deserialize, Serialize};
+use testkit::app::TestApp;
+
+/// A thing with a name that is unique and a count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Counter {
+    pub(crate) id: UserId,
+    pub(crate) name: String,
+    pub(crate) count: u64,
+    pub(crate) done: bool,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Counter {
+    pub(crate) fn new(name: &str, now: Timestamp) -> Self {
+        let id = UserId::new();
+        Self { id, name: name.to_owned(), count: 0, done: false, created_at: now, updated_at: now }
+    }
+
+    pub(crate) fn up(&self) -> Self {
+        Self { count: self.count + 1, ..self.clone() }
+    }
+}
+
+impl Aggregate for Counter {
+    type State = UserState;
+    const COLLECTION: &'static str = "counters";
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+    fn state(&self) -> UserState {
+        let display_name = format!("{} {}", self.name, self.count);
+        UserState { id: self.id, display_name, created_at: self.created_at }
+    }
+    fn is_final(&self) -> bool {
+        self.done
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Config {
+    #[command(flatten)]
+    pub(crate) keys: platform::config::Keys,
+    /// A word that nobody may see.
+    #[arg(long, env = "DEMO_SECRET", hide_env_values = true, value_parser = secret, default_value = "secret-word")]
+    pub(crate) secret: String,
+}
+
+fn secret(text: &str) -> Result<String, String> {
+    if text.starts_with("secret-") { Ok(text.to_owned()) } else { Err("must begin with secret-".to_owned()) }
+}
+
+#[derive(Clone, FromRef)]
+struct State {
+    counters: Store<Counter>,
+    timers: Replica<ExpirationState>,
+    script: Collection<Document>,
+    verifier: Verifier,
+    clock: SharedClock,
+}
+
+pub(crate) const NAME: &str = "demo";
+
+pub(crate) async fn app() -> TestApp {
+    app_with(&[]).await
+}
+
+pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
+    TestApp::start(NAME, build, settings).await
+}
+
+pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
+    let state = State {
+        counters: context.store(),
+        timers: context.replica(),
+        script: context.database.collection("script"),
+        verifier: context.verifier(&config.keys)?,
+        clock: context.clock.clone(),
+    };
+    let routes = Router::new()
+        .route("/api/demo", post(create))
+        .route("/api/demo/{id}", get(read).put(bump))
+        .route("/api/demo/started", post(start))
+        .route("/api/demo/started/{id}", post(finish))
+        .route("/api/demo/panic", get(panics))
+        .route("/api/demo/slow", get(slow))
+        .route("/api/demo/internal", get(internal))
+        .route("/api/demo/teapot", get(async || StatusCode::IM_A_TEAPOT))
+        .route("/api/demo/busy", get(async || Error::RateLimited(Duration::from_millis(1500))))
+        .route("/api/demo/me", get(async |user: CurrentUser| user.id.to_string()))
+        .route("/api/demo/address", get(async |ClientAddress(address): ClientAddress| address.to_string()))
+        .route("/api/demo/webhook", post(async || StatusCode::NO_CONTENT))
+        .route("/api/demo/other-hook", post(async || StatusCode::NO_CONTENT))
+        .route("/page", get(async || Html("<p>hello</p>")).post(async || Html("<p>posted</p>")))
+        .route("/page/broken", get(panics))
+        .route("/page/own", get(async || (StatusCode::CONFLICT, Html("<p>own</p>"))));
+    let unique = IndexOptions::builder().name("name_v1".to_owned()).unique(true).build();
+    let indexes = vec![IndexModel::builder().keys(doc! { "state.name": 1 }).options(unique).build()];
+    Ok(App::new(routes.with_state(state.clone()), utoipa::openapi::OpenApi::default())
+        .store(&state.counters, indexes)
+        .pages(page)
+        .webhooks(&["/api/demo/webhook"])
+        .subscribe(vec![Subscription::to(move |event| handle(state.clone(), event))]))
+}
+
+fn page(problem: &Problem) -> Response {
+    Html(format!("<h1>{}</h1><p>{}</p>", problem.title, problem.instance)).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NameBody {
+    name: String,
+}
+
+async fn create(
+    Shared(state): Shared<State>,
+    user: CurrentUser,
+    Creation { body, key }: Creation<NameBody>,
+) -> Result<Response, Error> {
+    if let Some(key) = &key
+        && let Some(earlier) = key.replay::<_, Versioned<Counter>>(user.id, &state.counters).await?
+    {
+        return Ok((StatusCode::CREATED, Json(earlier)).into_response());
+    }
+    let counter = Counter::new(&body.name, state.clock.now());
+    let view = Versioned { version: 0, state: counter.clone() };
+    let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
+    match (state.counters.insert_remembered(counter, UserChange::Registered, claimed).await, key) {
+        (Ok(made), _) => Ok((StatusCode::CREATED, Json(made)).into_response()),
+        (Err(error), _) if error.is_duplicate_of("name_v1") => {
+            Err(Error::Conflict(Refusal::new("name-taken", "Choose another name.")))
+        }
+        (Err(StoreError::Duplicate(_)), Some(key)) => {
+            let earlier: Option<Versioned<Counter>> = key.replay(user.id, &state.counters).await?;
+            Ok((StatusCode::CREATED, Json(earlier)).into_response())
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// Creates something whose answer is known later.
+async fn start(
+    Shared(state): Shared<State>,
+    user: CurrentUser,
+    Creation { body, key }: Creation<NameBody>,
+) -> Result<Response, Error> {
+    if let Some(key) = &key
+        && let Some(earlier) = key.replay::<_, String>(user.id, &state.counters).await?
+    {
+        return Ok((StatusCode::CREATED, earlier).into_response());
+    }
+    let counter = Counter::new(&body.name, state.clock.now());
+    let claimed = key.as_ref().map(|key| key.claim(user.id, None::<&String>)).transpose()?;
+    let made = state.counters.insert_remembered(counter, UserChange::Registered, claimed).await?;
+    Ok((StatusCode::CREATED, made.id.to_string()).into_response())
+}
+
+/// The answer is known now; or, with the name "forget", the request may be tried anew.
+async fn finish(
+    Shared(state): Shared<State>,
+    Id(id): Id<UserId>,
+    Body(body): Body<NameBody>,
+) -> Result<StatusCode, Error> {
+    let current = state.counters.get(id).await?.ok_or(Error::NotFound)?;
+    let next = current.up();
+    if body.name == "forget" {
+        state.counters.save_forgetting(&current, next, UserChange::Updated).await?;
+    } else {
+        state.counters.save_answer(&current, next, UserChange::Updated, &body.name).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn read(Shared(state): Shared<State>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
+    state.counters.get(id).await?.map(Json).ok_or(Error::NotFound)
+}
+
+async fn bump(Shared(state): Shared<State>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
+    let current = state.counters.get(id).await?.ok_or(Error::NotFound)?;
+    Ok(Json(state.counters.save(&current, current.up(), UserChange::Updated).await?))
+}
+
+async fn panics() -> &'static str {
+    panic!("the password is hunter2")
+}
+
+async fn slow() -> &'static str {
+    std::future::pending().await
+}
+
+async fn internal() -> Error {
+    Error::internal_message("the password is hunter2")
+}
+
+/// Fails as the script says of this timer: `{mode, times}`; `seen` counts deliveries.
+async fn handle(state: State, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
+    let known = state.script.find_one_and_update(doc! { "_id": &event.subject }, doc! { "$inc": { "seen": 1 } });
+    let told = known.await.map_err(StoreError::from)?.unwrap_or_default();
+    let seen = told.get_i32("seen").unwrap_or(0);
+    let cause = || Error::internal_message("as the script says");
+    if seen < told.get_i32("times").unwrap_or(i32::MAX) {
+        match told.get_str("mode").unwrap_or_default() {
+            "retry" => return Err(cause().into()),
+            "later" => return Err(Failure::Retry { after: Some(Duration::from_millis(700)), cause: cause() }),
+            "reject" => return Err(Failure::Reject("the script\nsays so".to_owned())),
+            "panic" => panic!("the script says so"),
+            "hang" => std::future::pending().await,
+            _ => {}
+        }
+    }
+    Ok(state.timers.put_if_newer(&event).await?)
+}
+
+/// Makes a counter by way of the store.
+pub(crate) async fn insert(app: &TestApp, name: &str) -> Versioned<Counter> {
+    let store = app.context.store::<Counter>();
+    store.insert(Counter::new(name, common::clock::Clock::now(&app.clock)), UserChange::Registered).await.unwrap()
+}
+
+/// The document as it is stored.
+pub(crate) async fn document(app: &TestApp, id: impl ToString) -> Document {
+    let documents = app.context.database.collection::<Document>(Counter::COLLECTION);
+    documents.find_one(doc! { "_id": id.to_string() }).await.unwrap().expect("a document")
+}

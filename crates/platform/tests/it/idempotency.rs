@@ -1,0 +1,85 @@
+//! Idempotency keys: replay, mismatch, in flight, forgotten.
+
+use serde_json::{Value, json};
+use testkit::app::TestApp;
+use testkit::app::request::Response;
+use testkit::app::users::User;
+
+use crate::demo::app;
+
+async fn post(app: &TestApp, user: &User, path: &str, key: &str, name: &str) -> Response {
+    let request = app.request("POST", path).by(user).header("idempotency-key", key);
+    request.json(&json!({ "name": name })).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_gets_what_was_created() {
+    let app = app().await;
+    let user = app.signer.user();
+    let first = post(&app, &user, "/api/demo", "k", "one").await.expect(201).json();
+    let id = first["state"]["id"].as_str().unwrap();
+    app.request("PUT", &format!("/api/demo/{id}")).send().await.expect(200);
+    assert_eq!(post(&app, &user, "/api/demo", "k", "one").await.expect(201).json(), first);
+    let mismatch = post(&app, &user, "/api/demo", "k", "two").await.expect(422);
+    assert_eq!(mismatch.problem(), "idempotency-mismatch");
+    assert_eq!(mismatch.fields(), ["Idempotency-Key"]);
+    // The name is taken, but the key is another user's.
+    let other = post(&app, &app.signer.user(), "/api/demo", "k", "one").await.expect(409);
+    assert_eq!(other.problem(), "name-taken");
+    app.settle().await;
+    assert_eq!(app.events("demo").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_request_many_times_at_once_creates_one() {
+    let app = app().await;
+    let user = app.signer.user();
+    let answers = futures::future::join_all((0..20).map(|_| post(&app, &user, "/api/demo", "k", "one"))).await;
+    let mut made: Vec<Value> = Vec::new();
+    for answer in answers {
+        // Which unique index is hit first, that of the key or that of the name, is the database's choice.
+        if answer.status == 409 {
+            assert_eq!(answer.problem(), "name-taken");
+        } else {
+            made.push(answer.expect(201).json());
+        }
+    }
+    assert!(!made.is_empty() && made.iter().all(|one| *one == made[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_first_is_in_flight_a_replay_is_told_to_wait() {
+    let app = app().await;
+    let user = app.signer.user();
+    let id = post(&app, &user, "/api/demo/started", "k", "one").await.expect(201).text();
+    let waiting = post(&app, &user, "/api/demo/started", "k", "one").await.expect(409);
+    assert_eq!((waiting.problem().as_str(), waiting.header("retry-after")), ("in-flight", "1"));
+    post(&app, &user, "/api/demo/started", "k", "two").await.expect(422);
+    let finish = |name: &str| app.request("POST", &format!("/api/demo/started/{id}")).json(&json!({ "name": name }));
+    finish("the answer").send().await.expect(204);
+    let replay = post(&app, &user, "/api/demo/started", "k", "one").await.expect(201);
+    assert_eq!(replay.text(), "the answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_forgotten_is_new() {
+    let app = app().await;
+    let user = app.signer.user();
+    let id = post(&app, &user, "/api/demo/started", "k", "one").await.expect(201).text();
+    let path = format!("/api/demo/started/{id}");
+    app.request("POST", &path).json(&json!({ "name": "forget" })).send().await.expect(204);
+    let again = post(&app, &user, "/api/demo/started", "k", "two").await.expect(201).text();
+    assert_ne!(again, id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_key_nothing_is_remembered() {
+    let app = app().await;
+    let user = app.signer.user();
+    let body = json!({ "name": "one" });
+    let id = app.request("POST", "/api/demo/started").by(&user).json(&body).send().await.expect(201).text();
+    let path = format!("/api/demo/started/{id}");
+    app.request("POST", &path).json(&json!({ "name": "the answer" })).send().await.expect(204);
+    let left = crate::demo::document(&app, &id).await;
+    assert!(left.get("idempotency").is_none(), "{left}");
+}

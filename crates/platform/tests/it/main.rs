@@ -1,0 +1,21 @@
+//! The platform under a small demo service, on real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests may panic, and may spawn what they await"
+)]
+
+mod announce;
+mod away;
+mod config;
+mod consumer;
+mod demo;
+mod drain;
+mod idempotency;
+mod outbox;
+mod replica;
+mod resync;
+mod shell;
+mod store;

@@ -1,0 +1,215 @@
+//! From the outbox to the stream: the relay, the sweeper, and NATS being away.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::events::envelope::Envelope;
+use common::events::user::{UserChange, UserState};
+use common::id::UserId;
+use mongodb::bson::{Bson, Document, doc};
+use platform::store::Aggregate;
+use serde_json::json;
+use testkit::app::proxy::Proxy;
+use testkit::app::{TestApp, eventually};
+
+use crate::demo::{Counter, app, app_with, document, insert};
+
+/// A document whose instance died between the write and the relay.
+async fn left_behind(app: &TestApp, name: &str, events: u64) -> (UserId, Vec<String>) {
+    let then = app.clock.now().minus(Duration::from_secs(60));
+    let counter = Counter { count: events - 1, ..Counter::new(name, then) };
+    let mut ids = Vec::new();
+    let outbox: Vec<_> = (0..events)
+        .map(|version| {
+            let event: Envelope<UserState> =
+                Envelope::new(UserChange::Updated, counter.id.to_string(), version, then, counter.state());
+            ids.push(event.id.to_string());
+            let payload = serde_json::to_string(&event).unwrap();
+            let time = then.to_string();
+            Bson::Document(doc! {
+                "id": event.id.to_string(), "type": event.kind, "time": time, "payload": payload, "traceparent": null,
+            })
+        })
+        .collect();
+    let state = mongodb::bson::serialize_to_bson(&counter).unwrap();
+    let version = i64::try_from(events - 1).unwrap();
+    let document = doc! { "_id": counter.id.to_string(), "version": version, "state": state, "outbox": outbox };
+    app.context.database.collection::<Document>(Counter::COLLECTION).insert_one(document).await.unwrap();
+    (counter.id, ids)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sweeper_publishes_what_a_crash_left_behind() {
+    let app = app().await;
+    let (id, ids) = left_behind(&app, "crashed", 3).await;
+    app.settle().await;
+    let told: Vec<_> = app.events("demo").await.into_iter().filter(|event| event.subject == id.to_string()).collect();
+    let mut versions: Vec<_> = told.iter().map(|event| event.entityversion).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, [0, 1, 2]);
+    assert!(told.iter().all(|event| ids.contains(&event.id.to_string())), "under the ids that they were written with");
+    assert!(document(&app, id).await.get_array("outbox").unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_swept_by_many_and_each_is_told_once() {
+    let app = app().await;
+    let other = app.another(crate::demo::build).await;
+    let mut all = Vec::new();
+    for n in 0..120 {
+        all.extend(left_behind(&app, &format!("n{n}"), 2).await.1);
+    }
+    app.settle().await;
+    let mut told: Vec<_> = other.events("demo").await.into_iter().map(|event| event.id.to_string()).collect();
+    told.sort();
+    all.sort();
+    assert_eq!(told, all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_published_again_is_the_same_event() {
+    let app = app().await;
+    let made = insert(&app, "one").await;
+    app.settle().await;
+    let first = app.events("demo").await;
+    // The take-out was lost: the event lies in the outbox as it did, and is old enough to be swept.
+    let payload = serde_json::to_string(&first[0]).unwrap();
+    let old = app.clock.now().minus(Duration::from_secs(60)).to_string();
+    let event = doc! { "id": first[0].id.to_string(), "type": &first[0].kind, "time": old, "payload": payload };
+    let documents = app.context.database.collection::<Document>(Counter::COLLECTION);
+    let put_back = doc! { "$push": { "outbox": event } };
+    documents.update_one(doc! { "_id": made.id.to_string() }, put_back).await.unwrap();
+    app.settle().await;
+    assert_eq!(app.events("demo").await, first, "the stream knows it by its id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_take_out_spares_events_that_came_meanwhile() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    let mut current = insert(&app, "busy").await;
+    for _ in 0..50 {
+        current = store.save(&current, current.up(), UserChange::Updated).await.unwrap();
+    }
+    app.settle().await;
+    let mut versions: Vec<_> = app.events("demo").await.into_iter().map(|event| event.entityversion).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (0..=50).collect::<Vec<_>>());
+}
+
+/// The value of this metric for the demo's collection, as /metrics shows it.
+async fn metric(app: &TestApp, name: &str) -> f64 {
+    let text = app.admin("GET", "/metrics").send().await.expect(200).text();
+    let line = text.lines().find(|line| line.starts_with(&format!("{name}{{collection=\"counters\"}}")));
+    line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok()).unwrap_or(-1.0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nats_away_writes_go_on_and_the_outbox_keeps_their_events() {
+    let nats = Proxy::of_nats().await;
+    let app = app_with(&[("NATS_URL", &nats.url())]).await;
+    let user = app.signer.user();
+    let create = |name: &str| app.request("POST", "/api/demo").by(&user).json(&json!({ "name": name })).send();
+    create("before").await.expect(201);
+    app.settle().await;
+    nats.cut();
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        let made = create(&format!("n{n}")).await.expect(201).json();
+        ids.push(made["state"]["id"].as_str().unwrap().to_owned());
+    }
+    for id in &ids {
+        app.request("PUT", &format!("/api/demo/{id}")).send().await.expect(200);
+        app.request("GET", &format!("/api/demo/{id}")).send().await.expect(200);
+    }
+    app.admin("GET", "/readyz").send().await.expect(200);
+    eventually("the metric to tell", async || metric(&app, "outbox_pending").await >= 20.0).await;
+    eventually("the age to tell", async || metric(&app, "outbox_oldest_age").await > 0.0).await;
+    assert_eq!(app.unrelayed().await, 20);
+    nats.mend();
+    app.settle().await;
+    let told = app.events("demo").await;
+    assert_eq!(told.len(), 41, "everything once");
+    for id in &ids {
+        let versions: Vec<_> = told.iter().filter(|e| e.subject == *id).map(|e| e.entityversion).collect();
+        assert!(versions.contains(&0) && versions.contains(&1), "{versions:?}");
+    }
+    eventually("the metric to fall", async || metric(&app, "outbox_pending").await == 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_starts_without_nats_and_tells_when_it_comes() {
+    let nats = Proxy::of_nats().await;
+    nats.cut();
+    let app = app_with(&[("NATS_URL", &nats.url())]).await;
+    let made = insert(&app, "early").await;
+    app.admin("GET", "/readyz").send().await.expect(200);
+    nats.mend();
+    app.settle().await;
+    assert_eq!(app.history("demo", made.id).await, [("user.registered.v1".to_owned(), 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_where_nobody_listens_is_no_hindrance() {
+    // Taken and given back: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("nats://127.0.0.1:{port}");
+    let app = app_with(&[("NATS_URL", &url), ("SHUTDOWN_GRACE", "1s")]).await;
+    let made = insert(&app, "alone").await;
+    app.admin("GET", "/readyz").send().await.expect(200);
+    app.admin("GET", "/healthz").send().await.expect(200);
+    eventually("the metric to tell", async || metric(&app, "outbox_pending").await == 1.0).await;
+    assert_eq!(document(&app, made.id).await.get_array("outbox").unwrap().len(), 1);
+    // This one is never told: end it as a kill would, with what it owes in the outbox.
+    app.context.tasks.stop().cancel();
+    std::mem::forget(app);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_workers_find_by_index() {
+    let app = app().await;
+    for n in 0..50 {
+        insert(&app, &format!("n{n}")).await;
+    }
+    app.settle().await;
+    let now = app.clock.now().to_string();
+    for (command, index) in [
+        (
+            doc! { "find": "counters", "filter": { "outbox.0.time": { "$exists": true, "$lte": &now } },
+            "sort": { "outbox.0.time": 1 }, "limit": 500 },
+            "outbox_v1",
+        ),
+        (
+            doc! { "find": "counters", "filter": { "outbox.0.time": { "$exists": true } },
+            "sort": { "outbox.0.time": 1 }, "limit": 1 },
+            "outbox_v1",
+        ),
+        (
+            doc! { "aggregate": "counters", "cursor": {}, "pipeline": [
+            { "$match": { "outbox.0.time": { "$exists": true } } },
+            { "$group": { "_id": 1, "n": { "$sum": 1 } } } ] },
+            "outbox_v1",
+        ),
+        (
+            doc! { "find": "counters", "filter": { "announce.at": { "$exists": true, "$lte": &now } },
+            "sort": { "announce.at": 1 }, "limit": 200 },
+            "announce_v1",
+        ),
+        (doc! { "find": "counters", "filter": { "idempotency.user": "u", "idempotency.key": "k" } }, "idempotency_v1"),
+    ] {
+        let shown = command.to_string();
+        let explain = doc! { "explain": command, "verbosity": "executionStats" };
+        let explained = app.context.database.run_command(explain).await.unwrap();
+        // An aggregate explains the find that it begins with.
+        let inner = explained.get_array("stages").ok().and_then(|stages| stages[0].as_document()?.get("$cursor"));
+        let inner = inner.and_then(Bson::as_document).unwrap_or(&explained);
+        let plan = inner.get_document("queryPlanner").unwrap().get_document("winningPlan").unwrap().to_string();
+        assert!(plan.contains("IXSCAN") && plan.contains(index), "{shown}: {plan}");
+        assert!(!plan.contains("COLLSCAN") && !plan.contains("\"SORT\""), "{shown}: {plan}");
+        if index == "outbox_v1" {
+            let stats = inner.get_document("executionStats").unwrap();
+            let keys = stats.get("totalKeysExamined").unwrap();
+            assert!(matches!(keys, Bson::Int32(0) | Bson::Int64(0)), "an empty outbox is in no index: {keys}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! POST /resync on the admin port.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::id::UserId;
+use serde_json::{Value, json};
+use testkit::app::{TestApp, eventually};
+
+use crate::demo::{app, insert};
+
+async fn snapshots(app: &TestApp) -> usize {
+    app.events("demo").await.iter().filter(|event| event.kind == "user.snapshot.v1").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_some_or_since() {
+    let app = app().await;
+    let resync = async |body: Value| {
+        let answer = app.admin("POST", "/resync").json(&body).send().await.expect(200).json();
+        answer["announced"]["counters"].as_u64().unwrap()
+    };
+    assert_eq!(resync(json!({ "all": true })).await, 0);
+    let old = insert(&app, "old").await;
+    app.clock.advance(Duration::from_secs(60));
+    let then = app.clock.now();
+    insert(&app, "new").await;
+    app.settle().await;
+    let mut expected = 0;
+    for (body, count) in [
+        (json!({ "all": true }), 2),
+        (json!({ "since": then }), 1),
+        (json!({ "since": then.plus(Duration::from_secs(3600)) }), 0),
+        (json!({ "ids": [old.id] }), 1),
+        (json!({ "ids": [old.id, UserId::new(), "no id at all"] }), 1),
+    ] {
+        assert_eq!(resync(body.clone()).await, count, "{body}");
+        expected += usize::try_from(count).unwrap();
+        eventually("the announcements", async || snapshots(&app).await == expected).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_the_relay_holds_at_once() {
+    let app = app().await;
+    let documents = app.context.database.collection::<mongodb::bson::Document>("counters");
+    let many: Vec<_> = (0..10_000)
+        .map(|n| {
+            let counter = crate::demo::Counter::new(&format!("n{n}"), app.clock.now());
+            let state = mongodb::bson::serialize_to_bson(&counter).unwrap();
+            mongodb::bson::doc! { "_id": counter.id.to_string(), "version": 4_i64, "state": state, "outbox": [] }
+        })
+        .collect();
+    documents.insert_many(many).await.unwrap();
+    let answer = app.admin("POST", "/resync").json(&json!({ "all": true })).send().await.expect(200).json();
+    assert_eq!(answer["announced"]["counters"], 10_000);
+    eventually("all of them", async || snapshots(&app).await == 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_body_is_refused() {
+    let app = app().await;
+    insert(&app, "one").await;
+    for wrong in [
+        json!({}),
+        json!({ "all": false }),
+        json!({ "all": "yes" }),
+        json!({ "since": "yesterday" }),
+        json!({ "ids": [] }),
+        json!({ "ids": 7 }),
+        json!({ "everything": true }),
+        json!([]),
+    ] {
+        let response = app.admin("POST", "/resync").json(&wrong).send().await.expect(400);
+        assert_eq!(response.header("content-type"), "application/problem+json", "{wrong}");
+    }
+    app.admin("POST", "/resync").body("all").send().await.expect(415);
+    app.admin("GET", "/resync").send().await.expect(405);
+    app.settle().await;
+    assert_eq!(snapshots(&app).await, 0);
+}

@@ -1,0 +1,204 @@
+//! The HTTP shell: every answer is a proper one, whoever made it.
+
+use serde_json::json;
+use testkit::app::TestApp;
+use testkit::app::request::Response;
+
+use crate::demo::{app, app_with};
+
+fn is_problem(response: &Response, status: u16, code: &str) {
+    assert_eq!(response.status, status, "{}", response.text());
+    assert_eq!(response.header("content-type"), "application/problem+json");
+    assert_eq!(response.problem(), code);
+    let problem = response.json();
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["instance"], response.header("x-request-id"));
+    assert!(!problem["title"].as_str().unwrap().is_empty() && !problem["detail"].as_str().unwrap().is_empty());
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
+    assert_eq!(response.header("content-length"), response.bytes.len().to_string(), "one body, one length");
+}
+
+async fn get(app: &TestApp, path: &str) -> Response {
+    app.request("GET", path).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_error_is_a_problem() {
+    let app = app_with(&[("REQUEST_TIMEOUT", "300ms")]).await;
+    let user = app.signer.user();
+    is_problem(&get(&app, "/api/nothing").await, 404, "not-found");
+    is_problem(&get(&app, "/api").await, 404, "not-found");
+    is_problem(&get(&app, "/api/demo/panic").await, 500, "internal");
+    is_problem(&get(&app, "/api/demo/internal").await, 500, "internal");
+    is_problem(&get(&app, "/api/demo/slow").await, 504, "timed-out");
+    is_problem(&get(&app, "/api/demo/teapot").await, 400, "invalid");
+    is_problem(&get(&app, "/api/demo/7").await, 400, "invalid");
+    let nobody = get(&app, "/api/demo/me").await;
+    is_problem(&nobody, 401, "unauthenticated");
+    assert_eq!(nobody.header("www-authenticate"), "Cookie");
+    let busy = get(&app, "/api/demo/busy").await;
+    is_problem(&busy, 429, "rate-limited");
+    assert_eq!(busy.header("retry-after"), "2", "rounded up");
+    let wrong_method = app.request("DELETE", "/api/demo").send().await;
+    is_problem(&wrong_method, 405, "method-not-allowed");
+    assert_eq!(wrong_method.header("allow"), "POST");
+    let post = || app.request("POST", "/api/demo").by(&user);
+    is_problem(&post().body("{}").send().await, 415, "unsupported-media-type");
+    is_problem(&post().header("content-type", "application/json").body("{").send().await, 400, "invalid");
+    let unknown = post().json(&json!({ "name": "x", "more": 1 })).send().await;
+    is_problem(&unknown, 400, "invalid");
+    assert_eq!(unknown.fields(), ["more"]);
+    let large = post().json(&json!({ "name": "x".repeat(1 << 20) })).send().await;
+    is_problem(&large, 413, "too-large");
+    let other_site = post().header("sec-fetch-site", "cross-site").json(&json!({ "name": "x" })).send().await;
+    is_problem(&other_site, 403, "cross-site");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_one_mebibyte_is_read() {
+    let app = app().await;
+    let user = app.signer.user();
+    let frame = json!({ "name": "" }).to_string().len();
+    for (over, status) in [(0, 400), (1, 413)] {
+        // Too long for the unique index? No: a name is any text here, but one byte more is too large a body.
+        let body = json!({ "nom": "x".repeat((1 << 20) - frame + 1 + over) });
+        app.request("POST", "/api/demo").by(&user).json(&body).send().await.expect(status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_internal_is_not_told() {
+    let app = app().await;
+    for path in ["/api/demo/panic", "/api/demo/internal", "/page/broken"] {
+        let response = get(&app, path).await.expect(500);
+        assert!(!response.text().contains("hunter2"), "{path}: {}", response.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_a_request_id() {
+    let app = app().await;
+    for path in ["/page", "/api/nothing", "/api/demo/panic"] {
+        let first = get(&app, path).await;
+        let second = get(&app, path).await;
+        assert!(!first.header("x-request-id").is_empty(), "{path}");
+        assert_ne!(first.header("x-request-id"), second.header("x-request-id"), "{path}");
+    }
+    let echoed = |id: &str| app.request("GET", "/page").header("x-request-id", id).send();
+    for id in ["abcdefgh", "01890a5d-ac96-774b-bcce-b302099a8057", &"x".repeat(64)] {
+        assert_eq!(echoed(id).await.header("x-request-id"), id);
+    }
+    for id in ["short", "with space!", "a\"quote\"b", &"x".repeat(65), "${jndi:ldap}"] {
+        let given = echoed(id).await;
+        assert_ne!(given.header("x-request-id"), id);
+        assert_eq!(given.header("x-request-id").len(), 36);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_the_security_headers() {
+    let app = app().await;
+    for path in ["/page", "/page/broken", "/api/nothing", "/nothing", "/api/demo/panic"] {
+        let response = get(&app, path).await;
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(response.header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(response.header("referrer-policy"), "strict-origin-when-cross-origin", "{path}");
+        let policy = response.header("content-security-policy");
+        assert!(policy.contains("default-src") && !policy.contains("unsafe-inline"), "{path}: {policy}");
+        assert_eq!(response.header("cache-control"), "no-store", "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outside_of_api_errors_are_pages() {
+    let app = app().await;
+    for (path, status, title) in
+        [("/nothing", 404, "Not found"), ("/page/broken", 500, "Something went wrong"), ("/apiary", 404, "Not found")]
+    {
+        let response = get(&app, path).await.expect(status);
+        assert!(response.header("content-type").starts_with("text/html"), "{path}");
+        let id = response.header("x-request-id");
+        assert_eq!(response.text(), format!("<h1>{title}</h1><p>{id}</p>"), "{path}");
+    }
+    let wrong_method = app.request("DELETE", "/page").send().await.expect(405);
+    assert!(wrong_method.text().contains("<h1>"));
+    assert!(wrong_method.header("allow").contains("GET"));
+    let other_site = app.request("POST", "/page").header("origin", "https://evil.example").send().await.expect(403);
+    assert!(other_site.text().contains("<h1>Not allowed</h1>"));
+    // A page that a handler made stays as it is.
+    assert_eq!(get(&app, "/page/own").await.expect(409).text(), "<p>own</p>");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sites_may_post_to_webhooks_alone() {
+    let app = app().await;
+    let post = |path: &str, name: &str, value: &str| app.request("POST", path).header(name, value).send();
+    for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://stripe.example")] {
+        post("/api/demo/webhook", name, value).await.expect(204);
+        post("/api/demo/other-hook", name, value).await.expect(403);
+        app.request("GET", "/page").header(name, value).send().await.expect(200);
+    }
+    app.request("POST", "/api/demo/other-hook").send().await.expect(204);
+    post("/api/demo/other-hook", "origin", "http://localhost:8080").await.expect(204);
+    // A WebSocket must come from our own pages, although it is a GET.
+    let upgrade = |origin: Option<&str>| {
+        let request = app.request("GET", "/page").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        origin.map_or_else(
+            || app.request("GET", "/page").header("sec-websocket-key", "x"),
+            |o| request.header("origin", o),
+        )
+    };
+    upgrade(None).send().await.expect(403);
+    upgrade(Some("https://evil.example")).send().await.expect(403);
+    upgrade(Some("http://localhost:8080")).send().await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_is_what_a_trusted_proxy_says() {
+    let app = app_with(&[("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")]).await;
+    let from = |forwarded: &str| app.request("GET", "/api/demo/address").header("x-forwarded-for", forwarded).send();
+    assert_eq!(from("198.51.100.7").await.text(), "198.51.100.7");
+    assert_eq!(from("1.2.3.4, 198.51.100.7").await.text(), "198.51.100.7");
+    assert_eq!(from("1.2.3.4, 198.51.100.7, 10.1.1.1").await.text(), "198.51.100.7");
+    let untrusting = crate::demo::app().await;
+    let request = untrusting.request("GET", "/api/demo/address").header("x-forwarded-for", "1.2.3.4");
+    assert_eq!(request.send().await.text(), "127.0.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_answers_are_compressed_for_who_asks() {
+    let app = app().await;
+    let user = app.signer.user();
+    let name = "x".repeat(2_000);
+    let made = app.request("POST", "/api/demo").by(&user).json(&json!({ "name": "short" })).send().await.expect(201);
+    let id = made.json()["state"]["id"].as_str().unwrap().to_owned();
+    let documents = app.context.database.collection::<mongodb::bson::Document>("counters");
+    let longer = mongodb::bson::doc! { "$set": { "state.name": &name } };
+    documents.update_one(mongodb::bson::doc! { "_id": &id }, longer).await.unwrap();
+    let path = format!("/api/demo/{id}");
+    let packed = app.request("GET", &path).header("accept-encoding", "gzip").send().await.expect(200);
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert!(packed.bytes.len() < 1_000 && packed.header("vary").contains("accept-encoding"));
+    assert_eq!(get(&app, &path).await.json()["state"]["name"], json!(name));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_port_answers_what_operators_ask() {
+    let app = app().await;
+    assert_eq!(app.admin("GET", "/healthz").send().await.expect(200).text(), "alive\n");
+    assert_eq!(app.admin("GET", "/readyz").send().await.expect(200).text(), "ready\n");
+    get(&app, "/api/nothing").await;
+    get(&app, "/api/demo/7").await;
+    let metrics = app.admin("GET", "/metrics").send().await.expect(200);
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let text = metrics.text();
+    assert!(
+        text.contains(r#"http_request_duration_seconds_count{method="GET",route="/api/demo/{id}",status="400"} 1"#),
+        "{text}"
+    );
+    assert!(!text.contains("/api/demo/7"), "labels hold routes, not paths");
+    // None of it is on the public port.
+    for path in ["/healthz", "/readyz", "/metrics", "/resync"] {
+        get(&app, path).await.expect(404);
+    }
+}

@@ -1,0 +1,121 @@
+//! One atomic write per change: the state, the version and the event, or nothing.
+
+use common::clock::Clock;
+use common::events::envelope::Envelope;
+use common::events::user::{UserChange, UserState};
+use futures::StreamExt;
+use futures::future::join_all;
+use mongodb::bson::{Bson, Document, doc};
+use platform::store::Aggregate;
+use platform::store::error::StoreError;
+use platform::store::page::{PageQuery, PageRequest};
+
+use crate::demo::{Counter, app, document, insert};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_and_event_are_one_document() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    // The relay is fast: what was written is seen in the collection's changes.
+    let mut seen = app.context.database.collection::<Document>(Counter::COLLECTION).watch().await.unwrap();
+    let made = insert(&app, "one").await;
+    let saved = store.save(&made, made.up(), UserChange::Updated).await.unwrap();
+    assert_eq!((made.version, saved.version, saved.count), (0, 1, 1));
+    let first = seen.next().await.unwrap().expect("the insert").full_document.expect("the document");
+    assert_eq!(first.get_i64("version").unwrap(), 0);
+    let outbox = first.get_array("outbox").unwrap();
+    assert_eq!(outbox.len(), 1);
+    let event = outbox[0].as_document().unwrap();
+    assert_eq!(event.get_str("type").unwrap(), "user.registered.v1");
+    let payload: Envelope<UserState> = serde_json::from_str(event.get_str("payload").unwrap()).unwrap();
+    assert_eq!(event.get_str("id").unwrap(), payload.id.to_string());
+    assert_eq!((payload.entityversion, payload.subject.as_str()), (0, made.id.to_string().as_str()));
+    assert_eq!(payload.data, made.state.state());
+    app.settle().await;
+    let told = app.events("demo").await;
+    assert_eq!(told[0], serde_json::from_str(event.get_str("payload").unwrap()).unwrap(), "told as it was written");
+    assert_eq!(told.iter().map(|e| e.entityversion).collect::<Vec<_>>(), [0, 1]);
+    let left = document(&app, made.id).await;
+    assert!(left.get_array("outbox").unwrap().is_empty());
+    assert_eq!(left.get_i64("version").unwrap(), 1, "a take-out is no change");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_saves_of_one_version_one_is_made() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    let made = insert(&app, "one").await;
+    let saves = join_all((0..30).map(|_| store.save(&made, made.up(), UserChange::Updated))).await;
+    assert_eq!(saves.iter().filter(|save| save.is_ok()).count(), 1);
+    assert!(saves.iter().all(|save| matches!(save, Ok(_) | Err(StoreError::Stale))));
+    assert_eq!(store.get(made.id).await.unwrap().unwrap().version, 1);
+    app.settle().await;
+    assert_eq!(app.events("demo").await.len(), 2, "the others told nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn saving_what_is_not_there_is_stale() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    let made = insert(&app, "one").await;
+    let mut elsewhere = made.clone();
+    elsewhere.state.id = common::id::UserId::new();
+    let next = elsewhere.up();
+    assert!(matches!(store.save(&elsewhere, next, UserChange::Updated).await, Err(StoreError::Stale)));
+    assert!(store.get(elsewhere.id).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unique_index_is_named_and_leaves_nothing_behind() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    insert(&app, "one").await;
+    let again = Counter::new("one", app.clock.now());
+    let refused = store.insert(again.clone(), UserChange::Registered).await.unwrap_err();
+    assert!(refused.is_duplicate_of("name_v1"), "{refused:?}");
+    assert!(store.get(again.id).await.unwrap().is_none());
+    let other = insert(&app, "two").await;
+    let renamed = Counter { name: "one".to_owned(), ..other.state.clone() };
+    let refused = store.save(&other, renamed, UserChange::Updated).await.unwrap_err();
+    assert!(refused.is_duplicate_of("name_v1"), "{refused:?}");
+    assert_eq!(store.get(other.id).await.unwrap().unwrap(), other);
+    app.settle().await;
+    assert_eq!(app.events("demo").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_a_later_release_adds_survive_no_save_and_break_none() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    let made = insert(&app, "one").await;
+    let documents = app.context.database.collection::<Document>(Counter::COLLECTION);
+    let newer = doc! { "$set": { "state.colour": "red", "shard": 7 } };
+    documents.update_one(doc! { "_id": made.id.to_string() }, newer).await.unwrap();
+    let read = store.get(made.id).await.unwrap().unwrap();
+    store.save(&read, read.up(), UserChange::Updated).await.unwrap();
+    let left = document(&app, made.id).await;
+    assert_eq!(left.get_document("state").unwrap().get("colour"), None, "the state is replaced whole");
+    assert_eq!(left.get("shard"), Some(&Bson::Int32(7)), "what is beside it stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_hold_everything_once() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    let mut made = Vec::new();
+    for n in 0..25 {
+        made.insert(0, insert(&app, &format!("n{n}")).await.id);
+    }
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let query = PageQuery { limit: Some("7".to_owned()), cursor };
+        let page = store.page(doc! {}, &PageRequest::try_from(&query).unwrap()).await.unwrap();
+        assert!(page.items.len() <= 7);
+        all.extend(page.items.iter().map(|item| item.id));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(all, made);
+}

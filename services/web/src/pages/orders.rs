@@ -1,0 +1,101 @@
+//! GET /orders: what the viewer has ordered; a guest is asked to sign in.
+
+use askama::Template;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use common::error::Error;
+use http::StatusCode;
+use platform::http::extract::Query;
+use platform::store::page::{PageQuery, PageRequest};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::layout::{self, Layout};
+use crate::domain::history::Purchase;
+use crate::state::State;
+use crate::store;
+use crate::viewer::Viewer;
+
+const TITLE: &str = "My orders";
+
+/// Which page of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OrdersQuery {
+    /// From the link of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "orders.html")]
+struct OrdersPage {
+    layout: Layout,
+    purchases: Vec<Purchase>,
+    is_continued: bool,
+    /// Cursor of the next page.
+    next: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    layout: Layout,
+}
+
+/// What the viewer has ordered.
+#[utoipa::path(get, path = "/orders", tag = "pages", params(OrdersQuery),
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn orders(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    Query(query): Query<OrdersQuery>,
+) -> Result<Response, Error> {
+    let layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer);
+    let Viewer::User { id, .. } = viewer else {
+        return layout::respond(StatusCode::UNAUTHORIZED, &SignInPage { layout });
+    };
+    let is_continued = query.cursor.is_some();
+    let request = PageRequest::try_from(&PageQuery { limit: None, cursor: query.cursor })?;
+    let page = store::orders_of(&state.orders, id, &request).await?;
+    let payments = store::payments_of(&state.payments, &page.items).await?;
+    let next = page.next_cursor.clone();
+    let purchases = page.items.iter().map(|order| Purchase::new(order, &payments)).collect();
+    layout::respond(StatusCode::OK, &OrdersPage { layout, purchases, is_continued, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use common::events::order::OrderStatus;
+    use common::id::UserId;
+
+    use super::*;
+    use crate::domain::history::tests::sample;
+
+    #[test]
+    fn the_templates_show_what_they_are_given() {
+        let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()) };
+        let mut page = OrdersPage {
+            layout: Layout::new(TITLE, "About", &ana),
+            purchases: vec![Purchase::new(&sample(OrderStatus::AwaitingPayment), &[])],
+            is_continued: false,
+            next: Some("abc".to_owned()),
+        };
+        let html = page.render().unwrap();
+        for part in [
+            "Signed in as Ana &#38; &#60;co&#62;",
+            "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
+            "Held for you until it is paid or the hold ends.",
+            "Thursday, 1 January 2026, 05:15 EST (America/New_York)",
+            "You held the ticket.",
+            "href=\"/orders?cursor=abc\"",
+            "name=\"robots\" content=\"noindex\"",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        page.purchases.clear();
+        page.next = None;
+        assert!(page.render().unwrap().contains("You have no orders yet"));
+        let html = SignInPage { layout: Layout::new(TITLE, "About", &Viewer::Guest) }.render().unwrap();
+        assert!(html.contains("Sign in") && html.contains("Not signed in"), "{html}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The web service on real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+mod events;
+mod fuzz;
+mod home;
+mod orders;
+mod refresh;
+mod shell;
+mod start;
+mod support;
+mod ticket;

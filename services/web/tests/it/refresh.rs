@@ -1,0 +1,170 @@
+//! A session is renewed on the way to a page: once, with the browser's own cookies and address.
+
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::{HeaderMap, StatusCode, header};
+use testkit::app::users::{Signer, User};
+use testkit::app::{TestApp, eventually};
+
+use crate::support::{app, is_page, registered, shows, with_auth};
+
+/// What stands in for auth: answers as it is told, and remembers who asked.
+#[derive(Clone, Default)]
+struct FakeAuth(Arc<Mutex<Script>>);
+
+#[derive(Default)]
+struct Script {
+    status: StatusCode,
+    cookies: Vec<String>,
+    /// The `cookie` and `x-forwarded-for` of each request.
+    asked: Vec<(String, String)>,
+}
+
+impl FakeAuth {
+    /// Listens on a free port; with its address.
+    #[expect(clippy::disallowed_methods, reason = "a server of the test's own, which ends with its runtime")]
+    async fn start() -> (Self, String) {
+        let auth = Self::default();
+        let routes = axum::Router::new().route("/api/users/refresh", post(refresh)).with_state(auth.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        (auth, url)
+    }
+
+    fn answer(&self, status: StatusCode, cookies: &[&str]) {
+        let mut script = self.0.lock().unwrap();
+        script.status = status;
+        script.cookies = cookies.iter().map(ToString::to_string).collect();
+    }
+
+    fn asked(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.0.lock().unwrap().asked)
+    }
+}
+
+async fn refresh(State(auth): State<FakeAuth>, headers: HeaderMap) -> Response {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+    let mut script = auth.0.lock().unwrap();
+    script.asked.push((text("cookie"), text("x-forwarded-for")));
+    let mut response = (script.status, "{}").into_response();
+    for cookie in &script.cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie.parse().unwrap());
+    }
+    response
+}
+
+/// A page as a browser with these cookies gets it, with the cookies that it is told to keep.
+async fn get(app: &TestApp, path: &str, cookies: &str) -> (testkit::app::request::Response, Vec<String>) {
+    let response = app.request("GET", path).header("cookie", cookies).header("x-forwarded-for", "203.0.113.9").send();
+    let response = response.await;
+    let set = response.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect();
+    (response, set)
+}
+
+/// A user who is known by name.
+async fn ana(app: &TestApp) -> User {
+    let ana = app.signer.user();
+    registered(app, ana.id, "Ana").await;
+    app.settle().await;
+    ana
+}
+
+fn expired(app: &TestApp, user: &User) -> String {
+    let claims = Signer::claims(user.id);
+    app.signer.sign(&common::identity::Claims { exp: claims.iat - 60, ..claims })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_goes_on_signed_in() {
+    let (auth, url) = FakeAuth::start().await;
+    let app = with_auth(&url).await;
+    let ana = ana(&app).await;
+    let renewed = format!("access={}; Path=/; HttpOnly; SameSite=Lax", ana.token);
+    let rotated = "refresh=next; Path=/; HttpOnly; SameSite=Lax".to_owned();
+    auth.answer(StatusCode::OK, &[&renewed, &rotated]);
+    let cookies = format!("access={}; refresh=now; theme=dark", expired(&app, &ana));
+    for path in ["/", "/orders"] {
+        let (response, set) = get(&app, path, &cookies).await;
+        shows(&response.clone().expect(200).text(), &["Signed in as Ana"]);
+        is_page(&response);
+        assert_eq!(set, [renewed.clone(), rotated.clone()]);
+        // No proxy is trusted in tests: the address is this machine's, whatever the browser claims.
+        assert_eq!(auth.asked(), [(cookies.clone(), "127.0.0.1".to_owned())]);
+    }
+    // An error page relays them too: the old refresh cookie is used up.
+    let (response, set) = get(&app, "/tickets/nonsense", &cookies).await;
+    response.expect(404);
+    assert_eq!(set, [renewed, rotated]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_that_auth_is_told_is_the_one_that_a_trusted_proxy_tells() {
+    let (auth, url) = FakeAuth::start().await;
+    let settings = [("AUTH_URL", url.as_str()), ("TRUSTED_PROXIES", "127.0.0.1")];
+    let app = TestApp::start(web::NAME, web::build, &settings).await;
+    auth.answer(StatusCode::UNAUTHORIZED, &[]);
+    get(&app, "/", "refresh=now").await;
+    assert_eq!(auth.asked(), [("refresh=now".to_owned(), "203.0.113.9".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_over_leaves_a_guest_with_cleared_cookies() {
+    let (auth, url) = FakeAuth::start().await;
+    let app = with_auth(&url).await;
+    let cleared = ["access=; Path=/; Max-Age=0", "refresh=; Path=/; Max-Age=0"];
+    auth.answer(StatusCode::UNAUTHORIZED, &cleared);
+    let (response, set) = get(&app, "/", "refresh=stolen").await;
+    shows(&response.expect(200).text(), &["Not signed in"]);
+    assert_eq!(set, cleared);
+    let (response, set) = get(&app, "/orders", "refresh=stolen").await;
+    shows(&response.expect(401).text(), &["Sign in to see your orders"]);
+    assert_eq!(set, cleared);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auth_is_not_asked_without_need() {
+    let (auth, url) = FakeAuth::start().await;
+    let app = with_auth(&url).await;
+    let ana = ana(&app).await;
+    auth.answer(StatusCode::INTERNAL_SERVER_ERROR, &["access=bad"]);
+    let signed_in = format!("access={}; refresh=now", ana.token);
+    for (path, cookies) in [
+        ("/", signed_in.as_str()),
+        ("/", "access=expired"),
+        ("/", "refresh="),
+        ("/robots.txt", "refresh=now"),
+        ("/assets/style-0.css", "refresh=now"),
+        ("/nothing", "refresh=now"),
+    ] {
+        let (_, set) = get(&app, path, cookies).await;
+        assert!(set.is_empty(), "{path} {cookies}");
+        assert!(auth.asked().is_empty(), "{path} {cookies}");
+    }
+    // A failing auth costs nobody their session.
+    let (response, set) = get(&app, "/", "refresh=now").await;
+    shows(&response.expect(200).text(), &["Not signed in"]);
+    assert_eq!((set.len(), auth.asked().len()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_is_not_ours_signs_nobody_in() {
+    let (auth, url) = FakeAuth::start().await;
+    let app = with_auth(&url).await;
+    let stranger = Signer::new().user();
+    auth.answer(StatusCode::OK, &[&format!("access={}; Path=/", stranger.token)]);
+    let (response, _) = get(&app, "/orders", "refresh=now").await;
+    response.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_shown_to_guests_while_auth_is_away() {
+    let app = app().await;
+    let (response, set) = get(&app, "/", "refresh=now").await;
+    shows(&response.expect(200).text(), &["Not signed in"]);
+    assert!(set.is_empty());
+    eventually("the service to be ready still", async || app.admin("GET", "/readyz").send().await.status == 200).await;
+}

@@ -1,0 +1,57 @@
+//! What is around pages: errors, style sheet, robots.
+
+use crate::support::{app, is_page, page, shows};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_pages_outside_the_api_and_problems_within() {
+    let app = app().await;
+    for (method, path, status, title) in [
+        ("GET", "/nothing/here", 404, "Not found"),
+        ("POST", "/", 405, "Method not allowed"),
+        ("DELETE", "/orders", 405, "Method not allowed"),
+        ("GET", "/?q=%FF", 400, "The request is invalid"),
+        ("GET", "/tickets/%FF", 400, "The request is invalid"),
+    ] {
+        let response = app.request(method, path).send().await.expect(status);
+        is_page(&response);
+        shows(&response.text(), &[&format!("<h1>{title}</h1>"), response.header("x-request-id")]);
+    }
+    let response = app.request("POST", "/orders").header("sec-fetch-site", "cross-site").send().await.expect(403);
+    is_page(&response);
+    shows(&response.text(), &["<h1>Not allowed</h1>", "Requests from other sites are refused."]);
+    assert_eq!(app.request("GET", "/api/nothing").send().await.expect(404).problem(), "not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_style_sheet_may_be_kept_for_ever() {
+    let app = app().await;
+    let html = page(&app, "/").await;
+    let paths: Vec<_> = html.split("href=\"/assets/").skip(1).map(|tail| tail.split('"').next().unwrap()).collect();
+    assert_eq!(paths.len(), 2, "{html}");
+    for (path, kind) in paths.iter().zip(["image/svg+xml", "text/css; charset=utf-8"]) {
+        let response = app.request("GET", &format!("/assets/{path}")).send().await.expect(200);
+        assert_eq!(response.header("content-type"), kind);
+        assert_eq!(response.header("cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+    }
+    // The name of another release gets what there is, but not for keeps.
+    let other = app.request("GET", "/assets/style-000000000000.css").send().await.expect(200);
+    assert_eq!((other.header("cache-control"), other.header("content-type")), ("no-cache", "text/css; charset=utf-8"));
+    for missing in ["/assets/style.css", "/assets/other-000000000000.css", "/assets/", "/assets/..%2Fsrc%2Flib.rs"] {
+        app.request("GET", missing).send().await.expect(404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_bring_nothing_inline_and_are_read_out_well() {
+    let app = app().await;
+    for (path, status) in [("/", 200), ("/orders", 401), ("/nothing", 404)] {
+        let html = app.request("GET", path).send().await.expect(status).text();
+        shows(&html, &["<html lang=\"en\">", "<main id=\"main\">", "<nav aria-label=\"Main\">", "name=\"viewport\""]);
+        assert_eq!(html.matches("<h1").count(), 1, "{html}");
+        for inline in ["<script", "<style", " style=", " onclick=", "javascript:"] {
+            assert!(!html.contains(inline), "{inline} is in {html}");
+        }
+    }
+    assert!(app.request("GET", "/robots.txt").send().await.expect(200).text().contains("Disallow: /api/"));
+}

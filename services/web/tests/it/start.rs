@@ -1,0 +1,26 @@
+//! What the service is told at its start.
+
+use web::config::Config;
+
+#[test]
+fn a_wrong_or_missing_auth_is_one_line() {
+    let told = |auth: Option<&str>| {
+        let mut arguments = vec![
+            "web",
+            "--public-url=http://localhost:8080",
+            "--mongodb-url=mongodb://localhost",
+            "--nats-url=nats://localhost",
+            "--jwks={}",
+        ];
+        arguments.extend(auth);
+        let parsed = platform::config::parse::<Config>("web", arguments.into_iter().map(Into::into));
+        let ended = parsed.expect_err("it must not start");
+        assert_eq!((ended.code, ended.text.lines().count()), (2, 1), "{}", ended.text);
+        ended.text
+    };
+    assert!(told(None).starts_with("web: AUTH_URL is not set: Where auth is"));
+    for wrong in ["--auth-url=auth:3000", "--auth-url=https://auth:3000", "--auth-url=http://auth:3000/api"] {
+        let text = told(Some(wrong));
+        assert!(text.starts_with("web: AUTH_URL is wrong: '"), "{text}");
+    }
+}

@@ -1,0 +1,131 @@
+//! The service under test, and what its tests say again and again.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::events::order::{OrderState, OrderStatus};
+use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::ticket::{TicketChange, TicketState, TicketStatus, TicketTerms};
+use common::events::user::{UserChange, UserState};
+use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::money::Money;
+use testkit::app::TestApp;
+use testkit::app::request::Response;
+
+/// The service, with an auth that is away.
+pub(crate) async fn app() -> TestApp {
+    // Nothing listens on port 1.
+    with_auth("http://127.0.0.1:1").await
+}
+
+/// The service, with auth at this address.
+pub(crate) async fn with_auth(url: &str) -> TestApp {
+    TestApp::start(web::NAME, web::build, &[("AUTH_URL", url)]).await
+}
+
+/// A page as a guest sees it.
+pub(crate) async fn page(app: &TestApp, path: &str) -> String {
+    app.request("GET", path).send().await.expect(200).text()
+}
+
+/// Fails the test unless the page shows all of these.
+#[track_caller]
+pub(crate) fn shows(html: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(html.contains(part), "{part} is not in {html}");
+    }
+}
+
+/// Whether the response is a whole page that browsers may be shown.
+#[track_caller]
+pub(crate) fn is_page(response: &Response) {
+    assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
+    assert!(response.text().contains("</html>"), "{}", response.text());
+    let policy = response.header("content-security-policy");
+    assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
+}
+
+/// A user of this name.
+pub(crate) fn user(app: &TestApp, id: UserId, name: &str) -> UserState {
+    UserState { id, display_name: name.to_owned(), created_at: app.clock.now() }
+}
+
+/// auth publishes that somebody of this name has signed up.
+pub(crate) async fn registered(app: &TestApp, id: UserId, name: &str) {
+    app.publish(UserChange::Registered, id, 0, user(app, id, name)).await;
+}
+
+/// A listing that is for sale, its event in a day and `minutes`.
+pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
+    let now = app.clock.now();
+    TicketState {
+        terms: TicketTerms {
+            id: TicketId::new(),
+            title: title.to_owned(),
+            venue: "Town Hall".to_owned(),
+            city: Some("New York".to_owned()),
+            starts_at: now.plus(Duration::from_secs(86_400 + minutes * 60)),
+            time_zone: "America/New_York".to_owned(),
+            section: None,
+            row: None,
+            seat: Some("14".to_owned()),
+        },
+        seller_id: UserId::new(),
+        price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
+        face_value: None,
+        category: None,
+        description: None,
+        status: TicketStatus::Available,
+        order_id: None,
+        refusals: Vec::new(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// tickets publishes the listing as new.
+pub(crate) async fn listed(app: &TestApp, ticket: &TicketState) {
+    app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
+}
+
+/// The path of a listing's page.
+pub(crate) fn path(ticket: &TicketState) -> String {
+    format!("/tickets/{}", ticket.terms.id)
+}
+
+/// An order of this listing.
+pub(crate) fn order(app: &TestApp, ticket: &TicketState, buyer_id: UserId, status: OrderStatus) -> OrderState {
+    let now = app.clock.now();
+    OrderState {
+        id: OrderId::new(),
+        buyer_id,
+        status,
+        cancel_reason: None,
+        refusal: None,
+        payment_id: None,
+        ticket: ticket.terms.clone(),
+        price: ticket.price.clone(),
+        expires_at: now.plus(Duration::from_secs(900)),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A payment of this order.
+pub(crate) fn payment(app: &TestApp, order: &OrderState, status: PaymentStatus) -> PaymentState {
+    let now = app.clock.now();
+    PaymentState {
+        id: PaymentId::new(),
+        order_id: order.id,
+        buyer_id: order.buyer_id,
+        status,
+        amount: order.price.clone(),
+        provider: "stripe".to_owned(),
+        provider_ref: None,
+        decline_reason: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
