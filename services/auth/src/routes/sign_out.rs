@@ -28,7 +28,7 @@ pub(super) async fn sign_out(
         ended[1] = None;
     }
     for session in ended.into_iter().flatten() {
-        let _ = session;
+        state.sessions.end(session).await?;
     }
     Ok((StatusCode::NO_CONTENT, cookies.clear()))
 }

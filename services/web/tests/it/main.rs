@@ -10,3 +10,4 @@ mod shell;
 mod start;
 mod support;
 mod ticket;
+mod zz_demo;
