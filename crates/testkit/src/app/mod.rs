@@ -59,6 +59,8 @@ pub struct TestApp {
     expected_dead_letters: AtomicU64,
     /// The settings that a second instance needs too.
     settings: Vec<(String, String)>,
+    /// Held by every instance: the last one to go clears up.
+    family: Arc<()>,
 }
 
 /// The variable's value, which `cargo xtask test` and `cargo xtask servers` provide.
@@ -115,7 +117,9 @@ impl TestApp {
     /// A second instance of the same service: same database, same streams, same clock.
     pub async fn another<C: clap::Args>(&self, build: fn(C, &Context) -> anyhow::Result<App>) -> Self {
         let settings = self.settings.clone();
-        let app = Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone()).await;
+        let mut app =
+            Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone()).await;
+        app.family = Arc::clone(&self.family);
         app.ready().await;
         app
     }
@@ -145,7 +149,17 @@ impl TestApp {
             Context::new(service, platform, Arc::new(clock.clone()), tasks).await.expect("a context");
         let running = build(own, &context).expect("a service").start(&context, queue);
         let jetstream = jetstream::new(context.nats.clone());
-        Self { context, running, clock, signer, jetstream, names, expected_dead_letters: AtomicU64::new(0), settings }
+        Self {
+            context,
+            running,
+            clock,
+            signer,
+            jetstream,
+            names,
+            expected_dead_letters: AtomicU64::new(0),
+            settings,
+            family: Arc::default(),
+        }
     }
 
     /// A request to the public routes.
@@ -285,6 +299,19 @@ impl TestApp {
         self.expected_dead_letters.store(count, Ordering::SeqCst);
     }
 
+    /// Drops the database and the streams: the servers have a bound on open files, and a run has many
+    /// tests. What a failed test leaves is kept, to be looked at.
+    async fn clear_up(&self) {
+        self.context.database.drop().await.ok();
+        if self.context.nats.connection_state() == async_nats::connection::State::Connected {
+            let sources = self.running.subscriptions.iter().map(|line| line.source);
+            let streams = sources.chain([self.context.service]).map(|service| self.names.stream(service));
+            for stream in streams.chain([self.names.dead_letter_stream()]) {
+                self.jetstream.delete_stream(stream).await.ok();
+            }
+        }
+    }
+
     /// Ends the instance as SIGTERM would; what it owes is left to another one.
     pub async fn stop(&self) {
         assert!(self.context.tasks.drain(Duration::from_secs(10)).await, "the service does not drain");
@@ -315,6 +342,9 @@ impl Drop for TestApp {
                 let expected = self.expected_dead_letters.load(Ordering::SeqCst);
                 let shown: Vec<_> = letters.iter().map(|letter| String::from_utf8_lossy(letter)).collect();
                 assert_eq!(letters.len() as u64, expected, "unexpected dead letters: {shown:?}");
+                if Arc::strong_count(&self.family) == 1 {
+                    self.clear_up().await;
+                }
             });
         });
     }

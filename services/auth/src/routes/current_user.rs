@@ -19,7 +19,7 @@ pub(super) struct CurrentUser {
 }
 
 /// Who am I?
-#[utoipa::path(get, path = "/api/users/currentuser", tag = "users", responses((status = 200, body = CurrentUser)))]
+#[utoipa::path(get, path = "/api/users/currentuser", tag = "users", responses((status = 200, body = CurrentUser, description = "The user, or null.")))]
 pub(super) async fn current_user(
     Shared(state): Shared<State>,
     user: Option<SignedIn>,

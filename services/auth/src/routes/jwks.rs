@@ -16,7 +16,7 @@ pub(super) struct JwkSet {
 }
 
 /// The public keys by which anybody can verify an access token.
-#[utoipa::path(get, path = "/api/users/jwks.json", tag = "users", responses((status = 200, body = JwkSet)))]
+#[utoipa::path(get, path = "/api/users/jwks.json", tag = "users", responses((status = 200, body = JwkSet, description = "The keys.")))]
 pub(super) async fn jwks(Shared(state): Shared<State>) -> impl IntoResponse {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
     (headers, state.keys.jwks().to_owned())

@@ -12,7 +12,7 @@ use crate::state::State;
 
 /// Where am I signed in?
 #[utoipa::path(get, path = "/api/users/sessions", tag = "users", params(PageQuery),
-    responses((status = 200, body = Page<SessionView>)))]
+    responses((status = 200, body = Page<SessionView>, description = "Sessions that have not ended.")))]
 pub(super) async fn list_sessions(
     Shared(state): Shared<State>,
     user: CurrentUser,

@@ -28,7 +28,7 @@ pub(super) struct Me {
 /// Change how I am called.
 #[utoipa::path(put, path = "/api/users/me", tag = "users", request_body = Me,
     params(("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
-    responses((status = 200, body = UserView)))]
+    responses((status = 200, body = UserView, description = "The user as they now are.")))]
 pub(super) async fn update_me(
     Shared(state): Shared<State>,
     user: CurrentUser,

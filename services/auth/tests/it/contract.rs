@@ -14,6 +14,16 @@ async fn the_document_is_checked_in_and_served() {
     let served = app.request("GET", "/api/users/openapi.json").send().await.expect(200);
     assert_eq!(served.json(), serde_json::to_value(&app.running.openapi).unwrap());
     assert!(served.json()["openapi"].as_str().unwrap().starts_with("3.1"));
+    for (path, item) in served.json()["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(
+                    response["description"].is_string(),
+                    "{method} {path} {status}: OpenAPI 3.1 asks for a description"
+                );
+            }
+        }
+    }
     let routes: Vec<_> = app.running.openapi.paths.paths.keys().map(String::as_str).collect();
     assert_eq!(
         routes,
@@ -47,4 +57,10 @@ async fn no_request_breaks_it() {
     let app = app_with(&limits).await;
     let ana = sign_up(&app).await;
     no_request_breaks(&app, &app.running.openapi, Some(&ana.user())).await;
+    app.settle().await;
+    let events = app.events("auth").await;
+    let count = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
+    let reached = (count("user.registered.v1") - 1, count("user.updated.v1"));
+    eprintln!("REACHED {reached:?}");
+    assert!(reached.0 + reached.1 > 0, "what was sent never got past the first checks");
 }

@@ -65,7 +65,7 @@ mod tests {
             "Section A, row 3, seat 14",
             "125.50 USD",
             "99.00 USD",
-            "Sold by Ana",
+            "Seller: Ana",
             "Concert",
             "Two lines,\n&#34;quoted&#34;.",
             "For sale.",

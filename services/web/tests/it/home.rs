@@ -22,7 +22,7 @@ async fn it_shows_what_is_for_sale_soonest_first() {
     let response = app.request("GET", "/").send().await.expect(200);
     is_page(&response);
     let html = response.text();
-    shows(&html, &[&path(&sooner), &path(&later), "Sold by Ana", "Town Hall, New York", "Seat 14", "125.50 USD"]);
+    shows(&html, &[&path(&sooner), &path(&later), "Seller: Ana", "Town Hall, New York", "Seat 14", "125.50 USD"]);
     assert!(html.find("Sooner Show") < html.find("Later Show"), "{html}");
     for status in ["Reserved", "Sold", "Withdrawn"] {
         assert!(!html.contains(&format!("{status} Show")), "{html}");

@@ -10,4 +10,3 @@ mod shell;
 mod start;
 mod support;
 mod ticket;
-mod zz_demo;

@@ -31,7 +31,7 @@ async fn it_says_what_when_where_and_for_how_much() {
             "Seat 14",
             "125.50 USD",
             "99.00 USD",
-            "Sold by Ana",
+            "Seller: Ana",
             "Aisle seat.",
             "For sale.",
             "Not signed in",
@@ -52,15 +52,15 @@ async fn a_sellers_name_that_arrives_later_is_filled_in_and_follows_changes() {
     let ticket = listing(&app, "Jazz", 0);
     listed(&app, &ticket).await;
     app.settle().await;
-    shows(&page(&app, &path(&ticket)).await, &["Sold by a member of the marketplace"]);
+    shows(&page(&app, &path(&ticket)).await, &["Seller: a member of the marketplace"]);
     registered(&app, ticket.seller_id, "Ana").await;
     app.settle().await;
     for path in ["/", &path(&ticket)] {
-        shows(&page(&app, path).await, &["Sold by Ana"]);
+        shows(&page(&app, path).await, &["Seller: Ana"]);
     }
     app.publish(UserChange::Updated, ticket.seller_id, 1, user(&app, ticket.seller_id, "Ana B.")).await;
     app.settle().await;
-    shows(&page(&app, &path(&ticket)).await, &["Sold by Ana B."]);
+    shows(&page(&app, &path(&ticket)).await, &["Seller: Ana B."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

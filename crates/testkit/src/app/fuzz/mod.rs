@@ -19,7 +19,7 @@ use super::TestApp;
 use super::users::User;
 
 /// How many requests each route gets.
-const CASES: u32 = 48;
+const CASES: u32 = 64;
 
 /// Sends random requests to every route of the document, some as `user`; fails the test with the
 /// smallest request that gets 5xx, panics, or is refused without a proper problem document.

@@ -103,7 +103,7 @@ fn select(from: &[&'static str]) -> impl Strategy<Value = String> + use<> {
 
 fn content_type() -> impl Strategy<Value = Option<String>> {
     prop_oneof![
-        12 => Just(Some("application/json".to_owned())),
+        30 => Just(Some("application/json".to_owned())),
         1 => select(&["application/json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded", ";"])
             .prop_map(Some),
         1 => Just(None),
@@ -208,7 +208,7 @@ fn body(document: &Value, operation: &Value) -> BoxedStrategy<Vec<u8>> {
     let damaged = (right.clone(), any_json(), any::<prop::sample::Index>(), any::<bool>())
         .prop_map(|(body, other, at, rename)| damage(body, other, at, rename));
     prop_oneof![
-        4 => right.prop_map(|value| value.to_string().into_bytes()),
+        6 => right.prop_map(|value| value.to_string().into_bytes()),
         3 => damaged.prop_map(|value| value.to_string().into_bytes()),
         2 => anything,
     ]

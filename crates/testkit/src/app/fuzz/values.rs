@@ -84,7 +84,22 @@ pub(super) fn any_json() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// What a schema describes, by its types; bounds of lengths and numbers are left to chance.
+/// Text of a length that the schema allows.
+fn bounded_text(schema: &Value) -> BoxedStrategy<String> {
+    let bound = |key: &str| schema[key].as_u64().and_then(|length| usize::try_from(length).ok());
+    let shortest = bound("minLength").unwrap_or(0);
+    let longest = bound("maxLength").unwrap_or(shortest + 40).max(shortest);
+    prop_oneof![
+        3 => any_text().prop_map(move |text| {
+            let padded = text.chars().chain(std::iter::repeat('x'));
+            padded.take(text.chars().count().clamp(shortest, longest)).collect::<String>()
+        }),
+        1 => prop_oneof![Just(shortest), Just(longest)].prop_map(|length| "ü".repeat(length)),
+    ]
+    .boxed()
+}
+
+/// What a schema describes, by its types and lengths; bounds of numbers are left to chance.
 pub(super) fn of_schema(document: &Value, schema: &Value, depth: usize) -> BoxedStrategy<Value> {
     if depth > 8 {
         return any_json();
@@ -132,7 +147,13 @@ fn of_kind(document: &Value, schema: &Value, kind: &str, depth: usize) -> BoxedS
             Some("date-time") => (-70_000_000_000_000_i64..260_000_000_000_000)
                 .prop_map(|millis| json!(common::timestamp::Timestamp::from_millis(millis)))
                 .boxed(),
-            _ => any_text().prop_map(Value::from).boxed(),
+            Some("email") => prop_oneof![
+                4 => "[A-Za-z0-9.+_-]{1,12}@[a-z0-9-]{1,8}\\.example",
+                1 => any_text(),
+            ]
+            .prop_map(Value::from)
+            .boxed(),
+            _ => prop_oneof![2 => bounded_text(schema), 1 => any_text()].prop_map(Value::from).boxed(),
         },
         _ => any_json(),
     }
