@@ -26,7 +26,7 @@ pub(super) fn check(world: &World, faults: &mut Vec<String>) {
             "completed" if !paid => faults.push(format!("3: order {} is completed and not paid once", order.id)),
             "completed" => {}
             _ if !captured.is_empty() => {
-                faults.push(format!("3: order {} is charged and {}", order.id, order.status()))
+                faults.push(format!("3: order {} is charged and {}", order.id, order.status()));
             }
             "cancelled" if payments.iter().any(|payment| is_live(payment)) => {
                 faults.push(format!("4: the cancelled order {} has a live payment", order.id));

@@ -27,7 +27,7 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
         let operations =
             [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch, &mut item.head];
         for operation in operations.into_iter().flatten() {
-            describe_failure(operation);
+            describe(operation);
         }
     }
     let body = serde_json::to_string(&document).unwrap_or_default();
@@ -35,7 +35,16 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
     (router, document)
 }
 
-fn describe_failure(operation: &mut Operation) {
+/// Every operation may fail, and `OpenAPI` wants a description of each response.
+fn describe(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            let status = status.parse().ok().and_then(|code: u16| http::StatusCode::from_u16(code).ok());
+            status.and_then(|status| status.canonical_reason()).unwrap_or("Done").clone_into(&mut response.description);
+        }
+    }
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new().description("What went wrong (RFC 9457).").content(CONTENT_TYPE, content);
     operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(response.build()));

@@ -1,6 +1,6 @@
 //! The relay: woken by each write, publishes its event, then takes it out of the document's outbox.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -98,26 +98,36 @@ pub(crate) async fn run(
 ) {
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH);
+    // Announcements have no outbox to wait in while NATS is away, and some are the last of their state.
+    let mut again: Vec<Work> = Vec::new();
     loop {
         tokio::select! {
             biased;
-            Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
+            Some(failed) = in_flight.next(), if !in_flight.is_empty() => {
+                again.extend(failed);
+                again.truncate(QUEUE);
+            }
             received = queue.recv_many(&mut batch, BATCH), if in_flight.len() < BATCHES => {
                 if received == 0 {
                     break;
                 }
                 in_flight.push(relay(std::mem::take(&mut batch), &publisher, &database));
             }
+            () = std::future::ready(()), if !again.is_empty() && in_flight.len() < BATCHES && !stop.is_cancelled() => {
+                let rest = again.split_off(BATCH.min(again.len()));
+                in_flight.push(relay(std::mem::replace(&mut again, rest), &publisher, &database));
+            }
             () = stop.cancelled(), if queue.is_empty() && in_flight.is_empty() => break,
         }
     }
 }
 
-/// Publishes a batch and takes out of the outboxes what the stream acknowledged.
-async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) {
+/// Publishes a batch and takes out of the outboxes what the stream acknowledged; the announcements
+/// that could not be published.
+async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) -> Vec<Work> {
     let published = futures::future::join_all(batch.iter().map(|work| publisher.publish(&work.event))).await;
     let mut done: HashMap<&'static str, (Vec<&str>, Vec<&str>)> = HashMap::new();
-    let mut failed = None;
+    let (mut failure, mut failed) = (None, HashSet::new());
     for (work, result) in batch.iter().zip(published) {
         match (result, &work.origin) {
             (Ok(()), Some(origin)) => {
@@ -126,12 +136,15 @@ async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) {
                 events.push(&work.event.id);
             }
             (Ok(()), None) => {}
-            (Err(error), _) => failed = Some(error),
+            (Err(error), _) => {
+                failed.insert(work.event.id.clone());
+                failure = Some(error);
+            }
         }
     }
-    metrics::counter!("outbox_published_total").increment(batch.len() as u64);
-    if let Some(error) = failed {
-        metrics::counter!("outbox_publish_failures_total").increment(1);
+    metrics::counter!("outbox_published_total").increment((batch.len() - failed.len()) as u64);
+    if let Some(error) = failure {
+        metrics::counter!("outbox_publish_failures_total").increment(failed.len() as u64);
         tracing::warn!(error = %error, "events could not be published; they wait in the outbox");
         // NATS is away: the sweeper comes back to these, so do not spin on the next ones.
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -146,6 +159,7 @@ async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) {
             tracing::warn!(error = %error, collection, "published events stay in the outbox and will be repeated");
         }
     }
+    batch.into_iter().filter(|work| work.origin.is_none() && failed.contains(&work.event.id)).collect()
 }
 
 /// Events read from outboxes, put in the queue as if their writes had just happened.

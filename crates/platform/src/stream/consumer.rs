@@ -1,11 +1,13 @@
 //! The durable consumer: fetches, hands to the handler, acknowledges after the write.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, AckKind, Message};
-use futures::StreamExt;
+use common::error::Error;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tracing::Instrument;
 
 use super::dead_letter;
@@ -16,10 +18,8 @@ use crate::telemetry;
 
 /// How many messages of one subscription are handled at once.
 const CONCURRENCY: usize = 16;
-/// How many messages are fetched ahead.
-const FETCHED: usize = 64;
-/// How soon a message that was fetched and not begun is delivered again.
-const HAND_BACK: Duration = Duration::from_millis(20);
+/// How long one request for messages stands.
+const STANDS: Duration = Duration::from_secs(5);
 /// How long a message may be worked on before it is delivered again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
 
@@ -64,42 +64,40 @@ impl Consumer {
             ..pull::Config::default()
         };
         let consumer: PullConsumer = stream.get_or_create_consumer(&name, config).await?;
-        let messages = consumer
-            .stream()
-            .max_messages_per_batch(FETCHED)
-            .heartbeat(Duration::from_secs(5))
-            .expires(Duration::from_secs(30))
-            .messages()
-            .await?;
         *attempt = 0;
-        let mut messages = messages;
-        let mut work = FuturesUnordered::new();
-        let mut failure = None;
-        loop {
-            tokio::select! {
-                biased;
-                () = tasks.stop().cancelled() => break,
-                Some(()) = work.next(), if !work.is_empty() => {}
-                message = messages.next(), if work.len() < CONCURRENCY => match message {
-                    Some(Ok(message)) => work.push(self.take(message)),
-                    Some(Err(error)) => {
-                        failure = Some(error.to_string());
-                        break;
-                    }
-                    None => break,
-                },
+        let mut in_hand = FuturesUnordered::new();
+        let fetched = loop {
+            let free = CONCURRENCY.saturating_sub(in_hand.len());
+            // Never more than can be begun: what is fetched and waits would be kept from the other
+            // instances until the ack wait is over, should this one end.
+            let mut batch = match consumer.batch().max_messages(free).expires(STANDS).messages().await {
+                Ok(batch) => batch,
+                Err(error) => break Err(error.into()),
+            };
+            // After a reconnect the server may know nothing of the request any more.
+            let forgotten = tokio::time::sleep(STANDS + Duration::from_secs(1));
+            tokio::pin!(forgotten);
+            let end = loop {
+                tokio::select! {
+                    biased;
+                    () = tasks.stop().cancelled() => break Some(Ok(())),
+                    Some(()) = in_hand.next(), if !in_hand.is_empty() => {}
+                    message = batch.next() => match message {
+                        Some(Ok(message)) => in_hand.push(self.take(message)),
+                        Some(Err(error)) => break Some(Err(error)),
+                        None => break None,
+                    },
+                    () = &mut forgotten => break None,
+                }
+            };
+            if let Some(end) = end {
+                hand_back(batch).await;
+                break end;
             }
-        }
-        // What was fetched and not begun goes to another instance at once, not after the ack wait.
-        for _ in 0..FETCHED {
-            let Ok(Some(Ok(message))) = tokio::time::timeout(HAND_BACK, messages.next()).await else { break };
-            message.ack_with(AckKind::Nak(Some(HAND_BACK))).await?;
-        }
-        while work.next().await.is_some() {}
-        match failure {
-            Some(failure) => Err(failure.into()),
-            None => Ok(()),
-        }
+            while in_hand.len() >= CONCURRENCY && in_hand.next().await.is_some() {}
+        };
+        while in_hand.next().await.is_some() {}
+        fetched
     }
 
     /// Handles one message and answers the server.
@@ -111,7 +109,8 @@ impl Consumer {
             telemetry::continue_trace(&span, parent.as_str());
         }
         async {
-            let outcome = self.subscription.handle(&message.payload).await;
+            let handled = AssertUnwindSafe(self.subscription.handle(&message.payload)).catch_unwind().await;
+            let outcome = handled.unwrap_or_else(|_| Err(Error::internal_message("the handler panicked").into()));
             let (name, answered) = match outcome {
                 Ok(applied) => {
                     let name = if applied == Applied::Applied { "applied" } else { "stale" };
@@ -144,5 +143,14 @@ impl Consumer {
         dead_letter::keep(&self.jetstream, &self.names, self.service, entity, message, reason).await?;
         metrics::counter!("dead_letters_total", "entity" => entity).increment(1);
         message.ack_with(AckKind::Term).await
+    }
+}
+
+/// Gives to another instance, at once, what came in the very moment in which this one stopped.
+async fn hand_back(mut batch: pull::Batch) {
+    while let Some(Some(Ok(message))) = batch.next().now_or_never() {
+        if message.ack_with(AckKind::Nak(Some(Duration::from_millis(1)))).await.is_err() {
+            return;
+        }
     }
 }

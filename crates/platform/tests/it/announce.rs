@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::clock::Clock;
 use common::events::user::UserChange;
+use testkit::app::proxy::Proxy;
 use testkit::app::{TestApp, eventually};
 
 use crate::demo::{Counter, app_with, document, insert};
@@ -27,11 +28,11 @@ async fn the_pause_doubles_until_an_hour_and_a_change_begins_anew() {
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
     // 600 ms, then 1.2 s, 2.4 s …: after twelve more than the longest pause.
-    for count in 1..=14_i64 {
+    for count in 1..=14_u32 {
         app.clock.advance(Duration::from_secs(2 * 3600));
-        eventually("the next announcement", async || announced(&app, made.id).await.len() as i64 >= count).await;
+        eventually("the next announcement", async || announced(&app, made.id).await.len() >= count as usize).await;
         let (pause, marked) = mark(&app, made.id).await.unwrap();
-        assert_eq!(marked, count);
+        assert_eq!(marked, i64::from(count));
         let expected = Duration::from_millis(600).saturating_mul(1 << count).min(Duration::from_secs(3600));
         // Spread by a fifth either way, and a little of it may have passed.
         assert!(pause <= expected.mul_f64(1.2), "{count}: {pause:?}");
@@ -82,4 +83,20 @@ async fn two_instances_announce_once() {
         let versions = announced(&app, made.id).await;
         assert_eq!(versions.iter().filter(|version| **version == 1).count(), 1, "{versions:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_announcement_that_nats_missed_is_made_when_it_is_back() {
+    let nats = Proxy::of_nats().await;
+    let app = app_with(&[("ANNOUNCE_AFTER", "600ms"), ("NATS_URL", &nats.url())]).await;
+    let store = app.context.store::<Counter>();
+    let made = insert(&app, "one").await;
+    let done = store.save(&made, Counter { done: true, ..made.state.clone() }, UserChange::Updated).await.unwrap();
+    app.settle().await;
+    nats.cut();
+    app.clock.advance(Duration::from_secs(2));
+    // The mark is gone: nobody will think of this announcement again.
+    eventually("the mark to be gone", async || mark(&app, made.id).await.is_none()).await;
+    nats.mend();
+    eventually("the announcement", async || announced(&app, made.id).await.contains(&done.version)).await;
 }

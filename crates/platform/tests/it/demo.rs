@@ -101,6 +101,7 @@ pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
     TestApp::start(NAME, build, settings).await
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that every service's build has")]
 pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
     let state = State {
         counters: context.store(),

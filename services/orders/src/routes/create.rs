@@ -43,13 +43,13 @@ pub(super) async fn create(
     {
         return Ok(created(earlier));
     }
-    let ticket = state.tickets.get(body.ticket_id).await.inspect_err(|e| eprintln!("DEBUG get {e:?}"))?.ok_or(Error::NotFound)?;
+    let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
     let (order, change) = Order::place(OrderId::new(), user.id, &ticket, state.hold, state.clock.now())?;
     let id = order.id;
     let view = OrderView::from(Versioned { version: 0, state: order.clone() });
     let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
     let Err(refused) = state.orders.insert_remembered(order, change, claimed).await else {
-        reconcile_order(&state, id).await.inspect_err(|e| eprintln!("DEBUG reconcile {e:?}"))?;
+        reconcile_order(&state, id).await?;
         return Ok(created(view));
     };
     // The same request came twice at once, and the other one was faster: the key was taken with the
@@ -60,10 +60,9 @@ pub(super) async fn create(
         return Ok(created(earlier));
     }
     if !refused.is_duplicate_of(OPEN_INDEX) {
-        eprintln!("DEBUG insert {refused:?}");
         return Err(refused.into());
     }
-    let own = store::is_holder(&state.orders, body.ticket_id, user.id).await.inspect_err(|e| eprintln!("DEBUG holder {e:?}"))?;
+    let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
     Err(if own { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
 }
 
