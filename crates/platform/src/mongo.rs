@@ -14,8 +14,11 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
         .await
         .map_err(|error| anyhow::anyhow!("{service}: MONGODB_URL is wrong: {}", error.kind))?;
     options.app_name.get_or_insert_with(|| service.to_owned());
-    options.server_selection_timeout.get_or_insert(Duration::from_secs(2));
-    options.connect_timeout.get_or_insert(Duration::from_secs(2));
+    // Long enough for a machine that is busy with a crowd, short enough to tell that a server is away.
+    options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
+    options.connect_timeout.get_or_insert(Duration::from_secs(5));
+    // Journaled writes are committed in groups: more of them in flight are more of them a second.
+    options.max_pool_size.get_or_insert(64);
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     let client = Client::with_options(options)?;
     Ok(client.database(config.mongodb_database.as_deref().unwrap_or(service)))
