@@ -124,9 +124,10 @@ pub fn parse<C: Args + FromArgMatches>(
     service: &'static str,
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<(Config, C), Ended> {
-    let command = C::augment_args(Config::augment_args(Command::new(service).about(format!(
-        "The {service} service of the ticket marketplace. Every flag is also an environment variable."
-    ))));
+    // Said last: the settings' own doc comments would take this place.
+    let about = format!("The {service} service of the ticket marketplace. Every flag is also an environment variable.");
+    let command =
+        C::augment_args(Config::augment_args(Command::new(service))).about(about).long_about(None::<&'static str>);
     let read = |command: Command| {
         let mut matches = command.try_get_matches_from(arguments)?;
         let platform = Config::from_arg_matches_mut(&mut matches)?;

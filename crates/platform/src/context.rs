@@ -103,6 +103,10 @@ async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<
         .map(|url| url.trim().parse())
         .collect::<Result<_, _>>()
         .with_context(|| format!("{service}: NATS_URL is wrong: must be like nats://host:4222"))?;
+    anyhow::ensure!(
+        servers.iter().all(|server| !server.host().is_empty()),
+        "{service}: NATS_URL is wrong: must be like nats://host:4222"
+    );
     options.connect(servers).await.with_context(|| format!("{service}: NATS_URL is wrong"))
 }
 

@@ -98,3 +98,29 @@ pub fn continue_trace(span: &tracing::Span, traceparent: &str) {
     // Refused only when the span is not traced at all, which is fine.
     span.set_parent(parent).ok();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_goes_on_in_whoever_takes_the_event() {
+        let provider = SdkTracerProvider::builder().build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(Registry::default().with(layer), || {
+            let sender = tracing::info_span!("request");
+            let sent = sender.in_scope(traceparent).expect("a traced span has a traceparent");
+            let receiver = tracing::info_span!("event");
+            continue_trace(&receiver, &sent);
+            let passed_on = receiver.in_scope(traceparent).expect("a traced span has a traceparent");
+            let trace = |traceparent: &str| traceparent.split('-').nth(1).map(ToOwned::to_owned);
+            assert_eq!(trace(&sent), trace(&passed_on));
+            assert_ne!(sent, passed_on, "another span of the same trace");
+        });
+    }
+
+    #[test]
+    fn without_traces_there_is_no_traceparent() {
+        assert_eq!(tracing::info_span!("request").in_scope(traceparent), None);
+    }
+}

@@ -35,7 +35,18 @@ pub fn document() -> Value {
             }),
         );
     }
-    let schemas: BTreeMap<_, _> = schemas().into_iter().map(|(entity, schema)| (entity, schema.to_value())).collect();
+    let mut components = BTreeMap::new();
+    for (entity, schema) in schemas() {
+        let mut schema = schema.to_value();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.remove("$schema");
+            if let Some(Value::Object(shared)) = schema.remove("$defs") {
+                components.extend(shared);
+            }
+        }
+        components.insert(entity.to_owned(), schema);
+    }
+    components.values_mut().for_each(lead_to_components);
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -46,8 +57,22 @@ pub fn document() -> Value {
         "defaultContentType": "application/cloudevents+json",
         "channels": channels,
         "operations": operations,
-        "components": { "messages": messages, "schemas": schemas },
+        "components": { "messages": messages, "schemas": components },
     })
+}
+
+/// References into a schema's own definitions, made to lead to the document's.
+fn lead_to_components(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::String(reference)) = object.get_mut("$ref") {
+                *reference = reference.replace("#/$defs/", "#/components/schemas/");
+            }
+            object.values_mut().for_each(lead_to_components);
+        }
+        Value::Array(values) => values.iter_mut().for_each(lead_to_components),
+        _ => {}
+    }
 }
 
 fn envelope_schema(event: &super::EventType) -> Value {

@@ -7,4 +7,6 @@ pub mod words;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod transitions;
+#[cfg(test)]
 mod world;

@@ -12,6 +12,7 @@ mod create;
 mod healing;
 mod list;
 mod orders;
+mod process;
 mod queries;
 mod races;
 mod read;

@@ -1,0 +1,137 @@
+//! The full table of commands and states of a listing, and what its events tell.
+
+use common::error::Error;
+use common::events::ticket::{RefusedOrder, TicketChange, TicketStatus};
+use common::id::OrderId;
+use platform::store::Aggregate;
+
+use super::samples::{listing, now, refusal, ticket};
+use super::ticket::{Changed, Status, Ticket, TicketError};
+
+/// Name, command, its event, and the status that it leads to from each state, or its refusal.
+type Command<'a> = (&'a str, Box<dyn Fn(Ticket) -> Changed>, TicketChange, [Result<Status, TicketError>; 4]);
+
+/// Every command on every state, with the status that it leads to or its refusal.
+#[test]
+fn every_command_in_every_state() {
+    use TicketError::{NotHeld, Reserved, Sold, Withdrawn};
+    let (holder, other) = (OrderId::new(), OrderId::new());
+    let states = [
+        Status::Available,
+        Status::Reserved { order_id: holder },
+        Status::Sold { order_id: holder },
+        Status::Withdrawn,
+    ];
+    let later = now().plus(std::time::Duration::from_secs(1));
+    let held = || Status::Reserved { order_id: holder };
+    let bought = || Status::Sold { order_id: holder };
+    let for_sale_alone = |next: Status| [Ok(next), Err(Reserved), Err(Sold), Err(Withdrawn)];
+    let table: [Command; 8] = [
+        (
+            "revise",
+            Box::new(move |t| t.revise(listing(), later)),
+            TicketChange::Updated,
+            for_sale_alone(Status::Available),
+        ),
+        ("withdraw", Box::new(move |t| t.withdraw(later)), TicketChange::Withdrawn, for_sale_alone(Status::Withdrawn)),
+        ("reserve", Box::new(move |t| t.reserve(holder, later)), TicketChange::Reserved, for_sale_alone(held())),
+        (
+            "refuse",
+            Box::new(move |t| t.refuse(other, refusal(), later)),
+            TicketChange::Refused,
+            [Ok(Status::Available), Err(Reserved), Err(Sold), Ok(Status::Withdrawn)],
+        ),
+        (
+            "release",
+            Box::new(move |t| t.release(holder, later)),
+            TicketChange::Released,
+            [Err(NotHeld), Ok(Status::Available), Err(NotHeld), Err(NotHeld)],
+        ),
+        (
+            "release for another",
+            Box::new(move |t| t.release(other, later)),
+            TicketChange::Released,
+            [Err(NotHeld), Err(NotHeld), Err(NotHeld), Err(NotHeld)],
+        ),
+        (
+            "sell",
+            Box::new(move |t| t.sell(holder, later)),
+            TicketChange::Sold,
+            [Err(NotHeld), Ok(bought()), Err(NotHeld), Err(NotHeld)],
+        ),
+        (
+            "sell to another",
+            Box::new(move |t| t.sell(other, later)),
+            TicketChange::Sold,
+            [Err(NotHeld), Err(NotHeld), Err(NotHeld), Err(NotHeld)],
+        ),
+    ];
+    for (name, command, change, expected) in table {
+        for (from, expected) in states.iter().zip(expected) {
+            let before = Ticket { status: from.clone(), ..ticket() };
+            let after = command(before.clone());
+            match (&after, &expected) {
+                (Ok((after, what)), Ok(status)) => {
+                    assert_eq!((&after.status, *what), (status, change), "{name} on {from:?}");
+                    assert_eq!(after.updated_at, later, "{name} on {from:?}");
+                    assert_eq!(after.created_at, before.created_at, "{name} on {from:?}");
+                }
+                (Err(error), Err(wanted)) => assert_eq!(error, wanted, "{name} on {from:?}"),
+                _ => panic!("{name} on {from:?}: {after:?} instead of {expected:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_kept_until_its_order_is_forgotten_and_no_other_is() {
+    let (first, second) = (OrderId::new(), OrderId::new());
+    let (ticket, _) = ticket().refuse(first, refusal(), now()).unwrap();
+    let (ticket, _) = ticket.refuse(second, refusal(), now()).unwrap();
+    assert!(ticket.has_refused(first) && ticket.has_refused(second));
+    assert!(!ticket.is_final(), "a refusal is news until its order is seen closed");
+    let (ticket, change) = ticket.forget_refusals(&[first], now());
+    assert_eq!(change, TicketChange::Updated);
+    assert!(!ticket.has_refused(first) && ticket.has_refused(second));
+    assert!(ticket.forget_refusals(&[second], now()).0.is_final());
+}
+
+#[test]
+fn only_what_is_reserved_or_refused_is_worth_announcing_for_ever() {
+    let order_id = OrderId::new();
+    for (status, last) in [
+        (Status::Available, true),
+        (Status::Reserved { order_id }, false),
+        (Status::Sold { order_id }, true),
+        (Status::Withdrawn, true),
+    ] {
+        assert_eq!(Ticket { status: status.clone(), ..ticket() }.is_final(), last, "{status:?}");
+    }
+}
+
+#[test]
+fn events_tell_the_order_and_the_refusals() {
+    let order = OrderId::new();
+    let (refused, _) = ticket().refuse(order, refusal(), now()).unwrap();
+    let state = refused.state();
+    assert_eq!(state.refusals, [RefusedOrder { order_id: order, refusal: refusal() }]);
+    assert_eq!((state.status, state.order_id), (TicketStatus::Available, None));
+    let (reserved, _) = ticket().reserve(order, now()).unwrap();
+    assert_eq!((reserved.state().status, reserved.state().order_id), (TicketStatus::Reserved, Some(order)));
+    let (sold, _) = reserved.sell(order, now()).unwrap();
+    assert_eq!((sold.state().status, sold.state().order_id), (TicketStatus::Sold, Some(order)));
+    assert_eq!(sold.state().terms, sold.terms());
+}
+
+#[test]
+fn refusals_have_stable_names() {
+    for (error, code) in [
+        (TicketError::Reserved, "ticket-reserved"),
+        (TicketError::Sold, "ticket-sold"),
+        (TicketError::Withdrawn, "ticket-withdrawn"),
+        (TicketError::NotHeld, "ticket-not-held"),
+    ] {
+        let problem = Error::from(error).problem();
+        assert_eq!((problem.status, problem.kind), (409, format!("urn:ticketing:problem:{code}")));
+    }
+}

@@ -1,0 +1,216 @@
+//! The program itself: how it starts, what it says when it can't, and how it ends.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use testkit::app::proxy::Proxy;
+use testkit::app::{TestApp, eventually};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use crate::support::{app, body};
+
+/// The program with nothing in its environment.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickets"));
+    command.env_clear().kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running program beside a [`TestApp`]: same database, same streams.
+struct Instance {
+    child: Child,
+    public: u16,
+    admin: u16,
+}
+
+impl Instance {
+    fn start(app: &TestApp, mongodb: &Proxy, grace: &str) -> Self {
+        // Taken and given back at once: free, unless somebody is very quick.
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (public, admin) = (free(), free());
+        let mut command = program();
+        command.envs([
+            ("BIND", format!("127.0.0.1:{public}")),
+            ("ADMIN_BIND", format!("127.0.0.1:{admin}")),
+            ("PUBLIC_URL", app.context.config.public_url.clone()),
+            ("MONGODB_URL", mongodb.url()),
+            ("MONGODB_DATABASE", app.context.database.name().to_owned()),
+            ("NATS_URL", app.context.config.nats_url.clone()),
+            ("NATS_PREFIX", app.context.config.nats_prefix.clone()),
+            ("STREAM_MAX_BYTES", app.context.config.stream_max_bytes.to_string()),
+            ("JWKS", app.signer.jwks.clone()),
+            ("SHUTDOWN_GRACE", grace.to_owned()),
+        ]);
+        Self { child: command.spawn().expect("the program starts"), public, admin }
+    }
+
+    /// The status and body of the answer; 0 when there is none.
+    async fn admin(&self, path: &str) -> (u16, String) {
+        send(self.admin, &format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let told = std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(told.success());
+    }
+
+    /// Waits for the end; the exit code.
+    async fn ended(mut self) -> Option<i32> {
+        let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.expect("it ends");
+        status.expect("a status").code()
+    }
+}
+
+async fn send(port: u16, request: &str) -> (u16, String) {
+    let answer = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        std::io::Result::Ok(text)
+    };
+    let text = answer.await.unwrap_or_default();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+fn creating(app: &TestApp) -> String {
+    let (user, body) = (app.signer.user(), body().to_string());
+    format!(
+        "POST /api/tickets HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncookie: access={}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        user.token,
+        body.len()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_start_is_one_clear_line_and_exit_code_2() {
+    let good = [
+        ("PUBLIC_URL", "http://localhost:8080"),
+        ("MONGODB_URL", "mongodb://127.0.0.1"),
+        ("NATS_URL", "nats://127.0.0.1"),
+        ("JWKS", r#"{"keys":[]}"#),
+    ];
+    for (changed, value, line) in [
+        ("MONGODB_URL", None, "tickets: MONGODB_URL is not set: "),
+        ("JWKS", None, "tickets: JWKS is not set: "),
+        ("PUBLIC_URL", Some("nowhere"), "tickets: PUBLIC_URL is wrong: 'nowhere' must be an address"),
+        ("CURRENCIES", Some("USD,dollars"), "tickets: CURRENCIES is wrong: 'dollars' must be an ISO 4217 code"),
+        ("BIND", Some("3000"), "tickets: BIND is wrong: '3000'"),
+        ("MONGODB_URL", Some("hunter2"), "tickets: MONGODB_URL is wrong: "),
+        ("NATS_URL", Some("nats://"), "tickets: NATS_URL is wrong"),
+        ("LOG", Some("a=b=c"), "LOG is wrong"),
+        ("JWKS", Some("hunter2"), "tickets: JWKS is wrong: not a JWK set"),
+        ("JWKS", Some(r#"{"keys":[]}"#), "tickets: JWKS is wrong: the set holds no key"),
+    ] {
+        let mut command = program();
+        // Any port will do; it never listens for long.
+        command.env("BIND", "127.0.0.1:0").env("ADMIN_BIND", "127.0.0.1:0").envs(good);
+        match value {
+            Some(value) => command.env(changed, value),
+            None => command.env_remove(changed),
+        };
+        let output = tokio::time::timeout(Duration::from_secs(20), command.output()).await.expect("ends").unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{changed}: {error}");
+        assert_eq!(error.trim_end().lines().count(), 1, "{changed}: {error}");
+        assert!(error.starts_with(line), "{changed}: {error}");
+        assert!(!error.contains("hunter2"), "a secret is not shown: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_one_clear_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = program();
+    command.envs([
+        ("PUBLIC_URL", "http://a"),
+        ("MONGODB_URL", "mongodb://a"),
+        ("NATS_URL", "nats://a"),
+        ("JWKS", "{}"),
+    ]);
+    let output = command.env("BIND", &address).output().await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error.starts_with(&format!("tickets: BIND is wrong: can't listen on {address}")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_lists_every_variable() {
+    let output = program().arg("--help").output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    for variable in
+        ["BIND", "ADMIN_BIND", "PUBLIC_URL", "MONGODB_URL", "NATS_URL", "JWKS", "CURRENCIES", "ANNOUNCE_AFTER"]
+    {
+        assert!(help.contains(&format!("[env: {variable}")), "{variable}: {help}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_without_its_database_and_ends_with_0() {
+    let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
+    mongodb.cut();
+    let instance = Instance::start(&app, &mongodb, "5s");
+    eventually("it to live", async || instance.admin("/healthz").await.0 == 200).await;
+    assert_eq!(instance.admin("/readyz").await.0, 503);
+    assert_eq!(send(instance.public, &creating(&app)).await.0, 503);
+    mongodb.mend();
+    eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    assert_eq!(send(instance.public, &creating(&app)).await.0, 201);
+    instance.terminate();
+    assert_eq!(instance.ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_flight_at_the_end_is_finished_and_told() {
+    let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
+    let instance = Instance::start(&app, &mongodb, "15s");
+    eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    mongodb.silence();
+    let (public, request) = (instance.public, creating(&app));
+    let in_flight = tokio::spawn(async move { send(public, &request).await });
+    // The request is with the service once its database was asked and does not answer: nobody can see
+    // that from outside, so it is the service's own count of connections that is awaited.
+    eventually("the request to be there", async || {
+        let sockets = tokio::fs::read_to_string("/proc/net/tcp").await.unwrap();
+        let port = format!(":{public:04X}");
+        sockets.lines().any(|line| {
+            line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&port))
+                && line.split_whitespace().nth(3) == Some("01")
+        })
+    })
+    .await;
+    instance.terminate();
+    eventually("it to drain", async || TcpStream::connect(("127.0.0.1", public)).await.is_err()).await;
+    assert!(!in_flight.is_finished(), "it waits for its database");
+    mongodb.mend();
+    let (status, answer) = in_flight.await.unwrap();
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(instance.ended().await, Some(0));
+    assert_eq!(app.unrelayed().await, 0, "the relay was flushed");
+    let ticket: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(app.history("tickets", ticket["id"].as_str().unwrap()).await, [("ticket.created.v1".to_owned(), 0)]);
+    assert_eq!(json!("available"), ticket["status"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grace_period_is_a_bound() {
+    let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
+    let instance = Instance::start(&app, &mongodb, "1s");
+    eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    mongodb.silence();
+    let (public, request) = (instance.public, creating(&app));
+    let hangs = tokio::spawn(async move { send(public, &request).await });
+    let began = Instant::now();
+    instance.terminate();
+    assert_eq!(instance.ended().await, Some(0), "what is left is in the outbox");
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    hangs.abort();
+}
