@@ -4,7 +4,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
 mod cargo;
+mod dead_letters;
 mod demo;
+mod resync;
+mod running;
 mod servers;
 mod signals;
 mod test;
@@ -32,6 +35,11 @@ enum Command {
     Test(test::TestArgs),
     /// MongoDB, NATS and Redis for tests run by hand; stays until Ctrl-C.
     Servers,
+    /// Messages that no handler could take: look at them, replay or drop them.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
+    /// Ask a service of the running fleet to announce the present state of what it owns.
+    Resync(resync::ResyncArgs),
 }
 
 #[tokio::main]
@@ -41,6 +49,8 @@ async fn main() -> ExitCode {
         Command::Down => up::detach::down().await,
         Command::Test(args) => test::run(args).await,
         Command::Servers => servers::run().await,
+        Command::DeadLetters(what) => dead_letters::run(what).await,
+        Command::Resync(args) => resync::run(args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,7 +23,13 @@ pub(crate) fn own(names: &Names, service: &str, entities: &[&str], config: &conf
 
 /// The stream of dead letters; every service makes the same one.
 pub(crate) fn dead_letters(names: &Names, config: &config::Config) -> Config {
-    Config { name: names.dead_letter_stream(), subjects: vec![names.subject("dead-letter.>")], ..shared(config) }
+    Config {
+        name: names.dead_letter_stream(),
+        subjects: vec![names.subject("dead-letter.>")],
+        // One that was replayed or explained is removed by whoever looked into it.
+        deny_delete: false,
+        ..shared(config)
+    }
 }
 
 fn shared(config: &config::Config) -> Config {

@@ -1,0 +1,111 @@
+//! `cargo xtask dead-letters`: looks at messages that no handler could take, replays or drops them.
+
+use anyhow::{Context, Result};
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
+use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::jetstream::{self};
+use clap::Subcommand;
+use serde_json::Value;
+
+use crate::running;
+
+/// What to do with them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// One line for each: number, consumer, attempts, subject, reason.
+    List,
+    /// A message with its headers.
+    Show {
+        /// Its number in the list.
+        number: u64,
+    },
+    /// Publish them where they came from, then drop them. Who has handled one already is not bothered.
+    Replay {
+        /// Their numbers in the list.
+        #[arg(required = true)]
+        numbers: Vec<u64>,
+    },
+    /// Remove them for good.
+    Drop {
+        /// Their numbers in the list.
+        #[arg(required = true)]
+        numbers: Vec<u64>,
+    },
+}
+
+/// Carries it out on the running fleet.
+pub(crate) async fn run(what: DeadLetters) -> Result<()> {
+    let fleet = running::fleet()?;
+    let url = fleet.pointer("/servers/nats/url").and_then(Value::as_str).context("the fleet has no NATS")?;
+    let jetstream = jetstream::new(async_nats::connect(url).await.context("NATS does not answer")?);
+    let prefix = std::env::var("NATS_PREFIX").unwrap_or_else(|_| "ticketing".to_owned());
+    let stream = jetstream.get_stream(format!("{prefix}-dead-letters")).await.context("no stream of dead letters")?;
+    match what {
+        DeadLetters::List => list(stream).await,
+        DeadLetters::Show { number } => show(&letter(&stream, number).await?),
+        DeadLetters::Replay { numbers } => {
+            for number in numbers {
+                replay(&jetstream, &letter(&stream, number).await?).await?;
+                stream.delete_message(number).await?;
+                println!("{number} replayed");
+            }
+            Ok(())
+        }
+        DeadLetters::Drop { numbers } => {
+            for number in numbers {
+                stream.delete_message(number).await.with_context(|| format!("there is no dead letter {number}"))?;
+                println!("{number} dropped");
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn letter(stream: &Stream, number: u64) -> Result<StreamMessage> {
+    stream.get_raw_message(number).await.with_context(|| format!("there is no dead letter {number}"))
+}
+
+fn header<'a>(letter: &'a StreamMessage, name: &str) -> &'a str {
+    letter.headers.get(name).map_or("?", |value| value.as_str())
+}
+
+async fn list(mut stream: Stream) -> Result<()> {
+    let state = stream.info().await?.state.clone();
+    for number in state.first_sequence.max(1)..=state.last_sequence {
+        match stream.get_raw_message(number).await {
+            Ok(letter) => println!(
+                "{number}  {}  {} attempts  {}  {}",
+                header(&letter, "dead-letter-consumer"),
+                header(&letter, "dead-letter-attempts"),
+                header(&letter, "dead-letter-subject"),
+                header(&letter, "dead-letter-reason"),
+            ),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    println!("{} dead letters", state.messages);
+    Ok(())
+}
+
+fn show(letter: &StreamMessage) -> Result<()> {
+    for (name, values) in letter.headers.iter() {
+        for value in values {
+            println!("{name}: {}", value.as_str());
+        }
+    }
+    match serde_json::from_slice::<Value>(&letter.payload) {
+        Ok(event) => println!("\n{}", serde_json::to_string_pretty(&event)?),
+        Err(_) => println!("\n{}", String::from_utf8_lossy(&letter.payload)),
+    }
+    Ok(())
+}
+
+/// The same bytes on the subject that they came from, under an id that de-duplication does not know.
+async fn replay(jetstream: &jetstream::Context, letter: &StreamMessage) -> Result<()> {
+    let subject = letter.headers.get("dead-letter-subject").context("the letter does not say where it came from")?;
+    let id = format!("replay:{}", letter.sequence);
+    let message = PublishMessage::build().payload(letter.payload.clone()).message_id(id);
+    jetstream.send_publish(subject.as_str().to_owned(), message).await?.await?;
+    Ok(())
+}
