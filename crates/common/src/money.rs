@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// The text is not three capital letters.
@@ -94,13 +96,41 @@ impl From<Currency> for String {
 }
 
 /// An amount in a currency's minor units: `{"amount": 12550, "currency": "USD"}` is 125.50 US dollars.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Money {
     /// Minor units.
     pub amount: i64,
     /// ISO 4217.
     pub currency: Currency,
+}
+
+impl<'de> Deserialize<'de> for Money {
+    /// From an object alone: derived code would also take a bare list of the two values.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Object)
+    }
+}
+
+struct Object;
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Money;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with amount and currency")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Money, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            amount: i64,
+            currency: Currency,
+        }
+        let fields = Fields::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Money { amount: fields.amount, currency: fields.currency })
+    }
 }
 
 /// The most that one charge may be, in minor units (eight digits, as card networks have it).
@@ -137,6 +167,21 @@ mod tests {
     fn a_currency_is_three_capitals() {
         for text in ["usd", "US", "USDX", "U1D", ""] {
             assert_eq!(text.parse::<Currency>(), Err(InvalidCurrency), "{text}");
+        }
+    }
+
+    #[test]
+    fn money_is_an_object() {
+        let read = serde_json::from_str::<Money>;
+        assert_eq!(read(r#"{"amount":5,"currency":"EUR"}"#).unwrap().to_string(), "0.05 EUR");
+        for text in [
+            r#"[5,"EUR"]"#,
+            r#"{"amount":5}"#,
+            r#"{"amount":5.0,"currency":"EUR"}"#,
+            "5",
+            r#"{"amount":5,"currency":"EUR","tip":1}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
         }
     }
 }

@@ -16,22 +16,41 @@ impl Check {
         self.0.push(FieldError { field: field.to_owned(), message: message.into() });
     }
 
-    /// The text without surrounding white space; a fault when its length in characters is outside
-    /// `length` or it holds control characters other than line breaks and tabs.
+    /// One line of text without surrounding white space; a fault when its length in characters is
+    /// outside `length`, when it holds line breaks or other control characters, or shows nothing.
     pub fn text(&mut self, field: &str, text: &str, length: RangeInclusive<usize>) -> String {
-        let text = text.trim();
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            self.fault(field, "must not hold control characters");
-        } else if !length.contains(&text.chars().count()) {
-            self.fault(field, format!("must have {} to {} characters", length.start(), length.end()));
-        }
-        text.to_owned()
+        self.written(field, text, length, char::is_control)
     }
 
     /// Like [`Check::text`]; blank text counts as absent.
     pub fn optional_text(&mut self, field: &str, text: Option<&str>, longest: usize) -> Option<String> {
         let text = text.map(str::trim).filter(|text| !text.is_empty())?;
         Some(self.text(field, text, 1..=longest))
+    }
+
+    /// Like [`Check::optional_text`], with line breaks and tabs allowed.
+    pub fn optional_paragraphs(&mut self, field: &str, text: Option<&str>, longest: usize) -> Option<String> {
+        let text = text.map(str::trim).filter(|text| !text.is_empty())?;
+        Some(self.written(field, text, 1..=longest, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')))
+    }
+
+    fn written(
+        &mut self,
+        field: &str,
+        text: &str,
+        length: RangeInclusive<usize>,
+        is_control: impl Fn(char) -> bool,
+    ) -> String {
+        let text = text.trim();
+        let count = text.chars().count();
+        if text.chars().any(|c| is_control(c) || is_deceptive(c)) {
+            self.fault(field, "must not hold control characters");
+        } else if !length.contains(&count) {
+            self.fault(field, format!("must have {} to {} characters", length.start(), length.end()));
+        } else if count > 0 && text.chars().all(is_invisible) {
+            self.fault(field, "must show something");
+        }
+        text.to_owned()
     }
 
     /// A fault when the amount is outside what the card network takes or the currency is not offered.
@@ -51,6 +70,17 @@ impl Check {
     }
 }
 
+/// Line separators that are no control characters, and what makes text run the other way: a title
+/// could be made to read as another one.
+fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// Characters that take no room: joiners are a part of words, but no words by themselves.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +97,25 @@ mod tests {
         let Err(Error::Invalid(errors)) = check.finish() else { panic!("must be refused") };
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["venue", "price.amount", "faceValue.currency"]);
+    }
+
+    #[test]
+    fn text_reads_as_what_it_is() {
+        let is_good = |text: &str| {
+            let mut check = Check::default();
+            check.text("title", text, 1..=200);
+            check.finish().is_ok()
+        };
+        for good in ["Carmen", "Beyoncé", "میراث\u{200c}ها", "👩‍🎤 live"] {
+            assert!(is_good(good), "{good:?}");
+        }
+        for bad in
+            ["", "two\nlines", "a\tb", "nul\0", "\u{200b}", "\u{200b} \u{feff}", "price\u{202e}001", "a\u{2028}b"]
+        {
+            assert!(!is_good(bad), "{bad:?}");
+        }
+        let mut check = Check::default();
+        assert_eq!(check.optional_paragraphs("description", Some(" a\n\tb "), 9).as_deref(), Some("a\n\tb"));
+        assert!(check.finish().is_ok());
     }
 }

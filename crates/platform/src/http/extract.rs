@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use super::shell::BODY_LIMIT;
 use crate::store::idempotency::Key;
 
 /// A JSON body.
@@ -51,14 +52,23 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Err
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(Error::UnsupportedMediaType);
     }
+    // A body that says that it is too large need not be sent.
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
+        return Err(Error::TooLarge);
+    }
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
         _ => Error::field("", "the body could not be read to its end"),
     })
 }
 
-/// Reads JSON; a fault names the path of the field.
+/// Reads a JSON object; a fault names the path of the field.
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // A list would be taken for an object without its names.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Error::field("", "must be a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // A document that breaks off has a path that ends in the unknown.
@@ -168,6 +178,7 @@ mod tests {
             (r#"{"name":"x","inner":{"amount":"#, "inner.amount"),
             (r#"{"name":"x","inner":{"#, "inner"),
             ("[]x", ""),
+            (r#"["x", {"amount": 1}]"#, ""),
         ] {
             let Err(Error::Invalid(errors)) = decode::<Outer>(body.as_bytes()) else { panic!("{body}") };
             assert_eq!(errors[0].field, field, "{body}: {}", errors[0].message);

@@ -183,9 +183,15 @@ async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Respons
     };
     let after = reconcile_quietly(state, paid.id).await;
     if after.is_some_and(|payment| payment.status_name() == PaymentStatus::Voided) {
-        return Err(expired());
+        return Err(closed_meanwhile(state, paid.order_id).await?);
     }
     answer(&PaymentView::from(&paid), secret)
+}
+
+/// Why a payment was given back at once: the hold ended, or the buyer let it go in another tab.
+async fn closed_meanwhile(state: &State, order: OrderId) -> Result<Error, Error> {
+    let order = state.orders.get(order).await?;
+    Ok(order.and_then(|order| still_open(&order).err()).unwrap_or_else(expired))
 }
 
 /// What the order asks for; an event or the reconciler does it if it fails here.

@@ -8,19 +8,23 @@ use crate::support::{Shop, VISA, cancelled, won};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_closed_before_the_answer_is_voided_and_the_buyer_told() {
-    let shop = Shop::open().await;
-    let buyer = shop.app.signer.user();
-    let order = shop.order(&buyer).await;
-    shop.faults(&json!({ "latencyMs": 700, "paths": ["POST /v1/payment_intents"] })).await;
-    let (paid, ()) = tokio::join!(shop.pay(&buyer, &order, VISA), async {
-        eventually("the payment to be stored", async || !shop.app.events("payments").await.is_empty()).await;
-        shop.app.publish(OrderChange::Cancelled, order.id, 2, cancelled(&order, CancelReason::Expired)).await;
-    });
-    assert_eq!(paid.expect(410).problem(), "hold-expired");
-    assert_eq!(shop.intents().await, ["canceled"]);
-    shop.app.settle().await;
-    let last = shop.app.events("payments").await.into_iter().max_by_key(|event| event.entityversion).unwrap();
-    assert_eq!(last.kind, "payment.voided.v1");
+    for (reason, status, code) in
+        [(CancelReason::Expired, 410, "hold-expired"), (CancelReason::Buyer, 409, "order-closed")]
+    {
+        let shop = Shop::open().await;
+        let buyer = shop.app.signer.user();
+        let order = shop.order(&buyer).await;
+        shop.faults(&json!({ "latencyMs": 700, "paths": ["POST /v1/payment_intents"] })).await;
+        let (paid, ()) = tokio::join!(shop.pay(&buyer, &order, VISA), async {
+            eventually("the payment to be stored", async || !shop.app.events("payments").await.is_empty()).await;
+            shop.app.publish(OrderChange::Cancelled, order.id, 2, cancelled(&order, reason)).await;
+        });
+        assert_eq!(paid.expect(status).problem(), code);
+        assert_eq!(shop.intents().await, ["canceled"]);
+        shop.app.settle().await;
+        let last = shop.app.events("payments").await.into_iter().max_by_key(|event| event.entityversion).unwrap();
+        assert_eq!(last.kind, "payment.voided.v1");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,7 +74,7 @@ impl ListingBody {
             section: check.optional_text("section", self.section.as_deref(), 100),
             row: check.optional_text("row", self.row.as_deref(), 100),
             seat: check.optional_text("seat", self.seat.as_deref(), 100),
-            description: check.optional_text("description", self.description.as_deref(), 5_000),
+            description: check.optional_paragraphs("description", self.description.as_deref(), 5_000),
         };
         check.finish()?;
         Ok(listing)

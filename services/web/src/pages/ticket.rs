@@ -1,10 +1,14 @@
 //! GET /tickets/{id}: one listing.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
 use common::error::Error;
+use common::events::ticket::TicketState;
 use common::id::TicketId;
+use common::timestamp::Timestamp;
 use http::StatusCode;
 
 use super::layout::{self, Layout};
@@ -32,7 +36,7 @@ pub(super) async fn ticket(
 ) -> Result<Response, Error> {
     // Whoever mistyped an address is told that nothing is there, not that an id has a form.
     let id: TicketId = id.parse().map_err(|_| Error::NotFound)?;
-    let ticket = state.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    let ticket = arrived(&state, id).await?.ok_or(Error::NotFound)?;
     let sellers = store::names(&state.users, [ticket.seller_id]).await?;
     let offer = Offer::new(&ticket, sellers.get(&ticket.seller_id), state.clock.now());
     let about = format!("{}, {}: {} all-in.", offer.place, offer.starts_at.text, offer.price);
@@ -41,6 +45,29 @@ pub(super) async fn ticket(
         if offer.standing.is_for_sale() { layout.at(format!("{}/tickets/{id}", state.public_url)) } else { layout };
     let is_own = matches!(viewer, Viewer::User { id, .. } if id == ticket.seller_id);
     layout::respond(StatusCode::OK, &TicketPage { layout, offer, is_own })
+}
+
+/// For how long after its listing a ticket may still be on its way to the read model.
+const FRESH: Duration = Duration::from_secs(10);
+/// How long its page waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked for meanwhile.
+const POLL: Duration = Duration::from_millis(25);
+
+/// The listing; one that was listed a moment ago, as its id tells, is waited for: whoever has just
+/// listed it must not be told that it does not exist.
+async fn arrived(state: &State, id: TicketId) -> Result<Option<TicketState>, Error> {
+    let listed = id.as_uuid().get_timestamp().map(|time| time.to_unix());
+    let listed = listed.map(|(seconds, _)| Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000));
+    let is_fresh = listed.is_some_and(|listed| state.clock.now().since(listed) < FRESH);
+    let began = tokio::time::Instant::now();
+    loop {
+        let found = state.tickets.get(id).await?.map(|ticket| ticket.state);
+        if found.is_some() || !is_fresh || began.elapsed() >= PATIENCE {
+            return Ok(found);
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 #[cfg(test)]

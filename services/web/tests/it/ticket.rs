@@ -118,3 +118,23 @@ async fn what_is_not_there_is_a_page_too() {
         shows(&response.text(), &["<h1>Not found</h1>", "See what is for sale", response.header("x-request-id")]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_just_listed_it_is_not_told_that_it_does_not_exist() {
+    let app = app().await;
+    let ticket = listing(&app, "Carmen", 0);
+    let path = path(&ticket);
+    // The browser is faster than the event.
+    let looking = app.request("GET", &path).send();
+    let (page, ()) = tokio::join!(looking, async {
+        app.settle().await;
+        listed(&app, &ticket).await;
+    });
+    shows(&page.expect(200).text(), &["Carmen"]);
+    // An id that is no longer fresh is not waited for.
+    let old = TicketId::new();
+    app.clock.advance(Duration::from_secs(60));
+    let began = tokio::time::Instant::now();
+    app.request("GET", &format!("/tickets/{old}")).send().await.expect(404);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
