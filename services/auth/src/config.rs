@@ -38,7 +38,7 @@ pub struct Limits {
     #[arg(long, env = "SIGNIN_FAILURES", default_value = "10")]
     pub signin_failures: NonZeroU32,
     /// The same for one address over all accounts.
-    #[arg(long, env = "SIGNIN_ADDRESS_FAILURES", default_value = "100")]
+    #[arg(long, env = "SIGNIN_ADDRESS_FAILURES", default_value = "200")]
     pub signin_address_failures: NonZeroU32,
     /// How long a failed sign-in counts.
     #[arg(long, env = "SIGNIN_WINDOW", default_value = "15m", value_parser = duration)]
@@ -46,8 +46,8 @@ pub struct Limits {
     /// The first wait; it doubles with each further failure, up to the window.
     #[arg(long, env = "SIGNIN_BACKOFF", default_value = "2s", value_parser = duration)]
     pub signin_backoff: Duration,
-    /// How many sign-ups one address may try in a minute.
-    #[arg(long, env = "SIGNUPS_PER_MINUTE", default_value = "200")]
+    /// How many sign-ups one address may try in a minute; a whole office may be behind one address.
+    #[arg(long, env = "SIGNUPS_PER_MINUTE", default_value = "400")]
     pub signups_per_minute: NonZeroU32,
 }
 
