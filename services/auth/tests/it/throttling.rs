@@ -144,14 +144,14 @@ fn at_the_start_of_a_minute(app: &TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_may_sign_up_two_hundred_times_a_minute() {
+async fn an_address_may_sign_up_four_hundred_times_a_minute() {
     let app = app().await;
     at_the_start_of_a_minute(&app);
     let body = json!({ "email": email(), "password": PASSWORD });
     post(&app, "signup", &body).await.expect(201);
     // What is refused before anything is looked up does not count.
     post(&app, "signup", &json!({ "email": "nonsense", "password": PASSWORD })).await.expect(400);
-    for _ in 1..200 {
+    for _ in 1..400 {
         post(&app, "signup", &body).await.expect(409);
     }
     let refused = post(&app, "signup", &body).await.expect(429);
