@@ -65,8 +65,9 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Err
 
 /// Reads a JSON object; a fault names the path of the field.
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    // A list would be taken for an object without its names.
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+    // A list would be taken for an object without its names, and of anything else the error would
+    // name a type of ours.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Error::field("", "must be a JSON object"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);

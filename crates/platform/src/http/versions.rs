@@ -22,11 +22,6 @@ impl IfMatch {
             _ => Ok(()),
         }
     }
-
-    /// Whether the request names a version.
-    pub fn is_given(&self) -> bool {
-        self.0.is_some()
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
