@@ -27,11 +27,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that runs as the machine's does, from a time that a test may move.
+/// A clock that runs as the machine's does, at an offset that a test may move.
 #[derive(Debug, Clone, Default)]
 pub struct ShiftedClock(Arc<AtomicI64>);
 
 impl ShiftedClock {
+    /// A clock that is this many milliseconds ahead of the machine's, or behind it.
+    pub fn by_millis(offset: i64) -> Self {
+        Self(Arc::new(AtomicI64::new(offset)))
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);

@@ -1,7 +1,7 @@
 //! Who asks: the access token's claims, its verification, and the extractors that handlers name.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
@@ -17,8 +17,9 @@ use crate::id::{SessionId, UserId};
 /// The `aud` of every access token.
 pub const AUDIENCE: &str = "ticketing";
 
-/// How far clocks of two machines may differ, in seconds.
-const LEEWAY: i64 = 5;
+/// How far the clock of who issued a token may be ahead of ours, in seconds. `nbf` guards against
+/// nothing else, since auth alone can sign; refusing a user for a wrong clock helps nobody.
+const LEEWAY: i64 = 150;
 
 /// What an access token says; times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +99,37 @@ struct Inner {
     validation: Validation,
     cookies: CookieNames,
     clock: SharedClock,
+    verified: Mutex<Verified>,
+}
+
+/// How many tokens each of the two generations of [`Verified`] holds at most.
+const REMEMBERED: usize = 2048;
+
+/// Tokens whose signature was found to be ours: checking it is most of what a small request costs.
+/// Their times are compared at every use all the same. When the newer generation is full, it becomes
+/// the older one, and what was not used since is forgotten.
+#[derive(Default)]
+struct Verified {
+    newer: HashMap<String, Claims>,
+    older: HashMap<String, Claims>,
+}
+
+impl Verified {
+    fn get(&mut self, token: &str) -> Option<Claims> {
+        if let Some(claims) = self.newer.get(token) {
+            return Some(claims.clone());
+        }
+        let (token, claims) = self.older.remove_entry(token)?;
+        self.put(token, claims.clone());
+        Some(claims)
+    }
+
+    fn put(&mut self, token: String, claims: Claims) {
+        if self.newer.len() >= REMEMBERED {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(token, claims);
+    }
 }
 
 impl Verifier {
@@ -125,16 +157,30 @@ impl Verifier {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         let cookies = CookieNames::for_public_url(issuer);
-        Ok(Self(Arc::new(Inner { keys, validation, cookies, clock })))
+        Ok(Self(Arc::new(Inner { keys, validation, cookies, clock, verified: Mutex::default() })))
     }
 
     /// The claims of a token that is ours and valid now; `None` counts as no token at all.
     pub fn verify(&self, token: &str) -> Option<Claims> {
+        let verified = || self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = verified().get(token);
+        let is_new = remembered.is_none();
+        let claims = remembered.or_else(|| self.check_signature(token))?;
+        let now = self.0.clock.now().as_seconds();
+        if claims.nbf > now + LEEWAY || now >= claims.exp {
+            return None;
+        }
+        if is_new {
+            verified().put(token.to_owned(), claims.clone());
+        }
+        Some(claims)
+    }
+
+    /// The claims of a token that is ours, whenever it is or was valid.
+    fn check_signature(&self, token: &str) -> Option<Claims> {
         let kid = decode_header(token).ok()?.kid?;
         let key = self.0.keys.get(&kid)?;
-        let claims = decode::<Claims>(token, key, &self.0.validation).ok()?.claims;
-        let now = self.0.clock.now().as_seconds();
-        (claims.nbf <= now + LEEWAY && now < claims.exp).then_some(claims)
+        Some(decode::<Claims>(token, key, &self.0.validation).ok()?.claims)
     }
 
     /// The names of our cookies.

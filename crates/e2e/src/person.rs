@@ -1,16 +1,24 @@
 //! Somebody who uses the shop through the gateway.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A client with a cookie jar of its own.
+use crate::journal::{self, Journal};
+
+/// A client with a cookie jar of its own, whose every request is written down.
 #[derive(Clone)]
 pub struct Person {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
+    journal: Arc<Journal>,
+    /// The newest version of each entity that this client was shown.
+    seen: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 /// What came back.
@@ -20,6 +28,8 @@ pub struct Answer {
     pub status: u16,
     /// The body as JSON; a string when it is none.
     pub body: Value,
+    /// The entity's version, from the `ETag` or the body.
+    version: Option<u64>,
 }
 
 impl Answer {
@@ -27,46 +37,112 @@ impl Answer {
     pub fn id(&self) -> String {
         self.body["id"].as_str().unwrap_or_default().to_owned()
     }
-}
 
-/// How long [`Person::sees`] waits.
-const DEADLINE: Duration = Duration::from_secs(30);
-
-impl Person {
-    pub(crate) fn new(base: String, token: Option<String>) -> Result<Self> {
-        let client = reqwest::Client::builder().cookie_store(true).timeout(Duration::from_secs(30)).build()?;
-        Ok(Self { client, base, token })
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.version
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
-        let request = match &self.token {
-            Some(token) => request.header("cookie", format!("access={token}")),
-            None => request,
+    /// Whether the server has said for good what it did: it was not out of order, nor out of breath.
+    fn is_definite(&self) -> bool {
+        self.status < 500 && self.status != 429
+    }
+
+    /// Whether it says that the first request with this key is still under way.
+    fn is_in_flight(&self) -> bool {
+        self.body["type"].as_str().is_some_and(|kind| kind.ends_with(":in-flight"))
+    }
+}
+
+/// How long [`Person::sees`] and [`Person::insists`] go on: longer than any fault, and than a hold
+/// that was made by a clock which is wrong by two minutes.
+const DEADLINE: Duration = Duration::from_secs(180);
+/// How long one answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+impl Person {
+    pub(crate) fn new(base: String, token: Option<String>, journal: Arc<Journal>) -> Result<Self> {
+        let client = reqwest::Client::builder().cookie_store(true).timeout(PATIENCE).build()?;
+        Ok(Self { client, base, token, journal, seen: Arc::default() })
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Answer> {
+        let known = {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            journal::entity(path, &Value::Null).and_then(|(area, id)| seen.get(&format!("{area}/{id}")).copied())
         };
+        let answer = self.exchange(&method, path, body, key).await;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.journal.record((method.as_str(), path), key, answer.as_ref().ok(), &mut seen, known);
+        answer.with_context(|| format!("{method} {path}"))
+    }
+
+    async fn exchange(&self, method: &Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Answer> {
+        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("cookie", format!("access={token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         let response = request.send().await?;
         let status = response.status().as_u16();
+        let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()?.trim_matches('"').parse().ok());
         let text = response.text().await?;
-        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+        let body: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let version = etag.or_else(|| body["version"].as_u64());
+        Ok(Answer { status, body, version })
     }
 
     /// GET.
     pub async fn get(&self, path: &str) -> Result<Answer> {
-        self.send(self.client.get(format!("{}{path}", self.base))).await
+        self.send(Method::GET, path, None, None).await
     }
 
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.send(self.client.post(format!("{}{path}", self.base)).json(body)).await
+        self.send(Method::POST, path, Some(body), None).await
     }
 
     /// PUT of JSON.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.send(self.client.put(format!("{}{path}", self.base)).json(body)).await
+        self.send(Method::PUT, path, Some(body), None).await
     }
 
     /// DELETE.
     pub async fn delete(&self, path: &str) -> Result<Answer> {
-        self.send(self.client.delete(format!("{}{path}", self.base))).await
+        self.send(Method::DELETE, path, None, None).await
+    }
+
+    /// POST of JSON, repeated with the same key until there is an answer that says what happened.
+    pub async fn insists(&self, path: &str, body: &Value, key: &str) -> Result<Answer> {
+        self.until_definite(Method::POST, path, Some(body), Some(key)).await
+    }
+
+    /// DELETE, repeated likewise.
+    pub async fn insists_on_deleting(&self, path: &str) -> Result<Answer> {
+        self.until_definite(Method::DELETE, path, None, None).await
+    }
+
+    async fn until_definite(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<Answer> {
+        let began = Instant::now();
+        loop {
+            let last = match self.send(method.clone(), path, body, key).await {
+                Ok(answer) if answer.is_definite() && !answer.is_in_flight() => return Ok(answer),
+                Ok(answer) => format!("{answer:?}"),
+                Err(error) => format!("{error:#}"),
+            };
+            anyhow::ensure!(began.elapsed() < DEADLINE, "{method} {path} has no definite answer: {last}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Lists a ticket; its id.
@@ -96,14 +172,22 @@ impl Person {
 
     /// Waits until what is at this path has this status; the entity.
     pub async fn sees(&self, path: &str, status: &str) -> Result<Value> {
+        self.sees_one_of(path, &[status]).await
+    }
+
+    /// Waits until what is at this path has one of these statuses, also while the shop is out of
+    /// order; the entity.
+    pub async fn sees_one_of(&self, path: &str, statuses: &[&str]) -> Result<Value> {
         let began = Instant::now();
         loop {
-            let answer = self.get(path).await?;
-            if answer.body["status"] == status {
-                return Ok(answer.body);
+            let answer = self.get(path).await;
+            if let Ok(answer) = &answer
+                && statuses.iter().any(|status| answer.body["status"] == *status)
+            {
+                return Ok(answer.body.clone());
             }
-            anyhow::ensure!(began.elapsed() < DEADLINE, "{path} is not {status} but {answer:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            anyhow::ensure!(began.elapsed() < DEADLINE, "{path} is not {statuses:?} but {answer:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A fleet of its own for one test, with the means to become anybody in it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use common::clock::{Clock, SystemClock};
@@ -12,8 +13,13 @@ use testkit::fleet::Fleet;
 use testkit::fleet::keys::Keys;
 use testkit::fleet::options::FleetOptions;
 use testkit::servers::scratch::Scratch;
+use testkit::tools::{progress, workspace_root};
 
+use crate::journal::Journal;
 use crate::person::Person;
+
+/// What everybody who signs up by the front door chooses.
+pub const PASSWORD: &str = "a long enough secret";
 
 /// A running marketplace; everything of it ends when it is dropped.
 pub struct Shop {
@@ -21,20 +27,35 @@ pub struct Shop {
     pub fleet: Fleet,
     /// One log file per process.
     pub logs: PathBuf,
+    /// What everybody was told.
+    pub journal: Arc<Journal>,
     signer: Signer,
+    _logs: Logs,
     _scratch: Scratch,
 }
 
 impl Shop {
     /// Opens a shop whose services have these settings.
     pub async fn open(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::open_with(1, settings).await
+    }
+
+    /// Like [`Shop::open`], with two instances of every service.
+    pub async fn open_twice(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::open_with(2, settings).await
+    }
+
+    async fn open_with(instances: u8, settings: &[(&str, &str)]) -> Result<Self> {
         let scratch = Scratch::new("e2e")?;
-        let options =
+        let mut options =
             settings.iter().fold(FleetOptions::new(scratch.path()), |options, (name, value)| options.env(name, value));
+        options.instances = instances;
+        options.fleet_file = Some(scratch.path().join("fleet.json"));
         let fleet = Fleet::start(&options).await?;
         let keys = Keys::of(&options.data.join("keys"))?;
         let signer = Signer { jwks: keys.jwks, pem: keys.jwt_private_keys };
-        Ok(Self { fleet, logs: options.logs, signer, _scratch: scratch })
+        let logs = options.logs;
+        Ok(Self { fleet, _logs: Logs(logs.clone()), logs, journal: Arc::default(), signer, _scratch: scratch })
     }
 
     /// The gateway's address.
@@ -44,14 +65,14 @@ impl Shop {
 
     /// Somebody who is not signed in, with a cookie jar of their own.
     pub fn guest(&self) -> Result<Person> {
-        Person::new(self.url(), None)
+        Person::new(self.url(), None, Arc::clone(&self.journal))
     }
 
     /// Somebody who has just signed up by the front door.
     pub async fn sign_up(&self, name: &str) -> Result<Person> {
         let guest = self.guest()?;
         let email = format!("{}-{}@example.com", name.to_lowercase(), UserId::new());
-        let body = json!({ "email": email, "password": "a long enough secret", "displayName": name });
+        let body = json!({ "email": email, "password": PASSWORD, "displayName": name });
         let answer = guest.post("/api/users/signup", &body).await?;
         anyhow::ensure!(answer.status == 201, "{answer:?}");
         Ok(guest)
@@ -69,7 +90,7 @@ impl Shop {
             nbf: now,
             exp: now + 3_600,
         };
-        Person::new(self.url(), Some(self.signer.sign(&claims)))
+        Person::new(self.url(), Some(self.signer.sign(&claims)), Arc::clone(&self.journal))
     }
 
     /// Everything that fakestripe knows.
@@ -77,6 +98,25 @@ impl Shop {
         let url = format!("{}/_fake/state", self.fleet.fakestripe().url());
         let text = reqwest::get(url).await?.text().await?;
         serde_json::from_str(&text).context("fakestripe's state")
+    }
+}
+
+/// The logs of a test that fails are kept in `target/failed`, in a folder named by its process.
+struct Logs(PathBuf);
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let kept = workspace_root().join(format!("target/failed/{}", std::process::id()));
+        let logs = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        if std::fs::create_dir_all(&kept).is_ok() {
+            for log in logs {
+                let _ = std::fs::copy(log.path(), kept.join(log.file_name()));
+            }
+            progress("Kept", &format!("the logs of the failed test, in {}", kept.display()));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use clap::{Args, FromArgMatches};
-use common::clock::SystemClock;
+use common::clock::{SharedClock, ShiftedClock};
 use common::events::{Change, State};
 use futures::future::BoxFuture;
 use mongodb::IndexModel;
@@ -25,10 +25,11 @@ use crate::http::shell::{self, Rules};
 use crate::lifecycle::{self, Tasks};
 use crate::outbox::relay::Publisher;
 use crate::outbox::{self, Source, Sources};
-use crate::store::{Aggregate, Store};
+use crate::store::error::StoreError;
+use crate::store::{Aggregate, OutboxEvent, Store};
 use crate::stream::consumer::Consumer;
-use crate::stream::own;
 use crate::stream::subscription::Subscription;
+use crate::stream::{dead_letter, own};
 use crate::telemetry;
 
 /// What a service's `build` returns: everything that the platform then runs.
@@ -40,9 +41,14 @@ pub struct App {
     sources: Vec<Arc<dyn Source>>,
     entities: Vec<&'static str>,
     indexes: Vec<(String, Vec<IndexModel>)>,
+    preparations: Vec<Preparation>,
     subscriptions: Vec<Subscription>,
+    admin: Router,
     work: Vec<(&'static str, BoxFuture<'static, ()>)>,
 }
+
+/// What has to succeed before the service is ready.
+type Preparation = Box<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 impl App {
     /// A service with these routes and the document that describes them.
@@ -55,7 +61,9 @@ impl App {
             sources: Vec::new(),
             entities: Vec::new(),
             indexes: Vec::new(),
+            preparations: Vec::new(),
             subscriptions: Vec::new(),
+            admin: Router::new(),
             work: Vec::new(),
         }
     }
@@ -91,6 +99,23 @@ impl App {
         self
     }
 
+    /// What else must have been done to the database before the service is ready; tried until it succeeds.
+    #[must_use]
+    pub fn prepare<R>(mut self, prepare: impl Fn() -> R + Send + Sync + 'static) -> Self
+    where
+        R: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
+        self.preparations.push(Box::new(move || Box::pin(prepare())));
+        self
+    }
+
+    /// Routes of the admin server beside those that every service has.
+    #[must_use]
+    pub fn admin(mut self, routes: Router) -> Self {
+        self.admin = self.admin.merge(routes);
+        self
+    }
+
     /// The service's subscription table.
     #[must_use]
     pub fn subscribe(mut self, subscriptions: Vec<Subscription>) -> Self {
@@ -107,15 +132,8 @@ impl App {
     }
 
     /// Starts everything but the listeners.
-    pub fn start(self, context: &Context, queue: Queue) -> Running {
-        let rules = Rules::new(&context.config, context.readiness.clone(), self.pages, self.webhooks);
-        let sources: Sources = Arc::new(self.sources);
-        let running = Running {
-            public: shell::wrap(self.routes, rules),
-            admin: admin::router(context.readiness.clone(), Arc::clone(&sources)),
-            openapi: self.openapi,
-            subscriptions: self.subscriptions.clone(),
-        };
+    pub fn start(mut self, context: &Context, queue: Queue) -> Running {
+        let (running, sources) = self.callable(context);
         let publisher =
             Publisher { jetstream: context.jetstream.clone(), names: context.names.clone(), service: context.service };
         let tasks = &context.tasks;
@@ -129,6 +147,12 @@ impl App {
         tasks.spawn_last("relay", |stop| outbox::relay::run(queue.0, publisher, database, stop));
         let clock = Arc::clone(&context.clock);
         let (interval, after) = (context.config.sweep_interval, context.config.announce_after);
+        if !self.subscriptions.is_empty() {
+            let entities = self.subscriptions.iter().map(|subscription| subscription.entity).collect();
+            let (jetstream, names) = (context.jetstream.clone(), context.names.clone());
+            let count = dead_letter::count(jetstream, names, context.service, entities, tasks.clone());
+            tasks.spawn("dead letters", count);
+        }
         let consumer = |subscription| Consumer {
             jetstream: context.jetstream.clone(),
             names: context.names.clone(),
@@ -138,9 +162,9 @@ impl App {
         let consumers: Vec<_> = self.subscriptions.into_iter().map(consumer).collect();
         let later = {
             let (context, sources) = (context.clone(), Arc::clone(&sources));
-            let (indexes, work) = (self.indexes, self.work);
+            let (indexes, preparations, work) = (self.indexes, self.preparations, self.work);
             async move {
-                if !build_indexes(&context, &indexes).await {
+                if !prepare(&context, &indexes, &preparations).await {
                     return;
                 }
                 let tasks = &context.tasks;
@@ -160,30 +184,59 @@ impl App {
         tasks.detach(later);
         running
     }
+
+    /// Starts nothing, once the indexes stand: for a test that plays the network and says when what is
+    /// done.
+    pub async fn by_hand(mut self, context: &Context, queue: Queue) -> ByHand {
+        prepare(context, &self.indexes, &self.preparations).await;
+        let (running, sources) = self.callable(context);
+        ByHand { running, sources, clock: Arc::clone(&context.clock), queue }
+    }
+
+    /// What can be called from outside, and the stores behind it.
+    fn callable(&mut self, context: &Context) -> (Running, Sources) {
+        let rules = Rules::new(&context.config, context.readiness.clone(), self.pages.take(), self.webhooks);
+        let sources: Sources = Arc::new(std::mem::take(&mut self.sources));
+        let running = Running {
+            public: shell::wrap(std::mem::take(&mut self.routes), rules),
+            admin: admin::router(context.readiness.clone(), Arc::clone(&sources))
+                .merge(std::mem::take(&mut self.admin)),
+            openapi: self.openapi.clone(),
+            subscriptions: self.subscriptions.clone(),
+        };
+        (running, sources)
+    }
 }
 
-/// Builds the indexes, waiting for the database as long as it takes. False when the service ends.
-async fn build_indexes(context: &Context, wanted: &[(String, Vec<IndexModel>)]) -> bool {
+/// Makes the database ready, waiting for it as long as it takes. False when the service ends.
+async fn prepare(context: &Context, indexes: &[(String, Vec<IndexModel>)], preparations: &[Preparation]) -> bool {
     let mut attempt = 0_u32;
     loop {
-        let mut failure = None;
-        for (collection, indexes) in wanted.iter().filter(|(_, indexes)| !indexes.is_empty()) {
-            let documents = context.database.collection::<Document>(collection);
-            if let Err(error) = documents.create_indexes(indexes.clone()).await {
-                failure = Some((collection, error));
-                break;
-            }
-        }
-        let Some((collection, error)) = failure else {
+        let Err(error) = prepare_once(context, indexes, preparations).await else {
             context.readiness.set_indexes_stand();
             return true;
         };
         attempt = attempt.saturating_add(1);
-        tracing::error!(collection, attempt, error = %error, "indexes can't be built yet; not ready without them");
+        tracing::error!(attempt, error = format!("{error:#}"), "indexes can't be built yet; not ready without them");
         if !context.tasks.pause(lifecycle::backoff(attempt)).await {
             return false;
         }
     }
+}
+
+async fn prepare_once(
+    context: &Context,
+    indexes: &[(String, Vec<IndexModel>)],
+    preparations: &[Preparation],
+) -> anyhow::Result<()> {
+    for (collection, indexes) in indexes.iter().filter(|(_, indexes)| !indexes.is_empty()) {
+        let documents = context.database.collection::<Document>(collection);
+        documents.create_indexes(indexes.clone()).await.with_context(|| collection.clone())?;
+    }
+    for prepare in preparations {
+        prepare().await?;
+    }
+    Ok(())
 }
 
 /// A service whose background work runs, and whose routes can be called.
@@ -196,6 +249,36 @@ pub struct Running {
     pub openapi: OpenApi,
     /// The subscription table, for tests that call handlers by hand.
     pub subscriptions: Vec<Subscription>,
+}
+
+/// A service whose background work nobody does: neither relay nor consumers, neither sweeper nor
+/// announcer runs.
+pub struct ByHand {
+    /// Its routes and its subscription table.
+    pub running: Running,
+    sources: Sources,
+    clock: SharedClock,
+    queue: Queue,
+}
+
+impl ByHand {
+    /// One round of the announcer; how many states were announced.
+    pub fn announce_due(&self) -> BoxFuture<'static, Result<usize, StoreError>> {
+        let (sources, clock) = (Arc::clone(&self.sources), Arc::clone(&self.clock));
+        Box::pin(async move {
+            let mut count = 0;
+            for source in sources.iter() {
+                count += source.announce_due(clock.now()).await?;
+            }
+            Ok(count)
+        })
+    }
+
+    /// What was announced since this was last asked; and whether anything was written, whose events
+    /// are in the outboxes.
+    pub fn take_queued(&mut self) -> (Vec<OutboxEvent>, bool) {
+        outbox::relay::take_queued(&mut self.queue.0)
+    }
 }
 
 /// `main` of a service: reads the configuration, runs until SIGTERM, drains.
@@ -251,7 +334,9 @@ where
     let grace = config.shutdown_grace;
     let public = listen(service, "BIND", config.bind).await?;
     let administration = listen(service, "ADMIN_BIND", config.admin_bind).await?;
-    let (context, queue) = Context::new(service, config, Arc::new(SystemClock), tasks.clone()).await?;
+    let delay = config.drain_delay;
+    let clock = ShiftedClock::by_millis(i64::try_from(config.clock_offset.as_millis()).unwrap_or(0));
+    let (context, queue) = Context::new(service, config, Arc::new(clock), tasks.clone()).await?;
     let running = build(own, &context)?.start(&context, queue);
     let closing = tokio_util::sync::CancellationToken::new();
     let stop_requests = closing.clone();
@@ -277,6 +362,10 @@ where
     }
     tracing::info!(service, "draining");
     context.readiness.set_draining();
+    // Who balances the load must see that, and send no more, before the door is closed.
+    if died.is_none() {
+        tokio::time::sleep(delay).await;
+    }
     closing.cancel();
     // Requests first: what they write can still be relayed. Then everything else, in what is left.
     let began = tokio::time::Instant::now();
@@ -286,6 +375,8 @@ where
     if !tasks.drain(grace.saturating_sub(began.elapsed()).max(Duration::from_secs(1))).await {
         tracing::warn!("background work was still busy at the end of the grace period");
     }
+    // The last acknowledgements are not waited for where they are sent.
+    tokio::time::timeout(Duration::from_secs(1), context.nats.flush()).await.ok();
     tracing::info!(service, "ended");
     Ok(if died.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -68,7 +68,10 @@ pub struct Config {
     /// How long a request may take before it gets 504.
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,
-    /// How long requests and messages in flight may take to finish after SIGTERM.
+    /// How long after SIGTERM requests are still taken, while /readyz tells load balancers to send no more.
+    #[arg(long, env = "DRAIN_DELAY", default_value = "0s", value_parser = pause)]
+    pub drain_delay: Duration,
+    /// How long requests and messages in flight may take to finish after that.
     #[arg(long, env = "SHUTDOWN_GRACE", default_value = "25s", value_parser = duration)]
     pub shutdown_grace: Duration,
     /// How often the outboxes are searched for what a crash left behind.
@@ -77,6 +80,9 @@ pub struct Config {
     /// How long an entity is unchanged before its state is announced again.
     #[arg(long, env = "ANNOUNCE_AFTER", default_value = "60s", value_parser = duration)]
     pub announce_after: Duration,
+    /// How wrong this instance's clock is to be, such as 2m or -2m; for tests of what a wrong clock does.
+    #[arg(long, env = "CLOCK_OFFSET", default_value = "0s", value_parser = offset, allow_hyphen_values = true)]
+    pub clock_offset: jiff::SignedDuration,
 }
 
 /// The public keys by which a service that is not auth believes an access token.
@@ -90,9 +96,17 @@ pub struct Keys {
 
 /// Reads `15m`, `6s`, `250ms`; more than zero.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "must be a duration such as 15m, 6s or 250ms".to_owned();
-    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(span).ok().filter(|d| !d.is_zero()).ok_or_else(wrong)
+    pause(text).ok().filter(|d| !d.is_zero()).ok_or_else(|| "must be a duration such as 15m, 6s or 250ms".to_owned())
+}
+
+/// Like [`duration`], or `0s`.
+fn pause(text: &str) -> Result<Duration, String> {
+    let span = offset(text)?;
+    Duration::try_from(span).map_err(|_| "must not be negative".to_owned())
+}
+
+fn offset(text: &str) -> Result<jiff::SignedDuration, String> {
+    text.parse().map_err(|_| "must be a duration such as 2m, 5s or 0s".to_owned())
 }
 
 fn public_url(text: &str) -> Result<String, String> {

@@ -1,7 +1,9 @@
 //! What a service is built from: its connections, its clock, its stores.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,6 +19,7 @@ use crate::config::{Config, Keys};
 use crate::lifecycle::Tasks;
 use crate::mongo;
 use crate::outbox::relay::{Relay, Work};
+use crate::store::grouped::Grouped;
 use crate::store::replica::Replica;
 use crate::store::{Aggregate, Store};
 use crate::stream::names::Names;
@@ -40,6 +43,7 @@ pub struct Context {
     pub(crate) names: Names,
     pub(crate) relay: Relay,
     pub(crate) readiness: Readiness,
+    grouped: Arc<Mutex<HashMap<String, Grouped>>>,
 }
 
 /// What is handed to [`crate::app::App`] beside the context: the relay's queue.
@@ -60,19 +64,51 @@ impl Context {
         let names = Names::new(&config.nats_prefix);
         let (relay, queue) = Relay::new();
         let readiness = Readiness::new(database.clone());
-        let context = Self { service, config, clock, database, nats, tasks, jetstream, names, relay, readiness };
+        let context = Self {
+            service,
+            config,
+            clock,
+            database,
+            nats,
+            tasks,
+            jetstream,
+            names,
+            relay,
+            readiness,
+            grouped: Arc::default(),
+        };
         Ok((context, Queue(queue)))
     }
 
     /// The store of a kind of aggregate.
     pub fn store<A: Aggregate>(&self) -> Store<A> {
-        let collection = self.database.collection(A::COLLECTION);
-        Store::new(collection, self.relay.clone(), Arc::clone(&self.clock), self.config.announce_after)
+        Store::new(
+            self.documents(A::COLLECTION),
+            self.relay.clone(),
+            Arc::clone(&self.clock),
+            self.config.announce_after,
+        )
     }
 
     /// The replica of another service's entities: the collection `replica_<entity>`.
     pub fn replica<S: State>(&self) -> Replica<S> {
-        Replica::new(self.database.collection(&format!("replica_{}", S::Change::ENTITY)))
+        self.replica_in(&format!("replica_{}", S::Change::ENTITY))
+    }
+
+    /// Like [`Context::replica`], in a collection of this name.
+    pub fn replica_in<S: State>(&self, collection: &str) -> Replica<S> {
+        Replica::new(self.documents(collection))
+    }
+
+    /// A collection: the same groups of calls for all who use it.
+    fn documents(&self, collection: &str) -> Grouped {
+        let mut grouped = self.grouped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(grouped) = grouped.get(collection) {
+            return grouped.clone();
+        }
+        let new = Grouped::new(self.database.collection(collection));
+        grouped.insert(collection.to_owned(), new.clone());
+        new
     }
 
     /// Verifies access tokens by the configured public keys.

@@ -26,11 +26,18 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
 
 /// The name of the unique index that refused a write, if that is what went wrong.
 pub fn duplicate(error: &Error) -> Option<String> {
-    let message = match error.kind.as_ref() {
-        ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == 11000 => &write.message,
-        ErrorKind::Command(command) if command.code == 11000 => &command.message,
-        _ => return None,
-    };
+    match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(write)) => refusing_index(write.code, &write.message),
+        ErrorKind::Command(command) => refusing_index(command.code, &command.message),
+        _ => None,
+    }
+}
+
+/// The name of the unique index that refused a write, by what the server says.
+pub(crate) fn refusing_index(code: i32, message: &str) -> Option<String> {
+    if code != 11000 {
+        return None;
+    }
     let name = message.split("index: ").nth(1).and_then(|tail| tail.split_whitespace().next());
     Some(name.unwrap_or_default().to_owned())
 }
@@ -46,9 +53,19 @@ pub fn is_away(error: &Error) -> bool {
         ErrorKind::Command(command) => {
             matches!(command.code, 6 | 7 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
         }
-        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => {
-            matches!(concern.code, 64 | 91 | 189 | 11600 | 11602)
-        }
-        _ => false,
+        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => is_unconfirmed(concern.code),
+        ErrorKind::InsertMany(failed) => failed.write_concern_error.as_ref().is_some_and(|it| is_unconfirmed(it.code)),
+        _ => error.get_custom::<NotConfirmed>().is_some_and(|it| is_unconfirmed(it.code)),
     }
+}
+
+/// Codes of a primary that ended before enough others, or its journal, had a write.
+fn is_unconfirmed(code: i32) -> bool {
+    matches!(code, 64 | 91 | 189 | 11600 | 11602)
+}
+
+/// A write was made, but not with the write concern that was asked for.
+#[derive(Debug)]
+pub(crate) struct NotConfirmed {
+    pub(crate) code: i32,
 }

@@ -76,6 +76,7 @@ async fn gateway(upstreams: BTreeMap<String, Vec<String>>) -> Gateway {
     let options = GatewayOptions {
         port: port.number(),
         upstreams,
+        admin_ports: BTreeMap::new(),
         internal: BTreeMap::from([("orders".to_owned(), inner.number())]),
         routes: routes_file(),
         data: folder.path().join("gateway"),

@@ -1,5 +1,7 @@
 //! `cargo xtask dead-letters`: looks at messages that no handler could take, replays or drops them.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
@@ -34,8 +36,8 @@ pub(crate) enum DeadLetters {
 }
 
 /// Carries it out on the running fleet.
-pub(crate) async fn run(what: DeadLetters) -> Result<()> {
-    let fleet = running::fleet()?;
+pub(crate) async fn run(what: DeadLetters, file: Option<PathBuf>) -> Result<()> {
+    let fleet = running::fleet(file)?;
     let url = fleet.pointer("/servers/nats/url").and_then(Value::as_str).context("the fleet has no NATS")?;
     let jetstream = jetstream::new(async_nats::connect(url).await.context("NATS does not answer")?);
     let prefix = std::env::var("NATS_PREFIX").unwrap_or_else(|_| "ticketing".to_owned());
@@ -101,11 +103,15 @@ fn show(letter: &StreamMessage) -> Result<()> {
     Ok(())
 }
 
-/// The same bytes on the subject that they came from, under an id that de-duplication does not know.
+/// The same bytes on the subject that they came from, with the trace that they belong to. The letters
+/// of several consumers about one message publish it once: each of them gets it again.
 async fn replay(jetstream: &jetstream::Context, letter: &StreamMessage) -> Result<()> {
     let subject = letter.headers.get("dead-letter-subject").context("the letter does not say where it came from")?;
-    let id = format!("replay:{}", letter.sequence);
-    let message = PublishMessage::build().payload(letter.payload.clone()).message_id(id);
+    let id = format!("replay:{}:{}", header(letter, "dead-letter-stream"), header(letter, "dead-letter-sequence"));
+    let mut message = PublishMessage::build().payload(letter.payload.clone()).message_id(id);
+    if let Some(traceparent) = letter.headers.get("traceparent") {
+        message = message.header("traceparent", traceparent.as_str());
+    }
     jetstream.send_publish(subject.as_str().to_owned(), message).await?.await?;
     Ok(())
 }

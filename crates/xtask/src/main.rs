@@ -3,9 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "xtask reads the environment and starts processes")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
+mod bench;
 mod cargo;
 mod dead_letters;
 mod demo;
+mod rebuild;
 mod resync;
 mod running;
 mod servers;
@@ -13,6 +15,7 @@ mod signals;
 mod test;
 mod up;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +24,9 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
+    /// The description of the running fleet that a command is for; target/dev/fleet.json unless told.
+    #[arg(long, global = true, env = "FLEET_FILE", value_name = "FILE")]
+    fleet: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -38,19 +44,26 @@ enum Command {
     /// Messages that no handler could take: look at them, replay or drop them.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
-    /// Ask a service of the running fleet to announce the present state of what it owns.
+    /// Have a service announce what it owns: whoever keeps a copy and missed something has it then.
     Resync(resync::ResyncArgs),
+    /// Build web's read model anew, beside the one that pages read, and put it in its place.
+    Rebuild(rebuild::RebuildArgs),
+    /// Requests a second, latencies, CPU and memory of a release build; tables in docs/performance.md.
+    Bench(bench::BenchArgs),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let Cli { fleet, command } = Cli::parse();
+    let result = match command {
         Command::Up(args) => up::up(args).await,
         Command::Down => up::detach::down().await,
         Command::Test(args) => test::run(args).await,
         Command::Servers => servers::run().await,
-        Command::DeadLetters(what) => dead_letters::run(what).await,
-        Command::Resync(args) => resync::run(args).await,
+        Command::DeadLetters(what) => dead_letters::run(what, fleet).await,
+        Command::Resync(args) => resync::run(args, fleet).await,
+        Command::Rebuild(args) => rebuild::run(args, fleet).await,
+        Command::Bench(args) => bench::run(args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

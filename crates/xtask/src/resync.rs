@@ -1,17 +1,24 @@
 //! `cargo xtask resync`: asks a service to announce the present state of what it owns.
 
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::running;
 
 /// What is to be announced again; everything unless told.
+///
+/// Name the owner of what is wrong, not the service where it is wrong: when orders does not know a
+/// listing, that is `resync tickets`. All who keep a copy take what is newer than theirs, and what
+/// they lack. A copy that is wrong at the right version has to be deleted first (the documents, not
+/// the collection with its indexes); for the pages, `cargo xtask rebuild web` does that unseen.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ResyncArgs {
-    /// The service that owns it: auth, tickets, orders, payments or expiration.
+    /// The owner: auth (users), tickets, orders, payments or expiration (timers that have fired).
     service: String,
     /// What changed at or after this time: 2026-11-22T10:00:00Z
     #[arg(long, conflicts_with = "ids")]
@@ -22,20 +29,24 @@ pub(crate) struct ResyncArgs {
 }
 
 /// Asks on the service's admin port, and prints what was announced.
-pub(crate) async fn run(args: ResyncArgs) -> Result<()> {
-    let fleet = running::fleet()?;
-    let admin = fleet.pointer(&format!("/services/{}/adminUrl", args.service)).and_then(Value::as_str);
-    let admin = admin.with_context(|| format!("there is no service called {}", args.service))?;
+pub(crate) async fn run(args: ResyncArgs, file: Option<PathBuf>) -> Result<()> {
     let wanted = match (args.since, args.ids) {
         (Some(since), _) => json!({ "since": since }),
         (None, ids) if !ids.is_empty() => json!({ "ids": ids }),
         _ => json!({ "all": true }),
     };
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(600)).build()?;
-    let answer = client.post(format!("{admin}/resync")).json(&wanted).send().await?;
-    let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap_or_default());
-    ensure!(status.is_success(), "{} refused with {status}: {body}", args.service);
-    for (what, count) in body.get("announced").and_then(Value::as_object).into_iter().flatten() {
+    announce(&running::fleet(file)?, &args.service, &wanted).await
+}
+
+/// Has one service announce what is wanted.
+pub(crate) async fn announce(fleet: &Value, service: &str, wanted: &Value) -> Result<()> {
+    let answer = running::ask(fleet, service, Method::POST, "/resync", Some(wanted)).await?;
+    let announced = answer.get("announced").and_then(Value::as_object);
+    ensure!(
+        announced.is_some_and(|announced| !announced.is_empty()),
+        "{service} owns nothing that others know of; for the pages' read model: `cargo xtask rebuild web`"
+    );
+    for (what, count) in announced.into_iter().flatten() {
         println!("{count} {what} announced");
     }
     Ok(())

@@ -7,12 +7,11 @@
 //! Timers are not consumed: that an order expired is said by the order itself, and no page shows more.
 //!
 //! In reading order: [`config`], [`domain`], [`store`], [`state`], [`auth`], [`viewer`], [`assets`],
-//! [`pages`], [`events`].
+//! [`pages`], [`events`], [`rebuild`].
 //!
 //! # Why
 //! Pages join what they show when they are read: a ticket with its seller's name, an order with its
 //! payments. So it does not matter which event came first, and nothing has to be corrected later.
-//! Not yet here: filling a new read model beside the old one and swapping the two.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")
@@ -24,6 +23,7 @@ pub mod config;
 pub mod domain;
 pub mod events;
 pub mod pages;
+pub mod rebuild;
 pub mod state;
 pub mod store;
 pub mod viewer;
@@ -38,10 +38,14 @@ pub const NAME: &str = "web";
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::State::new(config, context)?;
     let (routes, openapi) = pages::table(&state);
+    let model = state.model.clone();
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .pages(pages::error::page)
-        .indexes("replica_ticket", store::ticket_indexes())
-        .indexes("replica_order", store::order_indexes())
-        .indexes("replica_payment", store::payment_indexes())
+        .prepare(move || {
+            let model = model.clone();
+            async move { model.build_indexes().await }
+        })
+        .admin(rebuild::routes(state.model.clone()))
+        .task("read model", rebuild::run(state.model.clone(), context.tasks.clone()))
         .subscribe(events::table(&state)))
 }

@@ -4,28 +4,18 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use common::clock::SharedClock;
-use common::events::order::OrderState;
-use common::events::payment::PaymentState;
-use common::events::ticket::TicketState;
-use common::events::user::UserState;
 use common::identity::Verifier;
 use platform::context::Context;
-use platform::store::replica::Replica;
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::store::model::ReadModel;
 
 /// What pages and handlers share.
 #[derive(Clone, FromRef)]
 pub struct State {
-    /// What auth told of its users.
-    pub users: Replica<UserState>,
-    /// What tickets told of its listings.
-    pub tickets: Replica<TicketState>,
-    /// What orders told of its orders.
-    pub orders: Replica<OrderState>,
-    /// What payments told of its payments.
-    pub payments: Replica<PaymentState>,
+    /// What the others told of what they own.
+    pub model: ReadModel,
     /// Who asks.
     pub verifier: Verifier,
     /// Refreshes sessions.
@@ -40,10 +30,7 @@ impl State {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         Ok(Self {
-            users: context.replica(),
-            tickets: context.replica(),
-            orders: context.replica(),
-            payments: context.replica(),
+            model: ReadModel::new(context),
             verifier: context.verifier(&config.keys)?,
             auth: Auth::new(config.auth_url)?,
             clock: Arc::clone(&context.clock),

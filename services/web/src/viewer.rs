@@ -10,6 +10,7 @@ use common::identity::{Verifier, cookie};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use platform::http::address::ClientAddress;
+use platform::store::error::StoreError;
 
 use crate::auth::Refreshed;
 use crate::state::State;
@@ -39,13 +40,18 @@ pub async fn resolve(
     let (user, cookies) = identify(&state, request.headers(), address).await;
     let viewer = match user {
         None => Viewer::Guest,
-        Some(id) => match state.users.get(id).await {
-            Ok(known) => Viewer::User { id, name: known.map(|user| user.state.display_name) },
+        Some(id) => match name(&state, id).await {
+            Ok(name) => Viewer::User { id, name },
             Err(error) => return with_cookies(common::error::Error::from(error).into_response(), cookies),
         },
     };
     request.extensions_mut().insert(viewer);
     with_cookies(next.run(request).await, cookies)
+}
+
+async fn name(state: &State, id: UserId) -> Result<Option<String>, StoreError> {
+    let known = state.model.live().await?.users.get(id).await?;
+    Ok(known.map(|user| user.state.display_name))
 }
 
 /// The user, and the cookies that the browser is to keep from now on.

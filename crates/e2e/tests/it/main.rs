@@ -7,9 +7,15 @@
     reason = "tests may panic, and spawn what they like"
 )]
 
+mod away;
 mod configuration;
 mod contention;
+mod dead_letters;
 mod drain;
+mod faults;
 mod gateway;
+mod growth;
 mod journey;
+mod operator;
+mod resync;
 mod tour;

@@ -1,6 +1,7 @@
 //! The relay: woken by each write, publishes its event, then takes it out of the document's outbox.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -10,7 +11,7 @@ use futures::stream::FuturesUnordered;
 use mongodb::Database;
 use mongodb::bson::doc;
 use mongodb::options::{Acknowledgment, WriteConcern};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::OutboxEvent;
@@ -23,10 +24,16 @@ const BATCH: usize = 128;
 /// How many batches may wait for their acks at once.
 const BATCHES: usize = 4;
 
+/// How many events of writes by the hundred are on their way at most. Far fewer than the queue holds,
+/// so that nobody else's event is left to the sweeper; and few enough to be out before it looks.
+const IN_BULK: usize = 512;
+
 /// An event with the document whose outbox holds it; announcements have none.
 pub(crate) struct Work {
     origin: Option<Origin>,
     event: OutboxEvent,
+    /// Given back when the event is out, or left to the sweeper.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 struct Origin {
@@ -36,32 +43,51 @@ struct Origin {
 
 /// Wakes the relay.
 #[derive(Clone)]
-pub struct Relay(mpsc::Sender<Work>);
+pub struct Relay {
+    queue: mpsc::Sender<Work>,
+    bulk: Arc<Semaphore>,
+}
+
+/// Room for so many events of one write by the hundred.
+pub(crate) struct Room(Option<OwnedSemaphorePermit>);
 
 impl Relay {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Work>) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), receiver)
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        (Self { queue, bulk: Arc::new(Semaphore::new(IN_BULK)) }, receiver)
     }
 
     /// Tells of an event that was stored. A full queue is no loss: the sweeper finds it.
     pub(crate) fn wake(&self, collection: &'static str, id: String, event: OutboxEvent) {
-        self.0.try_send(Work { origin: Some(Origin { collection, id }), event }).ok();
+        self.queue.try_send(Work { origin: Some(Origin { collection, id }), event, _room: None }).ok();
+    }
+
+    /// Waits until the relay has got so far that this many more events may follow: who writes by the
+    /// hundred must not be faster than the stream.
+    pub(crate) async fn room_for(&self, events: usize) -> Room {
+        let events = u32::try_from(events.min(IN_BULK)).unwrap_or(u32::MAX);
+        Room(Arc::clone(&self.bulk).acquire_many_owned(events).await.ok())
+    }
+
+    /// Like [`Relay::wake`], taking one place of the room.
+    pub(crate) fn wake_within(&self, room: &mut Room, collection: &'static str, id: String, event: OutboxEvent) {
+        let place = room.0.as_mut().and_then(|room| room.split(1));
+        self.queue.try_send(Work { origin: Some(Origin { collection, id }), event, _room: place }).ok();
     }
 
     /// Publishes without a change. A full queue is no loss: it will be announced again.
     pub(crate) fn announce(&self, event: OutboxEvent) {
-        self.0.try_send(Work { origin: None, event }).ok();
+        self.queue.try_send(Work { origin: None, event, _room: None }).ok();
     }
 
     /// Like [`Relay::announce`], but waits for room in the queue.
     pub(crate) async fn announce_waiting(&self, event: OutboxEvent) {
-        self.0.send(Work { origin: None, event }).await.ok();
+        self.queue.send(Work { origin: None, event, _room: None }).await.ok();
     }
 
     /// Whether there is room for another batch.
     pub(crate) fn has_room(&self) -> bool {
-        self.0.capacity() > BATCH
+        self.queue.capacity() > BATCH
     }
 }
 
@@ -165,8 +191,16 @@ async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) -> 
 /// Events read from outboxes, put in the queue as if their writes had just happened.
 pub(crate) async fn requeue(relay: &Relay, collection: &'static str, id: &str, events: Vec<OutboxEvent>) {
     for event in events {
-        let work = Work { origin: Some(Origin { collection, id: id.to_owned() }), event };
+        let work = Work { origin: Some(Origin { collection, id: id.to_owned() }), event, _room: None };
         // Closed only when the service ends; the events stay in the outbox.
-        relay.0.send(work).await.ok();
+        relay.queue.send(work).await.ok();
     }
+}
+
+/// What is queued, for who publishes by hand: announcements, and whether there is anything else, which
+/// waits in its outbox too.
+pub(crate) fn take_queued(queue: &mut mpsc::Receiver<Work>) -> (Vec<OutboxEvent>, bool) {
+    let queued = std::iter::from_fn(|| queue.try_recv().ok());
+    let (written, announced): (Vec<_>, Vec<_>) = queued.partition(|work| work.origin.is_some());
+    (announced.into_iter().map(|work| work.event).collect(), !written.is_empty())
 }

@@ -1,11 +1,13 @@
 //! How the store fails, and what that means for a request.
 
+use std::sync::Arc;
+
 use common::error::Error;
 
 use crate::mongo;
 
 /// Why a write or read was not done.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Somebody changed the aggregate since it was read.
     #[error("the aggregate has changed since it was read")]
@@ -18,12 +20,13 @@ pub enum StoreError {
     Database(#[source] mongodb::error::Error),
     /// A stored document does not have the expected shape, or a value cannot be stored.
     #[error("a document could not be encoded or decoded")]
-    Encoding(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Encoding(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl StoreError {
-    pub(crate) fn encoding(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Encoding(Box::new(error))
+    /// The value or the document that the error speaks of can't be encoded or decoded.
+    pub fn encoding(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Encoding(Arc::new(error))
     }
 
     /// Whether this unique index refused the write.

@@ -5,7 +5,10 @@
 //! if its change does. `{_id, version, state, outbox, announce, idempotency}`; the state is nested,
 //! so a field that a new state lacks is gone, and the platform's fields can't collide with it.
 
+pub mod bulk;
 pub mod error;
+pub mod group;
+pub(crate) mod grouped;
 pub mod idempotency;
 pub mod page;
 pub mod replica;
@@ -26,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::outbox::relay::Relay;
 use crate::store::error::StoreError;
+use crate::store::grouped::{From, Grouped, Update};
 use crate::store::idempotency::{Claimed, Remembered};
 use crate::store::page::{Page, PageRequest};
 use crate::telemetry;
@@ -93,7 +97,7 @@ pub(crate) struct Announce {
 
 /// The collection of one kind of aggregate.
 pub struct Store<A> {
-    collection: Collection<Document>,
+    documents: Grouped,
     relay: Relay,
     clock: SharedClock,
     announce_after: Duration,
@@ -103,7 +107,7 @@ pub struct Store<A> {
 impl<A> Clone for Store<A> {
     fn clone(&self) -> Self {
         Self {
-            collection: self.collection.clone(),
+            documents: self.documents.clone(),
             relay: self.relay.clone(),
             clock: self.clock.clone(),
             announce_after: self.announce_after,
@@ -117,13 +121,8 @@ pub const IDEMPOTENCY_INDEX: &str = "idempotency_v1";
 
 impl<A: Aggregate> Store<A> {
     /// The store over this collection; [`crate::context::Context::store`] makes it.
-    pub(crate) fn new(
-        collection: Collection<Document>,
-        relay: Relay,
-        clock: SharedClock,
-        announce_after: Duration,
-    ) -> Self {
-        Self { collection, relay, clock, announce_after, kind: PhantomData }
+    pub(crate) fn new(documents: Grouped, relay: Relay, clock: SharedClock, announce_after: Duration) -> Self {
+        Self { documents, relay, clock, announce_after, kind: PhantomData }
     }
 
     /// The indexes that the platform itself needs.
@@ -147,7 +146,7 @@ impl<A: Aggregate> Store<A> {
 
     /// The bare collection, for the outbox's workers.
     pub(crate) fn collection(&self) -> &Collection<Document> {
-        &self.collection
+        &self.documents.collection
     }
 
     pub(crate) fn relay(&self) -> &Relay {
@@ -184,7 +183,7 @@ impl<A: Aggregate> Store<A> {
         if let Some(claimed) = claimed {
             document.insert("idempotency", bson(&claimed)?);
         }
-        self.collection.insert_one(document).await?;
+        self.documents.insert(document).await?;
         self.relay.wake(A::COLLECTION, id, event);
         Ok(Versioned { version: 0, state })
     }
@@ -196,7 +195,7 @@ impl<A: Aggregate> Store<A> {
         if let Some(announce) = self.first_announcement(&state)? {
             document.insert("announce", announce);
         }
-        self.collection.insert_one(document).await?;
+        self.documents.insert(document).await?;
         Ok(Versioned { version: 0, state })
     }
 
@@ -221,7 +220,8 @@ impl<A: Aggregate> Store<A> {
     ) -> Result<Versioned<A>, StoreError> {
         let answer = serde_json::to_string(answer).map_err(StoreError::encoding)?;
         // Only where a key was given: a path below an absent document would create it.
-        let keyed = self.collection.count_documents(doc! { "_id": next.id(), "idempotency.key": { "$exists": true } });
+        let keyed =
+            self.collection().count_documents(doc! { "_id": next.id(), "idempotency.key": { "$exists": true } });
         let extra = if keyed.await? > 0 {
             doc! { "idempotency.answer": answer }
         } else {
@@ -255,34 +255,45 @@ impl<A: Aggregate> Store<A> {
         current: &Versioned<A>,
         next: A,
         change: Option<ChangeOf<A>>,
-        mut set: Document,
-        mut unset: Document,
+        set: Document,
+        unset: Document,
     ) -> Result<Versioned<A>, StoreError> {
-        let id = next.id();
         let version = current.version + 1;
         let event = change.map(|change| self.event(&next, change, version));
-        set.insert("version", as_i64(version));
-        set.insert("state", bson(&next)?);
-        match self.first_announcement(&next)? {
-            Some(announce) => set.insert("announce", announce),
-            None => unset.insert("announce", ""),
-        };
-        let mut update = doc! { "$set": set };
-        if let Some(event) = &event {
-            update.insert("$push", doc! { "outbox": bson(event)? });
-        }
-        if !unset.is_empty() {
-            update.insert("$unset", unset);
-        }
-        let filter = doc! { "_id": &id, "version": as_i64(current.version) };
-        let result = self.collection.update_one(filter, update).await?;
-        if result.matched_count == 0 {
+        let update = self.update(version, &next, event.as_ref(), set, unset)?;
+        if !self.documents.update(update).await? {
             return Err(StoreError::Stale);
         }
         if let Some(event) = event {
-            self.relay.wake(A::COLLECTION, id, event);
+            self.relay.wake(A::COLLECTION, next.id(), event);
         }
         Ok(Versioned { version, state: next })
+    }
+
+    /// For the aggregate to become this at `version`.
+    fn update(
+        &self,
+        version: u64,
+        next: &A,
+        event: Option<&OutboxEvent>,
+        mut set: Document,
+        mut unset: Document,
+    ) -> Result<Update, StoreError> {
+        set.insert("version", as_i64(version));
+        set.insert("state", bson(next)?);
+        match self.first_announcement(next)? {
+            Some(announce) => set.insert("announce", announce),
+            None => unset.insert("announce", ""),
+        };
+        let mut change = doc! { "$set": set };
+        if let Some(event) = event {
+            change.insert("$push", doc! { "outbox": bson(event)? });
+        }
+        if !unset.is_empty() {
+            change.insert("$unset", unset);
+        }
+        let from = From::Previous { event: event.map(|event| event.id.clone()) };
+        Ok(Update { id: next.id(), version, change, from })
     }
 
     /// When a state that has just been written will be announced again, if it ever is.
@@ -311,7 +322,18 @@ impl<A: Aggregate> Store<A> {
 
     /// The aggregate with this id.
     pub async fn get(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
-        self.find_one(doc! { "_id": id.to_string() }).await
+        Ok(self.find_by("_id", id, Document::new()).await?.into_iter().next())
+    }
+
+    /// The aggregates with this text in a field, by id, of those that match `also`; fields of the
+    /// aggregate are under `state.`. Cheaper than [`Store::find`] when many ask at once.
+    pub async fn find_by(
+        &self,
+        field: &'static str,
+        value: impl ToString,
+        also: Document,
+    ) -> Result<Vec<Versioned<A>>, StoreError> {
+        self.documents.find(field, value.to_string(), also).await
     }
 
     /// One aggregate that matches; fields of the aggregate are under `state.`.
@@ -321,14 +343,14 @@ impl<A: Aggregate> Store<A> {
 
     /// The aggregates that match, at most `limit`, in no order; fields are under `state.`.
     pub async fn find(&self, filter: Document, limit: i64) -> Result<Vec<Versioned<A>>, StoreError> {
-        Ok(self
-            .typed()
-            .find(filter)
-            .projection(doc! { "version": 1, "state": 1 })
-            .limit(limit)
-            .await?
-            .try_collect()
-            .await?)
+        self.find_behind(filter, 0, limit).await
+    }
+
+    /// Like [`Store::find`], leaving out the first `skip` of them.
+    pub async fn find_behind(&self, filter: Document, skip: u64, limit: i64) -> Result<Vec<Versioned<A>>, StoreError> {
+        let typed = self.typed();
+        let found = typed.find(filter).projection(doc! { "version": 1, "state": 1 }).skip(skip).limit(limit);
+        Ok(found.await?.try_collect().await?)
     }
 
     /// One page of those that match, newest first by id.
@@ -343,7 +365,7 @@ impl<A: Aggregate> Store<A> {
     /// What was answered to the request that this key was first used with.
     pub async fn remembered(&self, user: &str, key: &str) -> Result<Option<Remembered>, StoreError> {
         let filter = doc! { "idempotency.user": user, "idempotency.key": key };
-        let found = self.collection.find_one(filter).projection(doc! { "idempotency": 1 }).await?;
+        let found = self.collection().find_one(filter).projection(doc! { "idempotency": 1 }).await?;
         let Some(document) = found else { return Ok(None) };
         let id = document.get_str("_id").unwrap_or_default().to_owned();
         let claimed = document.get("idempotency").cloned().unwrap_or(Bson::Null);
@@ -352,7 +374,7 @@ impl<A: Aggregate> Store<A> {
     }
 
     fn typed(&self) -> Collection<Versioned<A>> {
-        self.collection.clone_with_type()
+        self.collection().clone_with_type()
     }
 }
 

@@ -9,17 +9,18 @@ use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 
 use super::error::StoreError;
+use super::grouped::{From, Grouped, Update};
 use super::{Versioned, as_i64, bson};
 
 /// A consumer's copy of another service's entities. It has one write of its own.
 pub struct Replica<S> {
-    collection: Collection<Document>,
+    documents: Grouped,
     kind: PhantomData<fn() -> S>,
 }
 
 impl<S> Clone for Replica<S> {
     fn clone(&self) -> Self {
-        Self { collection: self.collection.clone(), kind: PhantomData }
+        Self { documents: self.documents.clone(), kind: PhantomData }
     }
 }
 
@@ -34,29 +35,27 @@ pub enum Applied {
 
 impl<S: State> Replica<S> {
     /// The replica in this collection; [`crate::context::Context::replica`] makes it.
-    pub(crate) fn new(collection: Collection<Document>) -> Self {
-        Self { collection, kind: PhantomData }
+    pub(crate) fn new(documents: Grouped) -> Self {
+        Self { documents, kind: PhantomData }
     }
 
     /// Takes the event's state if it is newer than what is known.
     pub async fn put_if_newer(&self, event: &Envelope<S>) -> Result<Applied, StoreError> {
-        let version = as_i64(event.entityversion);
-        let filter = doc! { "_id": &event.subject, "version": { "$lt": version } };
-        let update = doc! { "$set": { "version": version, "state": bson(&event.data)? } };
-        let upsert = self.collection.update_one(filter.clone(), update.clone()).upsert(true).await;
-        let matched = match upsert.map_err(StoreError::from) {
-            Ok(result) => result.matched_count > 0 || result.upserted_id.is_some(),
-            // Known at this version or a newer one; or another version was inserted at this very
-            // moment, which is why the update is tried once more.
-            Err(StoreError::Duplicate(_)) => self.collection.update_one(filter, update).await?.matched_count > 0,
-            Err(error) => return Err(error),
-        };
+        let (id, version) = (event.subject.clone(), event.entityversion);
+        let change = doc! { "$set": { "version": as_i64(version), "state": bson(&event.data)? } };
+        let matched = self.documents.update(Update { id, version, change, from: From::AnyOlder }).await?;
         Ok(if matched { Applied::Applied } else { Applied::Stale })
     }
 
     /// What is known of the entity with this id.
     pub async fn get(&self, id: impl ToString) -> Result<Option<Versioned<S>>, StoreError> {
-        Ok(self.typed().find_one(doc! { "_id": id.to_string() }).await?)
+        Ok(self.find_by("_id", id).await?.into_iter().next())
+    }
+
+    /// What is known of the entities with this text in a field, ordered by id; fields are under
+    /// `state.`. Cheaper than [`Replica::find`] when many ask at once.
+    pub async fn find_by(&self, field: &'static str, value: impl ToString) -> Result<Vec<Versioned<S>>, StoreError> {
+        self.documents.find(field, value.to_string(), Document::new()).await
     }
 
     /// What is known of the entities that match, ordered by id; fields are under `state.`.
@@ -75,6 +74,6 @@ impl<S: State> Replica<S> {
     }
 
     fn typed(&self) -> Collection<Versioned<S>> {
-        self.collection.clone_with_type()
+        self.documents.collection.clone_with_type()
     }
 }

@@ -17,11 +17,19 @@ use crate::lifecycle::{self, Tasks};
 use crate::telemetry;
 
 /// How many messages of one subscription are handled at once.
-const CONCURRENCY: usize = 16;
-/// How long one request for messages stands.
-const STANDS: Duration = Duration::from_secs(5);
-/// How long a message may be worked on before it is delivered again.
-const ACK_WAIT: Duration = Duration::from_secs(30);
+const CONCURRENCY: usize = 64;
+/// How long one request for messages stands. It can't be taken back.
+const STANDS: Duration = Duration::from_secs(2);
+/// For how long a service that is to end listens for what may be on its way to its last request.
+const LISTENS: Duration = Duration::from_millis(100);
+/// How soon a message comes again when nothing is heard of the instance that has it.
+const ACK_WAIT: Duration = Duration::from_secs(6);
+/// How often an instance says that it is still at it.
+const AT_IT: Duration = Duration::from_secs(2);
+/// How long a handler may take; one that hangs must not keep its place from the messages behind it.
+const HANDLING: Duration = Duration::from_secs(25);
+/// How often a message is delivered to a handler that panics.
+const PANICS: u32 = 6;
 
 /// One subscription's consumer, shared by all instances of the service.
 pub(crate) struct Consumer {
@@ -66,36 +74,42 @@ impl Consumer {
         let consumer: PullConsumer = stream.get_or_create_consumer(&name, config).await?;
         *attempt = 0;
         let mut in_hand = FuturesUnordered::new();
-        let fetched = loop {
+        let mut fetched = Ok(());
+        while fetched.is_ok() && !tasks.stop().is_cancelled() {
             let free = CONCURRENCY.saturating_sub(in_hand.len());
-            // Never more than can be begun: what is fetched and waits would be kept from the other
-            // instances until the ack wait is over, should this one end.
+            // Never more than can be begun: what is fetched and waits would be kept from the other instances.
             let mut batch = match consumer.batch().max_messages(free).expires(STANDS).messages().await {
                 Ok(batch) => batch,
-                Err(error) => break Err(error.into()),
+                Err(error) => {
+                    fetched = Err(error.into());
+                    break;
+                }
             };
             // After a reconnect the server may know nothing of the request any more.
             let forgotten = tokio::time::sleep(STANDS + Duration::from_secs(1));
             tokio::pin!(forgotten);
-            let end = loop {
+            // A message on its way to a request that nobody listens for any more comes to nobody else before
+            // the ack wait is over. So while messages come, a request is heard to its end.
+            let mut ending = tasks.stop().is_cancelled();
+            loop {
                 tokio::select! {
                     biased;
-                    () = tasks.stop().cancelled() => break Some(Ok(())),
+                    () = tasks.stop().cancelled(), if !ending => ending = true,
                     Some(()) = in_hand.next(), if !in_hand.is_empty() => {}
                     message = batch.next() => match message {
                         Some(Ok(message)) => in_hand.push(self.take(message)),
-                        Some(Err(error)) => break Some(Err(error)),
-                        None => break None,
+                        Some(Err(error)) => {
+                            fetched = Err(error);
+                            break;
+                        }
+                        None => break,
                     },
-                    () = &mut forgotten => break None,
+                    () = &mut forgotten => break,
+                    () = tokio::time::sleep(LISTENS), if ending => break,
                 }
-            };
-            if let Some(end) = end {
-                hand_back(batch).await;
-                break end;
             }
             while in_hand.len() >= CONCURRENCY && in_hand.next().await.is_some() {}
-        };
+        }
         while in_hand.next().await.is_some() {}
         fetched
     }
@@ -109,12 +123,28 @@ impl Consumer {
             telemetry::continue_trace(&span, parent.as_str());
         }
         async {
-            let handled = AssertUnwindSafe(self.subscription.handle(&message.payload)).catch_unwind().await;
-            let outcome = handled.unwrap_or_else(|_| Err(Error::internal_message("the handler panicked").into()));
+            let handled = AssertUnwindSafe(self.subscription.handle(&message.payload)).catch_unwind();
+            let handled = tokio::time::timeout(HANDLING, handled);
+            tokio::pin!(handled);
+            let handled = loop {
+                tokio::select! {
+                    handled = &mut handled => break handled,
+                    () = tokio::time::sleep(AT_IT) => {
+                        // One that is lost means a repeat, which is harmless.
+                        message.ack_with(AckKind::Progress).await.ok();
+                    }
+                }
+            };
+            let outcome = match handled {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(panicked(delivered)),
+                Err(_) => Err(Error::internal_message("the handler took too long").into()),
+            };
             let (name, answered) = match outcome {
                 Ok(applied) => {
                     let name = if applied == Applied::Applied { "applied" } else { "stale" };
-                    (name, message.double_ack().await)
+                    // Not waited for: one that is lost means a repeat, which is harmless.
+                    (name, message.ack().await)
                 }
                 Err(Failure::Retry { after, cause }) => {
                     let pause = after.unwrap_or_else(|| lifecycle::backoff(delivered));
@@ -146,11 +176,12 @@ impl Consumer {
     }
 }
 
-/// Gives to another instance, at once, what came in the very moment in which this one stopped.
-async fn hand_back(mut batch: pull::Batch) {
-    while let Some(Some(Ok(message))) = batch.next().now_or_never() {
-        if message.ack_with(AckKind::Nak(Some(Duration::from_millis(1)))).await.is_err() {
-            return;
-        }
+/// A panic may have to do with the moment; one that comes again and again has to do with the message,
+/// which then takes up a place that others wait for. The log tells where it panicked.
+fn panicked(delivered: u32) -> Failure {
+    if delivered < PANICS {
+        Error::internal_message("the handler panicked").into()
+    } else {
+        Failure::Reject("the handler panicked".to_owned())
     }
 }

@@ -54,6 +54,54 @@ async fn of_many_saves_of_one_version_one_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_saves_at_once_each_maker_is_told_of_its_own() {
+    let app = app().await;
+    let other = app.another(crate::demo::build).await;
+    let (store, elsewhere) = (app.context.store::<Counter>(), other.context.store::<Counter>());
+    let names: Vec<_> = (0..60).map(|n| format!("counter {n}")).collect();
+    let made = join_all(names.iter().map(|name| insert(&app, name))).await;
+    // Somebody else is faster with every third.
+    let faster = made.iter().step_by(3).map(|made| elsewhere.save(made, made.up(), UserChange::Updated));
+    assert!(join_all(faster).await.iter().all(Result::is_ok));
+    let saves = join_all(made.iter().map(|made| store.save(made, made.up(), UserChange::Updated))).await;
+    for (n, save) in saves.iter().enumerate() {
+        let expected = n % 3 != 0;
+        assert!(if expected { save.is_ok() } else { matches!(save, Err(StoreError::Stale)) }, "{n}: {save:?}");
+    }
+    let kept = join_all(made.iter().map(|made| store.get(made.id))).await;
+    for (made, kept) in made.iter().zip(kept) {
+        let kept = kept.unwrap().unwrap();
+        assert_eq!((kept.id, kept.version, kept.count), (made.id, 1, 1));
+    }
+    app.settle().await;
+    assert_eq!(app.events("demo").await.len(), 120, "each counter's creation and its one change");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_is_refused_stops_no_other() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    let taken = insert(&app, "taken").await;
+    let counters: Vec<_> = (0..30)
+        .map(|n| Counter::new(&if n == 7 { "taken".to_owned() } else { format!("counter {n}") }, app.clock.now()))
+        .collect();
+    let inserts = counters.iter().map(|counter| store.insert(counter.clone(), UserChange::Registered));
+    let made = join_all(inserts).await;
+    let refused: Vec<_> = made.iter().filter_map(|made| made.as_ref().err()).collect();
+    assert!(matches!(refused.as_slice(), [refused] if refused.is_duplicate_of("name_v1")), "{refused:?}");
+    let made: Vec<_> = made.into_iter().filter_map(Result::ok).collect();
+    let saves = made.iter().enumerate().map(|(n, made)| {
+        let next = if n == 7 { Counter { name: taken.name.clone(), ..made.state.clone() } } else { made.up() };
+        store.save(made, next, UserChange::Updated)
+    });
+    let saves = join_all(saves).await;
+    let refused: Vec<_> = saves.iter().filter_map(|save| save.as_ref().err()).collect();
+    assert!(matches!(refused.as_slice(), [refused] if refused.is_duplicate_of("name_v1")), "{refused:?}");
+    app.settle().await;
+    assert_eq!(app.events("demo").await.len(), 1 + 29 + 28);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn saving_what_is_not_there_is_stale() {
     let app = app().await;
     let store = app.context.store::<Counter>();

@@ -18,7 +18,8 @@ pub struct Request {
 }
 
 impl Request {
-    pub(super) fn new(router: Router, method: &str, path: &str) -> Self {
+    /// A request to these routes.
+    pub fn new(router: Router, method: &str, path: &str) -> Self {
         Self { router, builder: http::Request::builder().method(method).uri(path), body: Body::empty() }
     }
 

@@ -1,7 +1,9 @@
 //! One running program of ours: an instance of a service, or fakestripe.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -18,28 +20,45 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 /// Beyond the 25 s that a service gives itself to drain.
 const STOP_GRACE: Duration = Duration::from_secs(30);
 
-/// Can be killed, stopped and started again; its ports stay the same.
+/// The two ports of a service, the same for all of its instances: the second instance listens on
+/// 127.0.0.2 and so on, as pods have addresses of their own and one port.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    public: Arc<Port>,
+    admin: Arc<Port>,
+}
+
+impl Ports {
+    /// Two free ones.
+    pub(super) fn free() -> Result<Self> {
+        Ok(Self { public: Arc::new(Port::free()?), admin: Arc::new(Port::free()?) })
+    }
+}
+
+/// Can be killed, stopped and started again; its addresses stay the same.
 #[derive(Debug)]
 pub struct Instance {
     name: String,
-    port: Port,
-    admin: Option<Port>,
+    host: Ipv4Addr,
+    port: Arc<Port>,
+    admin: Option<Arc<Port>>,
     slot: Slot,
 }
 
 impl Instance {
     pub(super) fn service(
-        (service, index): (&str, usize),
+        (service, index, ports): (&str, u8, &Ports),
         program: &Path,
         logs: &Path,
         mut env: BTreeMap<String, String>,
     ) -> Result<Self> {
-        let (port, admin) = (Port::free()?, Port::free()?);
-        env.insert("BIND".to_owned(), format!("127.0.0.1:{}", port.number()));
-        env.insert("ADMIN_BIND".to_owned(), format!("127.0.0.1:{}", admin.number()));
+        let host = Ipv4Addr::new(127, 0, 0, index.saturating_add(1));
+        let (port, admin) = (Arc::clone(&ports.public), Arc::clone(&ports.admin));
+        env.insert("BIND".to_owned(), format!("{host}:{}", port.number()));
+        env.insert("ADMIN_BIND".to_owned(), format!("{host}:{}", admin.number()));
         let name = if index == 0 { service.to_owned() } else { format!("{service}-{}", index + 1) };
         let slot = Slot::spawn(&spec(&name, program, logs, env)?)?;
-        Ok(Self { name, port, admin: Some(admin), slot })
+        Ok(Self { name, host, port, admin: Some(admin), slot })
     }
 
     pub(super) fn fakestripe(
@@ -51,7 +70,7 @@ impl Instance {
         env.insert("FAKESTRIPE_BIND".to_owned(), format!("127.0.0.1:{}", port.number()));
         let name = "fakestripe".to_owned();
         let slot = Slot::spawn(&spec(&name, program, logs, env)?)?;
-        Ok(Self { name, port, admin: None, slot })
+        Ok(Self { name, host: Ipv4Addr::LOCALHOST, port: Arc::new(port), admin: None, slot })
     }
 
     /// `orders`, and `orders-2` for a second one.
@@ -66,12 +85,17 @@ impl Instance {
 
     /// `http://127.0.0.1:port` of the admin server; fakestripe has none of its own.
     pub fn admin_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.admin.as_ref().unwrap_or(&self.port).number())
+        format!("http://{}:{}", self.host, self.admin.as_ref().unwrap_or(&self.port).number())
     }
 
-    /// `127.0.0.1:port`.
+    /// `127.0.0.1:port`; 127.0.0.2 for the second instance.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port.number())
+        format!("{}:{}", self.host, self.port.number())
+    }
+
+    /// The port of the admin server, which all instances of a service share.
+    pub(super) fn admin_port(&self) -> Option<u16> {
+        self.admin.as_ref().map(|port| port.number())
     }
 
     /// Of the process that runs now; another after a restart.
@@ -96,7 +120,12 @@ impl Instance {
 
     /// Starts it (killing what still runs) and waits until it is ready.
     pub async fn start_again(&self) -> Result<()> {
-        self.slot.start_again()?;
+        self.start_again_with(&[]).await
+    }
+
+    /// Like [`Instance::start_again`], with these variables from now on.
+    pub async fn start_again_with(&self, env: &[(&str, &str)]) -> Result<()> {
+        self.slot.start_again_with(env)?;
         self.ready().await
     }
 
@@ -111,8 +140,9 @@ impl Instance {
             Some(admin) => (admin.number(), "/readyz"),
             None => (self.port.number(), "/healthz"),
         };
+        let address = SocketAddrV4::new(self.host, port);
         let deadline = Instant::now() + START_DEADLINE;
-        while !get(port, path).await.is_ok_and(|status| status == 200) {
+        while !get(address, path).await.is_ok_and(|status| status == 200) {
             if let Some(death) = self.death() {
                 return Err(death);
             }
@@ -140,11 +170,11 @@ fn spec(name: &str, program: &Path, logs: &Path, env: BTreeMap<String, String>) 
     Ok(Spec { name: name.to_owned(), program: program.to_path_buf(), args: Vec::new(), env, log })
 }
 
-/// The status of a GET on 127.0.0.1.
-async fn get(port: u16, path: &str) -> Result<u16> {
+/// The status of a GET.
+async fn get(address: SocketAddrV4, path: &str) -> Result<u16> {
     let exchange = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut head = [0; 12];
         stream.read_exact(&mut head).await?;

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpStream;
 
-use self::instance::Instance;
+use self::instance::{Instance, Ports};
 use self::keys::Keys;
 use self::options::FleetOptions;
 use self::wiring::Wiring;
@@ -79,6 +79,7 @@ impl Fleet {
             servers: &servers,
             keys: &keys,
             stripe_url: fakestripe.url(),
+            several: options.instances > 1,
             extra: &options.env,
         };
         let inner = InnerPorts::reserve()?;
@@ -90,6 +91,10 @@ impl Fleet {
                 .map(|(name, all)| (name.clone(), all.iter().map(Instance::address).collect()))
                 .collect(),
             internal: inner.numbers(),
+            admin_ports: services
+                .iter()
+                .filter_map(|(name, all)| Some((name.clone(), all.first()?.admin_port()?)))
+                .collect(),
             routes: gateway::routes_file(),
             data: options.data.join("gateway"),
             log: options.logs.join("gateway.log"),
@@ -255,8 +260,9 @@ fn start_services(
     for service in SERVICES {
         let env = wiring.of(service, inner);
         let program: &Path = &options.programs.join(service);
+        let ports = Ports::free()?;
         let instances: Vec<Instance> = (0..options.instances.max(1))
-            .map(|index| Instance::service((service, index), program, &options.logs, env.clone()))
+            .map(|index| Instance::service((service, index, &ports), program, &options.logs, env.clone()))
             .collect::<Result<_>>()?;
         services.insert(service.to_owned(), instances);
     }

@@ -9,7 +9,7 @@ pub struct FleetOptions {
     /// The gateway's port; a free one unless given.
     pub port: Option<u16>,
     /// How many of each service.
-    pub instances: usize,
+    pub instances: u8,
     /// Where the services' programs are.
     pub programs: PathBuf,
     /// Data of the servers, keys.

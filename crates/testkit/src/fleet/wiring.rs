@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use super::keys::Keys;
 use crate::servers::Servers;
 
+/// Time for the gateway to ask three times whether an instance is ready.
+const DRAIN_DELAY: &str = "1500ms";
+
 pub(super) struct Wiring<'a> {
     pub(super) public_url: String,
     pub(super) servers: &'a Servers,
     pub(super) keys: &'a Keys,
     pub(super) stripe_url: String,
+    /// Whether another instance can take over while one ends.
+    pub(super) several: bool,
     /// From the options: below the wiring.
     pub(super) extra: &'a BTreeMap<String, String>,
 }
@@ -23,6 +28,9 @@ impl Wiring<'_> {
         }
         if !env.contains_key("LOG_FORMAT") && std::env::var_os("LOG_FORMAT").is_none() {
             env.insert("LOG_FORMAT".to_owned(), "json".to_owned());
+        }
+        if self.several && !env.contains_key("DRAIN_DELAY") {
+            env.insert("DRAIN_DELAY".to_owned(), DRAIN_DELAY.to_owned());
         }
         let mut set = |name: &str, value: &str| env.insert(name.to_owned(), value.to_owned());
         set("PUBLIC_URL", &self.public_url);

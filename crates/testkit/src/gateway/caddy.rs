@@ -3,37 +3,37 @@
 //! Caddy sets X-Forwarded-For from the peer that it sees and drops what the client claimed, since
 //! no proxy is trusted; Host and WebSocket upgrades pass unchanged by themselves.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
+use super::GatewayOptions;
 use super::route::{PathMatch, Rule};
 
 /// How long a request waits for an instance that takes connections.
 const TRY_FOR: &str = "5s";
 
+/// How often each instance is asked whether it is ready.
+const READY_CHECK: &str = "500ms";
+
 /// The whole configuration.
-pub(super) fn config(
-    listen: &[String],
-    rules: &[Rule],
-    upstreams: &BTreeMap<String, Vec<String>>,
-    internal: &BTreeMap<String, u16>,
-) -> Value {
-    let instances = |service: &str| upstreams.get(service).map(Vec::as_slice).unwrap_or_default();
+pub(super) fn config(listen: &[String], rules: &[Rule], options: &GatewayOptions) -> Value {
+    let proxy = |service: &str| {
+        let instances = options.upstreams.get(service).map(Vec::as_slice).unwrap_or_default();
+        proxy(instances, options.admin_ports.get(service).copied())
+    };
     let routes: Vec<Value> = rules
         .iter()
         .map(|rule| {
             json!({
                 "match": [{ "path_regexp": { "pattern": pattern(&rule.path) } }],
-                "handle": [proxy(instances(&rule.service))],
+                "handle": [proxy(&rule.service)],
                 "terminal": true,
             })
         })
         .collect();
     let mut servers = Map::new();
     servers.insert("gateway".to_owned(), server(listen, &routes));
-    for (service, port) in internal {
-        let mut server = server(&[format!("127.0.0.1:{port}")], &[json!({ "handle": [proxy(instances(service))] })]);
+    for (service, port) in &options.internal {
+        let mut server = server(&[format!("127.0.0.1:{port}")], &[json!({ "handle": [proxy(service)] })]);
         // The caller is one of us and says truly whom it speaks for.
         if let Some(fields) = server.as_object_mut() {
             fields.insert("trusted_proxies".to_owned(), json!({ "source": "static", "ranges": ["127.0.0.1/32"] }));
@@ -78,9 +78,13 @@ fn quote(text: &str) -> String {
 
 /// Tries another instance (or the same one again, while it restarts) when a connection is refused;
 /// a request that has reached an instance is never sent twice unless it is a GET.
-fn proxy(instances: &[String]) -> Value {
+///
+/// Each request has a connection of its own: one that is kept may be closed by an instance that ends
+/// in the very moment in which a request is sent on it. Where there are several instances, one that
+/// says that it is not ready gets no more requests, as in a cluster.
+fn proxy(instances: &[String], admin_port: Option<u16>) -> Value {
     let upstreams: Vec<Value> = instances.iter().map(|address| json!({ "dial": address })).collect();
-    json!({
+    let mut proxy = json!({
         "handler": "reverse_proxy",
         "upstreams": upstreams,
         "load_balancing": {
@@ -88,9 +92,16 @@ fn proxy(instances: &[String]) -> Value {
             "try_duration": TRY_FOR,
             "try_interval": "50ms",
         },
-        "transport": { "protocol": "http", "dial_timeout": "1s" },
+        "transport": { "protocol": "http", "dial_timeout": "1s", "keep_alive": { "enabled": false } },
         "headers": { "request": { "delete": ["Forwarded", "X-Real-Ip"] } },
-    })
+    });
+    if let (Some(fields), Some(port)) = (proxy.as_object_mut(), admin_port)
+        && instances.len() > 1
+    {
+        let check = json!({ "uri": "/readyz", "port": port, "interval": READY_CHECK, "timeout": "3s" });
+        fields.insert("health_checks".to_owned(), json!({ "active": check }));
+    }
+    proxy
 }
 
 /// No instance could be reached: the answer that the services give when they lack something.
@@ -117,6 +128,9 @@ fn unavailable() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -129,15 +143,23 @@ mod tests {
     #[test]
     fn nothing_of_the_outside_is_trusted_or_opened() {
         let rules = [Rule { path: PathMatch::Prefix("/api".to_owned()), service: "one".to_owned() }];
-        let upstreams = BTreeMap::from([("one".to_owned(), vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()])]);
-        let internal = BTreeMap::from([("one".to_owned(), 81)]);
-        let config = config(&["127.0.0.1:80".to_owned()], &rules, &upstreams, &internal);
+        let options = GatewayOptions {
+            port: 80,
+            upstreams: BTreeMap::from([("one".to_owned(), vec!["127.0.0.1:1".to_owned(), "127.0.0.2:1".to_owned()])]),
+            internal: BTreeMap::from([("one".to_owned(), 81)]),
+            admin_ports: BTreeMap::from([("one".to_owned(), 91)]),
+            routes: PathBuf::new(),
+            data: PathBuf::new(),
+            log: PathBuf::new(),
+        };
+        let config = config(&["127.0.0.1:80".to_owned()], &rules, &options);
         assert_eq!(config.pointer("/admin/disabled"), Some(&json!(true)));
         let server = config.pointer("/apps/http/servers/gateway").unwrap();
         assert!(server.get("trusted_proxies").is_none());
         assert_eq!(server.pointer("/automatic_https/disable"), Some(&json!(true)));
         let dials = server.pointer("/routes/0/handle/0/upstreams").unwrap();
-        assert_eq!(dials, &json!([{ "dial": "127.0.0.1:1" }, { "dial": "127.0.0.1:2" }]));
+        assert_eq!(server.pointer("/routes/0/handle/0/health_checks/active/port"), Some(&json!(91)));
+        assert_eq!(dials, &json!([{ "dial": "127.0.0.1:1" }, { "dial": "127.0.0.2:1" }]));
         let internal = config.pointer("/apps/http/servers/internal-one").unwrap();
         assert_eq!(internal["listen"], json!(["127.0.0.1:81"]));
     }

@@ -24,6 +24,8 @@ pub struct GatewayOptions {
     /// Ports on 127.0.0.1 behind which all instances of one service answer, by its name: what a
     /// cluster's Service address is to a service that calls another.
     pub internal: BTreeMap<String, u16>,
+    /// The port of `/readyz` on the address of each instance, by the name of the service.
+    pub admin_ports: BTreeMap<String, u16>,
     /// The `HTTPRoute` to follow.
     pub routes: PathBuf,
     /// Its configuration is written here, and Caddy keeps its own things here.
@@ -55,7 +57,7 @@ pub fn prepare(caddy: &Path, options: &GatewayOptions) -> Result<Spec> {
     } else {
         progress("Note", "this machine has no ::1: the gateway listens on 127.0.0.1 alone");
     }
-    let config = caddy::config(&listen, &rules, &options.upstreams, &options.internal);
+    let config = caddy::config(&listen, &rules, options);
     fs::create_dir_all(&options.data)?;
     let file = options.data.join("caddy.json");
     fs::write(&file, serde_json::to_vec_pretty(&config)?)?;

@@ -69,9 +69,15 @@ impl Slot {
 
     /// Starts the same thing again, killing what still runs.
     pub(crate) fn start_again(&self) -> Result<()> {
+        self.start_again_with(&[])
+    }
+
+    /// Like [`Slot::start_again`], with these variables from now on.
+    pub(crate) fn start_again_with(&self, env: &[(&str, &str)]) -> Result<()> {
         let mut process = self.process();
         process.kill()?;
-        let spec = process.spec().clone();
+        let mut spec = process.spec().clone();
+        spec.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         *process = Process::spawn(&spec)?;
         self.halted.store(false, Ordering::SeqCst);
         Ok(())

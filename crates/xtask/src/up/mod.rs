@@ -140,7 +140,7 @@ async fn stop_all(fleet: Fleet) -> Result<()> {
 fn options(args: &UpArgs) -> FleetOptions {
     let mut options = FleetOptions::new(&home());
     options.port = Some(args.port);
-    options.instances = usize::from(args.instances);
+    options.instances = args.instances;
     options.fleet_file = Some(home().join("fleet.json"));
     let profile = if args.release { "release" } else { "debug" };
     options.programs = programs_beside_us().with_file_name(profile);

@@ -18,9 +18,15 @@ pub fn timer_indexes() -> Vec<IndexModel> {
     vec![IndexModel::builder().keys(keys).options(options).build()]
 }
 
-/// At most `limit` pending timers whose moment has come by `now`.
-pub async fn due(timers: &Store<Timer>, now: Timestamp, limit: i64) -> Result<Vec<Versioned<Timer>>, StoreError> {
-    timers.find(doc! { "state.status.name": "pending", "state.expiresAt": { "$lte": now.to_string() } }, limit).await
+/// At most `limit` pending timers whose moment has come by `now`, leaving out so many others.
+pub async fn due(
+    timers: &Store<Timer>,
+    now: Timestamp,
+    skip: u64,
+    limit: i64,
+) -> Result<Vec<Versioned<Timer>>, StoreError> {
+    let filter = doc! { "state.status.name": "pending", "state.expiresAt": { "$lte": now.to_string() } };
+    timers.find_behind(filter, skip, limit).await
 }
 
 /// What is known of the orders of these timers.

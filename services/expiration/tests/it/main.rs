@@ -3,6 +3,7 @@
 
 mod announcements;
 mod firing;
+mod growth;
 mod orders;
 mod start;
 mod support;

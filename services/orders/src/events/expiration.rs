@@ -1,5 +1,7 @@
 //! A timer has fired: an order that is not paid by now is over.
 
+use std::time::Duration;
+
 use common::error::{Error, Refusal};
 use common::events::envelope::Envelope;
 use common::events::expiration::ExpirationState;
@@ -9,6 +11,10 @@ use platform::stream::subscription::{Applied, Failure, Subscription};
 use crate::domain::order::OrderError;
 use crate::flows::reconcile_order::reconcile_order;
 use crate::state::State;
+
+/// How long an event that is early by our clock is put off at most. If ours is the wrong one, another
+/// instance should be asked soon.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) fn subscription(state: State) -> Subscription {
     Subscription::to(move |event| handle(state.clone(), event))
@@ -28,7 +34,7 @@ async fn handle(state: State, event: Envelope<ExpirationState>) -> Result<Applie
             Ok(step) => step,
             Err(OrderError::NotDue(wait)) => {
                 let cause = Error::NotYet(Refusal::new("order-not-due", "The hold has not ended by our clock."));
-                return Err(Failure::Retry { after: Some(wait), cause });
+                return Err(Failure::Retry { after: Some(wait.min(LOOK_AGAIN)), cause });
             }
             // Paid or closed before its time came.
             Err(_) => return Ok(Applied::Stale),

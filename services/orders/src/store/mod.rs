@@ -52,14 +52,12 @@ pub async fn payments_of(
     payments: &Replica<PaymentState>,
     order: OrderId,
 ) -> Result<Vec<Versioned<PaymentState>>, StoreError> {
-    payments.find(doc! { "state.orderId": order.to_string() }).await
+    payments.find_by("state.orderId", order).await
 }
 
 /// Every order of a ticket that is not final.
 pub async fn unfinished_of(orders: &Store<Order>, ticket: TicketId) -> Result<Vec<Versioned<Order>>, StoreError> {
-    let filter = doc! { "state.ticket.id": ticket.to_string(), "state.status.name": in_state(&UNFINISHED) };
-    // The unique index lets there be one; 0 is no limit.
-    orders.find(filter, 0).await
+    orders.find_by("state.ticket.id", ticket, doc! { "state.status.name": in_state(&UNFINISHED) }).await
 }
 
 /// The buyer's order with this id.

@@ -8,6 +8,7 @@ use super::authorize_payment::authorize_payment;
 use super::reconcile_payment::reconcile_payment;
 use super::record_answer::{away, record_answer};
 use crate::domain::payment::Payment;
+use crate::domain::reconcile;
 use crate::state::State;
 
 /// Believes only what the provider says now; then does what the payment's order asks for.
@@ -16,7 +17,13 @@ pub async fn look_up_payment(state: &State, payment: &Versioned<Payment>) -> Res
         (_, true) => {}
         (Some(reference), false) => {
             let intent = state.provider.look_up(reference).await.map_err(away)?;
-            record_answer(state, payment, None, intent).await?;
+            // What was cancelled may have been cancelled by ourselves, on another instance or before a
+            // crash: then it is the order that tells why, and its news was there before the call.
+            let order = state.orders.get(payment.order_id).await?;
+            let order = order.as_ref().map(|order| &order.state);
+            let (now, patience) = (state.clock.now(), state.rules.capture_patience);
+            let call = reconcile::next(&payment.state, order, now, patience);
+            record_answer(state, payment, call, intent).await?;
         }
         // Finding nothing would prove nothing, because a slow call may still land: ask again with
         // the same key.

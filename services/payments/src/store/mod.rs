@@ -46,7 +46,7 @@ pub async fn find_owned(
 
 /// Every payment of an order.
 pub async fn of_order(payments: &Store<Payment>, order: OrderId) -> Result<Vec<Versioned<Payment>>, StoreError> {
-    payments.find(doc! { "state.orderId": order.to_string() }, 0).await
+    payments.find_by("state.orderId", order, Document::new()).await
 }
 
 /// The payment of an order that bars another one.

@@ -38,7 +38,7 @@ pub async fn orders_of(
     orders: &Replica<OrderState>,
     ticket: TicketId,
 ) -> Result<Vec<Versioned<OrderState>>, StoreError> {
-    orders.find(doc! { "state.ticket.id": ticket.to_string() }).await
+    orders.find_by("state.ticket.id", ticket).await
 }
 
 /// What a list of listings is narrowed to.

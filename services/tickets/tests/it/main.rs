@@ -9,6 +9,7 @@
 
 mod contract;
 mod create;
+mod growth;
 mod healing;
 mod list;
 mod orders;

@@ -3,20 +3,25 @@
 
 use common::events::State as Entity;
 use common::events::envelope::Envelope;
-use platform::store::replica::Replica;
+use common::events::order::OrderState;
+use common::events::payment::PaymentState;
+use common::events::ticket::TicketState;
+use common::events::user::UserState;
 use platform::stream::subscription::Subscription;
 
 use crate::state::State;
+use crate::store::model::ReadModel;
 
 /// Whose events the service takes.
 pub fn table(state: &State) -> Vec<Subscription> {
-    vec![keep(&state.users), keep(&state.tickets), keep(&state.orders), keep(&state.payments)]
+    let model = &state.model;
+    vec![keep::<UserState>(model), keep::<TicketState>(model), keep::<OrderState>(model), keep::<PaymentState>(model)]
 }
 
-fn keep<S: Entity>(replica: &Replica<S>) -> Subscription {
-    let replica = replica.clone();
+fn keep<S: Entity>(model: &ReadModel) -> Subscription {
+    let model = model.clone();
     Subscription::to(move |event: Envelope<S>| {
-        let replica = replica.clone();
-        async move { Ok(replica.put_if_newer(&event).await?) }
+        let model = model.clone();
+        async move { Ok(model.put(&event).await?) }
     })
 }

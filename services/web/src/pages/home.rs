@@ -60,12 +60,13 @@ pub(super) async fn home(
     let q = query.q.trim().chars().take(200).collect::<String>();
     let words = words(&q);
     let now = state.clock.now();
+    let model = state.model.live().await?;
     let mut found = if words.is_empty() && !q.is_empty() {
         // Nothing but marks was asked for, which no listing has.
         Vec::new()
     } else {
         // One more than is shown tells whether there is a next page.
-        store::for_sale(&state.tickets, &words, now, after, 1 + i64::try_from(PAGE).unwrap_or(i64::MAX)).await?
+        store::for_sale(&model.tickets, &words, now, after, 1 + i64::try_from(PAGE).unwrap_or(i64::MAX)).await?
     };
     let more = found.len() > PAGE;
     found.truncate(PAGE);
@@ -73,7 +74,7 @@ pub(super) async fn home(
         let place = Place { starts_at: ticket.terms.starts_at, id: ticket.terms.id };
         address(&HomeQuery { q: q.clone(), after: Some(token(place)) })
     });
-    let sellers = store::names(&state.users, found.iter().map(|ticket| ticket.seller_id)).await?;
+    let sellers = store::names(&model.users, found.iter().map(|ticket| ticket.seller_id)).await?;
     let offers = found.iter().map(|ticket| Offer::new(ticket, sellers.get(&ticket.seller_id), now)).collect();
     let layout = Layout::new(
         "Tickets for sale",

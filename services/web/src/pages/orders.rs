@@ -56,8 +56,9 @@ pub(super) async fn orders(
     };
     let is_continued = query.cursor.is_some();
     let request = PageRequest::try_from(&PageQuery { limit: None, cursor: query.cursor })?;
-    let page = store::orders_of(&state.orders, id, &request).await?;
-    let payments = store::payments_of(&state.payments, &page.items).await?;
+    let model = state.model.live().await?;
+    let page = store::orders_of(&model.orders, id, &request).await?;
+    let payments = store::payments_of(&model.payments, &page.items).await?;
     let next = page.next_cursor.clone();
     let purchases = page.items.iter().map(|order| Purchase::new(order, &payments)).collect();
     layout::respond(StatusCode::OK, &OrdersPage { layout, purchases, is_continued, next })

@@ -37,7 +37,8 @@ pub(super) async fn ticket(
     // Whoever mistyped an address is told that nothing is there, not that an id has a form.
     let id: TicketId = id.parse().map_err(|_| Error::NotFound)?;
     let ticket = arrived(&state, id).await?.ok_or(Error::NotFound)?;
-    let sellers = store::names(&state.users, [ticket.seller_id]).await?;
+    let users = state.model.live().await?.users;
+    let sellers = store::names(&users, [ticket.seller_id]).await?;
     let offer = Offer::new(&ticket, sellers.get(&ticket.seller_id), state.clock.now());
     let about = format!("{}, {}: {} all-in.", offer.place, offer.starts_at.text, offer.price);
     let layout = Layout::new(&offer.title, about, &viewer);
@@ -62,7 +63,7 @@ async fn arrived(state: &State, id: TicketId) -> Result<Option<TicketState>, Err
     let is_fresh = listed.is_some_and(|listed| state.clock.now().since(listed) < FRESH);
     let began = tokio::time::Instant::now();
     loop {
-        let found = state.tickets.get(id).await?.map(|ticket| ticket.state);
+        let found = state.model.live().await?.tickets.get(id).await?.map(|ticket| ticket.state);
         if found.is_some() || !is_fresh || began.elapsed() >= PATIENCE {
             return Ok(found);
         }

@@ -1,4 +1,6 @@
-//! The indexes and queries of the read model; the only file that names MongoDB.
+//! The indexes and queries of the read model; this folder alone names MongoDB.
+
+pub mod model;
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,7 @@ mod events;
 mod fuzz;
 mod home;
 mod orders;
+mod rebuild;
 mod refresh;
 mod shell;
 mod start;

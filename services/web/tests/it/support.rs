@@ -23,6 +23,13 @@ pub(crate) async fn with_auth(url: &str) -> TestApp {
     TestApp::start(web::NAME, web::build, &[("AUTH_URL", url)]).await
 }
 
+/// The service, with an auth that is away and these settings.
+pub(crate) async fn with_settings(settings: &[(&str, &str)]) -> TestApp {
+    let mut all = vec![("AUTH_URL", "http://127.0.0.1:1")];
+    all.extend(settings);
+    TestApp::start(web::NAME, web::build, &all).await
+}
+
 /// A page as a guest sees it.
 pub(crate) async fn page(app: &TestApp, path: &str) -> String {
     app.request("GET", path).send().await.expect(200).text()

@@ -1,0 +1,218 @@
+//! The fleet under load, who uses it, and a stock of tickets and orders to use up.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use common::clock::{Clock, SystemClock};
+use common::id::{SessionId, UserId};
+use common::identity::{AUDIENCE, Claims};
+use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use testkit::app::users::Signer;
+use testkit::fleet::keys::Keys;
+use testkit::fleet::options::{FleetOptions, programs_beside_us};
+use testkit::fleet::{Fleet, SERVICES};
+
+use crate::cpu::Processes;
+use crate::http1::{Call, Connection, post};
+use crate::load::{Outcome, closed};
+
+/// How many requests are in flight unless a row says otherwise.
+pub(crate) const CONNECTIONS: usize = 32;
+
+const SELLERS: usize = 100;
+const BUYERS: usize = 500;
+
+/// A running marketplace; everything of it ends when it is dropped.
+pub(crate) struct Shop {
+    pub(crate) fleet: Fleet,
+    pub(crate) programs: PathBuf,
+    data: PathBuf,
+    sellers: Vec<HeaderValue>,
+    buyers: Vec<HeaderValue>,
+    /// For sale.
+    pub(crate) tickets: RefCell<Vec<String>>,
+    /// Not paid yet.
+    pub(crate) orders: RefCell<Vec<Order>>,
+    /// How many orders were placed so far.
+    pub(crate) ordered: Cell<usize>,
+}
+
+/// An order that waits for its payment.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) ticket: String,
+    pub(crate) cookie: HeaderValue,
+}
+
+/// As much as is read of a ticket or an order.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Entity {
+    pub(crate) id: String,
+    pub(crate) status: String,
+}
+
+impl Entity {
+    pub(crate) fn read(body: &Bytes) -> Result<Self> {
+        serde_json::from_slice(body).context("an entity")
+    }
+}
+
+impl Shop {
+    /// Starts a fleet of the programs that lie beside this one, with empty databases on the disk.
+    pub(crate) async fn open() -> Result<Self> {
+        let programs = programs_beside_us();
+        let home = programs.parent().unwrap_or(&programs).join("bench");
+        let _ = fs::remove_dir_all(&home);
+        let options = FleetOptions { programs: programs.clone(), ..FleetOptions::new(&home) }
+            // One client is all the users there are.
+            .env("SIGNUPS_PER_MINUTE", "1000000")
+            // No hold ends, and nothing is announced again, in the middle of another row.
+            .env("ORDER_TTL", "2h")
+            .env("ANNOUNCE_AFTER", "2h");
+        let fleet = Fleet::start(&options).await?;
+        let keys = Keys::of(&options.data.join("keys"))?;
+        let signer = Signer { jwks: keys.jwks, pem: keys.jwt_private_keys };
+        let crowd = |size: usize| (0..size).map(|_| cookie(&signer, &fleet.public_url())).collect::<Result<Vec<_>>>();
+        let (sellers, buyers) = (crowd(SELLERS)?, crowd(BUYERS)?);
+        let (tickets, orders, ordered) = (RefCell::default(), RefCell::default(), Cell::default());
+        Ok(Self { fleet, programs, data: options.data, sellers, buyers, tickets, orders, ordered })
+    }
+
+    /// Where the databases are.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Stops everything and removes the data.
+    pub(crate) async fn close(self) -> Result<()> {
+        self.fleet.stop().await?;
+        fs::remove_dir_all(&self.data).context("removing the data")
+    }
+
+    /// The process ids of now; others after a restart.
+    pub(crate) fn processes(&self) -> Result<Processes> {
+        let pid = |name: &&str| Ok(((*name).to_owned(), self.fleet.service(name)?.pid()));
+        let mut all = SERVICES.iter().map(pid).collect::<Result<Vec<_>>>()?;
+        let servers = self.fleet.servers();
+        let others = [
+            ("mongod", servers.mongodb.pid()),
+            ("nats-server", servers.nats.pid()),
+            ("redis-server", servers.redis.pid()),
+            ("fakestripe", self.fleet.fakestripe().pid()),
+        ];
+        all.extend(others.map(|(name, pid)| (name.to_owned(), pid)));
+        Ok(Processes::new(all))
+    }
+
+    /// `127.0.0.1:port` of a service.
+    pub(crate) fn address(&self, service: &str) -> Result<String> {
+        Ok(self.fleet.service(service)?.address())
+    }
+
+    pub(crate) async fn connections(&self, service: &str, count: usize) -> Result<Vec<Connection>> {
+        let address = self.address(service)?;
+        futures::future::try_join_all((0..count).map(|_| Connection::open(&address))).await
+    }
+
+    /// The request that lists the `index`th ticket.
+    pub(crate) fn listing(&self, index: usize) -> Result<Call> {
+        let body = json!({
+            "title": format!("Matthew Passion, evening {index}"), "venue": "Concert Hall", "city": "Utrecht",
+            "startsAt": "2099-04-02T18:00:00Z", "timeZone": "Europe/Amsterdam",
+            "price": { "amount": 6500, "currency": "EUR" }, "seat": index.to_string(),
+        });
+        post("/api/tickets", self.sellers.get(index % SELLERS), body.to_string())
+    }
+
+    /// A buyer, another one each time.
+    pub(crate) fn buyer(&self, index: usize) -> Result<HeaderValue> {
+        self.buyers.get(index % BUYERS).cloned().context("there are buyers")
+    }
+
+    /// Lists tickets until so many are in stock; orders knows them then.
+    pub(crate) async fn stock_tickets(&self, count: usize) -> Result<()> {
+        let missing = Cell::new(count.saturating_sub(self.tickets.borrow().len()));
+        if missing.get() == 0 {
+            return Ok(());
+        }
+        let mut connections = self.connections("tickets", CONNECTIONS).await?;
+        let listed = closed(&mut connections, Duration::MAX, async |connection| {
+            let Some(left) = missing.get().checked_sub(1) else { return Ok(false) };
+            missing.set(left);
+            let body = connection.send(self.listing(left)?, StatusCode::CREATED).await?;
+            self.tickets.borrow_mut().push(Entity::read(&body)?.id);
+            Ok(true)
+        });
+        listed.await.context("listing tickets")?;
+        self.processes()?.settle().await
+    }
+
+    /// Orders tickets of the stock as fast as the connections can, so many at most and for so long
+    /// at most; the orders go to the stock.
+    pub(crate) async fn order(&self, count: usize, duration: Duration) -> Result<Outcome> {
+        let left = Cell::new(count);
+        let mut connections = self.connections("orders", CONNECTIONS).await?;
+        closed(&mut connections, duration, async |connection| {
+            let ticket = left.get().checked_sub(1).and_then(|fewer| {
+                left.set(fewer);
+                self.tickets.borrow_mut().pop()
+            });
+            let Some(ticket) = ticket else { return Ok(false) };
+            let cookie = self.buyer(left.get())?;
+            let body = connection.send(order_of(&ticket, &cookie)?, StatusCode::CREATED).await?;
+            self.keep_order(Order { id: Entity::read(&body)?.id, ticket, cookie });
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Puts an order that was placed in the stock.
+    pub(crate) fn keep_order(&self, order: Order) {
+        self.ordered.set(self.ordered.get() + 1);
+        self.orders.borrow_mut().push(order);
+    }
+
+    /// Places orders until so many are in stock; all of them are confirmed then.
+    pub(crate) async fn stock_orders(&self, count: usize) -> Result<()> {
+        let missing = count.saturating_sub(self.orders.borrow().len());
+        if missing == 0 {
+            return Ok(());
+        }
+        self.stock_tickets(missing).await?;
+        self.order(missing, Duration::MAX).await.context("ordering tickets")?;
+        self.processes()?.settle().await
+    }
+}
+
+/// The request that orders a ticket.
+pub(crate) fn order_of(ticket: &str, cookie: &HeaderValue) -> Result<Call> {
+    post("/api/orders", Some(cookie), json!({ "ticketId": ticket }).to_string())
+}
+
+/// The request that pays for an order.
+pub(crate) fn payment_of(order: &Order) -> Result<Call> {
+    let body = json!({ "orderId": order.id, "paymentMethod": "pm_card_visa" });
+    post("/api/payments", Some(&order.cookie), body.to_string())
+}
+
+/// The access cookie of somebody who has just signed in, signed with auth's key.
+fn cookie(signer: &Signer, issuer: &str) -> Result<HeaderValue> {
+    let now = SystemClock.now().as_seconds();
+    let claims = Claims {
+        sub: UserId::new(),
+        sid: SessionId::new(),
+        iss: issuer.to_owned(),
+        aud: AUDIENCE.to_owned(),
+        iat: now,
+        nbf: now,
+        exp: now + 7_200,
+    };
+    Ok(format!("access={}", signer.sign(&claims)).parse()?)
+}

@@ -1,0 +1,147 @@
+//! Away is not down: what users notice while a server is gone, and that all resumes by itself.
+
+use std::time::{Duration, Instant};
+
+use e2e::invariants;
+use e2e::shop::{Shop, listing};
+use serde_json::json;
+use testkit::fleet::SERVICES;
+
+const SETTINGS: [(&str, &str); 2] = [("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "10s")];
+
+fn pids(shop: &Shop) -> Vec<u32> {
+    SERVICES
+        .iter()
+        .flat_map(|service| shop.fleet.instances(service))
+        .map(testkit::fleet::instance::Instance::pid)
+        .collect()
+}
+
+/// The sum of a metric over all its labels and all instances of a service.
+async fn metric(shop: &Shop, service: &str, name: &str) -> f64 {
+    let mut sum = 0.0;
+    for instance in shop.fleet.instances(service) {
+        let text = reqwest::get(format!("{}/metrics", instance.admin_url())).await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
+        sum += lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+    }
+    sum
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mongodb_away_is_503_and_nothing_ends() {
+    let shop = Shop::open_twice(&SETTINGS).await.unwrap();
+    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.anybody().unwrap());
+    let ticket = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.holds(&ticket).await.unwrap().id();
+    let before = pids(&shop);
+    shop.fleet.servers().mongodb.stop().await.unwrap();
+
+    let client = reqwest::Client::new();
+    for path in ["/api/tickets".to_owned(), format!("/api/tickets/{ticket}"), "/".to_owned()] {
+        let answer = client.get(format!("{}{path}", shop.url())).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 503, "{path}");
+        assert!(answer.headers().contains_key("retry-after"), "{path}");
+    }
+    // Also where no gateway stands between: the service itself says so.
+    for (service, path) in [("tickets", "/api/tickets"), ("web", "/")] {
+        let instance = shop.fleet.service(service).unwrap();
+        let answer = client.get(format!("{}{path}", instance.url())).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 503, "{service}");
+        assert!(answer.headers().contains_key("retry-after"), "{service}");
+        for (probe, expected) in [("/healthz", 200), ("/readyz", 503)] {
+            let status = client.get(format!("{}{probe}", instance.admin_url())).send().await.unwrap().status();
+            assert_eq!(status.as_u16(), expected, "{service} {probe}");
+        }
+    }
+    let refused = buyer.pays(&order, "pm_card_visa").await.unwrap();
+    assert_eq!(refused.status, 503, "{refused:?}");
+
+    shop.fleet.servers().mongodb.start_again().await.unwrap();
+    shop.fleet.ready().await.unwrap();
+    // The hold has ended meanwhile, and the ticket can be had again.
+    buyer.sees(&format!("/api/orders/{order}"), "cancelled").await.unwrap();
+    let again = buyer.holds(&ticket).await.unwrap().id();
+    assert_eq!(buyer.pays(&again, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees(&format!("/api/orders/{again}"), "completed").await.unwrap();
+    assert_eq!(pids(&shop), before, "a service ended");
+    invariants::hold(&shop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_away_is_seen_in_the_outbox_alone() {
+    let shop = Shop::open_twice(&SETTINGS).await.unwrap();
+    let seller = shop.sign_up("Mara").await.unwrap();
+    let known = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
+    let buyer = shop.anybody().unwrap();
+    let order = buyer.holds(&known).await.unwrap().id();
+    assert_eq!(buyer.delete(&format!("/api/orders/{order}")).await.unwrap().status, 200);
+    let before = pids(&shop);
+    shop.fleet.servers().nats.stop().await.unwrap();
+
+    // Reads and writes go on.
+    let newcomer = shop.sign_up("Ben").await.unwrap();
+    let mut tickets = Vec::new();
+    for n in 0..5 {
+        tickets.push(newcomer.lists(&listing(&format!("Night {n}"), 2_000)).await.unwrap());
+        let path = format!("/api/tickets/{}", tickets[n]);
+        assert_eq!(newcomer.get(&path).await.unwrap().status, 200);
+        assert_eq!(newcomer.put(&path, &listing(&format!("Day {n}"), 3_000)).await.unwrap().status, 200);
+    }
+    let held = buyer.post("/api/orders", &json!({ "ticketId": known })).await.unwrap();
+    assert_eq!(held.status, 201, "{held:?}");
+    assert_eq!(buyer.delete(&format!("/api/orders/{}", held.id())).await.unwrap().status, 200);
+    // An operator sees it.
+    let began = Instant::now();
+    while metric(&shop, "tickets", "outbox_pending").await < 5.0
+        || metric(&shop, "tickets", "outbox_oldest_age").await <= 0.0
+    {
+        assert!(began.elapsed() < Duration::from_secs(30), "the outbox metric shows nothing");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for service in SERVICES {
+        shop.fleet.service(service).unwrap().ready().await.unwrap();
+    }
+    assert_eq!(shop.journal.failures(), Vec::<String>::new());
+
+    shop.fleet.servers().nats.start_again().await.unwrap();
+    for ticket in &tickets {
+        let order = buyer.holds(ticket).await.unwrap().id();
+        buyer.sees_one_of(&format!("/api/orders/{order}"), &["awaitingPayment"]).await.unwrap();
+        assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
+    }
+    let began = Instant::now();
+    while metric(&shop, "tickets", "outbox_pending").await > 0.0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "the outbox metric does not fall");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(pids(&shop), before, "a service ended");
+    invariants::hold(&shop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_away_is_noticed_by_nobody() {
+    let shop = Shop::open_twice(&SETTINGS).await.unwrap();
+    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.anybody().unwrap());
+    let before = pids(&shop);
+    shop.fleet.servers().redis.stop().await.unwrap();
+    let ticket = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.holds(&ticket).await.unwrap().id();
+    buyer.sees(&format!("/api/orders/{order}"), "cancelled").await.unwrap();
+    let again = buyer.holds(&ticket).await.unwrap().id();
+    assert_eq!(buyer.pays(&again, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees(&format!("/api/orders/{again}"), "completed").await.unwrap();
+    shop.fleet.service("expiration").unwrap().ready().await.unwrap();
+    invariants::hold(&shop).await.unwrap();
+    invariants::holds_ended_in_time(&shop, invariants::PUNCTUAL).await.unwrap();
+    assert_eq!(shop.journal.failures(), Vec::<String>::new());
+
+    // Back again, it is used again, without a restart.
+    shop.fleet.servers().redis.start_again().await.unwrap();
+    let ticket = seller.lists(&listing("Tosca", 4_500)).await.unwrap();
+    let order = buyer.holds(&ticket).await.unwrap().id();
+    buyer.sees(&format!("/api/orders/{order}"), "cancelled").await.unwrap();
+    assert_eq!(pids(&shop), before, "a service ended");
+    invariants::hold(&shop).await.unwrap();
+    invariants::holds_ended_in_time(&shop, invariants::PUNCTUAL).await.unwrap();
+}

@@ -1,0 +1,115 @@
+//! Poison in the streams: put aside with its reason, looked at, replayed or dropped by an operator,
+//! while the shop goes on.
+
+use e2e::invariants;
+use e2e::shop::{Shop, listing};
+use mongodb::bson::{Document, doc};
+use testkit::app::eventually;
+
+use crate::operator::Operator;
+
+/// One line of `dead-letters list`.
+#[derive(Debug, Clone, PartialEq)]
+struct Letter {
+    number: String,
+    consumer: String,
+    reason: String,
+}
+
+async fn letters(operator: &Operator) -> Vec<Letter> {
+    let list = operator.runs(&["dead-letters", "list"]).await;
+    let mut lines: Vec<_> = list.lines().collect();
+    let last = lines.pop().unwrap();
+    assert_eq!(last, format!("{} dead letters", lines.len()), "{list}");
+    let letter = |line: &str| {
+        let columns: Vec<_> = line.split("  ").map(ToOwned::to_owned).collect();
+        let [number, consumer, attempts, subject, reason] = columns.try_into().expect("five columns");
+        assert!(attempts.ends_with(" attempts") && subject.starts_with("ticketing."), "{line}");
+        Letter { number, consumer, reason }
+    };
+    lines.into_iter().map(letter).collect()
+}
+
+fn consumers(letters: &[Letter]) -> Vec<&str> {
+    let mut consumers: Vec<_> = letters.iter().map(|letter| letter.consumer.as_str()).collect();
+    consumers.sort_unstable();
+    consumers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
+    // Nothing that would heal by itself within the test.
+    let shop = Shop::open_twice(&[("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    let operator = Operator::of(&shop);
+    let nats = async_nats::connect(shop.fleet.servers().nats.url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(nats);
+    let mongodb = mongodb::Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    let orders = mongodb.database("orders").collection::<Document>("orders");
+    let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
+    assert_eq!(letters(&operator).await, []);
+
+    // orders loses an order, as by a restored backup, so that it must refuse the end of its hold.
+    let ticket = seller.lists(&listing("Tosca", 4_500)).await.unwrap();
+    let lost = buyer.holds(&ticket).await.unwrap().id();
+    buyer.sees(&format!("/api/orders/{lost}"), "awaitingPayment").await.unwrap();
+    let published = doc! { "_id": &lost, "outbox.0": { "$exists": false } };
+    let mut document = None;
+    eventually("the order's events to be published", async || {
+        document = orders.find_one_and_delete(published.clone()).await.unwrap();
+        document.is_some()
+    })
+    .await;
+    let consume = ["expiration-order", "payments-order", "tickets-order", "web-order"];
+    let poison = "\u{1}\u{2} no event";
+    jetstream.publish("ticketing.order.created.v1", poison.into()).await.unwrap().await.unwrap();
+
+    // Whoever comes behind the poison does not notice.
+    for n in 0..5 {
+        let ticket = seller.lists(&listing(&format!("Night {n}"), 2_000)).await.unwrap();
+        let order = buyer.holds(&ticket).await.unwrap().id();
+        assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
+        buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
+        seller.sees(&format!("/api/tickets/{ticket}"), "sold").await.unwrap();
+    }
+    eventually("five letters", async || letters(&operator).await.len() == 5).await;
+    let all = letters(&operator).await;
+    let (refused, undecodable): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|letter| letter.consumer == "orders-expiration");
+    assert_eq!(consumers(&undecodable), consume);
+    assert!(undecodable.iter().all(|letter| letter.reason.starts_with("not a known event: ")), "{undecodable:?}");
+    assert_eq!(refused[0].reason, format!("there is no order {lost}"));
+    let shown = operator.runs(&["dead-letters", "show", &undecodable[0].number]).await;
+    for part in ["dead-letter-reason: not a known event", "dead-letter-stream: ticketing-orders", poison] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let shown = operator.runs(&["dead-letters", "show", &refused[0].number]).await;
+    for part in ["dead-letter-consumer: orders-expiration", "\"type\": \"expiration.completed.v1\"", &lost] {
+        assert!(shown.contains(part), "{shown}");
+    }
+
+    // The cause is mended, and the event is good after all.
+    orders.insert_one(document.unwrap()).await.unwrap();
+    operator.runs(&["dead-letters", "replay", &refused[0].number]).await;
+    let cancelled = buyer.sees(&format!("/api/orders/{lost}"), "cancelled").await.unwrap();
+    assert_eq!(cancelled["cancelReason"], "expired");
+    seller.sees(&format!("/api/tickets/{ticket}"), "available").await.unwrap();
+
+    // What is still no event comes back once to each, under a new number.
+    let numbers = |letters: &[Letter]| letters.iter().map(|letter| letter.number.clone()).collect::<Vec<_>>();
+    let old = numbers(&undecodable);
+    let with = |what, numbers: &[String]| [&["dead-letters".to_owned(), what], numbers].concat();
+    let replay = with("replay".to_owned(), &old);
+    operator.runs(&replay.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    eventually("the letters to come back", async || letters(&operator).await.len() == 4).await;
+    let back = letters(&operator).await;
+    assert_eq!(consumers(&back), consume);
+    assert!(numbers(&back).iter().all(|number| !old.contains(number)), "{back:?}");
+    for command in ["show", "replay", "drop"] {
+        let (is_done, said) = operator.tries(&["dead-letters", command, &old[0]]).await;
+        assert!(!is_done && said.contains(&format!("there is no dead letter {}", old[0])), "{said}");
+    }
+    let drop = with("drop".to_owned(), &numbers(&back));
+    operator.runs(&drop.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!(letters(&operator).await, []);
+    invariants::hold(&shop).await.unwrap();
+}

@@ -1,0 +1,37 @@
+//! Somebody who looks after a shop with `cargo xtask`: the very program, told of this test's fleet.
+
+use std::path::PathBuf;
+
+use e2e::shop::Shop;
+use testkit::fleet::options::programs_beside_us;
+use tokio::process::Command;
+
+/// An operator of one shop.
+pub(crate) struct Operator {
+    fleet: PathBuf,
+}
+
+impl Operator {
+    /// Of this shop.
+    pub(crate) fn of(shop: &Shop) -> Self {
+        Self { fleet: shop.logs.with_file_name("fleet.json") }
+    }
+
+    /// Runs a command; whether it succeeded, and what it said.
+    pub(crate) async fn tries(&self, arguments: &[&str]) -> (bool, String) {
+        let program = programs_beside_us().join("xtask");
+        assert!(program.is_file(), "{} is not built", program.display());
+        let mut command = Command::new(program);
+        command.arg("--fleet").arg(&self.fleet).args(arguments).env_remove("NATS_PREFIX").kill_on_drop(true);
+        let output = command.output().await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// Runs a command that must succeed; what it said.
+    pub(crate) async fn runs(&self, arguments: &[&str]) -> String {
+        let (is_done, said) = self.tries(arguments).await;
+        assert!(is_done, "{arguments:?}: {said}");
+        said
+    }
+}

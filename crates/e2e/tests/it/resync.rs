@@ -1,0 +1,175 @@
+//! Copies that were lost: each owner announces what it owns, and each copy is as it was; web's read
+//! model is built anew beside the one that pages read.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use e2e::invariants;
+use e2e::person::Person;
+use e2e::shop::{Shop, listing};
+use futures::TryStreamExt;
+use mongodb::bson::{Document, doc};
+use mongodb::{Client, Database};
+use testkit::app::eventually;
+use testkit::fleet::SERVICES;
+
+use crate::operator::Operator;
+
+/// The documents of a collection, by id.
+type Documents = BTreeMap<String, Document>;
+
+async fn documents(database: &Database, collection: &str) -> Documents {
+    let found: Vec<Document> =
+        database.collection(collection).find(doc! {}).await.unwrap().try_collect().await.unwrap();
+    found.into_iter().map(|document| (document.get_str("_id").unwrap().to_owned(), document)).collect()
+}
+
+/// Every replica of every service, by its name.
+async fn replicas(client: &Client) -> BTreeMap<(&'static str, String), Documents> {
+    let mut all = BTreeMap::new();
+    for service in SERVICES {
+        let database = client.database(service);
+        for collection in database.list_collection_names().await.unwrap() {
+            if collection.starts_with("replica_") {
+                let held = documents(&database, &collection).await;
+                all.insert((service, collection), held);
+            }
+        }
+    }
+    all
+}
+
+/// A listing in every state, with what led to it.
+async fn business(seller: &Person, buyer: &Person) {
+    let mut tickets = Vec::new();
+    for n in 0..5 {
+        tickets.push(seller.lists(&listing(&format!("Night {n}"), 2_000)).await.unwrap());
+    }
+    for (n, ticket) in tickets.iter().enumerate().skip(1) {
+        let order = buyer.holds(ticket).await.unwrap().id();
+        let path = format!("/api/orders/{order}");
+        buyer.sees(&path, "awaitingPayment").await.unwrap();
+        match n {
+            1 => {}
+            2 => {
+                assert_eq!(buyer.delete(&path).await.unwrap().status, 200);
+                seller.sees(&format!("/api/tickets/{ticket}"), "available").await.unwrap();
+                assert_eq!(seller.delete(&format!("/api/tickets/{ticket}")).await.unwrap().status, 204);
+            }
+            _ => {
+                assert_eq!(buyer.pays(&order, "pm_card_visa_chargeDeclined").await.unwrap().status, 402);
+                assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
+                buyer.sees(&path, "completed").await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_copy_that_was_lost_is_back_as_it_was() {
+    // Nothing comes back by itself within the test.
+    let shop = Shop::open_twice(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    let operator = Operator::of(&shop);
+    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
+    business(&seller, &buyer).await;
+    invariants::hold(&shop).await.unwrap();
+
+    let client = Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    let before = replicas(&client).await;
+    let names: Vec<_> = before.keys().map(|(service, name)| format!("{service}.{name}")).collect();
+    let expected = [
+        "expiration.replica_order",
+        "orders.replica_payment",
+        "orders.replica_ticket",
+        "payments.replica_order",
+        "tickets.replica_order",
+        "web.replica_order",
+        "web.replica_payment",
+        "web.replica_ticket",
+        "web.replica_user",
+    ];
+    assert_eq!(names, expected);
+    assert!(before.values().all(|held| held.len() > 1), "{before:?}");
+    for (service, collection) in before.keys() {
+        client.database(service).collection::<Document>(collection).delete_many(doc! {}).await.unwrap();
+    }
+    // One listing, then all that there is.
+    let ticket = before[&("orders", "replica_ticket".to_owned())].keys().next().unwrap();
+    assert_eq!(operator.runs(&["resync", "tickets", "--ids", ticket]).await, "1 tickets announced\n");
+    eventually("the one listing", async || {
+        documents(&client.database("orders"), "replica_ticket").await.into_keys().eq([ticket.clone()])
+    })
+    .await;
+    for (owner, said) in [
+        ("auth", "2 users announced\n"),
+        ("tickets", "5 tickets announced\n"),
+        ("orders", "4 orders announced\n"),
+        ("payments", "4 payments announced\n"),
+        ("expiration", "0 timers announced\n"),
+    ] {
+        assert_eq!(operator.runs(&["resync", owner]).await, said);
+    }
+    eventually("all copies", async || replicas(&client).await == before).await;
+    for (wrong, hint) in [("web", "cargo xtask rebuild web"), ("nobody", "there is no service called nobody")] {
+        let (is_done, said) = operator.tries(&["resync", wrong]).await;
+        assert!(!is_done && said.contains(hint), "{said}");
+    }
+    invariants::hold(&shop).await.unwrap();
+}
+
+/// One instance dies as soon as it has begun; the other one's pages are looked at all the while, and
+/// people go on buying.
+#[tokio::test(flavor = "multi_thread")]
+async fn webs_read_model_from_nothing_equals_the_one_built_live() {
+    let shop = Shop::open_twice(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    let operator = Operator::of(&shop);
+    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
+    business(&seller, &buyer).await;
+    let kept = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
+    invariants::hold(&shop).await.unwrap();
+
+    let [one, other] = shop.fleet.instances("web") else { panic!("two instances") };
+    let begun = reqwest::Client::new().post(format!("{}/rebuild", one.admin_url())).send().await.unwrap();
+    assert_eq!(begun.status(), 200);
+    one.kill().unwrap();
+
+    let rebuilt = AtomicBool::new(false);
+    let looking = async {
+        let mut pages = 0;
+        while !rebuilt.load(Ordering::SeqCst) {
+            for path in ["/".to_owned(), "/?q=carmen".to_owned(), format!("/tickets/{kept}")] {
+                let response = reqwest::get(format!("{}{path}", other.url())).await.unwrap();
+                let (status, html) = (response.status(), response.text().await.unwrap());
+                assert!(status == 200 && html.contains("Carmen") && html.contains("Mara"), "{path}: {status} {html}");
+                pages += 1;
+            }
+        }
+        pages
+    };
+    let rebuilding = async {
+        let said = operator.runs(&["rebuild", "web"]).await;
+        assert!(said.starts_with("generation 1 is being filled\n"), "{said}");
+        assert!(said.ends_with("pages read generation 1\n"), "{said}");
+        rebuilt.store(true, Ordering::SeqCst);
+    };
+    let (pages, (), ()) = tokio::join!(looking, rebuilding, business(&seller, &buyer));
+    assert!(pages > 10, "{pages}");
+
+    // The old one is kept up to date for as long as pages may read it.
+    let client = Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    let web = client.database("web");
+    for (entity, count) in [("user", 2), ("ticket", 11), ("order", 8), ("payment", 8)] {
+        eventually("the two to be the same", async || {
+            let anew = documents(&web, &format!("replica_{entity}_v1")).await;
+            anew.len() == count && anew == documents(&web, &format!("replica_{entity}")).await
+        })
+        .await;
+    }
+    one.start_again().await.unwrap();
+    for instance in [one, other] {
+        let html = reqwest::get(instance.url()).await.unwrap().text().await.unwrap();
+        assert!(html.contains("Carmen"), "{html}");
+    }
+    assert_eq!(operator.runs(&["rebuild", "web", "--abandon"]).await, "no rebuild is under way\n");
+    invariants::hold(&shop).await.unwrap();
+}

@@ -1,0 +1,58 @@
+//! fakestripe, in this process: served on a port for payments, called by hand for everything else.
+
+use anyhow::Result;
+use axum::Router;
+use serde_json::{Value, json};
+use testkit::app::request::{Request, Response};
+use tokio::task::AbortHandle;
+
+/// A card network of its own for one fleet.
+pub struct CardNetwork {
+    /// Where payments finds it.
+    pub url: String,
+    routes: Router,
+    server: AbortHandle,
+}
+
+impl CardNetwork {
+    /// Starts it on a free port.
+    pub async fn start() -> Result<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let routes = fakestripe::router(fakestripe::Config::default());
+        let server = axum::serve(listener, routes.clone());
+        let server = tokio::spawn(async move { server.await }).abort_handle();
+        Ok(Self { url, routes, server })
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &Value) -> Response {
+        Request::new(self.routes.clone(), method, path).json(body).send().await
+    }
+
+    /// Forgets everything.
+    pub async fn reset(&self) {
+        self.call("POST", "/_fake/reset", &Value::Null).await.expect(204);
+    }
+
+    /// Sets the faults; what is not named is off.
+    pub async fn faults(&self, faults: &Value) {
+        self.call("PUT", "/_fake/faults", faults).await.expect(200);
+    }
+
+    /// Everything there is.
+    pub async fn state(&self) -> Value {
+        self.call("GET", "/_fake/state", &Value::Null).await.expect(200).json()
+    }
+
+    /// The buyer passes 3-D Secure. Too late when the intent was cancelled.
+    pub async fn pass(&self, intent: &str) -> bool {
+        let path = format!("/_fake/payment_intents/{intent}/authenticate");
+        self.call("POST", &path, &json!({ "outcome": "succeed" })).await.status == 200
+    }
+}
+
+impl Drop for CardNetwork {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

@@ -1,0 +1,89 @@
+//! Many timers of one second: how fast they are told, by two instances.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream;
+use common::clock::Clock;
+use common::events::order::OrderState;
+use common::id::{OrderId, TicketId};
+use common::timestamp::Timestamp;
+use expiration::domain::timer::Timer;
+use mongodb::bson::{Document, doc, serialize_to_document};
+use mongodb::options::{Acknowledgment, WriteConcern};
+use platform::store::Versioned;
+use testkit::app::TestApp;
+
+use crate::support::{order, with};
+
+const TIMERS: usize = 100_000;
+/// How many documents are written at once.
+const BATCH: usize = 2_000;
+const HOLD: Duration = Duration::from_secs(900);
+/// How long it may take until all of them are in the stream.
+const PROMISED: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_timers_of_one_second_are_told_within_a_minute() {
+    // As in production, but for the size of the stream, which other tests have no room for.
+    let settings = [("TIMER_SWEEP", "1s"), ("SWEEP_INTERVAL", "1s"), ("STREAM_MAX_BYTES", "268435456")];
+    let app = with(&settings).await;
+    let other = app.another(expiration::build).await;
+    let set = set(&app, app.clock.now().plus(HOLD)).await;
+    let stream = format!("{}-expiration", app.context.config.nats_prefix);
+    let stream = jetstream::new(app.context.nats.clone()).get_stream(stream).await.unwrap();
+    let began = Instant::now();
+    app.clock.advance(HOLD + Duration::from_secs(1));
+    loop {
+        let told = stream.get_info().await.unwrap().state.messages;
+        if told >= TIMERS as u64 {
+            break;
+        }
+        assert!(began.elapsed() < PROMISED, "{told} of {TIMERS} after {PROMISED:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    eprintln!("{TIMERS} timers in {:?}", began.elapsed());
+    app.settle().await;
+    let told = app.events("expiration").await;
+    assert!(told.iter().all(|event| event.kind == "expiration.completed.v1" && event.entityversion == 1));
+    assert_eq!(told.len(), TIMERS, "each is told once");
+    assert_eq!(told.into_iter().map(|event| event.subject).collect::<BTreeSet<_>>(), set);
+    drop(other);
+}
+
+/// Sets timers that all end in the second after `due`, with the orders that they belong to, as the
+/// handler of their events leaves them; the ids.
+async fn set(app: &TestApp, due: Timestamp) -> BTreeSet<String> {
+    let order = order(app, HOLD);
+    let timer = Timer::set(order.id, order.expires_at, order.created_at);
+    let order = serialize_to_document(&Versioned::<OrderState> { version: 0, state: order }).unwrap();
+    let mut timer = serialize_to_document(&Versioned { version: 0, state: timer }).unwrap();
+    timer.insert("outbox", Vec::<Document>::new());
+    let quickly = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
+    let mut ids = BTreeSet::new();
+    for _ in 0..TIMERS / BATCH {
+        let (mut orders, mut timers) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+        for n in 0..BATCH {
+            let id = OrderId::new().to_string();
+            let expires_at = due.plus(Duration::from_millis(n as u64 % 1_000)).to_string();
+            let of = |template: &Document, change: Document| {
+                let mut copy = template.clone();
+                copy.insert("_id", &id);
+                copy.get_document_mut("state").unwrap().extend(change);
+                copy
+            };
+            let mut order = of(&order, doc! { "id": &id, "expiresAt": &expires_at });
+            let ticket = order.get_document_mut("state").unwrap().get_document_mut("ticket").unwrap();
+            ticket.insert("id", TicketId::new().to_string());
+            orders.push(order);
+            timers.push(of(&timer, doc! { "orderId": &id, "expiresAt": expires_at }));
+            ids.insert(id);
+        }
+        // Orders first, as their handler does.
+        for (name, documents) in [("replica_order", orders), ("timers", timers)] {
+            let collection = app.context.database.collection::<Document>(name);
+            collection.insert_many(documents).ordered(false).write_concern(quickly.clone()).await.unwrap();
+        }
+    }
+    ids
+}

@@ -1,0 +1,243 @@
+//! A million listings are as quick to look at as a thousand.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use common::clock::Clock;
+use common::id::{OrderId, TicketId, UserId};
+use common::money::Money;
+use common::timestamp::Timestamp;
+use futures::{StreamExt, TryStreamExt, stream};
+use mongodb::IndexModel;
+use mongodb::bson::{Document, RawDocumentBuf, doc, serialize_to_vec};
+use mongodb::options::{Acknowledgment, WriteConcern};
+use platform::store::Versioned;
+use testkit::app::TestApp;
+use tickets::domain::ticket::{Listing, Status, Ticket};
+
+use crate::support::app;
+
+const MANY: usize = 1_000_000;
+const FEW: usize = 1_000;
+/// How many documents are written at once.
+const BATCH: usize = 10_000;
+/// How many sellers there are; each has so many listings that a page is full also among a thousand.
+const SELLERS: usize = 20;
+/// How many listings of a seller take turns: one is withdrawn, two are sold, one is held.
+const TURNS: usize = 20;
+/// How many listings have the rare word, however many there are.
+const RARE: usize = 20;
+/// How many rounds there are, and how often each address is asked for in a round.
+const ROUNDS: usize = 25;
+const SAMPLES: usize = 12;
+/// How much more the median may be with a million.
+const PROMISED: f64 = 1.2;
+
+/// A shop with this many listings, oldest first.
+struct Shop {
+    app: TestApp,
+    sellers: Vec<UserId>,
+    ids: Vec<TicketId>,
+}
+
+impl Shop {
+    async fn with(count: usize) -> Self {
+        let shop = Self {
+            app: app().await,
+            sellers: (0..SELLERS).map(|_| UserId::new()).collect(),
+            ids: (0..count).map(|_| TicketId::new()).collect(),
+        };
+        let listings = shop.app.context.database.collection::<RawDocumentBuf>("tickets");
+        // The very indexes that the service made, made again at one go, which is quicker.
+        let indexes: Vec<IndexModel> = listings.list_indexes().await.unwrap().try_collect().await.unwrap();
+        listings.drop_indexes().await.unwrap();
+        let quickly = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
+        let usual: Vec<_> =
+            (0..SELLERS * TURNS).map(|n| Template::of(&shop.listing(n % SELLERS, n / SELLERS, "Jazz"))).collect();
+        let rare = Template::of(&shop.listing(0, TURNS - 1, "Zanzibar"));
+        stream::iter(shop.ids.chunks(BATCH).zip((0..).step_by(BATCH)))
+            .for_each_concurrent(2, async |(ids, first)| {
+                let documents = ids.iter().zip(first..).map(|(id, n)| {
+                    let template = if n % (count / RARE) == 0 { &rare } else { &usual[n % usual.len()] };
+                    template.with(*id)
+                });
+                let documents: Vec<_> = documents.collect();
+                listings.insert_many(documents).ordered(false).write_concern(quickly.clone()).await.unwrap();
+            })
+            .await;
+        listings.create_indexes(indexes.into_iter().filter(|index| index.keys != doc! { "_id": 1 })).await.unwrap();
+        shop
+    }
+
+    /// A listing of this seller; its turn says whether it is withdrawn, sold, held or available. It is
+    /// so old that nothing is to be announced.
+    fn listing(&self, seller: usize, turn: usize, word: &str) -> Versioned<Ticket> {
+        let now = self.app.clock.now();
+        let listing = Listing {
+            title: format!("{word} {seller}"),
+            venue: if seller.is_multiple_of(2) { "Town Hall" } else { "Park" }.to_owned(),
+            city: None,
+            starts_at: "2099-06-01T19:30:00Z".parse::<Timestamp>().unwrap(),
+            time_zone: "UTC".to_owned(),
+            price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
+            face_value: None,
+            category: None,
+            section: None,
+            row: None,
+            seat: None,
+            description: None,
+        };
+        let (mut ticket, _) = Ticket::list(self.ids[0], self.sellers[seller], listing, now);
+        ticket.status = match turn {
+            0 => Status::Withdrawn,
+            1 | 2 => Status::Sold { order_id: OrderId::new() },
+            3 => Status::Reserved { order_id: OrderId::new() },
+            _ => Status::Available,
+        };
+        Versioned { version: u64::from(turn < 4), state: ticket }
+    }
+
+    /// Addresses that mean the same in every shop, with how many listings each may cost the database.
+    fn addresses(&self, n: usize) -> Vec<(&'static str, String, i64)> {
+        // Somewhere in the middle half, elsewhere each time.
+        let middle = self.ids[self.ids.len() / 4 + n * 7_919 % (self.ids.len() / 2)];
+        let (cursor, seller) = (middle.as_uuid().simple(), self.sellers[n % SELLERS]);
+        let list = |query: &str| format!("/api/tickets?{query}");
+        vec![
+            ("one ticket", format!("/api/tickets/{middle}"), 1),
+            ("the first page", "/api/tickets".to_owned(), 50),
+            ("a page in the middle", list(&format!("cursor={cursor}")), 50),
+            ("available", list("status=available"), 30),
+            ("available, in the middle", list(&format!("status=available&cursor={cursor}")), 30),
+            ("sold", list("status=sold"), 30),
+            ("a seller's", list(&format!("seller={seller}")), 50),
+            ("a seller's available", list(&format!("seller={seller}&status=available")), 50),
+            ("a word that many have", list("q=hall"), 50),
+            ("a word that many have, in the middle", list(&format!("q=hall&cursor={cursor}")), 50),
+            ("a word that few have", list("q=zanzibar"), 30),
+            ("a word that many have and one that few have", list("q=hall+zanzibar"), 30),
+            ("available with a word that many have", list("q=hall&status=available"), 50),
+        ]
+    }
+
+    async fn time(&self, path: &str) -> Duration {
+        let began = Instant::now();
+        self.app.request("GET", path).send().await.expect(200);
+        began.elapsed()
+    }
+
+    /// What the database did for each address.
+    async fn costs(&self) -> Vec<(&'static str, Document, i64)> {
+        let database = &self.app.context.database;
+        let profile = database.collection::<Document>("system.profile");
+        let mut costs = Vec::new();
+        database.run_command(doc! { "profile": 2 }).await.unwrap();
+        for (name, path, allowed) in self.addresses(0) {
+            self.app.request("GET", &path).send().await.expect(200);
+            let filter =
+                doc! { "ns": format!("{}.tickets", database.name()), "op": "query", "command.find": "tickets" };
+            // The sweeper and the announcer look for other things.
+            let mut found: Vec<Document> = profile
+                .find(filter)
+                .sort(doc! { "$natural": -1 })
+                .limit(20)
+                .await
+                .unwrap()
+                .try_collect()
+                .await
+                .unwrap();
+            found.retain(|entry| {
+                let filter = entry.get_document("command").and_then(|command| command.get_document("filter"));
+                filter.is_ok_and(|filter| filter.keys().all(|key| key == "_id" || key.starts_with("state.")))
+            });
+            costs.push((name, found.swap_remove(0), allowed));
+        }
+        database.run_command(doc! { "profile": 0 }).await.unwrap();
+        profile.drop().await.unwrap();
+        costs
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Stored<'a> {
+    _id: &'a str,
+    version: i64,
+    state: &'a Ticket,
+    outbox: [(); 0],
+}
+
+/// A stored listing, of which copies with other ids are made by writing over the id: a million are
+/// not to be encoded one by one.
+struct Template {
+    bytes: Vec<u8>,
+    places: Vec<usize>,
+}
+
+impl Template {
+    fn of(ticket: &Versioned<Ticket>) -> Self {
+        let id = ticket.id.to_string();
+        let version = i64::try_from(ticket.version).unwrap();
+        let bytes = serialize_to_vec(&Stored { _id: &id, version, state: &ticket.state, outbox: [] }).unwrap();
+        let places: Vec<_> = (0..bytes.len() - id.len()).filter(|at| bytes[*at..].starts_with(id.as_bytes())).collect();
+        assert_eq!(places.len(), 2, "_id and state.id");
+        Self { bytes, places }
+    }
+
+    fn with(&self, id: TicketId) -> RawDocumentBuf {
+        let mut bytes = self.bytes.clone();
+        let id = id.to_string();
+        for place in &self.places {
+            bytes[*place..*place + id.len()].copy_from_slice(id.as_bytes());
+        }
+        RawDocumentBuf::from_bytes(bytes).unwrap()
+    }
+}
+
+fn median(samples: &mut [f64]) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_listings_are_as_quick_to_look_at_as_a_thousand() {
+    let began = Instant::now();
+    let (thousand, million) = (Shop::with(FEW).await, Shop::with(MANY).await);
+    eprintln!("filled in {:?}", began.elapsed());
+    let mut faults = Vec::new();
+    for (name, cost, allowed) in million.costs().await {
+        let examined = cost.get_i32("keysExamined").unwrap().max(cost.get_i32("docsExamined").unwrap());
+        let plan = cost.get_str("planSummary").unwrap();
+        eprintln!("{name}: {plan} {} {}", cost.get_i32("keysExamined").unwrap(), cost.get_i32("docsExamined").unwrap());
+        if plan.contains("COLLSCAN") || cost.contains_key("hasSortStage") || i64::from(examined) > allowed {
+            faults.push(format!("{name} costs {examined} listings by {plan}"));
+        }
+    }
+    // The two take turns request by request, so that what else the machine does meets both alike.
+    let mut ratios: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut medians: BTreeMap<&str, [Vec<f64>; 2]> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        let pairs = thousand.addresses(round).into_iter().zip(million.addresses(round));
+        for ((name, few, _), (_, many, _)) in pairs {
+            let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
+            for _ in 0..SAMPLES {
+                of_few.push(thousand.time(&few).await.as_secs_f64());
+                of_many.push(million.time(&many).await.as_secs_f64());
+            }
+            let (few, many) = (median(&mut of_few), median(&mut of_many));
+            let all = medians.entry(name).or_default();
+            all[0].push(few);
+            all[1].push(many);
+            ratios.entry(name).or_default().push(many / few);
+        }
+    }
+    for (name, mut ratios) in ratios {
+        let ratio = median(&mut ratios);
+        let [few, many] = medians.get_mut(name).unwrap();
+        eprintln!("{name}: {:.2} ms {:.2} ms, {ratio:.3}", median(few) * 1e3, median(many) * 1e3);
+        if ratio > PROMISED {
+            faults.push(format!("{name} takes {ratio:.2} times as long"));
+        }
+    }
+    assert!(faults.is_empty(), "with a million listings:\n{}", faults.join("\n"));
+    eprintln!("all in {:?}", began.elapsed());
+}

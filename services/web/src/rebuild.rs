@@ -1,0 +1,77 @@
+//! Building the read model anew: what the admin port takes, and the task that carries it out.
+//!
+//! web has no address of the owners' admin ports, and needs none: whoever asks for a rebuild asks the
+//! owners to announce what they own, as `cargo xtask rebuild web` does.
+
+use std::time::Duration;
+
+use axum::extract::State as Shared;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use common::error::Error;
+use platform::lifecycle::{self, Tasks};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::store::model::{Progress, ReadModel};
+
+/// How often the task looks for something to do.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The admin routes: POST begins, or tells of the one under way; GET tells how far it is; DELETE gives up.
+pub fn routes(model: ReadModel) -> Router {
+    Router::new()
+        .route("/rebuild", get(progress).post(begin).delete(abandon))
+        .route("/rebuild/swap", post(swap))
+        .with_state(model)
+}
+
+/// Which one is being filled. It may be live by now, if there was nothing to wait for.
+#[derive(Debug, Serialize)]
+struct Begun {
+    filling: i64,
+}
+
+async fn progress(Shared(model): Shared<ReadModel>) -> Result<Json<Progress>, Error> {
+    Ok(Json(model.progress().await?))
+}
+
+async fn begin(Shared(model): Shared<ReadModel>) -> Result<Json<Begun>, Error> {
+    Ok(Json(Begun { filling: model.begin().await? }))
+}
+
+async fn abandon(Shared(model): Shared<ReadModel>) -> Result<Json<Progress>, Error> {
+    model.abandon().await?;
+    Ok(Json(model.progress().await?))
+}
+
+/// For what only the old model has and no owner knows: it would be waited for in vain.
+async fn swap(Shared(model): Shared<ReadModel>) -> Result<Json<Progress>, Error> {
+    model.swap(true).await?;
+    Ok(Json(model.progress().await?))
+}
+
+/// Swaps and clears away when it is time to, on every instance, until the service ends.
+pub async fn run(model: ReadModel, tasks: Tasks) {
+    let mut failures = 0_u32;
+    loop {
+        let began = Instant::now();
+        let round = async {
+            model.swap(false).await?;
+            model.clear_away().await
+        };
+        failures = match round.await {
+            Ok(()) => 0,
+            Err(error) => {
+                tracing::warn!(error = %error, "the read model can't be looked after");
+                failures.saturating_add(1)
+            }
+        };
+        // Comparing large models takes a while: most of the time is the pages'.
+        let pause = lifecycle::jittered(LOOK) + began.elapsed() * 4;
+        let pause = if failures == 0 { pause } else { pause.max(lifecycle::backoff(failures)) };
+        if !tasks.pause(pause).await {
+            return;
+        }
+    }
+}
