@@ -5,8 +5,9 @@ use std::path::Path;
 use super::read::World;
 use crate::shop::PASSWORD;
 
-/// Passwords, client secrets, the provider's keys, private keys, tokens.
-const SECRETS: [&str; 6] = [PASSWORD, "_secret_", "sk_test_", "whsec_", "PRIVATE KEY", "eyJ"];
+/// Passwords, client secrets, the provider's keys, private keys, tokens: the last is where a JWT's claims
+/// begin, after a dot that no random id has.
+const SECRETS: [&str; 6] = [PASSWORD, "_secret_", "sk_test_", "whsec_", "PRIVATE KEY", ".eyJ"];
 
 pub(super) fn check(world: &World, logs: &Path, faults: &mut Vec<String>) {
     for event in world.events.values().flatten() {
