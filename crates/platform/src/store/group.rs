@@ -38,6 +38,11 @@ impl<I: Send + 'static, O: Send + 'static> Group<I, O> {
                 if calls.recv_many(&mut gathered, LIMIT).await == 0 {
                     return;
                 }
+                // Who has given up was told nothing, and must find nothing done later on.
+                gathered.retain(|(_, caller)| !caller.is_closed());
+                if gathered.is_empty() {
+                    continue;
+                }
                 let (items, callers): (Vec<_>, Vec<_>) = gathered.drain(..).unzip();
                 let results = run(items);
                 tokio::spawn(async move {
@@ -88,6 +93,34 @@ mod tests {
         assert!(answers.iter().map(|(item, _)| *item).eq(0..10), "each caller has its own answer: {answers:?}");
         let groups: f64 = answers.iter().map(|(_, count)| 1.0 / f64::from(u32::try_from(*count).unwrap())).sum();
         assert!(groups < 2.5, "ten calls at once are one group or two: {answers:?}");
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_caller_has_given_up_is_not_made() {
+        let (gate, open) = watch::channel(false);
+        let made = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let group = Group::new(1, {
+            let made = Arc::clone(&made);
+            move |items: Vec<u32>| {
+                made.lock().unwrap().extend_from_slice(&items);
+                let mut open = open.clone();
+                async move {
+                    open.wait_for(|open| *open).await.unwrap();
+                    items
+                }
+            }
+        });
+        let first = group.call(1);
+        tokio::pin!(first);
+        assert!(futures::poll!(&mut first).is_pending());
+        tokio::task::yield_now().await;
+        let mut given_up = Box::pin(group.call(2));
+        assert!(futures::poll!(&mut given_up).is_pending());
+        drop(given_up);
+        gate.send(true).unwrap();
+        assert_eq!(first.await, Some(1));
+        assert_eq!(group.call(3).await, Some(3));
+        assert_eq!(*made.lock().unwrap(), [1, 3]);
     }
 
     #[tokio::test]

@@ -257,9 +257,9 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<A
 /// Which of these changes have been made, when some have not: those whose event is in the outbox. One
 /// without an event is as good as made when the document is what it was to become.
 ///
-/// Nobody has told the relay yet. Should the sweeper have been faster, and somebody else have changed
-/// the document again, a change that was made counts as one that came too late, whose maker then
-/// decides anew.
+/// Nobody has told the relay yet. Should the sweeper have been faster (it leaves events alone for a
+/// while, which a lost connection may outlast), and somebody else have changed the document again, a
+/// change that was made counts as one that came too late, whose maker then decides anew.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {
     let ids: Vec<_> = updates.iter().map(|update| update.id.as_str()).collect();
     let projection = doc! { "version": 1, "state": 1, "outbox.id": 1 };
