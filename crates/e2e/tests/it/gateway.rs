@@ -1,6 +1,7 @@
 //! What the gateway adds and what it must not lose.
 
 use e2e::shop::{Shop, listing};
+use testkit::app::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_cookies_and_pages_come_through() {
@@ -23,15 +24,23 @@ async fn errors_cookies_and_pages_come_through() {
         assert!(headers["content-type"].to_str().unwrap().starts_with(kind), "{path}: {headers:?}");
         assert!(headers.contains_key("x-request-id") && headers["x-content-type-options"] == "nosniff", "{path}");
     }
-    let page = loop {
-        // The read model learns of the listing a moment later.
+    // The read model learns of the listing a moment later, and of its seller's name perhaps after that:
+    // events of different services have no order among them.
+    eventually("the page shows the listing and its seller", async || {
         let answer = get(&format!("/tickets/{ticket}")).await.unwrap();
-        if answer.status().as_u16() == 200 {
-            break answer.text().await.unwrap();
+        match answer.status().as_u16() {
+            200 => {
+                let page = answer.text().await.unwrap();
+                assert!(page.contains("Carmen"), "{page}");
+                page.contains("Mara")
+            }
+            status => {
+                assert_eq!(status, 404);
+                false
+            }
         }
-        assert_eq!(answer.status().as_u16(), 404);
-    };
-    assert!(page.contains("Carmen") && page.contains("Mara"), "{page}");
+    })
+    .await;
     assert!(get("/").await.unwrap().text().await.unwrap().contains("Carmen"));
 
     let forged = client
