@@ -9,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 use ipnet::IpNet;
+use secrecy::SecretString;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -92,6 +93,11 @@ pub struct Keys {
     /// JWK set (JSON) of auth's public keys, as GET /api/users/jwks.json serves it.
     #[arg(long, env = "JWKS", value_parser = NonEmptyStringValueParser::new())]
     pub jwks: String,
+}
+
+/// Takes a secret as it is, in a wrapping that no log shows; who uses it finds out whether it is right.
+pub fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text))
 }
 
 /// Reads `15m`, `6s`, `250ms`; more than zero.

@@ -2,12 +2,13 @@
 //!
 //! In reading order: [`run()`](app::run) starts a service from its [`config`]; [`store`] holds aggregates and
 //! their outbox; [`outbox`] brings events to JetStream; [`stream`] brings them to handlers, which
-//! end in [`reconcile`]; [`http`] is the shell around a service's routes.
+//! end in [`reconcile`]; [`http`] is the shell around a service's routes; [`keys`] sign tokens.
 
 pub mod app;
 pub mod config;
 pub mod context;
 pub mod http;
+pub mod keys;
 pub mod lifecycle;
 pub mod mongo;
 pub mod outbox;

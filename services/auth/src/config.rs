@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Args;
-use platform::config::duration;
+use platform::config::{duration, secret};
 use secrecy::SecretString;
 
 /// The service's own configuration.
@@ -49,9 +49,4 @@ pub struct Limits {
     /// How many sign-ups one address may try in a minute; a whole office may be behind one address.
     #[arg(long, env = "SIGNUPS_PER_MINUTE", default_value = "400")]
     pub signups_per_minute: NonZeroU32,
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a value parser")]
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
-    Ok(SecretString::from(text))
 }

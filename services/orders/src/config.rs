@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use platform::config::secret;
+use secrecy::SecretString;
 
 /// The service's own configuration.
 #[derive(Debug, Clone, Args)]
@@ -10,6 +12,9 @@ pub struct Config {
     /// Verification of access tokens.
     #[command(flatten)]
     pub keys: platform::config::Keys,
+    /// Ed25519 private keys, PKCS#8 in PEM, one behind the other: the first signs passes, all are in the JWK set.
+    #[arg(long, env = "PASS_PRIVATE_KEYS", hide_env_values = true, value_parser = secret)]
+    pub pass_private_keys: SecretString,
     /// How long an unpaid order holds its ticket, such as 15m or 6s.
     #[arg(long, env = "ORDER_TTL", default_value = "15m", value_parser = platform::config::duration)]
     pub order_ttl: Duration,

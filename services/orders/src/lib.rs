@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | orders, a replica of tickets and one of payments | `order.created` `order.confirmed` `order.authorized` `order.completed` `order.cancelled` | `ticket.*` `payment.*` `expiration.completed` |
 //!
-//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`flows`], [`routes`], [`events`].
+//! In reading order: [`config`], [`domain`], [`passes`], [`store`], [`state`], [`flows`], [`routes`], [`events`].
 
 pub mod config;
 pub mod domain;
 pub mod events;
 pub mod flows;
+pub mod passes;
 pub mod routes;
 pub mod state;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::extract::FromRef;
 use common::clock::SharedClock;
 use common::events::payment::PaymentState;
@@ -11,9 +12,11 @@ use common::identity::Verifier;
 use platform::context::Context;
 use platform::store::Store;
 use platform::store::replica::Replica;
+use secrecy::ExposeSecret as _;
 
 use crate::config::Config;
 use crate::domain::order::Order;
+use crate::passes::Passes;
 
 /// What handlers share.
 #[derive(Clone, FromRef)]
@@ -24,6 +27,8 @@ pub struct State {
     pub tickets: Replica<TicketState>,
     /// What payments told of its payments.
     pub payments: Replica<PaymentState>,
+    /// Signs what lets buyers in.
+    pub passes: Passes,
     /// Who asks.
     pub verifier: Verifier,
     /// The time.
@@ -35,11 +40,14 @@ pub struct State {
 impl State {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
-        let Config { keys, order_ttl } = config;
+        let Config { keys, pass_private_keys, order_ttl } = config;
+        let passes = Passes::read(pass_private_keys.expose_secret(), &context.config.public_url);
+        let passes = passes.with_context(|| format!("{}: PASS_PRIVATE_KEYS is wrong", context.service))?;
         Ok(Self {
             orders: context.store(),
             tickets: context.replica(),
             payments: context.replica(),
+            passes,
             verifier: context.verifier(&keys)?,
             clock: Arc::clone(&context.clock),
             hold: order_ttl,

@@ -21,6 +21,8 @@ pub struct Keys {
     pub jwt_private_keys: String,
     /// Its public half as a JWK set.
     pub jwks: String,
+    /// orders' private key for passes: PKCS#8, PEM.
+    pub pass_private_keys: String,
     /// What payments shows to fakestripe.
     pub stripe_key: String,
     /// What fakestripe signs its webhooks with.
@@ -31,23 +33,30 @@ impl Keys {
     /// Those of this folder.
     pub fn of(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
-        let pem = kept(&folder.join("jwt.pem"), || {
-            let keypair = KeypairBytes { secret_key: random()?, public_key: None };
-            keypair.to_pkcs8_pem(LineEnding::LF).map(|pem| pem.to_string()).context("encoding a key")
-        })?;
-        let key = SigningKey::from_pkcs8_pem(&pem).with_context(|| {
-            format!("{} is not an Ed25519 key; `--fresh` makes another", folder.join("jwt.pem").display())
-        })?;
+        let (pem, key) = signing_key(&folder.join("jwt.pem"))?;
+        let (pass_private_keys, _) = signing_key(&folder.join("pass.pem"))?;
         let token = |prefix: &str| {
             anyhow::Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random()?).replace(['-', '_'], "0")))
         };
         Ok(Self {
             jwt_private_keys: pem,
             jwks: json!({ "keys": [jwk(&key)] }).to_string(),
+            pass_private_keys,
             stripe_key: kept(&folder.join("stripe-key"), || token("sk_test_"))?,
             webhook_secret: kept(&folder.join("webhook-secret"), || token("whsec_"))?,
         })
     }
+}
+
+/// The Ed25519 key in this file, made where it is missing; with its PEM.
+fn signing_key(file: &Path) -> Result<(String, SigningKey)> {
+    let pem = kept(file, || {
+        let keypair = KeypairBytes { secret_key: random()?, public_key: None };
+        keypair.to_pkcs8_pem(LineEnding::LF).map(|pem| pem.to_string()).context("encoding a key")
+    })?;
+    let key = SigningKey::from_pkcs8_pem(&pem)
+        .with_context(|| format!("{} is not an Ed25519 key; `--fresh` makes another", file.display()))?;
+    Ok((pem, key))
 }
 
 /// The public key, named by its RFC 7638 thumbprint.
@@ -95,7 +104,10 @@ mod tests {
     fn keys_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (Keys::of(folder.path()).unwrap(), Keys::of(folder.path()).unwrap());
-        assert_eq!((one.jwt_private_keys, one.jwks, one.stripe_key), (two.jwt_private_keys, two.jwks, two.stripe_key));
+        assert_eq!((&one.jwt_private_keys, &one.jwks), (&two.jwt_private_keys, &two.jwks));
+        assert_eq!(one.stripe_key, two.stripe_key);
+        assert_eq!(one.pass_private_keys, two.pass_private_keys);
+        assert_ne!(one.pass_private_keys, one.jwt_private_keys, "a pass is no access token");
         assert!(one.webhook_secret.starts_with("whsec_") && one.webhook_secret == two.webhook_secret);
     }
 }

@@ -45,6 +45,9 @@ impl Wiring<'_> {
             set("JWKS", &self.keys.jwks);
         }
         match service {
+            "orders" => {
+                set("PASS_PRIVATE_KEYS", &self.keys.pass_private_keys);
+            }
             "payments" => {
                 set("STRIPE_KEY", &self.keys.stripe_key);
                 set("STRIPE_URL", &self.stripe_url);
@@ -54,6 +57,8 @@ impl Wiring<'_> {
                 set("REDIS_URL", &self.servers.redis.url());
             }
             "web" => {
+                set("STRIPE_PUBLISHABLE_KEY", "pk_test_development");
+                set("STRIPE_JS_ORIGIN", &self.stripe_url);
                 for (name, url) in others {
                     set(&format!("{}_URL", name.to_uppercase()), url);
                 }

@@ -1,6 +1,7 @@
 //! The rules, pure: no async, no clock, no I/O.
 
 pub mod order;
+pub mod pass;
 pub mod reconcile;
 
 #[cfg(test)]

@@ -93,6 +93,9 @@ pub enum OrderError {
     /// It is closed.
     #[error("the order is cancelled")]
     Cancelled,
+    /// Only a paid order lets its buyer in.
+    #[error("the order is not completed")]
+    NotCompleted,
     /// It has not come to its end yet, but will after this long.
     #[error("the hold ends in {0:?}")]
     NotDue(Duration),
@@ -118,6 +121,7 @@ impl From<OrderError> for Error {
             OrderError::Authorized => ("order-authorized", "The card is being charged, so it is too late for that."),
             OrderError::Completed => ("order-completed", "The order is paid, so it is too late for that."),
             OrderError::Cancelled => ("order-closed", "The order is cancelled already."),
+            OrderError::NotCompleted => ("order-not-completed", "There is a pass once the order is paid."),
             OrderError::NotDue(_) => ("order-not-due", "The hold has not ended yet."),
             OrderError::OtherPayment => ("other-payment", "Another payment has won the order."),
         };

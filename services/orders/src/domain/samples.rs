@@ -38,6 +38,7 @@ pub(super) fn ticket() -> TicketState {
         },
         seller_id: UserId::new(),
         price: usd(12_550),
+        price_drop: None,
         face_value: None,
         category: None,
         description: None,

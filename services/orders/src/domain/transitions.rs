@@ -142,6 +142,7 @@ fn only_buying_from_oneself_is_forbidden_and_all_else_is_a_conflict() {
         OrderError::Authorized,
         OrderError::Completed,
         OrderError::Cancelled,
+        OrderError::NotCompleted,
         OrderError::NotDue(HOLD),
         OrderError::OtherPayment,
     ];

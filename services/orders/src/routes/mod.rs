@@ -2,7 +2,9 @@
 
 mod cancel;
 mod create;
+mod jwks;
 mod list;
+mod pass;
 mod read;
 mod view;
 
@@ -16,7 +18,10 @@ use crate::state::State;
 
 /// All routes, with the document that describes them.
 pub fn table() -> (Router<State>, OpenApi) {
-    let routes =
-        OpenApiRouter::new().routes(routes!(create::create, list::list)).routes(routes!(read::read, cancel::cancel));
+    let routes = OpenApiRouter::new()
+        .routes(routes!(create::create, list::list))
+        .routes(routes!(read::read, cancel::cancel))
+        .routes(routes!(pass::pass))
+        .routes(routes!(jwks::jwks));
     openapi::mount(routes, "Orders", "/api/orders/openapi.json")
 }

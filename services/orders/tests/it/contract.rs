@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::Command;
 
 use common::events::Change;
 use common::events::order::OrderChange;
 use orders::config::Config;
 use serde_json::Value;
+use testkit::app::users::Signer;
 use testkit::app::{contract, fuzz};
 
 use crate::support::{app, known, place};
@@ -48,7 +50,8 @@ async fn the_table_of_events_is_the_one_in_the_documentation() {
 fn a_wrong_hold_is_one_line_that_names_the_variable() {
     let parse = |hold: &str| {
         let fixed = ["orders", "--public-url=http://localhost", "--mongodb-url=x", "--nats-url=x", "--jwks=x"];
-        let arguments = fixed.iter().map(OsString::from).chain([format!("--order-ttl={hold}").into()]);
+        let rest = ["--pass-private-keys=x".into(), format!("--order-ttl={hold}").into()];
+        let arguments = fixed.iter().map(OsString::from).chain(rest);
         platform::config::parse::<Config>(orders::NAME, arguments)
     };
     assert_eq!(parse("6s").unwrap().1.order_ttl.as_secs(), 6);
@@ -57,4 +60,41 @@ fn a_wrong_hold_is_one_line_that_names_the_variable() {
         assert_eq!((end.code, end.text.lines().count()), (2, 1), "{}", end.text);
         assert!(end.text.starts_with("orders: ORDER_TTL is wrong: "), "{}", end.text);
     }
+}
+
+#[test]
+fn wrong_keys_of_passes_are_one_line_that_tells_none_of_them() {
+    let signer = Signer::new();
+    let start = |keys: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_orders"))
+            .env_clear()
+            .envs([
+                ("BIND", "127.0.0.1:0"),
+                ("ADMIN_BIND", "127.0.0.1:0"),
+                ("PUBLIC_URL", "http://localhost:8080"),
+                ("MONGODB_URL", "mongodb://127.0.0.1:1"),
+                ("NATS_URL", "nats://127.0.0.1:1"),
+                ("JWKS", signer.jwks.as_str()),
+            ])
+            .envs(keys.iter().copied())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");
+        told
+    };
+    assert!(start(&[]).starts_with("orders: PASS_PRIVATE_KEYS is not set: "));
+    let twice = format!("{pem}{pem}", pem = signer.pem);
+    for (keys, why) in [
+        ("", "holds no key"),
+        ("hunter2", "must begin with -----BEGIN PRIVATE KEY-----"),
+        (twice.as_str(), "key 2 is there twice"),
+    ] {
+        let told = start(&[("PASS_PRIVATE_KEYS", keys)]);
+        assert!(told.starts_with(&format!("orders: PASS_PRIVATE_KEYS is wrong: {why}")), "{told}");
+        assert!(!told.contains("hunter2") && !told.contains("MC4CAQAw"), "a secret is told: {told}");
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_orders")).arg("--help").env("PASS_PRIVATE_KEYS", "hunter2").output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    assert!(help.contains("[env: PASS_PRIVATE_KEYS") && !help.contains("hunter2"), "{help}");
 }

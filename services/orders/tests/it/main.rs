@@ -8,6 +8,7 @@ mod contract;
 mod deliveries;
 mod expiring;
 mod journey;
+mod passes;
 mod placing;
 mod reading;
 mod reordering;

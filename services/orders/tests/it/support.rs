@@ -12,14 +12,17 @@ use common::money::Money;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::Response;
-use testkit::app::users::User;
+use testkit::app::users::{Signer, User};
 
 pub(crate) async fn app() -> TestApp {
     app_with(&[]).await
 }
 
 pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
-    TestApp::start(orders::NAME, orders::build, settings).await
+    let key = Signer::new().pem;
+    let mut all = vec![("PASS_PRIVATE_KEYS", key.as_str())];
+    all.extend(settings);
+    TestApp::start(orders::NAME, orders::build, &all).await
 }
 
 pub(crate) fn usd(amount: i64) -> Money {
@@ -43,6 +46,7 @@ pub(crate) fn listing(app: &TestApp) -> TicketState {
         },
         seller_id: UserId::new(),
         price: usd(12_550),
+        price_drop: None,
         face_value: None,
         category: None,
         description: None,
