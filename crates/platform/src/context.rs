@@ -9,8 +9,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use common::clock::SharedClock;
+use common::events::envelope::Envelope;
 use common::events::{Change, State};
 use common::identity::Verifier;
+use futures::{Stream, StreamExt};
 use mongodb::Database;
 use mongodb::bson::doc;
 use tokio::sync::mpsc;
@@ -109,6 +111,20 @@ impl Context {
         let new = Grouped::new(self.database.collection(collection));
         grouped.insert(collection.to_owned(), new.clone());
         new
+    }
+
+    /// Hears of another service's entities as it happens: each instance hears all, nothing is kept for
+    /// it, and it may miss some. For what is shown, never for what is stored.
+    pub async fn listen<S: State>(
+        &self,
+    ) -> Result<impl Stream<Item = Envelope<S>> + use<S>, async_nats::SubscribeError> {
+        let subject = self.names.subject(&format!("{}.*.v1", S::Change::ENTITY));
+        let messages = self.nats.subscribe(subject).await?;
+        Ok(messages.filter_map(async |message| {
+            let event = serde_json::from_slice::<Envelope<S>>(&message.payload);
+            // Its consumer, which gets the same message, says what is wrong with it.
+            event.ok()
+        }))
     }
 
     /// Verifies access tokens by the configured public keys.

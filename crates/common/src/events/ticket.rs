@@ -119,6 +119,17 @@ pub struct RefusedOrder {
     pub refusal: Refusal,
 }
 
+/// The seller has lowered the price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct PriceDrop {
+    /// The price before, in the present price's currency.
+    pub from: Money,
+    /// When it was lowered.
+    pub at: Timestamp,
+}
+
 /// A listing as the other services know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -130,6 +141,9 @@ pub struct TicketState {
     pub seller_id: UserId,
     /// What it costs, all-in.
     pub price: Money,
+    /// The last change of the price, if that lowered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_drop: Option<PriceDrop>,
     /// What is printed on it.
     pub face_value: Option<Money>,
     /// What kind of event it is for.

@@ -1,4 +1,10 @@
 //! Replicas: what another service last told of its entities, kept by version.
+//!
+//! # Why
+//! `{_id, version, state}`, and beside them what this service derives from the state to find it by, such
+//! as its words. That is one write with the state, so the two never disagree. What an older release has
+//! written lacks what a newer one derives until the entity changes: building the replica anew heals it,
+//! which for web is `cargo xtask rebuild web`.
 
 use std::marker::PhantomData;
 
@@ -15,12 +21,13 @@ use super::{Versioned, as_i64, bson};
 /// A consumer's copy of another service's entities. It has one write of its own.
 pub struct Replica<S> {
     documents: Grouped,
+    derive: fn(&S) -> Document,
     kind: PhantomData<fn() -> S>,
 }
 
 impl<S> Clone for Replica<S> {
     fn clone(&self) -> Self {
-        Self { documents: self.documents.clone(), kind: PhantomData }
+        Self { documents: self.documents.clone(), derive: self.derive, kind: PhantomData }
     }
 }
 
@@ -36,13 +43,23 @@ pub enum Applied {
 impl<S: State> Replica<S> {
     /// The replica in this collection; [`crate::context::Context::replica`] makes it.
     pub(crate) fn new(documents: Grouped) -> Self {
-        Self { documents, kind: PhantomData }
+        Self { documents, derive: |_| Document::new(), kind: PhantomData }
+    }
+
+    /// The same replica, with these fields stored beside each state. It is the same fields for every
+    /// state: one that is left out keeps what an earlier state gave it.
+    #[must_use]
+    pub fn deriving(self, derive: fn(&S) -> Document) -> Self {
+        Self { derive, ..self }
     }
 
     /// Takes the event's state if it is newer than what is known.
     pub async fn put_if_newer(&self, event: &Envelope<S>) -> Result<Applied, StoreError> {
         let (id, version) = (event.subject.clone(), event.entityversion);
-        let change = doc! { "$set": { "version": as_i64(version), "state": bson(&event.data)? } };
+        let mut fields = (self.derive)(&event.data);
+        fields.insert("version", as_i64(version));
+        fields.insert("state", bson(&event.data)?);
+        let change = doc! { "$set": fields };
         let matched = self.documents.update(Update { id, version, change, from: From::AnyOlder }).await?;
         Ok(if matched { Applied::Applied } else { Applied::Stale })
     }
@@ -58,9 +75,11 @@ impl<S: State> Replica<S> {
         self.documents.find(field, value.to_string(), Document::new()).await
     }
 
-    /// What is known of the entities that match, ordered by id; fields are under `state.`.
+    /// What is known of the entities that match, ordered by id; fields are under `state.`, or derived.
     pub async fn find(&self, filter: Document) -> Result<Vec<Versioned<S>>, StoreError> {
-        Ok(self.typed().find(filter).sort(doc! { "_id": 1 }).await?.try_collect().await?)
+        let (typed, order) = (self.typed(), doc! { "_id": 1 });
+        let found = typed.find(filter).projection(doc! { "version": 1, "state": 1 }).sort(order);
+        Ok(found.await?.try_collect().await?)
     }
 
     /// Like [`Replica::find`], in this order and at most `limit`.
@@ -70,7 +89,14 @@ impl<S: State> Replica<S> {
         order: Document,
         limit: i64,
     ) -> Result<Vec<Versioned<S>>, StoreError> {
-        Ok(self.typed().find(filter).sort(order).limit(limit).await?.try_collect().await?)
+        let typed = self.typed();
+        let found = typed.find(filter).projection(doc! { "version": 1, "state": 1 }).sort(order).limit(limit);
+        Ok(found.await?.try_collect().await?)
+    }
+
+    /// How many entities match.
+    pub async fn count(&self, filter: Document) -> Result<u64, StoreError> {
+        Ok(self.documents.collection.count_documents(filter).await?)
     }
 
     fn typed(&self) -> Collection<Versioned<S>> {

@@ -4,6 +4,7 @@ use common::events::user::{UserChange, UserState};
 use common::id::UserId;
 use common::timestamp::Timestamp;
 use futures::future::join_all;
+use mongodb::bson::doc;
 use platform::stream::subscription::Applied;
 
 use crate::demo::app;
@@ -60,4 +61,24 @@ async fn of_many_versions_at_once_the_highest_wins() {
         }
         assert!(puts.contains(&(19, Applied::Applied)), "round {round}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_derived_is_written_with_its_state_and_in_no_other_fields_place() {
+    let app = app().await;
+    let replica = app.context.replica::<UserState>();
+    let replica = replica.deriving(|user| doc! { "words": [user.display_name.as_str()], "version": 99_i64 });
+    let id = UserId::new();
+    let put = async |version| {
+        replica.put_if_newer(&app.event(UserChange::Updated, id, version, user(id, version))).await.unwrap()
+    };
+    for (version, expected, kept) in [(1, Applied::Applied, 1), (0, Applied::Stale, 1), (2, Applied::Applied, 2)] {
+        assert_eq!(put(version).await, expected);
+        for other in 0..3_u64 {
+            let found = replica.find(doc! { "words": format!("v{other}") }).await.unwrap();
+            let versions: Vec<_> = found.iter().map(|found| found.version).collect();
+            assert_eq!(versions, if other == kept { vec![kept] } else { Vec::new() }, "{version} {other}");
+        }
+    }
+    assert_eq!(replica.count(doc! { "words": "v2" }).await.unwrap(), 1);
 }

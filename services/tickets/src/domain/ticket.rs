@@ -1,7 +1,9 @@
 //! A listing and what can happen to it.
 
 use common::error::{Error, Refusal as Refused};
-use common::events::ticket::{Category, Refusal, RefusedOrder, TicketChange, TicketState, TicketStatus, TicketTerms};
+use common::events::ticket::{
+    Category, PriceDrop, Refusal, RefusedOrder, TicketChange, TicketState, TicketStatus, TicketTerms,
+};
 use common::id::{OrderId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
@@ -72,6 +74,9 @@ pub struct Ticket {
     pub listing: Listing,
     /// The words of title, venue and city, by which it is found.
     pub words: Vec<String>,
+    /// The last change of the price, if that lowered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_drop: Option<PriceDrop>,
     /// Where it stands.
     pub status: Status,
     /// The orders that can't have it and are not known to be closed.
@@ -129,6 +134,7 @@ impl Ticket {
             id,
             seller_id,
             words: listing.words(),
+            price_drop: None,
             listing,
             status: Status::Available,
             refusals: Vec::new(),
@@ -141,7 +147,19 @@ impl Ticket {
     /// The seller replaces what they said of it.
     pub fn revise(self, listing: Listing, now: Timestamp) -> Changed {
         self.for_sale()?;
-        Ok((Self { words: listing.words(), listing, updated_at: now, ..self }, TicketChange::Updated))
+        let price_drop = self.price_drop_with(&listing.price, now);
+        Ok((Self { words: listing.words(), price_drop, listing, updated_at: now, ..self }, TicketChange::Updated))
+    }
+
+    /// What there is to tell of the price once it is this one. A price in another currency is neither
+    /// lower nor higher.
+    fn price_drop_with(&self, price: &Money, now: Timestamp) -> Option<PriceDrop> {
+        let before = &self.listing.price;
+        if price == before {
+            return self.price_drop.clone();
+        }
+        let is_lower = price.currency == before.currency && price.amount < before.amount;
+        is_lower.then(|| PriceDrop { from: before.clone(), at: now })
     }
 
     /// The seller takes it back.
@@ -255,6 +273,7 @@ impl Aggregate for Ticket {
             terms: self.terms(),
             seller_id: self.seller_id,
             price: self.listing.price.clone(),
+            price_drop: self.price_drop.clone(),
             face_value: self.listing.face_value.clone(),
             category: self.listing.category,
             description: self.listing.description.clone(),

@@ -1,12 +1,15 @@
 //! The full table of commands and states of a listing, and what its events tell.
 
+use std::time::Duration;
+
 use common::error::Error;
-use common::events::ticket::{RefusedOrder, TicketChange, TicketStatus};
+use common::events::ticket::{PriceDrop, RefusedOrder, TicketChange, TicketStatus};
 use common::id::OrderId;
+use common::money::Money;
 use platform::store::Aggregate;
 
-use super::samples::{listing, now, refusal, ticket};
-use super::ticket::{Changed, Status, Ticket, TicketError};
+use super::samples::{listing, money, now, refusal, ticket};
+use super::ticket::{Changed, Listing, Status, Ticket, TicketError};
 
 /// Name, command, its event, and the status that it leads to from each state, or its refusal.
 type Command<'a> = (&'a str, Box<dyn Fn(Ticket) -> Changed>, TicketChange, [Result<Status, TicketError>; 4]);
@@ -22,7 +25,7 @@ fn every_command_in_every_state() {
         Status::Sold { order_id: holder },
         Status::Withdrawn,
     ];
-    let later = now().plus(std::time::Duration::from_secs(1));
+    let later = now().plus(Duration::from_secs(1));
     let held = || Status::Reserved { order_id: holder };
     let bought = || Status::Sold { order_id: holder };
     let for_sale_alone = |next: Status| [Ok(next), Err(Reserved), Err(Sold), Err(Withdrawn)];
@@ -121,6 +124,40 @@ fn events_tell_the_order_and_the_refusals() {
     let (sold, _) = reserved.sell(order, now()).unwrap();
     assert_eq!((sold.state().status, sold.state().order_id), (TicketStatus::Sold, Some(order)));
     assert_eq!(sold.state().terms, sold.terms());
+}
+
+#[test]
+fn a_lowered_price_is_told_until_it_rises_or_changes_its_currency() {
+    let euros = |amount| Money { amount, currency: "EUR".parse().unwrap() };
+    let at = |minutes: u64| now().plus(Duration::from_secs(60 * minutes));
+    let dropped = |from: i64, minutes| Some(PriceDrop { from: money(from), at: at(minutes) });
+    let mut ticket = ticket();
+    assert_eq!(ticket.state().price_drop, None, "a new listing has no price before");
+    for (minutes, price, told) in [
+        (1, money(5_000), None),
+        (2, money(4_000), dropped(5_000, 2)),
+        (3, money(4_000), dropped(5_000, 2)),
+        (4, money(3_999), dropped(4_000, 4)),
+        (5, money(4_500), None),
+        (6, money(4_400), dropped(4_500, 6)),
+        (7, euros(1_000), None),
+        (8, euros(900), Some(PriceDrop { from: euros(1_000), at: at(8) })),
+    ] {
+        ticket = ticket.revise(Listing { price, ..listing() }, at(minutes)).unwrap().0;
+        assert_eq!(ticket.state().price_drop, told, "after {minutes} minutes");
+    }
+    let order = OrderId::new();
+    let held = ticket.clone().reserve(order, at(9)).unwrap().0;
+    assert_eq!(held.price_drop, ticket.price_drop, "what else happens leaves it");
+    assert_eq!(held.release(order, at(10)).unwrap().0.price_drop, ticket.price_drop);
+}
+
+#[test]
+fn what_was_stored_before_price_drops_were_told_is_understood() {
+    let ticket = ticket();
+    let stored = serde_json::to_value(&ticket).unwrap();
+    assert!(stored.get("priceDrop").is_none(), "{stored}");
+    assert_eq!(serde_json::from_value::<Ticket>(stored).unwrap(), ticket);
 }
 
 #[test]

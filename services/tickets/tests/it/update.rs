@@ -7,7 +7,7 @@ use common::id::TicketId;
 use serde_json::{Value, json};
 
 use crate::support::{
-    app, body, body_with, faults, list, list_as, path, put, read, reserved, sold, tell, with, withdraw,
+    app, body, body_with, faults, last_event, list, list_as, path, put, read, reserved, sold, tell, with, withdraw,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,6 +46,22 @@ async fn a_put_replaces_the_whole_listing() {
     app.settle().await;
     let history = app.history("tickets", before["id"].as_str().unwrap()).await;
     assert_eq!(history, [("ticket.created.v1".to_owned(), 0), ("ticket.updated.v1".to_owned(), 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_event_of_a_lower_price_tells_the_one_before() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let ticket = list(&app, &seller).await;
+    let priced = |amount: i64| body_with("price.amount", json!(amount));
+    let answer = put(&app, &seller, &ticket, &priced(9_900)).send().await.expect(200).json();
+    assert_eq!(answer.get("priceDrop"), None, "it is no part of the public view");
+    app.settle().await;
+    let drop = json!({ "from": { "amount": 12_550, "currency": "USD" }, "at": answer["updatedAt"] });
+    assert_eq!(last_event(&app, &ticket).await.data["priceDrop"], drop);
+    put(&app, &seller, &ticket, &priced(10_000)).send().await.expect(200);
+    app.settle().await;
+    assert_eq!(last_event(&app, &ticket).await.data.get("priceDrop"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
