@@ -20,12 +20,18 @@
       this.root = document.createElement('div');
       this.root.className = 'StripeElement';
       const field = (name, label, placeholder, width, autocomplete) =>
-        `<label style="display:inline-block;margin:0 .5rem .5rem 0">${label}<br><input name="${name}"
-          inputmode="numeric" autocomplete="${autocomplete}" placeholder="${placeholder}"
-          style="font:inherit;padding:.4rem;width:${width}"></label>`;
+        `<label>${label}<br><input name="${name}" inputmode="numeric" autocomplete="${autocomplete}"
+          placeholder="${placeholder}" data-width="${width}"></label>`;
       this.root.innerHTML = field('number', 'Card number', '4242 4242 4242 4242', '13rem', 'cc-number')
         + field('expiry', 'Expiry', 'MM / YY', '5rem', 'cc-exp')
         + field('cvc', 'CVC', '123', '4rem', 'cc-csc');
+      // Not as attributes: a page's Content-Security-Policy may well refuse those.
+      this.root.querySelectorAll('label').forEach((label) => {
+        Object.assign(label.style, { display: 'inline-block', margin: '0 .5rem .5rem 0' });
+      });
+      this.root.querySelectorAll('input').forEach((input) => {
+        Object.assign(input.style, { font: 'inherit', padding: '.4rem', width: input.dataset.width });
+      });
       this.root.addEventListener('input', () => this.emit('change', this.state()));
       this.root.addEventListener('focusin', () => this.emit('focus', {}));
       this.root.addEventListener('focusout', () => this.emit('blur', {}));
@@ -73,7 +79,7 @@
     const frame = document.createElement('iframe');
     frame.src = `${base}/3ds/${id}?embedded=1`;
     frame.title = '3-D Secure';
-    frame.style = 'border:0;width:24rem;max-width:80vw;height:18rem';
+    Object.assign(frame.style, { border: '0', width: '24rem', maxWidth: '80vw', height: '18rem' });
     dialog.append(frame);
     document.body.append(dialog);
     const done = (event) => {

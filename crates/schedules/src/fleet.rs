@@ -208,7 +208,11 @@ impl Maker {
             auth::NAME => {
                 vec![("jwt-private-keys", self.signer.pem.clone()), ("access-token-ttl", "1000000h".to_owned())]
             }
-            orders::NAME => vec![("jwks", self.signer.jwks.clone()), ("order-ttl", hours(HOLD))],
+            orders::NAME => vec![
+                ("jwks", self.signer.jwks.clone()),
+                ("pass-private-keys", self.signer.pem.clone()),
+                ("order-ttl", hours(HOLD)),
+            ],
             payments::NAME => vec![
                 ("jwks", self.signer.jwks.clone()),
                 ("stripe-key", "sk_test_1".to_owned()),
@@ -218,7 +222,16 @@ impl Maker {
                 ("capture-patience", hours(CAPTURE_PATIENCE)),
             ],
             expiration::NAME => vec![("redis-url", server("TEST_REDIS_URL")?)],
-            web::NAME => vec![("jwks", self.signer.jwks.clone()), ("auth-url", "http://127.0.0.1:1".to_owned())],
+            web::NAME => {
+                let away = || "http://127.0.0.1:1".to_owned();
+                vec![
+                    ("jwks", self.signer.jwks.clone()),
+                    ("auth-url", away()),
+                    ("tickets-url", away()),
+                    ("orders-url", away()),
+                    ("stripe-publishable-key", "pk_test_1".to_owned()),
+                ]
+            }
             _ => vec![("jwks", self.signer.jwks.clone())],
         });
         Ok(settings)

@@ -11,11 +11,41 @@ pub struct Config {
     /// Where auth is, within the fleet, such as `http://auth:3000`
     #[arg(long, env = "AUTH_URL", value_parser = internal_url)]
     pub auth_url: reqwest::Url,
+    /// Where tickets is, within the fleet.
+    #[arg(long, env = "TICKETS_URL", value_parser = internal_url)]
+    pub tickets_url: reqwest::Url,
+    /// Where orders is, within the fleet.
+    #[arg(long, env = "ORDERS_URL", value_parser = internal_url)]
+    pub orders_url: reqwest::Url,
+    /// Stripe's publishable key, which browsers are told.
+    #[arg(long, env = "STRIPE_PUBLISHABLE_KEY", hide_env_values = true, value_parser = publishable_key)]
+    pub stripe_publishable_key: String,
+    /// Where browsers load Stripe.js from: Stripe itself, unless a stand-in serves `/v3/` here.
+    #[arg(long, env = "STRIPE_JS_ORIGIN", default_value = STRIPE_JS, value_parser = origin)]
+    pub stripe_js_origin: String,
+    /// The currencies that listings may be in, with commas between, as tickets is told.
+    #[arg(long, env = "CURRENCIES", value_delimiter = ',', default_value = "USD,EUR,GBP")]
+    pub currencies: Vec<common::money::Currency>,
 }
+
+/// Stripe's own origin for its script.
+pub const STRIPE_JS: &str = "https://js.stripe.com";
 
 /// The fleet's own network is plain HTTP: encryption ends at the gateway.
 fn internal_url(text: &str) -> Result<reqwest::Url, String> {
     let url = text.parse::<reqwest::Url>().ok();
     let url = url.filter(|url| url.scheme() == "http" && url.has_host() && url.path() == "/");
     url.ok_or_else(|| "must be an address such as http://auth:3000".to_owned())
+}
+
+/// The secret key in its place would be shown to everybody.
+fn publishable_key(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.starts_with("pk_") { Ok(text.to_owned()) } else { Err("must be the key that begins with pk_".to_owned()) }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let url = text.parse::<reqwest::Url>().ok().filter(|url| url.has_host() && url.path() == "/");
+    let origin = url.map(|url| url.origin().ascii_serialization());
+    origin.ok_or_else(|| format!("must be an origin such as {STRIPE_JS}"))
 }

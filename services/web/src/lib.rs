@@ -2,12 +2,12 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | the read model: replicas of users, tickets, orders and payments | – | `user.*` `ticket.*` `order.*` `payment.*` |
+//! | the read model: replicas of users, tickets, orders and payments; watches and read marks; a vocabulary of searches | – | `user.*` `ticket.*` `order.*` `payment.*` |
 //!
 //! Timers are not consumed: that an order expired is said by the order itself, and no page shows more.
 //!
-//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`auth`], [`viewer`], [`assets`],
-//! [`pages`], [`events`], [`rebuild`].
+//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`auth`], [`viewer`], [`session`],
+//! [`calls`], [`assets`], [`flows`], [`pages`], [`live`], [`events`], [`rebuild`].
 //!
 //! # Why
 //! Pages join what they show when they are read: a ticket with its seller's name, an order with its
@@ -19,11 +19,15 @@
 
 pub mod assets;
 pub mod auth;
+pub mod calls;
 pub mod config;
 pub mod domain;
 pub mod events;
+pub mod flows;
+pub mod live;
 pub mod pages;
 pub mod rebuild;
+pub mod session;
 pub mod state;
 pub mod store;
 pub mod viewer;
@@ -39,7 +43,8 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::State::new(config, context)?;
     let (routes, openapi) = pages::table(&state);
     let model = state.model.clone();
-    Ok(App::new(routes.with_state(state.clone()), openapi)
+    let app = App::new(routes.with_state(state.clone()), openapi);
+    Ok(store::own::with_indexes(app)
         .pages(pages::error::page)
         .prepare(move || {
             let model = model.clone();
@@ -47,5 +52,6 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         })
         .admin(rebuild::routes(state.model.clone()))
         .task("read model", rebuild::run(state.model.clone(), context.tasks.clone()))
+        .task("live pages", live::feed::run(state.clone(), context.clone()))
         .subscribe(events::table(&state)))
 }

@@ -5,14 +5,17 @@ use std::convert::Infallible;
 use axum::extract::{FromRequestParts, Request, State as Shared};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use common::error::Error;
 use common::id::UserId;
 use common::identity::{Verifier, cookie};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use platform::http::address::ClientAddress;
-use platform::store::error::StoreError;
 
 use crate::auth::Refreshed;
+use crate::flows::notices;
+use crate::pages::layout::with_cookies;
+use crate::session::Session;
 use crate::state::State;
 
 /// Who looks at a page; an argument of handlers.
@@ -27,7 +30,19 @@ pub enum Viewer {
         id: UserId,
         /// How they are called, once auth's event of them has arrived.
         name: Option<String>,
+        /// How many notifications they have not seen.
+        unread: usize,
     },
+}
+
+impl Viewer {
+    /// The user, if it is one.
+    pub fn id(&self) -> Option<UserId> {
+        match self {
+            Self::Guest => None,
+            Self::User { id, .. } => Some(*id),
+        }
+    }
 }
 
 /// Finds out who looks, then shows the page; new cookies are relayed to the browser.
@@ -40,18 +55,24 @@ pub async fn resolve(
     let (user, cookies) = identify(&state, request.headers(), address).await;
     let viewer = match user {
         None => Viewer::Guest,
-        Some(id) => match name(&state, id).await {
-            Ok(name) => Viewer::User { id, name },
-            Err(error) => return with_cookies(common::error::Error::from(error).into_response(), cookies),
+        Some(id) => match about(&state, id).await {
+            Ok(viewer) => viewer,
+            Err(error) => return with_cookies(error.into_response(), cookies),
         },
     };
+    let session = Session::new(request.headers(), &cookies, address);
     request.extensions_mut().insert(viewer);
-    with_cookies(next.run(request).await, cookies)
+    request.extensions_mut().insert(session);
+    let response = next.run(request).await;
+    // What the page itself says of the session, such as that it is over, comes last and holds.
+    if response.headers().contains_key(header::SET_COOKIE) { response } else { with_cookies(response, cookies) }
 }
 
-async fn name(state: &State, id: UserId) -> Result<Option<String>, StoreError> {
-    let known = state.model.live().await?.users.get(id).await?;
-    Ok(known.map(|user| user.state.display_name))
+async fn about(state: &State, id: UserId) -> Result<Viewer, Error> {
+    let model = state.model.live().await?;
+    let (name, unread) =
+        tokio::try_join!(async { Ok(model.users.get(id).await?) }, notices::unread(state, &model, id))?;
+    Ok(Viewer::User { id, name: name.map(|user| user.state.display_name), unread })
 }
 
 /// The user, and the cookies that the browser is to keep from now on.
@@ -76,13 +97,6 @@ fn signed_in(verifier: &Verifier, cookies: &[HeaderValue]) -> Option<UserId> {
     let mut pairs = cookies.iter().filter_map(|value| value.to_str().ok()?.split(';').next()?.split_once('='));
     let (_, token) = pairs.find(|(name, _)| *name == access)?;
     Some(verifier.verify(token)?.sub)
-}
-
-fn with_cookies(mut response: Response, cookies: Vec<HeaderValue>) -> Response {
-    for cookie in cookies {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    response
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Viewer {

@@ -8,7 +8,7 @@ use common::timestamp::Timestamp;
 use super::moment::Moment;
 use super::offer::{place, seat};
 
-/// An order with its history.
+/// An order as its buyer sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purchase {
     /// The order's id.
@@ -25,38 +25,38 @@ pub struct Purchase {
     pub seat: String,
     /// What the buyer agreed to pay.
     pub price: String,
+    /// Where it stands, in a word or two.
+    pub badge: Badge,
     /// Where it stands, in a sentence.
     pub standing: String,
-    /// When the hold ends, while it can.
+    /// When the hold ends, while it can: until then it is to be paid.
     pub expires_at: Option<Moment>,
-    /// What happened, oldest first.
-    pub steps: Vec<Step>,
 }
 
-/// Something that happened.
+/// Where an order stands, at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Badge {
+    /// In a word or two.
+    pub text: &'static str,
+    /// The style sheet's class for its colour, which says nothing that the text does not.
+    pub class: &'static str,
+}
+
+/// Something that happened, or the present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// When.
-    pub at: Moment,
+    /// When; none for what is so now.
+    pub at: Option<Moment>,
     /// What, in a sentence.
     pub what: String,
 }
 
 impl Purchase {
-    /// The order with those of these payments that are its own.
-    pub fn new(order: &OrderState, payments: &[PaymentState]) -> Self {
+    /// The order, without its history.
+    pub fn new(order: &OrderState) -> Self {
         let terms = &order.ticket;
-        let mut happened = vec![(order.created_at, "You held the ticket.".to_owned())];
-        let own = payments.iter().filter(|payment| payment.order_id == order.id);
-        happened.extend(own.map(|payment| (payment.updated_at, paid(payment))));
-        if order.status.is_final() {
-            happened.push((order.updated_at, standing(order)));
-        }
-        // Stable: what happened in the same millisecond keeps the order of above.
-        happened.sort_by_key(|(at, _)| *at);
         // In the event's zone, as everything on the page is.
         let moment = |at: Timestamp| Moment::new(at, &terms.time_zone);
-        let may_expire = matches!(order.status, OrderStatus::Created | OrderStatus::AwaitingPayment);
         Self {
             id: order.id.to_string(),
             ticket: terms.id.to_string(),
@@ -65,11 +65,45 @@ impl Purchase {
             starts_at: moment(terms.starts_at),
             seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
             price: order.price.to_string(),
+            badge: badge(order),
             standing: standing(order),
-            expires_at: may_expire.then(|| moment(order.expires_at)),
-            steps: happened.into_iter().map(|(at, what)| Step { at: moment(at), what }).collect(),
+            expires_at: is_unpaid(order).then(|| moment(order.expires_at)),
         }
     }
+}
+
+/// What happened to an order, oldest first, by it and those of these payments that are its own; last
+/// comes where it stands.
+pub fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<Step> {
+    let mut happened = vec![(order.created_at, "You held the ticket.".to_owned())];
+    let own = payments.iter().filter(|payment| payment.order_id == order.id);
+    happened.extend(own.map(|payment| (payment.updated_at, paid(payment))));
+    // Stable: what happened in the same millisecond keeps this order.
+    happened.sort_by_key(|(at, _)| *at);
+    let moment = |at| Moment::new(at, &order.ticket.time_zone);
+    let mut steps: Vec<_> = happened.into_iter().map(|(at, what)| Step { at: Some(moment(at)), what }).collect();
+    let ended = order.status.is_final().then(|| moment(order.updated_at));
+    steps.push(Step { at: ended, what: standing(order) });
+    steps
+}
+
+/// Whether it can be paid, or lost.
+fn is_unpaid(order: &OrderState) -> bool {
+    matches!(order.status, OrderStatus::Created | OrderStatus::AwaitingPayment)
+}
+
+fn badge(order: &OrderState) -> Badge {
+    let (text, class) = match order.status {
+        OrderStatus::Created => ("Being confirmed", "text-bg-secondary"),
+        OrderStatus::AwaitingPayment => ("To be paid", "text-bg-warning"),
+        OrderStatus::Authorized => ("Being charged", "text-bg-info"),
+        OrderStatus::Completed => ("Yours", "text-bg-success"),
+        OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::Expired) => {
+            ("Expired", "text-bg-secondary")
+        }
+        OrderStatus::Cancelled => ("Cancelled", "text-bg-secondary"),
+    };
+    Badge { text, class }
 }
 
 /// Where an order stands, in a sentence.
@@ -175,8 +209,8 @@ pub(crate) mod tests {
             payment(&order, PaymentStatus::Declined, 5),
             payment(&sample(OrderStatus::Completed), PaymentStatus::Voided, 6),
         ];
-        let purchase = Purchase::new(&order, &payments);
-        let told: Vec<_> = purchase.steps.iter().map(|step| step.what.as_str()).collect();
+        let steps = timeline(&order, &payments);
+        let told: Vec<_> = steps.iter().map(|step| step.what.as_str()).collect();
         let expected = [
             "You held the ticket.",
             "Your card was declined; nothing was charged.",
@@ -184,7 +218,14 @@ pub(crate) mod tests {
             "Paid. The ticket is yours.",
         ];
         assert_eq!(told, expected);
-        assert_eq!(purchase.expires_at, None);
+        assert!(steps.iter().all(|step| step.at.is_some()));
+    }
+
+    #[test]
+    fn the_last_step_of_an_open_order_is_the_present() {
+        let steps = timeline(&sample(OrderStatus::Authorized), &[]);
+        let told: Vec<_> = steps.iter().map(|step| (step.at.is_some(), step.what.as_str())).collect();
+        assert_eq!(told, [(true, "You held the ticket."), (false, "Won: your card is being charged.")]);
     }
 
     #[test]
@@ -196,7 +237,7 @@ pub(crate) mod tests {
             (OrderStatus::Completed, false),
             (OrderStatus::Cancelled, false),
         ] {
-            assert_eq!(Purchase::new(&sample(status), &[]).expires_at.is_some(), ends, "{status:?}");
+            assert_eq!(Purchase::new(&sample(status)).expires_at.is_some(), ends, "{status:?}");
         }
     }
 
@@ -216,5 +257,15 @@ pub(crate) mod tests {
         assert!(say(CancelReason::Refused, Some(refusal)).contains("now 150.00 USD"));
         let refusal = Refusal { reason: RefusalReason::Begun, price: None };
         assert!(say(CancelReason::Refused, Some(refusal)).contains("has begun"));
+    }
+
+    #[test]
+    fn a_badge_tells_the_states_apart() {
+        let mut order = sample(OrderStatus::Cancelled);
+        assert_eq!(badge(&order).text, "Cancelled");
+        order.cancel_reason = Some(CancelReason::Expired);
+        assert_eq!(badge(&order).text, "Expired");
+        assert_eq!(badge(&sample(OrderStatus::AwaitingPayment)).text, "To be paid");
+        assert_eq!(badge(&sample(OrderStatus::Completed)).text, "Yours");
     }
 }

@@ -1,5 +1,7 @@
 //! Points in time as people at the venue would say them.
 
+use std::sync::LazyLock;
+
 use common::timestamp::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -25,9 +27,31 @@ impl Moment {
     }
 }
 
+/// The time zones that a seller may choose from: those of places, without historical aliases.
+pub fn zones() -> Vec<&'static str> {
+    const AREAS: [&str; 9] =
+        ["Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/"];
+    static ZONES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let known = jiff::tz::db().available().map(|zone| zone.as_str().to_owned());
+        let mut zones: Vec<_> = known.filter(|zone| AREAS.iter().any(|area| zone.starts_with(area))).collect();
+        zones.sort();
+        zones.insert(0, "UTC".to_owned());
+        zones
+    });
+    ZONES.iter().map(String::as_str).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_seller_finds_the_zone_of_the_place() {
+        for zone in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kolkata", "Pacific/Auckland"] {
+            assert!(zones().contains(&zone), "{zone}");
+        }
+        assert_eq!(zones()[0], "UTC");
+    }
 
     #[test]
     fn a_moment_names_its_zone() {

@@ -20,6 +20,8 @@ pub struct Offer {
     pub seat: String,
     /// What the buyer pays.
     pub price: String,
+    /// What it cost before it became cheaper.
+    pub was: Option<String>,
     /// What is printed on the ticket.
     pub face_value: Option<String>,
     /// `Concert`.
@@ -66,7 +68,7 @@ impl Standing {
 }
 
 /// How a seller is called whose name has not arrived yet.
-const NAMELESS: &str = "a member of the marketplace";
+pub const NAMELESS: &str = "a member of the marketplace";
 
 impl Offer {
     /// The listing at this time, with its seller's name if that is known.
@@ -86,6 +88,7 @@ impl Offer {
             starts_at: Moment::new(terms.starts_at, &terms.time_zone),
             seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
             price: ticket.price.to_string(),
+            was: ticket.price_drop.as_ref().map(|drop| drop.from.to_string()),
             face_value: ticket.face_value.as_ref().map(ToString::to_string),
             category: ticket.category.map(category),
             description: ticket.description.clone(),
@@ -122,7 +125,7 @@ fn category(category: Category) -> &'static str {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use common::events::ticket::TicketTerms;
+    use common::events::ticket::{PriceDrop, TicketTerms};
     use common::id::{TicketId, UserId};
     use common::money::Money;
 
@@ -145,6 +148,7 @@ pub(crate) mod tests {
             },
             seller_id: UserId::new(),
             price: money(12_550),
+            price_drop: None,
             face_value: Some(money(9_900)),
             category: Some(Category::Concert),
             description: Some("Two lines,\n\"quoted\".".to_owned()),
@@ -170,6 +174,16 @@ pub(crate) mod tests {
             assert_eq!(Offer::new(&ticket, None, before).standing, then);
             assert_eq!(Offer::new(&ticket, None, begun).standing, later);
         }
+    }
+
+    #[test]
+    fn a_price_that_was_lowered_is_shown_with_the_one_before() {
+        let mut ticket = sample();
+        let was = |ticket: &TicketState| Offer::new(ticket, None, ticket.created_at).was;
+        assert_eq!(was(&ticket), None);
+        let from = Money { amount: 15_000, ..ticket.price.clone() };
+        ticket.price_drop = Some(PriceDrop { from, at: ticket.created_at });
+        assert_eq!(was(&ticket).as_deref(), Some("150.00 USD"));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The subscription table. Each handler only keeps what it is told, since pages join what they show:
 //! one function serves them all.
 
-use common::events::State as Entity;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
@@ -10,6 +9,7 @@ use common::events::user::UserState;
 use platform::stream::subscription::Subscription;
 
 use crate::state::State;
+use crate::store::findable::Findable;
 use crate::store::model::ReadModel;
 
 /// Whose events the service takes.
@@ -18,7 +18,7 @@ pub fn table(state: &State) -> Vec<Subscription> {
     vec![keep::<UserState>(model), keep::<TicketState>(model), keep::<OrderState>(model), keep::<PaymentState>(model)]
 }
 
-fn keep<S: Entity>(model: &ReadModel) -> Subscription {
+fn keep<S: Findable>(model: &ReadModel) -> Subscription {
     let model = model.clone();
     Subscription::to(move |event: Envelope<S>| {
         let model = model.clone();

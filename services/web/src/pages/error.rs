@@ -7,6 +7,8 @@ use http::{StatusCode, header};
 
 use super::layout::{self, Layout};
 
+layout::page!(ErrorPage<'_>);
+
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {

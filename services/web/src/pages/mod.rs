@@ -1,9 +1,21 @@
 //! The route table. A page is one file here and one template beside it.
 
+pub mod account;
+pub mod browse;
+pub mod checkout;
 pub mod error;
+pub mod failure;
 pub mod home;
 pub mod layout;
+pub mod notifications;
+pub mod offline;
+pub mod order;
 pub mod orders;
+pub mod receipt;
+pub mod sell;
+pub mod selling;
+pub mod sign_in;
+pub mod sign_up;
 pub mod ticket;
 
 use axum::Router;
@@ -14,6 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::assets;
+use crate::live::socket;
 use crate::state::State;
 use crate::viewer;
 
@@ -21,14 +34,43 @@ use crate::viewer;
 pub fn table(state: &State) -> (Router<State>, OpenApi) {
     let pages = OpenApiRouter::new()
         .routes(routes!(home::home))
+        .routes(routes!(browse::browse))
         .routes(routes!(ticket::ticket))
+        .routes(routes!(ticket::hold))
+        .routes(routes!(ticket::watch))
+        .routes(routes!(ticket::unwatch))
+        .routes(routes!(ticket::withdraw))
+        .routes(routes!(sell::sell_form, sell::sell))
+        .routes(routes!(sell::edit_form, sell::edit))
+        .routes(routes!(selling::selling))
+        .routes(routes!(checkout::checkout))
+        .routes(routes!(checkout::cancel))
+        .routes(routes!(sign_up::sign_up_form, sign_up::sign_up))
+        .routes(routes!(sign_in::sign_in_form, sign_in::sign_in))
+        .routes(routes!(sign_in::sign_out))
+        .routes(routes!(account::account, account::rename))
+        .routes(routes!(account::revoke))
+        .routes(routes!(offline::offline))
+        .routes(routes!(notifications::notifications))
+        .routes(routes!(notifications::bell))
+        .routes(routes!(notifications::read))
         .routes(routes!(orders::orders))
+        .routes(routes!(order::order))
+        .routes(routes!(order::calendar_file))
+        .routes(routes!(receipt::receipt))
+        .route("/live", get(socket::live))
         .route_layer(from_fn_with_state(state.clone(), viewer::resolve));
     let (pages, document) = pages.split_for_parts();
-    (pages.route("/assets/{name}", get(assets::serve)).route("/robots.txt", get(robots)), document)
+    (
+        pages
+            .route("/assets/{name}", get(assets::serve))
+            .route("/sw.js", get(offline::worker))
+            .route("/robots.txt", get(robots)),
+        document,
+    )
 }
 
 /// GET /robots.txt: pages are for everyone, and the API is not a page.
 async fn robots() -> &'static str {
-    "User-agent: *\nDisallow: /api/\nDisallow: /orders\n"
+    "User-agent: *\nDisallow: /api/\nDisallow: /orders\nDisallow: /checkout\n"
 }

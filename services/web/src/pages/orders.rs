@@ -3,13 +3,13 @@
 use askama::Template;
 use axum::extract::State as Shared;
 use axum::response::Response;
-use common::error::Error;
 use http::StatusCode;
 use platform::http::extract::Query;
 use platform::store::page::{PageQuery, PageRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::failure::Failure;
 use super::layout::{self, Layout};
 use crate::domain::history::Purchase;
 use crate::state::State;
@@ -23,7 +23,7 @@ const TITLE: &str = "My orders";
 #[into_params(parameter_in = Query)]
 pub struct OrdersQuery {
     /// From the link of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 #[derive(Template)]
@@ -36,11 +36,7 @@ struct OrdersPage {
     next: Option<String>,
 }
 
-#[derive(Template)]
-#[template(path = "sign_in.html")]
-struct SignInPage {
-    layout: Layout,
-}
+layout::page!(OrdersPage);
 
 /// What the viewer has ordered.
 #[utoipa::path(get, path = "/orders", tag = "pages", params(OrdersQuery),
@@ -49,19 +45,16 @@ pub(super) async fn orders(
     Shared(state): Shared<State>,
     viewer: Viewer,
     Query(query): Query<OrdersQuery>,
-) -> Result<Response, Error> {
+) -> Result<Response, Failure> {
+    let id = viewer.id().ok_or_else(|| Failure::SignIn("/orders".to_owned()))?;
     let layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer);
-    let Viewer::User { id, .. } = viewer else {
-        return layout::respond(StatusCode::UNAUTHORIZED, &SignInPage { layout });
-    };
     let is_continued = query.cursor.is_some();
     let request = PageRequest::try_from(&PageQuery { limit: None, cursor: query.cursor })?;
     let model = state.model.live().await?;
     let page = store::orders_of(&model.orders, id, &request).await?;
-    let payments = store::payments_of(&model.payments, &page.items).await?;
     let next = page.next_cursor.clone();
-    let purchases = page.items.iter().map(|order| Purchase::new(order, &payments)).collect();
-    layout::respond(StatusCode::OK, &OrdersPage { layout, purchases, is_continued, next })
+    let purchases = page.items.iter().map(Purchase::new).collect();
+    Ok(layout::respond(StatusCode::OK, &OrdersPage { layout, purchases, is_continued, next })?)
 }
 
 #[cfg(test)]
@@ -74,20 +67,23 @@ mod tests {
 
     #[test]
     fn the_templates_show_what_they_are_given() {
-        let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()) };
+        let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()), unread: 0 };
+        let order = sample(OrderStatus::AwaitingPayment);
         let mut page = OrdersPage {
             layout: Layout::new(TITLE, "About", &ana),
-            purchases: vec![Purchase::new(&sample(OrderStatus::AwaitingPayment), &[])],
+            purchases: vec![Purchase::new(&order)],
             is_continued: false,
             next: Some("abc".to_owned()),
         };
         let html = page.render().unwrap();
         for part in [
-            "Signed in as Ana &#38; &#60;co&#62;",
+            ">Ana &#38; &#60;co&#62;<",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "Held for you until it is paid or the hold ends.",
             "Thursday, 1 January 2026, 05:15 EST (America/New_York)",
-            "You held the ticket.",
+            &format!("href=\"/orders/{}\"", order.id),
+            &format!("href=\"/checkout/{}\"", order.id),
+            "text-bg-warning\">To be paid<",
             "href=\"/orders?cursor=abc\"",
             "name=\"robots\" content=\"noindex\"",
         ] {
@@ -96,7 +92,5 @@ mod tests {
         page.purchases.clear();
         page.next = None;
         assert!(page.render().unwrap().contains("You have no orders yet"));
-        let html = SignInPage { layout: Layout::new(TITLE, "About", &Viewer::Guest) }.render().unwrap();
-        assert!(html.contains("Sign in") && html.contains("Not signed in"), "{html}");
     }
 }

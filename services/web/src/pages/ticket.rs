@@ -1,29 +1,70 @@
-//! GET /tickets/{id}: one listing.
+//! GET /tickets/{id}: one listing, and the buttons on it: hold, watch, withdraw.
 
 use std::time::Duration;
 
 use askama::Template;
+use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
 use common::error::Error;
-use common::events::ticket::TicketState;
-use common::id::TicketId;
+use common::events::order::OrderState;
+use common::events::ticket::{TicketState, TicketStatus};
+use common::id::{OrderId, TicketId};
 use common::timestamp::Timestamp;
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use platform::store::Versioned;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::layout::{self, Layout};
-use crate::domain::offer::Offer;
+use super::checkout;
+use super::failure::Failure;
+use super::layout::{self, Layout, see_other};
+use crate::calls::Service;
+use crate::domain::offer::{Offer, Standing};
+use crate::flows::await_version::{UPDATING, answered, await_version};
+use crate::live::feed::hold_ends;
+use crate::session::Session;
 use crate::state::State;
-use crate::store;
+use crate::store::{self, lists};
 use crate::viewer::Viewer;
 
 #[derive(Template)]
 #[template(path = "ticket.html")]
-struct TicketPage {
+pub(super) struct TicketPage {
     layout: Layout,
     offer: Offer,
-    /// Whether the viewer sells it.
-    is_own: bool,
+    version: u64,
+    /// What the buyer agrees to by holding it, in minor units.
+    amount: i64,
+    /// In how many seconds the hold ends that somebody has on it.
+    left: Option<u64>,
+    /// How many tickets the seller has sold here.
+    sales: u64,
+    /// What the viewer is to it.
+    role: Role,
+    /// Makes holding twice by a double click the same hold.
+    key: String,
+}
+
+layout::page!(TicketPage);
+
+/// What the viewer is to a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Somebody who may buy it; whether they watch it.
+    Buyer { watches: bool },
+    /// The one whose hold it is on.
+    Holder(OrderId),
+    /// Its seller.
+    Seller,
+}
+
+impl Role {
+    /// Whether the page is another one for this viewer than for everybody.
+    fn is_special(&self) -> bool {
+        !matches!(self, Self::Buyer { .. })
+    }
 }
 
 /// One listing.
@@ -33,19 +74,184 @@ pub(super) async fn ticket(
     Shared(state): Shared<State>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<Response, Error> {
-    // Whoever mistyped an address is told that nothing is there, not that an id has a form.
-    let id: TicketId = id.parse().map_err(|_| Error::NotFound)?;
-    let ticket = arrived(&state, id).await?.ok_or(Error::NotFound)?;
-    let users = state.model.live().await?.users;
-    let sellers = store::names(&users, [ticket.seller_id]).await?;
-    let offer = Offer::new(&ticket, sellers.get(&ticket.seller_id), state.clock.now());
+) -> Result<Response, Failure> {
+    show(&state, &viewer, id_of(&id)?, StatusCode::OK, None).await
+}
+
+/// Whoever mistyped an address is told that nothing is there, not that an id has a form.
+pub(super) fn id_of(id: &str) -> Result<TicketId, Error> {
+    id.parse().map_err(|_| Error::NotFound)
+}
+
+async fn show(
+    state: &State,
+    viewer: &Viewer,
+    id: TicketId,
+    status: StatusCode,
+    notice: Option<String>,
+) -> Result<Response, Failure> {
+    let ticket = arrived(state, id).await?.ok_or(Error::NotFound)?;
+    Ok(layout::respond(status, &page(state, viewer, &ticket, notice).await?)?)
+}
+
+/// The page of a listing as it is known, or was answered.
+pub(super) async fn page(
+    state: &State,
+    viewer: &Viewer,
+    ticket: &Versioned<TicketState>,
+    notice: Option<String>,
+) -> Result<TicketPage, Failure> {
+    let (id, now) = (ticket.terms.id, state.clock.now());
+    let model = state.model.live().await?;
+    let (sellers, sales) = tokio::try_join!(
+        store::names(&model.users, [ticket.seller_id]),
+        lists::sales_of(&model.tickets, ticket.seller_id),
+    )?;
+    let role = match viewer.id() {
+        Some(user) if user == ticket.seller_id => Role::Seller,
+        Some(user) => match holder(state, ticket, user).await? {
+            Some(order) => Role::Holder(order),
+            None => Role::Buyer { watches: state.own.is_watched(user, id).await? },
+        },
+        None => Role::Buyer { watches: false },
+    };
+    let left = hold_ends(state, ticket).await?.map(|ends| ends.since(now).as_secs());
+    let offer = Offer::new(ticket, sellers.get(&ticket.seller_id), now);
     let about = format!("{}, {}: {} all-in.", offer.place, offer.starts_at.text, offer.price);
-    let layout = Layout::new(&offer.title, about, &viewer);
+    let layout = Layout::new(&offer.title, about, viewer).saying(notice);
     let layout =
         if offer.standing.is_for_sale() { layout.at(format!("{}/tickets/{id}", state.public_url)) } else { layout };
-    let is_own = matches!(viewer, Viewer::User { id, .. } if id == ticket.seller_id);
-    layout::respond(StatusCode::OK, &TicketPage { layout, offer, is_own })
+    let key = uuid::Uuid::now_v7().to_string();
+    Ok(TicketPage { layout, offer, version: ticket.version, amount: ticket.price.amount, left, sales, role, key })
+}
+
+/// The order of this user that the listing is held for.
+async fn holder(state: &State, ticket: &TicketState, user: common::id::UserId) -> Result<Option<OrderId>, Error> {
+    let Some(order) = ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved) else { return Ok(None) };
+    let known = state.model.live().await?.orders.get(order).await?;
+    Ok(known.filter(|known| known.buyer_id == user).map(|_| order))
+}
+
+/// What the form says.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct HoldForm {
+    /// The `Idempotency-Key`.
+    key: String,
+    /// The price that the buyer saw, in minor units.
+    amount: Option<i64>,
+}
+
+/// Hold the ticket, and go on to the checkout.
+#[utoipa::path(post, path = "/tickets/{id}/hold", tag = "pages", params(("id" = TicketId, Path)),
+    responses((status = 303, description = "Held."), (status = 409, body = String, content_type = "text/html")))]
+pub(super) async fn hold(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Path(id): Path<String>,
+    Form(form): Form<HoldForm>,
+) -> Result<Response, Failure> {
+    let id = id_of(&id)?;
+    if viewer.id().is_none() {
+        return Ok(see_other(&format!("/signin?next=/tickets/{id}")));
+    }
+    let known = state.model.live().await?.tickets.get(id).await?;
+    if let (Some(known), Some(seen)) = (known, form.amount)
+        && known.price.amount != seen
+    {
+        let notice = format!("The price has changed to {}. Nothing is held yet.", known.price);
+        return show(&state, &viewer, id, StatusCode::CONFLICT, Some(notice)).await;
+    }
+    let mut headers = HeaderMap::new();
+    if let Ok(key) = HeaderValue::from_str(&form.key)
+        && !key.is_empty()
+    {
+        headers.insert("idempotency-key", key);
+    }
+    let body = json!({ "ticketId": id });
+    let answer =
+        state.calls.send::<Value>(Method::POST, Service::Orders, "/api/orders", &session, Some(&body), &headers).await;
+    match answer {
+        Ok(answer) => {
+            let order: OrderState = answered(&answer.body)?;
+            let version = answer.version.unwrap_or(0);
+            let is_new_price = form.amount.is_some_and(|seen| seen != order.price.amount);
+            let notice = is_new_price.then(|| checkout::new_price(&order));
+            if await_version::<OrderState>(&state, &order.id.to_string(), version).await? {
+                let changed = if is_new_price { "?price=new" } else { "" };
+                return Ok(see_other(&format!("/checkout/{}{changed}", order.id)));
+            }
+            let notice = notice.unwrap_or_else(|| UPDATING.to_owned());
+            let order = Versioned { version, state: order };
+            Ok(layout::respond(StatusCode::OK, &checkout::page(&state, &viewer, &order, &[], Some(notice)))?)
+        }
+        Err(refused) => match refused.status() {
+            StatusCode::UNAUTHORIZED => Ok(see_other(&format!("/signin?next=/tickets/{id}"))),
+            status @ (StatusCode::CONFLICT | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => {
+                let notice = match status {
+                    StatusCode::NOT_FOUND => "This listing is still on its way. Try again in a moment.".to_owned(),
+                    _ => refused.problem.detail,
+                };
+                show(&state, &viewer, id, status, Some(notice)).await
+            }
+            _ => Err(refused.into()),
+        },
+    }
+}
+
+/// Be told when it gets cheaper.
+#[utoipa::path(post, path = "/tickets/{id}/watch", tag = "pages", params(("id" = TicketId, Path)),
+    responses((status = 303, description = "Watched.")))]
+pub(super) async fn watch(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let id = id_of(&id)?;
+    let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/tickets/{id}"))) };
+    state.model.live().await?.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    state.own.watch(user, id, state.clock.now()).await?;
+    Ok(see_other(&format!("/tickets/{id}")))
+}
+
+/// Be told no longer.
+#[utoipa::path(post, path = "/tickets/{id}/unwatch", tag = "pages", params(("id" = TicketId, Path)),
+    responses((status = 303, description = "Not watched.")))]
+pub(super) async fn unwatch(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let id = id_of(&id)?;
+    let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/tickets/{id}"))) };
+    state.own.unwatch(user, id).await?;
+    Ok(see_other(&format!("/tickets/{id}")))
+}
+
+/// Take one's own listing back.
+#[utoipa::path(post, path = "/tickets/{id}/withdraw", tag = "pages", params(("id" = TicketId, Path)),
+    responses((status = 303, description = "Withdrawn."), (status = 409, body = String, content_type = "text/html")))]
+pub(super) async fn withdraw(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let id = id_of(&id)?;
+    viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}")))?;
+    let (path, none) = (format!("/api/tickets/{id}"), HeaderMap::new());
+    match state.calls.send::<Value>(Method::DELETE, Service::Tickets, &path, &session, None::<&Value>, &none).await {
+        Ok(answer) => {
+            await_version::<TicketState>(&state, &id.to_string(), answer.version.unwrap_or(0)).await?;
+            Ok(see_other("/selling"))
+        }
+        Err(refused) if refused.status() == StatusCode::CONFLICT => {
+            let detail = refused.problem.detail;
+            show(&state, &viewer, id, StatusCode::CONFLICT, Some(detail)).await
+        }
+        Err(refused) => Err(refused.into()),
+    }
 }
 
 /// For how long after its listing a ticket may still be on its way to the read model.
@@ -57,13 +263,13 @@ const POLL: Duration = Duration::from_millis(25);
 
 /// The listing; one that was listed a moment ago, as its id tells, is waited for: whoever has just
 /// listed it must not be told that it does not exist.
-async fn arrived(state: &State, id: TicketId) -> Result<Option<TicketState>, Error> {
+async fn arrived(state: &State, id: TicketId) -> Result<Option<Versioned<TicketState>>, Error> {
     let listed = id.as_uuid().get_timestamp().map(|time| time.to_unix());
     let listed = listed.map(|(seconds, _)| Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000));
     let is_fresh = listed.is_some_and(|listed| state.clock.now().since(listed) < FRESH);
     let began = tokio::time::Instant::now();
     loop {
-        let found = state.model.live().await?.tickets.get(id).await?.map(|ticket| ticket.state);
+        let found = state.model.live().await?.tickets.get(id).await?;
         if found.is_some() || !is_fresh || began.elapsed() >= PATIENCE {
             return Ok(found);
         }
@@ -73,19 +279,19 @@ async fn arrived(state: &State, id: TicketId) -> Result<Option<TicketState>, Err
 
 #[cfg(test)]
 mod tests {
-    use common::events::ticket::TicketStatus;
-
     use super::*;
     use crate::domain::offer::tests::sample;
 
     #[test]
     fn the_template_shows_what_it_is_given() {
         let mut ticket = sample();
-        let page = |ticket: &_, is_own| {
+        let page = |ticket: &_, role, left| {
             let offer = Offer::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
-            TicketPage { layout: Layout::new(&offer.title, "About", &Viewer::Guest), offer, is_own }.render().unwrap()
+            let layout = Layout::new(&offer.title, "About", &Viewer::Guest);
+            let key = "the-key".to_owned();
+            TicketPage { layout, offer, version: 7, amount: 12_550, left, sales: 3, role, key }.render().unwrap()
         };
-        let html = page(&ticket, false);
+        let html = page(&ticket, Role::Buyer { watches: false }, None);
         for part in [
             "<title>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62; · Ticketing</title>",
             "Town Hall, New York",
@@ -93,21 +299,33 @@ mod tests {
             "Section A, row 3, seat 14",
             "125.50 USD",
             "99.00 USD",
-            "Seller: Ana",
+            "Ana",
+            "3 tickets sold here",
             "Concert",
             "Two lines,\n&#34;quoted&#34;.",
-            "For sale.",
+            "For sale",
+            "Hold this ticket",
+            "value=\"12550\"",
+            "value=\"the-key\"",
+            "data-version=\"7\"",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        assert!(!html.contains("your own listing"));
-        assert!(page(&ticket, true).contains("your own listing"));
+        assert!(page(&ticket, Role::Buyer { watches: true }, None).contains("Stop watching"));
+        let html = page(&ticket, Role::Seller, None);
+        assert!(html.contains("your own listing") && !html.contains("Hold this ticket"), "{html}");
+        ticket.status = TicketStatus::Reserved;
+        let order = OrderId::new();
+        let html = page(&ticket, Role::Holder(order), Some(192));
+        assert!(html.contains(&format!("/checkout/{order}")) && html.contains("data-mode=\"reload\""), "{html}");
+        let html = page(&ticket, Role::Buyer { watches: false }, Some(192));
+        assert!(html.contains("data-left=\"192\"") && html.contains("3:12"), "{html}");
         ticket.status = TicketStatus::Sold;
         ticket.face_value = None;
         ticket.category = None;
         ticket.description = None;
         (ticket.terms.section, ticket.terms.row, ticket.terms.seat) = (None, None, None);
-        let html = page(&ticket, false);
+        let html = page(&ticket, Role::Buyer { watches: false }, None);
         assert!(html.contains("Sold.") && !html.contains("Face value") && !html.contains("Seat"), "{html}");
     }
 }

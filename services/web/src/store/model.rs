@@ -17,14 +17,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::events::Change;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::events::user::UserState;
-use common::events::{Change, State as Entity};
 use mongodb::bson::{Document, doc, serialize_to_bson};
-use mongodb::{Collection, Cursor, IndexModel};
+use mongodb::{Collection, Cursor};
 use platform::context::Context;
 use platform::store::error::StoreError;
 use platform::store::group::Group;
@@ -33,7 +33,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{order_indexes, payment_indexes, ticket_indexes};
+use super::findable::{self, Findable};
+use super::generations::{entities, generation_of, name};
+use super::vocabulary::Vocabulary;
 
 /// For how long pages go by what this instance last read about generations.
 const FRESH: Duration = Duration::from_secs(1);
@@ -111,6 +113,8 @@ pub struct EntityProgress {
 pub struct ReadModel {
     context: Context,
     known: Arc<watch::Sender<Known>>,
+    /// The words that listings have had.
+    pub vocabulary: Vocabulary,
     /// Every event asks which generations there are.
     asking: Group<(), Result<Generations, StoreError>>,
 }
@@ -127,7 +131,8 @@ impl ReadModel {
                 askers.into_iter().map(|()| found.clone()).collect()
             }
         });
-        Self { context: context.clone(), known: Arc::new(watch::Sender::default()), asking }
+        let vocabulary = Vocabulary::new(&context.database);
+        Self { context: context.clone(), known: Arc::new(watch::Sender::default()), vocabulary, asking }
     }
 
     /// The replicas that pages read.
@@ -142,7 +147,10 @@ impl ReadModel {
     }
 
     /// Takes an event into every generation that is in use. Whether it was news to the live one.
-    pub async fn put<S: Entity>(&self, event: &Envelope<S>) -> Result<Applied, StoreError> {
+    pub async fn put<S: Findable>(&self, event: &Envelope<S>) -> Result<Applied, StoreError> {
+        if S::IS_LEARNED {
+            self.vocabulary.learn(&event.data.texts()).await;
+        }
         let mut applied = Applied::Stale;
         let mut known = self.known().await?;
         loop {
@@ -163,6 +171,7 @@ impl ReadModel {
 
     /// Builds the indexes of the generations that queries go to, or will go to.
     pub async fn build_indexes(&self) -> Result<(), StoreError> {
+        self.vocabulary.build_indexes().await?;
         let known = self.look().await?;
         for generation in [Some(known.live), known.filling].into_iter().flatten() {
             for (entity, indexes) in entities() {
@@ -356,55 +365,11 @@ impl ReadModel {
         Ok(ids)
     }
 
-    fn replica<S: Entity>(&self, generation: i64) -> Replica<S> {
-        self.context.replica_in(&name(S::Change::ENTITY, generation))
+    fn replica<S: Findable>(&self, generation: i64) -> Replica<S> {
+        self.context.replica_in(&name(S::Change::ENTITY, generation)).deriving(findable::derived)
     }
 
     fn collection(&self, entity: &str, generation: i64) -> Collection<Document> {
         self.context.database.collection(&name(entity, generation))
-    }
-}
-
-/// What the read model consists of.
-fn entities() -> [(&'static str, Vec<IndexModel>); 4] {
-    fn entity<S: Entity>() -> &'static str {
-        S::Change::ENTITY
-    }
-    [
-        (entity::<UserState>(), Vec::new()),
-        (entity::<TicketState>(), ticket_indexes()),
-        (entity::<OrderState>(), order_indexes()),
-        (entity::<PaymentState>(), payment_indexes()),
-    ]
-}
-
-/// `replica_ticket`, and `replica_ticket_v2` since it was rebuilt twice.
-fn name(entity: &str, generation: i64) -> String {
-    if generation == 0 { format!("replica_{entity}") } else { format!("replica_{entity}_v{generation}") }
-}
-
-/// Of which generation the collection with this name is, if it is one of the read model.
-fn generation_of(collection: &str) -> Option<i64> {
-    let (entity, generation) = match collection.strip_prefix("replica_")?.rsplit_once("_v") {
-        Some((entity, generation)) => (entity, generation.parse().ok()?),
-        None => (collection.strip_prefix("replica_")?, 0),
-    };
-    entities().iter().any(|(known, _)| *known == entity).then_some(generation)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_collections_name_tells_its_generation() {
-        for (entity, _) in entities() {
-            for generation in [0, 1, 12] {
-                assert_eq!(generation_of(&name(entity, generation)), Some(generation), "{entity}");
-            }
-        }
-        for other in ["watches", "replica_timer", "replica_timer_v1", "replica_ticket_vx", "read_model", "ticket_v1"] {
-            assert_eq!(generation_of(other), None, "{other}");
-        }
     }
 }

@@ -1,17 +1,46 @@
-//! The page of the viewer's own orders.
+//! The pages of the viewer's own orders: the list, each order with its ticket, calendar file and receipt.
 
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
-use common::id::UserId;
+use common::id::{OrderId, UserId};
+use serde_json::json;
+use testkit::app::TestApp;
+use testkit::app::request::Response;
+use testkit::app::users::User;
 
-use crate::support::{app, is_page, listing, order, payment, registered, shows};
+use crate::support::{app, is_page, listed, listing, order, payment, registered, shows, with_settings};
+use crate::upstream::Upstream;
+
+/// The path of an order's page.
+fn path(order: &OrderState) -> String {
+    format!("/orders/{}", order.id)
+}
+
+async fn get(app: &TestApp, viewer: &User, path: &str) -> Response {
+    app.settle().await;
+    app.request("GET", path).by(viewer).send().await
+}
+
+/// orders publishes that this order is completed.
+async fn completed(app: &TestApp, order: &OrderState) {
+    let state = OrderState { status: OrderStatus::Completed, ..order.clone() };
+    app.publish(OrderChange::Completed, order.id, 3, state).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_is_asked_to_sign_in() {
+async fn a_guest_is_asked_to_sign_in_and_led_back() {
     let app = app().await;
-    let response = app.request("GET", "/orders").send().await.expect(401);
-    is_page(&response);
-    shows(&response.text(), &["Sign in to see your orders", "Not signed in"]);
+    let own = format!("/orders/{}", OrderId::new());
+    for (path, next) in [
+        ("/orders".to_owned(), "/orders"),
+        (own.clone(), own.as_str()),
+        (format!("{own}/ticket.ics"), own.as_str()),
+        (format!("{own}/receipt"), own.as_str()),
+    ] {
+        let response = app.request("GET", &path).send().await.expect(401);
+        is_page(&response);
+        shows(&response.text(), &["<h1>Sign in</h1>", "for those who are signed in", &format!("value=\"{next}\"")]);
+    }
     let forged = app.request("GET", "/orders").header("cookie", "access=eyJhbGciOiJub25lIn0.e30.").send().await;
     forged.expect(401);
 }
@@ -24,31 +53,51 @@ async fn it_follows_an_order_to_its_end_and_shows_nobody_elses() {
     let own = order(&app, &ticket, ana.id, OrderStatus::Created);
     let others = order(&app, &listing(&app, "Secret Show", 0), UserId::new(), OrderStatus::Completed);
     let orders = async || {
-        app.settle().await;
-        let response = app.request("GET", "/orders").by(&ana).send().await.expect(200);
+        let response = get(&app, &ana, "/orders").await.expect(200);
         is_page(&response);
         assert!(!response.text().contains("Secret Show"), "{}", response.text());
         response.text()
     };
+    let page = async || {
+        let response = get(&app, &ana, &path(&own)).await.expect(200);
+        is_page(&response);
+        response.text()
+    };
     shows(&orders().await, &["You have no orders yet"]);
     registered(&app, ana.id, "Ana").await;
-    app.publish(OrderChange::Completed, others.id, 3, others).await;
+    app.publish(OrderChange::Completed, others.id, 3, others.clone()).await;
     app.publish(OrderChange::Created, own.id, 0, own.clone()).await;
-    shows(&orders().await, &["Signed in as Ana", "Tosca", "Being confirmed.", "The hold ends", "You held the ticket."]);
+    shows(
+        &orders().await,
+        &[">Ana<", "Tosca", "Being confirmed.", "The hold ends", &format!("href=\"{}\"", path(&own))],
+    );
+    let live = format!("id=\"live\" data-live=\"order:{}\" data-version=\"0\" data-mode=\"reload\"", own.id);
+    shows(&page().await, &["<h1>Tosca</h1>", "Town Hall, New York", "Seat 14", "You held the ticket.", &live]);
+
     let in_state = |status| OrderState { status, ..own.clone() };
     app.publish(OrderChange::Confirmed, own.id, 1, in_state(OrderStatus::AwaitingPayment)).await;
-    shows(&orders().await, &["Held for you until it is paid"]);
+    shows(&orders().await, &["Held for you until it is paid", "To be paid"]);
+    shows(&page().await, &["data-version=\"1\"", &format!("href=\"/checkout/{}\"", own.id)]);
     // The payment's end arrives before its start.
     let paid = payment(&app, &own, PaymentStatus::Authorizing);
     let captured = PaymentState { status: PaymentStatus::Captured, ..paid.clone() };
     app.publish(PaymentChange::Captured, paid.id, 2, captured).await;
     app.publish(PaymentChange::Started, paid.id, 0, paid.clone()).await;
-    shows(&orders().await, &["Your card was charged 125.50 USD."]);
-    app.publish(OrderChange::Completed, own.id, 3, in_state(OrderStatus::Completed)).await;
+    shows(&page().await, &["Your card was charged 125.50 USD."]);
+    completed(&app, &own).await;
     app.publish(OrderChange::Authorized, own.id, 2, in_state(OrderStatus::Authorized)).await;
-    let html = orders().await;
-    shows(&html, &["Paid. The ticket is yours."]);
-    assert!(!html.contains("The hold ends") && !html.contains("was started"), "{html}");
+    shows(&orders().await, &["Paid. The ticket is yours."]);
+    let html = page().await;
+    shows(&html, &["Paid. The ticket is yours.", "data-version=\"3\""]);
+    for gone in ["The hold ends", "was started", "/checkout/"] {
+        assert!(!html.contains(gone), "{gone} is in {html}");
+    }
+
+    for end in ["", "/ticket.ics", "/receipt"] {
+        is_page(&get(&app, &ana, &format!("{}{end}", path(&others))).await.expect(404));
+        get(&app, &ana, &format!("/orders/{}{end}", OrderId::new())).await.expect(404);
+        get(&app, &ana, &format!("/orders/1{end}")).await.expect(404);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,17 +107,95 @@ async fn an_expired_order_says_that_nothing_was_charged() {
     let mut own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::Cancelled);
     own.cancel_reason = Some(CancelReason::Expired);
     let voided = payment(&app, &own, PaymentStatus::Voided);
-    app.publish(OrderChange::Cancelled, own.id, 2, own).await;
+    app.publish(OrderChange::Cancelled, own.id, 2, own.clone()).await;
     app.publish(PaymentChange::Voided, voided.id, 2, voided).await;
-    app.settle().await;
-    let html = app.request("GET", "/orders").by(&ana).send().await.expect(200).text();
-    shows(
-        &html,
-        &[
-            "Expired: it was not paid in time. You were not charged.",
-            "125.50 USD set aside on your card were given back",
-        ],
+    let expired = "Expired: it was not paid in time. You were not charged.";
+    shows(&get(&app, &ana, "/orders").await.expect(200).text(), &[expired, ">Expired<"]);
+    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    shows(&html, &[expired, "125.50 USD set aside on your card were given back"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completed_order_shows_the_pass_that_orders_signs() {
+    let (upstream, url) = Upstream::start().await;
+    let app = with_settings(&[("ORDERS_URL", &url)]).await;
+    let ana = app.signer.user();
+    let own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::AwaitingPayment);
+    app.publish(OrderChange::Confirmed, own.id, 1, own.clone()).await;
+    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    assert!(!html.contains("QR code") && upstream.asked().is_empty(), "{html}");
+
+    completed(&app, &own).await;
+    let route = format!("GET /api/orders/{}/pass", own.id);
+    upstream.answers(&route, 200, json!({ "pass": "head.claims.signature" }), &[]);
+    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    shows(&html, &["aria-label=\"QR code of your ticket for Tosca\"", "viewBox=\"0 0 ", "/ticket.ics\"", "/receipt\""]);
+    let [asked] = <[_; 1]>::try_from(upstream.asked()).unwrap();
+    assert_eq!(
+        (asked.what, asked.headers["cookie"].to_str().unwrap()),
+        (route.clone(), &*format!("access={}", ana.token))
     );
+
+    // A refusal, or nothing that can be read: the page says so and shows the rest.
+    upstream.refuses(&route, 503, "not now", &[]);
+    let away = ["The code can't be shown right now", "Load the page again", "Paid. The ticket is yours.", "Seat 14"];
+    shows(&get(&app, &ana, &path(&own)).await.expect(200).text(), &away);
+    upstream.answers(&route, 200, json!({ "ticket": 1 }), &[]);
+    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    shows(&html, &away);
+    assert!(!html.contains("QR code"), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_orders_the_ticket_is_shown_without_its_code() {
+    let app = app().await;
+    let ana = app.signer.user();
+    let own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::Completed);
+    completed(&app, &own).await;
+    let response = get(&app, &ana, &path(&own)).await.expect(200);
+    is_page(&response);
+    shows(
+        &response.text(),
+        &["The code can't be shown right now", "Town Hall, New York", "Paid. The ticket is yours."],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_bought_has_a_calendar_file_and_a_receipt() {
+    let app = app().await;
+    let ana = app.signer.user();
+    let ticket = listing(&app, "Tosca, or not", 0);
+    let own = order(&app, &ticket, ana.id, OrderStatus::AwaitingPayment);
+    app.publish(OrderChange::Confirmed, own.id, 1, own.clone()).await;
+    for end in ["ticket.ics", "receipt"] {
+        get(&app, &ana, &format!("{}/{end}", path(&own))).await.expect(404);
+    }
+
+    completed(&app, &own).await;
+    let file = get(&app, &ana, &format!("{}/ticket.ics", path(&own))).await.expect(200);
+    assert_eq!(file.header("content-type"), "text/calendar; charset=utf-8");
+    assert_eq!(file.header("content-disposition"), "attachment; filename=\"ticket.ics\"");
+    let text = file.text();
+    assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VCALENDAR\r\n"), "{text}");
+    shows(
+        &text,
+        &[&format!("UID:{}\r\n", own.id), "SUMMARY:Tosca\\, or not\r\n", "LOCATION:Town Hall\\, New York\r\n"],
+    );
+    shows(&text.replace("\r\n ", ""), &[&format!("http://localhost:8080{}", path(&own))]);
+
+    // Who they are is not known at first; nor when the card was charged.
+    let receipt = async || {
+        let response = get(&app, &ana, &format!("{}/receipt", path(&own))).await.expect(200);
+        is_page(&response);
+        response.text()
+    };
+    shows(&receipt().await, &["a member of the marketplace", "125.50 USD", "0.00 USD", &own.id.to_string()]);
+    listed(&app, &ticket).await;
+    registered(&app, ana.id, "Ana Buyer").await;
+    registered(&app, ticket.seller_id, "Ben Seller").await;
+    let html = receipt().await;
+    shows(&html, &["Ana Buyer", "Ben Seller", "Tosca, or not"]);
+    assert!(!html.contains("a member of"), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,8 +206,7 @@ async fn many_orders_are_several_pages_newest_first() {
         let own = order(&app, &listing(&app, &format!("Show-{n:02}"), 0), ana.id, OrderStatus::Created);
         app.publish(OrderChange::Created, own.id, 0, own).await;
     }
-    app.settle().await;
-    let get = async |path: &str| app.request("GET", path).by(&ana).send().await.expect(200).text();
+    let get = async |path: &str| self::get(&app, &ana, path).await.expect(200).text();
     let first = get("/orders").await;
     assert!(first.contains("Show-24") && first.contains("Show-05") && !first.contains("Show-04"), "{first}");
     let (head, _) = first.split_once("\" rel=\"next\"").unwrap();

@@ -120,9 +120,9 @@ async fn built_anew_it_equals_the_one_built_live_and_no_page_has_a_gap() {
         let mut pages = 0;
         while !rebuilt.load(Ordering::SeqCst) {
             for app in [&app, &other] {
-                let home = page(app, "/").await;
-                assert_eq!(home.matches("Show-").count(), 20, "{home}");
-                shows(&page(app, &ticket).await, &["Show-00", "Seller: Seller 0"]);
+                let list = page(app, "/browse").await;
+                assert_eq!(list.matches("Show-").count(), 20, "{list}");
+                shows(&page(app, &ticket).await, &["Show-00", "Seller 0"]);
                 pages += 1;
             }
         }
@@ -152,7 +152,7 @@ async fn built_anew_it_equals_the_one_built_live_and_no_page_has_a_gap() {
         assert_eq!(live, anew, "{entity}");
     }
     assert_eq!(documents(&other, "watches").await.len(), 1, "what is web's own is left alone");
-    shows(&page(&other, "/?q=show-07").await, &["Show-07"]);
+    shows(&page(&other, "/browse?q=show-07").await, &["Show-07"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,7 +188,7 @@ async fn it_is_not_swapped_before_it_knows_what_the_live_one_knows() {
     assert_eq!((&swapped["live"], &swapped["filling"]), (&1.into(), &Value::Null));
     app.clock.advance(Duration::from_secs(60));
     app.request("GET", &path(&unknown)).send().await.expect(404);
-    assert_eq!(page(&app, "/").await.matches("Show-").count(), 5);
+    assert_eq!(page(&app, "/browse").await.matches("Show-").count(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,7 +235,7 @@ async fn the_old_one_is_dropped_in_the_end_and_comes_back_with_no_restart() {
     owners.go_on(&other).await;
     other.settle().await;
     assert_eq!(generations(&other).await, [2]);
-    shows(&page(&other, "/?q=show-01").await, &["Show-01"]);
+    shows(&page(&other, "/browse?q=show-01").await, &["Show-01"]);
     assert_eq!(documents(&other, "replica_ticket_v2").await.len(), 3);
 }
 

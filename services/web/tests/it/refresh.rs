@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode, header};
 use testkit::app::users::{Signer, User};
 use testkit::app::{TestApp, eventually};
 
-use crate::support::{app, is_page, registered, shows, with_auth};
+use crate::support::{app, is_page, registered, shows, with_auth, with_settings};
 
 /// What stands in for auth: answers as it is told, and remembers who asked.
 #[derive(Clone, Default)]
@@ -89,7 +89,7 @@ async fn a_page_goes_on_signed_in() {
     let cookies = format!("access={}; refresh=now; theme=dark", expired(&app, &ana));
     for path in ["/", "/orders"] {
         let (response, set) = get(&app, path, &cookies).await;
-        shows(&response.clone().expect(200).text(), &["Signed in as Ana"]);
+        shows(&response.clone().expect(200).text(), &[">Ana<"]);
         is_page(&response);
         assert_eq!(set, [renewed.clone(), rotated.clone()]);
         // No proxy is trusted in tests: the address is this machine's, whatever the browser claims.
@@ -105,7 +105,7 @@ async fn a_page_goes_on_signed_in() {
 async fn the_address_that_auth_is_told_is_the_one_that_a_trusted_proxy_tells() {
     let (auth, url) = FakeAuth::start().await;
     let settings = [("AUTH_URL", url.as_str()), ("TRUSTED_PROXIES", "127.0.0.1")];
-    let app = TestApp::start(web::NAME, web::build, &settings).await;
+    let app = with_settings(&settings).await;
     auth.answer(StatusCode::UNAUTHORIZED, &[]);
     get(&app, "/", "refresh=now").await;
     assert_eq!(auth.asked(), [("refresh=now".to_owned(), "203.0.113.9".to_owned())]);
@@ -118,10 +118,10 @@ async fn a_session_that_is_over_leaves_a_guest_with_cleared_cookies() {
     let cleared = ["access=; Path=/; Max-Age=0", "refresh=; Path=/; Max-Age=0"];
     auth.answer(StatusCode::UNAUTHORIZED, &cleared);
     let (response, set) = get(&app, "/", "refresh=stolen").await;
-    shows(&response.expect(200).text(), &["Not signed in"]);
+    shows(&response.expect(200).text(), &["href=\"/signin\""]);
     assert_eq!(set, cleared);
     let (response, set) = get(&app, "/orders", "refresh=stolen").await;
-    shows(&response.expect(401).text(), &["Sign in to see your orders"]);
+    shows(&response.expect(401).text(), &["<h1>Sign in</h1>", "for those who are signed in"]);
     assert_eq!(set, cleared);
 }
 
@@ -146,7 +146,7 @@ async fn auth_is_not_asked_without_need() {
     }
     // A failing auth costs nobody their session.
     let (response, set) = get(&app, "/", "refresh=now").await;
-    shows(&response.expect(200).text(), &["Not signed in"]);
+    shows(&response.expect(200).text(), &["href=\"/signin\""]);
     assert_eq!((set.len(), auth.asked().len()), (0, 1));
 }
 
@@ -164,7 +164,7 @@ async fn a_renewal_that_is_not_ours_signs_nobody_in() {
 async fn pages_are_shown_to_guests_while_auth_is_away() {
     let app = app().await;
     let (response, set) = get(&app, "/", "refresh=now").await;
-    shows(&response.expect(200).text(), &["Not signed in"]);
+    shows(&response.expect(200).text(), &["href=\"/signin\""]);
     assert!(set.is_empty());
     eventually("the service to be ready still", async || app.admin("GET", "/readyz").send().await.status == 200).await;
 }

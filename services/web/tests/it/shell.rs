@@ -9,7 +9,7 @@ async fn errors_are_pages_outside_the_api_and_problems_within() {
         ("GET", "/nothing/here", 404, "Not found"),
         ("POST", "/", 405, "Method not allowed"),
         ("DELETE", "/orders", 405, "Method not allowed"),
-        ("GET", "/?q=a&q=b", 400, "The request is invalid"),
+        ("GET", "/browse?q=a&q=b", 400, "The request is invalid"),
         ("GET", "/tickets/%FF", 400, "The request is invalid"),
     ] {
         let response = app.request(method, path).send().await.expect(status);
@@ -26,11 +26,23 @@ async fn errors_are_pages_outside_the_api_and_problems_within() {
 async fn the_style_sheet_may_be_kept_for_ever() {
     let app = app().await;
     let html = page(&app, "/").await;
-    let paths: Vec<_> = html.split("href=\"/assets/").skip(1).map(|tail| tail.split('"').next().unwrap()).collect();
-    assert_eq!(paths.len(), 2, "{html}");
-    for (path, kind) in paths.iter().zip(["image/svg+xml", "text/css; charset=utf-8"]) {
-        let response = app.request("GET", &format!("/assets/{path}")).send().await.expect(200);
+    let paths: Vec<_> = html.split("=\"/assets/").skip(1).map(|tail| tail.split('"').next().unwrap()).collect();
+    assert_eq!(paths.len(), 5, "icon, two style sheets, two scripts: {html}");
+    for path in paths {
+        let kind = match path.rsplit('.').next().unwrap() {
+            "svg" => "image/svg+xml",
+            "css" => "text/css; charset=utf-8",
+            _ => "text/javascript; charset=utf-8",
+        };
+        let path = format!("/assets/{path}");
+        let response = app.request("GET", &path).send().await.expect(200);
         assert_eq!(response.header("content-type"), kind);
+        // Compressed when the program was built.
+        for (takes, encoding) in [("gzip, br;q=0", "gzip"), ("gzip, deflate, br", "br"), ("identity", "")] {
+            let small = app.request("GET", &path).header("accept-encoding", takes).send().await.expect(200);
+            assert_eq!((small.header("content-encoding"), small.header("content-type")), (encoding, kind));
+            assert!(encoding.is_empty() || small.bytes.len() < response.bytes.len(), "{path} as {encoding}");
+        }
         assert_eq!(response.header("cache-control"), "public, max-age=31536000, immutable");
         assert_eq!(response.header("x-content-type-options"), "nosniff");
     }
@@ -46,11 +58,22 @@ async fn the_style_sheet_may_be_kept_for_ever() {
 async fn pages_bring_nothing_inline_and_are_read_out_well() {
     let app = app().await;
     for (path, status) in [("/", 200), ("/orders", 401), ("/nothing", 404)] {
-        let html = app.request("GET", path).send().await.expect(status).text();
-        shows(&html, &["<html lang=\"en\">", "<main id=\"main\">", "<nav aria-label=\"Main\">", "name=\"viewport\""]);
+        let response = app.request("GET", path).send().await.expect(status);
+        let html = response.text();
+        shows(&html, &["<html lang=\"en\">", "<main id=\"main\"", "<nav aria-label=\"Main\">", "name=\"viewport\""]);
         assert_eq!(html.matches("<h1").count(), 1, "{html}");
-        for inline in ["<script", "<style", " style=", " onclick=", "javascript:"] {
+        for inline in ["<style", " style=", " onclick=", "javascript:", "hx-on"] {
             assert!(!html.contains(inline), "{inline} is in {html}");
+        }
+        // Of inline scripts there is the import map alone, named in this response's policy.
+        let policy = response.header("content-security-policy");
+        for script in html.split("<script").skip(1) {
+            let tag = script.split('>').next().unwrap();
+            let nonce = tag.split("nonce=\"").nth(1).and_then(|tail| tail.split('"').next());
+            match nonce {
+                Some(nonce) => assert!(policy.contains(&format!("'nonce-{nonce}'")), "{tag}: {policy}"),
+                None => assert!(tag.contains("src=\"/assets/"), "{tag}"),
+            }
         }
     }
     assert!(app.request("GET", "/robots.txt").send().await.expect(200).text().contains("Disallow: /api/"));

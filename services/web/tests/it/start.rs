@@ -11,6 +11,9 @@ fn a_wrong_or_missing_auth_is_one_line() {
             "--mongodb-url=mongodb://localhost",
             "--nats-url=nats://localhost",
             "--jwks={}",
+            "--tickets-url=http://tickets:3000",
+            "--orders-url=http://orders:3000",
+            "--stripe-publishable-key=pk_test_x",
         ];
         arguments.extend(auth);
         let parsed = platform::config::parse::<Config>("web", arguments.into_iter().map(Into::into));
@@ -23,4 +26,22 @@ fn a_wrong_or_missing_auth_is_one_line() {
         let text = told(Some(wrong));
         assert!(text.starts_with("web: AUTH_URL is wrong: '"), "{text}");
     }
+}
+
+#[test]
+fn a_secret_key_in_place_of_the_publishable_one_is_refused_and_not_repeated() {
+    let arguments = [
+        "web",
+        "--public-url=http://localhost:8080",
+        "--mongodb-url=mongodb://localhost",
+        "--nats-url=nats://localhost",
+        "--jwks={}",
+        "--auth-url=http://auth:3000",
+        "--tickets-url=http://tickets:3000",
+        "--orders-url=http://orders:3000",
+        "--stripe-publishable-key=sk_live_secret",
+    ];
+    let parsed = platform::config::parse::<Config>("web", arguments.into_iter().map(Into::into));
+    let text = parsed.expect_err("it must not start").text;
+    assert!(text.contains("STRIPE_PUBLISHABLE_KEY") && text.contains("pk_") && !text.contains("secret"), "{text}");
 }

@@ -12,20 +12,24 @@ use common::money::Money;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
 
-/// The service, with an auth that is away.
+/// The other services are away: nothing listens on port 1.
+pub(crate) const AWAY: &str = "http://127.0.0.1:1";
+
+/// The service, with all others away.
 pub(crate) async fn app() -> TestApp {
-    // Nothing listens on port 1.
-    with_auth("http://127.0.0.1:1").await
+    with_settings(&[]).await
 }
 
 /// The service, with auth at this address.
 pub(crate) async fn with_auth(url: &str) -> TestApp {
-    TestApp::start(web::NAME, web::build, &[("AUTH_URL", url)]).await
+    with_settings(&[("AUTH_URL", url)]).await
 }
 
-/// The service, with an auth that is away and these settings.
+/// The service with these settings; the others are away unless they say otherwise.
 pub(crate) async fn with_settings(settings: &[(&str, &str)]) -> TestApp {
-    let mut all = vec![("AUTH_URL", "http://127.0.0.1:1")];
+    let mut all =
+        vec![("AUTH_URL", AWAY), ("TICKETS_URL", AWAY), ("ORDERS_URL", AWAY), ("STRIPE_PUBLISHABLE_KEY", "pk_test_x")];
+    all.retain(|(name, _)| settings.iter().all(|(other, _)| other != name));
     all.extend(settings);
     TestApp::start(web::NAME, web::build, &all).await
 }
@@ -81,6 +85,7 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
         },
         seller_id: UserId::new(),
         price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
+        price_drop: None,
         face_value: None,
         category: None,
         description: None,

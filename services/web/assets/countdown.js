@@ -1,0 +1,27 @@
+// Counts holds down. The server says how many seconds are left, so the browser's clock does not matter.
+
+const ends = new WeakMap();
+const spoken = document.getElementById('spoken');
+
+const say = (text) => { spoken.textContent = text; };
+
+const tick = (element) => {
+  if (!ends.has(element)) ends.set(element, performance.now() + Number(element.dataset.left) * 1000);
+  const left = Math.max(0, Math.ceil((ends.get(element) - performance.now()) / 1000));
+  const text = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
+  if (element.textContent === text) return;
+  element.textContent = text;
+  // Once a minute, for those who don't see it; the last one in time to do something.
+  if (element.hasAttribute('data-announce') && (left % 60 === 0 || left === 30)) {
+    say(left ? `The hold ends in ${left >= 60 ? `${left / 60} min` : `${left} seconds`}.` : 'The hold has ended.');
+  }
+  if (left === 0) document.dispatchEvent(new CustomEvent('shop:over', { detail: element }));
+};
+
+export const countDown = () => {
+  const all = () => document.querySelectorAll('[data-countdown]').forEach(tick);
+  all();
+  setInterval(all, 250);
+};
+
+export { say };

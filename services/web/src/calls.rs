@@ -1,0 +1,176 @@
+//! Commands to the other services, by their public API, on behalf of whoever looks at a page.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use common::problem::Problem;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use platform::telemetry;
+use reqwest::{Client, Url, redirect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::pages;
+use crate::session::Session;
+
+/// How long a command may take; a payment waits for the card network elsewhere.
+const PATIENCE: Duration = Duration::from_secs(8);
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Whom to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Users and sessions.
+    Auth,
+    /// Listings.
+    Tickets,
+    /// Orders.
+    Orders,
+}
+
+/// The client of the other services; cheap to clone.
+#[derive(Clone)]
+pub struct Calls {
+    client: Client,
+    auth: Url,
+    tickets: Url,
+    orders: Url,
+}
+
+/// A command that was carried out.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// What was answered.
+    pub body: T,
+    /// The entity's version, where the answer is an entity.
+    pub version: Option<u64>,
+    /// What the browser is to keep: `Set-Cookie` values.
+    pub cookies: Vec<HeaderValue>,
+}
+
+/// A command that was not carried out.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub problem: Problem,
+    /// When asking again may help: the value of `Retry-After`.
+    pub retry_after: Option<HeaderValue>,
+    /// What the browser is to keep nevertheless.
+    pub cookies: Vec<HeaderValue>,
+}
+
+impl Refused {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::BAD_GATEWAY)
+    }
+
+    /// The tail of the problem's type, which tells the kinds apart.
+    pub fn code(&self) -> &str {
+        self.problem.kind.rsplit(':').next().unwrap_or_default()
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = pages::error::page(&self.problem);
+        if let Some(after) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, after);
+        }
+        for cookie in self.cookies {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+impl Calls {
+    /// A client of the services at the configured addresses.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        // Internal calls: neither the machine's proxy nor a redirect has a part in them.
+        let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(PATIENCE).build()?;
+        let Config { auth_url, tickets_url, orders_url, .. } = config.clone();
+        Ok(Self { client, auth: auth_url, tickets: tickets_url, orders: orders_url })
+    }
+
+    /// Reads something that no event tells.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        service: Service,
+        path: &str,
+        session: &Session,
+    ) -> Result<Answer<T>, Refused> {
+        self.send(Method::GET, service, path, session, None::<&Value>, &HeaderMap::new()).await
+    }
+
+    /// Sends a command with this body.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        service: Service,
+        path: &str,
+        session: &Session,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, Refused> {
+        self.send(Method::POST, service, path, session, Some(body), &HeaderMap::new()).await
+    }
+
+    /// Sends a command with this method, body and further headers.
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        service: Service,
+        path: &str,
+        session: &Session,
+        body: Option<&impl Serialize>,
+        headers: &HeaderMap,
+    ) -> Result<Answer<T>, Refused> {
+        let mut url = match service {
+            Service::Auth => self.auth.clone(),
+            Service::Tickets => self.tickets.clone(),
+            Service::Orders => self.orders.clone(),
+        };
+        url.set_path(path);
+        let mut request = self.client.request(method, url).headers(headers.clone());
+        request = request.header(FORWARDED_FOR, session.address.to_string());
+        for cookie in &session.cookies {
+            request = request.header(header::COOKIE, cookie);
+        }
+        if let Some(agent) = &session.agent {
+            request = request.header(header::USER_AGENT, agent);
+        }
+        if let Some(trace) = telemetry::traceparent() {
+            request = request.header("traceparent", trace);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| away(service, error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let cookies = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+        if !status.is_success() {
+            let problem = response.json().await.map_err(|error| away(service, error))?;
+            return Err(Refused { problem, retry_after: headers.get(header::RETRY_AFTER).cloned(), cookies });
+        }
+        let text = response.text().await.map_err(|error| away(service, error))?;
+        // 204 answers nothing, which as JSON is null.
+        let text = if text.is_empty() { "null" } else { &text };
+        let body = serde_json::from_str(text).map_err(|error| {
+            tracing::error!(?service, error = %error, "an answer can't be read");
+            unavailable()
+        })?;
+        let version = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()?.trim_matches('"').parse().ok());
+        Ok(Answer { body, version, cookies })
+    }
+}
+
+fn away(service: Service, error: reqwest::Error) -> Refused {
+    tracing::warn!(?service, error = %error.without_url(), "a service can't be asked");
+    unavailable()
+}
+
+fn unavailable() -> Refused {
+    let error = common::error::Error::Unavailable(None);
+    Refused { problem: error.problem(), retry_after: Some(HeaderValue::from_static("2")), cookies: Vec::new() }
+}

@@ -1,0 +1,182 @@
+//! An order at the till: what its buyer can do now, or how it ended.
+
+use common::events::order::{CancelReason, OrderState, OrderStatus};
+use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::ticket::RefusalReason;
+use common::money::Money;
+use common::timestamp::Timestamp;
+
+/// What the checkout shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// It can be paid for so many more seconds.
+    Payable {
+        /// Seconds.
+        left: u64,
+        /// Why the last card was not taken.
+        declined: Option<String>,
+    },
+    /// The card is being charged: it can't be lost any more.
+    Winning,
+    /// The ticket is theirs.
+    Won,
+    /// It ended without a sale, and without a charge.
+    Ended(Ending),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// In a few words.
+    pub heading: &'static str,
+    /// What happened, and that nothing was charged.
+    pub text: String,
+    /// What the ticket costs now, when that is why it ended.
+    pub new_price: Option<Money>,
+}
+
+impl Phase {
+    /// The order with its payments at this time.
+    pub fn new(order: &OrderState, payments: &[PaymentState], now: Timestamp) -> Self {
+        match order.status {
+            OrderStatus::Created | OrderStatus::AwaitingPayment => {
+                let latest = payments.iter().max_by_key(|payment| payment.created_at);
+                let declined = latest.filter(|payment| payment.status == PaymentStatus::Declined);
+                let declined = declined.filter(|payment| payment.decline_reason.as_deref() != Some("superseded"));
+                Self::Payable {
+                    left: order.expires_at.since(now).as_secs(),
+                    declined: declined.map(|_| "Your card was declined. Nothing was charged; try another.".to_owned()),
+                }
+            }
+            OrderStatus::Authorized => Self::Winning,
+            OrderStatus::Completed => Self::Won,
+            OrderStatus::Cancelled => Self::Ended(ending(order, payments)),
+        }
+    }
+
+    /// Whether a card may be given.
+    pub fn is_payable(&self) -> bool {
+        matches!(self, Self::Payable { .. })
+    }
+
+    /// What is read out when it comes to this.
+    pub fn said(&self) -> &str {
+        match self {
+            Self::Payable { declined: Some(text), .. } => text,
+            Self::Payable { .. } => "",
+            Self::Winning => "Your card is being charged.",
+            Self::Won => "The ticket is yours.",
+            Self::Ended(ending) => ending.heading,
+        }
+    }
+}
+
+fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
+    let plain = |heading, text: &str| Ending { heading, text: text.to_owned(), new_price: None };
+    match (order.cancel_reason, order.refusal.as_ref()) {
+        (Some(CancelReason::Expired), _) => {
+            let set_aside = |payment: &PaymentState| {
+                matches!(payment.status, PaymentStatus::Voided | PaymentStatus::Authorized | PaymentStatus::Authorizing)
+            };
+            if payments.iter().any(set_aside) {
+                plain(
+                    "Too late, and not charged",
+                    "Your bank answered after the hold had ended. You were not charged: what was set aside on your card is given back.",
+                )
+            } else {
+                plain("Your hold has ended", "It was not paid in time. You were not charged.")
+            }
+        }
+        (Some(CancelReason::Refused), Some(refusal)) => match (refusal.reason, &refusal.price) {
+            (RefusalReason::PriceChanged, Some(price)) => Ending {
+                heading: "The price has changed",
+                text: format!(
+                    "The seller changed it from {} to {price} as you ordered. You were not charged.",
+                    order.price
+                ),
+                new_price: Some(price.clone()),
+            },
+            (RefusalReason::Withdrawn, _) => {
+                plain("No longer for sale", "The seller has withdrawn the ticket. You were not charged.")
+            }
+            (RefusalReason::Begun, _) => plain("Too late", "The event has begun. You were not charged."),
+            _ => plain(
+                "The listing has changed",
+                "The seller changed it as you ordered. Look at it again; you were not charged.",
+            ),
+        },
+        (Some(CancelReason::PaymentFailed), _) => {
+            plain("The payment failed", "Your card could not be charged, so the ticket is for sale again.")
+        }
+        (Some(CancelReason::Buyer), _) => plain("You let it go", "The ticket is for sale again. You were not charged."),
+        _ => plain("It has ended", "The order is closed. You were not charged."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::events::ticket::Refusal;
+    use common::id::PaymentId;
+
+    use super::*;
+    use crate::domain::history::tests::sample;
+
+    fn payment(order: &OrderState, status: PaymentStatus) -> PaymentState {
+        PaymentState {
+            id: PaymentId::new(),
+            order_id: order.id,
+            buyer_id: order.buyer_id,
+            status,
+            amount: order.price.clone(),
+            provider: "stripe".to_owned(),
+            provider_ref: None,
+            decline_reason: None,
+            created_at: order.created_at,
+            updated_at: order.created_at,
+        }
+    }
+
+    #[test]
+    fn an_open_order_can_be_paid_until_it_ends() {
+        let order = sample(OrderStatus::AwaitingPayment);
+        let now = order.expires_at.minus(std::time::Duration::from_secs(61));
+        assert_eq!(Phase::new(&order, &[], now), Phase::Payable { left: 61, declined: None });
+        let declined = payment(&order, PaymentStatus::Declined);
+        let phase = Phase::new(&order, std::slice::from_ref(&declined), now);
+        assert!(phase.is_payable() && phase.said().contains("declined"), "{phase:?}");
+        let superseded = PaymentState { decline_reason: Some("superseded".to_owned()), ..declined };
+        assert_eq!(Phase::new(&order, &[superseded], now).said(), "");
+        assert_eq!(Phase::new(&sample(OrderStatus::Authorized), &[], now), Phase::Winning);
+        assert_eq!(Phase::new(&sample(OrderStatus::Completed), &[], now), Phase::Won);
+    }
+
+    #[test]
+    fn an_ended_order_says_why_and_that_nothing_was_charged() {
+        let mut order = sample(OrderStatus::Cancelled);
+        let price = Money { amount: 15_000, currency: "USD".parse().unwrap() };
+        let refusal = |reason, price| Some(Refusal { reason, price });
+        for (reason, refusal, paid, heading) in [
+            (CancelReason::Expired, None, None, "Your hold has ended"),
+            (CancelReason::Expired, None, Some(PaymentStatus::Voided), "Too late, and not charged"),
+            (CancelReason::Expired, None, Some(PaymentStatus::Declined), "Your hold has ended"),
+            (
+                CancelReason::Refused,
+                refusal(RefusalReason::PriceChanged, Some(price.clone())),
+                None,
+                "The price has changed",
+            ),
+            (CancelReason::Refused, refusal(RefusalReason::Withdrawn, None), None, "No longer for sale"),
+            (CancelReason::Refused, refusal(RefusalReason::Begun, None), None, "Too late"),
+            (CancelReason::Refused, refusal(RefusalReason::TermsChanged, None), None, "The listing has changed"),
+            (CancelReason::PaymentFailed, None, Some(PaymentStatus::Failed), "The payment failed"),
+            (CancelReason::Buyer, None, None, "You let it go"),
+        ] {
+            (order.cancel_reason, order.refusal) = (Some(reason), refusal);
+            let payments: Vec<_> = paid.map(|status| payment(&order, status)).into_iter().collect();
+            let Phase::Ended(ending) = Phase::new(&order, &payments, order.expires_at) else { panic!("{reason:?}") };
+            assert_eq!(ending.heading, heading);
+            assert!(ending.text.contains("charged"), "{}", ending.text);
+            assert_eq!(ending.new_price.is_some(), heading == "The price has changed");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Use cases with more than one caller.
+
+pub mod await_version;
+pub mod notices;

@@ -1,0 +1,111 @@
+//! Hears what happens in the fleet, and tells the pages that show it.
+
+use std::sync::Arc;
+
+use common::error::Error;
+use common::events::envelope::Envelope;
+use common::events::order::OrderState;
+use common::events::ticket::{TicketState, TicketStatus};
+use common::id::UserId;
+use common::timestamp::Timestamp;
+use futures::StreamExt;
+use platform::context::Context;
+use platform::lifecycle;
+
+use super::message;
+use crate::flows::await_version::{Shown, await_version};
+use crate::state::State;
+use crate::store::lists;
+
+/// Listens until the service ends.
+pub async fn run(state: State, context: Context) {
+    let mut attempt = 0_u32;
+    while !state.tasks.stop().is_cancelled() {
+        let heard = tokio::try_join!(context.listen::<TicketState>(), context.listen::<OrderState>());
+        let (tickets, orders) = match heard {
+            Ok(heard) => heard,
+            Err(error) => {
+                attempt = attempt.saturating_add(1);
+                tracing::warn!(error = %error, "live pages hear nothing yet");
+                if !state.tasks.pause(lifecycle::backoff(attempt.min(6))).await {
+                    return;
+                }
+                continue;
+            }
+        };
+        tokio::pin!(tickets, orders);
+        attempt = 0;
+        loop {
+            tokio::select! {
+                () = state.tasks.stop().cancelled() => return,
+                Some(event) = tickets.next() => ticket(&state, event).await,
+                Some(event) = orders.next() => order(&state, &event),
+                else => break,
+            }
+        }
+    }
+}
+
+async fn ticket(state: &State, event: Envelope<TicketState>) {
+    let event = Arc::new(event);
+    let told = async {
+        let ticket = &event.data;
+        state.heard_tickets.put(ticket.terms.id, Arc::clone(&event));
+        let topic = message::ticket_topic(ticket.terms.id);
+        if state.hub.is_heard(&topic) {
+            let ends = hold_ends(state, ticket).await?;
+            state.hub.tell(&topic, &message::ticket(ticket, event.entityversion, ends, state.clock.now())?);
+        }
+        if ticket.status == TicketStatus::Sold {
+            concern(state, ticket.seller_id, &event);
+        }
+        if ticket.price_drop.as_ref().is_some_and(|drop| drop.at == ticket.updated_at) {
+            for watcher in state.own.watchers_of(ticket.terms.id).await? {
+                concern(state, watcher, &event);
+            }
+        }
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = told.await {
+        // The pages find it out when they say which version they show.
+        tracing::warn!(error = %error, "a change was not passed on to live pages");
+    }
+}
+
+/// When the hold on a ticket ends.
+pub(crate) async fn hold_ends(state: &State, ticket: &TicketState) -> Result<Option<Timestamp>, Error> {
+    match (ticket.status, ticket.order_id) {
+        (TicketStatus::Reserved, Some(order)) => Ok(lists::hold_ends(&state.model.live().await?.orders, order).await?),
+        _ => Ok(None),
+    }
+}
+
+fn order(state: &State, event: &Envelope<OrderState>) {
+    let topic = message::order_topic(event.data.id);
+    state.heard_orders.put(event.data.id, event.entityversion);
+    if state.hub.is_heard(&topic) {
+        let (state, event) = (state.clone(), event.clone());
+        state.tasks.clone().detach(async move {
+            // The page then asks for itself, and is to see it.
+            let arrived = await_version::<OrderState>(&state, &event.subject, event.entityversion).await;
+            if let (Ok(_), Ok(message)) = (arrived, message::changed(&topic, event.entityversion)) {
+                state.hub.tell(&topic, &message);
+            }
+        });
+    }
+    concern(state, event.data.buyer_id, event);
+}
+
+/// Tells a user's pages that there may be something new for them, once the read model has it.
+fn concern<S: Shown>(state: &State, user: UserId, event: &Envelope<S>) {
+    let topic = message::user_topic(user);
+    if !state.hub.is_heard(&topic) {
+        return;
+    }
+    let (state, id, version) = (state.clone(), event.subject.clone(), event.entityversion);
+    state.tasks.clone().detach(async move {
+        if await_version::<S>(&state, &id, version).await.is_ok() {
+            state.hub.tell(&topic, &message::me());
+        }
+    });
+}

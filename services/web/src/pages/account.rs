@@ -1,0 +1,182 @@
+//! GET and POST /account, POST /account/sessions/{id}/revoke.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use common::id::SessionId;
+use common::timestamp::Timestamp;
+use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::failure::Failure;
+use super::layout::{self, Layout, see_other, with_cookies};
+use crate::calls::Service;
+use crate::domain::form::Faults;
+use crate::domain::moment::Moment;
+use crate::flows::await_version::until;
+use crate::session::Session;
+use crate::state::State;
+use crate::viewer::Viewer;
+
+/// A new display name.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct AccountForm {
+    display_name: String,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    layout: Layout,
+    email: String,
+    display_name: String,
+    devices: Vec<Device>,
+    faults: Faults,
+}
+
+layout::page!(AccountPage);
+
+/// A session, as auth tells of it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Device {
+    id: SessionId,
+    #[serde(rename = "device")]
+    name: Option<String>,
+    current: bool,
+    last_used_at: Timestamp,
+}
+
+impl Device {
+    fn used(&self) -> Moment {
+        Moment::new(self.last_used_at, "UTC")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Devices {
+    items: Vec<Device>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Current {
+    current_user: Option<Me>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Me {
+    email: String,
+    display_name: String,
+}
+
+async fn page(
+    state: &State,
+    viewer: &Viewer,
+    session: &Session,
+    typed: Option<(String, Faults)>,
+) -> Result<AccountPage, Failure> {
+    let current = state.calls.get::<Current>(Service::Auth, "/api/users/currentuser", session).await?;
+    let me = current.body.current_user.ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
+    let devices = state.calls.get::<Devices>(Service::Auth, "/api/users/sessions", session).await?;
+    let (display_name, faults) = typed.unwrap_or_else(|| (me.display_name, Faults::default()));
+    let layout = Layout::new("Account", "Your name here, and where you are signed in.", viewer);
+    Ok(AccountPage { layout, email: me.email, display_name, devices: devices.body.items, faults })
+}
+
+/// One's account.
+#[utoipa::path(get, path = "/account", tag = "pages",
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn account(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+) -> Result<Response, Failure> {
+    viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
+    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, &session, None).await?)?)
+}
+
+/// Be called otherwise.
+#[utoipa::path(post, path = "/account", tag = "pages",
+    responses((status = 303, description = "Renamed."), (status = 400, body = String, content_type = "text/html")))]
+pub(super) async fn rename(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Form(form): Form<AccountForm>,
+) -> Result<Response, Failure> {
+    let id = viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
+    let name = form.display_name.trim().to_owned();
+    let body = json!({ "displayName": name });
+    let none = HeaderMap::new();
+    match state.calls.send::<Value>(Method::PUT, Service::Auth, "/api/users/me", &session, Some(&body), &none).await {
+        Ok(_) => {
+            until(|| async {
+                let known = state.model.live().await?.users.get(id).await?;
+                Ok(known.is_some_and(|user| user.state.display_name == name))
+            })
+            .await?;
+            Ok(see_other("/account"))
+        }
+        Err(refused) if refused.status() == StatusCode::BAD_REQUEST => {
+            let faults = Faults::from_problem(&refused.problem.errors, &refused.problem.detail, |field| {
+                (field == "displayName").then_some("displayName")
+            });
+            let page = page(&state, &viewer, &session, Some((form.display_name, faults))).await?;
+            Ok(layout::respond(StatusCode::BAD_REQUEST, &page)?)
+        }
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+/// Sign out another device, or this one.
+#[utoipa::path(post, path = "/account/sessions/{id}/revoke", tag = "pages", params(("id" = SessionId, Path)),
+    responses((status = 303, description = "Signed out there.")))]
+pub(super) async fn revoke(
+    Shared(state): Shared<State>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let id: SessionId = id.parse().map_err(|_| common::error::Error::NotFound)?;
+    let path = format!("/api/users/sessions/{id}");
+    let none = HeaderMap::new();
+    let answer =
+        state.calls.send::<Value>(Method::DELETE, Service::Auth, &path, &session, None::<&Value>, &none).await?;
+    Ok(with_cookies(see_other("/account"), answer.cookies))
+}
+
+#[cfg(test)]
+mod tests {
+    use askama::Template;
+
+    use super::*;
+
+    #[test]
+    fn the_template_shows_what_it_is_given() {
+        let device = |name: Option<&str>, current| Device {
+            id: SessionId::new(),
+            name: name.map(ToOwned::to_owned),
+            current,
+            last_used_at: "2026-01-01T10:00:00Z".parse().unwrap(),
+        };
+        let html = AccountPage {
+            layout: Layout::new("Account", "About", &Viewer::Guest),
+            email: "a@example.com".to_owned(),
+            display_name: "Ana <i>".to_owned(),
+            devices: vec![device(Some("Mozilla <x>"), true), device(None, false)],
+            faults: Faults::default(),
+        }
+        .render()
+        .unwrap();
+        for part in
+            ["a@example.com", "Ana &#60;i&#62;", "Mozilla &#60;x&#62;", "this device", "Unknown device", "/revoke"]
+        {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+    }
+}

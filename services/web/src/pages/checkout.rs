@@ -1,0 +1,186 @@
+//! GET /checkout/{id}: the till; POST /orders/{id}/cancel: letting a hold go.
+
+use askama::Template;
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use common::error::Error;
+use common::events::order::OrderState;
+use common::events::payment::PaymentState;
+use common::id::OrderId;
+use http::{HeaderMap, Method, StatusCode};
+use platform::http::extract::Query;
+use platform::store::Versioned;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+
+use super::failure::Failure;
+use super::layout::{self, Layout, see_other};
+use crate::calls::Service;
+use crate::domain::checkout::Phase;
+use crate::domain::moment::Moment;
+use crate::domain::offer::{place, seat};
+use crate::flows::await_version::await_version;
+use crate::session::Session;
+use crate::state::State;
+use crate::store;
+use crate::viewer::Viewer;
+
+/// How the buyer came here.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CheckoutQuery {
+    /// `new` when the price is another one than they had seen.
+    price: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "checkout.html")]
+pub(super) struct CheckoutPage {
+    layout: Layout,
+    id: String,
+    version: u64,
+    ticket: String,
+    title: String,
+    place: String,
+    seat: String,
+    starts_at: Moment,
+    total: String,
+    phase: Phase,
+    /// For the card form.
+    publishable_key: String,
+    /// Makes holding again by a double click the same hold.
+    key: String,
+}
+
+layout::page!(CheckoutPage);
+
+/// What a buyer is told whose order has another price than they had seen.
+pub(super) fn new_price(order: &OrderState) -> String {
+    format!("The price changed while you looked at it: it is now {}. Pay only if you agree.", order.price)
+}
+
+/// The till of an order.
+pub(super) fn page(
+    state: &State,
+    viewer: &Viewer,
+    order: &Versioned<OrderState>,
+    payments: &[PaymentState],
+    notice: Option<String>,
+) -> CheckoutPage {
+    let terms = &order.ticket;
+    let layout = Layout::new("Checkout", "Pay for the ticket that you hold.", viewer).saying(notice);
+    CheckoutPage {
+        layout: layout.running("checkout.js").with_cards(&state.config.stripe_js_origin),
+        id: order.id.to_string(),
+        version: order.version,
+        ticket: terms.id.to_string(),
+        title: terms.title.clone(),
+        place: place(&terms.venue, terms.city.as_deref()),
+        seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
+        starts_at: Moment::new(terms.starts_at, &terms.time_zone),
+        total: order.price.to_string(),
+        phase: Phase::new(order, payments, state.clock.now()),
+        publishable_key: state.config.stripe_publishable_key.clone(),
+        key: uuid::Uuid::now_v7().to_string(),
+    }
+}
+
+/// Pay for what is held.
+#[utoipa::path(get, path = "/checkout/{id}", tag = "pages", params(("id" = OrderId, Path), CheckoutQuery),
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn checkout(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    Query(query): Query<CheckoutQuery>,
+) -> Result<Response, Failure> {
+    let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/checkout/{id}")))?;
+    let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
+    let model = state.model.live().await?;
+    let order = model.orders.get(id).await?.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
+    let payments = store::payments_of(&model.payments, std::slice::from_ref(&order)).await?;
+    let notice = query.price.filter(|_| !order.status.is_final()).map(|_| new_price(&order));
+    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, &order, &payments, notice))?)
+}
+
+/// Let a hold go.
+#[utoipa::path(post, path = "/orders/{id}/cancel", tag = "pages", params(("id" = OrderId, Path)),
+    responses((status = 303, description = "Let go, or too late for that: the till tells.")))]
+pub(super) async fn cancel(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    viewer.id().ok_or_else(|| Failure::SignIn(format!("/checkout/{id}")))?;
+    let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
+    let (path, none) = (format!("/api/orders/{id}"), HeaderMap::new());
+    match state.calls.send::<Value>(Method::DELETE, Service::Orders, &path, &session, None::<&Value>, &none).await {
+        Ok(answer) => {
+            let version = answer.version.unwrap_or(0);
+            await_version::<OrderState>(&state, &id.to_string(), version).await?;
+        }
+        // Paid or over already: the page shows which.
+        Err(refused) if refused.status() == StatusCode::CONFLICT => {}
+        Err(refused) => return Err(refused.into()),
+    }
+    Ok(see_other(&format!("/checkout/{id}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use common::events::order::OrderStatus;
+
+    use super::*;
+    use crate::domain::checkout::Ending;
+    use crate::domain::history::tests::sample;
+
+    #[test]
+    fn the_template_shows_every_phase() {
+        let order = sample(OrderStatus::AwaitingPayment);
+        let html = |phase| {
+            CheckoutPage {
+                layout: Layout::new("Checkout", "About", &Viewer::Guest).with_cards("https://js.stripe.com"),
+                id: order.id.to_string(),
+                version: 4,
+                ticket: order.ticket.id.to_string(),
+                title: order.ticket.title.clone(),
+                place: "Town Hall".to_owned(),
+                seat: String::new(),
+                starts_at: Moment::new(order.ticket.starts_at, "UTC"),
+                total: order.price.to_string(),
+                phase,
+                publishable_key: "pk_test_x".to_owned(),
+                key: "the-key".to_owned(),
+            }
+            .render()
+            .unwrap()
+        };
+        let shown = html(Phase::Payable { left: 61, declined: Some("Declined <b>".to_owned()) });
+        for part in [
+            "data-left=\"61\"",
+            ">1:01<",
+            "Pay 125.50 USD",
+            "data-payable=\"true\"",
+            "Let it go",
+            "Declined &#60;b&#62;",
+            "https://js.stripe.com/v3/",
+            "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
+        ] {
+            assert!(shown.contains(part), "{part} is not in {shown}");
+        }
+        assert!(html(Phase::Winning).contains("being charged"));
+        let shown = html(Phase::Won);
+        assert!(shown.contains("The ticket is yours") && shown.contains(&format!("/orders/{}", order.id)), "{shown}");
+        let ending = Ending {
+            heading: "The price has changed",
+            text: "It has.".to_owned(),
+            new_price: Some(order.price.clone()),
+        };
+        let shown = html(Phase::Ended(ending.clone()));
+        assert!(shown.contains("Hold it at 125.50 USD") && shown.contains("data-payable=\"false\""), "{shown}");
+        let shown = html(Phase::Ended(Ending { new_price: None, ..ending }));
+        assert!(!shown.contains("Hold it at"), "{shown}");
+    }
+}

@@ -1,0 +1,105 @@
+//! GET /orders/{id}/receipt: what was paid, to whom and for what; made to be printed.
+
+use askama::Template;
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use common::events::order::OrderState;
+use common::events::payment::{PaymentState, PaymentStatus};
+use common::id::{OrderId, UserId};
+use common::money::Money;
+use http::StatusCode;
+
+use super::failure::Failure;
+use super::layout::{self, Layout};
+use super::order::bought;
+use crate::domain::history::Purchase;
+use crate::domain::moment::Moment;
+use crate::domain::offer::NAMELESS;
+use crate::state::State;
+use crate::store;
+use crate::viewer::Viewer;
+
+#[derive(Template)]
+#[template(path = "receipt.html")]
+struct ReceiptPage {
+    layout: Layout,
+    purchase: Purchase,
+    buyer: String,
+    seller: String,
+    /// There are none, which is worth a line.
+    fees: String,
+    /// When the order was completed.
+    completed_at: Moment,
+    /// When the card was charged.
+    charged_at: Moment,
+}
+
+layout::page!(ReceiptPage);
+
+impl ReceiptPage {
+    fn new(viewer: &Viewer, order: &OrderState, payments: &[PaymentState], buyer: String, seller: String) -> Self {
+        let captured = payments
+            .iter()
+            .find(|payment| Some(payment.id) == order.payment_id && payment.status == PaymentStatus::Captured);
+        // The order is completed by the capture, so it stands in while payments' event is on its way.
+        let charged = captured.map_or(order.updated_at, |payment| payment.updated_at);
+        let moment = |at| Moment::new(at, &order.ticket.time_zone);
+        Self {
+            layout: Layout::new("Receipt", "What you paid.", viewer),
+            purchase: Purchase::new(order),
+            buyer,
+            seller,
+            fees: Money { amount: 0, ..order.price.clone() }.to_string(),
+            completed_at: moment(order.updated_at),
+            charged_at: moment(charged),
+        }
+    }
+}
+
+/// What was paid.
+#[utoipa::path(get, path = "/orders/{id}/receipt", tag = "pages", params(("id" = OrderId, Path)),
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn receipt(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let order = bought(&state, &viewer, &id).await?.state;
+    let model = state.model.live().await?;
+    let payments = store::payments_of(&model.payments, std::slice::from_ref(&order)).await?;
+    let seller = model.tickets.get(order.ticket.id).await?.map(|ticket| ticket.seller_id);
+    let names = store::names(&model.users, seller.into_iter().chain([order.buyer_id])).await?;
+    let name = |id: UserId| names.get(&id).cloned();
+    let (buyer, seller) = (name(order.buyer_id), seller.and_then(name));
+    let [buyer, seller] = [buyer, seller].map(|name| name.unwrap_or_else(|| NAMELESS.to_owned()));
+    Ok(layout::respond(StatusCode::OK, &ReceiptPage::new(&viewer, &order, &payments, buyer, seller))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::events::order::OrderStatus;
+
+    use super::*;
+    use crate::domain::history::tests::sample;
+
+    #[test]
+    fn the_template_shows_what_was_paid() {
+        let order = sample(OrderStatus::Completed);
+        let page = ReceiptPage::new(&Viewer::Guest, &order, &[], "Ana <i>".to_owned(), "Ben & Co".to_owned());
+        let html = page.render().unwrap();
+        for part in [
+            "<h1>Receipt</h1>",
+            order.id.to_string().as_str(),
+            "Ana &#60;i&#62;",
+            "Ben &#38; Co",
+            "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
+            "Section A, row 3, seat 14",
+            "125.50 USD",
+            "0.00 USD",
+            "Thursday, 1 January 2026, 05:09 EST (America/New_York)",
+            "no-print",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+    }
+}

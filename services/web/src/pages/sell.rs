@@ -1,0 +1,296 @@
+//! GET and POST /sell, GET and POST /tickets/{id}/edit: a seller describes a ticket.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use common::error::Error;
+use common::events::ticket::{TicketState, TicketStatus};
+use common::id::{TicketId, UserId};
+use common::money::Currency;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use platform::store::Versioned;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::failure::Failure;
+use super::layout::{self, Layout, see_other};
+use super::ticket;
+use crate::calls::{Refused, Service};
+use crate::domain::form::Faults;
+use crate::domain::listing::{CATEGORIES, ListingForm};
+use crate::domain::moment::zones;
+use crate::domain::offer::Offer;
+use crate::flows::await_version::{UPDATING, answered, await_version};
+use crate::session::Session;
+use crate::state::State;
+use crate::viewer::Viewer;
+
+#[derive(Template)]
+#[template(path = "sell.html")]
+struct SellPage {
+    layout: Layout,
+    /// The listing that is edited; none when it is new.
+    editing: Option<String>,
+    form: ListingForm,
+    faults: Faults,
+    currencies: Vec<Currency>,
+    zones: Vec<&'static str>,
+    /// How it would look.
+    preview: Option<Offer>,
+}
+
+layout::page!(SellPage);
+
+impl SellPage {
+    /// Of a field of one line of text: its name in the form, its label, what was typed.
+    fn text(&self, name: &'static str) -> &str {
+        let form = &self.form;
+        match name {
+            "title" => &form.title,
+            "venue" => &form.venue,
+            "city" => &form.city,
+            "starts_at" => &form.starts_at,
+            "price" => &form.price,
+            "face_value" => &form.face_value,
+            "section" => &form.section,
+            "row" => &form.row,
+            "seat" => &form.seat,
+            _ => "",
+        }
+    }
+}
+
+fn page(
+    state: &State,
+    viewer: &Viewer,
+    editing: Option<TicketId>,
+    form: ListingForm,
+    faults: Faults,
+    preview: Option<Offer>,
+) -> SellPage {
+    let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
+    SellPage {
+        layout: Layout::new(title, "List a ticket for sale: you name the price, and pay no fees.", viewer),
+        editing: editing.map(|id| id.to_string()),
+        form,
+        faults,
+        currencies: state.config.currencies.clone(),
+        zones: zones(),
+        preview,
+    }
+}
+
+/// Describe a ticket.
+#[utoipa::path(get, path = "/sell", tag = "pages",
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn sell_form(Shared(state): Shared<State>, viewer: Viewer) -> Result<Response, Failure> {
+    viewer.id().ok_or_else(|| Failure::SignIn("/sell".to_owned()))?;
+    let form = ListingForm::empty(&state.config.currencies);
+    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, None, form, Faults::default(), None))?)
+}
+
+/// What a form with two buttons says.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Sent {
+    #[serde(flatten)]
+    listing: ListingForm,
+    /// `preview`, or to do it.
+    #[serde(default)]
+    action: String,
+}
+
+/// List it, or see how it would look.
+#[utoipa::path(post, path = "/sell", tag = "pages",
+    responses((status = 303, description = "Listed."), (status = 400, body = String, content_type = "text/html")))]
+pub(super) async fn sell(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Form(sent): Form<Sent>,
+) -> Result<Response, Failure> {
+    let user = viewer.id().ok_or_else(|| Failure::SignIn("/sell".to_owned()))?;
+    let mut headers = HeaderMap::new();
+    if let Some(key) = HeaderValue::from_str(&sent.listing.key).ok().filter(|key| !key.is_empty()) {
+        headers.insert("idempotency-key", key);
+    }
+    let command = Command { method: Method::POST, path: "/api/tickets".to_owned(), headers };
+    take(&state, &viewer, user, &session, None, sent, command).await
+}
+
+/// Change a listing.
+#[utoipa::path(get, path = "/tickets/{id}/edit", tag = "pages", params(("id" = TicketId, Path)),
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn edit_form(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let id = ticket::id_of(&id)?;
+    let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}/edit")))?;
+    let listing = state.model.live().await?.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    // Somebody else's listing has no such page.
+    if listing.seller_id != user {
+        return Err(Error::NotFound.into());
+    }
+    if listing.status != TicketStatus::Available {
+        return Ok(see_other(&format!("/tickets/{id}")));
+    }
+    let form = ListingForm::of(&listing, listing.version);
+    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, Some(id), form, Faults::default(), None))?)
+}
+
+/// Change it, or see how it would look.
+#[utoipa::path(post, path = "/tickets/{id}/edit", tag = "pages", params(("id" = TicketId, Path)),
+    responses((status = 303, description = "Changed."), (status = 400, body = String, content_type = "text/html")))]
+pub(super) async fn edit(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Path(id): Path<String>,
+    Form(sent): Form<Sent>,
+) -> Result<Response, Failure> {
+    let id = ticket::id_of(&id)?;
+    let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}/edit")))?;
+    let mut headers = HeaderMap::new();
+    if let Ok(version) = sent.listing.version.parse::<u64>()
+        && let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\""))
+    {
+        headers.insert(header::IF_MATCH, tag);
+    }
+    let command = Command { method: Method::PUT, path: format!("/api/tickets/{id}"), headers };
+    take(&state, &viewer, user, &session, Some(id), sent, command).await
+}
+
+/// How tickets is told.
+struct Command {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+}
+
+async fn take(
+    state: &State,
+    viewer: &Viewer,
+    user: UserId,
+    session: &Session,
+    editing: Option<TicketId>,
+    sent: Sent,
+    command: Command,
+) -> Result<Response, Failure> {
+    let again = |faults, preview| {
+        let status = if preview { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let offer = sent.listing.body().ok().filter(|_| preview).and_then(|body| preview_of(state, viewer, user, body));
+        layout::respond(status, &page(state, viewer, editing, sent.listing.clone(), faults, offer))
+    };
+    let body = match sent.listing.body() {
+        Ok(body) => body,
+        Err(faults) => return Ok(again(faults, false)?),
+    };
+    if sent.action == "preview" {
+        return Ok(again(Faults::default(), true)?);
+    }
+    let Command { method, path, headers } = command;
+    match state.calls.send::<Value>(method, Service::Tickets, &path, session, Some(&body), &headers).await {
+        Ok(answer) => {
+            let listing: TicketState = answered(&answer.body)?;
+            let version = answer.version.unwrap_or(0);
+            let id = listing.terms.id;
+            if await_version::<TicketState>(state, &id.to_string(), version).await? {
+                return Ok(see_other(&format!("/tickets/{id}")));
+            }
+            let listing = Versioned { version, state: listing };
+            let page = ticket::page(state, viewer, &listing, Some(UPDATING.to_owned())).await?;
+            Ok(layout::respond(StatusCode::OK, &page)?)
+        }
+        Err(refused) => match told(&refused) {
+            Some(faults) => {
+                let page = page(state, viewer, editing, sent.listing.clone(), faults, None);
+                Ok(layout::respond(refused.status(), &page)?)
+            }
+            None => Err(refused.into()),
+        },
+    }
+}
+
+/// What a seller can do something about.
+fn told(refused: &Refused) -> Option<Faults> {
+    let mut faults = Faults::default();
+    match refused.status() {
+        StatusCode::BAD_REQUEST => {
+            return Some(Faults::from_problem(&refused.problem.errors, &refused.problem.detail, ListingForm::field));
+        }
+        StatusCode::CONFLICT => faults.add("", &refused.problem.detail),
+        StatusCode::PRECONDITION_FAILED => {
+            faults.add("", "the listing has changed since you opened this page. Open it again, then make your changes");
+        }
+        // The key belongs to a listing that was made from this very page.
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            faults.add("", "this form has listed a ticket already. Open Sell again for another one");
+        }
+        _ => return None,
+    }
+    Some(faults)
+}
+
+/// How a listing would look; nothing is stored.
+fn preview_of(state: &State, viewer: &Viewer, seller: UserId, mut body: Value) -> Option<Offer> {
+    let now = state.clock.now();
+    let fields = body.as_object_mut()?;
+    fields.insert("id".to_owned(), serde_json::to_value(TicketId::new()).ok()?);
+    fields.insert("sellerId".to_owned(), serde_json::to_value(seller).ok()?);
+    fields.insert("status".to_owned(), "available".into());
+    for time in ["createdAt", "updatedAt"] {
+        fields.insert(time.to_owned(), serde_json::to_value(now).ok()?);
+    }
+    let listing: TicketState = answered(&body).ok()?;
+    let name = match viewer {
+        Viewer::User { name, .. } => name.clone(),
+        Viewer::Guest => None,
+    };
+    Some(Offer::new(&listing, name.as_ref(), now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::offer::tests::sample;
+
+    #[test]
+    fn the_template_keeps_what_was_typed_and_tells_faults_at_their_fields() {
+        let listing = sample();
+        let mut faults = Faults::default();
+        faults.add("price", "must be at least 0.50 <USD>");
+        let mut page = SellPage {
+            layout: Layout::new("Edit your listing", "About", &Viewer::Guest),
+            editing: Some(listing.terms.id.to_string()),
+            form: ListingForm::of(&listing, 7),
+            faults,
+            currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
+            zones: vec!["America/New_York", "UTC"],
+            preview: None,
+        };
+        let html = page.render().unwrap();
+        for part in [
+            "value=\"Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;\"",
+            "value=\"2099-06-01T15:30\"",
+            "<option value=\"USD\" selected>",
+            "<option value=\"concert\" selected>",
+            "Must be at least 0.50 &#60;USD&#62;.",
+            "aria-describedby=\"price-fault\"",
+            "Two lines,\n&#34;quoted&#34;.",
+            "name=\"version\" value=\"7\"",
+            "Save the changes",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        page.editing = None;
+        page.faults = Faults::default();
+        page.preview = Some(Offer::new(&listing, None, listing.created_at));
+        let html = page.render().unwrap();
+        for part in ["List this ticket", "You will receive", "125.50 USD", "Preview"] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! GET and POST /signin, POST /signout.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Response};
+use common::error::Error;
+use http::StatusCode;
+use platform::http::extract::Query;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::failure::Failure;
+use super::layout::{self, Layout, see_other, with_cookies};
+use crate::calls::Service;
+use crate::domain::form::{self, Faults};
+use crate::session::Session;
+use crate::state::State;
+use crate::viewer::Viewer;
+
+/// Where to go afterwards.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct NextQuery {
+    /// A path of this site.
+    #[serde(default)]
+    pub next: String,
+}
+
+/// What was typed.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SignInForm {
+    email: String,
+    password: String,
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    layout: Layout,
+    email: String,
+    next: String,
+    faults: Faults,
+    /// Whether it came in place of the page that was asked for.
+    is_asked: bool,
+}
+
+layout::page!(SignInPage);
+
+fn page(viewer: &Viewer, email: String, next: &str, faults: Faults, is_asked: bool) -> SignInPage {
+    let layout = Layout::new("Sign in", "Sign in to buy and sell tickets.", viewer);
+    SignInPage { layout, email, next: form::next(next).to_owned(), faults, is_asked }
+}
+
+/// The form in place of a page for those who are signed in.
+pub fn ask(next: &str) -> Response {
+    let page = page(&Viewer::Guest, String::new(), next, Faults::default(), true);
+    layout::respond(StatusCode::UNAUTHORIZED, &page).unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Sign in.
+#[utoipa::path(get, path = "/signin", tag = "pages", params(NextQuery),
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn sign_in_form(viewer: Viewer, Query(query): Query<NextQuery>) -> Result<Response, Error> {
+    layout::respond(StatusCode::OK, &page(&viewer, String::new(), &query.next, Faults::default(), false))
+}
+
+/// Take what was typed.
+#[utoipa::path(post, path = "/signin", tag = "pages",
+    responses((status = 303, description = "Signed in."), (status = 401, body = String, content_type = "text/html")))]
+pub(super) async fn sign_in(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Form(form): Form<SignInForm>,
+) -> Result<Response, Failure> {
+    let body = json!({ "email": form.email.trim(), "password": form.password });
+    match state.calls.post::<Value>(Service::Auth, "/api/users/signin", &session, &body).await {
+        Ok(answer) => Ok(with_cookies(see_other(form::next(&form.next)), answer.cookies)),
+        Err(refused) if refused.status().is_client_error() => {
+            let known = |field: &str| match field {
+                "email" => Some("email"),
+                "password" => Some("password"),
+                _ => None,
+            };
+            let detail = match refused.status() {
+                StatusCode::TOO_MANY_REQUESTS => "Too many tries. Wait a little, then try again.",
+                _ => refused.problem.detail.as_str(),
+            };
+            let faults = Faults::from_problem(&refused.problem.errors, detail, known);
+            let mut response =
+                layout::respond(refused.status(), &page(&viewer, form.email, &form.next, faults, false))?;
+            if let Some(after) = refused.retry_after {
+                response.headers_mut().insert(http::header::RETRY_AFTER, after);
+            }
+            Ok(response)
+        }
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+/// Sign out on this device.
+#[utoipa::path(post, path = "/signout", tag = "pages", responses((status = 303, description = "Signed out.")))]
+pub(super) async fn sign_out(Shared(state): Shared<State>, session: Session) -> Result<Response, Failure> {
+    let answer = state.calls.post::<Value>(Service::Auth, "/api/users/signout", &session, &json!({})).await?;
+    Ok(with_cookies(see_other("/"), answer.cookies))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_keeps_what_was_typed_but_no_password() {
+        let mut faults = Faults::default();
+        faults.add("", "wrong <address> or password");
+        let html = page(&Viewer::Guest, "a\"@b".to_owned(), "/orders", faults, true).render().unwrap();
+        for part in
+            ["value=\"a&#34;@b\"", "Wrong &#60;address&#62; or password.", "value=\"/orders\"", "type=\"password\""]
+        {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let html = page(&Viewer::Guest, String::new(), "//evil", Faults::default(), false).render().unwrap();
+        assert!(!html.contains("evil"), "{html}");
+    }
+}

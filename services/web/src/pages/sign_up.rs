@@ -1,0 +1,127 @@
+//! GET and POST /signup.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use common::error::Error;
+use common::id::UserId;
+use http::StatusCode;
+use platform::http::extract::Query;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::failure::Failure;
+use super::layout::{self, Layout, see_other, with_cookies};
+use super::sign_in::NextQuery;
+use crate::calls::Service;
+use crate::domain::form::{self, Faults};
+use crate::flows::await_version::until;
+use crate::session::Session;
+use crate::state::State;
+use crate::viewer::Viewer;
+
+/// What was typed.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SignUpForm {
+    email: String,
+    display_name: String,
+    password: String,
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_up.html")]
+struct SignUpPage {
+    layout: Layout,
+    email: String,
+    display_name: String,
+    next: String,
+    faults: Faults,
+}
+
+layout::page!(SignUpPage);
+
+fn page(viewer: &Viewer, form: SignUpForm, faults: Faults) -> SignUpPage {
+    let layout = Layout::new("Sign up", "Create an account to buy and sell tickets.", viewer);
+    let next = form::next(&form.next).to_owned();
+    SignUpPage { layout, email: form.email, display_name: form.display_name, next, faults }
+}
+
+/// Create an account.
+#[utoipa::path(get, path = "/signup", tag = "pages", params(NextQuery),
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn sign_up_form(viewer: Viewer, Query(query): Query<NextQuery>) -> Result<Response, Error> {
+    let form = SignUpForm { next: query.next, ..SignUpForm::default() };
+    layout::respond(StatusCode::OK, &page(&viewer, form, Faults::default()))
+}
+
+/// What auth answers of a new user.
+#[derive(Debug, Deserialize)]
+struct NewUser {
+    id: UserId,
+}
+
+/// Take what was typed.
+#[utoipa::path(post, path = "/signup", tag = "pages",
+    responses((status = 303, description = "Signed up and in."), (status = 400, body = String, content_type = "text/html")))]
+pub(super) async fn sign_up(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Form(form): Form<SignUpForm>,
+) -> Result<Response, Failure> {
+    let mut body = Map::new();
+    body.insert("email".to_owned(), form.email.trim().into());
+    body.insert("password".to_owned(), form.password.clone().into());
+    if !form.display_name.trim().is_empty() {
+        body.insert("displayName".to_owned(), form.display_name.trim().into());
+    }
+    match state.calls.post::<NewUser>(Service::Auth, "/api/users/signup", &session, &Value::Object(body)).await {
+        Ok(answer) => {
+            // Their name is then on the next page.
+            let id = answer.body.id;
+            until(|| async { Ok(state.model.live().await?.users.get(id).await?.is_some()) }).await?;
+            Ok(with_cookies(see_other(form::next(&form.next)), answer.cookies))
+        }
+        Err(refused) if refused.status().is_client_error() => {
+            let known = |field: &str| match field {
+                "email" => Some("email"),
+                "password" => Some("password"),
+                "displayName" => Some("displayName"),
+                _ => None,
+            };
+            let mut faults = Faults::from_problem(&refused.problem.errors, &refused.problem.detail, known);
+            if refused.status() == StatusCode::CONFLICT {
+                faults = Faults::default();
+                faults.add("email", &refused.problem.detail);
+            }
+            Ok(layout::respond(refused.status(), &page(&viewer, form, faults))?)
+        }
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_tells_faults_at_their_fields() {
+        let form = SignUpForm {
+            email: "a@b".to_owned(),
+            display_name: "<i>".to_owned(),
+            password: "secret words".to_owned(),
+            next: "/sell".to_owned(),
+        };
+        let mut faults = Faults::default();
+        faults.add("password", "must have 8 characters");
+        let html = page(&Viewer::Guest, form, faults).render().unwrap();
+        for part in ["value=\"a@b\"", "value=\"&#60;i&#62;\"", "Must have 8 characters.", "aria-invalid=\"true\""] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains("secret words"), "{html}");
+    }
+}

@@ -1,0 +1,327 @@
+//! The browse page: search, filters, order, pages.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::events::ticket::{Category, PriceDrop, TicketChange, TicketState, TicketStatus};
+use common::events::user::UserChange;
+use common::id::UserId;
+use common::money::Money;
+use mongodb::bson::{Document, doc};
+use testkit::app::{TestApp, eventually};
+use web::domain::sort::SORTS;
+
+use crate::support::{app, is_page, listed, listing, page, registered, shows, user};
+
+/// The titles that a page found, in order; what it shows where nothing was found is left out.
+fn titles(html: &str) -> Vec<String> {
+    let (_, results) = html.split_once("id=\"results\"").unwrap_or_else(|| panic!("no results in {html}"));
+    let results = results.split("id=\"instead\"").next().unwrap();
+    let cards = results.split("<article").skip(1);
+    let title = |card: &str| card.split("</a>").next().unwrap().rsplit('>').next().unwrap().to_owned();
+    cards.map(title).collect()
+}
+
+async fn found(app: &TestApp, query: &str) -> Vec<String> {
+    titles(&page(app, &format!("/browse?{query}")).await)
+}
+
+/// The titles of all pages, in order, with the number of pages.
+async fn followed(app: &TestApp, query: &str) -> (Vec<String>, usize) {
+    let (mut next, mut seen, mut pages) = (Some(format!("/browse?{query}")), Vec::new(), 0);
+    while let Some(path) = next {
+        let html = page(app, &path).await;
+        seen.extend(titles(&html));
+        next = html.split_once("\" rel=\"next\"").map(|(head, _)| {
+            let href = head.rsplit_once("href=\"").unwrap().1;
+            href.replace("&#38;", "&")
+        });
+        assert_eq!(html.contains("First page"), pages > 0);
+        pages += 1;
+        assert!(pages < 20, "{query} has no end");
+    }
+    (seen, pages)
+}
+
+fn money(amount: i64, currency: &str) -> Money {
+    Money { amount, currency: currency.parse().unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_are_found_by_how_they_begin() {
+    let app = app().await;
+    let mut opera = listing(&app, "Tosca", 0);
+    opera.terms.venue = "Staatsoper".to_owned();
+    opera.terms.city = Some("München".to_owned());
+    listed(&app, &opera).await;
+    listed(&app, &listing(&app, "Jazz Night", 1)).await;
+    app.settle().await;
+    for (q, tosca, jazz) in [
+        ("tosca", true, false),
+        ("t", true, true),
+        ("TOS", true, false),
+        ("STAATSOPER", true, false),
+        ("staatsop", true, false),
+        ("munchen", true, false),
+        ("M%C3%BCnch", true, false),
+        ("jazz+hall", false, true),
+        ("ha+ja", false, true),
+        ("azz", false, true),
+        ("jazz+staatsoper", false, false),
+        ("-jazz", false, true),
+        ("%22%24%22", false, false),
+        ("", true, true),
+        ("+++", true, true),
+    ] {
+        let expected: Vec<_> = [("Tosca", tosca), ("Jazz Night", jazz)]
+            .iter()
+            .filter(|(_, is_there)| *is_there)
+            .map(|(t, _)| *t)
+            .collect();
+        assert_eq!(found(&app, &format!("q={q}&utm_source=elsewhere")).await, expected, "{q}");
+    }
+    let html = page(&app, "/browse?q=%22%3E%3Cscript%3E").await;
+    assert!(!html.contains("<script>"), "{html}");
+    shows(&html, &["value=\"&#34;&#62;&#60;script&#62;\"", "content=\"noindex\""]);
+    // What is changed is found by its new words alone.
+    opera.terms.title = "Aida".to_owned();
+    app.publish(TicketChange::Updated, opera.terms.id, 1, opera.clone()).await;
+    app.settle().await;
+    assert_eq!((found(&app, "q=aid").await.len(), found(&app, "q=tosca").await.len()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_typo_is_forgiven_and_said() {
+    let app = app().await;
+    let mut opera = listing(&app, "Tosca", 0);
+    opera.terms.venue = "Staatsoper".to_owned();
+    for ticket in [&opera, &listing(&app, "Jazz Night", 1)] {
+        listed(&app, ticket).await;
+    }
+    app.settle().await;
+    for (q, corrected, title) in [
+        ("jaxz", "jazz", "Jazz Night"),
+        ("Tocsa", "tosca", "Tosca"),
+        ("staatsopr", "staatsoper", "Tosca"),
+        ("sttatsoperr", "staatsoper", "Tosca"),
+        ("jazz+nihgt", "jazz night", "Jazz Night"),
+        ("jaxz+nihgt", "jazz night", "Jazz Night"),
+    ] {
+        let html = page(&app, &format!("/browse?q={q}")).await;
+        assert_eq!(titles(&html), [title], "{q}");
+        let said = format!("No match for “{}”. Showing “{corrected}”.", q.replace('+', " "));
+        shows(&html, &[&said, "content=\"noindex\""]);
+    }
+    for (q, filters) in [("xylophone", ""), ("jazz+tosca", ""), ("jaxz", "&category=sport"), ("ja", "")] {
+        let html = page(&app, &format!("/browse?q={q}{filters}")).await;
+        assert!(!html.contains("Showing “"), "{q}: {html}");
+    }
+    // What nobody can have is not suggested.
+    opera.status = TicketStatus::Withdrawn;
+    app.publish(TicketChange::Withdrawn, opera.terms.id, 1, opera.clone()).await;
+    app.settle().await;
+    let html = page(&app, "/browse?q=tocsa").await;
+    assert!(titles(&html).is_empty() && !html.contains("Showing “"), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seller_is_found_by_name() {
+    let app = app().await;
+    // Many who are called so, and sell nothing.
+    for _ in 0..25 {
+        registered(&app, UserId::new(), "Ana").await;
+    }
+    let (carmen, tosca) = (listing(&app, "Carmen", 0), listing(&app, "Tosca", 1));
+    registered(&app, carmen.seller_id, "Ana Kovač").await;
+    registered(&app, tosca.seller_id, "Berta Smith").await;
+    for ticket in [&carmen, &tosca] {
+        listed(&app, ticket).await;
+    }
+    app.settle().await;
+    for (q, expected) in [
+        ("kovac", vec!["Carmen"]),
+        ("Kov", vec!["Carmen"]),
+        ("ana+kovac", vec!["Carmen"]),
+        ("kovac+ana", vec!["Carmen"]),
+        ("kovac+carmen", vec!["Carmen"]),
+        ("kovac+town+carm", vec!["Carmen"]),
+        ("kovac+tosca", vec![]),
+        ("smith", vec!["Tosca"]),
+        ("smith+kovac", vec![]),
+    ] {
+        assert_eq!(found(&app, &format!("q={q}")).await, expected, "{q}");
+    }
+    // Found in two ways, shown once.
+    registered(&app, UserId::new(), "Carmen").await;
+    app.publish(UserChange::Updated, carmen.seller_id, 1, user(&app, carmen.seller_id, "Carmen Kovač")).await;
+    app.settle().await;
+    assert_eq!(found(&app, "q=carmen").await, ["Carmen"]);
+    assert_eq!(found(&app, "q=ana+kovac").await, [""; 0], "she is no longer called so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_filter_narrows_and_withdrawn_ones_are_never_shown() {
+    use TicketStatus::{Available, Reserved, Sold, Withdrawn};
+    let app = app().await;
+    for (title, category, price, starts_at, status) in [
+        ("Alpha", Some(Category::Concert), money(5_000, "USD"), "2099-06-01T23:30:00Z", Available),
+        ("Beta", Some(Category::Sport), money(2_000, "USD"), "2099-06-02T00:00:00Z", Available),
+        ("Gamma", Some(Category::Concert), money(3_000, "EUR"), "2099-06-03T12:00:00Z", Available),
+        ("Delta", None, money(8_000, "USD"), "2099-06-04T12:00:00Z", Reserved),
+        ("Epsilon", Some(Category::Comedy), money(1_000, "USD"), "2099-06-05T12:00:00Z", Sold),
+        ("Omega", Some(Category::Comedy), money(1_000, "USD"), "2099-06-06T12:00:00Z", Withdrawn),
+    ] {
+        let mut ticket = TicketState { category, price, status, ..listing(&app, title, 0) };
+        ticket.terms.starts_at = starts_at.parse().unwrap();
+        listed(&app, &ticket).await;
+    }
+    app.settle().await;
+    for (query, expected) in [
+        ("", "Alpha Beta Gamma"),
+        ("status=available", "Alpha Beta Gamma"),
+        ("status=all", "Alpha Beta Gamma Delta Epsilon"),
+        ("category=concert", "Alpha Gamma"),
+        ("category=comedy", ""),
+        ("category=comedy&status=all", "Epsilon"),
+        ("from=2099-06-02", "Beta Gamma"),
+        ("to=2099-06-01", "Alpha"),
+        ("from=2099-06-02&to=2099-06-02", "Beta"),
+        ("from=2099-06-03&to=2099-06-01", ""),
+        ("from=2001-01-01", "Alpha Beta Gamma"),
+        ("min=20&max=50", "Alpha Beta"),
+        ("min=20.01", "Alpha"),
+        ("max=49,99", "Beta"),
+        ("min=9&max=1", ""),
+        ("currency=EUR", "Gamma"),
+        ("max=30&currency=EUR", "Gamma"),
+        ("max=29.99&currency=EUR", ""),
+        ("currency=JPY", ""),
+        ("sort=newest", "Gamma Beta Alpha"),
+        ("sort=price-low", "Beta Alpha"),
+        ("sort=price-high&status=all", "Delta Alpha Beta Epsilon"),
+        ("sort=price-low&currency=EUR", "Gamma"),
+        ("sort=price-low&min=20", "Beta Alpha"),
+        ("sort=price-drop", ""),
+        ("q=al", "Alpha"),
+        ("q=al&category=sport", ""),
+        ("q=omega", ""),
+        ("q=omega&status=all", ""),
+        ("q=town&category=concert&from=2099-06-02&max=40&currency=EUR&sort=price-low", "Gamma"),
+    ] {
+        let expected: Vec<_> = expected.split_whitespace().collect();
+        assert_eq!(found(&app, query).await, expected, "{query}");
+    }
+    // The label of each filter takes it away.
+    let html = page(&app, "/browse?category=concert&max=60").await;
+    shows(
+        &html,
+        &["Up to 60.00 USD", "href=\"/browse?category=concert\"", "href=\"/browse?max=60\"", "1 ticket in USD"],
+    );
+    for (query, canonical) in [("", true), ("q=&sort=&status=available", true), ("sort=newest", false)] {
+        let html = page(&app, &format!("/browse?{query}")).await;
+        let found = html.contains("rel=\"canonical\" href=\"http://localhost:8080/browse\"");
+        assert_eq!((found, html.contains("content=\"noindex\"")), (canonical, !canonical), "{query}");
+    }
+    // What has begun is not shown, whatever is asked for.
+    app.clock.advance("2099-06-02T00:00:00Z".parse::<common::timestamp::Timestamp>().unwrap().since(app.clock.now()));
+    assert_eq!(found(&app, "from=2099-06-01&status=all").await, ["Gamma", "Delta", "Epsilon"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_is_refused_field_by_field() {
+    let app = app().await;
+    for (query, said) in [
+        ("category=opera", "category: must be"),
+        ("from=soon", "from: must be a day"),
+        ("max=much", "max: must be an amount"),
+        ("currency=usd", "currency: must be"),
+        ("status=withdrawn", "status: must be"),
+        ("sort=best", "sort: must be"),
+        ("after=yesterday", "after: must be from a link"),
+        ("q=a&q=b", "q: duplicate"),
+    ] {
+        let response = app.request("GET", &format!("/browse?{query}")).send().await.expect(400);
+        is_page(&response);
+        shows(&response.text(), &[said]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn following_the_pages_in_any_order_shows_each_listing_once() {
+    let app = app().await;
+    let now = app.clock.now();
+    let seller = UserId::new();
+    registered(&app, seller, "Ana Kovač").await;
+    // Many that are equal in what is sorted by: their order must be certain too.
+    let tickets: Vec<_> = (0..60_u64)
+        .map(|n| {
+            let price = money(1_000 + i64::try_from(n % 3).unwrap(), "USD");
+            let at = now.plus(Duration::from_secs(n % 2));
+            let price_drop = Some(PriceDrop { from: money(9_000, "USD"), at });
+            TicketState { seller_id: seller, price, price_drop, ..listing(&app, &format!("Show-{n:02}"), n / 30) }
+        })
+        .collect();
+    for ticket in &tickets {
+        listed(&app, ticket).await;
+    }
+    for n in 0..3 {
+        listed(&app, &TicketState { status: TicketStatus::Sold, ..listing(&app, &format!("Sold-{n}"), n) }).await;
+    }
+    app.settle().await;
+    for (sort, name, _) in SORTS {
+        let mut expected: Vec<_> = tickets.iter().collect();
+        expected.sort_by_key(|ticket| sort.place(ticket));
+        if !sort.is_rising() {
+            expected.reverse();
+        }
+        let expected: Vec<_> = expected.into_iter().map(|ticket| ticket.terms.title.clone()).collect();
+        for more in ["", "&q=show", "&q=kovac", "&q=show+kov", "&currency=USD&min=10", "&from=2001-01-01&q=ana"] {
+            let query = format!("sort={name}{more}");
+            assert_eq!(followed(&app, &query).await, (expected.clone(), 3), "{query}");
+        }
+    }
+    // The pages of a search that was corrected go on with what was found.
+    let (seen, pages) = followed(&app, "q=shwo").await;
+    assert_eq!((seen.len(), pages), (60, 3));
+    // Those behind the last page have been sold.
+    let html = page(&app, "/browse").await;
+    let (head, _) = html.split_once("\" rel=\"next\"").unwrap();
+    let next = head.rsplit_once("href=\"").unwrap().1.replace("&#38;", "&");
+    app.clock.advance(Duration::from_secs(2 * 86_400));
+    shows(&page(&app, &next).await, &["Nothing more is for sale", "href=\"/browse\">Back to the first page"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_page_says_where_to_go_on() {
+    let app = app().await;
+    shows(&page(&app, "/browse").await, &["Nothing is for sale at the moment", "No tickets"]);
+    listed(&app, &listing(&app, "Tosca", 0)).await;
+    app.settle().await;
+    let html = page(&app, "/browse?q=xylophone&max=5").await;
+    assert!(titles(&html).is_empty(), "{html}");
+    shows(
+        &html,
+        &["Nothing matches all of that", "Clear all", "href=\"/browse?max=5\"", "href=\"/browse?q=xylophone\""],
+    );
+    let (_, instead) = html.split_once("id=\"instead\"").unwrap();
+    shows(instead, &["On soon", "Tosca"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_release_has_written_is_found_after_a_rebuild() {
+    let app = app().await;
+    let ticket = listing(&app, "Jazz", 0);
+    listed(&app, &ticket).await;
+    app.settle().await;
+    let replica = app.context.database.collection::<Document>("replica_ticket");
+    replica.update_one(doc! {}, doc! { "$unset": { "words": "" } }).await.unwrap();
+    app.context.database.collection::<Document>("vocabulary").delete_many(doc! {}).await.unwrap();
+    assert_eq!(found(&app, "q=jazz").await, [""; 0]);
+    assert_eq!(found(&app, "").await, ["Jazz"], "nothing else is lost");
+    let other = app.another(web::build).await;
+    app.stop().await;
+    other.admin("POST", "/rebuild").send().await.expect(200);
+    other.publish(TicketChange::Snapshot, ticket.terms.id, 0, ticket.clone()).await;
+    eventually("the listing to be found", async || found(&other, "q=jaz").await == ["Jazz"]).await;
+    assert_eq!(found(&other, "q=jaxz").await, ["Jazz"], "its words have been learned anew");
+}
