@@ -8,6 +8,7 @@ use testkit::tools::progress;
 use tokio::process::Command;
 
 use crate::cargo::{cargo, run as run_cargo};
+use crate::npm;
 use crate::signals::StopSignals;
 
 /// How fast it is, and what it costs: prints tables, and writes them to docs/performance.md when
@@ -33,6 +34,7 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
 }
 
 async fn build_and_measure(args: &BenchArgs) -> Result<()> {
+    npm::install(npm::WEB).await?;
     progress("Building", "the services, fakestripe and bench (release); the first time takes minutes");
     let mut build = vec!["build", "--release", "--bins", "--package", "fakestripe", "--package", "bench"];
     for service in SERVICES {

@@ -5,11 +5,14 @@
 
 mod bench;
 mod cargo;
+mod chromium;
 mod dead_letters;
 mod demo;
+mod npm;
 mod rebuild;
 mod resync;
 mod running;
+mod screenshots;
 mod servers;
 mod signals;
 mod test;
@@ -50,6 +53,8 @@ enum Command {
     Rebuild(rebuild::RebuildArgs),
     /// Requests a second, latencies, CPU and memory of a release build; tables in docs/performance.md.
     Bench(bench::BenchArgs),
+    /// A picture of every page, on a desk and on a phone, in target/screenshots.
+    Screenshots(screenshots::ScreenshotsArgs),
 }
 
 #[tokio::main]
@@ -64,6 +69,7 @@ async fn main() -> ExitCode {
         Command::Resync(args) => resync::run(args, fleet).await,
         Command::Rebuild(args) => rebuild::run(args, fleet).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::Screenshots(args) => screenshots::run(args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

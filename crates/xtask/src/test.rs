@@ -16,6 +16,7 @@ use testkit::tools::{Tools, find_or_install, progress, workspace_root};
 
 use crate::cargo::{cargo, run as run_cargo};
 use crate::signals::StopSignals;
+use crate::{chromium, npm};
 
 /// What to test.
 #[derive(Debug, Args)]
@@ -26,6 +27,18 @@ pub(crate) struct TestArgs {
     /// Passed on to nextest: names of tests, `-p orders`, `-E 'test(expiry)'`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     filters: Vec<String>,
+}
+
+impl TestArgs {
+    fn names_packages(&self) -> bool {
+        self.filters.iter().any(|word| word.starts_with("-p") || word.starts_with("--package"))
+    }
+
+    /// Whether tests of the whole fleet run, of which some are in a browser.
+    fn needs_browser(&self) -> bool {
+        let is_named = self.filters.iter().any(|word| word.contains("e2e"));
+        is_named || !(self.fast || self.names_packages())
+    }
 }
 
 /// Runs every step in turn and stops at the first that fails.
@@ -42,11 +55,20 @@ pub(crate) async fn run(args: TestArgs) -> Result<()> {
 
 async fn steps(args: &TestArgs) -> Result<()> {
     step("cargo fmt --check", &["fmt", "--all", "--check"]).await?;
+    // web is compiled with what npm installs for it.
+    npm::install(npm::WEB).await?;
     step("cargo clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).await?;
     step("cargo package -p common", &["package", "--package", "common", "--allow-dirty", "--quiet"]).await?;
     // One command builds programs and tests alike, so that nothing is built twice with other features.
     step("cargo build", &["build", "--workspace", "--bins", "--tests"]).await?;
 
+    let chromium = if args.needs_browser() {
+        npm::check_node()?;
+        npm::install(npm::BROWSER).await?;
+        Some(chromium::find_or_install().await?)
+    } else {
+        None
+    };
     let (tools, nextest, python) =
         tokio::task::spawn_blocking(|| anyhow::Ok((Tools::find_or_install()?, nextest_program()?, test_python()?)))
             .await??;
@@ -59,6 +81,9 @@ async fn steps(args: &TestArgs) -> Result<()> {
     let mut env = servers.test_env();
     if let Some(python) = python {
         env.insert("STRIPE_PYTHON".to_owned(), python.display().to_string());
+    }
+    if let Some(chromium) = chromium {
+        env.insert("CHROMIUM".to_owned(), chromium.display().to_string());
     }
     let outcome = run_nextest(args, &nextest, &env).await;
     if let Some((_, death)) = servers.each().into_iter().find_map(|(name, server)| Some((name, server.death()?))) {
@@ -97,8 +122,7 @@ fn nextest_program() -> Result<std::path::PathBuf> {
 async fn run_nextest(args: &TestArgs, program: &Path, env: &BTreeMap<String, String>) -> Result<()> {
     progress("Running", "cargo nextest");
     let mut command = cargo(&["nextest", "run"]);
-    let some_packages = args.filters.iter().any(|word| word.starts_with("-p") || word.starts_with("--package"));
-    if !some_packages {
+    if !args.names_packages() {
         command.arg("--workspace");
         if args.fast {
             command.args(["--exclude", "e2e"]);

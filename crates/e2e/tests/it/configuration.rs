@@ -6,16 +6,18 @@ use testkit::fleet::SERVICES;
 use testkit::fleet::options::programs_beside_us;
 
 /// Enough for any service to start, were the servers there.
-const GOOD: [(&str, &str); 13] = [
+const GOOD: [(&str, &str); 15] = [
     ("BIND", "127.0.0.1:0"),
     ("ADMIN_BIND", "127.0.0.1:0"),
     ("PUBLIC_URL", "http://localhost:8080"),
     ("MONGODB_URL", "mongodb://127.0.0.1:1/"),
     ("NATS_URL", "nats://127.0.0.1:1"),
     ("JWKS", r#"{"keys":[]}"#),
+    ("PASS_PRIVATE_KEYS", "not read yet"),
     ("STRIPE_KEY", "sk_test_1"),
     ("STRIPE_WEBHOOK_SECRETS", "whsec_1"),
     ("REDIS_URL", "redis://127.0.0.1:1"),
+    ("STRIPE_PUBLISHABLE_KEY", "pk_test_1"),
     ("AUTH_URL", "http://127.0.0.1:1"),
     ("TICKETS_URL", "http://127.0.0.1:1"),
     ("ORDERS_URL", "http://127.0.0.1:1"),
@@ -52,10 +54,13 @@ fn a_missing_variable_is_named() {
         ("auth", "JWT_PRIVATE_KEYS"),
         ("tickets", "JWKS"),
         ("orders", "JWKS"),
+        ("orders", "PASS_PRIVATE_KEYS"),
         ("payments", "STRIPE_KEY"),
         ("payments", "STRIPE_WEBHOOK_SECRETS"),
         ("expiration", "REDIS_URL"),
         ("web", "AUTH_URL"),
+        ("web", "ORDERS_URL"),
+        ("web", "STRIPE_PUBLISHABLE_KEY"),
     ] {
         assert_names(&start(service, &[], &[(variable, None)]), service, variable);
     }
@@ -71,6 +76,7 @@ fn a_wrong_variable_is_named() {
         ("tickets", "JWKS", "{}"),
         ("tickets", "CURRENCIES", "USD,dollars"),
         ("tickets", "TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("orders", "PASS_PRIVATE_KEYS", "not a key"),
         ("orders", "ORDER_TTL", "soon"),
         ("orders", "ORDER_TTL", "0s"),
         ("orders", "LOG_FORMAT", "xml"),

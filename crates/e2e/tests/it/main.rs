@@ -8,6 +8,7 @@
 )]
 
 mod away;
+mod browser;
 mod configuration;
 mod contention;
 mod dead_letters;

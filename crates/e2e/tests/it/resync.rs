@@ -137,7 +137,7 @@ async fn webs_read_model_from_nothing_equals_the_one_built_live() {
     let looking = async {
         let mut pages = 0;
         while !rebuilt.load(Ordering::SeqCst) {
-            for path in ["/".to_owned(), "/?q=carmen".to_owned(), format!("/tickets/{kept}")] {
+            for path in ["/".to_owned(), "/browse?q=carmen".to_owned(), format!("/tickets/{kept}")] {
                 let response = reqwest::get(format!("{}{path}", other.url())).await.unwrap();
                 let (status, html) = (response.status(), response.text().await.unwrap());
                 assert!(status == 200 && html.contains("Carmen") && html.contains("Mara"), "{path}: {status} {html}");

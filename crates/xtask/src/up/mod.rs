@@ -17,7 +17,7 @@ use testkit::tools::{Tools, progress, workspace_root};
 
 use self::lock::UpLock;
 use crate::signals::StopSignals;
-use crate::{cargo, demo};
+use crate::{cargo, demo, npm};
 
 /// Starts everything; Ctrl-C stops it.
 #[allow(clippy::struct_excessive_bools, reason = "each one is a flag of the command line")]
@@ -83,6 +83,10 @@ async fn prepare(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
     let tools = tokio::task::spawn_blocking(Tools::find_or_install);
     tokio::select! {
         tools = tools => drop(tools??),
+        () = stop.wait() => bail!("interrupted"),
+    }
+    tokio::select! {
+        installed = npm::install(npm::WEB) => installed?,
         () = stop.wait() => bail!("interrupted"),
     }
     tokio::select! {

@@ -1,0 +1,50 @@
+// Lighthouse, in the same Chromium as everything else. `BASE_URL=… node lighthouse.mjs /browse` prints
+// what it thinks of a page.
+import { pathToFileURL } from 'node:url';
+
+import { launch } from 'chrome-launcher';
+import lighthouse from 'lighthouse';
+
+import { BASE_URL, CHROMIUM, FLAGS } from './chromium.mjs';
+
+/** Shown and tested. */
+export const GATED = ['accessibility', 'best-practices', 'seo'];
+/** Shown only: it measures the machine as much as the page. */
+const SHOWN = 'performance';
+
+/** The scores of each page out of 100 by category, and what took points off in those that are tested. */
+export const audit = async (paths) => {
+  const chrome = await launch({ chromePath: CHROMIUM, chromeFlags: ['--headless=new', ...FLAGS], logLevel: 'error' });
+  try {
+    const reports = {};
+    for (const path of paths) {
+      const options = { port: chrome.port, onlyCategories: [...GATED, SHOWN], output: 'json', logLevel: 'error' };
+      const { lhr } = await lighthouse(new URL(path, BASE_URL).href, options);
+      if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
+      reports[path] = { scores: scores(lhr), faults: faults(lhr) };
+    }
+    return reports;
+  } finally {
+    chrome.kill();
+  }
+};
+
+const scores = ({ categories }) => Object.fromEntries(
+  Object.values(categories).map(({ id, score }) => [id, Math.round((score ?? 0) * 100)]),
+);
+
+const faults = ({ categories, audits }) => GATED
+  .flatMap((id) => categories[id].auditRefs.filter(({ weight }) => weight > 0).map((ref) => audits[ref.id]))
+  .filter(({ score }) => score !== null && score < 1)
+  .map(({ id, title, details }) => `${id}: ${title} ${JSON.stringify(details?.items?.slice(0, 3) ?? [])}`);
+
+/** A table of all scores. */
+export const table = (reports) => Object.entries(reports)
+  .map(([path, { scores }]) => `${path}  ${Object.entries(scores).map(([id, score]) => `${id} ${score}`).join(', ')}`)
+  .join('\n');
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const reports = await audit(process.argv.length > 2 ? process.argv.slice(2) : ['/', '/browse']);
+  console.log(table(reports));
+  for (const [path, { faults }] of Object.entries(reports)) for (const fault of faults) console.log(path, fault);
+}

@@ -1,0 +1,153 @@
+// Every page of the shop in every state that looks like a page of its own. The screenshots and the
+// search for barriers go through this one list, so a new page goes in here once.
+import { buys, holdsToPay, holdsTooLate, letsGo, lists, reprices, signUp } from './people.mjs';
+import { bank, CARDS, fillSignIn, fillSignUp, pay, payButton } from './steps.mjs';
+
+/**
+ * What the pages are about: a seller, a buyer and somebody who has just come, with a ticket for
+ * everything that can become of one.
+ */
+export const makeWorld = async () => {
+  const [seller, buyer, newcomer] = [await signUp('Noor Haddad'), await signUp('Ben Fischer'), await signUp('Ivy')];
+  const of = (title, more) => lists(seller, { title, ...more });
+  const world = {
+    seller,
+    buyer,
+    newcomer,
+    ticket: await of('The Winter Orchard'),
+    cheaper: await of('Glass Harbour Quartet', { category: 'concert' }),
+    // As much as a listing may say.
+    long: await of(`${'A very long evening '.repeat(10)}`.trim().slice(0, 200), {
+      venue: 'Bundesfinanzdirektionsverwaltungsgebäudefestsaal am Fluss',
+      section: 'Upper balcony, left of the aisle, restricted view',
+      description: `${'Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch'.repeat(4)}\n\n${'Words and words. '.repeat(60)}`,
+    }),
+  };
+  await reprices(seller, world.cheaper, 6_900);
+  world.held = await holdsToPay(buyer, await of('Northern Static'));
+  world.declined = await holdsToPay(buyer, await of('Cyrano, encore'));
+  world.secured = await holdsToPay(buyer, await of('Letters to Amsterdam'));
+  world.completed = await buys(buyer, await of('Fado by the River'));
+  world.letGo = await holdsToPay(buyer, await of('A Small Republic'));
+  await letsGo(buyer, world.letGo);
+  if (process.env.NATS_PID) world.refused = await holdsTooLate(buyer, seller, await of('Midnight Atlas'), 9_500);
+  await buyer.api.post(`/tickets/${world.cheaper.id}/watch`);
+  return world;
+};
+
+const at = (path) => (page, world) => page.goto(typeof path === 'string' ? path : path(world));
+
+const checkout = (order) => async (page, world) => {
+  await page.goto(`/checkout/${order(world).id}`);
+  await payButton(page).and(page.locator(':enabled')).waitFor();
+};
+
+/**
+ * `as` is who looks, a guest unless said; `open` leads there. `ours: false` where a part of the
+ * page is the bank's; `needs` names what a running shop can't always bring about.
+ */
+export const PAGES = [
+  { name: 'home', open: at('/') },
+  { name: 'home-signed-in', as: 'buyer', open: at('/') },
+  { name: 'browse', open: at('/browse') },
+  { name: 'browse-filtered', open: at('/browse?category=theatre&q=orchard') },
+  { name: 'browse-nothing', open: at('/browse?q=zzqxjkvb') },
+  { name: 'ticket', open: at((world) => `/tickets/${world.ticket.id}`) },
+  { name: 'ticket-long', open: at((world) => `/tickets/${world.long.id}`) },
+  { name: 'ticket-watched', as: 'buyer', open: at((world) => `/tickets/${world.cheaper.id}`) },
+  { name: 'ticket-held', open: at((world) => `/tickets/${world.held.ticket.id}`) },
+  { name: 'ticket-held-by-me', as: 'buyer', open: at((world) => `/tickets/${world.held.ticket.id}`) },
+  { name: 'ticket-sold', open: at((world) => `/tickets/${world.completed.ticket.id}`) },
+  { name: 'ticket-mine', as: 'seller', open: at((world) => `/tickets/${world.ticket.id}`) },
+  { name: 'sign-in', open: at('/signin') },
+  {
+    name: 'sign-in-refused',
+    open: async (page) => {
+      await page.goto('/signin');
+      await fillSignIn(page, { email: 'nobody@example.com', password: 'not a secret of anybody' });
+      await page.getByRole('alert').waitFor();
+    },
+  },
+  { name: 'sign-in-first', open: at('/orders') },
+  { name: 'sign-up', open: at('/signup') },
+  {
+    name: 'sign-up-refused',
+    open: async (page) => {
+      await page.goto('/signup');
+      await fillSignUp(page, { email: 'not an address', name: 'Ivy', password: 'short' });
+      await page.locator('[aria-invalid=true]').first().waitFor();
+    },
+  },
+  { name: 'sell', as: 'seller', open: at('/sell') },
+  {
+    name: 'sell-preview',
+    as: 'seller',
+    open: async (page) => {
+      await page.goto('/sell');
+      await page.getByLabel('Title').fill('Robotics Night');
+      await page.getByLabel('Venue').fill('Riverside Arts Center');
+      await page.getByLabel('City').fill('Austin');
+      await page.getByLabel('Date and time').fill('2099-04-02T18:30');
+      await page.getByLabel('Price', { exact: true }).fill('24');
+      await page.getByLabel('Description').fill('Talks, demos and a race of small machines.');
+      await page.getByRole('button', { name: 'Preview' }).click();
+      await page.getByRole('heading', { name: 'Preview' }).waitFor();
+    },
+  },
+  {
+    name: 'sell-refused',
+    as: 'seller',
+    open: async (page) => {
+      await page.goto('/sell');
+      await page.getByLabel('Price', { exact: true }).fill('much');
+      await page.getByRole('button', { name: 'List this ticket' }).click();
+      await page.locator('[aria-invalid=true]').first().waitFor();
+    },
+  },
+  { name: 'selling', as: 'seller', open: at('/selling') },
+  { name: 'selling-nothing', as: 'newcomer', open: at('/selling') },
+  { name: 'edit', as: 'seller', open: at((world) => `/tickets/${world.ticket.id}/edit`) },
+  { name: 'checkout', as: 'buyer', open: checkout((world) => world.held) },
+  {
+    name: 'checkout-declined',
+    as: 'buyer',
+    open: async (page, world) => {
+      await checkout((world) => world.declined)(page, world);
+      await pay(page, CARDS.declined);
+      await page.getByRole('alert').filter({ hasText: /declined/i }).waitFor();
+    },
+  },
+  {
+    name: 'checkout-bank',
+    as: 'buyer',
+    ours: false,
+    open: async (page, world) => {
+      await checkout((world) => world.secured)(page, world);
+      await pay(page, CARDS.secured);
+      await bank(page).getByRole('button', { name: 'Complete' }).waitFor();
+    },
+  },
+  { name: 'checkout-let-go', as: 'buyer', open: at((world) => `/checkout/${world.letGo.id}`) },
+  { name: 'checkout-refused', as: 'buyer', needs: 'refused', open: at((world) => `/checkout/${world.refused.id}`) },
+  { name: 'checkout-completed', as: 'buyer', open: at((world) => `/checkout/${world.completed.id}`) },
+  { name: 'orders', as: 'buyer', open: at('/orders') },
+  { name: 'orders-none', as: 'newcomer', open: at('/orders') },
+  { name: 'order-held', as: 'buyer', open: at((world) => `/orders/${world.held.id}`) },
+  { name: 'order-completed', as: 'buyer', open: at((world) => `/orders/${world.completed.id}`) },
+  {
+    name: 'receipt',
+    as: 'buyer',
+    open: async (page, world) => {
+      await page.goto(`/orders/${world.completed.id}`);
+      await page.goto(await page.getByRole('link', { name: 'Receipt' }).getAttribute('href'));
+    },
+  },
+  { name: 'account', as: 'buyer', open: at('/account') },
+  { name: 'notifications', as: 'buyer', open: at('/notifications') },
+  { name: 'notifications-none', as: 'newcomer', open: at('/notifications') },
+  { name: 'not-found', open: at('/nothing/here') },
+  { name: 'offline', open: at('/offline') },
+];
+
+/** A context's options for whoever looks at this page. */
+export const asViewer = async ({ as }, world) => (as ? { storageState: await world[as].api.storageState() } : {});

@@ -1,0 +1,133 @@
+// People at the public API, which brings about what a test is not itself about. Nothing in here
+// looks at a page.
+import { expect, request } from '@playwright/test';
+
+import { BASE_URL } from './chromium.mjs';
+
+export const PASSWORD = 'a long enough secret';
+
+/** A word that nothing else in the shop has. */
+export const unique = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
+
+/** Somebody new, with a client of their own that is signed in. */
+export const signUp = async (name) => {
+  const email = `${name.toLowerCase().replaceAll(' ', '.')}-${unique()}@example.com`;
+  const api = await request.newContext({ baseURL: BASE_URL });
+  await send(api, 'POST', '/api/users/signup', 201, { email, password: PASSWORD, displayName: name });
+  return { name, email, api };
+};
+
+/** A listing that is right in every field. */
+export const listing = (more = {}) => ({
+  title: `Carmen ${unique()}`,
+  venue: 'Opera House',
+  city: 'Lyon',
+  startsAt: '2099-03-01T19:00:00Z',
+  timeZone: 'Europe/Paris',
+  price: { amount: 8_900, currency: 'EUR' },
+  faceValue: { amount: 9_500, currency: 'EUR' },
+  category: 'theatre',
+  section: 'Stalls',
+  row: 'F',
+  seat: '12',
+  description: 'Good view of the stage.\nTwo minutes from the station.',
+  ...more,
+});
+
+/** Lists a ticket and waits until the pages know it. */
+export const lists = async (seller, more) => {
+  const ticket = await send(seller.api, 'POST', '/api/tickets', 201, listing(more));
+  await shows(seller, `/tickets/${ticket.id}`, 'your own listing');
+  return ticket;
+};
+
+/** Puts another price on a listing, and waits until its page shows it. */
+export const reprices = async (seller, ticket, amount) => {
+  await edits(seller, ticket, amount);
+  await shows(seller, `/tickets/${ticket.id}`, `${(amount / 100).toFixed(2)} ${ticket.price.currency}`);
+};
+
+/** Puts another price on a listing. */
+export const edits = async (seller, ticket, amount) => {
+  // An answer has fields that may not be sent.
+  const terms = Object.fromEntries(Object.keys(listing()).map((name) => [name, ticket[name]]));
+  const body = { ...terms, price: { ...ticket.price, amount } };
+  return send(seller.api, 'PUT', `/api/tickets/${ticket.id}`, 200, body);
+};
+
+/** Holds a ticket as soon as orders has heard of it; the order. */
+export const holds = async (buyer, ticket) => {
+  let order;
+  await expect.poll(async () => {
+    const answer = await buyer.api.post('/api/orders', { data: { ticketId: ticket.id } });
+    if (answer.status() === 201) order = await answer.json();
+    else expect([404, 503]).toContain(answer.status());
+    return answer.status();
+  }, { timeout: 20_000 }).toBe(201);
+  return order;
+};
+
+/** Waits until its buyer sees the order in this state, by the API. */
+export const becomes = (buyer, order, wanted) => expect
+  .poll(async () => (await send(buyer.api, 'GET', `/api/orders/${order.id}`, 200)).status, { timeout: 30_000 })
+  .toBe(wanted);
+
+/** Holds and can pay; the pages know the order. */
+export const holdsToPay = async (buyer, ticket) => {
+  const order = await holds(buyer, ticket);
+  await becomes(buyer, order, 'awaitingPayment');
+  await shows(buyer, `/checkout/${order.id}`, 'Let it go');
+  await shows(buyer, `/tickets/${ticket.id}`, 'You hold this ticket');
+  return order;
+};
+
+/** Holds and pays with a good card; the order, completed, and the pages know it. */
+export const buys = async (buyer, ticket) => {
+  const order = await holdsToPay(buyer, ticket);
+  await send(buyer.api, 'POST', '/api/payments', 201, { orderId: order.id, paymentMethod: 'pm_card_visa' });
+  await becomes(buyer, order, 'completed');
+  await shows(buyer, `/tickets/${ticket.id}`, 'Sold');
+  await shows(buyer, `/checkout/${order.id}`, 'The ticket is yours');
+  return order;
+};
+
+/** Lets a hold go. */
+export const letsGo = async (buyer, order) => {
+  await send(buyer.api, 'DELETE', `/api/orders/${order.id}`, 200);
+  await shows(buyer, `/checkout/${order.id}`, 'You let it go');
+};
+
+/**
+ * Holds a ticket whose price the seller has just changed, before the shop's left hand can tell its
+ * right one: NATS stands still meanwhile. The order, refused. Only where that process is ours to stop.
+ */
+export const holdsTooLate = async (buyer, seller, ticket, amount) => {
+  // What sellers are told of their own listing says whether orders has heard of it.
+  const own = () => seller.api.post('/api/orders', { data: { ticketId: ticket.id } });
+  await expect.poll(async () => (await own()).status(), { timeout: 20_000 }).toBe(403);
+  const nats = Number(process.env.NATS_PID);
+  let order;
+  process.kill(nats, 'SIGSTOP');
+  try {
+    await edits(seller, ticket, amount);
+    order = await send(buyer.api, 'POST', '/api/orders', 201, { ticketId: ticket.id });
+  } finally {
+    process.kill(nats, 'SIGCONT');
+  }
+  await becomes(buyer, order, 'cancelled');
+  await shows(buyer, `/checkout/${order.id}`, 'Hold it at');
+  return order;
+};
+
+/** Waits until a page says this. */
+const shows = (person, path, text) => expect
+  .poll(async () => (await person.api.get(path)).text(), { message: `${path} says so`, timeout: 20_000 })
+  .toContain(text);
+
+/** Sends a request whose answer must have this status; its body. */
+export const send = async (api, method, path, wanted, data) => {
+  const answer = await api.fetch(path, { method, data });
+  const text = await answer.text();
+  if (answer.status() !== wanted) throw new Error(`${method} ${path} gave ${answer.status()}: ${text}`);
+  return text ? JSON.parse(text) : null;
+};

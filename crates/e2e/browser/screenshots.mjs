@@ -1,0 +1,53 @@
+// Takes a picture of every page, on a desk and on a phone, in the light and in the dark: `cargo xtask
+// screenshots`. Makes people, tickets and orders of its own in the shop at BASE_URL. Pictures go to
+// the folder OUT.
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+
+import { chromium, devices } from '@playwright/test';
+
+import { BASE_URL, CHROMIUM, FLAGS } from './chromium.mjs';
+import { asViewer, makeWorld, PAGES } from './pages.mjs';
+
+const OUT = path.resolve(process.env.OUT ?? '../../../target/screenshots');
+
+const { defaultBrowserType: _, ...phone } = devices['Pixel 7'];
+const SIZES = { desktop: { viewport: { width: 1280, height: 800 } }, phone };
+
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+const failed = [];
+try {
+  const world = await makeWorld();
+  const pages = PAGES.filter(({ needs }) => !needs || world[needs]);
+  for (const [size, options] of Object.entries(SIZES)) {
+    await mkdir(path.join(OUT, size), { recursive: true });
+    for (const entry of pages) {
+      const context = await browser.newContext({
+        baseURL: BASE_URL, locale: 'en-GB', ...options, ...(await asViewer(entry, world)),
+      });
+      const place = path.join(size, entry.name);
+      try {
+        const page = await context.newPage();
+        await entry.open(page, world);
+        for (const [colorScheme, suffix] of [['light', ''], ['dark', '-dark']]) {
+          await page.emulateMedia({ colorScheme });
+          const file = path.join(OUT, `${place}${suffix}.png`);
+          await page.screenshot({ path: file, fullPage: true, animations: 'disabled' });
+        }
+        console.log(place);
+      } catch (error) {
+        // One page that fails is no reason to have no picture of the others.
+        failed.push(place);
+        console.error(`${place}: ${error.message}`);
+      } finally {
+        await context.close();
+      }
+    }
+  }
+} finally {
+  await browser.close();
+}
+if (failed.length) {
+  console.error(`no picture of ${failed.join(', ')}`);
+  process.exit(1);
+}

@@ -1,0 +1,67 @@
+// Holds that end while somebody looks. For a fleet whose holds last some 15 seconds (ORDER_TTL).
+import { expect, test } from '../fixture.mjs';
+import { holdsToPay, lists } from '../people.mjs';
+import { bank, CARDS, closeBank, isTheSame, live, mark, pay, payButton } from '../steps.mjs';
+
+// The hold itself, and the time that it takes to tell.
+const OVER = { timeout: 40_000 };
+
+test('a hold ends while its checkout is open, and the ticket is for sale again', async ({ page: guest, somebody }) => {
+  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
+  const ticket = await lists(seller);
+  await guest.goto(`/tickets/${ticket.id}`);
+  await mark(guest);
+  await buyer.page.goto(`/tickets/${ticket.id}`);
+  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(buyer.page).toHaveURL(/\/checkout\//);
+  await mark(buyer.page);
+  await expect(buyer.page.locator('[data-countdown]')).toHaveText(/^0:[01]\d$/);
+  await expect(live(guest, ticket)).toContainText('Held');
+
+  await expect(buyer.page.getByRole('heading', { name: 'Your hold has ended' })).toBeVisible(OVER);
+  await expect(buyer.page.getByRole('main')).toContainText('not charged');
+  await expect(payButton(buyer.page)).toBeHidden();
+  expect(await isTheSame(buyer.page)).toBe(true);
+  await expect(live(guest, ticket)).toContainText('For sale');
+  await expect(guest.getByRole('button', { name: 'Hold this ticket' })).toBeVisible();
+  expect(await isTheSame(guest)).toBe(true);
+
+  // Whoever was too slow may try again.
+  await buyer.page.getByRole('main').locator(`a[href="/tickets/${ticket.id}"]`).last().click();
+  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(buyer.page).toHaveURL(/\/checkout\//);
+  await pay(buyer.page, CARDS.good);
+  await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+});
+
+test('the bank is answered too late: nothing is charged, and the page says so', async ({ somebody }) => {
+  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
+  const ticket = await lists(seller);
+  const order = await holdsToPay(buyer, ticket);
+  const { page } = buyer;
+  await page.goto(`/checkout/${order.id}`);
+  await pay(page, CARDS.secured);
+  await expect(bank(page).getByRole('button', { name: 'Complete' })).toBeVisible();
+  const heading = page.locator('#live').getByRole('heading').first();
+  await expect(heading).toHaveText(/Your hold has ended|Too late, and not charged/, OVER);
+
+  await closeBank(page);
+  await expect(page.getByRole('dialog')).toBeHidden();
+  await expect(heading).toHaveText('Too late, and not charged');
+  await expect(page.getByRole('main')).toContainText('not charged');
+  await expect(payButton(page)).toBeHidden();
+  await page.goto(`/orders/${order.id}`);
+  await expect(page.getByRole('main')).toContainText(/expired/i);
+});
+
+test('a hold that ends elsewhere is seen on the pages that list it', async ({ page: shelf, somebody }) => {
+  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
+  const ticket = await lists(seller);
+  await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
+  await expect(live(shelf, ticket)).toContainText('For sale');
+  await mark(shelf);
+  await holdsToPay(buyer, ticket);
+  await expect(live(shelf, ticket)).toContainText('Held');
+  await expect(live(shelf, ticket)).toContainText('For sale', OVER);
+  expect(await isTheSame(shelf)).toBe(true);
+});

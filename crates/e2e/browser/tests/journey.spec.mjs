@@ -1,0 +1,188 @@
+// From somebody who only looks to somebody who has bought, and from an empty form to a sale.
+import { expect, test } from '../fixture.mjs';
+import { lists, PASSWORD, signUp, unique } from '../people.mjs';
+import { card, CARDS, fault, fillSignIn, fillSignUp, live, nav, pay, payButton } from '../steps.mjs';
+
+test('a guest finds a ticket, signs up, is declined once, and buys it', async ({ page }) => {
+  const word = unique();
+  const seller = await signUp('Mara Seller');
+  const ticket = await lists(seller, { title: `The ${word} Sessions` });
+
+  await page.goto('/');
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  for (const section of ['On soon', 'Just listed']) {
+    await expect(page.getByRole('heading', { name: section })).toBeVisible();
+  }
+  await expect(nav(page, 'Sign up')).toBeVisible();
+  await expect(nav(page, 'My orders')).toHaveCount(0);
+
+  const search = page.getByRole('main').getByRole('searchbox');
+  await search.fill(word);
+  await search.press('Enter');
+  await expect(page).toHaveURL(/\/browse\?.*q=/);
+  await expect(card(page, ticket.title)).toHaveCount(1);
+  await expect(card(page, ticket.title)).toContainText('89.00 EUR');
+  await page.getByRole('link', { name: ticket.title }).click();
+
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(ticket.title);
+  await expect(live(page, ticket)).toContainText('For sale');
+  for (const fact of ['89.00 EUR', '95.00 EUR', 'Opera House', 'Lyon', 'Mara Seller', 'Good view of the stage.']) {
+    await expect(page.getByRole('main')).toContainText(fact);
+  }
+
+  // Holding leads to signing in, from there to signing up, and afterwards back.
+  await page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(page).toHaveURL(/\/signin\?next=/);
+  await page.getByRole('main').getByRole('link', { name: /account|sign up/i }).click();
+  await expect(page).toHaveURL(/\/signup\?next=/);
+  const email = `ben-${word}@example.com`;
+  await fillSignUp(page, { email, name: 'Ben Buyer', password: 'short' });
+  const password = page.getByLabel('Password');
+  await expect(password).toHaveAttribute('aria-invalid', 'true');
+  await expect(await fault(password)).toContainText('8');
+  await expect(password).toHaveValue('');
+  await expect(page.getByLabel('Email')).toHaveValue(email);
+  await expect(page.getByLabel('Display name')).toHaveValue('Ben Buyer');
+  await fillSignUp(page, { email, name: 'Ben Buyer' });
+  await expect(page).toHaveURL(`/tickets/${ticket.id}`);
+  await expect(nav(page, 'Ben Buyer')).toBeVisible();
+
+  await page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(page).toHaveURL(/\/checkout\//);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Checkout');
+  await expect(page.locator('[data-countdown]')).toHaveText(/^1[45]:[0-5]\d$/);
+  await expect(payButton(page)).toHaveText('Pay 89.00 EUR');
+
+  await pay(page, CARDS.declined);
+  await expect(page.getByRole('alert').filter({ hasText: /declined/i })).toBeVisible();
+  await expect(page.locator('[data-countdown]')).toBeVisible();
+  await pay(page, CARDS.good);
+  await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+  await expect(payButton(page)).toBeHidden();
+
+  await page.getByRole('main').locator('a[href^="/orders/"]').first().click();
+  await expect(page).toHaveURL(/\/orders\/[0-9a-f-]+$/);
+  const main = page.getByRole('main');
+  // The payments' own events may come a moment after the order's.
+  await expect(async () => {
+    await page.reload();
+    for (const fact of [ticket.title, 'You held the ticket', 'declined', 'charged 89.00 EUR']) {
+      await expect(main).toContainText(fact, { timeout: 1_000 });
+    }
+  }).toPass({ timeout: 20_000 });
+  await expect(main.getByRole('img')).toBeVisible();
+  const calendar = await main.getByRole('link', { name: /^Add to (your )?calendar$/ }).getAttribute('href');
+  const answer = await page.request.get(calendar);
+  expect(answer.headers()['content-type']).toContain('text/calendar');
+  const event = await answer.text();
+  expect(event).toContain('BEGIN:VEVENT');
+  expect(event).toContain(word);
+  await page.goto(await main.getByRole('link', { name: 'Receipt' }).getAttribute('href'));
+  await expect(page.getByRole('main')).toContainText('89.00 EUR');
+  await expect(page.getByRole('main')).toContainText(ticket.title);
+
+  await page.goto('/orders');
+  await expect(page.getByRole('link', { name: ticket.title })).toBeVisible();
+
+  // It is told, until it was seen.
+  await expect(nav(page, /^Notifications, [1-9]\d* unread$/)).toBeVisible();
+  await nav(page, /^Notifications/).click();
+  await expect(page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Paid');
+  await page.getByRole('button', { name: 'Mark all as read' }).click();
+  await expect(nav(page, 'Notifications')).toHaveAccessibleName('Notifications');
+
+  // Out and in again.
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(nav(page, 'Sign in')).toBeVisible();
+  await page.goto('/orders');
+  await fillSignIn(page, { email, password: 'not the right secret' });
+  await expect(page.getByRole('main')).toContainText(/wrong|incorrect|not right|invalid/i);
+  await expect(page.getByLabel('Email')).toHaveValue(email);
+  await expect(page.getByLabel('Password')).toHaveValue('');
+  await fillSignIn(page, { email, password: PASSWORD });
+  await expect(page).toHaveURL('/orders');
+  await expect(page.getByRole('link', { name: ticket.title })).toBeVisible();
+});
+
+test('a seller lists a ticket, is corrected, previews, edits and withdraws it', async ({ somebody }) => {
+  const { page } = await somebody('Noor Seller');
+  const title = `Tosca ${unique()}`;
+  await page.goto('/sell');
+  await page.getByLabel('Venue').fill('Grachtenzaal');
+  await page.getByLabel('City').fill('Amsterdam');
+  await page.getByLabel('Date and time').fill('2099-04-02T20:15');
+  await page.getByLabel('Time zone').selectOption('Europe/Amsterdam');
+  await page.getByLabel('Price', { exact: true }).fill('much');
+  await page.getByLabel('Currency').selectOption('EUR');
+  await page.getByLabel('Face value').fill('45');
+  await page.getByLabel('Category').selectOption('Concert');
+  await page.getByLabel('Section').fill('Balcony');
+  await page.getByLabel('Row').fill('B');
+  await page.getByLabel('Seat').fill('18');
+  await page.getByLabel('Description').fill('Ravel, Shaw and a premiere.');
+  await page.getByRole('button', { name: 'List this ticket' }).click();
+
+  // What is wrong is said where it is wrong, and nothing has to be typed again.
+  const price = page.getByLabel('Price', { exact: true });
+  await expect(price).toHaveAttribute('aria-invalid', 'true');
+  await expect(await fault(price)).toBeVisible();
+  await expect(price).toHaveValue('much');
+  await expect(page.getByLabel('Date and time')).toHaveValue('2099-04-02T20:15');
+  await expect(page.getByLabel('Description')).toHaveValue('Ravel, Shaw and a premiere.');
+  await price.fill('42.50');
+  await page.getByLabel('Title').fill(title);
+
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await expect(page.getByRole('heading', { name: 'Preview' })).toBeVisible();
+  for (const fact of [title, '42.50 EUR', 'Grachtenzaal, Amsterdam', '20:15', 'row B']) {
+    await expect(page.getByRole('main')).toContainText(fact);
+  }
+  await page.getByRole('button', { name: 'List this ticket' }).click();
+  await expect(page).toHaveURL(/\/tickets\/[0-9a-f-]+$/);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
+  await expect(page.getByRole('button', { name: 'Hold this ticket' })).toHaveCount(0);
+
+  await page.getByRole('link', { name: 'Edit' }).click();
+  await expect(page.getByLabel('Date and time')).toHaveValue('2099-04-02T20:15');
+  await page.getByLabel('Price', { exact: true }).fill('40');
+  await page.getByRole('button', { name: /save/i }).click();
+  await expect(page).toHaveURL(/\/tickets\/[0-9a-f-]+$/);
+  await expect(page.getByRole('main')).toContainText('40.00 EUR');
+
+  await nav(page, 'My listings').click();
+  const own = card(page, title);
+  await expect(own).toContainText('For sale');
+  await own.getByRole('button', { name: 'Withdraw' }).click();
+  await nav(page, 'My listings').click();
+  await expect(card(page, title).getByRole('button', { name: 'Withdraw' })).toHaveCount(0);
+  await expect(card(page, title)).toContainText(/withdrawn/i);
+});
+
+test('somebody changes their name, and signs another device out', async ({ somebody, browser, baseURL }) => {
+  const person = await somebody('Olu Former');
+  const elsewhere = await browser.newContext();
+  const other = await elsewhere.newPage();
+  await other.goto(`${baseURL}/signin?next=/account`);
+  await fillSignIn(other, person);
+  await expect(other).toHaveURL('/account');
+
+  await person.page.goto('/account');
+  await person.page.getByLabel('Display name').fill('Olu Latter');
+  await person.page.getByRole('button', { name: 'Save' }).click();
+  await expect(nav(person.page, 'Olu Latter')).toBeVisible();
+
+  const devices = person.page.getByRole('button', { name: 'Sign out this device' });
+  await expect(devices).toHaveCount(2);
+  const theirs = person.page.getByRole('listitem').filter({ has: devices }).filter({ hasNotText: '(this device)' });
+  await theirs.getByRole('button').click();
+  await expect(devices).toHaveCount(1);
+  await elsewhere.close();
+});
+
+test('what is not there says so, and leads on', async ({ page }) => {
+  const answer = await page.goto('/nothing/here');
+  expect(answer.status()).toBe(404);
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await page.getByRole('main').getByRole('link').first().click();
+  await expect(page).toHaveURL(/\/(browse)?$/);
+});

@@ -1,0 +1,94 @@
+// The buyer's whole way with the keyboard alone.
+import { expect, test } from '../fixture.mjs';
+import { lists, signUp, unique } from '../people.mjs';
+import { bank, CARDS, nav, payButton } from '../steps.mjs';
+
+// No page has that many stops in front of what is wanted.
+const STOPS = 80;
+
+/** Tabs on until this has the focus, which must then be seen. */
+const tabTo = async (page, target) => {
+  await target.waitFor();
+  for (let stop = 0; stop < STOPS; stop += 1) {
+    await page.keyboard.press('Tab');
+    if (await target.evaluate((element) => element === element.ownerDocument.activeElement)) {
+      expect(await isOutlined(target), `the focus on ${target} is seen`).toBe(true);
+      return;
+    }
+  }
+  throw new Error(`${target} is not reached with Tab`);
+};
+
+const isOutlined = (target) => target.evaluate((element) => {
+  const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+  return (outlineStyle !== 'none' && parseFloat(outlineWidth) > 0) || boxShadow !== 'none';
+});
+
+const press = async (page, target) => {
+  await tabTo(page, target);
+  await page.keyboard.press('Enter');
+};
+
+const type = async (page, target, text) => {
+  await tabTo(page, target);
+  await page.keyboard.type(text);
+};
+
+test('from the search to the ticket, through the bank’s question', async ({ page }) => {
+  const word = unique();
+  const [seller, buyer] = [await signUp('Mara'), await signUp('Ben')];
+  const ticket = await lists(seller, { title: `Fidelio ${word}` });
+
+  await page.goto('/');
+  // The first stop leads past the navigation.
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: /skip/i })).toBeFocused();
+  await expect(page.getByRole('link', { name: /skip/i })).toBeInViewport();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('main')).toBeFocused();
+  await type(page, page.getByRole('main').getByRole('searchbox'), word);
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/\/browse\?/);
+  await press(page, page.getByRole('link', { name: ticket.title }));
+  await press(page, page.getByRole('button', { name: 'Hold this ticket' }));
+
+  await type(page, page.getByLabel('Email'), buyer.email);
+  await type(page, page.getByLabel('Password'), 'not the right secret');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('alert')).toBeVisible();
+  await tabTo(page, page.getByLabel('Email'));
+  await page.keyboard.press('ControlOrMeta+A');
+  await page.keyboard.type(buyer.email);
+  await type(page, page.getByLabel('Password'), 'a long enough secret');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(`/tickets/${ticket.id}`);
+  await press(page, page.getByRole('button', { name: 'Hold this ticket' }));
+  await expect(page).toHaveURL(/\/checkout\//);
+
+  await type(page, page.getByLabel('Card number'), CARDS.secured);
+  await type(page, page.getByLabel('Expiry'), '12 / 34');
+  await type(page, page.getByLabel('CVC'), '123');
+  await press(page, payButton(page));
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await press(page, bank(page).getByRole('button', { name: 'Complete' }));
+  await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+
+  await press(page, page.getByRole('main').locator('a[href^="/orders/"]').first());
+  await expect(page).toHaveURL(/\/orders\//);
+  await press(page, nav(page, /^Notifications/));
+  await press(page, page.getByRole('button', { name: 'Mark all as read' }));
+  await expect(nav(page, /^Notifications/)).toHaveAccessibleName('Notifications');
+  await press(page, page.getByRole('button', { name: 'Sign out' }));
+  await expect(nav(page, 'Sign in')).toBeVisible();
+});
+
+test('what changes by itself is said to those who do not see it', async ({ page, somebody }) => {
+  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
+  const ticket = await lists(seller);
+  await page.goto(`/tickets/${ticket.id}`);
+  const spoken = page.locator('[aria-live="polite"]');
+  await expect(spoken).toHaveText('');
+  await buyer.page.goto(`/tickets/${ticket.id}`);
+  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(spoken).toContainText(/held/i);
+});

@@ -1,0 +1,75 @@
+// Without JavaScript everything works but paying, which needs the card network's own script.
+import { expect, test } from '../fixture.mjs';
+import { lists, signUp, unique } from '../people.mjs';
+import { card, fillSignIn, live, nav, payButton } from '../steps.mjs';
+
+test.use({ javaScriptEnabled: false });
+
+test('browse, sign in, hold and let go', async ({ page }) => {
+  const word = unique();
+  const [seller, buyer] = [await signUp('Mara'), await signUp('Ben')];
+  const ticket = await lists(seller, { title: `Aida ${word}`, category: 'theatre' });
+  await lists(seller, { title: `Aida ${word} encore`, category: 'concert', price: { amount: 20_000, currency: 'EUR' } });
+
+  await page.goto('/');
+  await nav(page, 'Browse').click();
+  const form = page.getByRole('main').getByRole('search');
+  await form.getByRole('searchbox').fill(word);
+  await form.getByRole('button').last().click();
+  await expect(page.getByRole('article')).toHaveCount(2);
+  await page.getByLabel('Category').selectOption({ label: 'Theatre' });
+  await page.getByRole('main').getByRole('search').getByRole('button').last().click();
+  await expect(page).toHaveURL(/category=theatre/);
+  await expect(page.getByRole('article')).toHaveCount(1);
+  await expect(page.getByRole('main').getByRole('searchbox')).toHaveValue(word);
+
+  await card(page, ticket.title).getByRole('link', { name: ticket.title }).click();
+  await page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await fillSignIn(page, buyer);
+  await expect(page).toHaveURL(`/tickets/${ticket.id}`);
+  await page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(page).toHaveURL(/\/checkout\//);
+  await expect(page.locator('[data-countdown]')).toHaveText(/^1[45]:\d\d$/);
+  await expect(payButton(page)).toBeDisabled();
+  // Playwright looks past what is in noscript; it is in the page all the same.
+  expect(await page.content()).toContain('needs JavaScript');
+
+  await page.goto('/orders');
+  await page.getByRole('link', { name: ticket.title }).click();
+  await expect(page.getByRole('main')).toContainText('89.00 EUR');
+  await page.goBack();
+  await page.goBack();
+  await page.getByRole('button', { name: 'Let it go' }).click();
+  await expect(page.getByRole('main')).toContainText('not charged');
+  await page.goto(`/tickets/${ticket.id}`);
+  await expect(live(page, ticket)).toContainText('For sale');
+
+  await page.getByRole('button', { name: 'Watch', exact: true }).click();
+  await expect(page.getByRole('button', { name: 'Stop watching' })).toBeVisible();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(nav(page, 'Sign in')).toBeVisible();
+});
+
+test('list, edit and withdraw', async ({ somebody }) => {
+  const { page } = await somebody('Noor');
+  const title = `Rigoletto ${unique()}`;
+  await page.goto('/sell');
+  await page.getByLabel('Title').fill(title);
+  await page.getByLabel('Venue').fill('Opera House');
+  await page.getByLabel('Date and time').fill('2099-04-02T20:15');
+  await page.getByLabel('Time zone').selectOption('Europe/Paris');
+  await page.getByLabel('Price', { exact: true }).fill('42.50');
+  await page.getByLabel('Currency').selectOption('EUR');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await expect(page.getByRole('main')).toContainText('42.50 EUR');
+  await page.getByRole('button', { name: 'List this ticket' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
+
+  await page.getByRole('link', { name: 'Edit' }).click();
+  await page.getByLabel('Price', { exact: true }).fill('41');
+  await page.getByRole('button', { name: /save/i }).click();
+  await expect(page.getByRole('main')).toContainText('41.00 EUR');
+  await page.getByRole('button', { name: 'Withdraw' }).click();
+  await page.goto('/selling');
+  await expect(card(page, title)).toContainText(/withdrawn/i);
+});

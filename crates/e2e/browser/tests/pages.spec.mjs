@@ -1,0 +1,51 @@
+// Every page has no barrier that axe-core can find, in the light and in the dark, and fits a phone.
+import { AxeBuilder } from '@axe-core/playwright';
+
+import { expect, listen, test as base } from '../fixture.mjs';
+import { asViewer, makeWorld, PAGES } from '../pages.mjs';
+
+const test = base.extend({
+  // Made once: what it takes is most of the time of one page.
+  world: [async ({}, use) => use(await makeWorld()), { scope: 'worker', timeout: 120_000 }],
+});
+
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+/** The narrowest that text must be readable at without scrolling sideways (WCAG 2.2, 1.4.10). */
+const NARROW = { width: 320, height: 640 };
+
+for (const entry of PAGES) {
+  test(entry.name, async ({ browser, complaints, world }) => {
+    test.skip(Boolean(entry.needs) && !world[entry.needs], `this shop can't bring about ${entry.needs}`);
+    const context = await browser.newContext(await asViewer(entry, world));
+    listen(context, complaints);
+    const page = await context.newPage();
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+    await entry.open(page, world);
+    await expect(page.getByRole('heading', { level: 1 })).toHaveCount(1);
+    await expect(page).toHaveTitle(/\S+.* · \S+/);
+
+    for (const colorScheme of entry.ours === false ? [] : ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+      expect(violations.flatMap(found), `barriers in the ${colorScheme}`).toEqual([]);
+    }
+
+    await page.setViewportSize(NARROW);
+    expect(await page.evaluate(tooWide), 'nothing reaches beyond a narrow screen').toEqual([]);
+    await context.close();
+  });
+}
+
+/** What is wrong and where, in a line each. */
+const found = ({ id, help, nodes }) => nodes
+  .map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(' ')}: ${failureSummary?.replaceAll('\n', ' ')}`);
+
+/** In the page: what makes it scroll sideways. */
+const tooWide = () => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth <= clientWidth) return [];
+  return [...document.body.querySelectorAll('*')]
+    .filter((element) => element.getBoundingClientRect().right > clientWidth + 1)
+    .map((element) => `${element.tagName.toLowerCase()}.${element.className} reaches ${Math.round(element.getBoundingClientRect().right)}`)
+    .slice(0, 8);
+};

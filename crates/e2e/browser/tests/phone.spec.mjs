@@ -1,0 +1,44 @@
+// A phone: everything fits its width, and can be hit with a finger.
+import { devices } from '@playwright/test';
+
+import { expect, test } from '../fixture.mjs';
+import { lists, unique } from '../people.mjs';
+import { CARDS, card, pay } from '../steps.mjs';
+
+test.use(devices['Pixel 7']);
+
+test('somebody buys a ticket on a phone', async ({ somebody }) => {
+  const word = unique();
+  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
+  const ticket = await lists(seller, { title: `Norma ${word}` });
+  const { page } = buyer;
+  expect(page.viewportSize().width).toBeLessThan(450);
+  await page.goto('/');
+  await page.getByRole('main').getByRole('searchbox').fill(word);
+  await page.getByRole('main').getByRole('searchbox').press('Enter');
+  await card(page, ticket.title).getByRole('link', { name: ticket.title }).tap();
+  await page.getByRole('button', { name: 'Hold this ticket' }).tap();
+  await expect(page).toHaveURL(/\/checkout\//);
+  await pay(page, CARDS.good);
+  await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+  await page.getByRole('main').locator('a[href^="/orders/"]').first().tap();
+  // Large enough to be read at the entrance, and all of it on the screen.
+  const code = await page.getByRole('main').getByRole('img').boundingBox();
+  expect(code.width).toBeGreaterThan(180);
+  expect(code.x).toBeGreaterThanOrEqual(0);
+  expect(code.x + code.width).toBeLessThanOrEqual(page.viewportSize().width);
+});
+
+test('somebody sells a ticket on a phone', async ({ somebody }) => {
+  const { page } = await somebody('Noor');
+  const title = `Turandot ${unique()}`;
+  await page.goto('/sell');
+  await page.getByLabel('Title').fill(title);
+  await page.getByLabel('Venue').fill('Opera House');
+  await page.getByLabel('Date and time').fill('2099-04-02T20:15');
+  await page.getByLabel('Price', { exact: true }).fill('42,50');
+  await page.getByLabel('Currency').selectOption('EUR');
+  await page.getByRole('button', { name: 'List this ticket' }).tap();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
+  await expect(page.getByRole('main')).toContainText('42.50 EUR');
+});

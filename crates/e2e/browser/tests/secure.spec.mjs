@@ -1,0 +1,38 @@
+// 3-D Secure: the bank asks in a frame over the checkout.
+import { expect, test } from '../fixture.mjs';
+import { holdsToPay, lists } from '../people.mjs';
+import { bank, CARDS, closeBank, pay, payButton } from '../steps.mjs';
+
+test('who fails it can try again, and who completes it gets the ticket', async ({ somebody }) => {
+  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
+  const order = await holdsToPay(buyer, await lists(seller));
+  const { page } = buyer;
+  await page.goto(`/checkout/${order.id}`);
+
+  await pay(page, CARDS.secured);
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await bank(page).getByRole('button', { name: 'Fail' }).click();
+  await expect(page.getByRole('dialog')).toBeHidden();
+  // In the card network's words, or in ours: whoever hears of it first.
+  await expect(page.getByRole('alert')).toHaveText(/declined|authenticate/i);
+  await expect(payButton(page)).toBeEnabled();
+
+  await pay(page, CARDS.secured);
+  await bank(page).getByRole('button', { name: 'Complete' }).click();
+  await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+  await expect(page.getByRole('dialog')).toBeHidden();
+});
+
+test('who closes the bank’s question can pay with another card', async ({ somebody }) => {
+  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
+  const order = await holdsToPay(buyer, await lists(seller));
+  const { page } = buyer;
+  await page.goto(`/checkout/${order.id}`);
+  await pay(page, CARDS.secured);
+  await expect(bank(page).getByRole('button', { name: 'Complete' })).toBeVisible();
+  await closeBank(page);
+  await expect(page.getByRole('dialog')).toBeHidden();
+  await expect(payButton(page)).toBeEnabled();
+  await pay(page, CARDS.good);
+  await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+});

@@ -1,0 +1,90 @@
+// Several people look at the same ticket: what one of them does, the others see at once.
+import { expect, test } from '../fixture.mjs';
+import { lists } from '../people.mjs';
+import { CARDS, isTheSame, live, mark, nav, pay } from '../steps.mjs';
+
+// No page is loaded anew for it, and nobody waits.
+const AT_ONCE = { timeout: 5_000 };
+
+test('one holds, lets go, holds again and buys; the others see it at once', async ({ page: guest, somebody }) => {
+  const [seller, buyer, other] = [await somebody('Mara'), await somebody('Ben'), await somebody('Olu')];
+  const ticket = await lists(seller);
+  const others = [guest, seller.page, other.page];
+  for (const page of [...others, buyer.page]) {
+    await page.goto(`/tickets/${ticket.id}`);
+    await expect(live(page, ticket)).toContainText('For sale');
+    await mark(page);
+  }
+  // Among others it is live as well.
+  const shelf = await guest.context().newPage();
+  await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
+  await expect(live(shelf, ticket)).toContainText('For sale');
+  await mark(shelf);
+
+  const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
+  await hold(buyer.page).click();
+  await expect(buyer.page).toHaveURL(/\/checkout\//);
+  for (const page of others) {
+    await expect(live(page, ticket)).toContainText(/frees in 1[45]:\d\d unless paid/, AT_ONCE);
+    await expect(hold(page)).toBeHidden();
+  }
+  await expect(live(shelf, ticket)).toContainText('Held', AT_ONCE);
+  // It counts down by itself.
+  const left = live(other.page, ticket).locator('[data-countdown]');
+  const before = await left.textContent();
+  await expect(left).not.toHaveText(before, AT_ONCE);
+
+  await buyer.page.getByRole('button', { name: 'Let it go' }).click();
+  await expect(buyer.page.getByRole('main')).toContainText('not charged');
+  for (const page of others) await expect(live(page, ticket)).toContainText('For sale', AT_ONCE);
+  await expect(hold(other.page)).toBeVisible();
+  for (const page of others) expect(await isTheSame(page)).toBe(true);
+
+  await hold(other.page).click();
+  await expect(other.page).toHaveURL(/\/checkout\//);
+  await pay(other.page, CARDS.good);
+  await expect(other.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+  for (const page of [guest, seller.page, shelf]) {
+    await expect(live(page, ticket)).toContainText('Sold', AT_ONCE);
+    expect(await isTheSame(page)).toBe(true);
+  }
+  // The seller's bell rings without a reload, and tells what was sold.
+  await expect(nav(seller.page, /^Notifications, 1 unread$/)).toBeVisible(AT_ONCE);
+  await nav(seller.page, /^Notifications/).click();
+  await expect(seller.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Sold');
+});
+
+test('who comes second to a hold is told so, and is charged nothing', async ({ somebody }) => {
+  const [seller, first, second] = [await somebody('Mara'), await somebody('Ben'), await somebody('Olu')];
+  const ticket = await lists(seller);
+  // The second one's page hears nothing, as on a bad connection.
+  await second.page.routeWebSocket('**/live', () => {});
+  await second.page.goto(`/tickets/${ticket.id}`);
+  await first.page.goto(`/tickets/${ticket.id}`);
+  await first.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(first.page).toHaveURL(/\/checkout\//);
+
+  await second.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(second.page).not.toHaveURL(/\/checkout\//);
+  await expect(second.page.getByRole('main').getByRole('status')).toBeVisible();
+  await second.page.goto('/orders');
+  await expect(second.page.getByRole('link', { name: ticket.title })).toHaveCount(0);
+});
+
+test('a hold is one hold in two windows, and the first to pay closes the other', async ({ somebody }) => {
+  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
+  const ticket = await lists(seller);
+  await buyer.page.goto(`/tickets/${ticket.id}`);
+  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(buyer.page).toHaveURL(/\/checkout\//);
+  const twin = await buyer.page.context().newPage();
+  await twin.goto(`/tickets/${ticket.id}`);
+  await twin.getByRole('main').locator('a[href^="/checkout/"]').click();
+  await expect(twin).toHaveURL(buyer.page.url());
+  await mark(twin);
+
+  await pay(buyer.page, CARDS.good);
+  await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+  await expect(twin.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible(AT_ONCE);
+  expect(await isTheSame(twin)).toBe(true);
+});
