@@ -4,6 +4,7 @@ mod client;
 mod events;
 mod listings;
 mod orders;
+mod prices;
 
 use std::fs;
 use std::path::Path;
@@ -77,7 +78,8 @@ pub(crate) async fn load_if_empty(base: &str, data: &Path) -> Result<()> {
     let tickets = listings::offer(&people, listings).await?;
 
     progress("Loading", "demo data: orders");
-    orders::place(&people, &tickets).await
+    orders::place(&people, &tickets).await?;
+    prices::lower(&people, &tickets).await
 }
 
 async fn sign_up(base: &str) -> Result<Vec<Session>> {

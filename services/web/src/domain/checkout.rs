@@ -116,32 +116,16 @@ fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
 #[cfg(test)]
 mod tests {
     use common::events::ticket::Refusal;
-    use common::id::PaymentId;
 
     use super::*;
-    use crate::domain::history::tests::sample;
-
-    fn payment(order: &OrderState, status: PaymentStatus) -> PaymentState {
-        PaymentState {
-            id: PaymentId::new(),
-            order_id: order.id,
-            buyer_id: order.buyer_id,
-            status,
-            amount: order.price.clone(),
-            provider: "stripe".to_owned(),
-            provider_ref: None,
-            decline_reason: None,
-            created_at: order.created_at,
-            updated_at: order.created_at,
-        }
-    }
+    use crate::domain::history::tests::{payment, sample};
 
     #[test]
     fn an_open_order_can_be_paid_until_it_ends() {
         let order = sample(OrderStatus::AwaitingPayment);
         let now = order.expires_at.minus(std::time::Duration::from_secs(61));
         assert_eq!(Phase::new(&order, &[], now), Phase::Payable { left: 61, declined: None });
-        let declined = payment(&order, PaymentStatus::Declined);
+        let declined = payment(&order, PaymentStatus::Declined, 1);
         let phase = Phase::new(&order, std::slice::from_ref(&declined), now);
         assert!(phase.is_payable() && phase.said().contains("declined"), "{phase:?}");
         let superseded = PaymentState { decline_reason: Some("superseded".to_owned()), ..declined };
@@ -172,7 +156,7 @@ mod tests {
             (CancelReason::Buyer, None, None, "You let it go"),
         ] {
             (order.cancel_reason, order.refusal) = (Some(reason), refusal);
-            let payments: Vec<_> = paid.map(|status| payment(&order, status)).into_iter().collect();
+            let payments: Vec<_> = paid.map(|status| payment(&order, status, 1)).into_iter().collect();
             let Phase::Ended(ending) = Phase::new(&order, &payments, order.expires_at) else { panic!("{reason:?}") };
             assert_eq!(ending.heading, heading);
             assert!(ending.text.contains("charged"), "{}", ending.text);

@@ -186,7 +186,8 @@ pub(crate) mod tests {
         }
     }
 
-    fn payment(order: &OrderState, status: PaymentStatus, at: u32) -> PaymentState {
+    /// A payment of it, so many minutes after it was made.
+    pub(crate) fn payment(order: &OrderState, status: PaymentStatus, at: u32) -> PaymentState {
         PaymentState {
             id: PaymentId::new(),
             order_id: order.id,
