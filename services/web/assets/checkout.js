@@ -36,7 +36,10 @@ const pay = async (method) => {
 
 const start = () => {
   const stripe = window.Stripe(key);
-  const card = stripe.elements().create('card', { hidePostalCode: true });
+  // The network's frame knows nothing of our style sheet, nor of the dark.
+  const { color, fontFamily } = getComputedStyle(document.body);
+  const base = { color, iconColor: color, fontFamily, fontSize: '16px', '::placeholder': { color } };
+  const card = stripe.elements().create('card', { hidePostalCode: true, style: { base } });
   card.mount('#card');
   card.on('ready', () => { button.disabled = false; });
 
@@ -57,7 +60,9 @@ const start = () => {
         else if (after.body.status === 'declined') tell('Your bank declined it. Nothing was charged; try again, or take another card.');
         else if (after.status !== 200) tell(after.body.detail ?? 'The payment could not be looked up. Load the page again.');
       } else if (answer.status !== 201) {
-        tell(answer.body.detail ?? 'That did not work. Nothing was charged; try again.');
+        tell(answer.body.detail ?? (answer.status >= 500
+          ? 'We do not know yet whether it went through. Look at the order above before you try again.'
+          : 'That did not work. Nothing was charged; try again.'));
       }
       await reload();
     } catch {

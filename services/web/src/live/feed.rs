@@ -38,7 +38,7 @@ pub async fn run(state: State, context: Context) {
         loop {
             tokio::select! {
                 () = state.tasks.stop().cancelled() => return,
-                Some(event) = tickets.next() => ticket(&state, event).await,
+                Some(event) = tickets.next() => pass_on(&state, event),
                 Some(event) = orders.next() => order(&state, &event),
                 else => break,
             }
@@ -46,22 +46,32 @@ pub async fn run(state: State, context: Context) {
     }
 }
 
-async fn ticket(state: &State, event: Envelope<TicketState>) {
+/// Nothing here is waited for: a slow look-up is not to keep the next event from being told.
+fn pass_on(state: &State, event: Envelope<TicketState>) {
+    // A resync tells everything again.
+    if event.is_snapshot() {
+        return;
+    }
     let event = Arc::new(event);
+    state.heard_tickets.put(event.data.terms.id, Arc::clone(&event));
+    let state = state.clone();
+    state.tasks.clone().detach(async move { ticket(&state, &event).await });
+}
+
+async fn ticket(state: &State, event: &Envelope<TicketState>) {
     let told = async {
         let ticket = &event.data;
-        state.heard_tickets.put(ticket.terms.id, Arc::clone(&event));
         let topic = message::ticket_topic(ticket.terms.id);
         if state.hub.is_heard(&topic) {
             let ends = hold_ends(state, ticket).await?;
             state.hub.tell(&topic, &message::ticket(ticket, event.entityversion, ends, state.clock.now())?);
         }
         if ticket.status == TicketStatus::Sold {
-            concern(state, ticket.seller_id, &event);
+            concern(state, ticket.seller_id, event);
         }
         if ticket.price_drop.as_ref().is_some_and(|drop| drop.at == ticket.updated_at) {
             for watcher in state.own.watchers_of(ticket.terms.id).await? {
-                concern(state, watcher, &event);
+                concern(state, watcher, event);
             }
         }
         Ok::<_, Error>(())

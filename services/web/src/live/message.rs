@@ -34,7 +34,6 @@ struct Listing {
     text: &'static str,
     open: bool,
     price: String,
-    amount: i64,
 }
 
 /// The topic of a listing, which anybody may listen to.
@@ -57,13 +56,8 @@ pub fn ticket(ticket: &TicketState, version: u64, ends: Option<Timestamp>, now: 
     let offer = Offer::new(ticket, None, now);
     let left = ends.map(|ends| ends.since(now).as_secs());
     let html = Status { standing: &offer.standing, left }.render().map_err(Error::internal)?;
-    let listing = Listing {
-        html,
-        text: offer.standing.sentence(),
-        open: offer.standing.is_for_sale(),
-        price: offer.price,
-        amount: ticket.price.amount,
-    };
+    let listing =
+        Listing { html, text: offer.standing.sentence(), open: offer.standing.is_for_sale(), price: offer.price };
     encode(&Changed { topic: &ticket_topic(ticket.terms.id), version, listing: Some(listing) })
 }
 

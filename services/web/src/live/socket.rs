@@ -111,11 +111,15 @@ async fn catch_up(
     state: &State,
     user: Option<UserId>,
     listener: &mut Listener,
-    shows: Shows,
+    mut shows: Shows,
     unread: &mut Option<usize>,
 ) -> Result<Vec<Utf8Bytes>, Error> {
     let model = state.model.live().await?;
     let (mut tickets, mut orders) = (Vec::new(), Vec::new());
+    // How many notifications its bell shows.
+    if let Some(shown) = shows.watch.remove("me") {
+        *unread = usize::try_from(shown).ok();
+    }
     let mut topics: Vec<_> = user.map(message::user_topic).into_iter().collect();
     for (topic, version) in shows.watch.into_iter().take(TOPICS) {
         match topic.split_once(':') {

@@ -10,6 +10,9 @@ use http::{HeaderValue, StatusCode, header};
 use crate::assets;
 use crate::viewer::Viewer;
 
+/// Where the frames of Stripe's form come from, beside the script's own origin.
+const STRIPE_FRAMES: &str = "https://*.js.stripe.com";
+
 /// What the templates' base shows.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -110,8 +113,8 @@ impl Layout {
             None => (String::new(), "'none'".to_owned(), String::new()),
             // As Stripe's documentation asks for.
             Some(crate::config::STRIPE_JS) => (
-                format!(" {}", crate::config::STRIPE_JS),
-                format!("{} https://hooks.stripe.com", crate::config::STRIPE_JS),
+                format!(" {} {STRIPE_FRAMES}", crate::config::STRIPE_JS),
+                format!("{} {STRIPE_FRAMES} https://hooks.stripe.com", crate::config::STRIPE_JS),
                 " https://api.stripe.com".to_owned(),
             ),
             Some(origin) => (format!(" {origin}"), origin.to_owned(), format!(" {origin}")),
@@ -179,7 +182,10 @@ mod tests {
         assert!(policy.contains(&format!("script-src 'self' 'nonce-{}';", page.nonce)), "{policy}");
         assert!(!policy.contains("stripe") && !policy.contains("unsafe"), "{policy}");
         let policy = page.clone().with_cards(crate::config::STRIPE_JS).policy();
-        for part in ["https://js.stripe.com;", "frame-src https://js.stripe.com https://hooks.stripe.com;"] {
+        for part in [
+            "https://js.stripe.com https://*.js.stripe.com;",
+            "frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com;",
+        ] {
             assert!(policy.contains(part), "{policy}");
         }
         let policy = page.with_cards("http://127.0.0.1:9").policy();

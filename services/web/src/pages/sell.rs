@@ -44,6 +44,11 @@ struct SellPage {
 layout::page!(SellPage);
 
 impl SellPage {
+    /// Whether the listing is in a currency that new ones can't be in: it must not change by itself.
+    fn is_other_currency(&self) -> bool {
+        self.currencies.iter().all(|currency| currency.to_string() != self.form.currency)
+    }
+
     /// Of a field of one line of text: its name in the form, its label, what was typed.
     fn text(&self, name: &'static str) -> &str {
         let form = &self.form;
@@ -207,7 +212,11 @@ async fn take(
         Err(refused) => match told(&refused) {
             Some(faults) => {
                 let page = page(state, viewer, editing, sent.listing.clone(), faults, None);
-                Ok(layout::respond(refused.status(), &page)?)
+                let mut response = layout::respond(refused.status(), &page)?;
+                if let Some(after) = refused.retry_after {
+                    response.headers_mut().insert(header::RETRY_AFTER, after);
+                }
+                Ok(response)
             }
             None => Err(refused.into()),
         },
@@ -228,6 +237,9 @@ fn told(refused: &Refused) -> Option<Faults> {
         // The key belongs to a listing that was made from this very page.
         StatusCode::UNPROCESSABLE_ENTITY => {
             faults.add("", "this form has listed a ticket already. Open Sell again for another one");
+        }
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            faults.add("", format!("{} What you typed is kept: send it again in a moment.", refused.problem.detail));
         }
         _ => return None,
     }
@@ -283,6 +295,13 @@ mod tests {
             "name=\"version\" value=\"7\"",
             "Save the changes",
         ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        // Neither a zone nor a currency that is not on offer is exchanged for one that is.
+        page.form.time_zone = "US/Eastern".to_owned();
+        page.form.currency = "JPY".to_owned();
+        let html = page.render().unwrap();
+        for part in ["<option selected>US/Eastern</option>", "<option selected>JPY</option>"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         page.editing = None;

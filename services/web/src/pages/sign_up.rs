@@ -81,9 +81,9 @@ pub(super) async fn sign_up(
     }
     match state.calls.post::<NewUser>(Service::Auth, "/api/users/signup", &session, &Value::Object(body)).await {
         Ok(answer) => {
-            // Their name is then on the next page.
+            // Their name is then on the next page; whatever happens, the account is made and they are in.
             let id = answer.body.id;
-            until(|| async { Ok(state.model.live().await?.users.get(id).await?.is_some()) }).await?;
+            until(|| async { Ok(state.model.live().await?.users.get(id).await?.is_some()) }).await.ok();
             Ok(with_cookies(see_other(form::next(&form.next)), answer.cookies))
         }
         Err(refused) if refused.status().is_client_error() => {

@@ -35,8 +35,6 @@ pub(super) struct TicketPage {
     layout: Layout,
     offer: Offer,
     version: u64,
-    /// What the buyer agrees to by holding it, in minor units.
-    amount: i64,
     /// In how many seconds the hold ends that somebody has on it.
     left: Option<u64>,
     /// How many tickets the seller has sold here.
@@ -122,7 +120,7 @@ pub(super) async fn page(
     let layout =
         if offer.standing.is_for_sale() { layout.at(format!("{}/tickets/{id}", state.public_url)) } else { layout };
     let key = uuid::Uuid::now_v7().to_string();
-    Ok(TicketPage { layout, offer, version: ticket.version, amount: ticket.price.amount, left, sales, role, key })
+    Ok(TicketPage { layout, offer, version: ticket.version, left, sales, role, key })
 }
 
 /// The order of this user that the listing is held for.
@@ -138,8 +136,8 @@ async fn holder(state: &State, ticket: &TicketState, user: common::id::UserId) -
 pub struct HoldForm {
     /// The `Idempotency-Key`.
     key: String,
-    /// The price that the buyer saw, in minor units.
-    amount: Option<i64>,
+    /// The price that the buyer saw, as it is shown.
+    price: Option<String>,
 }
 
 /// Hold the ticket, and go on to the checkout.
@@ -157,8 +155,8 @@ pub(super) async fn hold(
         return Ok(see_other(&format!("/signin?next=/tickets/{id}")));
     }
     let known = state.model.live().await?.tickets.get(id).await?;
-    if let (Some(known), Some(seen)) = (known, form.amount)
-        && known.price.amount != seen
+    if let (Some(known), Some(seen)) = (known, &form.price)
+        && known.price.to_string() != *seen
     {
         let notice = format!("The price has changed to {}. Nothing is held yet.", known.price);
         return show(&state, &viewer, id, StatusCode::CONFLICT, Some(notice)).await;
@@ -176,7 +174,7 @@ pub(super) async fn hold(
         Ok(answer) => {
             let order: OrderState = answered(&answer.body)?;
             let version = answer.version.unwrap_or(0);
-            let is_new_price = form.amount.is_some_and(|seen| seen != order.price.amount);
+            let is_new_price = form.price.as_ref().is_some_and(|seen| *seen != order.price.to_string());
             let notice = is_new_price.then(|| checkout::new_price(&order));
             if await_version::<OrderState>(&state, &order.id.to_string(), version).await? {
                 let changed = if is_new_price { "?price=new" } else { "" };
@@ -289,7 +287,7 @@ mod tests {
             let offer = Offer::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
             let layout = Layout::new(&offer.title, "About", &Viewer::Guest);
             let key = "the-key".to_owned();
-            TicketPage { layout, offer, version: 7, amount: 12_550, left, sales: 3, role, key }.render().unwrap()
+            TicketPage { layout, offer, version: 7, left, sales: 3, role, key }.render().unwrap()
         };
         let html = page(&ticket, Role::Buyer { watches: false }, None);
         for part in [
@@ -305,7 +303,7 @@ mod tests {
             "Two lines,\n&#34;quoted&#34;.",
             "For sale",
             "Hold this ticket",
-            "value=\"12550\"",
+            "name=\"price\" value=\"125.50 USD\"",
             "value=\"the-key\"",
             "data-version=\"7\"",
         ] {

@@ -197,10 +197,10 @@ async fn holding_leads_to_the_checkout_and_refusals_back_to_the_ticket() {
     let response = post(&app, &hold, None, &[]).await.expect(303);
     assert_eq!(response.header("location"), format!("/signin?next={}", path(&ticket)));
     // Nobody agrees to a price that they have not seen.
-    let html = post(&app, &hold, Some(&ben), &[("amount", "1")]).await.expect(409).text();
+    let html = post(&app, &hold, Some(&ben), &[("price", "1.00 USD")]).await.expect(409).text();
     shows(&html, &["The price has changed to 125.50 USD. Nothing is held yet."]);
     assert!(upstream.asked().is_empty());
-    let typed = [("amount", "12550"), ("key", "the-key")];
+    let typed = [("price", "125.50 USD"), ("key", "the-key")];
     upstream.refuses("POST /api/orders", 409, "Somebody else was faster.", &[]);
     shows(&post(&app, &hold, Some(&ben), &typed).await.expect(409).text(), &["Somebody else was faster."]);
     assert_eq!(upstream.asked()[0].headers["idempotency-key"], "the-key");
@@ -285,12 +285,14 @@ async fn watches_and_read_marks_make_notifications() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_away_is_said_to_be_and_nothing_typed_is_lost_by_a_blank_page() {
+async fn a_service_that_is_away_is_said_to_be_and_what_was_typed_is_kept() {
     let app = crate::support::app().await;
     let ana = app.signer.user();
     let response = post(&app, "/sell", Some(&ana), &TYPED).await.expect(503);
     is_page(&response);
     assert!(!response.header("retry-after").is_empty());
+    shows(&response.text(), &["What you typed is kept", "value=\"Carmen &#38; &#60;b&#62;\"", "value=\"the-key\""]);
+    let response = post(&app, "/signin", None, &[("email", "a@example.com")]).await.expect(503);
     shows(&response.text(), &["Not available right now", "in a moment"]);
 }
 
