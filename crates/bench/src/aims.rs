@@ -16,7 +16,8 @@ pub(crate) struct Aim {
 /// Those whose rows were measured. The original is taken at its best round.
 pub(crate) fn judge(figures: &Figures) -> Vec<Aim> {
     let aims = [one_ticket(figures), listed_row(figures), order(figures), reserved(figures), creating(figures)];
-    aims.into_iter().flatten().chain(memory(figures)).chain(ready(figures)).collect()
+    let pages = searches(figures).into_iter().chain(open_pages(figures).into_iter().flatten());
+    aims.into_iter().flatten().chain(pages).chain(memory(figures)).chain(ready(figures)).collect()
 }
 
 fn at_most(what: &'static str, unit: &str, limit: f64, figure: f64) -> Aim {
@@ -65,6 +66,22 @@ fn creating(figures: &Figures) -> Option<Aim> {
     })
 }
 
+/// The slowest search of the list, among the most listings.
+fn searches(figures: &Figures) -> Option<Aim> {
+    let most = figures.searches.iter().max_by_key(|search| search.listings)?;
+    let slowest = most.took.iter().filter_map(|(_, took)| took.percentile(99)).max_by(f64::total_cmp)?;
+    Some(at_most("the slowest search, among the most listings: p99", "ms", 50.0, slowest))
+}
+
+fn open_pages(figures: &Figures) -> Option<[Aim; 2]> {
+    let open = figures.open.as_ref()?;
+    let resident = f64::from(u32::try_from(open.resident).ok()?) / 1e6;
+    Some([
+        at_most("web with its open pages, resident", "MB", 150.0, resident),
+        at_most("a change sent to each open page told: p99", "ms", 250.0, open.told.percentile(99)?),
+    ])
+}
+
 fn memory(figures: &Figures) -> Option<Aim> {
     let bytes = u32::try_from(figures.footprints.iter().map(|one| one.idle).sum::<u64>()).ok()?;
     let some = !figures.footprints.is_empty();
@@ -81,6 +98,7 @@ mod tests {
     use super::*;
     use crate::report::tests::{outcome, rate};
     use crate::report::{Footprint, Listed, Rate, Reached};
+    use crate::storefront::{Open, Search};
 
     fn met(figures: &Figures) -> Vec<(&'static str, bool)> {
         judge(figures).into_iter().map(|aim| (aim.what.split([':', ',']).next().unwrap(), aim.met)).collect()
@@ -109,12 +127,20 @@ mod tests {
             figures.floors.insert((Row::FloorInsert, 0), rate("insert", "mongod", 1000, &[]));
             let millis = if better { 25 } else { 26 };
             figures.reserved.push(Reached { rate: Some(150), outcome: outcome(100, millis) });
+            let slowest = if better { 50 } else { 51 };
+            let took = |millis| outcome(100, millis).latencies;
+            figures.searches = vec![
+                Search { listings: 100_000, took: vec![("?q=a", took(1)), ("?q=b", took(slowest))] },
+                Search { listings: 1000, took: vec![("?q=a", took(99))] },
+            ];
+            let (resident, told) = if better { (150_000_000, took(250)) } else { (150_100_000, took(251)) };
+            figures.open = Some(Open { pages: 5000, before: 1, resident, changes: 20, told });
             figures.footprints = vec![footprint(30_000_000, 10.0), footprint(30_000_000, pick(150.0, 151.0))];
             if !better {
                 figures.footprints.push(footprint(1, 1.0));
             }
             let aims = met(&figures);
-            assert_eq!(aims.len(), 7, "{aims:?}");
+            assert_eq!(aims.len(), 10, "{aims:?}");
             assert!(aims.iter().all(|(_, met)| *met == expected), "{aims:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Kept-alive HTTP/1.1 connections straight to a service.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// A request, whoever it is sent to.
 pub(crate) type Call = Request<Full<Bytes>>;
@@ -22,7 +24,16 @@ pub(crate) fn get(path: &str) -> Result<Call> {
 
 /// POST of JSON, as a signed-in user when there is a cookie.
 pub(crate) fn post(path: &str, cookie: Option<&HeaderValue>, body: String) -> Result<Call> {
-    let mut request = Request::builder().method(Method::POST).uri(path.parse::<Uri>()?);
+    send(Method::POST, path, cookie, body)
+}
+
+/// PUT of JSON.
+pub(crate) fn put(path: &str, cookie: Option<&HeaderValue>, body: String) -> Result<Call> {
+    send(Method::PUT, path, cookie, body)
+}
+
+fn send(method: Method, path: &str, cookie: Option<&HeaderValue>, body: String) -> Result<Call> {
+    let mut request = Request::builder().method(method).uri(path.parse::<Uri>()?);
     request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(cookie) = cookie {
         request = request.header(COOKIE, cookie);
@@ -48,17 +59,23 @@ impl Connection {
     }
 
     /// The body of an answer with the expected status; any other is an error.
-    pub(crate) async fn send(&mut self, mut call: Call, expected: StatusCode) -> Result<Bytes> {
+    pub(crate) async fn send(&mut self, call: Call, expected: StatusCode) -> Result<Bytes> {
+        Ok(self.timed(call, expected).await?.1)
+    }
+
+    /// The same, and how long it was until the answer began.
+    pub(crate) async fn timed(&mut self, mut call: Call, expected: StatusCode) -> Result<(Duration, Bytes)> {
         call.headers_mut().insert(HOST, self.host.clone());
         let what = (call.method().clone(), call.uri().clone());
         self.sender.ready().await?;
+        let sent = Instant::now();
         let response = self.sender.send_request(call).await.with_context(|| format!("{} {}", what.0, what.1))?;
-        let status = response.status();
+        let (began, status) = (sent.elapsed(), response.status());
         let body = response.into_body().collect().await?.to_bytes();
         if status != expected {
             bail!("{} {} answered {status}: {}", what.0, what.1, String::from_utf8_lossy(&body));
         }
-        Ok(body)
+        Ok((began, body))
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod aims;
 mod baseline;
+mod catalogue;
 mod cpu;
 mod document;
 mod facts;
@@ -19,6 +20,8 @@ mod load;
 mod report;
 mod rows;
 mod shop;
+mod storefront;
+mod table;
 
 use std::process::ExitCode;
 

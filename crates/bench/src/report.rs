@@ -11,6 +11,8 @@ use crate::cpu::{LOAD_GENERATOR, Used};
 use crate::facts::Facts;
 use crate::load::Outcome;
 use crate::rows::Row;
+use crate::storefront::{self, Open, Page, Search};
+use crate::table::{Table, grouped, megabytes, per_second, quantiles, seconds};
 
 /// Everything that was measured. Rows are in the order of [`Row`], and within one in the order that
 /// the number says.
@@ -21,6 +23,10 @@ pub(crate) struct Figures {
     pub(crate) reserved: Vec<Reached>,
     pub(crate) sold: Vec<Reached>,
     pub(crate) footprints: Vec<Footprint>,
+    pub(crate) pages: Vec<Page>,
+    /// Among few listings, then among many.
+    pub(crate) searches: Vec<Search>,
+    pub(crate) open: Option<Open>,
 }
 
 /// How many of something go through, and at what cost.
@@ -91,6 +97,9 @@ pub(crate) fn markdown(facts: &Facts, figures: &Figures) -> String {
         ("Whose CPU it is", processes_table(figures)),
         ("Order sent to ticket shown reserved", reached_table(&figures.reserved, baseline::reserved)),
         ("Payment sent to ticket shown sold", reached_table(&figures.sold, |_| None)),
+        ("Pages", storefront::pages_table(&figures.pages)),
+        ("Search", storefront::searches_table(&figures.searches)),
+        ("Open pages", storefront::open_table(figures.open.as_ref())),
         ("Services at rest", footprints_table(figures)),
         ("The floor", floors_table(figures)),
     ];
@@ -98,31 +107,6 @@ pub(crate) fn markdown(facts: &Facts, figures: &Figures) -> String {
         let _ = write!(text, "\n### {title}\n\n{}", table.markdown());
     }
     text
-}
-
-struct Table {
-    heads: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new(heads: &[&'static str], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
-        Self { heads: heads.to_vec(), rows: rows.into_iter().collect() }
-    }
-
-    fn has_rows(&self) -> bool {
-        !self.rows.is_empty()
-    }
-
-    /// All columns but the first hold figures, and stand to the right.
-    fn markdown(&self) -> String {
-        let rule: String = self.heads.iter().skip(1).map(|_| "--:|").collect();
-        let mut text = format!("| {} |\n|---|{rule}\n", self.heads.join(" | "));
-        for row in &self.rows {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-        }
-        text
-    }
 }
 
 fn aims_table(figures: &Figures) -> Table {
@@ -165,7 +149,7 @@ fn rates_table(figures: &Figures) -> Table {
         vec![
             work,
             per_second(rate.outcome.rate()),
-            quantiles(&rate.outcome),
+            quantiles(&rate.outcome.latencies),
             seconds(rate.per_thousand(rate.used.of(rate.service.unwrap_or_default()))),
             everything_shown,
             node_rate.to_owned(),
@@ -195,13 +179,18 @@ fn reached_table(reached: &[Reached], original: impl Fn(Option<u32>) -> Option<&
             Some(rate) => (format!("{rate} a second"), per_second(one.outcome.rate())),
         };
         let watched = grouped(one.outcome.latencies.count());
-        vec![arrivals, achieved, watched, quantiles(&one.outcome), original(one.rate).unwrap_or_default().to_owned()]
+        vec![
+            arrivals,
+            achieved,
+            watched,
+            quantiles(&one.outcome.latencies),
+            original(one.rate).unwrap_or_default().to_owned(),
+        ]
     });
     Table::new(&["arrivals", "achieved a second", "watched", "p50 / p99 ms", "Node: p50 / p99 ms"], rows)
 }
 
 fn footprints_table(figures: &Figures) -> Table {
-    let megabytes = |bytes: u64| format!("{:.1}", f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1e6);
     let each = figures.footprints.iter().map(|one| {
         let loaded = one.loaded.map(megabytes).unwrap_or_default();
         vec![
@@ -228,49 +217,15 @@ fn floors_table(figures: &Figures) -> Table {
         let server = floor.service.map(|name| seconds(floor.per_thousand(floor.used.of(name))));
         let client = seconds(floor.per_thousand(floor.used.of(LOAD_GENERATOR)));
         let work = floor.work.clone();
-        vec![work, per_second(floor.outcome.rate()), quantiles(&floor.outcome), server.unwrap_or_default(), client]
+        vec![
+            work,
+            per_second(floor.outcome.rate()),
+            quantiles(&floor.outcome.latencies),
+            server.unwrap_or_default(),
+            client,
+        ]
     });
     Table::new(&["work", "a second", "p50 / p99 ms", "CPU of the server", "CPU of the client"], rows)
-}
-
-fn quantiles(outcome: &Outcome) -> String {
-    let shown = |percent| outcome.latencies.percentile(percent).map_or_else(|| "–".to_owned(), millis);
-    format!("{} / {}", shown(50), shown(99))
-}
-
-fn millis(value: f64) -> String {
-    match value {
-        ..10.0 => format!("{value:.1}"),
-        ..1000.0 => format!("{value:.0}"),
-        _ => per_second(value),
-    }
-}
-
-/// CPU-seconds, with as many digits as a tick of 10 ms allows for.
-fn seconds(value: f64) -> String {
-    match value {
-        ..1.0 => format!("{value:.3}"),
-        ..10.0 => format!("{value:.2}"),
-        _ => format!("{value:.1}"),
-    }
-}
-
-fn per_second(value: f64) -> String {
-    let whole = format!("{value:.0}");
-    whole.parse().map_or(whole, grouped)
-}
-
-/// `12345` as `12,345`.
-fn grouped(value: usize) -> String {
-    let digits = value.to_string();
-    let mut shown = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
 }
 
 /// Ours as a part of the original's range: against its worst round and against its best.
@@ -326,10 +281,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn figures_have_the_digits_that_they_are_good_for() {
-        assert_eq!([0.084, 1.83, 45.2].map(seconds), ["0.084", "1.83", "45.2"]);
-        assert_eq!([0.84, 23.4, 1234.5].map(millis), ["0.8", "23", "1,234"]);
-        assert_eq!([7, 1000, 123_456, 1_234_567].map(grouped), ["7", "1,000", "123,456", "1,234,567"]);
+    fn a_share_is_of_the_worst_round_and_of_the_best() {
         assert_eq!(share(1.0, (10.0, 20.0)), "5–10 %");
     }
 }

@@ -18,8 +18,9 @@ use testkit::fleet::keys::Keys;
 use testkit::fleet::options::{FleetOptions, programs_beside_us};
 use testkit::fleet::{Fleet, SERVICES};
 
+use crate::catalogue;
 use crate::cpu::Processes;
-use crate::http1::{Call, Connection, post};
+use crate::http1::{Call, Connection, post, put};
 use crate::load::{Outcome, closed};
 
 /// How many requests are in flight unless a row says otherwise.
@@ -37,6 +38,8 @@ pub(crate) struct Shop {
     buyers: Vec<HeaderValue>,
     /// For sale.
     pub(crate) tickets: RefCell<Vec<String>>,
+    /// How many were listed so far.
+    pub(crate) listed: Cell<usize>,
     /// Not paid yet.
     pub(crate) orders: RefCell<Vec<Order>>,
     /// How many orders were placed so far.
@@ -55,6 +58,7 @@ pub(crate) struct Order {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Entity {
     pub(crate) id: String,
+    pub(crate) version: u64,
     pub(crate) status: String,
 }
 
@@ -81,8 +85,17 @@ impl Shop {
         let signer = Signer { jwks: keys.jwks, pem: keys.jwt_private_keys };
         let crowd = |size: usize| (0..size).map(|_| cookie(&signer, &fleet.public_url())).collect::<Result<Vec<_>>>();
         let (sellers, buyers) = (crowd(SELLERS)?, crowd(BUYERS)?);
-        let (tickets, orders, ordered) = (RefCell::default(), RefCell::default(), Cell::default());
-        Ok(Self { fleet, programs, data: options.data, sellers, buyers, tickets, orders, ordered })
+        Ok(Self {
+            fleet,
+            programs,
+            data: options.data,
+            sellers,
+            buyers,
+            tickets: RefCell::default(),
+            listed: Cell::default(),
+            orders: RefCell::default(),
+            ordered: Cell::default(),
+        })
     }
 
     /// Where the databases are.
@@ -121,13 +134,11 @@ impl Shop {
         futures::future::try_join_all((0..count).map(|_| Connection::open(&address))).await
     }
 
-    /// The request that lists the `index`th ticket.
-    pub(crate) fn listing(&self, index: usize) -> Result<Call> {
-        let body = json!({
-            "title": format!("Matthew Passion, evening {index}"), "venue": "Concert Hall", "city": "Utrecht",
-            "startsAt": "2099-04-02T18:00:00Z", "timeZone": "Europe/Amsterdam",
-            "price": { "amount": 6500, "currency": "EUR" }, "seat": index.to_string(),
-        });
+    /// The request that lists the next ticket.
+    pub(crate) fn listing(&self) -> Result<Call> {
+        let index = self.listed.get();
+        self.listed.set(index + 1);
+        let body = catalogue::listing(index, catalogue::price(index));
         post("/api/tickets", self.sellers.get(index % SELLERS), body.to_string())
     }
 
@@ -136,17 +147,42 @@ impl Shop {
         self.buyers.get(index % BUYERS).cloned().context("there are buyers")
     }
 
+    /// Lists one ticket, which is not of the stock; its id, and its number in the catalogue.
+    pub(crate) async fn list(&self) -> Result<(String, usize)> {
+        let index = self.listed.get();
+        let mut connections = self.connections("tickets", 1).await?;
+        let connection = connections.first_mut().context("there is a connection")?;
+        let body = connection.send(self.listing()?, StatusCode::CREATED).await?;
+        Ok((Entity::read(&body)?.id, index))
+    }
+
+    /// The request that gives a listed ticket another price.
+    pub(crate) fn repricing(&self, ticket: &str, index: usize, amount: u32) -> Result<Call> {
+        let body = catalogue::listing(index, amount).to_string();
+        put(&format!("/api/tickets/{ticket}"), self.sellers.get(index % SELLERS), body)
+    }
+
     /// Lists tickets until so many are in stock; orders knows them then.
     pub(crate) async fn stock_tickets(&self, count: usize) -> Result<()> {
-        let missing = Cell::new(count.saturating_sub(self.tickets.borrow().len()));
-        if missing.get() == 0 {
+        let missing = count.saturating_sub(self.tickets.borrow().len());
+        self.list_more(missing).await
+    }
+
+    /// Lists tickets until so many were listed in all; web knows them then.
+    pub(crate) async fn list_up_to(&self, count: usize) -> Result<()> {
+        self.list_more(count.saturating_sub(self.listed.get())).await
+    }
+
+    async fn list_more(&self, count: usize) -> Result<()> {
+        if count == 0 {
             return Ok(());
         }
+        let missing = Cell::new(count);
         let mut connections = self.connections("tickets", CONNECTIONS).await?;
         let listed = closed(&mut connections, Duration::MAX, async |connection| {
             let Some(left) = missing.get().checked_sub(1) else { return Ok(false) };
             missing.set(left);
-            let body = connection.send(self.listing(left)?, StatusCode::CREATED).await?;
+            let body = connection.send(self.listing()?, StatusCode::CREATED).await?;
             self.tickets.borrow_mut().push(Entity::read(&body)?.id);
             Ok(true)
         });

@@ -8,8 +8,8 @@ use testkit::tools::progress;
 use tokio::process::Command;
 
 use crate::cargo::{cargo, run as run_cargo};
-use crate::npm;
 use crate::signals::StopSignals;
+use crate::{chromium, npm};
 
 /// How fast it is, and what it costs: prints tables, and writes them to docs/performance.md when
 /// everything was measured. Takes up to ten minutes on an otherwise idle machine.
@@ -35,6 +35,10 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
 
 async fn build_and_measure(args: &BenchArgs) -> Result<()> {
     npm::install(npm::WEB).await?;
+    // For Lighthouse.
+    npm::check_node()?;
+    npm::install(npm::BROWSER).await?;
+    let chromium = chromium::find_or_install().await?;
     progress("Building", "the services, fakestripe and bench (release); the first time takes minutes");
     let mut build = vec!["build", "--release", "--bins", "--package", "fakestripe", "--package", "bench"];
     for service in SERVICES {
@@ -45,6 +49,7 @@ async fn build_and_measure(args: &BenchArgs) -> Result<()> {
     bench
         .args(args.only.iter().flat_map(|rows| ["--only", rows]))
         .args(args.quick.then_some("--quick"))
+        .env("CHROMIUM", chromium)
         .kill_on_drop(true);
     run_cargo(bench, "the measurement").await
 }

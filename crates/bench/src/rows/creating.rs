@@ -1,6 +1,5 @@
 //! POSTs of tickets and orders.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,12 +11,10 @@ use crate::report::Figures;
 use crate::shop::{CONNECTIONS, Entity, Shop};
 
 pub(super) async fn tickets(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
-    let turn = Cell::new(0);
     let mut connections = shop.connections("tickets", CONNECTIONS).await?;
     let row = rate(shop, scale, "creating a ticket", Some("tickets"), async |duration| {
         closed(&mut connections, duration, async |connection| {
-            turn.set(turn.get() + 1);
-            let body = connection.send(shop.listing(turn.get())?, StatusCode::CREATED).await?;
+            let body = connection.send(shop.listing()?, StatusCode::CREATED).await?;
             shop.tickets.borrow_mut().push(Entity::read(&body)?.id);
             Ok(true)
         })

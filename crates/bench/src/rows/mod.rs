@@ -3,10 +3,13 @@
 mod creating;
 mod floor;
 pub(crate) mod footprint;
+mod pages;
 mod paying;
 mod reaching;
 mod reading;
+mod searching;
 mod signing_in;
+mod watching;
 
 use std::time::Duration;
 
@@ -28,6 +31,12 @@ pub(crate) enum Row {
     FloorFind,
     /// GET of the first page: 20 rows, and 100.
     FirstPage,
+    /// GET of the home page, a list and a ticket's page; what Lighthouse thinks of them.
+    Pages,
+    /// Searches among as many listings as there are by now.
+    Search,
+    /// Thousands of open pages, and how soon they are told of a change.
+    OpenPages,
     /// POST of a ticket.
     CreateTicket,
     /// The driver alone: `insert_one`, majority and journal.
@@ -44,6 +53,8 @@ pub(crate) enum Row {
     Sold,
     /// POST of an order with many earlier orders.
     CreateOrderGrown,
+    /// The same searches among many listings.
+    SearchGrown,
     /// Opening an account.
     SignUp,
     /// Signing in.
@@ -60,6 +71,10 @@ impl Row {
             Self::OneTicket => "one ticket",
             Self::FloorFind => "floor: find_one",
             Self::FirstPage => "first page",
+            Self::Pages => "pages",
+            Self::Search => "searches",
+            Self::SearchGrown => "searches among many listings",
+            Self::OpenPages => "open pages",
             Self::CreateTicket => "creating a ticket",
             Self::FloorInsert => "floor: insert_one",
             Self::FloorPublish => "floor: acknowledged publishes",
@@ -80,6 +95,10 @@ impl Row {
             Self::Footprint => footprint::before_load(shop, scale, figures).await,
             Self::OneTicket => reading::one_ticket(shop, scale, figures).await,
             Self::FirstPage => reading::first_page(shop, scale, figures).await,
+            Self::Pages => pages::pages(shop, scale, figures).await,
+            Self::Search => searching::among_few(shop, scale, figures).await,
+            Self::SearchGrown => searching::among_many(shop, scale, figures).await,
+            Self::OpenPages => watching::open_pages(shop, scale, figures).await,
             Self::CreateTicket => creating::tickets(shop, scale, figures).await,
             Self::CreateOrder => creating::orders(shop, scale, figures).await,
             Self::CreateOrderGrown => creating::orders_grown(shop, scale, figures).await,
@@ -105,6 +124,14 @@ pub(crate) struct Scale {
     warm_up: Duration,
     /// Tickets to read from.
     listings: usize,
+    /// Tickets to search among in the end.
+    many_listings: usize,
+    /// How often each search is made, and each page asked for.
+    searches: usize,
+    /// How many pages are open at once.
+    pages: usize,
+    /// How many changes they are told of.
+    changes: usize,
     /// Tickets or orders that a loop may use up.
     stock: usize,
     /// Orders before the loop that measures how much they slow it down.
@@ -124,6 +151,10 @@ impl Scale {
         duration: Duration::from_secs(7),
         warm_up: Duration::from_secs(1),
         listings: 1000,
+        many_listings: 100_000,
+        searches: 200,
+        pages: 5000,
+        changes: 20,
         stock: 10_000,
         earlier_orders: 20_000,
         idle_orders: 200,
@@ -135,6 +166,10 @@ impl Scale {
         duration: Duration::from_secs(1),
         warm_up: Duration::from_millis(300),
         listings: 200,
+        many_listings: 5000,
+        searches: 20,
+        pages: 500,
+        changes: 3,
         stock: 1500,
         earlier_orders: 2000,
         idle_orders: 30,
