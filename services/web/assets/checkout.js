@@ -5,14 +5,15 @@ import { reload } from 'shop/live';
 const form = document.getElementById('pay');
 const button = form?.querySelector('button');
 const fault = document.getElementById('fault');
-const { order, key } = form?.dataset ?? {};
+const { order, key, trace } = form?.dataset ?? {};
 
 const tell = (text) => { fault.textContent = text; fault.hidden = !text; follow(); };
 
-// As long as the session can be renewed, nobody has to sign in in the middle of paying.
+// As long as the session can be renewed, nobody has to sign in in the middle of paying. What is paid goes
+// on with the trace of the hold, where there is one.
 const post = async (path, body, headers = {}) => {
   const once = () => fetch(path, {
-    method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: body && JSON.stringify(body),
+    method: 'POST', headers: { 'content-type': 'application/json', ...(trace && { traceparent: trace }), ...headers }, body: body && JSON.stringify(body),
   });
   let response = await once();
   if (response.status === 401 && (await fetch('/api/users/refresh', { method: 'POST' })).ok) response = await once();

@@ -60,7 +60,7 @@ const take = ({ topic, version, html, open, text, price }) => {
     const was = element.querySelector('[data-live-price]')?.textContent;
     element.querySelectorAll('[data-live-status]').forEach((status) => { status.innerHTML = html; });
     element.querySelectorAll('[data-live-price]').forEach((part) => { part.textContent = price; });
-    element.querySelectorAll('[data-live-amount]').forEach((part) => {
+    element.querySelectorAll('[data-live-agreed]').forEach((part) => {
       // Whoever clicks at this very moment has not seen it.
       setTimeout(() => { part.value = price; }, 1500);
     });

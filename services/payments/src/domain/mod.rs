@@ -1,5 +1,6 @@
 //! The rules, pure: no async, no clock, no I/O.
 
+pub mod declined;
 pub mod ledger;
 pub mod payment;
 pub mod reconcile;

@@ -20,6 +20,7 @@ use platform::store::idempotency::Key;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::domain::declined::explanation;
 use crate::domain::payment::{Payment, Start, Status};
 use crate::domain::reconcile::Call;
 use crate::flows::authorize_payment::{Asked, authorize_payment};
@@ -229,8 +230,7 @@ fn answer(payment: &PaymentView, client_secret: Option<String>) -> Result<Respon
             respond(StatusCode::ACCEPTED, PaymentView { client_secret, ..payment.clone() })
         }
         PaymentStatus::Declined => {
-            let reason = payment.decline_reason.clone().unwrap_or_default();
-            let detail = format!("The card was declined ({reason}). Nothing was charged; try another card.");
+            let detail = explanation(payment.decline_reason.as_deref().unwrap_or_default());
             Err(Error::Declined(Refusal::new("card-declined", detail)))
         }
         PaymentStatus::Voided | PaymentStatus::Failed => Err(expired()),

@@ -2,3 +2,4 @@
 
 pub mod await_version;
 pub mod notices;
+pub mod present_listing;

@@ -7,9 +7,11 @@ use common::error::Error;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::id::OrderId;
-use http::{HeaderMap, Method, StatusCode};
+use common::identity::cookie;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use platform::http::extract::Query;
 use platform::store::Versioned;
+use platform::telemetry;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -51,6 +53,8 @@ pub(super) struct CheckoutPage {
     publishable_key: String,
     /// Makes holding again by a double click the same hold.
     key: String,
+    /// The trace that paying goes on with; empty where nothing is traced.
+    trace: String,
 }
 
 layout::page!(CheckoutPage);
@@ -67,6 +71,7 @@ pub(super) fn page(
     order: &Versioned<OrderState>,
     payments: &[PaymentState],
     notice: Option<String>,
+    trace: Option<String>,
 ) -> CheckoutPage {
     let terms = &order.ticket;
     let layout = Layout::new("Checkout", "Pay for the ticket that you hold.", viewer).saying(notice);
@@ -83,7 +88,28 @@ pub(super) fn page(
         phase: Phase::new(order, payments, state.clock.now()),
         publishable_key: state.config.stripe_publishable_key.clone(),
         key: uuid::Uuid::now_v7().to_string(),
+        trace: trace.or_else(telemetry::traceparent).unwrap_or_default(),
     }
+}
+
+/// The cookie that carries the trace of a hold to the till of its order, and nowhere else: a browser that
+/// is sent on to another page tells nothing of where it comes from.
+const TRACE: &str = "trace";
+
+/// The answer that sends the buyer on to the till of what they hold now, with its trace.
+pub(super) fn go_on(state: &State, order: OrderId, query: &str) -> Response {
+    let response = see_other(&format!("/checkout/{order}{query}"));
+    let secure = if state.public_url.starts_with("https:") { "; Secure" } else { "" };
+    let cookie = telemetry::traceparent().and_then(|trace| {
+        let text = format!("{TRACE}={trace}; Path=/checkout/{order}; HttpOnly; SameSite=Lax; Max-Age=3600{secure}");
+        HeaderValue::from_str(&text).ok()
+    });
+    layout::with_cookies(response, cookie.into_iter().collect())
+}
+
+/// The trace that the buyer brings along.
+fn trace_of(headers: &HeaderMap) -> Option<String> {
+    cookie(headers, TRACE).filter(|trace| trace.len() == 55 && trace.is_ascii()).map(ToOwned::to_owned)
 }
 
 /// Pay for what is held.
@@ -94,6 +120,7 @@ pub(super) async fn checkout(
     viewer: Viewer,
     Path(id): Path<String>,
     Query(query): Query<CheckoutQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/checkout/{id}")))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
@@ -101,7 +128,7 @@ pub(super) async fn checkout(
     let order = model.orders.get(id).await?.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
     let payments = store::payments_of(&model.payments, std::slice::from_ref(&order)).await?;
     let notice = query.price.filter(|_| !order.status.is_final()).map(|_| new_price(&order));
-    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, &order, &payments, notice))?)
+    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, &order, &payments, notice, trace_of(&headers)))?)
 }
 
 /// Let a hold go.
@@ -153,6 +180,7 @@ mod tests {
                 phase,
                 publishable_key: "pk_test_x".to_owned(),
                 key: "the-key".to_owned(),
+                trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
             }
             .render()
             .unwrap()
@@ -164,6 +192,7 @@ mod tests {
             "Pay 125.50 USD",
             "data-payable=\"true\"",
             "Let it go",
+            "data-trace=\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"",
             "Declined &#60;b&#62;",
             "https://js.stripe.com/v3/",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",

@@ -1,10 +1,14 @@
 //! GET /notifications, GET /notifications/bell, POST /notifications/read.
 
 use askama::Template;
+use axum::Form;
 use axum::extract::State as Shared;
 use axum::response::{Html, IntoResponse, Response};
 use common::error::Error;
+use common::timestamp::Timestamp;
 use http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
@@ -50,11 +54,22 @@ pub(super) async fn bell(viewer: Viewer) -> Result<Response, Failure> {
     Ok(Html(html).into_response())
 }
 
-/// All of them are seen.
+/// Up to which one they are seen.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Seen {
+    /// When the latest of those became so that the page showed.
+    until: Timestamp,
+}
+
+/// All that the page showed are seen.
 #[utoipa::path(post, path = "/notifications/read", tag = "pages", responses((status = 303, description = "Noted.")))]
-pub(super) async fn read(Shared(state): Shared<State>, viewer: Viewer) -> Result<Response, Failure> {
+pub(super) async fn read(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    Form(seen): Form<Seen>,
+) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn("/notifications".to_owned()))?;
-    state.own.mark_read(user, state.clock.now()).await?;
+    state.own.mark_read(user, seen.until).await?;
     Ok(see_other("/notifications"))
 }
 

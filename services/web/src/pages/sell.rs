@@ -23,6 +23,7 @@ use crate::domain::listing::{CATEGORIES, ListingForm};
 use crate::domain::moment::zones;
 use crate::domain::offer::Offer;
 use crate::flows::await_version::{UPDATING, answered, await_version};
+use crate::flows::present_listing::present_listing;
 use crate::session::Session;
 use crate::state::State;
 use crate::viewer::Viewer;
@@ -209,6 +210,11 @@ async fn take(
             let page = ticket::page(state, viewer, &listing, Some(UPDATING.to_owned())).await?;
             Ok(layout::respond(StatusCode::OK, &page)?)
         }
+        Err(refused)
+            if refused.status() == StatusCode::PRECONDITION_FAILED && stands(state, session, editing, &body).await =>
+        {
+            Ok(see_other(path.trim_start_matches("/api")))
+        }
         Err(refused) => match told(&refused) {
             Some(faults) => {
                 let page = page(state, viewer, editing, sent.listing.clone(), faults, None);
@@ -221,6 +227,13 @@ async fn take(
             None => Err(refused.into()),
         },
     }
+}
+
+/// Whether the listing is as this change would make it: another click has made it.
+async fn stands(state: &State, session: &Session, editing: Option<TicketId>, body: &Value) -> bool {
+    let Some(id) = editing else { return false };
+    let present = present_listing(state, session, id).await;
+    present.is_some_and(|present| ListingForm::of(&present, 0).body().is_ok_and(|present| present == *body))
 }
 
 /// What a seller can do something about.

@@ -23,6 +23,7 @@ use super::layout::{self, Layout, see_other};
 use crate::calls::Service;
 use crate::domain::offer::{Offer, Standing};
 use crate::flows::await_version::{UPDATING, answered, await_version};
+use crate::flows::present_listing::present_listing;
 use crate::live::feed::hold_ends;
 use crate::session::Session;
 use crate::state::State;
@@ -178,11 +179,11 @@ pub(super) async fn hold(
             let notice = is_new_price.then(|| checkout::new_price(&order));
             if await_version::<OrderState>(&state, &order.id.to_string(), version).await? {
                 let changed = if is_new_price { "?price=new" } else { "" };
-                return Ok(see_other(&format!("/checkout/{}{changed}", order.id)));
+                return Ok(checkout::go_on(&state, order.id, changed));
             }
             let notice = notice.unwrap_or_else(|| UPDATING.to_owned());
             let order = Versioned { version, state: order };
-            Ok(layout::respond(StatusCode::OK, &checkout::page(&state, &viewer, &order, &[], Some(notice)))?)
+            Ok(layout::respond(StatusCode::OK, &checkout::page(&state, &viewer, &order, &[], Some(notice), None))?)
         }
         Err(refused) => match refused.status() {
             StatusCode::UNAUTHORIZED => Ok(see_other(&format!("/signin?next=/tickets/{id}"))),
@@ -245,6 +246,10 @@ pub(super) async fn withdraw(
             Ok(see_other("/selling"))
         }
         Err(refused) if refused.status() == StatusCode::CONFLICT => {
+            let present = present_listing(&state, &session, id).await;
+            if present.is_some_and(|present| present.status == TicketStatus::Withdrawn) {
+                return Ok(see_other("/selling"));
+            }
             let detail = refused.problem.detail;
             show(&state, &viewer, id, StatusCode::CONFLICT, Some(detail)).await
         }
@@ -254,25 +259,16 @@ pub(super) async fn withdraw(
 
 /// For how long after its listing a ticket may still be on its way to the read model.
 const FRESH: Duration = Duration::from_secs(10);
-/// How long its page waits for it.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it is looked for meanwhile.
-const POLL: Duration = Duration::from_millis(25);
 
 /// The listing; one that was listed a moment ago, as its id tells, is waited for: whoever has just
 /// listed it must not be told that it does not exist.
 async fn arrived(state: &State, id: TicketId) -> Result<Option<Versioned<TicketState>>, Error> {
     let listed = id.as_uuid().get_timestamp().map(|time| time.to_unix());
     let listed = listed.map(|(seconds, _)| Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000));
-    let is_fresh = listed.is_some_and(|listed| state.clock.now().since(listed) < FRESH);
-    let began = tokio::time::Instant::now();
-    loop {
-        let found = state.model.live().await?.tickets.get(id).await?;
-        if found.is_some() || !is_fresh || began.elapsed() >= PATIENCE {
-            return Ok(found);
-        }
-        tokio::time::sleep(POLL).await;
+    if listed.is_some_and(|listed| state.clock.now().since(listed) < FRESH) {
+        await_version::<TicketState>(state, &id.to_string(), 0).await?;
     }
+    Ok(state.model.live().await?.tickets.get(id).await?)
 }
 
 #[cfg(test)]

@@ -84,9 +84,9 @@ impl Own {
         Ok(found.into_iter().map(|watch| watch.user).collect())
     }
 
-    /// Somebody has seen all that there was by now.
-    pub async fn mark_read(&self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-        let update = doc! { "$max": { "until": now.to_string() } };
+    /// Somebody has seen all that there was until then.
+    pub async fn mark_read(&self, user: UserId, until: Timestamp) -> Result<(), StoreError> {
+        let update = doc! { "$max": { "until": until.to_string() } };
         self.marks.update_one(doc! { "_id": user.to_string() }, update).upsert(true).await?;
         Ok(())
     }

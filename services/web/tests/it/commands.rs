@@ -180,11 +180,39 @@ async fn a_listing_is_edited_by_its_seller_at_the_version_that_they_saw() {
     upstream.refuses(&put, 412, "Changed.", &[]);
     shows(&post(&app, &edit, Some(&ana), &typed).await.expect(412).text(), &["has changed since you opened this page"]);
     assert_eq!(upstream.asked()[0].headers["if-match"], "\"0\"");
+    // A second click: the first one has made the listing what is asked for.
+    let get = format!("GET /api{}", path(&ticket));
+    let html = app.request("GET", &edit).by(&ana).send().await.expect(200).text();
+    let value = |name: &str| {
+        let (_, field) = html.split_once(&format!("name=\"{name}\"")).unwrap();
+        field.split("value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    let (starts_at, price) = (value("starts_at"), value("price"));
+    let unchanged = [
+        ("title", "Carmen"),
+        ("venue", "Town Hall"),
+        ("city", "New York"),
+        ("starts_at", starts_at.as_str()),
+        ("time_zone", "America/New_York"),
+        ("price", price.as_str()),
+        ("currency", "USD"),
+        ("seat", "14"),
+        ("version", "0"),
+        ("action", "do"),
+    ];
+    upstream.answers(&get, 200, view(&ticket, 1), &[]);
+    let response = post(&app, &edit, Some(&ana), &unchanged).await;
+    assert_eq!(response.expect(303).header("location"), path(&ticket));
+    shows(&post(&app, &edit, Some(&ana), &typed).await.expect(412).text(), &["has changed since you opened this page"]);
     upstream.refuses(&put, 409, "It is held by a buyer.", &[]);
     shows(&post(&app, &edit, Some(&ana), &typed).await.expect(409).text(), &["It is held by a buyer."]);
     let withdraw = format!("{}/withdraw", path(&ticket));
     upstream.refuses(&format!("DELETE /api{}", path(&ticket)), 409, "It is held by a buyer.", &[]);
     shows(&post(&app, &withdraw, Some(&ana), &[]).await.expect(409).text(), &["It is held by a buyer."]);
+    let withdrawn = TicketState { status: TicketStatus::Withdrawn, ..ticket.clone() };
+    upstream.answers(&get, 200, view(&withdrawn, 1), &[]);
+    let response = post(&app, &withdraw, Some(&ana), &[]).await;
+    assert_eq!(response.expect(303).header("location"), "/selling");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,13 +291,24 @@ async fn watches_and_read_marks_make_notifications() {
     assert!(!bell(&ana).await.contains(" unread\""));
     let html = app.request("GET", "/notifications").by(&ben).send().await.expect(200).text();
     shows(&html, &["Now 99.00 USD, was 125.50 USD: Carmen.", "Mark all as read"]);
-    post(&app, "/notifications/read", Some(&ben), &[]).await.expect(303);
+    // What has come since the page was made stays new.
+    let until = ticket.updated_at.to_string();
+    shows(&html, &[&format!("name=\"until\" value=\"{until}\"")]);
+    app.clock.advance(Duration::from_secs(1));
+    ticket.updated_at = app.clock.now();
+    ticket.price_drop = ticket.price_drop.map(|drop| common::events::ticket::PriceDrop { at: app.clock.now(), ..drop });
+    app.publish(TicketChange::Updated, ticket.terms.id, 2, ticket.clone()).await;
+    app.settle().await;
+    post(&app, "/notifications/read", Some(&ben), &[("until", &until)]).await.expect(303);
+    shows(&bell(&ben).await, &["Notifications, 1 unread"]);
+    let until = ticket.updated_at.to_string();
+    post(&app, "/notifications/read", Some(&ben), &[("until", &until)]).await.expect(303);
     assert!(!bell(&ben).await.contains(" unread\""));
     // Sold: the seller is told.
     app.clock.advance(Duration::from_secs(60));
     ticket.status = TicketStatus::Sold;
     ticket.updated_at = app.clock.now();
-    app.publish(TicketChange::Sold, ticket.terms.id, 2, ticket.clone()).await;
+    app.publish(TicketChange::Sold, ticket.terms.id, 3, ticket.clone()).await;
     app.settle().await;
     shows(&app.request("GET", "/notifications").by(&ana).send().await.text(), &["Sold: Carmen for 99.00 USD."]);
     // A hold of which little is left.
