@@ -45,11 +45,21 @@ impl Shop {
         Self::open_with(2, settings).await
     }
 
+    /// Like [`Shop::open`], with the users that NATS has in a cluster: nobody but the services gets in.
+    pub async fn open_guarded(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::open_as(1, true, settings).await
+    }
+
     async fn open_with(instances: u8, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::open_as(instances, false, settings).await
+    }
+
+    async fn open_as(instances: u8, nats_users: bool, settings: &[(&str, &str)]) -> Result<Self> {
         let scratch = Scratch::new("e2e")?;
         let mut options =
             settings.iter().fold(FleetOptions::new(scratch.path()), |options, (name, value)| options.env(name, value));
         options.instances = instances;
+        options.nats_users = nats_users;
         options.fleet_file = Some(scratch.path().join("fleet.json"));
         let fleet = Fleet::start(&options).await?;
         let keys = Keys::of(&options.data.join("keys"))?;

@@ -137,6 +137,8 @@ impl Context {
 async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<async_nats::Client> {
     let mut options = async_nats::ConnectOptions::new()
         .name(service)
+        // A user may be kept from the answers to another: each listens below a name of its own.
+        .custom_inbox_prefix(format!("_INBOX_{service}"))
         .retry_on_initial_connect()
         .connection_timeout(Duration::from_secs(2))
         .ping_interval(Duration::from_secs(5))
@@ -159,6 +161,10 @@ async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<
         servers.iter().all(|server| !server.host().is_empty()),
         "{service}: NATS_URL is wrong: must be like nats://host:4222"
     );
+    // The client takes from its options who it is, and nothing of that from the address.
+    if let Some((user, password)) = servers.iter().find_map(|server| server.username().zip(server.password())) {
+        options = options.user_and_password(user.to_owned(), password.to_owned());
+    }
     options.connect(servers).await.with_context(|| format!("{service}: NATS_URL is wrong"))
 }
 
@@ -195,10 +201,11 @@ impl Readiness {
         if !self.indexes_stand() {
             return Err("indexes are being built");
         }
+        if self.database_answers().await { Ok(()) } else { Err("the database does not answer") }
+    }
+
+    pub(crate) async fn database_answers(&self) -> bool {
         let ping = self.database.run_command(doc! { "ping": 1 });
-        match tokio::time::timeout(Duration::from_secs(2), ping).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err("the database does not answer"),
-        }
+        matches!(tokio::time::timeout(Duration::from_secs(2), ping).await, Ok(Ok(_)))
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use async_nats::jetstream::{self};
+use async_nats::{Client, ConnectOptions, ServerAddr};
 use clap::Subcommand;
 use serde_json::Value;
 
@@ -35,11 +36,21 @@ pub(crate) enum DeadLetters {
     },
 }
 
+/// A connection as the user that the address names: the client takes nothing of that from it by itself.
+async fn connect(url: &str) -> Result<Client> {
+    let server: ServerAddr = url.parse().context("the address of NATS is wrong")?;
+    let mut options = ConnectOptions::new();
+    if let Some((user, password)) = server.username().zip(server.password()) {
+        options = options.user_and_password(user.to_owned(), password.to_owned());
+    }
+    options.connect(server).await.context("NATS does not answer")
+}
+
 /// Carries it out on the running fleet.
 pub(crate) async fn run(what: DeadLetters, file: Option<PathBuf>) -> Result<()> {
     let fleet = running::fleet(file)?;
     let url = fleet.pointer("/servers/nats/url").and_then(Value::as_str).context("the fleet has no NATS")?;
-    let jetstream = jetstream::new(async_nats::connect(url).await.context("NATS does not answer")?);
+    let jetstream = jetstream::new(connect(url).await?);
     let prefix = std::env::var("NATS_PREFIX").unwrap_or_else(|_| "ticketing".to_owned());
     let stream = jetstream.get_stream(format!("{prefix}-dead-letters")).await.context("no stream of dead letters")?;
     match what {

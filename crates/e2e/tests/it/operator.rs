@@ -17,6 +17,11 @@ impl Operator {
         Self { fleet: shop.logs.with_file_name("fleet.json") }
     }
 
+    /// Of a shop that this file describes.
+    pub(crate) fn by(fleet: PathBuf) -> Self {
+        Self { fleet }
+    }
+
     /// Runs a command; whether it succeeded, and what it said.
     pub(crate) async fn tries(&self, arguments: &[&str]) -> (bool, String) {
         let program = programs_beside_us().join("xtask");

@@ -68,6 +68,7 @@ impl Fleet {
         let servers_options = ServersOptions {
             data: options.data.clone(),
             logs: options.logs.clone(),
+            nats_users: options.nats_users.then(options::nats_users),
             ..ServersOptions::below(&options.data)
         };
         let servers = Servers::start(&tools, &servers_options).await?;
@@ -80,6 +81,7 @@ impl Fleet {
             keys: &keys,
             stripe_url: fakestripe.url(),
             several: options.instances > 1,
+            nats_users: options.nats_users,
             extra: &options.env,
         };
         let inner = InnerPorts::reserve()?;

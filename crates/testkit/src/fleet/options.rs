@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::SERVICES;
+use crate::servers::NatsUsers;
+use crate::tools::workspace_root;
+
 /// `new` gives what tests want: free ports, one instance of each.
 #[derive(Debug, Clone)]
 pub struct FleetOptions {
@@ -20,6 +24,9 @@ pub struct FleetOptions {
     pub env: BTreeMap<String, String>,
     /// Where the description of the fleet is written.
     pub fleet_file: Option<PathBuf>,
+    /// Whether each service is its own user at NATS, with the permissions that it has in a cluster. Nobody
+    /// else gets in then, tests included.
+    pub nats_users: bool,
 }
 
 impl FleetOptions {
@@ -33,6 +40,7 @@ impl FleetOptions {
             logs: folder.join("logs"),
             env: BTreeMap::new(),
             fleet_file: None,
+            nats_users: false,
         }
     }
 
@@ -42,6 +50,18 @@ impl FleetOptions {
         self.env.insert(name.to_owned(), value.to_owned());
         self
     }
+}
+
+/// A password for each user that infra/k8s/nats/users.conf names; `operator` is the one for people.
+pub(super) fn nats_users() -> NatsUsers {
+    let names = SERVICES.into_iter().chain(["operator"]);
+    let env = names.map(|name| (format!("NATS_PASSWORD_{}", name.to_uppercase()), nats_password(name)));
+    NatsUsers { file: workspace_root().join("infra/k8s/nats/users.conf"), env: env.collect() }
+}
+
+/// The password of one of them; nothing that has to be kept from this machine.
+pub fn nats_password(user: &str) -> String {
+    format!("password-of-{user}")
 }
 
 /// The folder of this profile's programs; tests live in `deps` below it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::keys::Keys;
+use super::options::nats_password;
 use crate::servers::Servers;
 
 /// Time for the gateway to ask three times whether an instance is ready.
@@ -15,6 +16,8 @@ pub(super) struct Wiring<'a> {
     pub(super) stripe_url: String,
     /// Whether another instance can take over while one ends.
     pub(super) several: bool,
+    /// Whether each service has a user of its own at NATS.
+    pub(super) nats_users: bool,
     /// From the options: below the wiring.
     pub(super) extra: &'a BTreeMap<String, String>,
 }
@@ -36,7 +39,7 @@ impl Wiring<'_> {
         set("PUBLIC_URL", &self.public_url);
         set("MONGODB_URL", &self.servers.mongodb.url());
         set("MONGODB_DATABASE", service);
-        set("NATS_URL", &self.servers.nats.url());
+        set("NATS_URL", &self.nats_url(service));
         set("NATS_PREFIX", "ticketing");
         set("TRUSTED_PROXIES", "127.0.0.1,::1");
         if service == "auth" {
@@ -66,5 +69,10 @@ impl Wiring<'_> {
             _ => {}
         }
         env
+    }
+
+    fn nats_url(&self, service: &str) -> String {
+        let url = self.servers.nats.url();
+        if self.nats_users { url.replace("://", &format!("://{service}:{}@", nats_password(service))) } else { url }
     }
 }

@@ -39,6 +39,17 @@ pub struct ServersOptions {
     pub nats_port: Option<u16>,
     /// A free one unless given.
     pub redis_port: Option<u16>,
+    /// A configuration of users for NATS, such as the cluster's; anybody may do anything without.
+    pub nats_users: Option<NatsUsers>,
+}
+
+/// Who may do what at NATS.
+#[derive(Debug, Clone)]
+pub struct NatsUsers {
+    /// A file of its configuration that asks for passwords by variables.
+    pub file: PathBuf,
+    /// The variables.
+    pub env: BTreeMap<String, String>,
 }
 
 impl ServersOptions {
@@ -50,6 +61,7 @@ impl ServersOptions {
             mongodb_port: None,
             nats_port: None,
             redis_port: None,
+            nats_users: None,
         }
     }
 }
@@ -118,11 +130,12 @@ impl Server {
         let data = options.data.join(kind.name());
         fs::create_dir_all(&data).with_context(|| format!("creating {}", data.display()))?;
         let log = options.logs.join(format!("{}.log", kind.binary()));
+        let users = options.nats_users.as_ref().filter(|_| kind == Kind::Nats);
         let spec = Spec {
             name: kind.binary().to_owned(),
             program: program.to_path_buf(),
-            args: kind.args(port.number(), &data)?,
-            env: BTreeMap::new(),
+            args: kind.args(port.number(), &data, users)?,
+            env: users.map(|users| users.env.clone()).unwrap_or_default(),
             log,
         };
         let slot = Slot::spawn(&spec)?;
@@ -217,7 +230,7 @@ impl Kind {
         }
     }
 
-    fn args(self, port: u16, data: &Path) -> Result<Vec<OsString>> {
+    fn args(self, port: u16, data: &Path, users: Option<&NatsUsers>) -> Result<Vec<OsString>> {
         let port = port.to_string();
         let mut args: Vec<OsString> = Vec::new();
         match self {
@@ -231,7 +244,13 @@ impl Kind {
                 // A relative store inside the configuration would depend on our working folder.
                 let store = std::path::absolute(data.join("jetstream"))?;
                 let config = data.join("nats-server.conf");
-                fs::write(&config, nats_config(&port, &store)?)?;
+                let mut text = nats_config(&port, &store)?;
+                if let Some(users) = users {
+                    // Included files are named from where the configuration lies.
+                    fs::copy(&users.file, data.join("users.conf")).context("copying the users of NATS")?;
+                    text.push_str("include ./users.conf\n");
+                }
+                fs::write(&config, text)?;
                 args.extend(["-c".into(), config.into()]);
             }
             Self::Redis => {

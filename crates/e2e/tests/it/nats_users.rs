@@ -1,0 +1,67 @@
+//! The users that NATS has in a cluster: each service can do all that it does, and no more.
+
+use std::fs;
+
+use async_nats::ConnectOptions;
+use e2e::shop::{Shop, listing};
+use serde_json::json;
+use testkit::app::eventually;
+use testkit::fleet::options::nats_password;
+
+use crate::operator::Operator;
+
+/// What nats-server has refused to anybody so far.
+fn refusals(shop: &Shop) -> Vec<String> {
+    let log = fs::read_to_string(shop.logs.join("nats-server.log")).unwrap();
+    log.lines().filter(|line| line.to_lowercase().contains("violation")).map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_may_do_what_it_does_and_nothing_else() {
+    let shop = Shop::open_guarded(&[("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "2s")]).await.unwrap();
+    let url = shop.fleet.servers().nats.url();
+    let as_user = async |user: &str| {
+        // Services listen for answers below their own name.
+        let inbox = if user == "operator" { "_INBOX".to_owned() } else { format!("_INBOX_{user}") };
+        let options = ConnectOptions::new().user_and_password(user.to_owned(), nats_password(user));
+        async_nats::jetstream::new(options.custom_inbox_prefix(inbox).connect(&url).await.unwrap())
+    };
+
+    // Everything that the fleet does: sign-up, sale, a hold that ends, announcements, dead letters.
+    let (seller, buyer) = (shop.sign_up("Ada").await.unwrap(), shop.sign_up("Ben").await.unwrap());
+    let ticket = seller.lists(&listing("Tosca", 4_500)).await.unwrap();
+    let order = buyer.holds(&ticket).await.unwrap().id();
+    assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
+    seller.sees(&format!("/api/tickets/{ticket}"), "sold").await.unwrap();
+    let ticket = seller.lists(&listing("Carmen", 4_500)).await.unwrap();
+    let order = buyer.holds(&ticket).await.unwrap().id();
+    buyer.sees(&format!("/api/orders/{order}"), "cancelled").await.unwrap();
+    seller.sees(&format!("/api/tickets/{ticket}"), "available").await.unwrap();
+    let operator = as_user("operator").await;
+    for subject in ["user.registered", "ticket.created", "order.created", "payment.started", "expiration.completed"] {
+        operator.publish(format!("ticketing.{subject}.v1"), "poison".into()).await.unwrap().await.unwrap();
+    }
+    // By the tool for it, which is told who it is in the address.
+    let mut fleet = shop.fleet.description();
+    let credentials = format!("://operator:{}@", nats_password("operator"));
+    fleet["servers"]["nats"]["url"] = json!(url.replace("://", &credentials));
+    let file = shop.logs.with_file_name("fleet-of-the-operator.json");
+    fs::write(&file, fleet.to_string()).unwrap();
+    let tool = Operator::by(file);
+    let list = async || tool.runs(&["dead-letters", "list"]).await;
+    eventually("a letter of each subscription", async || list().await.ends_with("10 dead letters\n")).await;
+    tool.runs(&["dead-letters", "drop", "1"]).await;
+    tool.runs(&["dead-letters", "replay", "2"]).await;
+    assert_eq!(refusals(&shop), Vec::<String>::new());
+
+    // And what nobody does who is what they say they are.
+    let tickets = as_user("tickets").await;
+    let forged = tickets.publish("ticketing.order.created.v1", "forged".into()).await.unwrap();
+    assert!(forged.await.is_err(), "it tells nobody else's events");
+    assert!(tickets.get_stream("ticketing-payments").await.is_err(), "it reads nobody else's stream");
+    assert!(tickets.delete_stream("ticketing-tickets").await.is_err(), "nor removes its own");
+    let refused = refusals(&shop);
+    assert!(refused[0].contains("ticketing.order.created.v1"), "{refused:?}");
+    assert_eq!(refused.len(), 3, "{refused:?}");
+}
