@@ -3,16 +3,19 @@
 #![allow(clippy::disallowed_methods, reason = "xtask reads the environment and starts processes")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
+mod apt;
 mod bench;
 mod cargo;
 mod chromium;
 mod dead_letters;
 mod demo;
+mod lint_infra;
 mod npm;
 mod rebuild;
 mod resync;
 mod running;
 mod screenshots;
+mod secrets;
 mod servers;
 mod signals;
 mod test;
@@ -42,6 +45,8 @@ enum Command {
     Down,
     /// Formatting, clippy and all tests, on real servers.
     Test(test::TestArgs),
+    /// Everything about infra/ that can be checked without a cluster.
+    LintInfra,
     /// MongoDB, NATS and Redis for tests run by hand; stays until Ctrl-C.
     Servers,
     /// Messages that no handler could take: look at them, replay or drop them.
@@ -53,6 +58,8 @@ enum Command {
     Rebuild(rebuild::RebuildArgs),
     /// Requests a second, latencies, CPU and memory of a release build; tables in docs/performance.md.
     Bench(bench::BenchArgs),
+    /// Secrets of a cluster: made once, in a folder that git ignores, for infra/k8s-dev.
+    Secrets(secrets::SecretsArgs),
     /// A picture of every page, on a desk and on a phone, in target/screenshots.
     Screenshots(screenshots::ScreenshotsArgs),
 }
@@ -64,12 +71,14 @@ async fn main() -> ExitCode {
         Command::Up(args) => up::up(args).await,
         Command::Down => up::detach::down().await,
         Command::Test(args) => test::run(args).await,
+        Command::LintInfra => lint_infra::run().await,
         Command::Servers => servers::run().await,
         Command::DeadLetters(what) => dead_letters::run(what, fleet).await,
         Command::Resync(args) => resync::run(args, fleet).await,
         Command::Rebuild(args) => rebuild::run(args, fleet).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Screenshots(args) => screenshots::run(args).await,
+        Command::Secrets(args) => secrets::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,7 +16,7 @@ use testkit::tools::{Tools, find_or_install, progress, workspace_root};
 
 use crate::cargo::{cargo, run as run_cargo};
 use crate::signals::StopSignals;
-use crate::{chromium, npm};
+use crate::{chromium, lint_infra, npm};
 
 /// What to test.
 #[derive(Debug, Args)]
@@ -61,6 +61,7 @@ async fn steps(args: &TestArgs) -> Result<()> {
     step("cargo package -p common", &["package", "--package", "common", "--allow-dirty", "--quiet"]).await?;
     // One command builds programs and tests alike, so that nothing is built twice with other features.
     step("cargo build", &["build", "--workspace", "--bins", "--tests"]).await?;
+    lint_infra::check().await?;
 
     let chromium = if args.needs_browser() {
         npm::check_node()?;

@@ -103,6 +103,7 @@ impl TestApp {
             ("PUBLIC_URL".to_owned(), users::PUBLIC_URL.to_owned()),
             ("STREAM_MAX_BYTES".to_owned(), (16 << 20).to_string()),
             ("SWEEP_INTERVAL".to_owned(), "200ms".to_owned()),
+            ("GAUGE_INTERVAL".to_owned(), "500ms".to_owned()),
         ];
         all.extend(match service {
             "auth" => Some(("JWT_PRIVATE_KEYS".to_owned(), signer.pem.clone())),
@@ -170,6 +171,19 @@ impl TestApp {
     /// A request to the admin routes.
     pub fn admin(&self, method: &str, path: &str) -> Request {
         Request::new(self.running.admin.clone(), method, path)
+    }
+
+    /// The value of a metric with its labels in any order, such as `dead_letters{entity="order"}`, as
+    /// /metrics shows it.
+    pub async fn metric(&self, series: &str) -> Option<f64> {
+        let sorted = |series: &str| {
+            let mut parts: Vec<_> = series.split(['{', ',', '}']).map(ToOwned::to_owned).collect();
+            parts.sort_unstable();
+            parts
+        };
+        let text = self.admin("GET", "/metrics").send().await.expect(200).text();
+        let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        lines.find(|(shown, _)| sorted(shown) == sorted(series)).and_then(|(_, value)| value.parse().ok())
     }
 
     /// Publishes an event of another service, as that service would.
