@@ -19,6 +19,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::config;
 use crate::context::{Context, Queue};
+use crate::gauges::{self, Gauge, Line};
 use crate::http::admin;
 use crate::http::problems::Pages;
 use crate::http::shell::{self, Rules};
@@ -28,8 +29,8 @@ use crate::outbox::{self, Source, Sources};
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, OutboxEvent, Store};
 use crate::stream::consumer::Consumer;
+use crate::stream::own;
 use crate::stream::subscription::Subscription;
-use crate::stream::{dead_letter, own};
 use crate::telemetry;
 
 /// What a service's `build` returns: everything that the platform then runs.
@@ -44,6 +45,7 @@ pub struct App {
     preparations: Vec<Preparation>,
     subscriptions: Vec<Subscription>,
     admin: Router,
+    gauges: Vec<Gauge>,
     work: Vec<(&'static str, BoxFuture<'static, ()>)>,
 }
 
@@ -64,6 +66,7 @@ impl App {
             preparations: Vec::new(),
             subscriptions: Vec::new(),
             admin: Router::new(),
+            gauges: Vec::new(),
             work: Vec::new(),
         }
     }
@@ -123,6 +126,19 @@ impl App {
         self
     }
 
+    /// A number that /metrics tells under this name, read every few seconds. Every instance reads it, so
+    /// it must be found by an index.
+    #[must_use]
+    pub fn gauge<S, R>(mut self, name: &'static str, state: &S, read: fn(S) -> R) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        R: Future<Output = Result<f64, StoreError>> + Send + 'static,
+    {
+        let state = state.clone();
+        self.gauges.push(Gauge { name, read: Box::new(move || Box::pin(read(state.clone()))) });
+        self
+    }
+
     /// Background work that ends by itself when [`Tasks::stop`] is cancelled; started once the
     /// indexes stand.
     #[must_use]
@@ -147,12 +163,9 @@ impl App {
         tasks.spawn_last("relay", |stop| outbox::relay::run(queue.0, publisher, database, stop));
         let clock = Arc::clone(&context.clock);
         let (interval, after) = (context.config.sweep_interval, context.config.announce_after);
-        if !self.subscriptions.is_empty() {
-            let entities = self.subscriptions.iter().map(|subscription| subscription.entity).collect();
-            let (jetstream, names) = (context.jetstream.clone(), context.names.clone());
-            let count = dead_letter::count(jetstream, names, context.service, entities, tasks.clone());
-            tasks.spawn("dead letters", count);
-        }
+        let line = |subscription: &Subscription| Line { source: subscription.source, entity: subscription.entity };
+        let lines = self.subscriptions.iter().map(line).collect();
+        tasks.spawn("gauges", gauges::run(context.clone(), self.gauges, lines));
         let consumer = |subscription| Consumer {
             jetstream: context.jetstream.clone(),
             names: context.names.clone(),

@@ -63,6 +63,9 @@ pub struct Config {
     /// How log lines are written.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: LogFormat,
+    /// What is deployed, such as a commit; shown in the metric `build_info`.
+    #[arg(long, env = "RELEASE", default_value = "development")]
+    pub release: String,
     /// OTLP/gRPC endpoint that receives traces; no traces when unset.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
@@ -78,6 +81,9 @@ pub struct Config {
     /// How often the outboxes are searched for what a crash left behind.
     #[arg(long, env = "SWEEP_INTERVAL", default_value = "1s", value_parser = duration)]
     pub sweep_interval: Duration,
+    /// How often the gauges at /metrics are read anew.
+    #[arg(long, env = "GAUGE_INTERVAL", default_value = "5s", value_parser = duration)]
+    pub gauge_interval: Duration,
     /// How long an entity is unchanged before its state is announced again.
     #[arg(long, env = "ANNOUNCE_AFTER", default_value = "60s", value_parser = duration)]
     pub announce_after: Duration,

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod config;
 pub mod context;
+mod gauges;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;

@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | orders, a replica of tickets and one of payments | `order.created` `order.confirmed` `order.authorized` `order.completed` `order.cancelled` | `ticket.*` `payment.*` `expiration.completed` |
 //!
-//! In reading order: [`config`], [`domain`], [`passes`], [`store`], [`state`], [`flows`], [`routes`], [`events`].
+//! In reading order: [`config`], [`domain`], [`passes`], [`store`], [`state`], [`flows`], [`routes`], [`events`],
+//! [`gauges`].
 
 pub mod config;
 pub mod domain;
 pub mod events;
 pub mod flows;
+pub mod gauges;
 pub mod passes;
 pub mod routes;
 pub mod state;
@@ -28,5 +30,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .store(&state.orders, store::order_indexes())
         .indexes("replica_payment", store::payment_indexes())
+        .gauge("orders_authorized_oldest_age_seconds", &state, gauges::oldest_authorized)
+        .gauge("orders_overdue_oldest_age_seconds", &state, gauges::oldest_overdue)
         .subscribe(events::table(&state)))
 }

@@ -5,12 +5,13 @@
 //! | payments and their ledger | `payment.started` `payment.actionRequired` `payment.authorized` `payment.captured` `payment.declined` `payment.failed` `payment.voided` | `order.*` |
 //!
 //! In reading order: [`config`], [`domain`], [`providers`], [`store`], [`state`], [`flows`], [`routes`],
-//! [`events`], [`reconciler`].
+//! [`events`], [`reconciler`], [`gauges`].
 
 pub mod config;
 pub mod domain;
 pub mod events;
 pub mod flows;
+pub mod gauges;
 pub mod providers;
 pub mod reconciler;
 pub mod routes;
@@ -31,6 +32,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .webhooks(&[routes::WEBHOOK])
         .store(&state.payments, store::payment_indexes())
+        .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
         .subscribe(events::table(&state))
         .task("reconciler", reconciler::run(state, context.tasks.clone())))
 }

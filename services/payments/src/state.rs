@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use crate::config::Config;
 use crate::domain::payment::Payment;
 use crate::providers::Provider;
+use crate::providers::measured::Measured;
 use crate::providers::stripe::Stripe;
 
 /// What handlers share.
@@ -51,7 +52,7 @@ impl State {
         Ok(Self {
             payments: context.store(),
             orders: context.replica(),
-            provider: Arc::new(stripe),
+            provider: Arc::new(Measured(stripe)),
             verifier: context.verifier(&config.keys)?,
             clock: Arc::clone(&context.clock),
             rules: Arc::new(Rules {

@@ -94,7 +94,7 @@ async fn nats_away_is_seen_in_the_outbox_alone() {
     // An operator sees it.
     let began = Instant::now();
     while metric(&shop, "tickets", "outbox_pending").await < 5.0
-        || metric(&shop, "tickets", "outbox_oldest_age").await <= 0.0
+        || metric(&shop, "tickets", "outbox_oldest_age_seconds").await <= 0.0
     {
         assert!(began.elapsed() < Duration::from_secs(30), "the outbox metric shows nothing");
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -70,7 +70,7 @@ pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, inte
                 Ok((pending, oldest)) => {
                     let age = oldest.map_or(0.0, |time| clock.now().since(time).as_secs_f64());
                     metrics::gauge!("outbox_pending", "collection" => source.name()).set(f64_from(pending));
-                    metrics::gauge!("outbox_oldest_age", "collection" => source.name()).set(age);
+                    metrics::gauge!("outbox_oldest_age_seconds", "collection" => source.name()).set(age);
                     if age > 10.0 {
                         tracing::warn!(
                             collection = source.name(),

@@ -341,6 +341,11 @@ impl<A: Aggregate> Store<A> {
         Ok(self.typed().find_one(filter).projection(doc! { "version": 1, "state": 1 }).await?)
     }
 
+    /// The first in this order of the aggregates that match; fields are under `state.`.
+    pub async fn first(&self, filter: Document, order: Document) -> Result<Option<Versioned<A>>, StoreError> {
+        Ok(self.typed().find_one(filter).sort(order).projection(doc! { "version": 1, "state": 1 }).await?)
+    }
+
     /// The aggregates that match, at most `limit`, in no order; fields are under `state.`.
     pub async fn find(&self, filter: Document, limit: i64) -> Result<Vec<Versioned<A>>, StoreError> {
         self.find_behind(filter, 0, limit).await

@@ -1,16 +1,11 @@
 //! Dead letters: messages that a handler can never take, kept with the reason, and counted.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_nats::jetstream::{self, Message, message::PublishMessage};
 use futures::TryStreamExt;
 
 use super::names::Names;
-use crate::lifecycle::{self, Tasks};
-
-/// How often those that are kept are counted.
-const COUNT: Duration = Duration::from_secs(5);
 
 /// Keeps the message in the dead-letter stream; it is given up only once it is safe there.
 #[expect(
@@ -47,31 +42,20 @@ pub(crate) async fn keep(
     Ok(())
 }
 
-/// Keeps the gauge of what waits for somebody to look at it, until the service ends. A counter would
-/// forget it with the process, and never learn that it was dealt with. Instances tell the same number.
-pub(crate) async fn count(
-    jetstream: jetstream::Context,
-    names: Names,
+/// Sets the gauge of what waits for somebody to look at it. A counter would forget it with the process,
+/// and never learn that it was dealt with. Instances tell the same number.
+pub(crate) async fn measure(
+    jetstream: &jetstream::Context,
+    names: &Names,
     service: &'static str,
     entities: Vec<&'static str>,
-    tasks: Tasks,
 ) {
-    loop {
-        let kept = tokio::select! {
-            kept = kept(&jetstream, &names, service) => kept,
-            () = tasks.stop().cancelled() => return,
-        };
-        // While NATS is away the last count stands.
-        if let Ok(kept) = kept {
-            for entity in &entities {
-                let count = kept.get(&names.dead_letter(service, entity)).copied().unwrap_or(0);
-                #[expect(clippy::cast_precision_loss, reason = "a gauge; nobody keeps 2^52 letters")]
-                metrics::gauge!("dead_letters", "entity" => *entity).set(count as f64);
-            }
-        }
-        if !tasks.pause(lifecycle::jittered(COUNT)).await {
-            return;
-        }
+    // While the stream can't be read the last count stands.
+    let Ok(kept) = kept(jetstream, names, service).await else { return };
+    for entity in entities {
+        let count = kept.get(&names.dead_letter(service, entity)).copied().unwrap_or(0);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge; nobody keeps 2^52 letters")]
+        metrics::gauge!("dead_letters", "entity" => entity).set(count as f64);
     }
 }
 

@@ -133,7 +133,13 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
         .store(&state.counters, indexes)
         .pages(page)
         .webhooks(&["/api/demo/webhook"])
+        .gauge("demo_counters", &state, count)
         .subscribe(vec![Subscription::to(move |event| handle(state.clone(), event))]))
+}
+
+async fn count(state: State) -> Result<f64, StoreError> {
+    let found = state.counters.find(doc! {}, 100).await?;
+    Ok(found.iter().map(|_| 1.0).sum())
 }
 
 fn page(problem: &Problem) -> Response {

@@ -13,6 +13,7 @@ mod config;
 mod consumer;
 mod demo;
 mod drain;
+mod gauges;
 mod idempotency;
 mod outbox;
 mod replica;

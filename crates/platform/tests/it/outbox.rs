@@ -124,7 +124,7 @@ async fn with_nats_away_writes_go_on_and_the_outbox_keeps_their_events() {
     }
     app.admin("GET", "/readyz").send().await.expect(200);
     eventually("the metric to tell", async || metric(&app, "outbox_pending").await >= Some(20.0)).await;
-    eventually("the age to tell", async || metric(&app, "outbox_oldest_age").await > Some(0.0)).await;
+    eventually("the age to tell", async || metric(&app, "outbox_oldest_age_seconds").await > Some(0.0)).await;
     assert_eq!(app.unrelayed().await, 20);
     nats.mend();
     app.settle().await;

@@ -2,6 +2,7 @@
 
 use common::events::payment::PaymentState;
 use common::id::{OrderId, TicketId, UserId};
+use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -17,11 +18,18 @@ pub const OPEN_INDEX: &str = "open_ticket_v1";
 
 /// The states in which an order holds its ticket. A completed one does so for ever.
 const OPEN: [&str; 4] = ["created", "awaitingPayment", "authorized", "completed"];
+/// The states that the end of the hold ends.
+const UNPAID: [&str; 2] = ["created", "awaitingPayment"];
 /// The states that an order has yet to leave.
 const UNFINISHED: [&str; 3] = ["created", "awaitingPayment", "authorized"];
 
 fn index(name: &str, keys: Document) -> IndexModel {
     IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
+}
+
+fn among(name: &str, keys: Document, only: Document) -> IndexModel {
+    let options = IndexOptions::builder().name(name.to_owned()).partial_filter_expression(only).build();
+    IndexModel::builder().keys(keys).options(options).build()
 }
 
 fn in_state(names: &[&str]) -> Document {
@@ -37,6 +45,8 @@ pub fn order_indexes() -> Vec<IndexModel> {
         .build();
     vec![
         IndexModel::builder().keys(doc! { "state.ticket.id": 1 }).options(open).build(),
+        among("authorized_v1", doc! { "state.updatedAt": 1 }, doc! { "state.status.name": "authorized" }),
+        among("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": in_state(&UNPAID) }),
         index("ticket_v1", doc! { "state.ticket.id": 1, "_id": -1 }),
         index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
     ]
@@ -73,6 +83,17 @@ pub async fn find_owned(
 pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -> Result<bool, StoreError> {
     let filter = doc! { "state.ticket.id": ticket.to_string(), "state.status.name": in_state(&OPEN) };
     Ok(orders.find_one(filter).await?.is_some_and(|order| order.buyer_id == buyer))
+}
+
+/// Of the orders that are won and not paid yet, the one that has been so for the longest.
+pub async fn oldest_authorized(orders: &Store<Order>) -> Result<Option<Versioned<Order>>, StoreError> {
+    orders.first(doc! { "state.status.name": "authorized" }, doc! { "state.updatedAt": 1 }).await
+}
+
+/// Of the unpaid orders whose hold should have ended by now, the one that outlives it for the longest.
+pub async fn oldest_overdue(orders: &Store<Order>, now: Timestamp) -> Result<Option<Versioned<Order>>, StoreError> {
+    let filter = doc! { "state.status.name": in_state(&UNPAID), "state.expiresAt": { "$lt": now.to_string() } };
+    orders.first(filter, doc! { "state.expiresAt": 1 }).await
 }
 
 /// One page of the buyer's orders, newest first.

@@ -7,6 +7,7 @@ mod contention;
 mod contract;
 mod deliveries;
 mod expiring;
+mod gauges;
 mod journey;
 mod passes;
 mod placing;

@@ -4,6 +4,7 @@
 //! Every answer is told as where the intent stands now, never as success or failure of a call, so
 //! a repeated, late or lost answer leads to the same state.
 
+pub mod measured;
 pub mod stripe;
 pub mod webhook;
 

@@ -75,3 +75,8 @@ pub async fn resting(
     };
     payments.find(filter, limit).await
 }
+
+/// Of the payments that are not final, the one that has not changed for the longest.
+pub async fn oldest_unsettled(payments: &Store<Payment>) -> Result<Option<Versioned<Payment>>, StoreError> {
+    payments.first(doc! { "state.status.name": { "$in": LIVE.to_vec() } }, doc! { "state.updatedAt": 1 }).await
+}

@@ -10,6 +10,7 @@
 mod capture;
 mod contract;
 mod deliveries;
+mod measured;
 mod pay;
 mod reconciler;
 mod refusals;

@@ -1,0 +1,106 @@
+//! One trace follows a purchase, from the form in the browser to the charge and the sold ticket.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::pull;
+use e2e::shop::{PASSWORD, Shop, listing};
+use futures::StreamExt;
+use reqwest::redirect::Policy;
+use serde_json::{Value, json};
+use testkit::app::eventually;
+
+/// The trace of a `traceparent`.
+fn trace(traceparent: &str) -> String {
+    traceparent.split('-').nth(1).unwrap_or_else(|| panic!("{traceparent}")).to_owned()
+}
+
+/// By event type: the trace of every change of these entities that the streams have.
+async fn traces(shop: &Shop, entities: &[&str]) -> BTreeMap<String, Option<String>> {
+    let jetstream = jetstream::new(async_nats::connect(shop.fleet.servers().nats.url()).await.unwrap());
+    let mut traces = BTreeMap::new();
+    for service in ["tickets", "orders", "payments"] {
+        let mut stream = jetstream.get_stream(format!("ticketing-{service}")).await.unwrap();
+        let count = usize::try_from(stream.info().await.unwrap().state.messages).unwrap();
+        let reader = stream.create_consumer(pull::OrderedConfig::default()).await.unwrap();
+        let mut messages = reader.messages().await.unwrap().take(count);
+        while let Some(message) = messages.next().await {
+            let message = message.unwrap();
+            let event: Value = serde_json::from_slice(&message.payload).unwrap();
+            if entities.contains(&event["subject"].as_str().unwrap()) {
+                let header = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
+                let kind = event["type"].as_str().unwrap().trim_end_matches(".v1").to_owned();
+                traces.insert(kind, header.map(|header| trace(header.as_str())));
+            }
+        }
+    }
+    traces
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
+    // Nobody listens there: traces are made, and sent in vain.
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("ANNOUNCE_AFTER", "1h")];
+    let shop = Shop::open(&settings).await.unwrap();
+    let ticket = shop.sign_up("Mara").await.unwrap().lists(&listing("Carmen", 8_900)).await.unwrap();
+    let browser = reqwest::Client::builder()
+        .cookie_store(true)
+        .redirect(Policy::none())
+        .timeout(Duration::from_secs(20))
+        .build()
+        .unwrap();
+    let at = |path: &str| format!("{}{path}", shop.url());
+    let person = json!({ "email": "ben@example.com", "password": PASSWORD, "displayName": "Ben" });
+    assert_eq!(browser.post(at("/api/users/signup")).json(&person).send().await.unwrap().status(), 201);
+
+    // The form says nothing of a trace; the page that it leads to does.
+    let mut location = String::new();
+    eventually("the hold", async || {
+        let form = browser.post(at(&format!("/tickets/{ticket}/hold"))).body("key=the-key");
+        let held = form.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        location = held.headers().get("location").map_or("", |to| to.to_str().unwrap()).to_owned();
+        held.status() == 303
+    })
+    .await;
+    let order = location.strip_prefix("/checkout/").unwrap_or_else(|| panic!("{location}")).to_owned();
+    let page = browser.get(at(&location)).send().await.unwrap().text().await.unwrap();
+    let traceparent = page.split("data-trace=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let traceparent = traceparent.unwrap_or_else(|| panic!("{page}")).to_owned();
+
+    // As the page's script pays.
+    let pay = json!({ "orderId": order, "paymentMethod": "pm_card_visa" });
+    let mut payment = Value::Null;
+    eventually("the payment", async || {
+        let request = browser.post(at("/api/payments")).header("traceparent", &traceparent).json(&pay);
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        payment = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        status == 201
+    })
+    .await;
+    let payment = payment["id"].as_str().unwrap().to_owned();
+    eventually("the ticket to be sold", async || {
+        let answer = browser.get(at(&format!("/api/tickets/{ticket}"))).send().await.unwrap();
+        answer.text().await.unwrap().contains("\"status\":\"sold\"")
+    })
+    .await;
+
+    let mut traces = traces(&shop, &[&ticket, &order, &payment]).await;
+    let listed = traces.remove("ticket.created").unwrap();
+    let expected = [
+        "order.authorized",
+        "order.completed",
+        "order.confirmed",
+        "order.created",
+        "payment.authorized",
+        "payment.captured",
+        "payment.started",
+        "ticket.reserved",
+        "ticket.sold",
+    ];
+    assert!(traces.keys().eq(expected), "{traces:?}");
+    let one = Some(trace(&traceparent));
+    assert!(traces.values().all(|trace| *trace == one), "{one:?}: {traces:?}");
+    assert!(listed.is_some() && listed != one, "listing it was another matter");
+}
