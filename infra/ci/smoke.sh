@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Looks whether the marketplace at an address answers as it should, without changing anything there.
+#
+#   smoke.sh https://ticketing.example
+set -euo pipefail
+
+readonly SHOP=${1:?"usage: smoke.sh ADDRESS"}
+failures=0
+
+# expect PATH STATUS TYPE TEXT: what is fetched has this status, this kind of content, and this text in it.
+expect() {
+  local path=$1 status=$2 type=$3 text=$4 body answer
+  body=$(mktemp)
+  # A pod that has just come or gone may cost one request its connection.
+  answer=$(curl --silent --show-error --max-time 10 --retry 3 --retry-connrefused --output "$body" \
+    --write-out '%{http_code} %{content_type}' "$SHOP$path") || true
+  if [[ $answer == "$status $type"* ]] && grep --quiet --fixed-strings -- "$text" "$body"; then
+    printf '%10s %s\n' ok "$path"
+  else
+    printf '%10s %s answers "%s": expected "%s %s" with %s\n' failed "$path" "$answer" "$status" "$type" "$text"
+    failures=$((failures + 1))
+  fi
+  rm -f "$body"
+}
+
+expect / 200 text/html '<html'
+expect /api/tickets 200 application/json '['
+expect /api/users/jwks.json 200 application/json '"keys"'
+expect /api/tickets/openapi.json 200 application/json '"openapi"'
+expect /api/orders/openapi.json 200 application/json '"openapi"'
+expect /api/payments/openapi.json 200 application/json '"openapi"'
+# Whoever is not signed in is told so, which takes the service and not only its files.
+expect /api/orders 401 application/problem+json '"status":401'
+expect /nothing/is/here 404 text/html '<html'
+
+if [[ $SHOP == https://* ]]; then
+  moved=$(curl --silent --max-time 10 --output /dev/null --write-out '%{http_code} %{redirect_url}' "http://${SHOP#https://}/") || true
+  if [[ $moved != "301 $SHOP/" ]]; then
+    printf '%10s plain HTTP answers "%s"\n' failed "$moved"
+    failures=$((failures + 1))
+  fi
+fi
+
+if ((failures > 0)); then
+  printf 'smoke.sh: %d of the answers of %s are not as they should be\n' "$failures" "$SHOP" >&2
+  exit 1
+fi

@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Builds the images on a Debian machine without a Docker engine, by buildah in a chroot, and prints
+# what is in them: each layer's size, and the number of crates in its program.
+#
+#   infra/docker/build.sh [SERVICE…]      all seven unless told; as root
+#
+# The base images are stood in for by a minimal Debian that has the machine's own Rust and Node. They
+# have the names that the Dockerfile gives, so it is built as it stands. Everything lies in
+# target/images: the storage (for podman too, see run.sh), and a CycloneDX list of crates per image.
+# An image with a layer of more than 25 MB, unpacked, ends this with an error.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+readonly LIMIT=25000000
+readonly OUT=${IMAGES_DIR:-$PWD/target/images}
+export PYTHONDONTWRITEBYTECODE=1
+# shellcheck source=infra/docker/engine.sh
+source infra/docker/engine.sh
+
+services=("$@")
+if [[ ${#services[@]} -eq 0 ]]; then
+  services=(auth expiration orders payments tickets web fakestripe)
+fi
+
+say() { printf '%12s %s\n' "$1" "$2"; }
+
+die() {
+  printf 'build.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+[[ $EUID -eq 0 ]] || die 'run this as root: debootstrap and a chroot need it'
+for program in buildah debootstrap rustc node npm python3; do
+  command -v "$program" > /dev/null || die "$program is not there: apt-get install buildah podman runc debootstrap; Rust and Node as the README says"
+done
+
+# What the Dockerfile takes as its bases.
+base() { sed -n "s/^ARG $1_IMAGE=//p" infra/docker/Dockerfile; }
+
+# A Debian of the machine's own release, with the machine's Rust and Node where the real images have
+# theirs. Certificates and the package clients' settings are the machine's: its registries may be
+# mirrors that only these know.
+bootstrap() {
+  local root=$OUT/root mirror codename
+  codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  mirror=$(apt-get indextargets --format "\$(CODENAME) \$(REPO_URI)" | sed -n "s/^$codename //p" | head -n 1)
+  rm -rf "$root"
+  say Bootstrapping "Debian $codename"
+  debootstrap --variant=minbase --include=ca-certificates,gcc,libc6-dev "$codename" "$root" "$mirror" > "$OUT/debootstrap.log" \
+    || die "debootstrap failed: see $OUT/debootstrap.log"
+  cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+
+  # Only what compiles: documentation and the standard library's sources are more than half of it.
+  local sysroot cargo_home=${CARGO_HOME:-$HOME/.cargo}
+  sysroot=$(rustc --print sysroot)
+  tar -C "$sysroot" --exclude=lib/rustlib/src --exclude=lib/rustlib/rustc-src -c bin lib libexec | tar -C "$root/usr/local" -x
+  mkdir -p "$root/usr/local/cargo/bin"
+  if [[ -f $cargo_home/config.toml ]]; then cp "$cargo_home/config.toml" "$root/usr/local/cargo/"; fi
+
+  local modules
+  modules=$(npm root --global)
+  mkdir -p "$root/usr/local/lib/node_modules"
+  cp "$(readlink -f "$(command -v node)")" "$root/usr/local/bin/node"
+  cp -r "$modules/npm" "$root/usr/local/lib/node_modules/"
+  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/local/bin/npm"
+  npm config get cafile | sed -n 's/^\//cafile=\//p' > "$root/root/.npmrc"
+  if [[ -f $HOME/.npmrc ]]; then cat "$HOME/.npmrc" >> "$root/root/.npmrc"; fi
+}
+
+# The stand-ins, made once.
+bases() {
+  local rust node
+  rust=$(base RUST)
+  node=$(base NODE)
+  if engine image exists "localhost/$rust" && engine image exists "localhost/$node"; then return; fi
+  bootstrap
+  say Importing "$rust and $node, as stand-ins"
+  # As the real one has it.
+  tar -C "$OUT/root" -c . | engine import --quiet \
+    --change "ENV PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+    --change "ENV CARGO_HOME=/usr/local/cargo" - "localhost/$rust" > /dev/null
+  engine tag "localhost/$rust" "localhost/$node"
+  rm -rf "$OUT/root"
+}
+
+build() {
+  local service=$1 folder=services
+  if [[ $service == fakestripe ]]; then folder=crates; fi
+  say Building "ticketing/$service"
+  buildah --root "$STORAGE" --runroot "$RUNROOT" build \
+    --isolation chroot --network host --pull-never --layers \
+    --file infra/docker/Dockerfile \
+    --build-arg SERVICE="$service" --build-arg FOLDER="$folder" \
+    --build-arg VERSION="$version" --build-arg REVISION="$revision" \
+    --tag "ticketing/$service" . > "$OUT/$service.log" 2>&1 \
+    || { tail -n 30 "$OUT/$service.log" >&2; die "ticketing/$service does not build: see $OUT/$service.log"; }
+}
+
+mkdir -p "$OUT"
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+revision=$(git rev-parse HEAD 2> /dev/null || echo unknown)
+bases
+# The first builds what all share; what is left of the others is one crate each, so as many at once as
+# there are CPUs.
+build "${services[0]}"
+for service in "${services[@]:1}"; do
+  while (($(jobs -pr | wc -l) >= $(nproc))); do
+    wait -n
+  done
+  build "$service" &
+done
+while [[ -n $(jobs -p) ]]; do
+  wait -n
+done
+python3 infra/docker/inspect_images.py --limit "$LIMIT" --out "$OUT" --storage "$STORAGE" --runroot "$RUNROOT" "${services[@]}"

@@ -1,0 +1,253 @@
+"""Reads rendered manifests: which pods are to run, with what, and which names lead to them.
+
+Whatever of a pod is neither applied nor known to mean nothing here is an error, so that the run never
+passes because a setting was overlooked.
+"""
+
+import base64
+import math
+import re
+from dataclasses import dataclass
+
+# What a scheduler, an API server or a service account would do: there is none here, and no pod has a token.
+WITHOUT_MEANING = {
+    "affinity",
+    "automountServiceAccountToken",
+    "dnsPolicy",
+    "enableServiceLinks",
+    "priorityClassName",
+    "restartPolicy",
+    "serviceAccountName",
+    "tolerations",
+    "topologySpreadConstraints",
+}
+OF_POD = {"containers", "securityContext", "terminationGracePeriodSeconds", "volumes"}
+OF_CONTAINER = {
+    "args",
+    "command",
+    "env",
+    "envFrom",
+    "image",
+    "imagePullPolicy",
+    "lifecycle",
+    "livenessProbe",
+    "name",
+    "ports",
+    "readinessProbe",
+    "resources",
+    "securityContext",
+    "startupProbe",
+    "volumeMounts",
+}
+SUFFIXES = {"": 1, "m": 0.001, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+class Misunderstood(Exception):
+    """The manifests say something that this run does not apply."""
+
+
+def quantity(text) -> float:
+    """Reads `500m`, `64Mi`, `2`."""
+    number, suffix = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text)).groups()
+    return float(number) * SUFFIXES[suffix]
+
+
+def only(what: str, mapping: dict, known: set) -> None:
+    """An error that names whatever is in the mapping and not known."""
+    unknown = sorted(set(mapping) - known)
+    if unknown:
+        raise Misunderstood(f"{what}: {', '.join(unknown)}")
+
+
+@dataclass
+class Container:
+    """One container of a pod, with its environment filled in."""
+
+    name: str
+    image: str
+    command: list
+    args: list
+    env: dict
+    ports: dict
+    mounts: list
+    security: dict
+    limits: dict
+    probes: dict
+    pre_stop: float
+
+
+@dataclass
+class Pod:
+    """One pod that is to run."""
+
+    name: str
+    index: int
+    document: dict
+    containers: list
+    volumes: dict
+    uid: int
+    gid: int
+    fs_group: int | None
+    grace: float
+    names: list
+    is_service: bool
+
+
+class Manifests:
+    """The rendered documents of one overlay."""
+
+    def __init__(self, documents: list) -> None:
+        self.all = {}
+        for document in documents:
+            key = (document["kind"], document["metadata"]["name"])
+            if key in self.all:
+                raise Misunderstood(f"{key} is there twice")
+            self.all[key] = document
+        (self.namespace,) = (name for kind, name in self.all if kind == "Namespace")
+
+    def of(self, kind: str) -> list:
+        """All documents of this kind."""
+        return [document for (of, _), document in self.all.items() if of == kind]
+
+    def get(self, kind: str, name: str) -> dict:
+        """The one of this kind and name."""
+        try:
+            return self.all[kind, name]
+        except KeyError:
+            raise Misunderstood(f"there is no {kind} {name}") from None
+
+    def values(self, kind: str, name: str) -> dict:
+        """What a ConfigMap or Secret holds, as bytes."""
+        document = self.get(kind, name)
+        only(f"{kind} {name}", document, {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable"})
+        data = document.get("data") or {}
+        decode = base64.b64decode if kind == "Secret" else str.encode
+        plain = document.get("stringData") or {}
+        return {key: decode(value) for key, value in data.items()} | {key: value.encode() for key, value in plain.items()}
+
+    def pods(self) -> list:
+        """The pods that the Deployments and StatefulSets ask for; an autoscaler's part is not played here."""
+        documents = self.of("Deployment") + self.of("StatefulSet")
+        return [self.pod(one, index) for one in documents for index in range(one["spec"].get("replicas", 1))]
+
+    def pod(self, document: dict, index: int) -> Pod:
+        """One pod of a Deployment or StatefulSet."""
+        owner, spec = document["metadata"]["name"], document["spec"]
+        name = f"{owner}-{index}"
+        template = spec["template"]
+        labels, of_pod = template["metadata"]["labels"], template["spec"]
+        only(f"pod of {owner}", of_pod, OF_POD | WITHOUT_MEANING)
+        security = of_pod.get("securityContext") or {}
+        only(
+            f"pod of {owner}: securityContext",
+            security,
+            {"runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy", "seccompProfile"},
+        )
+        if not security.get("runAsNonRoot") or not security.get("runAsUser"):
+            raise Misunderstood(f"pod of {owner}: runs as root")
+        if security.get("seccompProfile") != {"type": "RuntimeDefault"}:
+            raise Misunderstood(f"pod of {owner}: seccompProfile")
+        volumes = {volume["name"]: volume for volume in of_pod.get("volumes") or []}
+        for claim in spec.get("volumeClaimTemplates") or []:
+            volumes[claim["metadata"]["name"]] = {"name": claim["metadata"]["name"], "claim": claim["spec"]}
+        return Pod(
+            name=name,
+            index=index,
+            document=document,
+            containers=[self._container(name, container) for container in of_pod["containers"]],
+            volumes=volumes,
+            uid=security["runAsUser"],
+            gid=security.get("runAsGroup", 0),
+            fs_group=security.get("fsGroup"),
+            grace=of_pod.get("terminationGracePeriodSeconds", 30),
+            names=self._names(name, spec.get("serviceName"), labels, of_pod["containers"]),
+            is_service=labels.get("app.kubernetes.io/component") == "service",
+        )
+
+    def _names(self, pod: str, governing: str | None, labels: dict, containers: list) -> list:
+        """Under which names the pod is found: those of the Services that select it, and its own in a set.
+
+        A name leads to the pods themselves here, without a Service's address in between, so a Service has
+        to have the port that its pods have.
+        """
+        numbers = {port["name"]: port["containerPort"] for container in containers for port in container.get("ports", [])}
+        names = []
+        for service in self.of("Service"):
+            name, spec = service["metadata"]["name"], service["spec"]
+            selector = spec.get("selector") or {}
+            if not selector or any(labels.get(key) != value for key, value in selector.items()):
+                continue
+            for port in spec["ports"]:
+                target = port.get("targetPort", port["port"])
+                if numbers.get(target, target) != port["port"]:
+                    raise Misunderstood(f"Service {name}: port {port['port']} leads to another one")
+            names.append(name)
+        if governing:
+            names.append(f"{pod}.{governing}")
+        suffixes = ["", f".{self.namespace}", f".{self.namespace}.svc", f".{self.namespace}.svc.cluster.local"]
+        return [name + suffix for name in names for suffix in suffixes]
+
+    def _container(self, pod: str, spec: dict) -> Container:
+        what = f"container {spec['name']} of {pod}"
+        only(what, spec, OF_CONTAINER)
+        limits = spec["resources"]["limits"]
+        env = self._environment(what, pod, spec, limits)
+
+        def expand(text: str) -> str:
+            return re.sub(r"\$\(([A-Za-z0-9_]+)\)", lambda match: env.get(match[1], match[0]), text)
+
+        lifecycle = spec.get("lifecycle") or {}
+        pre_stop = lifecycle.get("preStop") or {"sleep": {"seconds": 0}}
+        only(f"{what}: lifecycle", lifecycle, {"preStop"})
+        only(f"{what}: preStop", pre_stop, {"sleep"})
+        security = spec.get("securityContext") or {}
+        only(f"{what}: securityContext", security, {"allowPrivilegeEscalation", "readOnlyRootFilesystem", "capabilities"})
+        if security.get("allowPrivilegeEscalation") is not False or security.get("capabilities") != {"drop": ["ALL"]}:
+            raise Misunderstood(f"{what}: its securityContext is not the restricted one")
+        return Container(
+            name=spec["name"],
+            image=spec["image"],
+            command=[expand(word) for word in spec.get("command") or []],
+            args=[expand(word) for word in spec.get("args") or []],
+            env=env,
+            ports={port["name"]: port["containerPort"] for port in spec.get("ports") or []},
+            mounts=spec.get("volumeMounts") or [],
+            security=security,
+            limits=limits,
+            probes={name: spec[f"{name}Probe"] for name in ("startup", "readiness", "liveness") if f"{name}Probe" in spec},
+            pre_stop=pre_stop["sleep"]["seconds"],
+        )
+
+    def _environment(self, what: str, pod: str, spec: dict, limits: dict) -> dict:
+        env = {}
+        for source in spec.get("envFrom") or []:
+            only(f"{what}: envFrom", source, {"configMapRef", "secretRef"})
+            for reference, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                if reference in source:
+                    only(f"{what}: {reference}", source[reference], {"name"})
+                    values = self.values(kind, source[reference]["name"])
+                    env |= {name: value.decode() for name, value in values.items()}
+        for variable in spec.get("env") or []:
+            env[variable["name"]] = self._value(f"{what}: {variable['name']}", pod, variable, env, limits)
+        return env
+
+    def _value(self, what: str, pod: str, variable: dict, env: dict, limits: dict) -> str:
+        if "valueFrom" not in variable:
+            only(what, variable, {"name", "value"})
+            text = variable.get("value", "")
+            return re.sub(r"\$\(([A-Za-z0-9_]+)\)", lambda match: env.get(match[1], match[0]), text)
+        match variable["valueFrom"]:
+            case {"secretKeyRef": {"name": name, "key": key}}:
+                return self.values("Secret", name)[key].decode()
+            case {"configMapKeyRef": {"name": name, "key": key}}:
+                return self.values("ConfigMap", name)[key].decode()
+            case {"fieldRef": {"fieldPath": "metadata.name"}}:
+                return pod
+            case {"fieldRef": {"fieldPath": "metadata.namespace"}}:
+                return self.namespace
+            case {"resourceFieldRef": {"resource": "limits.cpu"}}:
+                return str(math.ceil(quantity(limits["cpu"])))
+            case {"resourceFieldRef": {"resource": "limits.memory"}}:
+                return str(int(quantity(limits["memory"])))
+            case other:
+                raise Misunderstood(f"{what}: {other}")
