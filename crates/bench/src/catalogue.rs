@@ -80,7 +80,7 @@ pub(crate) const SEARCHES: [(&str, bool); 12] = [
     ("/browse?q=festival+club", false),
     ("/browse?q=orchetsra", true),
     ("/browse?q=zzyzx", false),
-    ("/browse?q=quartet&sort=price-high", true),
+    ("/browse?q=quartet&currency=EUR&sort=price-high", true),
     ("/browse?category=concert&min=50&max=80&currency=EUR&sort=price-low", true),
     ("/browse?from=2099-05-01&to=2099-05-07", true),
     ("/browse?q=band&category=concert&from=2099-06-01&to=2099-06-30&sort=newest", true),

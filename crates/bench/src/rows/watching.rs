@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -65,19 +66,17 @@ pub(super) async fn open_pages(shop: &Shop, scale: &Scale, figures: &mut Figures
         watch.insert(topic.to_string(), json!(0));
         watch
     };
-    stream::iter(0..scale.pages)
+    let opened = stream::iter(0..scale.pages)
         .map(|page| {
             let (shows, hear, topic) = (shows(page), hear.clone(), Arc::clone(&topic));
             async move {
                 let mut socket = open(shop).await.with_context(|| format!("opening page {page}"))?;
                 socket.send(says(&shows)).await?;
-                // Ends with the runtime, or when web closes it, which is then missed as a change.
-                tokio::spawn(stay(socket, shows, topic, hear));
-                anyhow::Ok(())
+                anyhow::Ok(tokio::spawn(stay(socket, shows, topic, hear)))
             }
         })
         .buffer_unordered(OPENING)
-        .try_collect::<()>()
+        .try_collect::<Vec<_>>()
         .await?;
     shop.processes()?.settle().await?;
     let resident = resident(web)?;
@@ -99,6 +98,8 @@ pub(super) async fn open_pages(shop: &Shop, scale: &Scale, figures: &mut Figures
         }
         tokio::time::sleep(PAUSE).await;
     }
+    // Further rows are without them.
+    opened.iter().for_each(JoinHandle::abort);
     let mut told = Latencies::default();
     for (version, at) in times {
         let sent = *sent.get(&version).with_context(|| format!("nobody changed it to version {version}"))?;

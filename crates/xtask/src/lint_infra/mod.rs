@@ -1,7 +1,8 @@
 //! `cargo xtask lint-infra`: everything about infra/ that can be known without a cluster.
 //!
 //! `tools` runs what others wrote over the files that are theirs: kubectl's kustomize, schemas, the
-//! linters, promtool. `rules` holds the rendered objects against what this fleet needs.
+//! linters, promtool; and the unit tests of our own programs there. `rules` holds the rendered objects
+//! against what this fleet needs.
 
 mod environment;
 mod objects;
@@ -22,7 +23,7 @@ use testkit::tools::{progress, workspace_root};
 use self::objects::Objects;
 use self::rules::{Known, runbook, settings, workloads};
 use self::tools::kustomize::{self, Overlay};
-use self::tools::{Toolbox, files, linters, promtool, schemas};
+use self::tools::{Toolbox, files, linters, promtool, schemas, unit_tests};
 use crate::cargo::build_fleet;
 use crate::secrets;
 
@@ -60,7 +61,9 @@ fn problems(toolbox: &Toolbox, schemas: Option<&Path>) -> Result<Vec<String>> {
     };
     let (skaffold, book) = (Objects::parse(&read("skaffold.yaml"))?, read("docs/runbook.md"));
     problems.extend(schemas::check(&toolbox.python, &overlays, &skaffold, schemas)?);
-    problems.extend(linters::check(&toolbox.python, &root, &files::Files::find(&root)?)?);
+    let files = files::Files::find(&root)?;
+    problems.extend(linters::check(&toolbox.python, &root, &files)?);
+    problems.extend(unit_tests::check(&toolbox.python, &root, &files.unit_tests)?);
 
     let known = Known { programs: programs()?, images: workloads::built_by(&skaffold) };
     stores::fill(&mut overlays);

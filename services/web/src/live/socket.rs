@@ -1,6 +1,6 @@
 //! GET /live: the WebSocket of an open page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use axum::extract::State as Shared;
@@ -17,6 +17,7 @@ use super::{feed, message};
 use crate::flows::await_version::await_version;
 use crate::flows::notices;
 use crate::state::State;
+use crate::store::lists;
 use crate::viewer::Viewer;
 
 /// How many things one page may show.
@@ -143,8 +144,11 @@ async fn catch_up(
     // Listen first and look then: nothing can fall between the two.
     listener.listen_to(&topics);
     let mut missed = Vec::new();
+    // One query for the page: thousands of pages ask every few seconds.
+    let known = lists::versions_of(&model.tickets, tickets.iter().map(|(id, _)| *id)).await?;
+    let mut known: HashMap<_, _> = known.into_iter().map(|known| (known.terms.id, known)).collect();
     for (id, version) in tickets {
-        let known = model.tickets.get(id).await?.map(|known| (known.version, known.state));
+        let known = known.remove(&id).map(|known| (known.version, known.state));
         let heard = state.heard_tickets.get(&id).map(|event| (event.entityversion, event.data.clone()));
         let latest = known.into_iter().chain(heard).max_by_key(|(version, _)| *version);
         if let Some((known, ticket)) = latest.filter(|(known, _)| *known > version) {

@@ -71,12 +71,19 @@ pub async fn tickets(
     tickets: &Replica<TicketState>,
     ids: impl IntoIterator<Item = TicketId>,
 ) -> Result<Vec<TicketState>, StoreError> {
+    Ok(versions_of(tickets, ids).await?.into_iter().map(|ticket| ticket.state).collect())
+}
+
+/// The same, each with its version.
+pub async fn versions_of(
+    tickets: &Replica<TicketState>,
+    ids: impl IntoIterator<Item = TicketId>,
+) -> Result<Vec<Versioned<TicketState>>, StoreError> {
     let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let found = tickets.find(doc! { "_id": { "$in": ids } }).await?;
-    Ok(found.into_iter().map(|ticket| ticket.state).collect())
+    tickets.find(doc! { "_id": { "$in": ids } }).await
 }
 
 /// When the hold on a ticket ends that this order has.

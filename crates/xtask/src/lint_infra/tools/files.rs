@@ -14,6 +14,8 @@ pub(in crate::lint_infra) struct Files {
     pub(in crate::lint_infra) workflows: Vec<PathBuf>,
     pub(in crate::lint_infra) scripts: Vec<PathBuf>,
     pub(in crate::lint_infra) yaml: Vec<PathBuf>,
+    /// Tests in Python of what infra/ has in it.
+    pub(in crate::lint_infra) unit_tests: Vec<PathBuf>,
 }
 
 impl Files {
@@ -50,6 +52,9 @@ impl Files {
         if is_yaml {
             self.yaml.push(path.to_owned());
         }
+        if extension == Some("py") && name.starts_with("test_") && path.starts_with("infra") {
+            self.unit_tests.push(path.to_owned());
+        }
         if extension == Some("sh") || is_shell(&root.join(path)) {
             self.scripts.push(path.to_owned());
         }
@@ -84,6 +89,8 @@ mod tests {
             (".github/workflows/ci.yml", "on: push"),
             ("infra/a.yaml", "a: 1"),
             ("infra/run.sh", "echo"),
+            ("infra/test_run.py", ""),
+            ("infra/run.py", ""),
             ("run", "#!/usr/bin/env bash\necho"),
             ("start", "#!/bin/sh"),
             ("snake", "#!/usr/bin/env python3\n"),
@@ -97,6 +104,7 @@ mod tests {
         assert_eq!(files.dockerfiles, paths(&["Dockerfile"]));
         assert_eq!(files.workflows, paths(&[".github/workflows/ci.yml"]));
         assert_eq!(files.yaml, paths(&[".github/workflows/ci.yml", "infra/a.yaml"]));
+        assert_eq!(files.unit_tests, paths(&["infra/test_run.py"]));
         assert_eq!(files.scripts, paths(&["infra/run.sh", "run", "start"]));
     }
 }

@@ -8,6 +8,7 @@ pub(super) mod promtool;
 pub(super) mod schemas;
 #[cfg(test)]
 mod tests;
+pub(super) mod unit_tests;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

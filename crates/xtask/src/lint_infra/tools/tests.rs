@@ -9,7 +9,7 @@ use testkit::tools::python::Environment;
 
 use super::files::Files;
 use super::kustomize::{Overlay, render_all};
-use super::{linters, promtool, schemas};
+use super::{linters, promtool, schemas, unit_tests};
 use crate::lint_infra::objects::Objects;
 
 fn python() -> Environment {
@@ -61,8 +61,23 @@ fn lint(name: &str, dockerfile: &str, workflow: &str, script: &str, yaml: &str) 
         workflows: vec![PathBuf::from(workflow_path)],
         scripts: vec![PathBuf::from("run.sh")],
         yaml: vec![PathBuf::from("a.yaml")],
+        unit_tests: Vec::new(),
     };
     linters::check(&python(), scratch.path(), &files).unwrap()
+}
+
+#[test]
+fn a_failing_unit_test_is_told() {
+    let test = |holds: &str| {
+        format!(
+            "import unittest\n\n\nclass One(unittest.TestCase):\n    def test_one(self):\n        \
+             self.assertTrue({holds})\n\n\nunittest.main()\n"
+        )
+    };
+    let scratch = folder("lint-unit-tests", &[("test_good.py", &test("True")), ("test_bad.py", &test("False"))]);
+    let check = |name: &str| unit_tests::check(&python(), scratch.path(), &[PathBuf::from(name)]).unwrap();
+    assert_eq!(check("test_good.py"), NONE);
+    is_told(&check("test_bad.py"), "test_bad.py: ");
 }
 
 #[test]
