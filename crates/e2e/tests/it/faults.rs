@@ -119,7 +119,8 @@ async fn redis_is_flushed_and_away() {
     invariants::holds_ended_in_time(&shop, invariants::PUNCTUAL).await.unwrap();
 }
 
-async fn fault(shop: &Shop, faults: Value) {
+/// Tells the card network how to misbehave from now on.
+pub(crate) async fn fault(shop: &Shop, faults: Value) {
     let url = format!("{}/_fake/faults", shop.fleet.fakestripe().url());
     let set = reqwest::Client::new().put(url).json(&faults).send().await.unwrap();
     assert_eq!(set.status().as_u16(), 200, "{faults}");
