@@ -12,7 +12,7 @@ use crate::signals::StopSignals;
 use crate::{chromium, npm};
 
 /// How fast it is, and what it costs: prints tables, and writes them to docs/performance.md when
-/// everything was measured. Takes up to ten minutes on an otherwise idle machine.
+/// everything was measured. Takes a quarter of an hour on an otherwise idle machine.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// Only these rows, with commas between, such as one-ticket,floor-find; the document stays as it is. A
