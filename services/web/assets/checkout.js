@@ -57,8 +57,9 @@ const start = () => {
       if (answer.status === 202) {
         const acted = await stripe.handleNextAction({ clientSecret: answer.body.clientSecret });
         const after = await post(`/api/payments/${answer.body.id}/refresh`);
-        if (acted.error) tell(acted.error.message);
-        else if (after.body.status === 'declined') tell('Your bank declined it. Nothing was charged; try again, or take another card.');
+        // What the network says of it depends on how far we were already.
+        if (after.body.status === 'declined') tell('Your bank did not approve it. Nothing was charged; try again, or take another card.');
+        else if (acted.error) tell(acted.error.message);
         else if (after.status !== 200) tell(after.body.detail ?? 'The payment could not be looked up. Load the page again.');
       } else if (answer.status !== 201) {
         tell(answer.body.detail ?? (answer.status >= 500

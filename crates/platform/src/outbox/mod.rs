@@ -22,8 +22,8 @@ use crate::store::{Aggregate, Store};
 pub(crate) trait Source: Send + Sync {
     /// The collection's name.
     fn name(&self) -> &'static str;
-    /// Hands events that have waited since before `older` to the relay; how many.
-    fn sweep(&self, older: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Hands events that were left behind to the relay; how many documents had some.
+    fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what is due; how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what was asked for; how many.
@@ -37,8 +37,8 @@ impl<A: Aggregate> Source for Store<A> {
         A::COLLECTION
     }
 
-    fn sweep(&self, older: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.sweep_outbox(older))
+    fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.sweep_outbox(now))
     }
 
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -26,11 +26,17 @@ struct Pending {
 }
 
 impl<A: Aggregate> Store<A> {
-    pub(crate) async fn sweep_outbox(&self, older: Timestamp) -> Result<usize, StoreError> {
+    pub(crate) async fn sweep_outbox(&self, now: Timestamp) -> Result<usize, StoreError> {
         if !self.relay().has_room() {
             return Ok(0);
         }
-        let filter = doc! { "outbox.0.time": { "$exists": true, "$lte": older.to_string() } };
+        let (older, newer) = (now.minus(GRACE).to_string(), now.plus(GRACE).to_string());
+        // What seems to come from the future was written by a clock that is ahead of this one. It must not
+        // wait until then, and to publish it a second time is harmless.
+        let filter = doc! {
+            "outbox.0.time": { "$exists": true },
+            "$or": [{ "outbox.0.time": { "$lte": older } }, { "outbox.0.time": { "$gt": newer } }],
+        };
         let pending = self.collection().clone_with_type::<Pending>();
         let found = pending.find(filter).sort(doc! { "outbox.0.time": 1 }).projection(doc! { "outbox": 1 });
         let found: Vec<Pending> = found.limit(ROUND).await?.try_collect().await?;
@@ -64,7 +70,7 @@ pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, inte
         }
         let mut round = Ok(());
         for source in sources.iter() {
-            let swept = source.sweep(clock.now().minus(GRACE)).await;
+            let swept = source.sweep(clock.now()).await;
             let backlog = source.backlog().await;
             match backlog {
                 Ok((pending, oldest)) => {

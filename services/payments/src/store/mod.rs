@@ -1,11 +1,14 @@
 //! The indexes and queries of the service's collections; the only file that names MongoDB.
 
+use std::time::Duration;
+
 use common::id::{OrderId, PaymentId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use platform::store::error::StoreError;
+use platform::store::page::{Page, PageRequest};
 use platform::store::{Store, Versioned};
 
 use crate::domain::payment::Payment;
@@ -63,17 +66,20 @@ pub async fn by_reference(
     payments.find_one(doc! { "state.providerRef": reference }).await
 }
 
-/// Payments that are not final and have not changed since `before`, at most `limit`.
+/// One page of the payments that are not final and have not changed for `rest`; or that seem to change in
+/// the future, because the clock of who changed them is ahead of ours: they must not wait until then.
 pub async fn resting(
     payments: &Store<Payment>,
-    before: Timestamp,
-    limit: i64,
-) -> Result<Vec<Versioned<Payment>>, StoreError> {
+    now: Timestamp,
+    rest: Duration,
+    page: &PageRequest,
+) -> Result<Page<Versioned<Payment>>, StoreError> {
+    let (older, newer) = (now.minus(rest).to_string(), now.plus(rest).to_string());
     let filter = doc! {
         "state.status.name": { "$in": LIVE.to_vec() },
-        "state.updatedAt": { "$lte": before.to_string() },
+        "$or": [{ "state.updatedAt": { "$lte": older } }, { "state.updatedAt": { "$gt": newer } }],
     };
-    payments.find(filter, limit).await
+    payments.page(filter, page).await
 }
 
 /// Of the payments that are not final, the one that has not changed for the longest.

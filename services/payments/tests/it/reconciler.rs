@@ -1,7 +1,11 @@
 //! Payments whose answer was lost: finished later, charged once.
 
+use std::time::Duration;
+
+use common::clock::Clock;
 use common::events::order::OrderChange;
 use common::id::PaymentId;
+use futures::{StreamExt, stream};
 use payments::domain::payment::{Payment, Start};
 use platform::store::Store;
 use serde_json::json;
@@ -47,22 +51,25 @@ async fn a_stored_500_after_the_work_is_seen_through() {
 async fn one_that_died_before_asking_is_asked_for() {
     let shop = Shop::open_with(&EAGER).await;
     let buyer = shop.app.signer.user();
-    let order = shop.order(&buyer).await;
-    // What a process leaves behind that dies between its write and its call.
     let store: Store<Payment> = shop.app.context.store();
-    let start = Start {
-        order_id: order.id,
-        buyer_id: buyer.id,
-        amount: order.price.clone(),
-        method: VISA.to_owned(),
-        provider: "stripe",
-    };
-    let (payment, change) = Payment::start(PaymentId::new(), start, common::clock::Clock::now(&shop.app.clock));
-    let id = payment.id;
-    store.insert(payment, change).await.unwrap();
-    let payment = shop.becomes(&buyer, &json!({ "id": id }), "authorized").await;
-    assert_eq!(shop.intents().await, ["requires_capture"]);
-    assert_eq!(shop.history(&payment).await, ["started", "authorized"]);
+    // The second one's clock was ahead.
+    for ahead in [Duration::ZERO, Duration::from_secs(3600)] {
+        let order = shop.order(&buyer).await;
+        // What a process leaves behind that dies between its write and its call.
+        let start = Start {
+            order_id: order.id,
+            buyer_id: buyer.id,
+            amount: order.price.clone(),
+            method: VISA.to_owned(),
+            provider: "stripe",
+        };
+        let (payment, change) = Payment::start(PaymentId::new(), start, shop.app.clock.now().plus(ahead));
+        let id = payment.id;
+        store.insert(payment, change).await.unwrap();
+        let payment = shop.becomes(&buyer, &json!({ "id": id }), "authorized").await;
+        assert_eq!(shop.history(&payment).await, ["started", "authorized"]);
+    }
+    assert_eq!(shop.intents().await, ["requires_capture", "requires_capture"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,6 +78,22 @@ async fn a_3d_secure_step_without_any_news_is_noticed() {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
+    shop.authenticate(&payment, "succeed").await;
+    shop.becomes(&buyer, &payment, "authorized").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_go_on_resting_keep_nobody_waiting() {
+    let shop = Shop::open_with(&EAGER).await;
+    let buyer = shop.app.signer.user();
+    let left_open = async |_: usize| {
+        let order = shop.order(&buyer).await;
+        shop.pay(&buyer, &order, SECURE).await.expect(202).json()
+    };
+    // More than a page of older ones, and more than a page of newer ones.
+    stream::iter(0..110).map(left_open).buffer_unordered(8).collect::<Vec<_>>().await;
+    let payment = left_open(110).await;
+    stream::iter(0..110).map(left_open).buffer_unordered(8).collect::<Vec<_>>().await;
     shop.authenticate(&payment, "succeed").await;
     shop.becomes(&buyer, &payment, "authorized").await;
 }
