@@ -1,5 +1,7 @@
 // People at the public API, which brings about what a test is not itself about. Nothing in here
 // looks at a page.
+import { readdirSync, readFileSync } from 'node:fs';
+
 import { expect, request } from '@playwright/test';
 
 import { BASE_URL } from './chromium.mjs';
@@ -109,15 +111,21 @@ export const holdsTooLate = async (buyer, seller, ticket, amount) => {
   let order;
   process.kill(nats, 'SIGSTOP');
   try {
+    await expect.poll(() => stands(nats), { message: 'NATS stands still' }).toBe(true);
     await edits(seller, ticket, amount);
     order = await send(buyer.api, 'POST', '/api/orders', 201, { ticketId: ticket.id });
   } finally {
     process.kill(nats, 'SIGCONT');
   }
+  expect(order.price, 'orders has not heard of the edit').toEqual(ticket.price);
   await becomes(buyer, order, 'cancelled');
   await shows(buyer, `/checkout/${order.id}`, 'Hold it at');
   return order;
 };
+
+/** Whether every thread of a process has stopped: the signal comes to each when it is next to run. */
+const stands = (pid) => readdirSync(`/proc/${pid}/task`).every((thread) => (
+  readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ').at(-1).startsWith('T')));
 
 /** Waits until a page says this. */
 const shows = (person, path, text) => expect

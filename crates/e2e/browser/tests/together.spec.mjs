@@ -82,9 +82,15 @@ test('a hold is one hold in two windows, and the first to pay closes the other',
   await twin.getByRole('main').locator('a[href^="/checkout/"]').click();
   await expect(twin).toHaveURL(buyer.page.url());
   await mark(twin);
+  const list = await buyer.page.context().newPage();
+  await list.goto('/orders');
+  await expect(list.getByText('To be paid')).toBeVisible();
+  await mark(list);
 
   await pay(buyer.page, CARDS.good);
   await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
   await expect(twin.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible(AT_ONCE);
-  expect(await isTheSame(twin)).toBe(true);
+  await expect(list.getByText('To be paid')).toBeHidden(AT_ONCE);
+  await expect(list.getByRole('main').getByText('Yours', { exact: true })).toBeVisible();
+  for (const page of [twin, list]) expect(await isTheSame(page)).toBe(true);
 });

@@ -116,7 +116,7 @@ async fn catch_up(
     unread: &mut Option<usize>,
 ) -> Result<Vec<Utf8Bytes>, Error> {
     let model = state.model.live().await?;
-    let (mut tickets, mut orders) = (Vec::new(), Vec::new());
+    let (mut tickets, mut orders) = (Vec::new(), HashMap::new());
     // How many notifications its bell shows.
     if let Some(shown) = shows.watch.remove("me") {
         *unread = usize::try_from(shown).ok();
@@ -131,16 +131,13 @@ async fn catch_up(
             }
             Some(("order", id)) => {
                 let Ok(id) = id.parse::<OrderId>() else { continue };
-                let order = model.orders.get(id).await?;
-                // Somebody else's order is as good as none.
-                if order.is_some_and(|order| Some(order.state.buyer_id) == user) {
-                    orders.push((id, version));
-                    topics.push(topic);
-                }
+                orders.insert(id, version);
             }
             _ => {}
         }
     }
+    let own = lists::own_orders(&model.orders, user, orders.keys().copied()).await?;
+    topics.extend(own.iter().map(|order| message::order_topic(order.id)));
     // Listen first and look then: nothing can fall between the two.
     listener.listen_to(&topics);
     let mut missed = Vec::new();
@@ -156,14 +153,15 @@ async fn catch_up(
             missed.push(message::ticket(&ticket, known, ends, state.clock.now())?);
         }
     }
-    for (id, version) in orders {
-        if let Some(heard) = state.heard_orders.get(&id) {
+    for order in &own {
+        if let Some(heard) = state.heard_orders.get(&order.id) {
             // The page then asks for itself, and is to see it.
-            await_version::<OrderState>(state, &id.to_string(), heard).await?;
+            await_version::<OrderState>(state, &order.id.to_string(), heard).await?;
         }
-        let known = model.orders.get(id).await?;
-        if let Some(known) = known.filter(|known| known.version > version) {
-            missed.push(message::changed(&message::order_topic(id), known.version)?);
+    }
+    for order in lists::own_orders(&model.orders, user, own.iter().map(|order| order.id)).await? {
+        if orders.get(&order.id).is_some_and(|shown| order.version > *shown) {
+            missed.push(message::changed(&message::order_topic(order.id), order.version)?);
         }
     }
     if let Some(user) = user {

@@ -30,7 +30,8 @@ pub struct OrdersQuery {
 #[template(path = "orders.html")]
 struct OrdersPage {
     layout: Layout,
-    purchases: Vec<Purchase>,
+    /// With their versions.
+    purchases: Vec<(Purchase, u64)>,
     is_continued: bool,
     /// Cursor of the next page.
     next: Option<String>,
@@ -53,7 +54,7 @@ pub(super) async fn orders(
     let model = state.model.live().await?;
     let page = store::orders_of(&model.orders, id, &request).await?;
     let next = page.next_cursor.clone();
-    let purchases = page.items.iter().map(Purchase::new).collect();
+    let purchases = page.items.iter().map(|order| (Purchase::new(order), order.version)).collect();
     Ok(layout::respond(StatusCode::OK, &OrdersPage { layout, purchases, is_continued, next })?)
 }
 
@@ -71,7 +72,7 @@ mod tests {
         let order = sample(OrderStatus::AwaitingPayment);
         let mut page = OrdersPage {
             layout: Layout::new(TITLE, "About", &ana),
-            purchases: vec![Purchase::new(&order)],
+            purchases: vec![(Purchase::new(&order), 4)],
             is_continued: false,
             next: Some("abc".to_owned()),
         };
@@ -84,6 +85,7 @@ mod tests {
             &format!("href=\"/orders/{}\"", order.id),
             &format!("href=\"/checkout/{}\"", order.id),
             "text-bg-warning\">To be paid<",
+            &format!("data-live=\"order:{}\" data-version=\"4\" data-mode=\"reload\"", order.id),
             "href=\"/orders?cursor=abc\"",
             "name=\"robots\" content=\"noindex\"",
         ] {

@@ -2,7 +2,7 @@
 
 use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::TicketState;
-use common::id::{TicketId, UserId};
+use common::id::{OrderId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Bson, doc};
@@ -84,6 +84,17 @@ pub async fn versions_of(
         return Ok(Vec::new());
     }
     tickets.find(doc! { "_id": { "$in": ids } }).await
+}
+
+/// Those of these orders that are the buyer's own: somebody else's is as good as none.
+pub async fn own_orders(
+    orders: &Replica<OrderState>,
+    buyer: Option<UserId>,
+    ids: impl IntoIterator<Item = OrderId>,
+) -> Result<Vec<Versioned<OrderState>>, StoreError> {
+    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
+    let Some(buyer) = buyer.filter(|_| !ids.is_empty()) else { return Ok(Vec::new()) };
+    orders.find(doc! { "_id": { "$in": ids }, "state.buyerId": buyer.to_string() }).await
 }
 
 /// When the hold on a ticket ends that this order has.

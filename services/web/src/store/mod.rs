@@ -17,6 +17,7 @@ use common::id::UserId;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
+use platform::store::Versioned;
 use platform::store::error::StoreError;
 use platform::store::page::{Page, PageRequest};
 use platform::store::replica::Replica;
@@ -55,10 +56,10 @@ pub async fn orders_of(
     orders: &Replica<OrderState>,
     buyer: UserId,
     request: &PageRequest,
-) -> Result<Page<OrderState>, StoreError> {
+) -> Result<Page<Versioned<OrderState>>, StoreError> {
     let filter = request.narrow(doc! { "state.buyerId": buyer.to_string() });
     let found = orders.find_some(filter, doc! { "_id": -1 }, request.limit + 1).await?;
-    Ok(request.cut(found, |order| order.id.to_string()).map(|order| order.state))
+    Ok(request.cut(found, |order| order.id.to_string()))
 }
 
 /// The payments of these orders.
