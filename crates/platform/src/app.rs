@@ -1,37 +1,31 @@
-//! A service, put together: its routes, stores, subscriptions and tasks; and `run`, which is `main`.
+//! A service, put together: its routes, stores, subscriptions and tasks.
 
 use std::future::Future;
-use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use clap::{Args, FromArgMatches};
-use common::clock::{SharedClock, ShiftedClock};
+use common::clock::SharedClock;
 use common::events::{Change, State};
 use futures::future::BoxFuture;
 use mongodb::IndexModel;
 use mongodb::bson::Document;
-use tokio::net::TcpListener;
 use utoipa::openapi::OpenApi;
 
-use crate::config;
 use crate::context::{Context, Queue};
 use crate::gauges::{self, Gauge, Line};
 use crate::http::admin;
 use crate::http::problems::Pages;
 use crate::http::shell::{self, Rules};
-use crate::lifecycle::{self, Tasks};
+use crate::lifecycle;
+use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Publisher;
 use crate::outbox::{self, Source, Sources};
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, OutboxEvent, Store};
+use crate::store::{Aggregate, Store};
 use crate::stream::consumer::Consumer;
 use crate::stream::own;
 use crate::stream::subscription::Subscription;
-use crate::telemetry;
 
 /// What a service's `build` returns: everything that the platform then runs.
 pub struct App {
@@ -139,7 +133,7 @@ impl App {
         self
     }
 
-    /// Background work that ends by itself when [`Tasks::stop`] is cancelled; started once the
+    /// Background work that ends by itself when [`Tasks::stop`](lifecycle::Tasks::stop) is cancelled; started once the
     /// indexes stand.
     #[must_use]
     pub fn task(mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
@@ -292,110 +286,4 @@ impl ByHand {
     pub fn take_queued(&mut self) -> (Vec<OutboxEvent>, bool) {
         outbox::relay::take_queued(&mut self.queue.0)
     }
-}
-
-/// `main` of a service: reads the configuration, runs until SIGTERM, drains.
-pub fn run<C, B>(service: &'static str, build: B) -> ExitCode
-where
-    C: Args + FromArgMatches,
-    B: FnOnce(C, &Context) -> anyhow::Result<App>,
-{
-    let (platform, own) = match config::parse::<C>(service, std::env::args_os()) {
-        Ok(parsed) => parsed,
-        Err(ended) => {
-            tell(&ended.text, ended.code == 0);
-            return ExitCode::from(ended.code);
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tell(&format!("{service}: no async runtime: {error}"), false);
-            return ExitCode::FAILURE;
-        }
-    };
-    let end = runtime.block_on(async {
-        let telemetry = telemetry::start(service, &platform)?;
-        let end = serve(service, platform, own, build).await;
-        drop(telemetry);
-        end
-    });
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    match end {
-        Ok(code) => code,
-        Err(error) => {
-            tell(&format!("{error:#}"), false);
-            ExitCode::from(2)
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "before logging, and for --help")]
-fn tell(text: &str, good: bool) {
-    if good {
-        println!("{}", text.trim_end());
-    } else {
-        eprintln!("{}", text.trim_end());
-    }
-}
-
-async fn serve<C, B>(service: &'static str, config: config::Config, own: C, build: B) -> anyhow::Result<ExitCode>
-where
-    B: FnOnce(C, &Context) -> anyhow::Result<App>,
-{
-    let (tasks, mut deaths) = Tasks::new();
-    let grace = config.shutdown_grace;
-    let public = listen(service, "BIND", config.bind).await?;
-    let administration = listen(service, "ADMIN_BIND", config.admin_bind).await?;
-    let delay = config.drain_delay;
-    let clock = ShiftedClock::by_millis(i64::try_from(config.clock_offset.as_millis()).unwrap_or(0));
-    let (context, queue) = Context::new(service, config, Arc::new(clock), tasks.clone()).await?;
-    let running = build(own, &context)?.start(&context, queue);
-    let closing = tokio_util::sync::CancellationToken::new();
-    let stop_requests = closing.clone();
-    let server = axum::serve(public, running.public.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop_requests.cancelled_owned());
-    let (served, mut ended) = tokio::sync::oneshot::channel();
-    tasks.detach(async move {
-        served.send(server.await).ok();
-    });
-    let admin_stop = tasks.stop().clone();
-    let server = axum::serve(administration, running.admin).with_graceful_shutdown(admin_stop.cancelled_owned());
-    tasks.detach(async move {
-        server.await.ok();
-    });
-    tracing::info!(service, "started");
-    let died = tokio::select! {
-        () = lifecycle::asked_to_end() => None,
-        death = deaths.recv() => death,
-        _ = &mut ended => Some("public server"),
-    };
-    if let Some(task) = died {
-        tracing::error!(task, "a part of the service died; ending, so that a whole one is started");
-    }
-    tracing::info!(service, "draining");
-    context.readiness.set_draining();
-    // Who balances the load must see that, and send no more, before the door is closed.
-    if died.is_none() {
-        tokio::time::sleep(delay).await;
-    }
-    closing.cancel();
-    // Requests first: what they write can still be relayed. Then everything else, in what is left.
-    let began = tokio::time::Instant::now();
-    if died.is_none() && tokio::time::timeout(grace, ended).await.is_err() {
-        tracing::warn!("requests were still open at the end of the grace period");
-    }
-    if !tasks.drain(grace.saturating_sub(began.elapsed()).max(Duration::from_secs(1))).await {
-        tracing::warn!("background work was still busy at the end of the grace period");
-    }
-    // The last acknowledgements are not waited for where they are sent.
-    tokio::time::timeout(Duration::from_secs(1), context.nats.flush()).await.ok();
-    tracing::info!(service, "ended");
-    Ok(if died.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn listen(service: &str, variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{service}: {variable} is wrong: can't listen on {address}"))
 }

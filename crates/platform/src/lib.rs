@@ -1,6 +1,6 @@
 //! Everything that touches the outside, written once for all services.
 //!
-//! In reading order: [`run()`](app::run) starts a service from its [`config`]; [`store`] holds aggregates and
+//! In reading order: [`run()`](program::run) starts an [`app`] from its [`config`]; [`store`] holds aggregates and
 //! their outbox; [`outbox`] brings events to JetStream; [`stream`] brings them to handlers, which
 //! end in [`reconcile`]; [`http`] is the shell around a service's routes; [`keys`] sign tokens.
 
@@ -13,6 +13,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod mongo;
 pub mod outbox;
+pub mod program;
 pub mod reconcile;
 pub mod store;
 pub mod stream;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    platform::app::run(auth::NAME, auth::build)
+    platform::program::run(auth::NAME, auth::build)
 }

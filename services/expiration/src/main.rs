@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    platform::app::run(expiration::NAME, expiration::build)
+    platform::program::run(expiration::NAME, expiration::build)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    platform::app::run(orders::NAME, orders::build)
+    platform::program::run(orders::NAME, orders::build)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    platform::app::run(payments::NAME, payments::build)
+    platform::program::run(payments::NAME, payments::build)
 }

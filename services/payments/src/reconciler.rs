@@ -11,8 +11,8 @@ use crate::store;
 
 /// How many payments are read at once.
 const PAGE: i64 = 100;
-/// How many are looked up at once.
-const CONCURRENCY: usize = 8;
+/// How many are looked up at once: the network limits how much we may ask, and who pays comes first.
+const CONCURRENCY: usize = 4;
 
 /// Runs until the service ends, on every instance: doing it twice is harmless.
 pub async fn run(state: State, tasks: Tasks) {

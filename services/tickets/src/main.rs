@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    platform::app::run(tickets::NAME, tickets::build)
+    platform::program::run(tickets::NAME, tickets::build)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    platform::app::run(web::NAME, web::build)
+    platform::program::run(web::NAME, web::build)
 }

@@ -6,6 +6,7 @@
 //! a leader, because doing it twice is harmless: consumers go by the entity's version.
 
 pub mod announcer;
+pub mod event;
 pub mod relay;
 pub mod resync;
 pub mod sweeper;

@@ -14,7 +14,7 @@ use mongodb::options::{Acknowledgment, WriteConcern};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::OutboxEvent;
+use super::event::OutboxEvent;
 use crate::stream::names::Names;
 
 /// How many events wait for the relay at most; more are left to the sweeper.

@@ -8,10 +8,11 @@ use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use serde::Deserialize;
 
+use super::event::OutboxEvent;
 use super::{Sources, relay};
 use crate::lifecycle::{self, Tasks};
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, OutboxEvent, Store};
+use crate::store::{Aggregate, Store};
 
 /// How long the relay is given before the sweeper believes that an event was left behind.
 const GRACE: Duration = Duration::from_secs(2);

@@ -27,12 +27,12 @@ use mongodb::{Collection, IndexModel};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Relay;
 use crate::store::error::StoreError;
 use crate::store::grouped::{From, Grouped, Update};
 use crate::store::idempotency::{Claimed, Remembered};
 use crate::store::page::{Page, PageRequest};
-use crate::telemetry;
 
 /// What a store keeps: a service's own entity.
 pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
@@ -70,22 +70,6 @@ impl<A> std::ops::Deref for Versioned<A> {
     fn deref(&self) -> &A {
         &self.state
     }
-}
-
-/// An event that is yet to be published, as it will be published.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct OutboxEvent {
-    /// The event's id, `Nats-Msg-Id`.
-    pub id: String,
-    /// The event type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// When it happened.
-    pub time: Timestamp,
-    /// The CloudEvents document, fixed once and for all.
-    pub payload: String,
-    /// The trace that caused it.
-    pub traceparent: Option<String>,
 }
 
 /// When an aggregate's state will be announced again, and how often it was.
@@ -304,7 +288,7 @@ impl<A: Aggregate> Store<A> {
 
     /// The event of a change, ready to be published.
     fn event(&self, state: &A, change: ChangeOf<A>, version: u64) -> OutboxEvent {
-        outbox_event(&Envelope::new(change, state.id(), version, self.clock.now(), state.state()))
+        OutboxEvent::of(&Envelope::new(change, state.id(), version, self.clock.now(), state.state()))
     }
 
     /// An announcement of the present state, ready to be published.
@@ -380,18 +364,6 @@ impl<A: Aggregate> Store<A> {
 
     fn typed(&self) -> Collection<Versioned<A>> {
         self.collection().clone_with_type()
-    }
-}
-
-/// The outbox's form of an event.
-pub(crate) fn outbox_event<D: State>(envelope: &Envelope<D>) -> OutboxEvent {
-    OutboxEvent {
-        id: envelope.id.to_string(),
-        kind: envelope.kind.clone(),
-        time: envelope.time,
-        // Our own types have string keys and no failing serialisers.
-        payload: serde_json::to_string(envelope).unwrap_or_default(),
-        traceparent: telemetry::traceparent(),
     }
 }
 

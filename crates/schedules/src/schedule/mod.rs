@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::clock::Clock;
-use platform::store::OutboxEvent;
+use platform::outbox::event::OutboxEvent;
 use platform::stream::subscription::{Applied, Failure, Subscription};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
