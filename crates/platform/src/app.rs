@@ -133,8 +133,8 @@ impl App {
         self
     }
 
-    /// Background work that ends by itself when [`Tasks::stop`](lifecycle::Tasks::stop) is cancelled; started once the
-    /// indexes stand.
+    /// Background work that ends by itself when [`Tasks::stop`](lifecycle::Tasks::stop) is cancelled;
+    /// started once the indexes stand.
     #[must_use]
     pub fn task(mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
         self.work.push((name, Box::pin(work)));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use common::timestamp::Timestamp;
+use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database};
@@ -22,6 +24,14 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     let client = Client::with_options(options)?;
     Ok(client.database(config.mongodb_database.as_deref().unwrap_or(service)))
+}
+
+/// Matches a time that is past for as long as `rest`, as what was left behind is found; or one that is as far
+/// in the future. Such a one was written by a clock that is ahead of this one, and must not wait until then:
+/// whoever looks for what was left behind does no harm by taking it up too early.
+pub fn rested(field: &str, now: Timestamp, rest: Duration) -> Document {
+    let (older, newer) = (now.minus(rest).to_string(), now.plus(rest).to_string());
+    doc! { "$or": [{ field: { "$lte": older } }, { field: { "$gt": newer } }] }
 }
 
 /// The name of the unique index that refused a write, if that is what went wrong.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::event::OutboxEvent;
 use super::{Sources, relay};
 use crate::lifecycle::{self, Tasks};
+use crate::mongo;
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, Store};
 
@@ -31,13 +32,8 @@ impl<A: Aggregate> Store<A> {
         if !self.relay().has_room() {
             return Ok(0);
         }
-        let (older, newer) = (now.minus(GRACE).to_string(), now.plus(GRACE).to_string());
-        // What seems to come from the future was written by a clock that is ahead of this one. It must not
-        // wait until then, and to publish it a second time is harmless.
-        let filter = doc! {
-            "outbox.0.time": { "$exists": true },
-            "$or": [{ "outbox.0.time": { "$lte": older } }, { "outbox.0.time": { "$gt": newer } }],
-        };
+        let mut filter = mongo::rested("outbox.0.time", now, GRACE);
+        filter.insert("outbox.0.time", doc! { "$exists": true });
         let pending = self.collection().clone_with_type::<Pending>();
         let found = pending.find(filter).sort(doc! { "outbox.0.time": 1 }).projection(doc! { "outbox": 1 });
         let found: Vec<Pending> = found.limit(ROUND).await?.try_collect().await?;

@@ -7,6 +7,7 @@ use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
+use platform::mongo;
 use platform::store::error::StoreError;
 use platform::store::page::{Page, PageRequest};
 use platform::store::{Store, Versioned};
@@ -66,19 +67,15 @@ pub async fn by_reference(
     payments.find_one(doc! { "state.providerRef": reference }).await
 }
 
-/// One page of the payments that are not final and have not changed for `rest`; or that seem to change in
-/// the future, because the clock of who changed them is ahead of ours: they must not wait until then.
+/// One page of the payments that are not final and have not changed for `rest`.
 pub async fn resting(
     payments: &Store<Payment>,
     now: Timestamp,
     rest: Duration,
     page: &PageRequest,
 ) -> Result<Page<Versioned<Payment>>, StoreError> {
-    let (older, newer) = (now.minus(rest).to_string(), now.plus(rest).to_string());
-    let filter = doc! {
-        "state.status.name": { "$in": LIVE.to_vec() },
-        "$or": [{ "state.updatedAt": { "$lte": older } }, { "state.updatedAt": { "$gt": newer } }],
-    };
+    let mut filter = mongo::rested("state.updatedAt", now, rest);
+    filter.insert("state.status.name", doc! { "$in": LIVE.to_vec() });
     payments.page(filter, page).await
 }
 

@@ -6,12 +6,13 @@ use common::clock::Clock;
 use common::events::order::OrderChange;
 use common::id::PaymentId;
 use futures::{StreamExt, stream};
+use mongodb::bson::{Document, doc};
 use payments::domain::payment::{Payment, Start};
-use platform::store::Store;
+use platform::store::{Aggregate, Store};
 use serde_json::json;
 use testkit::app::eventually;
 
-use crate::support::{SECURE, Shop, VISA, won};
+use crate::support::{DECLINED, SECURE, Shop, VISA, won};
 
 const EAGER: [(&str, &str); 2] = [("RECONCILE_AFTER", "300ms"), ("PROVIDER_TIMEOUT", "250ms")];
 
@@ -96,4 +97,28 @@ async fn many_that_go_on_resting_keep_nobody_waiting() {
     stream::iter(0..110).map(left_open).buffer_unordered(8).collect::<Vec<_>>().await;
     shop.authenticate(&payment, "succeed").await;
     shop.becomes(&buyer, &payment, "authorized").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_that_are_over_are_not_looked_through() {
+    let shop = Shop::open_with(&EAGER).await;
+    let buyer = shop.app.signer.user();
+    for _ in 0..10 {
+        let order = shop.order(&buyer).await;
+        shop.pay(&buyer, &order, DECLINED).await.expect(402);
+    }
+    let order = shop.order(&buyer).await;
+    shop.pay(&buyer, &order, SECURE).await.expect(202);
+    let database = &shop.app.context.database;
+    database.run_command(doc! { "profile": 2 }).await.unwrap();
+    let found = doc! { "command.find": Payment::COLLECTION, "command.filter.$or": { "$exists": true }, "nreturned": 1 };
+    let mut round = None;
+    eventually("a round to find the one that rests", async || {
+        round = database.collection::<Document>("system.profile").find_one(found.clone()).await.unwrap();
+        round.is_some()
+    })
+    .await;
+    database.run_command(doc! { "profile": 0 }).await.unwrap();
+    let round = round.unwrap();
+    assert_eq!(round.get_i32("docsExamined").unwrap(), 1, "{round}");
 }

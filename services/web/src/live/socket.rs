@@ -154,7 +154,7 @@ async fn catch_up(
         }
     }
     for order in &own {
-        if let Some(heard) = state.heard_orders.get(&order.id) {
+        if let Some(heard) = state.heard_orders.get(&order.id).filter(|heard| *heard > order.version) {
             // The page then asks for itself, and is to see it.
             await_version::<OrderState>(state, &order.id.to_string(), heard).await?;
         }
