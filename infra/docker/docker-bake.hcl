@@ -1,6 +1,6 @@
 # All images in one build, which has the stages that they share only once:
 #
-#   docker buildx bake --file infra/docker/docker-bake.hcl
+#   docker buildx bake --file infra/docker/docker-bake.hcl [development]
 
 variable "REGISTRY" {
   default = ""
@@ -16,18 +16,24 @@ variable "SOURCE" {
 }
 
 group "default" {
-  targets = ["services"]
+  targets = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
 }
 
-target "services" {
+# With the stand-in for Stripe, for a local cluster.
+group "development" {
+  targets = ["default", "fakestripe"]
+}
+
+target "images" {
   name = service
   matrix = {
-    service = ["auth", "expiration", "orders", "payments", "tickets", "web"]
+    service = ["auth", "expiration", "fakestripe", "orders", "payments", "ticketctl", "tickets", "web"]
   }
   context    = "."
   dockerfile = "infra/docker/Dockerfile"
   args = {
     SERVICE  = service
+    FOLDER   = contains(["fakestripe", "ticketctl"], service) ? "crates" : "services"
     VERSION  = VERSION
     REVISION = REVISION
     SOURCE   = SOURCE

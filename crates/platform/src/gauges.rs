@@ -56,7 +56,7 @@ async fn surroundings(context: &Context) {
     metrics::gauge!("build_info", "version" => env!("CARGO_PKG_VERSION"), "release" => release).set(1.0);
     let is = |condition: bool| if condition { 1.0 } else { 0.0 };
     metrics::gauge!("database_up").set(is(context.readiness.database_answers().await));
-    metrics::gauge!("service_ready").set(is(context.readiness.check().await.is_ok()));
+    metrics::gauge!("service_ready").set(is(context.readiness.check().is_ok()));
     let state = context.nats.connection_state();
     metrics::gauge!("nats_connected").set(is(state == connection::State::Connected));
 }

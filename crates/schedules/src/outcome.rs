@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use e2e::invariants::read::{Entity, World};
+use e2e::invariants::read::World;
 use serde_json::Value;
+use ticketctl::audit::books::Entity;
 
 use crate::fleet::Fleet;
 use crate::people::Cast;
@@ -78,7 +79,7 @@ pub async fn of(fleet: &Fleet, world: &World, cast: &Cast) -> Vec<String> {
 }
 
 fn all<'a>(world: &'a World, collection: &str) -> Vec<&'a Entity> {
-    let mut all: Vec<_> = world.owned.get(collection).into_iter().flatten().collect();
+    let mut all: Vec<_> = world.books.owned.get(collection).into_iter().flatten().collect();
     all.sort_by_key(|entity| &entity.id);
     all
 }

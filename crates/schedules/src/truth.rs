@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use common::clock::Clock;
-use e2e::invariants::read::{Entity, OWNERS, World, entities};
+use e2e::invariants::read::World;
 use e2e::invariants::stored;
 use serde_json::Value;
+use ticketctl::audit::books::{Books, Entity, OWNERS, entities};
 
 use crate::fleet::Fleet;
 use crate::network::Network;
@@ -30,9 +31,7 @@ pub async fn read(fleet: &Fleet, network: &Network) -> Result<World> {
         }
     }
     Ok(World {
-        now: fleet.clock.now(),
-        owned,
-        replicas,
+        books: Books { now: fleet.clock.now(), owned, replicas },
         events: network.events.clone(),
         told_at: BTreeMap::new(),
         unhandled: Vec::new(),
@@ -50,7 +49,7 @@ pub fn faults(world: &World, stage: &Stage, network: &Network) -> Vec<String> {
         }
     }
     for collection in ["orders", "payments"] {
-        for entity in world.owned.get(collection).into_iter().flatten().filter(|entity| !is_final(entity)) {
+        for entity in world.books.owned.get(collection).into_iter().flatten().filter(|entity| !is_final(entity)) {
             faults.push(format!("6: {collection} {} stays {}", entity.id, entity.state["status"]));
         }
     }

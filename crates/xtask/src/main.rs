@@ -7,6 +7,8 @@ mod apt;
 mod bench;
 mod cargo;
 mod chromium;
+mod client;
+mod cluster_test;
 mod dead_letters;
 mod demo;
 mod lint_infra;
@@ -47,6 +49,9 @@ enum Command {
     Test(test::TestArgs),
     /// Everything about infra/ that can be checked without a cluster.
     LintInfra,
+    /// Everything about infra/ that only a cluster shows: deployed, sold from, deployed again, rolled out, stopped,
+    /// started, restored.
+    ClusterTest(cluster_test::ClusterTestArgs),
     /// MongoDB, NATS and Redis for tests run by hand; stays until Ctrl-C.
     Servers,
     /// Messages that no handler could take: look at them, replay or drop them.
@@ -72,6 +77,7 @@ async fn main() -> ExitCode {
         Command::Down => up::detach::down().await,
         Command::Test(args) => test::run(args).await,
         Command::LintInfra => lint_infra::run().await,
+        Command::ClusterTest(args) => cluster_test::run(args).await,
         Command::Servers => servers::run().await,
         Command::DeadLetters(what) => dead_letters::run(what, fleet).await,
         Command::Resync(args) => resync::run(args, fleet).await,

@@ -23,10 +23,10 @@ const OTHER_NATS_USERS: [&str; 2] = ["operator", "routes"];
 pub(crate) struct SecretsArgs {
     /// The folder; infra/k8s-dev/secrets, which git ignores, unless told.
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// How many members MongoDB's replica set has.
     #[arg(long, default_value_t = 1)]
-    mongodb_members: u8,
+    pub(crate) mongodb_members: u8,
 }
 
 /// Writes them, and says where.
@@ -40,7 +40,8 @@ pub(crate) fn of_development() -> Result<()> {
     make(&SecretsArgs { out: None, mongodb_members: 1 }).map(|_| ())
 }
 
-fn make(args: &SecretsArgs) -> Result<PathBuf> {
+/// Makes what is missing; the folder.
+pub(crate) fn make(args: &SecretsArgs) -> Result<PathBuf> {
     let folder = args.out.clone().unwrap_or_else(|| workspace_root().join("infra/k8s-dev/secrets"));
     let keys_folder = folder.join("keys");
     let keys = Keys::of(&keys_folder)?;

@@ -40,7 +40,7 @@ class Run:
     def __init__(self, root: Path, engine: Engine, manifests: Manifests) -> None:
         self.root, self.engine, self.manifests = root, engine, manifests
         self.pods = [RunningPod(engine, manifests, pod) for pod in manifests.pods()]
-        self.gateway = Gateway(engine, manifests, servers.GATEWAY)
+        self.gateway = Gateway(engine, manifests, engine.image(servers.GATEWAY))
         settings = next(container.env for pod in self.pods for container in pod.pod.containers if "PUBLIC_URL" in container.env)
         self.shop = settings["PUBLIC_URL"]
         # The pods' addresses are those that the manifests believe when they speak for a client.
@@ -190,7 +190,7 @@ def main() -> int:
     try:
         manifests = Manifests([document for document in yaml.safe_load_all(rendered.stdout) if document])
         images = {container.image for pod in manifests.pods() for container in pod.containers}
-        servers.provide(engine, args.root, images)
+        servers.provide(engine, args.root, images | {servers.GATEWAY})
         run = Run(args.root, engine, manifests)
         run.journey()
     except (Failed, Misunderstood) as failure:

@@ -39,6 +39,8 @@ OF_CONTAINER = {
     "startupProbe",
     "volumeMounts",
 }
+# In the place of status.podIP: which address a pod has is known only once it is started.
+ADDRESS = "<the pod's own address>"
 SUFFIXES = {"": 1, "m": 0.001, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -245,6 +247,8 @@ class Manifests:
                 return pod
             case {"fieldRef": {"fieldPath": "metadata.namespace"}}:
                 return self.namespace
+            case {"fieldRef": {"fieldPath": "status.podIP"}}:
+                return ADDRESS
             case {"resourceFieldRef": {"resource": "limits.cpu"}}:
                 return str(math.ceil(quantity(limits["cpu"])))
             case {"resourceFieldRef": {"resource": "limits.memory"}}:

@@ -1,5 +1,6 @@
 """Runs pods by podman, as a kubelet would: volumes, security, limits, probes, and an orderly end."""
 
+import ipaddress
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from manifests import Container, Misunderstood, Pod, only, quantity
+from manifests import ADDRESS, Container, Misunderstood, Pod, only, quantity
 
 NETWORK = "ticketing-containers"
 # Probes go to addresses of the pods' network, past any proxy of the machine.
@@ -27,6 +28,7 @@ class Engine:
     def __init__(self, out: Path, storage: str, runroot: str) -> None:
         self.command = ["podman", "--root", storage, "--runroot", runroot]
         self.data = out / "run"
+        self.addresses = iter(())
 
     def __call__(self, *args: str, env: dict | None = None, check: bool = True) -> str:
         """What podman prints."""
@@ -40,6 +42,8 @@ class Engine:
         """An empty network of these addresses that leads nowhere else."""
         self.close()
         self("network", "create", "--internal", "--subnet", subnet, NETWORK)
+        # Those that are given to pods by name, from the last on: podman gives its own from the first on.
+        self.addresses = map(str, reversed(list(ipaddress.ip_network(subnet).hosts())))
         self.data.mkdir(parents=True)
 
     def close(self) -> None:
@@ -83,9 +87,13 @@ class RunningPod:
         self.address = ""
 
     def start(self) -> None:
-        """Starts its containers. The first has the pod's network, which the others share."""
+        """Starts its containers. The first has the pod's network, which the others share. A pod that is told its
+        own address gets one that is chosen here."""
+        is_told = any(ADDRESS in value for container in self.pod.containers for value in container.env.values())
+        self.address = next(self.engine.addresses) if is_told else ""
         for name, container in zip(self.names, self.pod.containers, strict=True):
-            self.engine(*self._run(name, container), env=container.env)
+            env = {key: value.replace(ADDRESS, self.address) for key, value in container.env.items()}
+            self.engine(*self._run(name, container), env=env)
         self.address = self.engine.address(self.names[0])
 
     def _run(self, name: str, container: Container) -> list:
@@ -94,6 +102,8 @@ class RunningPod:
         if name == self.names[0]:
             aliases = ",".join(f"alias={alias}" for alias in pod.names)
             args += ["--hostname", pod.name, "--network", f"{NETWORK}:{aliases}" if aliases else NETWORK]
+            if self.address:
+                args += ["--ip", self.address]
         else:
             args += ["--network", f"container:{self.names[0]}"]
         args += ["--user", f"{pod.uid}:{pod.gid}", "--cap-drop", "all", "--security-opt", "no-new-privileges"]

@@ -6,7 +6,7 @@ import copy
 import unittest
 
 import gateway
-from manifests import Manifests, Misunderstood, quantity
+from manifests import ADDRESS, Manifests, Misunderstood, quantity
 
 RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 CONTAINER = {
@@ -16,6 +16,7 @@ CONTAINER = {
     "envFrom": [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "secret"}}],
     "env": [
         {"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "WHERE", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {"name": "CPUS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
         {"name": "URL", "value": "redis://:$(PASSWORD)@redis"},
     ],
@@ -38,6 +39,9 @@ def manifests(pod: dict = POD, port: int = 3000) -> Manifests:
         ("Namespace", "shop", {}),
         ("ConfigMap", "settings", {"data": {"A": "1", "PASSWORD": "overruled"}}),
         ("Secret", "secret", {"data": {"PASSWORD": base64.b64encode(b"s3cret").decode()}}),
+        # Run by a cluster alone.
+        ("CronJob", "backup", {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"hostNetwork": True}}}}}}),
+        ("PersistentVolumeClaim", "backup", {"spec": {"accessModes": ["ReadWriteOnce"]}}),
         ("Service", "one", {"spec": {"selector": labels, "ports": [{"port": port, "targetPort": "http"}]}}),
         ("Deployment", "one", {"spec": {"template": {"metadata": {"labels": labels}, "spec": pod}}}),
     ]
@@ -62,7 +66,8 @@ class Pods(unittest.TestCase):
         (pod,) = manifests().pods()
         (container,) = pod.containers
         url = "redis://:s3cret@redis"
-        self.assertEqual(container.env, {"A": "1", "PASSWORD": "s3cret", "WHO": "one-0", "CPUS": "2", "URL": url})
+        pod_fields = {"WHO": "one-0", "WHERE": ADDRESS, "CPUS": "2"}
+        self.assertEqual(container.env, {"A": "1", "PASSWORD": "s3cret", **pod_fields, "URL": url})
         self.assertEqual(container.args, ["--password", "s3cret", "$(NOTHING)"])
         self.assertEqual(pod.names, ["one", "one.shop", "one.shop.svc", "one.shop.svc.cluster.local"])
         self.assertEqual((pod.grace, container.pre_stop, pod.is_service), (45, 5, True))

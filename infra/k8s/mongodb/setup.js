@@ -28,6 +28,9 @@ const here = direct(`localhost:${port}`);
 // A first member whose disk was lost must not begin a second set beside the one that it belongs to: that one
 // takes it in again by itself. So all others have to say that they are in none.
 if (!hello(here).setName) {
+  // Users are made in a set, so a member that has them was in one. It does not find itself in there any more, and
+  // looks again when its liveness probe has it started again; a set made anew would not have what others hold.
+  if (isIn(here, root)) throw new Error('this member has users but is in no set: removed, not fresh; trying again');
   for (const other of members.slice(1)) {
     if (hello(direct(other)).setName) throw new Error(`${other} is in a set already, which will take this one in`);
   }

@@ -5,8 +5,9 @@
 //! | payments and their ledger | `payment.started` `payment.actionRequired` `payment.authorized` `payment.captured` `payment.declined` `payment.failed` `payment.voided` | `order.*` |
 //!
 //! In reading order: [`config`], [`domain`], [`providers`], [`store`], [`state`], [`flows`], [`routes`],
-//! [`events`], [`reconciler`], [`gauges`].
+//! [`events`], [`reconciler`], [`admin`], [`gauges`].
 
+pub mod admin;
 pub mod config;
 pub mod domain;
 pub mod events;
@@ -33,6 +34,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .webhooks(&[routes::WEBHOOK])
         .store(&state.payments, store::payment_indexes())
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
+        .admin(admin::routes(state.clone(), context.tasks.clone()))
         .subscribe(events::table(&state))
         .task("reconciler", reconciler::run(state, context.tasks.clone())))
 }

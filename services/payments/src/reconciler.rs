@@ -1,5 +1,8 @@
 //! Picks up payments that rest too long: an answer was lost, a webhook never came, a call failed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use common::error::Error;
 use futures::{StreamExt, stream};
 use platform::lifecycle::{self, Tasks};
@@ -18,26 +21,36 @@ const CONCURRENCY: usize = 4;
 pub async fn run(state: State, tasks: Tasks) {
     let pause = state.rules.reconcile_after / 2;
     while tasks.pause(lifecycle::jittered(pause)).await {
-        if let Err(error) = round(&state, &tasks).await {
+        if let Err(error) = round(&state, &tasks, state.rules.reconcile_after).await {
             tracing::warn!(error = %error, "payments could not be reconciled");
         }
     }
 }
 
-/// Looks up every payment that has rested too long; how many. One that fails, or goes on resting, does not
-/// keep the others waiting.
-pub async fn round(state: &State, tasks: &Tasks) -> Result<usize, Error> {
-    let (now, rest) = (state.clock.now(), state.rules.reconcile_after);
+/// What one round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How many payments were looked up.
+    pub looked_up: usize,
+    /// For how many of them that failed.
+    pub failed: usize,
+}
+
+/// Looks up every payment that has rested for this long. One that fails, or goes on resting, does not keep the
+/// others waiting.
+pub async fn round(state: &State, tasks: &Tasks, rest: Duration) -> Result<Round, Error> {
+    let now = state.clock.now();
     let mut page = PageRequest { limit: PAGE, before: None };
-    let mut count = 0;
+    let (mut looked_up, failed) = (0, AtomicUsize::new(0));
     loop {
         let Page { items, next_cursor } = store::resting(&state.payments, now, rest, &page).await?;
-        count += items.len();
+        looked_up += items.len();
         stream::iter(&items)
             .for_each_concurrent(CONCURRENCY, async |payment| {
                 if !tasks.stop().is_cancelled()
                     && let Err(error) = look_up_payment(state, payment).await
                 {
+                    failed.fetch_add(1, Ordering::Relaxed);
                     metrics::counter!("payment_reconcile_failures_total").increment(1);
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::warn!(payment.id = %payment.id, error = %error, cause, "a payment could not be reconciled");
@@ -46,7 +59,7 @@ pub async fn round(state: &State, tasks: &Tasks) -> Result<usize, Error> {
             .await;
         page.before = items.last().filter(|_| next_cursor.is_some()).map(|last| last.id.as_uuid());
         if page.before.is_none() || tasks.stop().is_cancelled() {
-            return Ok(count);
+            return Ok(Round { looked_up, failed: failed.into_inner() });
         }
     }
 }

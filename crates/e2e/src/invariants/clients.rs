@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::read::{Entity, World};
-use super::sales::text;
+use ticketctl::audit::books::Entity;
+use ticketctl::audit::sales::text;
+
+use super::read::World;
 use crate::journal::Journal;
 
 pub(super) fn check(world: &World, journal: &Journal, faults: &mut Vec<String>) {
@@ -45,7 +47,7 @@ fn acknowledged(world: &World, journal: &Journal, faults: &mut Vec<String>) {
 fn keys(world: &World, journal: &Journal, faults: &mut Vec<String>) {
     // A payment whose order was closed while the provider was asked is kept, and given back.
     let void = |entity: &&Entity| matches!(entity.status(), "declined" | "failed" | "voided");
-    let owned = world.owned.values().flatten().filter(|entity| !void(entity));
+    let owned = world.books.owned.values().flatten().filter(|entity| !void(entity));
     let used: BTreeSet<&str> = owned.filter_map(|entity| entity.idempotency_key.as_deref()).collect();
     for (key, answers) in journal.keys() {
         let named: BTreeSet<&String> =

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use common::timestamp::Timestamp;
 use serde_json::Value;
+use ticketctl::audit::sales::text;
 
 use super::read::World;
-use super::sales::text;
 
 /// From which status an entity may come into which.
 const MOVES: [(&str, &[(&str, &str)]); 3] = [

@@ -1,8 +1,8 @@
 //! What must hold once the fleet has settled, whatever happened to it: read from the databases, the
 //! streams, the card network, the logs and what clients were told, not from the services.
 //!
-//! 1 and 2 (sold at most once), 5 and 6 (holds) are in `sales`; 3, 4 and 12 (charges) in `money`; 8,
-//! 9 and 14 (events, replicas, consumers) in `events`; 2, 11 and 13 over the recorded history in
+//! 1 and 2 (sold at most once), 5 and 6 (holds), 3, 4 and 12 (charges) are in `ticketctl::audit`, and what the
+//! card network has to say to 12 in `money`; 8, 9 and 14 (events, replicas, consumers) in `events`; 2, 11 and 13 over the recorded history in
 //! `history`; 7, 10 and 15 (what was acknowledged) in `clients`; 16 in `secrets`.
 
 mod clients;
@@ -10,12 +10,12 @@ mod events;
 mod history;
 mod money;
 pub mod read;
-mod sales;
 mod secrets;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use ticketctl::audit;
 
 use self::read::World;
 use crate::shop::Shop;
@@ -39,7 +39,8 @@ pub async fn hold(shop: &Shop) -> Result<()> {
 pub async fn hold_restored(shop: &Shop, strays: &[String]) -> Result<()> {
     until_none(shop, |world| {
         let mut faults = Vec::new();
-        sales::check(world, &mut faults);
+        audit::sales::check(&world.books, &mut faults);
+        audit::money::check(&world.books, &mut faults);
         money::check(world, &mut faults);
         events::present(world, &mut faults);
         secrets::check(world, &shop.logs, &mut faults);
@@ -78,7 +79,8 @@ pub async fn holds_ended_in_time(shop: &Shop, late: Duration) -> Result<()> {
 /// What does not hold of what is stored and was told: all but what clients and logs say.
 pub fn stored(world: &World) -> Vec<String> {
     let mut faults = Vec::new();
-    sales::check(world, &mut faults);
+    audit::sales::check(&world.books, &mut faults);
+    audit::money::check(&world.books, &mut faults);
     money::check(world, &mut faults);
     events::check(world, &mut faults);
     history::check(world, &mut faults);

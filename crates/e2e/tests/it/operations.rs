@@ -13,36 +13,29 @@ use serde_json::{Value, json};
 use testkit::app::users::Signer;
 use testkit::fleet::SERVICES;
 use testkit::fleet::keys::Keys;
-use testkit::tools::python::Environment;
-use testkit::tools::workspace_root;
+use testkit::fleet::options::programs_beside_us;
 use tokio::process::Command;
 
-use crate::operator::Operator;
+/// `ticketctl`, told of one shop.
+struct Ticketctl(Vec<(&'static str, String)>);
 
-/// infra/operations/databases.py, told of one shop.
-struct Script {
-    python: PathBuf,
-    env: Vec<(&'static str, String)>,
-}
-
-impl Script {
-    async fn of(shop: &Shop) -> Self {
-        let install = || Environment::install("infra/operations/requirements.txt").unwrap().interpreter;
-        let python = tokio::task::spawn_blocking(install).await.unwrap();
-        let keys = Keys::of(&shop.logs.with_file_name("data").join("keys")).unwrap();
-        let env = vec![
+impl Ticketctl {
+    fn of(shop: &Shop) -> Self {
+        let admin = SERVICES.map(|service| format!("{service}={}", shop.fleet.service(service).unwrap().admin_url()));
+        Self(vec![
             ("MONGODB_URL", shop.fleet.servers().mongodb.url()),
             ("NATS_URL", shop.fleet.servers().nats.url()),
-            ("STRIPE_URL", shop.fleet.fakestripe().url()),
-            ("STRIPE_KEY", keys.stripe_key),
-        ];
-        Self { python, env }
+            ("PUBLIC_URL", shop.url()),
+            ("ADMIN_URLS", admin.join(",")),
+            ("BACKUPS", backups(shop).display().to_string()),
+        ])
     }
 
     async fn tries(&self, arguments: &[&str]) -> (bool, String) {
-        let mut command = Command::new(&self.python);
-        command.arg(workspace_root().join("infra/operations/databases.py")).args(arguments);
-        command.envs(self.env.iter().cloned()).env_remove("NATS_PREFIX").kill_on_drop(true);
+        let program = programs_beside_us().join("ticketctl");
+        assert!(program.is_file(), "{} is not built", program.display());
+        let mut command = Command::new(program);
+        command.args(arguments).envs(self.0.iter().cloned()).env_remove("NATS_PREFIX").kill_on_drop(true);
         let output = command.output().await.unwrap();
         (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     }
@@ -52,6 +45,16 @@ impl Script {
         assert!(is_done, "{arguments:?}: {said}");
         said
     }
+
+    /// Refused for this reason, without any change.
+    async fn is_refused(&self, arguments: &[&str], reason: &str) {
+        let (is_done, said) = self.tries(arguments).await;
+        assert!(!is_done && said.contains(reason) && said.contains("nothing was changed"), "{arguments:?}: {said}");
+    }
+}
+
+fn backups(shop: &Shop) -> PathBuf {
+    shop.logs.with_file_name("backups")
 }
 
 /// All that the databases hold, with the names of their indexes.
@@ -60,6 +63,10 @@ async fn all(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)> 
     for service in SERVICES {
         let database = client.database(service);
         for name in database.list_collection_names().await.unwrap() {
+            // What a restore keeps beside them.
+            if name.starts_with("replaced.") {
+                continue;
+            }
             let collection = database.collection::<Document>(&name);
             let sorted = collection.find(doc! {}).sort(doc! { "_id": 1 }).await.unwrap();
             let mut indexes = collection.list_index_names().await.unwrap();
@@ -77,27 +84,30 @@ async fn authenticates(shop: &Shop, payment: &Value) {
     assert!(answer.status().is_success());
 }
 
-/// A copy of the backup of which the end of one file is missing.
-fn damaged(backup: &Path) -> PathBuf {
-    let copy = backup.with_file_name("damaged");
-    for entry in std::fs::read_dir(backup).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
+/// A copy of the backup, older than all others, of which the end of one file is missing.
+fn damage(backups: &Path, name: &str) {
+    let copy = backups.join("0-damaged");
+    for entry in std::fs::read_dir(backups.join(name)).unwrap().map(Result::unwrap) {
+        if entry.path().is_file() {
+            std::fs::create_dir_all(&copy).unwrap();
+            std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+            continue;
+        }
         let to = copy.join(entry.file_name());
         std::fs::create_dir_all(&to).unwrap();
         for file in std::fs::read_dir(entry.path()).unwrap().map(Result::unwrap) {
             std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
         }
     }
-    std::fs::copy(backup.join("manifest.json"), copy.join("manifest.json")).unwrap();
     let users = copy.join("auth/users.bson.gz");
     let whole = std::fs::read(&users).unwrap();
     std::fs::write(&users, &whole[..whole.len() / 2]).unwrap();
-    copy
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back() {
     let shop = Shop::open(&[("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")]).await.unwrap();
-    let (operator, script) = (Operator::of(&shop), Script::of(&shop).await);
+    let operator = Ticketctl::of(&shop);
     let client = Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
     let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
     let mut tickets = Vec::new();
@@ -117,12 +127,12 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     assert_eq!(payment.status, 202);
     invariants::hold(&shop).await.unwrap();
 
-    let backup = shop.logs.with_file_name("backup");
-    let folder = backup.to_str().unwrap();
     let before = all(&client).await;
-    let said = script.runs(&["backup", folder]).await;
+    let said = operator.runs(&["backup"]).await;
     assert!(said.contains("documents of"), "{said}");
-    assert!(!script.tries(&["backup", folder]).await.0, "a backup is never written over");
+    let name = std::fs::read_dir(backups(&shop)).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+    let said = operator.runs(&["backups"]).await;
+    assert!(said.starts_with(&name) && said.contains(&shop.url()), "{said}");
 
     // What is lost: one more sale, one that is with the buyer's bank, and what the bank said of the other.
     authenticates(&shop, &payment.body).await;
@@ -134,49 +144,66 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     let last = order(&newest).await;
     assert_eq!(buyer.pays(&last, "pm_card_threeDSecure2Required").await.unwrap().status, 202);
 
+    operator.is_refused(&["restore", "load"], "expiration, orders, payments, tickets, web still run").await;
     // The services are stopped; the disk loses two databases.
     for service in SERVICES {
         shop.fleet.service(service).unwrap().stop().await.unwrap();
     }
     client.database("orders").drop().await.unwrap();
     client.database("payments").drop().await.unwrap();
-    let (is_done, said) = script.tries(&["restore", damaged(&backup).to_str().unwrap(), "--drop"]).await;
-    assert!(!is_done && said.contains("auth/users") && said.contains("nothing is restored"), "{said}");
-    let (is_done, said) = script.tries(&["restore", folder]).await;
-    assert!(!is_done && said.contains("auth, tickets, expiration, web are not empty"), "{said}");
-    script.runs(&["restore", folder, "--drop"]).await;
-    assert_eq!(all(&client).await, before);
+    let wrecked = all(&client).await;
+    damage(&backups(&shop), &name);
+    operator.is_refused(&["restore", "load", "0-damaged"], "auth/users is damaged").await;
+    operator.is_refused(&["restore", "load", "yesterday"], "there is no backup yesterday").await;
+    let elsewhere = ["--public-url", "https://elsewhere.example", "restore", "load"];
+    operator.is_refused(&elsewhere, "it is of the fleet http://").await;
+    let said = operator.runs(&["restore", "check"]).await;
+    assert!(said.contains("listings: 1 new ones, changes of 2") && said.contains("orders: nothing is there"), "{said}");
+    assert_eq!(all(&client).await, wrecked);
 
-    // The streams tell of a time that never was.
-    let said = script.runs(&["drop-streams"]).await;
-    assert!(said.contains("ticketing-orders removed"), "{said}");
+    // It can be taken back, also when it was cut off in the middle of changing names.
+    operator.runs(&["restore", "load"]).await;
+    operator.is_refused(&["restore", "load"], "is not finished").await;
+    let rename = async |from: &str, to: &str| {
+        let command = doc! { "renameCollection": from, "to": to };
+        client.database("admin").run_command(command).await.unwrap();
+    };
+    rename("tickets.tickets", "tickets.restoring.tickets").await;
+    rename("tickets.replaced.tickets", "tickets.tickets").await;
+    rename("orders.orders", "orders.restoring.orders").await;
+    operator.runs(&["restore", "back"]).await;
+    assert_eq!(all(&client).await, wrecked);
+
+    // The newest one is restored; the streams, which tell of a time that never was, go.
+    let said = operator.runs(&["restore", "load"]).await;
+    assert!(said.contains(&format!("{name} is whole")), "{said}");
+    assert_eq!(all(&client).await, before);
 
     // Without expiration: what was paid is found out before the holds end.
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
         shop.fleet.service(service).unwrap().start_again().await.unwrap();
     }
-    for owner in ["auth", "tickets", "orders", "payments"] {
-        operator.runs(&["resync", owner]).await;
-    }
+    let settled = operator.runs(&["restore", "settle"]).await;
     buyer.sees(&format!("/api/orders/{waiting}"), "completed").await.unwrap();
     seller.sees(&format!("/api/tickets/{at_bank}"), "sold").await.unwrap();
 
-    let manifest: Value = serde_json::from_slice(&std::fs::read(backup.join("manifest.json")).unwrap()).unwrap();
-    let since = ["strays", "--since", manifest["began"].as_str().unwrap()];
-    let listed = script.runs(&since).await;
-    let lost = |status: &str| {
-        let line = listed.lines().find(|line| line.contains(status)).unwrap_or_else(|| panic!("{status}: {listed}"));
+    let stray = |outcome: &str| {
+        let line =
+            settled.lines().find(|line| line.contains(outcome)).unwrap_or_else(|| panic!("{outcome}: {settled}"));
         line.split_whitespace().next().unwrap().to_owned()
     };
-    let strays = [lost("succeeded"), lost("requires_action")];
-    assert!(listed.ends_with("\n2 strays\n"), "{listed}");
-    let settled = script.runs(&[&since[..], &["--settle"]].concat()).await;
-    assert!(settled.contains(&format!("{}  refunded", strays[0])), "{settled}");
-    assert!(settled.contains(&format!("{}  cancelled", strays[1])), "{settled}");
-    assert_eq!(script.runs(&since).await, "0 strays\n");
+    let strays = [stray("  refunded  "), stray("  cancelled  ")];
+    assert!(settled.contains("2 charges and authorisations"), "{settled}");
+    let again = operator.runs(&["restore", "settle"]).await;
+    assert!(again.contains("0 charges and authorisations"), "{again}");
 
     shop.fleet.service("expiration").unwrap().start_again().await.unwrap();
-    operator.runs(&["resync", "expiration"]).await;
+    let said = operator.runs(&["restore", "finish"]).await;
+    assert!(said.contains("the books are right") && said.contains("is restored"), "{said}");
+    for service in SERVICES {
+        let names = client.database(service).list_collection_names().await.unwrap();
+        assert!(!names.iter().any(|name| name.starts_with("replaced.") || name.starts_with("restoring.")), "{names:?}");
+    }
     let ended = buyer.sees(&format!("/api/orders/{unpaid}"), "cancelled").await.unwrap();
     assert_eq!(ended["cancelReason"], "expired");
     assert_eq!(buyer.get(&format!("/api/orders/{later}")).await.unwrap().status, 404);

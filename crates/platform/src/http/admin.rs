@@ -30,9 +30,9 @@ pub(crate) fn router(readiness: Readiness, sources: Sources) -> Router {
         .with_state(Admin { readiness, sources })
 }
 
-/// 200 when requests can be served: the database answers and the indexes stand.
+/// 200 when requests can be served; while the database is away they are, with 503.
 async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
-    match admin.readiness.check().await {
+    match admin.readiness.check() {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
     }

@@ -120,7 +120,7 @@ impl Schedule<'_> {
     pub(super) fn reconcile(&mut self, instance: usize) {
         let (state, tasks) = (self.fleet.payments[instance].clone(), self.fleet.tasks().clone());
         let round = async move {
-            let looked = payments::reconciler::round(&state, &tasks).await;
+            let looked = payments::reconciler::round(&state, &tasks, state.rules.reconcile_after).await;
             End::Done(looked.map(|_| ()).map_err(|error| error.to_string()))
         };
         let name = format!("reconciler of payments by {instance}");

@@ -7,8 +7,8 @@ use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
 use super::SELLERS;
-use super::client::{Session, text};
 use super::events::{EVENTS, Event};
+use crate::client::{Session, text};
 
 /// Seats in the same house are offered by several people at several prices: what is added to the
 /// event's price in percent, with section, row and seat. Dearer seats are nearer.

@@ -1,6 +1,5 @@
 //! Demo data, loaded through the public API as any client would do it.
 
-mod client;
 mod events;
 mod listings;
 mod orders;
@@ -13,7 +12,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use testkit::tools::progress;
 
-use self::client::Session;
+use crate::client::Session;
 
 /// The password of all of them.
 pub(crate) const PASSWORD: &str = "front-row-please";

@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::SELLERS;
-use super::client::{Session, text};
 use super::listings::Offered;
+use crate::client::{Session, text};
 
 /// What becomes of an order.
 #[derive(Debug, Clone, Copy)]

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use super::client::Session;
 use super::listings::Offered;
+use crate::client::Session;
 
 /// Which listings; none of them is ordered.
 const LOWERED: [usize; 4] = [2, 9, 18, 27];

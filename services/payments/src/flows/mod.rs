@@ -4,3 +4,4 @@ pub mod authorize_payment;
 pub mod look_up_payment;
 pub mod reconcile_payment;
 pub mod record_answer;
+pub mod settle_strays;

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use common::timestamp::Timestamp;
+use futures::future::BoxFuture;
 use tracing::Instrument as _;
 
-use super::{Answer, Authorization, Intent, Provider, ProviderError, Standing};
+use super::{Answer, Authorization, Intent, Made, Provider, ProviderError, Standing};
 
 /// The provider inside, watched.
 pub struct Measured<P>(pub P);
@@ -15,23 +17,40 @@ impl<P: Provider> Provider for Measured<P> {
     }
 
     fn authorize<'a>(&'a self, request: &'a Authorization) -> Answer<'a> {
-        measured(self.name(), "authorize", self.0.authorize(request))
+        measured(self.name(), "authorize", self.0.authorize(request), outcome)
     }
 
     fn capture<'a>(&'a self, reference: &'a str) -> Answer<'a> {
-        measured(self.name(), "capture", self.0.capture(reference))
+        measured(self.name(), "capture", self.0.capture(reference), outcome)
     }
 
     fn cancel<'a>(&'a self, reference: &'a str) -> Answer<'a> {
-        measured(self.name(), "cancel", self.0.cancel(reference))
+        measured(self.name(), "cancel", self.0.cancel(reference), outcome)
     }
 
     fn look_up<'a>(&'a self, reference: &'a str) -> Answer<'a> {
-        measured(self.name(), "lookUp", self.0.look_up(reference))
+        measured(self.name(), "lookUp", self.0.look_up(reference), outcome)
+    }
+
+    fn made_since(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Made>, ProviderError>> {
+        measured(self.name(), "list", self.0.made_since(since), whether_done)
+    }
+
+    fn given_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<i64, ProviderError>> {
+        measured(self.name(), "listRefunds", self.0.given_back(reference), whether_done)
+    }
+
+    fn give_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        measured(self.name(), "refund", self.0.give_back(reference), whether_done)
     }
 }
 
-fn measured<'a>(provider: &'static str, operation: &'static str, call: Answer<'a>) -> Answer<'a> {
+fn measured<'a, T: 'a>(
+    provider: &'static str,
+    operation: &'static str,
+    call: BoxFuture<'a, Result<T, ProviderError>>,
+    outcome: fn(&Result<T, ProviderError>) -> &'static str,
+) -> BoxFuture<'a, Result<T, ProviderError>> {
     Box::pin(async move {
         let span = tracing::info_span!("provider call", otel.kind = "client", provider, operation, outcome = "none");
         let began = Instant::now();
@@ -55,8 +74,22 @@ fn outcome(answer: &Result<Intent, ProviderError>) -> &'static str {
             Standing::Declined { .. } => "declined",
             Standing::Cancelled { .. } => "cancelled",
         },
-        Err(ProviderError::UnknownMethod) => "unknownMethod",
-        Err(ProviderError::Refused(_)) => "refused",
-        Err(ProviderError::Unknown(_)) => "unknown",
+        Err(error) => failure(error),
+    }
+}
+
+/// The same for a call whose answer is no intent.
+fn whether_done<T>(answer: &Result<T, ProviderError>) -> &'static str {
+    match answer {
+        Ok(_) => "done",
+        Err(error) => failure(error),
+    }
+}
+
+fn failure(error: &ProviderError) -> &'static str {
+    match error {
+        ProviderError::UnknownMethod => "unknownMethod",
+        ProviderError::Refused(_) => "refused",
+        ProviderError::Unknown(_) => "unknown",
     }
 }

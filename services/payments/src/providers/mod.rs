@@ -76,6 +76,21 @@ pub enum ProviderError {
     Unknown(String),
 }
 
+/// An intent that the provider has, made for a payment of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The provider's id.
+    pub reference: String,
+    /// The payment that it was made for.
+    pub payment: PaymentId,
+    /// Where it stands.
+    pub standing: Standing,
+    /// How much it is of, in minor units.
+    pub amount: i64,
+    /// The currency, in lower case.
+    pub currency: String,
+}
+
 /// What a provider did, or why it is not known.
 pub type Answer<'a> = BoxFuture<'a, Result<Intent, ProviderError>>;
 
@@ -91,4 +106,10 @@ pub trait Provider: Send + Sync {
     fn cancel<'a>(&'a self, reference: &'a str) -> Answer<'a>;
     /// Where the intent stands.
     fn look_up<'a>(&'a self, reference: &'a str) -> Answer<'a>;
+    /// Every intent that was made for a payment of ours at or after this time, by the provider's clock.
+    fn made_since(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Made>, ProviderError>>;
+    /// How much of a charge was given back, in minor units.
+    fn given_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<i64, ProviderError>>;
+    /// Gives all of a charge back, once however often it is asked within a day.
+    fn give_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), ProviderError>>;
 }

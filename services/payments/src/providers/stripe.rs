@@ -9,22 +9,28 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::TryStreamExt;
+use common::timestamp::Timestamp;
+use futures::future::BoxFuture;
+use futures::{Stream, TryStreamExt};
 use secrecy::{ExposeSecret, SecretString};
 use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError, StripeRequest};
 use stripe_core::payment_intent::{
     CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, CreatePaymentIntentAutomaticPaymentMethods,
     CreatePaymentIntentAutomaticPaymentMethodsAllowRedirects, ListPaymentIntent, RetrievePaymentIntent,
 };
+use stripe_core::refund::{CreateRefund, ListRefund};
 use stripe_shared::{
     ApiErrors, ApiErrorsCode, ApiErrorsType, PaymentIntent, PaymentIntentCaptureMethod, PaymentIntentStatus,
 };
 use stripe_types::{Currency, RangeBoundsTs, RangeQueryTs};
 
-use super::{Answer, Authorization, Intent, Provider, ProviderError, Standing};
+use super::{Answer, Authorization, Intent, Made, Provider, ProviderError, Standing};
 
 /// The metadata entry that names our payment.
 const PAYMENT: &str = "payment_id";
+
+/// How far their clock and ours may be apart.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 
 /// How many recent intents a search reads at most.
 const SEARCH: usize = 1_000;
@@ -82,12 +88,8 @@ impl Stripe {
 
     /// The intent of this payment among the recent ones. Finding none proves nothing.
     async fn search(&self, request: &Authorization) -> Result<Option<Intent>, ProviderError> {
-        // Their clock and ours may differ.
-        let since = request.since.minus(Duration::from_secs(300)).as_seconds();
-        let bounds = RangeBoundsTs { gte: Some(since), ..RangeBoundsTs::default() };
-        let list = ListPaymentIntent::new().created(RangeQueryTs::Bounds(bounds)).limit(100);
         let wanted = request.payment.to_string();
-        let mut found = std::pin::pin!(list.paginate().stream(&self.0));
+        let mut found = std::pin::pin!(self.created_since(request.since.minus(CLOCKS_DIFFER)));
         for _ in 0..SEARCH {
             match found.try_next().await {
                 Ok(Some(intent)) if intent.metadata.get(PAYMENT) == Some(&wanted) => return Ok(Some(read(intent))),
@@ -97,6 +99,44 @@ impl Stripe {
             }
         }
         Ok(None)
+    }
+
+    /// Every intent that was created at or after this time, page by page.
+    fn created_since(&self, since: Timestamp) -> impl Stream<Item = Result<PaymentIntent, StripeError>> + Unpin {
+        let bounds = RangeBoundsTs { gte: Some(since.as_seconds()), ..RangeBoundsTs::default() };
+        let list = ListPaymentIntent::new().created(RangeQueryTs::Bounds(bounds)).limit(100);
+        list.paginate().stream(&self.0)
+    }
+
+    async fn list_since(&self, since: Timestamp) -> Result<Vec<Made>, ProviderError> {
+        let mut found = self.created_since(since.minus(CLOCKS_DIFFER));
+        let mut made = Vec::new();
+        while let Some(intent) = found.try_next().await.map_err(|error| unknown(&error))? {
+            let Some(payment) = intent.metadata.get(PAYMENT).and_then(|id| id.parse().ok()) else { continue };
+            let (amount, currency) = (intent.amount, intent.currency.to_string());
+            let Intent { reference, standing, .. } = read(intent);
+            made.push(Made { reference, payment, standing, amount, currency });
+        }
+        Ok(made)
+    }
+
+    async fn refunded(&self, reference: &str) -> Result<i64, ProviderError> {
+        let mut refunds = ListRefund::new().payment_intent(reference).limit(100).paginate().stream(&self.0);
+        let mut sum = 0;
+        while let Some(refund) = refunds.try_next().await.map_err(|error| unknown(&error))? {
+            if !matches!(refund.status.as_deref(), Some("failed" | "canceled")) {
+                sum += refund.amount;
+            }
+        }
+        Ok(sum)
+    }
+
+    async fn refund(&self, reference: &str) -> Result<(), ProviderError> {
+        let key = IdempotencyKey::new(format!("stray:{reference}"))
+            .map_err(|error| ProviderError::Unknown(error.to_string()))?;
+        let refund = CreateRefund::new().payment_intent(reference).customize();
+        let refund = refund.request_strategy(RequestStrategy::Idempotent(key)).send(&self.0).await;
+        refund.map(|_| ()).map_err(|error| unknown(&error))
     }
 
     /// After a call that failed: where the intent stands decides.
@@ -140,6 +180,18 @@ impl Provider for Stripe {
             let intent = RetrievePaymentIntent::new(reference.to_owned()).send(&self.0).await;
             intent.map(read).map_err(|error| unknown(&error))
         })
+    }
+
+    fn made_since(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Made>, ProviderError>> {
+        Box::pin(self.list_since(since))
+    }
+
+    fn given_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<i64, ProviderError>> {
+        Box::pin(self.refunded(reference))
+    }
+
+    fn give_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.refund(reference))
     }
 }
 

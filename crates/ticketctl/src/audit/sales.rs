@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::timestamp::Timestamp;
 
-use super::read::{Entity, World};
+use super::books::{Books, Entity};
 
 /// How long after its time an unpaid order may stay open.
 const LATE: Duration = Duration::from_secs(10);
@@ -13,22 +13,23 @@ const LATE: Duration = Duration::from_secs(10);
 const LATE_IN_A_CROWD: Duration = Duration::from_secs(60);
 const CROWD: usize = 1_000;
 
-pub(super) fn check(world: &World, faults: &mut Vec<String>) {
+/// Adds what does not hold.
+pub fn check(books: &Books, faults: &mut Vec<String>) {
     let mut by_ticket: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
     let expiry = |order: &Entity| text(&order.state["expiresAt"]).parse::<Timestamp>().ok();
     let mut due: BTreeMap<i64, usize> = BTreeMap::new();
-    for expires in world.of("orders").iter().filter_map(expiry) {
+    for expires in books.of("orders").iter().filter_map(expiry) {
         *due.entry(expires.as_seconds()).or_default() += 1;
     }
     let late = |expires: Timestamp| {
         let is_crowd = due.get(&expires.as_seconds()).is_some_and(|count| *count > CROWD);
         if is_crowd { LATE_IN_A_CROWD } else { LATE }
     };
-    for order in world.of("orders") {
+    for order in books.of("orders") {
         by_ticket.entry(text(&order.state["ticket"]["id"])).or_default().push(order);
         let expires = expiry(order);
         let unpaid = matches!(order.status(), "created" | "awaitingPayment");
-        if unpaid && expires.is_some_and(|expires| world.now.since(expires) > late(expires)) {
+        if unpaid && expires.is_some_and(|expires| books.now.since(expires) > late(expires)) {
             faults.push(format!("6: order {} outlives its time", order.id));
         }
         if order.status() == "cancelled"
@@ -48,8 +49,8 @@ pub(super) fn check(world: &World, faults: &mut Vec<String>) {
             faults.push(format!("2: ticket {ticket} was sold {completed} times"));
         }
     }
-    let orders: BTreeMap<&str, &Entity> = world.of("orders").iter().map(|order| (order.id.as_str(), order)).collect();
-    for ticket in world.of("tickets") {
+    let orders: BTreeMap<&str, &Entity> = books.of("orders").iter().map(|order| (order.id.as_str(), order)).collect();
+    for ticket in books.of("tickets") {
         let holder = text(&ticket.state["status"]["orderId"]);
         let of_holder = orders.get(holder).map_or("unknown", |order| order.status());
         let agrees = match ticket.status() {
@@ -65,6 +66,7 @@ pub(super) fn check(world: &World, faults: &mut Vec<String>) {
     }
 }
 
-pub(super) fn text(value: &serde_json::Value) -> &str {
+/// A text of a document; an empty one where there is none.
+pub fn text(value: &serde_json::Value) -> &str {
     value.as_str().unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use reqwest::{Client, Method};
+use reqwest::{Client, ClientBuilder, Method};
 use serde_json::Value;
 
 /// How long something that other services have yet to hear of is awaited.
@@ -11,43 +11,48 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Signed in once the sign-up or sign-in has been answered.
 #[derive(Debug, Clone)]
-pub(super) struct Session {
+pub(crate) struct Session {
     client: Client,
     base: String,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
     request: String,
 }
 
 impl Session {
-    pub(super) fn new(base: &str) -> Result<Self> {
-        let client = Client::builder().cookie_store(true).no_proxy().timeout(Duration::from_secs(60)).build()?;
+    pub(crate) fn new(base: &str) -> Result<Self> {
+        Self::through(Client::builder(), base)
+    }
+
+    /// By a client that knows how the shop is reached.
+    pub(crate) fn through(client: ClientBuilder, base: &str) -> Result<Self> {
+        let client = client.cookie_store(true).no_proxy().timeout(Duration::from_secs(60)).build()?;
         Ok(Self { client, base: base.to_owned() })
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
         self.send(Method::GET, path, None).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
         self.send(Method::PUT, path, Some(body)).await
     }
 
-    pub(super) async fn delete(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn delete(&self, path: &str) -> Result<Answer> {
         self.send(Method::DELETE, path, None).await
     }
 
     /// Posts again while the answer is `404` or `503`: another service has not heard of it yet.
-    pub(super) async fn post_patiently(&self, path: &str, body: &Value) -> Result<Answer> {
+    pub(crate) async fn post_patiently(&self, path: &str, body: &Value) -> Result<Answer> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.post(path, body).await?;
@@ -59,7 +64,7 @@ impl Session {
     }
 
     /// Gets until the entity has this status.
-    pub(super) async fn wait_for(&self, path: &str, status: &str) -> Result<()> {
+    pub(crate) async fn wait_for(&self, path: &str, status: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let body = self.get(path).await?.expect(200)?;
@@ -89,7 +94,7 @@ impl Session {
 
 impl Answer {
     /// The body, if the status is this one.
-    pub(super) fn expect(self, status: u16) -> Result<Value> {
+    pub(crate) fn expect(self, status: u16) -> Result<Value> {
         if self.status != status {
             bail!("{} was answered with {}: {}", self.request, self.status, self.body);
         }
@@ -98,6 +103,6 @@ impl Answer {
 }
 
 /// The text in a field.
-pub(super) fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
+pub(crate) fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
     value.get(field).and_then(Value::as_str).with_context(|| format!("no {field} in {value}"))
 }

@@ -1,0 +1,61 @@
+//! Orders, payments and the ledger: no charge without a ticket, no ticket without a charge.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::books::{Books, Entity};
+use super::sales::text;
+
+/// Adds what does not hold.
+pub fn check(books: &Books, faults: &mut Vec<String>) {
+    let mut by_order: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
+    for payment in books.of("payments") {
+        by_order.entry(text(&payment.state["orderId"])).or_default().push(payment);
+    }
+    for order in books.of("orders") {
+        let payments = by_order.get(order.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let captured: Vec<_> = payments.iter().filter(|payment| payment.status() == "captured").collect();
+        let paid = match captured.as_slice() {
+            [payment] => {
+                payment.state["amount"] == order.state["price"]
+                    && text(&order.state["status"]["paymentId"]) == payment.id
+            }
+            _ => false,
+        };
+        match order.status() {
+            "completed" if !paid => faults.push(format!("3: order {} is completed and not paid once", order.id)),
+            "completed" => {}
+            _ if !captured.is_empty() => {
+                faults.push(format!("3: order {} is charged and {}", order.id, order.status()));
+            }
+            "cancelled" if payments.iter().any(|payment| is_live(payment)) => {
+                faults.push(format!("4: the cancelled order {} has a live payment", order.id));
+            }
+            _ => {}
+        }
+    }
+    ledger(books, faults);
+}
+
+fn is_live(payment: &Entity) -> bool {
+    matches!(payment.status(), "authorizing" | "requiresAction" | "authorized")
+}
+
+fn ledger(books: &Books, faults: &mut Vec<String>) {
+    for payment in books.of("payments") {
+        let entries = payment.state["ledger"].as_array().cloned().unwrap_or_default();
+        let sum = |of: &dyn Fn(&Value) -> bool| -> i64 {
+            let lines = entries.iter().filter(|line| of(line));
+            lines.map(|line| line["debit"].as_i64().unwrap_or(0) - line["credit"].as_i64().unwrap_or(0)).sum()
+        };
+        if sum(&|_| true) != 0 {
+            faults.push(format!("12: the ledger of payment {} does not balance", payment.id));
+        }
+        let amount = payment.state["amount"]["amount"].as_i64().unwrap_or(0);
+        let charged = if payment.status() == "captured" { amount } else { 0 };
+        if sum(&|line| line["account"] == "providerBalance") != charged {
+            faults.push(format!("12: the ledger of payment {} is not what was charged", payment.id));
+        }
+    }
+}

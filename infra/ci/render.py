@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Prints the manifests of an overlay, with the images of this repository pinned.
+
+    render.py IMAGES OVERLAY
+
+IMAGES is a JSON file: {"builds": [{"imageName": "ticketing/auth", "tag": "registry/ticketing/auth:1.2@sha256:…"}, …]}.
+An image ticketing/… of the manifests that it does not name is an error, and nothing is printed.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+OURS = re.compile(r"""^[ -]*image: ["']?(ticketing/[^\s"']+)""", re.MULTILINE)
+
+
+def pin(build: dict) -> dict:
+    """What kustomize is told of an image. With a digest, the tag is dropped: the same image under the tag of
+    another commit is no change, and its pods stay."""
+    name, _, digest = build["tag"].partition("@")
+    folder, slash, last = name.rpartition("/")
+    last, _, tag = last.partition(":")
+    entry = {"name": build["imageName"], "newName": folder + slash + last}
+    if digest:
+        return entry | {"digest": digest}
+    if tag:
+        return entry | {"newTag": tag}
+    raise SystemExit(f"render.py: {build['tag']} has neither a tag nor a digest")
+
+
+def unpinned(manifests: str, entries: list) -> list:
+    """The images of ours in the manifests that none of these entries has put there."""
+    pinned = {entry["newName"] + ("@" + entry["digest"] if "digest" in entry else ":" + entry["newTag"]) for entry in entries}
+    return sorted(set(OURS.findall(manifests)) - pinned)
+
+
+def render(entries: list, overlay: str) -> str:
+    """The overlay's manifests with these images."""
+    with tempfile.TemporaryDirectory() as folder:
+        # kustomize takes no absolute path, and resolves links before it follows a relative one.
+        resource = os.path.relpath(os.path.realpath(overlay), os.path.realpath(folder))
+        kustomization = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [resource],
+            "images": entries,
+        }
+        Path(folder, "kustomization.yaml").write_text(json.dumps(kustomization))
+        done = subprocess.run(["kubectl", "kustomize", folder], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"render.py: kubectl cannot render {overlay}")
+    return done.stdout
+
+
+def main() -> None:
+    """Renders, and refuses what is not pinned."""
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    images, overlay = sys.argv[1:]
+    entries = [pin(build) for build in json.loads(Path(images).read_text())["builds"]]
+    manifests = render(entries, overlay)
+    if missing := unpinned(manifests, entries):
+        raise SystemExit(f"render.py: {images} does not name {', '.join(missing)}, which {overlay} deploys")
+    print(manifests, end="")
+
+
+if __name__ == "__main__":
+    main()

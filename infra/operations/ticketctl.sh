@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs ticketctl in the cluster of the current kubectl context, as a Job that has the backups' disk and the
+# passwords; prints what it says, and fails where it fails.
+#
+#   ticketctl.sh backup
+#   ticketctl.sh backups
+#   ticketctl.sh audit
+#
+# `restore` is done by restore.sh, which stops and starts the services as well.
+set -euo pipefail
+
+readonly NAMESPACE=${NAMESPACE:-ticketing}
+
+k() { kubectl --namespace "$NAMESPACE" "$@"; }
+
+if (($# == 0)); then
+  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+  exit 2
+fi
+name=ticketctl-$(date +%s)-$RANDOM
+args=$(printf ', "%s"' "$@")
+k create job "$name" --from cronjob/mongodb-restore --dry-run=client --output json \
+  | k patch --local --filename - --type json --output json \
+    --patch "[{\"op\": \"replace\", \"path\": \"/spec/template/spec/containers/0/args\", \"value\": [${args#, }]}]" \
+  | k create --filename - > /dev/null
+
+# What it ended with is known a moment after its last line.
+ended() { [[ $(k get job "$name" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}') =~ Complete|Failed ]]; }
+
+# Not before its pod has pulled its image. One whose pod can't be made has no log.
+until k logs --follow "job/$name" 2> /dev/null; do
+  if ended; then
+    k logs "job/$name" || true
+    break
+  fi
+  sleep 1
+done
+until ended; do
+  sleep 0.5
+done
+[[ $(k get job "$name" --output 'jsonpath={.status.succeeded}') == 1 ]]
