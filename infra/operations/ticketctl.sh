@@ -27,15 +27,14 @@ k create job "$name" --from cronjob/mongodb-restore --dry-run=client --output js
 # What it ended with is known a moment after its last line.
 ended() { [[ $(k get job "$name" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}') =~ Complete|Failed ]]; }
 
-# Not before its pod has pulled its image. One whose pod can't be made has no log.
-until k logs --follow "job/$name" 2> /dev/null; do
-  if ended; then
-    k logs "job/$name" || true
-    break
-  fi
+# What is said is shown as it comes, once there is a pod that says something; then what was missed of it.
+shown=$(mktemp)
+trap 'rm -f "$shown"' EXIT
+until k logs --follow "job/$name" 2> /dev/null | tee "$shown" || ended; do
   sleep 1
 done
 until ended; do
   sleep 0.5
 done
+k logs "job/$name" | tail --bytes "+$(($(wc --bytes < "$shown") + 1))"
 [[ $(k get job "$name" --output 'jsonpath={.status.succeeded}') == 1 ]]

@@ -72,18 +72,19 @@ enum Command {
 enum Restore {
     /// Read a backup to its end and say what restoring it would lose. Changes nothing.
     Check(Which),
-    /// 1. While no service runs: put the backup in the place of what is there, which is kept, and remove the streams.
+    /// First, while no service runs: put the backup in the place of what is there, which is kept, and remove the
+    /// streams.
     Load(Which),
-    /// 2. While all services but expiration run: make copies equal to their owners again, and give back what was
+    /// Second, while all services but expiration run: make copies equal to their owners again, and give back what was
     /// charged or set aside since the backup.
     Settle {
         /// The moment of the databases, where something else than `restore load` brought them back.
         #[arg(long)]
         since: Option<Timestamp>,
     },
-    /// 3. While all services run: audit, and forget what was replaced.
+    /// Third, while all services run: audit, and forget what was replaced.
     Finish,
-    /// In place of 2 or 3, while no service runs: bring back what the backup has replaced.
+    /// In place of the second or third, while no service runs: bring back what the backup has replaced.
     Back,
 }
 

@@ -13,8 +13,7 @@ use crate::running;
 ///
 /// Name the owner of what is wrong, not the service where it is wrong: when orders does not know a
 /// listing, that is `resync tickets`. All who keep a copy take what is newer than theirs, and what
-/// they lack. A copy that is wrong at the right version has to be deleted first (the documents, not
-/// the collection with its indexes); for the pages, `cargo xtask rebuild web` does that unseen.
+/// they lack, or have in another state.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ResyncArgs {

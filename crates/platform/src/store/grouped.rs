@@ -54,6 +54,8 @@ pub(crate) enum From {
     Previous { event: Option<String> },
     /// Absent, or at any version before.
     AnyOlder,
+    /// The same, or at this version with another state.
+    AnyOlderOrDifferent,
 }
 
 impl Grouped {
@@ -215,8 +217,11 @@ async fn update_all(collection: Collection<Document>, updates: Vec<Update>) -> V
     // A replica that is known at this version or a newer one; or another version was inserted at this
     // very moment, which is why these are tried once more.
     let again = |(update, result): (&Update, _)| {
-        let again = matches!((&update.from, &result), (From::AnyOlder, Err(StoreError::Duplicate(_))))
-            .then(|| (collection.clone(), update.filter(), update.change.clone()));
+        let again = matches!(
+            (&update.from, &result),
+            (From::AnyOlder | From::AnyOlderOrDifferent, Err(StoreError::Duplicate(_)))
+        )
+        .then(|| (collection.clone(), update.filter(), update.change.clone()));
         async move {
             match again {
                 Some((collection, filter, change)) => {
@@ -235,7 +240,7 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<A
     let statements: Vec<Bson> = updates
         .iter()
         .map(|update| {
-            let upsert = matches!(update.from, From::AnyOlder);
+            let upsert = matches!(update.from, From::AnyOlder | From::AnyOlderOrDifferent);
             Bson::Document(doc! { "q": update.filter(), "u": update.change.clone(), "upsert": upsert })
         })
         .collect();
@@ -276,23 +281,34 @@ async fn which_matched(collection: &Collection<Document>, updates: &[Update]) ->
         match &update.from {
             From::Previous { event: Some(event) } => has(found, event),
             From::Previous { event: None } => {
-                let state = update.change.get_document("$set").ok().and_then(|set| set.get("state"));
                 found.get_i64("version").is_ok_and(|version| version == as_i64(update.version))
-                    && found.get("state") == state
+                    && found.get("state") == update.state()
             }
             // An upsert that is not refused has matched or inserted.
-            From::AnyOlder => true,
+            From::AnyOlder | From::AnyOlderOrDifferent => true,
         }
     };
     Ok(updates.iter().map(is_made).collect())
 }
 
 impl Update {
+    /// What the document's state becomes.
+    fn state(&self) -> Option<&Bson> {
+        self.change.get_document("$set").ok().and_then(|set| set.get("state"))
+    }
+
     fn filter(&self) -> Document {
         let version = as_i64(self.version);
         match self.from {
             From::Previous { .. } => doc! { "_id": &self.id, "version": version - 1 },
             From::AnyOlder => doc! { "_id": &self.id, "version": { "$lt": version } },
+            From::AnyOlderOrDifferent => doc! {
+                "_id": &self.id,
+                "$or": [
+                    { "version": { "$lt": version } },
+                    { "version": version, "state": { "$ne": self.state().cloned().unwrap_or(Bson::Null) } },
+                ],
+            },
         }
     }
 }

@@ -53,14 +53,16 @@ impl<S: State> Replica<S> {
         Self { derive, ..self }
     }
 
-    /// Takes the event's state if it is newer than what is known.
+    /// Takes the event's state if it is newer than what is known. A snapshot also replaces another state of the same
+    /// version: the owner is right, so what is wrong at the right version heals.
     pub async fn put_if_newer(&self, event: &Envelope<S>) -> Result<Applied, StoreError> {
         let (id, version) = (event.subject.clone(), event.entityversion);
         let mut fields = (self.derive)(&event.data);
         fields.insert("version", as_i64(version));
         fields.insert("state", bson(&event.data)?);
         let change = doc! { "$set": fields };
-        let matched = self.documents.update(Update { id, version, change, from: From::AnyOlder }).await?;
+        let from = if event.is_snapshot() { From::AnyOlderOrDifferent } else { From::AnyOlder };
+        let matched = self.documents.update(Update { id, version, change, from }).await?;
         Ok(if matched { Applied::Applied } else { Applied::Stale })
     }
 

@@ -82,3 +82,41 @@ async fn what_is_derived_is_written_with_its_state_and_in_no_other_fields_place(
     }
     assert_eq!(replica.count(doc! { "words": "v2" }).await.unwrap(), 1);
 }
+
+/// The owner says again what it has: that heals what is wrong at the right version, and writes nothing where it is right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_replaces_another_state_of_the_same_version() {
+    let app = app().await;
+    let replica = app.context.replica::<UserState>();
+    let replica = replica.deriving(|user| doc! { "words": [user.display_name.as_str()] });
+    let id = UserId::new();
+    let right = user(id, 3);
+    let wrong = UserState { display_name: "wrong".to_owned(), ..right.clone() };
+    let known = async || {
+        let found = replica.get(id).await.unwrap().unwrap();
+        (found.version, found.state)
+    };
+    let put = async |change, version, state: &UserState| {
+        replica.put_if_newer(&app.event(change, id, version, state.clone())).await.unwrap()
+    };
+    assert_eq!(put(UserChange::Snapshot, 3, &wrong).await, Applied::Applied);
+    assert_eq!(put(UserChange::Updated, 3, &right).await, Applied::Stale, "one version has one change");
+    assert_eq!(put(UserChange::Snapshot, 2, &right).await, Applied::Stale);
+    assert_eq!(known().await, (3, wrong));
+    assert_eq!(put(UserChange::Snapshot, 3, &right).await, Applied::Applied);
+    assert_eq!(known().await, (3, right.clone()));
+    assert_eq!(replica.find(doc! { "words": "wrong" }).await.unwrap().len(), 0, "what is derived follows");
+    assert_eq!(put(UserChange::Snapshot, 3, &right).await, Applied::Stale, "the same again is no news");
+    // Many at once, of which some are right already.
+    let others = [UserId::new(), UserId::new()];
+    for other in others {
+        replica.put_if_newer(&app.event(UserChange::Registered, other, 0, user(other, 0))).await.unwrap();
+    }
+    let snapshots = [id, others[0], others[1]].map(|of| {
+        let state = if of == others[1] { user(of, 7) } else { user(of, if of == id { 3 } else { 0 }) };
+        app.event(UserChange::Snapshot, of, if of == id { 3 } else { 0 }, state)
+    });
+    let applied = join_all(snapshots.iter().map(|event| replica.put_if_newer(event))).await;
+    let applied: Vec<_> = applied.into_iter().map(Result::unwrap).collect();
+    assert_eq!(applied, [Applied::Stale, Applied::Stale, Applied::Applied]);
+}

@@ -137,15 +137,22 @@ impl Kube {
         let objects = self.get("deployments,statefulsets", OURS).await?;
         let number = |object: &Value, path: &str| object.pointer(path).and_then(Value::as_i64);
         let mut missing = Vec::new();
+        // What an autoscaler is yet to ask for.
+        let mut least = BTreeMap::new();
+        for autoscaler in self.get("horizontalpodautoscalers", OURS).await? {
+            let target = text(&autoscaler, "/spec/scaleTargetRef/name")?.to_owned();
+            least.insert(target, number(&autoscaler, "/spec/minReplicas").unwrap_or(1));
+        }
         for object in &objects {
-            let wanted = number(object, "/spec/replicas").unwrap_or(1);
+            let name = text(object, "/metadata/name")?;
+            let wanted = number(object, "/spec/replicas").unwrap_or(1).max(least.get(name).copied().unwrap_or(0));
             let ready = number(object, "/status/readyReplicas").unwrap_or(0);
             let updated = number(object, "/status/updatedReplicas").unwrap_or(0);
             let is_seen = number(object, "/status/observedGeneration") == number(object, "/metadata/generation");
             // What is rolled out has pods of the older kind until it is done.
             let total = number(object, "/status/replicas").unwrap_or(0);
             if !is_seen || ready < wanted || updated < wanted || total > wanted {
-                missing.push(format!("{} ({ready} of {wanted})", text(object, "/metadata/name")?));
+                missing.push(format!("{name} ({ready} of {wanted})"));
             }
         }
         if objects.is_empty() {

@@ -127,11 +127,11 @@ impl Overlay {
         }))
     }
 
-    /// Those that production's secret store would hold, and that of Stripe's stand-in.
+    /// Those that production's secret store would hold.
     fn secrets(&self) -> Result<Vec<Value>> {
         let folder = secrets::make(&secrets::SecretsArgs { out: Some(self.home.join("secrets")), mongodb_members: 3 })?;
         let of_store = self.left_out.iter().filter(|object| object["kind"] == "ExternalSecret");
-        let names = of_store.filter_map(|object| object.pointer("/metadata/name")?.as_str()).chain(["fakestripe"]);
+        let names = of_store.filter_map(|object| object.pointer("/metadata/name")?.as_str());
         names
             .map(|name| {
                 let file = folder.join(format!("{name}.env"));
