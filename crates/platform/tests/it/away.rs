@@ -108,8 +108,8 @@ async fn an_event_that_comes_while_the_database_is_away_is_handled_later() {
     let timer = ExpirationState { order_id: id, expires_at: common::clock::Clock::now(&app.clock) };
     mongodb.cut();
     app.publish(ExpirationChange::Completed, id, 0, timer).await;
-    // The first attempt fails when the database is not found within 2 s.
-    app.admin("GET", "/readyz").send().await.expect(503);
+    // The first attempt fails when the database is not found.
+    eventually("the database to be missed", async || app.metric("database_up").await == Some(0.0)).await;
     mongodb.mend();
     let replica = app.context.replica::<ExpirationState>();
     eventually("it to be handled", async || matches!(replica.get(id).await, Ok(Some(_)))).await;
