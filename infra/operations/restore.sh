@@ -6,9 +6,10 @@
 #   restore.sh [--yes] [BACKUP]     the newest one unless named; asks first, unless --yes
 #   restore.sh --list               which there are
 #   restore.sh --resume             goes on where a run ended after the databases were restored
-#   restore.sh --back               brings back what a restore that was not finished has replaced
+#   restore.sh --back [--although-opened]
+#                                   brings back what a restore that was not finished has replaced
 #
-# TIMEOUT (30m unless set) is how long each step may take.
+# TIMEOUT (30m unless set) is how long stopping and starting may take.
 set -euo pipefail
 
 readonly NAMESPACE=${NAMESPACE:-ticketing}
@@ -27,19 +28,29 @@ die() {
 
 operate() { "$(dirname "${BASH_SOURCE[0]}")/ticketctl.sh" "$@"; }
 
-services() { k get deployments --selector app.kubernetes.io/component=service --output name; }
+# Sets `services`, or ends this: a shop without services is a cluster that did not answer.
+list_services() {
+  local list
+  list=$(k get deployments --selector app.kubernetes.io/component=service --output name) || die 'the cluster does not answer'
+  mapfile -t services <<< "$list"
+  [[ -n ${services[0]} ]] || die 'there are no services'
+}
 
 # An autoscaler leaves what has no pods alone.
 stop() {
   local deployment count
   say Stopping 'every service'
-  for deployment in $(services); do
+  list_services
+  for deployment in "${services[@]}"; do
     count=$(k get "$deployment" --output 'jsonpath={.spec.replicas}')
     # Of a run before this one, which has stopped it.
     if ((count > 0)); then k annotate --overwrite "$deployment" "$COUNT=$count" > /dev/null; fi
   done
   k scale deployment --selector app.kubernetes.io/component=service --replicas 0 > /dev/null
-  k wait pod --selector app.kubernetes.io/component=service --for delete --timeout "$TIMEOUT" > /dev/null
+  # Where there is none, kubectl has nothing to wait for, and says so.
+  k wait pod --selector app.kubernetes.io/component=service --for delete --timeout "$TIMEOUT" > /dev/null 2>&1 \
+    || [[ -z $(k get pods --selector app.kubernetes.io/component=service --output name) ]] \
+    || die "services do not stop within $TIMEOUT; nothing was restored yet: restore.sh --resume starts them"
 }
 
 # start DEPLOYMENT…: with as many pods as each had.
@@ -55,48 +66,75 @@ start() {
   done
 }
 
-# all_but NAME: the services without this one.
-all_but() { services | grep --invert-match "/$1\$"; }
+start_all() {
+  list_services
+  start "${services[@]}"
+}
+
+# How far the restore got that is not finished.
+stage() { operate restore status | tail -n 1; }
 
 resume() {
-  # Without expiration, which would end the holds of that moment before anybody found out what was paid.
-  mapfile -t others < <(all_but expiration)
-  start "${others[@]}"
-  operate restore settle || die 'what was paid since is not settled yet: restore.sh --resume, or restore.sh --back'
-  start "deployment.apps/expiration"
-  operate restore finish || die 'the books are not right: restore.sh --resume once they are, or restore.sh --back'
+  local stage others=() deployment
+  stage=$(stage)
+  say Stage "$stage"
+  case $stage in
+    loaded)
+      list_services
+      for deployment in "${services[@]}"; do
+        # It would end the holds of that moment before anybody found out what was paid.
+        if [[ $deployment != */expiration ]]; then others+=("$deployment"); fi
+      done
+      start "${others[@]}"
+      operate restore settle || die 'not all is settled: restore.sh --resume tries again'
+      ;;
+    settled | ending) ;;
+    none)
+      start_all
+      say Started 'the services; there is no restore under way'
+      return
+      ;;
+    *) die 'the databases may be of two moments, so nothing was started: restore.sh --back' ;;
+  esac
+  start_all
+  operate restore finish || die 'the books are not right: restore.sh --resume looks again'
   say Restored 'the shop is open'
 }
 
 back() {
   stop
-  operate restore back || die 'taking the restore back failed: run restore.sh --back again'
-  mapfile -t all < <(services)
-  start "${all[@]}"
+  operate restore back "$@" || die 'nothing was started: do what is said above, or run restore.sh --back again'
+  start_all
   say Back 'the shop is open, with what the restore had replaced; see docs/operations.md on resync'
 }
 
 restore() {
-  local backup=("$@") answer
-  operate restore check "${backup[@]}" || die 'nothing was changed'
+  local answer name
+  operate restore check "$@" | tee "$said" || die 'nothing was changed'
+  # What was looked at is what is restored, although a newer one may come meanwhile.
+  name=$(sed -n 's/^\(.*\) is whole: .*/\1/p' "$said")
+  name=${name##*/}
   if [[ $yes == no ]]; then
     read -r -p 'Type "restore" to lose that and go on: ' answer
     [[ $answer == restore ]] || die 'nothing was changed'
   fi
   stop
-  if ! operate restore load "${backup[@]}"; then
-    mapfile -t all < <(services)
-    start "${all[@]}"
+  if ! operate restore load "$name"; then
+    [[ $(stage) == none ]] || die 'nothing was started: restore.sh --back, once MongoDB answers'
+    start_all
     die 'the databases are as they were; the services run again'
   fi
   resume
 }
 
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+services=()
 yes=no
 case ${1-} in
   --list) operate backups ;;
   --resume) resume ;;
-  --back) back ;;
+  --back) shift && back "$@" ;;
   --yes) yes=yes && shift && restore "$@" ;;
   -*) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" && exit 2 ;;
   *) restore "$@" ;;

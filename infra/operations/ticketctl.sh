@@ -17,6 +17,13 @@ if (($# == 0)); then
   sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
   exit 2
 fi
+# Two at once could undo each other. One whose script was ended goes on.
+running=$(k get pods --selector app.kubernetes.io/name=mongodb-restore --output name \
+  --field-selector 'status.phase!=Succeeded,status.phase!=Failed')
+if [[ -n $running ]]; then
+  echo "ticketctl.sh: $running runs: wait until it has ended (kubectl logs --follow $running), or delete its job" >&2
+  exit 1
+fi
 name=ticketctl-$(date +%s)-$RANDOM
 args=$(printf ', "%s"' "$@")
 k create job "$name" --from cronjob/mongodb-restore --dry-run=client --output json \

@@ -81,11 +81,22 @@ enum Restore {
         /// The moment of the databases, where something else than `restore load` brought them back.
         #[arg(long)]
         since: Option<Timestamp>,
+        /// Go on without what could not be looked up or given back.
+        #[arg(long)]
+        accept: bool,
     },
     /// Third, while all services run: audit, and forget what was replaced.
     Finish,
     /// In place of the second or third, while no service runs: bring back what the backup has replaced.
-    Back,
+    Back {
+        /// Although the restored shop has been open.
+        #[arg(long)]
+        although_opened: bool,
+    },
+    /// Say how far the restore got that is not finished: none, swapping, loaded, settled or ending.
+    Status,
+    /// While no service runs: remove the streams, where something else than `load` brought the databases back.
+    Streams,
 }
 
 /// Which backup.
@@ -115,9 +126,13 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Backups => Ok(()),
         Command::Restore(Restore::Check(which)) => restore::check(&fleet, &backups, which.name).await,
         Command::Restore(Restore::Load(which)) => restore::load(&fleet, &backups, which.name).await,
-        Command::Restore(Restore::Settle { since }) => restore::settle::settle(&fleet, &services, since).await,
+        Command::Restore(Restore::Settle { since, accept }) => {
+            restore::settle::settle(&fleet, &services, since, accept).await
+        }
         Command::Restore(Restore::Finish) => restore::settle::finish(&fleet, &services).await,
-        Command::Restore(Restore::Back) => restore::back(&fleet).await,
+        Command::Restore(Restore::Back { although_opened }) => restore::back(&fleet, although_opened).await,
+        Command::Restore(Restore::Status) => restore::status(&fleet).await,
+        Command::Restore(Restore::Streams) => restore::remove_streams(&fleet).await,
         Command::Audit => audit::run(&fleet.client).await,
     }
 }

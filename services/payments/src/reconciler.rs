@@ -47,8 +47,11 @@ pub async fn round(state: &State, tasks: &Tasks, rest: Duration) -> Result<Round
         looked_up += items.len();
         stream::iter(&items)
             .for_each_concurrent(CONCURRENCY, async |payment| {
-                if !tasks.stop().is_cancelled()
-                    && let Err(error) = look_up_payment(state, payment).await
+                if tasks.stop().is_cancelled() {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                if let Err(error) = look_up_payment(state, payment).await
                 {
                     failed.fetch_add(1, Ordering::Relaxed);
                     metrics::counter!("payment_reconcile_failures_total").increment(1);

@@ -20,7 +20,6 @@ mod journey;
 mod nats_users;
 mod operations;
 mod operator;
-mod reads;
 mod resync;
 mod tour;
 mod traces;

@@ -104,6 +104,24 @@ fn damage(backups: &Path, name: &str) {
     std::fs::write(&users, &whole[..whole.len() / 2]).unwrap();
 }
 
+/// Nothing is skipped: what was cut off in the middle is neither settled, finished, nor taken back too late.
+async fn steps_come_in_their_order(operator: &Ticketctl, client: &Client) {
+    let (is_done, said) = operator.tries(&["restore", "finish"]).await;
+    assert!(!is_done && said.contains("`restore settle` once it is loaded"), "{said}");
+    let plans = client.database("ticketctl").collection::<Document>("restores");
+    let reach = async |stage: &str| {
+        plans.update_one(doc! {}, doc! { "$set": { "stage": stage } }).await.unwrap();
+    };
+    reach("swapping").await;
+    for step in ["settle", "finish"] {
+        let (is_done, said) = operator.tries(&["restore", step]).await;
+        assert!(!is_done && said.contains("the restore is swapping"), "{said}");
+    }
+    reach("ending").await;
+    operator.is_refused(&["restore", "back"], "is gone already").await;
+    reach("loaded").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back() {
     let shop = Shop::open(&[("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")]).await.unwrap();
@@ -173,10 +191,14 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     rename("orders.orders", "orders.restoring.orders").await;
     operator.runs(&["restore", "back"]).await;
     assert_eq!(all(&client).await, wrecked);
+    assert_eq!(operator.runs(&["restore", "status"]).await, "none\n");
+    assert!(operator.runs(&["restore", "back"]).await.contains("nothing was replaced"));
 
     // The newest one is restored; the streams, which tell of a time that never was, go.
     let said = operator.runs(&["restore", "load"]).await;
     assert!(said.contains(&format!("{name} is whole")), "{said}");
+    assert_eq!(operator.runs(&["restore", "status"]).await, "loaded\n");
+    steps_come_in_their_order(&operator, &client).await;
     assert_eq!(all(&client).await, before);
 
     // Without expiration: what was paid is found out before the holds end.
@@ -196,6 +218,7 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     assert!(settled.contains("2 charges and authorisations"), "{settled}");
     let again = operator.runs(&["restore", "settle"]).await;
     assert!(again.contains("0 charges and authorisations"), "{again}");
+    assert_eq!(operator.runs(&["restore", "status"]).await, "settled\n");
 
     shop.fleet.service("expiration").unwrap().start_again().await.unwrap();
     let said = operator.runs(&["restore", "finish"]).await;

@@ -16,7 +16,6 @@ mod drain;
 mod gauges;
 mod idempotency;
 mod outbox;
-mod reads;
 mod replica;
 mod resync;
 mod shell;

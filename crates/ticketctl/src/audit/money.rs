@@ -1,6 +1,6 @@
 //! Orders, payments and the ledger: no charge without a ticket, no ticket without a charge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -12,6 +12,12 @@ pub fn check(books: &Books, faults: &mut Vec<String>) {
     let mut by_order: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
     for payment in books.of("payments") {
         by_order.entry(text(&payment.state["orderId"])).or_default().push(payment);
+    }
+    let orders: BTreeSet<&str> = books.of("orders").iter().map(|order| order.id.as_str()).collect();
+    for payment in books.of("payments").iter().filter(|payment| payment.status() == "captured" || is_live(payment)) {
+        if !orders.contains(text(&payment.state["orderId"])) {
+            faults.push(format!("3: payment {} is {} and there is no order", payment.id, payment.status()));
+        }
     }
     for order in books.of("orders") {
         let payments = by_order.get(order.id.as_str()).map(Vec::as_slice).unwrap_or_default();

@@ -28,7 +28,7 @@ impl Backups {
         &self.0
     }
 
-    /// The names of the whole ones, the newest last: names are times.
+    /// The names of those that have a manifest, the newest last.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
         let entries = fs::read_dir(&self.0).with_context(|| format!("BACKUPS: reading {}", self.0.display()))?;
         let mut names = Vec::new();
@@ -38,7 +38,9 @@ impl Backups {
                 names.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
-        names.sort_unstable();
+        // By what they are of: a copy may have any name.
+        let began = |name: &String| Manifest::of(&self.0.join(name)).map(|manifest| manifest.began).ok();
+        names.sort_by_cached_key(|name| (began(name), name.clone()));
         Ok(names)
     }
 

@@ -80,6 +80,8 @@ async fn write(fleet: &Fleet, folder: &Path, began: Timestamp) -> Result<Manifes
             manifest.collections.insert(path, written);
         }
     }
+    // Whoever changes names meanwhile changes what was listed.
+    crate::restore::ensure_none(fleet).await?;
     let text = serde_json::to_string_pretty(&manifest)?;
     fs::write(folder.join(MANIFEST), text + "\n")?;
     fs::File::open(folder.join(MANIFEST))?.sync_all()?;
@@ -100,15 +102,17 @@ async fn documents(
     writer.finish()
 }
 
-/// Names are times, so they compare as text.
 fn remove_older(backups: &Backups, than: Timestamp) -> Result<()> {
-    let than = than.to_string().replace(':', "-");
     let names = backups.names()?;
     let (_, older) = names.split_last().context("the new backup is not there")?;
-    for name in older.iter().filter(|name| **name < than) {
-        fs::remove_dir_all(backups.path().join(name)).with_context(|| format!("removing {name}"))?;
-        println!("{name} was removed");
+    for name in older {
+        let folder = backups.path().join(name);
+        if Manifest::of(&folder).is_ok_and(|manifest| manifest.began < than) {
+            fs::remove_dir_all(&folder).with_context(|| format!("removing {name}"))?;
+            println!("{name} was removed");
+        }
     }
+    let than = than.to_string().replace(':', "-");
     // What a run that was killed has left.
     for entry in fs::read_dir(backups.path())? {
         let entry = entry?;

@@ -41,7 +41,9 @@ async fn one(database: &Database, name: &str, folder: &Path, path: &str, expecte
     let indexes: Vec<Document> =
         metadata.indexes.into_iter().filter(|index| index.get_str("name").ok() != Some("_id_")).collect();
     if !indexes.is_empty() {
-        database.run_command(doc! { "createIndexes": name, "indexes": indexes }).await?;
+        // Not every member, which is the default: one may be away, and that may be why there is a restore.
+        let create = doc! { "createIndexes": name, "indexes": indexes, "commitQuorum": "majority" };
+        database.run_command(create).await?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(crate) mod settle;
 
 use anyhow::{Context, Result, bail};
 
-use self::plan::Plan;
+use self::plan::{Plan, Stage};
 use crate::backup::{Backups, Manifest, read};
 use crate::fleet::Fleet;
 use crate::streams;
@@ -66,7 +66,8 @@ pub(crate) async fn load(fleet: &Fleet, backups: &Backups, name: Option<String>)
     let plan = Plan::begin(fleet, &folder, &manifest).await?;
     let replaced = async {
         plan.swap(fleet).await.context("the names could not be changed")?;
-        streams::remove(&jetstream, &fleet.nats_prefix).await
+        streams::remove(&jetstream, &fleet.nats_prefix).await?;
+        plan.reach(fleet, Stage::Loaded).await
     };
     if let Err(error) = replaced.await {
         plan.back(fleet).await.context("run `restore back`: taking the restore back failed as well")?;
@@ -79,10 +80,39 @@ pub(crate) async fn load(fleet: &Fleet, backups: &Backups, name: Option<String>)
     Ok(())
 }
 
-/// Brings back what a restore has replaced.
-pub(crate) async fn back(fleet: &Fleet) -> Result<()> {
+/// Prints how far the restore got that is not finished; `none` where there is none.
+pub(crate) async fn status(fleet: &Fleet) -> Result<()> {
+    match Plan::find(fleet).await? {
+        Some(plan) => println!("{}", plan.stage),
+        None => println!("none"),
+    }
+    Ok(())
+}
+
+/// Removes the streams, where something else than [`load`] brought the databases back.
+pub(crate) async fn remove_streams(fleet: &Fleet) -> Result<()> {
     fleet.ensure_stopped().await?;
-    let plan = Plan::find(fleet).await?.context("nothing was changed: no restore is under way")?;
+    streams::remove(&streams::connect(fleet).await?, &fleet.nats_prefix).await
+}
+
+/// Brings back what a restore has replaced.
+pub(crate) async fn back(fleet: &Fleet, although_opened: bool) -> Result<()> {
+    fleet.ensure_stopped().await?;
+    let Some(plan) = Plan::find(fleet).await? else {
+        remove(fleet, RESTORING).await?;
+        println!("nothing was replaced: the databases are as they were");
+        return Ok(());
+    };
+    if plan.stage == Stage::Ending {
+        bail!("nothing was changed: a part of what was replaced is gone already; `restore finish` removes the rest");
+    }
+    if let Some(opened) = plan.opened.filter(|_| !although_opened) {
+        bail!(
+            "nothing was changed: the restored shop has been open since {opened}. What `restore settle` has given back \
+             would be sold again without a charge, and what was bought since is lost. To do it all the same: \
+             `restore back --although-opened`, and once the services run `restore settle --since {opened}`"
+        );
+    }
     // They tell of the restored fleet. Removed first: this may be run again until all of it is done.
     streams::remove(&streams::connect(fleet).await?, &fleet.nats_prefix).await?;
     plan.back(fleet).await?;

@@ -1,6 +1,7 @@
 //! What a restore replaces by what, written down before the first name is changed.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -14,6 +15,31 @@ use super::{REPLACED, RESTORING, is_set_aside, remove};
 use crate::backup::Manifest;
 use crate::fleet::Fleet;
 
+/// How far a restore got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Stage {
+    /// Names are being changed, or streams removed: the databases may be of two moments.
+    Swapping,
+    /// The databases are those of the backup.
+    Loaded,
+    /// Copies equal their owners, and what moved since the backup was given back.
+    Settled,
+    /// The books are right, and what was replaced is being removed: there is no way back.
+    Ending,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Swapping => "swapping",
+            Self::Loaded => "loaded",
+            Self::Settled => "settled",
+            Self::Ending => "ending",
+        })
+    }
+}
+
 /// A restore that is under way, or not finished; there is at most one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +50,10 @@ pub(super) struct Plan {
     pub(super) backup: String,
     /// The moment of the backup.
     pub(super) began: Timestamp,
+    /// How far it got.
+    pub(super) stage: Stage,
+    /// Since when people may have bought in the restored fleet, and charges may have been given back.
+    pub(super) opened: Option<Timestamp>,
     /// What was there, as `database.collection`.
     replaced: BTreeSet<String>,
     /// What takes its place.
@@ -55,7 +85,8 @@ impl Plan {
         }
         let restored = manifest.collections.keys().map(|path| path.replacen('/', ".", 1)).collect();
         let backup = folder.display().to_string();
-        let plan = Self { id: ID.to_owned(), backup, began: manifest.began, replaced, restored };
+        let (stage, opened) = (Stage::Swapping, None);
+        let plan = Self { id: ID.to_owned(), backup, began: manifest.began, stage, opened, replaced, restored };
         plans(fleet).insert_one(&plan).await?;
         Ok(plan)
     }
@@ -93,8 +124,23 @@ impl Plan {
         self.forget(fleet).await
     }
 
+    /// Writes down how far it got.
+    pub(super) async fn reach(&self, fleet: &Fleet, stage: Stage) -> Result<()> {
+        plans(fleet).update_one(doc! { "_id": ID }, doc! { "$set": { "stage": stage.to_string() } }).await?;
+        Ok(())
+    }
+
+    /// Writes down that the services take requests from now on, unless they did before.
+    pub(super) async fn open(&self, fleet: &Fleet, now: Timestamp) -> Result<()> {
+        let closed = doc! { "_id": ID, "opened": null };
+        plans(fleet).update_one(closed, doc! { "$set": { "opened": now.to_string() } }).await?;
+        Ok(())
+    }
+
     /// Removes what was replaced, and the plan.
     pub(super) async fn end(&self, fleet: &Fleet) -> Result<()> {
+        // Once a part of it is gone, the rest can't be brought back.
+        self.reach(fleet, Stage::Ending).await?;
         remove(fleet, REPLACED).await?;
         self.forget(fleet).await
     }

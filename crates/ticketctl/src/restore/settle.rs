@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
+use common::clock::{Clock, SystemClock};
 use common::timestamp::Timestamp;
 use mongodb::bson::{Document, doc};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::plan::Plan;
+use super::plan::{Plan, Stage};
 use crate::audit;
 use crate::fleet::Fleet;
 use crate::services::Services;
@@ -17,47 +18,63 @@ use crate::services::Services;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// With all services but expiration, since the holds of that moment are over by now, and would be ended before
-/// anybody had found out what was paid.
-pub(crate) async fn settle(fleet: &Fleet, services: &Services, since: Option<Timestamp>) -> Result<()> {
-    let since = match since {
-        Some(since) => since,
-        None => Plan::find(fleet).await?.context("no restore is under way; name its moment with --since")?.began,
-    };
+/// anybody had found out what was paid. What can't be looked up or given back is an error, unless it is accepted.
+pub(crate) async fn settle(fleet: &Fleet, services: &Services, since: Option<Timestamp>, accept: bool) -> Result<()> {
+    let plan = Plan::find(fleet).await?;
+    if let Some(Plan { stage: stage @ (Stage::Swapping | Stage::Ending), .. }) = plan {
+        bail!("the restore is {stage}: `restore back` while it is swapping, `restore finish` while it is ending");
+    }
+    let began = plan.as_ref().map(|plan| plan.began);
+    let since = since.or(began).context("no restore is under way; name its moment with --since")?;
+    if let Some(plan) = &plan {
+        plan.open(fleet, SystemClock.now()).await?;
+    }
     for owner in ["auth", "tickets", "orders", "payments"] {
         services.resync(owner).await?;
     }
-    // What was charged or authorised since the backup completes its order.
-    let answer = services.post("payments", "/reconcile", &json!({})).await?;
-    println!(
-        "payments looked {} unfinished payments up at the card network, {} of them in vain",
-        answer["lookedUp"], answer["failed"]
-    );
-    let began = Instant::now();
-    while let waiting @ 1.. = undecided(fleet).await? {
-        if began.elapsed() > PATIENCE {
-            // The audit decides whether that is wrong. Nobody is charged for an order that ends meanwhile.
-            println!("{waiting} of them are not decided yet; payments goes on asking");
-            break;
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
+    look_up(fleet, services, accept).await?;
     let wanted = json!({ "since": since, "settle": true });
     let strays = services.post("payments", "/strays", &wanted).await?;
     let strays = strays["strays"].as_array().context("payments told of no strays")?;
     for stray in strays {
         let text = |field: &str| stray[field].as_str().unwrap_or("?").to_owned();
-        println!(
-            "{}  {}  {} {}  payment {}",
-            text("reference"),
-            text("outcome"),
-            stray["amount"],
-            text("currency"),
-            text("payment")
-        );
+        let (amount, currency) = (&stray["amount"], text("currency"));
+        println!("{}  {}  {amount} {currency}  payment {}", text("reference"), text("outcome"), text("payment"));
     }
-    println!("{} charges and authorisations that were made after the backup were given back", strays.len());
+    let failed = strays.iter().filter(|stray| stray["outcome"] == "failed").count();
+    let settled = strays.len() - failed;
+    println!("{settled} charges and authorisations that were made after the backup were given back");
+    ensure!(
+        failed == 0 || accept,
+        "{failed} could not be given back: run `restore settle` again, or give them back at the card network and \
+         run `restore settle --accept`"
+    );
+    if let Some(plan) = &plan {
+        plan.reach(fleet, Stage::Settled).await?;
+    }
     println!("start expiration, then run `restore finish`");
     Ok(())
+}
+
+/// What was charged or authorised since the backup completes its order.
+async fn look_up(fleet: &Fleet, services: &Services, accept: bool) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let answer = services.post("payments", "/reconcile", &json!({})).await?;
+        let waiting = undecided(fleet).await?;
+        println!(
+            "payments looked {} unfinished payments up at the card network, {} of them in vain; {waiting} wait for it",
+            answer["lookedUp"], answer["failed"]
+        );
+        if answer["failed"] == 0 && waiting == 0 {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            ensure!(accept, "run `restore settle` again, or `restore settle --accept` to go on without them");
+            return Ok(());
+        }
+        sleep(Duration::from_secs(5)).await;
+    }
 }
 
 /// How many payments wait for the card network or for their order.
@@ -69,11 +86,17 @@ async fn undecided(fleet: &Fleet) -> Result<u64> {
 
 /// With all services.
 pub(crate) async fn finish(fleet: &Fleet, services: &Services) -> Result<()> {
-    services.resync("expiration").await?;
-    audit::run(&fleet.client).await.context(
-        "what was replaced is kept: mend what the audit found and run `restore finish` again, or stop the services and run `restore back`",
-    )?;
-    if let Some(plan) = Plan::find(fleet).await? {
+    let plan = Plan::find(fleet).await?;
+    if let Some(Plan { stage: stage @ (Stage::Swapping | Stage::Loaded), .. }) = plan {
+        bail!("the restore is {stage}: `restore back` while it is swapping, `restore settle` once it is loaded");
+    }
+    if plan.as_ref().is_none_or(|plan| plan.stage != Stage::Ending) {
+        services.resync("expiration").await?;
+        audit::run(&fleet.client)
+            .await
+            .context("what was replaced is kept until `restore finish` finds nothing wrong")?;
+    }
+    if let Some(plan) = plan {
         plan.end(fleet).await?;
         println!("{} is restored, and what it has replaced is gone", plan.backup);
     }

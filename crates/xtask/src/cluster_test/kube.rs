@@ -109,6 +109,13 @@ impl Kube {
         self.get("pods", &format!("{OURS},!batch.kubernetes.io/job-name")).await
     }
 
+    /// The containers of the pods that serve, by the ids that the nodes gave them.
+    pub(super) async fn containers(&self) -> Result<BTreeSet<String>> {
+        let pods = self.all_pods().await?;
+        let statuses = pods.iter().filter_map(|pod| pod.pointer("/status/containerStatuses")?.as_array()).flatten();
+        Ok(statuses.filter_map(|status| status.get("containerID")?.as_str().map(ToOwned::to_owned)).collect())
+    }
+
     /// Scales each to this many pods.
     pub(super) async fn scale(&self, workloads: &BTreeMap<String, i64>) -> Result<()> {
         for (workload, count) in workloads {

@@ -21,22 +21,30 @@ pub struct Stray {
     pub amount: i64,
     /// The currency, in lower case.
     pub currency: String,
-    /// `charged` or `open`; once it is settled `refunded` or `cancelled`.
+    /// `charged` or `open`; once it is settled `refunded` or `cancelled`, or `failed`.
     pub outcome: &'static str,
 }
 
-/// Those that were made since this time; settled, if that is wanted.
+/// Those that were made since this time; settled, if that is wanted. One that can't be settled keeps no other
+/// waiting: it is told as `failed`, and tried again by whoever asks again.
 ///
 /// # Errors
-/// Unavailable when the card network does not answer. What was settled by then stays so: ask again.
+/// Unavailable when the card network does not list them.
 pub async fn settle_strays(state: &State, since: Timestamp, settle: bool) -> Result<Vec<Stray>, Error> {
     let mut strays = Vec::new();
     for made in state.provider.made_since(since).await.map_err(away)? {
-        if let Some(outcome) = outcome(state, &made, settle).await? {
-            let Made { reference, payment, amount, currency, .. } = made;
-            tracing::warn!(reference, payment.id = %payment, outcome, "an intent that no payment knows of");
-            strays.push(Stray { reference, payment: payment.to_string(), amount, currency, outcome });
-        }
+        let outcome = match outcome(state, &made, settle).await {
+            Ok(None) => continue,
+            Ok(Some(outcome)) => outcome,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(reference = made.reference, error = %error, cause, "an intent could not be given back");
+                "failed"
+            }
+        };
+        let Made { reference, payment, amount, currency, .. } = made;
+        tracing::warn!(reference, payment.id = %payment, outcome, "an intent that no payment knows of");
+        strays.push(Stray { reference, payment: payment.to_string(), amount, currency, outcome });
     }
     Ok(strays)
 }
