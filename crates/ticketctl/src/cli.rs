@@ -39,7 +39,7 @@ struct FleetArgs {
     /// First part of every stream's name.
     #[arg(long, global = true, env = "NATS_PREFIX", default_value = "ticketing")]
     nats_prefix: String,
-    /// The fleet's public address. A backup bears it, and is restored into no other fleet.
+    /// The fleet's public address. It is stored in each backup, and a backup of another fleet is refused.
     #[arg(long, global = true, env = "PUBLIC_URL", default_value = "http://localhost:8080")]
     public_url: String,
     /// Where a service's admin port is, such as `orders=http://127.0.0.1:9090`, with commas between; for those

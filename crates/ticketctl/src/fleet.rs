@@ -57,7 +57,7 @@ impl Fleet {
             doc! { "$match": { "appName": { "$in": SERVICES.to_vec() } } },
             doc! { "$group": { "_id": "$appName" } },
         ]);
-        // $currentOp takes no other read concern.
+        // The stage $currentOp refuses every read concern but local.
         let connections = connections.read_concern(ReadConcern::local()).await?;
         let connected: Vec<Document> = connections.try_collect().await?;
         let mut names: Vec<_> = connected.iter().filter_map(|service| service.get_str("_id").ok()).collect();

@@ -54,7 +54,7 @@ pub(crate) enum From {
     Previous { event: Option<String> },
     /// Absent, or at any version before.
     AnyOlder,
-    /// The same, or at this version with another state.
+    /// Absent, at any version before, or at this version with a different state.
     AnyOlderOrDifferent,
 }
 

@@ -75,7 +75,7 @@ impl Books {
         Ok(Self { now: SystemClock.now(), owned, replicas })
     }
 
-    /// What the owner of this collection has.
+    /// The entities in the collection of this owner.
     pub fn of(&self, collection: &str) -> &[Entity] {
         self.owned.get(collection).map(Vec::as_slice).unwrap_or_default()
     }

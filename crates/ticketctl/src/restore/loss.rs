@@ -1,4 +1,4 @@
-//! What a restore would lose: what came to be, or changed, since the backup.
+//! Counts what a restore would lose: entities that were created or changed after the backup.
 
 use anyhow::Result;
 use common::timestamp::Timestamp;

@@ -52,7 +52,7 @@ pub(super) struct Plan {
     pub(super) began: Timestamp,
     /// How far it got.
     pub(super) stage: Stage,
-    /// Since when people may have bought in the restored fleet, and charges may have been given back.
+    /// When the services of the restored fleet were started. From then on people buy, and charges are refunded.
     pub(super) opened: Option<Timestamp>,
     /// What was there, as `database.collection`.
     replaced: BTreeSet<String>,

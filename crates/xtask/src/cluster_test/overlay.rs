@@ -99,7 +99,7 @@ impl Overlay {
         kube.apply_json(&objects).await
     }
 
-    /// Signed by itself, as clients of this test are told; kept, so that a second run changes nothing.
+    /// Makes a self-signed certificate, which this test's clients trust. It is kept, so a second run changes nothing.
     async fn certificate(&self, kube: &Kube) -> Result<Value> {
         let (key, certificate) = (self.home.join("tls.key"), self.home.join("tls.crt"));
         let names: Vec<_> = self.hosts().iter().map(|host| format!("DNS:{host}")).collect();
