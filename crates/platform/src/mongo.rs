@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::timestamp::Timestamp;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
-use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database};
 
 use crate::config::Config;
@@ -21,6 +21,10 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
     options.connect_timeout.get_or_insert(Duration::from_secs(5));
     // Journaled writes are committed in groups: more of them in flight are more of them a second.
     options.max_pool_size.get_or_insert(64);
+    // Whatever the URL says: a local read shows what a dying primary takes back, and a secondary's is old. What was
+    // read leaves the database, as events, calls and answers.
+    options.read_concern = Some(ReadConcern::majority());
+    options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     let client = Client::with_options(options)?;
     Ok(client.database(config.mongodb_database.as_deref().unwrap_or(service)))

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use axum::Router;
 use clap::Args;
+use futures::future::try_join_all;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{Acknowledgment, WriteConcern};
 use platform::app::{App, ByHand};
 use platform::config;
 use platform::context::Context;
@@ -127,7 +127,7 @@ impl Fleet {
     /// Forgets everything but the people.
     pub async fn clear(&mut self) -> Result<()> {
         self.card_network.reset().await;
-        let concern = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
+        let mut deletions = Vec::new();
         for service in &mut self.services {
             for instance in &mut service.instances {
                 instance.take_queued();
@@ -138,9 +138,11 @@ impl Fleet {
             let all = replicas.chain(owned.map(ToOwned::to_owned));
             for name in all.filter(|name| !matches!(name.as_str(), "users" | "replica_user" | "replica_expiration")) {
                 let documents = service.database.collection::<Document>(&name);
-                documents.delete_many(doc! {}).write_concern(concern.clone()).await?;
+                // A majority's: until it has them, the next schedule would read what this one left.
+                deletions.push(async move { documents.delete_many(doc! {}).await });
             }
         }
+        try_join_all(deletions).await?;
         Ok(())
     }
 

@@ -20,6 +20,7 @@ mod journey;
 mod nats_users;
 mod operations;
 mod operator;
+mod reads;
 mod resync;
 mod tour;
 mod traces;

@@ -18,7 +18,7 @@ use common::problem::Problem;
 use common::timestamp::Timestamp;
 use http::StatusCode;
 use mongodb::bson::{Document, doc};
-use mongodb::options::IndexOptions;
+use mongodb::options::{IndexOptions, ReadConcern};
 use mongodb::{Collection, IndexModel};
 use platform::app::App;
 use platform::context::Context;
@@ -257,8 +257,9 @@ pub(crate) async fn insert(app: &TestApp, name: &str) -> Versioned<Counter> {
     store.insert(Counter::new(name, common::clock::Clock::now(&app.clock)), UserChange::Registered).await.unwrap()
 }
 
-/// The document as it is stored.
+/// The document as the primary has it: the relay waits for no majority when it takes an event out.
 pub(crate) async fn document(app: &TestApp, id: impl ToString) -> Document {
     let documents = app.context.database.collection::<Document>(Counter::COLLECTION);
-    documents.find_one(doc! { "_id": id.to_string() }).await.unwrap().expect("a document")
+    let found = documents.find_one(doc! { "_id": id.to_string() }).read_concern(ReadConcern::local());
+    found.await.unwrap().expect("a document")
 }

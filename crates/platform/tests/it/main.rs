@@ -16,6 +16,7 @@ mod drain;
 mod gauges;
 mod idempotency;
 mod outbox;
+mod reads;
 mod replica;
 mod resync;
 mod shell;

@@ -3,7 +3,6 @@
 use common::clock::Clock;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{Acknowledgment, WriteConcern};
 use rand::seq::IndexedRandom;
 use serde_json::Value;
 
@@ -46,9 +45,8 @@ impl Schedule<'_> {
                 }
             }
             if !done.is_empty() {
-                let concern = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
                 let update = doc! { "$pull": { "outbox": { "id": { "$in": done } } } };
-                let taken = documents.update_many(doc! { "_id": { "$in": owners } }, update).write_concern(concern);
+                let taken = documents.update_many(doc! { "_id": { "$in": owners } }, update);
                 taken.await.map_err(|error| error.to_string())?;
             }
         }

@@ -1,0 +1,56 @@
+//! What a dying primary takes back is never told: every read waits for what a majority has.
+
+use e2e::invariants;
+use e2e::shop::{Shop, listing};
+use futures::TryStreamExt;
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use testkit::fleet::SERVICES;
+
+/// Reads, by the command's name.
+const READS: [&str; 4] = ["find", "aggregate", "count", "distinct"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_read_of_a_purchase_is_a_majority_read_from_the_primary() {
+    // Everything that looks by itself does so many times meanwhile.
+    let settings = [("ANNOUNCE_AFTER", "500ms"), ("RECONCILE_AFTER", "500ms"), ("GAUGE_INTERVAL", "500ms")];
+    let shop = Shop::open(&settings).await.unwrap();
+    let client = Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    for service in SERVICES {
+        let database = client.database(service);
+        let room = doc! { "create": "system.profile", "capped": true, "size": 64 << 20 };
+        database.run_command(room).await.unwrap();
+        database.run_command(doc! { "profile": 2 }).await.unwrap();
+    }
+    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
+    let ticket = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.holds(&ticket).await.unwrap().id();
+    buyer.sees(&format!("/api/orders/{order}"), "awaitingPayment").await.unwrap();
+    assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
+    seller.sees(&format!("/api/tickets/{ticket}"), "sold").await.unwrap();
+    for path in ["/", "/api/tickets", "/orders", "/api/users/sessions"] {
+        buyer.get(path).await.unwrap();
+    }
+    invariants::hold(&shop).await.unwrap();
+
+    for service in SERVICES {
+        let database = client.database(service);
+        database.run_command(doc! { "profile": 0 }).await.unwrap();
+        // Not what this test reads.
+        let own = doc! { "appName": service, "op": { "$in": ["query", "command"] } };
+        let profile = database.collection::<Document>("system.profile");
+        let commands: Vec<Document> = profile.find(own).await.unwrap().try_collect().await.unwrap();
+        let mut count = 0;
+        for entry in &commands {
+            let command = entry.get_document("command").unwrap();
+            let Some(name) = command.keys().next().filter(|name| READS.contains(&name.as_str())) else { continue };
+            let concern = command.get_document("readConcern").and_then(|concern| concern.get_str("level"));
+            assert_eq!(concern.ok(), Some("majority"), "{service}: {name} of {command}");
+            let preference = command.get_document("$readPreference").and_then(|preference| preference.get_str("mode"));
+            assert!(matches!(preference.unwrap_or("primary"), "primary" | "primaryPreferred"), "{service}: {command}");
+            count += 1;
+        }
+        assert!(count > 0, "{service} read nothing: the test looks at the wrong place");
+    }
+}
