@@ -1,7 +1,9 @@
 //! What people were told, to be held against what is there in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -15,7 +17,7 @@ pub struct Journal(Mutex<Records>);
 struct Records {
     acknowledged: Vec<Acknowledged>,
     keys: BTreeMap<String, Vec<(Option<u16>, String)>>,
-    contradictions: Vec<String>,
+    contradictions: Vec<(Instant, String)>,
     failures: Vec<String>,
 }
 
@@ -60,10 +62,9 @@ impl Journal {
             && (answer.status == 404 || answer.version().is_some_and(|version| version < known))
         {
             let version = answer.version();
-            records.contradictions.push(format!(
-                "15: GET {path} gave {} {version:?} to somebody who had seen version {known}",
-                answer.status
-            ));
+            let text =
+                format!("15: GET {path} gave {} {version:?} to somebody who had seen version {known}", answer.status);
+            records.contradictions.push((Instant::now(), text));
         }
         let entity = entity(path, &answer.body);
         if let (Some((area, id)), Some(version), 200..300) = (entity, answer.version(), answer.status) {
@@ -81,7 +82,16 @@ impl Journal {
 
     /// What no client should have been told, seen as it was told.
     pub(crate) fn contradictions(&self) -> Vec<String> {
-        self.records().contradictions.clone()
+        self.records().contradictions.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// Forgives what was told within a moment after an election, when reads may be older than what was acknowledged;
+    /// how many answers that was.
+    pub fn forgive(&self, moment: &Range<Instant>) -> usize {
+        let mut records = self.records();
+        let before = records.contradictions.len();
+        records.contradictions.retain(|(at, _)| !moment.contains(at));
+        before - records.contradictions.len()
     }
 
     pub(crate) fn acknowledged(&self) -> BTreeSet<Acknowledged> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use async_nats::jetstream;
 use common::clock::{Clock, SystemClock};
 use common::id::{SessionId, UserId};
 use common::identity::{AUDIENCE, Claims};
@@ -37,29 +38,30 @@ pub struct Shop {
 impl Shop {
     /// Opens a shop whose services have these settings.
     pub async fn open(settings: &[(&str, &str)]) -> Result<Self> {
-        Self::open_with(1, settings).await
+        Self::open_with(settings, |_| {}).await
     }
 
     /// Like [`Shop::open`], with two instances of every service.
     pub async fn open_twice(settings: &[(&str, &str)]) -> Result<Self> {
-        Self::open_with(2, settings).await
+        Self::open_with(settings, |options| options.instances = 2).await
     }
 
     /// Like [`Shop::open`], with the users that NATS has in a cluster: nobody but the services gets in.
     pub async fn open_guarded(settings: &[(&str, &str)]) -> Result<Self> {
-        Self::open_as(1, true, settings).await
+        Self::open_with(settings, |options| options.nats_users = true).await
     }
 
-    async fn open_with(instances: u8, settings: &[(&str, &str)]) -> Result<Self> {
-        Self::open_as(instances, false, settings).await
+    /// Like [`Shop::open_twice`], with three members of MongoDB and of NATS each, as in production.
+    pub async fn open_replicated(settings: &[(&str, &str)]) -> Result<Self> {
+        let replicated = |options: &mut FleetOptions| (options.instances, options.members) = (2, 3);
+        Self::open_with(settings, replicated).await
     }
 
-    async fn open_as(instances: u8, nats_users: bool, settings: &[(&str, &str)]) -> Result<Self> {
+    async fn open_with(settings: &[(&str, &str)], be: impl FnOnce(&mut FleetOptions)) -> Result<Self> {
         let scratch = Scratch::new("e2e")?;
         let mut options =
             settings.iter().fold(FleetOptions::new(scratch.path()), |options, (name, value)| options.env(name, value));
-        options.instances = instances;
-        options.nats_users = nats_users;
+        be(&mut options);
         options.fleet_file = Some(scratch.path().join("fleet.json"));
         let fleet = Fleet::start(&options).await?;
         let keys = Keys::of(&options.data.join("keys"))?;
@@ -101,6 +103,13 @@ impl Shop {
             exp: now + 3_600,
         };
         Person::new(self.url(), Some(self.signer.sign(&claims)), Arc::clone(&self.journal))
+    }
+
+    /// NATS' streams, by whichever member answers.
+    pub async fn jetstream(&self) -> Result<jetstream::Context> {
+        let members = self.fleet.servers().nats_members();
+        let urls: Vec<_> = members.iter().map(|server| server.url()).collect();
+        Ok(jetstream::new(async_nats::connect(urls.as_slice()).await?))
     }
 
     /// Everything that fakestripe knows.

@@ -20,6 +20,7 @@ use crate::http::shell::{self, Rules};
 use crate::lifecycle;
 use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Publisher;
+use crate::outbox::rotation::Pace;
 use crate::outbox::{self, Source, Sources};
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, Store};
@@ -157,6 +158,7 @@ impl App {
         tasks.spawn_last("relay", |stop| outbox::relay::run(queue.0, publisher, database, stop));
         let clock = Arc::clone(&context.clock);
         let (interval, after) = (context.config.sweep_interval, context.config.announce_after);
+        let pace = Pace { per_second: context.config.rotate_per_second, stream_bytes: context.config.stream_max_bytes };
         let line = |subscription: &Subscription| Line { source: subscription.source, entity: subscription.entity };
         let lines = self.subscriptions.iter().map(line).collect();
         tasks.spawn("gauges", gauges::run(context.clone(), self.gauges, lines));
@@ -178,6 +180,10 @@ impl App {
                 tasks.spawn(
                     "sweeper",
                     outbox::sweeper::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), interval),
+                );
+                tasks.spawn(
+                    "rotation",
+                    outbox::rotation::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), pace),
                 );
                 tasks.spawn("announcer", outbox::announcer::run(sources, clock, tasks.clone(), after));
                 for consumer in consumers {

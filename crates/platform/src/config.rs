@@ -87,6 +87,10 @@ pub struct Config {
     /// How long an entity is unchanged before its state is announced again.
     #[arg(long, env = "ANNOUNCE_AFTER", default_value = "60s", value_parser = duration)]
     pub announce_after: Duration,
+    /// How many entities a second are announced again whether they have changed or not, by all instances together; fewer
+    /// where that would fill more than a twentieth of `STREAM_MAX_BYTES` a day. None when 0.
+    #[arg(long, env = "ROTATE_PER_SECOND", default_value_t = 10)]
+    pub rotate_per_second: u32,
     /// How wrong this instance's clock is to be, such as 2m or -2m; for tests of what a wrong clock does.
     #[arg(long, env = "CLOCK_OFFSET", default_value = "0s", value_parser = offset, allow_hyphen_values = true)]
     pub clock_offset: jiff::SignedDuration,

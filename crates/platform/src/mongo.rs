@@ -6,7 +6,8 @@ use common::timestamp::Timestamp;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Database};
+use mongodb::{Client, Collection, Database};
+use serde::de::DeserializeOwned;
 
 use crate::config::Config;
 
@@ -28,6 +29,31 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     let client = Client::with_options(options)?;
     Ok(client.database(config.mongodb_database.as_deref().unwrap_or(service)))
+}
+
+/// The document with this `_id`, as of now: where a majority read finds none, a linearizable one looks again.
+///
+/// # Why
+/// For a moment after an election, a majority read from the new primary may be older than what the last primary
+/// acknowledged. A compare-and-swap notices; absence would be believed. A linearizable read waits until a majority
+/// has all that the primary had when it was asked, at the cost of a write, so it is for the rare case alone.
+pub async fn find_by_id<T: DeserializeOwned + Send + Sync>(
+    collection: &Collection<T>,
+    id: &str,
+) -> Result<Option<T>, Error> {
+    match collection.find_one(doc! { "_id": id }).await? {
+        Some(found) => Ok(Some(found)),
+        None => linearizable(collection, id).await,
+    }
+}
+
+/// The document with this `_id`, by a linearizable read; an error when no majority answers within 5 s.
+pub async fn linearizable<T: DeserializeOwned + Send + Sync>(
+    collection: &Collection<T>,
+    id: &str,
+) -> Result<Option<T>, Error> {
+    let found = collection.find_one(doc! { "_id": id }).read_concern(ReadConcern::linearizable());
+    found.max_time(Duration::from_secs(5)).await
 }
 
 /// Matches a time that is past for as long as `rest`, as what was left behind is found; or one that is as far

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use async_nats::jetstream;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use common::timestamp::Timestamp;
 use futures::{StreamExt, TryStreamExt};
@@ -31,10 +30,9 @@ pub struct World {
 
 impl World {
     pub(super) async fn read(shop: &Shop) -> Result<Self> {
-        let client = mongodb::Client::with_uri_str(shop.fleet.servers().mongodb.url()).await?;
+        let client = mongodb::Client::with_uri_str(shop.fleet.servers().mongodb_url()).await?;
         let books = Books::read(&client).await?;
-        let nats = async_nats::connect(shop.fleet.servers().nats.url()).await?;
-        let jetstream = jetstream::new(nats);
+        let jetstream = shop.jetstream().await?;
         let mut events: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let (mut unhandled, mut dead_letters, mut told_at) = (Vec::new(), 0, BTreeMap::new());
         let streams: Vec<_> = jetstream.stream_names().try_collect().await?;

@@ -43,7 +43,7 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
     let operator = Operator::of(&shop);
     let nats = async_nats::connect(shop.fleet.servers().nats.url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(nats);
-    let mongodb = mongodb::Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    let mongodb = mongodb::Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
     let orders = mongodb.database("orders").collection::<Document>("orders");
     let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
     assert_eq!(letters(&operator).await, []);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use testkit::fleet::SERVICES;
 
 /// How many sales pass through each fault at least.
-const SALES: usize = 300;
+pub(crate) const SALES: usize = 300;
 /// Holds that end while the test runs, and repairs that do not wait for a production day.
 const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "20s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
 
@@ -23,7 +23,7 @@ async fn shop() -> (Shop, Traffic) {
 }
 
 /// Everybody leaves, everything holds; and the shop did its job: most of those who wanted a ticket have one.
-async fn all_is_well(shop: &Shop, traffic: Traffic) -> Tally {
+pub(crate) async fn all_is_well(shop: &Shop, traffic: Traffic) -> Tally {
     let tally = traffic.stop().await.unwrap();
     invariants::hold(shop).await.unwrap();
     let (all, completed) = (tally.values().sum::<usize>(), tally.get("completed").copied().unwrap_or(0));
@@ -32,7 +32,7 @@ async fn all_is_well(shop: &Shop, traffic: Traffic) -> Tally {
 }
 
 /// Waits until so many more sales have ended.
-async fn sales(traffic: &Traffic, more: usize) {
+pub(crate) async fn sales(traffic: &Traffic, more: usize) {
     let (goal, began) = (traffic.done() + more, Instant::now());
     while traffic.done() < goal {
         assert!(began.elapsed() < Duration::from_secs(120), "sales stand still at {}", traffic.done());

@@ -24,7 +24,7 @@ const ARRIVAL: Duration = Duration::from_secs(240);
 #[tokio::test(flavor = "multi_thread")]
 async fn five_thousand_holds_that_end_in_one_second_are_released_within_a_minute() {
     let shop = Shop::open_twice(&[("ORDER_TTL", "1h")]).await.unwrap();
-    let mongodb = Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    let mongodb = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
     let count = async |database: &str, collection: &str, filter: Document| {
         let documents = mongodb.database(database).collection::<Document>(collection);
         usize::try_from(documents.count_documents(filter).await.unwrap()).unwrap()

@@ -13,6 +13,7 @@ mod configuration;
 mod contention;
 mod dead_letters;
 mod drain;
+mod failover;
 mod faults;
 mod gateway;
 mod growth;

@@ -23,7 +23,7 @@ impl Ticketctl {
     fn of(shop: &Shop) -> Self {
         let admin = SERVICES.map(|service| format!("{service}={}", shop.fleet.service(service).unwrap().admin_url()));
         Self(vec![
-            ("MONGODB_URL", shop.fleet.servers().mongodb.url()),
+            ("MONGODB_URL", shop.fleet.servers().mongodb_url()),
             ("NATS_URL", shop.fleet.servers().nats.url()),
             ("PUBLIC_URL", shop.url()),
             ("ADMIN_URLS", admin.join(",")),
@@ -126,7 +126,7 @@ async fn steps_come_in_their_order(operator: &Ticketctl, client: &Client) {
 async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back() {
     let shop = Shop::open(&[("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")]).await.unwrap();
     let operator = Ticketctl::of(&shop);
-    let client = Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    let client = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
     let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
     let mut tickets = Vec::new();
     for name in ["sold", "for sale", "at the bank", "held"] {

@@ -74,7 +74,7 @@ async fn every_copy_that_was_lost_is_back_as_it_was() {
     business(&seller, &buyer).await;
     invariants::hold(&shop).await.unwrap();
 
-    let client = Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    let client = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
     let before = replicas(&client).await;
     let names: Vec<_> = before.keys().map(|(service, name)| format!("{service}.{name}")).collect();
     let expected = [
@@ -156,7 +156,7 @@ async fn webs_read_model_from_nothing_equals_the_one_built_live() {
     assert!(pages > 10, "{pages}");
 
     // The old one is kept up to date for as long as pages may read it.
-    let client = Client::with_uri_str(shop.fleet.servers().mongodb.url()).await.unwrap();
+    let client = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
     let web = client.database("web");
     for (entity, count) in [("user", 2), ("ticket", 11), ("order", 8), ("payment", 8)] {
         eventually("the two to be the same", async || {

@@ -1,4 +1,4 @@
-//! From the outbox to the stream: the relay at once, the sweeper after a crash, announcements for
+//! From the outbox to the stream: the relay at once, the sweeper after a crash, announcements and the rotation for
 //! what a stream lost.
 //!
 //! # Why
@@ -9,6 +9,7 @@ pub mod announcer;
 pub mod event;
 pub mod relay;
 pub mod resync;
+pub mod rotation;
 pub mod sweeper;
 
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub(crate) trait Source: Send + Sync {
     fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what is due; how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Announces the next of everything, if it is time; how many.
+    fn rotate(&self, now: Timestamp, pace: rotation::Pace) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what was asked for; how many.
     fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>>;
     /// How many aggregates have unpublished events, and since when the oldest waits.
@@ -44,6 +47,10 @@ impl<A: Aggregate> Source for Store<A> {
 
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {
         Box::pin(self.announce_what_is_due(now))
+    }
+
+    fn rotate(&self, now: Timestamp, pace: rotation::Pace) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.rotate(now, pace))
     }
 
     fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>> {

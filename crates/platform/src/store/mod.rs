@@ -27,6 +27,7 @@ use mongodb::{Collection, IndexModel};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::mongo;
 use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Relay;
 use crate::store::error::StoreError;
@@ -131,6 +132,12 @@ impl<A: Aggregate> Store<A> {
     /// The bare collection, for the outbox's workers.
     pub(crate) fn collection(&self) -> &Collection<Document> {
         &self.documents.collection
+    }
+
+    /// Another collection of the same database.
+    pub(crate) fn sibling<T: Send + Sync>(&self, name: &str) -> Collection<T> {
+        let namespace = self.documents.collection.namespace();
+        self.documents.collection.client().database(&namespace.db).collection(name)
     }
 
     pub(crate) fn relay(&self) -> &Relay {
@@ -309,6 +316,12 @@ impl<A: Aggregate> Store<A> {
         Ok(self.find_by("_id", id, Document::new()).await?.into_iter().next())
     }
 
+    /// Like [`Store::get`], where an answer of none decides something: it is looked for again by a linearizable read,
+    /// as [`mongo::find_by_id`] says.
+    pub async fn get_certain(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
+        Ok(mongo::find_by_id(&self.typed(), &id.to_string()).await?)
+    }
+
     /// The aggregates with this text in a field, by id, of those that match `also`; fields of the
     /// aggregate are under `state.`. Cheaper than [`Store::find`] when many ask at once.
     pub async fn find_by(
@@ -362,7 +375,7 @@ impl<A: Aggregate> Store<A> {
         Ok(Some(Remembered { id, claimed }))
     }
 
-    fn typed(&self) -> Collection<Versioned<A>> {
+    pub(crate) fn typed(&self) -> Collection<Versioned<A>> {
         self.collection().clone_with_type()
     }
 }

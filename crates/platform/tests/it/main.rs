@@ -18,6 +18,8 @@ mod idempotency;
 mod outbox;
 mod reads;
 mod replica;
+mod replicated;
 mod resync;
+mod rotation;
 mod shell;
 mod store;

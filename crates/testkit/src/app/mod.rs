@@ -105,6 +105,8 @@ impl TestApp {
             ("STREAM_MAX_BYTES".to_owned(), (16 << 20).to_string()),
             ("SWEEP_INTERVAL".to_owned(), "200ms".to_owned()),
             ("GAUGE_INTERVAL".to_owned(), "500ms".to_owned()),
+            // Tests count events.
+            ("ROTATE_PER_SECOND".to_owned(), "0".to_owned()),
         ];
         all.extend(match service {
             "auth" => Some(("JWT_PRIVATE_KEYS".to_owned(), signer.pem.clone())),

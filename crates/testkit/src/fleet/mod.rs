@@ -69,6 +69,7 @@ impl Fleet {
             data: options.data.clone(),
             logs: options.logs.clone(),
             nats_users: options.nats_users.then(options::nats_users),
+            members: options.members,
             ..ServersOptions::below(&options.data)
         };
         let servers = Servers::start(&tools, &servers_options).await?;
@@ -195,7 +196,7 @@ impl Fleet {
         }
         let mut servers = Map::new();
         for (name, server) in self.servers.each() {
-            servers.insert(name.to_owned(), json!({ "url": server.url(), "pid": server.pid() }));
+            servers.insert(name, json!({ "url": server.url(), "pid": server.pid() }));
         }
         servers.insert("fakestripe".to_owned(), self.fakestripe.described());
         servers.insert("gateway".to_owned(), json!({ "url": self.public_url(), "pid": self.gateway.pid() }));

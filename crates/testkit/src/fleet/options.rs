@@ -27,6 +27,8 @@ pub struct FleetOptions {
     /// Whether each service is its own user at NATS, with the permissions that it has in a cluster. Nobody
     /// else gets in then, tests included.
     pub nats_users: bool,
+    /// How many members MongoDB and NATS have: one, or three as in production.
+    pub members: u8,
 }
 
 impl FleetOptions {
@@ -41,6 +43,7 @@ impl FleetOptions {
             env: BTreeMap::new(),
             fleet_file: None,
             nats_users: false,
+            members: 1,
         }
     }
 

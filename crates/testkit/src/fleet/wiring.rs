@@ -37,10 +37,11 @@ impl Wiring<'_> {
         }
         let mut set = |name: &str, value: &str| env.insert(name.to_owned(), value.to_owned());
         set("PUBLIC_URL", &self.public_url);
-        set("MONGODB_URL", &self.servers.mongodb.url());
+        set("MONGODB_URL", &self.servers.mongodb_url());
         set("MONGODB_DATABASE", service);
         set("NATS_URL", &self.nats_url(service));
         set("NATS_PREFIX", "ticketing");
+        set("NATS_REPLICAS", &self.servers.nats_members().len().to_string());
         set("TRUSTED_PROXIES", "127.0.0.1,::1");
         if service == "auth" {
             set("JWT_PRIVATE_KEYS", &self.keys.jwt_private_keys);
@@ -72,7 +73,7 @@ impl Wiring<'_> {
     }
 
     fn nats_url(&self, service: &str) -> String {
-        let url = self.servers.nats.url();
+        let url = self.servers.nats_url();
         if self.nats_users { url.replace("://", &format!("://{service}:{}@", nats_password(service))) } else { url }
     }
 }

@@ -1,5 +1,7 @@
-//! mongod (a replica set of one), nats-server with JetStream, and redis-server on 127.0.0.1.
+//! mongod (a replica set of one, or of three), nats-server with JetStream (one, or a cluster of three), and
+//! redis-server on 127.0.0.1.
 
+mod kind;
 mod mongo_wire;
 pub mod ports;
 pub mod process;
@@ -7,17 +9,17 @@ pub mod scratch;
 pub(crate) mod slot;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use self::kind::{Kind, Member};
 use self::ports::Port;
 use self::process::Spec;
 use self::slot::Slot;
@@ -41,6 +43,8 @@ pub struct ServersOptions {
     pub redis_port: Option<u16>,
     /// A configuration of users for NATS, such as the cluster's; anybody may do anything without.
     pub nats_users: Option<NatsUsers>,
+    /// How many members MongoDB's replica set and NATS' cluster have: one, or three as in production.
+    pub members: u8,
 }
 
 /// Who may do what at NATS.
@@ -62,26 +66,24 @@ impl ServersOptions {
             nats_port: None,
             redis_port: None,
             nats_users: None,
+            members: 1,
         }
     }
 }
 
-/// The three servers, running. All are killed on drop.
+/// The servers, running. All are killed on drop.
 #[derive(Debug)]
 pub struct Servers {
-    /// The database, primary of `rs0`.
+    /// The database: the first member of `rs0`, and its primary when it is the only one.
     pub mongodb: Server,
-    /// The streams.
+    /// The streams: the first member of the cluster, or the only server.
     pub nats: Server,
     /// The queue.
     pub redis: Server,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Mongodb,
-    Nats,
-    Redis,
+    /// The other members of `rs0`.
+    more_mongodb: Vec<Server>,
+    /// The other members of NATS' cluster.
+    more_nats: Vec<Server>,
 }
 
 /// One server, which can be killed and started again on its port with its data.
@@ -89,72 +91,179 @@ enum Kind {
 pub struct Server {
     kind: Kind,
     port: Port,
+    /// Where it keeps what it keeps.
+    data: PathBuf,
+    log: PathBuf,
+    /// Whether it is one member of several.
+    clustered: bool,
     slot: Slot,
+    /// Where the other members of a NATS cluster reach it.
+    _route: Option<Port>,
 }
 
 impl Servers {
-    /// Starts all three side by side and waits until each answers.
+    /// Starts all of them side by side and waits until each answers.
     pub async fn start(tools: &Tools, options: &ServersOptions) -> Result<Self> {
         raise_open_file_limit();
-        let mongodb = Server::spawn(Kind::Mongodb, &tools.mongod, options, options.mongodb_port)?;
-        let nats = Server::spawn(Kind::Nats, &tools.nats_server, options, options.nats_port)?;
-        let redis = Server::spawn(Kind::Redis, &tools.redis_server, options, options.redis_port)?;
-        tokio::try_join!(mongodb.ready(), nats.ready(), redis.ready())?;
-        Ok(Self { mongodb, nats, redis })
+        let mut mongodb = Server::spawn_members(Kind::Mongodb, &tools.mongod, options, options.mongodb_port)?;
+        let mut nats = Server::spawn_members(Kind::Nats, &tools.nats_server, options, options.nats_port)?;
+        let redis = Server::spawn(Kind::Redis, &tools.redis_server, options, options.redis_port, None)?;
+        let (more_mongodb, more_nats) = (mongodb.split_off(1), nats.split_off(1));
+        let (Some(mongodb), Some(nats)) = (mongodb.pop(), nats.pop()) else { bail!("ServersOptions::members is 0") };
+        let servers = Self { mongodb, nats, redis, more_mongodb, more_nats };
+        if options.members > 1 {
+            servers.form_replica_set().await?;
+        }
+        for (_, server) in servers.each() {
+            server.ready().await?;
+        }
+        Ok(servers)
     }
 
-    /// All three, with their names in fleet.json.
-    pub fn each(&self) -> [(&'static str, &Server); 3] {
-        [("mongodb", &self.mongodb), ("nats", &self.nats), ("redis", &self.redis)]
+    /// All of them, with their names in fleet.json.
+    pub fn each(&self) -> Vec<(String, &Server)> {
+        let of = [self.mongodb_members(), self.nats_members(), vec![&self.redis]];
+        let of = of.into_iter().flat_map(|members| members.into_iter().enumerate());
+        of.map(|(index, server)| (server.kind.member_name(index), server)).collect()
+    }
+
+    /// The members of MongoDB's replica set.
+    pub fn mongodb_members(&self) -> Vec<&Server> {
+        std::iter::once(&self.mongodb).chain(&self.more_mongodb).collect()
+    }
+
+    /// The members of NATS' cluster.
+    pub fn nats_members(&self) -> Vec<&Server> {
+        std::iter::once(&self.nats).chain(&self.more_nats).collect()
+    }
+
+    /// Where clients reach MongoDB, whoever is primary.
+    pub fn mongodb_url(&self) -> String {
+        if self.more_mongodb.is_empty() {
+            return self.mongodb.url();
+        }
+        let hosts: Vec<_> = self.mongodb_members().iter().map(|server| server.address()).collect();
+        format!("mongodb://{}/?replicaSet=rs0", hosts.join(","))
+    }
+
+    /// Where clients reach NATS: every member, with commas between.
+    pub fn nats_url(&self) -> String {
+        let urls: Vec<_> = self.nats_members().iter().map(|server| server.url()).collect();
+        urls.join(",")
+    }
+
+    /// The member of MongoDB's replica set that takes writes now; waits until there is one.
+    pub async fn mongodb_primary(&self) -> Result<&Server> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            for server in self.mongodb_members() {
+                if mongo_wire::is_primary(server.port()).await.unwrap_or(false) {
+                    return Ok(server);
+                }
+            }
+            anyhow::ensure!(Instant::now() < deadline, "no member of rs0 is primary; {}", self.mongodb.slot.obituary());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn form_replica_set(&self) -> Result<()> {
+        let members: Vec<_> = self.mongodb_members().iter().map(|server| server.address()).collect();
+        let deadline = Instant::now() + START_DEADLINE;
+        // It refuses until it reaches all of them; the caller asks again.
+        while let Err(error) = mongo_wire::initiate(self.mongodb.port(), &members).await {
+            if let Some(death) = self.each().into_iter().find_map(|(_, server)| server.death()) {
+                return Err(death);
+            }
+            if Instant::now() > deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.mongodb_primary().await.map(drop)
     }
 
     /// Orderly; data are flushed.
     pub async fn stop(&self) -> Result<()> {
-        tokio::try_join!(self.mongodb.stop(), self.nats.stop(), self.redis.stop())?;
+        for (_, server) in self.each() {
+            server.stop().await?;
+        }
         Ok(())
     }
 
     /// What tests read: `TEST_MONGODB_URL`, `TEST_NATS_URL`, `TEST_REDIS_URL`.
     pub fn test_env(&self) -> BTreeMap<String, String> {
         BTreeMap::from([
-            ("TEST_MONGODB_URL".to_owned(), self.mongodb.url()),
-            ("TEST_NATS_URL".to_owned(), self.nats.url()),
+            ("TEST_MONGODB_URL".to_owned(), self.mongodb_url()),
+            ("TEST_NATS_URL".to_owned(), self.nats_url()),
             ("TEST_REDIS_URL".to_owned(), self.redis.url()),
         ])
     }
 }
 
 impl Server {
-    fn spawn(kind: Kind, program: &Path, options: &ServersOptions, port: Option<u16>) -> Result<Self> {
-        let port = Port::given_or_free(port).with_context(|| format!("{} can't start", kind.binary()))?;
-        let data = options.data.join(kind.name());
-        fs::create_dir_all(&data).with_context(|| format!("creating {}", data.display()))?;
-        let log = options.logs.join(format!("{}.log", kind.binary()));
-        let users = options.nats_users.as_ref().filter(|_| kind == Kind::Nats);
-        let spec = Spec {
-            name: kind.binary().to_owned(),
-            program: program.to_path_buf(),
-            args: kind.args(port.number(), &data, users)?,
-            env: users.map(|users| users.env.clone()).unwrap_or_default(),
-            log,
+    /// As many as are wanted.
+    fn spawn_members(kind: Kind, program: &Path, options: &ServersOptions, port: Option<u16>) -> Result<Vec<Self>> {
+        if options.members == 1 {
+            return Ok(vec![Self::spawn(kind, program, options, port, None)?]);
+        }
+        let routes: Vec<Port> = (0..options.members).map(|_| Port::free()).collect::<Result<_>>()?;
+        let numbers: Vec<u16> = routes.iter().map(Port::number).collect();
+        let spawn = |(index, route): (usize, Port)| {
+            let port = port.filter(|_| index == 0);
+            let member = Member { index, routes: &numbers };
+            let server = Self::spawn(kind, program, options, port, Some(&member))?;
+            Ok(Self { _route: Some(route), ..server })
         };
-        let slot = Slot::spawn(&spec)?;
-        Ok(Self { kind, port, slot })
+        routes.into_iter().enumerate().map(spawn).collect()
     }
 
-    /// `mongodb://…`, `nats://…` or `redis://…`.
+    fn spawn(
+        kind: Kind,
+        program: &Path,
+        options: &ServersOptions,
+        port: Option<u16>,
+        member: Option<&Member<'_>>,
+    ) -> Result<Self> {
+        let port = Port::given_or_free(port).with_context(|| format!("{} can't start", kind.binary()))?;
+        let index = member.map_or(0, |member| member.index);
+        let data = options.data.join(kind.member_name(index));
+        fs::create_dir_all(&data).with_context(|| format!("creating {}", data.display()))?;
+        let name = if index == 0 { kind.binary().to_owned() } else { format!("{}-{}", kind.binary(), index + 1) };
+        let log = options.logs.join(format!("{name}.log"));
+        let users = options.nats_users.as_ref().filter(|_| kind == Kind::Nats);
+        let spec = Spec {
+            name,
+            program: program.to_path_buf(),
+            args: kind.args(port.number(), &data, users, member)?,
+            env: users.map(|users| users.env.clone()).unwrap_or_default(),
+            log: log.clone(),
+        };
+        let slot = Slot::spawn(&spec)?;
+        Ok(Self { kind, port, data, log, clustered: member.is_some(), slot, _route: None })
+    }
+
+    /// `mongodb://…`, `nats://…` or `redis://…`: this server alone.
     pub fn url(&self) -> String {
-        let port = self.port.number();
         match self.kind {
-            Kind::Mongodb => format!("mongodb://127.0.0.1:{port}/?directConnection=true"),
-            Kind::Nats => format!("nats://127.0.0.1:{port}"),
-            Kind::Redis => format!("redis://127.0.0.1:{port}"),
+            Kind::Mongodb => format!("mongodb://{}/?directConnection=true", self.address()),
+            Kind::Nats => format!("nats://{}", self.address()),
+            Kind::Redis => format!("redis://{}", self.address()),
         }
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port())
     }
 
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// What it says of itself is in this file.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// Of the process that runs now; another after a restart.
@@ -188,6 +297,21 @@ impl Server {
         self.ready().await
     }
 
+    /// Like [`Server::start_again`], without what it kept: a member whose disk was lost copies all of it from the
+    /// others.
+    pub async fn start_empty(&self) -> Result<()> {
+        self.kill()?;
+        for entry in fs::read_dir(&self.data)? {
+            let path = entry?.path();
+            // The configuration was not lost.
+            if path.extension().is_some_and(|extension| extension == "conf") {
+                continue;
+            }
+            if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
+        }
+        self.start_again().await
+    }
+
     async fn ready(&self) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
@@ -206,72 +330,12 @@ impl Server {
 
     async fn answers(&self) -> Result<bool> {
         match self.kind {
+            Kind::Mongodb if self.clustered => mongo_wire::is_member(self.port()).await,
             Kind::Mongodb => mongo_wire::become_primary(self.port()).await,
             Kind::Nats => Ok(first_answer(self.port(), b"").await?.contains("\"jetstream\":true")),
             Kind::Redis => Ok(first_answer(self.port(), b"PING\r\n").await?.starts_with("+PONG")),
         }
     }
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Mongodb => "mongodb",
-            Self::Nats => "nats",
-            Self::Redis => "redis",
-        }
-    }
-
-    fn binary(self) -> &'static str {
-        match self {
-            Self::Mongodb => "mongod",
-            Self::Nats => "nats-server",
-            Self::Redis => "redis-server",
-        }
-    }
-
-    fn args(self, port: u16, data: &Path, users: Option<&NatsUsers>) -> Result<Vec<OsString>> {
-        let port = port.to_string();
-        let mut args: Vec<OsString> = Vec::new();
-        match self {
-            Self::Mongodb => {
-                args.extend(["--replSet", "rs0", "--bind_ip", "127.0.0.1", "--port", &port].map(Into::into));
-                args.extend(["--nounixsocket", "--wiredTigerCacheSizeGB", "1", "--oplogSize", "512"].map(Into::into));
-                args.extend(["--setParameter", "diagnosticDataCollectionEnabled=false"].map(Into::into));
-                args.extend(["--dbpath".into(), data.into()]);
-            }
-            Self::Nats => {
-                // A relative store inside the configuration would depend on our working folder.
-                let store = std::path::absolute(data.join("jetstream"))?;
-                let config = data.join("nats-server.conf");
-                let mut text = nats_config(&port, &store)?;
-                if let Some(users) = users {
-                    // Included files are named from where the configuration lies.
-                    fs::copy(&users.file, data.join("users.conf")).context("copying the users of NATS")?;
-                    text.push_str("include ./users.conf\n");
-                }
-                fs::write(&config, text)?;
-                args.extend(["-c".into(), config.into()]);
-            }
-            Self::Redis => {
-                args.extend(
-                    ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"].map(Into::into),
-                );
-                args.extend(["--dir".into(), data.into()]);
-            }
-        }
-        Ok(args)
-    }
-}
-
-/// Acknowledged messages are on the disk (`sync_interval`). The limit is far beyond any disk since
-/// each stream reserves its cap of it, and tests make many streams.
-fn nats_config(port: &str, store: &Path) -> Result<String> {
-    let store = serde_json::to_string(store.to_str().ok_or_else(|| anyhow!("a path that is not UTF-8"))?)?;
-    Ok(format!(
-        "listen: \"127.0.0.1:{port}\"\n\
-         jetstream {{\n  store_dir: {store}\n  max_file_store: 100TB\n  sync_interval: always\n}}\n"
-    ))
 }
 
 /// What a server says first, or answers to one line.

@@ -1,4 +1,4 @@
-//! The few words of MongoDB's wire protocol that bring a replica set of one into being.
+//! The few words of MongoDB's wire protocol that bring a replica set into being.
 //!
 //! # Why
 //! The full driver is the heaviest build of the workspace, and xtask has to be there before
@@ -48,11 +48,35 @@ fn request(command: &Document) -> Result<Vec<u8>> {
     Ok(message)
 }
 
+/// Makes one replica set of these members (`host:port`), whose first this server is. An error until all of them
+/// can be reached; done when it was done before.
+pub(super) async fn initiate(port: u16, members: &[String]) -> Result<()> {
+    let members: Vec<_> = (0_i32..).zip(members).map(|(id, host)| doc! { "_id": id, "host": host }).collect();
+    let answer = command(port, doc! { "replSetInitiate": { "_id": "rs0", "members": members } }).await?;
+    // 23: it was initiated before.
+    let is_done = answer.get_i32("code").is_ok_and(|code| code == 23) || !answer.contains_key("errmsg");
+    if is_done { Ok(()) } else { bail!("replSetInitiate: {answer}") }
+}
+
+/// Whether the server takes writes.
+pub(super) async fn is_primary(port: u16) -> Result<bool> {
+    Ok(hello(port).await?.get_bool("isWritablePrimary").unwrap_or(false))
+}
+
+/// Whether the server is a member of a replica set with data that can be read: primary or secondary.
+pub(super) async fn is_member(port: u16) -> Result<bool> {
+    let hello = hello(port).await?;
+    Ok(["isWritablePrimary", "secondary"].iter().any(|role| hello.get_bool(role).unwrap_or(false)))
+}
+
+async fn hello(port: u16) -> Result<Document> {
+    command(port, doc! { "hello": 1 }).await
+}
+
 /// Makes the server the primary of a replica set of one, also when its data remember another
 /// port. True once it is.
 pub(super) async fn become_primary(port: u16) -> Result<bool> {
-    let hello = command(port, doc! { "hello": 1 }).await?;
-    if hello.get_bool("isWritablePrimary").unwrap_or(false) {
+    if is_primary(port).await? {
         return Ok(true);
     }
     let member = format!("127.0.0.1:{port}");

@@ -34,7 +34,7 @@ async fn exchange(state: &State, token: Option<&str>) -> Result<(Versioned<User>
     let known = state.sessions.token(token).await?.ok_or_else(Error::signed_out)?;
     loop {
         let session = state.sessions.get(known.session).await?.ok_or_else(Error::signed_out)?;
-        let user = state.users.get(session.user_id).await?.ok_or_else(Error::signed_out)?;
+        let user = state.users.get_certain(session.user_id).await?.ok_or_else(Error::signed_out)?;
         let now = state.clock.now();
         let refresh = match session.present(known.generation, now, &state.lifetimes) {
             Ok(Presented::Sibling) => state.sessions.issue(&session, session.generation).await?,

@@ -40,7 +40,7 @@ pub(super) async fn update_me(
     check.finish()?;
     loop {
         // A token may outlive the account.
-        let current = state.users.get(user.id).await?.ok_or_else(Error::signed_out)?;
+        let current = state.users.get_certain(user.id).await?.ok_or_else(Error::signed_out)?;
         when.check(current.version)?;
         let (next, change) = current.state.clone().rename(name.clone(), state.clock.now());
         match state.users.save(&current, next, change).await {

@@ -12,6 +12,7 @@ use common::timestamp::Timestamp;
 use futures::TryStreamExt as _;
 use mongodb::bson::{DateTime, doc};
 use mongodb::{Collection, Database, IndexModel};
+use platform::mongo;
 use platform::store::error::StoreError;
 use platform::store::page::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
@@ -94,13 +95,14 @@ impl Sessions {
 
     /// What is known of a token.
     pub async fn token(&self, token: &str) -> Result<Option<KnownToken>, StoreError> {
-        let found = self.tokens.find_one(doc! { "_id": hash(token) }).await?;
+        let found = mongo::find_by_id(&self.tokens, &hash(token)).await?;
         Ok(found.map(|found| KnownToken { session: found.session_id, generation: found.generation }))
     }
 
-    /// The session with this id, unless it was ended.
+    /// The session with this id, unless it was ended. By a linearizable read: one that is older than a rotation
+    /// would take the newest token for one that was never given out, and sign its user out.
     pub async fn get(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(self.sessions.find_one(doc! { "_id": id.to_string() }).await?.map(|found| found.state))
+        Ok(mongo::linearizable(&self.sessions, &id.to_string()).await?.map(|found| found.state))
     }
 
     /// Stores the session as it is after a rotation, if it was not rotated or ended meanwhile; whether

@@ -28,6 +28,10 @@ async fn handle(state: State, event: Envelope<ExpirationState>) -> Result<Applie
     loop {
         // What is known counts first: an authorisation that arrived in time has won.
         let Some(order) = reconcile_order(&state, id).await? else {
+            // A read just after an election may not show it yet.
+            if state.orders.get_certain(id).await?.is_some() {
+                continue;
+            }
             return Err(Failure::Reject(format!("there is no order {id}")));
         };
         let (next, change) = match order.state.clone().expire(now) {

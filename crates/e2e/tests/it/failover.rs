@@ -1,0 +1,263 @@
+//! What production runs: three members of MongoDB and of NATS, of which some die, hang, are cut off or lose their
+//! disk while people buy and sell.
+//!
+//! Two instances of every service, at least 300 sales each, and afterwards everything that must hold.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use e2e::shop::Shop;
+use e2e::traffic::Traffic;
+use mongodb::bson::{Document, doc};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
+use mongodb::{Client, Collection};
+use nix::sys::signal::Signal;
+use testkit::servers::Server;
+use testkit::tools::progress;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::faults::{SALES, all_is_well, sales};
+
+/// Holds outlive an election, and repairs do not wait for a production day.
+const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
+
+async fn shop() -> (Shop, Traffic) {
+    let shop = Shop::open_replicated(&SETTINGS).await.unwrap();
+    let traffic = Traffic::start(&shop, SALES).unwrap();
+    sales(&traffic, 30).await;
+    (shop, traffic)
+}
+
+/// Waits until another member than this one is primary.
+async fn succeeded(shop: &Shop, old: u16) -> u16 {
+    let began = Instant::now();
+    loop {
+        let primary = shop.fleet.servers().mongodb_primary().await.unwrap().port();
+        if primary != old {
+            return primary;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "nobody was elected");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
+    let (shop, traffic) = shop().await;
+    let servers = shop.fleet.servers();
+
+    let probe = Probe::start(&servers.mongodb_url()).await;
+    let killed = servers.mongodb_primary().await.unwrap();
+    let began = Instant::now();
+    killed.kill().unwrap();
+    succeeded(&shop, killed.port()).await;
+    sales(&traffic, 30).await;
+    let seen = probe.stop().await;
+    let (outage, stale) = (seen.outage, seen.stale);
+    progress("Measured", &format!("no write was acknowledged for {outage:?}; then reads were too old for {stale:?}"));
+    let forgiven = shop.journal.forgive(&Range { start: began, end: seen.fresh + Duration::from_secs(1) });
+    progress("Measured", &format!("{forgiven} answers were older than what their client had seen"));
+    killed.start_again().await.unwrap();
+    sales(&traffic, 30).await;
+
+    let stopped = servers.mongodb_primary().await.unwrap();
+    let began = Instant::now();
+    stopped.signal(Signal::SIGSTOP);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let others = servers.mongodb_members().into_iter().filter(|member| member.port() != stopped.port());
+    assert!(is_primary_among(others).await, "the others have elected one of them");
+    stopped.signal(Signal::SIGCONT);
+    sales(&traffic, 30).await;
+    shop.journal.forgive(&Range { start: began, end: Instant::now() });
+
+    let primary = servers.mongodb_primary().await.unwrap().port();
+    let lost = servers.mongodb_members().into_iter().find(|member| member.port() != primary).unwrap();
+    lost.start_empty().await.unwrap();
+    sales(&traffic, 30).await;
+    all_is_well(&shop, traffic).await;
+    // The member that copied everything is one on which the shop can go on.
+    assert!(log_has(lost.log(), "initial sync"), "it copied what it had lost");
+}
+
+async fn is_primary_among<'a>(mut members: impl Iterator<Item = &'a Server>) -> bool {
+    let client = async |member: &Server| Client::with_uri_str(member.url()).await.unwrap();
+    loop {
+        let Some(member) = members.next() else { return false };
+        let hello = client(member).await.database("admin").run_command(doc! { "hello": 1 }).await.unwrap();
+        if hello.get_bool("isWritablePrimary").unwrap_or(false) {
+            return true;
+        }
+    }
+}
+
+/// The primary goes on taking writes that no other member gets, and dies with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_primary_took_while_it_was_cut_off_was_never_told() {
+    let (shop, traffic) = shop().await;
+    let servers = shop.fleet.servers();
+    let primary = servers.mongodb_primary().await.unwrap();
+    let began = Instant::now();
+    let others: Vec<_> = servers.mongodb_members().into_iter().filter(|it| it.port() != primary.port()).collect();
+    for other in &others {
+        other.signal(Signal::SIGSTOP);
+    }
+    // Longer than the sweeper leaves an event to the relay, and shorter than an election takes to begin: what
+    // is read locally would be told by now.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let orders = Client::with_uri_str(primary.url()).await.unwrap().database("orders");
+    let orders = orders.collection::<Document>("orders");
+    let local = async |concern| orders.count_documents(doc! {}).read_concern(concern).await.unwrap();
+    let (taken, held) = (local(ReadConcern::local()).await, local(ReadConcern::majority()).await);
+    assert!(taken > held, "the primary took {taken} orders, of which a majority has {held}: nothing to take back");
+    primary.kill().unwrap();
+    for other in &others {
+        other.signal(Signal::SIGCONT);
+    }
+    succeeded(&shop, primary.port()).await;
+    sales(&traffic, 30).await;
+    primary.start_again().await.unwrap();
+    sales(&traffic, 30).await;
+    shop.journal.forgive(&Range { start: began, end: Instant::now() });
+    all_is_well(&shop, traffic).await;
+    assert!(log_has(primary.log(), "rollback"), "it took back what it alone had");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaders_of_streams_are_killed_and_a_member_loses_its_disk() {
+    let (shop, traffic) = shop().await;
+    let jetstream = shop.jetstream().await.unwrap();
+    let members = shop.fleet.servers().each();
+    for stream in ["ticketing-orders", "ticketing-tickets", "ticketing-payments"] {
+        let info = jetstream.get_stream(stream).await.unwrap().get_info().await.unwrap();
+        assert_eq!(info.config.num_replicas, 3);
+        let leader = info.cluster.unwrap().leader.unwrap();
+        let (_, leader) = members.iter().find(|(name, _)| *name == leader).unwrap();
+        leader.kill().unwrap();
+        sales(&traffic, 30).await;
+        leader.start_again().await.unwrap();
+        caught_up(&shop).await;
+    }
+    let lost = *shop.fleet.servers().nats_members().last().unwrap();
+    lost.start_empty().await.unwrap();
+    sales(&traffic, 30).await;
+    caught_up(&shop).await;
+    all_is_well(&shop, traffic).await;
+}
+
+/// Waits until every stream has three members that have all of it.
+async fn caught_up(shop: &Shop) {
+    let began = Instant::now();
+    loop {
+        if is_caught_up(shop).await.unwrap_or(false) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "the streams' members do not catch up");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn is_caught_up(shop: &Shop) -> anyhow::Result<bool> {
+    let jetstream = shop.jetstream().await?;
+    for service in ["auth", "tickets", "orders", "payments", "expiration"] {
+        let info = jetstream.get_stream(format!("ticketing-{service}")).await?.get_info().await?;
+        let replicas = info.cluster.map(|cluster| cluster.replicas).unwrap_or_default();
+        if replicas.len() != 2 || replicas.iter().any(|replica| !replica.current || replica.offline) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn log_has(log: &Path, words: &str) -> bool {
+    std::fs::read_to_string(log).unwrap().to_lowercase().contains(words)
+}
+
+/// A client of MongoDB that counts, as careful as the services are, and looks at what it has counted.
+struct Probe {
+    stop: Arc<Notify>,
+    seen: JoinHandle<Seen>,
+}
+
+struct Seen {
+    /// The longest time between two writes that were acknowledged.
+    outage: Duration,
+    /// From the first read that was older than an acknowledged write to the first that was not.
+    stale: Duration,
+    /// When reads were fresh again.
+    fresh: Instant,
+}
+
+impl Probe {
+    #[expect(clippy::disallowed_methods, reason = "both tasks end with the probe")]
+    async fn start(url: &str) -> Self {
+        let mut options = ClientOptions::parse(url).await.unwrap();
+        options.read_concern = Some(ReadConcern::majority());
+        options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+        options.server_selection_timeout = Some(Duration::from_secs(1));
+        let client = Client::with_options(options).unwrap();
+        let counts = client.database("probe").collection::<Document>("counts");
+        counts.insert_one(doc! { "_id": 1, "count": 0_i64 }).await.unwrap();
+        let (stop, counted) = (Arc::new(Notify::new()), Arc::<Counted>::default());
+        let writer = tokio::spawn(count(counts.clone(), Arc::clone(&counted)));
+        let seen = tokio::spawn({
+            let stop = Arc::clone(&stop);
+            async move {
+                let (mut stale_since, mut stale, mut fresh) = (None, Duration::ZERO, Instant::now());
+                loop {
+                    let floor = counted.acknowledged.load(Ordering::SeqCst);
+                    let read = tokio::select! {
+                        read = counts.find_one(doc! { "_id": 1 }) => read,
+                        () = stop.notified() => break,
+                    };
+                    // Away: says nothing.
+                    let Ok(found) = read else { continue };
+                    let is_old = found.and_then(|found| found.get_i64("count").ok()).unwrap_or(-1) < floor;
+                    match (is_old, stale_since) {
+                        (true, None) => stale_since = Some(Instant::now()),
+                        (false, Some(since)) => {
+                            stale += since.elapsed();
+                            (stale_since, fresh) = (None, Instant::now());
+                        }
+                        _ => {}
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                writer.abort();
+                Seen { outage: Duration::from_millis(counted.outage.load(Ordering::SeqCst)), stale, fresh }
+            }
+        });
+        Self { stop, seen }
+    }
+
+    async fn stop(self) -> Seen {
+        self.stop.notify_one();
+        self.seen.await.unwrap()
+    }
+}
+
+/// How far the probe has counted.
+#[derive(Default)]
+struct Counted {
+    acknowledged: AtomicI64,
+    /// The longest time between two acknowledged writes, in milliseconds.
+    outage: AtomicU64,
+}
+
+/// Counts for ever.
+async fn count(counts: Collection<Document>, counted: Arc<Counted>) {
+    let mut last = Instant::now();
+    for next in 1_i64.. {
+        while counts.update_one(doc! { "_id": 1 }, doc! { "$set": { "count": next } }).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        counted.acknowledged.store(next, Ordering::SeqCst);
+        let pause = u64::try_from(last.elapsed().as_millis()).unwrap();
+        counted.outage.fetch_max(pause, Ordering::SeqCst);
+        last = Instant::now();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,67 @@
+//! The store on three members of MongoDB: whoever loses is told only when what won is there to stay.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::events::user::UserChange;
+use futures::future::join;
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use nix::sys::signal::Signal;
+use platform::store::Aggregate;
+use platform::store::error::StoreError;
+use testkit::app::eventually;
+use testkit::servers::scratch::Scratch;
+use testkit::servers::{Servers, ServersOptions};
+use testkit::tools::Tools;
+
+use crate::demo::{Counter, app_with, insert};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_is_told_once_a_majority_has_what_won() {
+    let scratch = Scratch::new("replicated").unwrap();
+    let tools = Tools::find_or_install().unwrap();
+    let options = ServersOptions { members: 3, ..ServersOptions::below(scratch.path()) };
+    let servers = Servers::start(&tools, &options).await.unwrap();
+    let app = app_with(&[("MONGODB_URL", &servers.mongodb_url())]).await;
+    let other = app.another(crate::demo::build).await;
+    let (store, elsewhere) = (app.context.store::<Counter>(), other.context.store::<Counter>());
+    let made = insert(&app, "one").await;
+    app.settle().await;
+
+    let primary = servers.mongodb_primary().await.unwrap();
+    let secondaries = || servers.mongodb_members().into_iter().filter(|member| member.port() != primary.port());
+    secondaries().for_each(|member| member.signal(Signal::SIGSTOP));
+    // As the primary has it, whoever else does.
+    let client = Client::with_uri_str(primary.url()).await.unwrap();
+    let counters = client.database(app.context.database.name()).collection::<Document>(Counter::COLLECTION);
+    let now = app.clock.now();
+
+    let losers = async {
+        eventually("the winners' writes", async || {
+            let bumped = counters.count_documents(doc! { "version": 1 }).await.unwrap();
+            let named = counters.count_documents(doc! { "state.name": "two" }).await.unwrap();
+            bumped == 1 && named == 1
+        })
+        .await;
+        let mut losers = Box::pin(join(
+            elsewhere.save(&made, made.up(), UserChange::Updated),
+            elsewhere.insert(Counter::new("two", now), UserChange::Registered),
+        ));
+        let early = tokio::time::timeout(Duration::from_secs(2), &mut losers).await;
+        assert!(early.is_err(), "told before a majority had what won: {early:?}");
+        secondaries().for_each(|member| member.signal(Signal::SIGCONT));
+        let told = losers.await;
+        (told, elsewhere.get(made.id).await, elsewhere.find(doc! { "state.name": "two" }, 2).await)
+    };
+    let (saved, inserted, (told, read, named)) = tokio::join!(
+        store.save(&made, made.up(), UserChange::Updated),
+        store.insert(Counter::new("two", now), UserChange::Registered),
+        losers
+    );
+    assert!(matches!(told.0, Err(StoreError::Stale)), "{:?}", told.0);
+    assert!(told.1.unwrap_err().is_duplicate_of("name_v1"));
+    assert_eq!(read.unwrap().unwrap(), saved.unwrap(), "a read sent after the answer shows what won");
+    assert_eq!(named.unwrap(), [inserted.unwrap()]);
+    app.settle().await;
+}
