@@ -8,11 +8,13 @@ use mongodb::Collection;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 use mongodb::bson::{Bson, Document, deserialize_from_document, deserialize_from_slice, doc};
 use mongodb::error::{Error, ErrorKind};
+use mongodb::options::{FindOptions, Hint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
 use super::group::Group;
+use super::partial::PartialIndex;
 use super::{as_i64, bson};
 use crate::mongo::{self, NotConfirmed};
 
@@ -37,6 +39,15 @@ struct Wanted {
     field: &'static str,
     value: String,
     also: Document,
+    /// The index to use; the planner's choice unless told.
+    index: Option<&'static str>,
+}
+
+impl Wanted {
+    /// Whether both are answered by one query for several values.
+    fn is_like(&self, other: &Self) -> bool {
+        self.field == other.field && self.index == other.index && self.also == other.also
+    }
 }
 
 /// One document's change from one version to the next.
@@ -77,7 +88,20 @@ impl Grouped {
         value: String,
         also: Document,
     ) -> Result<Vec<T>, StoreError> {
-        let found = self.finds.call(Wanted { field, value, also }).await.unwrap_or_else(|| Err(gone()))?;
+        self.look_up(Wanted { field, value, also, index: None }).await
+    }
+
+    /// The same for the documents in this index.
+    pub(crate) async fn find_in<T: DeserializeOwned>(
+        &self,
+        index: &'static PartialIndex,
+        value: String,
+    ) -> Result<Vec<T>, StoreError> {
+        self.look_up(Wanted { field: index.field, value, also: index.filter(), index: Some(index.name) }).await
+    }
+
+    async fn look_up<T: DeserializeOwned>(&self, wanted: Wanted) -> Result<Vec<T>, StoreError> {
+        let found = self.finds.call(wanted).await.unwrap_or_else(|| Err(gone()))?;
         found.iter().map(|found| deserialize_from_slice(found.as_bytes()).map_err(StoreError::encoding)).collect()
     }
 
@@ -102,7 +126,7 @@ async fn find_all(
 ) -> Vec<Result<Vec<RawDocumentBuf>, StoreError>> {
     let mut kinds: Vec<(&Wanted, Vec<&str>)> = Vec::new();
     for want in &wanted {
-        match kinds.iter_mut().find(|(kind, _)| kind.field == want.field && kind.also == want.also) {
+        match kinds.iter_mut().find(|(kind, _)| kind.is_like(want)) {
             Some((_, values)) => values.push(&want.value),
             None => kinds.push((want, vec![&want.value])),
         }
@@ -111,7 +135,7 @@ async fn find_all(
     let found: Result<Vec<_>, StoreError> = found.into_iter().collect();
     let of = |want: &Wanted| {
         let kinds = found.as_ref().map_err(Clone::clone)?;
-        let kind = kinds.iter().find(|(kind, _)| kind.field == want.field && kind.also == want.also);
+        let kind = kinds.iter().find(|(kind, _)| kind.is_like(want));
         Ok(kind.and_then(|(_, by_value)| by_value.get(&want.value).cloned()).unwrap_or_default())
     };
     wanted.iter().map(of).collect()
@@ -132,7 +156,11 @@ async fn find_kind<'a>(
         values => filter.insert(kind.field, doc! { "$in": values }),
     };
     let collection = collection.clone_with_type::<RawDocumentBuf>();
-    let found = collection.find(filter).projection(doc! { "version": 1, "state": 1 }).await?;
+    let options = FindOptions::builder()
+        .projection(doc! { "version": 1, "state": 1 })
+        .hint(kind.index.map(|name| Hint::Name(name.to_owned())))
+        .build();
+    let found = collection.find(filter).with_options(options).await?;
     let mut by_value: HashMap<String, Vec<RawDocumentBuf>> = HashMap::new();
     for document in found.try_collect::<Vec<_>>().await? {
         let value = text_at(&document, kind.field).unwrap_or_default().to_owned();

@@ -11,6 +11,7 @@ pub mod group;
 pub(crate) mod grouped;
 pub mod idempotency;
 pub mod page;
+pub mod partial;
 pub mod replica;
 
 use std::marker::PhantomData;
@@ -34,6 +35,7 @@ use crate::store::error::StoreError;
 use crate::store::grouped::{From, Grouped, Update};
 use crate::store::idempotency::{Claimed, Remembered};
 use crate::store::page::{Page, PageRequest};
+use crate::store::partial::PartialIndex;
 
 /// What a store keeps: a service's own entity.
 pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
@@ -331,6 +333,15 @@ impl<A: Aggregate> Store<A> {
         also: Document,
     ) -> Result<Vec<Versioned<A>>, StoreError> {
         self.documents.find(field, value.to_string(), also).await
+    }
+
+    /// The aggregates with this text in the index's field that are in the index, by id: examines no others.
+    pub async fn find_in(
+        &self,
+        index: &'static PartialIndex,
+        value: impl ToString,
+    ) -> Result<Vec<Versioned<A>>, StoreError> {
+        self.documents.find_in(index, value.to_string()).await
     }
 
     /// One aggregate that matches; fields of the aggregate are under `state.`.

@@ -16,6 +16,7 @@ use mongodb::bson::{Document, doc};
 
 use super::error::StoreError;
 use super::grouped::{From, Grouped, Update};
+use super::partial::PartialIndex;
 use super::{Versioned, as_i64, bson};
 
 /// A consumer's copy of another service's entities. It has one write of its own.
@@ -75,6 +76,16 @@ impl<S: State> Replica<S> {
     /// `state.`. Cheaper than [`Replica::find`] when many ask at once.
     pub async fn find_by(&self, field: &'static str, value: impl ToString) -> Result<Vec<Versioned<S>>, StoreError> {
         self.documents.find(field, value.to_string(), Document::new()).await
+    }
+
+    /// What is known of the entities with this text in the index's field that are in the index, by id: examines
+    /// no others.
+    pub async fn find_in(
+        &self,
+        index: &'static PartialIndex,
+        value: impl ToString,
+    ) -> Result<Vec<Versioned<S>>, StoreError> {
+        self.documents.find_in(index, value.to_string()).await
     }
 
     /// What is known of the entities that match, ordered by id; fields are under `state.`, or derived.

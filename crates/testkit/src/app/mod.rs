@@ -14,6 +14,7 @@
 )]
 
 pub mod contract;
+pub mod examined;
 pub mod fuzz;
 pub mod proxy;
 pub mod request;

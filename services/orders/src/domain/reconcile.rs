@@ -1,4 +1,4 @@
-//! What an order does next, given its listing and every payment of it that are known.
+//! What an order does next, given its listing and the payments that can move it.
 
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::ticket::{TicketState, TicketStatus};
@@ -8,7 +8,8 @@ use platform::store::Aggregate;
 
 use super::order::{Changed, Order, Status};
 
-/// The next step of this order; `None` when it agrees with its listing and its payments.
+/// The next step of this order; `None` when it agrees with its listing and its payments. Of those it has to be given
+/// the ones that are not declined, or, once it is won, the one that won it.
 ///
 /// A payment that is known before the listing's answer waits for it. One that is authorised when the
 /// order is closed changes nothing: payments gives the authorisation back.

@@ -2,6 +2,7 @@
 
 use common::events::envelope::Envelope;
 use common::events::ticket::TicketState;
+use platform::store::Aggregate;
 use platform::stream::subscription::{Applied, Failure, Subscription};
 
 use crate::domain::reconcile;
@@ -16,7 +17,7 @@ pub(super) fn subscription(state: State) -> Subscription {
 async fn handle(state: State, event: Envelope<TicketState>) -> Result<Applied, Failure> {
     let applied = state.tickets.put_if_newer(&event).await?;
     let ticket = &event.data;
-    for order in store::unfinished_of(&state.orders, ticket.terms.id).await? {
+    if let Some(order) = store::open_of(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_final()) {
         reconcile_order(&state, order.id).await?;
     }
     // tickets announces a listing that waits for an order although that one is over: it missed our event.

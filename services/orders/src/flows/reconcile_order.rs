@@ -39,7 +39,7 @@ impl Reconcile for OneOrder<'_> {
             return Ok(View { order: None, ticket: None, payments: Vec::new() });
         };
         let ticket = self.state.tickets.get(order.ticket.id).await?;
-        let payments = store::payments_of(&self.state.payments, self.id).await?;
+        let payments = store::deciding_payments(&self.state.payments, &order).await?;
         Ok(View { order: Some(order), ticket, payments })
     }
 

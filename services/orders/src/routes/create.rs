@@ -18,7 +18,7 @@ use super::view::OrderView;
 use crate::domain::order::{Order, OrderError};
 use crate::flows::reconcile_order::reconcile_order;
 use crate::state::State;
-use crate::store::{self, OPEN_INDEX};
+use crate::store;
 
 /// What is wanted.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -59,7 +59,7 @@ pub(super) async fn create(
     {
         return Ok(created(earlier));
     }
-    if !refused.is_duplicate_of(OPEN_INDEX) {
+    if !refused.is_duplicate_of(store::OPEN.name) {
         return Err(refused.into());
     }
     let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;

@@ -8,20 +8,32 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use platform::store::error::StoreError;
 use platform::store::page::{Page, PageRequest};
+use platform::store::partial::PartialIndex;
 use platform::store::replica::Replica;
 use platform::store::{Store, Versioned};
 
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Status};
 
-/// The index that decides who holds a ticket: at most one open order of each.
-pub const OPEN_INDEX: &str = "open_ticket_v1";
+/// The index that decides who holds a ticket: at most one open order of each. A completed one is open for ever.
+pub static OPEN: PartialIndex = PartialIndex {
+    name: "open_ticket_v1",
+    field: "state.ticket.id",
+    status: "state.status.name",
+    among: &["created", "awaitingPayment", "authorized", "completed"],
+    unique: true,
+};
 
-/// The states in which an order holds its ticket. A completed one does so for ever.
-const OPEN: [&str; 4] = ["created", "awaitingPayment", "authorized", "completed"];
+/// The payments of an order that can still decide something, or have: all but the declined ones.
+static NOT_DECLINED: PartialIndex = PartialIndex {
+    name: "not_declined_v1",
+    field: "state.orderId",
+    status: "state.status",
+    among: &["authorizing", "requiresAction", "authorized", "captured", "failed", "voided"],
+    unique: false,
+};
+
 /// The states that the end of the hold ends.
 const UNPAID: [&str; 2] = ["created", "awaitingPayment"];
-/// The states that an order has yet to leave.
-const UNFINISHED: [&str; 3] = ["created", "awaitingPayment", "authorized"];
 
 fn index(name: &str, keys: Document) -> IndexModel {
     IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
@@ -38,36 +50,34 @@ fn in_state(names: &[&str]) -> Document {
 
 /// Indexes of the orders.
 pub fn order_indexes() -> Vec<IndexModel> {
-    let open = IndexOptions::builder()
-        .name(OPEN_INDEX.to_owned())
-        .unique(true)
-        .partial_filter_expression(doc! { "state.status.name": in_state(&OPEN) })
-        .build();
     vec![
-        IndexModel::builder().keys(doc! { "state.ticket.id": 1 }).options(open).build(),
+        OPEN.model(),
         among("authorized_v1", doc! { "state.updatedAt": 1 }, doc! { "state.status.name": "authorized" }),
         among("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": in_state(&UNPAID) }),
-        index("ticket_v1", doc! { "state.ticket.id": 1, "_id": -1 }),
         index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
     ]
 }
 
 /// Indexes of the replica of payments.
 pub fn payment_indexes() -> Vec<IndexModel> {
-    vec![index("order_v1", doc! { "state.orderId": 1 })]
+    vec![NOT_DECLINED.model()]
 }
 
-/// Every payment of an order that is known.
-pub async fn payments_of(
+/// The payments that can move an order as it stands: the one that won it, or else those that are not declined.
+pub async fn deciding_payments(
     payments: &Replica<PaymentState>,
-    order: OrderId,
+    order: &Order,
 ) -> Result<Vec<Versioned<PaymentState>>, StoreError> {
-    payments.find_by("state.orderId", order).await
+    match order.status {
+        Status::AwaitingPayment => payments.find_in(&NOT_DECLINED, order.id).await,
+        Status::Authorized { payment_id } => Ok(payments.get(payment_id).await?.into_iter().collect()),
+        Status::Created | Status::Completed { .. } | Status::Cancelled { .. } => Ok(Vec::new()),
+    }
 }
 
-/// Every order of a ticket that is not final.
-pub async fn unfinished_of(orders: &Store<Order>, ticket: TicketId) -> Result<Vec<Versioned<Order>>, StoreError> {
-    orders.find_by("state.ticket.id", ticket, doc! { "state.status.name": in_state(&UNFINISHED) }).await
+/// The order that holds a ticket, if there is one.
+pub async fn open_of(orders: &Store<Order>, ticket: TicketId) -> Result<Option<Versioned<Order>>, StoreError> {
+    Ok(orders.find_in(&OPEN, ticket).await?.into_iter().next())
 }
 
 /// The buyer's order with this id.
@@ -81,8 +91,7 @@ pub async fn find_owned(
 
 /// Whether this buyer is the one who holds, or has bought, the ticket.
 pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -> Result<bool, StoreError> {
-    let filter = doc! { "state.ticket.id": ticket.to_string(), "state.status.name": in_state(&OPEN) };
-    Ok(orders.find_one(filter).await?.is_some_and(|order| order.buyer_id == buyer))
+    Ok(open_of(orders, ticket).await?.is_some_and(|order| order.buyer_id == buyer))
 }
 
 /// Of the orders that are won and not paid yet, the one that has been so for the longest.

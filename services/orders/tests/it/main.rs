@@ -13,5 +13,6 @@ mod passes;
 mod placing;
 mod reading;
 mod reordering;
+mod repeats;
 mod support;
 mod told;

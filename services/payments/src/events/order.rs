@@ -15,7 +15,7 @@ pub(super) fn subscription(state: State) -> Subscription {
 
 async fn handle(state: State, event: Envelope<OrderState>) -> Result<Applied, Failure> {
     let applied = state.orders.put_if_newer(&event).await?;
-    for payment in store::of_order(&state.payments, event.data.id).await? {
+    for payment in store::moved_by(&state.payments, &event.data).await? {
         let payment = reconcile_payment(&state, payment.id).await?;
         // orders announces an order that waits for us although we have told it: it missed our event.
         if let Some(payment) = payment

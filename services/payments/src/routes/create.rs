@@ -77,7 +77,7 @@ pub(super) async fn create(
         Ok(payment) => authorize(&state, payment).await,
         Err(error @ StoreError::Duplicate(_)) => match replay(&state, user.id, key.as_ref()).await? {
             Some(earlier) => Ok(earlier),
-            None if error.is_duplicate_of(store::ONE_PER_ORDER) => Err(being_paid()),
+            None if error.is_duplicate_of(store::ONE_PER_ORDER.name) => Err(being_paid()),
             None => Err(error.into()),
         },
         Err(error) => Err(error.into()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::events::order::OrderState;
 use common::id::{OrderId, PaymentId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
@@ -10,15 +11,21 @@ use mongodb::options::IndexOptions;
 use platform::mongo;
 use platform::store::error::StoreError;
 use platform::store::page::{Page, PageRequest};
+use platform::store::partial::PartialIndex;
 use platform::store::{Store, Versioned};
 
 use crate::domain::payment::Payment;
 
-/// Refuses a second payment of an order while the first is not declined.
-pub const ONE_PER_ORDER: &str = "one_per_order_v1";
+/// Refuses a second payment of an order while the first is not declined: what was captured, failed or voided bars
+/// another one too.
+pub static ONE_PER_ORDER: PartialIndex = PartialIndex {
+    name: "one_per_order_v1",
+    field: "state.orderId",
+    status: "state.status.name",
+    among: &["authorizing", "requiresAction", "authorized", "captured", "failed", "voided"],
+    unique: true,
+};
 
-/// Every status but declined: what was captured, failed or voided bars another one too.
-const BARRING: [&str; 6] = ["authorizing", "requiresAction", "authorized", "captured", "failed", "voided"];
 /// The statuses that change by themselves.
 const LIVE: [&str; 3] = ["authorizing", "requiresAction", "authorized"];
 
@@ -26,14 +33,10 @@ const LIVE: [&str; 3] = ["authorizing", "requiresAction", "authorized"];
 pub fn payment_indexes() -> Vec<IndexModel> {
     let named = |name: &str| IndexOptions::builder().name(name.to_owned()).build();
     let model = |keys: Document, options| IndexModel::builder().keys(keys).options(options).build();
-    let mut one = named(ONE_PER_ORDER);
-    one.unique = Some(true);
-    one.partial_filter_expression = Some(doc! { "state.status.name": { "$in": BARRING.to_vec() } });
     let mut live = named("live_v1");
     live.partial_filter_expression = Some(doc! { "state.status.name": { "$in": LIVE.to_vec() } });
     vec![
-        model(doc! { "state.orderId": 1 }, one),
-        model(doc! { "state.orderId": 1, "_id": 1 }, named("order_v1")),
+        ONE_PER_ORDER.model(),
         model(doc! { "state.providerRef": 1 }, named("reference_v1")),
         model(doc! { "state.updatedAt": 1 }, live),
     ]
@@ -48,15 +51,18 @@ pub async fn find_owned(
     payments.find_one(doc! { "_id": id.to_string(), "state.buyerId": buyer.to_string() }).await
 }
 
-/// Every payment of an order.
-pub async fn of_order(payments: &Store<Payment>, order: OrderId) -> Result<Vec<Versioned<Payment>>, StoreError> {
-    payments.find_by("state.orderId", order, Document::new()).await
+/// The payments that news of an order can move: the one that is not declined, and the one that the order names.
+pub async fn moved_by(payments: &Store<Payment>, order: &OrderState) -> Result<Vec<Versioned<Payment>>, StoreError> {
+    let mut found = payments.find_in(&ONE_PER_ORDER, order.id).await?;
+    if let Some(winner) = order.payment_id.filter(|winner| found.iter().all(|payment| payment.id != *winner)) {
+        found.extend(payments.get(winner).await?);
+    }
+    Ok(found)
 }
 
 /// The payment of an order that bars another one.
 pub async fn barring(payments: &Store<Payment>, order: OrderId) -> Result<Option<Versioned<Payment>>, StoreError> {
-    let filter = doc! { "state.orderId": order.to_string(), "state.status.name": { "$in": BARRING.to_vec() } };
-    payments.find_one(filter).await
+    Ok(payments.find_in(&ONE_PER_ORDER, order).await?.into_iter().next())
 }
 
 /// The payment that the provider knows by this id.

@@ -14,6 +14,7 @@ mod measured;
 mod pay;
 mod reconciler;
 mod refusals;
+mod repeats;
 mod strays;
 mod support;
 mod three_d_secure;

@@ -1,12 +1,14 @@
-//! What a listing does next, given every order of it that is known.
+//! What a listing does next, given the orders of it that can move it.
 
 use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::{Refusal, RefusalReason, TicketChange};
+use common::id::OrderId;
 use common::timestamp::Timestamp;
 
 use super::ticket::{Status, Ticket, TicketError};
 
-/// The next step of this listing; `None` when it agrees with all of its orders.
+/// The next step of this listing; `None` when it agrees with its orders. Of those it has to be given the ones that
+/// have yet to end and the ones that are [`awaited`]; any other changes nothing.
 ///
 /// Being held for another order is no refusal: orders lets only one be open, so the other one is
 /// closed already and its news is on the way; the new one waits for it.
@@ -43,6 +45,15 @@ pub fn next<'a>(
         None => ticket.clone().reserve(waiting.id, now),
         Some(refusal) => ticket.clone().refuse(waiting.id, refusal, now),
     })
+}
+
+/// The orders whose end the listing waits for: the one that holds it, and those that it refused.
+pub fn awaited(ticket: &Ticket) -> impl Iterator<Item = OrderId> {
+    let holder = match ticket.status {
+        Status::Reserved { order_id } => Some(order_id),
+        _ => None,
+    };
+    holder.into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
 }
 
 /// Why this order can't have the listing, if it can't.

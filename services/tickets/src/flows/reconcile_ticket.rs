@@ -1,4 +1,4 @@
-//! Brings a listing in agreement with every order of it: after an event, a request, a catch-up.
+//! Brings a listing in agreement with the orders that can move it: after an event, a request, a catch-up.
 
 use common::error::Error;
 use common::events::order::OrderState;
@@ -27,8 +27,11 @@ impl Reconcile for OneTicket<'_> {
     type View = (Option<Versioned<Ticket>>, Vec<Versioned<OrderState>>);
 
     async fn load(&self) -> Result<Self::View, Error> {
-        let orders = store::orders_of(&self.state.orders, self.id).await?;
-        Ok((self.state.tickets.get(self.id).await?, orders))
+        // The listing first: it names orders. The swap refuses a step if it has changed since.
+        let Some(ticket) = self.state.tickets.get(self.id).await? else { return Ok((None, Vec::new())) };
+        let awaited = reconcile::awaited(&ticket);
+        let orders = store::deciding_orders(&self.state.orders, self.id, awaited).await?;
+        Ok((Some(ticket), orders))
     }
 
     async fn step(&self, (ticket, orders): &Self::View) -> Result<Pass, Error> {

@@ -1,14 +1,18 @@
 //! The indexes and queries of the service's collections; the only file that names MongoDB.
 
+use std::collections::BTreeMap;
+
 use common::events::order::OrderState;
 use common::events::ticket::TicketStatus;
-use common::id::{TicketId, UserId};
+use common::id::{OrderId, TicketId, UserId};
 use common::timestamp::Timestamp;
+use futures::future::{join, join_all};
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use platform::store::error::StoreError;
 use platform::store::page::{Page, PageRequest};
+use platform::store::partial::PartialIndex;
 use platform::store::replica::Replica;
 use platform::store::{Store, Versioned};
 
@@ -30,15 +34,34 @@ pub fn ticket_indexes() -> Vec<IndexModel> {
 
 /// Indexes of the replica of orders.
 pub fn order_indexes() -> Vec<IndexModel> {
-    vec![index("ticket_v1", doc! { "state.ticket.id": 1, "_id": 1 })]
+    vec![OPEN.model()]
 }
 
-/// Every order of a ticket that is known.
-pub async fn orders_of(
+/// The orders of a ticket that have yet to end. There is a bound on them, however often the ticket was held.
+static OPEN: PartialIndex = PartialIndex {
+    name: "open_ticket_v1",
+    field: "state.ticket.id",
+    status: "state.status",
+    among: &["created", "awaitingPayment", "authorized"],
+    unique: false,
+};
+
+/// The orders that can move a ticket: those that have yet to end, and these, whose end it waits for.
+pub async fn deciding_orders(
     orders: &Replica<OrderState>,
     ticket: TicketId,
+    awaited: impl Iterator<Item = OrderId>,
 ) -> Result<Vec<Versioned<OrderState>>, StoreError> {
-    orders.find_by("state.ticket.id", ticket).await
+    let (open, awaited) = join(orders.find_in(&OPEN, ticket), join_all(awaited.map(|id| orders.get(id)))).await;
+    let mut found: BTreeMap<OrderId, Versioned<OrderState>> = BTreeMap::new();
+    for order in open?.into_iter().map(Some).map(Ok).chain(awaited) {
+        let Some(order) = order? else { continue };
+        // The two look-ups are not of one moment.
+        if found.get(&order.id).is_none_or(|known| known.version < order.version) {
+            found.insert(order.id, order);
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 /// What a list of listings is narrowed to.

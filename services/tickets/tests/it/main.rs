@@ -17,6 +17,7 @@ mod process;
 mod queries;
 mod races;
 mod read;
+mod repeats;
 mod search;
 mod shell;
 mod stories;

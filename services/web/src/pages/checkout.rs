@@ -126,7 +126,7 @@ pub(super) async fn checkout(
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
     let model = state.model.live().await?;
     let order = model.orders.get(id).await?.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
-    let payments = store::payments_of(&model.payments, std::slice::from_ref(&order)).await?;
+    let payments = store::payments_of(&model.payments, order.id).await?;
     let notice = query.price.filter(|_| !order.status.is_final()).map(|_| new_price(&order));
     Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, &order, &payments, notice, trace_of(&headers)))?)
 }

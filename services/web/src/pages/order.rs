@@ -85,7 +85,7 @@ pub(super) async fn order(
 ) -> Result<Response, Failure> {
     let Versioned { version, state: order } = own(&state, &viewer, &id).await?;
     let model = state.model.live().await?;
-    let payments = store::payments_of(&model.payments, std::slice::from_ref(&order)).await?;
+    let payments = store::payments_of(&model.payments, order.id).await?;
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
         purchase: Purchase::new(&order),

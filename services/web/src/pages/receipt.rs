@@ -66,7 +66,7 @@ pub(super) async fn receipt(
 ) -> Result<Response, Failure> {
     let order = bought(&state, &viewer, &id).await?.state;
     let model = state.model.live().await?;
-    let payments = store::payments_of(&model.payments, std::slice::from_ref(&order)).await?;
+    let payments = store::payments_of(&model.payments, order.id).await?;
     let seller = model.tickets.get(order.ticket.id).await?.map(|ticket| ticket.seller_id);
     let names = store::names(&model.users, seller.into_iter().chain([order.buyer_id])).await?;
     let name = |id: UserId| names.get(&id).cloned();

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::events::user::UserState;
-use common::id::UserId;
+use common::id::{OrderId, UserId};
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -33,7 +33,7 @@ pub fn order_indexes() -> Vec<IndexModel> {
 
 /// Indexes of the replica of payments.
 pub fn payment_indexes() -> Vec<IndexModel> {
-    vec![index("order_v1", doc! { "state.orderId": 1 })]
+    vec![index("order_v2", doc! { "state.orderId": 1, "_id": -1 })]
 }
 
 /// How these users are called, as far as it is known.
@@ -62,12 +62,12 @@ pub async fn orders_of(
     Ok(request.cut(found, |order| order.id.to_string()))
 }
 
-/// The payments of these orders.
-pub async fn payments_of(
-    payments: &Replica<PaymentState>,
-    orders: &[OrderState],
-) -> Result<Vec<PaymentState>, StoreError> {
-    let ids: Vec<_> = orders.iter().map(|order| order.id.to_string()).collect();
-    let found = payments.find(doc! { "state.orderId": { "$in": ids } }).await?;
-    Ok(found.into_iter().map(|payment| payment.state).collect())
+/// How many payments of an order are shown: more than anybody is let make.
+const PAYMENTS: i64 = 50;
+
+/// The latest payments of an order, oldest first.
+pub async fn payments_of(payments: &Replica<PaymentState>, order: OrderId) -> Result<Vec<PaymentState>, StoreError> {
+    let filter = doc! { "state.orderId": order.to_string() };
+    let found = payments.find_some(filter, doc! { "_id": -1 }, PAYMENTS).await?;
+    Ok(found.into_iter().rev().map(|payment| payment.state).collect())
 }

@@ -1,0 +1,43 @@
+//! Partial indexes: of the documents of one field's value, those whose status still matters.
+//!
+//! # Why
+//! What one visitor repeats without end (declined cards, holds that are let go) must not slow down a decision
+//! about anybody else. A document enters such an index when it is inserted and leaves it once, for good, so a
+//! look-up never misses one that moves within the index, and what has left costs nothing. A look-up names its
+//! index: left to itself, the planner may choose another one by the same field, with everything in it.
+
+use mongodb::IndexModel;
+use mongodb::bson::{Document, doc};
+use mongodb::options::IndexOptions;
+
+/// A partial index by a text field.
+#[derive(Debug)]
+pub struct PartialIndex {
+    /// The index's name.
+    pub name: &'static str,
+    /// What look-ups go by: `state.orderId`.
+    pub field: &'static str,
+    /// Where the status is: `state.status`.
+    pub status: &'static str,
+    /// The statuses of the documents in the index. A document never comes back to one of them.
+    pub among: &'static [&'static str],
+    /// Whether one value of the field may have one such document alone.
+    pub unique: bool,
+}
+
+impl PartialIndex {
+    /// The index, to be created.
+    pub fn model(&self) -> IndexModel {
+        let options = IndexOptions::builder()
+            .name(self.name.to_owned())
+            .unique(self.unique)
+            .partial_filter_expression(self.filter())
+            .build();
+        IndexModel::builder().keys(doc! { self.field: 1 }).options(options).build()
+    }
+
+    /// Matches the documents in the index.
+    pub fn filter(&self) -> Document {
+        doc! { self.status: { "$in": self.among } }
+    }
+}
