@@ -79,6 +79,8 @@ impl Shop {
             .env("SIGNUPS_PER_MINUTE", "1000000")
             // No hold ends, and nothing is announced again, in the middle of another row.
             .env("ORDER_TTL", "2h")
+            // A few hundred buyers hold all there is.
+            .env("HOLDS_PER_BUYER", "1000000")
             .env("ANNOUNCE_AFTER", "2h");
         let fleet = Fleet::start(&options).await?;
         let keys = Keys::of(&options.data.join("keys"))?;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
+use crate::id::OrderId;
 use crate::problem::{CONTENT_TYPE, FieldError, Problem};
 
 /// The cause of an [`Error::Internal`] or [`Error::Unavailable`]: for the log, never for the client.
@@ -25,18 +26,27 @@ pub struct Refusal {
     pub detail: String,
     /// Ask again after this long.
     pub retry_after: Option<Duration>,
+    /// The asker's own orders that stand in the way.
+    pub orders: Vec<OrderId>,
 }
 
 impl Refusal {
     /// A refusal that asking again does not change.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None }
+        Self { code, detail: detail.into(), retry_after: None, orders: Vec::new() }
     }
 
     /// A refusal that asking again may change.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// A refusal that names the orders which stand in the way.
+    #[must_use]
+    pub fn because_of(mut self, orders: Vec<OrderId>) -> Self {
+        self.orders = orders;
         self
     }
 }
@@ -86,6 +96,9 @@ pub enum Error {
     /// 429.
     #[error("too many requests")]
     RateLimited(Duration),
+    /// 429 as well: what was done again and again has reached its limit.
+    #[error("a limit is reached")]
+    LimitReached(Refusal),
     /// 503: a dependency is away; the same request may succeed later.
     #[error("a dependency is away")]
     Unavailable(#[source] Option<Cause>),
@@ -150,7 +163,7 @@ impl Error {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) | Self::LimitReached(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) | Self::NotYet(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -166,6 +179,7 @@ impl Error {
             | Self::Forbidden(r)
             | Self::Conflict(r)
             | Self::Gone(r)
+            | Self::LimitReached(r)
             | Self::NotYet(r) => r.retry_after,
             _ => None,
         }
@@ -197,7 +211,10 @@ impl Error {
             Self::Unprocessable(_) => {
                 ("idempotency-mismatch", "The key was used before", "Use a new Idempotency-Key for another request.")
             }
-            Self::RateLimited(_) => ("rate-limited", "Too many requests", "Wait as long as Retry-After says."),
+            Self::RateLimited(_) => {
+                ("rate-limited", "Too many requests", "Wait a little, then try again; Retry-After says how long.")
+            }
+            Self::LimitReached(r) => (r.code, "Too many requests", r.detail.as_str()),
             Self::Unavailable(_) => {
                 ("unavailable", "Not available right now", "Something we depend on is away; try again soon.")
             }
@@ -210,6 +227,10 @@ impl Error {
             Self::Invalid(errors) | Self::Unprocessable(errors) => errors.clone(),
             _ => Vec::new(),
         };
+        let orders = match self {
+            Self::Conflict(refusal) => refusal.orders.clone(),
+            _ => Vec::new(),
+        };
         Problem {
             kind: format!("urn:ticketing:problem:{code}"),
             title: title.to_owned(),
@@ -217,6 +238,7 @@ impl Error {
             detail: detail.to_owned(),
             instance: String::new(),
             errors,
+            orders,
         }
     }
 }

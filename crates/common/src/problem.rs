@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::id::OrderId;
+
 /// The media type of [`Problem`].
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -33,4 +35,7 @@ pub struct Problem {
     /// The fields at fault; with 400 and 422 alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The asker's own orders that stand in the way; with `too-many-holds` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<OrderId>,
 }

@@ -59,8 +59,12 @@ impl Shop {
 
     async fn open_with(settings: &[(&str, &str)], be: impl FnOnce(&mut FleetOptions)) -> Result<Self> {
         let scratch = Scratch::new("e2e")?;
-        let mut options =
-            settings.iter().fold(FleetOptions::new(scratch.path()), |options, (name, value)| options.env(name, value));
+        // A few people stand for a crowd.
+        let usual = [("HOLDS_PER_BUYER", "1000"), ("HOLDS_PER_LISTING", "1000")];
+        let mut options = usual
+            .iter()
+            .chain(settings)
+            .fold(FleetOptions::new(scratch.path()), |options, (name, value)| options.env(name, value));
         be(&mut options);
         options.fleet_file = Some(scratch.path().join("fleet.json"));
         let fleet = Fleet::start(&options).await?;

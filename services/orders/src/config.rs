@@ -1,5 +1,6 @@
 //! What the service is told beside what every service is told.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,4 +19,10 @@ pub struct Config {
     /// How long an unpaid order holds its ticket, such as 15m or 6s.
     #[arg(long, env = "ORDER_TTL", default_value = "15m", value_parser = platform::config::duration)]
     pub order_ttl: Duration,
+    /// How many tickets one buyer may hold at once without having paid.
+    #[arg(long, env = "HOLDS_PER_BUYER", default_value = "5")]
+    pub holds_per_buyer: NonZeroUsize,
+    /// How many holds of one listing may end within an hour, let go or run out, before their buyer has to wait.
+    #[arg(long, env = "HOLDS_PER_LISTING", default_value = "3")]
+    pub holds_per_listing: NonZeroUsize,
 }

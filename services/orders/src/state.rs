@@ -35,12 +35,23 @@ pub struct State {
     pub clock: SharedClock,
     /// How long an unpaid order holds its ticket.
     pub hold: Duration,
+    /// How many holds there may be.
+    pub limits: Limits,
+}
+
+/// How many holds there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of one buyer at once.
+    pub per_buyer: usize,
+    /// Of one listing by one buyer that end within an hour.
+    pub per_listing: usize,
 }
 
 impl State {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
-        let Config { keys, pass_private_keys, order_ttl } = config;
+        let Config { keys, pass_private_keys, order_ttl, holds_per_buyer, holds_per_listing } = config;
         let passes = Passes::read(pass_private_keys.expose_secret(), &context.config.public_url);
         let passes = passes.with_context(|| format!("{}: PASS_PRIVATE_KEYS is wrong", context.service))?;
         Ok(Self {
@@ -51,6 +62,7 @@ impl State {
             verifier: context.verifier(&keys)?,
             clock: Arc::clone(&context.clock),
             hold: order_ttl,
+            limits: Limits { per_buyer: holds_per_buyer.get(), per_listing: holds_per_listing.get() },
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What the service is told beside what every service is told.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Args;
@@ -29,6 +30,9 @@ pub struct Config {
     /// How long captures may fail before the authorisation is given up.
     #[arg(long, env = "CAPTURE_PATIENCE", default_value = "10m", value_parser = platform::config::duration)]
     pub capture_patience: Duration,
+    /// How many payment methods may be tried for one order.
+    #[arg(long, env = "PAYMENT_ATTEMPTS", default_value = "10")]
+    pub payment_attempts: NonZeroU32,
 }
 
 fn secret(text: &str) -> Result<SecretString, String> {

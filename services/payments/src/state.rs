@@ -43,6 +43,8 @@ pub struct Rules {
     pub reconcile_after: Duration,
     /// How long captures may fail.
     pub capture_patience: Duration,
+    /// How many payments an order may have.
+    pub attempts: u32,
 }
 
 impl State {
@@ -59,6 +61,7 @@ impl State {
                 webhook_secrets: config.stripe_webhook_secrets,
                 reconcile_after: config.reconcile_after,
                 capture_patience: config.capture_patience,
+                attempts: config.payment_attempts.get(),
             }),
         })
     }

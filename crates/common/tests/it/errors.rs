@@ -21,7 +21,7 @@ fn secret() -> std::io::Error {
 #[test]
 fn every_error_has_its_status_type_and_retry_after() {
     let fields = || vec![FieldError { field: "title".to_owned(), message: "is missing".to_owned() }];
-    let table: [(Error, u16, &str, Option<&str>, usize); 23] = [
+    let table: [(Error, u16, &str, Option<&str>, usize); 24] = [
         (Error::Invalid(fields()), 400, "invalid", None, 1),
         (Error::field("title", "is missing"), 400, "invalid", None, 1),
         (Error::signed_out(), 401, "unauthenticated", None, 0),
@@ -41,6 +41,7 @@ fn every_error_has_its_status_type_and_retry_after() {
         (Error::Unprocessable(fields()), 422, "idempotency-mismatch", None, 1),
         (Error::RateLimited(Duration::from_secs(7)), 429, "rate-limited", Some("7"), 0),
         (Error::RateLimited(Duration::ZERO), 429, "rate-limited", Some("1"), 0),
+        (Error::LimitReached(later("rate-limited")), 429, "rate-limited", Some("2"), 0),
         (Error::Unavailable(None), 503, "unavailable", Some("2"), 0),
         (Error::unavailable(secret()), 503, "unavailable", Some("2"), 0),
         (Error::NotYet(later("order-not-confirmed")), 503, "order-not-confirmed", Some("2"), 0),

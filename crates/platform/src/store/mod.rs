@@ -23,7 +23,7 @@ use common::events::{Change, State};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::IndexOptions;
+use mongodb::options::{Hint, IndexOptions};
 use mongodb::{Collection, IndexModel};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Relay;
 use crate::store::error::StoreError;
 use crate::store::grouped::{From, Grouped, Update};
-use crate::store::idempotency::{Claimed, Remembered};
+use crate::store::idempotency::Claimed;
 use crate::store::page::{Page, PageRequest};
 use crate::store::partial::PartialIndex;
 
@@ -203,36 +203,6 @@ impl<A: Aggregate> Store<A> {
         self.save_with(current, next, change, Document::new()).await
     }
 
-    /// Like [`Store::save`]; also sets what will be answered to a replay of the key it was created with.
-    pub async fn save_answer(
-        &self,
-        current: &Versioned<A>,
-        next: A,
-        change: ChangeOf<A>,
-        answer: &impl Serialize,
-    ) -> Result<Versioned<A>, StoreError> {
-        let answer = serde_json::to_string(answer).map_err(StoreError::encoding)?;
-        // Only where a key was given: a path below an absent document would create it.
-        let keyed =
-            self.collection().count_documents(doc! { "_id": next.id(), "idempotency.key": { "$exists": true } });
-        let extra = if keyed.await? > 0 {
-            doc! { "idempotency.answer": answer }
-        } else {
-            Document::new()
-        };
-        self.save_with(current, next, change, extra).await
-    }
-
-    /// Like [`Store::save`]; also forgets the key, so that the same request may be tried anew.
-    pub async fn save_forgetting(
-        &self,
-        current: &Versioned<A>,
-        next: A,
-        change: ChangeOf<A>,
-    ) -> Result<Versioned<A>, StoreError> {
-        self.write(current, next, Some(change), Document::new(), doc! { "idempotency": "" }).await
-    }
-
     async fn save_with(
         &self,
         current: &Versioned<A>,
@@ -354,6 +324,20 @@ impl<A: Aggregate> Store<A> {
         Ok(self.typed().find_one(filter).sort(order).projection(doc! { "version": 1, "state": 1 }).await?)
     }
 
+    /// The aggregates that match, in this order and at most `limit`, found by the index of this name; fields are
+    /// under `state.`.
+    pub async fn find_by_index(
+        &self,
+        index: &str,
+        filter: Document,
+        order: Document,
+        limit: i64,
+    ) -> Result<Vec<Versioned<A>>, StoreError> {
+        let typed = self.typed();
+        let find = typed.find(filter).projection(doc! { "version": 1, "state": 1 }).sort(order).limit(limit);
+        Ok(find.hint(Hint::Name(index.to_owned())).await?.try_collect().await?)
+    }
+
     /// The aggregates that match, at most `limit`, in no order; fields are under `state.`.
     pub async fn find(&self, filter: Document, limit: i64) -> Result<Vec<Versioned<A>>, StoreError> {
         self.find_behind(filter, 0, limit).await
@@ -373,17 +357,6 @@ impl<A: Aggregate> Store<A> {
         let found: Vec<Versioned<A>> =
             find.sort(doc! { "_id": -1 }).limit(request.limit + 1).await?.try_collect().await?;
         Ok(request.cut(found, |item| item.state.id()))
-    }
-
-    /// What was answered to the request that this key was first used with.
-    pub async fn remembered(&self, user: &str, key: &str) -> Result<Option<Remembered>, StoreError> {
-        let filter = doc! { "idempotency.user": user, "idempotency.key": key };
-        let found = self.collection().find_one(filter).projection(doc! { "idempotency": 1 }).await?;
-        let Some(document) = found else { return Ok(None) };
-        let id = document.get_str("_id").unwrap_or_default().to_owned();
-        let claimed = document.get("idempotency").cloned().unwrap_or(Bson::Null);
-        let claimed: Claimed = mongodb::bson::deserialize_from_bson(claimed).map_err(StoreError::encoding)?;
-        Ok(Some(Remembered { id, claimed }))
     }
 
     pub(crate) fn typed(&self) -> Collection<Versioned<A>> {

@@ -1,5 +1,6 @@
 //! The rules, pure: no async, no clock, no I/O.
 
+pub mod holds;
 pub mod order;
 pub mod pass;
 pub mod reconcile;

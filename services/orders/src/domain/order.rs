@@ -253,6 +253,11 @@ impl Order {
         }
     }
 
+    /// Whether it holds its ticket without having been won: the end of its time ends it.
+    pub fn is_unpaid(&self) -> bool {
+        matches!(self.status, Status::Created | Status::AwaitingPayment)
+    }
+
     /// Why it ended without a sale.
     pub fn cancel_reason(&self) -> Option<CancelReason> {
         match self.status {

@@ -1,3 +1,4 @@
 //! Use cases with more than one caller.
 
+pub mod limit_holds;
 pub mod reconcile_order;

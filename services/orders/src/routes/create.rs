@@ -4,18 +4,20 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
-use common::id::{OrderId, TicketId};
+use common::id::{OrderId, TicketId, UserId};
 use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::Creation;
 use platform::http::versions::etag;
-use platform::store::Versioned;
 use platform::store::error::StoreError;
+use platform::store::idempotency::{self, Key};
+use platform::store::{IDEMPOTENCY_INDEX, Versioned};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::view::OrderView;
 use crate::domain::order::{Order, OrderError};
+use crate::flows::limit_holds::{may_hold, may_repeat, settle_hold};
 use crate::flows::reconcile_order::reconcile_order;
 use crate::state::State;
 use crate::store;
@@ -38,32 +40,52 @@ pub(super) async fn create(
     user: CurrentUser,
     Creation { body, key }: Creation<OrderBody>,
 ) -> Result<Response, Error> {
-    if let Some(key) = &key
-        && let Some(earlier) = key.replay(user.id, &state.orders).await?
-    {
+    if let Some(earlier) = replay(&state, user.id, key.as_ref()).await? {
         return Ok(created(earlier));
     }
     let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
     let (order, change) = Order::place(OrderId::new(), user.id, &ticket, state.hold, state.clock.now())?;
-    let id = order.id;
+    let allowed = may_hold(&state, user.id, body.ticket_id).await?;
     let view = OrderView::from(Versioned { version: 0, state: order.clone() });
-    let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
-    let Err(refused) = state.orders.insert_remembered(order, change, claimed).await else {
-        reconcile_order(&state, id).await?;
-        return Ok(created(view));
+    let refused = match allowed {
+        Ok(()) => {
+            let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
+            let Err(refused) = state.orders.insert_remembered(order.clone(), change, claimed).await else {
+                settle_hold(&state, &order).await??;
+                reconcile_order(&state, order.id).await?;
+                return Ok(created(view));
+            };
+            refused
+        }
+        // Who has the ticket already is told so.
+        Err(refused) => {
+            let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
+            return Err(if own { OrderError::AlreadyHeld.into() } else { refused.into() });
+        }
     };
     // The same request came twice at once, and the other one was faster: the key was taken with the
     // ticket, so whichever index refused the write, the key is looked at first.
-    if let (StoreError::Duplicate(_), Some(key)) = (&refused, &key)
-        && let Some(earlier) = key.replay(user.id, &state.orders).await?
+    if matches!(refused, StoreError::Duplicate(_))
+        && let Some(earlier) = replay(&state, user.id, key.as_ref()).await?
     {
         return Ok(created(earlier));
+    }
+    if refused.is_duplicate_of(IDEMPOTENCY_INDEX) {
+        // The other one has just given its hold up, which was one too many.
+        return Err(idempotency::in_flight());
     }
     if !refused.is_duplicate_of(store::OPEN.name) {
         return Err(refused.into());
     }
     let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
     Err(if own { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
+}
+
+/// What was answered to the same request before.
+async fn replay(state: &State, user: UserId, key: Option<&Key>) -> Result<Option<OrderView>, Error> {
+    let Some(key) = key else { return Ok(None) };
+    let Some(view) = key.replay::<Order, OrderView>(user, &state.orders).await? else { return Ok(None) };
+    Ok(may_repeat(state, view.id(), key).await?.then_some(view))
 }
 
 fn created(view: OrderView) -> Response {

@@ -32,6 +32,20 @@ static NOT_DECLINED: PartialIndex = PartialIndex {
     unique: false,
 };
 
+/// The unpaid orders of a buyer.
+static HOLDS: PartialIndex = PartialIndex {
+    name: "holds_v1",
+    field: "state.buyerId",
+    status: "state.status.name",
+    among: &UNPAID,
+    unique: false,
+};
+
+/// The index of the holds of a ticket that its buyers let go, or that ran out.
+const ENDED: &str = "ended_v1";
+/// How such holds ended.
+const ENDS: [&str; 2] = ["buyer", "expired"];
+
 /// The states that the end of the hold ends.
 const UNPAID: [&str; 2] = ["created", "awaitingPayment"];
 
@@ -52,6 +66,12 @@ fn in_state(names: &[&str]) -> Document {
 pub fn order_indexes() -> Vec<IndexModel> {
     vec![
         OPEN.model(),
+        HOLDS.model(),
+        among(
+            ENDED,
+            doc! { "state.ticket.id": 1, "state.buyerId": 1, "state.updatedAt": -1 },
+            doc! { "state.status.reason": { "$in": ENDS.to_vec() } },
+        ),
         among("authorized_v1", doc! { "state.updatedAt": 1 }, doc! { "state.status.name": "authorized" }),
         among("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": in_state(&UNPAID) }),
         index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
@@ -87,6 +107,30 @@ pub async fn find_owned(
     buyer: UserId,
 ) -> Result<Option<Versioned<Order>>, StoreError> {
     orders.find_one(doc! { "_id": id.to_string(), "state.buyerId": buyer.to_string() }).await
+}
+
+/// What a buyer holds without having paid, by id.
+pub async fn holds_of(orders: &Store<Order>, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
+    Ok(orders.find_in(&HOLDS, buyer).await?.into_iter().map(|order| order.id).collect())
+}
+
+/// When the buyer's holds of a ticket ended since then, let go or run out: the latest `limit` of them, latest first.
+pub async fn ended_since(
+    orders: &Store<Order>,
+    ticket: TicketId,
+    buyer: UserId,
+    since: Timestamp,
+    limit: usize,
+) -> Result<Vec<Timestamp>, StoreError> {
+    let filter = doc! {
+        "state.ticket.id": ticket.to_string(),
+        "state.buyerId": buyer.to_string(),
+        "state.status.reason": { "$in": ENDS.to_vec() },
+        "state.updatedAt": { "$gt": since.to_string() },
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = orders.find_by_index(ENDED, filter, doc! { "state.updatedAt": -1 }, limit).await?;
+    Ok(found.into_iter().map(|order| order.updated_at).collect())
 }
 
 /// Whether this buyer is the one who holds, or has bought, the ticket.

@@ -8,6 +8,7 @@ mod contract;
 mod deliveries;
 mod expiring;
 mod gauges;
+mod holding;
 mod journey;
 mod passes;
 mod placing;

@@ -3,7 +3,7 @@
 use common::id::OrderId;
 use serde_json::Value;
 
-use crate::support::{app, known, path, place};
+use crate::support::{app, app_with, known, path, place};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_seen_by_its_buyer_alone() {
@@ -21,7 +21,7 @@ async fn an_order_is_seen_by_its_buyer_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_read_to_its_end_has_every_own_order_once() {
-    let app = app().await;
+    let app = app_with(&[("HOLDS_PER_BUYER", "100")]).await;
     let (buyer, rival) = (app.signer.user(), app.signer.user());
     let mut placed = Vec::new();
     for _ in 0..5 {

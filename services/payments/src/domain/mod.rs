@@ -2,6 +2,7 @@
 
 pub mod declined;
 pub mod ledger;
+pub mod method;
 pub mod payment;
 pub mod reconcile;
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub struct Payment {
     pub id: PaymentId,
     /// What it pays for.
     pub order_id: OrderId,
+    /// Which one of its order it is, from 1: how many payment methods were tried.
+    pub attempt: u32,
     /// Who pays.
     pub buyer_id: UserId,
     /// How much.
@@ -103,6 +105,7 @@ impl Payment {
         let payment = Self {
             id,
             order_id: start.order_id,
+            attempt: 1,
             buyer_id: start.buyer_id,
             amount: start.amount,
             method: start.method,

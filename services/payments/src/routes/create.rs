@@ -14,13 +14,14 @@ use common::validate::Check;
 use http::{StatusCode, header};
 use platform::http::extract::Creation;
 use platform::http::versions::etag;
-use platform::store::Versioned;
 use platform::store::error::StoreError;
-use platform::store::idempotency::Key;
+use platform::store::idempotency::{self, Key};
+use platform::store::{IDEMPOTENCY_INDEX, Versioned};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::declined::explanation;
+use crate::domain::method;
 use crate::domain::payment::{Payment, Start, Status};
 use crate::domain::reconcile::Call;
 use crate::flows::authorize_payment::{Asked, authorize_payment};
@@ -59,9 +60,16 @@ pub(super) async fn create(
         return Ok(earlier);
     }
     let mut check = Check::default();
-    let method = check.text("paymentMethod", &body.payment_method, 1..=255);
+    let name = check.text("paymentMethod", &body.payment_method, 1..=255);
     check.finish()?;
+    let method = method::parse(&name).ok_or_else(unknown_method)?;
     let order = payable_order(&state, body.order_id, user.id).await?;
+    let attempt = store::attempts_of(&state.payments, order.id).await? + 1;
+    if attempt > state.rules.attempts {
+        let wait = order.expires_at.since(state.clock.now());
+        let detail = "No other payment method can be tried for this order. Once the hold ends, order anew.";
+        return Err(Error::LimitReached(Refusal::new("rate-limited", detail).retry_after(wait)));
+    }
     while let Some(payment) = store::barring(&state.payments, order.id).await? {
         // Perhaps this very request came twice at once, and the other one was faster.
         if let Some(earlier) = replay(&state, user.id, key.as_ref()).await? {
@@ -72,12 +80,17 @@ pub(super) async fn create(
     let start =
         Start { order_id: order.id, buyer_id: user.id, amount: order.price, method, provider: state.provider.name() };
     let (payment, change) = Payment::start(PaymentId::new(), start, state.clock.now());
+    let payment = Payment { attempt, ..payment };
     let claimed = key.as_ref().map(|key| key.claim::<PaymentView>(user.id, None)).transpose()?;
     match state.payments.insert_remembered(payment, change, claimed).await {
         Ok(payment) => authorize(&state, payment).await,
         Err(error @ StoreError::Duplicate(_)) => match replay(&state, user.id, key.as_ref()).await? {
             Some(earlier) => Ok(earlier),
-            None if error.is_duplicate_of(store::ONE_PER_ORDER.name) => Err(being_paid()),
+            None if [store::ONE_PER_ORDER.name, store::ATTEMPTS].iter().any(|index| error.is_duplicate_of(index)) => {
+                Err(being_paid())
+            }
+            // The same request was declined just now, and may be tried anew.
+            None if error.is_duplicate_of(IDEMPOTENCY_INDEX) => Err(idempotency::in_flight()),
             None => Err(error.into()),
         },
         Err(error) => Err(error.into()),
@@ -138,6 +151,10 @@ fn expired() -> Error {
     ))
 }
 
+fn unknown_method() -> Error {
+    Error::field("paymentMethod", "is not known to the card network")
+}
+
 fn being_paid() -> Error {
     Error::conflict("order-being-paid", "A payment of this order is under way or done.")
 }
@@ -169,7 +186,7 @@ async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Respons
     let (recorded, secret) = loop {
         match authorize_payment(state, &payment).await {
             Ok(Asked::Answered(recorded, secret)) => break (recorded, secret),
-            Ok(Asked::UnknownMethod) => return Err(Error::field("paymentMethod", "is not known to the card network")),
+            Ok(Asked::UnknownMethod) => return Err(unknown_method()),
             Err(Error::Unavailable(_)) if attempt < ATTEMPTS => {
                 tokio::time::sleep(platform::lifecycle::backoff(attempt)).await;
                 attempt += 1;

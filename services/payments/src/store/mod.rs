@@ -26,6 +26,9 @@ pub static ONE_PER_ORDER: PartialIndex = PartialIndex {
     unique: true,
 };
 
+/// Counts the payments of an order: of two that are started at once, one is refused.
+pub const ATTEMPTS: &str = "attempts_v1";
+
 /// The statuses that change by themselves.
 const LIVE: [&str; 3] = ["authorizing", "requiresAction", "authorized"];
 
@@ -33,10 +36,13 @@ const LIVE: [&str; 3] = ["authorizing", "requiresAction", "authorized"];
 pub fn payment_indexes() -> Vec<IndexModel> {
     let named = |name: &str| IndexOptions::builder().name(name.to_owned()).build();
     let model = |keys: Document, options| IndexModel::builder().keys(keys).options(options).build();
+    let mut attempts = named(ATTEMPTS);
+    attempts.unique = Some(true);
     let mut live = named("live_v1");
     live.partial_filter_expression = Some(doc! { "state.status.name": { "$in": LIVE.to_vec() } });
     vec![
         ONE_PER_ORDER.model(),
+        model(doc! { "state.orderId": 1, "state.attempt": 1 }, attempts),
         model(doc! { "state.providerRef": 1 }, named("reference_v1")),
         model(doc! { "state.updatedAt": 1 }, live),
     ]
@@ -63,6 +69,13 @@ pub async fn moved_by(payments: &Store<Payment>, order: &OrderState) -> Result<V
 /// The payment of an order that bars another one.
 pub async fn barring(payments: &Store<Payment>, order: OrderId) -> Result<Option<Versioned<Payment>>, StoreError> {
     Ok(payments.find_in(&ONE_PER_ORDER, order).await?.into_iter().next())
+}
+
+/// How many payments of an order were started.
+pub async fn attempts_of(payments: &Store<Payment>, order: OrderId) -> Result<u32, StoreError> {
+    let (filter, latest_first) = (doc! { "state.orderId": order.to_string() }, doc! { "state.attempt": -1 });
+    let latest = payments.find_by_index(ATTEMPTS, filter, latest_first, 1).await?;
+    Ok(latest.first().map_or(0, |payment| payment.attempt))
 }
 
 /// The payment that the provider knows by this id.

@@ -7,6 +7,7 @@
     reason = "tests may panic, and start a server of their own"
 )]
 
+mod attempts;
 mod capture;
 mod contract;
 mod deliveries;

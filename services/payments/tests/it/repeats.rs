@@ -9,7 +9,7 @@ const REPEATS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_is_decided_past_any_number_of_declined_ones() {
-    let shop = Shop::open().await;
+    let shop = Shop::open_with(&[("PAYMENT_ATTEMPTS", "1000")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     for _ in 0..REPEATS {

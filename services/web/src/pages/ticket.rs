@@ -11,7 +11,7 @@ use common::events::order::OrderState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
 use common::timestamp::Timestamp;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use platform::store::Versioned;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -187,12 +187,19 @@ pub(super) async fn hold(
         }
         Err(refused) => match refused.status() {
             StatusCode::UNAUTHORIZED => Ok(see_other(&format!("/signin?next=/tickets/{id}"))),
-            status @ (StatusCode::CONFLICT | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => {
+            status @ (StatusCode::CONFLICT
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::TOO_MANY_REQUESTS) => {
                 let notice = match status {
                     StatusCode::NOT_FOUND => "This listing is still on its way. Try again in a moment.".to_owned(),
                     _ => refused.problem.detail,
                 };
-                show(&state, &viewer, id, status, Some(notice)).await
+                let mut page = show(&state, &viewer, id, status, Some(notice)).await?;
+                if let Some(after) = refused.retry_after {
+                    page.headers_mut().insert(header::RETRY_AFTER, after);
+                }
+                Ok(page)
             }
             _ => Err(refused.into()),
         },

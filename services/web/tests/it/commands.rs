@@ -232,6 +232,8 @@ async fn holding_leads_to_the_checkout_and_refusals_back_to_the_ticket() {
     upstream.refuses("POST /api/orders", 409, "Somebody else was faster.", &[]);
     shows(&post(&app, &hold, Some(&ben), &typed).await.expect(409).text(), &["Somebody else was faster."]);
     assert_eq!(upstream.asked()[0].headers["idempotency-key"], "the-key");
+    upstream.refuses("POST /api/orders", 429, "You held this ticket again and again.", &[]);
+    shows(&post(&app, &hold, Some(&ben), &typed).await.expect(429).text(), &["You held this ticket again and again."]);
     let mut order = order(&app, &ticket, ben.id, OrderStatus::Created);
     let answer = |order: &common::events::order::OrderState| {
         let mut view = serde_json::to_value(order).unwrap();

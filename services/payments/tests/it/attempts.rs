@@ -1,0 +1,66 @@
+//! How many payment methods may be tried for one order.
+
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::support::{DECLINED, SECURE, Shop, VISA};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_payment_methods_are_tried_and_no_eleventh() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let (order, another) = (shop.order(&buyer).await, shop.order(&buyer).await);
+    // One that only the card network can refuse is an attempt as any other.
+    assert_eq!(shop.pay(&buyer, &order, "pm_unknown").await.expect(400).fields(), ["paymentMethod"]);
+    for _ in 0..9 {
+        shop.pay(&buyer, &order, DECLINED).await.expect(402);
+    }
+    let refused = shop.pay(&buyer, &order, VISA).await.expect(429);
+    assert_eq!(refused.problem(), "rate-limited");
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((840..=900).contains(&wait), "until the hold ends: {wait}");
+    assert_eq!(shop.intents().await.len(), 9, "what is refused by us never reaches the card network");
+    shop.pay(&buyer, &another, VISA).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_crowd_gets_more_attempts() {
+    let shop = Shop::open_with(&[("PAYMENT_ATTEMPTS", "4")]).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    for _ in 0..6 {
+        for answer in join_all((0..20).map(|_| shop.pay(&buyer, &order, DECLINED))).await {
+            assert!([402, 409, 429].contains(&answer.status), "{answer:?}");
+        }
+    }
+    shop.pay(&buyer, &order, DECLINED).await.expect(429);
+    shop.app.settle().await;
+    let events = shop.app.events("payments").await;
+    assert_eq!(events.iter().filter(|event| event.kind == "payment.started.v1").count(), 4);
+    assert_eq!(shop.intents().await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_attempt_that_waits_for_3d_secure_is_not_given_up_for_one_that_may_not_be() {
+    let shop = Shop::open_with(&[("PAYMENT_ATTEMPTS", "1")]).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
+    shop.pay(&buyer, &order, VISA).await.expect(429);
+    shop.authenticate(&payment, "succeed").await;
+    assert_eq!(shop.refresh(&buyer, &payment).await.expect(200).json()["status"], "authorized");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_is_refused_before_anything_is_stored() {
+    let shop = Shop::open_with(&[("PAYMENT_ATTEMPTS", "1")]).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    for method in ["visa", "pm_", "4242424242424242", "tok_visa", "pm_card visa", "pm_card_visa'", "PM_card_visa"] {
+        assert_eq!(shop.pay(&buyer, &order, method).await.expect(400).fields(), ["paymentMethod"], "{method}");
+    }
+    shop.app.settle().await;
+    assert_eq!(shop.app.events("payments").await.len(), 0);
+    assert_eq!(shop.state().await["paymentIntents"], json!([]));
+    shop.pay(&buyer, &order, VISA).await.expect(201);
+}
