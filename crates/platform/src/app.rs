@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::Router;
+use axum::{Router, middleware};
 use common::clock::SharedClock;
 use common::events::{Change, State};
 use futures::future::BoxFuture;
@@ -14,14 +14,15 @@ use utoipa::openapi::OpenApi;
 
 use crate::context::{Context, Queue};
 use crate::gauges::{self, Gauge, Line};
-use crate::http::admin;
 use crate::http::problems::Pages;
 use crate::http::shell::{self, Rules};
+use crate::http::{admin, finish};
 use crate::lifecycle;
 use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Publisher;
 use crate::outbox::rotation::Pace;
 use crate::outbox::{self, Source, Sources};
+use crate::retention;
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, Store};
 use crate::stream::consumer::Consumer;
@@ -144,7 +145,9 @@ impl App {
 
     /// Starts everything but the listeners.
     pub fn start(mut self, context: &Context, queue: Queue) -> Running {
-        let (running, sources) = self.callable(context);
+        let (mut running, sources) = self.callable(context);
+        running.public =
+            running.public.layer(middleware::from_fn_with_state(context.tasks.clone(), finish::whatever_happens));
         let publisher =
             Publisher { jetstream: context.jetstream.clone(), names: context.names.clone(), service: context.service };
         let tasks = &context.tasks;
@@ -159,6 +162,7 @@ impl App {
         let clock = Arc::clone(&context.clock);
         let (interval, after) = (context.config.sweep_interval, context.config.announce_after);
         let pace = Pace { per_second: context.config.rotate_per_second, stream_bytes: context.config.stream_max_bytes };
+        let retain = context.config.retention_interval;
         let line = |subscription: &Subscription| Line { source: subscription.source, entity: subscription.entity };
         let lines = self.subscriptions.iter().map(line).collect();
         tasks.spawn("gauges", gauges::run(context.clone(), self.gauges, lines));
@@ -184,6 +188,10 @@ impl App {
                 tasks.spawn(
                     "rotation",
                     outbox::rotation::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), pace),
+                );
+                tasks.spawn(
+                    "retention",
+                    retention::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), retain),
                 );
                 tasks.spawn("announcer", outbox::announcer::run(sources, clock, tasks.clone(), after));
                 for consumer in consumers {

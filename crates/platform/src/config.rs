@@ -91,6 +91,9 @@ pub struct Config {
     /// where that would fill more than a twentieth of `STREAM_MAX_BYTES` a day. None when 0.
     #[arg(long, env = "ROTATE_PER_SECOND", default_value_t = 10)]
     pub rotate_per_second: u32,
+    /// How often it is looked for what has been kept long enough, such as idempotency answers after a day.
+    #[arg(long, env = "RETENTION_INTERVAL", default_value = "10m", value_parser = duration)]
+    pub retention_interval: Duration,
     /// How wrong this instance's clock is to be, such as 2m or -2m; for tests of what a wrong clock does.
     #[arg(long, env = "CLOCK_OFFSET", default_value = "0s", value_parser = offset, allow_hyphen_values = true)]
     pub clock_offset: jiff::SignedDuration,

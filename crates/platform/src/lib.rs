@@ -15,6 +15,7 @@ pub mod mongo;
 pub mod outbox;
 pub mod program;
 pub mod reconcile;
+mod retention;
 pub mod store;
 pub mod stream;
 pub mod telemetry;

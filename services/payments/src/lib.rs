@@ -5,7 +5,7 @@
 //! | payments and their ledger | `payment.started` `payment.actionRequired` `payment.authorized` `payment.captured` `payment.declined` `payment.failed` `payment.voided` | `order.*` |
 //!
 //! In reading order: [`config`], [`domain`], [`providers`], [`store`], [`state`], [`flows`], [`routes`],
-//! [`events`], [`reconciler`], [`admin`], [`gauges`].
+//! [`events`], [`reconciler`], [`reducer`], [`admin`], [`gauges`].
 
 pub mod admin;
 pub mod config;
@@ -15,6 +15,7 @@ pub mod flows;
 pub mod gauges;
 pub mod providers;
 pub mod reconciler;
+pub mod reducer;
 pub mod routes;
 pub mod state;
 pub mod store;
@@ -33,8 +34,10 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .webhooks(&[routes::WEBHOOK])
         .store(&state.payments, store::payment_indexes())
+        .indexes(store::retention::REDUCED, store::retention::reduced_indexes())
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
         .admin(admin::routes(state.clone(), context.tasks.clone()))
         .subscribe(events::table(&state))
+        .task("reducer", reducer::run(state.clone(), context.tasks.clone(), context.config.retention_interval))
         .task("reconciler", reconciler::run(state, context.tasks.clone())))
 }

@@ -17,6 +17,7 @@ use crate::domain::payment::Payment;
 use crate::providers::Provider;
 use crate::providers::measured::Measured;
 use crate::providers::stripe::Stripe;
+use crate::store::retention::Retention;
 
 /// What handlers share.
 #[derive(Clone, FromRef)]
@@ -25,6 +26,8 @@ pub struct State {
     pub payments: Store<Payment>,
     /// What orders told of its orders.
     pub orders: Replica<OrderState>,
+    /// What is left of payments that were declined long ago.
+    pub retention: Retention,
     /// The card network.
     pub provider: Arc<dyn Provider>,
     /// Who asks.
@@ -54,6 +57,7 @@ impl State {
         Ok(Self {
             payments: context.store(),
             orders: context.replica(),
+            retention: Retention::new(&context.database),
             provider: Arc::new(Measured(stripe)),
             verifier: context.verifier(&config.keys)?,
             clock: Arc::clone(&context.clock),

@@ -4,6 +4,7 @@ pub mod address;
 pub mod admin;
 pub mod cross_site;
 pub mod extract;
+pub(crate) mod finish;
 pub mod observe;
 pub mod openapi;
 pub mod problems;

@@ -32,6 +32,8 @@ pub(crate) trait Source: Send + Sync {
     fn rotate(&self, now: Timestamp, pace: rotation::Pace) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what was asked for; how many.
     fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// Forgets idempotency keys whose answers have been kept long enough; how many.
+    fn forget_answers(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
     /// How many aggregates have unpublished events, and since when the oldest waits.
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>>;
 }
@@ -55,6 +57,10 @@ impl<A: Aggregate> Source for Store<A> {
 
     fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(self.announce_wanted(wanted))
+    }
+
+    fn forget_answers(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(Store::forget_answers(self, now))
     }
 
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>> {

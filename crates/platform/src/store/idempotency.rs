@@ -83,7 +83,7 @@ impl<A: Aggregate> Store<A> {
         let keyed =
             self.collection().count_documents(doc! { "_id": next.id(), "idempotency.key": { "$exists": true } });
         let extra = if keyed.await? > 0 {
-            doc! { "idempotency.answer": answer }
+            doc! { "idempotency.answer": answer, "idempotency.answeredAt": self.clock.now().to_string() }
         } else {
             Document::new()
         };

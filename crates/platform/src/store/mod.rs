@@ -123,6 +123,12 @@ impl<A: Aggregate> Store<A> {
             partial(doc! { "outbox.0.time": 1 }, "outbox_v1", false, doc! { "outbox.0.time": { "$exists": true } }),
             partial(doc! { "announce.at": 1 }, "announce_v1", false, doc! { "announce.at": { "$exists": true } }),
             partial(
+                doc! { "idempotency.answeredAt": 1 },
+                "answers_v1",
+                false,
+                doc! { "idempotency.answeredAt": { "$exists": true } },
+            ),
+            partial(
                 doc! { "idempotency.user": 1, "idempotency.key": 1 },
                 IDEMPOTENCY_INDEX,
                 true,
@@ -174,7 +180,12 @@ impl<A: Aggregate> Store<A> {
             document.insert("announce", announce);
         }
         if let Some(claimed) = claimed {
-            document.insert("idempotency", bson(&claimed)?);
+            let is_answered = claimed.answer.is_some();
+            let mut claimed = doc! { "idempotency": bson(&claimed)? };
+            if is_answered && let Ok(claimed) = claimed.get_document_mut("idempotency") {
+                claimed.insert("answeredAt", self.clock.now().to_string());
+            }
+            document.extend(claimed);
         }
         self.documents.insert(document).await?;
         self.relay.wake(A::COLLECTION, id, event);

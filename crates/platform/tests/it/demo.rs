@@ -114,6 +114,7 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
         .route("/api/demo", post(create))
         .route("/api/demo/{id}", get(read).put(bump))
         .route("/api/demo/started", post(start))
+        .route("/api/demo/steps", post(steps))
         .route("/api/demo/started/{id}", post(finish))
         .route("/api/demo/panic", get(panics))
         .route("/api/demo/slow", get(slow))
@@ -218,6 +219,15 @@ async fn read(Shared(state): Shared<State>, Id(id): Id<UserId>) -> Result<Json<V
 async fn bump(Shared(state): Shared<State>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
     let current = state.counters.get(id).await?.ok_or(Error::NotFound)?;
     Ok(Json(state.counters.save(&current, current.up(), UserChange::Updated).await?))
+}
+
+/// Two steps, with time between them.
+async fn steps(Shared(state): Shared<State>, Body(body): Body<NameBody>) -> Result<StatusCode, Error> {
+    let counter = Counter::new(&body.name, state.clock.now());
+    let first = state.counters.insert(counter, UserChange::Registered).await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    state.counters.save(&first, first.up(), UserChange::Updated).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn panics() -> &'static str {

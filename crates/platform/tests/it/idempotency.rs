@@ -1,11 +1,15 @@
 //! Idempotency keys: replay, mismatch, in flight, forgotten.
 
-use serde_json::{Value, json};
-use testkit::app::TestApp;
-use testkit::app::request::Response;
-use testkit::app::users::User;
+use std::time::Duration;
 
-use crate::demo::app;
+use common::id::UserId;
+use common::identity::Claims;
+use serde_json::{Value, json};
+use testkit::app::request::Response;
+use testkit::app::users::{Signer, User};
+use testkit::app::{TestApp, eventually};
+
+use crate::demo::{app, app_with};
 
 async fn post(app: &TestApp, user: &User, path: &str, key: &str, name: &str) -> Response {
     let request = app.request("POST", path).by(user).header("idempotency-key", key);
@@ -82,4 +86,32 @@ async fn without_a_key_nothing_is_remembered() {
     app.request("POST", &path).json(&json!({ "name": "the answer" })).send().await.expect(204);
     let left = crate::demo::document(&app, &id).await;
     assert!(left.get("idempotency").is_none(), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_repeated_for_a_day_and_then_forgotten() {
+    let app = app_with(&[("RETENTION_INTERVAL", "100ms")]).await;
+    let id = UserId::new();
+    let usual = Signer::claims(id);
+    let claims = Claims { exp: usual.iat + 100 * 86_400, ..usual };
+    let user = User { id, token: app.signer.sign(&claims) };
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let first = post(&app, &user, "/api/demo", "done", "one").await.expect(201).json();
+    // One whose request is in flight all that time, and another that is answered late.
+    let stuck = post(&app, &user, "/api/demo/started", "stuck", "two").await.expect(201).text();
+    let late = post(&app, &user, "/api/demo/started", "late", "three").await.expect(201).text();
+    app.clock.advance(hours(23));
+    let finish = app.request("POST", &format!("/api/demo/started/{late}")).json(&json!({ "name": "the answer" }));
+    finish.send().await.expect(204);
+    assert_eq!(post(&app, &user, "/api/demo", "done", "one").await.expect(201).json(), first);
+    app.clock.advance(hours(2));
+    // A new request then, which the name refuses.
+    eventually("the key to be forgotten", async || {
+        let answer = post(&app, &user, "/api/demo", "done", "one").await;
+        answer.status == 409 && answer.problem() == "name-taken"
+    })
+    .await;
+    assert_eq!(post(&app, &user, "/api/demo/started", "stuck", "two").await.expect(409).problem(), "in-flight");
+    assert_eq!(post(&app, &user, "/api/demo/started", "late", "three").await.expect(201).text(), "the answer");
+    assert!(crate::demo::document(&app, &stuck).await.get("idempotency").is_some());
 }

@@ -14,6 +14,7 @@ mod consumer;
 mod demo;
 mod drain;
 mod gauges;
+mod hang_up;
 mod idempotency;
 mod outbox;
 mod reads;

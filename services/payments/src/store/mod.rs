@@ -1,4 +1,6 @@
-//! The indexes and queries of the service's collections; the only file that names MongoDB.
+//! The indexes and queries of the service's collections; this folder alone names MongoDB.
+
+pub mod retention;
 
 use std::time::Duration;
 
@@ -42,6 +44,7 @@ pub fn payment_indexes() -> Vec<IndexModel> {
     live.partial_filter_expression = Some(doc! { "state.status.name": { "$in": LIVE.to_vec() } });
     vec![
         ONE_PER_ORDER.model(),
+        retention::declined_index(),
         model(doc! { "state.orderId": 1, "state.attempt": 1 }, attempts),
         model(doc! { "state.providerRef": 1 }, named("reference_v1")),
         model(doc! { "state.updatedAt": 1 }, live),

@@ -16,6 +16,7 @@ mod pay;
 mod reconciler;
 mod refusals;
 mod repeats;
+mod retention;
 mod strays;
 mod support;
 mod three_d_secure;

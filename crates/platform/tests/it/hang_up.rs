@@ -1,0 +1,18 @@
+//! A client that hangs up does not stop a handler half-way.
+
+use serde_json::json;
+use testkit::app::eventually;
+
+use crate::demo::{Counter, app};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_asked_for_is_finished_although_it_hangs_up() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    let count = async || store.find(mongodb::bson::doc! {}, 1).await.unwrap().first().map(|counter| counter.count);
+    let request = tokio::spawn(app.request("POST", "/api/demo/steps").json(&json!({ "name": "one" })).send());
+    eventually("the first step", async || count().await.is_some()).await;
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled(), "it was not answered yet");
+    eventually("the second step", async || count().await == Some(1)).await;
+}
