@@ -43,6 +43,8 @@ pub struct Rules {
     pub reconcile_after: Duration,
     /// How long captures may fail.
     pub capture_patience: Duration,
+    /// How often the provider's intents are compared with the payments.
+    pub provider_sweep: Duration,
 }
 
 impl State {
@@ -59,6 +61,7 @@ impl State {
                 webhook_secrets: config.stripe_webhook_secrets,
                 reconcile_after: config.reconcile_after,
                 capture_patience: config.capture_patience,
+                provider_sweep: config.provider_sweep,
             }),
         })
     }

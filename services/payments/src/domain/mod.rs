@@ -4,5 +4,6 @@ pub mod declined;
 pub mod ledger;
 pub mod payment;
 pub mod reconcile;
+pub mod strays;
 #[cfg(test)]
 mod tests;
