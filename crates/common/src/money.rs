@@ -1,13 +1,20 @@
 //! Money: integer minor units and an ISO 4217 currency. Never a float.
+//!
+//! # Why
+//! What can be charged is one table, [`chargeable`]: a price that is listed and can't be charged is found when the
+//! service starts, not when the first buyer pays.
 
 use std::fmt;
 use std::str::FromStr;
 
+use chargeable::Chargeable;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
+
+pub mod chargeable;
 
 /// The text is not three capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,20 +28,19 @@ pub struct InvalidCurrency;
 pub struct Currency(String);
 
 impl Currency {
-    /// The least amount, in minor units, that the card network takes in this currency
-    /// (Stripe's published minimum charges; 50 minor units where it names none).
+    /// The least amount, in minor units, that the card network takes in this currency.
     pub fn minimum(&self) -> i64 {
-        match self.0.as_str() {
-            "GBP" => 30,
-            "SEK" | "NOK" => 300,
-            "DKK" => 250,
-            "CZK" => 1_500,
-            "HUF" => 17_500,
-            "PLN" | "AED" | "RON" => 200,
-            "HKD" => 400,
-            "MXN" | "THB" => 1_000,
-            _ => 50,
-        }
+        self.chargeable().map_or(chargeable::LEAST, Chargeable::minimum)
+    }
+
+    /// What every amount has to be a multiple of, in minor units: 1 for USD, 10 for KWD, 100 for ISK.
+    pub fn step(&self) -> i64 {
+        self.chargeable().map_or(1, |chargeable| chargeable.step)
+    }
+
+    /// What the card network says of it; `None` when it does not charge it.
+    fn chargeable(&self) -> Option<&'static Chargeable> {
+        chargeable::TABLE.iter().find(|chargeable| chargeable.code == self.0)
     }
 
     /// The code in lower case, as card networks write it.
@@ -42,14 +48,9 @@ impl Currency {
         self.0.to_ascii_lowercase()
     }
 
-    /// How many digits the minor unit has: 2 for USD, 0 for JPY.
+    /// How many digits the minor unit has, as amounts are written for the card network: 2 for USD, 0 for JPY.
     pub fn digits(&self) -> usize {
-        match self.0.as_str() {
-            "BIF" | "CLP" | "DJF" | "GNF" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
-            | "XAF" | "XOF" | "XPF" => 0,
-            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-            _ => 2,
-        }
+        self.chargeable().map_or(2, |chargeable| chargeable.digits)
     }
 }
 

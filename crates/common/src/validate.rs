@@ -61,6 +61,9 @@ impl Check {
         } else if !(money.currency.minimum()..=MAXIMUM).contains(&money.amount) {
             let least = money.currency.minimum();
             self.fault(&format!("{field}.amount"), format!("must be {least} to {MAXIMUM} in minor units"));
+        } else if money.amount % money.currency.step() != 0 {
+            let step = money.currency.step();
+            self.fault(&format!("{field}.amount"), format!("must be a multiple of {step} in minor units"));
         }
     }
 

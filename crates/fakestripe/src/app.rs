@@ -28,8 +28,8 @@ impl App {
     pub(crate) fn new(config: Config) -> Self {
         let hook = Hook::new(config.webhook_url.as_ref(), &config.webhook_secret);
         Self(Arc::new(Shared {
+            world: Mutex::new(World::new(config.clock.clone())),
             config,
-            world: Mutex::default(),
             faults: Mutex::default(),
             keys: Mutex::default(),
             hook: Mutex::new(hook),

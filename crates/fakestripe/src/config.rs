@@ -1,6 +1,9 @@
 //! The settings, each an environment variable and a command-line option.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 
@@ -29,6 +32,37 @@ pub struct Config {
     /// Address of this server as browsers reach it, for 3-D Secure pages; unset: the Host header
     #[arg(long, env = "FAKESTRIPE_PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// What tells objects and idempotency keys the time; a test in the same process may set its own.
+    #[arg(skip)]
+    pub clock: Clock,
+}
+
+/// Tells the time, in seconds since 1970: the machine's unless told otherwise.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks this function.
+    pub fn new(seconds: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(seconds))
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let seconds = |age: std::time::Duration| i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        Self::new(move || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, seconds))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
 }
 
 impl Default for Config {
@@ -41,6 +75,7 @@ impl Default for Config {
             webhook_backoff_ms: 500,
             key: None,
             public_url: None,
+            clock: Clock::default(),
         }
     }
 }

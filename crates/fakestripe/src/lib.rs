@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::App;
-pub use crate::config::Config;
+pub use crate::config::{Clock, Config};
 
 /// How long open requests may go on after the signal to stop.
 const GRACE: Duration = Duration::from_secs(1);

@@ -10,7 +10,6 @@ use sha2::Sha256;
 use crate::api::millis;
 use crate::app::App;
 use crate::config::present;
-use crate::world::now;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -77,7 +76,7 @@ async fn deliver(app: App, event: Value, pause: Duration) {
         // Looked up anew each time: the address may have been changed since.
         let hook = app.hook().clone();
         let Some(url) = &hook.url else { return };
-        let time = now();
+        let time = app.config().clock.now();
         let sent = app
             .http()
             .post(url)
@@ -116,6 +115,6 @@ fn record(app: &App, event: &Value, attempt: u32, result: &Value) {
         "type": event["type"],
         "attempt": attempt,
         "result": result,
-        "at": now(),
+        "at": app.config().clock.now(),
     }));
 }

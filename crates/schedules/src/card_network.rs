@@ -2,9 +2,12 @@
 
 use anyhow::Result;
 use axum::Router;
+use common::clock::Clock;
 use serde_json::{Value, json};
 use testkit::app::request::{Request, Response};
 use tokio::task::AbortHandle;
+
+use crate::clock::HandClock;
 
 /// A card network of its own for one fleet.
 pub struct CardNetwork {
@@ -15,11 +18,13 @@ pub struct CardNetwork {
 }
 
 impl CardNetwork {
-    /// Starts it on a free port.
-    pub async fn start() -> Result<Self> {
+    /// Starts it on a free port, with the fleet's time.
+    pub async fn start(clock: &HandClock) -> Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let routes = fakestripe::router(fakestripe::Config::default());
+        let clock = clock.clone();
+        let clock = fakestripe::Clock::new(move || clock.now().as_seconds());
+        let routes = fakestripe::router(fakestripe::Config { clock, ..fakestripe::Config::default() });
         let server = axum::serve(listener, routes.clone());
         let server = tokio::spawn(async move { server.await }).abort_handle();
         Ok(Self { url, routes, server })

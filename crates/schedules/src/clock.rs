@@ -12,8 +12,7 @@ use common::timestamp::Timestamp;
 pub struct HandClock(Arc<AtomicI64>);
 
 impl HandClock {
-    /// Stands at the beginning of the year 2000. Behind the card network's own clock, since an
-    /// authorisation whose answer was lost is searched from the payment's time on.
+    /// Stands at the beginning of the year 2000.
     pub fn new() -> Self {
         Self(Arc::new(AtomicI64::new(946_684_800_000)))
     }

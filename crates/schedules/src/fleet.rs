@@ -70,7 +70,8 @@ type Built<C> = (ByHand, Context, C);
 impl Fleet {
     /// Puts everything together, over databases of its own.
     pub async fn new() -> Result<Self> {
-        let (clock, card_network, signer) = (HandClock::new(), Arc::new(CardNetwork::start().await?), Signer::new());
+        let (clock, signer) = (HandClock::new(), Signer::new());
+        let card_network = Arc::new(CardNetwork::start(&clock).await?);
         let (tasks, _) = Tasks::new();
         let id = uuid::Uuid::now_v7().simple().to_string();
         let maker = Maker { name: format!("s{}", &id[12..]), signer, stripe: card_network.url.clone(), clock, tasks };

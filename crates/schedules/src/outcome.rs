@@ -62,7 +62,9 @@ pub async fn of(fleet: &Fleet, world: &World, cast: &Cast) -> Vec<String> {
         lines.push(format!("timer of {}: {}", names[timer.id.as_str()], timer.state["status"]["name"]));
     }
     let intents = world.card_network["paymentIntents"].as_array().cloned().unwrap_or_default();
-    for payment in all(world, "payments") {
+    // What the card network failed to do was tried again, and is one payment more.
+    let failed = |payment: &&Entity| payment.state["status"]["reason"] == "provider_error";
+    for payment in all(world, "payments").into_iter().filter(|payment| !failed(payment)) {
         let intent = intents.iter().find(|intent| intent["id"] == payment.state["providerRef"]);
         let intent = intent.map(|intent| (&intent["status"], &intent["amount_received"]));
         let (amount, ledger) = (&payment.state["amount"]["amount"], ledger(payment));

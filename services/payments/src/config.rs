@@ -27,12 +27,15 @@ pub struct Config {
     /// How long a payment that is not final may rest before it is looked up at the provider.
     #[arg(long, env = "RECONCILE_AFTER", default_value = "20s", value_parser = platform::config::duration)]
     pub reconcile_after: Duration,
-    /// How long captures may fail before the authorisation is given up.
+    /// How long captures may fail, from the first that failed, before the authorisation is given up.
     #[arg(long, env = "CAPTURE_PATIENCE", default_value = "10m", value_parser = platform::config::duration)]
     pub capture_patience: Duration,
     /// How many payment methods may be tried for one order.
     #[arg(long, env = "PAYMENT_ATTEMPTS", default_value = "10")]
     pub payment_attempts: NonZeroU32,
+    /// How often the provider's intents of the last two days are compared with the payments.
+    #[arg(long, env = "PROVIDER_SWEEP", default_value = "10m", value_parser = platform::config::duration)]
+    pub provider_sweep: Duration,
 }
 
 fn secret(text: &str) -> Result<SecretString, String> {

@@ -2,10 +2,10 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | payments and their ledger | `payment.started` `payment.actionRequired` `payment.authorized` `payment.captured` `payment.declined` `payment.failed` `payment.voided` | `order.*` |
+//! | payments and their ledger | `payment.started` `payment.authorizationDelayed` `payment.actionRequired` `payment.authorized` `payment.captureDelayed` `payment.captured` `payment.declined` `payment.failed` `payment.voided` `payment.refundStarted` `payment.refunded` `payment.disputed` | `order.*` |
 //!
 //! In reading order: [`config`], [`domain`], [`providers`], [`store`], [`state`], [`flows`], [`routes`],
-//! [`events`], [`reconciler`], [`reducer`], [`admin`], [`gauges`].
+//! [`events`], [`reconciler`], [`reducer`], [`sweeper`], [`admin`], [`gauges`].
 
 pub mod admin;
 pub mod config;
@@ -19,6 +19,7 @@ pub mod reducer;
 pub mod routes;
 pub mod state;
 pub mod store;
+pub mod sweeper;
 pub mod view;
 
 use platform::app::App;
@@ -39,5 +40,6 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .admin(admin::routes(state.clone(), context.tasks.clone()))
         .subscribe(events::table(&state))
         .task("reducer", reducer::run(state.clone(), context.tasks.clone(), context.config.retention_interval))
-        .task("reconciler", reconciler::run(state, context.tasks.clone())))
+        .task("reconciler", reconciler::run(state.clone(), context.tasks.clone()))
+        .task("sweeper", sweeper::run(state, context.tasks.clone())))
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use common::error::Error;
 use futures::{StreamExt, stream};
 use platform::lifecycle::{self, Tasks};
+use platform::store::Versioned;
 use platform::store::page::{Page, PageRequest};
 
+use crate::domain::payment::Payment;
 use crate::flows::look_up_payment::look_up_payment;
 use crate::state::State;
 use crate::store;
@@ -42,27 +44,36 @@ pub async fn round(state: &State, tasks: &Tasks, rest: Duration) -> Result<Round
     let now = state.clock.now();
     let mut page = PageRequest { limit: PAGE, before: None };
     let (mut looked_up, failed) = (0, AtomicUsize::new(0));
+    // Few, if there ever are any; what they wait for is the provider, so that one page is enough at a time.
+    let refunding = store::refunding(&state.payments, PAGE).await?;
+    let rested = |payment: &&Versioned<Payment>| now.since(payment.updated_at) >= rest;
+    let refunding: Vec<_> = refunding.iter().filter(rested).collect();
+    looked_up += refunding.len();
+    look_up(state, tasks, refunding, &failed).await;
     loop {
         let Page { items, next_cursor } = store::resting(&state.payments, now, rest, &page).await?;
         looked_up += items.len();
-        stream::iter(&items)
-            .for_each_concurrent(CONCURRENCY, async |payment| {
-                if tasks.stop().is_cancelled() {
-                    failed.fetch_add(1, Ordering::Relaxed);
-                    return;
-                }
-                if let Err(error) = look_up_payment(state, payment).await
-                {
-                    failed.fetch_add(1, Ordering::Relaxed);
-                    metrics::counter!("payment_reconcile_failures_total").increment(1);
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(payment.id = %payment.id, error = %error, cause, "a payment could not be reconciled");
-                }
-            })
-            .await;
+        look_up(state, tasks, items.iter().collect(), &failed).await;
         page.before = items.last().filter(|_| next_cursor.is_some()).map(|last| last.id.as_uuid());
         if page.before.is_none() || tasks.stop().is_cancelled() {
             return Ok(Round { looked_up, failed: failed.into_inner() });
         }
     }
+}
+
+async fn look_up(state: &State, tasks: &Tasks, payments: Vec<&Versioned<Payment>>, failed: &AtomicUsize) {
+    stream::iter(payments)
+        .for_each_concurrent(CONCURRENCY, async |payment| {
+            if tasks.stop().is_cancelled() {
+                failed.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            if let Err(error) = look_up_payment(state, payment).await {
+                failed.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!("payment_reconcile_failures_total").increment(1);
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(payment.id = %payment.id, error = %error, cause, "a payment could not be reconciled");
+            }
+        })
+        .await;
 }

@@ -48,6 +48,8 @@ pub struct Rules {
     pub capture_patience: Duration,
     /// How many payments an order may have.
     pub attempts: u32,
+    /// How often the provider's intents are compared with the payments.
+    pub provider_sweep: Duration,
 }
 
 impl State {
@@ -66,6 +68,7 @@ impl State {
                 reconcile_after: config.reconcile_after,
                 capture_patience: config.capture_patience,
                 attempts: config.payment_attempts.get(),
+                provider_sweep: config.provider_sweep,
             }),
         })
     }

@@ -1,6 +1,6 @@
 //! A payment as its buyer sees it.
 
-use common::events::payment::PaymentStatus;
+use common::events::payment::{PaymentStatus, Refunded};
 use common::id::{OrderId, PaymentId};
 use common::money::Money;
 use common::timestamp::Timestamp;
@@ -31,6 +31,10 @@ pub struct PaymentView {
     pub provider_ref: Option<String>,
     /// The provider's code, or `superseded`.
     pub decline_reason: Option<String>,
+    /// What was given back of what was charged; null when nothing was.
+    pub refunded: Option<Refunded>,
+    /// Whether the cardholder disputes the charge at their bank.
+    pub disputed: bool,
     /// When it was started.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -51,6 +55,8 @@ impl From<&Versioned<Payment>> for PaymentView {
             provider: payment.provider.clone(),
             provider_ref: payment.provider_ref.clone(),
             decline_reason: payment.reason().map(ToOwned::to_owned),
+            refunded: payment.refunded.clone(),
+            disputed: payment.disputed,
             created_at: payment.created_at,
             updated_at: payment.updated_at,
             client_secret: None,

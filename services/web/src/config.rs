@@ -24,7 +24,7 @@ pub struct Config {
     #[arg(long, env = "STRIPE_JS_ORIGIN", default_value = STRIPE_JS, value_parser = origin)]
     pub stripe_js_origin: String,
     /// The currencies that listings may be in, with commas between, as tickets is told.
-    #[arg(long, env = "CURRENCIES", value_delimiter = ',', default_value = "USD,EUR,GBP")]
+    #[arg(long, env = "CURRENCIES", value_delimiter = ',', default_value = "USD,EUR,GBP", value_parser = common::money::chargeable::parse)]
     pub currencies: Vec<common::money::Currency>,
 }
 

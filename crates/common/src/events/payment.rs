@@ -13,12 +13,17 @@ changes! {
     /// What can happen to a payment.
     PaymentChange of "payment" by "payments" with PaymentState {
         Started = "started": "The buyer gave a payment method; the provider has yet to answer.",
+        AuthorizationDelayed = "authorizationDelayed": "What came of the request to the provider is not known; the same request is repeated.",
         ActionRequired = "actionRequired": "The buyer must pass 3-D Secure.",
         Authorized = "authorized": "The amount is set aside on the card; nothing is charged yet.",
+        CaptureDelayed = "captureDelayed": "A capture failed for the first time; it is tried again.",
         Captured = "captured": "The card was charged.",
         Declined = "declined": "The card was declined or given up for another; nothing is charged.",
         Failed = "failed": "The capture failed for good and the authorisation was cancelled; nothing is charged.",
         Voided = "voided": "The authorisation was given back; nothing is charged.",
+        RefundStarted = "refundStarted": "The card was charged for an order that is closed; the provider is asked to give it back.",
+        Refunded = "refunded": "Some or all of the charge was given back, by us or in the provider's dashboard; `refunded` says how much.",
+        Disputed = "disputed": "The cardholder disputes the charge at their bank.",
     }
 }
 
@@ -50,6 +55,22 @@ impl PaymentStatus {
     }
 }
 
+/// What was given back of a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct Refunded {
+    /// How much in all, in the payment's currency.
+    pub amount: Money,
+    /// When we learned of the last of it.
+    pub at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_undisputed(disputed: &bool) -> bool {
+    !disputed
+}
+
 /// A payment as the other services know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -70,6 +91,15 @@ pub struct PaymentState {
     pub provider_ref: Option<String>,
     /// The provider's code, or `superseded`; with declined and failed.
     pub decline_reason: Option<String>,
+    /// When the amount was set aside on the card; absent when it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized_at: Option<Timestamp>,
+    /// What of the charge was given back; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Refunded>,
+    /// Whether the cardholder disputes the charge at their bank.
+    #[serde(default, skip_serializing_if = "is_undisputed")]
+    pub disputed: bool,
     /// When it was started.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -42,6 +42,9 @@ const MOVES: [(&str, &[(&str, &str)]); 3] = [
         "payment",
         &[
             ("", "authorizing"),
+            // An answer that is late, and a capture that failed, are told in the state that they are late in.
+            ("authorizing", "authorizing"),
+            ("authorized", "authorized"),
             ("authorizing", "requiresAction"),
             ("authorizing", "authorized"),
             ("authorizing", "declined"),
@@ -50,8 +53,11 @@ const MOVES: [(&str, &[(&str, &str)]); 3] = [
             ("requiresAction", "declined"),
             ("requiresAction", "voided"),
             ("authorized", "captured"),
+            ("authorized", "declined"),
             ("authorized", "failed"),
             ("authorized", "voided"),
+            // What was given back or is disputed is told of a charge that stays one.
+            ("captured", "captured"),
         ],
     ),
 ];

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ticketctl::audit::books::Entity;
+use ticketctl::audit::money::refunded;
 use ticketctl::audit::sales::text;
 
 use super::read::World;
@@ -11,6 +12,10 @@ use super::read::World;
 pub(super) fn check(world: &World, faults: &mut Vec<String>) {
     let intents = world.card_network["paymentIntents"].as_array().cloned().unwrap_or_default();
     let payments: BTreeMap<&str, &Entity> = world.of("payments").iter().map(|p| (p.id.as_str(), p)).collect();
+    let mut given_back: BTreeMap<&str, i64> = BTreeMap::new();
+    for refund in world.card_network["refunds"].as_array().into_iter().flatten() {
+        *given_back.entry(text(&refund["payment_intent"])).or_default() += refund["amount"].as_i64().unwrap_or(0);
+    }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for intent in &intents {
         let (id, status) = (text(&intent["metadata"]["payment_id"]), text(&intent["status"]));
@@ -27,8 +32,10 @@ pub(super) fn check(world: &World, faults: &mut Vec<String>) {
             _ => status,
         };
         let received = intent["amount_received"].as_i64().unwrap_or(0);
-        let charged = if payment.status() == "captured" { payment.state["amount"]["amount"].as_i64() } else { Some(0) };
-        if status != expected || charged != Some(received) {
+        let kept = received - given_back.get(text(&intent["id"])).copied().unwrap_or(0);
+        let charged = payment.state["amount"]["amount"].as_i64().unwrap_or(0) - refunded(payment);
+        let charged = if payment.status() == "captured" { charged } else { 0 };
+        if status != expected || charged != kept {
             faults.push(format!("12: payment {id} is {} and its intent {status}", payment.status()));
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use crate::api::error::ApiError;
-use crate::world::now;
 
 const KEPT_FOR: i64 = 24 * 60 * 60;
 
@@ -31,16 +30,16 @@ pub(crate) struct Keys(HashMap<String, Entry>);
 
 impl Keys {
     /// Takes up a key: None to do the work, an answer to replay it.
-    pub(crate) fn begin(&mut self, key: &str, path: &str, params: &str) -> Result<Option<Answer>, ApiError> {
+    pub(crate) fn begin(&mut self, key: &str, path: &str, params: &str, now: i64) -> Result<Option<Answer>, ApiError> {
         if key.chars().count() > 255 {
             let message = "Idempotency keys may only be up to 255 characters.";
             return Err(ApiError::invalid(message).fleeting());
         }
-        if self.0.get(key).is_some_and(|entry| entry.since + KEPT_FOR < now()) {
+        if self.0.get(key).is_some_and(|entry| entry.since + KEPT_FOR < now) {
             self.0.remove(key);
         }
         let Some(entry) = self.0.get(key) else {
-            let entry = Entry { path: path.to_owned(), params: params.to_owned(), since: now(), answer: None };
+            let entry = Entry { path: path.to_owned(), params: params.to_owned(), since: now, answer: None };
             self.0.insert(key.to_owned(), entry);
             return Ok(None);
         };

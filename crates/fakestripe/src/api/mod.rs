@@ -93,7 +93,8 @@ impl Call {
         let post = self.parts.method == Method::POST;
         let key = self.caller.idempotency_key.clone().filter(|_| post);
         if let Some(key) = &key {
-            let begun = app.keys().begin(key, &self.path, params.canonical());
+            let now = app.config().clock.now();
+            let begun = app.keys().begin(key, &self.path, params.canonical(), now);
             match begun {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
@@ -163,8 +164,8 @@ impl Call {
         let pause = app.faults().pause_before(&place);
         tokio::time::sleep(pause).await;
         if app.faults().fails_before(&place) {
-            let error = ApiError::server("An unknown error occurred").fleeting();
-            return (error_answer(error, &self.request_id), false);
+            let error = ApiError::server("An unknown error occurred");
+            return (error_answer(error, &self.request_id), true);
         }
         let hooked = app.hook().is_set();
         let (result, unsent) = {

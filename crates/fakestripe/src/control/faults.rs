@@ -46,7 +46,7 @@ pub(crate) struct Faults {
     latency_after_ms: u64,
     /// 429 before anything is done.
     error429: Chance,
-    /// 500 before the work: nothing happened, nothing is kept under the key.
+    /// 500 before the work: nothing happened, and the key keeps the 500, as Stripe's does.
     error500_before_work: Chance,
     /// 500 after the work: it happened, and the key keeps the 500.
     error500_after_work: Chance,

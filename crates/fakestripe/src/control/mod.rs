@@ -14,7 +14,7 @@ use crate::api::base_url;
 use crate::api::error::ApiError;
 use crate::app::App;
 use crate::control::faults::Faults;
-use crate::flows::authenticate;
+use crate::flows::{authenticate, dispute};
 use crate::objects::{event, intent, payment_method, refund};
 use crate::webhooks::{self, Hook};
 use crate::world::table::Row;
@@ -27,6 +27,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/webhook", put(set_webhook))
         .route("/reset", post(reset))
         .route("/payment_intents/{id}/authenticate", post(finish_challenge))
+        .route("/payment_intents/{id}/dispute", post(dispute_charge))
         .route("/events/{id}/resend", post(resend))
 }
 
@@ -85,7 +86,7 @@ async fn set_webhook(State(app): State<App>, Json(webhook): Json<Webhook>) -> Js
 
 /// Forgets all objects, events, keys and faults.
 async fn reset(State(app): State<App>) -> StatusCode {
-    *app.world() = World::default();
+    *app.world() = World::new(app.config().clock.clone());
     *app.keys() = crate::api::idempotency::Keys::default();
     *app.faults() = Faults::default();
     app.deliveries().clear();
@@ -120,13 +121,30 @@ async fn finish_challenge(
 
 /// Ends a challenge and sends the events.
 pub(crate) fn finish(app: &App, headers: &HeaderMap, id: &str, outcome: Outcome) -> Result<Value, ApiError> {
+    let passed = outcome == Outcome::Succeed;
+    happen(app, headers, |world, caller| authenticate::authenticate(world, caller, id, passed))
+}
+
+/// The cardholder disputes what was charged.
+async fn dispute_charge(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    match happen(&app, &headers, |world, caller| dispute::dispute(world, caller, &id)) {
+        Ok(dispute) => Json(dispute).into_response(),
+        Err(error) => refused(error),
+    }
+}
+
+/// Something that no call of the API does; sends the events.
+fn happen(
+    app: &App,
+    headers: &HeaderMap,
+    what: impl FnOnce(&mut World, &Caller) -> Result<Value, ApiError>,
+) -> Result<Value, ApiError> {
     let caller = Caller { base_url: base_url(app, headers), ..Caller::default() };
     let hooked = app.hook().is_set();
     let (result, unsent) = {
         let mut world = app.world();
         world.hooked = hooked;
-        let passed = outcome == Outcome::Succeed;
-        let result = authenticate::authenticate(&mut world, &caller, id, passed);
+        let result = what(&mut world, &caller);
         (result, std::mem::take(&mut world.unsent))
     };
     webhooks::send(app, unsent);

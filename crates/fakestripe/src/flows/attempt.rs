@@ -9,7 +9,7 @@ use crate::objects::charge::Charge;
 use crate::objects::intent::{self, Intent, Status};
 use crate::objects::payment_method::{self, PaymentMethod};
 use crate::world::cards::{Behaviour, Decline};
-use crate::world::{Caller, World, new_id, now};
+use crate::world::{Caller, World, new_id};
 
 /// Tries the intent's payment method. A refusal is the 402 that Stripe answers, and is stored too.
 pub(crate) fn attempt(world: &mut World, caller: &Caller, id: &str, terms: Terms) -> Result<(), ApiError> {
@@ -29,7 +29,7 @@ pub(crate) fn attempt(world: &mut World, caller: &Caller, id: &str, terms: Terms
         }
         Behaviour::Challenge(_) => return challenge(world, caller, &intent, terms),
     };
-    let charge = charge(caller, &intent, &method, declined);
+    let charge = charge(world.now(), caller, &intent, &method, declined);
     let charge_id = charge.id.clone();
     world.charges.insert(charge);
     match declined {
@@ -122,15 +122,16 @@ pub(crate) fn fail(intent: &mut Intent, error: Value) {
     intent.last_payment_error = error;
 }
 
-fn charge(caller: &Caller, intent: &Intent, method: &PaymentMethod, declined: Option<Decline>) -> Charge {
+fn charge(now: i64, caller: &Caller, intent: &Intent, method: &PaymentMethod, declined: Option<Decline>) -> Charge {
     let captured = declined.is_none() && !intent.is_manual_capture();
     Charge {
         id: new_id("ch"),
-        created: now(),
+        created: now,
         amount: intent.amount,
         amount_captured: if captured { intent.amount } else { 0 },
         amount_refunded: 0,
         captured,
+        disputed: false,
         currency: intent.currency,
         payment_intent: intent.id.clone(),
         payment_method: method.id.clone(),

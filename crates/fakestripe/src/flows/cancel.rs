@@ -6,7 +6,7 @@ use crate::api::error::ApiError;
 use crate::api::params::Params;
 use crate::flows::{change, find, shown};
 use crate::objects::intent::{self, Status};
-use crate::world::{Caller, World, now};
+use crate::world::{Caller, World};
 
 const REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
 
@@ -26,9 +26,10 @@ pub(crate) fn cancel(world: &mut World, caller: &Caller, id: &str, params: &Para
     }
     let held = intent.status == Status::RequiresCapture;
     let charge_id = intent.latest_charge.clone().filter(|_| held);
+    let now = world.now();
     change(world, id, |intent| {
         intent.status = Status::Canceled;
-        intent.canceled_at = Some(now());
+        intent.canceled_at = Some(now);
         intent.cancellation_reason = reason;
         intent.next_action = Value::Null;
     })?;

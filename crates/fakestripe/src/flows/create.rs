@@ -9,7 +9,7 @@ use crate::api::params::Params;
 use crate::flows::{attempt, confirm, payment_method, shown};
 use crate::objects::intent::{Intent, Status};
 use crate::objects::payment_method::address;
-use crate::world::{Caller, World, money, new_id, now, random};
+use crate::world::{Caller, World, money, new_id, random};
 
 pub(crate) const PARAMS: [&str; 39] = [
     "allowed_payment_method_types",
@@ -56,7 +56,7 @@ pub(crate) const PARAMS: [&str; 39] = [
 pub(crate) const CAPTURE_METHODS: [&str; 3] = ["automatic", "automatic_async", "manual"];
 
 pub(crate) fn create(world: &mut World, caller: &Caller, params: &Params) -> Result<Value, ApiError> {
-    let mut intent = read(params)?;
+    let mut intent = read(world.now(), params)?;
     let confirm = params.flag("confirm")?;
     let terms = confirm::Terms::read(params)?;
     if let Some(method) = payment_method::take(world, params)? {
@@ -76,7 +76,7 @@ pub(crate) fn create(world: &mut World, caller: &Caller, params: &Params) -> Res
     shown(world, &id)
 }
 
-fn read(params: &Params) -> Result<Intent, ApiError> {
+fn read(now: i64, params: &Params) -> Result<Intent, ApiError> {
     params.only(&PARAMS)?;
     refuse_customer(params)?;
     let amount = params.integer("amount")?.ok_or_else(|| ApiError::missing("amount"))?;
@@ -104,7 +104,7 @@ fn read(params: &Params) -> Result<Intent, ApiError> {
     Ok(Intent {
         client_secret: format!("{id}_secret_{}", random(25)),
         id,
-        created: now(),
+        created: now,
         status: Status::RequiresPaymentMethod,
         amount,
         amount_received: 0,

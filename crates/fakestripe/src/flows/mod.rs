@@ -6,6 +6,7 @@ pub(crate) mod cancel;
 pub(crate) mod capture;
 pub(crate) mod confirm;
 pub(crate) mod create;
+pub(crate) mod dispute;
 pub(crate) mod payment_method;
 pub(crate) mod refund;
 pub(crate) mod update;

@@ -8,7 +8,7 @@ use crate::api::error::ApiError;
 use crate::api::params::Params;
 use crate::objects::charge::Charge;
 use crate::objects::refund::{self, Refund};
-use crate::world::{Caller, World, money, new_id, now};
+use crate::world::{Caller, World, money, new_id};
 
 const PARAMS: [&str; 12] = [
     "amount",
@@ -51,7 +51,7 @@ pub(crate) fn create(world: &mut World, caller: &Caller, params: &Params) -> Res
     }
     let refund = Refund {
         id: new_id("re"),
-        created: now(),
+        created: world.now(),
         amount,
         currency: charge.currency,
         charge: charge.id.clone(),

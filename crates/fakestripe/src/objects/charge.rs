@@ -17,6 +17,7 @@ pub(crate) struct Charge {
     /// What was given back, including what a partial capture or a cancellation let go.
     pub(crate) amount_refunded: i64,
     pub(crate) captured: bool,
+    pub(crate) disputed: bool,
     pub(crate) currency: &'static str,
     pub(crate) payment_intent: String,
     pub(crate) payment_method: String,
@@ -78,7 +79,7 @@ pub(crate) fn render(charge: &Charge, refunds: &Table<Refund>) -> Value {
         "currency": charge.currency,
         "customer": null,
         "description": charge.description,
-        "disputed": false,
+        "disputed": charge.disputed,
         "failure_balance_transaction": null,
         "failure_code": failure_code,
         "failure_message": failure_message,

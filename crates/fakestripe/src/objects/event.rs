@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::world::table::Row;
-use crate::world::{Caller, new_id, now};
+use crate::world::{Caller, new_id};
 
 /// The version whose shapes are answered.
 pub(crate) const API_VERSION: &str = "2026-09-30.endive";
@@ -20,10 +20,10 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    pub(crate) fn new(caller: &Caller, kind: &str, object: Value, hooked: bool) -> Self {
+    pub(crate) fn new(caller: &Caller, kind: &str, object: Value, hooked: bool, now: i64) -> Self {
         Self {
             id: new_id("evt"),
-            created: now(),
+            created: now,
             kind: kind.to_owned(),
             object,
             pending: u32::from(hooked),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::config::Clock;
 use crate::world::cards::TestCard;
+use crate::world::new_id;
 use crate::world::table::Row;
-use crate::world::{new_id, now};
 
 #[derive(Clone, Debug)]
 pub(crate) struct PaymentMethod {
@@ -24,7 +25,7 @@ impl PaymentMethod {
     pub(crate) fn new(card: &'static TestCard) -> Self {
         Self {
             id: new_id("pm"),
-            created: now(),
+            created: Clock::default().now(),
             card,
             exp: (8, 2034),
             billing_details: billing_details(&Value::Null),

@@ -6,12 +6,11 @@ pub(crate) mod money;
 pub(crate) mod page;
 pub(crate) mod table;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use serde_json::Value;
 
+use crate::config::Clock;
 use crate::objects::charge::{self, Charge};
 use crate::objects::event::{self, Event};
 use crate::objects::intent::{self, Intent};
@@ -31,6 +30,7 @@ pub(crate) struct World {
     pub(crate) unsent: Vec<Value>,
     /// Whether a webhook is set: an event then begins with one pending delivery.
     pub(crate) hooked: bool,
+    clock: Clock,
 }
 
 /// What a call brings along besides its parameters.
@@ -45,9 +45,19 @@ pub(crate) struct Caller {
 }
 
 impl World {
+    /// An empty one, in which it is as late as this clock says.
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
     /// Appends an event about the object as it is now.
     pub(crate) fn emit(&mut self, caller: &Caller, kind: &str, object: Value) {
-        let event = Event::new(caller, kind, object, self.hooked);
+        let event = Event::new(caller, kind, object, self.hooked, self.now());
         self.unsent.push(event::render(&event));
         self.events.insert(event);
     }
@@ -91,9 +101,4 @@ pub(crate) fn new_id(prefix: &str) -> String {
 /// Random letters and digits.
 pub(crate) fn random(length: usize) -> String {
     rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
-}
-
-/// Seconds since 1970.
-pub(crate) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
 }

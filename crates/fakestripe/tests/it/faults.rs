@@ -11,13 +11,16 @@ const INTENTS: &str = "/v1/payment_intents";
 const GOOD: [(&str, &str); 2] = [("amount", "500"), ("currency", "usd")];
 
 #[tokio::test]
-async fn a_500_before_the_work_leaves_nothing() {
+async fn a_500_before_the_work_leaves_nothing_but_itself_under_the_key() {
     let server = Server::start().await;
     let faults = json!({"error500BeforeWork": 1, "error429": 1});
     server.control(Method::PUT, "/_fake/faults", faults).await.ok();
     assert_eq!(server.keyed("k", INTENTS, &GOOD).await.status, 429);
     assert_eq!(server.keyed("k", INTENTS, &GOOD).await.status, 500);
-    server.keyed("k", INTENTS, &GOOD).await.ok();
+    let again = server.keyed("k", INTENTS, &GOOD).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (500, "true"));
+    assert!(server.events().await.is_empty());
+    server.keyed("other", INTENTS, &GOOD).await.ok();
     assert_eq!(server.events().await.len(), 1);
 }
 

@@ -1,5 +1,9 @@
 //! Idempotency keys: replays, refusals, and what is not kept.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use fakestripe::{Clock, Config};
 use reqwest::Method;
 use serde_json::json;
 
@@ -83,4 +87,23 @@ async fn a_500_after_the_work_is_kept() {
     let state = server.state().await;
     assert_eq!(state["paymentIntents"].as_array().unwrap().len(), 1);
     server.keyed("other", INTENTS, &GOOD).await.ok();
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_a_day() {
+    let now = Arc::new(AtomicI64::new(1_800_000_000));
+    let clock = Clock::new({
+        let now = Arc::clone(&now);
+        move || now.load(Ordering::SeqCst)
+    });
+    let server = Server::with(Config { clock, ..Config::default() }).await;
+    let fault = json!({"error500BeforeWork": 1});
+    server.control(Method::PUT, "/_fake/faults", fault).await.ok();
+    for (after, status) in [(0, 500), (24 * 3600, 500), (1, 200), (0, 200)] {
+        now.fetch_add(after, Ordering::SeqCst);
+        assert_eq!(server.keyed("k", INTENTS, &GOOD).await.status, status);
+    }
+    let state = server.state().await;
+    assert_eq!(state["paymentIntents"][0]["created"], 1_800_000_000 + 24 * 3600 + 1);
+    assert_eq!(state["paymentIntents"].as_array().unwrap().len(), 1);
 }

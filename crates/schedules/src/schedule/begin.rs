@@ -22,6 +22,7 @@ impl Schedule<'_> {
         let instance = self.an_instance();
         self.fire(instance);
         self.reconcile(instance);
+        self.sweep(instance);
         for service in 0..SERVICES.len() {
             if announcers {
                 let instance = self.an_instance();
@@ -124,6 +125,17 @@ impl Schedule<'_> {
             End::Done(looked.map(|_| ()).map_err(|error| error.to_string()))
         };
         let name = format!("reconciler of payments by {instance}");
+        self.begin(Activity::new(round), What::Work { mortal: true }, payments::NAME, instance, name);
+    }
+
+    pub(super) fn sweep(&mut self, instance: usize) {
+        let state = self.fleet.payments[instance].clone();
+        let round = async move {
+            // Whatever it answers: the card network may fail, and the next one finds the same.
+            payments::flows::settle_strays::sweep(&state).await.ok();
+            End::Done(Ok(()))
+        };
+        let name = format!("sweep of the card network by {instance}");
         self.begin(Activity::new(round), What::Work { mortal: true }, payments::NAME, instance, name);
     }
 

@@ -81,6 +81,9 @@ pub(super) fn payment(order: &Order, id: PaymentId, status: PaymentStatus) -> Pa
         provider: "stripe".to_owned(),
         provider_ref: None,
         decline_reason: None,
+        authorized_at: None,
+        refunded: None,
+        disputed: false,
         created_at: start(),
         updated_at: start(),
     }

@@ -90,6 +90,9 @@ pub(crate) fn payment(order: &Value, status: PaymentStatus) -> PaymentState {
         provider: "stripe".to_owned(),
         provider_ref: Some("pi_1".to_owned()),
         decline_reason: None,
+        authorized_at: None,
+        refunded: None,
+        disputed: false,
         created_at: time,
         updated_at: time,
     }

@@ -22,7 +22,7 @@ pub fn explanation(reason: &str) -> &'static str {
         "card_not_supported" | "currency_not_supported" => {
             "The card can't be used for this purchase. Nothing was charged; try another card."
         }
-        "processing_error" | "issuer_not_available" | "try_again_later" => {
+        "processing_error" | "issuer_not_available" | "try_again_later" | "provider_error" => {
             "The bank could not be asked. Nothing was charged; try again in a moment, or take another card."
         }
         _ => "The bank declined the card without saying why. Nothing was charged; try another card, or ask the bank.",

@@ -51,6 +51,14 @@ pub fn captured(amount: i64, at: Timestamp) -> [Entry; 2] {
     transfer(at, Account::ProviderBalance, Account::SellerPayable, amount)
 }
 
+/// Some of the charge was given back; a negative amount when what was to be given back was not.
+pub fn refunded(amount: i64, at: Timestamp) -> [Entry; 2] {
+    if amount < 0 {
+        return captured(-amount, at);
+    }
+    transfer(at, Account::SellerPayable, Account::ProviderBalance, amount)
+}
+
 /// Debits minus credits of one account.
 pub fn balance(entries: &[Entry], account: Account) -> i64 {
     entries.iter().filter(|entry| entry.account == account).map(|entry| entry.debit - entry.credit).sum()

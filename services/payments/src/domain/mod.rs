@@ -5,5 +5,6 @@ pub mod ledger;
 pub mod method;
 pub mod payment;
 pub mod reconcile;
+pub mod strays;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! A payment and what can happen to it.
 
 use common::error::{Error, Refusal};
-use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
+use common::events::payment::{PaymentChange, PaymentState, PaymentStatus, Refunded};
 use common::id::{OrderId, PaymentId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
@@ -15,11 +15,20 @@ use super::ledger::{self, Account, Entry};
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Status {
     /// Stored before the provider is asked; its answer is not known.
-    Authorizing,
+    Authorizing {
+        /// When somebody else than the request that stored it took the question over, because its fate was
+        /// unknown. From then on the request may no longer say that nothing was sent.
+        #[serde(default)]
+        delayed_at: Option<Timestamp>,
+    },
     /// The buyer must pass 3-D Secure.
     RequiresAction,
     /// The amount is set aside.
-    Authorized,
+    Authorized {
+        /// When a capture failed for the first time; patience counts from here.
+        #[serde(default)]
+        capture_delayed_at: Option<Timestamp>,
+    },
     /// Charged; final.
     Captured,
     /// Not charged, and another card may be tried; final.
@@ -50,20 +59,41 @@ pub struct Payment {
     pub buyer_id: UserId,
     /// How much.
     pub amount: Money,
-    /// The provider's name of the card; no card datum.
-    pub method: String,
     /// The provider.
     pub provider: String,
+    /// The request to the provider as it is sent, and sent again; it names the card and holds no card datum.
+    pub request: String,
     /// The provider's id of it, once known.
     pub provider_ref: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Every move of money.
     pub ledger: Vec<Entry>,
+    /// What we asked the provider to give back, because the order was closed when the card was charged.
+    #[serde(default)]
+    pub refund: Option<Refund>,
+    /// What was given back, by us or in the provider's dashboard.
+    #[serde(default)]
+    pub refunded: Option<Refunded>,
+    /// Whether the cardholder disputes the charge.
+    #[serde(default)]
+    pub disputed: bool,
     /// When it was started.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// A charge that is to be given back. Its payment and its attempt are the idempotency key at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refund {
+    /// 1, and one more whenever the provider would only repeat a failure under the key before.
+    pub attempt: u32,
+    /// When this attempt was stored.
+    pub since: Timestamp,
+    /// Whether some of the charge has yet to be given back.
+    pub is_open: bool,
 }
 
 /// A transition that the payment's state does not allow.
@@ -93,10 +123,10 @@ pub struct Start {
     pub buyer_id: UserId,
     /// How much.
     pub amount: Money,
-    /// The provider's name of the card.
-    pub method: String,
     /// The provider.
     pub provider: &'static str,
+    /// The request to the provider.
+    pub request: String,
 }
 
 impl Payment {
@@ -108,15 +138,40 @@ impl Payment {
             attempt: 1,
             buyer_id: start.buyer_id,
             amount: start.amount,
-            method: start.method,
             provider: start.provider.to_owned(),
+            request: start.request,
             provider_ref: None,
-            status: Status::Authorizing,
+            status: Status::Authorizing { delayed_at: None },
             ledger: Vec::new(),
+            refund: None,
+            refunded: None,
+            disputed: false,
             created_at: now,
             updated_at: now,
         };
         (payment, PaymentChange::Started)
+    }
+
+    /// Nobody knows what came of the request to the provider: it is repeated.
+    pub fn delay_authorization(self, now: Timestamp) -> Changed {
+        match self.status {
+            Status::Authorizing { delayed_at: None } => {
+                let status = Status::Authorizing { delayed_at: Some(now) };
+                Ok((self.moved(status, None, now), PaymentChange::AuthorizationDelayed))
+            }
+            _ => Err(self.not_allowed(PaymentStatus::Authorizing)),
+        }
+    }
+
+    /// A capture failed for the first time: it is tried again for as long as we are patient.
+    pub fn delay_capture(self, now: Timestamp) -> Changed {
+        match self.status {
+            Status::Authorized { capture_delayed_at: None } => {
+                let status = Status::Authorized { capture_delayed_at: Some(now) };
+                Ok((self.moved(status, None, now), PaymentChange::CaptureDelayed))
+            }
+            _ => Err(self.not_allowed(PaymentStatus::Authorized)),
+        }
     }
 
     /// The provider wants the buyer to pass 3-D Secure.
@@ -128,7 +183,7 @@ impl Payment {
     /// The provider set the amount aside.
     pub fn authorize(self, reference: String, now: Timestamp) -> Changed {
         self.from(&[PaymentStatus::Authorizing, PaymentStatus::RequiresAction], PaymentStatus::Authorized)?;
-        let mut next = self.moved(Status::Authorized, Some(reference), now);
+        let mut next = self.moved(Status::Authorized { capture_delayed_at: None }, Some(reference), now);
         next.ledger.extend(ledger::authorized(next.amount.amount, now));
         Ok((next, PaymentChange::Authorized))
     }
@@ -145,27 +200,73 @@ impl Payment {
         Ok((next, PaymentChange::Captured))
     }
 
-    /// The provider said no, or the buyer gave it up for another card; nothing is set aside.
+    /// The provider said no, the buyer gave it up for another card, or the authorisation was cancelled before
+    /// the order was won; nothing is set aside any more.
     pub fn decline(self, reason: String, reference: Option<String>, now: Timestamp) -> Changed {
-        self.from(&[PaymentStatus::Authorizing, PaymentStatus::RequiresAction], PaymentStatus::Declined)?;
-        let reference = reference.or_else(|| self.provider_ref.clone());
-        Ok((self.moved(Status::Declined { reason }, reference, now), PaymentChange::Declined))
+        use PaymentStatus::{Authorized, Authorizing, Declined, RequiresAction};
+        self.from(&[Authorizing, RequiresAction, Authorized], Declined)?;
+        Ok((self.given_back(Status::Declined { reason }, reference, now), PaymentChange::Declined))
     }
 
     /// The capture failed for good; the provider has cancelled the authorisation.
     pub fn fail(self, reason: String, now: Timestamp) -> Changed {
         self.from(&[PaymentStatus::Authorized], PaymentStatus::Failed)?;
-        Ok((self.given_back(Status::Failed { reason }, now), PaymentChange::Failed))
+        Ok((self.given_back(Status::Failed { reason }, None, now), PaymentChange::Failed))
     }
 
     /// The order is closed; the provider has cancelled the authorisation.
     pub fn void(self, now: Timestamp) -> Changed {
         self.from(&[PaymentStatus::RequiresAction, PaymentStatus::Authorized], PaymentStatus::Voided)?;
-        Ok((self.given_back(Status::Voided, now), PaymentChange::Voided))
+        Ok((self.given_back(Status::Voided, None, now), PaymentChange::Voided))
     }
 
-    fn given_back(self, status: Status, now: Timestamp) -> Self {
-        let mut next = self.moved(status, None, now);
+    /// The order is closed: all of the charge is to be given back, by a new attempt.
+    pub fn start_refund(self, now: Timestamp) -> Changed {
+        self.from(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
+        let attempt = self.refund.as_ref().map_or(0, |refund| refund.attempt) + 1;
+        let mut next = self.moved(Status::Captured, None, now);
+        next.refund = Some(Refund { attempt, since: now, is_open: true });
+        Ok((next, PaymentChange::RefundStarted))
+    }
+
+    /// So much of the charge has been given back in all, whoever gave it.
+    pub fn refund(self, total: i64, now: Timestamp) -> Changed {
+        self.from(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
+        let before = self.refunded_amount();
+        let mut next = self.moved(Status::Captured, None, now);
+        next.ledger.extend(ledger::refunded(total - before, now));
+        let amount = Money { amount: total, currency: next.amount.currency.clone() };
+        next.refunded = (total != 0).then_some(Refunded { amount, at: now });
+        let is_whole = next.is_refunded();
+        if let Some(refund) = &mut next.refund {
+            refund.is_open = !is_whole;
+        }
+        Ok((next, PaymentChange::Refunded))
+    }
+
+    /// The cardholder disputes the charge.
+    pub fn dispute(self, now: Timestamp) -> Changed {
+        self.from(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
+        Ok((Self { disputed: true, ..self.moved(Status::Captured, None, now) }, PaymentChange::Disputed))
+    }
+
+    /// How much of the charge was given back, in minor units.
+    pub fn refunded_amount(&self) -> i64 {
+        self.refunded.as_ref().map_or(0, |refunded| refunded.amount.amount)
+    }
+
+    /// Whether the card was charged.
+    pub fn is_captured(&self) -> bool {
+        self.status == Status::Captured
+    }
+
+    /// Whether all of the charge was given back.
+    pub fn is_refunded(&self) -> bool {
+        self.refunded_amount() >= self.amount.amount
+    }
+
+    fn given_back(self, status: Status, reference: Option<String>, now: Timestamp) -> Self {
+        let mut next = self.moved(status, reference, now);
         if next.is_on_hold() {
             next.ledger.extend(ledger::released(next.amount.amount, now));
         }
@@ -181,16 +282,33 @@ impl Payment {
     }
 
     fn from(&self, allowed: &[PaymentStatus], to: PaymentStatus) -> Result<(), PaymentError> {
-        let from = self.status_name();
-        if allowed.contains(&from) { Ok(()) } else { Err(PaymentError { from, to }) }
+        if allowed.contains(&self.status_name()) { Ok(()) } else { Err(self.not_allowed(to)) }
+    }
+
+    fn not_allowed(&self, to: PaymentStatus) -> PaymentError {
+        PaymentError { from: self.status_name(), to }
+    }
+
+    /// When a capture failed for the first time, if it has yet to succeed.
+    pub fn capture_delayed_at(&self) -> Option<Timestamp> {
+        match self.status {
+            Status::Authorized { capture_delayed_at } => capture_delayed_at,
+            _ => None,
+        }
+    }
+
+    /// When the amount was set aside, if it ever was.
+    pub fn authorized_at(&self) -> Option<Timestamp> {
+        let held = |entry: &&Entry| entry.account == Account::Authorizations && entry.debit > 0;
+        self.ledger.iter().find(held).map(|entry| entry.at)
     }
 
     /// Where it stands, in the words of the contract.
     pub fn status_name(&self) -> PaymentStatus {
         match self.status {
-            Status::Authorizing => PaymentStatus::Authorizing,
+            Status::Authorizing { .. } => PaymentStatus::Authorizing,
             Status::RequiresAction => PaymentStatus::RequiresAction,
-            Status::Authorized => PaymentStatus::Authorized,
+            Status::Authorized { .. } => PaymentStatus::Authorized,
             Status::Captured => PaymentStatus::Captured,
             Status::Declined { .. } => PaymentStatus::Declined,
             Status::Failed { .. } => PaymentStatus::Failed,
@@ -225,6 +343,9 @@ impl Aggregate for Payment {
             provider: self.provider.clone(),
             provider_ref: self.provider_ref.clone(),
             decline_reason: self.reason().map(ToOwned::to_owned),
+            authorized_at: self.authorized_at(),
+            refunded: self.refunded.clone(),
+            disputed: self.disputed,
             created_at: self.created_at,
             updated_at: self.updated_at,
         }

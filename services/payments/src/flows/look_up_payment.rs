@@ -4,7 +4,8 @@ use common::error::Error;
 use common::id::PaymentId;
 use platform::store::Versioned;
 
-use super::authorize_payment::authorize_payment;
+use super::authorize_payment::authorize_again;
+use super::observe_payment::observe_payment;
 use super::reconcile_payment::reconcile_payment;
 use super::record_answer::{away, record_answer};
 use crate::domain::payment::Payment;
@@ -14,7 +15,7 @@ use crate::state::State;
 /// Believes only what the provider says now; then does what the payment's order asks for.
 pub async fn look_up_payment(state: &State, payment: &Versioned<Payment>) -> Result<(), Error> {
     match (&payment.provider_ref, payment.status_name().is_final()) {
-        (_, true) => {}
+        (_, true) => observe_payment(state, payment).await?,
         (Some(reference), false) => {
             let intent = state.provider.look_up(reference).await.map_err(away)?;
             // What was cancelled may have been cancelled by ourselves, on another instance or before a
@@ -25,10 +26,9 @@ pub async fn look_up_payment(state: &State, payment: &Versioned<Payment>) -> Res
             let call = reconcile::next(&payment.state, order, now, patience);
             record_answer(state, payment, call, intent).await?;
         }
-        // Finding nothing would prove nothing, because a slow call may still land: ask again with
-        // the same key.
+        // Finding nothing would prove nothing while a slow call may still land.
         (None, false) => {
-            authorize_payment(state, payment).await?;
+            authorize_again(state, payment).await?;
         }
     }
     reconcile_payment(state, payment.id).await?;

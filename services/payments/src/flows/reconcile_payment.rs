@@ -5,10 +5,13 @@ use common::events::order::OrderState;
 use common::id::PaymentId;
 use platform::reconcile::{Pass, Reconcile, until_settled};
 use platform::store::Versioned;
+use platform::store::error::StoreError;
 
+use super::give_back::give_back;
 use super::record_answer::{Recorded, away, record_answer};
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
+use crate::providers::Standing;
 use crate::state::State;
 
 /// Steps until nothing is left to do; the payment as it then is.
@@ -39,13 +42,18 @@ impl Reconcile for OnePayment<'_> {
         let (now, patience) = (self.state.clock.now(), self.state.rules.capture_patience);
         let order = order.as_ref().map(|order| &order.state);
         let Some(call) = reconcile::next(&payment.state, order, now, patience) else { return Ok(Pass::Settled) };
-        match self.ask(payment, call).await? {
-            Recorded::Changed(_) | Recorded::Overtaken => Ok(Pass::Changed),
-            Recorded::Nothing => {
+        let failed = match self.ask(payment, call).await {
+            Ok(Recorded::Changed(_) | Recorded::Overtaken) => return Ok(Pass::Changed),
+            Ok(Recorded::Nothing) => {
                 tracing::warn!(payment.id = %self.id, ?call, "the provider did not do it yet");
-                Err(Error::Unavailable(None))
+                Error::Unavailable(None)
             }
+            Err(error) => error,
+        };
+        if matches!(call, Call::Capture | Call::GiveUpCapture) {
+            self.capture_failed(payment).await?;
         }
+        Err(failed)
     }
 }
 
@@ -57,8 +65,24 @@ impl OnePayment<'_> {
         let provider = &self.state.provider;
         let answer = match call {
             Call::Capture => provider.capture(reference).await,
-            Call::GiveUpCapture | Call::Void | Call::Supersede => provider.cancel(reference).await,
+            // The provider may be back just now: the order is won, so it is charged before it is given up.
+            Call::GiveUpCapture => match provider.capture(reference).await {
+                Ok(intent) if intent.standing == Standing::Captured => Ok(intent),
+                _ => provider.cancel(reference).await,
+            },
+            Call::Void | Call::Supersede => provider.cancel(reference).await,
+            Call::GiveBack => return give_back(self.state, payment, reference).await,
         };
         record_answer(self.state, payment, Some(call), answer.map_err(away)?).await
+    }
+
+    /// Writes down when captures began to fail. Who is overtaken leaves it to whoever was faster.
+    async fn capture_failed(&self, payment: &Versioned<Payment>) -> Result<(), Error> {
+        let Some(step) = reconcile::capture_failed(payment, self.state.clock.now()) else { return Ok(()) };
+        let (next, change) = step?;
+        match self.state.payments.save(payment, next, change).await {
+            Ok(_) | Err(StoreError::Stale) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

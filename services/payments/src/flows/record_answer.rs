@@ -6,6 +6,7 @@ use common::events::payment::PaymentStatus;
 use platform::store::Versioned;
 use platform::store::error::StoreError;
 
+use super::observe_payment::record_charge;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
 use crate::providers::{Intent, ProviderError, Standing};
@@ -55,7 +56,13 @@ pub async fn record_answer(
         _ => state.payments.save(payment, next, change).await,
     };
     match saved {
-        Ok(saved) => Ok(Recorded::Changed(Box::new(saved))),
+        Ok(saved) => {
+            // Captured in the provider's dashboard, perhaps not all of it.
+            if let Some(charge) = intent.charge {
+                record_charge(state, saved.clone(), &charge).await?;
+            }
+            Ok(Recorded::Changed(Box::new(saved)))
+        }
         Err(StoreError::Stale) => Ok(Recorded::Overtaken),
         Err(error) => Err(error.into()),
     }

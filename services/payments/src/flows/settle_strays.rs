@@ -1,21 +1,38 @@
-//! Strays: intents that the card network has and no payment knows of, since the databases were brought back to an
-//! earlier moment. What was charged by them is given back, what was set aside is cancelled.
+//! Strays: intents that the card network has and no payment vouches for. A payment that is over was answered twice,
+//! since its call outlived its key; or the databases were brought back to an earlier moment. What was charged is
+//! given back, what was set aside is cancelled.
+//!
+//! # Why
+//! Strays of payments that are known are settled by the sweep. An intent without any payment is settled only when an
+//! operator asks: it may be another shop's that shares the account.
+
+use std::time::Duration;
 
 use common::error::Error;
 use common::timestamp::Timestamp;
+use futures::future::try_join_all;
+use platform::store::Versioned;
 use serde::Serialize;
 
+use super::observe_payment::observe_payment;
 use super::record_answer::away;
-use crate::providers::{Made, Standing};
+use crate::domain::payment::Payment;
+use crate::domain::strays::{Verdict, verdict};
+use crate::providers::{Intent, Made, Standing};
 use crate::state::State;
 
-/// An intent that no payment knows of.
+/// How far back the sweep looks: longer than the provider keeps a key.
+const SWEPT: Duration = Duration::from_secs(48 * 3600);
+/// How many payments are read at once.
+const BATCH: usize = 100;
+
+/// An intent that no payment vouches for.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stray {
     /// The provider's id.
     pub reference: String,
-    /// The payment that it was made for, of which there is nothing any more.
+    /// The payment that it was made for.
     pub payment: String,
     /// How much it is of, in minor units.
     pub amount: i64,
@@ -32,48 +49,126 @@ pub struct Stray {
 /// Unavailable when the card network does not list them.
 pub async fn settle_strays(state: &State, since: Timestamp, settle: bool) -> Result<Vec<Stray>, Error> {
     let mut strays = Vec::new();
-    for made in state.provider.made_since(since).await.map_err(away)? {
-        let outcome = match outcome(state, &made, settle).await {
-            Ok(None) => continue,
-            Ok(Some(outcome)) => outcome,
-            Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(reference = made.reference, error = %error, cause, "an intent could not be given back");
-                "failed"
-            }
-        };
-        let Made { reference, payment, amount, currency, .. } = made;
-        tracing::warn!(reference, payment.id = %payment, outcome, "an intent that no payment knows of");
-        strays.push(Stray { reference, payment: payment.to_string(), amount, currency, outcome });
+    for (made, payment) in suspicious(state, since).await? {
+        let outcome = check(state, payment.as_ref(), &made, settle).await;
+        strays.extend(outcome.map(|outcome| stray(made, outcome)));
     }
     Ok(strays)
 }
 
-/// What is to be told of an intent; `None` when there is nothing wrong with it.
-async fn outcome(state: &State, made: &Made, settle: bool) -> Result<Option<&'static str>, Error> {
-    if matches!(made.standing, Standing::Cancelled { .. }) {
-        return Ok(None);
-    }
-    // After a day the provider forgets which key it knows, so one payment may have been authorised twice.
-    let known = state.payments.get(made.payment).await?;
-    if known.is_some_and(|payment| payment.provider_ref.as_ref().is_none_or(|known| *known == made.reference)) {
-        return Ok(None);
-    }
-    if matches!(made.standing, Standing::Captured) {
-        if state.provider.given_back(&made.reference).await.map_err(away)? >= made.amount {
-            return Ok(None);
+/// Compares the provider's intents of the last two days with the payments, and settles what it finds. Returns how many
+/// there are of which there is no payment at all.
+///
+/// # Errors
+/// Unavailable when the card network does not list them.
+pub async fn sweep(state: &State) -> Result<usize, Error> {
+    let mut unknown = 0;
+    for (made, payment) in suspicious(state, state.clock.now().minus(SWEPT)).await? {
+        let Some(outcome) = check(state, payment.as_ref(), &made, payment.is_some()).await else { continue };
+        if payment.is_none() {
+            unknown += 1;
+        } else {
+            metrics::counter!("payment_strays_total", "outcome" => outcome).increment(1);
         }
-        if settle {
-            state.provider.give_back(&made.reference).await.map_err(away)?;
+        stray(made, outcome);
+    }
+    Ok(unknown)
+}
+
+fn stray(made: Made, outcome: &'static str) -> Stray {
+    let Made { reference, payment, amount, currency, .. } = made;
+    tracing::warn!(reference, payment.id = %payment, outcome, "an intent that no payment vouches for");
+    Stray { reference, payment: payment.to_string(), amount, currency, outcome }
+}
+
+/// The intents with which something seems to be wrong, each with its payment.
+async fn suspicious(state: &State, since: Timestamp) -> Result<Vec<(Made, Option<Versioned<Payment>>)>, Error> {
+    let mut found = Vec::new();
+    let made = state.provider.made_since(since).await.map_err(away)?;
+    for batch in made.chunks(BATCH) {
+        let payments = try_join_all(batch.iter().map(|made| state.payments.get(made.payment))).await?;
+        for (made, payment) in batch.iter().zip(payments) {
+            let known = payment.as_ref().map(|payment| &payment.state);
+            if verdict(known, &made.reference, &made.standing, made.charge.as_ref()) != Verdict::InOrder {
+                found.push((made.clone(), payment));
+            }
         }
-        return Ok(Some(if settle { "refunded" } else { "charged" }));
     }
-    if !settle {
-        return Ok(Some("open"));
+    Ok(found)
+}
+
+/// What is to be told of an intent; `None` when there is nothing wrong with it. The list is older than its payment, so
+/// the intent is looked up again.
+async fn check(state: &State, payment: Option<&Versioned<Payment>>, made: &Made, settle: bool) -> Option<&'static str> {
+    match recheck(state, payment, made, settle).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(reference = made.reference, error = %error, cause, "an intent could not be settled");
+            Some("failed")
+        }
     }
-    let cancelled = state.provider.cancel(&made.reference).await.map_err(away)?;
-    match cancelled.standing {
-        Standing::Cancelled { .. } => Ok(Some("cancelled")),
+}
+
+async fn recheck(
+    state: &State,
+    payment: Option<&Versioned<Payment>>,
+    made: &Made,
+    settle: bool,
+) -> Result<Option<&'static str>, Error> {
+    let intent = state.provider.look_up(&made.reference).await.map_err(away)?;
+    let known = payment.map(|payment| &payment.state);
+    match verdict(known, &intent.reference, &intent.standing, intent.charge.as_ref()) {
+        Verdict::InOrder => Ok(None),
+        Verdict::Changed => {
+            if let Some(payment) = payment {
+                Box::pin(observe_payment(state, payment)).await?;
+            }
+            Ok(None)
+        }
+        Verdict::Open if !settle => Ok(Some("open")),
+        Verdict::Charged if !settle => Ok(Some("charged")),
+        wrong => settle_one(state, &intent, wrong).await.map(Some),
+    }
+}
+
+/// Whether an intent agreed with its payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// It does.
+    InOrder,
+    /// It did not, and was settled.
+    Settled,
+}
+
+/// Settles the intent that an answer told of, when it came after its payment was over. The answer may be an old one
+/// that was repeated, so the intent is looked up first.
+pub(super) async fn settle_answer(state: &State, payment: &Payment, reference: &str) -> Result<(), Error> {
+    let intent = state.provider.look_up(reference).await.map_err(away)?;
+    settle_known(state, payment, &intent).await?;
+    Ok(())
+}
+
+/// Settles the intent of a payment that is over, if it moves money that the payment does not know of.
+pub(super) async fn settle_known(state: &State, payment: &Payment, intent: &Intent) -> Result<Checked, Error> {
+    let found = verdict(Some(payment), &intent.reference, &intent.standing, intent.charge.as_ref());
+    if matches!(found, Verdict::InOrder | Verdict::Changed) {
+        return Ok(Checked::InOrder);
+    }
+    let outcome = settle_one(state, intent, found).await?;
+    metrics::counter!("payment_strays_total", "outcome" => outcome).increment(1);
+    tracing::warn!(reference = intent.reference, payment.id = %payment.id, outcome, "an intent under a payment that is over");
+    Ok(Checked::Settled)
+}
+
+async fn settle_one(state: &State, intent: &Intent, found: Verdict) -> Result<&'static str, Error> {
+    if found == Verdict::Charged {
+        let key = format!("stray:{}", intent.reference);
+        state.provider.give_back(&intent.reference, &key).await.map_err(away)?;
+        return Ok("refunded");
+    }
+    match state.provider.cancel(&intent.reference).await.map_err(away)?.standing {
+        Standing::Cancelled { .. } => Ok("cancelled"),
         // It was charged a moment ago, or is being: the next call finds that.
         _ => Err(Error::Unavailable(None)),
     }

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use common::id::PaymentId;
 use common::timestamp::Timestamp;
 use futures::future::BoxFuture;
 use tracing::Instrument as _;
 
-use super::{Answer, Authorization, Intent, Made, Provider, ProviderError, Standing};
+use super::{Answer, Authorization, Intent, Made, Provider, ProviderError, Standing, Submission, Window};
 
 /// The provider inside, watched.
 pub struct Measured<P>(pub P);
@@ -16,8 +17,16 @@ impl<P: Provider> Provider for Measured<P> {
         self.0.name()
     }
 
-    fn authorize<'a>(&'a self, request: &'a Authorization) -> Answer<'a> {
-        measured(self.name(), "authorize", self.0.authorize(request), outcome)
+    fn prepare(&self, authorization: &Authorization) -> Result<String, ProviderError> {
+        self.0.prepare(authorization)
+    }
+
+    fn authorize<'a>(&'a self, submission: Submission<'a>) -> Answer<'a> {
+        measured(self.name(), "authorize", self.0.authorize(submission), outcome)
+    }
+
+    fn find(&self, payment: PaymentId, made: Window) -> BoxFuture<'_, Result<Option<Intent>, ProviderError>> {
+        measured(self.name(), "find", self.0.find(payment, made), whether_done)
     }
 
     fn capture<'a>(&'a self, reference: &'a str) -> Answer<'a> {
@@ -36,12 +45,8 @@ impl<P: Provider> Provider for Measured<P> {
         measured(self.name(), "list", self.0.made_since(since), whether_done)
     }
 
-    fn given_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<i64, ProviderError>> {
-        measured(self.name(), "listRefunds", self.0.given_back(reference), whether_done)
-    }
-
-    fn give_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
-        measured(self.name(), "refund", self.0.give_back(reference), whether_done)
+    fn give_back<'a>(&'a self, reference: &'a str, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        measured(self.name(), "refund", self.0.give_back(reference, key), whether_done)
     }
 }
 
@@ -90,6 +95,7 @@ fn failure(error: &ProviderError) -> &'static str {
     match error {
         ProviderError::UnknownMethod => "unknownMethod",
         ProviderError::Refused(_) => "refused",
+        ProviderError::Failed(_) => "failed",
         ProviderError::Unknown(_) => "unknown",
     }
 }

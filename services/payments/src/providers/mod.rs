@@ -13,10 +13,10 @@ use common::money::Money;
 use common::timestamp::Timestamp;
 use futures::future::BoxFuture;
 
-/// An authorisation that is asked for; the same request again has the same effect once.
+/// An authorisation that will be asked for.
 #[derive(Debug, Clone)]
 pub struct Authorization {
-    /// The payment, which is the idempotency key.
+    /// The payment.
     pub payment: PaymentId,
     /// What it pays for.
     pub order: OrderId,
@@ -24,8 +24,24 @@ pub struct Authorization {
     pub amount: Money,
     /// The provider's name of the card.
     pub method: String,
-    /// When the payment was stored; a lost answer is searched from here on.
-    pub since: Timestamp,
+}
+
+/// The request of an authorisation as it is sent; the same one again has the same effect once.
+#[derive(Debug, Clone, Copy)]
+pub struct Submission<'a> {
+    /// The payment, which is the idempotency key.
+    pub payment: PaymentId,
+    /// What [`Provider::prepare`] made, whichever release it was.
+    pub request: &'a str,
+}
+
+/// When something may have been made, both ends included.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// The beginning, by our clock.
+    pub from: Timestamp,
+    /// The end, by our clock.
+    pub to: Timestamp,
 }
 
 /// The provider's side of a payment.
@@ -35,8 +51,19 @@ pub struct Intent {
     pub reference: String,
     /// Where it stands.
     pub standing: Standing,
+    /// What came of the charge; from a look-up of one that was captured alone.
+    pub charge: Option<Charge>,
     /// What the buyer's browser needs for 3-D Secure. Never stored, logged or published.
     pub client_secret: Option<String>,
+}
+
+/// What came of a charge after it was captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// What was received and not given back, in minor units.
+    pub kept: i64,
+    /// Whether the cardholder disputes it.
+    pub disputed: bool,
 }
 
 /// Where an intent stands at the provider.
@@ -71,6 +98,10 @@ pub enum ProviderError {
     /// The provider will never do it, and nothing was started; its code.
     #[error("refused by the provider: {0}")]
     Refused(String),
+    /// The provider failed, and says so again whenever the same request is repeated under its key: whether it
+    /// had done the work has to be looked up.
+    #[error("the provider failed: {0}")]
+    Failed(String),
     /// What happened is not known: ask again.
     #[error("the provider's answer is not known: {0}")]
     Unknown(String),
@@ -89,6 +120,8 @@ pub struct Made {
     pub amount: i64,
     /// The currency, in lower case.
     pub currency: String,
+    /// What came of the charge, if it was captured.
+    pub charge: Option<Charge>,
 }
 
 /// What a provider did, or why it is not known.
@@ -98,8 +131,12 @@ pub type Answer<'a> = BoxFuture<'a, Result<Intent, ProviderError>>;
 pub trait Provider: Send + Sync {
     /// Its name in payments: `stripe`.
     fn name(&self) -> &'static str;
-    /// Sets an amount aside, once for each payment however often it is asked.
-    fn authorize<'a>(&'a self, request: &'a Authorization) -> Answer<'a>;
+    /// The request that sets an amount aside, to be stored before it is sent. Refused when there can't be any.
+    fn prepare(&self, authorization: &Authorization) -> Result<String, ProviderError>;
+    /// Sets an amount aside, once for each payment however often it is asked within a day.
+    fn authorize<'a>(&'a self, submission: Submission<'a>) -> Answer<'a>;
+    /// The intent that was made for a payment in this time, if there is one.
+    fn find(&self, payment: PaymentId, made: Window) -> BoxFuture<'_, Result<Option<Intent>, ProviderError>>;
     /// Charges what was set aside, once however often it is asked.
     fn capture<'a>(&'a self, reference: &'a str) -> Answer<'a>;
     /// Gives back what was set aside; the answer may be that it was captured already.
@@ -108,8 +145,6 @@ pub trait Provider: Send + Sync {
     fn look_up<'a>(&'a self, reference: &'a str) -> Answer<'a>;
     /// Every intent that was made for a payment of ours at or after this time, by the provider's clock.
     fn made_since(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Made>, ProviderError>>;
-    /// How much of a charge was given back, in minor units.
-    fn given_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<i64, ProviderError>>;
-    /// Gives all of a charge back, once however often it is asked within a day.
-    fn give_back<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), ProviderError>>;
+    /// Gives back what is left of a charge, once for each key however often it is asked within a day.
+    fn give_back<'a>(&'a self, reference: &'a str, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>>;
 }

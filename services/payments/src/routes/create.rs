@@ -7,7 +7,7 @@ use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use common::error::{Error, Refusal};
 use common::events::order::{CancelReason, OrderState, OrderStatus};
-use common::events::payment::PaymentStatus;
+use common::events::payment::{PaymentChange, PaymentStatus};
 use common::id::{OrderId, PaymentId, UserId};
 use common::identity::CurrentUser;
 use common::validate::Check;
@@ -24,10 +24,11 @@ use crate::domain::declined::explanation;
 use crate::domain::method;
 use crate::domain::payment::{Payment, Start, Status};
 use crate::domain::reconcile::Call;
-use crate::flows::authorize_payment::{Asked, authorize_payment};
+use crate::flows::authorize_payment::{Asked, authorize_payment, decline_unsent};
 use crate::flows::look_up_payment::present;
 use crate::flows::reconcile_payment::reconcile_payment;
 use crate::flows::record_answer::{Recorded, away, record_answer};
+use crate::providers::Authorization;
 use crate::state::State;
 use crate::store;
 use crate::view::PaymentView;
@@ -77,10 +78,7 @@ pub(super) async fn create(
         }
         give_up_unfinished(&state, &payment).await?;
     }
-    let start =
-        Start { order_id: order.id, buyer_id: user.id, amount: order.price, method, provider: state.provider.name() };
-    let (payment, change) = Payment::start(PaymentId::new(), start, state.clock.now());
-    let payment = Payment { attempt, ..payment };
+    let (payment, change) = new_payment(&state, &order, method, attempt)?;
     let claimed = key.as_ref().map(|key| key.claim::<PaymentView>(user.id, None)).transpose()?;
     match state.payments.insert_remembered(payment, change, claimed).await {
         Ok(payment) => authorize(&state, payment).await,
@@ -95,6 +93,30 @@ pub(super) async fn create(
         },
         Err(error) => Err(error.into()),
     }
+}
+
+/// A payment with the request that will be sent, and sent again, for it.
+fn new_payment(
+    state: &State,
+    order: &OrderState,
+    method: String,
+    attempt: u32,
+) -> Result<(Payment, PaymentChange), Error> {
+    let id = PaymentId::new();
+    let authorization = Authorization { payment: id, order: order.id, amount: order.price.clone(), method };
+    let request = state.provider.prepare(&authorization).map_err(|error| {
+        tracing::error!(error = %error, "the provider can't be asked for this amount");
+        Error::Declined(Refusal::new("card-declined", explanation("currency_not_supported")))
+    })?;
+    let start = Start {
+        order_id: order.id,
+        buyer_id: order.buyer_id,
+        amount: order.price.clone(),
+        provider: state.provider.name(),
+        request,
+    };
+    let (payment, change) = Payment::start(id, start, state.clock.now());
+    Ok((Payment { attempt, ..payment }, change))
 }
 
 /// The order, once it is confirmed; or why it can't be paid.
@@ -182,6 +204,9 @@ const ATTEMPTS: u32 = 3;
 
 /// Asks the provider, and tells the buyer how it went.
 async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Response, Error> {
+    if decline_unsent(state, &payment).await?.is_some() {
+        return Err(closed_meanwhile(state, payment.order_id).await?);
+    }
     let mut attempt = 1;
     let (recorded, secret) = loop {
         match authorize_payment(state, &payment).await {

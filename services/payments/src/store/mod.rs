@@ -42,10 +42,13 @@ pub fn payment_indexes() -> Vec<IndexModel> {
     attempts.unique = Some(true);
     let mut live = named("live_v1");
     live.partial_filter_expression = Some(doc! { "state.status.name": { "$in": LIVE.to_vec() } });
+    let mut refunding = named("refunding_v1");
+    refunding.partial_filter_expression = Some(doc! { "state.refund.isOpen": true });
     vec![
         ONE_PER_ORDER.model(),
         retention::declined_index(),
         model(doc! { "state.orderId": 1, "state.attempt": 1 }, attempts),
+        model(doc! { "state.refund.since": 1 }, refunding),
         model(doc! { "state.providerRef": 1 }, named("reference_v1")),
         model(doc! { "state.updatedAt": 1 }, live),
     ]
@@ -101,7 +104,15 @@ pub async fn resting(
     payments.page(filter, page).await
 }
 
-/// Of the payments that are not final, the one that has not changed for the longest.
+/// The payments whose charge has yet to be given back, at most `limit`.
+pub async fn refunding(payments: &Store<Payment>, limit: i64) -> Result<Vec<Versioned<Payment>>, StoreError> {
+    payments.find(doc! { "state.refund.isOpen": true }, limit).await
+}
+
+/// Of the payments that are not final, or have yet to be given back, the one that has not changed for the longest.
 pub async fn oldest_unsettled(payments: &Store<Payment>) -> Result<Option<Versioned<Payment>>, StoreError> {
-    payments.first(doc! { "state.status.name": { "$in": LIVE.to_vec() } }, doc! { "state.updatedAt": 1 }).await
+    let live = doc! { "state.status.name": { "$in": LIVE.to_vec() } };
+    let live = payments.first(live, doc! { "state.updatedAt": 1 }).await?;
+    let refunding = payments.first(doc! { "state.refund.isOpen": true }, doc! { "state.refund.since": 1 }).await?;
+    Ok(live.into_iter().chain(refunding).min_by_key(|payment| payment.updated_at))
 }

@@ -1,7 +1,10 @@
 //! Capturing what won and giving back the rest, whatever the card network does meanwhile.
 
-use common::events::order::{CancelReason, OrderChange};
-use serde_json::json;
+use std::time::Duration;
+
+use common::events::envelope::Envelope;
+use common::events::order::{CancelReason, OrderChange, OrderState};
+use serde_json::{Value, json};
 use testkit::app::eventually;
 
 use crate::support::{Shop, VISA, cancelled, won};
@@ -48,6 +51,7 @@ async fn a_capture_that_fails_is_tried_again() {
     shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
     assert_eq!(shop.intents().await, ["succeeded"]);
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captureDelayed", "captured"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,16 +67,45 @@ async fn a_capture_whose_answer_is_lost_is_believed_when_it_is_looked_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_capture_that_keeps_failing_is_given_up_at_the_provider_first() {
-    let shop = Shop::open_with(&[("CAPTURE_PATIENCE", "1ms")]).await;
+async fn an_outage_of_ours_that_outlasts_our_patience_loses_no_order() {
+    let shop = Shop::open_with(&[("CAPTURE_PATIENCE", "1m")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    shop.faults(&json!({ "error500BeforeWork": 1.0, "paths": ["/capture"] })).await;
-    shop.app.clock.advance(std::time::Duration::from_secs(1));
+    // Won at once, and told to a service that was away for an hour.
+    shop.app.clock.advance(Duration::from_secs(3_600));
     shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
-    let failed = shop.read(&buyer, &payment).await;
-    assert_eq!(failed["status"], "failed");
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured"]);
+    assert_eq!(shop.intents().await, ["succeeded"]);
+}
+
+/// A won order whose first capture has failed, longer ago than we are patient.
+async fn out_of_patience(faults: &Value) -> (Shop, Value, Envelope<OrderState>) {
+    let shop = Shop::open_with(&[("CAPTURE_PATIENCE", "1m")]).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
+    shop.faults(faults).await;
+    let event = shop.app.event(OrderChange::Authorized, order.id, 2, won(&order, &payment));
+    assert!(shop.app.handle(&event).await.is_err());
+    shop.app.clock.advance(Duration::from_secs(59));
+    assert!(shop.app.handle(&event).await.is_err(), "patience counts from the capture that failed");
+    shop.app.clock.advance(Duration::from_secs(2));
+    (shop, payment, event)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_keeps_failing_is_given_up_at_the_provider_first() {
+    let (shop, payment, event) = out_of_patience(&json!({ "error500BeforeWork": 1.0, "paths": ["/capture"] })).await;
+    shop.app.handle(&event).await.unwrap();
     assert_eq!(shop.intents().await, ["canceled"]);
-    assert_eq!(shop.history(&payment).await, ["started", "authorized", "failed"]);
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captureDelayed", "failed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_is_tried_once_more_before_it_is_given_up() {
+    let (shop, payment, event) = out_of_patience(&json!({ "error500BeforeWork": 2, "paths": ["/capture"] })).await;
+    shop.app.handle(&event).await.unwrap();
+    assert_eq!(shop.intents().await, ["succeeded"]);
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captureDelayed", "captured"]);
 }

@@ -7,10 +7,12 @@
     reason = "tests may panic, and start a server of their own"
 )]
 
+mod after_the_end;
 mod attempts;
 mod capture;
 mod contract;
 mod deliveries;
+mod fates;
 mod measured;
 mod pay;
 mod reconciler;

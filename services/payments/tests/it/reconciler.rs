@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use common::clock::Clock;
 use common::events::order::OrderChange;
-use common::id::PaymentId;
 use futures::{StreamExt, stream};
 use mongodb::bson::{Document, doc};
-use payments::domain::payment::{Payment, Start};
-use platform::store::{Aggregate, Store};
+use payments::domain::payment::Payment;
+use platform::store::Aggregate;
 use serde_json::json;
 use testkit::app::eventually;
 
@@ -35,40 +33,19 @@ async fn an_answer_that_is_lost_is_asked_for_again_and_charged_once() {
     .await;
     shop.tell(OrderChange::Authorized, 2, &won(&order, &paid)).await;
     assert_eq!(shop.intents().await, ["succeeded"]);
-    assert_eq!(shop.history(&paid).await, ["started", "authorized", "captured"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stored_500_after_the_work_is_seen_through() {
-    let shop = Shop::open().await;
-    let buyer = shop.app.signer.user();
-    let order = shop.order(&buyer).await;
-    shop.faults(&json!({ "error500AfterWork": 1, "paths": ["POST /v1/payment_intents"] })).await;
-    shop.pay(&buyer, &order, VISA).await.expect(201);
-    assert_eq!(shop.intents().await, ["requires_capture"]);
+    assert_eq!(shop.history(&paid).await, ["started", "authorizationDelayed", "authorized", "captured"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_died_before_asking_is_asked_for() {
     let shop = Shop::open_with(&EAGER).await;
     let buyer = shop.app.signer.user();
-    let store: Store<Payment> = shop.app.context.store();
     // The second one's clock was ahead.
     for ahead in [Duration::ZERO, Duration::from_secs(3600)] {
         let order = shop.order(&buyer).await;
-        // What a process leaves behind that dies between its write and its call.
-        let start = Start {
-            order_id: order.id,
-            buyer_id: buyer.id,
-            amount: order.price.clone(),
-            method: VISA.to_owned(),
-            provider: "stripe",
-        };
-        let (payment, change) = Payment::start(PaymentId::new(), start, shop.app.clock.now().plus(ahead));
-        let id = payment.id;
-        store.insert(payment, change).await.unwrap();
-        let payment = shop.becomes(&buyer, &json!({ "id": id }), "authorized").await;
-        assert_eq!(shop.history(&payment).await, ["started", "authorized"]);
+        let payment = shop.left_behind(&order, VISA, ahead, "").await;
+        let payment = shop.becomes(&buyer, &payment, "authorized").await;
+        assert_eq!(shop.history(&payment).await, ["started", "authorizationDelayed", "authorized"]);
     }
     assert_eq!(shop.intents().await, ["requires_capture", "requires_capture"]);
 }

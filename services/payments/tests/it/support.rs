@@ -7,6 +7,12 @@ use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
 use common::id::{OrderId, PaymentId, TicketId};
+use payments::domain::payment::{Payment, Start};
+use payments::providers::stripe::Stripe;
+use payments::providers::{Authorization, Provider};
+use payments::state::State;
+use platform::config;
+use platform::store::Versioned;
 use serde_json::{Value, json};
 use testkit::app::request::Response;
 use testkit::app::users::User;
@@ -111,6 +117,63 @@ impl Shop {
         self.read(buyer, payment).await
     }
 
+    /// A payment as a process leaves it behind that dies between its write and its call, so long after now. What is
+    /// given `more` of stands in its request beside what this release asks for.
+    pub(crate) async fn left_behind(&self, order: &OrderState, method: &str, ahead: Duration, more: &str) -> Value {
+        let id = PaymentId::new();
+        let amount = order.price.clone();
+        let authorization = Authorization { payment: id, order: order.id, amount, method: method.to_owned() };
+        let stripe = Stripe::new(&"sk_test_1".into(), &self.stripe, Duration::from_secs(1)).unwrap();
+        let request = stripe.prepare(&authorization).unwrap() + more;
+        let start = Start {
+            order_id: order.id,
+            buyer_id: order.buyer_id,
+            amount: order.price.clone(),
+            provider: "stripe",
+            request,
+        };
+        let (payment, change) = Payment::start(id, start, self.app.clock.now().plus(ahead));
+        self.app.context.store::<Payment>().insert(payment, change).await.unwrap();
+        json!({ "id": id })
+    }
+
+    /// What the service's handlers share, for a flow that is called by hand.
+    pub(crate) fn shared(&self) -> State {
+        let settings = [
+            ("mongodb-url", "mongodb://127.0.0.1:1"),
+            ("nats-url", "nats://127.0.0.1:1"),
+            ("public-url", "http://127.0.0.1:1"),
+            ("jwks", self.app.signer.jwks.as_str()),
+            ("stripe-key", "sk_test_1"),
+            ("stripe-url", self.stripe.as_str()),
+            ("stripe-webhook-secrets", SECRET),
+            ("provider-timeout", "250ms"),
+        ];
+        let flags = settings.iter().map(|(name, value)| format!("--{name}={value}").into());
+        let arguments = std::iter::once(payments::NAME.into()).chain(flags);
+        let (_, own) = config::parse::<payments::config::Config>(payments::NAME, arguments).expect("the settings");
+        State::new(own, &self.app.context).unwrap()
+    }
+
+    /// The payment as it is stored.
+    pub(crate) async fn stored(&self, payment: &Value) -> Versioned<Payment> {
+        self.app.context.store::<Payment>().get(id(payment)).await.unwrap().unwrap()
+    }
+
+    /// What a person does in the card network's dashboard.
+    pub(crate) async fn dashboard(&self, path: &str, form: &[(&str, &str)]) -> Value {
+        let url = format!("{}/v1{path}", self.stripe);
+        let answer = self.http.post(url).bearer_auth("sk_test_1").form(form).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The service looks at every payment that is not over.
+    pub(crate) async fn reconcile(&self) -> Value {
+        self.app.admin("POST", "/reconcile").send().await.expect(200).json()
+    }
+
     /// Sets fakestripe's faults.
     pub(crate) async fn faults(&self, faults: &Value) {
         let url = format!("{}/_fake/faults", self.stripe);
@@ -125,6 +188,13 @@ impl Shop {
         let body = json!({ "outcome": outcome }).to_string();
         let request = self.http.post(url).header("content-type", "application/json").body(body);
         assert!(request.send().await.unwrap().status().is_success());
+    }
+
+    /// The cardholder disputes the charge of a payment.
+    pub(crate) async fn dispute(&self, payment: &Value) {
+        let intent = payment["providerRef"].as_str().unwrap();
+        let url = format!("{}/_fake/payment_intents/{intent}/dispute", self.stripe);
+        assert!(self.http.post(url).send().await.unwrap().status().is_success());
     }
 
     /// Everything at the card network.

@@ -8,18 +8,18 @@ use testkit::app::request::Response;
 
 use crate::support::{SECRET, SECURE, Shop};
 
-fn event(reference: &str) -> String {
+pub(crate) fn event(reference: &str) -> String {
     let object = json!({ "object": "payment_intent", "id": reference, "status": "succeeded" });
     json!({ "id": "evt_1", "type": "payment_intent.succeeded", "data": { "object": object } }).to_string()
 }
 
-fn sign(secret: &str, time: i64, body: &str) -> String {
+pub(crate) fn sign(secret: &str, time: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{time}.{body}").as_bytes());
     format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-async fn post(shop: &Shop, signature: &str, body: &str) -> Response {
+pub(crate) async fn post(shop: &Shop, signature: &str, body: &str) -> Response {
     let request = shop.app.request("POST", "/api/payments/webhooks/stripe").header("stripe-signature", signature);
     // As a provider would: no browser's header would let it pass, but it is another site.
     request.header("sec-fetch-site", "cross-site").body(body.to_owned()).send().await

@@ -124,6 +124,23 @@ async fn only_configured_currencies_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_amount_that_can_t_be_charged_is_no_price() {
+    let app = app_with(&[("CURRENCIES", "ISK,KWD")]).await;
+    let seller = app.signer.user();
+    for (currency, amount, is_price) in
+        [("ISK", 50_000, true), ("ISK", 50_050, false), ("KWD", 5_120, true), ("KWD", 5_124, false)]
+    {
+        let body = body_with("price", json!({ "amount": amount, "currency": currency }));
+        let answer = app.request("POST", "/api/tickets").by(&seller).json(&body).send().await;
+        if is_price {
+            answer.expect(201);
+        } else {
+            assert_eq!(answer.expect(400).fields(), ["price.amount"], "{amount} {currency}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_who_is_signed_in_may_list() {
     let app = app().await;
     let post = |user: &User| app.request("POST", "/api/tickets").by(user).json(&body());

@@ -101,6 +101,7 @@ async fn a_wrong_start_is_one_clear_line_and_exit_code_2() {
         ("JWKS", None, "tickets: JWKS is not set: "),
         ("PUBLIC_URL", Some("nowhere"), "tickets: PUBLIC_URL is wrong: 'nowhere' must be an address"),
         ("CURRENCIES", Some("USD,dollars"), "tickets: CURRENCIES is wrong: 'dollars' must be an ISO 4217 code"),
+        ("CURRENCIES", Some("USD,IQD"), "tickets: CURRENCIES is wrong: 'IQD' can't be charged by the card network"),
         ("BIND", Some("3000"), "tickets: BIND is wrong: '3000'"),
         ("MONGODB_URL", Some("hunter2"), "tickets: MONGODB_URL is wrong: "),
         ("NATS_URL", Some("nats://"), "tickets: NATS_URL is wrong"),

@@ -75,13 +75,25 @@ fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
     let plain = |heading, text: &str| Ending { heading, text: text.to_owned(), new_price: None };
     match (order.cancel_reason, order.refusal.as_ref()) {
         (Some(CancelReason::Expired), _) => {
-            let set_aside = |payment: &PaymentState| {
-                matches!(payment.status, PaymentStatus::Voided | PaymentStatus::Authorized | PaymentStatus::Authorizing)
+            let set_aside = |payment: &PaymentState| match payment.status {
+                PaymentStatus::Authorized | PaymentStatus::Authorizing => true,
+                PaymentStatus::Voided => payment.authorized_at.is_some(),
+                _ => false,
+            };
+            let unanswered = |payment: &PaymentState| match payment.status {
+                PaymentStatus::RequiresAction => true,
+                PaymentStatus::Voided => payment.authorized_at.is_none(),
+                _ => false,
             };
             if payments.iter().any(set_aside) {
                 plain(
                     "Too late, and not charged",
                     "Your bank answered after the hold had ended. You were not charged: what was set aside on your card is given back.",
+                )
+            } else if payments.iter().any(unanswered) {
+                plain(
+                    "Your hold has ended",
+                    "The payment was not confirmed with your bank in time. Nothing was set aside on your card, and you were not charged.",
                 )
             } else {
                 plain("Your hold has ended", "It was not paid in time. You were not charged.")
@@ -132,6 +144,17 @@ mod tests {
         assert_eq!(Phase::new(&order, &[superseded], now).said(), "");
         assert_eq!(Phase::new(&sample(OrderStatus::Authorized), &[], now), Phase::Winning);
         assert_eq!(Phase::new(&sample(OrderStatus::Completed), &[], now), Phase::Won);
+    }
+
+    #[test]
+    fn an_unanswered_question_of_the_bank_set_nothing_aside() {
+        let order = OrderState { cancel_reason: Some(CancelReason::Expired), ..sample(OrderStatus::Cancelled) };
+        let voided = PaymentState { authorized_at: None, ..payment(&order, PaymentStatus::Voided, 1) };
+        for unanswered in [voided, payment(&order, PaymentStatus::RequiresAction, 1)] {
+            let Phase::Ended(ending) = Phase::new(&order, &[unanswered], order.expires_at) else { panic!("it ended") };
+            assert_eq!(ending.heading, "Your hold has ended");
+            assert!(ending.text.contains("Nothing was set aside"), "{}", ending.text);
+        }
     }
 
     #[test]

@@ -145,18 +145,30 @@ fn paid(payment: &PaymentState) -> String {
         PaymentStatus::Authorizing => format!("A payment of {amount} was started."),
         PaymentStatus::RequiresAction => format!("Your bank asks you to confirm the payment of {amount}."),
         PaymentStatus::Authorized => format!("{amount} were set aside on your card."),
-        PaymentStatus::Captured => format!("Your card was charged {amount}."),
+        PaymentStatus::Captured => match &payment.refunded {
+            Some(refunded) => format!("Your card was charged {amount}; {} were given back.", refunded.amount),
+            None => format!("Your card was charged {amount}."),
+        },
         PaymentStatus::Declined if payment.decline_reason.as_deref() == Some("superseded") => {
             "You chose another card; nothing was charged on the first.".to_owned()
         }
-        PaymentStatus::Declined => "Your card was declined; nothing was charged.".to_owned(),
+        PaymentStatus::Declined if payment.authorized_at.is_none() => {
+            "Your card was declined; nothing was charged.".to_owned()
+        }
         PaymentStatus::Failed => "The payment failed; nothing was charged.".to_owned(),
-        PaymentStatus::Voided => format!("The {amount} set aside on your card were given back; nothing was charged."),
+        // A question of the bank's that nobody answered.
+        PaymentStatus::Voided if payment.authorized_at.is_none() => {
+            "The payment was not confirmed with your bank; nothing was set aside or charged.".to_owned()
+        }
+        PaymentStatus::Declined | PaymentStatus::Voided => {
+            format!("The {amount} set aside on your card were given back; nothing was charged.")
+        }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use common::events::payment::Refunded;
     use common::events::ticket::Refusal;
     use common::id::{OrderId, PaymentId, UserId};
     use common::money::Money;
@@ -197,6 +209,14 @@ pub(crate) mod tests {
             provider: "stripe".to_owned(),
             provider_ref: None,
             decline_reason: None,
+            // All that had a card asked were told yes, but for what says otherwise.
+            authorized_at: matches!(
+                status,
+                PaymentStatus::Authorized | PaymentStatus::Captured | PaymentStatus::Failed | PaymentStatus::Voided
+            )
+            .then(|| minute(at)),
+            refunded: None,
+            disputed: false,
             created_at: minute(at),
             updated_at: minute(at),
         }
@@ -220,6 +240,28 @@ pub(crate) mod tests {
         ];
         assert_eq!(told, expected);
         assert!(steps.iter().all(|step| step.at.is_some()));
+    }
+
+    #[test]
+    fn what_was_never_set_aside_is_not_given_back() {
+        let order = sample(OrderStatus::Cancelled);
+        let voided = payment(&order, PaymentStatus::Voided, 5);
+        assert_eq!(paid(&voided), "The 125.50 USD set aside on your card were given back; nothing was charged.");
+        let unanswered = PaymentState { authorized_at: None, ..voided.clone() };
+        assert_eq!(
+            paid(&unanswered),
+            "The payment was not confirmed with your bank; nothing was set aside or charged."
+        );
+        let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
+        assert!(paid(&cancelled).starts_with("The 125.50 USD set aside on your card were given back"));
+    }
+
+    #[test]
+    fn what_was_given_back_of_a_charge_is_told() {
+        let captured = payment(&sample(OrderStatus::Completed), PaymentStatus::Captured, 5);
+        let amount = Money { amount: 2_550, currency: "USD".parse().unwrap() };
+        let refunded = PaymentState { refunded: Some(Refunded { amount, at: minute(6) }), ..captured };
+        assert_eq!(paid(&refunded), "Your card was charged 125.50 USD; 25.50 USD were given back.");
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl ReceiptPage {
             .iter()
             .find(|payment| Some(payment.id) == order.payment_id && payment.status == PaymentStatus::Captured);
         // The order is completed by the capture, so it stands in while payments' event is on its way.
-        let charged = captured.map_or(order.updated_at, |payment| payment.updated_at);
+        // One that was refunded or disputed since has changed later than that.
+        let charged = captured.map_or(order.updated_at, |payment| payment.updated_at.min(order.updated_at));
         let moment = |at| Moment::new(at, &order.ticket.time_zone);
         Self {
             layout: Layout::new("Receipt", "What you paid.", viewer),

@@ -113,6 +113,19 @@ async fn an_expired_order_says_that_nothing_was_charged() {
     shows(&get(&app, &ana, "/orders").await.expect(200).text(), &[expired, ">Expired<"]);
     let html = get(&app, &ana, &path(&own)).await.expect(200).text();
     shows(&html, &[expired, "125.50 USD set aside on your card were given back"]);
+
+    // The bank's question was never answered.
+    let mut own = order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled);
+    own.cancel_reason = Some(CancelReason::Expired);
+    let unanswered = PaymentState { authorized_at: None, ..payment(&app, &own, PaymentStatus::Voided) };
+    app.publish(OrderChange::Cancelled, own.id, 2, own.clone()).await;
+    app.publish(PaymentChange::Voided, unanswered.id, 2, unanswered).await;
+    shows(&get(&app, &ana, "/orders").await.expect(200).text(), &["Aida"]);
+    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    shows(&html, &[expired, "nothing was set aside or charged"]);
+    let html = get(&app, &ana, &path(&own).replace("/orders/", "/checkout/")).await.expect(200).text();
+    shows(&html, &["Nothing was set aside on your card"]);
+    assert!(!html.contains("is given back"), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

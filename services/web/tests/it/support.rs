@@ -137,6 +137,13 @@ pub(crate) fn payment(app: &TestApp, order: &OrderState, status: PaymentStatus) 
         provider: "stripe".to_owned(),
         provider_ref: None,
         decline_reason: None,
+        authorized_at: matches!(
+            status,
+            PaymentStatus::Authorized | PaymentStatus::Captured | PaymentStatus::Failed | PaymentStatus::Voided
+        )
+        .then_some(now),
+        refunded: None,
+        disputed: false,
         created_at: now,
         updated_at: now,
     }

@@ -1,0 +1,41 @@
+//! Whether an intent at the provider is one that the payments know of.
+
+use super::payment::Payment;
+use super::reconcile;
+use crate::providers::{Charge, Standing};
+
+/// What is to be done about an intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing: the payment knows of it, or it can't move money any more.
+    InOrder,
+    /// It is the charge of its payment, and something happened to it that the payment does not know of.
+    Changed,
+    /// It might still be charged, and nobody would know: cancel it.
+    Open,
+    /// It was charged, and nobody knows: give it back.
+    Charged,
+}
+
+/// Judges an intent by the payment that it was made for, if there is one.
+pub fn verdict(payment: Option<&Payment>, reference: &str, standing: &Standing, charge: Option<&Charge>) -> Verdict {
+    if matches!(standing, Standing::Cancelled { .. }) {
+        return Verdict::InOrder;
+    }
+    if let Some(payment) = payment {
+        let its_own = payment.provider_ref.as_deref() == Some(reference);
+        let status = payment.status_name();
+        if !status.is_final() && (its_own || payment.provider_ref.is_none()) {
+            return Verdict::InOrder;
+        }
+        if its_own && payment.is_captured() && *standing == Standing::Captured {
+            let news = charge.is_some_and(|charge| reconcile::observe(payment, charge, payment.updated_at).is_some());
+            return if news { Verdict::Changed } else { Verdict::InOrder };
+        }
+    }
+    match standing {
+        Standing::Captured if charge.is_some_and(|charge| charge.kept <= 0) => Verdict::InOrder,
+        Standing::Captured => Verdict::Charged,
+        _ => Verdict::Open,
+    }
+}

@@ -1,0 +1,18 @@
+//! Compares what the provider has with what the payments know of, again and again.
+
+use platform::lifecycle::{self, Tasks};
+
+use crate::flows::settle_strays::sweep;
+use crate::state::State;
+
+/// Runs until the service ends, on every instance: doing it twice is harmless.
+pub async fn run(state: State, tasks: Tasks) {
+    while tasks.pause(lifecycle::jittered(state.rules.provider_sweep)).await {
+        match sweep(&state).await {
+            // An intent of another shop that shares the account, or of what a restore has forgotten.
+            #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+            Ok(unknown) => metrics::gauge!("payment_intents_unknown").set(unknown as f64),
+            Err(error) => tracing::warn!(error = %error, "the provider's intents could not be compared"),
+        }
+    }
+}
