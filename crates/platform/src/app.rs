@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::middleware::from_fn_with_state;
 use axum::{Router, middleware};
 use common::clock::SharedClock;
 use common::events::{Change, State};
@@ -221,7 +222,8 @@ impl App {
         let running = Running {
             public: shell::wrap(std::mem::take(&mut self.routes), rules),
             admin: admin::router(context.readiness.clone(), Arc::clone(&sources))
-                .merge(std::mem::take(&mut self.admin)),
+                .merge(std::mem::take(&mut self.admin))
+                .layer(from_fn_with_state(context.config.header_timeout, admin::read_body)),
             openapi: self.openapi.clone(),
             subscriptions: self.subscriptions.clone(),
         };

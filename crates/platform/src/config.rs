@@ -72,6 +72,12 @@ pub struct Config {
     /// How long a request may take before it gets 504.
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,
+    /// How long a client may take to send the head of a request; then the connection is closed.
+    #[arg(long, env = "HEADER_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub header_timeout: Duration,
+    /// How long a connection is kept between two requests; longer than any proxy before it keeps its own.
+    #[arg(long, env = "IDLE_TIMEOUT", default_value = "150s", value_parser = duration)]
+    pub idle_timeout: Duration,
     /// How long after SIGTERM requests are still taken, while /readyz tells load balancers to send no more.
     #[arg(long, env = "DRAIN_DELAY", default_value = "0s", value_parser = pause)]
     pub drain_delay: Duration,

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::lifecycle;
 use crate::store::error::StoreError;
 use crate::stream::dead_letter;
+use crate::telemetry;
 
 /// Reads a gauge of the service's own.
 type Read = Box<dyn Fn() -> BoxFuture<'static, Result<f64, StoreError>> + Send + Sync>;
@@ -44,6 +45,8 @@ pub(crate) async fn run(context: Context, gauges: Vec<Gauge>, lines: Vec<Line>) 
             () = round => {}
             () = stop.cancelled() => return,
         }
+        // Whether or not somebody scrapes: what was measured is kept one by one until then.
+        telemetry::metrics_handle().run_upkeep();
         if !context.tasks.pause(lifecycle::jittered(context.config.gauge_interval)).await {
             return;
         }

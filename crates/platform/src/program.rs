@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::context::Context;
+use crate::http::server::{self, Patience};
 use crate::lifecycle::{self, Tasks};
 use crate::{config, telemetry};
 
@@ -70,22 +71,18 @@ where
     let public = listen(service, "BIND", config.bind).await?;
     let administration = listen(service, "ADMIN_BIND", config.admin_bind).await?;
     let delay = config.drain_delay;
+    let patience = Patience::from(&config);
     let clock = ShiftedClock::by_millis(i64::try_from(config.clock_offset.as_millis()).unwrap_or(0));
     let (context, queue) = Context::new(service, config, Arc::new(clock), tasks.clone()).await?;
     let running = build(own, &context)?.start(&context, queue);
     let closing = CancellationToken::new();
-    let stop_requests = closing.clone();
-    let server = axum::serve(public, running.public.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop_requests.cancelled_owned());
+    let server = server::serve(public, running.public, patience, closing.clone());
     let (served, mut ended) = tokio::sync::oneshot::channel();
     tasks.detach(async move {
-        served.send(server.await).ok();
+        server.await;
+        served.send(()).ok();
     });
-    let admin_stop = tasks.stop().clone();
-    let server = axum::serve(administration, running.admin).with_graceful_shutdown(admin_stop.cancelled_owned());
-    tasks.detach(async move {
-        server.await.ok();
-    });
+    tasks.detach(server::serve(administration, running.admin, patience, tasks.stop().clone()));
     tracing::info!(service, "started");
     let died = tokio::select! {
         () = lifecycle::asked_to_end() => None,

@@ -1,7 +1,10 @@
 //! The admin server: alive, ready, metrics, resync. On a port of its own that is not for the internet.
 
-use axum::extract::State;
-use axum::response::IntoResponse;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use common::error::Error;
@@ -9,6 +12,7 @@ use http::{StatusCode, header};
 use serde_json::json;
 
 use super::extract::Body;
+use super::shell::BODY_LIMIT;
 use crate::context::Readiness;
 use crate::outbox::Sources;
 use crate::outbox::resync::Wanted;
@@ -28,6 +32,16 @@ pub(crate) fn router(readiness: Readiness, sources: Sources) -> Router {
         .route("/metrics", get(metrics))
         .route("/resync", post(resync))
         .with_state(Admin { readiness, sources })
+}
+
+/// Waits for a body no longer than for a head, since nothing else ends an admin request: a resync may take minutes.
+pub(crate) async fn read_body(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(patience, axum::body::to_bytes(body, BODY_LIMIT)).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, bytes.into())).await,
+        Ok(Err(_)) => Error::TooLarge.into_response(),
+        Err(_) => Error::TimedOut.into_response(),
+    }
 }
 
 /// 200 when requests can be served; while the database is away they are, with 503.

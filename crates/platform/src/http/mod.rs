@@ -8,5 +8,6 @@ pub(crate) mod finish;
 pub mod observe;
 pub mod openapi;
 pub mod problems;
+pub mod server;
 pub mod shell;
 pub mod versions;

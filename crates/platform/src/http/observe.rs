@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use common::error::Error;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use tracing::Instrument;
 
 use crate::telemetry;
@@ -22,10 +22,10 @@ pub(crate) async fn request(mut request: Request, next: Next) -> Response {
     let id = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).filter(|id| is_plausible(id));
     let id = id.map_or_else(|| uuid::Uuid::now_v7().to_string(), ToOwned::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
+    let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     // The path and not the query: a query may hold what somebody searched for.
-    let span = tracing::info_span!("request", request.id = %id, http.method = %method, http.route = route);
+    let span = tracing::info_span!("request", request.id = %id, http.method = method, http.route = route);
     if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
         telemetry::continue_trace(&span, parent);
     }
@@ -37,9 +37,23 @@ pub(crate) async fn request(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(HEADER, value);
     }
     span.in_scope(|| log(&response, status, elapsed.as_secs_f64() * 1000.0));
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+    let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::histogram!("http_request_duration_seconds", &labels).record(elapsed.as_secs_f64());
     response
+}
+
+/// The method, or `other`: HTTP lets a client invent one, and a label that a stranger chooses makes series for ever.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 fn log(response: &Response, status: u16, took: f64) {

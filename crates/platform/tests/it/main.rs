@@ -22,5 +22,7 @@ mod replica;
 mod replicated;
 mod resync;
 mod rotation;
+mod server;
 mod shell;
 mod store;
+mod streams;

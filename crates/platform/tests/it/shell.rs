@@ -183,6 +183,25 @@ async fn large_answers_are_compressed_for_who_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_stranger_invents_makes_no_series() {
+    let app = app().await;
+    // A process measures from its start on; here that is the first time that somebody asks.
+    app.admin("GET", "/metrics").send().await.expect(200);
+    for number in 0..20 {
+        app.request(&format!("BREW{number}"), "/page").send().await.expect(405);
+        app.request("GET", &format!("/invented/{number}")).header("host", format!("invented-{number}")).send().await;
+    }
+    let text = app.admin("GET", "/metrics").send().await.expect(200).text();
+    assert!(!text.contains("BREW") && !text.contains("invented"), "{text}");
+    for series in [
+        r#"http_request_duration_seconds_count{method="other",route="/page",status="405"}"#,
+        r#"http_request_duration_seconds_count{method="GET",route="none",status="404"}"#,
+    ] {
+        assert!(app.metric(series).await.is_some_and(|count| count >= 20.0), "{series} in {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_admin_port_answers_what_operators_ask() {
     let app = app().await;
     assert_eq!(app.admin("GET", "/healthz").send().await.expect(200).text(), "alive\n");

@@ -16,7 +16,7 @@ const TOLERANCE: i64 = 300;
 /// The signature is missing, damaged, stale, or made with another secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
-    /// No `t=` or no `v1=`.
+    /// No `t=` or no `v1=`, or far too long.
     #[error("must be like t=…,v1=…")]
     Malformed,
     /// Signed too long ago, or in the future.
@@ -27,30 +27,39 @@ pub enum BadSignature {
     Forged,
 }
 
-/// Checks the `Stripe-Signature` header of a raw body.
+/// The longest header that is read, in bytes, and how many signatures are read of it: Stripe signs once with
+/// each secret that is valid at the time, and that is one, or two while one is replaced.
+const LONGEST: usize = 4096;
+const SIGNATURES: usize = 16;
+
+/// Checks the `Stripe-Signature` header of a raw body. What it costs is bounded, whoever sends it: one HMAC of
+/// the body for each secret of ours, and none where the header alone shows that it can't be right.
 pub fn verify(header: &str, body: &[u8], secrets: &[SecretString], now: Timestamp) -> Result<(), BadSignature> {
+    if header.len() > LONGEST {
+        return Err(BadSignature::Malformed);
+    }
     let mut time = None;
     let mut signatures = Vec::new();
     for part in header.split(',') {
         match part.trim().split_once('=') {
             Some(("t", value)) => time = value.parse::<i64>().ok(),
-            Some(("v1", value)) => signatures.extend(hex::decode(value)),
+            Some(("v1", value)) if signatures.len() < SIGNATURES => signatures.extend(hex::decode(value)),
             _ => {}
         }
     }
     let time = time.filter(|_| !signatures.is_empty()).ok_or(BadSignature::Malformed)?;
-    let matches = |secret: &SecretString, signature: &[u8]| {
+    if now.as_seconds().saturating_sub(time).saturating_abs() > TOLERANCE {
+        return Err(BadSignature::Stale);
+    }
+    let is_ours = |secret: &SecretString| {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else { return false };
         mac.update(time.to_string().as_bytes());
         mac.update(b".");
         mac.update(body);
-        // Compares in constant time.
-        mac.verify_slice(signature).is_ok()
+        // Of the body once; a copy is finished for each comparison, which takes constant time.
+        signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok())
     };
-    if !secrets.iter().any(|secret| signatures.iter().any(|signature| matches(secret, signature))) {
-        return Err(BadSignature::Forged);
-    }
-    if (now.as_seconds() - time).abs() > TOLERANCE { Err(BadSignature::Stale) } else { Ok(()) }
+    if secrets.iter().any(is_ours) { Ok(()) } else { Err(BadSignature::Forged) }
 }
 
 /// What is read of an event.
@@ -114,6 +123,31 @@ mod tests {
             let stale = sign("whsec_new", late, "{}");
             assert_eq!(check(&format!("t={late},v1={stale}"), "{}"), Err(BadSignature::Stale));
         }
+    }
+
+    #[test]
+    fn what_a_header_costs_does_not_grow_with_it() {
+        let secrets: Vec<SecretString> = vec!["whsec_new".into(), "whsec_old".into()];
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let t = now.as_seconds();
+        let body = "x".repeat(1 << 20);
+        let good = sign("whsec_old", t, &body);
+        let check = |header: &str| verify(header, body.as_bytes(), &secrets, now);
+        // The least of some: what else the machine does makes it longer, never shorter.
+        let time_of = |header: &str| {
+            let timed = std::iter::repeat_with(|| (std::time::Instant::now(), check(header)));
+            timed.take(7).map(|(began, end)| (began.elapsed(), end)).min_by_key(|(took, _)| *took).unwrap()
+        };
+        let (once, end) = time_of(&format!("t={t},v1={}", "0".repeat(64)));
+        assert_eq!(end, Err(BadSignature::Forged));
+        for entries in [format!("v1={},", "0".repeat(64)).repeat(55), "v1=,".repeat(900), "v1=00,".repeat(600)] {
+            let (many, end) = time_of(&format!("t={t},{entries}v1={good}"));
+            assert_eq!(end, Err(BadSignature::Forged), "only the first few are compared");
+            // One HMAC a secret, not one a signature: 55 times as long, it was.
+            assert!(many < once * 5, "{many:?} for many signatures, {once:?} for one");
+        }
+        let longer = format!("t={t},v1={good},{}", "v1=00,".repeat(1400));
+        assert_eq!(check(&longer), Err(BadSignature::Malformed), "8 KB are not read");
     }
 
     #[test]
