@@ -76,6 +76,7 @@ impl Shop {
         let _ = fs::remove_dir_all(&home);
         let options = FleetOptions { programs: programs.clone(), ..FleetOptions::new(&home) }
             // One client is all the users there are.
+            .unlimited()
             .env("SIGNUPS_PER_MINUTE", "1000000")
             // No hold ends, and nothing is announced again, in the middle of another row.
             .env("ORDER_TTL", "2h")

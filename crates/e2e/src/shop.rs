@@ -48,7 +48,7 @@ impl Shop {
 
     /// Like [`Shop::open`], with the users that NATS has in a cluster: nobody but the services gets in.
     pub async fn open_guarded(settings: &[(&str, &str)]) -> Result<Self> {
-        Self::open_with(settings, |options| options.nats_users = true).await
+        Self::open_with(settings, |options| options.server_users = true).await
     }
 
     /// Like [`Shop::open_twice`], with three members of MongoDB and of NATS each, as in production.
@@ -64,7 +64,7 @@ impl Shop {
         let mut options = usual
             .iter()
             .chain(settings)
-            .fold(FleetOptions::new(scratch.path()), |options, (name, value)| options.env(name, value));
+            .fold(FleetOptions::new(scratch.path()).unlimited(), |options, (name, value)| options.env(name, value));
         be(&mut options);
         options.fleet_file = Some(scratch.path().join("fleet.json"));
         let fleet = Fleet::start(&options).await?;

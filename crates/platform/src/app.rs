@@ -4,10 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::{Router, middleware};
 use common::clock::SharedClock;
 use common::events::{Change, State};
+use common::identity::Verifier;
 use futures::future::BoxFuture;
 use mongodb::IndexModel;
 use mongodb::bson::Document;
@@ -19,6 +20,8 @@ use crate::http::problems::Pages;
 use crate::http::shell::{self, Rules};
 use crate::http::{admin, finish};
 use crate::lifecycle;
+use crate::limits::class::Classes;
+use crate::limits::layer::Limiter;
 use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Publisher;
 use crate::outbox::rotation::Pace;
@@ -36,6 +39,7 @@ pub struct App {
     openapi: OpenApi,
     pages: Option<Pages>,
     webhooks: &'static [&'static str],
+    limits: Option<(Verifier, Classes)>,
     sources: Vec<Arc<dyn Source>>,
     entities: Vec<&'static str>,
     indexes: Vec<(String, Vec<IndexModel>)>,
@@ -57,6 +61,7 @@ impl App {
             openapi,
             pages: None,
             webhooks: &[],
+            limits: None,
             sources: Vec::new(),
             entities: Vec::new(),
             indexes: Vec::new(),
@@ -79,6 +84,13 @@ impl App {
     #[must_use]
     pub fn webhooks(mut self, paths: &'static [&'static str]) -> Self {
         self.webhooks = paths;
+        self
+    }
+
+    /// Bounds how often one visitor asks for these routes, who is known by this verifier.
+    #[must_use]
+    pub fn limits(mut self, verifier: &Verifier, classes: Classes) -> Self {
+        self.limits = Some((verifier.clone(), classes));
         self
     }
 
@@ -146,9 +158,13 @@ impl App {
 
     /// Starts everything but the listeners.
     pub fn start(mut self, context: &Context, queue: Queue) -> Running {
-        let (mut running, sources) = self.callable(context);
-        running.public =
-            running.public.layer(middleware::from_fn_with_state(context.tasks.clone(), finish::whatever_happens));
+        let limits = self.limits.take().map(|(verifier, classes)| {
+            let counters = context.counters.clone();
+            context.tasks.spawn("limits", counters.clone().settle(context.tasks.clone()));
+            Arc::new(Limiter { counters, classes, verifier, webhooks: self.webhooks })
+        });
+        let (mut running, sources) = self.callable(context, limits);
+        running.public = running.public.layer(from_fn_with_state(context.tasks.clone(), finish::whatever_happens));
         let publisher =
             Publisher { jetstream: context.jetstream.clone(), names: context.names.clone(), service: context.service };
         let tasks = &context.tasks;
@@ -208,19 +224,19 @@ impl App {
     }
 
     /// Starts nothing, once the indexes stand: for a test that plays the network and says when what is
-    /// done.
+    /// done. Nobody is refused for asking often.
     pub async fn by_hand(mut self, context: &Context, queue: Queue) -> ByHand {
         prepare(context, &self.indexes, &self.preparations).await;
-        let (running, sources) = self.callable(context);
+        let (running, sources) = self.callable(context, None);
         ByHand { running, sources, clock: Arc::clone(&context.clock), queue }
     }
 
     /// What can be called from outside, and the stores behind it.
-    fn callable(&mut self, context: &Context) -> (Running, Sources) {
+    fn callable(&mut self, context: &Context, limits: Option<Arc<Limiter>>) -> (Running, Sources) {
         let rules = Rules::new(&context.config, context.readiness.clone(), self.pages.take(), self.webhooks);
         let sources: Sources = Arc::new(std::mem::take(&mut self.sources));
         let running = Running {
-            public: shell::wrap(std::mem::take(&mut self.routes), rules),
+            public: shell::wrap(std::mem::take(&mut self.routes), rules, limits),
             admin: admin::router(context.readiness.clone(), Arc::clone(&sources))
                 .merge(std::mem::take(&mut self.admin))
                 .layer(from_fn_with_state(context.config.header_timeout, admin::read_body)),

@@ -11,6 +11,8 @@ use clap::{Args, Command, FromArgMatches};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use crate::limits;
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -100,9 +102,35 @@ pub struct Config {
     /// How often it is looked for what has been kept long enough, such as idempotency answers after a day.
     #[arg(long, env = "RETENTION_INTERVAL", default_value = "10m", value_parser = duration)]
     pub retention_interval: Duration,
+    /// Where Redis is.
+    #[command(flatten)]
+    pub redis: Redis,
+    /// How often one visitor may ask.
+    #[command(flatten)]
+    pub limits: limits::settings::Settings,
     /// How wrong this instance's clock is to be, such as 2m or -2m; for tests of what a wrong clock does.
     #[arg(long, env = "CLOCK_OFFSET", default_value = "0s", value_parser = offset, allow_hyphen_values = true)]
     pub clock_offset: jiff::SignedDuration,
+}
+
+/// Redis, which every service can do without.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub struct Redis {
+    /// Redis server in which instances count requests together, such as `redis://user:password@host:6379`; without it
+    /// each counts alone, and expiration fires timers by its sweep.
+    #[arg(id = "redis_url", long = "redis-url", env = "REDIS_URL", hide_env_values = true, value_parser = redis_client,
+        requires = "limit_secret")]
+    pub client: Option<redis::Client>,
+    /// First part of every key in Redis.
+    #[arg(id = "redis_prefix", long = "redis-prefix", env = "REDIS_PREFIX", default_value = "ticketing",
+        value_parser = NonEmptyStringValueParser::new())]
+    pub prefix: String,
+}
+
+/// Connects only when it is first used.
+fn redis_client(text: &str) -> Result<redis::Client, String> {
+    redis::Client::open(text).map_err(|_| "must be an address such as redis://host:6379".to_owned())
 }
 
 /// The public keys by which a service that is not auth believes an access token.

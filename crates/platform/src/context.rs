@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, Keys};
 use crate::lifecycle::Tasks;
+use crate::limits::counters::Counters;
 use crate::mongo;
 use crate::outbox::relay::{Relay, Work};
 use crate::store::grouped::Grouped;
@@ -41,6 +42,8 @@ pub struct Context {
     pub nats: async_nats::Client,
     /// Background tasks and the signal to end.
     pub tasks: Tasks,
+    /// Counts requests.
+    pub counters: Counters,
     pub(crate) jetstream: jetstream::Context,
     pub(crate) names: Names,
     pub(crate) relay: Relay,
@@ -65,6 +68,7 @@ impl Context {
         jetstream.set_timeout(Duration::from_secs(5));
         let names = Names::new(&config.nats_prefix);
         let (relay, queue) = Relay::new();
+        let counters = Counters::new(&config.limits, &config.redis)?;
         let readiness = Readiness::new(database.clone());
         let context = Self {
             service,
@@ -73,6 +77,7 @@ impl Context {
             database,
             nats,
             tasks,
+            counters,
             jetstream,
             names,
             relay,

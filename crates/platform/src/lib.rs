@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`run()`](program::run) starts an [`app`] from its [`config`]; [`store`] holds aggregates and
 //! their outbox; [`outbox`] brings events to JetStream; [`stream`] brings them to handlers, which
-//! end in [`reconcile`]; [`http`] is the shell around a service's routes; [`keys`] sign tokens.
+//! end in [`reconcile`]; [`http`] is the shell around a service's routes, [`limits`] bound how often one visitor asks;
+//! [`keys`] sign tokens.
 
 pub mod app;
 pub mod config;
@@ -11,6 +12,7 @@ mod gauges;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;
+pub mod limits;
 pub mod mongo;
 pub mod outbox;
 pub mod program;

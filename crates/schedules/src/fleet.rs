@@ -224,7 +224,7 @@ impl Maker {
                 ("reconcile-after", "5s".to_owned()),
                 ("capture-patience", hours(CAPTURE_PATIENCE)),
             ],
-            expiration::NAME => vec![("redis-url", server("TEST_REDIS_URL")?)],
+            expiration::NAME => Vec::new(),
             web::NAME => {
                 let away = || "http://127.0.0.1:1".to_owned();
                 vec![

@@ -105,7 +105,8 @@ async fn two_of_each_start_are_described_and_leave_nothing_behind() {
         assert_eq!(env.get("JWKS").is_some(), name != "auth");
         assert_eq!(env.get("PASS_PRIVATE_KEYS").is_some(), name == "orders");
         assert_eq!(env.get("STRIPE_WEBHOOK_SECRETS").is_some(), name == "payments");
-        assert_eq!(env.get("REDIS_URL").is_some(), name == "expiration");
+        assert_eq!(env["REDIS_URL"], fleet.servers().redis.url());
+        assert!(env["LIMIT_SECRET"].as_str().is_some_and(|secret| secret.len() >= 32));
         assert_eq!(env.get("ORDERS_URL").is_some(), name == "web");
     }
     let all = pids(&file);

@@ -47,7 +47,7 @@ pub(crate) fn make(args: &SecretsArgs) -> Result<PathBuf> {
     let keys = Keys::of(&keys_folder)?;
     let password = |of: &str| password(&keys_folder.join(format!("{of}.password")));
 
-    let redis = password("redis")?;
+    let mut redis = vec![("REDIS_PASSWORD".to_owned(), password("redis")?)];
     let mut mongodb = vec![
         ("MONGODB_KEYFILE".to_owned(), password("mongodb-keyfile")?),
         ("MONGODB_ROOT_PASSWORD".to_owned(), password("mongodb-root")?),
@@ -58,27 +58,30 @@ pub(crate) fn make(args: &SecretsArgs) -> Result<PathBuf> {
     }
     let members: Vec<_> = (0..args.mongodb_members).map(|member| format!("mongodb-{member}.mongodb:27017")).collect();
     for service in SERVICES {
-        let (of_mongodb, of_nats) = (password(&format!("mongodb-{service}"))?, password(&format!("nats-{service}"))?);
+        let own_password = |server: &str| password(&format!("{server}-{service}"));
+        let (of_mongodb, of_nats, of_redis) = (own_password("mongodb")?, own_password("nats")?, own_password("redis")?);
         let mut own = vec![
             ("MONGODB_URL", format!("mongodb://{service}:{of_mongodb}@{}/?replicaSet=rs0", members.join(","))),
             ("NATS_URL", format!("nats://{service}:{of_nats}@nats:4222")),
+            ("REDIS_URL", format!("redis://{service}:{of_redis}@redis:6379")),
         ];
         match service {
             "payments" => own.extend([
                 ("STRIPE_KEY", keys.stripe_key.clone()),
                 ("STRIPE_WEBHOOK_SECRETS", keys.webhook_secret.clone()),
             ]),
-            "expiration" => own.push(("REDIS_URL", format!("redis://:{redis}@redis:6379"))),
             "web" => own.push(("STRIPE_PUBLISHABLE_KEY", "pk_test_development".to_owned())),
             _ => {}
         }
         write(&folder, service, &own)?;
         mongodb.push((format!("MONGODB_PASSWORD_{}", service.to_uppercase()), of_mongodb));
         nats.push((format!("NATS_PASSWORD_{}", service.to_uppercase()), of_nats));
+        redis.push((format!("REDIS_PASSWORD_{}", service.to_uppercase()), of_redis));
     }
     write(&folder, "mongodb", &mongodb)?;
     write(&folder, "nats", &nats)?;
-    write(&folder, "redis", &[("REDIS_PASSWORD", redis)])?;
+    write(&folder, "redis", &redis)?;
+    write(&folder, "limits", &[("LIMIT_SECRET", keys.limit_secret)])?;
     write(&folder, "jwks", &[("JWKS", keys.jwks)])?;
     let fakestripe = [("FAKESTRIPE_KEY", keys.stripe_key), ("FAKESTRIPE_WEBHOOK_SECRET", keys.webhook_secret)];
     write(&folder, "fakestripe", &fakestripe)?;
@@ -139,6 +142,9 @@ mod tests {
         assert_eq!((read("orders"), read("nats")), before);
         let (mongodb, nats) = (value("mongodb", "MONGODB_PASSWORD_ORDERS"), value("nats", "NATS_PASSWORD_ORDERS"));
         assert_eq!(value("orders", "NATS_URL"), format!("nats://orders:{nats}@nats:4222"));
+        let redis = value("redis", "REDIS_PASSWORD_ORDERS");
+        assert_eq!(value("orders", "REDIS_URL"), format!("redis://orders:{redis}@redis:6379"));
+        assert!(value("limits", "LIMIT_SECRET").len() >= 32);
         run(&args(3)).unwrap();
         assert_eq!(
             value("orders", "MONGODB_URL"),

@@ -26,6 +26,8 @@ pub const NAME: &str = "auth";
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::State::new(config, context)?;
     let (routes, openapi) = routes::table();
-    let app = App::new(routes.with_state(state.clone()), openapi).store(&state.users, store::users::indexes());
+    let app = App::new(routes.with_state(state.clone()), openapi)
+        .limits(&state.verifier, routes::CLASSES)
+        .store(&state.users, store::users::indexes());
     Ok(store::ordinary_collections().into_iter().fold(app, |app, (name, indexes)| app.indexes(name, indexes)))
 }

@@ -24,20 +24,28 @@ use platform::context::Context;
 use platform::http::openapi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::timers::schedule::WakeUps;
+
 /// The service's name.
 pub const NAME: &str = "expiration";
 
 /// Puts the service together.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that every service's build has")]
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let (routes, openapi) = openapi::mount(OpenApiRouter::new(), "Expiration", "/api/expiration/openapi.json");
-    let config::Config { redis, redis_prefix, timer_sweep } = config;
-    let queue = timers::Queue::new(&redis, &redis_prefix)?;
+    let redis = &context.config.redis;
     let (wake_ups, wanted) = timers::schedule::channel();
+    let wake_ups = if redis.client.is_some() { wake_ups } else { WakeUps::nowhere() };
     let state = state::State::new(context, wake_ups);
-    Ok(App::new(routes, openapi)
+    let mut app = App::new(routes, openapi)
         .store(&state.timers, store::timer_indexes())
         .subscribe(events::table(&state))
-        .task("wake-ups", timers::schedule::run(wanted, queue.clone(), context.tasks.clone()))
-        .task("worker", timers::worker::run(state.clone(), queue))
-        .task("timer sweep", timers::sweep::run(state, timer_sweep)))
+        .task("timer sweep", timers::sweep::run(state.clone(), config.timer_sweep));
+    if let Some(client) = &redis.client {
+        let queue = timers::Queue::new(client, &redis.prefix)?;
+        app = app
+            .task("wake-ups", timers::schedule::run(wanted, queue.clone(), context.tasks.clone()))
+            .task("worker", timers::worker::run(state, queue));
+    }
+    Ok(app)
 }

@@ -34,6 +34,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .webhooks(&[routes::WEBHOOK])
+        .limits(&state.verifier, routes::CLASSES)
         .store(&state.payments, store::payment_indexes())
         .indexes(store::retention::REDUCED, store::retention::reduced_indexes())
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)

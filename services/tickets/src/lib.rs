@@ -29,6 +29,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::State::new(config, context)?;
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
+        .limits(&state.verifier, &[])
         .store(&state.tickets, store::ticket_indexes())
         .indexes("replica_order", store::order_indexes())
         .subscribe(events::table(&state)))

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use platform::limits::marker;
 use platform::telemetry;
 use reqwest::{Client, Url, redirect};
 
@@ -16,6 +17,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub struct Auth {
     client: Client,
     refresh: Url,
+    marker: Option<HeaderValue>,
 }
 
 /// What auth answered to a refresh cookie; the cookies are for the browser.
@@ -30,19 +32,22 @@ pub enum Refreshed {
 }
 
 impl Auth {
-    /// A client of auth at this address.
-    pub fn new(mut url: Url) -> anyhow::Result<Self> {
+    /// A client of auth at this address, and the marker of what was counted here.
+    pub fn new(mut url: Url, marker: Option<HeaderValue>) -> anyhow::Result<Self> {
         url.set_path("/api/users/refresh");
         // An internal call: neither the machine's proxy nor a redirect has a part in it.
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(PATIENCE);
-        Ok(Self { client: client.build()?, refresh: url })
+        Ok(Self { client: client.build()?, refresh: url, marker })
     }
 
     /// Trades the refresh cookie among these headers for a new pair, once.
-    pub async fn refresh(&self, headers: &HeaderMap, client: IpAddr) -> Refreshed {
+    pub async fn refresh(&self, headers: &HeaderMap, client: IpAddr, is_counted: bool) -> Refreshed {
         let mut request = self.client.post(self.refresh.clone()).header(FORWARDED_FOR, client.to_string());
         for cookie in headers.get_all(header::COOKIE) {
             request = request.header(header::COOKIE, cookie);
+        }
+        if let Some(marker) = self.marker.as_ref().filter(|_| is_counted) {
+            request = request.header(marker::HEADER, marker);
         }
         if let Some(trace) = telemetry::traceparent() {
             request = request.header("traceparent", trace);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use common::problem::Problem;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use platform::limits::marker;
 use platform::telemetry;
 use reqwest::{Client, Url, redirect};
 use serde::Serialize;
@@ -37,6 +38,7 @@ pub struct Calls {
     auth: Url,
     tickets: Url,
     orders: Url,
+    marker: Option<HeaderValue>,
 }
 
 /// A command that was carried out.
@@ -87,12 +89,12 @@ impl IntoResponse for Refused {
 }
 
 impl Calls {
-    /// A client of the services at the configured addresses.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    /// A client of the services at the configured addresses, and the marker of what was counted here.
+    pub fn new(config: &Config, marker: Option<HeaderValue>) -> anyhow::Result<Self> {
         // Internal calls: neither the machine's proxy nor a redirect has a part in them.
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(PATIENCE).build()?;
         let Config { auth_url, tickets_url, orders_url, .. } = config.clone();
-        Ok(Self { client, auth: auth_url, tickets: tickets_url, orders: orders_url })
+        Ok(Self { client, auth: auth_url, tickets: tickets_url, orders: orders_url, marker })
     }
 
     /// Reads something that no event tells.
@@ -132,8 +134,12 @@ impl Calls {
             Service::Orders => self.orders.clone(),
         };
         url.set_path(path);
+        let marker = self.marker.as_ref().filter(|_| session.is_counted && method == Method::GET);
         let mut request = self.client.request(method, url).headers(headers.clone());
         request = request.header(FORWARDED_FOR, session.address.to_string());
+        if let Some(marker) = marker {
+            request = request.header(marker::HEADER, marker);
+        }
         for cookie in &session.cookies {
             request = request.header(header::COOKIE, cookie);
         }

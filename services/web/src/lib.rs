@@ -43,7 +43,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::State::new(config, context)?;
     let (routes, openapi) = pages::table(&state);
     let model = state.model.clone();
-    let app = App::new(routes.with_state(state.clone()), openapi);
+    let app = App::new(routes.with_state(state.clone()), openapi).limits(&state.verifier, pages::CLASSES);
     Ok(store::own::with_indexes(app)
         .pages(pages::error::page)
         .prepare(move || {

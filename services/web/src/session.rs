@@ -16,6 +16,8 @@ pub struct Session {
     pub address: IpAddr,
     /// What the browser calls itself, by which people tell their sessions apart.
     pub agent: Option<HeaderValue>,
+    /// Whether the browser's request was counted here: what is read for its page is not counted again.
+    pub is_counted: bool,
 }
 
 impl Session {
@@ -27,13 +29,13 @@ impl Session {
             let pairs = renewed.iter().filter_map(|value| value.to_str().ok()?.split(';').next());
             HeaderValue::from_str(&pairs.collect::<Vec<_>>().join("; ")).into_iter().collect()
         };
-        Self { cookies, address, agent: headers.get(header::USER_AGENT).cloned() }
+        Self { cookies, address, agent: headers.get(header::USER_AGENT).cloned(), is_counted: false }
     }
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { cookies: Vec::new(), address: Ipv4Addr::UNSPECIFIED.into(), agent: None }
+        Self { cookies: Vec::new(), address: Ipv4Addr::UNSPECIFIED.into(), agent: None, is_counted: false }
     }
 }
 

@@ -10,6 +10,7 @@ use common::id::{OrderId, TicketId};
 use common::identity::Verifier;
 use platform::context::Context;
 use platform::lifecycle::Tasks;
+use platform::limits::marker;
 
 use crate::auth::Auth;
 use crate::calls::Calls;
@@ -55,8 +56,8 @@ impl State {
             model: ReadModel::new(context),
             own: Own::new(&context.database),
             verifier: context.verifier(&config.keys)?,
-            auth: Auth::new(config.auth_url.clone())?,
-            calls: Calls::new(&config)?,
+            auth: Auth::new(config.auth_url.clone(), marker::of(&context.counters))?,
+            calls: Calls::new(&config, marker::of(&context.counters))?,
             hub: Hub::default(),
             heard_tickets: Recent::default(),
             heard_orders: Recent::default(),

@@ -1,6 +1,7 @@
 //! Who looks at a page, with the session renewed on the way if need be.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, Request, State as Shared};
 use axum::middleware::Next;
@@ -11,6 +12,7 @@ use common::identity::{Verifier, cookie};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use platform::http::address::ClientAddress;
+use platform::limits::marker::Counted;
 
 use crate::auth::Refreshed;
 use crate::flows::notices;
@@ -52,7 +54,8 @@ pub async fn resolve(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let (user, cookies) = identify(&state, request.headers(), address).await;
+    let is_counted = request.extensions().get::<Counted>().is_some();
+    let (user, cookies) = identify(&state, request.headers(), address, is_counted).await;
     let viewer = match user {
         None => Viewer::Guest,
         Some(id) => match about(&state, id).await {
@@ -60,7 +63,7 @@ pub async fn resolve(
             Err(error) => return with_cookies(error.into_response(), cookies),
         },
     };
-    let session = Session::new(request.headers(), &cookies, address);
+    let session = Session { is_counted, ..Session::new(request.headers(), &cookies, address) };
     request.extensions_mut().insert(viewer);
     request.extensions_mut().insert(session);
     let response = next.run(request).await;
@@ -76,7 +79,12 @@ async fn about(state: &State, id: UserId) -> Result<Viewer, Error> {
 }
 
 /// The user, and the cookies that the browser is to keep from now on.
-async fn identify(state: &State, headers: &HeaderMap, address: std::net::IpAddr) -> (Option<UserId>, Vec<HeaderValue>) {
+async fn identify(
+    state: &State,
+    headers: &HeaderMap,
+    address: IpAddr,
+    is_counted: bool,
+) -> (Option<UserId>, Vec<HeaderValue>) {
     let verifier = &state.verifier;
     if let Some(user) = verifier.identify(headers) {
         return (Some(user.id), Vec::new());
@@ -84,7 +92,7 @@ async fn identify(state: &State, headers: &HeaderMap, address: std::net::IpAddr)
     if cookie(headers, verifier.cookies().refresh).is_none_or(str::is_empty) {
         return (None, Vec::new());
     }
-    match state.auth.refresh(headers, address).await {
+    match state.auth.refresh(headers, address, is_counted).await {
         Refreshed::Renewed(cookies) => (signed_in(verifier, &cookies), cookies),
         Refreshed::Refused(cookies) => (None, cookies),
         Refreshed::Unknown => (None, Vec::new()),

@@ -6,7 +6,7 @@ use testkit::fleet::SERVICES;
 use testkit::fleet::options::programs_beside_us;
 
 /// Enough for any service to start, were the servers there.
-const GOOD: [(&str, &str); 15] = [
+const GOOD: [(&str, &str); 16] = [
     ("BIND", "127.0.0.1:0"),
     ("ADMIN_BIND", "127.0.0.1:0"),
     ("PUBLIC_URL", "http://localhost:8080"),
@@ -17,6 +17,7 @@ const GOOD: [(&str, &str); 15] = [
     ("STRIPE_KEY", "sk_test_1"),
     ("STRIPE_WEBHOOK_SECRETS", "whsec_1"),
     ("REDIS_URL", "redis://127.0.0.1:1"),
+    ("LIMIT_SECRET", "0123456789abcdef0123456789abcdef"),
     ("STRIPE_PUBLISHABLE_KEY", "pk_test_1"),
     ("AUTH_URL", "http://127.0.0.1:1"),
     ("TICKETS_URL", "http://127.0.0.1:1"),
@@ -57,7 +58,8 @@ fn a_missing_variable_is_named() {
         ("orders", "PASS_PRIVATE_KEYS"),
         ("payments", "STRIPE_KEY"),
         ("payments", "STRIPE_WEBHOOK_SECRETS"),
-        ("expiration", "REDIS_URL"),
+        ("expiration", "LIMIT_SECRET"),
+        ("web", "LIMIT_SECRET"),
         ("web", "AUTH_URL"),
         ("web", "ORDERS_URL"),
         ("web", "STRIPE_PUBLISHABLE_KEY"),
@@ -77,6 +79,9 @@ fn a_wrong_variable_is_named() {
         ("tickets", "CURRENCIES", "USD,dollars"),
         ("tickets", "TRUSTED_PROXIES", "10.0.0.0/99"),
         ("orders", "PASS_PRIVATE_KEYS", "not a key"),
+        ("orders", "LIMIT_SECRET", "short"),
+        ("orders", "ORDERS_PER_MINUTE", "0"),
+        ("orders", "REDIS_URL", "http://redis"),
         ("orders", "ORDER_TTL", "soon"),
         ("orders", "ORDER_TTL", "0s"),
         ("orders", "LOG_FORMAT", "xml"),

@@ -18,6 +18,7 @@ mod faults;
 mod gateway;
 mod growth;
 mod journey;
+mod limits;
 mod nats_users;
 mod operations;
 mod operator;

@@ -6,7 +6,7 @@ use async_nats::ConnectOptions;
 use e2e::shop::{Shop, listing};
 use serde_json::json;
 use testkit::app::eventually;
-use testkit::fleet::options::nats_password;
+use testkit::fleet::options::server_password;
 
 use crate::operator::Operator;
 
@@ -23,7 +23,7 @@ async fn a_service_may_do_what_it_does_and_nothing_else() {
     let as_user = async |user: &str| {
         // Services listen for answers below their own name.
         let inbox = if user == "operator" { "_INBOX".to_owned() } else { format!("_INBOX_{user}") };
-        let options = ConnectOptions::new().user_and_password(user.to_owned(), nats_password(user));
+        let options = ConnectOptions::new().user_and_password(user.to_owned(), server_password(user));
         async_nats::jetstream::new(options.custom_inbox_prefix(inbox).connect(&url).await.unwrap())
     };
 
@@ -44,7 +44,7 @@ async fn a_service_may_do_what_it_does_and_nothing_else() {
     }
     // By the tool for it, which is told who it is in the address.
     let mut fleet = shop.fleet.description();
-    let credentials = format!("://operator:{}@", nats_password("operator"));
+    let credentials = format!("://operator:{}@", server_password("operator"));
     fleet["servers"]["nats"]["url"] = json!(url.replace("://", &credentials));
     let file = shop.logs.with_file_name("fleet-of-the-operator.json");
     fs::write(&file, fleet.to_string()).unwrap();
@@ -54,6 +54,43 @@ async fn a_service_may_do_what_it_does_and_nothing_else() {
     tool.runs(&["dead-letters", "drop", "1"]).await;
     tool.runs(&["dead-letters", "replay", "2"]).await;
     assert_eq!(refusals(&shop), Vec::<String>::new());
+
+    // At Redis too: all count requests, expiration is woken, and nobody reads what is not theirs.
+    let metrics = async |service: &str| {
+        let url = format!("{}/metrics", shop.fleet.service(service).unwrap().admin_url());
+        reqwest::get(url).await.unwrap().text().await.unwrap()
+    };
+    for service in ["auth", "tickets", "orders", "payments", "web"] {
+        eventually("Redis to count", async || metrics(service).await.contains("limits_shared 1")).await;
+    }
+    let told = metrics("expiration").await;
+    assert!(!told.contains("wake_ups_lost_total") && !told.contains("wake_up_worker_restarts_total"), "{told}");
+    assert!(told.contains("found_by=\"wake-up\""), "{told}");
+    let redis = shop.fleet.servers().redis.url();
+    let at_redis = |user: &str| redis.replace("://", &format!("://{user}:{}@", server_password(user)));
+    let open = async |url: String| redis::Client::open(url).unwrap().get_multiplexed_async_connection().await;
+    if let Ok(mut nobody) = open(redis.clone()).await {
+        let end: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut nobody).await;
+        assert!(end.is_err(), "it asks who is there");
+    }
+    let mut orders = open(at_redis("orders")).await.unwrap();
+    for refused in ["KEYS *", "FLUSHALL", "GET ticketing:limit:x", "INCRBY ticketing:expiration:x 1"] {
+        let mut words = refused.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        words.for_each(|word| {
+            command.arg(word);
+        });
+        let end: redis::RedisResult<()> = command.query_async(&mut orders).await;
+        assert!(end.is_err_and(|error| error.to_string().contains("permissions")), "{refused}");
+    }
+    let operator = redis.replace("://", &format!("://:{}@", server_password("operator")));
+    let policy: Vec<String> = redis::cmd("CONFIG")
+        .arg("GET")
+        .arg("maxmemory-policy")
+        .query_async(&mut open(operator).await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(policy, ["maxmemory-policy", "volatile-ttl"]);
 
     // And what nobody does who is what they say they are.
     let tickets = as_user("tickets").await;

@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::observe::RequestId;
 use super::shell::Rules;
+use crate::limits::layer;
 
 /// Renders an error for a browser.
 pub type Pages = fn(&Problem) -> Response;
@@ -40,7 +41,7 @@ pub(crate) async fn render(State(rules): State<Arc<Rules>>, request: Request, ne
         (error.status(), [(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
     };
     *rendered.status_mut() = error.status();
-    // What was set beside the body stays: Allow, Retry-After, Set-Cookie.
+    // What was set beside the body stays: Allow, Retry-After, Set-Cookie, what is left of a limit.
     for (name, value) in error_headers(&mut response, &error) {
         rendered.headers_mut().append(name, value);
     }
@@ -49,7 +50,7 @@ pub(crate) async fn render(State(rules): State<Arc<Rules>>, request: Request, ne
 }
 
 fn error_headers(response: &mut Response<Body>, error: &Error) -> Vec<(http::HeaderName, HeaderValue)> {
-    let mut kept: Vec<_> = [header::ALLOW, header::RETRY_AFTER, header::SET_COOKIE]
+    let mut kept: Vec<_> = [header::ALLOW, header::RETRY_AFTER, header::SET_COOKIE, layer::POLICY, layer::STATE]
         .iter()
         .flat_map(|name| response.headers().get_all(name).iter().map(|value| (name.clone(), value.clone())))
         .collect();

@@ -17,6 +17,7 @@ use super::problems::Pages;
 use super::{address, cross_site, observe, problems};
 use crate::config::Config;
 use crate::context::Readiness;
+use crate::limits::layer::{self, Limiter};
 
 /// The largest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -51,13 +52,16 @@ impl Rules {
 }
 
 /// The routes within the shell.
-pub(crate) fn wrap(routes: Router, rules: Arc<Rules>) -> Router {
+pub(crate) fn wrap(routes: Router, rules: Arc<Rules>, limits: Option<Arc<Limiter>>) -> Router {
     let header = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
+    let mut routes =
+        routes.fallback(async || Error::NotFound).method_not_allowed_fallback(async || Error::MethodNotAllowed);
+    if let Some(limits) = limits {
+        routes = routes.layer(middleware::from_fn_with_state(limits, layer::limit));
+    }
     routes
-        .fallback(async || Error::NotFound)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         // The last layer is the outermost.
         .layer(middleware::from_fn_with_state(Arc::clone(&rules), gate))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

@@ -24,6 +24,7 @@ use platform::app::App;
 use platform::context::Context;
 use platform::http::address::ClientAddress;
 use platform::http::extract::{Body, Creation, Id};
+use platform::limits::class::{Class, Classes};
 use platform::store::error::StoreError;
 use platform::store::replica::Replica;
 use platform::store::{Aggregate, Store, Versioned};
@@ -125,6 +126,7 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
         .route("/api/demo/address", get(async |ClientAddress(address): ClientAddress| address.to_string()))
         .route("/api/demo/webhook", post(async || StatusCode::NO_CONTENT))
         .route("/api/demo/other-hook", post(async || StatusCode::NO_CONTENT))
+        .route("/api/demo/order", post(async || StatusCode::NO_CONTENT))
         .route("/page", get(async || Html("<p>hello</p>")).post(async || Html("<p>posted</p>")))
         .route("/page/broken", get(panics))
         .route("/page/own", get(async || (StatusCode::CONFLICT, Html("<p>own</p>"))));
@@ -134,9 +136,12 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
         .store(&state.counters, indexes)
         .pages(page)
         .webhooks(&["/api/demo/webhook"])
+        .limits(&state.verifier, CLASSES)
         .gauge("demo_counters", &state, count)
         .subscribe(vec![Subscription::to(move |event| handle(state.clone(), event))]))
 }
+
+const CLASSES: Classes = &[("POST", "/api/demo/order", Some(Class::Orders))];
 
 async fn count(state: State) -> Result<f64, StoreError> {
     let found = state.counters.find(doc! {}, 100).await?;

@@ -16,6 +16,7 @@ mod drain;
 mod gauges;
 mod hang_up;
 mod idempotency;
+mod limits;
 mod outbox;
 mod reads;
 mod replica;

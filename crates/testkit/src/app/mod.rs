@@ -42,6 +42,7 @@ use platform::stream::subscription::Subscription;
 
 use self::request::Request;
 use self::users::Signer;
+use crate::fleet::options::UNLIMITED;
 
 /// How long [`TestApp::settle`] and [`eventually`] wait before they fail the test.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -108,7 +109,9 @@ impl TestApp {
             ("GAUGE_INTERVAL".to_owned(), "500ms".to_owned()),
             // Tests count events.
             ("ROTATE_PER_SECOND".to_owned(), "0".to_owned()),
+            ("LIMIT_SECRET".to_owned(), "the limits of a test, which nobody knows".to_owned()),
         ];
+        all.extend(UNLIMITED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         all.extend(match service {
             "auth" => Some(("JWT_PRIVATE_KEYS".to_owned(), signer.pem.clone())),
             // Nobody signs in to it.

@@ -27,6 +27,8 @@ pub struct Keys {
     pub stripe_key: String,
     /// What fakestripe signs its webhooks with.
     pub webhook_secret: String,
+    /// What hides accounts and addresses in Redis' keys.
+    pub limit_secret: String,
 }
 
 impl Keys {
@@ -43,6 +45,7 @@ impl Keys {
             jwks: json!({ "keys": [jwk(&key)] }).to_string(),
             pass_private_keys,
             stripe_key: kept(&folder.join("stripe-key"), || token("sk_test_"))?,
+            limit_secret: kept(&folder.join("limit-secret"), || token("limit_"))?,
             webhook_secret: kept(&folder.join("webhook-secret"), || token("whsec_"))?,
         })
     }

@@ -68,8 +68,9 @@ impl Fleet {
         let servers_options = ServersOptions {
             data: options.data.clone(),
             logs: options.logs.clone(),
-            nats_users: options.nats_users.then(options::nats_users),
             members: options.members,
+            nats_users: options.server_users.then(options::nats_users),
+            redis_args: if options.server_users { options::redis_users()? } else { Vec::new() },
             ..ServersOptions::below(&options.data)
         };
         let servers = Servers::start(&tools, &servers_options).await?;
@@ -82,7 +83,7 @@ impl Fleet {
             keys: &keys,
             stripe_url: fakestripe.url(),
             several: options.instances > 1,
-            nats_users: options.nats_users,
+            server_users: options.server_users,
             extra: &options.env,
         };
         let inner = InnerPorts::reserve()?;

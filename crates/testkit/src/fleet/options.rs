@@ -1,7 +1,12 @@
 //! What a fleet is to be like.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::SERVICES;
 use crate::servers::NatsUsers;
@@ -24,12 +29,22 @@ pub struct FleetOptions {
     pub env: BTreeMap<String, String>,
     /// Where the description of the fleet is written.
     pub fleet_file: Option<PathBuf>,
-    /// Whether each service is its own user at NATS, with the permissions that it has in a cluster. Nobody
+    /// Whether each service is its own user at NATS and Redis, with the permissions that it has in a cluster. Nobody
     /// else gets in then, tests included.
-    pub nats_users: bool,
+    pub server_users: bool,
     /// How many members MongoDB and NATS have: one, or three as in production.
     pub members: u8,
 }
+
+/// Limits that no test and no load of ours reaches: one client there is as busy as a thousand people. Who tests
+/// limits sets them again.
+pub const UNLIMITED: [(&str, &str); 5] = [
+    ("GUEST_REQUESTS_PER_MINUTE", "100000000"),
+    ("READS_PER_MINUTE", "100000000"),
+    ("WRITES_PER_MINUTE", "100000000"),
+    ("ORDERS_PER_MINUTE", "100000000"),
+    ("PAYMENTS_PER_MINUTE", "100000000"),
+];
 
 impl FleetOptions {
     /// Everything below one folder, with the programs that were built beside the running one.
@@ -42,9 +57,15 @@ impl FleetOptions {
             logs: folder.join("logs"),
             env: BTreeMap::new(),
             fleet_file: None,
-            nats_users: false,
             members: 1,
+            server_users: false,
         }
+    }
+
+    /// With [`UNLIMITED`].
+    #[must_use]
+    pub fn unlimited(self) -> Self {
+        UNLIMITED.iter().fold(self, |options, (name, value)| options.env(name, value))
     }
 
     /// Adds a variable for every service.
@@ -58,12 +79,31 @@ impl FleetOptions {
 /// A password for each user that infra/k8s/nats/users.conf names; `operator` is the one for people.
 pub(super) fn nats_users() -> NatsUsers {
     let names = SERVICES.into_iter().chain(["operator"]);
-    let env = names.map(|name| (format!("NATS_PASSWORD_{}", name.to_uppercase()), nats_password(name)));
+    let env = names.map(|name| (format!("NATS_PASSWORD_{}", name.to_uppercase()), server_password(name)));
     NatsUsers { file: workspace_root().join("infra/k8s/nats/users.conf"), env: env.collect() }
 }
 
+/// What infra/k8s/redis/deployment.yaml tells redis-server, with a password for each of its users.
+pub(super) fn redis_users() -> Result<Vec<String>> {
+    let file = workspace_root().join("infra/k8s/redis/deployment.yaml");
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let mut args = Vec::new();
+    for document in serde_yaml_ng::Deserializer::from_str(&text) {
+        let object = Value::deserialize(document)?;
+        let told = object.pointer("/spec/template/spec/containers/0/args").and_then(Value::as_array);
+        args.extend(told.into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned));
+    }
+    for arg in &mut args {
+        *arg = arg.replace("$(REDIS_PASSWORD)", &server_password("operator"));
+        for service in SERVICES {
+            *arg = arg.replace(&format!("$(REDIS_PASSWORD_{})", service.to_uppercase()), &server_password(service));
+        }
+    }
+    Ok(args)
+}
+
 /// The password of one of them; nothing that has to be kept from this machine.
-pub fn nats_password(user: &str) -> String {
+pub fn server_password(user: &str) -> String {
     format!("password-of-{user}")
 }
 

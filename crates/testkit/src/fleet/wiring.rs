@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::keys::Keys;
-use super::options::nats_password;
+use super::options::server_password;
 use crate::servers::Servers;
 
 /// Time for the gateway to ask three times whether an instance is ready.
@@ -16,8 +16,8 @@ pub(super) struct Wiring<'a> {
     pub(super) stripe_url: String,
     /// Whether another instance can take over while one ends.
     pub(super) several: bool,
-    /// Whether each service has a user of its own at NATS.
-    pub(super) nats_users: bool,
+    /// Whether each service has a user of its own at NATS and Redis.
+    pub(super) server_users: bool,
     /// From the options: below the wiring.
     pub(super) extra: &'a BTreeMap<String, String>,
 }
@@ -42,6 +42,8 @@ impl Wiring<'_> {
         set("NATS_URL", &self.nats_url(service));
         set("NATS_PREFIX", "ticketing");
         set("NATS_REPLICAS", &self.servers.nats_members().len().to_string());
+        set("REDIS_URL", &self.redis_url(service));
+        set("LIMIT_SECRET", &self.keys.limit_secret);
         set("TRUSTED_PROXIES", "127.0.0.1,::1");
         if service == "auth" {
             set("JWT_PRIVATE_KEYS", &self.keys.jwt_private_keys);
@@ -57,9 +59,6 @@ impl Wiring<'_> {
                 set("STRIPE_URL", &self.stripe_url);
                 set("STRIPE_WEBHOOK_SECRETS", &self.keys.webhook_secret);
             }
-            "expiration" => {
-                set("REDIS_URL", &self.servers.redis.url());
-            }
             "web" => {
                 set("STRIPE_PUBLISHABLE_KEY", "pk_test_development");
                 set("STRIPE_JS_ORIGIN", &self.stripe_url);
@@ -73,7 +72,14 @@ impl Wiring<'_> {
     }
 
     fn nats_url(&self, service: &str) -> String {
-        let url = self.servers.nats_url();
-        if self.nats_users { url.replace("://", &format!("://{service}:{}@", nats_password(service))) } else { url }
+        self.as_user(service, self.servers.nats_url())
+    }
+
+    fn redis_url(&self, service: &str) -> String {
+        self.as_user(service, self.servers.redis.url())
+    }
+
+    fn as_user(&self, service: &str, url: String) -> String {
+        if self.server_users { url.replace("://", &format!("://{service}:{}@", server_password(service))) } else { url }
     }
 }

@@ -45,6 +45,8 @@ pub struct ServersOptions {
     pub nats_users: Option<NatsUsers>,
     /// How many members MongoDB's replica set and NATS' cluster have: one, or three as in production.
     pub members: u8,
+    /// Further arguments of redis-server, such as the cluster's users; anybody may do anything without.
+    pub redis_args: Vec<String>,
 }
 
 /// Who may do what at NATS.
@@ -67,6 +69,7 @@ impl ServersOptions {
             redis_port: None,
             nats_users: None,
             members: 1,
+            redis_args: Vec::new(),
         }
     }
 }
@@ -231,10 +234,14 @@ impl Server {
         let name = if index == 0 { kind.binary().to_owned() } else { format!("{}-{}", kind.binary(), index + 1) };
         let log = options.logs.join(format!("{name}.log"));
         let users = options.nats_users.as_ref().filter(|_| kind == Kind::Nats);
+        let mut args = kind.args(port.number(), &data, users, member)?;
+        if kind == Kind::Redis {
+            args.extend(options.redis_args.iter().map(Into::into));
+        }
         let spec = Spec {
             name,
             program: program.to_path_buf(),
-            args: kind.args(port.number(), &data, users, member)?,
+            args,
             env: users.map(|users| users.env.clone()).unwrap_or_default(),
             log: log.clone(),
         };
@@ -333,7 +340,11 @@ impl Server {
             Kind::Mongodb if self.clustered => mongo_wire::is_member(self.port()).await,
             Kind::Mongodb => mongo_wire::become_primary(self.port()).await,
             Kind::Nats => Ok(first_answer(self.port(), b"").await?.contains("\"jetstream\":true")),
-            Kind::Redis => Ok(first_answer(self.port(), b"PING\r\n").await?.starts_with("+PONG")),
+            Kind::Redis => {
+                let answer = first_answer(self.port(), b"PING\r\n").await?;
+                // Where it asks for a password, it is there.
+                Ok(answer.starts_with("+PONG") || answer.starts_with("-NOAUTH"))
+            }
         }
     }
 }

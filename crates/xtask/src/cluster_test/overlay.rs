@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
+use testkit::fleet::options::UNLIMITED;
 
 use super::images::OURS;
 use super::kube::{Kube, output, say, text};
@@ -57,7 +58,14 @@ impl Overlay {
         let folder = home.join("overlay");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("all.yaml"), kept)?;
-        let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [all.yaml]\n";
+        // Three people buy here as nobody else would.
+        let raised =
+            UNLIMITED.map(|(name, value)| json!({ "op": "add", "path": format!("/data/{name}"), "value": value }));
+        let kustomization = format!(
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [all.yaml]\npatches:\n  \
+             - target: {{kind: ConfigMap, name: 'fleet.*'}}\n    patch: '{}'\n",
+            json!(raised)
+        );
         fs::write(folder.join("kustomization.yaml"), kustomization)?;
         let images = home.join("images.json");
         let builds: Vec<_> = OURS.map(|name| json!({ "imageName": name, "tag": format!("{name}:latest") })).into();

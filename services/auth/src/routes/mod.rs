@@ -14,11 +14,15 @@ mod view;
 
 use axum::Router;
 use platform::http::openapi;
+use platform::limits::class::Classes;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::State;
+
+/// What has throttles of its own, by account and address: see [`crate::domain::throttle`].
+pub const CLASSES: Classes = &[("POST", "/api/users/signin", None), ("POST", "/api/users/signup", None)];
 
 /// All routes, with the document that describes them.
 pub fn table() -> (Router<State>, OpenApi) {

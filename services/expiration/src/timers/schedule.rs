@@ -17,12 +17,19 @@ const BATCH: usize = 512;
 
 /// Asks for wake-ups; cheap to clone.
 #[derive(Clone)]
-pub struct WakeUps(mpsc::Sender<i64>);
+pub struct WakeUps(Option<mpsc::Sender<i64>>);
 
 impl WakeUps {
+    /// Asks nobody, where there is no Redis: the sweep is all there is.
+    pub fn nowhere() -> Self {
+        Self(None)
+    }
+
     /// The service should be woken as soon as this moment has come. Nothing is lost if it is not.
     pub fn at(&self, moment: Timestamp) {
-        if self.0.try_send(second_of(moment)).is_err() {
+        if let Some(notes) = &self.0
+            && notes.try_send(second_of(moment)).is_err()
+        {
             metrics::counter!("wake_ups_lost_total").increment(1);
         }
     }
@@ -36,7 +43,7 @@ fn second_of(moment: Timestamp) -> i64 {
 /// The two ends of the notes.
 pub fn channel() -> (WakeUps, mpsc::Receiver<i64>) {
     let (sender, receiver) = mpsc::channel(NOTES);
-    (WakeUps(sender), receiver)
+    (WakeUps(Some(sender)), receiver)
 }
 
 /// Passes the notes on to Redis until the service ends. While Redis is away they are counted and

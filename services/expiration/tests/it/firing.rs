@@ -69,6 +69,34 @@ async fn the_sweep_fires_what_redis_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn redis_evicts_counters_of_requests_before_anything_of_the_queue() {
+    let (prefix, mut redis) = redis().await;
+    let app = with(&[("TIMER_SWEEP", NEVER), ("REDIS_PREFIX", &prefix)]).await;
+    created(&app, &order(&app, HOLD)).await;
+    eventually("the wake-up to be in Redis", async || {
+        redis.zcard::<_, usize>(key(&prefix, "scheduled")).await.unwrap() == 1
+    })
+    .await;
+    // By `volatile-ttl` what has no end never goes, and what ends soonest goes first: a counter ends in a minute.
+    let keys: Vec<String> = redis.keys(format!("{prefix}:expiration:*")).await.unwrap();
+    for key in &keys {
+        let seconds: i64 = redis.ttl(key).await.unwrap();
+        assert!(seconds == -1 || seconds > 60, "{key} ends in {seconds} s; all: {keys:?}");
+    }
+    let scheduled: i64 = redis.ttl(key(&prefix, "scheduled")).await.unwrap();
+    assert_eq!(scheduled, -1, "the queue itself has no end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_the_sweep_fires_the_timers() {
+    let app = TestApp::start(expiration::NAME, expiration::build, &[("TIMER_SWEEP", "100ms")]).await;
+    let order = order(&app, Duration::from_secs(1));
+    created(&app, &order).await;
+    fires(&app, &order).await;
+    assert_eq!(app.metric("wake_ups_lost_total").await, None, "nobody asks for what nobody gives");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_redis_forgot_comes_back() {
     let (prefix, mut redis) = redis().await;
     let app = with(&[("TIMER_SWEEP", NEVER), ("REDIS_PREFIX", &prefix)]).await;

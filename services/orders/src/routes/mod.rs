@@ -10,11 +10,15 @@ mod view;
 
 use axum::Router;
 use platform::http::openapi;
+use platform::limits::class::{Class, Classes};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::State;
+
+/// What is more than a write.
+pub const CLASSES: Classes = &[("POST", "/api/orders", Some(Class::Orders))];
 
 /// All routes, with the document that describes them.
 pub fn table() -> (Router<State>, OpenApi) {

@@ -7,6 +7,7 @@ mod stripe_webhook;
 
 use axum::Router;
 use platform::http::openapi;
+use platform::limits::class::{Class, Classes};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,6 +16,10 @@ use crate::state::State;
 
 /// Where Stripe posts its events.
 pub const WEBHOOK: &str = "/api/payments/webhooks/stripe";
+
+/// What calls the provider.
+pub const CLASSES: Classes =
+    &[("POST", "/api/payments", Some(Class::Payments)), ("POST", "/api/payments/{id}/refresh", Some(Class::Payments))];
 
 /// All routes, with the document that describes them.
 pub fn table() -> (Router<State>, OpenApi) {

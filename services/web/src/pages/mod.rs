@@ -21,6 +21,7 @@ pub mod ticket;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use platform::limits::class::Classes;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,6 +30,23 @@ use crate::assets;
 use crate::live::socket;
 use crate::state::State;
 use crate::viewer;
+
+/// What is not counted here: forms whose commands their owners count, and what never changes.
+pub const CLASSES: Classes = &[
+    ("POST", "/tickets/{id}/hold", None),
+    ("POST", "/tickets/{id}/withdraw", None),
+    ("POST", "/tickets/{id}/edit", None),
+    ("POST", "/sell", None),
+    ("POST", "/orders/{id}/cancel", None),
+    ("POST", "/account", None),
+    ("POST", "/account/sessions/{id}/revoke", None),
+    ("POST", "/signin", None),
+    ("POST", "/signout", None),
+    ("POST", "/signup", None),
+    ("GET", "/assets/{name}", None),
+    ("GET", "/sw.js", None),
+    ("GET", "/robots.txt", None),
+];
 
 /// All routes, with the document that describes the pages.
 pub fn table(state: &State) -> (Router<State>, OpenApi) {

@@ -5,6 +5,7 @@ mod entrances;
 pub(super) mod network;
 #[cfg(test)]
 mod proof;
+mod redis;
 mod references;
 pub(super) mod runbook;
 mod security;
@@ -32,6 +33,7 @@ pub(super) fn check(objects: &Objects, known: &Known) -> Vec<String> {
     problems.extend(targets::check(objects));
     problems.extend(entrances::check(objects));
     problems.extend(settings::check(objects, &known.programs));
+    problems.extend(redis::check(objects, &known.programs));
     problems.extend(network::check(objects, &known.programs));
     problems
 }

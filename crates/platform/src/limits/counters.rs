@@ -1,0 +1,289 @@
+//! Counts requests: small quotas one by one where all instances see them, large ones here and now, settled once a
+//! second.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use common::id::UserId;
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use tokio::time::Instant;
+
+use super::class::Class;
+use super::settings::Settings;
+use super::shared::{Held, Shared};
+use crate::config::Redis;
+use crate::lifecycle::{self, Tasks};
+
+/// For how long a request counts.
+pub const WINDOW: Duration = Duration::from_secs(60);
+/// Up to this quota every request is counted where all instances see it at once.
+pub const EXACT_UP_TO: u32 = 300;
+/// How often the others learn what was counted here; and for how long Redis is not asked after a failure.
+const SETTLING: Duration = Duration::from_secs(1);
+/// How many counters one instance has at most; who comes when there are more is not counted here.
+const MOST: usize = 200_000;
+
+/// Who sent a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// An account, wherever it is.
+    Account(UserId),
+    /// Anybody at this address.
+    Guest(IpAddr),
+}
+
+impl Who {
+    /// What tells one from another; of an IPv6 address its network, since a guest has 2^64 of those.
+    fn name(self) -> String {
+        match self {
+            Self::Account(id) => format!("account {id}"),
+            Self::Guest(IpAddr::V4(address)) => format!("address {address}"),
+            Self::Guest(IpAddr::V6(address)) => format!("network {:016x}", address.to_bits() >> 64),
+        }
+    }
+}
+
+/// The counter of one class of one account or address, named without telling whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) class: Class,
+    pub(crate) who: [u8; 16],
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// What it was counted as.
+    pub class: Class,
+    /// Whether it is within the quota.
+    pub is_allowed: bool,
+    /// How many a minute.
+    pub quota: u32,
+    /// How many are left.
+    pub remaining: u32,
+    /// When the quota is whole again.
+    pub resets_in: Duration,
+}
+
+/// A minute of one counter.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    /// What all instances had counted when Redis was last asked.
+    known: u64,
+    /// What was counted here since.
+    unsettled: u64,
+    ends: Instant,
+}
+
+/// The counters of one instance; cheap to clone.
+#[derive(Clone)]
+pub struct Counters(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    secret: SecretString,
+    shared: Option<Shared>,
+    windows: Mutex<HashMap<Key, Window>>,
+    /// Until then Redis is not asked.
+    alone_until: Mutex<Instant>,
+}
+
+impl Counters {
+    /// None counted yet. Without a secret in the settings one is made up, which no other instance knows.
+    pub(crate) fn new(settings: &Settings, redis: &Redis) -> anyhow::Result<Self> {
+        let shared = redis.client.as_ref().map(|client| Shared::new(client, &redis.prefix)).transpose()?;
+        let secret = settings.limit_secret.clone();
+        let secret = secret.unwrap_or_else(|| SecretString::from(hex::encode(rand::random::<[u8; 32]>())));
+        Ok(Self(Arc::new(Inner {
+            settings: settings.clone(),
+            secret,
+            shared,
+            windows: Mutex::default(),
+            alone_until: Mutex::new(Instant::now()),
+        })))
+    }
+
+    /// A keyed hash of this text, by the secret of the fleet.
+    pub(crate) fn hash(&self, text: &str) -> [u8; 32] {
+        // HMAC takes a key of any length.
+        let mac = Hmac::<Sha256>::new_from_slice(self.0.secret.expose_secret().as_bytes());
+        mac.map(|mac| mac.chain_update(text).finalize().into_bytes().into()).unwrap_or_default()
+    }
+
+    /// Counts a request. Takes [`Settings::limit_patience`] at most, and never fails.
+    pub async fn count(&self, class: Class, who: Who) -> Decision {
+        let quota = self.0.settings.quota(class);
+        let hash = self.hash(&who.name());
+        let mut key = Key { class, who: [0; 16] };
+        key.who.copy_from_slice(hash.split_at(16).0);
+        if quota <= EXACT_UP_TO
+            && let Some(shared) = self.0.shared.as_ref().filter(|_| !self.is_alone())
+        {
+            // Who is over the limit costs Redis nothing: the count only grows until its window ends.
+            if let Some(refusal) = self.refusal(key, quota) {
+                return refusal;
+            }
+            match shared.count(key, self.0.settings.limit_patience).await {
+                Some(held) => return self.learn(key, quota, held),
+                None => self.be_alone(SETTLING),
+            }
+        }
+        self.count_here(key, quota)
+    }
+
+    fn windows(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Window>> {
+        self.0.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_alone(&self) -> bool {
+        Instant::now() < *self.0.alone_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn be_alone(&self, pause: Duration) {
+        *self.0.alone_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
+    }
+
+    fn refusal(&self, key: Key, quota: u32) -> Option<Decision> {
+        let now = Instant::now();
+        let window = self.windows().get(&key).copied().filter(|window| window.ends > now)?;
+        let is_over = window.known + window.unsettled >= u64::from(quota);
+        is_over.then(|| decision(key.class, quota, u64::from(quota) + 1, window.ends - now))
+    }
+
+    /// What Redis said of a request that it has counted.
+    fn learn(&self, key: Key, quota: u32, held: Held) -> Decision {
+        let mut windows = self.windows();
+        if windows.len() < MOST || windows.contains_key(&key) {
+            let unsettled = windows.get(&key).map_or(0, |window| window.unsettled);
+            windows.insert(key, Window { known: held.count, unsettled, ends: Instant::now() + held.left });
+        }
+        decision(key.class, quota, held.count, held.left)
+    }
+
+    fn count_here(&self, key: Key, quota: u32) -> Decision {
+        let now = Instant::now();
+        let mut windows = self.windows();
+        if windows.len() >= MOST && !windows.contains_key(&key) {
+            return decision(key.class, quota, 1, WINDOW);
+        }
+        let window = windows.entry(key).or_insert(Window { known: 0, unsettled: 0, ends: now });
+        if window.ends <= now {
+            *window = Window { known: 0, unsettled: 0, ends: now + WINDOW };
+        }
+        // What is refused is not counted: it would have to be settled too.
+        let count = window.known + window.unsettled + 1;
+        if count <= u64::from(quota) {
+            window.unsettled += 1;
+        }
+        decision(key.class, quota, count, window.ends - now)
+    }
+
+    /// Tells the others once a second what was counted here, and learns what they did, until the service ends.
+    pub(crate) async fn settle(self, tasks: Tasks) {
+        while tasks.pause(lifecycle::jittered(SETTLING)).await {
+            let unsettled = self.unsettled();
+            let Some(shared) = &self.0.shared else { continue };
+            let settled = tokio::select! {
+                settled = shared.settle(&unsettled) => settled,
+                () = tasks.stop().cancelled() => return,
+            };
+            match settled {
+                Ok(held) => self.settled(&unsettled, &held),
+                Err(error) => {
+                    if !self.is_alone() {
+                        tracing::warn!(error = %error, "Redis counts no requests; this instance counts alone");
+                    }
+                    self.be_alone(SETTLING * 2);
+                }
+            }
+            metrics::gauge!("limits_shared").set(if self.is_alone() { 0.0 } else { 1.0 });
+        }
+    }
+
+    /// What no other instance knows of; windows that have ended are forgotten.
+    fn unsettled(&self) -> Vec<(Key, u64)> {
+        let now = Instant::now();
+        let mut windows = self.windows();
+        windows.retain(|_, window| window.ends > now);
+        windows.iter().filter(|(_, it)| it.unsettled > 0).map(|(key, it)| (*key, it.unsettled)).collect()
+    }
+
+    fn settled(&self, counts: &[(Key, u64)], held: &[Held]) {
+        let now = Instant::now();
+        let mut windows = self.windows();
+        for ((key, count), held) in counts.iter().zip(held) {
+            if let Some(window) = windows.get_mut(key) {
+                window.unsettled = window.unsettled.saturating_sub(*count);
+                window.known = held.count;
+                window.ends = now + held.left;
+            }
+        }
+    }
+}
+
+fn decision(class: Class, quota: u32, count: u64, resets_in: Duration) -> Decision {
+    let remaining = u64::from(quota).saturating_sub(count);
+    Decision {
+        class,
+        is_allowed: count <= u64::from(quota),
+        quota,
+        remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
+        resets_in,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    fn counters(arguments: &[&str]) -> Counters {
+        let command = Settings::augment_args(Command::new("test"));
+        let matches = command.get_matches_from(std::iter::once("test").chain(arguments.iter().copied()));
+        let redis = Redis { client: None, prefix: String::new() };
+        Counters::new(&Settings::from_arg_matches(&matches).unwrap(), &redis).unwrap()
+    }
+
+    #[test]
+    fn a_guest_with_ipv6_is_a_network() {
+        let name = |address: &str| Who::Guest(address.parse().unwrap()).name();
+        assert_eq!(name("2001:db8:1:2::1"), name("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(name("2001:db8:1:2::1"), name("2001:db8:1:3::1"));
+        assert_ne!(name("192.0.2.1"), name("192.0.2.2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quota_is_whole_again_a_minute_after_its_first_request() {
+        let counters = counters(&["--orders-per-minute=3"]);
+        let (one, other) = (Who::Account(UserId::new()), Who::Account(UserId::new()));
+        for remaining in [2, 1, 0] {
+            let decision = counters.count(Class::Orders, one).await;
+            assert!(decision.is_allowed && decision.remaining == remaining, "{decision:?}");
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+        let refused = counters.count(Class::Orders, one).await;
+        assert!(!refused.is_allowed && refused.remaining == 0, "{refused:?}");
+        assert_eq!(refused.resets_in, Duration::from_secs(30));
+        assert!(counters.count(Class::Orders, other).await.is_allowed, "another account");
+        assert!(counters.count(Class::Reads, one).await.is_allowed, "another class");
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(counters.count(Class::Orders, one).await.remaining, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counters_end() {
+        let counters = counters(&[]);
+        for _ in 0..100 {
+            counters.count(Class::Reads, Who::Account(UserId::new())).await;
+        }
+        assert_eq!(counters.unsettled().len(), 100);
+        tokio::time::advance(WINDOW).await;
+        assert_eq!(counters.unsettled().len(), 0);
+        assert_eq!(counters.windows().len(), 0);
+    }
+}

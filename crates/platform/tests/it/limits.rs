@@ -1,0 +1,227 @@
+//! Limits: exact over instances while Redis is there, and nobody's worry when it is not.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use platform::limits::marker;
+use testkit::app::request::Response;
+use testkit::app::users::User;
+use testkit::app::{TestApp, eventually};
+use testkit::tools::Tools;
+
+use crate::demo::{app_with, build};
+
+/// Where a count must be exact, however busy the machine is: 20 ms are not always enough then.
+const LEISURE: &str = "10s";
+
+/// A redis-server of the test's own, which it may stop, flush and kill.
+struct Redis {
+    child: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let tools = tokio::task::spawn_blocking(Tools::find_or_install).await.unwrap().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new(&tools.redis_server)
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port.to_string(), "--dir"])
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let redis = Self { child, port, _folder: folder };
+        eventually("Redis to answer", async || redis.connection().await.is_ok()).await;
+        redis
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    async fn connection(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+        redis::Client::open(self.url())?.get_multiplexed_async_connection().await
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+async fn limited(redis: &Redis, settings: &[(&str, &str)]) -> TestApp {
+    let url = redis.url();
+    let mut all = vec![("REDIS_URL", url.as_str())];
+    all.extend(settings);
+    let app = app_with(&all).await;
+    shares(&app).await;
+    app
+}
+
+/// Waits until Redis counts.
+async fn shares(app: &TestApp) {
+    eventually("Redis to count", async || app.metric("limits_shared").await == Some(1.0)).await;
+}
+
+async fn order(app: &TestApp, user: &User) -> Response {
+    app.request("POST", "/api/demo/order").by(user).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sixty_first_of_sixty_is_refused_whichever_instance_answers() {
+    let redis = Redis::start().await;
+    let app = limited(&redis, &[("ORDERS_PER_MINUTE", "60"), ("LIMIT_PATIENCE", LEISURE)]).await;
+    let other = app.another(build).await;
+    shares(&other).await;
+    let (user, neighbour) = (app.signer.user(), app.signer.user());
+    for number in 0..60 {
+        let answer = order(if number % 2 == 0 { &app } else { &other }, &user).await.expect(204);
+        assert_eq!(answer.header("ratelimit-policy"), r#""orders";q=60;w=60"#);
+        let state = answer.header("ratelimit");
+        let seconds = state.strip_prefix(&format!(r#""orders";r={};t="#, 59 - number)).expect(state);
+        assert!((1..=60).contains(&seconds.parse::<u64>().unwrap()), "{state}");
+    }
+    for instance in [&app, &other] {
+        let refused = order(instance, &user).await.expect(429);
+        assert_eq!(refused.problem(), "rate-limited");
+        assert_eq!(refused.header("content-type"), "application/problem+json");
+        assert!((1..=60).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
+        assert!(refused.header("ratelimit").starts_with(r#""orders";r=0;t="#), "{}", refused.header("ratelimit"));
+        order(instance, &neighbour).await.expect(204);
+        // Another class, and what is free.
+        instance.request("GET", "/page").by(&user).send().await.expect(200);
+        let webhook = instance.request("POST", "/api/demo/webhook").by(&user).send().await.expect(204);
+        assert_eq!(webhook.header("ratelimit"), "");
+    }
+    // Nobody reads in Redis who it was, and everything ends.
+    let mut connection = redis.connection().await.unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    assert!(keys.len() >= 2 && keys.iter().all(|key| key.starts_with("ticketing:limit:")), "{keys:?}");
+    for key in &keys {
+        assert!(!key.contains(&user.id.to_string()) && !key.contains("127.0.0.1"), "{key}");
+        let left: i64 = redis::cmd("PTTL").arg(key).query_async(&mut connection).await.unwrap();
+        assert!((1..=60_000).contains(&left), "{key} ends in {left} ms");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_refused_by_a_page() {
+    let app = app_with(&[("READS_PER_MINUTE", "2")]).await;
+    let user = app.signer.user();
+    let page = || app.request("GET", "/page").by(&user).send();
+    page().await.expect(200);
+    assert!(page().await.expect(200).header("ratelimit").starts_with(r#""reads";r=0;t="#));
+    let refused = page().await.expect(429);
+    assert!(refused.text().contains("<h1>Too many requests</h1>"), "{}", refused.text());
+    assert!(!refused.header("retry-after").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_are_counted_by_address_and_accounts_wherever_they_are() {
+    let app = app_with(&[("GUEST_REQUESTS_PER_MINUTE", "3"), ("TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let from = |address: &str| app.request("GET", "/page").header("x-forwarded-for", address).send();
+    for address in ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3"] {
+        assert!(from(address).await.expect(200).header("ratelimit-policy").starts_with(r#""guest";q=3;"#));
+    }
+    from("2001:db8::4").await.expect(429);
+    from("2001:db8:0:1::1").await.expect(200);
+    from("198.51.100.7").await.expect(200);
+    // A guest's commands count too, and an account is not its address.
+    let unsafe_one = app.request("POST", "/api/demo/order").header("x-forwarded-for", "2001:db8::5");
+    unsafe_one.send().await.expect(429);
+    for _ in 0..10 {
+        let user = app.signer.user();
+        app.request("GET", "/page").by(&user).header("x-forwarded-for", "2001:db8::6").send().await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_where_it_arrived_is_not_counted_again() {
+    let app = app_with(&[("READS_PER_MINUTE", "1")]).await;
+    let user = app.signer.user();
+    let marked = |marker: &str| app.request("GET", "/page").by(&user).header("x-counted", marker).send();
+    let ours = marker::of(&app.context.counters).unwrap();
+    for _ in 0..3 {
+        assert_eq!(marked(ours.to_str().unwrap()).await.expect(200).header("ratelimit"), "");
+    }
+    marked("invented").await.expect(200);
+    marked("invented").await.expect(429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_are_settled_between_instances_once_a_second() {
+    let redis = Redis::start().await;
+    let app = limited(&redis, &[("READS_PER_MINUTE", "400")]).await;
+    let other = app.another(build).await;
+    shares(&other).await;
+    let user = app.signer.user();
+    for _ in 0..300 {
+        app.request("GET", "/page").by(&user).send().await.expect(200);
+    }
+    let remaining = async || {
+        let answer = other.request("GET", "/page").by(&user).send().await.expect(200);
+        let state = answer.header("ratelimit");
+        state.split("r=").nth(1).unwrap().split(';').next().unwrap().parse::<u32>().unwrap()
+    };
+    eventually("the other instance to know", async || remaining().await < 100).await;
+}
+
+/// Requests, one after the other: how many were refused or failed, and how long the longest took.
+async fn shop(app: &TestApp, users: &[User], rounds: usize) -> (usize, Duration, Duration) {
+    let (mut failed, mut longest) = (0, Duration::ZERO);
+    let began = Instant::now();
+    for _ in 0..rounds {
+        for user in users {
+            let asked = Instant::now();
+            failed += usize::from(order(app, user).await.status != 204);
+            longest = longest.max(asked.elapsed());
+        }
+    }
+    (failed, longest, began.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_flushed_hangs_and_dies_and_nobody_is_refused_or_waits() {
+    let redis = Redis::start().await;
+    let app = limited(&redis, &[("ORDERS_PER_MINUTE", "300")]).await;
+    let users: Vec<_> = (0..20).map(|_| app.signer.user()).collect();
+    let flushing = async {
+        let mut connection = redis.connection().await.unwrap();
+        for _ in 0..20 {
+            redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (shopped, ()) = tokio::join!(shop(&app, &users, 10), flushing);
+    assert_eq!(shopped.0, 0, "FLUSHALL fails nobody");
+
+    let check = |what: &str, (failed, longest, all): (usize, Duration, Duration)| {
+        assert_eq!(failed, 0, "{what}");
+        // 200 requests, each of which would wait 20 ms for a Redis that it asks: one does, a second or so.
+        assert!(all < Duration::from_secs(2), "{what}: {all:?}");
+        assert!(longest < Duration::from_millis(500), "{what}: {longest:?}");
+    };
+    redis.signal("-STOP");
+    check("while it hangs", shop(&app, &users, 10).await);
+    eventually("the instance to know", async || app.metric("limits_shared").await == Some(0.0)).await;
+    redis.signal("-CONT");
+    shares(&app).await;
+    check("after it hung", shop(&app, &users, 2).await);
+    redis.signal("-KILL");
+    check("once it is dead", shop(&app, &users, 10).await);
+    // Counted alone, and not for nothing.
+    let busy = app.signer.user();
+    let mut answers = Vec::new();
+    for _ in 0..301 {
+        answers.push(order(&app, &busy).await.status);
+    }
+    assert_eq!(answers.iter().filter(|status| **status == 429).count(), 1);
+}
