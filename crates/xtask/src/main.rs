@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "xtask reads the environment and starts processes")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
+mod abuse;
 mod apt;
 mod bench;
 mod cargo;
@@ -61,6 +62,9 @@ enum Command {
     Resync(resync::ResyncArgs),
     /// Build web's read model anew, beside the one that pages read, and put it in its place.
     Rebuild(rebuild::RebuildArgs),
+    /// What one visitor may try on the whole shop, each attack beside an innocent buyer; fails when something does
+    /// not hold. Only a shop on this machine.
+    Abuse(abuse::AbuseArgs),
     /// Requests a second, latencies, CPU and memory of a release build; tables in docs/performance.md.
     Bench(bench::BenchArgs),
     /// Secrets of a cluster: made once, in a folder that git ignores, for infra/k8s-dev.
@@ -82,6 +86,7 @@ async fn main() -> ExitCode {
         Command::DeadLetters(what) => dead_letters::run(what, fleet).await,
         Command::Resync(args) => resync::run(args, fleet).await,
         Command::Rebuild(args) => rebuild::run(args, fleet).await,
+        Command::Abuse(args) => abuse::run(args, fleet).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Screenshots(args) => screenshots::run(args).await,
         Command::Secrets(args) => secrets::run(&args),

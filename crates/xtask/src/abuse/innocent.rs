@@ -1,0 +1,42 @@
+//! Somebody who only wants a ticket.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::shop::Shop;
+use crate::client::{Session, text};
+
+/// Between two purchases, as people have it.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How many tickets one person buys: fewer than any limit minds.
+const EACH: usize = 10;
+
+/// Buys this many tickets, one after the other; the median of how long that took.
+pub(super) async fn buys(shop: &Shop, count: usize) -> Result<Duration> {
+    let tickets = shop.tickets(count).await?;
+    let mut took = Vec::with_capacity(count);
+    for some in tickets.chunks(EACH) {
+        let buyer = shop.person().await?;
+        for ticket in some {
+            let began = Instant::now();
+            purchase(&buyer, ticket)
+                .await
+                .with_context(|| format!("an innocent purchase after {:?}", began.elapsed()))?;
+            took.push(began.elapsed());
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    took.sort_unstable();
+    took.get(took.len() / 2).copied().context("nothing was bought")
+}
+
+/// From the wish to the ticket.
+async fn purchase(buyer: &Session, ticket: &str) -> Result<()> {
+    let order = buyer.post_patiently("/api/orders", &json!({ "ticketId": ticket })).await?.expect(201)?;
+    let order = text(&order, "id")?;
+    let payment = json!({ "orderId": order, "paymentMethod": "pm_card_visa" });
+    buyer.post_patiently("/api/payments", &payment).await?.expect(201)?;
+    buyer.wait_for(&format!("/api/orders/{order}"), "completed").await
+}
