@@ -19,6 +19,12 @@ const PAGE: i64 = 100;
 /// How many are looked up at once: the network limits how much we may ask, and who pays comes first.
 const CONCURRENCY: usize = 4;
 
+/// How many charges that are to be given back are looked at in a round.
+const REFUNDS: i64 = 1_000;
+/// After how long one that is not given back is tried in one round of [`SELDOM`] only.
+const REFUSED_FOR_LONG: Duration = Duration::from_secs(3_600);
+const SELDOM: u32 = 60;
+
 /// Runs until the service ends, on every instance: doing it twice is harmless.
 pub async fn run(state: State, tasks: Tasks) {
     let pause = state.rules.reconcile_after / 2;
@@ -44,21 +50,26 @@ pub async fn round(state: &State, tasks: &Tasks, rest: Duration) -> Result<Round
     let now = state.clock.now();
     let mut page = PageRequest { limit: PAGE, before: None };
     let (mut looked_up, failed) = (0, AtomicUsize::new(0));
-    // Few, if there ever are any; what they wait for is the provider, so that one page is enough at a time.
-    let refunding = store::refunding(&state.payments, PAGE).await?;
-    let rested = |payment: &&Versioned<Payment>| now.since(payment.updated_at) >= rest;
-    let refunding: Vec<_> = refunding.iter().filter(rested).collect();
-    looked_up += refunding.len();
-    look_up(state, tasks, refunding, &failed).await;
     loop {
         let Page { items, next_cursor } = store::resting(&state.payments, now, rest, &page).await?;
         looked_up += items.len();
         look_up(state, tasks, items.iter().collect(), &failed).await;
         page.before = items.last().filter(|_| next_cursor.is_some()).map(|last| last.id.as_uuid());
         if page.before.is_none() || tasks.stop().is_cancelled() {
-            return Ok(Round { looked_up, failed: failed.into_inner() });
+            break;
         }
     }
+    let refunding = store::refunding(&state.payments, REFUNDS).await?;
+    let is_due = |payment: &&Versioned<Payment>| {
+        let since = payment.refund.as_ref().map_or(payment.updated_at, |refund| refund.since);
+        // What the provider has refused for long it will refuse now: it is asked now and then.
+        let is_patient = now.since(since) > REFUSED_FOR_LONG;
+        now.since(payment.updated_at) >= rest && (!is_patient || rand::random_ratio(1, SELDOM))
+    };
+    let refunding: Vec<_> = refunding.iter().filter(is_due).collect();
+    looked_up += refunding.len();
+    look_up(state, tasks, refunding, &failed).await;
+    Ok(Round { looked_up, failed: failed.into_inner() })
 }
 
 async fn look_up(state: &State, tasks: &Tasks, payments: Vec<&Versioned<Payment>>, failed: &AtomicUsize) {

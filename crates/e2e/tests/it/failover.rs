@@ -50,6 +50,7 @@ async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
     let (shop, traffic) = shop().await;
     let servers = shop.fleet.servers();
 
+    compare_read_concerns(&servers.mongodb_url()).await;
     let probe = Probe::start(&servers.mongodb_url()).await;
     let killed = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
@@ -174,6 +175,31 @@ async fn is_caught_up(shop: &Shop) -> anyhow::Result<bool> {
 
 fn log_has(log: &Path, words: &str) -> bool {
     std::fs::read_to_string(log).unwrap().to_lowercase().contains(words)
+}
+
+/// Prints what a majority read costs beside a local one of the same order, while people buy.
+async fn compare_read_concerns(url: &str) {
+    const READS: usize = 1_000;
+    let orders = Client::with_uri_str(url).await.unwrap().database("orders").collection::<Document>("orders");
+    let id = orders.find_one(doc! {}).await.unwrap().expect("somebody has ordered").get_str("_id").unwrap().to_owned();
+    let (mut local, mut majority) = (Vec::new(), Vec::new());
+    // In turn, so that whatever else goes on weighs on both.
+    for _ in 0..READS {
+        for (concern, took) in [(ReadConcern::local(), &mut local), (ReadConcern::majority(), &mut majority)] {
+            let began = Instant::now();
+            orders.find_one(doc! { "_id": &id }).read_concern(concern).await.unwrap().expect("the order");
+            took.push(began.elapsed());
+        }
+    }
+    let quantiles = |took: &mut Vec<Duration>| {
+        took.sort_unstable();
+        (took[READS / 2], took[READS * 99 / 100])
+    };
+    let ((local_median, local_p99), (median, p99)) = (quantiles(&mut local), quantiles(&mut majority));
+    progress(
+        "Measured",
+        &format!("a find by id: median {local_median:?}, p99 {local_p99:?} local; {median:?}, {p99:?} majority"),
+    );
 }
 
 /// A client of MongoDB that counts, as careful as the services are, and looks at what it has counted.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::class::Class;
 use super::settings::Settings;
-use super::shared::{Held, Shared};
+use super::shared::{BATCH, Held, Shared};
 use crate::config::Redis;
 use crate::lifecycle::{self, Tasks};
 
@@ -79,6 +79,14 @@ struct Window {
     ends: Instant,
 }
 
+/// Whether Redis knows of a request that is counted here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    No,
+    /// It was asked to count it and has not answered.
+    Perhaps,
+}
+
 /// The counters of one instance; cheap to clone.
 #[derive(Clone)]
 pub struct Counters(Arc<Inner>);
@@ -127,12 +135,14 @@ impl Counters {
             if let Some(refusal) = self.refusal(key, quota) {
                 return refusal;
             }
-            match shared.count(key, self.0.settings.limit_patience).await {
-                Some(held) => return self.learn(key, quota, held),
-                None => self.be_alone(SETTLING),
+            if let Some(held) = shared.count(key, self.0.settings.limit_patience).await {
+                return self.learn(key, quota, held);
             }
+            self.be_alone(SETTLING);
+            // Redis may have counted it, or may yet: it is not told of it again.
+            return self.count_here(key, quota, Told::Perhaps);
         }
-        self.count_here(key, quota)
+        self.count_here(key, quota, Told::No)
     }
 
     fn windows(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Window>> {
@@ -156,15 +166,15 @@ impl Counters {
 
     /// What Redis said of a request that it has counted.
     fn learn(&self, key: Key, quota: u32, held: Held) -> Decision {
+        let now = Instant::now();
         let mut windows = self.windows();
         if windows.len() < MOST || windows.contains_key(&key) {
-            let unsettled = windows.get(&key).map_or(0, |window| window.unsettled);
-            windows.insert(key, Window { known: held.count, unsettled, ends: Instant::now() + held.left });
+            windows.entry(key).or_insert(Window { known: 0, unsettled: 0, ends: now }).learn(held, now);
         }
         decision(key.class, quota, held.count, held.left)
     }
 
-    fn count_here(&self, key: Key, quota: u32) -> Decision {
+    fn count_here(&self, key: Key, quota: u32, told: Told) -> Decision {
         let now = Instant::now();
         let mut windows = self.windows();
         if windows.len() >= MOST && !windows.contains_key(&key) {
@@ -177,31 +187,51 @@ impl Counters {
         // What is refused is not counted: it would have to be settled too.
         let count = window.known + window.unsettled + 1;
         if count <= u64::from(quota) {
-            window.unsettled += 1;
+            match told {
+                Told::No => window.unsettled += 1,
+                Told::Perhaps => window.known += 1,
+            }
         }
         decision(key.class, quota, count, window.ends - now)
     }
 
     /// Tells the others once a second what was counted here, and learns what they did, until the service ends.
     pub(crate) async fn settle(self, tasks: Tasks) {
+        let mut is_well = true;
         while tasks.pause(lifecycle::jittered(SETTLING)).await {
-            let unsettled = self.unsettled();
-            let Some(shared) = &self.0.shared else { continue };
+            let Some(shared) = &self.0.shared else {
+                self.unsettled();
+                continue;
+            };
             let settled = tokio::select! {
-                settled = shared.settle(&unsettled) => settled,
+                settled = self.settle_all(shared) => settled,
                 () = tasks.stop().cancelled() => return,
             };
-            match settled {
-                Ok(held) => self.settled(&unsettled, &held),
-                Err(error) => {
-                    if !self.is_alone() {
-                        tracing::warn!(error = %error, "Redis counts no requests; this instance counts alone");
-                    }
-                    self.be_alone(SETTLING * 2);
+            if let Err(error) = &settled {
+                // Said once, however long it lasts.
+                if is_well {
+                    tracing::warn!(error = %error, "Redis counts no requests; this instance counts alone");
                 }
+                self.be_alone(SETTLING * 2);
             }
-            metrics::gauge!("limits_shared").set(if self.is_alone() { 0.0 } else { 1.0 });
+            is_well = settled.is_ok();
+            metrics::gauge!("limits_shared").set(if is_well { 1.0 } else { 0.0 });
         }
+    }
+
+    /// Each count is sent once: one whose answer is lost may have been added, and an innocent visitor must not be
+    /// counted twice because Redis was slow.
+    async fn settle_all(&self, shared: &Shared) -> redis::RedisResult<()> {
+        let unsettled = self.unsettled();
+        if unsettled.is_empty() {
+            return shared.settle(&[]).await.map(drop);
+        }
+        for batch in unsettled.chunks(BATCH) {
+            let held = shared.settle(batch).await;
+            self.settled(batch, held.as_deref().unwrap_or_default());
+            held?;
+        }
+        Ok(())
     }
 
     /// What no other instance knows of; windows that have ended are forgotten.
@@ -212,15 +242,28 @@ impl Counters {
         windows.iter().filter(|(_, it)| it.unsettled > 0).map(|(key, it)| (*key, it.unsettled)).collect()
     }
 
+    /// These counts were sent; what Redis said of them, if it said anything.
     fn settled(&self, counts: &[(Key, u64)], held: &[Held]) {
         let now = Instant::now();
         let mut windows = self.windows();
-        for ((key, count), held) in counts.iter().zip(held) {
-            if let Some(window) = windows.get_mut(key) {
-                window.unsettled = window.unsettled.saturating_sub(*count);
-                window.known = held.count;
-                window.ends = now + held.left;
+        for (place, (key, count)) in counts.iter().enumerate() {
+            let Some(window) = windows.get_mut(key) else { continue };
+            let sent = window.unsettled.min(*count);
+            window.unsettled -= sent;
+            match held.get(place) {
+                Some(held) => window.learn(*held, now),
+                None => window.known += sent,
             }
+        }
+    }
+}
+
+impl Window {
+    /// Takes what Redis holds, unless it has forgotten what is known here of a minute that still lasts.
+    fn learn(&mut self, held: Held, now: Instant) {
+        if self.ends <= now || held.count >= self.known {
+            self.known = held.count;
+            self.ends = now + held.left;
         }
     }
 }

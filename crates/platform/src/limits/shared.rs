@@ -10,7 +10,7 @@ use super::counters::{Key, WINDOW};
 /// What Redis gets of nobody's time: to connect, and to settle.
 const LEISURE: Duration = Duration::from_secs(1);
 /// How many counters one call of the script adds to, so that it does not hold Redis up.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 /// After how many failures in a row a new connection takes the place of one that may lead nowhere.
 const FAILURES: u32 = 3;
 
@@ -57,22 +57,15 @@ impl Shared {
         held.ok()?.first().copied()
     }
 
-    /// Adds what was counted elsewhere; also nothing at all, to see whether Redis answers.
+    /// Adds what was counted elsewhere, [`BATCH`] counters at most; also nothing at all, to see whether Redis answers.
+    /// After an error it may have been added all the same.
     pub(crate) async fn settle(&self, counts: &[(Key, u64)]) -> redis::RedisResult<Vec<Held>> {
-        let mut held = Vec::with_capacity(counts.len());
-        let mut batches: Vec<_> = counts.chunks(BATCH).collect();
-        if batches.is_empty() {
-            batches.push(&[]);
-        }
-        for batch in batches {
-            let added = match tokio::time::timeout(LEISURE, self.add(batch)).await {
-                Ok(added) => added,
-                Err(_) => Err((redis::ErrorKind::Io, "no answer in time").into()),
-            };
-            self.connected(added.is_ok());
-            held.extend(added?);
-        }
-        Ok(held)
+        let added = match tokio::time::timeout(LEISURE, self.add(counts)).await {
+            Ok(added) => added,
+            Err(_) => Err((redis::ErrorKind::Io, "no answer in time").into()),
+        };
+        self.connected(added.is_ok());
+        added
     }
 
     async fn add(&self, counts: &[(Key, u64)]) -> redis::RedisResult<Vec<Held>> {

@@ -215,6 +215,18 @@ async fn redis_is_flushed_hangs_and_dies_and_nobody_is_refused_or_waits() {
     redis.signal("-CONT");
     shares(&app).await;
     check("after it hung", shop(&app, &users, 2).await);
+    // What was counted while it hung is counted once, though it was sent more than once or answered late.
+    let patient = app.signer.user();
+    redis.signal("-STOP");
+    for _ in 0..100 {
+        assert_eq!(order(&app, &patient).await.status, 204);
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    redis.signal("-CONT");
+    shares(&app).await;
+    for _ in 0..190 {
+        assert_eq!(order(&app, &patient).await.status, 204, "within 300");
+    }
     redis.signal("-KILL");
     check("once it is dead", shop(&app, &users, 10).await);
     // Counted alone, and not for nothing.

@@ -23,7 +23,8 @@ pub fn check(books: &Books, faults: &mut Vec<String>) {
         let payments = by_order.get(order.id.as_str()).map(Vec::as_slice).unwrap_or_default();
         // What was given back whole is nothing; some of the winner's may have been, in the provider's dashboard.
         let winner = text(&order.state["status"]["paymentId"]);
-        let counts = |payment: &&&Entity| payment.id == winner || !is_refunded(payment);
+        let counts =
+            |payment: &&&Entity| payment.id == winner || !(is_refunded(payment) || payment.state["disputed"] == true);
         let captured: Vec<_> =
             payments.iter().filter(|payment| payment.status() == "captured").filter(counts).collect();
         let paid = match captured.as_slice() {

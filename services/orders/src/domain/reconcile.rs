@@ -57,11 +57,12 @@ fn holds(ticket: &TicketState) -> Option<OrderId> {
     ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved)
 }
 
-/// Whether this payment sets aside, or has charged, exactly what the order costs.
+/// Whether this payment sets aside, or has charged and not given back, exactly what the order costs.
 fn can_win(payment: &PaymentState, order: &Order) -> bool {
     matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Captured)
         && payment.order_id == order.id
         && payment.amount == order.price
+        && payment.refunded.as_ref().is_none_or(|refunded| refunded.amount != payment.amount)
 }
 
 /// The orders whose end the listing waits for: the one that it is held for, and those it refused.

@@ -247,7 +247,17 @@ impl Payment {
     /// The cardholder disputes the charge.
     pub fn dispute(self, now: Timestamp) -> Changed {
         self.from(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
-        Ok((Self { disputed: true, ..self.moved(Status::Captured, None, now) }, PaymentChange::Disputed))
+        let mut next = Self { disputed: true, ..self.moved(Status::Captured, None, now) };
+        // The bank has taken the money back and decides whose it is; the provider refuses to give it back as well.
+        if let Some(refund) = &mut next.refund {
+            refund.is_open = false;
+        }
+        Ok((next, PaymentChange::Disputed))
+    }
+
+    /// Whether a charge has yet to be given back.
+    pub fn is_to_be_given_back(&self) -> bool {
+        self.refund.as_ref().is_some_and(|refund| refund.is_open)
     }
 
     /// How much of the charge was given back, in minor units.

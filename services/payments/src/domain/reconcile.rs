@@ -33,7 +33,8 @@ pub fn next(payment: &Payment, order: Option<&OrderState>, now: Timestamp, patie
     let won = order.payment_id == Some(payment.id);
     let closed = is_closed(payment, order);
     match payment.status_name() {
-        PaymentStatus::Captured if closed && !payment.is_refunded() => Some(Call::GiveBack),
+        // Of one that is disputed the bank decides.
+        PaymentStatus::Captured if closed && !payment.is_refunded() && !payment.disputed => Some(Call::GiveBack),
         PaymentStatus::RequiresAction | PaymentStatus::Authorized if closed => Some(Call::Void),
         PaymentStatus::Authorized if won => {
             // Counted from a capture that failed, so that an outage of ours never makes the first call a cancel.

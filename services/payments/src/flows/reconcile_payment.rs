@@ -16,11 +16,24 @@ use crate::state::State;
 
 /// Steps until nothing is left to do; the payment as it then is.
 ///
+/// A charge that the provider does not give back yet is no error: that may last for days, as when its balance is empty,
+/// and is the reconciler's to try again once the attempt is stored. Whoever came with news is not kept waiting for it.
+///
 /// # Errors
 /// Unavailable when the provider did not do what it was asked to, or does not answer: try again.
 pub async fn reconcile_payment(state: &State, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
-    let (payment, _) = until_settled(&OnePayment { state, id }).await?;
-    Ok(payment)
+    let error = match until_settled(&OnePayment { state, id }).await {
+        Ok((payment, _)) => return Ok(payment),
+        Err(error) => error,
+    };
+    let payment = state.payments.get(id).await?;
+    if payment.as_ref().is_some_and(|payment| payment.is_to_be_given_back()) {
+        metrics::counter!("payment_refund_failures_total").increment(1);
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(payment.id = %id, error = %error, cause, "a charge is not given back yet; it is tried again");
+        return Ok(payment);
+    }
+    Err(error)
 }
 
 struct OnePayment<'a> {

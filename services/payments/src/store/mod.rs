@@ -104,9 +104,11 @@ pub async fn resting(
     payments.page(filter, page).await
 }
 
-/// The payments whose charge has yet to be given back, at most `limit`.
+/// The payments whose charge has yet to be given back, at most `limit`, the latest first.
 pub async fn refunding(payments: &Store<Payment>, limit: i64) -> Result<Vec<Versioned<Payment>>, StoreError> {
-    payments.find(doc! { "state.refund.isOpen": true }, limit).await
+    payments
+        .find_by_index("refunding_v1", doc! { "state.refund.isOpen": true }, doc! { "state.refund.since": -1 }, limit)
+        .await
 }
 
 /// Of the payments that are not final, or have yet to be given back, the one that has not changed for the longest.

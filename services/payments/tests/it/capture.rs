@@ -96,7 +96,8 @@ async fn out_of_patience(faults: &Value) -> (Shop, Value, Envelope<OrderState>) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_capture_that_keeps_failing_is_given_up_at_the_provider_first() {
-    let (shop, payment, event) = out_of_patience(&json!({ "error500BeforeWork": 1.0, "paths": ["/capture"] })).await;
+    let (shop, payment, event) =
+        Box::pin(out_of_patience(&json!({ "error500BeforeWork": 1.0, "paths": ["/capture"] }))).await;
     shop.app.handle(&event).await.unwrap();
     assert_eq!(shop.intents().await, ["canceled"]);
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captureDelayed", "failed"]);
@@ -104,7 +105,8 @@ async fn a_capture_that_keeps_failing_is_given_up_at_the_provider_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_capture_is_tried_once_more_before_it_is_given_up() {
-    let (shop, payment, event) = out_of_patience(&json!({ "error500BeforeWork": 2, "paths": ["/capture"] })).await;
+    let (shop, payment, event) =
+        Box::pin(out_of_patience(&json!({ "error500BeforeWork": 2, "paths": ["/capture"] }))).await;
     shop.app.handle(&event).await.unwrap();
     assert_eq!(shop.intents().await, ["succeeded"]);
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captureDelayed", "captured"]);

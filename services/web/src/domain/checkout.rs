@@ -85,7 +85,15 @@ fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
                 PaymentStatus::Voided => payment.authorized_at.is_none(),
                 _ => false,
             };
-            if payments.iter().any(set_aside) {
+            let charged = |payment: &&PaymentState| payment.status == PaymentStatus::Captured;
+            if let Some(payment) = payments.iter().find(charged) {
+                let text = if payment.refunded.as_ref().is_some_and(|refunded| refunded.amount == payment.amount) {
+                    "Your card was charged after the hold had ended. All of it was given back."
+                } else {
+                    "Your card was charged after the hold had ended. All of it is being given back."
+                };
+                plain("Too late", text)
+            } else if payments.iter().any(set_aside) {
                 plain(
                     "Too late, and not charged",
                     "Your bank answered after the hold had ended. You were not charged: what was set aside on your card is given back.",

@@ -21,7 +21,7 @@ pub mod ticket;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use platform::limits::class::Classes;
+use platform::limits::class::{Class, Classes};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,15 +31,16 @@ use crate::live::socket;
 use crate::state::State;
 use crate::viewer;
 
-/// What is not counted here: forms whose commands their owners count, and what never changes.
+/// Forms are counted here for the page that answers them, also where no command comes of it; the commands are counted
+/// by their owners. What never changes is free.
 pub const CLASSES: Classes = &[
-    ("POST", "/tickets/{id}/hold", None),
-    ("POST", "/tickets/{id}/withdraw", None),
-    ("POST", "/tickets/{id}/edit", None),
-    ("POST", "/sell", None),
-    ("POST", "/orders/{id}/cancel", None),
-    ("POST", "/account", None),
-    ("POST", "/account/sessions/{id}/revoke", None),
+    ("POST", "/tickets/{id}/hold", Some(Class::Reads)),
+    ("POST", "/tickets/{id}/withdraw", Some(Class::Reads)),
+    ("POST", "/tickets/{id}/edit", Some(Class::Reads)),
+    ("POST", "/sell", Some(Class::Reads)),
+    ("POST", "/orders/{id}/cancel", Some(Class::Reads)),
+    ("POST", "/account", Some(Class::Reads)),
+    ("POST", "/account/sessions/{id}/revoke", Some(Class::Reads)),
     ("POST", "/signin", None),
     ("POST", "/signout", None),
     ("POST", "/signup", None),
