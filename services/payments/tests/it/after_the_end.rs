@@ -117,6 +117,8 @@ async fn a_capture_of_a_closed_order_is_given_back_once() {
         shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
         shop.faults(&faults).await;
         shop.tell(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
+        // Finishes what the provider has failed to do.
+        shop.reconcile().await;
         let back = shop.read(&buyer, &payment).await;
         assert_eq!((&back["status"], &back["refunded"]["amount"]["amount"]), (&json!("captured"), &json!(12_550)));
         assert_eq!(refunds(&shop.state().await), [12_550]);
