@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`run()`](program::run) starts an [`app`] from its [`config`]; [`store`] holds aggregates and
 //! their outbox; [`outbox`] brings events to JetStream; [`stream`] brings them to handlers, which
-//! end in [`reconcile`]; [`http`] is the shell around a service's routes, [`limits`] bound how often one visitor asks;
-//! [`keys`] sign tokens.
+//! end in [`reconcile`]; [`http`] is the shell around a service's routes, [`limits`] is the rate limiter;
+//! [`keys`] signs tokens.
 
 pub mod app;
 pub mod config;

@@ -31,7 +31,7 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
     Ok(client.database(config.mongodb_database.as_deref().unwrap_or(service)))
 }
 
-/// The document with this `_id`, as of now: where a majority read finds none, a linearizable one looks again.
+/// Finds a document by `_id` with a majority read, and again with a linearizable read if that finds none.
 ///
 /// # Why
 /// For a moment after an election, a majority read from the new primary may be older than what the last primary
@@ -47,7 +47,7 @@ pub async fn find_by_id<T: DeserializeOwned + Send + Sync>(
     }
 }
 
-/// The document with this `_id`, by a linearizable read; an error when no majority answers within 5 s.
+/// Finds a document by `_id` with a linearizable read. Fails when no majority answers within 5 s.
 pub async fn linearizable<T: DeserializeOwned + Send + Sync>(
     collection: &Collection<T>,
     id: &str,

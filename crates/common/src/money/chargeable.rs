@@ -11,7 +11,7 @@ use super::{Currency, InvalidCurrency};
 /// The least amount in minor units, where Stripe names none.
 pub(super) const LEAST: i64 = 50;
 
-/// A currency that can be charged.
+/// A row of the table: how Stripe takes amounts of one currency.
 #[derive(Debug)]
 pub(super) struct Chargeable {
     pub(super) code: &'static str,

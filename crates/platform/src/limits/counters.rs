@@ -79,7 +79,7 @@ struct Window {
     ends: Instant,
 }
 
-/// Whether Redis knows of a request that is counted here.
+/// Whether Redis may already have counted a request that is now counted locally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     No,
@@ -101,7 +101,8 @@ struct Inner {
 }
 
 impl Counters {
-    /// None counted yet. Without a secret in the settings one is made up, which no other instance knows.
+    /// Creates empty counters. Where the settings have no secret, a random one is used; other instances don't know it, so
+    /// their counters can't be shared.
     pub(crate) fn new(settings: &Settings, redis: &Redis) -> anyhow::Result<Self> {
         let shared = redis.client.as_ref().map(|client| Shared::new(client, &redis.prefix)).transpose()?;
         let secret = settings.limit_secret.clone();
@@ -219,8 +220,8 @@ impl Counters {
         }
     }
 
-    /// Each count is sent once: one whose answer is lost may have been added, and an innocent visitor must not be
-    /// counted twice because Redis was slow.
+    /// Sends every unsettled count to Redis, each at most once: a call that timed out may still have been executed, and
+    /// sending it again would count a visitor twice.
     async fn settle_all(&self, shared: &Shared) -> redis::RedisResult<()> {
         let unsettled = self.unsettled();
         if unsettled.is_empty() {
@@ -242,7 +243,7 @@ impl Counters {
         windows.iter().filter(|(_, it)| it.unsettled > 0).map(|(key, it)| (*key, it.unsettled)).collect()
     }
 
-    /// These counts were sent; what Redis said of them, if it said anything.
+    /// Marks counts as sent and applies Redis' answer, which is empty when none came.
     fn settled(&self, counts: &[(Key, u64)], held: &[Held]) {
         let now = Instant::now();
         let mut windows = self.windows();
@@ -259,7 +260,8 @@ impl Counters {
 }
 
 impl Window {
-    /// Takes what Redis holds, unless it has forgotten what is known here of a minute that still lasts.
+    /// Applies the count that Redis holds. A smaller one than is known here means that Redis lost its data during the
+    /// window, and is ignored.
     fn learn(&mut self, held: Held, now: Instant) {
         if self.ends <= now || held.count >= self.known {
             self.known = held.count;

@@ -14,8 +14,8 @@ pub(super) const BATCH: usize = 256;
 /// After how many failures in a row a new connection takes the place of one that may lead nowhere.
 const FAILURES: u32 = 3;
 
-/// Adds to each counter, which ends a window after its first count, by the server's clock. Answers what each one
-/// holds now, and for how many milliseconds more.
+/// Lua script that adds to each counter and returns `[count, remaining TTL in ms]` for each. A counter's TTL starts
+/// with its first count, so windows follow the Redis server's clock.
 const SCRIPT: &str = "\
 local answer = {}
 for i, key in ipairs(KEYS) do

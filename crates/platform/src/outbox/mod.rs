@@ -28,11 +28,11 @@ pub(crate) trait Source: Send + Sync {
     fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what is due; how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
-    /// Announces the next of everything, if it is time; how many.
+    /// Announces the next batch of the rotation if its turn is due. Returns how many events.
     fn rotate(&self, now: Timestamp, pace: rotation::Pace) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what was asked for; how many.
     fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>>;
-    /// Forgets idempotency keys whose answers have been kept long enough; how many.
+    /// Removes idempotency keys whose retention has ended. Returns how many.
     fn forget_answers(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
     /// How many aggregates have unpublished events, and since when the oldest waits.
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>>;

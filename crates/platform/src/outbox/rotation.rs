@@ -49,7 +49,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// How long these announcements last.
+    /// How long to wait after announcing `events` events of `bytes` bytes in all.
     fn pause(self, events: usize, bytes: usize) -> Duration {
         let (events, bytes) = (events as u64, bytes as u64);
         let by_count = Duration::from_millis(events * 1000 / u64::from(self.per_second.max(1)));
@@ -105,7 +105,7 @@ impl Rotation {
         Self { collection: collection.to_owned(), turn: 0, due: now, recent: Lap::begin(now), others: Lap::begin(now) }
     }
 
-    /// Whether a turn may be taken. A time far ahead was written by a clock that is wrong.
+    /// Whether a turn may be taken. A due time more than two hours ahead comes from a wrong clock and is ignored.
     fn is_due(&self, now: Timestamp) -> bool {
         self.due <= now || self.due > now.plus(HOUR * 2)
     }
@@ -212,7 +212,7 @@ impl<A: Aggregate> Store<A> {
     }
 }
 
-/// Stores where the walk has come to, unless somebody else has moved it since `was`; whether it was stored.
+/// Stores the new position by compare-and-swap on the turn `was`. Returns false when another instance was faster.
 async fn move_on(rotations: &Collection<Rotation>, was: Option<i64>, next: Rotation) -> Result<bool, StoreError> {
     let Some(was) = was else {
         let inserted = rotations.insert_one(&next).await;

@@ -15,13 +15,13 @@ use mongodb::options::IndexOptions;
 pub struct PartialIndex {
     /// The index's name.
     pub name: &'static str,
-    /// What look-ups go by: `state.orderId`.
+    /// Path of the indexed field, such as `state.orderId`.
     pub field: &'static str,
-    /// Where the status is: `state.status`.
+    /// Path of the status, such as `state.status.name`.
     pub status: &'static str,
-    /// The statuses of the documents in the index. A document never comes back to one of them.
+    /// The indexed statuses. A document that has left them must never return to one.
     pub among: &'static [&'static str],
-    /// Whether one value of the field may have one such document alone.
+    /// Whether at most one indexed document may have a given value.
     pub unique: bool,
 }
 

@@ -147,7 +147,7 @@ async fn a_websocket_lives_on_and_ends_do_not_wait_for_it() {
     stream.write_all(upgrade).await.unwrap();
     let (answer, is_closed) = read(&mut stream, IDLE * 2).await;
     assert!(answer.starts_with("HTTP/1.1 101") && !is_closed, "{answer}");
-    // A masked text frame "hi", and its echo.
+    // Sends a masked WebSocket text frame "hi" and expects it back.
     stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.unwrap();
     let mut echo = [0; 4];
     tokio::time::timeout(Duration::from_secs(5), stream.read_exact(&mut echo)).await.expect("an echo").unwrap();

@@ -1,12 +1,12 @@
-//! How many documents a service's reads examine, as MongoDB's profiler counts them: what must not grow with what
-//! somebody repeats.
+//! Counts, with MongoDB's profiler, how many documents a service's reads examine. Tests use it to show that a read does
+//! not get slower the more often a visitor repeats something.
 
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 
 use super::TestApp;
 
-/// What one read examined.
+/// One profiled read.
 #[derive(Debug, Clone)]
 pub struct Read {
     /// The collection.

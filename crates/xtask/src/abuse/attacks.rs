@@ -76,7 +76,7 @@ impl Tally {
     }
 }
 
-/// How often a minute begins in this time, at most: a limit counts anew in each.
+/// The largest number of one-minute rate-limit windows that a run of this length can touch.
 fn minutes(elapsed: Duration) -> u64 {
     elapsed.as_secs() / 60 + 2
 }

@@ -8,12 +8,12 @@ use serde_json::json;
 use super::shop::Shop;
 use crate::client::{Session, text};
 
-/// Between two purchases, as people have it.
+/// Pause between two purchases, so that the buyer behaves like a person.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How many tickets one person buys: fewer than any limit minds.
+/// How many tickets each buyer buys: below every rate limit.
 const EACH: usize = 10;
 
-/// Buys this many tickets, one after the other; the median of how long that took.
+/// Buys `count` tickets one after the other and returns the median duration of a purchase.
 pub(super) async fn buys(shop: &Shop, count: usize) -> Result<Duration> {
     let tickets = shop.tickets(count).await?;
     let mut took = Vec::with_capacity(count);

@@ -18,7 +18,7 @@ use crate::{cargo, npm, running};
 
 /// A running fleet on this machine.
 pub(super) struct Shop {
-    /// The gateway, as `http://127.0.0.1:port`.
+    /// The gateway's base URL: `http://127.0.0.1:<port>`.
     pub(super) url: String,
     /// fleet.json.
     description: Value,

@@ -20,7 +20,7 @@ const BATCH: usize = 512;
 pub struct WakeUps(Option<mpsc::Sender<i64>>);
 
 impl WakeUps {
-    /// Asks nobody, where there is no Redis: the sweep is all there is.
+    /// Discards every request, for a service without Redis: the sweep alone fires the timers.
     pub fn nowhere() -> Self {
         Self(None)
     }

@@ -7,13 +7,13 @@ use crate::providers::{Charge, Standing};
 /// What is to be done about an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing: the payment knows of it, or it can't move money any more.
+    /// A payment vouches for it, or it is cancelled: nothing to do.
     InOrder,
-    /// It is the charge of its payment, and something happened to it that the payment does not know of.
+    /// It is its payment's own charge, and the payment has not recorded its present state.
     Changed,
-    /// It might still be charged, and nobody would know: cancel it.
+    /// No payment vouches for it and it can still be charged: cancel it.
     Open,
-    /// It was charged, and nobody knows: give it back.
+    /// No payment vouches for it and it was charged: refund it.
     Charged,
 }
 

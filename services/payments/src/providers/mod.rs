@@ -51,13 +51,13 @@ pub struct Intent {
     pub reference: String,
     /// Where it stands.
     pub standing: Standing,
-    /// What came of the charge; from a look-up of one that was captured alone.
+    /// The charge. Only a look-up of a captured intent returns it.
     pub charge: Option<Charge>,
     /// What the buyer's browser needs for 3-D Secure. Never stored, logged or published.
     pub client_secret: Option<String>,
 }
 
-/// What came of a charge after it was captured.
+/// The state of a captured charge: how much of it is left, and whether it is disputed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
     /// What was received and not given back, in minor units.
