@@ -187,6 +187,7 @@ impl Error {
 
     /// The problem document, without the request's id.
     pub fn problem(&self) -> Problem {
+        let wait;
         let (code, title, detail) = match self {
             Self::Invalid(_) => ("invalid", "The request is invalid", "Correct the fields in `errors` and try again."),
             Self::Unauthenticated(r) => (r.code, "Not signed in", r.detail.as_str()),
@@ -211,8 +212,9 @@ impl Error {
             Self::Unprocessable(_) => {
                 ("idempotency-mismatch", "The key was used before", "Use a new Idempotency-Key for another request.")
             }
-            Self::RateLimited(_) => {
-                ("rate-limited", "Too many requests", "Wait a little, then try again; Retry-After says how long.")
+            Self::RateLimited(after) => {
+                wait = format!("Try again after {} s.", after.as_millis().div_ceil(1000).max(1));
+                ("rate-limited", "Too many requests", wait.as_str())
             }
             Self::LimitReached(r) => (r.code, "Too many requests", r.detail.as_str()),
             Self::Unavailable(_) => {

@@ -20,7 +20,7 @@ pub enum Phase {
     Winning,
     /// The ticket is theirs.
     Won,
-    /// It ended without a sale, and without a charge.
+    /// It ended without a sale; what was charged all the same is given back.
     Ended(Ending),
 }
 
@@ -29,7 +29,7 @@ pub enum Phase {
 pub struct Ending {
     /// In a few words.
     pub heading: &'static str,
-    /// What happened, and that nothing was charged.
+    /// What happened, and what became of the buyer's money.
     pub text: String,
     /// What the ticket costs now, when that is why it ended.
     pub new_price: Option<Money>,
@@ -73,6 +73,14 @@ impl Phase {
 
 fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
     let plain = |heading, text: &str| Ending { heading, text: text.to_owned(), new_price: None };
+    if let Some(payment) = payments.iter().find(|payment| payment.status == PaymentStatus::Captured) {
+        let is_given_back = payment.refunded.as_ref().is_some_and(|refunded| refunded.amount == payment.amount);
+        let done = if is_given_back { "was" } else { "is being" };
+        return plain(
+            "Closed, and charged",
+            &format!("Your card was charged although the order was closed. All of it {done} given back."),
+        );
+    }
     match (order.cancel_reason, order.refusal.as_ref()) {
         (Some(CancelReason::Expired), _) => {
             let set_aside = |payment: &PaymentState| match payment.status {
@@ -85,15 +93,7 @@ fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
                 PaymentStatus::Voided => payment.authorized_at.is_none(),
                 _ => false,
             };
-            let charged = |payment: &&PaymentState| payment.status == PaymentStatus::Captured;
-            if let Some(payment) = payments.iter().find(charged) {
-                let text = if payment.refunded.as_ref().is_some_and(|refunded| refunded.amount == payment.amount) {
-                    "Your card was charged after the hold had ended. All of it was given back."
-                } else {
-                    "Your card was charged after the hold had ended. All of it is being given back."
-                };
-                plain("Too late", text)
-            } else if payments.iter().any(set_aside) {
+            if payments.iter().any(set_aside) {
                 plain(
                     "Too late, and not charged",
                     "Your bank answered after the hold had ended. You were not charged: what was set aside on your card is given back.",
@@ -135,6 +135,7 @@ fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
 
 #[cfg(test)]
 mod tests {
+    use common::events::payment::Refunded;
     use common::events::ticket::Refusal;
 
     use super::*;
@@ -162,6 +163,23 @@ mod tests {
             let Phase::Ended(ending) = Phase::new(&order, &[unanswered], order.expires_at) else { panic!("it ended") };
             assert_eq!(ending.heading, "Your hold has ended");
             assert!(ending.text.contains("Nothing was set aside"), "{}", ending.text);
+        }
+    }
+
+    #[test]
+    fn a_closed_order_that_was_charged_says_so_whatever_closed_it() {
+        let mut order = sample(OrderStatus::Cancelled);
+        for reason in [CancelReason::Expired, CancelReason::Buyer, CancelReason::PaymentFailed] {
+            order.cancel_reason = Some(reason);
+            let mut captured = payment(&order, PaymentStatus::Captured, 1);
+            let text =
+                |captured: &PaymentState| match Phase::new(&order, std::slice::from_ref(captured), order.expires_at) {
+                    Phase::Ended(ending) => ending.text,
+                    other => panic!("{other:?}"),
+                };
+            assert!(text(&captured).ends_with("is being given back."), "{reason:?}");
+            captured.refunded = Some(Refunded { amount: captured.amount.clone(), at: order.expires_at });
+            assert!(text(&captured).ends_with("was given back."), "{reason:?}");
         }
     }
 

@@ -53,7 +53,7 @@ pub struct Step {
 
 impl Purchase {
     /// The order, without its history.
-    pub fn new(order: &OrderState) -> Self {
+    pub fn new(order: &OrderState, payments: &[PaymentState]) -> Self {
         let terms = &order.ticket;
         // In the event's zone, as everything on the page is.
         let moment = |at: Timestamp| Moment::new(at, &terms.time_zone);
@@ -66,24 +66,36 @@ impl Purchase {
             seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
             price: order.price.to_string(),
             badge: badge(order),
-            standing: standing(order),
+            standing: standing(order, payments),
             expires_at: is_unpaid(order).then(|| moment(order.expires_at)),
         }
     }
 }
 
-/// What happened to an order, oldest first, by it and those of these payments that are its own; last
-/// comes where it stands.
+/// What happened to an order, oldest first, from the order and those of `payments` that are its own. An open order's
+/// last step, without a time, says where it stands.
 pub fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<Step> {
     let mut happened = vec![(order.created_at, "You held the ticket.".to_owned())];
-    let own = payments.iter().filter(|payment| payment.order_id == order.id);
-    happened.extend(own.map(|payment| (payment.updated_at, paid(payment))));
+    let mut given_back = Vec::new();
+    for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
+        // What happened to the payment last, if that was a refund, is a step of its own.
+        let refunded = payment.refunded.as_ref();
+        let paid_at = refunded.and(payment.authorized_at).unwrap_or(payment.updated_at);
+        happened.push((paid_at, paid(payment)));
+        given_back.extend(refunded.map(|refunded| (refunded.at, format!("{} were given back.", refunded.amount))));
+    }
     // Stable: what happened in the same millisecond keeps this order.
     happened.sort_by_key(|(at, _)| *at);
+    let is_final = order.status.is_final();
+    if is_final {
+        happened.push((order.updated_at, standing(order, payments)));
+    }
+    happened.extend(given_back);
     let moment = |at| Moment::new(at, &order.ticket.time_zone);
     let mut steps: Vec<_> = happened.into_iter().map(|(at, what)| Step { at: Some(moment(at)), what }).collect();
-    let ended = order.status.is_final().then(|| moment(order.updated_at));
-    steps.push(Step { at: ended, what: standing(order) });
+    if !is_final {
+        steps.push(Step { at: None, what: standing(order, payments) });
+    }
     steps
 }
 
@@ -107,20 +119,22 @@ fn badge(order: &OrderState) -> Badge {
 }
 
 /// Where an order stands, in a sentence.
-fn standing(order: &OrderState) -> String {
-    let text = match order.status {
-        OrderStatus::Created => "Being confirmed.",
-        OrderStatus::AwaitingPayment => "Held for you until it is paid or the hold ends.",
-        OrderStatus::Authorized => "Won: your card is being charged.",
-        OrderStatus::Completed => "Paid. The ticket is yours.",
+fn standing(order: &OrderState, payments: &[PaymentState]) -> String {
+    let why = match order.status {
+        OrderStatus::Created => return "Being confirmed.".to_owned(),
+        OrderStatus::AwaitingPayment => return "Held for you until it is paid or the hold ends.".to_owned(),
+        OrderStatus::Authorized => return "Won: your card is being charged.".to_owned(),
+        OrderStatus::Completed => return "Paid. The ticket is yours.".to_owned(),
         OrderStatus::Cancelled => match order.cancel_reason {
-            Some(CancelReason::Expired) => "Expired: it was not paid in time. You were not charged.",
-            Some(CancelReason::PaymentFailed) => "Cancelled: the payment failed. You were not charged.",
-            Some(CancelReason::Refused) => return refused(order),
-            Some(CancelReason::Buyer) | None => "Cancelled. You were not charged.",
+            Some(CancelReason::Expired) => "Expired: it was not paid in time.".to_owned(),
+            Some(CancelReason::PaymentFailed) => "Cancelled: the payment failed.".to_owned(),
+            Some(CancelReason::Refused) => refused(order),
+            Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
         },
     };
-    text.to_owned()
+    let own = |payment: &PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
+    let charge = if payments.iter().any(own) { "What was charged is given back." } else { "You were not charged." };
+    format!("{why} {charge}")
 }
 
 fn refused(order: &OrderState) -> String {
@@ -129,13 +143,13 @@ fn refused(order: &OrderState) -> String {
         Some(RefusalReason::Withdrawn) => "the seller has withdrawn the ticket",
         Some(RefusalReason::Begun) => "the event has begun",
         Some(RefusalReason::PriceChanged) => match refusal.and_then(|refusal| refusal.price.as_ref()) {
-            Some(price) => return format!("Cancelled: the price is now {price}. You were not charged."),
+            Some(price) => return format!("Cancelled: the price is now {price}."),
             None => "the price has changed",
         },
         Some(RefusalReason::TermsChanged) => "the listing has changed",
         None => "the ticket can't be had",
     };
-    format!("Cancelled: {why}. You were not charged.")
+    format!("Cancelled: {why}.")
 }
 
 /// What became of a payment, in a sentence.
@@ -145,10 +159,7 @@ fn paid(payment: &PaymentState) -> String {
         PaymentStatus::Authorizing => format!("A payment of {amount} was started."),
         PaymentStatus::RequiresAction => format!("Your bank asks you to confirm the payment of {amount}."),
         PaymentStatus::Authorized => format!("{amount} were set aside on your card."),
-        PaymentStatus::Captured => match &payment.refunded {
-            Some(refunded) => format!("Your card was charged {amount}; {} were given back.", refunded.amount),
-            None => format!("Your card was charged {amount}."),
-        },
+        PaymentStatus::Captured => format!("Your card was charged {amount}."),
         PaymentStatus::Declined if payment.decline_reason.as_deref() == Some("superseded") => {
             "You chose another card; nothing was charged on the first.".to_owned()
         }
@@ -257,11 +268,30 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_given_back_of_a_charge_is_told() {
-        let captured = payment(&sample(OrderStatus::Completed), PaymentStatus::Captured, 5);
+    fn what_was_given_back_of_a_charge_is_a_step_of_its_own() {
+        let mut order = sample(OrderStatus::Completed);
+        order.updated_at = minute(5);
+        let captured = payment(&order, PaymentStatus::Captured, 7);
         let amount = Money { amount: 2_550, currency: "USD".parse().unwrap() };
-        let refunded = PaymentState { refunded: Some(Refunded { amount, at: minute(6) }), ..captured };
-        assert_eq!(paid(&refunded), "Your card was charged 125.50 USD; 25.50 USD were given back.");
+        let refunded = PaymentState {
+            authorized_at: Some(minute(4)),
+            refunded: Some(Refunded { amount, at: minute(7) }),
+            ..captured
+        };
+        let told: Vec<_> = timeline(&order, &[refunded]).into_iter().map(|step| step.what).collect();
+        assert_eq!(
+            told[1..],
+            ["Your card was charged 125.50 USD.", "Paid. The ticket is yours.", "25.50 USD were given back."]
+        );
+    }
+
+    #[test]
+    fn a_closed_order_that_was_charged_does_not_say_that_it_was_not() {
+        let mut order = sample(OrderStatus::Cancelled);
+        order.cancel_reason = Some(CancelReason::Expired);
+        let captured = payment(&order, PaymentStatus::Captured, 5);
+        assert_eq!(standing(&order, &[]), "Expired: it was not paid in time. You were not charged.");
+        assert_eq!(standing(&order, &[captured]), "Expired: it was not paid in time. What was charged is given back.");
     }
 
     #[test]
@@ -280,7 +310,7 @@ pub(crate) mod tests {
             (OrderStatus::Completed, false),
             (OrderStatus::Cancelled, false),
         ] {
-            assert_eq!(Purchase::new(&sample(status)).expires_at.is_some(), ends, "{status:?}");
+            assert_eq!(Purchase::new(&sample(status), &[]).expires_at.is_some(), ends, "{status:?}");
         }
     }
 
@@ -290,7 +320,7 @@ pub(crate) mod tests {
         let mut say = |reason, refusal| {
             order.cancel_reason = Some(reason);
             order.refusal = refusal;
-            standing(&order)
+            standing(&order, &[])
         };
         assert!(say(CancelReason::Expired, None).starts_with("Expired:"));
         assert!(say(CancelReason::PaymentFailed, None).contains("payment failed"));

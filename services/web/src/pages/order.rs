@@ -88,7 +88,7 @@ pub(super) async fn order(
     let payments = store::payments_of(&model.payments, order.id).await?;
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
-        purchase: Purchase::new(&order),
+        purchase: Purchase::new(&order, &payments),
         version,
         steps: timeline(&order, &payments),
         pass: pass(&state, &session, &order).await,
@@ -141,7 +141,11 @@ mod tests {
         let order = sample(status);
         let page = OrderPage {
             layout: Layout::new(&order.ticket.title, "About", &Viewer::Guest),
-            purchase: Purchase { id: "the-id".to_owned(), ticket: "the-ticket".to_owned(), ..Purchase::new(&order) },
+            purchase: Purchase {
+                id: "the-id".to_owned(),
+                ticket: "the-ticket".to_owned(),
+                ..Purchase::new(&order, &[])
+            },
             version: 4,
             steps: timeline(&order, &[]),
             pass,

@@ -54,7 +54,7 @@ pub(super) async fn orders(
     let model = state.model.live().await?;
     let page = store::orders_of(&model.orders, id, &request).await?;
     let next = page.next_cursor.clone();
-    let purchases = page.items.iter().map(|order| (Purchase::new(order), order.version)).collect();
+    let purchases = page.items.iter().map(|order| (Purchase::new(order, &[]), order.version)).collect();
     Ok(layout::respond(StatusCode::OK, &OrdersPage { layout, purchases, is_continued, next })?)
 }
 
@@ -72,7 +72,7 @@ mod tests {
         let order = sample(OrderStatus::AwaitingPayment);
         let mut page = OrdersPage {
             layout: Layout::new(TITLE, "About", &ana),
-            purchases: vec![(Purchase::new(&order), 4)],
+            purchases: vec![(Purchase::new(&order, &[]), 4)],
             is_continued: false,
             next: Some("abc".to_owned()),
         };

@@ -47,7 +47,7 @@ impl ReceiptPage {
         let moment = |at| Moment::new(at, &order.ticket.time_zone);
         Self {
             layout: Layout::new("Receipt", "What you paid.", viewer),
-            purchase: Purchase::new(order),
+            purchase: Purchase::new(order, &[]),
             buyer,
             seller,
             fees: Money { amount: 0, ..order.price.clone() }.to_string(),

@@ -228,3 +228,17 @@ async fn many_orders_are_several_pages_newest_first() {
     assert!(!second.contains("rel=\"next\""), "{second}");
     app.request("GET", "/orders?cursor=x").by(&ana).send().await.expect(400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_page_reads_the_latest_payments_however_many_there_are() {
+    let app = app().await;
+    let ben = app.signer.user();
+    let own = order(&app, &listing(&app, "Carmen", 0), ben.id, OrderStatus::AwaitingPayment);
+    app.handle(&app.event(OrderChange::Confirmed, own.id, 1, own.clone())).await.unwrap();
+    for _ in 0..200 {
+        let declined = payment(&app, &own, PaymentStatus::Declined);
+        app.handle(&app.event(PaymentChange::Declined, declined.id, 1, declined.clone())).await.unwrap();
+    }
+    let page = app.request("GET", &path(&own)).by(&ben);
+    app.examines_at_most(60, Box::pin(async { drop(page.send().await.expect(200)) })).await;
+}
