@@ -57,6 +57,13 @@ impl Shop {
         Self::open_with(settings, replicated).await
     }
 
+    /// Opens a shop with the limits that one has unless its operator sets others.
+    pub async fn open_limited() -> Result<Self> {
+        let scratch = Scratch::new("e2e")?;
+        let options = FleetOptions::new(scratch.path());
+        Self::start(scratch, options).await
+    }
+
     async fn open_with(settings: &[(&str, &str)], be: impl FnOnce(&mut FleetOptions)) -> Result<Self> {
         let scratch = Scratch::new("e2e")?;
         // A few people stand for a crowd.
@@ -66,6 +73,10 @@ impl Shop {
             .chain(settings)
             .fold(FleetOptions::new(scratch.path()).unlimited(), |options, (name, value)| options.env(name, value));
         be(&mut options);
+        Self::start(scratch, options).await
+    }
+
+    async fn start(scratch: Scratch, mut options: FleetOptions) -> Result<Self> {
         options.fleet_file = Some(scratch.path().join("fleet.json"));
         let fleet = Fleet::start(&options).await?;
         let keys = Keys::of(&options.data.join("keys"))?;

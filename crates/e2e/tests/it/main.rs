@@ -7,6 +7,7 @@
     reason = "tests may panic, and spawn what they like"
 )]
 
+mod abuse;
 mod away;
 mod browser;
 mod configuration;

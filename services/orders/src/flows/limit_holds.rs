@@ -97,11 +97,12 @@ async fn give_up(state: &State, id: OrderId) -> Result<bool, Error> {
 /// up, and not once it has, when the key is forgotten and the request a new one.
 pub async fn may_repeat(state: &State, id: OrderId, key: &Key) -> Result<bool, Error> {
     let Some(order) = state.orders.get(id).await? else { return Ok(false) };
-    if !order.is_unpaid() || state.clock.now().since(order.created_at) > ANSWERED {
+    if state.clock.now().since(order.created_at) > ANSWERED {
         return Ok(true);
     }
-    if others(state, id, order.buyer_id).await?.len() >= state.limits.per_buyer {
+    if order.is_unpaid() && others(state, id, order.buyer_id).await?.len() >= state.limits.per_buyer {
         return Err(idempotency::in_flight());
     }
+    // Also of one that is over: whether its buyer ended it or its request gave it up, only the key tells.
     Ok(state.orders.keep_answer(id, key).await?)
 }

@@ -1,14 +1,20 @@
 //! How many tickets a buyer may hold at once, and how often one listing again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::time::Duration;
 
 use common::events::payment::PaymentStatus;
 use common::events::ticket::{TicketChange, TicketState};
+use common::id::OrderId;
+use orders::config::Config;
+use orders::flows::limit_holds::may_repeat;
+use orders::state::State;
+use platform::store::idempotency::Key;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::{Request, Response};
-use testkit::app::users::User;
+use testkit::app::users::{Signer, User};
 use tokio::task::JoinSet;
 
 use crate::support::{app, app_with, id_of, known, path, payment, place, post, read, reserved};
@@ -170,4 +176,40 @@ async fn a_repeat_of_what_was_one_too_many_is_a_new_request() {
     app.request("DELETE", &format!("/api/orders/{}", ids.first().unwrap())).by(&buyer).send().await.expect(200);
     let refused = (0..20).find(|n| !told.contains_key(n)).unwrap();
     keyed(&app, refused).send().await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_its_request_gave_up_is_no_answer_to_a_repeat() {
+    let app = app().await;
+    let (buyer, ticket) = (app.signer.user(), known(&app).await);
+    let state = state_of(&app);
+    let holds = async |key: &str| {
+        let request = hold(&app, &buyer, &ticket).header("idempotency-key", key);
+        id_of(&request.send().await.expect(201).json())
+    };
+    let repeats = async |key: &str, id: OrderId| {
+        let key = Key { key: key.to_owned(), hash: String::new() };
+        may_repeat(&state, id, &key).await.unwrap()
+    };
+    let lets_go = async |id: OrderId| {
+        app.request("DELETE", &format!("/api/orders/{id}")).by(&buyer).send().await.expect(200);
+    };
+    let order = holds("first").await;
+    assert!(repeats("first", order).await);
+    lets_go(order).await;
+    assert!(repeats("first", order).await, "what the buyer let go was acknowledged all the same");
+    // A repeat has read which order its key names; the request gives the hold up; and the repeat goes on.
+    let order = holds("second").await;
+    assert!(state.orders.forget_key(order).await.unwrap());
+    lets_go(order).await;
+    assert!(!repeats("second", order).await, "nobody was told of it");
+}
+
+/// What the handlers of this service share.
+fn state_of(app: &TestApp) -> State {
+    let fixed = ["orders", "--public-url=http://localhost", "--mongodb-url=x", "--nats-url=x", "--jwks"];
+    let keys = [app.signer.jwks.clone(), format!("--pass-private-keys={}", Signer::new().pem)];
+    let arguments = fixed.map(str::to_owned).into_iter().chain(keys).map(OsString::from);
+    let (_, config) = platform::config::parse::<Config>(orders::NAME, arguments).unwrap();
+    State::new(config, &app.context).unwrap()
 }
