@@ -87,6 +87,9 @@ pub enum Error {
     /// 413.
     #[error("the body is too large")]
     TooLarge,
+    /// 431.
+    #[error("the headers are too large")]
+    HeadersTooLarge,
     /// 415.
     #[error("the body must be JSON")]
     UnsupportedMediaType,
@@ -161,6 +164,7 @@ impl Error {
             Self::Gone(_) => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited(_) | Self::LimitReached(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -206,6 +210,12 @@ impl Error {
                 ("precondition-failed", "It has changed since", "Read it again and repeat with its new ETag.")
             }
             Self::TooLarge => ("too-large", "The body is too large", "Send at most 1 MiB."),
+            Self::HeadersTooLarge => (
+                "headers-too-large",
+                "The headers of the request are too large",
+                "Your browser sends more with each request than we take, most likely cookies that have piled up. Delete \
+                 the cookies of this site in your browser's settings, then try again.",
+            ),
             Self::UnsupportedMediaType => {
                 ("unsupported-media-type", "The body must be JSON", "Send `content-type: application/json`.")
             }

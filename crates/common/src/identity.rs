@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use cookie::Cookie;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,12 @@ pub struct CookieNames {
 impl CookieNames {
     /// `__Host-` and Secure when browsers come over https.
     pub fn for_public_url(url: &str) -> Self {
-        if url.starts_with("https://") {
+        Self::for_scheme(url.starts_with("https://"))
+    }
+
+    /// The names by HTTPS, or by plain HTTP.
+    pub const fn for_scheme(is_https: bool) -> Self {
+        if is_https {
             Self { access: "__Host-access", refresh: "__Host-refresh", secure: true }
         } else {
             Self { access: "access", refresh: "refresh", secure: false }
@@ -63,14 +69,13 @@ impl CookieNames {
 }
 
 /// The value of a cookie that the request bears; the first when it is there twice.
+///
+/// Each cookie is read by itself: what another program on this host has set need not even be text.
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+    let cookies = pairs.filter_map(|pair| Cookie::parse(str::from_utf8(pair).ok()?).ok());
+    cookies.filter(|cookie| cookie.name() == name).find_map(|cookie| cookie.value_raw())
 }
 
 /// The public keys are not a usable JWK set.

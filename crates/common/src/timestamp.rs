@@ -9,6 +9,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The text is not an RFC 3339 time between the years 0001 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,8 +73,10 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
-        let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
-        let millis = time.as_millisecond();
+        // The parser takes any character between date and time, since RFC 3339 mentions a blank; its grammar does not.
+        let is_separated = matches!(text.as_bytes().get(10), Some(b'T' | b't'));
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| is_separated).ok_or(InvalidTimestamp)?;
+        let millis = i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| InvalidTimestamp)?;
         if RANGE.contains(&millis) { Ok(Self(millis)) } else { Err(InvalidTimestamp) }
     }
 }
@@ -137,8 +141,60 @@ mod tests {
     }
 
     #[test]
-    fn offsets_are_understood_and_dates_alone_are_not() {
-        assert_eq!("2026-11-22T20:00:00+01:00".parse::<Timestamp>().unwrap().to_string(), "2026-11-22T19:00:00.000Z");
-        assert_eq!("2026-11-22".parse::<Timestamp>(), Err(InvalidTimestamp));
+    fn rfc_3339_is_understood_and_nothing_else() {
+        for (text, expected) in [
+            ("2026-11-22T20:00:00Z", "2026-11-22T20:00:00.000Z"),
+            ("2026-11-22t20:00:00z", "2026-11-22T20:00:00.000Z"),
+            ("2026-11-22T20:00:00+01:00", "2026-11-22T19:00:00.000Z"),
+            ("2026-11-22T20:00:00-23:59", "2026-11-23T19:59:00.000Z"),
+            ("2026-11-22T20:00:00-00:00", "2026-11-22T20:00:00.000Z"),
+            ("2026-11-22T20:00:01.5Z", "2026-11-22T20:00:01.500Z"),
+            ("2026-11-22T20:00:01.123456789012Z", "2026-11-22T20:00:01.123Z"),
+            ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999Z"),
+            ("2028-02-29T00:00:00Z", "2028-02-29T00:00:00.000Z"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().map(|time| time.to_string()).as_deref(), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-22",
+            "2026-11-22T20",
+            "2026-11-22T19Z",
+            "2026-11-22T20:00Z",
+            "2026-11-22T20:00:00",
+            "2026-11-22 20:00:00Z",
+            "2026-11-22_20:00:00Z",
+            "2026-11-22T20:00:00+25:00",
+            "2026-11-22T20:00:00+24:00",
+            "2026-11-22T20:00:00+01:60",
+            "2026-11-22T20:00:00+0100",
+            "2026-11-22T20:00:00+01",
+            "2026-11-22T20:00:00 Z",
+            "2026-11-22T20:00:00Z[Europe/Paris]",
+            "2026-11-22T20:00:00+01:00[Europe/Paris]",
+            "2026-11-22T20:00:00,5Z",
+            "2026-11-22T20:00:00.Z",
+            "2026-11-22T24:00:00Z",
+            "2026-11-22T20:00:61Z",
+            "2026-11-22T20:60:00Z",
+            "2026-11-22T20:00:60Z",
+            "2026-02-29T20:00:00Z",
+            "2026-13-01T20:00:00Z",
+            "2026-1-22T20:00:00Z",
+            "20261122T200000Z",
+            "+002026-11-22T20:00:00Z",
+            "-2026-11-22T20:00:00Z",
+            "2026-W47-7T20:00:00Z",
+            "２０２６-11-22T20:00:00Z",
+            " 2026-11-22T20:00:00Z",
+            "2026-11-22T20:00:00Z ",
+            "2026-11-22T20:00:00Z\n",
+            "0000-12-31T23:59:59Z",
+            "9999-12-31T23:59:59Z",
+            "1795377600",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text:?}");
+        }
     }
 }

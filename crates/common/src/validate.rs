@@ -1,124 +1,227 @@
-//! Collects what is wrong with a request's fields, so that one answer names them all.
+//! What `validator` found wrong with a request, as a problem names it; and the checks that it lacks.
+//!
+//! # Why
+//! Requests say what they must be where their fields are declared. The extractors check it, so that a handler can't
+//! forget to, and one conversion makes an answer of it that names every field at fault.
 
-use std::ops::RangeInclusive;
+use std::borrow::Cow;
+
+use serde_json::Value;
+use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use crate::error::Error;
 use crate::money::{Currency, MAXIMUM, Money};
 use crate::problem::FieldError;
 
-/// The faults found so far.
-#[derive(Debug, Default)]
-pub struct Check(Vec<FieldError>);
+/// The parameter of a [`ValidationError`] that names what within the field is at fault: `amount` of a price. For a
+/// fault of the whole request, the field's path.
+const WITHIN: &str = "within";
 
-impl Check {
-    /// Notes a fault.
-    pub fn fault(&mut self, field: &str, message: impl Into<String>) {
-        self.0.push(FieldError { field: field.to_owned(), message: message.into() });
-    }
+/// A fault with a message for people to read.
+pub fn fault(code: &'static str, message: impl Into<Cow<'static, str>>) -> ValidationError {
+    ValidationError::new(code).with_message(message.into())
+}
 
-    /// One line of text without surrounding white space; a fault when its length in characters is
-    /// outside `length`, when it holds line breaks or other control characters, or shows nothing.
-    pub fn text(&mut self, field: &str, text: &str, length: RangeInclusive<usize>) -> String {
-        self.written(field, text, length, char::is_control)
-    }
+/// A fault of something within the field.
+pub fn fault_within(path: &'static str, code: &'static str, message: impl Into<Cow<'static, str>>) -> ValidationError {
+    let mut fault = fault(code, message);
+    fault.add_param(WITHIN.into(), &path);
+    fault
+}
 
-    /// Like [`Check::text`]; blank text counts as absent.
-    pub fn optional_text(&mut self, field: &str, text: Option<&str>, longest: usize) -> Option<String> {
-        let text = text.map(str::trim).filter(|text| !text.is_empty())?;
-        Some(self.text(field, text, 1..=longest))
-    }
+/// One fault of each field, by path.
+pub fn faults(errors: &ValidationErrors) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    collect(errors, "", &mut faults);
+    faults.sort_by(|one, other| one.field.cmp(&other.field));
+    faults.dedup_by(|one, other| one.field == other.field);
+    faults
+}
 
-    /// Like [`Check::optional_text`], with line breaks and tabs allowed.
-    pub fn optional_paragraphs(&mut self, field: &str, text: Option<&str>, longest: usize) -> Option<String> {
-        let text = text.map(str::trim).filter(|text| !text.is_empty())?;
-        Some(self.written(field, text, 1..=longest, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')))
-    }
-
-    fn written(
-        &mut self,
-        field: &str,
-        text: &str,
-        length: RangeInclusive<usize>,
-        is_control: impl Fn(char) -> bool,
-    ) -> String {
-        let text = text.trim();
-        let count = text.chars().count();
-        if text.chars().any(|c| is_control(c) || is_deceptive(c)) {
-            self.fault(field, "must not hold control characters");
-        } else if !length.contains(&count) {
-            self.fault(field, format!("must have {} to {} characters", length.start(), length.end()));
-        } else if count > 0 && text.chars().all(is_invisible) {
-            self.fault(field, "must show something");
-        }
-        text.to_owned()
-    }
-
-    /// A fault when the amount is outside what the card network takes or the currency is not offered.
-    pub fn price(&mut self, field: &str, money: &Money, offered: &[Currency]) {
-        if !offered.contains(&money.currency) {
-            let codes: Vec<_> = offered.iter().map(ToString::to_string).collect();
-            self.fault(&format!("{field}.currency"), format!("must be one of {}", codes.join(", ")));
-        } else if !(money.currency.minimum()..=MAXIMUM).contains(&money.amount) {
-            let least = money.currency.minimum();
-            self.fault(&format!("{field}.amount"), format!("must be {least} to {MAXIMUM} in minor units"));
-        } else if money.amount % money.currency.step() != 0 {
-            let step = money.currency.step();
-            self.fault(&format!("{field}.amount"), format!("must be a multiple of {step} in minor units"));
-        }
-    }
-
-    /// An error that names every fault, if there is one.
-    pub fn finish(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+impl From<ValidationErrors> for Error {
+    fn from(errors: ValidationErrors) -> Self {
+        Self::Invalid(faults(&errors))
     }
 }
 
-/// Line separators that are no control characters, and what makes text run the other way: a title
-/// could be made to read as another one.
-fn is_deceptive(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+fn collect(errors: &ValidationErrors, above: &str, faults: &mut Vec<FieldError>) {
+    for (name, kind) in errors.errors() {
+        // What concerns several fields is filed under no field.
+        let path = if name == "__all__" { above.to_owned() } else { join(above, &camel_case(name)) };
+        match kind {
+            ValidationErrorsKind::Struct(inner) => collect(inner, &path, faults),
+            ValidationErrorsKind::List(items) => {
+                for (index, inner) in items {
+                    collect(inner, &format!("{path}[{index}]"), faults);
+                }
+            }
+            ValidationErrorsKind::Field(found) => {
+                let first = found.first().map(|fault| {
+                    let within = fault.params.get(WITHIN).and_then(Value::as_str).unwrap_or_default();
+                    FieldError { field: join(&path, within), message: message(fault) }
+                });
+                faults.extend(first);
+            }
+        }
+    }
 }
 
-/// Characters that take no room: joiners are a part of words, but no words by themselves.
-fn is_invisible(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+fn join(above: &str, name: &str) -> String {
+    if above.is_empty() || name.is_empty() { format!("{above}{name}") } else { format!("{above}.{name}") }
+}
+
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut all, word| {
+        let mut letters = word.chars();
+        all.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        all.push_str(letters.as_str());
+        all
+    })
+}
+
+fn message(fault: &ValidationError) -> String {
+    if let Some(message) = &fault.message {
+        return message.to_string();
+    }
+    let bound = |name: &str| fault.params.get(name).map(ToString::to_string);
+    match (&*fault.code, bound("min"), bound("max")) {
+        ("length", Some(min), Some(max)) => format!("must have {min} to {max} characters"),
+        ("length", None, Some(max)) => format!("must have at most {max} characters"),
+        ("range", Some(min), Some(max)) => format!("must be a number from {min} to {max}"),
+        _ => "is not valid".to_owned(),
+    }
+}
+
+/// Whether the amount is what the card network takes, and the currency offered.
+pub fn price(money: &Money, offered: &[Currency]) -> Result<(), ValidationError> {
+    let (least, step) = (money.currency.minimum(), money.currency.step());
+    if !offered.contains(&money.currency) {
+        let codes: Vec<_> = offered.iter().map(ToString::to_string).collect();
+        Err(fault_within("currency", "currency", format!("must be one of {}", codes.join(", "))))
+    } else if !(least..=MAXIMUM).contains(&money.amount) {
+        Err(fault_within("amount", "range", format!("must be {least} to {MAXIMUM} in minor units")))
+    } else if money.amount % step != 0 {
+        Err(fault_within("amount", "step", format!("must be a multiple of {step} in minor units")))
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether mail could be sent to it. Only ASCII: there two addresses that look the same are the same.
+pub fn email(address: &str) -> Result<(), ValidationError> {
+    let parts = address.rsplit_once('@').filter(|_| address.len() <= 254);
+    match parts {
+        Some((local, domain)) if is_local_part(local) && is_domain(domain) => Ok(()),
+        _ => Err(fault("email", "must be an email address such as ana@example.com")),
+    }
+}
+
+/// RFC 5321's dot-string; the quoted form is not in use.
+fn is_local_part(text: &str) -> bool {
+    let is_atom = |atom: &str| {
+        !atom.is_empty()
+            && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte))
+    };
+    text.len() <= 64 && text.split('.').all(is_atom)
+}
+
+/// At least two labels, of which the last is not a number: no address of a machine.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let top = text.rsplit('.').next().unwrap_or_default();
+    text.contains('.')
+        && text.split('.').all(is_label)
+        && top.len() > 1
+        && !top.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A time zone by its name in the IANA database, as that writes it, however it was written.
+pub fn time_zone(name: &str) -> Option<String> {
+    Some(jiff::tz::TimeZone::get(name).ok()?.iana_name()?.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use validator::Validate;
+
     use super::*;
 
-    #[test]
-    fn every_fault_is_named() {
-        let mut check = Check::default();
-        let usd: Currency = "USD".parse().unwrap();
-        assert_eq!(check.text("title", "  Jazz  ", 1..=5), "Jazz");
-        check.text("venue", "   ", 1..=5);
-        check.price("price", &Money { amount: 49, currency: usd.clone() }, std::slice::from_ref(&usd));
-        check.price("faceValue", &Money { amount: 500, currency: "EUR".parse().unwrap() }, &[usd]);
-        assert_eq!(check.optional_text("seat", Some(" "), 5), None);
-        let Err(Error::Invalid(errors)) = check.finish() else { panic!("must be refused") };
-        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["venue", "price.amount", "faceValue.currency"]);
+    #[derive(Validate)]
+    struct Outer {
+        #[validate(length(min = 1, max = 5), custom(function = "never"))]
+        first_name: String,
+        #[validate(custom(function = "dear"))]
+        list_price: Money,
+        #[validate(nested)]
+        inner: Vec<Inner>,
+        #[validate(range(min = 1, max = 100))]
+        limit: Option<u32>,
+    }
+
+    #[derive(Validate)]
+    #[validate(schema(function = "whole"))]
+    struct Inner {
+        #[validate(length(max = 3))]
+        some_text: String,
+    }
+
+    fn never(_: &str) -> Result<(), ValidationError> {
+        Err(fault("never", "must not be"))
+    }
+
+    fn dear(price: &Money) -> Result<(), ValidationError> {
+        super::price(price, &["USD".parse().unwrap()])
+    }
+
+    fn whole(inner: &Inner) -> Result<(), ValidationError> {
+        if inner.some_text == "odd" { Err(fault_within("someText", "odd", "must be even")) } else { Ok(()) }
     }
 
     #[test]
-    fn text_reads_as_what_it_is() {
-        let is_good = |text: &str| {
-            let mut check = Check::default();
-            check.text("title", text, 1..=200);
-            check.finish().is_ok()
+    fn every_field_at_fault_is_named_once_and_by_its_path() {
+        let outer = Outer {
+            first_name: String::new(),
+            list_price: Money { amount: 1, currency: "USD".parse().unwrap() },
+            inner: vec![Inner { some_text: "odd".to_owned() }, Inner { some_text: "long".to_owned() }],
+            limit: Some(101),
         };
-        for good in ["Carmen", "Beyoncé", "میراث\u{200c}ها", "👩‍🎤 live"] {
-            assert!(is_good(good), "{good:?}");
+        let faults = faults(&outer.validate().unwrap_err());
+        let told: Vec<_> = faults.iter().map(|fault| (fault.field.as_str(), fault.message.as_str())).collect();
+        let expected = [
+            ("firstName", "must have 1 to 5 characters"),
+            ("inner[0].someText", "must be even"),
+            ("inner[1].someText", "must have at most 3 characters"),
+            ("limit", "must be a number from 1 to 100"),
+            ("listPrice.amount", "must be 50 to 99999999 in minor units"),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_price_is_one_that_can_be_charged() {
+        let usd: Currency = "USD".parse().unwrap();
+        let said = |amount, code: &str| {
+            let money = Money { amount, currency: code.parse().unwrap() };
+            price(&money, &[usd.clone(), "KWD".parse().unwrap()]).map_err(|fault| message(&fault))
+        };
+        assert_eq!(said(50, "USD"), Ok(()));
+        assert_eq!(said(49, "USD"), Err(format!("must be 50 to {MAXIMUM} in minor units")));
+        assert_eq!(said(500, "EUR"), Err("must be one of USD, KWD".to_owned()));
+        assert_eq!(said(1_001, "KWD"), Err("must be a multiple of 10 in minor units".to_owned()));
+    }
+
+    #[test]
+    fn a_time_zone_has_the_name_of_the_database() {
+        assert_eq!(time_zone("europe/berlin").as_deref(), Some("Europe/Berlin"));
+        for unknown in ["", "Atlantis/Capital", "+01:00", "CEST"] {
+            assert_eq!(time_zone(unknown), None, "{unknown}");
         }
-        for bad in
-            ["", "two\nlines", "a\tb", "nul\0", "\u{200b}", "\u{200b} \u{feff}", "price\u{202e}001", "a\u{2028}b"]
-        {
-            assert!(!is_good(bad), "{bad:?}");
-        }
-        let mut check = Check::default();
-        assert_eq!(check.optional_paragraphs("description", Some(" a\n\tb "), 9).as_deref(), Some("a\n\tb"));
-        assert!(check.finish().is_ok());
     }
 }

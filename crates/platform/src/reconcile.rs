@@ -9,6 +9,9 @@ use std::future::Future;
 
 use common::error::Error;
 
+use crate::store::error::StoreError;
+use crate::store::{Aggregate, ChangeOf, Store, Versioned};
+
 /// Far more steps than any aggregate has; reaching it means that two rules undo each other.
 const BOUND: usize = 64;
 
@@ -29,6 +32,18 @@ pub trait Reconcile: Sync {
     fn load(&self) -> impl Future<Output = Result<Self::View, Error>> + Send;
     /// Moves the aggregate at most one step, by compare-and-swap.
     fn step(&self, view: &Self::View) -> impl Future<Output = Result<Pass, Error>> + Send;
+}
+
+/// Moves an aggregate one step by compare-and-swap; when somebody was faster, it has to be looked at again.
+pub async fn advance<A: Aggregate>(
+    store: &Store<A>,
+    current: &Versioned<A>,
+    (next, change): (A, ChangeOf<A>),
+) -> Result<Pass, Error> {
+    match store.save(current, next, change).await {
+        Ok(_) | Err(StoreError::Stale) => Ok(Pass::Changed),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Repeats the step until a pass changes nothing and reading again finds the same.

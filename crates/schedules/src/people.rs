@@ -357,11 +357,12 @@ impl Person {
         loop {
             let paid = self.pays(order, card).await?;
             match paid.status {
-                got if got == status => return Ok(paid),
-                // The card network failed, and kept its failure under the payment's key.
+                // The card network failed, and kept its failure under the payment's key: whatever the card is like,
+                // nobody knows yet.
                 402 if text(&paid.body["detail"]).starts_with("The bank could not be asked") => {
                     self.stage.pause().await;
                 }
+                got if got == status => return Ok(paid),
                 // The payment before this one is not recorded as over yet.
                 409 if paid.problem == "order-being-paid" => self.stage.pause().await,
                 _ => bail!("paying with {card} was answered with {paid:?}, not {status}"),

@@ -13,8 +13,9 @@ use serde::Deserialize;
 use testkit::app::TestApp;
 use testkit::app::fuzz::no_request_breaks;
 use utoipa::openapi::OpenApi;
+use validator::Validate;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 struct Request {
     count: i64,

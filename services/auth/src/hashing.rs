@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use common::api::users::Password;
 use common::error::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -56,17 +57,18 @@ impl Hasher {
 
 impl Slot {
     /// The hash of a new password.
-    pub async fn hash(self, password: String) -> Result<PasswordHash, Error> {
-        let (_, hash) = self.run("hash", move |blocks| hash(password.as_bytes(), blocks)).await?;
+    pub async fn hash(self, password: Password) -> Result<PasswordHash, Error> {
+        let (_, hash) = self.run("hash", move |blocks| hash(password.as_str().as_bytes(), blocks)).await?;
         hash.map_err(|error| Error::internal_message(format!("hashing: {error}")))
     }
 
     /// Whether the password is the one that was hashed. Without a hash the work is the same and the
     /// answer is no.
-    pub async fn verify(self, password: String, known: Option<PasswordHash>) -> Result<(Self, bool), Error> {
+    pub async fn verify(self, password: Password, known: Option<PasswordHash>) -> Result<(Self, bool), Error> {
         let exists = known.is_some();
         let hash = known.unwrap_or_else(|| self.dummy.clone());
-        let (slot, matches) = self.run("verify", move |blocks| verify(password.as_bytes(), &hash, blocks)).await?;
+        let (slot, matches) =
+            self.run("verify", move |blocks| verify(password.as_str().as_bytes(), &hash, blocks)).await?;
         let matches = matches.map_err(|error| Error::internal_message(format!("a stored hash: {error}")))?;
         Ok((slot, matches && exists))
     }
@@ -153,10 +155,10 @@ mod tests {
     #[tokio::test]
     async fn nobody_matches_the_hash_of_nobody() {
         let hasher = Hasher::new(NonZeroUsize::new(1)).unwrap();
-        let hash = hasher.slot().await.unwrap().hash("correct horse".to_owned()).await.unwrap();
+        let hash = hasher.slot().await.unwrap().hash(Password::new("correct horse")).await.unwrap();
         for (known, expected) in [(Some(hash), true), (None, false)] {
             let slot = hasher.slot().await.unwrap();
-            let (_, matches) = slot.verify("correct horse".to_owned(), known).await.unwrap();
+            let (_, matches) = slot.verify(Password::new("correct horse"), known).await.unwrap();
             assert_eq!(matches, expected);
         }
         assert_eq!(hasher.memory.lock().unwrap().len(), 1, "one after the other, in the same memory");

@@ -10,6 +10,7 @@ use platform::http::extract::Body;
 use platform::lifecycle::Tasks;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use validator::Validate;
 
 use crate::flows::settle_strays::{Stray, settle_strays};
 use crate::reconciler;
@@ -35,7 +36,7 @@ async fn reconcile(Shared((state, tasks)): Shared<(State, Tasks)>) -> Result<Jso
 }
 
 /// `{"since": "2026-11-24T03:00:00Z", "settle": true}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
     since: Timestamp,

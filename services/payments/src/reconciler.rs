@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::api::page::Page;
 use common::error::Error;
 use futures::{StreamExt, stream};
 use platform::lifecycle::{self, Tasks};
 use platform::store::Versioned;
-use platform::store::page::{Page, PageRequest};
+use platform::store::page::PageRequest;
 
 use crate::domain::payment::Payment;
 use crate::flows::look_up_payment::look_up_payment;

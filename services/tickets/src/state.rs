@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use common::api::tickets::ListingRules;
 use common::clock::SharedClock;
 use common::events::order::OrderState;
 use common::identity::Verifier;
-use common::money::Currency;
 use platform::context::Context;
 use platform::store::Store;
 use platform::store::replica::Replica;
@@ -25,8 +25,8 @@ pub struct State {
     pub verifier: Verifier,
     /// The time.
     pub clock: SharedClock,
-    /// What a price may be in.
-    pub currencies: Arc<[Currency]>,
+    /// What a listing must be.
+    pub rules: ListingRules,
 }
 
 impl State {
@@ -37,7 +37,13 @@ impl State {
             orders: context.replica(),
             verifier: context.verifier(&config.keys)?,
             clock: Arc::clone(&context.clock),
-            currencies: config.currencies.into(),
+            rules: ListingRules { clock: Arc::clone(&context.clock), currencies: config.currencies.into() },
         })
+    }
+}
+
+impl AsRef<ListingRules> for State {
+    fn as_ref(&self) -> &ListingRules {
+        &self.rules
     }
 }

@@ -84,17 +84,60 @@ pub(crate) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Resul
     let keep = if hash == asset.hash { "public, max-age=31536000, immutable" } else { "no-cache" };
     let common =
         [(header::CONTENT_TYPE, asset.kind()), (header::CACHE_CONTROL, keep), (header::VARY, "accept-encoding")];
-    let encodings: Vec<_> = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|it| it.to_str().ok()).collect();
-    let takes = |encoding: &str| {
-        let mut each = encodings.iter().flat_map(|value| value.split(','));
-        each.any(|one| one.split(';').next().is_some_and(|name| name.trim() == encoding) && !one.contains("q=0"))
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    Ok(match Coding::best(accepted) {
+        Coding::Brotli => (common, [(header::CONTENT_ENCODING, "br")], asset.brotli).into_response(),
+        Coding::Gzip => (common, [(header::CONTENT_ENCODING, "gzip")], asset.gzip).into_response(),
+        Coding::Identity => (common, asset.plain).into_response(),
+    })
+}
+
+/// A content coding that assets have, the smallest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Coding {
+    Identity,
+    Gzip,
+    Brotli,
+}
+
+impl Coding {
+    /// The one that a client likes best, and of those that it likes equally the smallest; RFC 9110, section 12.5.3.
+    fn best<'a>(accepted: impl Iterator<Item = &'a str>) -> Self {
+        let (mut liked, mut others) = (Vec::new(), None);
+        for (name, quality) in accepted.flat_map(|value| value.split(',')).filter_map(weighed) {
+            match name.to_ascii_lowercase().as_str() {
+                "br" => liked.push((Self::Brotli, quality)),
+                "gzip" | "x-gzip" => liked.push((Self::Gzip, quality)),
+                "identity" => liked.push((Self::Identity, quality)),
+                "*" => others = Some(quality),
+                _ => {}
+            }
+        }
+        let quality = |coding| {
+            let named = liked.iter().find(|(name, _)| *name == coding).map(|(_, quality)| *quality);
+            // What is not named is refused, but for the plain file, which is the last resort.
+            named.or(others).unwrap_or(0)
+        };
+        let wanted = [Self::Brotli, Self::Gzip, Self::Identity].map(|coding| (quality(coding), coding));
+        let best = wanted.into_iter().max().filter(|(quality, _)| *quality > 0);
+        best.map_or(Self::Identity, |(_, coding)| coding)
+    }
+}
+
+/// `br;q=0.8` as its name and its quality in thousandths; none when it is malformed.
+fn weighed(element: &str) -> Option<(&str, u16)> {
+    let (name, parameters) = element.split_once(';').unwrap_or((element, ""));
+    let quality = match parameters.trim() {
+        "" => 1000,
+        parameter => {
+            let (key, value) = parameter.split_once('=')?;
+            let (whole, part) = value.split_once('.').unwrap_or((value, ""));
+            let is_quality = key.eq_ignore_ascii_case("q") && part.len() <= 3 && matches!(whole, "0" | "1");
+            let digits = is_quality.then(|| format!("{whole}{part:0<3}"))?;
+            digits.parse().ok().filter(|quality| *quality <= 1000)?
+        }
     };
-    let (encoding, body) = match () {
-        () if takes("br") => ("br", asset.brotli),
-        () if takes("gzip") => ("gzip", asset.gzip),
-        () => return Ok((common, asset.plain).into_response()),
-    };
-    Ok((common, [(header::CONTENT_ENCODING, encoding)], body).into_response())
+    Some((name.trim(), quality))
 }
 
 #[cfg(test)]
@@ -110,6 +153,37 @@ mod tests {
             assert_eq!(found.len(), 1, "{file}");
             assert_eq!(found[0].name, asset.name);
             assert_ne!(asset.kind(), "application/octet-stream", "{file}");
+        }
+    }
+
+    #[test]
+    fn a_client_gets_the_coding_that_it_likes_best() {
+        use Coding::{Brotli, Gzip, Identity};
+        for (accepted, expected) in [
+            (&[][..], Identity),
+            (&[""][..], Identity),
+            (&["gzip, deflate, br, zstd"][..], Brotli),
+            (&["gzip, deflate"][..], Gzip),
+            (&["gzip", "br"][..], Brotli),
+            (&["br;q=0.9, gzip;q=0.8"][..], Brotli),
+            (&["br;q=0.8, gzip;q=0.9"][..], Gzip),
+            (&["br;q=0.001"][..], Brotli),
+            (&["br;q=0, gzip"][..], Gzip),
+            (&["br;q=0.0, gzip;q=0.000"][..], Identity),
+            (&["BR ; Q=1.000"][..], Brotli),
+            (&["x-gzip"][..], Gzip),
+            (&["*"][..], Brotli),
+            (&["*;q=0.5, br;q=0"][..], Gzip),
+            (&["gzip, *;q=0"][..], Gzip),
+            (&["identity, br;q=0.5"][..], Identity),
+            (&["identity;q=0.5, gzip;q=0.5"][..], Gzip),
+            (&["identity;q=0"][..], Identity),
+            (&["br;q=2, gzip"][..], Gzip),
+            (&["br;q=0.1234, gzip"][..], Gzip),
+            (&["br;q=, gzip;q=x, deflate"][..], Identity),
+            (&["brotli, gzipped"][..], Identity),
+        ] {
+            assert_eq!(Coding::best(accepted.iter().copied()), expected, "{accepted:?}");
         }
     }
 

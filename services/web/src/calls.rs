@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use common::api::{Endpoint, Service};
 use common::problem::Problem;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use platform::limits::marker;
 use platform::telemetry;
 use reqwest::{Client, Url, redirect};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::config::Config;
 use crate::pages;
@@ -19,17 +17,6 @@ use crate::session::Session;
 /// How long a command may take; a payment waits for the card network elsewhere.
 const PATIENCE: Duration = Duration::from_secs(8);
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-/// Whom to call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// Users and sessions.
-    Auth,
-    /// Listings.
-    Tickets,
-    /// Orders.
-    Orders,
-}
 
 /// The client of the other services; cheap to clone.
 #[derive(Clone)]
@@ -41,12 +28,28 @@ pub struct Calls {
     marker: Option<HeaderValue>,
 }
 
+/// On which terms a command is carried out.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Makes a second one with the same key harmless: an `Idempotency-Key`.
+    pub key: Option<HeaderValue>,
+    /// The version that the entity has to be at.
+    pub version: Option<u64>,
+}
+
+impl Terms {
+    /// With the key that a form carries, if it carries one.
+    pub fn keyed(key: &str) -> Self {
+        Self { key: HeaderValue::from_str(key).ok().filter(|key| !key.is_empty()), version: None }
+    }
+}
+
 /// A command that was carried out.
 #[derive(Debug)]
 pub struct Answer<T> {
     /// What was answered.
     pub body: T,
-    /// The entity's version, where the answer is an entity.
+    /// The entity's version, where the answer speaks of one.
     pub version: Option<u64>,
     /// What the browser is to keep: `Set-Cookie` values.
     pub cookies: Vec<HeaderValue>,
@@ -97,46 +100,38 @@ impl Calls {
         Ok(Self { client, auth: auth_url, tickets: tickets_url, orders: orders_url, marker })
     }
 
-    /// Reads something that no event tells.
-    pub async fn get<T: DeserializeOwned>(
-        &self,
-        service: Service,
-        path: &str,
-        session: &Session,
-    ) -> Result<Answer<T>, Refused> {
-        self.send(Method::GET, service, path, session, None::<&Value>, &HeaderMap::new()).await
+    /// Sends a request of this session.
+    pub async fn send<E: Endpoint>(&self, request: &E, session: &Session) -> Result<Answer<E::Answer>, Refused> {
+        self.send_on(&Terms::default(), request, session).await
     }
 
-    /// Sends a command with this body.
-    pub async fn post<T: DeserializeOwned>(
+    /// Sends a request that is carried out on these terms alone.
+    pub async fn send_on<E: Endpoint>(
         &self,
-        service: Service,
-        path: &str,
+        terms: &Terms,
+        request: &E,
         session: &Session,
-        body: &impl Serialize,
-    ) -> Result<Answer<T>, Refused> {
-        self.send(Method::POST, service, path, session, Some(body), &HeaderMap::new()).await
-    }
-
-    /// Sends a command with this method, body and further headers.
-    pub async fn send<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        service: Service,
-        path: &str,
-        session: &Session,
-        body: Option<&impl Serialize>,
-        headers: &HeaderMap,
-    ) -> Result<Answer<T>, Refused> {
+    ) -> Result<Answer<E::Answer>, Refused> {
+        let (service, method) = (E::SERVICE, E::METHOD);
         let mut url = match service {
             Service::Auth => self.auth.clone(),
             Service::Tickets => self.tickets.clone(),
             Service::Orders => self.orders.clone(),
+            // Browsers pay by themselves.
+            Service::Payments => return Err(unavailable()),
         };
-        url.set_path(path);
+        url.set_path(&request.path());
+        let query = request.query().map(serde_urlencoded::to_string).transpose().map_err(|_| unavailable())?;
+        url.set_query(query.as_deref().filter(|query| !query.is_empty()));
+        let body = request.body();
         let marker = self.marker.as_ref().filter(|_| session.is_counted && method == Method::GET);
-        let mut request = self.client.request(method, url).headers(headers.clone());
-        request = request.header(FORWARDED_FOR, session.address.to_string());
+        let mut request = self.client.request(method, url).header(FORWARDED_FOR, session.address.to_string());
+        if let Some(key) = &terms.key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(version) = terms.version {
+            request = request.header(header::IF_MATCH, format!("\"{version}\""));
+        }
         if let Some(marker) = marker {
             request = request.header(marker::HEADER, marker);
         }

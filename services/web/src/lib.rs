@@ -7,7 +7,7 @@
 //! Timers are not consumed: that an order expired is said by the order itself, and no page shows more.
 //!
 //! In reading order: [`config`], [`domain`], [`store`], [`state`], [`auth`], [`viewer`], [`session`],
-//! [`calls`], [`assets`], [`flows`], [`pages`], [`live`], [`events`], [`rebuild`].
+//! [`parameters`], [`calls`], [`assets`], [`flows`], [`pages`], [`live`], [`events`], [`rebuild`].
 //!
 //! # Why
 //! Pages join what they show when they are read: a ticket with its seller's name, an order with its
@@ -26,6 +26,7 @@ pub mod events;
 pub mod flows;
 pub mod live;
 pub mod pages;
+pub mod parameters;
 pub mod rebuild;
 pub mod session;
 pub mod state;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use common::api::tickets::ListingRules;
 use common::clock::SharedClock;
 use common::events::envelope::Envelope;
 use common::events::ticket::TicketState;
@@ -43,6 +44,8 @@ pub struct State {
     pub clock: SharedClock,
     /// The signal to end.
     pub tasks: Tasks,
+    /// What a listing must be, as tickets will say.
+    pub rules: ListingRules,
     /// What the service was told.
     pub config: Arc<Config>,
     /// Where browsers reach us, without a trailing slash.
@@ -63,6 +66,7 @@ impl State {
             heard_orders: Recent::default(),
             clock: Arc::clone(&context.clock),
             tasks: context.tasks.clone(),
+            rules: ListingRules { clock: Arc::clone(&context.clock), currencies: config.currencies.clone().into() },
             config: Arc::new(config),
             public_url: context.config.public_url.as_str().into(),
         })

@@ -225,7 +225,7 @@ fn a_set_that_could_verify_nothing_is_refused() {
 fn cookies(lines: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in lines {
-        headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
+        headers.append(header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
     }
     headers
 }
@@ -240,6 +240,12 @@ fn cookies_are_found_among_others() {
         (&["access=a=b=="][..], Some("a=b==")),
         (&["access=first; access=second"][..], Some("first")),
         (&["xaccess=a; accessx=b; ACCESS=c; __Host-access=d"][..], None),
+        (&["visitor=J\u{f6}rg; access=a"][..], Some("a")),
+        (&["access=a; \u{4f60}=\u{597d}"][..], Some("a")),
+        (&["visitor=J\u{f6}rg", "access=a"][..], Some("a")),
+        (&["=nameless; access=a"][..], Some("a")),
+        (&["bare; access = a "][..], Some("a")),
+        (&["theme=%zz; access=a%20b"][..], Some("a%20b")),
         (&["access"][..], None),
         (&["access="][..], Some("")),
         (&[""][..], None),
@@ -247,6 +253,13 @@ fn cookies_are_found_among_others() {
     ] {
         assert_eq!(cookie(&cookies(lines), "access"), expected, "{lines:?}");
     }
+}
+
+#[test]
+fn a_cookie_that_is_no_text_hides_no_other() {
+    let mut headers = HeaderMap::new();
+    headers.append(header::COOKIE, HeaderValue::from_bytes(b"visitor=J\xf6rg; access=a; x=\xff\xfe").unwrap());
+    assert_eq!((cookie(&headers, "access"), cookie(&headers, "x")), (Some("a"), None));
 }
 
 #[test]

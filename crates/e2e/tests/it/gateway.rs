@@ -1,7 +1,11 @@
 //! What the gateway adds and what it must not lose.
 
+use std::time::Duration;
+
 use e2e::shop::{Shop, listing};
 use testkit::app::eventually;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_cookies_and_pages_come_through() {
@@ -50,4 +54,51 @@ async fn errors_cookies_and_pages_come_through() {
         .await
         .unwrap();
     assert_eq!(forged.status().as_u16(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_is_said_at_once() {
+    let shop = Shop::open(&[]).await.unwrap();
+    let address = shop.url().replace("http://localhost", "127.0.0.1").replace("http://", "");
+    // The head of a request alone: the body that it announces never comes.
+    let answered = async |head: String| {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // Whether the connection is kept then or closed.
+        while !String::from_utf8_lossy(&answer).contains("headers-too-large") && !answer.ends_with(b"}") {
+            let mut part = [0; 4096];
+            let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut part)).await;
+            let so_far = || format!("{:?} to {}", String::from_utf8_lossy(&answer), head.lines().next().unwrap());
+            match read {
+                Ok(Ok(0)) => break,
+                Ok(Ok(read)) => answer.extend_from_slice(&part[..read]),
+                Ok(Err(error)) => panic!("{error} after {}", so_far()),
+                Err(late) => panic!("{late}: no end after {}", so_far()),
+            }
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    for (length, path) in [
+        ("8388608", "/api/tickets"),
+        ("1048577", "/api/orders"),
+        ("8388608", "/api/payments/webhooks/stripe"),
+        ("8388608", "/sell"),
+        ("99999999999999999", "/"),
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        let answer = answered(head).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{length} to {path}: {answer}");
+    }
+    for (path, kind) in [("/", "text/html"), ("/api/tickets", "application/problem+json")] {
+        let cookie = "a".repeat(40 << 10);
+        let head =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: visitor={cookie}\r\nconnection: close\r\n\r\n");
+        let answer = answered(head).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{path}: {answer}");
+        assert!(answer.to_lowercase().contains(&format!("content-type: {kind}")), "{path}: {answer}");
+        assert!(answer.contains("cookies of this site"), "{path}: {answer}");
+    }
 }

@@ -60,9 +60,6 @@ async fn metrics() -> impl IntoResponse {
 
 /// Announces present states again: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
 async fn resync(State(admin): State<Admin>, Body(wanted): Body<Wanted>) -> Result<impl IntoResponse, Error> {
-    if !wanted.is_something() {
-        return Err(Error::field("all", "say what to announce: {\"all\": true}, {\"since\": time} or {\"ids\": […]}"));
-    }
     let mut announced = serde_json::Map::new();
     for source in admin.sources.iter() {
         announced.insert(source.name().to_owned(), json!(source.resync(&wanted).await?));

@@ -1,16 +1,43 @@
-//! The extractors that handlers name: JSON bodies, path ids, queries, all with errors that name the field.
+//! The extractors that handlers name: JSON bodies, path ids, queries, all with errors that name the field. What a
+//! handler is given has passed the rules of its type.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use common::error::Error;
+use common::problem::FieldError;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use validator::ValidateArgs;
 
 use super::shell::BODY_LIMIT;
 use crate::store::idempotency::Key;
+
+/// What the rules of a request need of the service's state: nothing, or something that the state refers to.
+pub trait RulesOf<'a, S> {
+    /// What the state holds of it.
+    fn of(state: &'a S) -> Self;
+}
+
+impl<S> RulesOf<'_, S> for () {
+    fn of(_: &S) -> Self {}
+}
+
+impl<'a, S: AsRef<C>, C> RulesOf<'a, S> for &'a C {
+    fn of(state: &'a S) -> Self {
+        state.as_ref()
+    }
+}
+
+fn check<'a, T, S>(value: &T, state: &'a S) -> Result<(), Error>
+where
+    T: ValidateArgs<'a>,
+    T::Args: RulesOf<'a, S>,
+{
+    Ok(value.validate_with_args(T::Args::of(state))?)
+}
 
 /// A JSON body.
 #[derive(Debug, Clone)]
@@ -19,28 +46,42 @@ pub struct Body<T>(pub T);
 /// A JSON body that creates something, with the `Idempotency-Key` if there is one.
 #[derive(Debug, Clone)]
 pub struct Creation<T> {
-    /// The body.
-    pub body: T,
+    /// The body, or what is wrong with it. A repeat is answered before that matters: what was right when it was
+    /// first sent may be too late by now.
+    pub body: Result<T, Error>,
     /// The key, with the hash of the body.
     pub key: Option<Key>,
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T, S> FromRequest<S> for Body<T>
+where
+    T: DeserializeOwned + for<'a> ValidateArgs<'a>,
+    for<'a> <T as ValidateArgs<'a>>::Args: RulesOf<'a, S>,
+    S: Send + Sync,
+{
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         let bytes = bytes(request, state).await?;
-        decode(&bytes).map(Self)
+        let body: T = decode(&bytes)?;
+        check(&body, state)?;
+        Ok(Self(body))
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Creation<T> {
+impl<T, S> FromRequest<S> for Creation<T>
+where
+    T: DeserializeOwned + for<'a> ValidateArgs<'a>,
+    for<'a> <T as ValidateArgs<'a>>::Args: RulesOf<'a, S>,
+    S: Send + Sync,
+{
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         let key = idempotency_key(request.headers())?;
         let bytes = bytes(request, state).await?;
-        let body = decode(&bytes)?;
+        let body: T = decode(&bytes)?;
+        let body = check(&body, state).map(|()| body);
         let key = key.map(|key| Key { key, hash: canonical_hash(&bytes) });
         Ok(Self { body, key })
     }
@@ -76,7 +117,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         let path = error.path().to_string();
         let path = path.strip_suffix('?').map_or(path.as_str(), |known| known.trim_end_matches('.'));
         let message = error.inner().to_string();
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        let message = choices(message.split(" at line ").next().unwrap_or_default());
         let named = message
             .split('`')
             .nth(1)
@@ -130,21 +171,47 @@ where
 #[derive(Debug, Clone)]
 pub struct Query<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+impl<T, S> FromRequestParts<S> for Query<T>
+where
+    T: DeserializeOwned + for<'a> ValidateArgs<'a>,
+    for<'a> <T as ValidateArgs<'a>>::Args: RulesOf<'a, S>,
+    S: Send + Sync,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        query.map(|query| Self(query.0)).map_err(|rejection| {
-            let text = rejection.body_text();
-            let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            // `limit: must be…`, or "duplicate field `limit`".
-            match (text.split_once(": "), text.split('`').nth(1)) {
-                (Some((field, message)), _) => Error::field(field, message),
-                (None, Some(field)) => Error::field(field, text),
-                (None, None) => Error::field("query", text),
-            }
-        })
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let query = read_query(&parts.uri).map_err(|fault| Error::Invalid(vec![fault]))?;
+        check(&query, state)?;
+        Ok(Self(query))
+    }
+}
+
+/// Reads the query string of an address; the fault names the parameter.
+pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
+    let fault = |field: &str, message| FieldError { field: field.to_owned(), message };
+    axum::extract::Query::try_from_uri(uri).map(|query| query.0).map_err(|rejection| {
+        let text = rejection.body_text();
+        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        // `limit: must be…`, or "duplicate field `limit`".
+        match (text.split_once(": "), text.split('`').nth(1)) {
+            (Some((field, message)), _) => fault(field, choices(message)),
+            (None, Some(field)) => fault(field, "must be given once".to_owned()),
+            (None, None) => fault("query", text.to_owned()),
+        }
+    })
+}
+
+/// serde's "unknown variant `opera`, expected one of `concert`, `sport`" as people say it.
+fn choices(message: &str) -> String {
+    let Some((_, choices)) = message.strip_prefix("unknown variant").and_then(|rest| rest.split_once("expected "))
+    else {
+        return message.to_owned();
+    };
+    let names: Vec<_> = choices.split('`').skip(1).step_by(2).collect();
+    match names.split_last() {
+        Some((last, [])) => format!("must be {last}"),
+        Some((last, others)) => format!("must be {} or {last}", others.join(", ")),
+        None => message.to_owned(),
     }
 }
 
@@ -184,6 +251,16 @@ mod tests {
             let Err(Error::Invalid(errors)) = decode::<Outer>(body.as_bytes()) else { panic!("{body}") };
             assert_eq!(errors[0].field, field, "{body}: {}", errors[0].message);
         }
+    }
+
+    #[test]
+    fn what_is_not_among_the_choices_is_told_which_there_are() {
+        let expected = "must be available, reserved, sold or withdrawn";
+        let said = "unknown variant `gone`, expected one of `available`, `reserved`, `sold`, `withdrawn`";
+        assert_eq!(choices(said), expected);
+        assert_eq!(choices("unknown variant `a`, expected `b` or `c`"), "must be b or c");
+        assert_eq!(choices("unknown variant `a`, expected `b`"), "must be b");
+        assert_eq!(choices("missing field `a`"), "missing field `a`");
     }
 
     #[test]

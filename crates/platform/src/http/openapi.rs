@@ -1,10 +1,20 @@
-//! The OpenAPI 3.1 document of a service, generated from its routes and served beside them.
+//! The OpenAPI 3.1 document of a service, generated from its routes and served beside them; it decides which query
+//! parameters a route of the API has.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use common::problem::{CONTENT_TYPE, Problem};
-use http::header;
-use utoipa::openapi::path::Operation;
+use common::error::Error;
+use common::identity::CookieNames;
+use common::problem::{CONTENT_TYPE, FieldError, Problem};
+use http::{Method, header};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,11 +28,19 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
 ) -> (Router<S>, OpenApi) {
     let (router, mut document) = routes.split_for_parts();
     document.info = InfoBuilder::new().title(title).version("1.0.0").build();
-    let schemas = &mut document.components.get_or_insert_with(Default::default).schemas;
+    let components = document.components.get_or_insert_with(Default::default);
     let mut nested = Vec::new();
     Problem::schemas(&mut nested);
-    schemas.extend(nested);
-    schemas.insert("Problem".to_owned(), Problem::schema());
+    components.schemas.extend(nested);
+    components.schemas.insert("Problem".to_owned(), Problem::schema());
+    for (name, https, about) in [
+        ("session", true, "The access token that signing in sets, where the marketplace is reached by HTTPS."),
+        ("sessionOverHttp", false, "The same on a developer's machine, which is reached by plain HTTP."),
+    ] {
+        let cookie = CookieNames::for_scheme(https).access;
+        let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, about)));
+        components.add_security_scheme(name, scheme);
+    }
     for item in document.paths.paths.values_mut() {
         let operations =
             [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch, &mut item.head];
@@ -30,6 +48,7 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
             describe(operation);
         }
     }
+    let router = router.layer(middleware::from_fn_with_state(Arc::new(queries(&document)), refuse_unknown));
     let body = serde_json::to_string(&document).unwrap_or_default();
     let router = router.route(path, get(async move || ([(header::CONTENT_TYPE, "application/json")], body.clone())));
     (router, document)
@@ -48,4 +67,60 @@ fn describe(operation: &mut Operation) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new().description("What went wrong (RFC 9457).").content(CONTENT_TYPE, content);
     operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(response.build()));
+}
+
+/// The query parameters of each operation under `/api/`, by path and method.
+type Queries = HashMap<(String, Method), Vec<String>>;
+
+fn queries(document: &OpenApi) -> Queries {
+    let mut queries = Queries::new();
+    let of_the_api = document.paths.paths.iter().filter(|(path, _)| path.starts_with("/api/"));
+    for (path, item) in of_the_api {
+        let operations = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+            (Method::PATCH, &item.patch),
+        ];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            let parameters: Vec<_> = operation.parameters.iter().flatten().filter_map(query_parameter).collect();
+            if method == Method::GET {
+                queries.insert((path.clone(), Method::HEAD), parameters.clone());
+            }
+            queries.insert((path.clone(), method), parameters);
+        }
+    }
+    queries
+}
+
+fn query_parameter(parameter: &RefOr<Parameter>) -> Option<String> {
+    let RefOr::T(parameter) = parameter else { return None };
+    (parameter.parameter_in == ParameterIn::Query).then(|| parameter.name.clone())
+}
+
+/// Refuses a query with a parameter that the route does not have: one that is misspelt must not be passed over.
+async fn refuse_unknown(
+    State(queries): State<Arc<Queries>>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let route = path.map(|path| (path.as_str().to_owned(), request.method().clone()));
+    if let (Some(query), Some(known)) = (request.uri().query(), route.and_then(|route| queries.get(&route))) {
+        let given: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        let unknown = given.into_iter().map(|(name, _)| name).filter(|name| !known.contains(name));
+        let message = match known.as_slice() {
+            [] => "is unknown: there are no query parameters here".to_owned(),
+            known => format!("is unknown: the query parameters here are {}", known.join(", ")),
+        };
+        let mut faults: Vec<_> = unknown.map(|field| FieldError { field, message: message.clone() }).collect();
+        if !faults.is_empty() {
+            faults.sort_by(|one, other| one.field.cmp(&other.field));
+            faults.dedup();
+            return Error::Invalid(faults).into_response();
+        }
+    }
+    next.run(request).await
 }

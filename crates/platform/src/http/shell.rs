@@ -21,6 +21,9 @@ use crate::limits::layer::{self, Limiter};
 
 /// The largest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
+/// The most that the headers of a request may have, names and values together, in bytes. What is far more than that
+/// no route sees: the connection is ended with a bare 431.
+const HEADERS_LIMIT: usize = 32 << 10;
 
 /// The rules of a shell.
 pub(crate) struct Rules {
@@ -82,8 +85,13 @@ pub(crate) fn wrap(routes: Router, rules: Arc<Rules>, limits: Option<Arc<Limiter
         .layer(middleware::from_fn_with_state(rules, address::resolve))
 }
 
-/// Refuses while the indexes that keep the promises do not stand, and ends what takes too long.
+/// Refuses what is too large, and everything while the indexes that keep the promises do not stand; ends what takes
+/// too long.
 async fn gate(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    if headers.sum::<usize>() > HEADERS_LIMIT {
+        return Error::HeadersTooLarge.into_response();
+    }
     if !rules.readiness.indexes_stand() {
         return Error::Unavailable(None).into_response();
     }

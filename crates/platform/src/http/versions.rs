@@ -2,25 +2,29 @@
 
 use axum::extract::FromRequestParts;
 use common::error::Error;
+use headers::{ETag, HeaderMapExt as _};
 use http::request::Parts;
 use http::{HeaderName, header};
 
 /// The `ETag` header of a version.
 pub fn etag(version: u64) -> [(HeaderName, String); 1] {
-    [(header::ETAG, format!("\"{version}\""))]
+    [(header::ETAG, tag(version))]
+}
+
+fn tag(version: u64) -> String {
+    format!("\"{version}\"")
 }
 
 /// The versions that a request may be applied to; every one when it does not say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IfMatch(Option<Vec<String>>);
+#[derive(Debug, Clone)]
+pub struct IfMatch(Option<headers::IfMatch>);
 
 impl IfMatch {
     /// 412 when the request was meant for another version.
     pub fn check(&self, version: u64) -> Result<(), Error> {
-        match &self.0 {
-            Some(tags) if !tags.iter().any(|tag| *tag == format!("\"{version}\"")) => Err(Error::PreconditionFailed),
-            _ => Ok(()),
-        }
+        let Some(wanted) = &self.0 else { return Ok(()) };
+        let tag: ETag = tag(version).parse().map_err(|_| Error::internal_message("a version is no ETag"))?;
+        if wanted.precondition_passes(&tag) { Ok(()) } else { Err(Error::PreconditionFailed) }
     }
 }
 
@@ -28,11 +32,41 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let mut tags = Vec::new();
-        for value in parts.headers.get_all(header::IF_MATCH) {
-            let value = value.to_str().map_err(|_| Error::field("If-Match", "must be an ETag such as \"3\""))?;
-            tags.extend(value.split(',').map(|tag| tag.trim().to_owned()));
+        let fault = || Error::field("If-Match", "must be an ETag such as \"3\"");
+        // No ETag holds a blank, and the parser takes for granted that none does.
+        let is_bare =
+            |tag: &[u8]| !tag.trim_ascii().iter().any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control());
+        let mut values = parts.headers.get_all(header::IF_MATCH).iter();
+        if !values.all(|value| value.as_bytes().split(|byte| *byte == b',').all(is_bare)) {
+            return Err(fault());
         }
-        Ok(Self((!tags.is_empty() && !tags.contains(&"*".to_owned())).then_some(tags)))
+        parts.headers.typed_try_get().map(Self).map_err(|_| fault())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_is_meant_for_the_versions_that_it_names() {
+        let allowed = async |values: &[&'static [u8]]| {
+            let mut request = http::Request::builder();
+            for value in values {
+                request = request.header(header::IF_MATCH, http::HeaderValue::from_bytes(value).unwrap());
+            }
+            let mut parts = request.body(()).unwrap().into_parts().0;
+            IfMatch::from_request_parts(&mut parts, &()).await.and_then(|wanted| wanted.check(3))
+        };
+        for good in [&[][..], &["\"3\""], &["*"], &["\"2\", \"3\""], &["\"2\"", "\"3\""], &["\"2\",\"3\""]] {
+            let good: Vec<_> = good.iter().map(|value| value.as_bytes()).collect();
+            assert!(allowed(&good).await.is_ok(), "{good:?}");
+        }
+        for other in [&b"\"2\""[..], b"W/\"3\"", b"3", b"\"3", b"\"2,3\"", b"", b"\"\xfc\""] {
+            assert!(matches!(allowed(&[other]).await, Err(Error::PreconditionFailed)), "{other:?}");
+        }
+        for malformed in [&b"\"3 \""[..], b"\"a b\"", b"\"a\tb\"", b"\"2\" \"3\""] {
+            assert!(matches!(allowed(&[malformed]).await, Err(Error::Invalid(_))), "{malformed:?}");
+        }
     }
 }

@@ -1,16 +1,19 @@
 //! Resync: the owner publishes present states again because somebody asked on its admin port.
 
 use common::timestamp::Timestamp;
+use common::validate::fault_within;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use serde::Deserialize;
+use validator::{Validate, ValidationError};
 
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, Store, Versioned};
 
 /// What is to be announced: everything, what changed since a time, or what has one of these ids.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[validate(schema(function = "says_something"))]
 pub struct Wanted {
     /// Everything.
     #[serde(default)]
@@ -22,12 +25,16 @@ pub struct Wanted {
     pub ids: Vec<String>,
 }
 
-impl Wanted {
-    /// Whether anything was asked for.
-    pub fn is_something(&self) -> bool {
-        self.all || self.since.is_some() || !self.ids.is_empty()
+fn says_something(wanted: &Wanted) -> Result<(), ValidationError> {
+    if wanted.all || wanted.since.is_some() || !wanted.ids.is_empty() {
+        Ok(())
+    } else {
+        let message = "say what to announce: {\"all\": true}, {\"since\": time} or {\"ids\": […]}";
+        Err(fault_within("all", "nothing", message))
     }
+}
 
+impl Wanted {
     fn filter(&self) -> Document {
         if self.all {
             doc! {}

@@ -30,7 +30,7 @@ impl<A: Aggregate> Store<A> {
         for Saving { current, next, change } in changes {
             let version = current.version + 1;
             let event = self.event(&next, change, version);
-            let update = self.update(version, &next, Some(&event), Document::new(), Document::new())?;
+            let update = self.statement(version, &next, Some(&event), Document::new(), Document::new())?;
             saving.push(async move { (self.documents.update(update).await, next.id(), event) });
         }
         let (mut saved, mut failure) = (0, None);

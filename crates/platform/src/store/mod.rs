@@ -17,6 +17,7 @@ pub mod replica;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use common::api::page::Page;
 use common::clock::SharedClock;
 use common::events::envelope::Envelope;
 use common::events::{Change, State};
@@ -34,7 +35,7 @@ use crate::outbox::relay::Relay;
 use crate::store::error::StoreError;
 use crate::store::grouped::{From, Grouped, Update};
 use crate::store::idempotency::Claimed;
-use crate::store::page::{Page, PageRequest};
+use crate::store::page::PageRequest;
 use crate::store::partial::PartialIndex;
 
 /// What a store keeps: a service's own entity.
@@ -214,6 +215,25 @@ impl<A: Aggregate> Store<A> {
         self.save_with(current, next, change, Document::new()).await
     }
 
+    /// Changes an aggregate by a decision that looks at nothing but the aggregate itself: takes it anew as often as
+    /// somebody was faster. `None` when there is none.
+    pub async fn update<E: std::convert::From<StoreError>>(
+        &self,
+        id: impl ToString,
+        decide: impl Fn(&Versioned<A>) -> Result<(A, ChangeOf<A>), E> + Send,
+    ) -> Result<Option<Versioned<A>>, E> {
+        let id = id.to_string();
+        loop {
+            let Some(current) = self.get_certain(&id).await? else { return Ok(None) };
+            let (next, change) = decide(&current)?;
+            match self.save(&current, next, change).await {
+                Ok(changed) => return Ok(Some(changed)),
+                Err(StoreError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     async fn save_with(
         &self,
         current: &Versioned<A>,
@@ -234,7 +254,7 @@ impl<A: Aggregate> Store<A> {
     ) -> Result<Versioned<A>, StoreError> {
         let version = current.version + 1;
         let event = change.map(|change| self.event(&next, change, version));
-        let update = self.update(version, &next, event.as_ref(), set, unset)?;
+        let update = self.statement(version, &next, event.as_ref(), set, unset)?;
         if !self.documents.update(update).await? {
             return Err(StoreError::Stale);
         }
@@ -245,7 +265,7 @@ impl<A: Aggregate> Store<A> {
     }
 
     /// For the aggregate to become this at `version`.
-    fn update(
+    fn statement(
         &self,
         version: u64,
         next: &A,

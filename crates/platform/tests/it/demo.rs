@@ -31,6 +31,7 @@ use platform::store::{Aggregate, Store, Versioned};
 use platform::stream::subscription::{Applied, Failure, Subscription};
 use serde::{Deserialize, Serialize};
 use testkit::app::TestApp;
+use validator::Validate;
 
 /// A thing with a name that is unique and a count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +153,7 @@ fn page(problem: &Problem) -> Response {
     Html(format!("<h1>{}</h1><p>{}</p>", problem.title, problem.instance)).into_response()
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 struct NameBody {
     name: String,
@@ -168,7 +169,7 @@ async fn create(
     {
         return Ok((StatusCode::CREATED, Json(earlier)).into_response());
     }
-    let counter = Counter::new(&body.name, state.clock.now());
+    let counter = Counter::new(&body?.name, state.clock.now());
     let view = Versioned { version: 0, state: counter.clone() };
     let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
     match (state.counters.insert_remembered(counter, UserChange::Registered, claimed).await, key) {
@@ -195,7 +196,7 @@ async fn start(
     {
         return Ok((StatusCode::CREATED, earlier).into_response());
     }
-    let counter = Counter::new(&body.name, state.clock.now());
+    let counter = Counter::new(&body?.name, state.clock.now());
     let claimed = key.as_ref().map(|key| key.claim(user.id, None::<&String>)).transpose()?;
     let made = state.counters.insert_remembered(counter, UserChange::Registered, claimed).await?;
     Ok((StatusCode::CREATED, made.id.to_string()).into_response())

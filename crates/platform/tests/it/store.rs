@@ -1,5 +1,6 @@
 //! One atomic write per change: the state, the version and the event, or nothing.
 
+use common::api::page::PageQuery;
 use common::clock::Clock;
 use common::events::envelope::Envelope;
 use common::events::user::{UserChange, UserState};
@@ -8,7 +9,7 @@ use futures::future::join_all;
 use mongodb::bson::{Bson, Document, doc};
 use platform::store::Aggregate;
 use platform::store::error::StoreError;
-use platform::store::page::{PageQuery, PageRequest};
+use platform::store::page::PageRequest;
 
 use crate::demo::{Counter, app, document, insert};
 
@@ -156,8 +157,8 @@ async fn pages_hold_everything_once() {
     }
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let query = PageQuery { limit: Some("7".to_owned()), cursor };
-        let page = store.page(doc! {}, &PageRequest::try_from(&query).unwrap()).await.unwrap();
+        let query = PageQuery { limit: Some(7), cursor };
+        let page = store.page(doc! {}, &PageRequest::from(&query)).await.unwrap();
         assert!(page.items.len() <= 7);
         all.extend(page.items.iter().map(|item| item.id));
         cursor = page.next_cursor;

@@ -1,7 +1,9 @@
 //! Documents that are generated from the code and checked in, so that a change of them is seen.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use http::Method;
 use serde_json::Value;
 
 /// Fails the test when the checked-in document is not the one that the code now gives.
@@ -20,4 +22,21 @@ pub fn is_current(file: &Path, document: &impl serde::Serialize) {
         "{} is not what the code gives; run the test with UPDATE_CONTRACTS=1 and review the change. First: {first:?}",
         file.display()
     );
+}
+
+/// Fails the test when these routes are not the ones of the document. What no client of the API calls is in the
+/// document alone: keys, and what providers post.
+pub fn has_routes(document: &impl serde::Serialize, routes: &[(Method, &str)]) {
+    let document = serde_json::to_value(document).expect("a document");
+    let paths = document["paths"].as_object().expect("paths");
+    let documented: BTreeSet<_> = paths
+        .iter()
+        .filter(|(path, _)| !path.ends_with("/jwks.json") && !path.contains("/webhooks/"))
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().expect("operations").keys();
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    let declared: BTreeSet<_> = routes.iter().map(|(method, path)| format!("{method} {path}")).collect();
+    assert_eq!(documented, declared);
 }

@@ -14,6 +14,9 @@ const TRY_FOR: &str = "5s";
 /// How often each instance is asked whether it is ready.
 const READY_CHECK: &str = "500ms";
 
+/// The largest body that the services take, in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+
 /// The whole configuration.
 pub(super) fn config(listen: &[String], rules: &[Rule], options: &GatewayOptions) -> Value {
     let proxy = |service: &str| {
@@ -48,9 +51,12 @@ pub(super) fn config(listen: &[String], rules: &[Rule], options: &GatewayOptions
 }
 
 fn server(listen: &[String], routes: &[Value]) -> Value {
+    let routes: Vec<_> = std::iter::once(&too_large()).chain(routes).cloned().collect();
     json!({
         "listen": listen,
         "protocols": ["h1"],
+        // What is too much of them the services say, in words that help.
+        "max_header_bytes": 1 << 18,
         "automatic_https": { "disable": true },
         "routes": routes,
         "errors": { "routes": [unavailable()] },
@@ -104,24 +110,52 @@ fn proxy(instances: &[String], admin_port: Option<u16>) -> Value {
     proxy
 }
 
+/// A body that says that it is too large is refused here, as the gateway of a cluster does: the proxy would wait for
+/// the body that a service has refused already.
+fn too_large() -> Value {
+    let length = "{http.request.header.Content-Length}";
+    let expression =
+        format!("{length}.matches('^[0-9]{{19,}}$') || ({length}.matches('^[0-9]+$') && int({length}) > {BODY_LIMIT})");
+    let mut route = problem(413, "too-large", "The body is too large", "Send at most 1 MiB.");
+    // Without an end of the connection the answer would wait for the body as well.
+    if let Some(handler) = route.pointer_mut("/handle/0").and_then(Value::as_object_mut) {
+        handler.insert("close".to_owned(), json!(true));
+    }
+    if let Some(fields) = route.as_object_mut() {
+        fields.insert("match".to_owned(), json!([{ "expression": expression }]));
+        fields.insert("terminal".to_owned(), json!(true));
+    }
+    route
+}
+
 /// No instance could be reached: the answer that the services give when they lack something.
 fn unavailable() -> Value {
+    problem(503, "unavailable", "Not available right now", "The service can't be reached; try again soon.")
+}
+
+/// A route that answers with a problem.
+fn problem(status: u16, code: &str, title: &str, detail: &str) -> Value {
     let problem = json!({
-        "type": "about:blank",
-        "title": "Service Unavailable",
-        "status": 503,
-        "detail": "The service can't be reached.",
+        "type": format!("urn:ticketing:problem:{code}"),
+        "title": title,
+        "status": status,
+        "detail": detail,
         "instance": "{http.request.uuid}",
     });
+    let mut headers = json!({
+        "Content-Type": ["application/problem+json"],
+        "X-Content-Type-Options": ["nosniff"],
+        "X-Request-Id": ["{http.request.uuid}"],
+    });
+    if status == 503
+        && let Some(fields) = headers.as_object_mut()
+    {
+        fields.insert("Retry-After".to_owned(), json!(["1"]));
+    }
     json!({ "handle": [{
         "handler": "static_response",
-        "status_code": 503,
-        "headers": {
-            "Content-Type": ["application/problem+json"],
-            "Retry-After": ["1"],
-            "X-Content-Type-Options": ["nosniff"],
-            "X-Request-Id": ["{http.request.uuid}"],
-        },
+        "status_code": status,
+        "headers": headers,
         "body": problem.to_string(),
     }]})
 }
@@ -157,8 +191,8 @@ mod tests {
         let server = config.pointer("/apps/http/servers/gateway").unwrap();
         assert!(server.get("trusted_proxies").is_none());
         assert_eq!(server.pointer("/automatic_https/disable"), Some(&json!(true)));
-        let dials = server.pointer("/routes/0/handle/0/upstreams").unwrap();
-        assert_eq!(server.pointer("/routes/0/handle/0/health_checks/active/port"), Some(&json!(91)));
+        let dials = server.pointer("/routes/1/handle/0/upstreams").unwrap();
+        assert_eq!(server.pointer("/routes/1/handle/0/health_checks/active/port"), Some(&json!(91)));
         assert_eq!(dials, &json!([{ "dial": "127.0.0.1:1" }, { "dial": "127.0.0.2:1" }]));
         let internal = config.pointer("/apps/http/servers/internal-one").unwrap();
         assert_eq!(internal["listen"], json!(["127.0.0.1:81"]));

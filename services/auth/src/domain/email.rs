@@ -1,5 +1,6 @@
 //! Email addresses: what passes for one, and when two are the same.
 
+use common::validate;
 use serde::{Deserialize, Serialize};
 
 /// The text is not an address that mail could be sent to.
@@ -34,39 +35,12 @@ impl EmailKey {
 }
 
 impl Email {
-    /// Reads an address. Only ASCII: there two addresses that look the same are the same.
+    /// Reads an address.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let address = text.trim();
-        let (local, domain) = address.rsplit_once('@').ok_or(InvalidEmail)?;
-        if address.len() > 254 || !is_local_part(local) || !is_domain(domain) {
-            return Err(InvalidEmail);
-        }
+        validate::email(address).map_err(|_| InvalidEmail)?;
         Ok(Self { address: address.to_owned(), key: EmailKey::of(address) })
     }
-}
-
-/// RFC 5321's dot-string; the quoted form is not in use.
-fn is_local_part(text: &str) -> bool {
-    let is_atom = |atom: &str| {
-        !atom.is_empty()
-            && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte))
-    };
-    text.len() <= 64 && text.split('.').all(is_atom)
-}
-
-/// At least two labels, of which the last is not a number: no address of a machine.
-fn is_domain(text: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let top = text.rsplit('.').next().unwrap_or_default();
-    text.contains('.')
-        && text.split('.').all(is_label)
-        && top.len() > 1
-        && !top.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -9,9 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::email::Email;
 use super::password::PasswordHash;
 
-/// How many characters a display name may have.
-pub const LONGEST_NAME: usize = 100;
-
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

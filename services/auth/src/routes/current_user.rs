@@ -2,21 +2,12 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use common::api::users::CurrentUser;
 use common::error::Error;
 use common::identity::CurrentUser as SignedIn;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::view::UserView;
+use super::view;
 use crate::state::State;
-
-/// Who asks.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct CurrentUser {
-    /// Null for whoever is not signed in.
-    current_user: Option<UserView>,
-}
 
 /// Who am I?
 #[utoipa::path(get, path = "/api/users/currentuser", tag = "users", responses((status = 200, body = CurrentUser, description = "The user, or null.")))]
@@ -28,5 +19,5 @@ pub(super) async fn current_user(
         Some(user) => state.users.get(user.id).await?,
         None => None,
     };
-    Ok(Json(CurrentUser { current_user: user.map(|user| UserView::from(&user.state)) }))
+    Ok(Json(CurrentUser { current_user: user.map(|user| view::user(&user.state)) }))
 }

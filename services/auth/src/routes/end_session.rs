@@ -13,6 +13,7 @@ use crate::state::State;
 
 /// Sign a device out.
 #[utoipa::path(delete, path = "/api/users/sessions/{id}", tag = "users", params(("id" = SessionId, Path)),
+    security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 204, description = "Clears the cookies when it is the session that asks.")))]
 pub(super) async fn end_session(
     Shared(state): Shared<State>,

@@ -2,23 +2,26 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use common::api::page::{Page, PageQuery};
+use common::api::users::Session;
 use common::error::Error;
 use common::identity::CurrentUser;
 use platform::http::extract::Query;
-use platform::store::page::{Page, PageQuery, PageRequest};
+use platform::store::page::PageRequest;
 
-use super::view::SessionView;
+use super::view;
 use crate::state::State;
 
 /// Where am I signed in?
 #[utoipa::path(get, path = "/api/users/sessions", tag = "users", params(PageQuery),
-    responses((status = 200, body = Page<SessionView>, description = "Sessions that have not ended.")))]
+    security(("session" = []), ("sessionOverHttp" = [])),
+    responses((status = 200, body = Page<Session>, description = "Sessions that have not ended.")))]
 pub(super) async fn list_sessions(
     Shared(state): Shared<State>,
     user: CurrentUser,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<SessionView>>, Error> {
-    let page = PageRequest::try_from(&query)?;
+) -> Result<Json<Page<Session>>, Error> {
+    let page = PageRequest::from(&query);
     let found = state.sessions.page(user.id, state.clock.now(), &page).await?;
-    Ok(Json(found.map(|session| SessionView::new(session, user.session))))
+    Ok(Json(found.map(|session| view::session(session, user.session))))
 }

@@ -2,12 +2,13 @@
 
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::api;
 use common::error::Error;
 use http::{HeaderMap, StatusCode};
 use platform::store::Versioned;
 
 use super::cookies::Cookies;
-use super::view::{UserView, signed_in};
+use super::view::signed_in;
 use crate::domain::session::{Presented, TokenError};
 use crate::domain::user::User;
 use crate::flows::open_session::Tokens;
@@ -15,7 +16,7 @@ use crate::state::State;
 
 /// Get new tokens for the refresh cookie.
 #[utoipa::path(post, path = "/api/users/refresh", tag = "users",
-    responses((status = 200, body = UserView, description = "Sets the cookies anew; a 401 clears them.")))]
+    responses((status = 200, body = api::users::User, description = "Sets the cookies anew; a 401 clears them.")))]
 pub(super) async fn refresh(
     Shared(state): Shared<State>,
     cookies: Cookies,

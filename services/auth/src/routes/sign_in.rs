@@ -7,41 +7,29 @@
 
 use axum::extract::State as Shared;
 use axum::response::Response;
+use common::api::users::{Credentials, User};
 use common::error::{Error, Refusal};
 use http::{HeaderMap, StatusCode};
 use platform::http::address::ClientAddress;
 use platform::http::extract::Body;
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::cookies::Cookies;
-use super::view::{UserView, signed_in};
+use super::view::signed_in;
 use crate::domain::email::EmailKey;
 use crate::flows::open_session::open_session;
 use crate::state::State;
 use crate::store::throttles::Attempt;
 use crate::store::users;
 
-/// Who wants to be signed in.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SignIn {
-    /// Case makes no difference.
-    #[schema(format = "email")]
-    email: String,
-    #[schema(format = "password")]
-    password: String,
-}
-
 /// Sign in.
-#[utoipa::path(post, path = "/api/users/signin", tag = "users", request_body = SignIn,
-    responses((status = 200, body = UserView, description = "Sets the cookies.")))]
+#[utoipa::path(post, path = "/api/users/signin", tag = "users", request_body = Credentials,
+    responses((status = 200, body = User, description = "Sets the cookies.")))]
 pub(super) async fn sign_in(
     Shared(state): Shared<State>,
     cookies: Cookies,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
-    Body(body): Body<SignIn>,
+    Body(body): Body<Credentials>,
 ) -> Result<Response, Error> {
     let key = EmailKey::of(&body.email);
     let attempt = Attempt::new(&key, address);

@@ -7,6 +7,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::api::page::Page;
 use common::id::{SessionId, UserId};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt as _;
@@ -14,7 +15,7 @@ use mongodb::bson::{DateTime, doc};
 use mongodb::{Collection, Database, IndexModel};
 use platform::mongo;
 use platform::store::error::StoreError;
-use platform::store::page::{Page, PageRequest};
+use platform::store::page::PageRequest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use testkit::app::contract::is_current;
+use testkit::app::contract::{has_routes, is_current};
 use testkit::app::fuzz::no_request_breaks;
 
 use crate::support::{app, app_with, sign_up};
@@ -11,6 +11,7 @@ use crate::support::{app, app_with, sign_up};
 async fn the_document_is_checked_in_and_served() {
     let app = app().await;
     is_current(&Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"), &app.running.openapi);
+    has_routes(&app.running.openapi, common::api::users::ROUTES);
     let served = app.request("GET", "/api/users/openapi.json").send().await.expect(200);
     assert_eq!(served.json(), serde_json::to_value(&app.running.openapi).unwrap());
     assert!(served.json()["openapi"].as_str().unwrap().starts_with("3.1"));

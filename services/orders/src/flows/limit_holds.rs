@@ -79,17 +79,13 @@ async fn give_up(state: &State, id: OrderId) -> Result<bool, Error> {
     if !state.orders.forget_key(id).await? {
         return Ok(false);
     }
-    loop {
-        let order = state.orders.get(id).await?.ok_or(Error::NotFound)?;
-        let Ok((next, change)) = order.state.clone().cancel(state.clock.now()) else { return Ok(false) };
-        match state.orders.save(&order, next, change).await {
-            Ok(_) => {
-                reconcile_order(state, id).await?;
-                return Ok(true);
-            }
-            Err(StoreError::Stale) => {}
-            Err(error) => return Err(error.into()),
+    match state.orders.update(id, |order| Ok(order.state.clone().cancel(state.clock.now())?)).await {
+        Ok(_) => {
+            reconcile_order(state, id).await?;
+            Ok(true)
         }
+        Err(Error::Conflict(_)) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

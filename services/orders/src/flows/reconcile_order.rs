@@ -4,9 +4,8 @@ use common::error::Error;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
-use platform::reconcile::{Pass, Reconcile, until_settled};
+use platform::reconcile::{Pass, Reconcile, advance, until_settled};
 use platform::store::Versioned;
-use platform::store::error::StoreError;
 
 use crate::domain::order::Order;
 use crate::domain::reconcile;
@@ -50,10 +49,6 @@ impl Reconcile for OneOrder<'_> {
         let Some(step) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {
             return Ok(Pass::Settled);
         };
-        let (next, change) = step?;
-        match self.state.orders.save(order, next, change).await {
-            Ok(_) | Err(StoreError::Stale) => Ok(Pass::Changed),
-            Err(error) => Err(error.into()),
-        }
+        advance(&self.state.orders, order, step?).await
     }
 }

@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::api::orders::{NewOrder, Order as OrderView};
 use common::error::Error;
-use common::id::{OrderId, TicketId, UserId};
+use common::id::{OrderId, UserId};
 use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::Creation;
@@ -12,41 +13,32 @@ use platform::http::versions::etag;
 use platform::store::error::StoreError;
 use platform::store::idempotency::{self, Key};
 use platform::store::{IDEMPOTENCY_INDEX, Versioned};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
-use super::view::OrderView;
+use super::view;
 use crate::domain::order::{Order, OrderError};
 use crate::flows::limit_holds::{may_hold, may_repeat, settle_hold};
 use crate::flows::reconcile_order::reconcile_order;
 use crate::state::State;
 use crate::store;
 
-/// What is wanted.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = NewOrder)]
-pub(super) struct OrderBody {
-    /// The ticket, at the price and terms that its listing has now.
-    ticket_id: TicketId,
-}
-
 /// Hold a ticket.
-#[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = OrderBody,
+#[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = NewOrder,
+    security(("session" = []), ("sessionOverHttp" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
     responses((status = 201, body = OrderView)))]
 pub(super) async fn create(
     Shared(state): Shared<State>,
     user: CurrentUser,
-    Creation { body, key }: Creation<OrderBody>,
+    Creation { body, key }: Creation<NewOrder>,
 ) -> Result<Response, Error> {
     if let Some(earlier) = replay(&state, user.id, key.as_ref()).await? {
         return Ok(created(earlier));
     }
+    let body = body?;
     let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
     let (order, change) = Order::place(OrderId::new(), user.id, &ticket, state.hold, state.clock.now())?;
     let allowed = may_hold(&state, user.id, body.ticket_id).await?;
-    let view = OrderView::from(Versioned { version: 0, state: order.clone() });
+    let view = view::order(Versioned { version: 0, state: order.clone() });
     let refused = match allowed {
         Ok(()) => {
             let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
@@ -85,10 +77,10 @@ pub(super) async fn create(
 async fn replay(state: &State, user: UserId, key: Option<&Key>) -> Result<Option<OrderView>, Error> {
     let Some(key) = key else { return Ok(None) };
     let Some(view) = key.replay::<Order, OrderView>(user, &state.orders).await? else { return Ok(None) };
-    Ok(may_repeat(state, view.id(), key).await?.then_some(view))
+    Ok(may_repeat(state, view.id, key).await?.then_some(view))
 }
 
 fn created(view: OrderView) -> Response {
-    let location = [(header::LOCATION, format!("/api/orders/{}", view.id()))];
-    (StatusCode::CREATED, etag(view.version()), location, Json(view)).into_response()
+    let location = [(header::LOCATION, format!("/api/orders/{}", view.id))];
+    (StatusCode::CREATED, etag(view.version), location, Json(view)).into_response()
 }

@@ -2,24 +2,27 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use common::api::orders::Order;
+use common::api::page::{Page, PageQuery};
 use common::error::Error;
 use common::identity::CurrentUser;
 use platform::http::extract::Query;
-use platform::store::page::{Page, PageQuery, PageRequest};
+use platform::store::page::PageRequest;
 
-use super::view::OrderView;
+use super::view;
 use crate::state::State;
 use crate::store;
 
 /// List your orders.
 #[utoipa::path(get, path = "/api/orders", tag = "orders", params(PageQuery),
-    responses((status = 200, body = Page<OrderView>)))]
+    security(("session" = []), ("sessionOverHttp" = [])),
+    responses((status = 200, body = Page<Order>)))]
 pub(super) async fn list(
     Shared(state): Shared<State>,
     user: CurrentUser,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<OrderView>>, Error> {
-    let page = PageRequest::try_from(&query)?;
+) -> Result<Json<Page<Order>>, Error> {
+    let page = PageRequest::from(&query);
     let found = store::page_of(&state.orders, user.id, &page).await?;
-    Ok(Json(found.map(OrderView::from)))
+    Ok(Json(found.map(view::order)))
 }

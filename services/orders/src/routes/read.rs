@@ -3,24 +3,26 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::IntoResponse;
+use common::api::orders::Order;
 use common::error::Error;
 use common::id::OrderId;
 use common::identity::CurrentUser;
 use platform::http::extract::Id;
 use platform::http::versions::etag;
 
-use super::view::OrderView;
+use super::view;
 use crate::state::State;
 use crate::store;
 
 /// Look at one of your orders.
 #[utoipa::path(get, path = "/api/orders/{id}", tag = "orders", params(("id" = OrderId, Path)),
-    responses((status = 200, body = OrderView)))]
+    security(("session" = []), ("sessionOverHttp" = [])),
+    responses((status = 200, body = Order)))]
 pub(super) async fn read(
     Shared(state): Shared<State>,
     user: CurrentUser,
     Id(id): Id<OrderId>,
 ) -> Result<impl IntoResponse, Error> {
     let order = store::find_owned(&state.orders, id, user.id).await?.ok_or(Error::NotFound)?;
-    Ok((etag(order.version), Json(OrderView::from(order))))
+    Ok((etag(order.version), Json(view::order(order))))
 }

@@ -1,5 +1,6 @@
 //! The indexes and queries of the service's collections; the only file that names MongoDB.
 
+use common::api::page::Page;
 use common::events::payment::PaymentState;
 use common::id::{OrderId, TicketId, UserId};
 use common::timestamp::Timestamp;
@@ -7,7 +8,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use platform::store::error::StoreError;
-use platform::store::page::{Page, PageRequest};
+use platform::store::page::PageRequest;
 use platform::store::partial::PartialIndex;
 use platform::store::replica::Replica;
 use platform::store::{Store, Versioned};

@@ -18,6 +18,7 @@ async fn the_served_description_is_the_checked_in_one() {
     let app = app().await;
     let served: Value = app.request("GET", "/api/orders/openapi.json").send().await.expect(200).json();
     contract::is_current(&Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"), &served);
+    contract::has_routes(&served, common::api::orders::ROUTES);
 }
 
 #[tokio::test(flavor = "multi_thread")]

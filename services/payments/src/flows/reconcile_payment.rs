@@ -3,9 +3,8 @@
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::PaymentId;
-use platform::reconcile::{Pass, Reconcile, until_settled};
+use platform::reconcile::{Pass, Reconcile, advance, until_settled};
 use platform::store::Versioned;
-use platform::store::error::StoreError;
 
 use super::give_back::give_back;
 use super::record_answer::{Recorded, away, record_answer};
@@ -92,10 +91,6 @@ impl OnePayment<'_> {
     /// Writes down when captures began to fail. Who is overtaken leaves it to whoever was faster.
     async fn capture_failed(&self, payment: &Versioned<Payment>) -> Result<(), Error> {
         let Some(step) = reconcile::capture_failed(payment, self.state.clock.now()) else { return Ok(()) };
-        let (next, change) = step?;
-        match self.state.payments.save(payment, next, change).await {
-            Ok(_) | Err(StoreError::Stale) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        advance(&self.state.payments, payment, step?).await.map(drop)
     }
 }

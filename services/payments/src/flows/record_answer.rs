@@ -11,7 +11,7 @@ use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
 use crate::providers::{Intent, ProviderError, Standing};
 use crate::state::State;
-use crate::view::PaymentView;
+use crate::view;
 
 /// How an answer was taken.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub async fn record_answer(
             state.payments.save_forgetting(payment, next, change).await
         }
         _ if first_answer => {
-            let answer = PaymentView::from(&Versioned { version: payment.version + 1, state: next.clone() });
+            let answer = view::payment(&Versioned { version: payment.version + 1, state: next.clone() });
             state.payments.save_answer(payment, next, change, &answer).await
         }
         _ => state.payments.save(payment, next, change).await,

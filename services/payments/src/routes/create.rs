@@ -5,20 +5,18 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::api::payments::{NewPayment, Payment as PaymentView};
 use common::error::{Error, Refusal};
 use common::events::order::{CancelReason, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentStatus};
 use common::id::{OrderId, PaymentId, UserId};
 use common::identity::CurrentUser;
-use common::validate::Check;
 use http::{StatusCode, header};
 use platform::http::extract::Creation;
 use platform::http::versions::etag;
 use platform::store::error::StoreError;
 use platform::store::idempotency::{self, Key};
 use platform::store::{IDEMPOTENCY_INDEX, Versioned};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use crate::domain::declined::explanation;
 use crate::domain::method;
@@ -31,25 +29,16 @@ use crate::flows::record_answer::{Recorded, away, record_answer};
 use crate::providers::Authorization;
 use crate::state::State;
 use crate::store;
-use crate::view::PaymentView;
+use crate::view;
 
 /// How long an order is awaited that is not known, or not confirmed, yet.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the replica is looked at meanwhile.
 const POLL: Duration = Duration::from_millis(25);
 
-/// What is to be paid, and with what.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = NewPayment)]
-pub(super) struct NewPayment {
-    order_id: OrderId,
-    /// The provider's id of a payment method; never a card's number.
-    payment_method: String,
-}
-
 /// Pay for an order.
 #[utoipa::path(post, path = "/api/payments", tag = "payments", request_body = NewPayment,
+    security(("session" = []), ("sessionOverHttp" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
     responses((status = 201, body = PaymentView), (status = 202, body = PaymentView)))]
 pub(super) async fn create(
@@ -60,10 +49,8 @@ pub(super) async fn create(
     if let Some(earlier) = replay(&state, user.id, key.as_ref()).await? {
         return Ok(earlier);
     }
-    let mut check = Check::default();
-    let name = check.text("paymentMethod", &body.payment_method, 1..=255);
-    check.finish()?;
-    let method = method::parse(&name).ok_or_else(unknown_method)?;
+    let body = body?;
+    let method = method::parse(&body.payment_method).ok_or_else(unknown_method)?;
     let order = payable_order(&state, body.order_id, user.id).await?;
     let attempt = store::attempts_of(&state.payments, order.id).await? + 1;
     if attempt > state.rules.attempts {
@@ -228,7 +215,7 @@ async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Respons
     if after.is_some_and(|payment| payment.status_name() == PaymentStatus::Voided) {
         return Err(closed_meanwhile(state, paid.order_id).await?);
     }
-    answer(&PaymentView::from(&paid), secret)
+    answer(&view::payment(&paid), secret)
 }
 
 /// Why a payment was given back at once: the hold ended, or the buyer let it go in another tab.

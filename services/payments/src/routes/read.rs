@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::IntoResponse;
+use common::api::payments::Payment;
 use common::error::Error;
 use common::id::PaymentId;
 use common::identity::CurrentUser;
@@ -11,16 +12,17 @@ use platform::http::versions::etag;
 
 use crate::state::State;
 use crate::store;
-use crate::view::PaymentView;
+use crate::view;
 
 /// Look at a payment of one's own.
 #[utoipa::path(get, path = "/api/payments/{id}", tag = "payments", params(("id" = PaymentId, Path)),
-    responses((status = 200, body = PaymentView)))]
+    security(("session" = []), ("sessionOverHttp" = [])),
+    responses((status = 200, body = Payment)))]
 pub(super) async fn read(
     Shared(state): Shared<State>,
     user: CurrentUser,
     Id(id): Id<PaymentId>,
 ) -> Result<impl IntoResponse, Error> {
     let payment = store::find_owned(&state.payments, id, user.id).await?.ok_or(Error::NotFound)?;
-    Ok((etag(payment.version), Json(PaymentView::from(&payment))))
+    Ok((etag(payment.version), Json(view::payment(&payment))))
 }

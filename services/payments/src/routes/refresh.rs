@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::IntoResponse;
+use common::api::payments::Payment;
 use common::error::Error;
 use common::id::PaymentId;
 use common::identity::CurrentUser;
@@ -12,11 +13,12 @@ use platform::http::versions::etag;
 use crate::flows::look_up_payment::{look_up_payment, present};
 use crate::state::State;
 use crate::store;
-use crate::view::PaymentView;
+use crate::view;
 
 /// Look a payment of one's own up at the provider.
 #[utoipa::path(post, path = "/api/payments/{id}/refresh", tag = "payments", params(("id" = PaymentId, Path)),
-    responses((status = 200, body = PaymentView)))]
+    security(("session" = []), ("sessionOverHttp" = [])),
+    responses((status = 200, body = Payment)))]
 pub(super) async fn refresh(
     Shared(state): Shared<State>,
     user: CurrentUser,
@@ -28,5 +30,5 @@ pub(super) async fn refresh(
         look_up_payment(&state, &payment).await?;
     }
     let payment = present(&state, id).await?;
-    Ok((etag(payment.version), Json(PaymentView::from(&payment))))
+    Ok((etag(payment.version), Json(view::payment(&payment))))
 }

@@ -4,6 +4,7 @@ pub mod retention;
 
 use std::time::Duration;
 
+use common::api::page::Page;
 use common::events::order::OrderState;
 use common::id::{OrderId, PaymentId, UserId};
 use common::timestamp::Timestamp;
@@ -12,7 +13,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use platform::mongo;
 use platform::store::error::StoreError;
-use platform::store::page::{Page, PageRequest};
+use platform::store::page::PageRequest;
 use platform::store::partial::PartialIndex;
 use platform::store::{Store, Versioned};
 

@@ -5,7 +5,6 @@ use common::events::ticket::TicketChange;
 use common::id::{TicketId, UserId};
 use platform::http::versions::IfMatch;
 use platform::store::Versioned;
-use platform::store::error::StoreError;
 
 use super::reconcile_ticket::reconcile_ticket;
 use crate::domain::ticket::{Ticket, TicketError};
@@ -19,20 +18,14 @@ pub async fn change_listing(
     when: &IfMatch,
     change: impl Fn(Ticket) -> Result<(Ticket, TicketChange), TicketError> + Send + Sync,
 ) -> Result<Versioned<Ticket>, Error> {
-    loop {
-        let ticket = state.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    let changed = state.tickets.update(id, |ticket| {
         if ticket.seller_id != seller {
             return Err(Error::Forbidden(Refusal::new("not-the-seller", "Only its seller can change a listing.")));
         }
         when.check(ticket.version)?;
-        let (next, what) = change(ticket.state.clone())?;
-        match state.tickets.save(&ticket, next, what).await {
-            Ok(changed) => {
-                reconcile_ticket(state, id).await?;
-                return Ok(changed);
-            }
-            Err(StoreError::Stale) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+        Ok(change(ticket.state.clone())?)
+    });
+    let changed = changed.await?.ok_or(Error::NotFound)?;
+    reconcile_ticket(state, id).await?;
+    Ok(changed)
 }

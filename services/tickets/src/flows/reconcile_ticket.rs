@@ -3,9 +3,8 @@
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::TicketId;
-use platform::reconcile::{Pass, Reconcile, until_settled};
+use platform::reconcile::{Pass, Reconcile, advance, until_settled};
 use platform::store::Versioned;
-use platform::store::error::StoreError;
 
 use crate::domain::reconcile;
 use crate::domain::ticket::Ticket;
@@ -40,10 +39,6 @@ impl Reconcile for OneTicket<'_> {
         let Some(step) = reconcile::next(&ticket.state, orders, self.state.clock.now()) else {
             return Ok(Pass::Settled);
         };
-        let (next, change) = step?;
-        match self.state.tickets.save(ticket, next, change).await {
-            Ok(_) | Err(StoreError::Stale) => Ok(Pass::Changed),
-            Err(error) => Err(error.into()),
-        }
+        advance(&self.state.tickets, ticket, step?).await
     }
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::api::tickets::{Listing, NewListing};
 use common::error::Error;
 use common::id::TicketId;
 use common::identity::CurrentUser;
@@ -12,19 +13,19 @@ use platform::http::versions::etag;
 use platform::store::Versioned;
 use platform::store::error::StoreError;
 
-use super::listing::ListingBody;
-use super::view::TicketView;
+use super::view::{listing, said};
 use crate::domain::ticket::Ticket;
 use crate::state::State;
 
 /// List a ticket for sale.
-#[utoipa::path(post, path = "/api/tickets", tag = "tickets", request_body = ListingBody,
+#[utoipa::path(post, path = "/api/tickets", tag = "tickets", request_body = NewListing,
+    security(("session" = []), ("sessionOverHttp" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
-    responses((status = 201, body = TicketView)))]
+    responses((status = 201, body = Listing)))]
 pub(super) async fn create(
     Shared(state): Shared<State>,
     user: CurrentUser,
-    Creation { body, key }: Creation<ListingBody>,
+    Creation { body, key }: Creation<NewListing>,
 ) -> Result<Response, Error> {
     if let Some(key) = &key
         && let Some(earlier) = key.replay(user.id, &state.tickets).await?
@@ -32,9 +33,8 @@ pub(super) async fn create(
         return Ok(created(earlier));
     }
     let now = state.clock.now();
-    let listing = body.check(now, &state.currencies)?;
-    let (ticket, change) = Ticket::list(TicketId::new(), user.id, listing, now);
-    let view = TicketView::from(Versioned { version: 0, state: ticket.clone() });
+    let (ticket, change) = Ticket::list(TicketId::new(), user.id, said(body?), now);
+    let view = listing(Versioned { version: 0, state: ticket.clone() });
     let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
     match (state.tickets.insert_remembered(ticket, change, claimed).await, key) {
         (Ok(_), _) => Ok(created(view)),
@@ -47,7 +47,7 @@ pub(super) async fn create(
     }
 }
 
-fn created(view: TicketView) -> Response {
-    let location = [(header::LOCATION, format!("/api/tickets/{}", view.id()))];
-    (StatusCode::CREATED, etag(view.version()), location, Json(view)).into_response()
+fn created(view: Listing) -> Response {
+    let location = [(header::LOCATION, format!("/api/tickets/{}", view.id))];
+    (StatusCode::CREATED, etag(view.version), location, Json(view)).into_response()
 }

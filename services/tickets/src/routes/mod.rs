@@ -2,7 +2,6 @@
 
 mod create;
 mod list;
-mod listing;
 mod read;
 mod update;
 mod view;

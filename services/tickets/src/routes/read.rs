@@ -3,18 +3,19 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::IntoResponse;
+use common::api::tickets::Listing;
 use common::error::Error;
 use common::id::TicketId;
 use platform::http::extract::Id;
 use platform::http::versions::etag;
 
-use super::view::TicketView;
+use super::view::listing;
 use crate::state::State;
 
 /// Look at a ticket.
 #[utoipa::path(get, path = "/api/tickets/{id}", tag = "tickets", params(("id" = TicketId, Path)),
-    responses((status = 200, body = TicketView)))]
+    responses((status = 200, body = Listing)))]
 pub(super) async fn read(Shared(state): Shared<State>, Id(id): Id<TicketId>) -> Result<impl IntoResponse, Error> {
     let ticket = state.tickets.get(id).await?.ok_or(Error::NotFound)?;
-    Ok((etag(ticket.version), Json(TicketView::from(ticket))))
+    Ok((etag(ticket.version), Json(listing(ticket))))
 }

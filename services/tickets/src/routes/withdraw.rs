@@ -14,6 +14,7 @@ use crate::state::State;
 
 /// Withdraw a listing.
 #[utoipa::path(delete, path = "/api/tickets/{id}", tag = "tickets",
+    security(("session" = []), ("sessionOverHttp" = [])),
     params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
     responses((status = 204)))]
 pub(super) async fn withdraw(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use common::api::page::Page;
 use common::events::order::OrderState;
 use common::events::ticket::TicketStatus;
 use common::id::{OrderId, TicketId, UserId};
@@ -11,7 +12,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use platform::store::error::StoreError;
-use platform::store::page::{Page, PageRequest};
+use platform::store::page::PageRequest;
 use platform::store::partial::PartialIndex;
 use platform::store::replica::Replica;
 use platform::store::{Store, Versioned};

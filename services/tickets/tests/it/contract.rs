@@ -13,4 +13,5 @@ async fn the_openapi_document_is_checked_in_and_served() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document, serde_json::to_value(&app.running.openapi).unwrap());
     testkit::app::contract::is_current(&Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"), &document);
+    testkit::app::contract::has_routes(&document, common::api::tickets::ROUTES);
 }

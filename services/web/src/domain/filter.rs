@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use common::error::Error;
 use common::events::ticket::Category;
 use common::money::Currency;
+use common::problem::FieldError;
 use common::timestamp::Timestamp;
-use common::validate::Check;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::de::IntoDeserializer;
-use serde::de::value::Error as Unknown;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
+use validator::Validate;
 
+use super::listing::category_of;
 use super::sort::{Place, Sort};
 use super::{form, search};
 
@@ -23,7 +22,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// What the address says, as it says it; whatever else it carries is not ours to mind. What is empty
 /// counts as absent, since a form sends every field that it has.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Asked {
     /// Words that each begin a word of title, venue, city or seller's name.
@@ -105,59 +104,61 @@ impl Filter {
         Self { sort, ..Self::default() }
     }
 
-    /// Understands what was asked for; `usual` is the currency of prices that come without one.
+    /// Understands what was asked for; `usual` is the currency of prices that come without one. What can't be
+    /// understood is named, and left out of `asked`.
     ///
     /// Days are those of UTC: a listing's own zone is known only once it has been found.
-    pub fn read(asked: &Asked, usual: &Currency) -> Result<Self, Error> {
-        let mut reading = Reading(Check::default());
-        let sort = reading.read("sort", &asked.sort, |name| {
+    pub fn read(asked: &mut Asked, usual: &Currency) -> (Self, Vec<FieldError>) {
+        let mut reading = Reading(Vec::new());
+        let sort = reading.read("sort", &mut asked.sort, |name| {
             Sort::read(name).ok_or("must be soonest, newest, price-low, price-high or price-drop")
         });
         let sort = sort.unwrap_or_default();
-        let category = reading.read("category", &asked.category, |name| {
-            let known = Category::deserialize(IntoDeserializer::<Unknown>::into_deserializer(name));
-            known.map_err(|_| "must be concert, sport, theatre, comedy, festival or other")
-        });
-        let currency = reading.read("currency", &asked.currency, str::parse::<Currency>);
+        let category = reading.read("category", &mut asked.category, category_of);
+        let currency = reading.read("currency", &mut asked.currency, str::parse::<Currency>);
         let amount = |text: &str| form::money(text, currency.as_ref().unwrap_or(usual)).map(|money| money.amount);
-        let least = reading.read("min", &asked.min, amount);
-        let most = reading.read("max", &asked.max, amount);
-        let from = reading.read("from", &asked.from, start_of);
+        let least = reading.read("min", &mut asked.min, amount);
+        let most = reading.read("max", &mut asked.max, amount);
+        let from = reading.read("from", &mut asked.from, start_of);
         // The day that is named last is one of them.
         let until =
-            reading.read("to", &asked.to, start_of).map(|start| start.plus(DAY).minus(Duration::from_millis(1)));
-        let with_taken = reading.read("status", &asked.status, |name| match name {
+            reading.read("to", &mut asked.to, start_of).map(|start| start.plus(DAY).minus(Duration::from_millis(1)));
+        let with_taken = reading.read("status", &mut asked.status, |name| match name {
             "available" => Ok(false),
             "all" => Ok(true),
             _ => Err("must be available or all"),
         });
-        let place = reading.read("after", &asked.after, |token| {
+        let place = reading.read("after", &mut asked.after, |token| {
             sort.read_token(token).ok_or("must be from a link of an earlier page")
         });
-        reading.0.finish()?;
         let is_priced = least.is_some() || most.is_some() || sort.is_by_price();
         let currency = currency.or_else(|| is_priced.then(|| usual.clone()));
         let text: String = asked.q.trim().chars().take(LENGTH).collect();
         let words = (!text.is_empty()).then(|| search::searched(&text));
         let with_taken = with_taken.unwrap_or_default();
-        Ok(Self { words, category, from, until, least, most, currency, with_taken, sort, place })
+        (Self { words, category, from, until, least, most, currency, with_taken, sort, place }, reading.0)
     }
 }
 
 /// Reads fields and notes what is wrong with them.
-struct Reading(Check);
+struct Reading(Vec<FieldError>);
 
 impl Reading {
     /// What a field says; nothing when it is empty or wrong.
-    fn read<T, E: ToString>(&mut self, field: &str, text: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        let text = text.trim();
-        if text.is_empty() {
+    fn read<T, E: ToString>(
+        &mut self,
+        field: &str,
+        text: &mut String,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if text.trim().is_empty() {
             return None;
         }
-        match read(text) {
+        match read(text.trim()) {
             Ok(value) => Some(value),
             Err(fault) => {
-                self.0.fault(field, fault.to_string());
+                self.0.push(FieldError { field: field.to_owned(), message: fault.to_string() });
+                text.clear();
                 None
             }
         }
@@ -166,7 +167,8 @@ impl Reading {
 
 /// When a day begins.
 fn start_of(day: &str) -> Result<Timestamp, &'static str> {
-    let start = day.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC));
+    // The parser would also take a time behind the day, or none of the hyphens.
+    let start = Date::strptime("%Y-%m-%d", day).and_then(|day| day.to_zoned(TimeZone::UTC));
     start
         .map(|start| Timestamp::from_millis(start.timestamp().as_millisecond()))
         .map_err(|_| "must be a day such as 2026-06-01")
@@ -182,8 +184,10 @@ mod tests {
         serde_urlencoded::from_str(query).unwrap()
     }
 
-    fn read(query: &str) -> Result<Filter, Error> {
-        Filter::read(&asked(query), &"USD".parse().unwrap())
+    fn read(query: &str) -> Filter {
+        let (filter, faults) = Filter::read(&mut asked(query), &"USD".parse().unwrap());
+        assert_eq!(faults, [], "{query}");
+        filter
     }
 
     #[test]
@@ -194,7 +198,7 @@ mod tests {
             "q=+Jazz+Café&category=concert&from=2026-06-01&to=2026-06-03&min=25&max=99.5&currency=EUR&status=all\
              &sort=price-low&after={after}&utm_source=elsewhere"
         );
-        let filter = read(&query).unwrap();
+        let filter = read(&query);
         let expected = Filter {
             words: Some(vec!["jazz".to_owned(), "cafe".to_owned()]),
             category: Some(Category::Concert),
@@ -213,15 +217,15 @@ mod tests {
     #[test]
     fn what_is_empty_is_absent() {
         let nothing = "q=&category=&from=&to=&min=&max=+&currency=&status=&sort=&after=";
-        assert_eq!(read(nothing).unwrap(), Filter::default());
-        assert_eq!(read("status=available&sort=soonest").unwrap(), Filter::default());
-        assert_eq!(read("q=+++").unwrap().words, None);
-        assert_eq!(read("q=+-+").unwrap().words, Some(Vec::new()), "nothing has no words");
+        assert_eq!(read(nothing), Filter::default());
+        assert_eq!(read("status=available&sort=soonest"), Filter::default());
+        assert_eq!(read("q=+++").words, None);
+        assert_eq!(read("q=+-+").words, Some(Vec::new()), "nothing has no words");
     }
 
     #[test]
     fn prices_are_compared_within_one_currency() {
-        let currency = |query| read(query).unwrap().currency.map(|currency| currency.to_string());
+        let currency = |query| read(query).currency.map(|currency| currency.to_string());
         for (query, expected) in [
             ("", None),
             ("sort=newest", None),
@@ -239,15 +243,21 @@ mod tests {
     fn nonsense_is_named_field_by_field() {
         let query =
             "category=opera&from=tomorrow&to=2026-02-30&min=-1&max=much&currency=usd&status=gone&sort=up&after=x";
-        let Err(Error::Invalid(errors)) = read(query) else { panic!("must be refused") };
-        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["sort", "category", "currency", "min", "max", "from", "to", "status", "after"]);
+        let understood = |query: &str| {
+            let mut asked = asked(query);
+            let (filter, faults) = Filter::read(&mut asked, &"USD".parse().unwrap());
+            let named: Vec<_> = faults.into_iter().map(|fault| fault.field).collect();
+            (filter, named, asked.address())
+        };
+        let (filter, named, address) = understood(&format!("{query}&q=jazz"));
+        assert_eq!(named, ["sort", "category", "currency", "min", "max", "from", "to", "status", "after"]);
+        assert_eq!((filter.words.as_deref(), address.as_str()), (Some(&["jazz".to_owned()][..]), "/browse?q=jazz"));
         // The place of another order.
         let after = Sort::Soonest.token(Place { value: 5, id: TicketId::new() });
-        assert!(read(&format!("after={after}")).is_ok());
-        assert!(read(&format!("after={after}&sort=newest")).is_err());
+        assert!(read(&format!("after={after}")).place.is_some());
+        assert_eq!(understood(&format!("after={after}&sort=newest")).1, ["after"]);
         // What leads nowhere is no fault: whoever fills in the form is half-way there.
-        assert!(read("from=2026-06-03&to=2026-06-01&min=9&max=1").is_ok());
+        read("from=2026-06-03&to=2026-06-01&min=9&max=1");
     }
 
     #[test]

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use common::money::{Currency, Money};
 use common::problem::FieldError;
-use common::timestamp::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use common::validate;
+use validator::ValidationErrors;
 
 /// What is wrong, by the name of the form's field; under the empty name what concerns no field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +46,11 @@ impl Faults {
         }
         faults
     }
+
+    /// What the rules of a request found wrong, before it was sent.
+    pub fn from_rules(errors: &ValidationErrors, field: impl Fn(&str) -> Option<&'static str>) -> Self {
+        Self::from_problem(&validate::faults(errors), "", field)
+    }
 }
 
 /// `must be so` becomes `Must be so.`
@@ -74,21 +78,6 @@ pub fn money(text: &str, currency: &Currency) -> Result<Money, String> {
 /// An amount as it is typed, without its currency: `125.50`.
 pub fn amount(money: &Money) -> String {
     money.to_string().split(' ').next().unwrap_or_default().to_owned()
-}
-
-/// What a `datetime-local` field says, at a place in this time zone.
-pub fn moment(text: &str, zone: &str) -> Result<Timestamp, String> {
-    let zone = TimeZone::get(zone).map_err(|_| "must be at a known time zone".to_owned())?;
-    let local: DateTime = text.trim().parse().map_err(|_| "must be a date and a time".to_owned())?;
-    let zoned = local.to_zoned(zone).map_err(|_| "must be a date that exists".to_owned())?;
-    Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
-}
-
-/// A moment as a `datetime-local` field takes it.
-pub fn local(time: Timestamp, zone: &str) -> String {
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    let local = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone);
-    local.strftime("%Y-%m-%dT%H:%M").to_string()
 }
 
 /// Where to go on: a path of ours, or the first page. Never another site.
@@ -134,16 +123,6 @@ mod tests {
             assert!(money(text, &currency(code)).unwrap_err().starts_with("must be"), "{text}");
         }
         assert_eq!(amount(&money("125.5", &currency("USD")).unwrap()), "125.50");
-    }
-
-    #[test]
-    fn a_local_time_is_that_of_its_place() {
-        let zone = "America/New_York";
-        let time = moment("2099-06-01T15:30", zone).unwrap();
-        assert_eq!(time.to_string(), "2099-06-01T19:30:00.000Z");
-        assert_eq!(local(time, zone), "2099-06-01T15:30");
-        assert!(moment("2099-06-31T15:30", zone).is_err() && moment("soon", zone).is_err());
-        assert!(moment("2099-06-01T15:30", "Atlantis/Capital").is_err());
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! The form in which a seller describes a ticket.
 
-use common::events::ticket::TicketState;
+use common::api::tickets::{Listing, ListingRules, NewListing};
+use common::events::ticket::{Category, TicketState};
 use common::money::Currency;
+use common::text::Text;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as Unknown;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
+use validator::ValidateArgs as _;
 
 use super::form::{self, Faults};
+use super::wall_time::{Repeated, WallTime, WallTimeError, local};
 
 /// What was typed, as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -22,6 +28,10 @@ pub struct ListingForm {
     pub starts_at: String,
     /// The venue's IANA time zone.
     pub time_zone: String,
+    /// Which of two times is meant, where clocks go back: `first` or `second`.
+    pub which: String,
+    /// When it begins as it was when the form was filled from a listing: RFC 3339.
+    pub unedited: String,
     /// What the buyer pays: `125.50`.
     pub price: String,
     /// In which currency.
@@ -74,8 +84,10 @@ impl ListingForm {
             title: terms.title.clone(),
             venue: terms.venue.clone(),
             city: text(&terms.city),
-            starts_at: form::local(terms.starts_at, &terms.time_zone),
+            starts_at: local(terms.starts_at, &terms.time_zone),
             time_zone: terms.time_zone.clone(),
+            which: String::new(),
+            unedited: terms.starts_at.to_string(),
             price: form::amount(&ticket.price),
             currency: ticket.price.currency.to_string(),
             face_value: ticket.face_value.as_ref().map(form::amount).unwrap_or_default(),
@@ -89,54 +101,62 @@ impl ListingForm {
         }
     }
 
-    /// The body for the API, or what can't be said in it at all; the rest tickets checks.
-    pub fn body(&self) -> Result<Value, Faults> {
+    /// What the form says, as tickets takes it; or what is wrong with it.
+    pub fn read(&self, rules: &ListingRules) -> Result<NewListing, Faults> {
         let mut faults = Faults::default();
-        let mut keep = |field: &str, result: Result<Value, String>| {
-            result.unwrap_or_else(|message| {
-                faults.add(field, message);
-                Value::Null
-            })
-        };
-        for (field, text) in [("title", &self.title), ("venue", &self.venue)] {
-            let said = if text.trim().is_empty() { Err("must not be empty".to_owned()) } else { Ok(Value::Null) };
-            keep(field, said);
-        }
-        let zone = self.time_zone.trim();
-        let starts_at = keep("starts_at", form::moment(&self.starts_at, zone).map(|time| json!(time)));
-        let currency: Result<Currency, _> = self.currency.parse();
+        let mut keep = |field: &str, message: String| faults.add(field, message);
+        let starts_at = self.wall_time().instant().map_err(|error| keep("starts_at", error.message()));
+        let currency = self.currency.parse::<Currency>();
         let money = |text: &str| {
             let currency = currency.as_ref().map_err(ToString::to_string)?;
-            form::money(text, currency).map(|money| json!(money))
+            form::money(text, currency)
         };
-        let price = keep("price", money(&self.price));
-        let face_value = match self.face_value.trim() {
-            "" => Value::Null,
-            text => keep("face_value", money(text)),
-        };
-        if !faults.is_empty() {
+        let price = money(&self.price).map_err(|message| keep("price", message));
+        let face_value = Some(self.face_value.trim()).filter(|text| !text.is_empty());
+        let face_value = face_value.map(money).transpose().map_err(|message| keep("face_value", message));
+        let category = Some(self.category.trim()).filter(|name| !name.is_empty());
+        let category = category.map(category_of).transpose().map_err(|message| keep("category", message));
+        let (Ok(starts_at), Ok(price), Ok(face_value), Ok(category)) = (starts_at, price, face_value, category) else {
+            // What is missing is said at once with what can't be read.
+            for (field, text) in [("title", &self.title), ("venue", &self.venue)] {
+                if text.trim().is_empty() {
+                    faults.add(field, "must not be empty");
+                }
+            }
             return Err(faults);
-        }
-        let text = |text: &str| match text.trim() {
-            "" => Value::Null,
-            text => json!(text),
         };
-        // A browser sends line breaks as two characters each.
-        let description = self.description.replace("\r\n", "\n");
-        Ok(json!({
-            "title": self.title.trim(),
-            "venue": self.venue.trim(),
-            "city": text(&self.city),
-            "startsAt": starts_at,
-            "timeZone": zone,
-            "price": price,
-            "faceValue": face_value,
-            "category": text(&self.category),
-            "section": text(&self.section),
-            "row": text(&self.row),
-            "seat": text(&self.seat),
-            "description": text(&description),
-        }))
+        let listing = NewListing {
+            title: Text::new(&self.title),
+            venue: Text::new(&self.venue),
+            city: Text::present(&self.city),
+            starts_at,
+            time_zone: Text::present(&self.time_zone),
+            price,
+            face_value,
+            category,
+            section: Text::present(&self.section),
+            row: Text::present(&self.row),
+            seat: Text::present(&self.seat),
+            // A browser sends line breaks as two characters each.
+            description: Text::present(&self.description.replace("\r\n", "\n")),
+        };
+        match listing.validate_with_args(rules) {
+            Ok(()) => Ok(listing),
+            Err(errors) => Err(Faults::from_rules(&errors, Self::field)),
+        }
+    }
+
+    fn wall_time(&self) -> WallTime<'_> {
+        WallTime { text: &self.starts_at, zone: &self.time_zone, which: &self.which, unedited: &self.unedited }
+    }
+
+    /// The two times that are meant when the clocks go back, if they are to be asked about.
+    pub fn repeated(&self) -> Option<Repeated> {
+        // Whichever was chosen, the choice stays to be seen.
+        match (WallTime { which: "", ..self.wall_time() }).instant() {
+            Err(WallTimeError::Repeated(repeated)) => Some(repeated),
+            _ => None,
+        }
     }
 
     /// The field of this form that one of the API is.
@@ -159,17 +179,52 @@ impl ListingForm {
     }
 }
 
+/// The category that an address or a form calls so.
+pub fn category_of(name: &str) -> Result<Category, String> {
+    Category::deserialize(IntoDeserializer::<Unknown>::into_deserializer(name))
+        .map_err(|_| "must be concert, sport, theatre, comedy, festival or other".to_owned())
+}
+
+/// Whether a listing is what this one would make of it.
+pub fn is_as(listing: &Listing, new: &NewListing) -> bool {
+    let text = |text: &Option<String>| text.as_deref().map(Text::new);
+    let present = NewListing {
+        title: Text::new(&listing.title),
+        venue: Text::new(&listing.venue),
+        city: text(&listing.city),
+        starts_at: listing.starts_at,
+        time_zone: Some(Text::new(&listing.time_zone)),
+        price: listing.price.clone(),
+        face_value: listing.face_value.clone(),
+        category: listing.category,
+        section: text(&listing.section),
+        row: text(&listing.row),
+        seat: text(&listing.seat),
+        description: text(&listing.description),
+    };
+    present == *new
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use common::clock::ShiftedClock;
+
     use super::*;
     use crate::domain::offer::tests::sample;
+
+    fn rules() -> ListingRules {
+        let currencies = ["USD", "JPY"].map(|code| code.parse().unwrap());
+        ListingRules { clock: Arc::new(ShiftedClock::default()), currencies: currencies.into() }
+    }
 
     #[test]
     fn a_form_filled_from_a_listing_says_the_same() {
         let ticket = sample();
-        let body = ListingForm::of(&ticket, 3).body().unwrap();
-        let state = serde_json::to_value(&ticket).unwrap();
-        for (field, value) in body.as_object().unwrap() {
+        let listing = ListingForm::of(&ticket, 3).read(&rules()).unwrap();
+        let (said, state) = (serde_json::to_value(&listing).unwrap(), serde_json::to_value(&ticket).unwrap());
+        for (field, value) in said.as_object().unwrap() {
             assert_eq!(value, &state[field], "{field}");
             assert!(ListingForm::field(field).is_some(), "{field}");
         }
@@ -183,12 +238,48 @@ mod tests {
             price: "much".to_owned(),
             currency: "USD".to_owned(),
             face_value: "9.999".to_owned(),
+            category: "opera".to_owned(),
             ..ListingForm::default()
         };
-        let faults = form.body().unwrap_err();
-        for field in ["title", "venue", "starts_at", "price", "face_value"] {
+        let faults = form.read(&rules()).unwrap_err();
+        for field in ["title", "venue", "starts_at", "price", "face_value", "category"] {
             assert!(faults.of(field).is_some_and(|fault| fault.starts_with("Must ")), "{field}");
         }
         assert!(faults.of("city").is_none(), "nobody has to say that");
+    }
+
+    #[test]
+    fn the_rules_of_tickets_are_told_before_it_is_asked() {
+        let good = ListingForm::of(&sample(), 3);
+        for (form, field) in [
+            (ListingForm { title: "\u{3164}".to_owned(), ..good.clone() }, "title"),
+            (ListingForm { venue: "x".repeat(201), ..good.clone() }, "venue"),
+            (ListingForm { starts_at: "1999-01-01T10:00".to_owned(), ..good.clone() }, "starts_at"),
+            (ListingForm { price: "0.49".to_owned(), ..good.clone() }, "price"),
+            (ListingForm { currency: "EUR".to_owned(), ..good.clone() }, "price"),
+            (ListingForm { seat: "a\u{202e}b".to_owned(), ..good.clone() }, "seat"),
+        ] {
+            let faults = form.read(&rules()).unwrap_err();
+            assert!(faults.of(field).is_some(), "{field}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_is_a_question() {
+        let form = |which: &str| ListingForm {
+            starts_at: "2099-11-01T01:30".to_owned(),
+            time_zone: "America/New_York".to_owned(),
+            which: which.to_owned(),
+            unedited: String::new(),
+            ..ListingForm::of(&sample(), 3)
+        };
+        assert!(
+            form("").read(&rules()).unwrap_err().of("starts_at").is_some_and(|it| it.contains("twice at the venue"))
+        );
+        let at = |which| form(which).read(&rules()).unwrap().starts_at.to_string();
+        assert_eq!(at("first"), "2099-11-01T05:30:00.000Z");
+        assert_eq!(at("second"), "2099-11-01T06:30:00.000Z");
+        assert!(["", "first"].iter().all(|which| form(which).repeated().is_some()));
+        assert_eq!(ListingForm { starts_at: "2099-11-01T03:30".to_owned(), ..form("") }.repeated(), None);
     }
 }

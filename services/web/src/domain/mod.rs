@@ -14,3 +14,4 @@ pub mod qr;
 pub mod search;
 pub mod sort;
 pub mod typo;
+pub mod wall_time;

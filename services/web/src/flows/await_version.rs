@@ -5,7 +5,6 @@ use std::time::Duration;
 use common::error::Error;
 use common::events::State as Entity;
 use platform::store::replica::Replica;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::state::State;
@@ -61,14 +60,4 @@ where
         }
         tokio::time::sleep(POLL).await;
     }
-}
-
-/// The entity that a service has answered, as far as its public view tells.
-pub fn answered<S: Entity>(answer: &Value) -> Result<S, Error> {
-    let mut fields = answer.clone();
-    if let Some(fields) = fields.as_object_mut() {
-        // What the public is not told of a listing.
-        fields.entry("refusals").or_insert_with(|| Value::Array(Vec::new()));
-    }
-    serde_json::from_value(fields).map_err(Error::internal)
 }

@@ -4,17 +4,13 @@
 //! Without JavaScript a double click sends a form twice, and the browser shows the answer to the second
 //! one, which is refused for what the first one did. Who gets what they asked for is not to be told no.
 
-use common::events::ticket::TicketState;
+use common::api::tickets::{Listing, ReadListing};
 use common::id::TicketId;
-use serde_json::Value;
 
-use super::await_version::answered;
-use crate::calls::Service;
 use crate::session::Session;
 use crate::state::State;
 
 /// What tickets says of it; none when it can't be asked.
-pub async fn present_listing(state: &State, session: &Session, id: TicketId) -> Option<TicketState> {
-    let answer = state.calls.get::<Value>(Service::Tickets, &format!("/api/tickets/{id}"), session).await.ok()?;
-    answered(&answer.body).ok()
+pub async fn present_listing(state: &State, session: &Session, id: TicketId) -> Option<Listing> {
+    Some(state.calls.send(&ReadListing { id }, session).await.ok()?.body)
 }

@@ -4,16 +4,18 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
+use common::api;
+use common::api::page::PageQuery;
+use common::api::users::{EndSession, ListSessions, Me, ReadCurrentUser, UpdateMe};
 use common::id::SessionId;
-use common::timestamp::Timestamp;
-use http::{HeaderMap, Method, StatusCode};
+use common::text::Text;
+use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
+use validator::Validate as _;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other, with_cookies};
-use crate::calls::Service;
 use crate::domain::form::Faults;
 use crate::domain::moment::Moment;
 use crate::flows::await_version::until;
@@ -40,39 +42,19 @@ struct AccountPage {
 
 layout::page!(AccountPage);
 
-/// A session, as auth tells of it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A session, as it is shown.
 struct Device {
     id: SessionId,
-    #[serde(rename = "device")]
     name: Option<String>,
-    current: bool,
-    last_used_at: Timestamp,
+    is_current: bool,
+    used: Moment,
 }
 
-impl Device {
-    fn used(&self) -> Moment {
-        Moment::new(self.last_used_at, "UTC")
+impl From<api::users::Session> for Device {
+    fn from(session: api::users::Session) -> Self {
+        let used = Moment::new(session.last_used_at, "UTC");
+        Self { id: session.id, name: session.device, is_current: session.current, used }
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct Devices {
-    items: Vec<Device>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Current {
-    current_user: Option<Me>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Me {
-    email: String,
-    display_name: String,
 }
 
 async fn page(
@@ -81,12 +63,12 @@ async fn page(
     session: &Session,
     typed: Option<(String, Faults)>,
 ) -> Result<AccountPage, Failure> {
-    let current = state.calls.get::<Current>(Service::Auth, "/api/users/currentuser", session).await?;
+    let current = state.calls.send(&ReadCurrentUser {}, session).await?;
     let me = current.body.current_user.ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
-    let devices = state.calls.get::<Devices>(Service::Auth, "/api/users/sessions", session).await?;
+    let devices = state.calls.send(&ListSessions { query: PageQuery::default() }, session).await?;
     let (display_name, faults) = typed.unwrap_or_else(|| (me.display_name, Faults::default()));
     let layout = Layout::new("Account", "Your name here, and where you are signed in.", viewer);
-    Ok(AccountPage { layout, email: me.email, display_name, devices: devices.body.items, faults })
+    Ok(AccountPage { layout, email: me.email, display_name, devices: devices.body.map(Device::from).items, faults })
 }
 
 /// One's account.
@@ -111,11 +93,15 @@ pub(super) async fn rename(
     Form(form): Form<AccountForm>,
 ) -> Result<Response, Failure> {
     let id = viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
-    let name = form.display_name.trim().to_owned();
-    let body = json!({ "displayName": name });
-    let none = HeaderMap::new();
-    match state.calls.send::<Value>(Method::PUT, Service::Auth, "/api/users/me", &session, Some(&body), &none).await {
-        Ok(_) => {
+    let body = Me { display_name: Text::new(&form.display_name) };
+    let field = |field: &str| (field == "displayName").then_some("displayName");
+    if let Err(errors) = body.validate() {
+        let typed = (form.display_name, Faults::from_rules(&errors, field));
+        return Ok(layout::respond(StatusCode::BAD_REQUEST, &page(&state, &viewer, &session, Some(typed)).await?)?);
+    }
+    match state.calls.send(&UpdateMe { body }, &session).await {
+        Ok(answer) => {
+            let name = answer.body.display_name;
             until(|| async {
                 let known = state.model.live().await?.users.get(id).await?;
                 Ok(known.is_some_and(|user| user.state.display_name == name))
@@ -124,9 +110,7 @@ pub(super) async fn rename(
             Ok(see_other("/account"))
         }
         Err(refused) if refused.status() == StatusCode::BAD_REQUEST => {
-            let faults = Faults::from_problem(&refused.problem.errors, &refused.problem.detail, |field| {
-                (field == "displayName").then_some("displayName")
-            });
+            let faults = Faults::from_problem(&refused.problem.errors, &refused.problem.detail, field);
             let page = page(&state, &viewer, &session, Some((form.display_name, faults))).await?;
             Ok(layout::respond(StatusCode::BAD_REQUEST, &page)?)
         }
@@ -143,10 +127,7 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let id: SessionId = id.parse().map_err(|_| common::error::Error::NotFound)?;
-    let path = format!("/api/users/sessions/{id}");
-    let none = HeaderMap::new();
-    let answer =
-        state.calls.send::<Value>(Method::DELETE, Service::Auth, &path, &session, None::<&Value>, &none).await?;
+    let answer = state.calls.send(&EndSession { id }, &session).await?;
     Ok(with_cookies(see_other("/account"), answer.cookies))
 }
 
@@ -161,8 +142,8 @@ mod tests {
         let device = |name: Option<&str>, current| Device {
             id: SessionId::new(),
             name: name.map(ToOwned::to_owned),
-            current,
-            last_used_at: "2026-01-01T10:00:00Z".parse().unwrap(),
+            is_current: current,
+            used: Moment::new("2026-01-01T10:00:00Z".parse().unwrap(), "UTC"),
         };
         let html = AccountPage {
             layout: Layout::new("Account", "About", &Viewer::Guest),

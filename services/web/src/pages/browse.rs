@@ -8,7 +8,6 @@ use common::events::ticket::TicketState;
 use common::money::Currency;
 use common::timestamp::Timestamp;
 use http::StatusCode;
-use platform::http::extract::Query;
 use platform::store::Versioned;
 
 use super::layout::{self, Layout};
@@ -17,6 +16,7 @@ use crate::domain::filter::{Asked, Filter};
 use crate::domain::listing::CATEGORIES;
 use crate::domain::offer::Offer;
 use crate::domain::sort::{SORTS, Sort};
+use crate::parameters::{Parameters, notice};
 use crate::state::State;
 use crate::store;
 use crate::store::model::Replicas;
@@ -73,10 +73,12 @@ struct Choice {
 pub(super) async fn browse(
     Shared(state): Shared<State>,
     viewer: Viewer,
-    Query(asked): Query<Asked>,
+    query: Parameters<Asked>,
 ) -> Result<Response, Error> {
     let usual = usual(&state.config.currencies)?;
-    let filter = Filter::read(&asked, usual)?;
+    let Parameters { known: mut asked, mut faults } = query;
+    let (filter, not_understood) = Filter::read(&mut asked, usual);
+    faults.extend(not_understood);
     let now = state.clock.now();
     let model = state.model.live().await?;
     // One more than is shown tells whether there is a next page.
@@ -96,7 +98,7 @@ pub(super) async fn browse(
     } else {
         Vec::new()
     };
-    let layout = Layout::new("Browse tickets", ABOUT, &viewer);
+    let layout = Layout::new("Browse tickets", ABOUT, &viewer).saying(notice(&faults));
     let is_plain = filter == Filter::default();
     let page = BrowsePage {
         layout: if is_plain { layout.at(format!("{}/browse", state.public_url)) } else { layout },
@@ -187,8 +189,8 @@ mod tests {
     use crate::domain::offer::tests::sample;
 
     fn page(query: &str) -> BrowsePage {
-        let (asked, usd): (Asked, Currency) = (serde_urlencoded::from_str(query).unwrap(), "USD".parse().unwrap());
-        let filter = Filter::read(&asked, &usd).unwrap();
+        let (mut asked, usd): (Asked, Currency) = (serde_urlencoded::from_str(query).unwrap(), "USD".parse().unwrap());
+        let (filter, _) = Filter::read(&mut asked, &usd);
         let ticket = sample();
         let offer = Offer::new(&ticket, Some(&"Ana <i>".to_owned()), ticket.created_at);
         BrowsePage {

@@ -3,33 +3,33 @@
 use askama::Template;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
+use common::api::orders::CancelOrder;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::id::OrderId;
 use common::identity::cookie;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use platform::http::extract::Query;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::store::Versioned;
 use platform::telemetry;
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::IntoParams;
+use validator::Validate;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
-use crate::calls::Service;
 use crate::domain::checkout::Phase;
 use crate::domain::moment::Moment;
 use crate::domain::offer::{place, seat};
 use crate::flows::await_version::await_version;
+use crate::parameters::{self, Parameters};
 use crate::session::Session;
 use crate::state::State;
 use crate::store;
 use crate::viewer::Viewer;
 
 /// How the buyer came here.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CheckoutQuery {
     /// `new` when the price is another one than they had seen.
@@ -119,7 +119,7 @@ pub(super) async fn checkout(
     Shared(state): Shared<State>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Query(query): Query<CheckoutQuery>,
+    query: Parameters<CheckoutQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/checkout/{id}")))?;
@@ -127,7 +127,8 @@ pub(super) async fn checkout(
     let model = state.model.live().await?;
     let order = model.orders.get(id).await?.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
     let payments = store::payments_of(&model.payments, order.id).await?;
-    let notice = query.price.filter(|_| !order.status.is_final()).map(|_| new_price(&order));
+    let new_price = query.known.price.filter(|_| !order.status.is_final()).map(|_| new_price(&order));
+    let notice = new_price.or_else(|| parameters::notice(&query.faults));
     Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, &order, &payments, notice, trace_of(&headers)))?)
 }
 
@@ -142,12 +143,8 @@ pub(super) async fn cancel(
 ) -> Result<Response, Failure> {
     viewer.id().ok_or_else(|| Failure::SignIn(format!("/checkout/{id}")))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
-    let (path, none) = (format!("/api/orders/{id}"), HeaderMap::new());
-    match state.calls.send::<Value>(Method::DELETE, Service::Orders, &path, &session, None::<&Value>, &none).await {
-        Ok(answer) => {
-            let version = answer.version.unwrap_or(0);
-            await_version::<OrderState>(&state, &id.to_string(), version).await?;
-        }
+    match state.calls.send(&CancelOrder { id }, &session).await {
+        Ok(answer) => drop(await_version::<OrderState>(&state, &id.to_string(), answer.body.version).await?),
         // Paid or over already: the page shows which.
         Err(refused) if refused.status() == StatusCode::CONFLICT => {}
         Err(refused) => return Err(refused.into()),

@@ -50,6 +50,7 @@ mod tests {
             (Error::NotFound, false),
             (Error::MethodNotAllowed, false),
             (Error::TooLarge, false),
+            (Error::HeadersTooLarge, false),
             (Error::RateLimited(Duration::from_secs(3)), true),
             (Error::internal_message("a secret"), false),
             (Error::Unavailable(None), true),

@@ -7,9 +7,9 @@ use common::error::Error;
 use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use http::StatusCode;
-use platform::http::extract::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
+use validator::Validate;
 
 use super::browse::{ABOUT, offers};
 use super::layout::{self, Layout};
@@ -17,6 +17,7 @@ use crate::domain::chips::{self, Chip};
 use crate::domain::filter::{Asked, Filter};
 use crate::domain::offer::Offer;
 use crate::domain::sort::Sort;
+use crate::parameters::{Parameters, notice};
 use crate::state::State;
 use crate::store::model::Replicas;
 use crate::store::search::search;
@@ -27,7 +28,7 @@ const SHELVES: [(&str, Sort, i64); 3] =
     [("On soon", Sort::Soonest, 8), ("Price drops", Sort::PriceDrop, 4), ("Just listed", Sort::Newest, 8)];
 
 /// What an address of an earlier release may carry.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct HomeQuery {
     /// What to search for, which is now done at /browse.
@@ -65,10 +66,10 @@ struct Shelf {
 pub(super) async fn home(
     Shared(state): Shared<State>,
     viewer: Viewer,
-    Query(query): Query<HomeQuery>,
+    query: Parameters<HomeQuery>,
 ) -> Result<Response, Error> {
-    if !query.q.trim().is_empty() {
-        let asked = Asked { q: query.q, ..Asked::default() };
+    if !query.known.q.trim().is_empty() {
+        let asked = Asked { q: query.known.q, ..Asked::default() };
         return Ok(Redirect::permanent(&asked.address()).into_response());
     }
     let now = state.clock.now();
@@ -77,6 +78,7 @@ pub(super) async fn home(
     let mut shelves = try_join_all(shelves).await?;
     shelves.retain(|shelf| !shelf.offers.is_empty());
     let layout = Layout::new("Tickets for sale", ABOUT, &viewer).at(format!("{}/", state.public_url));
+    let layout = layout.saying(notice(&query.faults));
     let page = HomePage { layout, kinds: chips::kinds(), days: chips::days(now), shelves };
     layout::respond(StatusCode::OK, &page)
 }

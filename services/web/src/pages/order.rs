@@ -10,16 +10,15 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
+use common::api::orders::ReadPass;
 use common::error::Error;
 use common::events::order::{OrderState, OrderStatus};
 use common::id::OrderId;
 use http::{StatusCode, header};
 use platform::store::Versioned;
-use serde::Deserialize;
 
 use super::failure::Failure;
 use super::layout::{self, Layout};
-use crate::calls::Service;
 use crate::domain::calendar::calendar;
 use crate::domain::history::{Purchase, Step, timeline};
 use crate::domain::qr::Qr;
@@ -52,12 +51,6 @@ enum Pass {
     Shown(Qr),
     /// There is one, which can't be had right now.
     Away,
-}
-
-/// As orders answers.
-#[derive(Deserialize)]
-struct PassAnswer {
-    pass: String,
 }
 
 /// The viewer's order with this id; whoever is not signed in is asked to be, and led to its page.
@@ -100,8 +93,8 @@ async fn pass(state: &State, session: &Session, order: &OrderState) -> Pass {
     if order.status != OrderStatus::Completed {
         return Pass::Missing;
     }
-    let path = format!("/api/orders/{}/pass", order.id);
-    let asked = state.calls.get::<PassAnswer>(Service::Orders, &path, session);
+    let request = ReadPass { id: order.id };
+    let asked = state.calls.send(&request, session);
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(answer)) => Qr::of(&answer.body.pass).map_or(Pass::Away, Pass::Shown),
         Ok(Err(refused)) => {

@@ -3,28 +3,19 @@
 use askama::Template;
 use axum::extract::State as Shared;
 use axum::response::Response;
+use common::api::page::PageQuery;
 use http::StatusCode;
-use platform::http::extract::Query;
-use platform::store::page::{PageQuery, PageRequest};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use platform::store::page::PageRequest;
 
 use super::failure::Failure;
 use super::layout::{self, Layout};
 use crate::domain::history::Purchase;
+use crate::parameters::{Parameters, notice};
 use crate::state::State;
 use crate::store;
 use crate::viewer::Viewer;
 
 const TITLE: &str = "My orders";
-
-/// Which page of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct OrdersQuery {
-    /// From the link of the page before.
-    pub(super) cursor: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "orders.html")]
@@ -40,20 +31,20 @@ struct OrdersPage {
 layout::page!(OrdersPage);
 
 /// What the viewer has ordered.
-#[utoipa::path(get, path = "/orders", tag = "pages", params(OrdersQuery),
+#[utoipa::path(get, path = "/orders", tag = "pages", params(PageQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn orders(
     Shared(state): Shared<State>,
     viewer: Viewer,
-    Query(query): Query<OrdersQuery>,
+    query: Parameters<PageQuery>,
 ) -> Result<Response, Failure> {
     let id = viewer.id().ok_or_else(|| Failure::SignIn("/orders".to_owned()))?;
-    let layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer);
-    let is_continued = query.cursor.is_some();
-    let request = PageRequest::try_from(&PageQuery { limit: None, cursor: query.cursor })?;
+    let layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer).saying(notice(&query.faults));
+    let is_continued = query.known.cursor.is_some();
+    let request = PageRequest::from(&query.known);
     let model = state.model.live().await?;
     let page = store::orders_of(&model.orders, id, &request).await?;
-    let next = page.next_cursor.clone();
+    let next = page.next_cursor.map(|cursor| cursor.to_string());
     let purchases = page.items.iter().map(|order| (Purchase::new(order, &[]), order.version)).collect();
     Ok(layout::respond(StatusCode::OK, &OrdersPage { layout, purchases, is_continued, next })?)
 }

@@ -4,25 +4,27 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
+use common::api::tickets::{CreateListing, Listing, NewListing, ReplaceListing};
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{TicketId, UserId};
 use common::money::Currency;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use common::text::Text;
+use http::{StatusCode, header};
 use platform::store::Versioned;
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
 use super::ticket;
-use crate::calls::{Refused, Service};
+use crate::calls::{Refused, Terms};
 use crate::domain::form::Faults;
-use crate::domain::listing::{CATEGORIES, ListingForm};
+use crate::domain::listing::{CATEGORIES, ListingForm, is_as};
 use crate::domain::moment::zones;
 use crate::domain::offer::Offer;
-use crate::flows::await_version::{UPDATING, answered, await_version};
+use crate::domain::wall_time::Repeated;
+use crate::flows::await_version::{UPDATING, await_version};
 use crate::flows::present_listing::present_listing;
 use crate::session::Session;
 use crate::state::State;
@@ -38,6 +40,8 @@ struct SellPage {
     faults: Faults,
     currencies: Vec<Currency>,
     zones: Vec<&'static str>,
+    /// What is asked where the clocks go back.
+    repeated: Option<Repeated>,
     /// How it would look.
     preview: Option<Offer>,
 }
@@ -80,6 +84,7 @@ fn page(
     SellPage {
         layout: Layout::new(title, "List a ticket for sale: you name the price, and pay no fees.", viewer),
         editing: editing.map(|id| id.to_string()),
+        repeated: form.repeated(),
         form,
         faults,
         currencies: state.config.currencies.clone(),
@@ -117,12 +122,7 @@ pub(super) async fn sell(
     Form(sent): Form<Sent>,
 ) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn("/sell".to_owned()))?;
-    let mut headers = HeaderMap::new();
-    if let Some(key) = HeaderValue::from_str(&sent.listing.key).ok().filter(|key| !key.is_empty()) {
-        headers.insert("idempotency-key", key);
-    }
-    let command = Command { method: Method::POST, path: "/api/tickets".to_owned(), headers };
-    take(&state, &viewer, user, &session, None, sent, command).await
+    take(&state, &viewer, user, &session, None, sent).await
 }
 
 /// Change a listing.
@@ -159,21 +159,7 @@ pub(super) async fn edit(
 ) -> Result<Response, Failure> {
     let id = ticket::id_of(&id)?;
     let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}/edit")))?;
-    let mut headers = HeaderMap::new();
-    if let Ok(version) = sent.listing.version.parse::<u64>()
-        && let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\""))
-    {
-        headers.insert(header::IF_MATCH, tag);
-    }
-    let command = Command { method: Method::PUT, path: format!("/api/tickets/{id}"), headers };
-    take(&state, &viewer, user, &session, Some(id), sent, command).await
-}
-
-/// How tickets is told.
-struct Command {
-    method: Method,
-    path: String,
-    headers: HeaderMap,
+    take(&state, &viewer, user, &session, Some(id), sent).await
 }
 
 async fn take(
@@ -183,25 +169,36 @@ async fn take(
     session: &Session,
     editing: Option<TicketId>,
     sent: Sent,
-    command: Command,
 ) -> Result<Response, Failure> {
-    let again = |faults, preview| {
-        let status = if preview { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-        let offer = sent.listing.body().ok().filter(|_| preview).and_then(|body| preview_of(state, viewer, user, body));
-        layout::respond(status, &page(state, viewer, editing, sent.listing.clone(), faults, offer))
-    };
-    let body = match sent.listing.body() {
-        Ok(body) => body,
-        Err(faults) => return Ok(again(faults, false)?),
+    let form = sent.listing;
+    let listing = match form.read(&state.rules) {
+        Ok(listing) => listing,
+        Err(faults) => {
+            let page = page(state, viewer, editing, form, faults, None);
+            return Ok(layout::respond(StatusCode::BAD_REQUEST, &page)?);
+        }
     };
     if sent.action == "preview" {
-        return Ok(again(Faults::default(), true)?);
+        let offer = preview_of(state, viewer, user, listing);
+        return Ok(layout::respond(
+            StatusCode::OK,
+            &page(state, viewer, editing, form, Faults::default(), Some(offer)),
+        )?);
     }
-    let Command { method, path, headers } = command;
-    match state.calls.send::<Value>(method, Service::Tickets, &path, session, Some(&body), &headers).await {
+    let answer = match editing {
+        None => {
+            let request = CreateListing { body: listing.clone() };
+            state.calls.send_on(&Terms::keyed(&form.key), &request, session).await
+        }
+        Some(id) => {
+            let terms = Terms { key: None, version: form.version.parse().ok() };
+            state.calls.send_on(&terms, &ReplaceListing { id, body: listing.clone() }, session).await
+        }
+    };
+    match answer {
         Ok(answer) => {
-            let listing: TicketState = answered(&answer.body)?;
-            let version = answer.version.unwrap_or(0);
+            let version = answer.body.version;
+            let listing = TicketState::from(answer.body);
             let id = listing.terms.id;
             if await_version::<TicketState>(state, &id.to_string(), version).await? {
                 return Ok(see_other(&format!("/tickets/{id}")));
@@ -211,13 +208,15 @@ async fn take(
             Ok(layout::respond(StatusCode::OK, &page)?)
         }
         Err(refused)
-            if refused.status() == StatusCode::PRECONDITION_FAILED && stands(state, session, editing, &body).await =>
+            if refused.status() == StatusCode::PRECONDITION_FAILED
+                && let Some(id) = editing
+                && stands(state, session, id, &listing).await =>
         {
-            Ok(see_other(path.trim_start_matches("/api")))
+            Ok(see_other(&format!("/tickets/{id}")))
         }
         Err(refused) => match told(&refused) {
             Some(faults) => {
-                let page = page(state, viewer, editing, sent.listing.clone(), faults, None);
+                let page = page(state, viewer, editing, form, faults, None);
                 let mut response = layout::respond(refused.status(), &page)?;
                 if let Some(after) = refused.retry_after {
                     response.headers_mut().insert(header::RETRY_AFTER, after);
@@ -230,10 +229,8 @@ async fn take(
 }
 
 /// Whether the listing is as this change would make it: another click has made it.
-async fn stands(state: &State, session: &Session, editing: Option<TicketId>, body: &Value) -> bool {
-    let Some(id) = editing else { return false };
-    let present = present_listing(state, session, id).await;
-    present.is_some_and(|present| ListingForm::of(&present, 0).body().is_ok_and(|present| present == *body))
+async fn stands(state: &State, session: &Session, id: TicketId, new: &NewListing) -> bool {
+    present_listing(state, session, id).await.is_some_and(|present| is_as(&present, new))
 }
 
 /// What a seller can do something about.
@@ -260,21 +257,34 @@ fn told(refused: &Refused) -> Option<Faults> {
 }
 
 /// How a listing would look; nothing is stored.
-fn preview_of(state: &State, viewer: &Viewer, seller: UserId, mut body: Value) -> Option<Offer> {
+fn preview_of(state: &State, viewer: &Viewer, seller: UserId, new: NewListing) -> Offer {
     let now = state.clock.now();
-    let fields = body.as_object_mut()?;
-    fields.insert("id".to_owned(), serde_json::to_value(TicketId::new()).ok()?);
-    fields.insert("sellerId".to_owned(), serde_json::to_value(seller).ok()?);
-    fields.insert("status".to_owned(), "available".into());
-    for time in ["createdAt", "updatedAt"] {
-        fields.insert(time.to_owned(), serde_json::to_value(now).ok()?);
-    }
-    let listing: TicketState = answered(&body).ok()?;
+    let text = |text: Option<Text>| text.map(String::from);
+    let listing = Listing {
+        id: TicketId::new(),
+        version: 0,
+        title: new.title.into(),
+        venue: new.venue.into(),
+        city: text(new.city),
+        starts_at: new.starts_at,
+        time_zone: text(new.time_zone).unwrap_or_default(),
+        price: new.price,
+        face_value: new.face_value,
+        category: new.category,
+        section: text(new.section),
+        row: text(new.row),
+        seat: text(new.seat),
+        description: text(new.description),
+        status: TicketStatus::Available,
+        seller_id: seller,
+        created_at: now,
+        updated_at: now,
+    };
     let name = match viewer {
         Viewer::User { name, .. } => name.clone(),
         Viewer::Guest => None,
     };
-    Some(Offer::new(&listing, name.as_ref(), now))
+    Offer::new(&listing.into(), name.as_ref(), now)
 }
 
 #[cfg(test)]
@@ -291,6 +301,10 @@ mod tests {
             layout: Layout::new("Edit your listing", "About", &Viewer::Guest),
             editing: Some(listing.terms.id.to_string()),
             form: ListingForm::of(&listing, 7),
+            repeated: Some(Repeated {
+                first: "01:30 EDT (UTC-04)".to_owned(),
+                second: "01:30 EST (UTC-05)".to_owned(),
+            }),
             faults,
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
             zones: vec!["America/New_York", "UTC"],
@@ -300,6 +314,8 @@ mod tests {
         for part in [
             "value=\"Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;\"",
             "value=\"2099-06-01T15:30\"",
+            "name=\"unedited\" value=\"2099-06-01T19:30:00.000Z\"",
+            "The first: 01:30 EDT (UTC-04)",
             "<option value=\"USD\" selected>",
             "<option value=\"concert\" selected>",
             "Must be at least 0.50 &#60;USD&#62;.",

@@ -3,14 +3,14 @@
 use askama::Template;
 use axum::extract::State as Shared;
 use axum::response::Response;
+use common::api::page::PageQuery;
 use http::StatusCode;
-use platform::http::extract::Query;
-use platform::store::page::{PageQuery, PageRequest};
+use platform::store::page::PageRequest;
 
 use super::failure::Failure;
 use super::layout::{self, Layout};
-use super::orders::OrdersQuery;
 use crate::domain::offer::{Offer, Standing};
+use crate::parameters::{Parameters, notice};
 use crate::state::State;
 use crate::store::lists;
 use crate::viewer::Viewer;
@@ -29,21 +29,22 @@ struct SellingPage {
 layout::page!(SellingPage);
 
 /// What the viewer has listed.
-#[utoipa::path(get, path = "/selling", tag = "pages", params(OrdersQuery),
+#[utoipa::path(get, path = "/selling", tag = "pages", params(PageQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn selling(
     Shared(state): Shared<State>,
     viewer: Viewer,
-    Query(query): Query<OrdersQuery>,
+    query: Parameters<PageQuery>,
 ) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn("/selling".to_owned()))?;
-    let is_continued = query.cursor.is_some();
-    let request = PageRequest::try_from(&PageQuery { limit: None, cursor: query.cursor })?;
+    let is_continued = query.known.cursor.is_some();
+    let request = PageRequest::from(&query.known);
     let page = lists::listings_of(&state.model.live().await?.tickets, user, &request).await?;
     let now = state.clock.now();
     let offers = page.items.iter().map(|ticket| (Offer::new(ticket, None, now), ticket.version)).collect();
-    let layout = Layout::new("My listings", "The tickets that you have listed.", &viewer);
-    Ok(layout::respond(StatusCode::OK, &SellingPage { layout, offers, is_continued, next: page.next_cursor })?)
+    let layout = Layout::new("My listings", "The tickets that you have listed.", &viewer).saying(notice(&query.faults));
+    let next = page.next_cursor.map(|cursor| cursor.to_string());
+    Ok(layout::respond(StatusCode::OK, &SellingPage { layout, offers, is_continued, next })?)
 }
 
 #[cfg(test)]

@@ -4,23 +4,24 @@ use askama::Template;
 use axum::Form;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::api::users::{Credentials, Password, SignIn, SignOut};
 use common::error::Error;
+use common::text::Text;
 use http::StatusCode;
-use platform::http::extract::Query;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
+use validator::Validate;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other, with_cookies};
-use crate::calls::Service;
 use crate::domain::form::{self, Faults};
+use crate::parameters::{Parameters, notice};
 use crate::session::Session;
 use crate::state::State;
 use crate::viewer::Viewer;
 
 /// Where to go afterwards.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct NextQuery {
     /// A path of this site.
@@ -64,8 +65,10 @@ pub fn ask(next: &str) -> Response {
 /// Sign in.
 #[utoipa::path(get, path = "/signin", tag = "pages", params(NextQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn sign_in_form(viewer: Viewer, Query(query): Query<NextQuery>) -> Result<Response, Error> {
-    layout::respond(StatusCode::OK, &page(&viewer, String::new(), &query.next, Faults::default(), false))
+pub(super) async fn sign_in_form(viewer: Viewer, query: Parameters<NextQuery>) -> Result<Response, Error> {
+    let mut page = page(&viewer, String::new(), &query.known.next, Faults::default(), false);
+    page.layout = page.layout.saying(notice(&query.faults));
+    layout::respond(StatusCode::OK, &page)
 }
 
 /// Take what was typed.
@@ -77,8 +80,8 @@ pub(super) async fn sign_in(
     session: Session,
     Form(form): Form<SignInForm>,
 ) -> Result<Response, Failure> {
-    let body = json!({ "email": form.email.trim(), "password": form.password });
-    match state.calls.post::<Value>(Service::Auth, "/api/users/signin", &session, &body).await {
+    let body = Credentials { email: Text::new(&form.email), password: Password::new(&form.password) };
+    match state.calls.send(&SignIn { body }, &session).await {
         Ok(answer) => Ok(with_cookies(see_other(form::next(&form.next)), answer.cookies)),
         Err(refused) if refused.status().is_client_error() => {
             let known = |field: &str| match field {
@@ -105,7 +108,7 @@ pub(super) async fn sign_in(
 /// Sign out on this device.
 #[utoipa::path(post, path = "/signout", tag = "pages", responses((status = 303, description = "Signed out.")))]
 pub(super) async fn sign_out(Shared(state): Shared<State>, session: Session) -> Result<Response, Failure> {
-    let answer = state.calls.post::<Value>(Service::Auth, "/api/users/signout", &session, &json!({})).await?;
+    let answer = state.calls.send(&SignOut {}, &session).await?;
     Ok(with_cookies(see_other("/"), answer.cookies))
 }
 

@@ -4,20 +4,20 @@ use askama::Template;
 use axum::Form;
 use axum::extract::State as Shared;
 use axum::response::Response;
+use common::api::users::{NewUser, Password, SignUp};
 use common::error::Error;
-use common::id::UserId;
+use common::text::Text;
 use http::StatusCode;
-use platform::http::extract::Query;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use validator::Validate as _;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other, with_cookies};
 use super::sign_in::NextQuery;
-use crate::calls::Service;
 use crate::domain::form::{self, Faults};
 use crate::flows::await_version::until;
+use crate::parameters::{Parameters, notice};
 use crate::session::Session;
 use crate::state::State;
 use crate::viewer::Viewer;
@@ -53,15 +53,11 @@ fn page(viewer: &Viewer, form: SignUpForm, faults: Faults) -> SignUpPage {
 /// Create an account.
 #[utoipa::path(get, path = "/signup", tag = "pages", params(NextQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn sign_up_form(viewer: Viewer, Query(query): Query<NextQuery>) -> Result<Response, Error> {
-    let form = SignUpForm { next: query.next, ..SignUpForm::default() };
-    layout::respond(StatusCode::OK, &page(&viewer, form, Faults::default()))
-}
-
-/// What auth answers of a new user.
-#[derive(Debug, Deserialize)]
-struct NewUser {
-    id: UserId,
+pub(super) async fn sign_up_form(viewer: Viewer, query: Parameters<NextQuery>) -> Result<Response, Error> {
+    let form = SignUpForm { next: query.known.next, ..SignUpForm::default() };
+    let mut page = page(&viewer, form, Faults::default());
+    page.layout = page.layout.saying(notice(&query.faults));
+    layout::respond(StatusCode::OK, &page)
 }
 
 /// Take what was typed.
@@ -73,13 +69,16 @@ pub(super) async fn sign_up(
     session: Session,
     Form(form): Form<SignUpForm>,
 ) -> Result<Response, Failure> {
-    let mut body = Map::new();
-    body.insert("email".to_owned(), form.email.trim().into());
-    body.insert("password".to_owned(), form.password.clone().into());
-    if !form.display_name.trim().is_empty() {
-        body.insert("displayName".to_owned(), form.display_name.trim().into());
+    let body = NewUser {
+        email: Text::new(&form.email),
+        password: Password::new(&form.password),
+        display_name: Text::present(&form.display_name),
+    };
+    if let Err(errors) = body.validate() {
+        let faults = Faults::from_rules(&errors, field);
+        return Ok(layout::respond(StatusCode::BAD_REQUEST, &page(&viewer, form, faults))?);
     }
-    match state.calls.post::<NewUser>(Service::Auth, "/api/users/signup", &session, &Value::Object(body)).await {
+    match state.calls.send(&SignUp { body }, &session).await {
         Ok(answer) => {
             // Their name is then on the next page; whatever happens, the account is made and they are in.
             let id = answer.body.id;
@@ -87,13 +86,7 @@ pub(super) async fn sign_up(
             Ok(with_cookies(see_other(form::next(&form.next)), answer.cookies))
         }
         Err(refused) if refused.status().is_client_error() => {
-            let known = |field: &str| match field {
-                "email" => Some("email"),
-                "password" => Some("password"),
-                "displayName" => Some("displayName"),
-                _ => None,
-            };
-            let mut faults = Faults::from_problem(&refused.problem.errors, &refused.problem.detail, known);
+            let mut faults = Faults::from_problem(&refused.problem.errors, &refused.problem.detail, field);
             if refused.status() == StatusCode::CONFLICT {
                 faults = Faults::default();
                 faults.add("email", &refused.problem.detail);
@@ -102,6 +95,11 @@ pub(super) async fn sign_up(
         }
         Err(refused) => Err(refused.into()),
     }
+}
+
+/// The field of the form that one of the API is.
+fn field(api: &str) -> Option<&'static str> {
+    ["email", "password", "displayName"].into_iter().find(|name| *name == api)
 }
 
 #[cfg(test)]

@@ -6,23 +6,24 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
+use common::api::orders::{CreateOrder, NewOrder};
+use common::api::tickets::WithdrawListing;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
 use common::timestamp::Timestamp;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{StatusCode, header};
 use platform::store::Versioned;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::checkout;
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
-use crate::calls::Service;
+use crate::calls::Terms;
 use crate::domain::offer::{Offer, Standing};
-use crate::flows::await_version::{UPDATING, answered, await_version};
+use crate::flows::await_version::{UPDATING, await_version};
 use crate::flows::present_listing::present_listing;
 use crate::live::feed::hold_ends;
 use crate::session::Session;
@@ -162,19 +163,11 @@ pub(super) async fn hold(
         let notice = format!("The price has changed to {}. Nothing is held yet.", known.price);
         return show(&state, &viewer, id, StatusCode::CONFLICT, Some(notice)).await;
     }
-    let mut headers = HeaderMap::new();
-    if let Ok(key) = HeaderValue::from_str(&form.key)
-        && !key.is_empty()
-    {
-        headers.insert("idempotency-key", key);
-    }
-    let body = json!({ "ticketId": id });
-    let answer =
-        state.calls.send::<Value>(Method::POST, Service::Orders, "/api/orders", &session, Some(&body), &headers).await;
-    match answer {
+    let request = CreateOrder { body: NewOrder { ticket_id: id } };
+    match state.calls.send_on(&Terms::keyed(&form.key), &request, &session).await {
         Ok(answer) => {
-            let order: OrderState = answered(&answer.body)?;
-            let version = answer.version.unwrap_or(0);
+            let version = answer.body.version;
+            let order = OrderState::from(answer.body);
             let is_new_price = form.price.as_ref().is_some_and(|seen| *seen != order.price.to_string());
             let notice = is_new_price.then(|| checkout::new_price(&order));
             if await_version::<OrderState>(&state, &order.id.to_string(), version).await? {
@@ -246,8 +239,7 @@ pub(super) async fn withdraw(
 ) -> Result<Response, Failure> {
     let id = id_of(&id)?;
     viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}")))?;
-    let (path, none) = (format!("/api/tickets/{id}"), HeaderMap::new());
-    match state.calls.send::<Value>(Method::DELETE, Service::Tickets, &path, &session, None::<&Value>, &none).await {
+    match state.calls.send(&WithdrawListing { id }, &session).await {
         Ok(answer) => {
             await_version::<TicketState>(&state, &id.to_string(), answer.version.unwrap_or(0)).await?;
             Ok(see_other("/selling"))

@@ -1,5 +1,6 @@
 //! Lists by their owner: a seller's listings and sales, a buyer's orders.
 
+use common::api::page::Page;
 use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::TicketState;
 use common::id::{OrderId, TicketId, UserId};
@@ -8,7 +9,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Bson, doc};
 use platform::store::Versioned;
 use platform::store::error::StoreError;
-use platform::store::page::{Page, PageRequest};
+use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
 
 use super::index;

@@ -10,6 +10,7 @@ pub mod vocabulary;
 
 use std::collections::BTreeMap;
 
+use common::api::page::Page;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::events::user::UserState;
@@ -19,7 +20,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use platform::store::Versioned;
 use platform::store::error::StoreError;
-use platform::store::page::{Page, PageRequest};
+use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
 
 fn index(name: &str, keys: Document) -> IndexModel {

@@ -32,6 +32,11 @@ async fn post(app: &TestApp, path: &str, user: Option<&User>, fields: &[(&str, &
     request.send().await
 }
 
+/// A user as auth answers.
+fn account(id: UserId) -> Value {
+    json!({ "id": id, "email": "a@example.com", "displayName": "Ana", "createdAt": "2026-01-01T00:00:00Z" })
+}
+
 /// As the public sees it.
 fn view(ticket: &TicketState, version: u64) -> Value {
     let mut view = serde_json::to_value(ticket).unwrap();
@@ -59,7 +64,7 @@ const TYPED: [(&str, &str); 10] = [
 async fn signing_in_relays_cookies_and_leads_back() {
     let (app, upstream) = shop().await;
     let cookies = [(header::SET_COOKIE, "access=a; Path=/"), (header::SET_COOKIE, "refresh=b; Path=/")];
-    upstream.answers("POST /api/users/signin", 200, json!({}), &cookies);
+    upstream.answers("POST /api/users/signin", 200, account(UserId::new()), &cookies);
     let typed = [("email", " a@example.com "), ("password", " secret "), ("next", "/orders")];
     let response = post(&app, "/signin", None, &typed).await.expect(303);
     assert_eq!(response.header("location"), "/orders");
@@ -92,17 +97,20 @@ async fn signing_in_relays_cookies_and_leads_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_up_tells_faults_at_their_fields() {
     let (app, upstream) = shop().await;
-    upstream.refuses("POST /api/users/signup", 400, "Correct it.", &[("password", "must have 8 to 128 characters")]);
-    let typed = [("email", "a@example.com"), ("displayName", "Ana <i>"), ("password", "short")];
-    let html = post(&app, "/signup", None, &typed).await.expect(400).text();
+    let typed = |password| [("email", "a@example.com"), ("displayName", "Ana <i>"), ("password", password)];
+    let html = post(&app, "/signup", None, &typed("short")).await.expect(400).text();
     shows(&html, &["Must have 8 to 128 characters.", "id=\"password-fault\"", "value=\"Ana &#60;i&#62;\""]);
     assert!(!html.contains("\"short\""), "a password is not sent back");
+    assert!(upstream.asked().is_empty(), "the rules are known here");
+    upstream.refuses("POST /api/users/signup", 400, "Correct it.", &[("password", "must be another")]);
+    let typed = typed("long enough");
+    shows(&post(&app, "/signup", None, &typed).await.expect(400).text(), &["Must be another.", "password-fault"]);
     upstream.refuses("POST /api/users/signup", 409, "This address is in use.", &[]);
     shows(&post(&app, "/signup", None, &typed).await.expect(409).text(), &["This address is in use."]);
     let id = UserId::new();
     registered(&app, id, "Ana").await;
     app.settle().await;
-    upstream.answers("POST /api/users/signup", 201, json!({ "id": id }), &[(header::SET_COOKIE, "access=a")]);
+    upstream.answers("POST /api/users/signup", 201, account(id), &[(header::SET_COOKIE, "access=a")]);
     let response = post(&app, "/signup", None, &typed).await.expect(303);
     assert_eq!((response.header("location"), response.header("set-cookie")), ("/", "access=a"));
 }
@@ -187,7 +195,7 @@ async fn a_listing_is_edited_by_its_seller_at_the_version_that_they_saw() {
         let (_, field) = html.split_once(&format!("name=\"{name}\"")).unwrap();
         field.split("value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     };
-    let (starts_at, price) = (value("starts_at"), value("price"));
+    let (starts_at, unedited, price) = (value("starts_at"), value("unedited"), value("price"));
     let unchanged = [
         ("title", "Carmen"),
         ("venue", "Town Hall"),
@@ -198,6 +206,7 @@ async fn a_listing_is_edited_by_its_seller_at_the_version_that_they_saw() {
         ("currency", "USD"),
         ("seat", "14"),
         ("version", "0"),
+        ("unedited", unedited.as_str()),
         ("action", "do"),
     ];
     upstream.answers(&get, 200, view(&ticket, 1), &[]);

@@ -226,7 +226,12 @@ async fn many_orders_are_several_pages_newest_first() {
     let second = get(head.rsplit_once("href=\"").unwrap().1).await;
     assert!(second.contains("Show-04") && second.contains("Show-00") && !second.contains("Show-05"), "{second}");
     assert!(!second.contains("rel=\"next\""), "{second}");
-    app.request("GET", "/orders?cursor=x").by(&ana).send().await.expect(400);
+    // What can't be read is left out, and said.
+    for path in ["/orders?cursor=x", "/orders?cursor=a&cursor=b&utm_source=c", "/orders?limit=0"] {
+        let html = get(path).await;
+        assert!(html.contains("Part of this page’s address was left out") && html.contains("Show-24"), "{html}");
+    }
+    assert!(!get("/orders?fbclid=x&utm_source=%zz").await.contains("left out"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,231 @@
+//! Users and their sessions.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+use utoipa::ToSchema;
+use validator::{Validate, ValidateLength, ValidationError};
+
+use super::endpoints;
+use super::page::{Page, PageQuery};
+use crate::id::{SessionId, UserId};
+use crate::text::{self, Text};
+use crate::timestamp::Timestamp;
+use crate::validate::{self, fault};
+
+endpoints! { Auth;
+    /// Open an account.
+    SignUp { body: NewUser } = POST "/api/users/signup" -> User;
+    /// Sign in.
+    SignIn { body: Credentials } = POST "/api/users/signin" -> User;
+    /// Sign out.
+    SignOut { } = POST "/api/users/signout" -> ();
+    /// Who am I?
+    ReadCurrentUser { } = GET "/api/users/currentuser" -> CurrentUser;
+    /// Change how I am called.
+    UpdateMe { body: Me } = PUT "/api/users/me" -> User;
+    /// Trade the refresh cookie for new cookies.
+    Refresh { } = POST "/api/users/refresh" -> User;
+    /// Where am I signed in?
+    ListSessions { query: PageQuery } = GET "/api/users/sessions" -> Page<Session>;
+    /// Sign a device out.
+    EndSession { id: SessionId } = DELETE "/api/users/sessions/{id}" -> ();
+}
+
+/// Who wants an account.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewUser {
+    /// What they will sign in with; case makes no difference.
+    #[validate(custom(function = "is_email"))]
+    #[schema(value_type = String, format = "email", max_length = 254, example = "ana@example.com")]
+    pub email: Text,
+    /// Not a common one; characters that look the same are the same.
+    #[validate(length(min = 8, max = 128), custom(function = "is_uncommon"))]
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128)]
+    pub password: Password,
+    /// How other people see them; made up when it is absent or blank, never from the email address.
+    #[serde(default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 100), custom(function = "line"))]
+    #[schema(value_type = Option<String>, max_length = 100, example = "Ana")]
+    pub display_name: Option<Text>,
+}
+
+/// Who wants to be signed in.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Credentials {
+    /// Case makes no difference.
+    #[schema(value_type = String, format = "email")]
+    pub email: Text,
+    /// As it was chosen.
+    #[schema(value_type = String, format = "password")]
+    pub password: Password,
+}
+
+/// What a user may change.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Me {
+    /// How other people see them.
+    #[validate(length(min = 1, max = 100), custom(function = "line"))]
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ana")]
+    pub display_name: Text,
+}
+
+/// A user, as their owner alone sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// As it was written at sign-up.
+    #[schema(format = "email")]
+    pub email: String,
+    /// How other people see them.
+    pub display_name: String,
+    /// When the account was opened.
+    pub created_at: Timestamp,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CurrentUser {
+    /// Null for whoever is not signed in.
+    pub current_user: Option<User>,
+}
+
+/// A device on which the user is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// What the browser calls itself.
+    pub device: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// When the user signed in there.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    pub last_used_at: Timestamp,
+    /// When it ends unless it is used before.
+    pub expires_at: Timestamp,
+}
+
+/// A password in normal form NFKC, so that it is the same from every keyboard and system; see NIST SP 800-63B.
+///
+/// Never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// The password that somebody typed.
+    pub fn new(typed: &str) -> Self {
+        Self(typed.nfkc().collect())
+    }
+
+    /// What is hashed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<str>::deserialize(deserializer).map(|typed| Self::new(&typed))
+    }
+}
+
+impl ValidateLength<u64> for Password {
+    /// In characters.
+    fn length(&self) -> Option<u64> {
+        self.0.length()
+    }
+}
+
+/// What people choose most often, of at least eight characters, in lower case: what is guessed first.
+static COMMON: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("common_passwords.txt").lines().filter(|line| !line.starts_with('#')).collect());
+
+fn is_uncommon(password: &Password) -> Result<(), ValidationError> {
+    if COMMON.contains(password.0.to_lowercase().as_str()) {
+        Err(fault("common", "is one of the commonest passwords; choose another"))
+    } else {
+        Ok(())
+    }
+}
+
+fn is_email(text: &Text) -> Result<(), ValidationError> {
+    validate::email(text)
+}
+
+fn line(text: &Text) -> Result<(), ValidationError> {
+    text::line(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::faults;
+
+    fn fault_of(password: &str) -> Option<String> {
+        let user =
+            NewUser { email: Text::new("ana@example.com"), password: Password::new(password), display_name: None };
+        user.validate().err().map(|errors| faults(&errors)[0].message.clone())
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        let length = Some("must have 8 to 128 characters".to_owned());
+        for (password, fault) in [
+            ("sieben7", &length),
+            ("пароль1", &length),
+            ("achtacht", &None),
+            (&"ß".repeat(128), &None),
+            (&"ß".repeat(129), &length),
+            // Seven letters, of which one has an accent of its own.
+            ("siebene\u{301}", &length),
+        ] {
+            assert_eq!(fault_of(password), *fault, "{password}");
+        }
+    }
+
+    #[test]
+    fn common_ones_are_refused_however_they_are_typed() {
+        for common in ["password", "PassWord1", "12345678", "QWERTYUIOP", "iloveyou", "ｐａｓｓｗｏｒｄ"] {
+            let fault = fault_of(common).unwrap();
+            assert!(fault.starts_with("is one of the commonest"), "{common}: {fault}");
+        }
+        assert_eq!(fault_of("password of mine"), None);
+    }
+
+    #[test]
+    fn every_line_of_the_list_can_match() {
+        assert!(COMMON.len() > 200);
+        for line in COMMON.iter() {
+            assert_eq!(Password::new(line.trim()).as_str().to_lowercase(), **line);
+            assert!((8..=128).contains(&line.chars().count()), "{line}: the length alone refuses it");
+        }
+    }
+
+    #[test]
+    fn a_password_is_the_same_from_every_keyboard() {
+        let read = |json: &str| serde_json::from_str::<Password>(json).unwrap();
+        assert_eq!(read(r#""pa\u00dfw\u00f6rter""#), read(r#""pa\u00dfwo\u0308rter""#));
+        assert_eq!(read(r#""\u212bngstr\u00f6m""#), Password::new("A\u{30a}ngstro\u{308}m"));
+        assert_eq!(read(r#"" with blanks ""#).as_str(), " with blanks ");
+        assert!(!format!("{:?}", Password::new("a secret")).contains("secret"));
+    }
+}
