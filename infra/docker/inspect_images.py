@@ -64,7 +64,7 @@ def check(service: str, archive: Archive, limit: int) -> tuple[str, bytes]:
     programs = sorted(name for name, (mode, _) in files.items() if mode & 0o111)
     if programs != [PROGRAM]:
         broken.append(f"it holds programs {programs}")
-    broken += [f"a layer has {size:,} bytes, more than {limit:,}" for size, _ in sizes if size > limit]
+    broken += [f"a layer has {packed:,} bytes packed, more than {limit:,}" for _, packed in sizes if packed > limit]
     if broken:
         raise SystemExit(f"ticketing/{service}: {'; '.join(broken)}")
     layers = ", ".join(f"{size / 1e6:.1f} MB ({packed / 1e6:.1f} MB packed)" for size, packed in sizes)
@@ -75,7 +75,7 @@ def check(service: str, archive: Archive, limit: int) -> tuple[str, bytes]:
 def main() -> None:
     """Looks at the images that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, required=True, help="bytes that a layer may have, unpacked")
+    parser.add_argument("--limit", type=int, required=True, help="bytes that a layer may have, packed as it is sent")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--storage", required=True)
     parser.add_argument("--runroot", required=True)

@@ -28,6 +28,7 @@ use crate::outbox::rotation::Pace;
 use crate::outbox::{self, Source, Sources};
 use crate::retention;
 use crate::store::error::StoreError;
+use crate::store::replica::Replica;
 use crate::store::{Aggregate, Store};
 use crate::stream::consumer::Consumer;
 use crate::stream::own;
@@ -104,7 +105,13 @@ impl App {
         self
     }
 
-    /// Indexes of a collection that is no store: a replica, sessions, a projection.
+    /// Indexes of a replica.
+    #[must_use]
+    pub fn replica<S: State>(self, replica: &Replica<S>, indexes: Vec<IndexModel>) -> Self {
+        self.indexes(replica.name(), indexes)
+    }
+
+    /// Indexes of a collection that is neither a store nor a replica: sessions, a projection.
     #[must_use]
     pub fn indexes(mut self, collection: impl Into<String>, indexes: Vec<IndexModel>) -> Self {
         self.indexes.push((collection.into(), indexes));

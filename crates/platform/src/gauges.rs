@@ -71,7 +71,7 @@ async fn own(context: &Context, gauges: &[Gauge]) {
     }
     join_all(gauges.iter().map(async |gauge| match (gauge.read)().await {
         Ok(value) => metrics::gauge!(gauge.name).set(value),
-        Err(error) => tracing::warn!(gauge = gauge.name, error = %error, "a gauge can't be read"),
+        Err(error) => tracing::warn!(gauge = gauge.name, error = telemetry::causes(&error), "a gauge can't be read"),
     }))
     .await;
 }

@@ -15,6 +15,7 @@ use crate::lifecycle::{self, Tasks};
 use crate::outbox::Sources;
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, Store};
+use crate::telemetry;
 
 /// How long the answer to a request is repeated at least, from when it was known.
 const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -48,7 +49,11 @@ pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, inte
                     Ok(0) => break,
                     Ok(count) => tracing::debug!(collection = source.name(), count, "forgot old idempotency keys"),
                     Err(error) => {
-                        tracing::warn!(error = %error, collection = source.name(), "old keys could not be forgotten");
+                        tracing::warn!(
+                            error = telemetry::causes(&error),
+                            collection = source.name(),
+                            "old keys could not be forgotten"
+                        );
                         break;
                     }
                 }

@@ -91,6 +91,12 @@ pub fn traceparent() -> Option<String> {
     carrier.remove("traceparent")
 }
 
+/// The error and its sources, outermost first: `the database failed: connection refused`.
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let all: Vec<_> = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    all.join(": ")
+}
+
 /// Makes the span a child of the trace that this `traceparent` names.
 pub fn continue_trace(span: &tracing::Span, traceparent: &str) {
     let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
@@ -117,6 +123,13 @@ mod tests {
             assert_eq!(trace(&sent), trace(&passed_on));
             assert_ne!(sent, passed_on, "another span of the same trace");
         });
+    }
+
+    #[test]
+    fn an_error_is_told_with_what_it_came_from() {
+        let inner = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let error = common::error::Error::unavailable(inner);
+        assert_eq!(causes(&error), "a dependency is away: connection refused");
     }
 
     #[test]

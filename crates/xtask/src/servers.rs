@@ -29,7 +29,7 @@ pub(crate) async fn run() -> Result<()> {
 
     let mut env = servers.test_env();
     if let Some(python) = test_python()? {
-        env.insert("STRIPE_PYTHON".to_owned(), python.display().to_string());
+        env.insert("TEST_PYTHON".to_owned(), python.display().to_string());
     }
     let mut lines = String::new();
     for (name, value) in &env {

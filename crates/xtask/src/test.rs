@@ -81,7 +81,7 @@ async fn steps(args: &TestArgs) -> Result<()> {
     let servers = Servers::start(&tools, &ServersOptions { logs, ..ServersOptions::below(scratch.path()) }).await?;
     let mut env = servers.test_env();
     if let Some(python) = python {
-        env.insert("STRIPE_PYTHON".to_owned(), python.display().to_string());
+        env.insert("TEST_PYTHON".to_owned(), python.display().to_string());
     }
     if let Some(chromium) = chromium {
         env.insert("CHROMIUM".to_owned(), chromium.display().to_string());

@@ -30,7 +30,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .limits(&state.verifier, routes::CLASSES)
         .store(&state.orders, store::order_indexes())
-        .indexes("replica_payment", store::payment_indexes())
+        .replica(&state.payments, store::payment_indexes())
         .gauge("orders_authorized_oldest_age_seconds", &state, gauges::oldest_authorized)
         .gauge("orders_overdue_oldest_age_seconds", &state, gauges::oldest_overdue)
         .subscribe(events::table(&state)))

@@ -9,6 +9,7 @@ use futures::{StreamExt, stream};
 use platform::lifecycle::{self, Tasks};
 use platform::store::Versioned;
 use platform::store::page::PageRequest;
+use platform::telemetry;
 
 use crate::domain::payment::Payment;
 use crate::flows::look_up_payment::look_up_payment;
@@ -31,7 +32,7 @@ pub async fn run(state: State, tasks: Tasks) {
     let pause = state.rules.reconcile_after / 2;
     while tasks.pause(lifecycle::jittered(pause)).await {
         if let Err(error) = round(&state, &tasks, state.rules.reconcile_after).await {
-            tracing::warn!(error = %error, "payments could not be reconciled");
+            tracing::warn!(error = telemetry::causes(&error), "payments could not be reconciled");
         }
     }
 }
@@ -83,8 +84,7 @@ async fn look_up(state: &State, tasks: &Tasks, payments: Vec<&Versioned<Payment>
             if let Err(error) = look_up_payment(state, payment).await {
                 failed.fetch_add(1, Ordering::Relaxed);
                 metrics::counter!("payment_reconcile_failures_total").increment(1);
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(payment.id = %payment.id, error = %error, cause, "a payment could not be reconciled");
+                tracing::warn!(payment.id = %payment.id, error = telemetry::causes(&error), "a payment could not be reconciled");
             }
         })
         .await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use platform::lifecycle::{self, Tasks};
+use platform::telemetry;
 
 use crate::state::State;
 
@@ -14,7 +15,7 @@ pub async fn run(state: State, tasks: Tasks, interval: Duration) {
                 Ok(0) => break,
                 Ok(count) => tracing::info!(count, "reduced payments that were declined long ago"),
                 Err(error) => {
-                    tracing::warn!(error = %error, "declined payments could not be reduced");
+                    tracing::warn!(error = telemetry::causes(&error), "declined payments could not be reduced");
                     break;
                 }
             }

@@ -1,6 +1,7 @@
 //! Compares what the provider has with what the payments know of, again and again.
 
 use platform::lifecycle::{self, Tasks};
+use platform::telemetry;
 
 use crate::flows::settle_strays::sweep;
 use crate::state::State;
@@ -12,7 +13,9 @@ pub async fn run(state: State, tasks: Tasks) {
             // An intent of another shop that shares the account, or of what a restore has forgotten.
             #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
             Ok(unknown) => metrics::gauge!("payment_intents_unknown").set(unknown as f64),
-            Err(error) => tracing::warn!(error = %error, "the provider's intents could not be compared"),
+            Err(error) => {
+                tracing::warn!(error = telemetry::causes(&error), "the provider's intents could not be compared");
+            }
         }
     }
 }

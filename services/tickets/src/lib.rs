@@ -31,6 +31,6 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .limits(&state.verifier, &[])
         .store(&state.tickets, store::ticket_indexes())
-        .indexes("replica_order", store::order_indexes())
+        .replica(&state.orders, store::order_indexes())
         .subscribe(events::table(&state)))
 }

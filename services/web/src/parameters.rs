@@ -54,7 +54,8 @@ fn understand<T: DeserializeOwned + Validate>(pairs: &[(String, String)]) -> Res
 /// What is said on the page of what was left out.
 pub fn notice(faults: &[FieldError]) -> Option<String> {
     let told: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
-    (!told.is_empty()).then(|| format!("Part of this page’s address was left out: {}.", told.join("; ")))
+    (!told.is_empty())
+        .then(|| format!("Some of what was asked for could not be read and was left out: {}.", told.join("; ")))
 }
 
 impl<T: DeserializeOwned + Default + Validate, S: Send + Sync> FromRequestParts<S> for Parameters<T> {

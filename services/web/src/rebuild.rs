@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use common::error::Error;
 use platform::lifecycle::{self, Tasks};
+use platform::telemetry;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -63,7 +64,7 @@ pub async fn run(model: ReadModel, tasks: Tasks) {
         failures = match round.await {
             Ok(()) => 0,
             Err(error) => {
-                tracing::warn!(error = %error, "the read model can't be looked after");
+                tracing::warn!(error = telemetry::causes(&error), "the read model can't be looked after");
                 failures.saturating_add(1)
             }
         };

@@ -17,6 +17,7 @@ mod drain;
 mod failover;
 mod faults;
 mod gateway;
+mod generated_client;
 mod growth;
 mod journey;
 mod limits;

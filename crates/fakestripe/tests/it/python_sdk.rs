@@ -7,8 +7,8 @@ use crate::client::Server;
 
 #[tokio::test]
 async fn the_official_python_library_works() {
-    let Ok(python) = std::env::var("STRIPE_PYTHON") else {
-        println!("skipped: STRIPE_PYTHON is not set");
+    let Ok(python) = std::env::var("TEST_PYTHON") else {
+        println!("skipped: TEST_PYTHON is not set");
         return;
     };
     let config = Config { webhook_secret: "whsec_python".to_owned(), ..Config::default() };

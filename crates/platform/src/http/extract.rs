@@ -195,7 +195,8 @@ pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
         // `limit: must be…`, or "duplicate field `limit`".
         match (text.split_once(": "), text.split('`').nth(1)) {
             (Some((field, message)), _) => fault(field, choices(message)),
-            (None, Some(field)) => fault(field, "must be given once".to_owned()),
+            (None, Some(field)) if text.starts_with("duplicate field") => fault(field, "must be given once".to_owned()),
+            (None, Some(field)) => fault(field, text.to_owned()),
             (None, None) => fault("query", text.to_owned()),
         }
     })
@@ -203,7 +204,7 @@ pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
 
 /// serde's "unknown variant `opera`, expected one of `concert`, `sport`" as people say it.
 fn choices(message: &str) -> String {
-    let Some((_, choices)) = message.strip_prefix("unknown variant").and_then(|rest| rest.split_once("expected "))
+    let Some((_, choices)) = message.strip_prefix("unknown variant").and_then(|rest| rest.rsplit_once(", expected "))
     else {
         return message.to_owned();
     };
@@ -260,6 +261,7 @@ mod tests {
         assert_eq!(choices(said), expected);
         assert_eq!(choices("unknown variant `a`, expected `b` or `c`"), "must be b or c");
         assert_eq!(choices("unknown variant `a`, expected `b`"), "must be b");
+        assert_eq!(choices("unknown variant `x, expected y`, expected `a` or `b`"), "must be a or b");
         assert_eq!(choices("missing field `a`"), "missing field `a`");
     }
 

@@ -59,7 +59,7 @@ fn known(method: &Method) -> &'static str {
 fn log(response: &Response, status: u16, took: f64) {
     let error = response.extensions().get::<Error>();
     let cause = match error {
-        Some(Error::Internal(cause) | Error::Unavailable(Some(cause))) => Some(chain(cause.as_ref())),
+        Some(Error::Internal(cause) | Error::Unavailable(Some(cause))) => Some(telemetry::causes(cause.as_ref())),
         _ => None,
     };
     match (status, cause) {
@@ -68,18 +68,6 @@ fn log(response: &Response, status: u16, took: f64) {
         (400.., _) => tracing::info!(http.status = status, took.ms = took, "request refused"),
         _ => tracing::debug!(http.status = status, took.ms = took, "request answered"),
     }
-}
-
-/// The error and its sources, outermost first.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// A client may name its request, in a form that can't harm a log.

@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document of a service, generated from its routes and served beside them; it decides which query
 //! parameters a route of the API has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::Router;
@@ -48,9 +48,11 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
             describe(operation);
         }
     }
-    let router = router.layer(middleware::from_fn_with_state(Arc::new(queries(&document)), refuse_unknown));
     let body = serde_json::to_string(&document).unwrap_or_default();
     let router = router.route(path, get(async move || ([(header::CONTENT_TYPE, "application/json")], body.clone())));
+    let mut queries = queries(&document);
+    queries.insert((path.to_owned(), Method::GET), Vec::new());
+    let router = router.layer(middleware::from_fn_with_state(Arc::new(queries), refuse_unknown));
     (router, document)
 }
 
@@ -69,12 +71,17 @@ fn describe(operation: &mut Operation) {
     operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(response.build()));
 }
 
+/// How many unknown parameters an answer names.
+const NAMED: usize = 10;
+
 /// The query parameters of each operation under `/api/`, by path and method.
 type Queries = HashMap<(String, Method), Vec<String>>;
 
 fn queries(document: &OpenApi) -> Queries {
     let mut queries = Queries::new();
-    let of_the_api = document.paths.paths.iter().filter(|(path, _)| path.starts_with("/api/"));
+    // A provider posts to the address that somebody has entered in its dashboard.
+    let is_ours = |path: &str| path.starts_with("/api/") && !path.contains("/webhooks/");
+    let of_the_api = document.paths.paths.iter().filter(|(path, _)| is_ours(path));
     for (path, item) in of_the_api {
         let operations = [
             (Method::GET, &item.get),
@@ -110,15 +117,16 @@ async fn refuse_unknown(
     let route = path.map(|path| (path.as_str().to_owned(), request.method().clone()));
     if let (Some(query), Some(known)) = (request.uri().query(), route.and_then(|route| queries.get(&route))) {
         let given: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-        let unknown = given.into_iter().map(|(name, _)| name).filter(|name| !known.contains(name));
+        let unknown: BTreeSet<_> =
+            given.into_iter().map(|(name, _)| name).filter(|name| !known.contains(name)).collect();
         let message = match known.as_slice() {
             [] => "is unknown: there are no query parameters here".to_owned(),
             known => format!("is unknown: the query parameters here are {}", known.join(", ")),
         };
-        let mut faults: Vec<_> = unknown.map(|field| FieldError { field, message: message.clone() }).collect();
+        // As many as are of use to somebody.
+        let faults = unknown.into_iter().take(NAMED).map(|field| FieldError { field, message: message.clone() });
+        let faults: Vec<_> = faults.collect();
         if !faults.is_empty() {
-            faults.sort_by(|one, other| one.field.cmp(&other.field));
-            faults.dedup();
             return Error::Invalid(faults).into_response();
         }
     }

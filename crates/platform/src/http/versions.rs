@@ -34,14 +34,28 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let fault = || Error::field("If-Match", "must be an ETag such as \"3\"");
         // No ETag holds a blank, and the parser takes for granted that none does.
-        let is_bare =
-            |tag: &[u8]| !tag.trim_ascii().iter().any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control());
-        let mut values = parts.headers.get_all(header::IF_MATCH).iter();
-        if !values.all(|value| value.as_bytes().split(|byte| *byte == b',').all(is_bare)) {
+        if parts.headers.get_all(header::IF_MATCH).iter().any(|value| has_blank_inside(value.as_bytes())) {
             return Err(fault());
         }
         parts.headers.typed_try_get().map(Self).map_err(|_| fault())
     }
+}
+
+/// Whether there is white space, or a control character, within a pair of quotation marks or between two tags.
+fn has_blank_inside(list: &[u8]) -> bool {
+    let is_blank = |byte: u8| byte.is_ascii_whitespace() || byte.is_ascii_control();
+    let (mut is_quoted, mut item) = (false, Vec::new());
+    let mut items = Vec::new();
+    for byte in list {
+        is_quoted ^= *byte == b'"';
+        if *byte == b',' && !is_quoted {
+            items.push(std::mem::take(&mut item));
+        } else {
+            item.push(*byte);
+        }
+    }
+    items.push(item);
+    items.iter().any(|item| item.trim_ascii().iter().any(|byte| is_blank(*byte)))
 }
 
 #[cfg(test)]
@@ -65,7 +79,7 @@ mod tests {
         for other in [&b"\"2\""[..], b"W/\"3\"", b"3", b"\"3", b"\"2,3\"", b"", b"\"\xfc\""] {
             assert!(matches!(allowed(&[other]).await, Err(Error::PreconditionFailed)), "{other:?}");
         }
-        for malformed in [&b"\"3 \""[..], b"\"a b\"", b"\"a\tb\"", b"\"2\" \"3\""] {
+        for malformed in [&b"\"3 \""[..], b"\"a b\"", b"\"a\tb\"", b"\"2\" \"3\"", b"\"2 , 3\"", b"\"2 , \"3\""] {
             assert!(matches!(allowed(&[malformed]).await, Err(Error::Invalid(_))), "{malformed:?}");
         }
     }

@@ -16,6 +16,7 @@ use super::Sources;
 use crate::lifecycle::{self, Tasks};
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, Announce, Store, Versioned, as_i64, bson};
+use crate::telemetry;
 
 /// How many documents one round takes.
 const ROUND: i64 = 200;
@@ -69,7 +70,11 @@ pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, afte
                     metrics::counter!("announced_total", "collection" => source.name()).increment(count as u64);
                     tracing::debug!(collection = source.name(), count, "announced present states again");
                 }
-                Err(error) => tracing::warn!(error = %error, collection = source.name(), "could not announce states"),
+                Err(error) => tracing::warn!(
+                    error = telemetry::causes(&error),
+                    collection = source.name(),
+                    "could not announce states"
+                ),
             }
         }
     }

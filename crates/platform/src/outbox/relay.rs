@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::OutboxEvent;
 use crate::stream::names::Names;
+use crate::telemetry;
 
 /// How many events wait for the relay at most; more are left to the sweeper.
 const QUEUE: usize = 8192;
@@ -182,7 +183,11 @@ async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) -> 
         let documents = database.collection::<mongodb::bson::Document>(collection);
         let taken = documents.update_many(doc! { "_id": { "$in": ids } }, update).write_concern(concern.clone());
         if let Err(error) = taken.await {
-            tracing::warn!(error = %error, collection, "published events stay in the outbox and will be repeated");
+            tracing::warn!(
+                error = telemetry::causes(&error),
+                collection,
+                "published events stay in the outbox and will be repeated"
+            );
         }
     }
     batch.into_iter().filter(|work| work.origin.is_none() && failed.contains(&work.event.id)).collect()

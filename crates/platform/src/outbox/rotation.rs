@@ -24,6 +24,7 @@ use crate::lifecycle::{self, Tasks};
 use crate::mongo;
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, Store, Versioned, bson};
+use crate::telemetry;
 
 /// The collection that says how far each other one has got.
 pub(crate) const ROTATIONS: &str = "rotations";
@@ -235,7 +236,9 @@ pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, pace
                 Ok(count) => {
                     metrics::counter!("rotated_total", "collection" => source.name()).increment(count as u64);
                 }
-                Err(error) => tracing::warn!(error = %error, collection = source.name(), "could not rotate"),
+                Err(error) => {
+                    tracing::warn!(error = telemetry::causes(&error), collection = source.name(), "could not rotate");
+                }
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::lifecycle::{self, Tasks};
 use crate::mongo;
 use crate::store::error::StoreError;
 use crate::store::{Aggregate, Store};
+use crate::telemetry;
 
 /// How long the relay is given before the sweeper believes that an event was left behind.
 const GRACE: Duration = Duration::from_secs(2);
@@ -96,7 +97,7 @@ pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, inte
         failures = match round {
             Ok(()) => 0,
             Err(error) => {
-                tracing::warn!(error = %error, "the outbox could not be swept");
+                tracing::warn!(error = telemetry::causes(&error), "the outbox could not be swept");
                 failures.saturating_add(1)
             }
         };

@@ -224,7 +224,7 @@ impl<A: Aggregate> Store<A> {
     ) -> Result<Option<Versioned<A>>, E> {
         let id = id.to_string();
         loop {
-            let Some(current) = self.get_certain(&id).await? else { return Ok(None) };
+            let Some(current) = self.get(&id).await? else { return Ok(None) };
             let (next, change) = decide(&current)?;
             match self.save(&current, next, change).await {
                 Ok(changed) => return Ok(Some(changed)),

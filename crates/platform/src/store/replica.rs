@@ -47,6 +47,11 @@ impl<S: State> Replica<S> {
         Self { documents, derive: |_| Document::new(), kind: PhantomData }
     }
 
+    /// The collection's name.
+    pub fn name(&self) -> &str {
+        self.documents.collection.name()
+    }
+
     /// The same replica, with these fields stored beside each state. It is the same fields for every
     /// state: one that is left out keeps what an earlier state gave it.
     #[must_use]

@@ -51,7 +51,7 @@ pub(super) fn config(listen: &[String], rules: &[Rule], options: &GatewayOptions
 }
 
 fn server(listen: &[String], routes: &[Value]) -> Value {
-    let routes: Vec<_> = std::iter::once(&too_large()).chain(routes).cloned().collect();
+    let routes: Vec<_> = [too_large(true), too_large(false)].iter().chain(routes).cloned().collect();
     json!({
         "listen": listen,
         "protocols": ["h1"],
@@ -110,19 +110,27 @@ fn proxy(instances: &[String], admin_port: Option<u16>) -> Value {
     proxy
 }
 
-/// A body that says that it is too large is refused here, as the gateway of a cluster does: the proxy would wait for
-/// the body that a service has refused already.
-fn too_large() -> Value {
+/// A body that says that it is too large is refused here: the proxy would wait for the body that a service has refused
+/// already. To a browser it is said in words.
+fn too_large(is_api: bool) -> Value {
     let length = "{http.request.header.Content-Length}";
     let expression =
         format!("{length}.matches('^[0-9]{{19,}}$') || ({length}.matches('^[0-9]+$') && int({length}) > {BODY_LIMIT})");
     let mut route = problem(413, "too-large", "The body is too large", "Send at most 1 MiB.");
+    if !is_api && let Some(handler) = route.pointer_mut("/handle/0").and_then(Value::as_object_mut) {
+        let page = "<!doctype html><html lang=\"en\"><title>Too large</title><h1>What you sent is too large</h1>\
+                    <p>Send at most 1 MiB. Go back, shorten it, and try again.</p></html>";
+        handler.insert("body".to_owned(), json!(page));
+        handler.insert("headers".to_owned(), json!({ "Content-Type": ["text/html; charset=utf-8"] }));
+    }
     // Without an end of the connection the answer would wait for the body as well.
     if let Some(handler) = route.pointer_mut("/handle/0").and_then(Value::as_object_mut) {
         handler.insert("close".to_owned(), json!(true));
     }
     if let Some(fields) = route.as_object_mut() {
-        fields.insert("match".to_owned(), json!([{ "expression": expression }]));
+        let path = if is_api { "^/api(?:/|$)" } else { "" };
+        let whose = json!([{ "expression": expression, "path_regexp": { "pattern": path } }]);
+        fields.insert("match".to_owned(), whose);
         fields.insert("terminal".to_owned(), json!(true));
     }
     route
@@ -191,8 +199,8 @@ mod tests {
         let server = config.pointer("/apps/http/servers/gateway").unwrap();
         assert!(server.get("trusted_proxies").is_none());
         assert_eq!(server.pointer("/automatic_https/disable"), Some(&json!(true)));
-        let dials = server.pointer("/routes/1/handle/0/upstreams").unwrap();
-        assert_eq!(server.pointer("/routes/1/handle/0/health_checks/active/port"), Some(&json!(91)));
+        let dials = server.pointer("/routes/2/handle/0/upstreams").unwrap();
+        assert_eq!(server.pointer("/routes/2/handle/0/health_checks/active/port"), Some(&json!(91)));
         assert_eq!(dials, &json!([{ "dial": "127.0.0.1:1" }, { "dial": "127.0.0.2:1" }]));
         let internal = config.pointer("/apps/http/servers/internal-one").unwrap();
         assert_eq!(internal["listen"], json!(["127.0.0.1:81"]));

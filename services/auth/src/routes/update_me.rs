@@ -23,11 +23,12 @@ pub(super) async fn update_me(
     when: IfMatch,
     Body(body): Body<Me>,
 ) -> Result<impl IntoResponse, Error> {
+    // A token may outlive the account.
+    state.users.get_certain(user.id).await?.ok_or_else(Error::signed_out)?;
     let renamed = state.users.update(user.id, |current| {
         when.check(current.version)?;
         Ok::<_, Error>(current.state.clone().rename(body.display_name.to_string(), state.clock.now()))
     });
-    // A token may outlive the account.
     let user = renamed.await?.ok_or_else(Error::signed_out)?;
     Ok((etag(user.version), Json(view::user(&user.state))))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use platform::lifecycle;
+use platform::telemetry;
 
 use crate::flows::fire_due::fire_due;
 use crate::state::State;
@@ -26,7 +27,7 @@ pub async fn run(state: State, interval: Duration) {
             Err(error) => {
                 failures = failures.saturating_add(1);
                 let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(error = %error, source, "the timers could not be swept");
+                tracing::warn!(error = telemetry::causes(&error), source, "the timers could not be swept");
             }
         }
     }

@@ -79,13 +79,29 @@ async fn give_up(state: &State, id: OrderId) -> Result<bool, Error> {
     if !state.orders.forget_key(id).await? {
         return Ok(false);
     }
-    match state.orders.update(id, |order| Ok(order.state.clone().cancel(state.clock.now())?)).await {
-        Ok(_) => {
+    let given_up =
+        state.orders.update(id, |order| order.state.clone().cancel(state.clock.now()).map_err(|_| Standing::IsOver));
+    match given_up.await {
+        Ok(Some(_)) => {
             reconcile_order(state, id).await?;
             Ok(true)
         }
-        Err(Error::Conflict(_)) => Ok(false),
-        Err(error) => Err(error),
+        Ok(None) => Err(Error::NotFound),
+        Err(Standing::IsOver) => Ok(false),
+        Err(Standing::Unknown(error)) => Err(error.into()),
+    }
+}
+
+/// Why a hold could not be given up.
+enum Standing {
+    /// It is over, or won.
+    IsOver,
+    Unknown(StoreError),
+}
+
+impl From<StoreError> for Standing {
+    fn from(error: StoreError) -> Self {
+        Self::Unknown(error)
     }
 }
 

@@ -5,6 +5,7 @@ use common::events::order::OrderState;
 use common::id::PaymentId;
 use platform::reconcile::{Pass, Reconcile, advance, until_settled};
 use platform::store::Versioned;
+use platform::telemetry;
 
 use super::give_back::give_back;
 use super::record_answer::{Recorded, away, record_answer};
@@ -28,8 +29,7 @@ pub async fn reconcile_payment(state: &State, id: PaymentId) -> Result<Option<Ve
     let payment = state.payments.get(id).await?;
     if payment.as_ref().is_some_and(|payment| payment.is_to_be_given_back()) {
         metrics::counter!("payment_refund_failures_total").increment(1);
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::warn!(payment.id = %id, error = %error, cause, "a charge is not given back yet; it is tried again");
+        tracing::warn!(payment.id = %id, error = telemetry::causes(&error), "a charge is not given back yet; it is tried again");
         return Ok(payment);
     }
     Err(error)

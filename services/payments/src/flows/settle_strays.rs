@@ -12,6 +12,7 @@ use common::error::Error;
 use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use platform::store::Versioned;
+use platform::telemetry;
 use serde::Serialize;
 
 use super::observe_payment::observe_payment;
@@ -103,8 +104,11 @@ async fn check(state: &State, payment: Option<&Versioned<Payment>>, made: &Made,
     match recheck(state, payment, made, settle).await {
         Ok(outcome) => outcome,
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!(reference = made.reference, error = %error, cause, "an intent could not be settled");
+            tracing::error!(
+                reference = made.reference,
+                error = telemetry::causes(&error),
+                "an intent could not be settled"
+            );
             Some("failed")
         }
     }

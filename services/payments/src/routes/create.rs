@@ -17,6 +17,7 @@ use platform::http::versions::etag;
 use platform::store::error::StoreError;
 use platform::store::idempotency::{self, Key};
 use platform::store::{IDEMPOTENCY_INDEX, Versioned};
+use platform::telemetry;
 
 use crate::domain::declined::explanation;
 use crate::domain::method;
@@ -229,7 +230,7 @@ async fn reconcile_quietly(state: &State, id: PaymentId) -> Option<Versioned<Pay
     match reconcile_payment(state, id).await {
         Ok(payment) => payment,
         Err(error) => {
-            tracing::warn!(payment.id = %id, error = %error, "left to the reconciler");
+            tracing::warn!(payment.id = %id, error = telemetry::causes(&error), "left to the reconciler");
             None
         }
     }

@@ -115,7 +115,14 @@ impl Filter {
         });
         let sort = sort.unwrap_or_default();
         let category = reading.read("category", &mut asked.category, category_of);
+        let named = !asked.currency.trim().is_empty();
         let currency = reading.read("currency", &mut asked.currency, str::parse::<Currency>);
+        if named && currency.is_none() {
+            // In another currency these would mean something else.
+            for (field, text) in [("min", &mut asked.min), ("max", &mut asked.max)] {
+                reading.read(field, text, |_| Err::<(), _>("has no currency to go with it"));
+            }
+        }
         let amount = |text: &str| form::money(text, currency.as_ref().unwrap_or(usual)).map(|money| money.amount);
         let least = reading.read("min", &mut asked.min, amount);
         let most = reading.read("max", &mut asked.max, amount);
@@ -165,10 +172,17 @@ impl Reading {
     }
 }
 
+/// Whether a text has digits where the pattern has a `0`, and the same elsewhere.
+pub fn is_shaped(text: &str, pattern: &str) -> bool {
+    let is_same = |(one, other): (u8, u8)| if other == b'0' { one.is_ascii_digit() } else { one == other };
+    text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(is_same)
+}
+
 /// When a day begins.
 fn start_of(day: &str) -> Result<Timestamp, &'static str> {
-    // The parser would also take a time behind the day, or none of the hyphens.
-    let start = Date::strptime("%Y-%m-%d", day).and_then(|day| day.to_zoned(TimeZone::UTC));
+    // The parser would also take a time behind the day, none of the hyphens, or a year of two digits.
+    let start = if is_shaped(day, "0000-00-00") { day } else { "" };
+    let start = start.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC));
     start
         .map(|start| Timestamp::from_millis(start.timestamp().as_millisecond()))
         .map_err(|_| "must be a day such as 2026-06-01")
@@ -252,6 +266,13 @@ mod tests {
         let (filter, named, address) = understood(&format!("{query}&q=jazz"));
         assert_eq!(named, ["sort", "category", "currency", "min", "max", "from", "to", "status", "after"]);
         assert_eq!((filter.words.as_deref(), address.as_str()), (Some(&["jazz".to_owned()][..]), "/browse?q=jazz"));
+        for day in ["26-06-01", "-2026-06-01", "2026- 6- 1", "2026-06-01T19:00", "20260601", "2026-W23-1"] {
+            assert_eq!(understood(&format!("from={day}")).1, ["from"], "{day}");
+        }
+        // Without its currency a price says nothing.
+        let (filter, named, address) = understood("currency=eur&min=5&max=50");
+        assert_eq!((named, address.as_str()), (["currency", "min", "max"].map(str::to_owned).to_vec(), "/browse"));
+        assert_eq!((filter.least, filter.most, filter.currency), (None, None, None));
         // The place of another order.
         let after = Sort::Soonest.token(Place { value: 5, id: TicketId::new() });
         assert!(read(&format!("after={after}")).place.is_some());

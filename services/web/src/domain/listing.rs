@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use validator::ValidateArgs as _;
 
 use super::form::{self, Faults};
-use super::wall_time::{Repeated, WallTime, WallTimeError, local};
+use super::wall_time::{Repeated, WallTime, local};
 
 /// What was typed, as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -120,7 +120,7 @@ impl ListingForm {
             // What is missing is said at once with what can't be read.
             for (field, text) in [("title", &self.title), ("venue", &self.venue)] {
                 if text.trim().is_empty() {
-                    faults.add(field, "must not be empty");
+                    faults.add(field, "must have 1 to 200 characters");
                 }
             }
             return Err(faults);
@@ -150,13 +150,9 @@ impl ListingForm {
         WallTime { text: &self.starts_at, zone: &self.time_zone, which: &self.which, unedited: &self.unedited }
     }
 
-    /// The two times that are meant when the clocks go back, if they are to be asked about.
+    /// What there is to choose from, when the clocks go back.
     pub fn repeated(&self) -> Option<Repeated> {
-        // Whichever was chosen, the choice stays to be seen.
-        match (WallTime { which: "", ..self.wall_time() }).instant() {
-            Err(WallTimeError::Repeated(repeated)) => Some(repeated),
-            _ => None,
-        }
+        self.wall_time().repeated()
     }
 
     /// The field of this form that one of the API is.

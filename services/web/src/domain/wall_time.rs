@@ -9,6 +9,8 @@ use common::timestamp::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
+use super::filter::is_shaped;
+
 /// What a form says of a date and a time.
 #[derive(Debug, Clone, Copy)]
 pub struct WallTime<'a> {
@@ -32,16 +34,18 @@ pub enum WallTimeError {
     /// The clocks go forward past it.
     Skipped(String),
     /// The clocks go back, so that it comes twice.
-    Repeated(Repeated),
+    Repeated,
 }
 
-/// A wall time that comes twice: how each of them is called.
+/// A wall time that comes twice: how each of them is called, and which one is meant as far as that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeated {
-    /// `01:30 EDT (UTC-4)`.
+    /// `01:30 EDT (UTC-04)`.
     pub first: String,
-    /// `01:30 EST (UTC-5)`.
+    /// `01:30 EST (UTC-05)`.
     pub second: String,
+    /// `first` or `second`; empty when nobody has said.
+    pub meant: &'static str,
 }
 
 impl WallTimeError {
@@ -51,7 +55,7 @@ impl WallTimeError {
             Self::Zone => "must be at a known time zone".to_owned(),
             Self::Text => "must be a date and a time".to_owned(),
             Self::Skipped(gap) => format!("does not exist at the venue: {gap}"),
-            Self::Repeated(_) => {
+            Self::Repeated => {
                 "comes twice at the venue, since the clocks go back that night: choose which one is meant".to_owned()
             }
         }
@@ -61,33 +65,71 @@ impl WallTimeError {
 impl WallTime<'_> {
     /// The instant.
     pub fn instant(&self) -> Result<Timestamp, WallTimeError> {
-        let zone = TimeZone::get(self.zone.trim()).map_err(|_| WallTimeError::Zone)?;
-        let text = self.text.trim();
-        let unedited: Option<Timestamp> = self.unedited.parse().ok();
-        if let Some(time) = unedited.filter(|time| text == local(*time, self.zone)) {
-            return Ok(time);
-        }
-        let local =
-            ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f"].iter().find_map(|form| DateTime::strptime(form, text).ok());
-        let local = local.ok_or(WallTimeError::Text)?;
-        let offset = match (zone.to_ambiguous_timestamp(local).offset(), self.which) {
-            (AmbiguousOffset::Unambiguous { offset }, _) => offset,
-            (AmbiguousOffset::Fold { before, .. }, "first") => before,
-            (AmbiguousOffset::Fold { after, .. }, "second") => after,
-            (AmbiguousOffset::Fold { before, after }, _) => {
-                let called = |offset| called(local, offset, &zone);
-                return Err(WallTimeError::Repeated(Repeated { first: called(before), second: called(after) }));
-            }
-            (AmbiguousOffset::Gap { before, after }, _) => {
-                return Err(WallTimeError::Skipped(gap(local, before, after)));
-            }
+        let zone = self.zone()?;
+        let local = self.local(&zone)?;
+        let offset = match zone.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset,
+            AmbiguousOffset::Gap { before, after } => return Err(WallTimeError::Skipped(gap(local, before, after))),
+            AmbiguousOffset::Fold { before, after } => match self.meant(&zone, before, after) {
+                "first" => before,
+                "second" => after,
+                _ => return Err(WallTimeError::Repeated),
+            },
         };
         let instant = offset.to_timestamp(local).map_err(|_| WallTimeError::Text)?;
         Ok(Timestamp::from_millis(instant.as_millisecond()))
     }
+
+    /// What there is to choose from, when it comes twice.
+    pub fn repeated(&self) -> Option<Repeated> {
+        let zone = self.zone().ok()?;
+        let local = self.local(&zone).ok()?;
+        let AmbiguousOffset::Fold { before, after } = zone.to_ambiguous_timestamp(local).offset() else { return None };
+        let called = |offset| called(local, offset, &zone);
+        Some(Repeated { first: called(before), second: called(after), meant: self.meant(&zone, before, after) })
+    }
+
+    fn zone(&self) -> Result<TimeZone, WallTimeError> {
+        TimeZone::get(self.zone.trim()).map_err(|_| WallTimeError::Zone)
+    }
+
+    /// The instant that the form was filled from, if date, time and zone are as they were then.
+    fn unedited(&self) -> Option<jiff::Timestamp> {
+        let time: Timestamp = self.unedited.parse().ok()?;
+        let is_same = self.text.trim() == local(time, self.zone);
+        is_same.then(|| jiff::Timestamp::from_millisecond(time.as_millis()).ok()).flatten()
+    }
+
+    /// Date and time, with the seconds that the form does not show.
+    fn local(&self, zone: &TimeZone) -> Result<DateTime, WallTimeError> {
+        if let Some(time) = self.unedited() {
+            return Ok(zone.to_datetime(time));
+        }
+        let text = self.text.trim();
+        let (minute, rest) = text.split_at_checked(16).ok_or(WallTimeError::Text)?;
+        // The parser would also take a date alone, or one with an offset behind it.
+        let is_second = rest.is_empty()
+            || (rest.starts_with(':') && rest.bytes().skip(1).all(|byte| byte.is_ascii_digit() || byte == b'.'));
+        if !is_shaped(minute, "0000-00-00T00:00") || !is_second {
+            return Err(WallTimeError::Text);
+        }
+        text.parse().map_err(|_| WallTimeError::Text)
+    }
+
+    /// Which of two is meant: what was chosen, or else what stands and was not edited.
+    fn meant(&self, zone: &TimeZone, before: Offset, after: Offset) -> &'static str {
+        let stands = self.unedited().map(|time| zone.to_offset(time));
+        match self.which {
+            "first" => "first",
+            "second" => "second",
+            _ if stands == Some(before) => "first",
+            _ if stands == Some(after) => "second",
+            _ => "",
+        }
+    }
 }
 
-/// `01:30 EDT (UTC-4)`.
+/// `01:30 EDT (UTC-04)`.
 fn called(local: DateTime, offset: Offset, zone: &TimeZone) -> String {
     let abbreviation = offset.to_timestamp(local).map(|time| time.to_zoned(zone.clone()).strftime("%Z").to_string());
     let clock = local.strftime("%H:%M");
@@ -155,6 +197,11 @@ mod tests {
             "2099-06-01T15:30Z",
             "2099-06-01T15:30+02:00",
             "2099-06-01T25:30",
+            "26-06-01T19:30",
+            "2099-06-01T19:30:",
+            "2099-06-01T19:30:4",
+            "2099-06-01T19:30:45.",
+            "２０99-06-01T19:30",
             "20990601T1530",
         ] {
             assert_eq!(instant(text, "UTC", "", ""), Err(WallTimeError::Text), "{text}");
@@ -173,14 +220,20 @@ mod tests {
 
     #[test]
     fn a_time_that_comes_twice_is_asked_about() {
-        let Err(WallTimeError::Repeated(asked)) = instant("2027-11-07T01:30", NEW_YORK, "", "") else {
-            panic!("twice")
-        };
-        assert_eq!((asked.first.as_str(), asked.second.as_str()), ("01:30 EDT (UTC-04)", "01:30 EST (UTC-05)"));
-        assert_eq!(instant("2027-11-07T01:30", NEW_YORK, "first", "").as_deref(), Ok("2027-11-07T05:30:00.000Z"));
-        assert_eq!(instant("2027-11-07T01:30", NEW_YORK, "second", "").as_deref(), Ok("2027-11-07T06:30:00.000Z"));
-        assert!(instant("2027-11-07T01:30", NEW_YORK, "both", "").is_err());
+        let local = "2027-11-07T01:30";
+        assert_eq!(instant(local, NEW_YORK, "", ""), Err(WallTimeError::Repeated));
+        assert_eq!(instant(local, NEW_YORK, "both", ""), Err(WallTimeError::Repeated));
+        assert_eq!(instant(local, NEW_YORK, "first", "").as_deref(), Ok("2027-11-07T05:30:00.000Z"));
+        assert_eq!(instant(local, NEW_YORK, "second", "").as_deref(), Ok("2027-11-07T06:30:00.000Z"));
         assert!(instant("2027-11-07T02:30", NEW_YORK, "first", "").is_ok(), "which it is does not matter elsewhere");
+        let asked = |text, which, unedited| WallTime { text, zone: NEW_YORK, which, unedited }.repeated();
+        let repeated = asked(local, "", "").unwrap();
+        assert_eq!((repeated.first.as_str(), repeated.second.as_str()), ("01:30 EDT (UTC-04)", "01:30 EST (UTC-05)"));
+        assert_eq!(repeated.meant, "");
+        assert_eq!(asked("2027-11-07T02:30", "", ""), None);
+        // What stands is chosen already, and can be chosen otherwise.
+        assert_eq!(asked(local, "", "2027-11-07T06:30:00Z").unwrap().meant, "second");
+        assert_eq!(asked(local, "first", "2027-11-07T06:30:00Z").unwrap().meant, "first");
     }
 
     #[test]
@@ -188,6 +241,13 @@ mod tests {
         for unedited in ["2027-11-07T06:30:00.000Z", "2027-11-07T05:30:59.999Z", "2027-11-07T06:30:12.345Z"] {
             assert_eq!(instant("2027-11-07T01:30", NEW_YORK, "", unedited).as_deref(), Ok(unedited));
         }
+        // A choice is an edit, which keeps the seconds.
+        let unedited = "2027-11-07T05:30:12.345Z";
+        assert_eq!(instant("2027-11-07T01:30", NEW_YORK, "first", unedited).as_deref(), Ok(unedited));
+        assert_eq!(
+            instant("2027-11-07T01:30", NEW_YORK, "second", unedited).as_deref(),
+            Ok("2027-11-07T06:30:12.345Z")
+        );
         // Another zone is an edit, and so is another minute.
         let unedited = "2027-06-01T10:00:59.000Z";
         assert_eq!(instant("2027-06-01T10:00", BERLIN, "", unedited).as_deref(), Ok("2027-06-01T08:00:00.000Z"));

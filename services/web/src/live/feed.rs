@@ -11,6 +11,7 @@ use common::timestamp::Timestamp;
 use futures::StreamExt;
 use platform::context::Context;
 use platform::lifecycle;
+use platform::telemetry;
 
 use super::message;
 use crate::flows::await_version::{Shown, await_version};
@@ -26,7 +27,7 @@ pub async fn run(state: State, context: Context) {
             Ok(heard) => heard,
             Err(error) => {
                 attempt = attempt.saturating_add(1);
-                tracing::warn!(error = %error, "live pages hear nothing yet");
+                tracing::warn!(error = telemetry::causes(&error), "live pages hear nothing yet");
                 if !state.tasks.pause(lifecycle::backoff(attempt.min(6))).await {
                     return;
                 }
@@ -78,7 +79,7 @@ async fn ticket(state: &State, event: &Envelope<TicketState>) {
     };
     if let Err(error) = told.await {
         // The pages find it out when they say which version they show.
-        tracing::warn!(error = %error, "a change was not passed on to live pages");
+        tracing::warn!(error = telemetry::causes(&error), "a change was not passed on to live pages");
     }
 }
 

@@ -9,6 +9,7 @@ use axum::response::Response;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::{OrderId, TicketId, UserId};
+use platform::telemetry;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -102,7 +103,7 @@ async fn talk(
                 }
             }
             // The page says it again before long.
-            Err(error) => tracing::warn!(error = %error, "a live page can't be brought up to date"),
+            Err(error) => tracing::warn!(error = telemetry::causes(&error), "a live page can't be brought up to date"),
         }
     }
 }

@@ -3,9 +3,12 @@
 use askama::Template;
 use axum::extract::State as Shared;
 use axum::response::Response;
-use common::api::page::PageQuery;
+use common::api::page::{Cursor, PageQuery};
 use http::StatusCode;
 use platform::store::page::PageRequest;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use validator::Validate;
 
 use super::failure::Failure;
 use super::layout::{self, Layout};
@@ -16,6 +19,21 @@ use crate::store;
 use crate::viewer::Viewer;
 
 const TITLE: &str = "My orders";
+
+/// Which page of a list.
+#[derive(Debug, Clone, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Continued {
+    /// From the link of the page before.
+    #[param(value_type = Option<String>)]
+    pub(super) cursor: Option<Cursor>,
+}
+
+impl From<Continued> for PageRequest {
+    fn from(continued: Continued) -> Self {
+        Self::from(&PageQuery { limit: None, cursor: continued.cursor })
+    }
+}
 
 #[derive(Template)]
 #[template(path = "orders.html")]
@@ -31,17 +49,17 @@ struct OrdersPage {
 layout::page!(OrdersPage);
 
 /// What the viewer has ordered.
-#[utoipa::path(get, path = "/orders", tag = "pages", params(PageQuery),
+#[utoipa::path(get, path = "/orders", tag = "pages", params(Continued),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn orders(
     Shared(state): Shared<State>,
     viewer: Viewer,
-    query: Parameters<PageQuery>,
+    query: Parameters<Continued>,
 ) -> Result<Response, Failure> {
     let id = viewer.id().ok_or_else(|| Failure::SignIn("/orders".to_owned()))?;
     let layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer).saying(notice(&query.faults));
     let is_continued = query.known.cursor.is_some();
-    let request = PageRequest::from(&query.known);
+    let request = PageRequest::from(query.known);
     let model = state.model.live().await?;
     let page = store::orders_of(&model.orders, id, &request).await?;
     let next = page.next_cursor.map(|cursor| cursor.to_string());

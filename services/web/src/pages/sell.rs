@@ -304,6 +304,7 @@ mod tests {
             repeated: Some(Repeated {
                 first: "01:30 EDT (UTC-04)".to_owned(),
                 second: "01:30 EST (UTC-05)".to_owned(),
+                meant: "second",
             }),
             faults,
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],

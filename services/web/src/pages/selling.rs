@@ -3,12 +3,12 @@
 use askama::Template;
 use axum::extract::State as Shared;
 use axum::response::Response;
-use common::api::page::PageQuery;
 use http::StatusCode;
 use platform::store::page::PageRequest;
 
 use super::failure::Failure;
 use super::layout::{self, Layout};
+use super::orders::Continued;
 use crate::domain::offer::{Offer, Standing};
 use crate::parameters::{Parameters, notice};
 use crate::state::State;
@@ -29,16 +29,16 @@ struct SellingPage {
 layout::page!(SellingPage);
 
 /// What the viewer has listed.
-#[utoipa::path(get, path = "/selling", tag = "pages", params(PageQuery),
+#[utoipa::path(get, path = "/selling", tag = "pages", params(Continued),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn selling(
     Shared(state): Shared<State>,
     viewer: Viewer,
-    query: Parameters<PageQuery>,
+    query: Parameters<Continued>,
 ) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn("/selling".to_owned()))?;
     let is_continued = query.known.cursor.is_some();
-    let request = PageRequest::from(&query.known);
+    let request = PageRequest::from(query.known);
     let page = lists::listings_of(&state.model.live().await?.tickets, user, &request).await?;
     let now = state.clock.now();
     let offers = page.items.iter().map(|ticket| (Offer::new(ticket, None, now), ticket.version)).collect();

@@ -16,6 +16,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use mongodb::{Collection, Database};
 use platform::store::error::StoreError;
+use platform::telemetry;
 
 use super::index;
 use crate::domain::search::words;
@@ -68,7 +69,7 @@ impl Vocabulary {
             Ok(_) => {}
             Err(error) if is_there(&error) => {}
             Err(error) => {
-                tracing::warn!(error = %error, "words of a listing were not learned");
+                tracing::warn!(error = telemetry::causes(&error), "words of a listing were not learned");
                 return;
             }
         }

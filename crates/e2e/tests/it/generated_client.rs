@@ -1,0 +1,51 @@
+//! A client that a tool of another ecosystem makes of the OpenAPI documents sells, finds, holds and pays.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use e2e::shop::Shop;
+use testkit::tools::workspace_root;
+use tokio::process::Command;
+
+/// The services with routes, and their documents.
+const DOCUMENTS: [(&str, &str); 4] = [
+    ("auth", "/api/users/openapi.json"),
+    ("tickets", "/api/tickets/openapi.json"),
+    ("orders", "/api/orders/openapi.json"),
+    ("payments", "/api/payments/openapi.json"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_made_of_the_documents_sells_finds_holds_and_pays() {
+    let shop = Shop::open(&[]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.yaml");
+    // Nothing is to be formatted.
+    std::fs::write(&config, "post_hooks: []\n").unwrap();
+    for (service, path) in DOCUMENTS {
+        let document = folder.path().join(format!("{service}.json"));
+        let body = reqwest::get(format!("{}{path}", shop.url())).await.unwrap().bytes().await.unwrap();
+        std::fs::write(&document, body).unwrap();
+        let output = folder.path().join(format!("{service}_client"));
+        let mut generate: Vec<&OsStr> =
+            ["-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta=none"].map(OsStr::new).to_vec();
+        generate.extend([OsStr::new("--path"), document.as_os_str()]);
+        generate.extend([OsStr::new("--config"), config.as_os_str()]);
+        generate.extend([OsStr::new("--output-path"), output.as_os_str()]);
+        let said = python(folder.path(), &generate);
+        assert!(!said.await.contains("WARNING"), "{service}");
+    }
+    let script = workspace_root().join("crates/e2e/client/buy.py");
+    python(folder.path(), &[script.as_os_str(), shop.url().as_ref()]).await;
+}
+
+/// Runs Python with the generated packages; what it said.
+async fn python(packages: &Path, arguments: &[&OsStr]) -> String {
+    let python = std::env::var("TEST_PYTHON").expect("run the tests by `cargo xtask test`");
+    let mut command = Command::new(python);
+    command.args(arguments).env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1").kill_on_drop(true);
+    let output = command.output().await.unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    said
+}
