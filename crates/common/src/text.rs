@@ -85,17 +85,17 @@ fn check(text: &str, is_control: impl Fn(char) -> bool) -> Result<(), Validation
     }
 }
 
-/// Line separators that are no control characters, and what makes text run the other way: a title
-/// could be made to read as another one.
+/// Line separators that Unicode does not count as control characters, and characters that change the direction of
+/// the text. With either, one title can be made to look like another.
 fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Whether there is something to see of a character by itself: joiners, fillers, variation selectors and accents are
-/// a part of words, but no words by themselves.
+/// Whether a character is visible by itself. Joiners, fillers, variation selectors and accents belong to words, but
+/// are nothing without a letter.
 fn is_shown(c: char) -> bool {
-    // Letters and symbols by their category, of which fonts show nothing: a braille pattern without dots, a note
-    // without a head, two hieroglyphs that take room, and the mark of an object that is not there.
+    // Unicode counts these as letters or symbols, and fonts draw nothing: the blank braille pattern, the null notehead,
+    // two blank hieroglyphs, the object replacement character.
     const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{fffc}'];
     const SHOWN: GeneralCategoryGroup = GeneralCategoryGroup::Letter
         .union(GeneralCategoryGroup::Number)

@@ -34,7 +34,7 @@ pub trait Reconcile: Sync {
     fn step(&self, view: &Self::View) -> impl Future<Output = Result<Pass, Error>> + Send;
 }
 
-/// Moves an aggregate one step by compare-and-swap; when somebody was faster, it has to be looked at again.
+/// Saves one step of an aggregate. [`Pass::Changed`] also when somebody else was faster: the caller looks again.
 pub async fn advance<A: Aggregate>(
     store: &Store<A>,
     current: &Versioned<A>,

@@ -1,9 +1,9 @@
-//! What the address of a page says beside its path.
+//! The query parameters of a page.
 //!
 //! # Why
-//! People come with addresses that others have written: a newsletter adds `utm_source`, a network `fbclid`, a card
-//! form `payment_intent`. What a page does not know is not its business; what it knows and can't read is left out,
-//! and said.
+//! Other sites add parameters to our addresses: a newsletter adds `utm_source`, a social network `fbclid`, a card form
+//! `payment_intent`. A page ignores the parameters that it does not know. One that it knows and can't read is left out,
+//! and the page says so.
 
 use std::convert::Infallible;
 
@@ -51,7 +51,7 @@ fn understand<T: DeserializeOwned + Validate>(pairs: &[(String, String)]) -> Res
     known.validate().map(|()| known).map_err(|errors| faults(&errors))
 }
 
-/// What is said on the page of what was left out.
+/// The notice that names what was left out; none when nothing was.
 pub fn notice(faults: &[FieldError]) -> Option<String> {
     let told: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
     (!told.is_empty())

@@ -1,8 +1,8 @@
-//! The public HTTP contract as types, as events are: what each route takes and answers.
+//! The public HTTP API as types: the request and the response of each route.
 //!
 //! # Why
-//! Who owns a route and who calls it agree by the compiler. These are payloads: what an owner keeps is its own
-//! business.
+//! The service that owns a route and the clients that call it use the same types, so the compiler finds where they
+//! disagree. These types are payloads. What a service stores is its own domain model.
 
 pub mod orders;
 pub mod page;

@@ -62,7 +62,7 @@ pub struct Order {
 }
 
 impl From<Order> for OrderState {
-    /// As far as the buyer is told of it.
+    /// With the fields that the buyer sees: the payment is left empty.
     fn from(order: Order) -> Self {
         Self {
             id: order.id,

@@ -51,7 +51,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The same page of something else.
+    /// Applies `f` to each item; the cursor stays.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(f).collect(), next_cursor: self.next_cursor }
     }

@@ -29,16 +29,16 @@ endpoints! { Tickets;
     WithdrawListing { id: TicketId } = DELETE "/api/tickets/{id}" -> ();
 }
 
-/// What a listing must be beside its own fields.
+/// What the rules of a [`NewListing`] depend on beside its own fields.
 #[derive(Clone)]
 pub struct ListingRules {
-    /// Tells what lies in the future.
+    /// An event must begin later than this clock says.
     pub clock: SharedClock,
-    /// What a price may be in.
+    /// The currencies that a price may have.
     pub currencies: Arc<[Currency]>,
 }
 
-/// What a seller says of a ticket; an optional field that is absent, null or blank is empty.
+/// A ticket to be listed. An optional field that is absent, null or blank is empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[validate(context = ListingRules, schema(function = "face_value_fits", skip_on_field_errors = false))]
@@ -200,7 +200,7 @@ pub struct Listing {
 }
 
 impl From<Listing> for TicketState {
-    /// As far as the public is told of it.
+    /// With the public fields alone: refusals, the order and the last price drop are left empty.
     fn from(listing: Listing) -> Self {
         Self {
             terms: TicketTerms {

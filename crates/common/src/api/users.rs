@@ -117,7 +117,8 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
-/// A password in normal form NFC, so that it is the same from every keyboard and system: RFC 8265's `OpaqueString`.
+/// A password in Unicode normal form C (NFC). Keyboards and operating systems encode the same letters differently; in
+/// NFC they are equal. RFC 8265 (`OpaqueString`).
 ///
 /// Never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -195,7 +196,7 @@ mod tests {
             ("achtacht", &None),
             (&"ß".repeat(128), &None),
             (&"ß".repeat(129), &length),
-            // Seven letters, of which one has an accent of its own; and one letter that stands for a sentence.
+            // Eight code points that are seven characters in NFC, and a ligature that is one.
             ("siebene\u{301}", &length),
             ("\u{fdfa}", &length),
         ] {

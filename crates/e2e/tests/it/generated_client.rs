@@ -1,4 +1,4 @@
-//! A client that a tool of another ecosystem makes of the OpenAPI documents sells, finds, holds and pays.
+//! Generates a Python client from the OpenAPI documents and uses it to sell, find, hold and pay for a ticket.
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The extractors that handlers name: JSON bodies, path ids, queries, all with errors that name the field. What a
-//! handler is given has passed the rules of its type.
+//! Request extractors: JSON bodies, path ids and queries. They check the rules that the type declares, and their errors
+//! name the field.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -15,7 +15,7 @@ use validator::ValidateArgs;
 use super::shell::BODY_LIMIT;
 use crate::store::idempotency::Key;
 
-/// What the rules of a request need of the service's state: nothing, or something that the state refers to.
+/// The argument of a request's rules, taken from the service's state; `()` for rules that need none.
 pub trait RulesOf<'a, S> {
     /// What the state holds of it.
     fn of(state: &'a S) -> Self;
@@ -46,8 +46,8 @@ pub struct Body<T>(pub T);
 /// A JSON body that creates something, with the `Idempotency-Key` if there is one.
 #[derive(Debug, Clone)]
 pub struct Creation<T> {
-    /// The body, or what is wrong with it. A repeat is answered before that matters: what was right when it was
-    /// first sent may be too late by now.
+    /// The body, or which of its rules it breaks. A handler answers a repeat before it looks at this: a request that was
+    /// valid when it was first sent may be too late by now.
     pub body: Result<T, Error>,
     /// The key, with the hash of the body.
     pub key: Option<Key>,

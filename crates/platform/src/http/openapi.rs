@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document of a service, generated from its routes and served beside them; it decides which query
-//! parameters a route of the API has.
+//! The OpenAPI 3.1 document of a service, generated from its routes and served beside them. A query parameter that the
+//! document does not list for a route under `/api/` is refused.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -107,7 +107,7 @@ fn query_parameter(parameter: &RefOr<Parameter>) -> Option<String> {
     (parameter.parameter_in == ParameterIn::Query).then(|| parameter.name.clone())
 }
 
-/// Refuses a query with a parameter that the route does not have: one that is misspelt must not be passed over.
+/// Refuses a query parameter that the route does not have, since a misspelt one would otherwise be ignored.
 async fn refuse_unknown(
     State(queries): State<Arc<Queries>>,
     path: Option<MatchedPath>,
@@ -123,7 +123,7 @@ async fn refuse_unknown(
             [] => "is unknown: there are no query parameters here".to_owned(),
             known => format!("is unknown: the query parameters here are {}", known.join(", ")),
         };
-        // As many as are of use to somebody.
+        // A query can hold thousands of names; a few are enough to find the mistake.
         let faults = unknown.into_iter().take(NAMED).map(|field| FieldError { field, message: message.clone() });
         let faults: Vec<_> = faults.collect();
         if !faults.is_empty() {

@@ -215,8 +215,8 @@ impl<A: Aggregate> Store<A> {
         self.save_with(current, next, change, Document::new()).await
     }
 
-    /// Changes an aggregate by a decision that looks at nothing but the aggregate itself: takes it anew as often as
-    /// somebody was faster. `None` when there is none.
+    /// Changes an aggregate by a decision that depends on the aggregate alone. `decide` is called again whenever
+    /// somebody else has changed it meanwhile. `None` when there is no such aggregate.
     pub async fn update<E: std::convert::From<StoreError>>(
         &self,
         id: impl ToString,

@@ -45,6 +45,8 @@ struct BrowsePage {
     /// What was searched for instead.
     corrected: Option<String>,
     summary: String,
+    /// Names the parameters that could not be read. Part of the results, which alone are replaced by a new search.
+    left_out: Option<String>,
     /// What was found, with the versions.
     offers: Vec<(Offer, u64)>,
     /// What there is when nothing was found.
@@ -98,7 +100,7 @@ pub(super) async fn browse(
     } else {
         Vec::new()
     };
-    let layout = Layout::new("Browse tickets", ABOUT, &viewer).saying(notice(&faults));
+    let layout = Layout::new("Browse tickets", ABOUT, &viewer);
     let is_plain = filter == Filter::default();
     let page = BrowsePage {
         layout: if is_plain { layout.at(format!("{}/browse", state.public_url)) } else { layout },
@@ -109,6 +111,7 @@ pub(super) async fn browse(
         chips,
         corrected: found.corrected,
         summary: summary(found.tickets.len(), has_more, &filter),
+        left_out: notice(&faults),
         offers: offers(&model, &found.tickets, now).await?,
         instead: offers(&model, &instead, now).await?,
         is_continued: filter.place.is_some(),
@@ -202,6 +205,7 @@ mod tests {
             chips: chips::active(&asked, &filter, &usd),
             corrected: None,
             summary: summary(1, false, &filter),
+            left_out: None,
             offers: vec![(offer, 7)],
             instead: Vec::new(),
             is_continued: filter.place.is_some(),
@@ -216,6 +220,7 @@ mod tests {
         let mut page = page("q=%22jazz%22&category=concert&from=2026-06-01&min=25&currency=JPY&status=all&sort=newest");
         page.next = Some("/browse?q=a&after=b".to_owned());
         page.corrected = Some("ja<zz".to_owned());
+        page.left_out = Some("max must be <an amount>".to_owned());
         let html = page.render().unwrap();
         for part in [
             "<h1>Browse tickets</h1>",
@@ -229,6 +234,7 @@ mod tests {
             "No match for “&#34;jazz&#34;”. Showing “ja&#60;zz”.",
             "href=\"/browse?q=%22jazz%22&#38;from=2026-06-01",
             "1 ticket in JPY, just listed first",
+            "max must be &#60;an amount&#62;",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "Ana &#60;i&#62;",
             "125.50 USD",
@@ -240,6 +246,8 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        let (_, results) = html.split_once("id=\"results\"").unwrap();
+        assert!(results.contains("max must be"), "a search without a new page shows it too: {html}");
         assert_eq!((html.matches("<h1").count(), html.matches(" selected").count()), (1, 3));
         // Each field has its label.
         for field in ["q", "category", "sort", "from", "to", "min", "max", "currency", "status"] {
