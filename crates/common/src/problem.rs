@@ -39,3 +39,10 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<OrderId>,
 }
+
+impl Problem {
+    /// The last part of [`Problem::kind`], which tells the kinds apart.
+    pub fn code(&self) -> &str {
+        self.kind.rsplit(':').next().unwrap_or_default()
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use common::api::{Endpoint, Service};
+use common::api::{Endpoint, Failed, Service};
 use common::problem::Problem;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use platform::limits::marker;
@@ -71,11 +71,6 @@ impl Refused {
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::BAD_GATEWAY)
     }
-
-    /// The tail of the problem's type, which tells the kinds apart.
-    pub fn code(&self) -> &str {
-        self.problem.kind.rsplit(':').next().unwrap_or_default()
-    }
 }
 
 impl IntoResponse for Refused {
@@ -113,16 +108,14 @@ impl Calls {
         session: &Session,
     ) -> Result<Answer<E::Answer>, Refused> {
         let (service, method) = (E::SERVICE, E::METHOD);
-        let mut url = match service {
-            Service::Auth => self.auth.clone(),
-            Service::Tickets => self.tickets.clone(),
-            Service::Orders => self.orders.clone(),
+        let base = match service {
+            Service::Auth => &self.auth,
+            Service::Tickets => &self.tickets,
+            Service::Orders => &self.orders,
             // Browsers pay by themselves.
             Service::Payments => return Err(unavailable()),
         };
-        url.set_path(&request.path());
-        let query = request.query().map(serde_urlencoded::to_string).transpose().map_err(|_| unavailable())?;
-        url.set_query(query.as_deref().filter(|query| !query.is_empty()));
+        let url = request.target().ok().and_then(|target| base.join(&target).ok()).ok_or_else(unavailable)?;
         let body = request.body();
         let marker = self.marker.as_ref().filter(|_| session.is_counted && method == Method::GET);
         let mut request = self.client.request(method, url).header(FORWARDED_FOR, session.address.to_string());
@@ -150,17 +143,17 @@ impl Calls {
         let response = request.send().await.map_err(|error| away(service, error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let cookies = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-        if !status.is_success() {
-            let problem = response.json().await.map_err(|error| away(service, error))?;
-            return Err(Refused { problem, retry_after: headers.get(header::RETRY_AFTER).cloned(), cookies });
-        }
-        let text = response.text().await.map_err(|error| away(service, error))?;
-        // 204 answers nothing, which as JSON is null.
-        let text = if text.is_empty() { "null" } else { &text };
-        let body = serde_json::from_str(text).map_err(|error| {
-            tracing::error!(?service, error = %error, "an answer can't be read");
-            unavailable()
-        })?;
+        let body = response.bytes().await.map_err(|error| away(service, error))?;
+        let body = match E::read(status, &body) {
+            Ok(body) => body,
+            Err(Failed::Refused(problem)) => {
+                return Err(Refused { problem, retry_after: headers.get(header::RETRY_AFTER).cloned(), cookies });
+            }
+            Err(error) => {
+                tracing::error!(?service, %status, error = telemetry::causes(&error), "an answer can't be read");
+                return Err(unavailable());
+            }
+        };
         let version = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()?.trim_matches('"').parse().ok());
         Ok(Answer { body, version, cookies })
     }

@@ -10,9 +10,11 @@ pub mod payments;
 pub mod tickets;
 pub mod users;
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
 
 /// A service that has routes under `/api/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +57,67 @@ pub trait Endpoint: Sync {
     /// The path of this request.
     fn path(&self) -> String {
         Self::PATH.to_owned()
+    }
+
+    /// Path and query of this request; an error if the query is no flat list of parameters.
+    fn target(&self) -> Result<String, serde_urlencoded::ser::Error> {
+        let query = self.query().map(serde_urlencoded::to_string).transpose()?.filter(|query| !query.is_empty());
+        Ok(query.map_or_else(|| self.path(), |query| format!("{}?{query}", self.path())))
+    }
+
+    /// Reads the response to this request.
+    fn read(status: StatusCode, body: &[u8]) -> Result<Self::Answer, Failed> {
+        // 204 has no body, which as JSON is null.
+        let body = if body.is_empty() { b"null" } else { body };
+        let failed = if status.is_success() {
+            match serde_json::from_slice(body) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            }
+        } else {
+            match serde_json::from_slice(body) {
+                Ok(problem) => return Err(Failed::Refused(problem)),
+                Err(error) => error,
+            }
+        };
+        Err(Failed::Unreadable { status, error: failed, body: String::from_utf8_lossy(body).into_owned() })
+    }
+}
+
+/// Why a request was not answered with what it asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// The service says why.
+    #[error("{} ({}): {}", .0.status, .0.code(), .0.detail)]
+    Refused(Problem),
+    /// The body is neither what the route answers nor a problem, so it may come from something in between.
+    #[error("{status} with an unexpected body: {body}")]
+    Unreadable {
+        /// The status code.
+        status: StatusCode,
+        /// What is wrong with the body.
+        #[source]
+        error: serde_json::Error,
+        /// The body.
+        body: String,
+    },
+}
+
+impl Failed {
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Refused(problem) => problem.status,
+            Self::Unreadable { status, .. } => status.as_u16(),
+        }
+    }
+
+    /// What tells the kinds of problem apart, such as `conflict`; empty where the service named none.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused(problem) => problem.code(),
+            Self::Unreadable { .. } => "",
+        }
     }
 }
 
