@@ -4,6 +4,7 @@
 //! Nothing here does I/O: no database, no broker, no network. A service that wants to speak with
 //! this marketplace from outside can depend on this crate alone.
 
+pub mod aggregate;
 pub mod api;
 pub mod clock;
 pub mod error;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use common::aggregate::Aggregate;
 use common::clock::SharedClock;
 use common::events::{Change, State};
 use common::identity::Verifier;
@@ -19,7 +20,7 @@ use crate::gauges::{self, Gauge, Line};
 use crate::http::problems::Pages;
 use crate::http::shell::{self, Rules};
 use crate::http::{admin, finish};
-use crate::lifecycle;
+use crate::lifecycle::Backoff;
 use crate::limits::class::Classes;
 use crate::limits::layer::Limiter;
 use crate::outbox::event::OutboxEvent;
@@ -27,9 +28,9 @@ use crate::outbox::relay::Publisher;
 use crate::outbox::rotation::Pace;
 use crate::outbox::{self, Source, Sources};
 use crate::retention;
+use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::replica::Replica;
-use crate::store::{Aggregate, Store};
 use crate::stream::consumer::Consumer;
 use crate::stream::own;
 use crate::stream::subscription::Subscription;
@@ -256,15 +257,19 @@ impl App {
 
 /// Makes the database ready, waiting for it as long as it takes. False when the service ends.
 async fn prepare(context: &Context, indexes: &[(String, Vec<IndexModel>)], preparations: &[Preparation]) -> bool {
-    let mut attempt = 0_u32;
+    let mut backoff = Backoff::default();
     loop {
         let Err(error) = prepare_once(context, indexes, preparations).await else {
             context.readiness.set_indexes_stand();
             return true;
         };
-        attempt = attempt.saturating_add(1);
-        tracing::error!(attempt, error = format!("{error:#}"), "indexes can't be built yet; not ready without them");
-        if !context.tasks.pause(lifecycle::backoff(attempt)).await {
+        let pause = backoff.failed();
+        tracing::error!(
+            attempt = backoff.failures(),
+            error = format!("{error:#}"),
+            "indexes can't be built yet; not ready without them"
+        );
+        if !context.tasks.pause(pause).await {
             return false;
         }
     }

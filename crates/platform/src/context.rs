@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
+use common::aggregate::Aggregate;
 use common::clock::SharedClock;
 use common::events::envelope::Envelope;
 use common::events::{Change, State};
@@ -22,9 +23,9 @@ use crate::lifecycle::Tasks;
 use crate::limits::counters::Counters;
 use crate::mongo;
 use crate::outbox::relay::{Relay, Work};
+use crate::store::Store;
 use crate::store::grouped::Grouped;
 use crate::store::replica::Replica;
-use crate::store::{Aggregate, Store};
 use crate::stream::names::Names;
 
 /// The connections and shared parts of one service instance.

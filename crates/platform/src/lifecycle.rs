@@ -124,11 +124,90 @@ pub fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::random_range(0.8..1.2))
 }
 
-/// How long to wait before attempt `attempt` (1 is the first repeat): doubling from 100 ms to 30 s, jittered.
-pub fn backoff(attempt: u32) -> Duration {
-    jittered(
-        Duration::from_millis(100)
-            .saturating_mul(1 << attempt.clamp(1, 9).saturating_sub(1))
-            .min(Duration::from_secs(30)),
-    )
+/// The pauses between attempts at work that fails: 100 ms, doubled by each failure in a row, jittered.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    longest: Duration,
+    failures: u32,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(Duration::from_secs(30))
+    }
+}
+
+impl Backoff {
+    /// The shortest pause.
+    const FIRST: Duration = Duration::from_millis(100);
+
+    /// No pause is longer than this, jitter aside.
+    pub const fn up_to(longest: Duration) -> Self {
+        Self { longest, failures: 0 }
+    }
+
+    /// How many attempts have failed in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Notes that an attempt succeeded.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Notes that an attempt failed; the pause before the next.
+    pub fn failed(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.after(self.failures)
+    }
+
+    /// The pause after a round of work that is done every `interval`: longer while rounds fail, never shorter.
+    pub fn after_round<T, E>(&mut self, round: &Result<T, E>, interval: Duration) -> Duration {
+        if round.is_err() {
+            return self.failed().max(interval);
+        }
+        self.reset();
+        jittered(interval)
+    }
+
+    /// The pause after so many failures, where somebody else counts them.
+    pub fn after(&self, failures: u32) -> Duration {
+        let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+        jittered(Self::FIRST.saturating_mul(doubled).min(self.longest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_about(pause: Duration, millis: u64) -> bool {
+        let expected = Duration::from_millis(millis);
+        (expected.mul_f64(0.79)..=expected.mul_f64(1.21)).contains(&pause)
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_begin_anew_after_a_success() {
+        let mut backoff = Backoff::up_to(Duration::from_secs(1));
+        for millis in [100, 200, 400, 800, 1000, 1000] {
+            let pause = backoff.failed();
+            assert!(is_about(pause, millis), "{pause:?} is not about {millis} ms");
+        }
+        assert_eq!(backoff.failures(), 6);
+        backoff.reset();
+        assert!(is_about(backoff.failed(), 100));
+        assert!(is_about(Backoff::default().after(u32::MAX), 30_000));
+    }
+
+    #[test]
+    fn rounds_that_fail_are_never_closer_than_those_that_succeed() {
+        let (mut backoff, second) = (Backoff::default(), Duration::from_secs(1));
+        for millis in [1000, 1000, 1000, 1000, 1600] {
+            let pause = backoff.after_round(&Err::<(), _>("away"), second);
+            assert!(pause >= second && is_about(pause.max(second), millis), "{pause:?} is not about {millis} ms");
+        }
+        assert!(is_about(backoff.after_round(&Ok::<_, ()>(()), second), 1000));
+        assert_eq!(backoff.failures(), 0);
+    }
 }

@@ -7,10 +7,11 @@
 
 use std::future::Future;
 
+use common::aggregate::{Aggregate, ChangeOf, Versioned};
 use common::error::Error;
 
+use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, ChangeOf, Store, Versioned};
 
 /// Far more steps than any aggregate has; reaching it means that two rules undo each other.
 const BOUND: usize = 64;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::clock::SharedClock;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
@@ -13,8 +14,8 @@ use mongodb::bson::{Document, doc};
 
 use crate::lifecycle::{self, Tasks};
 use crate::outbox::Sources;
+use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, Store};
 use crate::telemetry;
 
 /// How long the answer to a request is repeated at least, from when it was known.

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::aggregate::Versioned;
 use common::api::page::Page;
 use common::error::Error;
 use futures::{StreamExt, stream};
 use platform::lifecycle::{self, Tasks};
-use platform::store::Versioned;
 use platform::store::page::PageRequest;
 use platform::telemetry;
 

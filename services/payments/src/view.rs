@@ -1,7 +1,7 @@
 //! A payment as its buyer sees it.
 
+use common::aggregate::Versioned;
 use common::api;
-use platform::store::Versioned;
 
 use crate::domain::payment::Payment;
 

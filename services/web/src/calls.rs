@@ -147,7 +147,11 @@ impl Calls {
         let body = match E::read(status, &body) {
             Ok(body) => body,
             Err(Failed::Refused(problem)) => {
-                return Err(Refused { problem, retry_after: headers.get(header::RETRY_AFTER).cloned(), cookies });
+                return Err(Refused {
+                    problem: *problem,
+                    retry_after: headers.get(header::RETRY_AFTER).cloned(),
+                    cookies,
+                });
             }
             Err(error) => {
                 tracing::error!(?service, %status, error = telemetry::causes(&error), "an answer can't be read");

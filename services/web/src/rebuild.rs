@@ -9,7 +9,7 @@ use axum::extract::State as Shared;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use common::error::Error;
-use platform::lifecycle::{self, Tasks};
+use platform::lifecycle::{Backoff, Tasks};
 use platform::telemetry;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -54,23 +54,19 @@ async fn swap(Shared(model): Shared<ReadModel>) -> Result<Json<Progress>, Error>
 
 /// Swaps and clears away when it is time to, on every instance, until the service ends.
 pub async fn run(model: ReadModel, tasks: Tasks) {
-    let mut failures = 0_u32;
+    let mut backoff = Backoff::default();
     loop {
         let began = Instant::now();
         let round = async {
             model.swap(false).await?;
             model.clear_away().await
         };
-        failures = match round.await {
-            Ok(()) => 0,
-            Err(error) => {
-                tracing::warn!(error = telemetry::causes(&error), "the read model can't be looked after");
-                failures.saturating_add(1)
-            }
-        };
+        let round = round.await;
         // Comparing large models takes a while: most of the time is the pages'.
-        let pause = lifecycle::jittered(LOOK) + began.elapsed() * 4;
-        let pause = if failures == 0 { pause } else { pause.max(lifecycle::backoff(failures)) };
+        let pause = backoff.after_round(&round, LOOK) + began.elapsed() * 4;
+        if let Err(error) = round {
+            tracing::warn!(error = telemetry::causes(&error), "the read model can't be looked after");
+        }
         if !tasks.pause(pause).await {
             return;
         }

@@ -76,7 +76,7 @@ pub trait Endpoint: Sync {
             }
         } else {
             match serde_json::from_slice(body) {
-                Ok(problem) => return Err(Failed::Refused(problem)),
+                Ok(problem) => return Err(Failed::Refused(Box::new(problem))),
                 Err(error) => error,
             }
         };
@@ -89,7 +89,7 @@ pub trait Endpoint: Sync {
 pub enum Failed {
     /// The service says why.
     #[error("{} ({}): {}", .0.status, .0.code(), .0.detail)]
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// The body is neither what the route answers nor a problem, so it may come from something in between.
     #[error("{status} with an unexpected body: {body}")]
     Unreadable {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{catalogue, schemas};
+use super::{ENTITIES, catalogue};
 
 /// The whole document.
 pub fn document() -> Value {
@@ -36,15 +36,15 @@ pub fn document() -> Value {
         );
     }
     let mut components = BTreeMap::new();
-    for (entity, schema) in schemas() {
-        let mut schema = schema.to_value();
+    for entity in ENTITIES {
+        let mut schema = entity.schema().to_value();
         if let Some(schema) = schema.as_object_mut() {
             schema.remove("$schema");
             if let Some(Value::Object(shared)) = schema.remove("$defs") {
                 components.extend(shared);
             }
         }
-        components.insert(entity.to_owned(), schema);
+        components.insert(entity.name.to_owned(), schema);
     }
     components.values_mut().for_each(lead_to_components);
     json!({

@@ -17,6 +17,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use envelope::Envelope;
+
 /// The state of an entity as its events carry it.
 pub trait State: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static {
     /// The names of what can happen to it.
@@ -41,6 +43,28 @@ pub trait Change: Copy + std::fmt::Debug + Send + Sync + 'static {
     fn meaning(self) -> &'static str;
 }
 
+/// Every entity that events are about. The catalogue, the schemas, the AsyncAPI document, the tests of the fixtures and
+/// the permissions in NATS are made from this list.
+pub const ENTITIES: [Entity; 5] = [
+    Entity::of::<user::UserChange>(),
+    Entity::of::<ticket::TicketChange>(),
+    Entity::of::<order::OrderChange>(),
+    Entity::of::<payment::PaymentChange>(),
+    Entity::of::<expiration::ExpirationChange>(),
+];
+
+/// An entity that one service owns and tells the others about.
+#[derive(Debug, Clone, Copy)]
+pub struct Entity {
+    /// `ticket`.
+    pub name: &'static str,
+    /// The publishing service.
+    pub source: &'static str,
+    events: fn() -> Vec<EventType>,
+    schema: fn() -> Schema,
+    reencode: fn(serde_json::Value) -> serde_json::Result<serde_json::Value>,
+}
+
 /// One line of the catalogue of all events.
 #[derive(Debug, Clone)]
 pub struct EventType {
@@ -54,36 +78,45 @@ pub struct EventType {
     pub meaning: &'static str,
 }
 
-/// Every event type that exists.
-pub fn catalogue() -> Vec<EventType> {
-    fn of<C: Change>() -> impl Iterator<Item = EventType> {
-        C::ALL.iter().map(|change| EventType {
-            name: change.event_type(),
-            entity: C::ENTITY,
-            source: C::SOURCE,
-            meaning: change.meaning(),
-        })
+impl Entity {
+    const fn of<C: Change>() -> Self {
+        fn events<C: Change>() -> Vec<EventType> {
+            let event = |change: &C| EventType {
+                name: change.event_type(),
+                entity: C::ENTITY,
+                source: C::SOURCE,
+                meaning: change.meaning(),
+            };
+            C::ALL.iter().map(event).collect()
+        }
+        fn schema<C: Change>() -> Schema {
+            schemars::schema_for!(C::State)
+        }
+        fn reencode<C: Change>(event: serde_json::Value) -> serde_json::Result<serde_json::Value> {
+            serde_json::to_value(serde_json::from_value::<Envelope<C::State>>(event)?)
+        }
+        Self { name: C::ENTITY, source: C::SOURCE, events: events::<C>, schema: schema::<C>, reencode: reencode::<C> }
     }
-    of::<user::UserChange>()
-        .chain(of::<ticket::TicketChange>())
-        .chain(of::<order::OrderChange>())
-        .chain(of::<payment::PaymentChange>())
-        .chain(of::<expiration::ExpirationChange>())
-        .collect()
+
+    /// The event types of the entity.
+    pub fn events(self) -> Vec<EventType> {
+        (self.events)()
+    }
+
+    /// The JSON Schema of the payload.
+    pub fn schema(self) -> Schema {
+        (self.schema)()
+    }
+
+    /// Decodes an event as its consumers do and encodes it again.
+    pub fn reencode(self, event: serde_json::Value) -> serde_json::Result<serde_json::Value> {
+        (self.reencode)(event)
+    }
 }
 
-/// The JSON Schema of each entity's payload.
-pub fn schemas() -> Vec<(&'static str, Schema)> {
-    fn of<C: Change>() -> (&'static str, Schema) {
-        (C::ENTITY, schemars::schema_for!(C::State))
-    }
-    vec![
-        of::<user::UserChange>(),
-        of::<ticket::TicketChange>(),
-        of::<order::OrderChange>(),
-        of::<payment::PaymentChange>(),
-        of::<expiration::ExpirationChange>(),
-    ]
+/// Every event type that exists.
+pub fn catalogue() -> Vec<EventType> {
+    ENTITIES.into_iter().flat_map(Entity::events).collect()
 }
 
 /// Declares what can happen to an entity: names, types and meanings, with a snapshot as the last.
@@ -125,3 +158,39 @@ macro_rules! changes {
     };
 }
 use changes;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+    use std::str::FromStr;
+
+    use serde::Serialize;
+    use strum::VariantArray;
+
+    use super::order::{CancelReason, OrderStatus};
+    use super::payment::PaymentStatus;
+    use super::ticket::{Category, TicketStatus};
+
+    fn are_named_alike<E>()
+    where
+        E: VariantArray + Copy + Debug + PartialEq + Serialize + FromStr<Err: Debug> + AsRef<str>,
+    {
+        for value in E::VARIANTS {
+            let name: &str = value.as_ref();
+            assert_eq!(serde_json::to_value(value).unwrap(), name, "{value:?}");
+            assert_eq!(name.parse::<E>().unwrap(), *value);
+        }
+    }
+
+    #[test]
+    fn queries_and_documents_name_a_variant_alike() {
+        are_named_alike::<TicketStatus>();
+        are_named_alike::<Category>();
+        are_named_alike::<OrderStatus>();
+        are_named_alike::<CancelReason>();
+        are_named_alike::<PaymentStatus>();
+        let mut declined = PaymentStatus::VARIANTS.to_vec();
+        declined.retain(|status| !PaymentStatus::NOT_DECLINED.contains(status));
+        assert_eq!(declined, [PaymentStatus::Declined]);
+    }
+}

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{AsRefStr, EnumString, VariantArray};
 use utoipa::ToSchema;
 
 use super::changes;
@@ -28,8 +29,23 @@ changes! {
 }
 
 /// Where a payment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    ToSchema,
+    AsRefStr,
+    EnumString,
+    VariantArray,
+)]
 #[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
 #[schemars(inline)]
 pub enum PaymentStatus {
     /// Submitted to the provider, whose answer is not known.
@@ -49,6 +65,10 @@ pub enum PaymentStatus {
 }
 
 impl PaymentStatus {
+    /// All statuses but declined.
+    pub const NOT_DECLINED: [Self; 6] =
+        [Self::Authorizing, Self::RequiresAction, Self::Authorized, Self::Captured, Self::Failed, Self::Voided];
+
     /// Whether it changes no more.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Authorizing | Self::RequiresAction | Self::Authorized)
@@ -89,7 +109,7 @@ pub struct PaymentState {
     pub provider: String,
     /// The provider's id of it, once known.
     pub provider_ref: Option<String>,
-    /// The provider's code, or `superseded`; with declined and failed.
+    /// The provider's code, or [`PaymentState::SUPERSEDED`]; with declined and failed.
     pub decline_reason: Option<String>,
     /// When the amount was set aside on the card; absent when it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,4 +124,9 @@ pub struct PaymentState {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl PaymentState {
+    /// The decline reason of a payment that its buyer left at the 3-D Secure step for another card.
+    pub const SUPERSEDED: &'static str = "superseded";
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use common::aggregate::{Aggregate, Versioned};
 use common::clock::SharedClock;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use super::Sources;
 use crate::lifecycle::{self, Tasks};
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, Announce, Store, Versioned, as_i64, bson};
+use crate::store::{Announce, Store, as_i64, bson};
 use crate::telemetry;
 
 /// How many documents one round takes.

@@ -14,11 +14,12 @@ pub mod sweeper;
 
 use std::sync::Arc;
 
+use common::aggregate::Aggregate;
 use common::timestamp::Timestamp;
 use futures::future::BoxFuture;
 
+use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, Store};
 
 /// A store as the outbox's workers see it, whatever it holds.
 pub(crate) trait Source: Send + Sync {

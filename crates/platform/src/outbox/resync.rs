@@ -1,5 +1,6 @@
 //! Resync: the owner publishes present states again because somebody asked on its admin port.
 
+use common::aggregate::{Aggregate, Versioned};
 use common::timestamp::Timestamp;
 use common::validate::fault_within;
 use futures::TryStreamExt;
@@ -7,8 +8,8 @@ use mongodb::bson::{Document, doc};
 use serde::Deserialize;
 use validator::{Validate, ValidationError};
 
+use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, Store, Versioned};
 
 /// What is to be announced: everything, what changed since a time, or what has one of these ids.
 #[derive(Debug, Clone, Default, Deserialize, Validate)]

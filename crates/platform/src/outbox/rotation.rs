@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use common::aggregate::{Aggregate, Versioned};
 use common::clock::SharedClock;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
@@ -23,7 +24,7 @@ use super::event::OutboxEvent;
 use crate::lifecycle::{self, Tasks};
 use crate::mongo;
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, Store, Versioned, bson};
+use crate::store::{Store, bson};
 use crate::telemetry;
 
 /// The collection that says how far each other one has got.

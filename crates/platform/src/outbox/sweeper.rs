@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::clock::SharedClock;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
@@ -10,10 +11,10 @@ use serde::Deserialize;
 
 use super::event::OutboxEvent;
 use super::{Sources, relay};
-use crate::lifecycle::{self, Tasks};
+use crate::lifecycle::{self, Backoff, Tasks};
 use crate::mongo;
+use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::{Aggregate, Store};
 use crate::telemetry;
 
 /// How long the relay is given before the sweeper believes that an event was left behind.
@@ -60,12 +61,8 @@ impl<A: Aggregate> Store<A> {
 
 /// Sweeps all stores until the service ends, and keeps the outbox metrics.
 pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, interval: Duration) {
-    let mut failures = 0_u32;
-    loop {
-        let pause = if failures == 0 { lifecycle::jittered(interval) } else { lifecycle::backoff(failures) };
-        if !tasks.pause(pause.max(interval)).await {
-            return;
-        }
+    let (mut backoff, mut pause) = (Backoff::default(), lifecycle::jittered(interval));
+    while tasks.pause(pause).await {
         let mut round = Ok(());
         for source in sources.iter() {
             let swept = source.sweep(clock.now()).await;
@@ -94,13 +91,10 @@ pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, inte
                 Err(error) => round = Err(error),
             }
         }
-        failures = match round {
-            Ok(()) => 0,
-            Err(error) => {
-                tracing::warn!(error = telemetry::causes(&error), "the outbox could not be swept");
-                failures.saturating_add(1)
-            }
-        };
+        pause = backoff.after_round(&round, interval);
+        if let Err(error) = round {
+            tracing::warn!(error = telemetry::causes(&error), "the outbox could not be swept");
+        }
     }
 }
 

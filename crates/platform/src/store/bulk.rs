@@ -1,10 +1,11 @@
 //! Many aggregates saved at one go, no faster than the stream takes their events.
 
+use common::aggregate::{Aggregate, ChangeOf, Versioned};
 use futures::future::join_all;
 use mongodb::bson::Document;
 
+use super::Store;
 use super::error::StoreError;
-use super::{Aggregate, ChangeOf, Store, Versioned};
 
 /// One of many changes: what was read, what becomes of it, and what happened.
 pub struct Saving<'a, A: Aggregate> {

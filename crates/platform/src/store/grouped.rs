@@ -92,9 +92,9 @@ impl Grouped {
     }
 
     /// The same for the documents in this index.
-    pub(crate) async fn find_in<T: DeserializeOwned>(
+    pub(crate) async fn find_in<T: DeserializeOwned, I: AsRef<str>>(
         &self,
-        index: &'static PartialIndex,
+        index: &'static PartialIndex<I>,
         value: String,
     ) -> Result<Vec<T>, StoreError> {
         self.look_up(Wanted { field: index.field, value, also: index.filter(), index: Some(index.name) }).await

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::aggregate::{Aggregate, ChangeOf, Versioned};
 use common::error::{Error, Refusal};
 use common::id::UserId;
 use common::problem::FieldError;
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
-use super::{Aggregate, ChangeOf, Store, Versioned};
+use super::{IDEMPOTENCY_INDEX, Store};
 
 /// A request's `Idempotency-Key` with who sent it and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,53 +24,81 @@ pub struct Key {
 
 /// A key as the created document holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claimed {
+pub(super) struct Claimed {
     /// Who sent it: keys of different users never meet.
-    pub user: String,
-    /// The key.
-    pub key: String,
+    user: String,
+    key: String,
     /// The hash of the body.
-    pub hash: String,
+    hash: String,
     /// The JSON that was answered; none while the request is in flight.
-    pub answer: Option<String>,
+    pub(super) answer: Option<String>,
 }
 
-/// What is known of a key that was used before.
-#[derive(Debug, Clone)]
-pub struct Remembered {
-    /// The entity that the first request created.
-    pub id: String,
-    /// The key, with the answer.
-    pub claimed: Claimed,
+/// A request of one user that creates an aggregate: with a key it creates one at most, however often it is repeated.
+pub struct Idempotent<'a, A> {
+    store: &'a Store<A>,
+    user: UserId,
+    key: Option<&'a Key>,
 }
 
-impl Key {
-    /// The key with the answer that a replay will get; `None` while the answer is not known.
-    pub fn claim<T: Serialize>(&self, user: UserId, answer: Option<&T>) -> Result<Claimed, StoreError> {
-        let answer = answer.map(serde_json::to_string).transpose().map_err(StoreError::encoding)?;
-        Ok(Claimed { user: user.to_string(), key: self.key.clone(), hash: self.hash.clone(), answer })
-    }
+/// What became of the aggregate that a request creates.
+#[derive(Debug)]
+pub enum Inserted<A, T> {
+    /// It is stored.
+    New(Versioned<A>),
+    /// The same request was faster: what that one was answered.
+    Repeated(T),
+    /// An index of the service's own refuses it.
+    Refused(StoreError),
+}
 
-    /// What was answered the first time, with the entity's id: `None` when the key is new, 422 when
-    /// it was used with another body, 409 while the first request is in flight.
-    pub async fn replay<A: Aggregate, T: DeserializeOwned>(
-        &self,
-        user: UserId,
-        store: &Store<A>,
-    ) -> Result<Option<T>, Error> {
-        let Some(remembered) = store.remembered(&user.to_string(), &self.key).await? else { return Ok(None) };
-        if remembered.claimed.hash != self.hash {
+impl<A: Aggregate> Idempotent<'_, A> {
+    /// What was answered to the same request before: `None` when there is no key or it is new, 422 when the key was
+    /// used with another body, 409 while the first request is in flight.
+    pub async fn earlier<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        let Some(key) = self.key else { return Ok(None) };
+        let Some(claimed) = self.store.claimed(self.user, &key.key).await? else { return Ok(None) };
+        if claimed.hash != key.hash {
             let message = "was used before with another body".to_owned();
             return Err(Error::Unprocessable(vec![FieldError { field: "Idempotency-Key".to_owned(), message }]));
         }
-        let Some(answer) = remembered.claimed.answer else {
-            return Err(in_flight());
-        };
+        let answer = claimed.answer.ok_or_else(in_flight)?;
         serde_json::from_str(&answer).map(Some).map_err(Error::internal)
+    }
+
+    /// Stores the aggregate at version 0 with its first event, the key, and what a repeat is answered; without an
+    /// answer a repeat is told to wait until [`Store::save_answer`] or [`Store::save_forgetting`]. 409 when the same
+    /// request was faster, and has yet to end or gave up what it had created.
+    pub async fn insert<T: Serialize + DeserializeOwned>(
+        &self,
+        state: A,
+        change: ChangeOf<A>,
+        answer: Option<&T>,
+    ) -> Result<Inserted<A, T>, Error> {
+        let answer = answer.map(serde_json::to_string).transpose().map_err(Error::internal)?;
+        let user = self.user.to_string();
+        let claimed = self.key.map(|key| Claimed { user, key: key.key.clone(), hash: key.hash.clone(), answer });
+        let refused = match self.store.insert_claimed(state, change, claimed).await {
+            Ok(stored) => return Ok(Inserted::New(stored)),
+            Err(refused @ StoreError::Duplicate(_)) => refused,
+            Err(error) => return Err(error.into()),
+        };
+        // The key was taken together with whatever else is unique: whichever index refused the write, the key is
+        // looked at first.
+        match self.earlier().await? {
+            Some(earlier) => Ok(Inserted::Repeated(earlier)),
+            None if refused.is_duplicate_of(IDEMPOTENCY_INDEX) => Err(in_flight()),
+            None => Ok(Inserted::Refused(refused)),
+        }
     }
 }
 
 impl<A: Aggregate> Store<A> {
+    /// A request of this user that creates an aggregate, with its key if it has one.
+    pub fn idempotent<'a>(&'a self, user: UserId, key: Option<&'a Key>) -> Idempotent<'a, A> {
+        Idempotent { store: self, user, key }
+    }
+
     /// Like [`Store::save`]; also sets what will be answered to a replay of the key it was created with.
     pub async fn save_answer(
         &self,
@@ -100,15 +129,12 @@ impl<A: Aggregate> Store<A> {
         self.write(current, next, Some(change), Document::new(), doc! { "idempotency": "" }).await
     }
 
-    /// What was answered to the request that this key was first used with.
-    pub async fn remembered(&self, user: &str, key: &str) -> Result<Option<Remembered>, StoreError> {
-        let filter = doc! { "idempotency.user": user, "idempotency.key": key };
+    /// What is remembered of a key.
+    async fn claimed(&self, user: UserId, key: &str) -> Result<Option<Claimed>, StoreError> {
+        let filter = doc! { "idempotency.user": user.to_string(), "idempotency.key": key };
         let found = self.collection().find_one(filter).projection(doc! { "idempotency": 1 }).await?;
-        let Some(document) = found else { return Ok(None) };
-        let id = document.get_str("_id").unwrap_or_default().to_owned();
-        let claimed = document.get("idempotency").cloned().unwrap_or(Bson::Null);
-        let claimed: Claimed = mongodb::bson::deserialize_from_bson(claimed).map_err(StoreError::encoding)?;
-        Ok(Some(Remembered { id, claimed }))
+        let claimed = found.map(|document| document.get("idempotency").cloned().unwrap_or(Bson::Null));
+        claimed.map(mongodb::bson::deserialize_from_bson).transpose().map_err(StoreError::encoding)
     }
 
     /// Forgets the key that an aggregate was created with, so that the same request may be tried anew; false when

@@ -17,16 +17,16 @@ pub mod replica;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use common::aggregate::{Aggregate, ChangeOf, Versioned};
 use common::api::page::Page;
 use common::clock::SharedClock;
+use common::events::Change;
 use common::events::envelope::Envelope;
-use common::events::{Change, State};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{Hint, IndexOptions};
 use mongodb::{Collection, IndexModel};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::mongo;
@@ -37,44 +37,6 @@ use crate::store::grouped::{From, Grouped, Update};
 use crate::store::idempotency::Claimed;
 use crate::store::page::PageRequest;
 use crate::store::partial::PartialIndex;
-
-/// What a store keeps: a service's own entity.
-pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
-    /// What others may know of it.
-    type State: State;
-    /// The collection's name.
-    const COLLECTION: &'static str;
-    /// The document's `_id`.
-    fn id(&self) -> String;
-    /// What its events carry.
-    fn state(&self) -> Self::State;
-    /// Whether it changes no more, so that one more announcement is enough.
-    fn is_final(&self) -> bool;
-    /// Whether its present state is for others to know. One that is not is never announced: not
-    /// by anti-entropy, not on demand, not by a resync.
-    fn is_announced(&self) -> bool {
-        true
-    }
-}
-
-/// What happened to an aggregate.
-pub type ChangeOf<A> = <<A as Aggregate>::State as State>::Change;
-
-/// An aggregate at one of its versions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Versioned<A> {
-    /// 0 at creation, one more with each change.
-    pub version: u64,
-    /// The aggregate.
-    pub state: A,
-}
-
-impl<A> std::ops::Deref for Versioned<A> {
-    type Target = A;
-    fn deref(&self) -> &A {
-        &self.state
-    }
-}
 
 /// When an aggregate's state will be announced again, and how often it was.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -104,8 +66,8 @@ impl<A> Clone for Store<A> {
     }
 }
 
-/// Names of the indexes that every store has.
-pub const IDEMPOTENCY_INDEX: &str = "idempotency_v1";
+/// The index by which a user's key is unique.
+const IDEMPOTENCY_INDEX: &str = "idempotency_v1";
 
 impl<A: Aggregate> Store<A> {
     /// The store over this collection; [`crate::context::Context::store`] makes it.
@@ -159,11 +121,11 @@ impl<A: Aggregate> Store<A> {
 
     /// Stores a new aggregate at version 0 with its first event.
     pub async fn insert(&self, state: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.insert_remembered(state, change, None).await
+        self.insert_claimed(state, change, None).await
     }
 
-    /// Like [`Store::insert`]; remembers the idempotency key with what will be answered to a replay.
-    pub async fn insert_remembered(
+    /// Like [`Store::insert`], with the idempotency key of the request.
+    async fn insert_claimed(
         &self,
         state: A,
         change: ChangeOf<A>,
@@ -339,7 +301,7 @@ impl<A: Aggregate> Store<A> {
     /// The aggregates with this text in the index's field that are in the index, by id: examines no others.
     pub async fn find_in(
         &self,
-        index: &'static PartialIndex,
+        index: &'static PartialIndex<impl AsRef<str>>,
         value: impl ToString,
     ) -> Result<Vec<Versioned<A>>, StoreError> {
         self.documents.find_in(index, value.to_string()).await

@@ -12,7 +12,7 @@ use mongodb::options::IndexOptions;
 
 /// A partial index by a text field.
 #[derive(Debug)]
-pub struct PartialIndex {
+pub struct PartialIndex<S: 'static> {
     /// The index's name.
     pub name: &'static str,
     /// Path of the indexed field, such as `state.orderId`.
@@ -20,12 +20,12 @@ pub struct PartialIndex {
     /// Path of the status, such as `state.status.name`.
     pub status: &'static str,
     /// The indexed statuses. A document that has left them must never return to one.
-    pub among: &'static [&'static str],
+    pub among: &'static [S],
     /// Whether at most one indexed document may have a given value.
     pub unique: bool,
 }
 
-impl PartialIndex {
+impl<S: AsRef<str>> PartialIndex<S> {
     /// The index, to be created.
     pub fn model(&self) -> IndexModel {
         let options = IndexOptions::builder()
@@ -38,6 +38,11 @@ impl PartialIndex {
 
     /// Matches the documents in the index.
     pub fn filter(&self) -> Document {
-        doc! { self.status: { "$in": self.among } }
+        doc! { self.status: any_of(self.among) }
     }
+}
+
+/// Matches any of these values, by their names.
+pub fn any_of<S: AsRef<str>>(values: &[S]) -> Document {
+    doc! { "$in": values.iter().map(AsRef::as_ref).collect::<Vec<&str>>() }
 }

@@ -8,6 +8,7 @@
 
 use std::marker::PhantomData;
 
+use common::aggregate::Versioned;
 use common::events::State;
 use common::events::envelope::Envelope;
 use futures::TryStreamExt;
@@ -17,7 +18,7 @@ use mongodb::bson::{Document, doc};
 use super::error::StoreError;
 use super::grouped::{From, Grouped, Update};
 use super::partial::PartialIndex;
-use super::{Versioned, as_i64, bson};
+use super::{as_i64, bson};
 
 /// A consumer's copy of another service's entities. It has one write of its own.
 pub struct Replica<S> {
@@ -87,7 +88,7 @@ impl<S: State> Replica<S> {
     /// no others.
     pub async fn find_in(
         &self,
-        index: &'static PartialIndex,
+        index: &'static PartialIndex<impl AsRef<str>>,
         value: impl ToString,
     ) -> Result<Vec<Versioned<S>>, StoreError> {
         self.documents.find_in(index, value.to_string()).await

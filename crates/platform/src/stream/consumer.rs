@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::dead_letter;
 use super::names::Names;
 use super::subscription::{Applied, Failure, Subscription};
-use crate::lifecycle::{self, Tasks};
+use crate::lifecycle::{Backoff, Tasks};
 use crate::telemetry;
 
 /// How many messages of one subscription are handled at once.
@@ -28,6 +28,8 @@ const ACK_WAIT: Duration = Duration::from_secs(6);
 const AT_IT: Duration = Duration::from_secs(2);
 /// How long a handler may take; one that hangs must not keep its place from the messages behind it.
 const HANDLING: Duration = Duration::from_secs(25);
+/// The longest pause between attempts to consume.
+const LONGEST: Duration = Duration::from_secs(3);
 /// How often a message is delivered to a handler that panics.
 const PANICS: u32 = 6;
 
@@ -42,22 +44,21 @@ pub(crate) struct Consumer {
 impl Consumer {
     /// Consumes until the service ends, waiting for the stream and for NATS as long as it takes.
     pub(crate) async fn run(self, tasks: Tasks) {
-        let mut attempt = 0_u32;
+        let mut backoff = Backoff::up_to(LONGEST);
         while !tasks.stop().is_cancelled() {
-            match self.consume(&tasks, &mut attempt).await {
-                Ok(()) => {}
-                Err(error) => {
-                    attempt = attempt.saturating_add(1);
-                    tracing::warn!(entity = self.subscription.entity, attempt, error = %error, "can't consume yet");
-                }
+            let consumed = self.consume(&tasks, &mut backoff).await;
+            let pause = backoff.failed();
+            if let Err(error) = consumed {
+                let attempt = backoff.failures();
+                tracing::warn!(entity = self.subscription.entity, attempt, error = %error, "can't consume yet");
             }
-            if !tasks.pause(lifecycle::backoff(attempt.min(6))).await {
+            if !tasks.pause(pause).await {
                 return;
             }
         }
     }
 
-    async fn consume(&self, tasks: &Tasks, attempt: &mut u32) -> Result<(), async_nats::Error> {
+    async fn consume(&self, tasks: &Tasks, backoff: &mut Backoff) -> Result<(), async_nats::Error> {
         let entity = self.subscription.entity;
         let stream = self.jetstream.get_stream(self.names.stream(self.subscription.source)).await?;
         let name = format!("{}-{entity}", self.service);
@@ -72,7 +73,7 @@ impl Consumer {
             ..pull::Config::default()
         };
         let consumer: PullConsumer = stream.get_or_create_consumer(&name, config).await?;
-        *attempt = 0;
+        backoff.reset();
         let mut in_hand = FuturesUnordered::new();
         let mut fetched = Ok(());
         while fetched.is_ok() && !tasks.stop().is_cancelled() {
@@ -147,7 +148,7 @@ impl Consumer {
                     (name, message.ack().await)
                 }
                 Err(Failure::Retry { after, cause }) => {
-                    let pause = after.unwrap_or_else(|| lifecycle::backoff(delivered));
+                    let pause = after.unwrap_or_else(|| Backoff::default().after(delivered));
                     if after.is_none() {
                         let source = std::error::Error::source(&cause).map(ToString::to_string);
                         tracing::warn!(error = %cause, source, pause.ms = pause.as_millis(), "event put off");

@@ -7,7 +7,7 @@ use async_nats::jetstream::{self};
 
 use super::names::Names;
 use crate::config;
-use crate::lifecycle::{self, Tasks};
+use crate::lifecycle::{self, Backoff, Tasks};
 
 const DAYS_30: Duration = Duration::from_secs(30 * 24 * 3600);
 const DEDUPLICATION: Duration = Duration::from_secs(120);
@@ -51,7 +51,7 @@ const CHECK: Duration = Duration::from_secs(30);
 
 /// Creates the streams, waiting for NATS as long as it takes, and keeps them there.
 pub(crate) async fn ensure(jetstream: jetstream::Context, streams: Vec<Config>, tasks: Tasks) {
-    let mut attempt = 0_u32;
+    let mut backoff = Backoff::default();
     loop {
         let mut missing = None;
         for stream in &streams {
@@ -60,11 +60,11 @@ pub(crate) async fn ensure(jetstream: jetstream::Context, streams: Vec<Config>, 
             }
         }
         let pause = if let Some((stream, error)) = missing {
-            attempt = attempt.saturating_add(1);
-            tracing::warn!(stream, attempt, error = %error, "the stream can't be created yet");
-            lifecycle::backoff(attempt)
+            let pause = backoff.failed();
+            tracing::warn!(stream, attempt = backoff.failures(), error = %error, "the stream can't be created yet");
+            pause
         } else {
-            attempt = 0;
+            backoff.reset();
             lifecycle::jittered(CHECK)
         };
         if !tasks.pause(pause).await {

@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Args;
+use common::aggregate::{Aggregate, Versioned};
 use common::clock::SharedClock;
 use common::error::{Error, Refusal};
 use common::events::envelope::Envelope;
@@ -25,9 +26,10 @@ use platform::context::Context;
 use platform::http::address::ClientAddress;
 use platform::http::extract::{Body, Creation, Id};
 use platform::limits::class::{Class, Classes};
+use platform::store::Store;
 use platform::store::error::StoreError;
+use platform::store::idempotency::Inserted;
 use platform::store::replica::Replica;
-use platform::store::{Aggregate, Store, Versioned};
 use platform::stream::subscription::{Applied, Failure, Subscription};
 use serde::{Deserialize, Serialize};
 use testkit::app::TestApp;
@@ -164,24 +166,18 @@ async fn create(
     user: CurrentUser,
     Creation { body, key }: Creation<NameBody>,
 ) -> Result<Response, Error> {
-    if let Some(key) = &key
-        && let Some(earlier) = key.replay::<_, Versioned<Counter>>(user.id, &state.counters).await?
-    {
+    let request = state.counters.idempotent(user.id, key.as_ref());
+    if let Some(earlier) = request.earlier::<Versioned<Counter>>().await? {
         return Ok((StatusCode::CREATED, Json(earlier)).into_response());
     }
     let counter = Counter::new(&body?.name, state.clock.now());
     let view = Versioned { version: 0, state: counter.clone() };
-    let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
-    match (state.counters.insert_remembered(counter, UserChange::Registered, claimed).await, key) {
-        (Ok(made), _) => Ok((StatusCode::CREATED, Json(made)).into_response()),
-        (Err(error), _) if error.is_duplicate_of("name_v1") => {
+    match request.insert(counter, UserChange::Registered, Some(&view)).await? {
+        Inserted::New(made) | Inserted::Repeated(made) => Ok((StatusCode::CREATED, Json(made)).into_response()),
+        Inserted::Refused(error) if error.is_duplicate_of("name_v1") => {
             Err(Error::Conflict(Refusal::new("name-taken", "Choose another name.")))
         }
-        (Err(StoreError::Duplicate(_)), Some(key)) => {
-            let earlier: Option<Versioned<Counter>> = key.replay(user.id, &state.counters).await?;
-            Ok((StatusCode::CREATED, Json(earlier)).into_response())
-        }
-        (Err(error), _) => Err(error.into()),
+        Inserted::Refused(error) => Err(error.into()),
     }
 }
 
@@ -191,15 +187,16 @@ async fn start(
     user: CurrentUser,
     Creation { body, key }: Creation<NameBody>,
 ) -> Result<Response, Error> {
-    if let Some(key) = &key
-        && let Some(earlier) = key.replay::<_, String>(user.id, &state.counters).await?
-    {
+    let request = state.counters.idempotent(user.id, key.as_ref());
+    if let Some(earlier) = request.earlier::<String>().await? {
         return Ok((StatusCode::CREATED, earlier).into_response());
     }
     let counter = Counter::new(&body?.name, state.clock.now());
-    let claimed = key.as_ref().map(|key| key.claim(user.id, None::<&String>)).transpose()?;
-    let made = state.counters.insert_remembered(counter, UserChange::Registered, claimed).await?;
-    Ok((StatusCode::CREATED, made.id.to_string()).into_response())
+    match request.insert(counter, UserChange::Registered, None::<&String>).await? {
+        Inserted::New(made) => Ok((StatusCode::CREATED, made.id.to_string()).into_response()),
+        Inserted::Repeated(id) => Ok((StatusCode::CREATED, id).into_response()),
+        Inserted::Refused(error) => Err(error.into()),
+    }
 }
 
 /// The answer is known now; or, with the name "forget", the request may be tried anew.

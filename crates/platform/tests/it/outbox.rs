@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::clock::Clock;
 use common::events::envelope::Envelope;
 use common::events::user::{UserChange, UserState};
 use common::id::UserId;
 use common::timestamp::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
-use platform::store::Aggregate;
 use serde_json::json;
 use testkit::app::proxy::Proxy;
 use testkit::app::{TestApp, eventually};

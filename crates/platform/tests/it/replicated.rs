@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::clock::Clock;
 use common::events::user::UserChange;
 use futures::future::join;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use nix::sys::signal::Signal;
-use platform::store::Aggregate;
 use platform::store::error::StoreError;
 use testkit::app::eventually;
 use testkit::servers::scratch::Scratch;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::clock::Clock;
 use common::events::user::UserChange;
 use common::timestamp::Timestamp;
 use mongodb::bson::{Document, doc};
-use platform::store::Aggregate;
 use testkit::app::{TestApp, eventually};
 
 use crate::demo::{Counter, app_with, document, insert};

@@ -1,5 +1,6 @@
 //! One atomic write per change: the state, the version and the event, or nothing.
 
+use common::aggregate::Aggregate;
 use common::api::page::PageQuery;
 use common::clock::Clock;
 use common::events::envelope::Envelope;
@@ -7,7 +8,6 @@ use common::events::user::{UserChange, UserState};
 use futures::StreamExt;
 use futures::future::join_all;
 use mongodb::bson::{Bson, Document, doc};
-use platform::store::Aggregate;
 use platform::store::error::StoreError;
 use platform::store::page::PageRequest;
 

@@ -1,6 +1,8 @@
 //! Every scenario under random schedules. A failure prints its seed: `SCHEDULES_SEED=<seed>` runs it
 //! again, and `SCHEDULES=<n>` sets how many there are.
 
+mod nats_users;
+
 use schedules::run::{Plan, run};
 use schedules::scenarios::{racing, settled};
 

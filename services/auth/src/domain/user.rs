@@ -1,9 +1,9 @@
 //! A user and what can happen to them.
 
+use common::aggregate::Aggregate;
 use common::events::user::{UserChange, UserState};
 use common::id::UserId;
 use common::timestamp::Timestamp;
-use platform::store::Aggregate;
 use serde::{Deserialize, Serialize};
 
 use super::email::Email;

@@ -2,10 +2,10 @@
 
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::aggregate::Versioned;
 use common::api;
 use common::error::Error;
 use http::{HeaderMap, StatusCode};
-use platform::store::Versioned;
 
 use super::cookies::Cookies;
 use super::view::signed_in;

@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use common::aggregate::Versioned;
 use common::api;
 use common::id::SessionId;
 use http::StatusCode;
 use platform::http::versions::etag;
-use platform::store::Versioned;
 
 use super::cookies::Cookies;
 use crate::domain::session::Session;

@@ -1,9 +1,10 @@
 //! Users: one for each email address.
 
+use common::aggregate::Versioned;
 use mongodb::IndexModel;
 use mongodb::bson::doc;
+use platform::store::Store;
 use platform::store::error::StoreError;
-use platform::store::{Store, Versioned};
 
 use super::index;
 use crate::domain::email::EmailKey;

@@ -1,14 +1,15 @@
 //! The timer of an order's hold.
 
+use common::aggregate::Aggregate;
 use common::events::expiration::{ExpirationChange, ExpirationState};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
-use platform::store::Aggregate;
 use serde::{Deserialize, Serialize};
 
 /// Where a timer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::AsRefStr)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[strum(serialize_all = "camelCase")]
 pub enum Status {
     /// Waits for its moment.
     Pending,

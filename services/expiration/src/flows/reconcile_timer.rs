@@ -1,11 +1,11 @@
 //! Brings a timer in agreement with its order, one step at a time.
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::OrderId;
 use common::timestamp::Timestamp;
 use platform::reconcile::{Pass, Reconcile, until_settled};
-use platform::store::Versioned;
 use platform::store::error::StoreError;
 
 use crate::domain::reconcile::{self, Step};

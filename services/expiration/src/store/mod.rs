@@ -1,15 +1,16 @@
 //! The indexes and queries of the service's collections; the only file that names MongoDB.
 
+use common::aggregate::{Aggregate, Versioned};
 use common::events::order::OrderState;
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::doc;
 use mongodb::options::IndexOptions;
+use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::replica::Replica;
-use platform::store::{Aggregate, Store, Versioned};
 
-use crate::domain::timer::Timer;
+use crate::domain::timer::{Status, Timer};
 
 /// Indexes of the timers.
 pub fn timer_indexes() -> Vec<IndexModel> {
@@ -25,7 +26,7 @@ pub async fn due(
     skip: u64,
     limit: i64,
 ) -> Result<Vec<Versioned<Timer>>, StoreError> {
-    let filter = doc! { "state.status.name": "pending", "state.expiresAt": { "$lte": now.to_string() } };
+    let filter = doc! { "state.status.name": Status::Pending.as_ref(), "state.expiresAt": { "$lte": now.to_string() } };
     timers.find_behind(filter, skip, limit).await
 }
 

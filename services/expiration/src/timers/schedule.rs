@@ -1,17 +1,20 @@
 //! Asks Redis for wake-ups. Handlers only drop a note here, so that none of them waits for Redis.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use apalis::prelude::{TaskBuilder, TaskSink};
 use common::timestamp::Timestamp;
 use futures::stream;
-use platform::lifecycle::{self, Tasks};
+use platform::lifecycle::{Backoff, Tasks};
 use tokio::sync::mpsc;
 
 use super::{Queue, WakeUp};
 
 /// How many notes wait at most; the sweep covers what does not fit.
 const NOTES: usize = 8192;
+/// The longest pause after Redis took nothing.
+const LONGEST: Duration = Duration::from_secs(2);
 /// How many notes are taken at once.
 const BATCH: usize = 512;
 
@@ -51,7 +54,7 @@ pub fn channel() -> (WakeUps, mpsc::Receiver<i64>) {
 pub async fn run(mut notes: mpsc::Receiver<i64>, queue: Queue, tasks: Tasks) {
     let mut storage = queue.storage();
     let mut batch = Vec::with_capacity(BATCH);
-    let mut attempt = 0_u32;
+    let mut backoff = Backoff::up_to(LONGEST);
     loop {
         tokio::select! {
             received = notes.recv_many(&mut batch, BATCH) => if received == 0 { return },
@@ -64,16 +67,15 @@ pub async fn run(mut notes: mpsc::Receiver<i64>, queue: Queue, tasks: Tasks) {
             Some(task.run_at_timestamp(u64::try_from(second).ok()?).build())
         });
         if let Err(error) = storage.push_all(stream::iter(jobs)).await {
-            attempt = attempt.saturating_add(1);
             metrics::counter!("wake_ups_lost_total").increment(count as u64);
             tracing::warn!(error = %error, count, "Redis takes no wake-ups; the sweep will fire these timers");
             // A storage that failed may hold on to what it could not send.
             storage = queue.storage();
-            if !tasks.pause(lifecycle::backoff(attempt.min(5))).await {
+            if !tasks.pause(backoff.failed()).await {
                 return;
             }
         } else {
-            attempt = 0;
+            backoff.reset();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apalis::prelude::{BackendExt, BoxDynError, Data, WorkerBuilder, WorkerError};
 use apalis_core::backend::Vacuum;
-use platform::lifecycle;
+use platform::lifecycle::Backoff;
 use redis::AsyncCommands;
 
 use super::{Queue, WakeUp};
@@ -17,12 +17,14 @@ const POLL: Duration = Duration::from_millis(500);
 const CLEANING: Duration = Duration::from_secs(10);
 /// How long a worker's name card stays in Redis when nobody renews it, in seconds.
 const CARD_TTL: i64 = 600;
+/// The longest pause between two workers.
+const LONGEST: Duration = Duration::from_secs(3);
 /// How long a worker may take to end. What it was doing is in MongoDB, and another will finish it.
 const ENDING: Duration = Duration::from_secs(5);
 
 /// Runs one worker after the other until the service ends.
 pub async fn run(state: State, queue: Queue) {
-    let mut attempt = 0_u32;
+    let mut backoff = Backoff::up_to(LONGEST);
     while !state.tasks.stop().is_cancelled() {
         // Each has a name of its own: Redis takes a name again only after it was silent for a while.
         let name = format!("expiration-{}", uuid::Uuid::now_v7());
@@ -38,11 +40,18 @@ pub async fn run(state: State, queue: Queue) {
         if state.tasks.stop().is_cancelled() {
             return;
         }
-        attempt = if began.elapsed() > Duration::from_secs(60) { 1 } else { attempt.saturating_add(1) };
+        if began.elapsed() > Duration::from_secs(60) {
+            backoff.reset();
+        }
+        let pause = backoff.failed();
         metrics::counter!("wake_up_worker_restarts_total").increment(1);
         let error = end.err().map(|error| error.to_string()).unwrap_or_default();
-        tracing::warn!(error, attempt, "no wake-ups from Redis; the sweep fires the timers meanwhile");
-        if !state.tasks.pause(lifecycle::backoff(attempt.min(6))).await {
+        tracing::warn!(
+            error,
+            attempt = backoff.failures(),
+            "no wake-ups from Redis; the sweep fires the timers meanwhile"
+        );
+        if !state.tasks.pause(pause).await {
             return;
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
+use common::aggregate::Versioned;
 use common::clock::Clock;
 use common::events::order::OrderState;
 use common::id::{OrderId, TicketId};
@@ -11,7 +12,6 @@ use common::timestamp::Timestamp;
 use expiration::domain::timer::Timer;
 use mongodb::bson::{Document, doc, serialize_to_document};
 use mongodb::options::{Acknowledgment, WriteConcern};
-use platform::store::Versioned;
 use testkit::app::TestApp;
 
 use crate::support::{order, with};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::aggregate::Versioned;
 use common::clock::Clock;
 use common::events::order::{OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
@@ -9,7 +10,6 @@ use common::id::{OrderId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 use expiration::domain::timer::{Status, Timer};
-use platform::store::Versioned;
 use testkit::app::{TestApp, eventually};
 
 /// Long enough for a test never to see the sweep.

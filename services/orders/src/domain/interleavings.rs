@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::events::order::{CancelReason, OrderChange};
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::ticket::TicketState;
 use common::id::{OrderId, PaymentId};
 use common::timestamp::Timestamp;
-use platform::store::Aggregate;
 use proptest::prelude::*;
 
 use super::order::{Order, Status};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::error::{Error, Refusal as Refused};
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::{Refusal, TicketState, TicketStatus, TicketTerms};
 use common::id::{OrderId, PaymentId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
-use platform::store::Aggregate;
 use serde::{Deserialize, Serialize};
 
 /// Where an order stands, with what belongs to that state alone.

@@ -1,10 +1,10 @@
 //! What an order does next, given its listing and the payments that can move it.
 
+use common::aggregate::Aggregate;
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
-use platform::store::Aggregate;
 
 use super::order::{Changed, Order, Status};
 

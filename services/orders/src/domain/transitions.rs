@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::error::Error;
 use common::events::order::{CancelReason, OrderChange, OrderStatus};
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, PaymentId, UserId};
 use common::timestamp::Timestamp;
-use platform::store::Aggregate;
 
 use super::order::{Changed, Order, OrderError, Status};
 use super::samples::{HOLD, order, refusal, start, ticket};
@@ -118,7 +118,10 @@ fn who_may_place_an_order() {
 fn others_are_told_what_belongs_to_the_state() {
     let payment_id = PaymentId::new();
     let told = |status| {
-        let state = Order { status, ..order(&ticket()) }.state();
+        let order = Order { status, ..order(&ticket()) };
+        let state = order.state();
+        // Queries name the stored status by the announced one.
+        assert_eq!(serde_json::to_value(&order.status).unwrap()["name"], state.status.as_ref());
         (state.status, state.payment_id, state.cancel_reason, state.refusal)
     };
     assert_eq!(told(Status::Created), (OrderStatus::Created, None, None, None));

@@ -1,8 +1,8 @@
 //! Any event of a listing: the order that waits for it is confirmed or refused.
 
+use common::aggregate::Aggregate;
 use common::events::envelope::Envelope;
 use common::events::ticket::TicketState;
-use platform::store::Aggregate;
 use platform::stream::subscription::{Applied, Failure, Subscription};
 
 use crate::domain::reconcile;

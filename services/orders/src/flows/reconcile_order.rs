@@ -1,11 +1,11 @@
 //! Brings an order in agreement with its listing and its payments: after an event, a request, a catch-up.
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
 use platform::reconcile::{Pass, Reconcile, advance, until_settled};
-use platform::store::Versioned;
 
 use crate::domain::order::Order;
 use crate::domain::reconcile;

@@ -1,7 +1,7 @@
 //! An order as its buyer sees it.
 
+use common::aggregate::Versioned;
 use common::api;
-use platform::store::Versioned;
 
 use crate::domain::order::Order;
 

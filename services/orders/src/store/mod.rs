@@ -1,40 +1,42 @@
 //! The indexes and queries of the service's collections; the only file that names MongoDB.
 
+use common::aggregate::Versioned;
 use common::api::page::Page;
-use common::events::payment::PaymentState;
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::payment::{PaymentState, PaymentStatus};
 use common::id::{OrderId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
+use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::page::PageRequest;
-use platform::store::partial::PartialIndex;
+use platform::store::partial::{PartialIndex, any_of};
 use platform::store::replica::Replica;
-use platform::store::{Store, Versioned};
 
 use crate::domain::order::{Order, Status};
 
 /// The index that decides who holds a ticket: at most one open order of each. A completed one is open for ever.
-pub static OPEN: PartialIndex = PartialIndex {
+pub static OPEN: PartialIndex<OrderStatus> = PartialIndex {
     name: "open_ticket_v1",
     field: "state.ticket.id",
     status: "state.status.name",
-    among: &["created", "awaitingPayment", "authorized", "completed"],
+    among: &[OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized, OrderStatus::Completed],
     unique: true,
 };
 
 /// The payments of an order that can still decide something, or have: all but the declined ones.
-static NOT_DECLINED: PartialIndex = PartialIndex {
+static NOT_DECLINED: PartialIndex<PaymentStatus> = PartialIndex {
     name: "not_declined_v1",
     field: "state.orderId",
     status: "state.status",
-    among: &["authorizing", "requiresAction", "authorized", "captured", "failed", "voided"],
+    among: &PaymentStatus::NOT_DECLINED,
     unique: false,
 };
 
 /// The unpaid orders of a buyer.
-static HOLDS: PartialIndex = PartialIndex {
+static HOLDS: PartialIndex<OrderStatus> = PartialIndex {
     name: "holds_v1",
     field: "state.buyerId",
     status: "state.status.name",
@@ -45,10 +47,10 @@ static HOLDS: PartialIndex = PartialIndex {
 /// The index of the holds of a ticket that its buyers let go, or that ran out.
 const ENDED: &str = "ended_v1";
 /// How such holds ended.
-const ENDS: [&str; 2] = ["buyer", "expired"];
+const ENDS: [CancelReason; 2] = [CancelReason::Buyer, CancelReason::Expired];
 
 /// The states that the end of the hold ends.
-const UNPAID: [&str; 2] = ["created", "awaitingPayment"];
+const UNPAID: [OrderStatus; 2] = [OrderStatus::Created, OrderStatus::AwaitingPayment];
 
 fn index(name: &str, keys: Document) -> IndexModel {
     IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
@@ -59,10 +61,6 @@ fn among(name: &str, keys: Document, only: Document) -> IndexModel {
     IndexModel::builder().keys(keys).options(options).build()
 }
 
-fn in_state(names: &[&str]) -> Document {
-    doc! { "$in": names }
-}
-
 /// Indexes of the orders.
 pub fn order_indexes() -> Vec<IndexModel> {
     vec![
@@ -71,10 +69,14 @@ pub fn order_indexes() -> Vec<IndexModel> {
         among(
             ENDED,
             doc! { "state.ticket.id": 1, "state.buyerId": 1, "state.updatedAt": -1 },
-            doc! { "state.status.reason": { "$in": ENDS.to_vec() } },
+            doc! { "state.status.reason": any_of(&ENDS) },
         ),
-        among("authorized_v1", doc! { "state.updatedAt": 1 }, doc! { "state.status.name": "authorized" }),
-        among("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": in_state(&UNPAID) }),
+        among(
+            "authorized_v1",
+            doc! { "state.updatedAt": 1 },
+            doc! { "state.status.name": OrderStatus::Authorized.as_ref() },
+        ),
+        among("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": any_of(&UNPAID) }),
         index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
     ]
 }
@@ -126,7 +128,7 @@ pub async fn ended_since(
     let filter = doc! {
         "state.ticket.id": ticket.to_string(),
         "state.buyerId": buyer.to_string(),
-        "state.status.reason": { "$in": ENDS.to_vec() },
+        "state.status.reason": any_of(&ENDS),
         "state.updatedAt": { "$gt": since.to_string() },
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -141,12 +143,12 @@ pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -
 
 /// Of the orders that are won and not paid yet, the one that has been so for the longest.
 pub async fn oldest_authorized(orders: &Store<Order>) -> Result<Option<Versioned<Order>>, StoreError> {
-    orders.first(doc! { "state.status.name": "authorized" }, doc! { "state.updatedAt": 1 }).await
+    orders.first(doc! { "state.status.name": OrderStatus::Authorized.as_ref() }, doc! { "state.updatedAt": 1 }).await
 }
 
 /// Of the unpaid orders whose hold should have ended by now, the one that outlives it for the longest.
 pub async fn oldest_overdue(orders: &Store<Order>, now: Timestamp) -> Result<Option<Versioned<Order>>, StoreError> {
-    let filter = doc! { "state.status.name": in_state(&UNPAID), "state.expiresAt": { "$lt": now.to_string() } };
+    let filter = doc! { "state.status.name": any_of(&UNPAID), "state.expiresAt": { "$lt": now.to_string() } };
     orders.first(filter, doc! { "state.expiresAt": 1 }).await
 }
 

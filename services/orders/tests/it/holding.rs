@@ -189,7 +189,7 @@ async fn a_hold_that_its_request_gave_up_is_no_answer_to_a_repeat() {
     };
     let repeats = async |key: &str, id: OrderId| {
         let key = Key { key: key.to_owned(), hash: String::new() };
-        may_repeat(&state, id, &key).await.unwrap()
+        may_repeat(&state, id, Some(&key)).await.unwrap()
     };
     let lets_go = async |id: OrderId| {
         app.request("DELETE", &format!("/api/orders/{id}")).by(&buyer).send().await.expect(200);

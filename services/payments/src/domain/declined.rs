@@ -1,5 +1,7 @@
 //! Why a card was declined, in words for who pays; the codes are those of Stripe's decline codes.
 
+use common::events::payment::PaymentState;
+
 /// What to tell the buyer. Of a card that is reported lost or stolen no more is said than of any other:
 /// whoever holds it is not to learn it from us.
 pub fn explanation(reason: &str) -> &'static str {
@@ -16,7 +18,7 @@ pub fn explanation(reason: &str) -> &'static str {
         "incorrect_number" | "invalid_number" | "invalid_account" => {
             "The card's number is wrong. Nothing was charged; check the number, or try another card."
         }
-        "authentication_required" | "payment_intent_authentication_failure" | "superseded" => {
+        "authentication_required" | "payment_intent_authentication_failure" | PaymentState::SUPERSEDED => {
             "The payment was not confirmed with the bank. Nothing was charged; try again, or take another card."
         }
         "card_not_supported" | "currency_not_supported" => {

@@ -1,11 +1,11 @@
 //! A payment and what can happen to it.
 
+use common::aggregate::Aggregate;
 use common::error::{Error, Refusal};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus, Refunded};
 use common::id::{OrderId, PaymentId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
-use platform::store::Aggregate;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{self, Account, Entry};

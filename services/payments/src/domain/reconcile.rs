@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use common::events::order::{OrderState, OrderStatus};
-use common::events::payment::{PaymentChange, PaymentStatus};
+use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
 use common::timestamp::Timestamp;
 
+use super::intent::{Charge, Intent, Standing};
 use super::payment::{Payment, PaymentError, Refund};
-use crate::providers::{Charge, Intent, Standing};
 
 /// A call to the provider that has to be made next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ fn cancelled(
     match (payment.status_name(), call) {
         (PaymentStatus::RequiresAction | PaymentStatus::Authorized, Some(Call::Void)) => payment.void(now),
         (PaymentStatus::RequiresAction, Some(Call::Supersede)) => {
-            payment.decline("superseded".to_owned(), Some(reference), now)
+            payment.decline(PaymentState::SUPERSEDED.to_owned(), Some(reference), now)
         }
         (PaymentStatus::Authorized, Some(Call::Capture | Call::GiveUpCapture)) => {
             payment.fail(reason.unwrap_or("cancelled_at_provider").to_owned(), now)

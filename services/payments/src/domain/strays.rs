@@ -1,8 +1,8 @@
 //! Whether an intent at the provider is one that the payments know of.
 
+use super::intent::{Charge, Standing};
 use super::payment::Payment;
 use super::reconcile;
-use crate::providers::{Charge, Standing};
 
 /// What is to be done about an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

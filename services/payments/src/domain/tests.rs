@@ -10,11 +10,11 @@ use common::money::Money;
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
 
+use super::intent::{Charge, Intent, Standing};
 use super::ledger::{Account, balance};
 use super::payment::{Payment, PaymentError, Refund, Start, Status};
 use super::reconcile::{Call, follow, next, observe};
 use super::strays::{Verdict, verdict};
-use crate::providers::{Charge, Intent, Standing};
 
 const NOW: i64 = 1_800_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -79,6 +79,7 @@ fn every_command_in_every_state() {
     ];
     for payment in states() {
         let from = payment.status_name();
+        assert_eq!(serde_json::to_value(&payment.status).unwrap()["name"], from.as_ref(), "queries name it so");
         for (to, allowed, command) in &commands {
             let outcome = command(payment.clone(), pi());
             let expected = if allowed.contains(&from) { Ok(*to) } else { Err(PaymentError { from, to: *to }) };

@@ -9,17 +9,18 @@
 
 use std::time::Duration;
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
-use platform::store::Versioned;
 use platform::store::error::StoreError;
 
 use super::record_answer::{Recorded, away, record_answer};
 use super::settle_strays::settle_answer;
+use crate::domain::intent::Intent;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
-use crate::providers::{Intent, ProviderError, Submission, Window};
+use crate::providers::{ProviderError, Submission, Window};
 use crate::state::State;
 
 /// For how long the stored request is repeated: the provider keeps keys for a day, of which an hour is left to

@@ -1,7 +1,7 @@
 //! Gives a charge back whose order is closed: all of it, once.
 
+use common::aggregate::Versioned;
 use common::error::Error;
-use platform::store::Versioned;
 use platform::store::error::StoreError;
 
 use super::authorize_payment::KEY_LIVES;

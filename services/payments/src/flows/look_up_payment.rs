@@ -1,8 +1,8 @@
 //! Looks a payment up at the provider and catches up: after a webhook, a buyer's refresh, a long rest.
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::id::PaymentId;
-use platform::store::Versioned;
 
 use super::authorize_payment::authorize_again;
 use super::observe_payment::observe_payment;

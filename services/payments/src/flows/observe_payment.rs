@@ -1,16 +1,16 @@
 //! Looks at what the provider did to a payment after its end, and writes it down: a refund or a dispute made in its
 //! dashboard, or less received than was asked for. The ledger is never contradicted in silence.
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::payment::PaymentChange;
-use platform::store::Versioned;
 use platform::store::error::StoreError;
 
 use super::record_answer::away;
 use super::settle_strays::{Checked, settle_known};
+use crate::domain::intent::Charge;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile;
-use crate::providers::Charge;
 use crate::state::State;
 
 /// Looks a payment up that is over. It was read before the provider is asked, so that what is written down is never

@@ -1,17 +1,17 @@
 //! Brings a payment in agreement with its order: captures what won, gives back the rest.
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::PaymentId;
 use platform::reconcile::{Pass, Reconcile, advance, until_settled};
-use platform::store::Versioned;
 use platform::telemetry;
 
 use super::give_back::give_back;
 use super::record_answer::{Recorded, away, record_answer};
+use crate::domain::intent::Standing;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
-use crate::providers::Standing;
 use crate::state::State;
 
 /// Steps until nothing is left to do; the payment as it then is.

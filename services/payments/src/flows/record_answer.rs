@@ -1,15 +1,16 @@
 //! Writes down what the provider's answer means, by one compare-and-swap.
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
-use platform::store::Versioned;
 use platform::store::error::StoreError;
 
 use super::observe_payment::record_charge;
+use crate::domain::intent::{Intent, Standing};
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
-use crate::providers::{Intent, ProviderError, Standing};
+use crate::providers::ProviderError;
 use crate::state::State;
 use crate::view;
 

@@ -8,18 +8,19 @@
 
 use std::time::Duration;
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::timestamp::Timestamp;
 use futures::future::try_join_all;
-use platform::store::Versioned;
 use platform::telemetry;
 use serde::Serialize;
 
 use super::observe_payment::observe_payment;
 use super::record_answer::away;
+use crate::domain::intent::{Intent, Standing};
 use crate::domain::payment::Payment;
 use crate::domain::strays::{Verdict, verdict};
-use crate::providers::{Intent, Made, Standing};
+use crate::providers::Made;
 use crate::state::State;
 
 /// How far back the sweep looks: longer than the provider keeps a key.

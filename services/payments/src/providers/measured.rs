@@ -7,7 +7,8 @@ use common::timestamp::Timestamp;
 use futures::future::BoxFuture;
 use tracing::Instrument as _;
 
-use super::{Answer, Authorization, Intent, Made, Provider, ProviderError, Standing, Submission, Window};
+use super::{Answer, Authorization, Made, Provider, ProviderError, Submission, Window};
+use crate::domain::intent::Intent;
 
 /// The provider inside, watched.
 pub struct Measured<P>(pub P);
@@ -71,15 +72,8 @@ fn measured<'a, T: 'a>(
 /// Where the intent stands after the call; `unknown` when nobody can tell, which is the provider's fault.
 fn outcome(answer: &Result<Intent, ProviderError>) -> &'static str {
     match answer {
-        Ok(intent) => match intent.standing {
-            Standing::Pending => "pending",
-            Standing::RequiresAction => "requiresAction",
-            Standing::Authorized => "authorized",
-            Standing::Captured => "captured",
-            Standing::Declined { .. } => "declined",
-            Standing::Cancelled { .. } => "cancelled",
-        },
-        Err(error) => failure(error),
+        Ok(intent) => (&intent.standing).into(),
+        Err(error) => error.into(),
     }
 }
 
@@ -87,15 +81,6 @@ fn outcome(answer: &Result<Intent, ProviderError>) -> &'static str {
 fn whether_done<T>(answer: &Result<T, ProviderError>) -> &'static str {
     match answer {
         Ok(_) => "done",
-        Err(error) => failure(error),
-    }
-}
-
-fn failure(error: &ProviderError) -> &'static str {
-    match error {
-        ProviderError::UnknownMethod => "unknownMethod",
-        ProviderError::Refused(_) => "refused",
-        ProviderError::Failed(_) => "failed",
-        ProviderError::Unknown(_) => "unknown",
+        Err(error) => error.into(),
     }
 }

@@ -26,7 +26,8 @@ use stripe_shared::{
 };
 use stripe_types::{Currency, Expandable, RangeBoundsTs, RangeQueryTs};
 
-use super::{Answer, Authorization, Charge, Intent, Made, Provider, ProviderError, Standing, Submission, Window};
+use super::{Answer, Authorization, Made, Provider, ProviderError, Submission, Window};
+use crate::domain::intent::{Charge, Intent, Standing};
 
 /// The metadata entry that names our payment.
 const PAYMENT: &str = "payment_id";

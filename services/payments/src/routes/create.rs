@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::aggregate::Versioned;
 use common::api::payments::{NewPayment, Payment as PaymentView};
 use common::error::{Error, Refusal};
 use common::events::order::{CancelReason, OrderState, OrderStatus};
@@ -14,9 +15,8 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::Creation;
 use platform::http::versions::etag;
-use platform::store::error::StoreError;
-use platform::store::idempotency::{self, Key};
-use platform::store::{IDEMPOTENCY_INDEX, Versioned};
+use platform::lifecycle::Backoff;
+use platform::store::idempotency::Inserted;
 use platform::telemetry;
 
 use crate::domain::declined::explanation;
@@ -47,8 +47,9 @@ pub(super) async fn create(
     user: CurrentUser,
     Creation { body, key }: Creation<NewPayment>,
 ) -> Result<Response, Error> {
-    if let Some(earlier) = replay(&state, user.id, key.as_ref()).await? {
-        return Ok(earlier);
+    let request = state.payments.idempotent(user.id, key.as_ref());
+    if let Some(earlier) = request.earlier().await? {
+        return repeated(&state, &earlier).await;
     }
     let body = body?;
     let method = method::parse(&body.payment_method).ok_or_else(unknown_method)?;
@@ -61,25 +62,22 @@ pub(super) async fn create(
     }
     while let Some(payment) = store::barring(&state.payments, order.id).await? {
         // Perhaps this very request came twice at once, and the other one was faster.
-        if let Some(earlier) = replay(&state, user.id, key.as_ref()).await? {
-            return Ok(earlier);
+        if let Some(earlier) = request.earlier().await? {
+            return repeated(&state, &earlier).await;
         }
         give_up_unfinished(&state, &payment).await?;
     }
     let (payment, change) = new_payment(&state, &order, method, attempt)?;
-    let claimed = key.as_ref().map(|key| key.claim::<PaymentView>(user.id, None)).transpose()?;
-    match state.payments.insert_remembered(payment, change, claimed).await {
-        Ok(payment) => authorize(&state, payment).await,
-        Err(error @ StoreError::Duplicate(_)) => match replay(&state, user.id, key.as_ref()).await? {
-            Some(earlier) => Ok(earlier),
-            None if [store::ONE_PER_ORDER.name, store::ATTEMPTS].iter().any(|index| error.is_duplicate_of(index)) => {
-                Err(being_paid())
-            }
-            // The same request was declined just now, and may be tried anew.
-            None if error.is_duplicate_of(IDEMPOTENCY_INDEX) => Err(idempotency::in_flight()),
-            None => Err(error.into()),
-        },
-        Err(error) => Err(error.into()),
+    // What a repeat is answered is known once the provider has answered.
+    match request.insert(payment, change, None::<&PaymentView>).await? {
+        Inserted::New(payment) => authorize(&state, payment).await,
+        Inserted::Repeated(earlier) => repeated(&state, &earlier).await,
+        Inserted::Refused(error)
+            if [store::ONE_PER_ORDER.name, store::ATTEMPTS].iter().any(|index| error.is_duplicate_of(index)) =>
+        {
+            Err(being_paid())
+        }
+        Inserted::Refused(error) => Err(error.into()),
     }
 }
 
@@ -195,14 +193,13 @@ async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Respons
     if decline_unsent(state, &payment).await?.is_some() {
         return Err(closed_meanwhile(state, payment.order_id).await?);
     }
-    let mut attempt = 1;
+    let mut backoff = Backoff::default();
     let (recorded, secret) = loop {
         match authorize_payment(state, &payment).await {
             Ok(Asked::Answered(recorded, secret)) => break (recorded, secret),
             Ok(Asked::UnknownMethod) => return Err(unknown_method()),
-            Err(Error::Unavailable(_)) if attempt < ATTEMPTS => {
-                tokio::time::sleep(platform::lifecycle::backoff(attempt)).await;
-                attempt += 1;
+            Err(Error::Unavailable(_)) if backoff.failures() + 1 < ATTEMPTS => {
+                tokio::time::sleep(backoff.failed()).await;
             }
             Err(error) => return Err(error),
         }
@@ -236,10 +233,8 @@ async fn reconcile_quietly(state: &State, id: PaymentId) -> Option<Versioned<Pay
     }
 }
 
-/// The answer to a request that was made before, if the key is known.
-async fn replay(state: &State, user: UserId, key: Option<&Key>) -> Result<Option<Response>, Error> {
-    let Some(key) = key else { return Ok(None) };
-    let Some(view) = key.replay::<Payment, PaymentView>(user, &state.payments).await? else { return Ok(None) };
+/// Answers a request that was made before.
+async fn repeated(state: &State, view: &PaymentView) -> Result<Response, Error> {
     // The secret is not stored: where it was part of the answer, the provider tells it again.
     let secret = match (&view.provider_ref, view.status) {
         (Some(reference), PaymentStatus::RequiresAction) => {
@@ -247,7 +242,7 @@ async fn replay(state: &State, user: UserId, key: Option<&Key>) -> Result<Option
         }
         _ => None,
     };
-    answer(&view, secret).map(Some)
+    answer(view, secret)
 }
 
 fn answer(payment: &PaymentView, client_secret: Option<String>) -> Result<Response, Error> {

@@ -4,28 +4,30 @@ pub mod retention;
 
 use std::time::Duration;
 
+use common::aggregate::Versioned;
 use common::api::page::Page;
 use common::events::order::OrderState;
+use common::events::payment::PaymentStatus;
 use common::id::{OrderId, PaymentId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use platform::mongo;
+use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::page::PageRequest;
-use platform::store::partial::PartialIndex;
-use platform::store::{Store, Versioned};
+use platform::store::partial::{PartialIndex, any_of};
 
 use crate::domain::payment::Payment;
 
 /// Refuses a second payment of an order while the first is not declined: what was captured, failed or voided bars
 /// another one too.
-pub static ONE_PER_ORDER: PartialIndex = PartialIndex {
+pub static ONE_PER_ORDER: PartialIndex<PaymentStatus> = PartialIndex {
     name: "one_per_order_v1",
     field: "state.orderId",
     status: "state.status.name",
-    among: &["authorizing", "requiresAction", "authorized", "captured", "failed", "voided"],
+    among: &PaymentStatus::NOT_DECLINED,
     unique: true,
 };
 
@@ -33,7 +35,7 @@ pub static ONE_PER_ORDER: PartialIndex = PartialIndex {
 pub const ATTEMPTS: &str = "attempts_v1";
 
 /// The statuses that change by themselves.
-const LIVE: [&str; 3] = ["authorizing", "requiresAction", "authorized"];
+const LIVE: [PaymentStatus; 3] = [PaymentStatus::Authorizing, PaymentStatus::RequiresAction, PaymentStatus::Authorized];
 
 /// Indexes of the payments.
 pub fn payment_indexes() -> Vec<IndexModel> {
@@ -42,7 +44,7 @@ pub fn payment_indexes() -> Vec<IndexModel> {
     let mut attempts = named(ATTEMPTS);
     attempts.unique = Some(true);
     let mut live = named("live_v1");
-    live.partial_filter_expression = Some(doc! { "state.status.name": { "$in": LIVE.to_vec() } });
+    live.partial_filter_expression = Some(doc! { "state.status.name": any_of(&LIVE) });
     let mut refunding = named("refunding_v1");
     refunding.partial_filter_expression = Some(doc! { "state.refund.isOpen": true });
     vec![
@@ -101,7 +103,7 @@ pub async fn resting(
     page: &PageRequest,
 ) -> Result<Page<Versioned<Payment>>, StoreError> {
     let mut filter = mongo::rested("state.updatedAt", now, rest);
-    filter.insert("state.status.name", doc! { "$in": LIVE.to_vec() });
+    filter.insert("state.status.name", any_of(&LIVE));
     payments.page(filter, page).await
 }
 
@@ -114,7 +116,7 @@ pub async fn refunding(payments: &Store<Payment>, limit: i64) -> Result<Vec<Vers
 
 /// Of the payments that are not final, or have yet to be given back, the one that has not changed for the longest.
 pub async fn oldest_unsettled(payments: &Store<Payment>) -> Result<Option<Versioned<Payment>>, StoreError> {
-    let live = doc! { "state.status.name": { "$in": LIVE.to_vec() } };
+    let live = doc! { "state.status.name": any_of(&LIVE) };
     let live = payments.first(live, doc! { "state.updatedAt": 1 }).await?;
     let refunding = payments.first(doc! { "state.refund.isOpen": true }, doc! { "state.refund.since": 1 }).await?;
     Ok(live.into_iter().chain(refunding).min_by_key(|payment| payment.updated_at))

@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
+use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
-use platform::store::Aggregate;
 use platform::store::error::StoreError;
 
 use crate::domain::payment::Payment;
@@ -36,7 +37,7 @@ pub struct Retention {
 pub fn declined_index() -> IndexModel {
     let options = IndexOptions::builder()
         .name("declined_v1".to_owned())
-        .partial_filter_expression(doc! { "state.status.name": "declined" })
+        .partial_filter_expression(doc! { "state.status.name": PaymentStatus::Declined.as_ref() })
         .build();
     IndexModel::builder().keys(doc! { "state.updatedAt": 1 }).options(options).build()
 }
@@ -58,7 +59,7 @@ impl Retention {
     /// Reduces payments that were declined long enough ago, a round of them; how many.
     pub async fn reduce(&self, now: Timestamp) -> Result<usize, StoreError> {
         let old = doc! {
-            "state.status.name": "declined",
+            "state.status.name": PaymentStatus::Declined.as_ref(),
             "state.updatedAt": { "$lt": now.minus(KEPT).to_string() },
             // What has yet to be told is told first.
             "outbox": { "$size": 0 },

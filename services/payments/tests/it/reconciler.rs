@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::events::order::OrderChange;
 use futures::{StreamExt, stream};
 use mongodb::bson::{Document, doc};
 use payments::domain::payment::Payment;
-use platform::store::Aggregate;
 use serde_json::json;
 use testkit::app::eventually;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::aggregate::Versioned;
 use common::clock::Clock;
 use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
@@ -12,7 +13,6 @@ use payments::providers::stripe::Stripe;
 use payments::providers::{Authorization, Provider};
 use payments::state::State;
 use platform::config;
-use platform::store::Versioned;
 use serde_json::{Value, json};
 use testkit::app::request::Response;
 use testkit::app::users::User;

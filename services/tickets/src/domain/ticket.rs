@@ -1,5 +1,6 @@
 //! A listing and what can happen to it.
 
+use common::aggregate::Aggregate;
 use common::error::{Error, Refusal as Refused};
 use common::events::ticket::{
     Category, PriceDrop, Refusal, RefusedOrder, TicketChange, TicketState, TicketStatus, TicketTerms,
@@ -7,7 +8,6 @@ use common::events::ticket::{
 use common::id::{OrderId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
-use platform::store::Aggregate;
 use serde::{Deserialize, Serialize};
 
 use super::words::words;

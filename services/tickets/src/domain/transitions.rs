@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use common::aggregate::Aggregate;
 use common::error::Error;
 use common::events::ticket::{PriceDrop, RefusedOrder, TicketChange, TicketStatus};
 use common::id::OrderId;
 use common::money::Money;
-use platform::store::Aggregate;
 
 use super::samples::{listing, money, now, refusal, ticket};
 use super::ticket::{Changed, Listing, Status, Ticket, TicketError};
@@ -108,7 +108,9 @@ fn only_what_is_reserved_or_refused_is_worth_announcing_for_ever() {
         (Status::Sold { order_id }, true),
         (Status::Withdrawn, true),
     ] {
-        assert_eq!(Ticket { status: status.clone(), ..ticket() }.is_final(), last, "{status:?}");
+        let ticket = Ticket { status: status.clone(), ..ticket() };
+        assert_eq!(ticket.is_final(), last, "{status:?}");
+        assert_eq!(serde_json::to_value(&status).unwrap()["name"], ticket.status_name().as_ref(), "queries name it so");
     }
 }
 

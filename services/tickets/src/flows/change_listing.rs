@@ -1,10 +1,10 @@
 //! The seller changes a listing: found, theirs, at the version they meant, then one step.
 
+use common::aggregate::Versioned;
 use common::error::{Error, Refusal};
 use common::events::ticket::TicketChange;
 use common::id::{TicketId, UserId};
 use platform::http::versions::IfMatch;
-use platform::store::Versioned;
 
 use super::reconcile_ticket::reconcile_ticket;
 use crate::domain::ticket::{Ticket, TicketError};

@@ -1,10 +1,10 @@
 //! Brings a listing in agreement with the orders that can move it: after an event, a request, a catch-up.
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::TicketId;
 use platform::reconcile::{Pass, Reconcile, advance, until_settled};
-use platform::store::Versioned;
 
 use crate::domain::reconcile;
 use crate::domain::ticket::Ticket;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::aggregate::Versioned;
 use common::api::tickets::{Listing, NewListing};
 use common::error::Error;
 use common::id::TicketId;
@@ -10,8 +11,7 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::Creation;
 use platform::http::versions::etag;
-use platform::store::Versioned;
-use platform::store::error::StoreError;
+use platform::store::idempotency::Inserted;
 
 use super::view::{listing, said};
 use crate::domain::ticket::Ticket;
@@ -27,23 +27,17 @@ pub(super) async fn create(
     user: CurrentUser,
     Creation { body, key }: Creation<NewListing>,
 ) -> Result<Response, Error> {
-    if let Some(key) = &key
-        && let Some(earlier) = key.replay(user.id, &state.tickets).await?
-    {
+    let request = state.tickets.idempotent(user.id, key.as_ref());
+    if let Some(earlier) = request.earlier().await? {
         return Ok(created(earlier));
     }
     let now = state.clock.now();
     let (ticket, change) = Ticket::list(TicketId::new(), user.id, said(body?), now);
     let view = listing(Versioned { version: 0, state: ticket.clone() });
-    let claimed = key.as_ref().map(|key| key.claim(user.id, Some(&view))).transpose()?;
-    match (state.tickets.insert_remembered(ticket, change, claimed).await, key) {
-        (Ok(_), _) => Ok(created(view)),
-        // The same request came twice at once, and the other one was faster.
-        (Err(StoreError::Duplicate(_)), Some(key)) => {
-            let earlier = key.replay(user.id, &state.tickets).await?;
-            earlier.map(created).ok_or_else(|| Error::internal_message("a key is taken and unknown"))
-        }
-        (Err(error), _) => Err(error.into()),
+    match request.insert(ticket, change, Some(&view)).await? {
+        Inserted::New(_) => Ok(created(view)),
+        Inserted::Repeated(earlier) => Ok(created(earlier)),
+        Inserted::Refused(error) => Err(error.into()),
     }
 }
 

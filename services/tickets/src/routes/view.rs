@@ -1,10 +1,10 @@
 //! What is said of a listing over HTTP, to the domain and from it.
 
+use common::aggregate::Versioned;
 use common::api;
 use common::api::tickets::NewListing;
 use common::text::Text;
 use common::validate;
-use platform::store::Versioned;
 
 use crate::domain::ticket::{Listing, Ticket};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use common::aggregate::Versioned;
 use common::api::page::Page;
-use common::events::order::OrderState;
+use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::TicketStatus;
 use common::id::{OrderId, TicketId, UserId};
 use common::timestamp::Timestamp;
@@ -11,11 +12,11 @@ use futures::future::{join, join_all};
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
+use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::page::PageRequest;
 use platform::store::partial::PartialIndex;
 use platform::store::replica::Replica;
-use platform::store::{Store, Versioned};
 
 use crate::domain::ticket::Ticket;
 use crate::domain::words::words;
@@ -39,11 +40,11 @@ pub fn order_indexes() -> Vec<IndexModel> {
 }
 
 /// The orders of a ticket that have yet to end. There is a bound on them, however often the ticket was held.
-static OPEN: PartialIndex = PartialIndex {
+static OPEN: PartialIndex<OrderStatus> = PartialIndex {
     name: "open_ticket_v1",
     field: "state.ticket.id",
     status: "state.status",
-    among: &["created", "awaitingPayment", "authorized"],
+    among: &[OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized],
     unique: false,
 };
 
@@ -85,8 +86,8 @@ pub async fn page(
 ) -> Result<Page<Versioned<Ticket>>, StoreError> {
     let mut query = Document::new();
     match filter.status {
-        Some(status) => query.insert("state.status.name", name(status)),
-        None => query.insert("state.status.name", doc! { "$ne": name(TicketStatus::Withdrawn) }),
+        Some(status) => query.insert("state.status.name", status.as_ref()),
+        None => query.insert("state.status.name", doc! { "$ne": TicketStatus::Withdrawn.as_ref() }),
     };
     if filter.status == Some(TicketStatus::Available) {
         query.insert("state.listing.startsAt", doc! { "$gt": now.to_string() });
@@ -102,13 +103,4 @@ pub async fn page(
         query.insert("state.words", doc! { "$all": words });
     }
     tickets.page(query, request).await
-}
-
-fn name(status: TicketStatus) -> &'static str {
-    match status {
-        TicketStatus::Available => "available",
-        TicketStatus::Reserved => "reserved",
-        TicketStatus::Sold => "sold",
-        TicketStatus::Withdrawn => "withdrawn",
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use common::aggregate::Versioned;
 use common::clock::Clock;
 use common::id::{OrderId, TicketId, UserId};
 use common::money::Money;
@@ -11,7 +12,6 @@ use futures::{StreamExt, TryStreamExt, stream};
 use mongodb::IndexModel;
 use mongodb::bson::{Document, RawDocumentBuf, doc, serialize_to_vec};
 use mongodb::options::{Acknowledgment, WriteConcern};
-use platform::store::Versioned;
 use testkit::app::TestApp;
 use tickets::domain::ticket::{Listing, Status, Ticket};
 

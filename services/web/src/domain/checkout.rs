@@ -42,7 +42,8 @@ impl Phase {
             OrderStatus::Created | OrderStatus::AwaitingPayment => {
                 let latest = payments.iter().max_by_key(|payment| payment.created_at);
                 let declined = latest.filter(|payment| payment.status == PaymentStatus::Declined);
-                let declined = declined.filter(|payment| payment.decline_reason.as_deref() != Some("superseded"));
+                let declined =
+                    declined.filter(|payment| payment.decline_reason.as_deref() != Some(PaymentState::SUPERSEDED));
                 Self::Payable {
                     left: order.expires_at.since(now).as_secs(),
                     declined: declined.map(|_| "Your card was declined. Nothing was charged; try another.".to_owned()),
@@ -149,7 +150,7 @@ mod tests {
         let declined = payment(&order, PaymentStatus::Declined, 1);
         let phase = Phase::new(&order, std::slice::from_ref(&declined), now);
         assert!(phase.is_payable() && phase.said().contains("declined"), "{phase:?}");
-        let superseded = PaymentState { decline_reason: Some("superseded".to_owned()), ..declined };
+        let superseded = PaymentState { decline_reason: Some(PaymentState::SUPERSEDED.to_owned()), ..declined };
         assert_eq!(Phase::new(&order, &[superseded], now).said(), "");
         assert_eq!(Phase::new(&sample(OrderStatus::Authorized), &[], now), Phase::Winning);
         assert_eq!(Phase::new(&sample(OrderStatus::Completed), &[], now), Phase::Won);

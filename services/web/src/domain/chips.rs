@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::filter::{Asked, Filter};
-use super::listing::CATEGORIES;
+use super::listing::categories;
 use super::sort::Sort;
 
 /// A link among others.
@@ -27,9 +27,8 @@ impl Chip {
 
 /// What is on, by its kind.
 pub fn kinds() -> Vec<Chip> {
-    let kind =
-        |(name, label): &(&str, &str)| Chip::new(*label, &Asked { category: (*name).to_owned(), ..Asked::default() });
-    CATEGORIES.iter().map(kind).collect()
+    let kind = |(name, label)| Chip::new(label, &Asked { category: String::from(name), ..Asked::default() });
+    categories().map(kind).collect()
 }
 
 /// What is on when people have time. Days are those of UTC, as in the filter that the links lead to.
@@ -66,8 +65,7 @@ pub fn active(asked: &Asked, filter: &Filter, usual: &Currency) -> Vec<Chip> {
         chip(format!("“{}”", asked.q.trim()), |rest| rest.q.clear());
     }
     if filter.category.is_some() {
-        let label =
-            CATEGORIES.iter().find(|(name, _)| *name == asked.category.trim()).map_or("Kind", |(_, label)| label);
+        let label = categories().find(|(name, _)| *name == asked.category.trim()).map_or("Kind", |(_, label)| label);
         chip(label.to_owned(), |rest| rest.category.clear());
     }
     if filter.from.is_some() {

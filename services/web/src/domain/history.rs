@@ -160,7 +160,7 @@ fn paid(payment: &PaymentState) -> String {
         PaymentStatus::RequiresAction => format!("Your bank asks you to confirm the payment of {amount}."),
         PaymentStatus::Authorized => format!("{amount} were set aside on your card."),
         PaymentStatus::Captured => format!("Your card was charged {amount}."),
-        PaymentStatus::Declined if payment.decline_reason.as_deref() == Some("superseded") => {
+        PaymentStatus::Declined if payment.decline_reason.as_deref() == Some(PaymentState::SUPERSEDED) => {
             "You chose another card; nothing was charged on the first.".to_owned()
         }
         PaymentStatus::Declined if payment.authorized_at.is_none() => {

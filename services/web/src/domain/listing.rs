@@ -4,14 +4,13 @@ use common::api::tickets::{Listing, ListingRules, NewListing};
 use common::events::ticket::{Category, TicketState};
 use common::money::Currency;
 use common::text::Text;
-use serde::de::IntoDeserializer;
-use serde::de::value::Error as Unknown;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use strum::VariantArray as _;
 use utoipa::ToSchema;
 use validator::ValidateArgs as _;
 
 use super::form::{self, Faults};
+use super::offer::label;
 use super::wall_time::{Repeated, WallTime, local};
 
 /// What was typed, as it was typed.
@@ -38,7 +37,7 @@ pub struct ListingForm {
     pub currency: String,
     /// What is printed on the ticket.
     pub face_value: String,
-    /// One of [`CATEGORIES`].
+    /// One of [`categories`].
     pub category: String,
     /// Section.
     pub section: String,
@@ -55,14 +54,9 @@ pub struct ListingForm {
 }
 
 /// The categories: as the API calls them, and as people do.
-pub const CATEGORIES: [(&str, &str); 6] = [
-    ("concert", "Concert"),
-    ("sport", "Sport"),
-    ("theatre", "Theatre"),
-    ("comedy", "Comedy"),
-    ("festival", "Festival"),
-    ("other", "Other"),
-];
+pub fn categories() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Category::VARIANTS.iter().map(|category| (category.as_ref(), label(*category)))
+}
 
 impl ListingForm {
     /// An empty form.
@@ -79,7 +73,6 @@ impl ListingForm {
     pub fn of(ticket: &TicketState, version: u64) -> Self {
         let terms = &ticket.terms;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let category = ticket.category.and_then(|category| serde_json::to_value(category).ok());
         Self {
             title: terms.title.clone(),
             venue: terms.venue.clone(),
@@ -91,7 +84,7 @@ impl ListingForm {
             price: form::amount(&ticket.price),
             currency: ticket.price.currency.to_string(),
             face_value: ticket.face_value.as_ref().map(form::amount).unwrap_or_default(),
-            category: category.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
+            category: ticket.category.as_ref().map_or_else(String::new, |category| category.as_ref().to_owned()),
             section: text(&terms.section),
             row: text(&terms.row),
             seat: text(&terms.seat),
@@ -177,8 +170,7 @@ impl ListingForm {
 
 /// The category that an address or a form calls so.
 pub fn category_of(name: &str) -> Result<Category, String> {
-    Category::deserialize(IntoDeserializer::<Unknown>::into_deserializer(name))
-        .map_err(|_| "must be concert, sport, theatre, comedy, festival or other".to_owned())
+    name.parse().map_err(|_| "must be concert, sport, theatre, comedy, festival or other".to_owned())
 }
 
 /// Whether a listing is what this one would make of it.

@@ -90,7 +90,7 @@ impl Offer {
             price: ticket.price.to_string(),
             was: ticket.price_drop.as_ref().map(|drop| drop.from.to_string()),
             face_value: ticket.face_value.as_ref().map(ToString::to_string),
-            category: ticket.category.map(category),
+            category: ticket.category.map(label),
             description: ticket.description.clone(),
             seller: seller.cloned().unwrap_or_else(|| NAMELESS.to_owned()),
             standing,
@@ -112,7 +112,8 @@ pub fn seat(section: Option<&str>, row: Option<&str>, seat: Option<&str>) -> Str
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn category(category: Category) -> &'static str {
+/// A category as people call it.
+pub fn label(category: Category) -> &'static str {
     match category {
         Category::Concert => "Concert",
         Category::Sport => "Sport",

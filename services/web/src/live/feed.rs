@@ -1,6 +1,7 @@
 //! Hears what happens in the fleet, and tells the pages that show it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::error::Error;
 use common::events::envelope::Envelope;
@@ -10,7 +11,7 @@ use common::id::UserId;
 use common::timestamp::Timestamp;
 use futures::StreamExt;
 use platform::context::Context;
-use platform::lifecycle;
+use platform::lifecycle::Backoff;
 use platform::telemetry;
 
 use super::message;
@@ -18,24 +19,26 @@ use crate::flows::await_version::{Shown, await_version};
 use crate::state::State;
 use crate::store::lists;
 
+/// The longest pause between attempts to listen.
+const LONGEST: Duration = Duration::from_secs(3);
+
 /// Listens until the service ends.
 pub async fn run(state: State, context: Context) {
-    let mut attempt = 0_u32;
+    let mut backoff = Backoff::up_to(LONGEST);
     while !state.tasks.stop().is_cancelled() {
         let heard = tokio::try_join!(context.listen::<TicketState>(), context.listen::<OrderState>());
         let (tickets, orders) = match heard {
             Ok(heard) => heard,
             Err(error) => {
-                attempt = attempt.saturating_add(1);
                 tracing::warn!(error = telemetry::causes(&error), "live pages hear nothing yet");
-                if !state.tasks.pause(lifecycle::backoff(attempt.min(6))).await {
+                if !state.tasks.pause(backoff.failed()).await {
                     return;
                 }
                 continue;
             }
         };
         tokio::pin!(tickets, orders);
-        attempt = 0;
+        backoff.reset();
         loop {
             tokio::select! {
                 () = state.tasks.stop().cancelled() => return,

@@ -3,17 +3,17 @@
 use askama::Template;
 use axum::extract::State as Shared;
 use axum::response::Response;
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::ticket::TicketState;
 use common::money::Currency;
 use common::timestamp::Timestamp;
 use http::StatusCode;
-use platform::store::Versioned;
 
 use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
 use crate::domain::filter::{Asked, Filter};
-use crate::domain::listing::CATEGORIES;
+use crate::domain::listing::categories as all_categories;
 use crate::domain::offer::Offer;
 use crate::domain::sort::{SORTS, Sort};
 use crate::parameters::{Parameters, notice};
@@ -141,12 +141,12 @@ fn usual(currencies: &[Currency]) -> Result<&Currency, Error> {
 
 fn categories(asked: &Asked) -> Vec<Choice> {
     let chosen = asked.category.trim();
-    let choice = |(value, label): &(&str, &str)| Choice {
-        value: (*value).to_owned(),
-        label: (*label).to_owned(),
-        is_chosen: *value == chosen,
+    let choice = |(value, label): (&str, &str)| Choice {
+        value: value.to_owned(),
+        label: label.to_owned(),
+        is_chosen: value == chosen,
     };
-    [("", "All")].iter().chain(&CATEGORIES).map(choice).collect()
+    std::iter::once(("", "All")).chain(all_categories()).map(choice).collect()
 }
 
 fn sorts(chosen: Sort) -> Vec<Choice> {

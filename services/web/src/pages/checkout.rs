@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
+use common::aggregate::Versioned;
 use common::api::orders::CancelOrder;
 use common::error::Error;
 use common::events::order::OrderState;
@@ -10,7 +11,6 @@ use common::events::payment::PaymentState;
 use common::id::OrderId;
 use common::identity::cookie;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use platform::store::Versioned;
 use platform::telemetry;
 use serde::Deserialize;
 use utoipa::IntoParams;

@@ -10,12 +10,12 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
+use common::aggregate::Versioned;
 use common::api::orders::ReadPass;
 use common::error::Error;
 use common::events::order::{OrderState, OrderStatus};
 use common::id::OrderId;
 use http::{StatusCode, header};
-use platform::store::Versioned;
 
 use super::failure::Failure;
 use super::layout::{self, Layout};

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
+use common::aggregate::Versioned;
 use common::api::orders::{CreateOrder, NewOrder};
 use common::api::tickets::WithdrawListing;
 use common::error::Error;
@@ -14,7 +15,6 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
 use common::timestamp::Timestamp;
 use http::{StatusCode, header};
-use platform::store::Versioned;
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -1,13 +1,13 @@
 //! Lists by their owner: a seller's listings and sales, a buyer's orders.
 
+use common::aggregate::Versioned;
 use common::api::page::Page;
 use common::events::order::{OrderState, OrderStatus};
-use common::events::ticket::TicketState;
+use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Bson, doc};
-use platform::store::Versioned;
 use platform::store::error::StoreError;
 use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
@@ -33,14 +33,14 @@ pub async fn sold_by(
     seller: UserId,
     limit: i64,
 ) -> Result<Vec<TicketState>, StoreError> {
-    let filter = doc! { "state.sellerId": seller.to_string(), "state.status": "sold" };
+    let filter = doc! { "state.sellerId": seller.to_string(), "state.status": TicketStatus::Sold.as_ref() };
     let found = tickets.find_some(filter, doc! { "state.updatedAt": -1 }, limit).await?;
     Ok(found.into_iter().map(|ticket| ticket.state).collect())
 }
 
 /// How many tickets a seller has sold.
 pub async fn sales_of(tickets: &Replica<TicketState>, seller: UserId) -> Result<u64, StoreError> {
-    tickets.count(doc! { "state.sellerId": seller.to_string(), "state.status": "sold" }).await
+    tickets.count(doc! { "state.sellerId": seller.to_string(), "state.status": TicketStatus::Sold.as_ref() }).await
 }
 
 /// One page of a seller's listings, newest first.

@@ -10,6 +10,7 @@ pub mod vocabulary;
 
 use std::collections::BTreeMap;
 
+use common::aggregate::Versioned;
 use common::api::page::Page;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
@@ -18,7 +19,6 @@ use common::id::{OrderId, UserId};
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
-use platform::store::Versioned;
 use platform::store::error::StoreError;
 use platform::store::page::PageRequest;
 use platform::store::replica::Replica;

@@ -13,12 +13,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::events::ticket::TicketState;
+use common::aggregate::Versioned;
+use common::events::ticket::{TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use mongodb::bson::{Bson, Document, doc, serialize_to_bson};
-use platform::store::Versioned;
 use platform::store::error::StoreError;
+use platform::store::partial::any_of;
 
 use super::model::Replicas;
 use super::vocabulary::Vocabulary;
@@ -187,9 +188,10 @@ impl Search<'_> {
         let filter = self.filter;
         let mut query = Document::new();
         if filter.with_taken {
-            query.insert("state.status", doc! { "$in": ["available", "reserved", "sold"] });
+            query
+                .insert("state.status", any_of(&[TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold]));
         } else {
-            query.insert("state.status", "available");
+            query.insert("state.status", TicketStatus::Available.as_ref());
         }
         // What begins now has begun.
         let earliest = self.now.plus(Duration::from_millis(1));

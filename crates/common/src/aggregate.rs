@@ -1,0 +1,44 @@
+//! What services keep: entities with versions.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::events::State;
+
+/// An entity that a service owns and keeps in a store.
+pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
+    /// What others may know of it.
+    type State: State;
+    /// The collection's name.
+    const COLLECTION: &'static str;
+    /// The document's `_id`.
+    fn id(&self) -> String;
+    /// What its events carry.
+    fn state(&self) -> Self::State;
+    /// Whether it changes no more, so that one more announcement is enough.
+    fn is_final(&self) -> bool;
+    /// Whether its present state is for others to know. One that is not is never announced: not
+    /// by anti-entropy, not on demand, not by a resync.
+    fn is_announced(&self) -> bool {
+        true
+    }
+}
+
+/// What happened to an aggregate.
+pub type ChangeOf<A> = <<A as Aggregate>::State as State>::Change;
+
+/// An aggregate at one of its versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versioned<A> {
+    /// 0 at creation, one more with each change.
+    pub version: u64,
+    /// The aggregate.
+    pub state: A,
+}
+
+impl<A> std::ops::Deref for Versioned<A> {
+    type Target = A;
+    fn deref(&self) -> &A {
+        &self.state
+    }
+}
