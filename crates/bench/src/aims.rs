@@ -1,8 +1,7 @@
 //! What was aimed at, and whether this run got there.
 
 use crate::baseline;
-use crate::report::Figures;
-use crate::rows::Row;
+use crate::figures::{Figures, Row};
 
 /// One aim, with what this run has to show for it.
 #[derive(Debug)]
@@ -96,9 +95,8 @@ fn ready(figures: &Figures) -> Option<Aim> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{outcome, rate};
-    use crate::report::{Footprint, Listed, Rate, Reached};
-    use crate::storefront::{Open, Search};
+    use crate::figures::tests::{outcome, rate};
+    use crate::figures::{Footprint, Listed, Open, Rate, Reached, Search};
 
     fn met(figures: &Figures) -> Vec<(&'static str, bool)> {
         judge(figures).into_iter().map(|aim| (aim.what.split([':', ',']).next().unwrap(), aim.met)).collect()

@@ -1,7 +1,7 @@
 //! What the Node original needs for the same work: ranges of three rounds on another day, on this
 //! kind of machine. Only CPU-seconds per request compare.
 
-use crate::rows::Row;
+use crate::figures::Row;
 
 /// One row of the original.
 #[derive(Debug)]

@@ -1,7 +1,11 @@
 //! What is on sale: listings whose words are as often the same as in a real shop, and what people
 //! look for among them. The `index`th listing is the same in every run.
 
-use serde_json::{Value, json};
+use anyhow::Result;
+use common::api::tickets::NewListing;
+use common::events::ticket::Category::{self, Comedy, Concert, Festival, Sport, Theatre};
+use common::money::Money;
+use common::text::Text;
 
 const HOW: [&str; 24] = [
     "Golden", "Silver", "Broken", "Silent", "Electric", "Velvet", "Crimson", "Hollow", "Midnight", "Northern", "Paper",
@@ -35,17 +39,17 @@ const WHAT: [&str; 24] = [
     "Mountains",
 ];
 /// With the kind of event that it is.
-const WHO: [(&str, &str); 10] = [
-    ("Orchestra", "concert"),
-    ("Quartet", "concert"),
-    ("Trio", "concert"),
-    ("Choir", "concert"),
-    ("Band", "concert"),
-    ("Unplugged", "concert"),
-    ("Festival", "festival"),
-    ("Players", "theatre"),
-    ("Comedians", "comedy"),
-    ("Rovers", "sport"),
+const WHO: [(&str, Option<Category>); 10] = [
+    ("Orchestra", Some(Concert)),
+    ("Quartet", Some(Concert)),
+    ("Trio", Some(Concert)),
+    ("Choir", Some(Concert)),
+    ("Band", Some(Concert)),
+    ("Unplugged", Some(Concert)),
+    ("Festival", Some(Festival)),
+    ("Players", Some(Theatre)),
+    ("Comedians", Some(Comedy)),
+    ("Rovers", Some(Sport)),
 ];
 const OF: [&str; 12] = [
     "Royal",
@@ -86,8 +90,8 @@ pub(crate) const SEARCHES: [(&str, bool); 12] = [
     ("/browse?q=band&category=concert&from=2099-06-01&to=2099-06-30&sort=newest", true),
 ];
 
-/// The body of the `index`th listing at this price.
-pub(crate) fn listing(index: usize, amount: u32) -> Value {
+/// The `index`th listing at this price, in cents.
+pub(crate) fn listing(index: usize, amount: i64) -> Result<NewListing> {
     let mut dice = Dice(index as u64);
     let (how, what, (who, category)) = (dice.pick(&HOW), dice.pick(&WHAT), dice.pick(&WHO));
     let (of, mut place, city) = (dice.pick(&OF), dice.pick(&PLACE), dice.pick(&CITY));
@@ -95,16 +99,25 @@ pub(crate) fn listing(index: usize, amount: u32) -> Value {
         place = "Arena";
     }
     let (month, day) = (dice.below(12) + 1, dice.below(28) + 1);
-    json!({
-        "title": format!("The {how} {what} {who}"), "venue": format!("{of} {place}"), "city": city,
-        "startsAt": format!("2099-{month:02}-{day:02}T18:00:00Z"), "timeZone": "Europe/Amsterdam",
-        "category": category, "price": { "amount": amount, "currency": "EUR" }, "seat": index.to_string(),
+    Ok(NewListing {
+        title: Text::new(&format!("The {how} {what} {who}")),
+        venue: Text::new(&format!("{of} {place}")),
+        city: Text::present(city),
+        starts_at: format!("2099-{month:02}-{day:02}T18:00:00Z").parse()?,
+        time_zone: Text::present("Europe/Amsterdam"),
+        price: Money { amount, currency: "EUR".parse()? },
+        face_value: None,
+        category,
+        section: None,
+        row: None,
+        seat: Text::present(&index.to_string()),
+        description: None,
     })
 }
 
 /// What the `index`th listing costs at first, in cents.
-pub(crate) fn price(index: usize) -> u32 {
-    1000 + 50 * u32::try_from(Dice(!(index as u64)).below(300)).unwrap_or(0)
+pub(crate) fn price(index: usize) -> i64 {
+    1000 + 50 * i64::try_from(Dice(!(index as u64)).below(300)).unwrap_or(0)
 }
 
 /// `SplitMix64`: the same for the same listing, and nothing to do with its neighbour's.
@@ -132,15 +145,16 @@ mod tests {
 
     #[test]
     fn a_listing_is_the_same_each_time_and_another_than_the_next() {
-        assert_eq!(listing(7, 5000), listing(7, 5000));
-        let different: HashSet<String> = (0..1000).map(|index| listing(index, 1)["title"].to_string()).collect();
+        assert_eq!(listing(7, 5000).unwrap(), listing(7, 5000).unwrap());
+        let different: HashSet<Text> = (0..1000).map(|index| listing(index, 1).unwrap().title).collect();
         assert!(different.len() > 800, "{}", different.len());
         assert!((0..1000).map(price).all(|price| (1000..16_000).contains(&price)));
     }
 
     #[test]
     fn a_festival_is_in_no_club_and_either_is_common() {
-        let texts: Vec<String> = (0..5000).map(|index| listing(index, 1).to_string()).collect();
+        let listings = (0..5000).map(|index| listing(index, 1).unwrap());
+        let texts: Vec<String> = listings.map(|listing| format!("{} {}", listing.title, listing.venue)).collect();
         let having = |word: &str| texts.iter().filter(|text| text.contains(word)).count();
         assert!(having("Festival") > 300 && having("Club") > 600);
         assert!(!texts.iter().any(|text| text.contains("Festival") && text.contains("Club")));

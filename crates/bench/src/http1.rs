@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use common::api::Endpoint;
 use http::header::{CONTENT_TYPE, COOKIE, HOST};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -22,23 +23,18 @@ pub(crate) fn get(path: &str) -> Result<Call> {
     Ok(Request::builder().uri(path.parse::<Uri>()?).body(Full::default())?)
 }
 
-/// POST of JSON, as a signed-in user when there is a cookie.
-pub(crate) fn post(path: &str, cookie: Option<&HeaderValue>, body: String) -> Result<Call> {
-    send(Method::POST, path, cookie, body)
-}
-
-/// PUT of JSON.
-pub(crate) fn put(path: &str, cookie: Option<&HeaderValue>, body: String) -> Result<Call> {
-    send(Method::PUT, path, cookie, body)
-}
-
-fn send(method: Method, path: &str, cookie: Option<&HeaderValue>, body: String) -> Result<Call> {
-    let mut request = Request::builder().method(method).uri(path.parse::<Uri>()?);
-    request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+/// A request to the public API, as a signed-in user when there is a cookie.
+pub(crate) fn call<E: Endpoint>(request: &E, cookie: Option<&HeaderValue>) -> Result<Call> {
+    let mut call = get(&request.target()?)?;
+    *call.method_mut() = E::METHOD;
     if let Some(cookie) = cookie {
-        request = request.header(COOKIE, cookie);
+        call.headers_mut().insert(COOKIE, cookie.clone());
     }
-    Ok(request.body(Full::from(body))?)
+    if let Some(body) = request.body() {
+        call.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *call.body_mut() = Full::from(serde_json::to_vec(body)?);
+    }
+    Ok(call)
 }
 
 /// One connection, with one request at a time on it.
@@ -58,24 +54,34 @@ impl Connection {
         Ok(Self { sender, host: address.parse()? })
     }
 
-    /// The body of an answer with the expected status; any other is an error.
-    pub(crate) async fn send(&mut self, call: Call, expected: StatusCode) -> Result<Bytes> {
-        Ok(self.timed(call, expected).await?.1)
+    /// Sends a request to the public API, as a signed-in user when there is a cookie.
+    pub(crate) async fn send<E: Endpoint>(&mut self, request: &E, cookie: Option<&HeaderValue>) -> Result<E::Answer> {
+        let (_, response) = self.exchange(call(request, cookie)?).await?;
+        E::read(response.status(), response.body()).with_context(|| format!("{} {}", E::METHOD, request.path()))
     }
 
-    /// The same, and how long it was until the answer began.
-    pub(crate) async fn timed(&mut self, mut call: Call, expected: StatusCode) -> Result<(Duration, Bytes)> {
+    /// The unparsed body of a response; an error unless its status is 200.
+    pub(crate) async fn fetch(&mut self, call: Call) -> Result<Bytes> {
+        Ok(self.timed(call).await?.1)
+    }
+
+    /// The same, and how long it was until the response began.
+    pub(crate) async fn timed(&mut self, call: Call) -> Result<(Duration, Bytes)> {
+        let uri = call.uri().clone();
+        let (began, response) = self.exchange(call).await?;
+        let (status, body) = (response.status(), response.into_body());
+        ensure!(status == StatusCode::OK, "{uri} answered {status}: {}", String::from_utf8_lossy(&body));
+        Ok((began, body))
+    }
+
+    async fn exchange(&mut self, mut call: Call) -> Result<(Duration, Response<Bytes>)> {
         call.headers_mut().insert(HOST, self.host.clone());
         let what = (call.method().clone(), call.uri().clone());
         self.sender.ready().await?;
         let sent = Instant::now();
         let response = self.sender.send_request(call).await.with_context(|| format!("{} {}", what.0, what.1))?;
-        let (began, status) = (sent.elapsed(), response.status());
-        let body = response.into_body().collect().await?.to_bytes();
-        if status != expected {
-            bail!("{} {} answered {status}: {}", what.0, what.1, String::from_utf8_lossy(&body));
-        }
-        Ok((began, body))
+        let (began, (head, body)) = (sent.elapsed(), response.into_parts());
+        Ok((began, Response::from_parts(head, body.collect().await?.to_bytes())))
     }
 }
 
@@ -92,15 +98,15 @@ impl Pool {
     }
 
     /// Like [`Connection::send`], on a connection that is free.
-    pub(crate) async fn send(&self, call: Call, expected: StatusCode) -> Result<Bytes> {
+    pub(crate) async fn send<E: Endpoint>(&self, request: &E, cookie: Option<&HeaderValue>) -> Result<E::Answer> {
         let _permit = self.permits.acquire().await?;
         let idle = self.idle.borrow_mut().pop();
         let mut connection = match idle {
             Some(connection) => connection,
             None => Connection::open(&self.address).await?,
         };
-        let body = connection.send(call, expected).await?;
+        let answer = connection.send(request, cookie).await?;
         self.idle.borrow_mut().push(connection);
-        Ok(body)
+        Ok(answer)
     }
 }

@@ -14,6 +14,7 @@ mod catalogue;
 mod cpu;
 mod document;
 mod facts;
+mod figures;
 mod http1;
 mod latency;
 mod load;
@@ -31,8 +32,8 @@ use testkit::tools::{progress, workspace_root};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::facts::Facts;
-use self::report::Figures;
-use self::rows::{Row, Scale};
+use self::figures::{Figures, Row};
+use self::rows::scale::Scale;
 use self::shop::Shop;
 
 /// Starts a fleet of the release programs, measures it, prints the tables, and writes them to
@@ -91,7 +92,7 @@ async fn measure_rows(cli: &Cli, shop: &Shop, scale: &Scale, figures: &mut Figur
         if cli.only.is_empty() || cli.only.contains(row) {
             progress("Measuring", row.describe());
             tokio::select! {
-                outcome = row.measure(shop, scale, figures) => outcome.context(row.describe())?,
+                outcome = rows::measure(*row, shop, scale, figures) => outcome.context(row.describe())?,
                 death = shop.fleet.death() => return Err(death.context(row.describe())),
             }
         }

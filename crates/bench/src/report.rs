@@ -1,89 +1,16 @@
 //! The figures of a run, as tables.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use testkit::fleet::SERVICES;
 
 use crate::aims;
 use crate::baseline;
-use crate::cpu::{LOAD_GENERATOR, Used};
+use crate::cpu::LOAD_GENERATOR;
 use crate::facts::Facts;
-use crate::load::Outcome;
-use crate::rows::Row;
-use crate::storefront::{self, Open, Page, Search};
+use crate::figures::{Figures, Footprint, Reached};
+use crate::storefront;
 use crate::table::{Table, grouped, megabytes, per_second, quantiles, seconds};
-
-/// Everything that was measured. Rows are in the order of [`Row`], and within one in the order that
-/// the number says.
-#[derive(Debug, Default)]
-pub(crate) struct Figures {
-    pub(crate) rates: BTreeMap<(Row, usize), Rate>,
-    pub(crate) floors: BTreeMap<(Row, usize), Rate>,
-    pub(crate) reserved: Vec<Reached>,
-    pub(crate) sold: Vec<Reached>,
-    pub(crate) footprints: Vec<Footprint>,
-    pub(crate) pages: Vec<Page>,
-    /// Among few listings, then among many.
-    pub(crate) searches: Vec<Search>,
-    pub(crate) open: Option<Open>,
-}
-
-/// How many of something go through, and at what cost.
-#[derive(Debug)]
-pub(crate) struct Rate {
-    pub(crate) work: String,
-    /// The process that is asked; none where that is the load generator itself.
-    pub(crate) service: Option<&'static str>,
-    pub(crate) outcome: Outcome,
-    pub(crate) used: Used,
-    pub(crate) listed: Option<Listed>,
-}
-
-/// What each answer held.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Listed {
-    pub(crate) rows: u32,
-    pub(crate) bytes: usize,
-}
-
-/// How long until a ticket shows what was done.
-#[derive(Debug)]
-pub(crate) struct Reached {
-    /// Arrivals a second; none for one after the other on an idle fleet.
-    pub(crate) rate: Option<u32>,
-    pub(crate) outcome: Outcome,
-}
-
-/// What a service needs for itself.
-#[derive(Debug)]
-pub(crate) struct Footprint {
-    pub(crate) service: &'static str,
-    /// Bytes of the program.
-    pub(crate) program: u64,
-    pub(crate) ready_ms: f64,
-    /// Resident bytes, before anything was asked.
-    pub(crate) idle: u64,
-    /// Resident bytes, at the end.
-    pub(crate) loaded: Option<u64>,
-}
-
-impl Rate {
-    /// CPU-seconds per 1,000 requests, of these CPU-seconds.
-    fn per_thousand(&self, used: f64) -> f64 {
-        used * 1000.0 / f64::from(self.outcome.count.max(1))
-    }
-
-    /// The six services and the three servers, per 1,000 requests.
-    pub(crate) fn cpu_of_everything(&self) -> f64 {
-        self.per_thousand(self.used.total_but(&["fakestripe", LOAD_GENERATOR]))
-    }
-
-    /// CPU-seconds of everything per 1,000 listed rows.
-    pub(crate) fn cpu_per_listed_row(&self) -> Option<f64> {
-        self.listed.map(|listed| self.cpu_of_everything() / f64::from(listed.rows))
-    }
-}
 
 /// All tables that this run has figures for.
 pub(crate) fn markdown(facts: &Facts, figures: &Figures) -> String {
@@ -234,32 +161,10 @@ fn share(ours: f64, (best, worst): (f64, f64)) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::time::Duration;
-
+mod tests {
     use super::*;
-    use crate::latency::Latencies;
-
-    /// `count` requests of `millis` each within a second.
-    pub(crate) fn outcome(count: u32, millis: u64) -> Outcome {
-        let mut latencies = Latencies::default();
-        (0..count).for_each(|_| latencies.record(Duration::from_millis(millis)));
-        Outcome { count, latencies, elapsed: Duration::from_secs(1) }
-    }
-
-    pub(crate) fn rate(work: &str, service: &'static str, count: u32, used: &[(&str, f64)]) -> Rate {
-        let used = Used::new(used.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)));
-        Rate { work: work.to_owned(), service: Some(service), outcome: outcome(count, 3), used, listed: None }
-    }
-
-    #[test]
-    fn neither_the_load_generator_nor_fakestripe_is_counted_with_the_rest() {
-        let used = [("tickets", 1.0), ("mongod", 0.5), ("fakestripe", 8.0), (LOAD_GENERATOR, 4.0)];
-        let rate = rate("one ticket", "tickets", 2000, &used);
-        assert!((rate.cpu_of_everything() - 0.75).abs() < 1e-9);
-        let listed = Rate { listed: Some(Listed { rows: 100, bytes: 60_000 }), ..rate };
-        assert!((listed.cpu_per_listed_row().unwrap() - 0.0075).abs() < 1e-9);
-    }
+    use crate::figures::Row;
+    use crate::figures::tests::{outcome, rate};
 
     #[test]
     fn tables_say_what_was_measured_and_leave_out_what_was_not() {

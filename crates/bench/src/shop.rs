@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
+use common::api::orders::{CreateOrder, NewOrder};
+use common::api::payments::{CreatePayment, NewPayment};
+use common::api::tickets::CreateListing;
 use common::clock::{Clock, SystemClock};
-use common::id::{SessionId, UserId};
+use common::id::{OrderId, SessionId, TicketId, UserId};
 use common::identity::{AUDIENCE, Claims};
-use http::{HeaderValue, StatusCode};
-use serde::Deserialize;
-use serde_json::json;
+use common::text::Text;
+use http::HeaderValue;
 use testkit::app::users::Signer;
 use testkit::fleet::keys::Keys;
 use testkit::fleet::options::{FleetOptions, programs_beside_us};
@@ -20,7 +21,7 @@ use testkit::fleet::{Fleet, SERVICES};
 
 use crate::catalogue;
 use crate::cpu::Processes;
-use crate::http1::{Call, Connection, post, put};
+use crate::http1::Connection;
 use crate::load::{Outcome, closed};
 
 /// How many requests are in flight unless a row says otherwise.
@@ -37,7 +38,7 @@ pub(crate) struct Shop {
     sellers: Vec<HeaderValue>,
     buyers: Vec<HeaderValue>,
     /// For sale.
-    pub(crate) tickets: RefCell<Vec<String>>,
+    pub(crate) tickets: RefCell<Vec<TicketId>>,
     /// How many were listed so far.
     pub(crate) listed: Cell<usize>,
     /// Not paid yet.
@@ -49,23 +50,9 @@ pub(crate) struct Shop {
 /// An order that waits for its payment.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
-    pub(crate) id: String,
-    pub(crate) ticket: String,
+    pub(crate) id: OrderId,
+    pub(crate) ticket: TicketId,
     pub(crate) cookie: HeaderValue,
-}
-
-/// As much as is read of a ticket or an order.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Entity {
-    pub(crate) id: String,
-    pub(crate) version: u64,
-    pub(crate) status: String,
-}
-
-impl Entity {
-    pub(crate) fn read(body: &Bytes) -> Result<Self> {
-        serde_json::from_slice(body).context("an entity")
-    }
 }
 
 impl Shop {
@@ -137,32 +124,22 @@ impl Shop {
         futures::future::try_join_all((0..count).map(|_| Connection::open(&address))).await
     }
 
-    /// The request that lists the next ticket.
-    pub(crate) fn listing(&self) -> Result<Call> {
+    /// Lists the next ticket.
+    pub(crate) async fn list_next(&self, connection: &mut Connection) -> Result<TicketId> {
         let index = self.listed.get();
         self.listed.set(index + 1);
-        let body = catalogue::listing(index, catalogue::price(index));
-        post("/api/tickets", self.sellers.get(index % SELLERS), body.to_string())
+        let body = catalogue::listing(index, catalogue::price(index))?;
+        Ok(connection.send(&CreateListing { body }, self.seller(index)).await?.id)
+    }
+
+    /// Who listed the ticket of this number.
+    pub(crate) fn seller(&self, index: usize) -> Option<&HeaderValue> {
+        self.sellers.get(index % SELLERS)
     }
 
     /// A buyer, another one each time.
     pub(crate) fn buyer(&self, index: usize) -> Result<HeaderValue> {
         self.buyers.get(index % BUYERS).cloned().context("there are buyers")
-    }
-
-    /// Lists one ticket, which is not of the stock; its id, and its number in the catalogue.
-    pub(crate) async fn list(&self) -> Result<(String, usize)> {
-        let index = self.listed.get();
-        let mut connections = self.connections("tickets", 1).await?;
-        let connection = connections.first_mut().context("there is a connection")?;
-        let body = connection.send(self.listing()?, StatusCode::CREATED).await?;
-        Ok((Entity::read(&body)?.id, index))
-    }
-
-    /// The request that gives a listed ticket another price.
-    pub(crate) fn repricing(&self, ticket: &str, index: usize, amount: u32) -> Result<Call> {
-        let body = catalogue::listing(index, amount).to_string();
-        put(&format!("/api/tickets/{ticket}"), self.sellers.get(index % SELLERS), body)
     }
 
     /// Lists tickets until so many are in stock; orders knows them then.
@@ -185,8 +162,8 @@ impl Shop {
         let listed = closed(&mut connections, Duration::MAX, async |connection| {
             let Some(left) = missing.get().checked_sub(1) else { return Ok(false) };
             missing.set(left);
-            let body = connection.send(self.listing()?, StatusCode::CREATED).await?;
-            self.tickets.borrow_mut().push(Entity::read(&body)?.id);
+            let ticket = self.list_next(connection).await?;
+            self.tickets.borrow_mut().push(ticket);
             Ok(true)
         });
         listed.await.context("listing tickets")?;
@@ -205,8 +182,8 @@ impl Shop {
             });
             let Some(ticket) = ticket else { return Ok(false) };
             let cookie = self.buyer(left.get())?;
-            let body = connection.send(order_of(&ticket, &cookie)?, StatusCode::CREATED).await?;
-            self.keep_order(Order { id: Entity::read(&body)?.id, ticket, cookie });
+            let id = connection.send(&order_of(ticket), Some(&cookie)).await?.id;
+            self.keep_order(Order { id, ticket, cookie });
             Ok(true)
         })
         .await
@@ -231,14 +208,13 @@ impl Shop {
 }
 
 /// The request that orders a ticket.
-pub(crate) fn order_of(ticket: &str, cookie: &HeaderValue) -> Result<Call> {
-    post("/api/orders", Some(cookie), json!({ "ticketId": ticket }).to_string())
+pub(crate) fn order_of(ticket_id: TicketId) -> CreateOrder {
+    CreateOrder { body: NewOrder { ticket_id } }
 }
 
 /// The request that pays for an order.
-pub(crate) fn payment_of(order: &Order) -> Result<Call> {
-    let body = json!({ "orderId": order.id, "paymentMethod": "pm_card_visa" });
-    post("/api/payments", Some(&order.cookie), body.to_string())
+pub(crate) fn payment_of(order: &Order) -> CreatePayment {
+    CreatePayment { body: NewPayment { order_id: order.id, payment_method: Text::new("pm_card_visa") } }
 }
 
 /// The access cookie of somebody who has just signed in, signed with auth's key.

@@ -1,39 +1,7 @@
-//! What was measured of the pages that people see, as tables.
+//! The figures of the pages that people see, as tables.
 
-use crate::latency::Latencies;
+use crate::figures::{Open, Page, Search};
 use crate::table::{Table, grouped, megabytes, quantiles};
-
-/// A page, asked for by one browser at a time.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) name: &'static str,
-    /// As it comes over the wire, compressed.
-    pub(crate) bytes: usize,
-    /// Until the first byte of the answer.
-    pub(crate) first_byte: Latencies,
-    /// Out of 100, by Lighthouse on an emulated phone.
-    pub(crate) performance: Option<u32>,
-}
-
-/// The searches of the list, among so many listings.
-#[derive(Debug)]
-pub(crate) struct Search {
-    pub(crate) listings: usize,
-    /// One for each search of the list, in its order.
-    pub(crate) took: Vec<(&'static str, Latencies)>,
-}
-
-/// Pages that are open in browsers, and hear of a change.
-#[derive(Debug)]
-pub(crate) struct Open {
-    pub(crate) pages: usize,
-    /// Resident bytes of web before they were opened, and with them.
-    pub(crate) before: u64,
-    pub(crate) resident: u64,
-    pub(crate) changes: usize,
-    /// From sending the change until each page was told.
-    pub(crate) told: Latencies,
-}
 
 pub(crate) fn pages_table(pages: &[Page]) -> Table {
     let rows = pages.iter().map(|page| {
@@ -81,6 +49,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::latency::Latencies;
 
     fn millis(all: impl IntoIterator<Item = u64>) -> Latencies {
         let mut latencies = Latencies::default();

@@ -1,10 +1,18 @@
-//! One person at the public API, with their cookies.
+//! One person at the public API, with their cookies, and the requests that several commands send.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use reqwest::{Client, ClientBuilder, Method};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
+use common::api::orders::{CreateOrder, NewOrder, ReadOrder};
+use common::api::payments::{CreatePayment, NewPayment};
+use common::api::tickets::NewListing;
+use common::api::users::{NewUser, Password, SignUp};
+use common::api::{Endpoint, Failed};
+use common::events::order::OrderStatus;
+use common::id::{OrderId, TicketId};
+use common::money::Money;
+use common::text::Text;
+use reqwest::{Client, ClientBuilder};
 
 /// How long something that other services have yet to hear of is awaited.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -14,14 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Session {
     client: Client,
     base: String,
-}
-
-/// What was answered.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Value,
-    request: String,
 }
 
 impl Session {
@@ -35,74 +35,96 @@ impl Session {
         Ok(Self { client, base: base.to_owned() })
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
-        self.send(Method::GET, path, None).await
+    /// Sends a request. The error of a response names the request and holds a [`Failed`]; see [`status_of`].
+    pub(crate) async fn send<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
+        let (_, answer) = self.exchange(request).await?;
+        answer.with_context(|| format!("{} {}", E::METHOD, request.path()))
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.send(Method::POST, path, Some(body)).await
-    }
-
-    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.send(Method::PUT, path, Some(body)).await
-    }
-
-    pub(crate) async fn delete(&self, path: &str) -> Result<Answer> {
-        self.send(Method::DELETE, path, None).await
-    }
-
-    /// Posts again while the answer is `404` or `503`: another service has not heard of it yet.
-    pub(crate) async fn post_patiently(&self, path: &str, body: &Value) -> Result<Answer> {
+    /// Sends a request, again while the status is 404 or 503: another service has not heard of the entity yet.
+    pub(crate) async fn send_patiently<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.post(path, body).await?;
-            if !matches!(answer.status, 404 | 503) || Instant::now() > deadline {
-                return Ok(answer);
+            match self.send(request).await {
+                Err(error) if matches!(status_of(&error), Some(404 | 503)) && Instant::now() <= deadline => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                answer => return answer,
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
-    /// Gets until the entity has this status.
-    pub(crate) async fn wait_for(&self, path: &str, status: &str) -> Result<()> {
+    /// Sends a request: the status of the response, and the answer or why there is none.
+    pub(crate) async fn exchange<E: Endpoint>(&self, request: &E) -> Result<(u16, Result<E::Answer, Failed>)> {
+        let target = request.target()?;
+        let mut http = self.client.request(E::METHOD, format!("{}{target}", self.base));
+        if let Some(body) = request.body() {
+            http = http.json(body);
+        }
+        let named = || format!("{} {target}", E::METHOD);
+        let response = http.send().await.with_context(named)?;
+        let status = response.status();
+        let body = response.bytes().await.with_context(named)?;
+        Ok((status.as_u16(), E::read(status, &body)))
+    }
+
+    /// Gets a page and reads it to its end; the status.
+    pub(crate) async fn page(&self, path: &str) -> Result<u16> {
+        let response = self.client.get(format!("{}{path}", self.base)).send().await?;
+        let status = response.status().as_u16();
+        response.bytes().await?;
+        Ok(status)
+    }
+
+    /// Reads an order until it has this status.
+    pub(crate) async fn wait_for(&self, id: OrderId, status: OrderStatus) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let body = self.get(path).await?.expect(200)?;
-            let now = text(&body, "status")?;
+            let now = self.send(&ReadOrder { id }).await?.status;
             if now == status {
                 return Ok(());
             }
-            if Instant::now() > deadline {
-                bail!("{path} is still {now} and not {status}");
-            }
+            ensure!(Instant::now() <= deadline, "{id:?} is still {now:?} and not {status:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
-        let named = format!("{method} {path}");
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.with_context(|| named.clone())?;
-        let status = response.status().as_u16();
-        let body = response.json().await.unwrap_or_default();
-        Ok(Answer { status, body, request: named })
-    }
 }
 
-impl Answer {
-    /// The body, if the status is this one.
-    pub(crate) fn expect(self, status: u16) -> Result<Value> {
-        if self.status != status {
-            bail!("{} was answered with {}: {}", self.request, self.status, self.body);
-        }
-        Ok(self.body)
-    }
+/// The status of the response that an error of a [`Session`] is about.
+pub(crate) fn status_of(error: &anyhow::Error) -> Option<u16> {
+    error.downcast_ref().map(Failed::status)
 }
 
-/// The text in a field.
-pub(crate) fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
-    value.get(field).and_then(Value::as_str).with_context(|| format!("no {field} in {value}"))
+/// The request that opens an account.
+pub(crate) fn sign_up(email: &str, password: &str, name: &str) -> SignUp {
+    let (email, password) = (Text::new(email), Password::new(password));
+    SignUp { body: NewUser { email, password, display_name: Text::present(name) } }
+}
+
+/// A ticket in euros, with nothing but what every listing has.
+pub(crate) fn listing(title: &str, venue: &str, starts_at: &str, cents: i64) -> Result<NewListing> {
+    Ok(NewListing {
+        title: Text::new(title),
+        venue: Text::new(venue),
+        city: None,
+        starts_at: starts_at.parse()?,
+        time_zone: None,
+        price: Money { amount: cents, currency: "EUR".parse()? },
+        face_value: None,
+        category: None,
+        section: None,
+        row: None,
+        seat: None,
+        description: None,
+    })
+}
+
+/// The request that holds a ticket.
+pub(crate) fn order(ticket_id: TicketId) -> CreateOrder {
+    CreateOrder { body: NewOrder { ticket_id } }
+}
+
+/// The request that pays for an order with this payment method.
+pub(crate) fn payment(order_id: OrderId, method: &str) -> CreatePayment {
+    CreatePayment { body: NewPayment { order_id, payment_method: Text::new(method) } }
 }

@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use http::StatusCode;
 
-use super::{Row, Scale, rate};
+use super::scale::Scale;
+use crate::figures::{Figures, Row};
 use crate::load::closed;
-use crate::report::Figures;
-use crate::shop::{CONNECTIONS, Entity, Shop};
+use crate::shop::{CONNECTIONS, Shop};
 
 pub(super) async fn tickets(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
     let mut connections = shop.connections("tickets", CONNECTIONS).await?;
-    let row = rate(shop, scale, "creating a ticket", Some("tickets"), async |duration| {
+    let row = scale.rate(shop, "creating a ticket", Some("tickets"), async |duration| {
         closed(&mut connections, duration, async |connection| {
-            let body = connection.send(shop.listing()?, StatusCode::CREATED).await?;
-            shop.tickets.borrow_mut().push(Entity::read(&body)?.id);
+            let ticket = shop.list_next(connection).await?;
+            shop.tickets.borrow_mut().push(ticket);
             Ok(true)
         })
         .await
@@ -27,7 +26,7 @@ pub(super) async fn tickets(shop: &Shop, scale: &Scale, figures: &mut Figures) -
 pub(super) async fn orders(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
     shop.stock_tickets(scale.stock).await?;
     let order = async |duration| shop.order(usize::MAX, duration).await;
-    let row = rate(shop, scale, "creating an order", Some("orders"), order).await?;
+    let row = scale.rate(shop, "creating an order", Some("orders"), order).await?;
     figures.rates.insert((Row::CreateOrder, 0), row);
     Ok(())
 }
@@ -38,7 +37,7 @@ pub(super) async fn orders_grown(shop: &Shop, scale: &Scale, figures: &mut Figur
     shop.order(missing, Duration::MAX).await?;
     let work = format!("creating an order, {} earlier ones", shop.ordered.get());
     let order = async |duration| shop.order(usize::MAX, duration).await;
-    let row = rate(shop, scale, &work, Some("orders"), order).await?;
+    let row = scale.rate(shop, &work, Some("orders"), order).await?;
     figures.rates.insert((Row::CreateOrderGrown, 0), row);
     Ok(())
 }

@@ -13,9 +13,9 @@ use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database, IndexModel};
 
-use super::{Row, Scale, rate};
+use super::scale::Scale;
+use crate::figures::{Figures, Row};
 use crate::load::closed;
-use crate::report::Figures;
 use crate::shop::{CONNECTIONS, Shop};
 
 /// The driver as services use it.
@@ -35,9 +35,9 @@ async fn ticket(shop: &Shop, tickets: &Database) -> Result<Document> {
 pub(super) async fn find(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
     shop.stock_tickets(scale.listings).await?;
     let tickets = client(shop).await?.database("tickets").collection::<RawDocumentBuf>("tickets");
-    let ids = shop.tickets.borrow().clone();
+    let ids: Vec<String> = shop.tickets.borrow().iter().map(ToString::to_string).collect();
     let turn = Cell::new(0);
-    let row = rate(shop, scale, "find_one by id", Some("mongod"), async |duration| {
+    let row = scale.rate(shop, "find_one by id", Some("mongod"), async |duration| {
         closed(&mut [(); CONNECTIONS], duration, async |()| {
             let id = ids.get(turn.get() % ids.len()).context("there are tickets")?;
             turn.set(turn.get() + 1);
@@ -68,7 +68,7 @@ pub(super) async fn insert(shop: &Shop, scale: &Scale, figures: &mut Figures) ->
     ];
     for (place, (work, collection, at_once)) in rows.into_iter().enumerate() {
         let mut workers = vec![(); at_once];
-        let row = rate(shop, scale, work, Some("mongod"), async |duration| {
+        let row = scale.rate(shop, work, Some("mongod"), async |duration| {
             closed(&mut workers, duration, async |()| {
                 let mut document = template.clone();
                 document.insert("_id", TicketId::new().to_string());
@@ -91,7 +91,7 @@ pub(super) async fn publish(shop: &Shop, scale: &Scale, figures: &mut Figures) -
     let subjects = vec!["bench.floor".to_owned()];
     let config = jetstream::stream::Config { name: "bench".to_owned(), subjects, ..Default::default() };
     jetstream.create_stream(config).await?;
-    let row = rate(shop, scale, "acknowledged publish", Some("nats-server"), async |duration| {
+    let row = scale.rate(shop, "acknowledged publish", Some("nats-server"), async |duration| {
         closed(&mut [(); CONNECTIONS], duration, async |()| {
             jetstream.publish("bench.floor", payload.clone()).await?.await?;
             Ok(true)
@@ -107,7 +107,7 @@ pub(super) async fn publish(shop: &Shop, scale: &Scale, figures: &mut Figures) -
 pub(super) async fn hash(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
     let cpus = std::thread::available_parallelism()?.get();
     let mut workers = vec![(); cpus];
-    let row = rate(shop, scale, "argon2id, 19 MiB, t=2, p=1", None, async |duration: Duration| {
+    let row = scale.rate(shop, "argon2id, 19 MiB, t=2, p=1", None, async |duration: Duration| {
         closed(&mut workers, duration, async |()| {
             let hashed = tokio::task::spawn_blocking(|| {
                 let params = Params::new(19 * 1024, 2, 1, None)?;

@@ -4,16 +4,15 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use http::StatusCode;
 use testkit::fleet::SERVICES;
 use testkit::fleet::instance::Instance;
 use tokio::time::Instant;
 
-use super::Scale;
+use super::scale::Scale;
 use crate::cpu::resident;
+use crate::figures::{Figures, Footprint};
 use crate::http1::{Connection, get};
 use crate::latency::Latencies;
-use crate::report::{Figures, Footprint};
 use crate::shop::Shop;
 
 /// How often /readyz is asked; fine enough for a figure in milliseconds.
@@ -61,7 +60,7 @@ async fn start(instance: &Instance) -> Result<Duration> {
 async fn is_ready(address: &str) -> bool {
     let Ok(mut connection) = Connection::open(address).await else { return false };
     let Ok(request) = get("/readyz") else { return false };
-    connection.send(request, StatusCode::OK).await.is_ok()
+    connection.fetch(request).await.is_ok()
 }
 
 /// Memory once more, after everything that this run asked for.

@@ -3,18 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use testkit::tools::workspace_root;
 use tokio::process::Command;
 
-use super::{Row, Scale, rate};
+use super::scale::Scale;
+use crate::figures::{Figures, Page, Row};
 use crate::http1::{Call, get};
 use crate::latency::Latencies;
 use crate::load::closed;
-use crate::report::Figures;
 use crate::shop::{CONNECTIONS, Shop};
-use crate::storefront::Page;
 
 /// A page as browsers want it: compressed.
 pub(super) fn page(path: &str) -> Result<Call> {
@@ -33,7 +31,7 @@ pub(super) async fn pages(shop: &Shop, scale: &Scale, figures: &mut Figures) -> 
         let connection = connections.first_mut().context("there are connections")?;
         let (mut first_byte, mut bytes) = (Latencies::default(), 0);
         for turn in 0..scale.searches + scale.searches / 10 {
-            let (head, body) = connection.timed(page(path)?, StatusCode::OK).await?;
+            let (head, body) = connection.timed(page(path)?).await?;
             // The first few warm up.
             if turn >= scale.searches / 10 {
                 first_byte.record(head);
@@ -42,9 +40,9 @@ pub(super) async fn pages(shop: &Shop, scale: &Scale, figures: &mut Figures) -> 
         }
         figures.pages.push(Page { name, bytes, first_byte, performance: None });
         let work = format!("page: {name}");
-        let row = rate(shop, scale, &work, Some("web"), async |duration| {
+        let row = scale.rate(shop, &work, Some("web"), async |duration| {
             closed(&mut connections, duration, async |connection| {
-                connection.send(page(path)?, StatusCode::OK).await?;
+                connection.fetch(page(path)?).await?;
                 Ok(true)
             })
             .await

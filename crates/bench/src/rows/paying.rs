@@ -1,21 +1,20 @@
 //! POSTs of payments.
 
 use anyhow::Result;
-use http::StatusCode;
 
-use super::{Row, Scale, rate};
+use super::scale::Scale;
+use crate::figures::{Figures, Row};
 use crate::load::closed;
-use crate::report::Figures;
 use crate::shop::{CONNECTIONS, Shop, payment_of};
 
 pub(super) async fn pay(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
     shop.stock_orders(scale.stock / 2).await?;
     let mut connections = shop.connections("payments", CONNECTIONS).await?;
-    let row = rate(shop, scale, "paying", Some("payments"), async |duration| {
+    let row = scale.rate(shop, "paying", Some("payments"), async |duration| {
         closed(&mut connections, duration, async |connection| {
             let order = shop.orders.borrow_mut().pop();
             let Some(order) = order else { return Ok(false) };
-            connection.send(payment_of(&order)?, StatusCode::CREATED).await?;
+            connection.send(&payment_of(&order), Some(&order.cookie)).await?;
             Ok(true)
         })
         .await

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use http::StatusCode;
+use common::api::tickets::ReadListing;
+use common::events::ticket::TicketStatus;
+use common::id::TicketId;
 use tokio::time::Instant;
 
-use super::Scale;
-use crate::http1::{Pool, get};
+use super::scale::Scale;
+use crate::figures::{Figures, Reached};
+use crate::http1::Pool;
 use crate::load::{Outcome, paced};
-use crate::report::{Figures, Reached};
-use crate::shop::{Entity, Order, Shop, order_of, payment_of};
+use crate::shop::{Order, Shop, order_of, payment_of};
 
 const RATES: [u32; 3] = [50, 150, 500];
 /// How many of those a second are watched: watching all would be most of the load.
@@ -36,30 +38,27 @@ impl<'a> Watch<'a> {
     }
 
     /// Orders a ticket; until when it is shown reserved, if that is watched.
-    async fn order(&self, ticket: &str, watched: bool, scheduled: Instant) -> Result<Option<Duration>> {
+    async fn order(&self, ticket: TicketId, watched: bool, scheduled: Instant) -> Result<Option<Duration>> {
         let cookie = self.shop.buyer(self.shop.ordered.get())?;
-        let body = self.back_end.send(order_of(ticket, &cookie)?, StatusCode::CREATED).await?;
-        self.shop.keep_order(Order { id: Entity::read(&body)?.id, ticket: ticket.to_owned(), cookie });
-        self.until(ticket, "reserved", watched, scheduled).await
+        let id = self.back_end.send(&order_of(ticket), Some(&cookie)).await?.id;
+        self.shop.keep_order(Order { id, ticket, cookie });
+        self.until(ticket, TicketStatus::Reserved, watched.then_some(scheduled)).await
     }
 
     /// Pays for an order; until when its ticket is shown sold, if that is watched.
     async fn pay(&self, order: &Order, watched: bool, scheduled: Instant) -> Result<Option<Duration>> {
-        self.back_end.send(payment_of(order)?, StatusCode::CREATED).await?;
-        self.until(&order.ticket, "sold", watched, scheduled).await
+        self.back_end.send(&payment_of(order), Some(&order.cookie)).await?;
+        self.until(order.ticket, TicketStatus::Sold, watched.then_some(scheduled)).await
     }
 
-    async fn until(&self, ticket: &str, status: &str, watched: bool, since: Instant) -> Result<Option<Duration>> {
-        if !watched {
-            return Ok(None);
-        }
-        let path = format!("/api/tickets/{ticket}");
+    async fn until(&self, id: TicketId, status: TicketStatus, since: Option<Instant>) -> Result<Option<Duration>> {
+        let Some(since) = since else { return Ok(None) };
         loop {
-            let shown = Entity::read(&self.tickets.send(get(&path)?, StatusCode::OK).await?)?.status;
+            let shown = self.tickets.send(&ReadListing { id }, None).await?.status;
             if shown == status {
                 return Ok(Some(since.elapsed()));
             }
-            ensure!(since.elapsed() < PATIENCE, "{path} is {shown} and not {status} after {PATIENCE:?}");
+            ensure!(since.elapsed() < PATIENCE, "{id:?} is {shown:?} and not {status:?} after {PATIENCE:?}");
             tokio::time::sleep(POLL).await;
         }
     }
@@ -67,7 +66,7 @@ impl<'a> Watch<'a> {
 
 pub(super) async fn reserved(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
     let watch = Watch::new(shop, "orders")?;
-    let order = async |ticket: String, watched, scheduled| watch.order(&ticket, watched, scheduled).await;
+    let order = async |ticket, watched, scheduled| watch.order(ticket, watched, scheduled).await;
     let stock = async |count| {
         shop.stock_tickets(count).await?;
         Ok(take(&mut shop.tickets.borrow_mut(), count))

@@ -1,15 +1,13 @@
 //! The same searches among few listings and among many.
 
 use anyhow::{Result, ensure};
-use http::StatusCode;
 
-use super::Scale;
+use super::scale::Scale;
 use crate::catalogue::SEARCHES;
+use crate::figures::{Figures, Search};
 use crate::http1::get;
 use crate::latency::Latencies;
-use crate::report::Figures;
 use crate::shop::Shop;
-use crate::storefront::Search;
 
 /// Among fewer listings a search for several words may find nothing.
 const MANY: usize = 100_000;
@@ -29,18 +27,18 @@ async fn among(shop: &Shop, scale: &Scale, listings: usize, figures: &mut Figure
     let mut took = Vec::new();
     for connection in &mut connections {
         for (path, finds) in SEARCHES {
-            let body = connection.send(get(path)?, StatusCode::OK).await?;
+            let body = connection.fetch(get(path)?).await?;
             // Where nothing is found the page says so, and shows something else instead.
             let found = !String::from_utf8_lossy(&body).contains("class=\"empty\"");
             let as_expected = found == finds || (finds && listings < MANY);
             ensure!(as_expected, "{path} among {listings} listings: found something is {found}");
             for _ in 0..scale.searches / 10 {
-                connection.send(get(path)?, StatusCode::OK).await?;
+                connection.fetch(get(path)?).await?;
             }
             let mut latencies = Latencies::default();
             for _ in 0..scale.searches {
                 let began = tokio::time::Instant::now();
-                connection.send(get(path)?, StatusCode::OK).await?;
+                connection.fetch(get(path)?).await?;
                 latencies.record(began.elapsed());
             }
             took.push((path, latencies));

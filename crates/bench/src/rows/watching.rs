@@ -1,14 +1,13 @@
 //! Thousands of open pages that all show one ticket, whose price changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use common::api::tickets::ReplaceListing;
 use futures::{SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
-use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -18,13 +17,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::Scale;
+use super::scale::Scale;
+use crate::catalogue;
 use crate::cpu::resident;
+use crate::figures::{Figures, Open};
 use crate::http1::get;
 use crate::latency::Latencies;
-use crate::report::Figures;
-use crate::shop::{Entity, Shop};
-use crate::storefront::Open;
+use crate::shop::Shop;
 
 /// How many tickets a page shows; a page of a list has about as many.
 const SHOWN: usize = 20;
@@ -42,6 +41,13 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// A page was told of this version at this time.
 type Heard = (u64, Instant);
 
+/// What a page says: which versions of what it shows.
+#[derive(Serialize)]
+struct Shows {
+    watch: BTreeMap<String, u64>,
+}
+
+/// What a page is told.
 #[derive(Deserialize)]
 struct Told<'a> {
     topic: &'a str,
@@ -50,10 +56,11 @@ struct Told<'a> {
 
 pub(super) async fn open_pages(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
     shop.stock_tickets(scale.listings).await?;
-    let (changing, index) = shop.list().await?;
+    let index = shop.listed.get();
+    let changing = shop.list_next(shop.connections("tickets", 1).await?.first_mut().context("a connection")?).await?;
     // It is there once its page is.
     let mut browser = shop.connections("web", 1).await?.pop().context("a connection")?;
-    browser.send(get(&format!("/tickets/{changing}"))?, StatusCode::OK).await?;
+    browser.fetch(get(&format!("/tickets/{changing}"))?).await?;
     let web = shop.fleet.service("web")?.pid();
     let before = resident(web)?;
 
@@ -62,16 +69,14 @@ pub(super) async fn open_pages(shop: &Shop, scale: &Scale, figures: &mut Figures
     let topic: Arc<str> = format!("ticket:{changing}").into();
     let shows = |page: usize| {
         let others = (1..SHOWN).filter_map(|n| tickets.get((page * SHOWN + n) % tickets.len()));
-        let mut watch: Map<String, Value> = others.map(|id| (format!("ticket:{id}"), json!(0))).collect();
-        watch.insert(topic.to_string(), json!(0));
-        watch
+        Shows { watch: others.chain([&changing]).map(|id| (format!("ticket:{id}"), 0)).collect() }
     };
     let opened = stream::iter(0..scale.pages)
         .map(|page| {
             let (shows, hear, topic) = (shows(page), hear.clone(), Arc::clone(&topic));
             async move {
                 let mut socket = open(shop).await.with_context(|| format!("opening page {page}"))?;
-                socket.send(says(&shows)).await?;
+                socket.send(says(&shows)?).await?;
                 anyhow::Ok(tokio::spawn(stay(socket, shows, topic, hear)))
             }
         })
@@ -85,9 +90,9 @@ pub(super) async fn open_pages(shop: &Shop, scale: &Scale, figures: &mut Figures
     let (mut sent, mut times) = (HashMap::new(), Vec::new());
     for change in 0..scale.changes {
         let at = Instant::now();
-        let call = shop.repricing(&changing, index, 20_000 + u32::try_from(change)?)?;
-        let body = seller.send(call, StatusCode::OK).await?;
-        sent.insert(Entity::read(&body)?.version, at);
+        let body = catalogue::listing(index, 20_000 + i64::try_from(change)?)?;
+        let listing = seller.send(&ReplaceListing { id: changing, body }, shop.seller(index)).await?;
+        sent.insert(listing.version, at);
         let everybody = (change + 1) * scale.pages;
         while times.len() < everybody {
             let next = tokio::time::timeout_at(at + PATIENCE, heard.recv()).await;
@@ -117,28 +122,23 @@ async fn open(shop: &Shop) -> Result<Socket> {
     Ok(connect_async_with_config(request, Some(config), true).await?.0)
 }
 
-/// What a page says: which versions of what it shows.
-fn says(shows: &Map<String, Value>) -> Message {
-    Message::text(json!({ "watch": shows }).to_string())
+fn says(shows: &Shows) -> Result<Message> {
+    Ok(Message::text(serde_json::to_string(shows)?))
 }
 
 /// An open page: says now and then what it shows, and notes when it is told of the change.
-async fn stay(mut socket: Socket, mut shows: Map<String, Value>, topic: Arc<str>, hear: mpsc::UnboundedSender<Heard>) {
+async fn stay(mut socket: Socket, mut shows: Shows, topic: Arc<str>, hear: mpsc::UnboundedSender<Heard>) -> Result<()> {
     let mut every = tokio::time::interval_at(Instant::now() + EVERY, EVERY);
     loop {
         tokio::select! {
-            _ = every.tick() => {
-                if socket.send(says(&shows)).await.is_err() {
-                    return;
-                }
-            }
+            _ = every.tick() => socket.send(says(&shows)?).await?,
             message = socket.next() => {
-                let Some(Ok(message)) = message else { return };
+                let Some(Ok(message)) = message else { return Ok(()) };
                 let at = Instant::now();
                 let told = message.to_text().ok().and_then(|text| serde_json::from_str::<Told<'_>>(text).ok());
                 let Some(told) = told.filter(|told| *told.topic == *topic) else { continue };
-                let known = shows.insert(topic.to_string(), json!(told.version));
-                if known.and_then(|known| known.as_u64()).is_none_or(|known| known < told.version) {
+                let known = shows.watch.insert(topic.to_string(), told.version);
+                if known.is_none_or(|known| known < told.version) {
                     hear.send((told.version, at)).ok();
                 }
             }

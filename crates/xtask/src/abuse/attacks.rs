@@ -6,14 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use common::api::Endpoint;
+use common::api::orders::{CancelOrder, ListOrders};
+use common::api::page::PageQuery;
+use common::api::tickets::{ListListings, ListingQuery};
+use common::events::order::OrderStatus;
+use common::id::OrderId;
 use futures::future::{BoxFuture, join_all};
-use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::raw;
 use super::shop::Shop;
-use crate::client::{Session, text};
+use crate::client::{Session, order, payment, status_of};
 
 /// The attack that is measured most closely.
 pub(super) const FLOOD: &str = "200 requests a second";
@@ -85,22 +90,21 @@ fn is_over(stop: &watch::Receiver<bool>, began: Instant) -> bool {
     *stop.borrow() || began.elapsed() > LONGEST
 }
 
-async fn held(buyer: &Session, ticket: &str) -> Result<String> {
-    let order = buyer.post_patiently("/api/orders", &json!({ "ticketId": ticket })).await?.expect(201)?;
-    Ok(text(&order, "id")?.to_owned())
+/// The status of the response, whatever it is.
+async fn status<E: Endpoint>(session: &Session, request: &E) -> Result<u16> {
+    Ok(session.exchange(request).await?.0)
 }
 
 async fn nonsense_payments(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Attacked> {
     let (attacker, tickets) = (shop.person().await?, shop.tickets(1).await?);
-    let order = held(&attacker, tickets.first().context("a ticket")?).await?;
-    attacker.wait_for(&format!("/api/orders/{order}"), "awaitingPayment").await?;
+    let id = attacker.send_patiently(&order(*tickets.first().context("a ticket")?)).await?.id;
+    attacker.wait_for(id, OrderStatus::AwaitingPayment).await?;
     let (tally, began, number) = (Tally::default(), Instant::now(), AtomicU64::new(0));
     join_all((0..8).map(async |_| {
         while !is_over(&stop, began) {
             let method = format!("pm_nonsense{}", number.fetch_add(1, Ordering::Relaxed));
-            let body = json!({ "orderId": order, "paymentMethod": method });
-            if let Ok(answer) = attacker.post("/api/payments", &body).await {
-                tally.add(answer.status);
+            if let Ok(status) = status(&attacker, &payment(id, &method)).await {
+                tally.add(status);
             }
         }
     }))
@@ -117,12 +121,12 @@ async fn holding_and_cancelling(shop: &Shop, stop: watch::Receiver<bool>) -> Res
     let (attacker, tickets) = (shop.person().await?, shop.tickets(4).await?);
     let (tally, began) = (Tally::default(), Instant::now());
     join_all(tickets.iter().map(async |ticket| {
-        let body = json!({ "ticketId": ticket });
+        let hold = order(*ticket);
         while !is_over(&stop, began) {
-            let Ok(answer) = attacker.post("/api/orders", &body).await else { continue };
-            tally.add(answer.status);
-            if let Some(id) = answer.body.get("id").and_then(Value::as_str) {
-                attacker.delete(&format!("/api/orders/{id}")).await.ok();
+            let Ok((status, answer)) = attacker.exchange(&hold).await else { continue };
+            tally.add(status);
+            if let Ok(order) = answer {
+                attacker.send(&CancelOrder { id: order.id }).await.ok();
             }
         }
     }))
@@ -139,16 +143,12 @@ async fn holding_everything(shop: &Shop) -> Result<Attacked> {
     let (attacker, tickets) = (shop.person().await?, shop.tickets(30).await?);
     let tally = Tally::default();
     join_all(tickets.iter().map(async |ticket| {
-        let answer = attacker.post_patiently("/api/orders", &json!({ "ticketId": ticket })).await;
-        tally.add(answer.map_or(0, |answer| answer.status));
+        let answer = attacker.send_patiently(&order(*ticket)).await;
+        tally.add(answer.map_or_else(|error| status_of(&error).unwrap_or(0), |_| 201));
     }))
     .await;
-    let mine = attacker.get("/api/orders?limit=100").await?.expect(200)?;
-    let orders = mine.get("items").and_then(Value::as_array).context("a list of orders")?;
-    let open = orders.iter().filter(|order| {
-        matches!(order.get("status").and_then(Value::as_str), Some("created" | "awaitingPayment" | "authorized"))
-    });
-    let open = open.count();
+    let mine = attacker.send(&ListOrders { query: PageQuery { limit: Some(100), cursor: None } }).await?;
+    let open = mine.items.iter().filter(|order| !order.status.is_final()).count();
     let mut faults = tally.faults();
     if open > HOLDS {
         faults.push(format!("one buyer holds {open} of {} tickets", tickets.len()));
@@ -158,7 +158,7 @@ async fn holding_everything(shop: &Shop) -> Result<Attacked> {
 
 async fn flood(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Attacked> {
     let (attacker, tickets) = (shop.person().await?, shop.tickets(1).await?);
-    let ticket = tickets.first().context("a ticket")?.clone();
+    let ticket = *tickets.first().context("a ticket")?;
     let (tally, began) = (Tally::default(), Instant::now());
     // Sent when its time has come, whether or not the last was answered; only so many wait at once.
     let room = Arc::new(Semaphore::new(400));
@@ -169,21 +169,21 @@ async fn flood(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Attacked> {
         clock.tick().await;
         number += 1;
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let (attacker, tally, ticket) = (attacker.clone(), tally.clone(), ticket.clone());
+        let (attacker, tally) = (attacker.clone(), tally.clone());
         requests.spawn(async move {
             let _permit = permit;
-            let answer = match number % 5 {
-                0 => attacker.post("/api/orders", &json!({ "ticketId": ticket })).await,
-                1 => attacker.get("/api/tickets?limit=100").await,
-                2 => attacker.get("/").await,
-                3 => {
-                    let body = json!({ "orderId": ticket, "paymentMethod": "pm_card_visa" });
-                    attacker.post("/api/payments", &body).await
+            let status = match number % 5 {
+                0 => status(&attacker, &order(ticket)).await,
+                1 => {
+                    let query = ListingQuery { limit: Some(100), ..ListingQuery::default() };
+                    status(&attacker, &ListListings { query }).await
                 }
-                _ => attacker.get("/api/orders").await,
+                2 => attacker.page("/").await,
+                3 => status(&attacker, &payment(OrderId::from_uuid(ticket.as_uuid()), "pm_card_visa")).await,
+                _ => status(&attacker, &ListOrders { query: PageQuery::default() }).await,
             };
-            if let Ok(answer) = answer {
-                tally.add(answer.status);
+            if let Ok(status) = status {
+                tally.add(status);
             }
         });
         while requests.try_join_next().is_some() {}

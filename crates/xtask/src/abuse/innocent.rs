@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use common::events::order::OrderStatus;
+use common::id::TicketId;
 
 use super::shop::Shop;
-use crate::client::{Session, text};
+use crate::client::{Session, order, payment};
 
 /// Pause between two purchases, so that the buyer behaves like a person.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -21,7 +22,7 @@ pub(super) async fn buys(shop: &Shop, count: usize) -> Result<Duration> {
         let buyer = shop.person().await?;
         for ticket in some {
             let began = Instant::now();
-            purchase(&buyer, ticket)
+            purchase(&buyer, *ticket)
                 .await
                 .with_context(|| format!("an innocent purchase after {:?}", began.elapsed()))?;
             took.push(began.elapsed());
@@ -33,10 +34,8 @@ pub(super) async fn buys(shop: &Shop, count: usize) -> Result<Duration> {
 }
 
 /// From the wish to the ticket.
-async fn purchase(buyer: &Session, ticket: &str) -> Result<()> {
-    let order = buyer.post_patiently("/api/orders", &json!({ "ticketId": ticket })).await?.expect(201)?;
-    let order = text(&order, "id")?;
-    let payment = json!({ "orderId": order, "paymentMethod": "pm_card_visa" });
-    buyer.post_patiently("/api/payments", &payment).await?.expect(201)?;
-    buyer.wait_for(&format!("/api/orders/{order}"), "completed").await
+async fn purchase(buyer: &Session, ticket: TicketId) -> Result<()> {
+    let id = buyer.send_patiently(&order(ticket)).await?.id;
+    buyer.send_patiently(&payment(id, "pm_card_visa")).await?;
+    buyer.wait_for(id, OrderStatus::Completed).await
 }

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use common::api::tickets::CreateListing;
+use common::id::TicketId;
 use reqwest::{Client, Url};
-use serde_json::{Value, json};
+use serde_json::Value;
 use testkit::fleet::options::{FleetOptions, programs_beside_us};
 use testkit::fleet::{Fleet, SERVICES};
 use testkit::servers::scratch::Scratch;
 
 use super::AbuseArgs;
-use crate::client::{Session, text};
+use crate::client::{Session, listing, sign_up};
 use crate::{cargo, npm, running};
 
 /// A running fleet on this machine.
@@ -38,7 +40,8 @@ impl Shop {
                 (fleet.description(), Some((fleet, scratch)))
             }
         };
-        let url = text(&description, "publicUrl")?.replace("//localhost", "//127.0.0.1");
+        let url = description.get("publicUrl").and_then(Value::as_str).context("no publicUrl")?;
+        let url = url.replace("//localhost", "//127.0.0.1");
         // Never a shop that somebody else uses.
         let host = Url::parse(&url)?;
         let host = (host.host_str().context("no host")?.to_owned(), host.port_or_known_default().context("no port")?);
@@ -53,13 +56,12 @@ impl Shop {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
         let session = Session::new(&self.url)?;
         let email = format!("abuse-{now}-{number}@example.com");
-        let body = json!({ "email": email, "password": "a long enough secret", "displayName": "Somebody" });
-        session.post("/api/users/signup", &body).await?.expect(201)?;
+        session.send(&sign_up(&email, "a long enough secret", "Somebody")).await?;
         Ok(session)
     }
 
     /// Lists tickets that orders knows of; their ids.
-    pub(super) async fn tickets(&self, count: usize) -> Result<Vec<String>> {
+    pub(super) async fn tickets(&self, count: usize) -> Result<Vec<TicketId>> {
         let mut tickets = Vec::with_capacity(count);
         let mut seller = self.person().await?;
         for number in 0..count {
@@ -67,11 +69,8 @@ impl Shop {
             if number % 200 == 199 {
                 seller = self.person().await?;
             }
-            let body = json!({
-                "title": format!("Night {number}"), "venue": "Concert Hall", "startsAt": "2099-04-02T18:00:00Z",
-                "price": { "amount": 4_500, "currency": "EUR" },
-            });
-            tickets.push(text(&seller.post("/api/tickets", &body).await?.expect(201)?, "id")?.to_owned());
+            let body = listing(&format!("Night {number}"), "Concert Hall", "2099-04-02T18:00:00Z", 4_500)?;
+            tickets.push(seller.send(&CreateListing { body }).await?.id);
         }
         Ok(tickets)
     }

@@ -22,10 +22,10 @@ new Mongo(`mongodb://${login}@${hosts}/?replicaSet=rs0`).getDB('orders').dropDat
 /// All of it.
 pub(super) async fn restore(cluster: &Cluster) -> Result<()> {
     let way = Way::open(cluster).await?;
-    let (kept, _) = sell_one(cluster, &way).await?;
+    let kept = sell_one(cluster, &way).await?.0.to_string();
     let said = operate(cluster, "ticketctl.sh", &["backup"]).await?;
     say("Backed up", said.lines().last().and_then(|line| line.split_once(": ")).map_or("", |(_, summary)| summary));
-    let (lost, _) = sell_one(cluster, &way).await?;
+    let lost = sell_one(cluster, &way).await?.0.to_string();
 
     let kube = &cluster.kube;
     kube.run(&["exec", "mongodb-0", "--container", "setup", "--", "mongosh", "--quiet", "--norc", "--eval", WRECK])

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, ensure};
+use common::api::orders::ReadOrder;
+use common::api::tickets::{CreateListing, ListListings, ListingQuery, NewListing};
+use common::events::order::OrderStatus;
+use common::id::OrderId;
+use common::text::Text;
 use tokio::task::JoinSet;
 
 use super::Cluster;
 use super::gateway::Way;
-use crate::client::{Answer, Session, text};
+use crate::client::{Session, listing, order, payment, sign_up, status_of};
 
 /// How long a listing may take to be known to orders, and an order to be completed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,7 +48,7 @@ pub(super) struct Crowd {
 }
 
 /// Sells one ticket, from the sign-up to the completed order; the order's id and how long it took.
-pub(super) async fn sell_one(cluster: &Cluster, way: &Way) -> Result<(String, Duration)> {
+pub(super) async fn sell_one(cluster: &Cluster, way: &Way) -> Result<(OrderId, Duration)> {
     let began = Instant::now();
     let pair = Pair::sign_up(cluster, way).await?;
     let order = pair.trade(&Counts::default()).await?;
@@ -73,9 +77,9 @@ impl Crowd {
             let (closing, counts) = (Arc::clone(&closing), Arc::clone(&counts));
             tasks.spawn(async move {
                 while !closing.load(Ordering::Relaxed) {
-                    for path in ["/", "/api/tickets"] {
-                        counted(&counts, reader.get(path).await, &[200])?;
-                    }
+                    let status = counted(&counts, reader.page("/").await)?;
+                    ensure!(status == 200, "the home page is answered with {status}");
+                    counted(&counts, reader.send(&ListListings { query: ListingQuery::default() }).await)?;
                     tokio::time::sleep(PAUSE).await;
                 }
                 Ok(())
@@ -103,61 +107,51 @@ impl Pair {
             let session = Session::through(way.client()?, &cluster.overlay.shop)?;
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_nanos();
             let email = format!("{}-{now}@example.com", name.to_lowercase());
-            let body = json!({ "email": email, "password": "a long enough secret", "displayName": name });
-            session.post("/api/users/signup", &body).await?.expect(201)?;
+            session.send(&sign_up(&email, "a long enough secret", name)).await?;
             anyhow::Ok(session)
         };
         Ok(Self { seller: person("Mara").await?, buyer: person("Ben").await? })
     }
 
     /// Lists a ticket, holds it and pays; the order's id, once it is completed.
-    async fn trade(&self, counts: &Counts) -> Result<String> {
-        let listing = json!({
-            "title": "Carmen", "venue": "Opera House", "city": "Lyon", "startsAt": "2099-03-01T19:00:00Z",
-            "timeZone": "Europe/Paris", "price": { "amount": 8900, "currency": "EUR" },
-        });
-        let ticket = counted(counts, self.seller.post("/api/tickets", &listing).await, &[201])?;
-        let wanted = json!({ "ticketId": text(&ticket, "id")? });
+    async fn trade(&self, counts: &Counts) -> Result<OrderId> {
+        let listing = listing("Carmen", "Opera House", "2099-03-01T19:00:00Z", 8900)?;
+        let (city, time_zone) = (Text::present("Lyon"), Text::present("Europe/Paris"));
+        let listing = CreateListing { body: NewListing { city, time_zone, ..listing } };
+        let wanted = order(counted(counts, self.seller.send(&listing).await)?.id);
         let began = Instant::now();
-        let order = loop {
-            // orders may not have heard of the listing yet.
-            let answer = counted(counts, self.buyer.post("/api/orders", &wanted).await, &[201, 404])?;
-            if answer.get("ticket").is_some() {
-                break answer;
+        let id = loop {
+            match counted(counts, self.buyer.send(&wanted).await) {
+                Ok(order) => break order.id,
+                // orders may not have heard of the listing yet.
+                Err(error) if status_of(&error) == Some(404) => {
+                    ensure!(began.elapsed() < PATIENCE, "orders does not know the listing after {PATIENCE:?}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(error) => return Err(error),
             }
-            ensure!(began.elapsed() < PATIENCE, "orders does not know the listing after {PATIENCE:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
         };
-        let id = text(&order, "id")?.to_owned();
-        let path = format!("/api/orders/{id}");
-        self.waits(counts, &path, "awaitingPayment").await?;
-        let payment = json!({ "orderId": id, "paymentMethod": "pm_card_visa" });
-        counted(counts, self.buyer.post("/api/payments", &payment).await, &[201])?;
-        self.waits(counts, &path, "completed").await?;
+        self.waits(counts, id, OrderStatus::AwaitingPayment).await?;
+        counted(counts, self.buyer.send(&payment(id, "pm_card_visa")).await)?;
+        self.waits(counts, id, OrderStatus::Completed).await?;
         Ok(id)
     }
 
-    async fn waits(&self, counts: &Counts, path: &str, status: &str) -> Result<()> {
+    async fn waits(&self, counts: &Counts, id: OrderId, status: OrderStatus) -> Result<()> {
         let began = Instant::now();
         loop {
-            let order = counted(counts, self.buyer.get(path).await, &[200])?;
-            if text(&order, "status")? == status {
+            let now = counted(counts, self.buyer.send(&ReadOrder { id }).await)?.status;
+            if now == status {
                 return Ok(());
             }
-            if began.elapsed() > PATIENCE {
-                bail!("{path} is {} and not {status} after {PATIENCE:?}", text(&order, "status")?);
-            }
+            ensure!(began.elapsed() <= PATIENCE, "{id:?} is {now:?} and not {status:?} after {PATIENCE:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
 
-/// The body of an answer that has one of these statuses.
-fn counted(counts: &Counts, answer: Result<Answer>, expected: &[u16]) -> Result<Value> {
+/// The answer; an error says which request it was of all.
+fn counted<T>(counts: &Counts, answer: Result<T>) -> Result<T> {
     let number = counts.requests.fetch_add(1, Ordering::Relaxed);
-    let answer = answer.with_context(|| format!("request {number}"))?;
-    if let Some(status) = expected.iter().find(|status| **status == answer.status) {
-        return answer.expect(*status);
-    }
-    answer.expect(expected.first().copied().unwrap_or(200)).with_context(|| format!("request {number}"))
+    answer.with_context(|| format!("request {number}"))
 }

@@ -1,5 +1,7 @@
 //! What the demo's tickets are for. Invented names, at times as they are usual for each kind.
 
+use common::events::ticket::Category::{self, Comedy, Concert, Festival, Other, Sport, Theatre};
+
 /// Where, with the time zone and the currency that go with it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
@@ -14,7 +16,7 @@ pub(super) struct Place {
 pub(super) struct Event {
     pub(super) title: &'static str,
     pub(super) place: Place,
-    pub(super) category: &'static str,
+    pub(super) category: Category,
     pub(super) in_days: i64,
     pub(super) at: (i8, i8),
     pub(super) price: i64,
@@ -49,7 +51,7 @@ const MARINA: Place = place("Palco da Marina", "Lisbon", "Europe/Lisbon", "EUR")
 const fn event(
     title: &'static str,
     place: Place,
-    category: &'static str,
+    category: Category,
     (in_days, hour, minute): (i64, i8, i8),
     price: i64,
     about: &'static str,
@@ -58,56 +60,28 @@ const fn event(
 }
 
 pub(super) const EVENTS: [Event; 24] = [
-    event("The Paper Lanterns", HARBOR, "concert", (9, 20, 0), 8_500, "The autumn tour, with the whole band."),
-    event("Midnight Atlas", FOUNDRY, "concert", (16, 21, 0), 6_200, "Standing room. Doors an hour earlier."),
-    event("Velvet Meridian", CANYON, "concert", (31, 19, 30), 12_550, "Under the open sky, rain or shine."),
-    event("Northern Static", SPREE, "concert", (12, 20, 0), 5_400, "Support: Kleine Wellen."),
-    event("Glass Harbour Quartet", CANAL, "concert", (23, 20, 15), 4_200, "Ravel, Shaw and a premiere."),
-    event("Ana Moreira: Fado by the River", MARINA, "concert", (40, 21, 30), 3_800, "One evening only."),
-    event("The Quiet Engines", WHARF, "concert", (54, 19, 0), 7_900, "All ages; under 14 with an adult."),
-    event(
-        "Chicago Comets v. Harbor City",
-        LAKESIDE,
-        "sport",
-        (6, 19, 10),
-        9_800,
-        "The last home game before the break.",
-    ),
-    event("Chicago Comets v. River Kings", LAKESIDE, "sport", (20, 13, 5), 7_600, "Family afternoon."),
-    event("London Foxes v. Northgate", WHARF, "sport", (14, 15, 0), 5_500, "League match, home side."),
-    event("Isar Open: Semi-finals", ISAR, "sport", (46, 11, 0), 8_900, "Centre court, both semi-finals."),
-    event("City Marathon Finish Line Seats", HARBOR, "sport", (61, 9, 0), 4_500, "Covered seats at the finish."),
-    event(
-        "The Winter Orchard",
-        PLAYHOUSE,
-        "theatre",
-        (8, 19, 30),
-        6_400,
-        "New play. Runs two hours with one interval.",
-    ),
-    event("The Winter Orchard: Matinee", PLAYHOUSE, "theatre", (11, 14, 30), 4_900, "New play, afternoon performance."),
-    event("Letters to Amsterdam", CANAL, "theatre", (27, 20, 0), 4_400, "In English with Dutch surtitles."),
-    event("Cyrano, encore", LUMIERE, "theatre", (19, 20, 30), 5_800, "En français."),
-    event("A Small Republic", ORPHEUM, "theatre", (37, 19, 30), 7_200, "The musical that everyone hums."),
-    event("Ruth Calloway: Mostly True", FOUNDRY, "comedy", (5, 20, 0), 4_800, "Stand-up. New hour."),
-    event("Open Mic Champions", ORPHEUM, "comedy", (17, 21, 0), 2_900, "Six comedians, one trophy."),
-    event(
-        "Dev Malik: Still Buffering",
-        PLAYHOUSE,
-        "comedy",
-        (33, 20, 0),
-        3_600,
-        "Stand-up about machines and families.",
-    ),
-    event(
-        "Abbey Fields Weekender",
-        ABBEY,
-        "festival",
-        (75, 12, 0),
-        14_900,
-        "Three days, four stages. Camping included.",
-    ),
-    event("Lisbon Lights Festival", MARINA, "festival", (88, 17, 0), 6_900, "Day ticket, Saturday."),
-    event("Austin Songwriters' Week", ARTS, "festival", (43, 18, 0), 11_000, "Pass for all five evenings."),
-    event("Robotics Night", ARTS, "other", (25, 18, 30), 2_400, "Talks, demos and a race of small machines."),
+    event("The Paper Lanterns", HARBOR, Concert, (9, 20, 0), 8_500, "The autumn tour, with the whole band."),
+    event("Midnight Atlas", FOUNDRY, Concert, (16, 21, 0), 6_200, "Standing room. Doors an hour earlier."),
+    event("Velvet Meridian", CANYON, Concert, (31, 19, 30), 12_550, "Under the open sky, rain or shine."),
+    event("Northern Static", SPREE, Concert, (12, 20, 0), 5_400, "Support: Kleine Wellen."),
+    event("Glass Harbour Quartet", CANAL, Concert, (23, 20, 15), 4_200, "Ravel, Shaw and a premiere."),
+    event("Ana Moreira: Fado by the River", MARINA, Concert, (40, 21, 30), 3_800, "One evening only."),
+    event("The Quiet Engines", WHARF, Concert, (54, 19, 0), 7_900, "All ages; under 14 with an adult."),
+    event("Chicago Comets v. Harbor City", LAKESIDE, Sport, (6, 19, 10), 9_800, "The last home game before the break."),
+    event("Chicago Comets v. River Kings", LAKESIDE, Sport, (20, 13, 5), 7_600, "Family afternoon."),
+    event("London Foxes v. Northgate", WHARF, Sport, (14, 15, 0), 5_500, "League match, home side."),
+    event("Isar Open: Semi-finals", ISAR, Sport, (46, 11, 0), 8_900, "Centre court, both semi-finals."),
+    event("City Marathon Finish Line Seats", HARBOR, Sport, (61, 9, 0), 4_500, "Covered seats at the finish."),
+    event("The Winter Orchard", PLAYHOUSE, Theatre, (8, 19, 30), 6_400, "New play. Runs two hours with one interval."),
+    event("The Winter Orchard: Matinee", PLAYHOUSE, Theatre, (11, 14, 30), 4_900, "New play, afternoon performance."),
+    event("Letters to Amsterdam", CANAL, Theatre, (27, 20, 0), 4_400, "In English with Dutch surtitles."),
+    event("Cyrano, encore", LUMIERE, Theatre, (19, 20, 30), 5_800, "En français."),
+    event("A Small Republic", ORPHEUM, Theatre, (37, 19, 30), 7_200, "The musical that everyone hums."),
+    event("Ruth Calloway: Mostly True", FOUNDRY, Comedy, (5, 20, 0), 4_800, "Stand-up. New hour."),
+    event("Open Mic Champions", ORPHEUM, Comedy, (17, 21, 0), 2_900, "Six comedians, one trophy."),
+    event("Dev Malik: Still Buffering", PLAYHOUSE, Comedy, (33, 20, 0), 3_600, "Stand-up about machines and families."),
+    event("Abbey Fields Weekender", ABBEY, Festival, (75, 12, 0), 14_900, "Three days, four stages. Camping included."),
+    event("Lisbon Lights Festival", MARINA, Festival, (88, 17, 0), 6_900, "Day ticket, Saturday."),
+    event("Austin Songwriters' Week", ARTS, Festival, (43, 18, 0), 11_000, "Pass for all five evenings."),
+    event("Robotics Night", ARTS, Other, (25, 18, 30), 2_400, "Talks, demos and a race of small machines."),
 ];

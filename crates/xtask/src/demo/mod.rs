@@ -9,10 +9,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use common::api::tickets::{ListListings, ListingQuery};
+use common::api::users::{Credentials, Password, SignIn};
+use common::text::Text;
 use testkit::tools::progress;
 
-use crate::client::Session;
+use crate::client::{self, Session, status_of};
 
 /// The password of all of them.
 pub(crate) const PASSWORD: &str = "front-row-please";
@@ -63,8 +65,8 @@ pub(crate) fn is_loaded(data: &Path) -> bool {
 /// Loads everything, unless something is for sale already. `base` is the gateway's address.
 pub(crate) async fn load_if_empty(base: &str, data: &Path) -> Result<()> {
     let visitor = Session::new(base)?;
-    let first_page = visitor.get("/api/tickets?limit=1").await?.expect(200)?;
-    if first_page.get("items").and_then(|items| items.as_array()).is_none_or(|items| !items.is_empty()) {
+    let query = ListingQuery { limit: Some(1), ..ListingQuery::default() };
+    if !visitor.send(&ListListings { query }).await?.items.is_empty() {
         return Ok(());
     }
     progress("Loading", &format!("demo data: {} people", PEOPLE.len()));
@@ -85,15 +87,14 @@ async fn sign_up(base: &str) -> Result<Vec<Session>> {
     let mut people = Vec::new();
     for person in PEOPLE {
         let session = Session::new(base)?;
-        let body = json!({ "email": person.email, "password": PASSWORD, "displayName": person.name });
-        let answer = session.post("/api/users/signup", &body).await?;
-        if answer.status == 409 {
-            // An earlier start was interrupted here.
-            let body = json!({ "email": person.email, "password": PASSWORD });
-            session.post("/api/users/signin", &body).await?.expect(200)?;
-        } else {
-            answer.expect(201)?;
-        }
+        match session.send(&client::sign_up(person.email, PASSWORD, person.name)).await {
+            Err(error) if status_of(&error) == Some(409) => {
+                // An earlier start was interrupted here.
+                let (email, password) = (Text::new(person.email), Password::new(PASSWORD));
+                session.send(&SignIn { body: Credentials { email, password } }).await?
+            }
+            answer => answer?,
+        };
         people.push(session);
     }
     Ok(people)

@@ -1,12 +1,15 @@
 //! Orders in every state that the API can bring about at once. (The holds expire by themselves,
 //! after `ORDER_TTL`.)
 
-use anyhow::{Context, Result};
-use serde_json::json;
+use anyhow::{Context, Result, bail, ensure};
+use common::api::orders::CancelOrder;
+use common::api::tickets::WithdrawListing;
+use common::events::order::OrderStatus;
+use common::events::payment::PaymentStatus;
 
 use super::SELLERS;
 use super::listings::Offered;
-use crate::client::{Session, text};
+use crate::client::{Session, order, payment, status_of};
 
 /// What becomes of an order.
 #[derive(Debug, Clone, Copy)]
@@ -48,32 +51,30 @@ pub(super) async fn place(people: &[Session], tickets: &[Offered]) -> Result<()>
     }
     let last = tickets.last().context("no tickets")?;
     let seller = people.get(last.seller).context("a seller without a session")?;
-    seller.delete(&format!("/api/tickets/{}", last.id)).await?.expect(204)?;
-    Ok(())
+    seller.send(&WithdrawListing { id: last.id }).await
 }
 
 async fn tell(story: Story, ticket: &Offered, buyer: &Session) -> Result<()> {
-    let order = buyer.post_patiently("/api/orders", &json!({ "ticketId": ticket.id })).await?.expect(201)?;
-    let id = text(&order, "id")?;
-    let path = format!("/api/orders/{id}");
-    buyer.wait_for(&path, "awaitingPayment").await?;
-    let pay = async |card: &str| {
-        buyer.post_patiently("/api/payments", &json!({ "orderId": id, "paymentMethod": card })).await
-    };
+    let id = buyer.send_patiently(&order(ticket.id)).await?.id;
+    buyer.wait_for(id, OrderStatus::AwaitingPayment).await?;
+    let pay = async |card: &str| buyer.send_patiently(&payment(id, card)).await;
     match story {
         Story::Held => {}
         Story::Paid(card) => {
-            pay(card).await?.expect(201)?;
-            buyer.wait_for(&path, "completed").await?;
+            pay(card).await?;
+            buyer.wait_for(id, OrderStatus::Completed).await?;
         }
         Story::GivenUp => {
-            buyer.delete(&path).await?.expect(200)?;
+            buyer.send(&CancelOrder { id }).await?;
         }
-        Story::Declined(card) => {
-            pay(card).await?.expect(402)?;
-        }
+        Story::Declined(card) => match pay(card).await {
+            Ok(payment) => bail!("{payment:?} was not declined"),
+            Err(error) if status_of(&error) == Some(402) => {}
+            Err(error) => return Err(error),
+        },
         Story::RequiresAction => {
-            pay("pm_card_threeDSecure2Required").await?.expect(202)?;
+            let payment = pay("pm_card_threeDSecure2Required").await?;
+            ensure!(payment.status == PaymentStatus::RequiresAction, "{payment:?} requires no action");
         }
     }
     Ok(())
