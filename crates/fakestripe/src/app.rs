@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use crate::api::idempotency::Keys;
 use crate::config::Config;
-use crate::control::faults::Faults;
-use crate::webhooks::Hook;
+use crate::faults::Faults;
+use crate::hook::Hook;
+use crate::idempotency::Keys;
 use crate::world::World;
 
 /// A cheap-clone handle on the server's state.

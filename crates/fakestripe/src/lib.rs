@@ -3,16 +3,25 @@
 //! `api` answers `/v1` (authorization, idempotency keys, faults) around `flows`, the state
 //! machine over `world`; `objects` shapes the answers; `webhooks` delivers the events;
 //! `control` is `/_fake` for tests and chaos; `pages` has Stripe.js and the 3-D Secure page.
+//! What several of them need has a file of its own below all of them.
 #![recursion_limit = "256"]
 #![allow(clippy::disallowed_methods, reason = "stands outside the platform and its rules on clocks and tasks")]
 
 mod api;
 mod app;
+mod cards;
 mod config;
 mod control;
+mod error;
+mod faults;
 mod flows;
+mod hook;
+mod id;
+mod idempotency;
 mod objects;
 mod pages;
+mod params;
+mod table;
 mod webhooks;
 mod world;
 

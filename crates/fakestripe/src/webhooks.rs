@@ -2,50 +2,13 @@
 
 use std::time::Duration;
 
-use hmac::{Hmac, Mac};
 use rand::Rng;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-use crate::api::millis;
 use crate::app::App;
-use crate::config::present;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-
-/// Where events go, and what signs them.
-#[derive(Clone, Debug)]
-pub(crate) struct Hook {
-    url: Option<String>,
-    secrets: Vec<String>,
-}
-
-impl Hook {
-    /// `secrets` may be several, separated by commas.
-    pub(crate) fn new(url: Option<&String>, secrets: &str) -> Self {
-        let secrets = secrets.split(',').map(|secret| secret.trim().to_owned());
-        Self { url: present(url).map(str::to_owned), secrets: secrets.filter(|secret| !secret.is_empty()).collect() }
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.url.is_some()
-    }
-
-    /// `t=…,v1=…`, one `v1` for each secret.
-    fn signature(&self, time: i64, body: &str) -> String {
-        let mut header = format!("t={time}");
-        for secret in &self.secrets {
-            // A key of any length is taken, so this cannot fail.
-            if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
-                mac.update(format!("{time}.{body}").as_bytes());
-                header.push_str(",v1=");
-                header.push_str(&hex::encode(mac.finalize().into_bytes()));
-            }
-        }
-        header
-    }
-}
 
 /// Starts the delivery of each event, in tasks of their own, as the faults have it.
 pub(crate) fn send(app: &App, events: Vec<Value>) {
@@ -63,7 +26,7 @@ pub(crate) fn send(app: &App, events: Vec<Value>) {
         }
         for _ in 0..=repeat {
             let pause = delay.saturating_add(rand::rng().random_range(0..=jitter));
-            tokio::spawn(deliver(app.clone(), event.clone(), millis(pause)));
+            tokio::spawn(deliver(app.clone(), event.clone(), Duration::from_millis(pause)));
         }
     }
 }
@@ -71,7 +34,7 @@ pub(crate) fn send(app: &App, events: Vec<Value>) {
 async fn deliver(app: App, event: Value, pause: Duration) {
     tokio::time::sleep(pause).await;
     let body = format!("{event:#}");
-    let mut backoff = millis(app.config().webhook_backoff_ms);
+    let mut backoff = Duration::from_millis(app.config().webhook_backoff_ms);
     for attempt in 1..=app.config().webhook_attempts {
         // Looked up anew each time: the address may have been changed since.
         let hook = app.hook().clone();

@@ -17,8 +17,8 @@ use utoipa::openapi::OpenApi;
 
 use crate::context::{Context, Queue};
 use crate::gauges::{self, Gauge, Line};
-use crate::http::problems::Pages;
-use crate::http::shell::{self, Rules};
+use crate::http::rules::{Pages, Rules};
+use crate::http::shell;
 use crate::http::{admin, finish};
 use crate::lifecycle::Backoff;
 use crate::limits::class::Classes;

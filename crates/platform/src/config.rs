@@ -9,9 +9,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, FromArgMatches};
 use ipnet::IpNet;
-use secrecy::SecretString;
 
 use crate::limits;
+use crate::parsers::{duration, network, offset, pause, public_url, redis_client};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -128,11 +128,6 @@ pub struct Redis {
     pub prefix: String,
 }
 
-/// Connects only when it is first used.
-fn redis_client(text: &str) -> Result<redis::Client, String> {
-    redis::Client::open(text).map_err(|_| "must be an address such as redis://host:6379".to_owned())
-}
-
 /// The public keys by which a service that is not auth believes an access token.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
@@ -140,41 +135,6 @@ pub struct Keys {
     /// JWK set (JSON) of auth's public keys, as GET /api/users/jwks.json serves it.
     #[arg(long, env = "JWKS", value_parser = NonEmptyStringValueParser::new())]
     pub jwks: String,
-}
-
-/// Takes a secret as it is, in a wrapping that no log shows; who uses it finds out whether it is right.
-pub fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
-    Ok(SecretString::from(text))
-}
-
-/// Reads `15m`, `6s`, `250ms`; more than zero.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    pause(text).ok().filter(|d| !d.is_zero()).ok_or_else(|| "must be a duration such as 15m, 6s or 250ms".to_owned())
-}
-
-/// Like [`duration`], or `0s`.
-fn pause(text: &str) -> Result<Duration, String> {
-    let span = offset(text)?;
-    Duration::try_from(span).map_err(|_| "must not be negative".to_owned())
-}
-
-fn offset(text: &str) -> Result<jiff::SignedDuration, String> {
-    text.parse().map_err(|_| "must be a duration such as 2m, 5s or 0s".to_owned())
-}
-
-fn public_url(text: &str) -> Result<String, String> {
-    let wrong = || "must be an address such as https://ticketing.dev, without a path".to_owned();
-    let url: http::Uri = text.parse().map_err(|_| wrong())?;
-    let scheme = url.scheme_str().filter(|s| matches!(*s, "http" | "https")).ok_or_else(wrong)?;
-    let authority = url.authority().ok_or_else(wrong)?;
-    if url.path() == "/" && url.query().is_none() { Ok(format!("{scheme}://{authority}")) } else { Err(wrong()) }
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "must be addresses or networks such as 10.0.0.0/8,::1".to_owned())
 }
 
 /// The start ends here: help was asked for (exit 0), or a line says what is wrong (exit 2).

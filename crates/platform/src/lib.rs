@@ -15,6 +15,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod mongo;
 pub mod outbox;
+pub mod parsers;
 pub mod program;
 pub mod reconcile;
 mod retention;

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Args;
-use platform::config::{duration, secret};
+use platform::parsers::{duration, secret};
 use secrecy::SecretString;
 
 /// The service's own configuration.

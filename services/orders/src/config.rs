@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Args;
-use platform::config::secret;
+use platform::parsers::{duration, secret};
 use secrecy::SecretString;
 
 /// The service's own configuration.
@@ -17,7 +17,7 @@ pub struct Config {
     #[arg(long, env = "PASS_PRIVATE_KEYS", hide_env_values = true, value_parser = secret)]
     pub pass_private_keys: SecretString,
     /// How long an unpaid order holds its ticket, such as 15m or 6s.
-    #[arg(long, env = "ORDER_TTL", default_value = "15m", value_parser = platform::config::duration)]
+    #[arg(long, env = "ORDER_TTL", default_value = "15m", value_parser = duration)]
     pub order_ttl: Duration,
     /// How many tickets one buyer may hold at once without having paid.
     #[arg(long, env = "HOLDS_PER_BUYER", default_value = "5")]

@@ -22,19 +22,19 @@ pub struct Config {
     #[arg(long, env = "STRIPE_WEBHOOK_SECRETS", hide_env_values = true, value_delimiter = ',', required = true, value_parser = secret)]
     pub stripe_webhook_secrets: Vec<SecretString>,
     /// How long one call to the provider may take.
-    #[arg(long, env = "PROVIDER_TIMEOUT", default_value = "8s", value_parser = platform::config::duration)]
+    #[arg(long, env = "PROVIDER_TIMEOUT", default_value = "8s", value_parser = platform::parsers::duration)]
     pub provider_timeout: Duration,
     /// How long a payment that is not final may rest before it is looked up at the provider.
-    #[arg(long, env = "RECONCILE_AFTER", default_value = "20s", value_parser = platform::config::duration)]
+    #[arg(long, env = "RECONCILE_AFTER", default_value = "20s", value_parser = platform::parsers::duration)]
     pub reconcile_after: Duration,
     /// How long captures may fail, from the first that failed, before the authorisation is given up.
-    #[arg(long, env = "CAPTURE_PATIENCE", default_value = "10m", value_parser = platform::config::duration)]
+    #[arg(long, env = "CAPTURE_PATIENCE", default_value = "10m", value_parser = platform::parsers::duration)]
     pub capture_patience: Duration,
     /// How many payment methods may be tried for one order.
     #[arg(long, env = "PAYMENT_ATTEMPTS", default_value = "10")]
     pub payment_attempts: NonZeroU32,
     /// How often the provider's intents of the last two days are compared with the payments.
-    #[arg(long, env = "PROVIDER_SWEEP", default_value = "10m", value_parser = platform::config::duration)]
+    #[arg(long, env = "PROVIDER_SWEEP", default_value = "10m", value_parser = platform::parsers::duration)]
     pub provider_sweep: Duration,
 }
 

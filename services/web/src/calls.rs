@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
 use common::api::{Endpoint, Failed, Service};
 use common::problem::Problem;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -11,7 +10,6 @@ use platform::telemetry;
 use reqwest::{Client, Url, redirect};
 
 use crate::config::Config;
-use crate::pages;
 use crate::session::Session;
 
 /// How long a command may take; a payment waits for the card network elsewhere.
@@ -70,19 +68,6 @@ impl Refused {
     /// The status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::BAD_GATEWAY)
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let mut response = pages::error::page(&self.problem);
-        if let Some(after) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, after);
-        }
-        for cookie in self.cookies {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
-        response
     }
 }
 

@@ -16,8 +16,7 @@ use platform::limits::marker::Counted;
 
 use crate::auth::Refreshed;
 use crate::flows::notices;
-use crate::pages::layout::with_cookies;
-use crate::session::Session;
+use crate::session::{Session, with_cookies};
 use crate::state::State;
 
 /// Who looks at a page; an argument of handlers.

@@ -1,12 +1,7 @@
 //! `/v1` over HTTP: key, parameters, idempotency, faults, then the work under the world's lock.
 
 pub(crate) mod auth;
-pub(crate) mod error;
-pub(crate) mod idempotency;
-pub(crate) mod params;
 pub(crate) mod routes;
-
-use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -16,15 +11,16 @@ use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer};
 
 use crate::api::auth::Key;
-use crate::api::error::ApiError;
-use crate::api::idempotency::Answer;
-use crate::api::params::Params;
 use crate::api::routes::Route;
 use crate::app::App;
 use crate::config::present;
+use crate::error::ApiError;
+use crate::id::random;
+use crate::idempotency::Answer;
 use crate::objects::event::API_VERSION;
+use crate::params::Params;
 use crate::webhooks;
-use crate::world::{Caller, random};
+use crate::world::Caller;
 
 const BODY_LIMIT: usize = 1024 * 1024;
 
@@ -258,9 +254,4 @@ fn respond(outcome: Outcome, request_id: &str, key: Option<String>) -> Response 
         set("www-authenticate", "Basic realm=\"Stripe\"");
     }
     response
-}
-
-/// A pause of so many milliseconds.
-pub(crate) fn millis(count: u64) -> Duration {
-    Duration::from_millis(count)
 }

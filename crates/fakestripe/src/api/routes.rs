@@ -3,16 +3,16 @@
 use axum::http::Method;
 use serde_json::Value;
 
-use crate::api::error::ApiError;
-use crate::api::params::Params;
+use crate::error::ApiError;
 use crate::flows::{cancel, capture, confirm, create, find, payment_method, refund, update};
 use crate::objects::charge::Charge;
 use crate::objects::event::{self, Event};
 use crate::objects::refund::Refund;
 use crate::objects::{intent, payment_method as method_object, refund as refund_object};
+use crate::params::Params;
+use crate::table::Row;
 use crate::world::expand::expand;
 use crate::world::page::{LIST_PARAMS, page};
-use crate::world::table::Row;
 use crate::world::{Caller, World};
 
 /// An address that exists.

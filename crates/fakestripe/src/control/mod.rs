@@ -1,7 +1,5 @@
 //! `/_fake`: what tests and chaos runs see and set. No key is asked for.
 
-pub(crate) mod faults;
-
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -11,13 +9,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::base_url;
-use crate::api::error::ApiError;
 use crate::app::App;
-use crate::control::faults::Faults;
+use crate::error::ApiError;
+use crate::faults::Faults;
 use crate::flows::{authenticate, dispute};
+use crate::hook::Hook;
+use crate::idempotency::Keys;
 use crate::objects::{event, intent, payment_method, refund};
-use crate::webhooks::{self, Hook};
-use crate::world::table::Row;
+use crate::table::Row;
+use crate::webhooks;
 use crate::world::{Caller, World};
 
 pub(crate) fn router() -> Router<App> {
@@ -87,7 +87,7 @@ async fn set_webhook(State(app): State<App>, Json(webhook): Json<Webhook>) -> Js
 /// Forgets all objects, events, keys and faults.
 async fn reset(State(app): State<App>) -> StatusCode {
     *app.world() = World::new(app.config().clock.clone());
-    *app.keys() = crate::api::idempotency::Keys::default();
+    *app.keys() = Keys::default();
     *app.faults() = Faults::default();
     app.deliveries().clear();
     StatusCode::NO_CONTENT

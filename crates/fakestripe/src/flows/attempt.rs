@@ -2,14 +2,43 @@
 
 use serde_json::{Value, json};
 
-use crate::api::error::ApiError;
+use crate::cards::{Behaviour, Decline};
+use crate::error::ApiError;
 use crate::flows::change;
-use crate::flows::confirm::Terms;
+use crate::id::new_id;
 use crate::objects::charge::Charge;
 use crate::objects::intent::{self, Intent, Status};
 use crate::objects::payment_method::{self, PaymentMethod};
-use crate::world::cards::{Behaviour, Decline};
-use crate::world::{Caller, World, new_id};
+use crate::params::Params;
+use crate::world::{Caller, World};
+
+pub(crate) const NO_METHOD: &str = "You cannot confirm this PaymentIntent because it's missing a \
+    payment method. You can either update the PaymentIntent with a payment method and then confirm \
+    it again, or confirm it again directly with a payment method or ConfirmationToken.";
+
+/// How an attempt is to deal with a card that asks for 3-D Secure.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terms {
+    /// The buyer is not there: such a card is declined.
+    pub(crate) off_session: bool,
+    pub(crate) error_on_requires_action: bool,
+    /// Stripe.js shows the challenge itself, without leaving the page.
+    pub(crate) use_stripe_sdk: bool,
+}
+
+impl Terms {
+    pub(crate) fn read(params: &Params) -> Result<Self, ApiError> {
+        let off_session = match params.text("off_session") {
+            Some("one_off" | "recurring") => true,
+            _ => params.flag("off_session")?,
+        };
+        Ok(Self {
+            off_session,
+            error_on_requires_action: params.flag("error_on_requires_action")?,
+            use_stripe_sdk: params.flag("use_stripe_sdk")?,
+        })
+    }
+}
 
 /// Tries the intent's payment method. A refusal is the 402 that Stripe answers, and is stored too.
 pub(crate) fn attempt(world: &mut World, caller: &Caller, id: &str, terms: Terms) -> Result<(), ApiError> {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::api::error::ApiError;
-use crate::flows::confirm::Terms;
-use crate::flows::{attempt, change, shown};
+use crate::error::ApiError;
+use crate::flows::attempt::{self, Terms};
+use crate::flows::{change, shown};
 use crate::objects::intent::{self, Status};
 use crate::objects::payment_method;
 use crate::world::{Caller, World};

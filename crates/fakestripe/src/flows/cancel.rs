@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::api::error::ApiError;
-use crate::api::params::Params;
+use crate::error::ApiError;
 use crate::flows::{change, find, shown};
 use crate::objects::intent::{self, Status};
+use crate::params::Params;
 use crate::world::{Caller, World};
 
 const REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use crate::api::error::ApiError;
-use crate::api::params::Params;
+use crate::error::ApiError;
+use crate::flows::attempt::{NO_METHOD, Terms, attempt};
 use crate::flows::create::{CAPTURE_METHODS, shipping};
-use crate::flows::{attempt, change, find, payment_method, shown};
+use crate::flows::{change, find, payment_method, shown};
 use crate::objects::intent::{self, Status};
+use crate::params::Params;
 use crate::world::{Caller, World};
 
 pub(crate) const PARAMS: [&str; 27] = [
@@ -38,34 +39,6 @@ pub(crate) const PARAMS: [&str; 27] = [
     "shipping",
     "use_stripe_sdk",
 ];
-
-pub(crate) const NO_METHOD: &str = "You cannot confirm this PaymentIntent because it's missing a \
-    payment method. You can either update the PaymentIntent with a payment method and then confirm \
-    it again, or confirm it again directly with a payment method or ConfirmationToken.";
-
-/// How an attempt is to deal with a card that asks for 3-D Secure.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Terms {
-    /// The buyer is not there: such a card is declined.
-    pub(crate) off_session: bool,
-    pub(crate) error_on_requires_action: bool,
-    /// Stripe.js shows the challenge itself, without leaving the page.
-    pub(crate) use_stripe_sdk: bool,
-}
-
-impl Terms {
-    pub(crate) fn read(params: &Params) -> Result<Self, ApiError> {
-        let off_session = match params.text("off_session") {
-            Some("one_off" | "recurring") => true,
-            _ => params.flag("off_session")?,
-        };
-        Ok(Self {
-            off_session,
-            error_on_requires_action: params.flag("error_on_requires_action")?,
-            use_stripe_sdk: params.flag("use_stripe_sdk")?,
-        })
-    }
-}
 
 pub(crate) fn confirm(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
     params.only(&PARAMS)?;
@@ -112,6 +85,6 @@ pub(crate) fn confirm(world: &mut World, caller: &Caller, id: &str, params: &Par
     if intent.payment_method.is_none() {
         return Err(ApiError::unexpected_state(NO_METHOD, intent::render(intent)));
     }
-    attempt::attempt(world, caller, id, terms)?;
+    attempt(world, caller, id, terms)?;
     shown(world, id)
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::api::error::ApiError;
-use crate::api::params::Params;
-use crate::flows::{attempt, confirm, payment_method, shown};
+use crate::error::ApiError;
+use crate::flows::attempt::{NO_METHOD, Terms, attempt};
+use crate::flows::{payment_method, shown};
+use crate::id::{new_id, random};
 use crate::objects::intent::{Intent, Status};
 use crate::objects::payment_method::address;
-use crate::world::{Caller, World, money, new_id, random};
+use crate::params::Params;
+use crate::world::{Caller, World, money};
 
 pub(crate) const PARAMS: [&str; 39] = [
     "allowed_payment_method_types",
@@ -58,20 +60,18 @@ pub(crate) const CAPTURE_METHODS: [&str; 3] = ["automatic", "automatic_async", "
 pub(crate) fn create(world: &mut World, caller: &Caller, params: &Params) -> Result<Value, ApiError> {
     let mut intent = read(world.now(), params)?;
     let confirm = params.flag("confirm")?;
-    let terms = confirm::Terms::read(params)?;
+    let terms = Terms::read(params)?;
     if let Some(method) = payment_method::take(world, params)? {
         intent.take_method(method);
     }
     if confirm && intent.payment_method.is_none() {
-        return Err(ApiError::invalid(confirm::NO_METHOD)
-            .code("payment_intent_unexpected_state")
-            .param("payment_method"));
+        return Err(ApiError::invalid(NO_METHOD).code("payment_intent_unexpected_state").param("payment_method"));
     }
     let id = intent.id.clone();
     world.intents.insert(intent);
     world.emit_intent(caller, "payment_intent.created", &id);
     if confirm {
-        attempt::attempt(world, caller, &id, terms)?;
+        attempt(world, caller, &id, terms)?;
     }
     shown(world, &id)
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::error::ApiError;
-use crate::world::{Caller, World, new_id};
+use crate::error::ApiError;
+use crate::id::new_id;
+use crate::world::{Caller, World};
 
 /// Marks the intent's charge as disputed; only one that was captured can be.
 pub(crate) fn dispute(world: &mut World, caller: &Caller, id: &str) -> Result<Value, ApiError> {

@@ -13,7 +13,7 @@ pub(crate) mod update;
 
 use serde_json::Value;
 
-use crate::api::error::ApiError;
+use crate::error::ApiError;
 use crate::objects::intent::{self, Intent};
 use crate::world::{Caller, World};
 

@@ -1,10 +1,10 @@
 //! Payment methods: from a test card's number, from its name, from inline data.
 
-use crate::api::error::ApiError;
-use crate::api::params::Params;
+use crate::cards::{self, TestCard};
+use crate::error::ApiError;
 use crate::objects::payment_method::{PaymentMethod, billing_details};
+use crate::params::Params;
 use crate::world::World;
-use crate::world::cards::{self, TestCard};
 
 /// Reads `type=card`, `card[…]`, `billing_details[…]`, `metadata[…]`, all below `prefix`.
 pub(crate) fn from_params(params: &Params, prefix: &str) -> Result<PaymentMethod, ApiError> {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::api::error::ApiError;
-use crate::api::params::Params;
+use crate::error::ApiError;
+use crate::id::new_id;
 use crate::objects::charge::Charge;
 use crate::objects::refund::{self, Refund};
-use crate::world::{Caller, World, money, new_id};
+use crate::params::Params;
+use crate::world::{Caller, World, money};
 
 const PARAMS: [&str; 12] = [
     "amount",

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::api::error::ApiError;
-use crate::api::params::Params;
+use crate::error::ApiError;
 use crate::flows::create::{CAPTURE_METHODS, refuse_customer, shipping};
 use crate::flows::{change, find, payment_method, shown};
 use crate::objects::intent;
+use crate::params::Params;
 use crate::world::{Caller, World, money};
 
 const PARAMS: [&str; 25] = [

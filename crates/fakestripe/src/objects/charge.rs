@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::cards::{Decline, TestCard};
 use crate::objects::refund::{self, Refund};
-use crate::world::cards::{Decline, TestCard};
-use crate::world::table::{Row, Table};
+use crate::table::{Row, Table};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Charge {

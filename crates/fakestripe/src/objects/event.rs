@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::table::Row;
-use crate::world::{Caller, new_id};
+use crate::table::Row;
 
 /// The version whose shapes are answered.
 pub(crate) const API_VERSION: &str = "2026-09-30.endive";
@@ -17,20 +16,6 @@ pub(crate) struct Event {
     pub(crate) pending: u32,
     pub(crate) request_id: Option<String>,
     pub(crate) idempotency_key: Option<String>,
-}
-
-impl Event {
-    pub(crate) fn new(caller: &Caller, kind: &str, object: Value, hooked: bool, now: i64) -> Self {
-        Self {
-            id: new_id("evt"),
-            created: now,
-            kind: kind.to_owned(),
-            object,
-            pending: u32::from(hooked),
-            request_id: caller.request_id.clone(),
-            idempotency_key: caller.idempotency_key.clone(),
-        }
-    }
 }
 
 impl Row for Event {

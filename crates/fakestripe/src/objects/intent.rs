@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::world::table::Row;
+use crate::table::Row;
 
 /// Where the intent stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::cards::TestCard;
 use crate::config::Clock;
-use crate::world::cards::TestCard;
-use crate::world::new_id;
-use crate::world::table::Row;
+use crate::id::new_id;
+use crate::table::Row;
 
 #[derive(Clone, Debug)]
 pub(crate) struct PaymentMethod {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::world::table::Row;
+use crate::table::Row;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Refund {

@@ -1,22 +1,19 @@
-//! The state: tables of what exists, the event log, ids and time. No HTTP in here.
+//! The state: tables of what exists, the event log and time. No HTTP in here.
 
-pub(crate) mod cards;
 pub(crate) mod expand;
 pub(crate) mod money;
 pub(crate) mod page;
-pub(crate) mod table;
 
-use rand::Rng;
-use rand::distr::Alphanumeric;
 use serde_json::Value;
 
 use crate::config::Clock;
+use crate::id::new_id;
 use crate::objects::charge::{self, Charge};
 use crate::objects::event::{self, Event};
 use crate::objects::intent::{self, Intent};
 use crate::objects::payment_method::{self, PaymentMethod};
 use crate::objects::refund::{self, Refund};
-use crate::world::table::Table;
+use crate::table::Table;
 
 /// Everything that the server knows; one lock guards it, so each call is atomic.
 #[derive(Default)]
@@ -57,7 +54,15 @@ impl World {
 
     /// Appends an event about the object as it is now.
     pub(crate) fn emit(&mut self, caller: &Caller, kind: &str, object: Value) {
-        let event = Event::new(caller, kind, object, self.hooked, self.now());
+        let event = Event {
+            id: new_id("evt"),
+            created: self.now(),
+            kind: kind.to_owned(),
+            object,
+            pending: u32::from(self.hooked),
+            request_id: caller.request_id.clone(),
+            idempotency_key: caller.idempotency_key.clone(),
+        };
         self.unsent.push(event::render(&event));
         self.events.insert(event);
     }
@@ -91,14 +96,4 @@ impl World {
             _ => None,
         }
     }
-}
-
-/// A fresh id such as `pi_3x…`.
-pub(crate) fn new_id(prefix: &str) -> String {
-    format!("{prefix}_{}", random(24))
-}
-
-/// Random letters and digits.
-pub(crate) fn random(length: usize) -> String {
-    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
 }

@@ -1,6 +1,6 @@
 //! Amounts: currencies, the smallest charge of each, and how messages write them.
 
-use crate::api::error::ApiError;
+use crate::error::ApiError;
 
 /// Currency and its smallest charge in the smallest unit.
 const CURRENCIES: [(&str, i64); 28] = [

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::error::ApiError;
-use crate::api::params::Params;
-use crate::world::table::{Row, Table};
+use crate::error::ApiError;
+use crate::params::Params;
+use crate::table::{Row, Table};
 
 /// The parameters that every list takes.
 pub(crate) const LIST_PARAMS: [&str; 5] = ["limit", "starting_after", "ending_before", "created", "expand"];

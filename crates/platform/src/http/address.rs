@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http::request::Parts;
 use ipnet::IpNet;
 
-use super::shell::Rules;
+use super::rules::Rules;
 
 /// The address of the client, an argument of handlers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use common::error::{Error, Refusal};
 use http::{HeaderMap, Method, header};
 
-use super::shell::Rules;
+use super::rules::Rules;
 
 /// Lets same-origin requests and programs pass.
 pub(crate) async fn refuse(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {

@@ -7,15 +7,12 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
-use common::problem::{CONTENT_TYPE, Problem};
+use common::problem::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode, header};
 
 use super::observe::RequestId;
-use super::shell::Rules;
+use super::rules::Rules;
 use crate::limits::layer;
-
-/// Renders an error for a browser.
-pub type Pages = fn(&Problem) -> Response;
 
 /// Renders errors, whoever made them: handlers, extractors, axum itself, a panic.
 pub(crate) async fn render(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {

@@ -8,15 +8,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
 use http::{HeaderName, HeaderValue};
-use ipnet::IpNet;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::problems::Pages;
+use super::rules::Rules;
 use super::{address, cross_site, observe, problems};
-use crate::config::Config;
-use crate::context::Readiness;
 use crate::limits::layer::{self, Limiter};
 
 /// The largest body that is read, in bytes.
@@ -24,35 +21,6 @@ pub const BODY_LIMIT: usize = 1 << 20;
 /// The most that the headers of a request may have, names and values together, in bytes. What is far more than that
 /// no route sees: the connection is ended with a bare 431.
 const HEADERS_LIMIT: usize = 32 << 10;
-
-/// The rules of a shell.
-pub(crate) struct Rules {
-    pub(crate) public_origin: String,
-    pub(crate) trusted_proxies: Vec<IpNet>,
-    pub(crate) pages: Option<Pages>,
-    pub(crate) readiness: Readiness,
-    pub(crate) timeout: std::time::Duration,
-    /// Paths that other programs post to, which browsers' rules do not bind.
-    pub(crate) webhooks: &'static [&'static str],
-}
-
-impl Rules {
-    pub(crate) fn new(
-        config: &Config,
-        readiness: Readiness,
-        pages: Option<Pages>,
-        webhooks: &'static [&'static str],
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            public_origin: config.public_url.clone(),
-            trusted_proxies: config.trusted_proxies.clone(),
-            pages,
-            readiness,
-            timeout: config.request_timeout,
-            webhooks,
-        })
-    }
-}
 
 /// The routes within the shell.
 pub(crate) fn wrap(routes: Router, rules: Arc<Rules>, limits: Option<Arc<Limiter>>) -> Router {

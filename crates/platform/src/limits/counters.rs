@@ -14,12 +14,10 @@ use tokio::time::Instant;
 
 use super::class::Class;
 use super::settings::Settings;
-use super::shared::{BATCH, Held, Shared};
+use super::shared::{BATCH, Held, Key, Shared, WINDOW};
 use crate::config::Redis;
 use crate::lifecycle::{self, Tasks};
 
-/// For how long a request counts.
-pub const WINDOW: Duration = Duration::from_secs(60);
 /// Up to this quota every request is counted where all instances see it at once.
 pub const EXACT_UP_TO: u32 = 300;
 /// How often the others learn what was counted here; and for how long Redis is not asked after a failure.
@@ -45,13 +43,6 @@ impl Who {
             Self::Guest(IpAddr::V6(address)) => format!("network {:016x}", address.to_bits() >> 64),
         }
     }
-}
-
-/// The counter of one class of one account or address, named without telling whose it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    pub(crate) class: Class,
-    pub(crate) who: [u8; 16],
 }
 
 /// What becomes of a request.

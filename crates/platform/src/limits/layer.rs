@@ -10,8 +10,9 @@ use common::identity::Verifier;
 use http::{HeaderName, HeaderValue};
 
 use super::class::{self, Class, Classes};
-use super::counters::{Counters, Decision, WINDOW, Who};
+use super::counters::{Counters, Decision, Who};
 use super::marker::{self, Counted};
+use super::shared::WINDOW;
 use crate::http::address::ClientAddress;
 
 /// `"orders";q=60;w=60`

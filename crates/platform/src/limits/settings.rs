@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::class::Class;
-use crate::config::duration;
+use crate::parsers::duration;
 
 /// The least length of [`Settings::limit_secret`]: half of what `openssl rand -hex 32` prints.
 const SECRET_LENGTH: usize = 32;

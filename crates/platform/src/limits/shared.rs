@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-use super::counters::{Key, WINDOW};
+use super::class::Class;
 
+/// For how long a request counts.
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// What Redis gets of nobody's time: to connect, and to settle.
 const LEISURE: Duration = Duration::from_secs(1);
 /// How many counters one call of the script adds to, so that it does not hold Redis up.
@@ -28,6 +30,13 @@ for i, key in ipairs(KEYS) do
   answer[i] = {count, left}
 end
 return answer";
+
+/// The counter of one class of one account or address, named without telling whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) class: Class,
+    pub(crate) who: [u8; 16],
+}
 
 /// What a counter holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

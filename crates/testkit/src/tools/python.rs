@@ -10,16 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::install::{lock, run};
-use super::{progress, search_path, tools_dir, workspace_root};
-
-/// The machine's Python 3, with pip.
-pub(super) fn find() -> Result<PathBuf> {
-    let python = search_path("python3").context("python3 is not on PATH; install Python 3 with pip")?;
-    run(Command::new(&python).args(["-m", "pip", "--version"]))
-        .context("python3 has no pip; install it (Debian: apt install python3-pip)")?;
-    Ok(python)
-}
+use super::install::{lock, python, run};
+use super::{progress, tools_dir, workspace_root};
 
 /// A Python that has what infra/dev/requirements-test.txt pins. `None` where that file does not exist.
 pub fn test_python() -> Result<Option<PathBuf>> {
@@ -44,7 +36,7 @@ impl Environment {
     pub fn install(requirements: &str) -> Result<Self> {
         let file = workspace_root().join(requirements);
         let pins = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-        let python = find()?;
+        let python = python()?;
         let mut hasher = DefaultHasher::new();
         (&pins, &python).hash(&mut hasher);
         let home = tools_dir().join(format!("python-{:016x}", hasher.finish()));

@@ -16,7 +16,7 @@ use common::events::payment::PaymentStatus;
 use platform::store::error::StoreError;
 
 use super::record_answer::{Recorded, away, record_answer};
-use super::settle_strays::settle_answer;
+use super::settle_intent::settle_answer;
 use crate::domain::intent::Intent;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};

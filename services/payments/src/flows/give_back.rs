@@ -5,8 +5,8 @@ use common::error::Error;
 use platform::store::error::StoreError;
 
 use super::authorize_payment::KEY_LIVES;
-use super::observe_payment::record_charge;
 use super::record_answer::{Recorded, away};
+use super::record_charge::record_charge;
 use crate::domain::payment::Payment;
 use crate::providers::ProviderError;
 use crate::state::State;

@@ -6,4 +6,6 @@ pub mod look_up_payment;
 pub mod observe_payment;
 pub mod reconcile_payment;
 pub mod record_answer;
+pub mod record_charge;
+pub mod settle_intent;
 pub mod settle_strays;

@@ -6,7 +6,7 @@ use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use platform::store::error::StoreError;
 
-use super::observe_payment::record_charge;
+use super::record_charge::record_charge;
 use crate::domain::intent::{Intent, Standing};
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use validator::Validate;
 
+use super::form::{self, is_shaped};
 use super::listing::category_of;
+use super::search;
 use super::sort::{Place, Sort};
-use super::{form, search};
 
 /// How many characters of a search count.
 const LENGTH: usize = 200;
@@ -170,12 +171,6 @@ impl Reading {
             }
         }
     }
-}
-
-/// Whether a text has digits where the pattern has a `0`, and the same elsewhere.
-pub fn is_shaped(text: &str, pattern: &str) -> bool {
-    let is_same = |(one, other): (u8, u8)| if other == b'0' { one.is_ascii_digit() } else { one == other };
-    text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(is_same)
 }
 
 /// When a day begins.

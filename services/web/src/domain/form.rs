@@ -89,6 +89,12 @@ pub fn next(wanted: &str) -> &str {
     if is_path { wanted } else { "/" }
 }
 
+/// Whether a text has digits where the pattern has a `0`, and the same elsewhere.
+pub fn is_shaped(text: &str, pattern: &str) -> bool {
+    let is_same = |(one, other): (u8, u8)| if other == b'0' { one.is_ascii_digit() } else { one == other };
+    text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(is_same)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use common::timestamp::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
-use super::filter::is_shaped;
+use super::form::is_shaped;
 
 /// What a form says of a date and a time.
 #[derive(Debug, Clone, Copy)]

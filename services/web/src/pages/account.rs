@@ -15,11 +15,11 @@ use utoipa::ToSchema;
 use validator::Validate as _;
 
 use super::failure::Failure;
-use super::layout::{self, Layout, see_other, with_cookies};
+use super::layout::{self, Layout, see_other};
 use crate::domain::form::Faults;
 use crate::domain::moment::Moment;
 use crate::flows::await_version::until;
-use crate::session::Session;
+use crate::session::{Session, with_cookies};
 use crate::state::State;
 use crate::viewer::Viewer;
 

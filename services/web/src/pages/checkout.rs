@@ -23,7 +23,7 @@ use crate::domain::moment::Moment;
 use crate::domain::offer::{place, seat};
 use crate::flows::await_version::await_version;
 use crate::parameters::{self, Parameters};
-use crate::session::Session;
+use crate::session::{Session, with_cookies};
 use crate::state::State;
 use crate::store;
 use crate::viewer::Viewer;
@@ -104,7 +104,7 @@ pub(super) fn go_on(state: &State, order: OrderId, query: &str) -> Response {
         let text = format!("{TRACE}={trace}; Path=/checkout/{order}; HttpOnly; SameSite=Lax; Max-Age=3600{secure}");
         HeaderValue::from_str(&text).ok()
     });
-    layout::with_cookies(response, cookie.into_iter().collect())
+    with_cookies(response, cookie.into_iter().collect())
 }
 
 /// The trace that the buyer brings along.

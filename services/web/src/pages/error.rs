@@ -1,11 +1,15 @@
-//! The page of every error outside `/api/`.
+//! The page of every error outside `/api/`, and what a browser is answered when a page can't be shown.
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use common::problem::Problem;
 use http::{StatusCode, header};
 
+use super::failure::Failure;
 use super::layout::{self, Layout};
+use super::sign_in;
+use crate::calls::Refused;
+use crate::session::with_cookies;
 
 layout::page!(ErrorPage<'_>);
 
@@ -30,6 +34,26 @@ pub fn page(problem: &Problem) -> Response {
         // A template that can't be rendered must not hide the error that it was to show.
         (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], problem.title.clone()).into_response()
     })
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = page(&self.problem);
+        if let Some(after) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, after);
+        }
+        with_cookies(response, self.cookies)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Ours(error) => error.into_response(),
+            Self::Theirs(refused) => refused.into_response(),
+            Self::SignIn(next) => sign_in::ask(&next),
+        }
+    }
 }
 
 #[cfg(test)]

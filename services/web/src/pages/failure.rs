@@ -1,10 +1,8 @@
-//! How a page ends that can't be shown.
+//! Why a page can't be shown.
 
-use axum::response::{IntoResponse, Response};
 use common::error::Error;
 use platform::store::error::StoreError;
 
-use super::sign_in;
 use crate::calls::Refused;
 
 /// Why a page can't be shown.
@@ -33,15 +31,5 @@ impl From<StoreError> for Failure {
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         Self::Theirs(Box::new(refused))
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Ours(error) => error.into_response(),
-            Self::Theirs(refused) => refused.into_response(),
-            Self::SignIn(next) => sign_in::ask(&next),
-        }
     }
 }

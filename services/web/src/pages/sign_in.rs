@@ -13,10 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
 use super::failure::Failure;
-use super::layout::{self, Layout, see_other, with_cookies};
+use super::layout::{self, Layout, see_other};
 use crate::domain::form::{self, Faults};
 use crate::parameters::{Parameters, notice};
-use crate::session::Session;
+use crate::session::{Session, with_cookies};
 use crate::state::State;
 use crate::viewer::Viewer;
 

@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 use validator::Validate as _;
 
 use super::failure::Failure;
-use super::layout::{self, Layout, see_other, with_cookies};
+use super::layout::{self, Layout, see_other};
 use super::sign_in::NextQuery;
 use crate::domain::form::{self, Faults};
 use crate::flows::await_version::until;
 use crate::parameters::{Parameters, notice};
-use crate::session::Session;
+use crate::session::{Session, with_cookies};
 use crate::state::State;
 use crate::viewer::Viewer;
 

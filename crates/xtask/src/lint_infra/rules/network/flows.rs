@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::addresses::{Address, of_urls, of_words};
 use super::hosts::{Target, resolve};
+use super::policies::End;
 use crate::lint_infra::environment::{config_map, variables};
 use crate::lint_infra::objects::{Objects, list, name, port, selects, text};
 use crate::lint_infra::pods::{Pod, pods};
@@ -19,21 +20,6 @@ use crate::lint_infra::rules::settings::{self, Programs};
 
 /// Settings that tell browsers where to go: the program itself never does.
 const FOR_BROWSERS: [&str; 3] = ["PUBLIC_URL", "STRIPE_JS_ORIGIN", "FAKESTRIPE_PUBLIC_URL"];
-
-/// One end of a flow.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum End {
-    /// A pod of the overlay, by its place among them.
-    Pod(usize),
-    /// Another namespace of the cluster.
-    Namespace(String),
-    /// Whatever carries out the Gateway: in which namespace is the cluster's business.
-    Gateway,
-    /// Whatever scrapes metrics, in another namespace.
-    Monitoring,
-    /// Outside of the cluster.
-    World,
-}
 
 /// What one end says to another, on a port of the latter's pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,8 +1,7 @@
 //! Whom a host name in a setting reaches.
 
 use super::addresses::is_local;
-use super::flows::End;
-use super::policies::NAMESPACE_LABEL;
+use super::policies::{End, NAMESPACE_LABEL};
 use crate::lint_infra::objects::{Objects, list, name, port as port_of, texts};
 use crate::lint_infra::pods::Pod;
 use crate::lint_infra::rules::targets::{behind, target_port};

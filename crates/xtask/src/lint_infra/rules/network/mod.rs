@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use self::flows::{End, Flow};
-use self::policies::{GATEWAY_LABEL, Way, admits, governs, has_port, is_for, is_for_others, rules};
+use self::flows::Flow;
+use self::policies::{End, GATEWAY_LABEL, Way, admits, governs, has_port, is_for, is_for_others, rules};
 use crate::lint_infra::objects::{Objects, name};
 use crate::lint_infra::pods::{Pod, pods};
 use crate::lint_infra::rules::settings::Programs;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::flows::End;
+use super::policies::End;
 use super::policies::{Way, governs, is_for, is_for_others, is_peer, peers, range, rules};
 use super::{DNS, Net};
 use crate::lint_infra::objects::{called, list, text};

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::flows::End;
 use crate::lint_infra::objects::{Objects, list, name, selects, text, texts};
 use crate::lint_infra::pods::Pod;
 
@@ -15,6 +14,21 @@ pub(super) const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 pub(super) const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 /// A label of the pods that cert-manager starts to answer a certificate authority's question.
 pub(super) const CHALLENGE_LABEL: &str = "acme.cert-manager.io/http01-solver";
+
+/// One end of a flow.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    /// A pod of the overlay, by its place among them.
+    Pod(usize),
+    /// Another namespace of the cluster.
+    Namespace(String),
+    /// Whatever carries out the Gateway: in which namespace is the cluster's business.
+    Gateway,
+    /// Whatever scrapes metrics, in another namespace.
+    Monitoring,
+    /// Outside of the cluster.
+    World,
+}
 
 /// Which way traffic goes, seen from the pod that a policy is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::api::error::ApiError;
+use crate::error::ApiError;
 
 const KEPT_FOR: i64 = 24 * 60 * 60;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::api::error::ApiError;
+use crate::error::ApiError;
 
 /// The parameters of a request as a tree of strings.
 #[derive(Debug, Default)]

@@ -5,8 +5,6 @@ use std::time::Duration;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::api::millis;
-
 /// How often a fault strikes.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
@@ -72,11 +70,11 @@ impl Faults {
     }
 
     pub(crate) fn pause_before(&self, place: &str) -> Duration {
-        millis(if self.concerns(place) { self.latency_ms } else { 0 })
+        Duration::from_millis(if self.concerns(place) { self.latency_ms } else { 0 })
     }
 
     pub(crate) fn pause_after(&self, place: &str) -> Duration {
-        millis(if self.concerns(place) { self.latency_after_ms } else { 0 })
+        Duration::from_millis(if self.concerns(place) { self.latency_after_ms } else { 0 })
     }
 
     pub(crate) fn refuses(&mut self, place: &str) -> bool {

@@ -1,0 +1,49 @@
+//! Parsers of single settings for clap, each with what it says of a wrong value.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+/// Takes a secret as it is, in a wrapping that no log shows; who uses it finds out whether it is right.
+pub fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text))
+}
+
+/// Reads `15m`, `6s`, `250ms`; more than zero.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    pause(text).ok().filter(|d| !d.is_zero()).ok_or_else(|| "must be a duration such as 15m, 6s or 250ms".to_owned())
+}
+
+/// Like [`duration`], or `0s`.
+pub(crate) fn pause(text: &str) -> Result<Duration, String> {
+    let span = offset(text)?;
+    Duration::try_from(span).map_err(|_| "must not be negative".to_owned())
+}
+
+/// Like [`pause`], or less than zero.
+pub(crate) fn offset(text: &str) -> Result<jiff::SignedDuration, String> {
+    text.parse().map_err(|_| "must be a duration such as 2m, 5s or 0s".to_owned())
+}
+
+/// Scheme, host and port, without a path.
+pub(crate) fn public_url(text: &str) -> Result<String, String> {
+    let wrong = || "must be an address such as https://ticketing.dev, without a path".to_owned();
+    let url: http::Uri = text.parse().map_err(|_| wrong())?;
+    let scheme = url.scheme_str().filter(|s| matches!(*s, "http" | "https")).ok_or_else(wrong)?;
+    let authority = url.authority().ok_or_else(wrong)?;
+    if url.path() == "/" && url.query().is_none() { Ok(format!("{scheme}://{authority}")) } else { Err(wrong()) }
+}
+
+/// One address is a network of itself.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "must be addresses or networks such as 10.0.0.0/8,::1".to_owned())
+}
+
+/// Connects only when it is first used.
+pub(crate) fn redis_client(text: &str) -> Result<redis::Client, String> {
+    redis::Client::open(text).map_err(|_| "must be an address such as redis://host:6379".to_owned())
+}

@@ -1,0 +1,52 @@
+//! Settles one intent that no payment vouches for: what was charged is given back, what was set aside is cancelled.
+
+use common::error::Error;
+
+use super::record_answer::away;
+use crate::domain::intent::{Intent, Standing};
+use crate::domain::payment::Payment;
+use crate::domain::strays::{Verdict, verdict};
+use crate::state::State;
+
+/// Whether an intent agreed with its payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// It does.
+    InOrder,
+    /// It did not, and was settled.
+    Settled,
+}
+
+/// Settles the intent that an answer told of, when it came after its payment was over. The answer may be an old one
+/// that was repeated, so the intent is looked up first.
+pub(super) async fn settle_answer(state: &State, payment: &Payment, reference: &str) -> Result<(), Error> {
+    let intent = state.provider.look_up(reference).await.map_err(away)?;
+    settle_known(state, payment, &intent).await?;
+    Ok(())
+}
+
+/// Settles the intent of a payment that is over, if it moves money that the payment does not know of.
+pub(super) async fn settle_known(state: &State, payment: &Payment, intent: &Intent) -> Result<Checked, Error> {
+    let found = verdict(Some(payment), &intent.reference, &intent.standing, intent.charge.as_ref());
+    if matches!(found, Verdict::InOrder | Verdict::Changed) {
+        return Ok(Checked::InOrder);
+    }
+    let outcome = settle_one(state, intent, found).await?;
+    metrics::counter!("payment_strays_total", "outcome" => outcome).increment(1);
+    tracing::warn!(reference = intent.reference, payment.id = %payment.id, outcome, "an intent under a payment that is over");
+    Ok(Checked::Settled)
+}
+
+/// Gives back or cancels, as the verdict asks for. Returns what was done.
+pub(super) async fn settle_one(state: &State, intent: &Intent, found: Verdict) -> Result<&'static str, Error> {
+    if found == Verdict::Charged {
+        let key = format!("stray:{}", intent.reference);
+        state.provider.give_back(&intent.reference, &key).await.map_err(away)?;
+        return Ok("refunded");
+    }
+    match state.provider.cancel(&intent.reference).await.map_err(away)?.standing {
+        Standing::Cancelled { .. } => Ok("cancelled"),
+        // It was charged a moment ago, or is being: the next call finds that.
+        _ => Err(Error::Unavailable(None)),
+    }
+}
