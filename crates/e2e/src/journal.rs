@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use serde_json::Value;
+use reqwest::Method;
 
-use crate::person::Answer;
+use crate::exchange::{Entity, Request, Response};
 
 /// What everybody in one shop was told.
 #[derive(Debug, Default)]
@@ -36,42 +36,40 @@ pub(crate) struct Acknowledged {
 pub(crate) type KeyAnswers = (String, Vec<(Option<u16>, String)>);
 
 impl Journal {
-    /// A request with its answer; `None` when it got none. `seen` are the versions that this client
-    /// knew when it asked.
+    /// A request with its response; `None` when it got none. `seen` are the versions that this client has been shown,
+    /// `known` the one of this entity that it had been shown when it asked.
     pub(crate) fn record(
         &self,
-        (method, path): (&str, &str),
-        key: Option<&str>,
-        answer: Option<&Answer>,
+        request: Request<'_>,
+        response: Option<&Response>,
         seen: &mut BTreeMap<String, u64>,
         known: Option<u64>,
     ) {
         let mut records = self.records();
-        if let Some(key) = key {
-            let id = answer.map(Answer::id).unwrap_or_default();
-            records.keys.entry(key.to_owned()).or_default().push((answer.map(|answer| answer.status), id));
+        let status = response.map(|response| response.status.as_u16());
+        if let Some(key) = request.key {
+            let id = response.and_then(|response| response.entity.id.clone()).unwrap_or_default();
+            records.keys.entry(key.to_owned()).or_default().push((status, id));
         }
-        let Some(answer) = answer else {
-            records.failures.push(format!("{method} {path}: no answer"));
+        let (Some(response), Some(status)) = (response, status) else {
+            records.failures.push(format!("{request}: no answer"));
             return;
         };
-        if answer.status >= 500 {
-            records.failures.push(format!("{method} {path}: {} {}", answer.status, answer.body));
+        if status >= 500 {
+            records.failures.push(format!("{request}: {status} {}", response.body));
         }
-        if let (Some(known), true) = (known, method == "GET")
-            && (answer.status == 404 || answer.version().is_some_and(|version| version < known))
+        let Entity { id, version, status: said } = &response.entity;
+        if let (Some(known), &Method::GET) = (known, request.method)
+            && (status == 404 || version.is_some_and(|version| version < known))
         {
-            let version = answer.version();
-            let text =
-                format!("15: GET {path} gave {} {version:?} to somebody who had seen version {known}", answer.status);
+            let text = format!("15: {request} gave {status} {version:?} to somebody who had seen version {known}");
             records.contradictions.push((Instant::now(), text));
         }
-        let entity = entity(path, &answer.body);
-        if let (Some((area, id)), Some(version), 200..300) = (entity, answer.version(), answer.status) {
+        let entity = entity(request.target, id.as_deref());
+        if let (Some((area, id)), &Some(version), 200..300) = (entity, version, status) {
             let floor = seen.entry(format!("{area}/{id}")).or_default();
             *floor = version.max(*floor);
-            let status = answer.body["status"].as_str().map(ToOwned::to_owned);
-            records.acknowledged.push(Acknowledged { area, id, version, status });
+            records.acknowledged.push(Acknowledged { area, id, version, status: said.clone() });
         }
     }
 
@@ -107,10 +105,10 @@ impl Journal {
     }
 }
 
-/// The area and id that an answer is about: from its body, or its path when it has none.
-pub(crate) fn entity(path: &str, body: &Value) -> Option<(String, String)> {
-    let mut parts = path.strip_prefix("/api/")?.split(['/', '?']);
+/// The area and id that an exchange is about: the id from the response, or from the target when it shows none.
+pub(crate) fn entity(target: &str, id: Option<&str>) -> Option<(String, String)> {
+    let mut parts = target.strip_prefix("/api/")?.split(['/', '?']);
     let area = parts.next().filter(|area| matches!(*area, "tickets" | "orders" | "payments"))?;
-    let id = body["id"].as_str().or_else(|| parts.next().filter(|id| !id.is_empty()))?;
+    let id = id.or_else(|| parts.next().filter(|id| !id.is_empty()))?;
     Some((area.to_owned(), id.to_owned()))
 }

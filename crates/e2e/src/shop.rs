@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use async_nats::jetstream;
+use common::api::tickets::NewListing;
+use common::api::users::{NewUser, Password, SignUp};
 use common::clock::{Clock, SystemClock};
 use common::id::{SessionId, UserId};
 use common::identity::{AUDIENCE, Claims};
-use serde_json::{Value, json};
+use common::money::Money;
+use common::text::Text;
+use serde_json::Value;
 use testkit::app::users::Signer;
 use testkit::fleet::Fleet;
 use testkit::fleet::keys::Keys;
@@ -99,9 +103,8 @@ impl Shop {
     pub async fn sign_up(&self, name: &str) -> Result<Person> {
         let guest = self.guest()?;
         let email = format!("{}-{}@example.com", name.to_lowercase(), UserId::new());
-        let body = json!({ "email": email, "password": PASSWORD, "displayName": name });
-        let answer = guest.post("/api/users/signup", &body).await?;
-        anyhow::ensure!(answer.status == 201, "{answer:?}");
+        let (password, display_name) = (Password::new(PASSWORD), Some(Text::new(name)));
+        guest.send(&SignUp { body: NewUser { email: Text::new(&email), password, display_name } }).await?;
         Ok(guest)
     }
 
@@ -154,10 +157,21 @@ impl Drop for Logs {
     }
 }
 
-/// A listing's body that is right in every field.
-pub fn listing(title: &str, price: i64) -> Value {
-    json!({
-        "title": title, "venue": "Concert Hall", "city": "Utrecht", "startsAt": "2099-04-02T18:00:00Z",
-        "timeZone": "Europe/Amsterdam", "price": { "amount": price, "currency": "EUR" }, "seat": "7",
-    })
+/// A listing that is right in every field.
+#[expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are a time and a currency")]
+pub fn listing(title: &str, price: i64) -> NewListing {
+    NewListing {
+        title: Text::new(title),
+        venue: Text::new("Concert Hall"),
+        city: Text::present("Utrecht"),
+        starts_at: "2099-04-02T18:00:00Z".parse().unwrap(),
+        time_zone: Text::present("Europe/Amsterdam"),
+        price: Money { amount: price, currency: "EUR".parse().unwrap() },
+        face_value: None,
+        category: None,
+        section: None,
+        row: None,
+        seat: Text::present("7"),
+        description: None,
+    }
 }

@@ -6,12 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use common::id::UserId;
-use serde_json::{Value, json};
+use common::api::orders::{CancelOrder, CreateOrder, NewOrder, Order};
+use common::api::payments::{CreatePayment, NewPayment, Payment, RefreshPayment};
+use common::api::tickets::{CreateListing, NewListing, ReplaceListing};
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::payment::PaymentStatus;
+use common::id::{OrderId, TicketId, UserId};
+use common::text::Text;
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use crate::exchange::{Answer, Error};
 use crate::person::Person;
 use crate::shop::{Shop, listing};
 
@@ -98,120 +105,128 @@ impl Sale {
     /// Lists a ticket and does with it what falls to this number; how it ended.
     async fn run(&self) -> Result<&'static str> {
         let terms = listing(&format!("Night {}", self.n), 1_000 + i64::try_from(self.n)?);
-        let listed = self.seller.insists("/api/tickets", &terms, &key()).await?;
-        anyhow::ensure!(listed.status == 201, "{listed:?}");
-        let ticket = listed.id();
+        let listed = self.seller.insists(&CreateListing { body: terms.clone() }, Some(&key())).await?;
+        let ticket = listed.body.id;
         match self.n % 10 {
-            0..=3 => self.buys(&self.buyer, &ticket).await,
-            4 => self.edits_under_the_buyer(&ticket, terms).await,
-            5 => self.tries_another_card(&ticket).await,
-            6 => self.lets_go(&ticket).await,
+            0..=3 => self.buys(&self.buyer, ticket).await,
+            4 => self.edits_under_the_buyer(ticket, terms).await,
+            5 => self.tries_another_card(ticket).await,
+            6 => self.lets_go(ticket).await,
             7 => {
-                let order = self.holds(&self.buyer, &ticket).await?;
-                self.ended(&order).await
+                let order = self.holds(&self.buyer, ticket).await?;
+                self.ended(order).await
             }
-            8 => self.passes_3d_secure(&ticket).await,
-            _ => self.changes_mind_while_paying(&ticket).await,
+            8 => self.passes_3d_secure(ticket).await,
+            _ => self.changes_mind_while_paying(ticket).await,
         }
     }
 
-    async fn buys(&self, buyer: &Person, ticket: &str) -> Result<&'static str> {
+    async fn buys(&self, buyer: &Person, ticket: TicketId) -> Result<&'static str> {
         let order = self.holds(buyer, ticket).await?;
-        self.pays(buyer, &order, "pm_card_visa").await?;
-        let end = buyer.sees_one_of(&format!("/api/orders/{order}"), &["completed", "cancelled"]).await?;
-        Ok(name(&end))
+        self.pays(buyer, order, "pm_card_visa").await?;
+        Ok(name(&buyer.sees_end(order).await?))
     }
 
-    async fn edits_under_the_buyer(&self, ticket: &str, mut terms: Value) -> Result<&'static str> {
-        terms["price"]["amount"] = json!(5_000);
-        let path = format!("/api/tickets/{ticket}");
-        let (order, _) = tokio::join!(self.holds(&self.buyer, ticket), self.seller.put(&path, &terms));
+    async fn edits_under_the_buyer(&self, ticket: TicketId, mut terms: NewListing) -> Result<&'static str> {
+        terms.price.amount = 5_000;
+        let edit = ReplaceListing { id: ticket, body: terms };
+        let (order, _) = tokio::join!(self.holds(&self.buyer, ticket), self.seller.send(&edit));
         let order = order?;
-        self.pays(&self.buyer, &order, "pm_card_visa").await?;
-        self.ended(&order).await
+        self.pays(&self.buyer, order, "pm_card_visa").await?;
+        self.ended(order).await
     }
 
-    async fn tries_another_card(&self, ticket: &str) -> Result<&'static str> {
+    async fn tries_another_card(&self, ticket: TicketId) -> Result<&'static str> {
         let order = self.holds(&self.buyer, ticket).await?;
-        self.pays(&self.buyer, &order, "pm_card_visa_chargeDeclined").await?;
-        self.pays(&self.buyer, &order, "pm_card_visa").await?;
-        self.ended(&order).await
+        self.pays(&self.buyer, order, "pm_card_visa_chargeDeclined").await?;
+        self.pays(&self.buyer, order, "pm_card_visa").await?;
+        self.ended(order).await
     }
 
-    async fn lets_go(&self, ticket: &str) -> Result<&'static str> {
+    async fn lets_go(&self, ticket: TicketId) -> Result<&'static str> {
         let order = self.holds(&self.buyer, ticket).await?;
-        self.buyer.insists_on_deleting(&format!("/api/orders/{order}")).await?;
+        self.cancels(order).await?;
         self.buys(&self.other, ticket).await
     }
 
-    async fn passes_3d_secure(&self, ticket: &str) -> Result<&'static str> {
+    async fn passes_3d_secure(&self, ticket: TicketId) -> Result<&'static str> {
         let order = self.holds(&self.buyer, ticket).await?;
-        let payment = self.pays(&self.buyer, &order, "pm_card_authenticationRequired").await?;
-        let intent = payment["providerRef"].as_str().unwrap_or_default();
-        if payment["status"] == "requiresAction" {
+        let payment = self.pays(&self.buyer, order, "pm_card_authenticationRequired").await?;
+        if let Some(Payment { id, status: PaymentStatus::RequiresAction, provider_ref, .. }) = payment {
+            let intent = provider_ref.unwrap_or_default();
             let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.fakestripe);
             reqwest::Client::new().post(url).json(&json!({ "outcome": "succeed" })).send().await?;
             // Half of the browsers come back and say so; the webhook or the reconciler tells of the others.
             if self.n.is_multiple_of(4) {
-                let path = format!("/api/payments/{}/refresh", payment["id"].as_str().unwrap_or_default());
-                self.buyer.insists(&path, &json!({}), &key()).await?;
+                done_or_refused(self.buyer.insists(&RefreshPayment { id }, Some(&key())).await)?;
             }
         }
-        self.ended(&order).await
+        self.ended(order).await
     }
 
-    async fn changes_mind_while_paying(&self, ticket: &str) -> Result<&'static str> {
+    async fn changes_mind_while_paying(&self, ticket: TicketId) -> Result<&'static str> {
         let order = self.holds(&self.buyer, ticket).await?;
-        let path = format!("/api/orders/{order}");
-        let (paid, cancelled) =
-            tokio::join!(self.pays(&self.buyer, &order, "pm_card_visa"), self.buyer.insists_on_deleting(&path));
+        let (paid, cancelled) = tokio::join!(self.pays(&self.buyer, order, "pm_card_visa"), self.cancels(order));
         paid?;
         cancelled?;
-        self.ended(&order).await
+        self.ended(order).await
+    }
+
+    /// Cancels the order, unless it is too late.
+    async fn cancels(&self, order: OrderId) -> Result<()> {
+        done_or_refused(self.buyer.insists(&CancelOrder { id: order }, None).await)
     }
 
     /// Holds the ticket, waiting for the listing to arrive at orders; the order's id.
-    async fn holds(&self, buyer: &Person, ticket: &str) -> Result<String> {
-        let (began, key) = (Instant::now(), key());
+    async fn holds(&self, buyer: &Person, ticket: TicketId) -> Result<OrderId> {
+        let (began, key, request) = (Instant::now(), key(), CreateOrder { body: NewOrder { ticket_id: ticket } });
         loop {
-            let answer = buyer.insists("/api/orders", &json!({ "ticketId": ticket }), &key).await?;
-            match answer.status {
-                201 => return Ok(answer.id()),
+            match buyer.insists(&request, Some(&key)).await {
+                Ok(order) => return Ok(order.body.id),
                 // Not arrived yet; or the order before this one is not closed yet.
-                404 | 409 if began.elapsed() < DEADLINE => tokio::time::sleep(AGAIN).await,
-                _ => anyhow::bail!("after {:?} ticket {ticket} can't be held: {answer:?}", began.elapsed()),
+                Err(error) if matches!(error.status(), Some(404 | 409)) && began.elapsed() < DEADLINE => {}
+                Err(error) => return Err(error).context(format!("no hold of {ticket} in {:?}", began.elapsed())),
             }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
-    /// Pays until the answer is definite; the payment, or the problem.
-    async fn pays(&self, buyer: &Person, order: &str, card: &str) -> Result<Value> {
-        let body = json!({ "orderId": order, "paymentMethod": card });
-        let (began, key) = (Instant::now(), key());
+    /// Pays until the answer is definite; the payment, unless it was refused.
+    async fn pays(&self, buyer: &Person, order: OrderId, card: &str) -> Result<Option<Payment>> {
+        let body = NewPayment { order_id: order, payment_method: Text::new(card) };
+        let (began, key, request) = (Instant::now(), key(), CreatePayment { body });
         loop {
-            let answer = buyer.insists("/api/payments", &body, &key).await?;
-            match answer.status {
-                201 | 202 | 402 | 409 | 410 => return Ok(answer.body),
+            match buyer.insists(&request, Some(&key)).await {
+                Ok(payment) => return Ok(Some(payment.body)),
+                Err(error) if matches!(error.status(), Some(402 | 409 | 410)) => return Ok(None),
                 // The order has not arrived at payments yet.
-                404 if began.elapsed() < DEADLINE => tokio::time::sleep(AGAIN).await,
-                _ => anyhow::bail!("after {:?} order {order} can't be paid: {answer:?}", began.elapsed()),
+                Err(error) if error.status() == Some(404) && began.elapsed() < DEADLINE => {}
+                Err(error) => return Err(error).context(format!("no payment of {order} in {:?}", began.elapsed())),
             }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
     /// Waits for the order's end, as its buyer sees it.
-    async fn ended(&self, order: &str) -> Result<&'static str> {
-        let path = format!("/api/orders/{order}");
-        Ok(name(&self.buyer.sees_one_of(&path, &["completed", "cancelled"]).await?))
+    async fn ended(&self, order: OrderId) -> Result<&'static str> {
+        Ok(name(&self.buyer.sees_end(order).await?))
     }
 }
 
-fn name(order: &Value) -> &'static str {
-    match (order["status"].as_str(), order["cancelReason"].as_str()) {
-        (Some("completed"), _) => "completed",
-        (_, Some("buyer")) => "cancelled by the buyer",
-        (_, Some("expired")) => "expired",
-        (_, Some("refused")) => "refused",
+/// Accepts an answer and a problem alike.
+fn done_or_refused<T>(end: Result<Answer<T>, Error>) -> Result<()> {
+    match end {
+        Err(error) if error.problem().is_none() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn name(order: &Order) -> &'static str {
+    match (order.status, order.cancel_reason) {
+        (OrderStatus::Completed, _) => "completed",
+        (_, Some(CancelReason::Buyer)) => "cancelled by the buyer",
+        (_, Some(CancelReason::Expired)) => "expired",
+        (_, Some(CancelReason::Refused)) => "refused",
         _ => "payment failed",
     }
 }

@@ -13,10 +13,10 @@ use crate::people::Cast;
 /// One line for each thing there is, sorted.
 pub async fn of(fleet: &Fleet, world: &World, cast: &Cast) -> Vec<String> {
     let people = BTreeMap::from([
-        (cast.seller.identity.id.as_str(), "seller"),
-        (cast.ann.identity.id.as_str(), "ann"),
-        (cast.ben.identity.id.as_str(), "ben"),
-        (cast.cleo.identity.id.as_str(), "cleo"),
+        (cast.seller.identity.id.to_string(), "seller"),
+        (cast.ann.identity.id.to_string(), "ann"),
+        (cast.ben.identity.id.to_string(), "ben"),
+        (cast.cleo.identity.id.to_string(), "cleo"),
     ]);
     let person = |value: &Value| people.get(text(value)).copied().unwrap_or("nobody");
     // Ids sort by the time of creation, and nobody orders the same ticket twice at once.

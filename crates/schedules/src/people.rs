@@ -2,24 +2,37 @@
 //! got no answer.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, bail};
+use axum::http::{Method, StatusCode};
+use common::api::orders::{CancelOrder, CreateOrder, NewOrder, Order, ReadOrder};
+use common::api::payments::{CreatePayment, NewPayment, Payment, ReadPayment, RefreshPayment};
+use common::api::tickets::{CreateListing, Listing, ReadListing, ReplaceListing, WithdrawListing};
+use common::api::users::{Me, UpdateMe};
+use common::api::{Endpoint, Failed, Service};
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::payment::PaymentStatus;
+use common::events::ticket::TicketStatus;
+use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::text::Text;
+use e2e::shop::listing;
+use serde_json::Value;
 use testkit::app::request::Response;
 use tokio::sync::oneshot;
 
 use crate::card_network::CardNetwork;
 use crate::clock::HandClock;
 
-/// A request that somebody makes.
+/// A request that somebody makes, as it is sent.
 #[derive(Clone)]
 pub struct Request {
     /// Who answers.
     pub service: &'static str,
     /// `GET`.
-    pub method: &'static str,
+    pub method: Method,
     /// `/api/orders`.
     pub path: String,
     /// The session.
@@ -106,7 +119,7 @@ impl Stage {
 #[derive(Clone)]
 pub struct Identity {
     /// Their id.
-    pub id: String,
+    pub id: UserId,
     /// Their session.
     pub cookie: String,
 }
@@ -145,38 +158,21 @@ pub const DECLINED: &str = CARDS[1];
 pub const SECURE: &str = CARDS[2];
 
 /// How a payment was answered.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Paid {
     /// The status code.
     pub status: u16,
-    /// The payment, or the problem.
-    pub body: Value,
-    /// The tail of the problem's type.
-    pub problem: String,
+    /// The payment, or why it was refused.
+    pub payment: Result<Payment, Failed>,
 }
 
-impl Paid {
-    /// The payment's id.
-    pub fn id(&self) -> String {
-        text(&self.body["id"])
+fn service_name(service: Service) -> &'static str {
+    match service {
+        Service::Auth => auth::NAME,
+        Service::Tickets => tickets::NAME,
+        Service::Orders => orders::NAME,
+        Service::Payments => payments::NAME,
     }
-
-    /// The provider's id of it.
-    pub fn intent(&self) -> String {
-        text(&self.body["providerRef"])
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-/// A listing at this price.
-pub fn listing(title: &str, price: i64) -> Value {
-    json!({
-        "title": title, "venue": "Concert Hall", "city": "Utrecht", "startsAt": "2099-04-02T18:00:00Z",
-        "timeZone": "Europe/Amsterdam", "price": { "amount": price, "currency": "EUR" }, "seat": "7",
-    })
 }
 
 fn entity_of(path: &str) -> &'static str {
@@ -202,8 +198,11 @@ impl Person {
                 if known.is_some_and(|known| version < known) {
                     bail!("15: {path} went back from version {known:?} to {version}");
                 }
-                let key =
-                    if path.matches('/').count() == 3 { path.clone() } else { format!("{path}/{}", text(&view["id"])) };
+                let key = if path.matches('/').count() == 3 {
+                    path.clone()
+                } else {
+                    format!("{path}/{}", view["id"].as_str().unwrap_or_default())
+                };
                 let mut seen = self.stage.seen.lock().unwrap();
                 let newest = seen.entry(key).or_default();
                 *newest = version.max(*newest);
@@ -213,181 +212,166 @@ impl Person {
         Ok(Some(answer))
     }
 
-    fn request(&self, service: &'static str, method: &'static str, path: String) -> Request {
-        Request { service, method, path, cookie: self.identity.cookie.clone(), body: None, key: None }
-    }
-
-    /// Asks until there is an answer that says how it went.
-    async fn insist(&self, request: Request) -> Result<Response> {
+    /// Repeats a request until there is a definite response: the status code and the answer, or why it failed.
+    async fn insist<E: Endpoint>(&self, request: &E, key: Option<&str>) -> Result<Result<(u16, E::Answer), Failed>> {
+        let wire = Request {
+            service: service_name(E::SERVICE),
+            method: E::METHOD,
+            path: request.target()?,
+            cookie: self.identity.cookie.clone(),
+            body: request.body().map(serde_json::to_value).transpose()?,
+            key: key.map(ToOwned::to_owned),
+        };
         loop {
-            match self.ask(request.clone()).await? {
-                Some(answer) if answer.status == 503 || answer.problem() == "in-flight" => {}
-                Some(answer) => return Ok(answer),
-                None => {}
+            if let Some(response) = self.ask(wire.clone()).await? {
+                match E::read(StatusCode::from_u16(response.status)?, &response.bytes) {
+                    Err(failed) if failed.status() == 503 || failed.code() == "in-flight" => {}
+                    end => return Ok(end.map(|answer| (response.status, answer))),
+                }
             }
             self.stage.pause().await;
         }
     }
 
-    async fn get(&self, service: &'static str, path: String) -> Result<Value> {
-        let answer = self.insist(self.request(service, "GET", path)).await?;
-        if answer.status == 200 { Ok(answer.json()) } else { Err(unexpected("a look", &answer)) }
+    /// Like [`Person::insist`], for a request that must succeed.
+    async fn obtain<E: Endpoint>(&self, request: &E, key: Option<&str>) -> Result<E::Answer> {
+        let end = self.insist(request, key).await?;
+        end.map(|(_, answer)| answer).with_context(|| format!("{} {}", E::METHOD, request.path()))
     }
 
-    /// Waits until what is there has this status; the entity.
-    async fn sees(&self, service: &'static str, path: String, status: &str) -> Result<Value> {
+    /// Waits until an entity has the wanted status; the entity. `judge` says whether it has that status, and whether
+    /// its status is final.
+    async fn sees<E: Endpoint<Answer: Debug>>(
+        &self,
+        request: &E,
+        judge: impl Fn(&E::Answer) -> (bool, bool),
+    ) -> Result<E::Answer> {
         loop {
-            let view = self.get(service, path.clone()).await?;
-            let now = text(&view["status"]);
-            if now == status {
-                return Ok(view);
+            let view = self.obtain(request, None).await?;
+            match judge(&view) {
+                (true, _) => return Ok(view),
+                (false, true) => bail!("{} has another final status: {view:?}", request.path()),
+                (false, false) => self.stage.pause().await,
             }
-            if matches!(now.as_str(), "completed" | "cancelled" | "sold" | "withdrawn") {
-                bail!("{path} is {now} and will never be {status}");
-            }
-            self.stage.pause().await;
         }
     }
 
     /// Waits until the order has this status.
-    pub async fn sees_order(&self, order: &str, status: &str) -> Result<Value> {
-        self.sees(orders::NAME, format!("/api/orders/{order}"), status).await
+    pub async fn sees_order(&self, id: OrderId, status: OrderStatus) -> Result<Order> {
+        self.sees(&ReadOrder { id }, |order| (order.status == status, order.status.is_final())).await
     }
 
     /// Waits until the listing has this status.
-    pub async fn sees_ticket(&self, ticket: &str, status: &str) -> Result<Value> {
-        self.sees(tickets::NAME, format!("/api/tickets/{ticket}"), status).await
+    pub async fn sees_ticket(&self, id: TicketId, status: TicketStatus) -> Result<Listing> {
+        let is_final = |status| matches!(status, TicketStatus::Sold | TicketStatus::Withdrawn);
+        self.sees(&ReadListing { id }, |listing| (listing.status == status, is_final(listing.status))).await
     }
 
     /// Waits until the payment has this status.
-    pub async fn sees_payment(&self, payment: &str, status: &str) -> Result<Value> {
-        self.sees(payments::NAME, format!("/api/payments/{payment}"), status).await
+    pub async fn sees_payment(&self, id: PaymentId, status: PaymentStatus) -> Result<Payment> {
+        self.sees(&ReadPayment { id }, |payment| (payment.status == status, payment.status.is_final())).await
     }
 
     /// Lists a ticket; its id.
-    pub async fn lists(&self, title: &str, price: i64) -> Result<String> {
-        let request = Request {
-            body: Some(listing(title, price)),
-            key: Some(self.stage.key()),
-            ..self.request(tickets::NAME, "POST", "/api/tickets".to_owned())
-        };
-        let answer = self.insist(request).await?;
-        if answer.status == 201 { Ok(text(&answer.json()["id"])) } else { Err(unexpected("listing", &answer)) }
+    pub async fn lists(&self, title: &str, price: i64) -> Result<TicketId> {
+        let request = CreateListing { body: listing(title, price) };
+        Ok(self.obtain(&request, Some(&self.stage.key())).await?.id)
     }
 
     /// Asks another price; whether it was taken.
-    pub async fn edits(&self, ticket: &str, title: &str, price: i64) -> Result<bool> {
-        let path = format!("/api/tickets/{ticket}");
-        let request = Request { body: Some(listing(title, price)), ..self.request(tickets::NAME, "PUT", path.clone()) };
-        let answer = self.insist(request).await?;
-        match answer.status {
-            200 => Ok(true),
+    pub async fn edits(&self, id: TicketId, title: &str, price: i64) -> Result<bool> {
+        match self.insist(&ReplaceListing { id, body: listing(title, price) }, None).await? {
+            Ok(_) => Ok(true),
             // Perhaps an earlier try went through, and the answer alone was lost.
-            409 => Ok(self.get(tickets::NAME, path).await?["price"]["amount"] == price),
-            _ => Err(unexpected("editing", &answer)),
+            Err(failed) if failed.status() == 409 => {
+                Ok(self.obtain(&ReadListing { id }, None).await?.price.amount == price)
+            }
+            Err(failed) => Err(failed).context("editing"),
         }
     }
 
     /// Takes the listing back; whether that was possible.
-    pub async fn withdraws(&self, ticket: &str) -> Result<bool> {
-        let path = format!("/api/tickets/{ticket}");
-        let answer = self.insist(self.request(tickets::NAME, "DELETE", path.clone())).await?;
-        match answer.status {
-            204 => Ok(true),
-            409 => Ok(self.get(tickets::NAME, path).await?["status"] == "withdrawn"),
-            _ => Err(unexpected("withdrawing", &answer)),
+    pub async fn withdraws(&self, id: TicketId) -> Result<bool> {
+        match self.insist(&WithdrawListing { id }, None).await? {
+            Ok(_) => Ok(true),
+            Err(failed) if failed.status() == 409 => {
+                Ok(self.obtain(&ReadListing { id }, None).await?.status == TicketStatus::Withdrawn)
+            }
+            Err(failed) => Err(failed).context("withdrawing"),
         }
     }
 
     /// Holds a ticket, waiting for the listing to arrive at orders; the order, or why there is none.
-    pub async fn tries_to_order(&self, ticket: &str) -> Result<Result<String, String>> {
-        let request = Request {
-            body: Some(json!({ "ticketId": ticket })),
-            key: Some(self.stage.key()),
-            ..self.request(orders::NAME, "POST", "/api/orders".to_owned())
-        };
+    pub async fn tries_to_order(&self, ticket: TicketId) -> Result<Result<OrderId, Failed>> {
+        let (request, key) = (CreateOrder { body: NewOrder { ticket_id: ticket } }, self.stage.key());
         loop {
-            let answer = self.insist(request.clone()).await?;
-            match answer.status {
-                201 => return Ok(Ok(text(&answer.json()["id"]))),
-                409 => return Ok(Err(answer.problem())),
-                404 => self.stage.pause().await,
-                _ => return Err(unexpected("ordering", &answer)),
+            match self.insist(&request, Some(&key)).await? {
+                Ok((_, order)) => return Ok(Ok(order.id)),
+                Err(failed) if failed.status() == 409 => return Ok(Err(failed)),
+                Err(failed) if failed.status() == 404 => self.stage.pause().await,
+                Err(failed) => return Err(failed).context("ordering"),
             }
         }
     }
 
     /// Holds a ticket that is there to be held.
-    pub async fn orders(&self, ticket: &str) -> Result<String> {
-        self.tries_to_order(ticket).await?.map_err(|problem| anyhow!("the order was answered with {problem}"))
+    pub async fn orders(&self, ticket: TicketId) -> Result<OrderId> {
+        self.tries_to_order(ticket).await?.context("ordering")
     }
 
     /// Gives an order up; whether that was possible.
-    pub async fn cancels(&self, order: &str) -> Result<bool> {
-        let path = format!("/api/orders/{order}");
-        let answer = self.insist(self.request(orders::NAME, "DELETE", path.clone())).await?;
-        match answer.status {
-            200 => Ok(true),
-            409 => Ok(self.get(orders::NAME, path).await?["cancelReason"] == "buyer"),
-            _ => Err(unexpected("cancelling", &answer)),
+    pub async fn cancels(&self, id: OrderId) -> Result<bool> {
+        match self.insist(&CancelOrder { id }, None).await? {
+            Ok(_) => Ok(true),
+            Err(failed) if failed.status() == 409 => {
+                Ok(self.obtain(&ReadOrder { id }, None).await?.cancel_reason == Some(CancelReason::Buyer))
+            }
+            Err(failed) => Err(failed).context("cancelling"),
         }
     }
 
     /// Pays, waiting for the order to arrive at payments.
-    pub async fn pays(&self, order: &str, card: &str) -> Result<Paid> {
-        let request = Request {
-            body: Some(json!({ "orderId": order, "paymentMethod": card })),
-            key: Some(self.stage.key()),
-            ..self.request(payments::NAME, "POST", "/api/payments".to_owned())
-        };
+    pub async fn pays(&self, order: OrderId, card: &str) -> Result<Paid> {
+        let body = NewPayment { order_id: order, payment_method: Text::new(card) };
+        let (request, key) = (CreatePayment { body }, self.stage.key());
         loop {
-            let answer = self.insist(request.clone()).await?;
-            match answer.status {
-                201 | 202 | 402 | 409 | 410 => {
-                    return Ok(Paid { status: answer.status, body: answer.json(), problem: answer.problem() });
+            match self.insist(&request, Some(&key)).await? {
+                Ok((status, payment)) => return Ok(Paid { status, payment: Ok(payment) }),
+                Err(failed) if matches!(failed.status(), 402 | 409 | 410) => {
+                    return Ok(Paid { status: failed.status(), payment: Err(failed) });
                 }
-                404 => self.stage.pause().await,
-                _ => return Err(unexpected("paying", &answer)),
+                Err(failed) if failed.status() == 404 => self.stage.pause().await,
+                Err(failed) => return Err(failed).context("paying"),
             }
         }
     }
 
     /// Pays, and is answered as expected.
-    pub async fn pays_and_gets(&self, order: &str, card: &str, status: u16) -> Result<Paid> {
+    pub async fn pays_and_gets(&self, order: OrderId, card: &str, status: u16) -> Result<Paid> {
         loop {
             let paid = self.pays(order, card).await?;
-            match paid.status {
+            match &paid.payment {
                 // The card network failed, and kept its failure under the payment's key: whatever the card is like,
                 // nobody knows yet.
-                402 if text(&paid.body["detail"]).starts_with("The bank could not be asked") => {
-                    self.stage.pause().await;
-                }
-                got if got == status => return Ok(paid),
+                Err(Failed::Refused(problem))
+                    if problem.status == 402 && problem.detail.starts_with("The bank could not be asked") => {}
+                _ if paid.status == status => return Ok(paid),
                 // The payment before this one is not recorded as over yet.
-                409 if paid.problem == "order-being-paid" => self.stage.pause().await,
+                Err(failed) if failed.status() == 409 && failed.code() == "order-being-paid" => {}
                 _ => bail!("paying with {card} was answered with {paid:?}, not {status}"),
             }
+            self.stage.pause().await;
         }
     }
 
     /// Has a payment looked up at the provider.
-    pub async fn refreshes(&self, payment: &str) -> Result<Value> {
-        let path = format!("/api/payments/{payment}/refresh");
-        let answer = self.insist(self.request(payments::NAME, "POST", path)).await?;
-        if answer.status == 200 { Ok(answer.json()) } else { Err(unexpected("refreshing", &answer)) }
+    pub async fn refreshes(&self, id: PaymentId) -> Result<Payment> {
+        self.obtain(&RefreshPayment { id }, None).await
     }
 
     /// Takes another name.
     pub async fn renames(&self, name: &str) -> Result<()> {
-        let request = Request {
-            body: Some(json!({ "displayName": name })),
-            ..self.request(auth::NAME, "PUT", "/api/users/me".to_owned())
-        };
-        let answer = self.insist(request).await?;
-        if answer.status == 200 { Ok(()) } else { Err(unexpected("renaming", &answer)) }
+        self.obtain(&UpdateMe { body: Me { display_name: Text::new(name) } }, None).await?;
+        Ok(())
     }
-}
-
-fn unexpected(what: &str, answer: &Response) -> anyhow::Error {
-    anyhow!("{what} was answered with {} {}", answer.status, answer.text())
 }

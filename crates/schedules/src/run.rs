@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use axum::http::StatusCode;
+use common::api::Endpoint;
+use common::api::users::{NewUser, Password, SignUp};
+use common::text::Text;
+use e2e::shop::PASSWORD;
 use futures::FutureExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use serde_json::{Value, json};
 use testkit::app::request::Request;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -156,13 +160,13 @@ impl Theatre {
 
 /// Somebody opens an account by the front door.
 async fn sign_up(fleet: &Fleet, name: &str) -> Identity {
-    let body: Value = json!({
-        "email": format!("{}@example.com", name.to_lowercase()), "password": "a long enough secret", "displayName": name,
-    });
-    let answer = Request::new(fleet.routes(auth::NAME, 0), "POST", "/api/users/signup").json(&body).send().await;
-    let answer = answer.expect(201);
+    let email = Text::new(&format!("{}@example.com", name.to_lowercase()));
+    let body = NewUser { email, password: Password::new(PASSWORD), display_name: Some(Text::new(name)) };
+    let body = serde_json::to_value(body).unwrap();
+    let routes = fleet.routes(auth::NAME, 0);
+    let answer = Request::new(routes, SignUp::METHOD.as_str(), SignUp::PATH).json(&body).send().await.expect(201);
     let cookies = answer.headers.get_all("set-cookie").iter();
     let pairs = cookies.filter_map(|value| value.to_str().ok()?.split(';').next().map(ToOwned::to_owned));
-    let id = answer.json()["id"].as_str().unwrap().to_owned();
-    Identity { id, cookie: pairs.filter(|pair| pair.starts_with("access=")).collect() }
+    let user = SignUp::read(StatusCode::CREATED, &answer.bytes).unwrap();
+    Identity { id: user.id, cookie: pairs.filter(|pair| pair.starts_with("access=")).collect() }
 }

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use common::api::Endpoint;
+use common::api::orders::{CancelOrder, CreateOrder, NewOrder};
+use common::api::tickets::{ListListings, ReadListing, ReplaceListing};
+use common::events::order::OrderStatus;
 use e2e::invariants;
 use e2e::shop::{Shop, listing};
-use serde_json::json;
 use testkit::fleet::SERVICES;
 
 const SETTINGS: [(&str, &str); 2] = [("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "10s")];
@@ -32,8 +35,8 @@ async fn metric(shop: &Shop, service: &str, name: &str) -> f64 {
 async fn mongodb_away_is_503_and_nothing_ends() {
     let shop = Shop::open_twice(&SETTINGS).await.unwrap();
     let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.anybody().unwrap());
-    let ticket = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
-    let order = buyer.holds(&ticket).await.unwrap().id();
+    let ticket = seller.lists(listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.holds(ticket).await.unwrap().id;
     let before = pids(&shop);
     shop.fleet.servers().mongodb.stop().await.unwrap();
 
@@ -42,8 +45,8 @@ async fn mongodb_away_is_503_and_nothing_ends() {
     let until = Instant::now() + Duration::from_secs(4);
     while Instant::now() < until {
         for (path, words) in [
-            ("/api/tickets".to_owned(), "unavailable"),
-            (format!("/api/tickets/{ticket}"), "unavailable"),
+            (ListListings::PATH.to_owned(), "unavailable"),
+            (ReadListing { id: ticket }.path(), "unavailable"),
             ("/".to_owned(), "<html"),
         ] {
             let answer = client.get(format!("{}{path}", shop.url())).send().await.unwrap();
@@ -54,7 +57,7 @@ async fn mongodb_away_is_503_and_nothing_ends() {
             assert!(body.contains(words) && !body.contains("about:blank"), "{path}: {body}");
         }
     }
-    for (service, path) in [("tickets", "/api/tickets"), ("web", "/")] {
+    for (service, path) in [("tickets", ListListings::PATH), ("web", "/")] {
         let instance = shop.fleet.service(service).unwrap();
         let answer = client.get(format!("{}{path}", instance.url())).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 503, "{service}");
@@ -64,16 +67,16 @@ async fn mongodb_away_is_503_and_nothing_ends() {
             assert_eq!(status.as_u16(), expected, "{service} {probe}");
         }
     }
-    let refused = buyer.pays(&order, "pm_card_visa").await.unwrap();
-    assert_eq!(refused.status, 503, "{refused:?}");
+    let refused = buyer.pays(order, "pm_card_visa").await.unwrap_err();
+    assert_eq!(refused.status(), Some(503), "{refused:?}");
 
     shop.fleet.servers().mongodb.start_again().await.unwrap();
     shop.fleet.ready().await.unwrap();
     // The hold has ended meanwhile, and the ticket can be had again.
-    buyer.sees(&format!("/api/orders/{order}"), "cancelled").await.unwrap();
-    let again = buyer.holds(&ticket).await.unwrap().id();
-    assert_eq!(buyer.pays(&again, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees(&format!("/api/orders/{again}"), "completed").await.unwrap();
+    buyer.sees_order(order, OrderStatus::Cancelled).await.unwrap();
+    let again = buyer.holds(ticket).await.unwrap().id;
+    assert_eq!(buyer.pays(again, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees_order(again, OrderStatus::Completed).await.unwrap();
     assert_eq!(pids(&shop), before, "a service ended");
     invariants::hold(&shop).await.unwrap();
 }
@@ -82,10 +85,10 @@ async fn mongodb_away_is_503_and_nothing_ends() {
 async fn nats_away_is_seen_in_the_outbox_alone() {
     let shop = Shop::open_twice(&SETTINGS).await.unwrap();
     let seller = shop.sign_up("Mara").await.unwrap();
-    let known = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
+    let known = seller.lists(listing("Carmen", 8_900)).await.unwrap();
     let buyer = shop.anybody().unwrap();
-    let order = buyer.holds(&known).await.unwrap().id();
-    assert_eq!(buyer.delete(&format!("/api/orders/{order}")).await.unwrap().status, 200);
+    let order = buyer.holds(known).await.unwrap().id;
+    assert_eq!(buyer.send(&CancelOrder { id: order }).await.unwrap().status, 200);
     let before = pids(&shop);
     shop.fleet.servers().nats.stop().await.unwrap();
 
@@ -93,14 +96,15 @@ async fn nats_away_is_seen_in_the_outbox_alone() {
     let newcomer = shop.sign_up("Ben").await.unwrap();
     let mut tickets = Vec::new();
     for n in 0..5 {
-        tickets.push(newcomer.lists(&listing(&format!("Night {n}"), 2_000)).await.unwrap());
-        let path = format!("/api/tickets/{}", tickets[n]);
-        assert_eq!(newcomer.get(&path).await.unwrap().status, 200);
-        assert_eq!(newcomer.put(&path, &listing(&format!("Day {n}"), 3_000)).await.unwrap().status, 200);
+        let id = newcomer.lists(listing(&format!("Night {n}"), 2_000)).await.unwrap();
+        tickets.push(id);
+        assert_eq!(newcomer.send(&ReadListing { id }).await.unwrap().status, 200);
+        let edit = ReplaceListing { id, body: listing(&format!("Day {n}"), 3_000) };
+        assert_eq!(newcomer.send(&edit).await.unwrap().status, 200);
     }
-    let held = buyer.post("/api/orders", &json!({ "ticketId": known })).await.unwrap();
+    let held = buyer.send(&CreateOrder { body: NewOrder { ticket_id: known } }).await.unwrap();
     assert_eq!(held.status, 201, "{held:?}");
-    assert_eq!(buyer.delete(&format!("/api/orders/{}", held.id())).await.unwrap().status, 200);
+    assert_eq!(buyer.send(&CancelOrder { id: held.body.id }).await.unwrap().status, 200);
     // An operator sees it.
     let began = Instant::now();
     while metric(&shop, "tickets", "outbox_pending").await < 5.0
@@ -115,10 +119,10 @@ async fn nats_away_is_seen_in_the_outbox_alone() {
     assert_eq!(shop.journal.failures(), Vec::<String>::new());
 
     shop.fleet.servers().nats.start_again().await.unwrap();
-    for ticket in &tickets {
-        let order = buyer.holds(ticket).await.unwrap().id();
-        buyer.sees_one_of(&format!("/api/orders/{order}"), &["awaitingPayment"]).await.unwrap();
-        assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
+    for ticket in tickets {
+        let order = buyer.holds(ticket).await.unwrap().id;
+        buyer.sees_order(order, OrderStatus::AwaitingPayment).await.unwrap();
+        assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
     }
     let began = Instant::now();
     while metric(&shop, "tickets", "outbox_pending").await > 0.0 {
@@ -135,12 +139,12 @@ async fn redis_away_is_noticed_by_nobody() {
     let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.anybody().unwrap());
     let before = pids(&shop);
     shop.fleet.servers().redis.stop().await.unwrap();
-    let ticket = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
-    let order = buyer.holds(&ticket).await.unwrap().id();
-    buyer.sees(&format!("/api/orders/{order}"), "cancelled").await.unwrap();
-    let again = buyer.holds(&ticket).await.unwrap().id();
-    assert_eq!(buyer.pays(&again, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees(&format!("/api/orders/{again}"), "completed").await.unwrap();
+    let ticket = seller.lists(listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.holds(ticket).await.unwrap().id;
+    buyer.sees_order(order, OrderStatus::Cancelled).await.unwrap();
+    let again = buyer.holds(ticket).await.unwrap().id;
+    assert_eq!(buyer.pays(again, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees_order(again, OrderStatus::Completed).await.unwrap();
     shop.fleet.service("expiration").unwrap().ready().await.unwrap();
     invariants::hold(&shop).await.unwrap();
     invariants::holds_ended_in_time(&shop, invariants::PUNCTUAL).await.unwrap();
@@ -148,9 +152,9 @@ async fn redis_away_is_noticed_by_nobody() {
 
     // Back again, it is used again, without a restart.
     shop.fleet.servers().redis.start_again().await.unwrap();
-    let ticket = seller.lists(&listing("Tosca", 4_500)).await.unwrap();
-    let order = buyer.holds(&ticket).await.unwrap().id();
-    buyer.sees(&format!("/api/orders/{order}"), "cancelled").await.unwrap();
+    let ticket = seller.lists(listing("Tosca", 4_500)).await.unwrap();
+    let order = buyer.holds(ticket).await.unwrap().id;
+    buyer.sees_order(order, OrderStatus::Cancelled).await.unwrap();
     assert_eq!(pids(&shop), before, "a service ended");
     invariants::hold(&shop).await.unwrap();
     invariants::holds_ended_in_time(&shop, invariants::PUNCTUAL).await.unwrap();

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use common::api::orders::{CancelOrder, CreateOrder, NewOrder, ReadOrder};
+use common::api::tickets::ReplaceListing;
+use common::events::order::OrderStatus;
+use e2e::exchange::status;
 use e2e::invariants;
 use e2e::shop::{Shop, listing};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
-use serde_json::json;
 
 /// Buyers of each ticket, tickets, and how many tickets are fought for at the same time.
 const BUYERS: usize = 200;
@@ -19,25 +22,24 @@ async fn two_hundred_buyers_of_each_of_fifty_tickets() {
     let seller = shop.anybody().unwrap();
     let buyers: Vec<_> = (0..BUYERS).map(|_| shop.anybody().unwrap()).collect();
     let tickets = join_all((0..TICKETS).map(|n| {
-        let (seller, listing) = (seller.clone(), listing(&format!("Night {n}"), 1_000));
-        async move { seller.lists(&listing).await.unwrap() }
+        let (seller, listing) = (&seller, listing(&format!("Night {n}"), 1_000));
+        async move { seller.lists(listing).await.unwrap() }
     }))
     .await;
     // Until orders knows them all, some buyers would get 404.
     for ticket in &tickets {
-        let order = buyers[0].holds(ticket).await.unwrap();
-        let path = format!("/api/orders/{}", order.id());
-        assert_eq!(buyers[0].delete(&path).await.unwrap().status, 200);
+        let order = buyers[0].holds(*ticket).await.unwrap();
+        assert_eq!(buyers[0].send(&CancelOrder { id: order.id }).await.unwrap().status, 200);
     }
-    let all = stream::iter(&tickets)
+    let all = stream::iter(tickets)
         .map(|ticket| {
             let buyers = &buyers;
             async move {
-                let body = json!({ "ticketId": ticket });
-                let answers = join_all(buyers.iter().map(|buyer| buyer.post("/api/orders", &body))).await;
+                let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
+                let answers = join_all(buyers.iter().map(|buyer| buyer.send(&request))).await;
                 let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
                 for answer in answers {
-                    *statuses.entry(answer.unwrap().status).or_default() += 1;
+                    *statuses.entry(status(answer).unwrap()).or_default() += 1;
                 }
                 statuses
             }
@@ -57,14 +59,13 @@ async fn one_order_paid_five_times_at_once_is_charged_once() {
     let shop = Shop::open(&[]).await.unwrap();
     let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
     for n in 0..10 {
-        let ticket = seller.lists(&listing(&format!("Night {n}"), 1_000)).await.unwrap();
-        let order = buyer.holds(&ticket).await.unwrap().id();
-        let answers = join_all((0..5).map(|_| buyer.pays(&order, "pm_card_visa"))).await;
-        let paid = answers.into_iter().map(|answer| answer.unwrap().status);
-        let mut paid: Vec<_> = paid.collect();
+        let ticket = seller.lists(listing(&format!("Night {n}"), 1_000)).await.unwrap();
+        let order = buyer.holds(ticket).await.unwrap().id;
+        let answers = join_all((0..5).map(|_| buyer.pays(order, "pm_card_visa"))).await;
+        let mut paid: Vec<_> = answers.into_iter().map(|answer| status(answer).unwrap()).collect();
         paid.sort_unstable();
         assert_eq!(paid, [201, 409, 409, 409, 409]);
-        buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
+        buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
     }
     let state = shop.card_network().await.unwrap();
     let charges = state["charges"].as_array().unwrap();
@@ -79,23 +80,22 @@ async fn nothing_is_sold_at_a_price_that_the_seller_had_replaced() {
     let rounds = join_all((0..20).map(|n| {
         let (seller, buyer) = (seller.clone(), buyer.clone());
         async move {
-            let ticket = seller.lists(&listing(&format!("Night {n}"), 1_000)).await.unwrap();
-            let (order, edited) = tokio::join!(buyer.holds(&ticket), async {
-                seller.put(&format!("/api/tickets/{ticket}"), &listing(&format!("Night {n}"), 2_000)).await.unwrap()
-            });
+            let ticket = seller.lists(listing(&format!("Night {n}"), 1_000)).await.unwrap();
+            let edit = ReplaceListing { id: ticket, body: listing(&format!("Night {n}"), 2_000) };
+            let (order, edited) = tokio::join!(buyer.holds(ticket), seller.send(&edit));
             let order = order.unwrap();
-            let price = order.body["price"]["amount"].as_i64().unwrap();
-            let paid = buyer.pays(&order.id(), "pm_card_visa").await.unwrap();
-            let told = buyer.get(&format!("/api/orders/{}", order.id())).await.unwrap().body;
-            match (edited.status, price) {
+            let paid = buyer.pays(order.id, "pm_card_visa").await;
+            let told = buyer.send(&ReadOrder { id: order.id }).await.unwrap().body;
+            match (status(edited).unwrap(), order.price.amount) {
                 // The edit came first, and the order was made at the old price: refused, with the new one.
                 (200, 1_000) => {
-                    assert_eq!(paid.status, 409, "{paid:?} {told}");
-                    assert_eq!(told["refusal"]["price"]["amount"], 2_000, "{told}");
+                    let refused = paid.unwrap_err();
+                    assert_eq!(refused.status(), Some(409), "{refused:?} {told:?}");
+                    assert_eq!(told.refusal.unwrap().price.unwrap().amount, 2_000);
                 }
                 // The order was made at the new price, or the ticket was held before the edit.
-                (200, 2_000) | (409, 1_000) => assert_eq!(paid.status, 201, "{paid:?} {told}"),
-                other => panic!("{other:?} {told}"),
+                (200, 2_000) | (409, 1_000) => assert_eq!(paid.unwrap().status, 201, "{told:?}"),
+                other => panic!("{other:?} {told:?}"),
             }
         }
     }));

@@ -1,6 +1,8 @@
 //! Poison in the streams: put aside with its reason, looked at, replayed or dropped by an operator,
 //! while the shop goes on.
 
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::ticket::TicketStatus;
 use e2e::invariants;
 use e2e::shop::{Shop, listing};
 use mongodb::bson::{Document, doc};
@@ -49,10 +51,11 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
     assert_eq!(letters(&operator).await, []);
 
     // orders loses an order, as by a restored backup, so that it must refuse the end of its hold.
-    let ticket = seller.lists(&listing("Tosca", 4_500)).await.unwrap();
-    let lost = buyer.holds(&ticket).await.unwrap().id();
-    buyer.sees(&format!("/api/orders/{lost}"), "awaitingPayment").await.unwrap();
-    let published = doc! { "_id": &lost, "outbox.0": { "$exists": false } };
+    let ticket = seller.lists(listing("Tosca", 4_500)).await.unwrap();
+    let lost = buyer.holds(ticket).await.unwrap().id;
+    buyer.sees_order(lost, OrderStatus::AwaitingPayment).await.unwrap();
+    let lost_id = lost.to_string();
+    let published = doc! { "_id": &lost_id, "outbox.0": { "$exists": false } };
     let mut document = None;
     eventually("the order's events to be published", async || {
         document = orders.find_one_and_delete(published.clone()).await.unwrap();
@@ -65,11 +68,11 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
 
     // Whoever comes behind the poison does not notice.
     for n in 0..5 {
-        let ticket = seller.lists(&listing(&format!("Night {n}"), 2_000)).await.unwrap();
-        let order = buyer.holds(&ticket).await.unwrap().id();
-        assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
-        buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
-        seller.sees(&format!("/api/tickets/{ticket}"), "sold").await.unwrap();
+        let ticket = seller.lists(listing(&format!("Night {n}"), 2_000)).await.unwrap();
+        let order = buyer.holds(ticket).await.unwrap().id;
+        assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
+        buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
+        seller.sees_ticket(ticket, TicketStatus::Sold).await.unwrap();
     }
     eventually("five letters", async || letters(&operator).await.len() == 5).await;
     let all = letters(&operator).await;
@@ -83,16 +86,16 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
         assert!(shown.contains(part), "{shown}");
     }
     let shown = operator.runs(&["dead-letters", "show", &refused[0].number]).await;
-    for part in ["dead-letter-consumer: orders-expiration", "\"type\": \"expiration.completed.v1\"", &lost] {
+    for part in ["dead-letter-consumer: orders-expiration", "\"type\": \"expiration.completed.v1\"", &lost_id] {
         assert!(shown.contains(part), "{shown}");
     }
 
     // The cause is mended, and the event is good after all.
     orders.insert_one(document.unwrap()).await.unwrap();
     operator.runs(&["dead-letters", "replay", &refused[0].number]).await;
-    let cancelled = buyer.sees(&format!("/api/orders/{lost}"), "cancelled").await.unwrap();
-    assert_eq!(cancelled["cancelReason"], "expired");
-    seller.sees(&format!("/api/tickets/{ticket}"), "available").await.unwrap();
+    let cancelled = buyer.sees_order(lost, OrderStatus::Cancelled).await.unwrap();
+    assert_eq!(cancelled.cancel_reason, Some(CancelReason::Expired));
+    seller.sees_ticket(ticket, TicketStatus::Available).await.unwrap();
 
     // What is still no event comes back once to each, under a new number.
     let numbers = |letters: &[Letter]| letters.iter().map(|letter| letter.number.clone()).collect::<Vec<_>>();

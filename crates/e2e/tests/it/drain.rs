@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use common::events::order::OrderStatus;
+use common::events::ticket::TicketStatus;
 use e2e::invariants;
 use e2e::shop::{Shop, listing};
 use testkit::fleet::SERVICES;
@@ -12,9 +14,9 @@ async fn every_service_drains_and_comes_back() {
     let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
     let mut orders = Vec::new();
     for service in SERVICES {
-        let ticket = seller.lists(&listing(service, 2_000)).await.unwrap();
-        let order = buyer.holds(&ticket).await.unwrap().id();
-        assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
+        let ticket = seller.lists(listing(service, 2_000)).await.unwrap();
+        let order = buyer.holds(ticket).await.unwrap().id;
+        assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
         // With events on their way through it.
         let instance = shop.fleet.service(service).unwrap();
         let began = Instant::now();
@@ -25,7 +27,7 @@ async fn every_service_drains_and_comes_back() {
         orders.push(order);
     }
     for order in orders {
-        buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
+        buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
     }
     invariants::hold(&shop).await.unwrap();
 }
@@ -36,9 +38,9 @@ async fn killed_services_lose_nothing() {
     let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
     let mut orders = Vec::new();
     for service in ["tickets", "orders", "payments", "expiration"] {
-        let ticket = seller.lists(&listing(service, 2_000)).await.unwrap();
-        let order = buyer.holds(&ticket).await.unwrap().id();
-        assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
+        let ticket = seller.lists(listing(service, 2_000)).await.unwrap();
+        let order = buyer.holds(ticket).await.unwrap().id;
+        assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
         let instance = shop.fleet.service(service).unwrap();
         instance.kill().unwrap();
         instance.start_again().await.unwrap();
@@ -46,8 +48,8 @@ async fn killed_services_lose_nothing() {
         orders.push((order, ticket));
     }
     for (order, ticket) in orders {
-        buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
-        buyer.sees(&format!("/api/tickets/{ticket}"), "sold").await.unwrap();
+        buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
+        buyer.sees_ticket(ticket, TicketStatus::Sold).await.unwrap();
     }
     invariants::hold(&shop).await.unwrap();
 }

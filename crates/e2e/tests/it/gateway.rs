@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use common::api::Endpoint;
+use common::api::users::{ReadCurrentUser, SignOut};
 use e2e::shop::{Shop, listing};
 use testkit::app::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,9 +13,9 @@ use tokio::net::TcpStream;
 async fn errors_cookies_and_pages_come_through() {
     let shop = Shop::open(&[]).await.unwrap();
     let seller = shop.sign_up("Mara").await.unwrap();
-    let ticket = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
-    let me = seller.get("/api/users/currentuser").await.unwrap().body;
-    assert_eq!(me["currentUser"]["displayName"], "Mara");
+    let ticket = seller.lists(listing("Carmen", 8_900)).await.unwrap();
+    let me = seller.send(&ReadCurrentUser {}).await.unwrap().body;
+    assert_eq!(me.current_user.unwrap().display_name, "Mara");
 
     let client = reqwest::Client::new();
     let get = |path: &str| client.get(format!("{}{path}", shop.url())).send();
@@ -48,7 +50,7 @@ async fn errors_cookies_and_pages_come_through() {
     assert!(get("/").await.unwrap().text().await.unwrap().contains("Carmen"));
 
     let forged = client
-        .post(format!("{}/api/users/signout", shop.url()))
+        .post(format!("{}{}", shop.url(), SignOut::PATH))
         .header("sec-fetch-site", "cross-site")
         .send()
         .await

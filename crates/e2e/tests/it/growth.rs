@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use common::clock::{Clock, SystemClock};
+use common::events::order::OrderStatus;
 use common::id::{OrderId, TicketId};
 use e2e::invariants;
 use e2e::shop::{Shop, listing};
@@ -99,9 +100,10 @@ async fn unhandled(shop: &Shop) -> u64 {
 /// in their outboxes, as a crash right before publishing leaves them.
 async fn hold(shop: &Shop, mongodb: &Client) {
     let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
-    let ticket = seller.lists(&listing("Night", 1_000)).await.unwrap();
-    let order = buyer.holds(&ticket).await.unwrap().id();
-    buyer.sees(&format!("/api/orders/{order}"), "awaitingPayment").await.unwrap();
+    let ticket = seller.lists(listing("Night", 1_000)).await.unwrap();
+    let order = buyer.holds(ticket).await.unwrap().id;
+    buyer.sees_order(order, OrderStatus::AwaitingPayment).await.unwrap();
+    let (ticket, order) = (ticket.to_string(), order.to_string());
     let tickets = mongodb.database("tickets").collection::<Document>("tickets");
     let orders = mongodb.database("orders").collection::<Document>("orders");
     let listed = Likeness::of(shop, &tickets, "tickets", &ticket, 2).await;

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use common::api::orders::{CreateOrder, NewOrder, ReadOrder};
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::payment::PaymentStatus;
+use common::events::ticket::TicketStatus;
 use e2e::invariants;
 use e2e::shop::{Shop, listing};
 
@@ -11,32 +15,32 @@ async fn a_ticket_is_sold_and_a_hold_ends_though_redis_is_flushed() {
     let seller = shop.sign_up("Mara").await.unwrap();
     let (buyer, other) = (shop.sign_up("Ben").await.unwrap(), shop.sign_up("Olu").await.unwrap());
     let (sold, unpaid) =
-        (seller.lists(&listing("Carmen", 8_900)).await.unwrap(), seller.lists(&listing("Tosca", 4_500)).await.unwrap());
+        (seller.lists(listing("Carmen", 8_900)).await.unwrap(), seller.lists(listing("Tosca", 4_500)).await.unwrap());
 
     // Paid: authorised, charged, completed, sold; and nobody else gets it.
-    let order = buyer.holds(&sold).await.unwrap();
-    assert_eq!(other.post("/api/orders", &serde_json::json!({ "ticketId": sold })).await.unwrap().status, 409);
-    assert_eq!(buyer.pays(&order.id(), "pm_card_visa_chargeDeclined").await.unwrap().status, 402);
-    let payment = buyer.pays(&order.id(), "pm_card_visa").await.unwrap();
-    assert_eq!((payment.status, &payment.body["status"]), (201, &"authorized".into()));
-    buyer.sees(&format!("/api/orders/{}", order.id()), "completed").await.unwrap();
-    buyer.sees(&format!("/api/payments/{}", payment.id()), "captured").await.unwrap();
-    seller.sees(&format!("/api/tickets/{sold}"), "sold").await.unwrap();
-    assert_eq!(other.get(&format!("/api/orders/{}", order.id())).await.unwrap().status, 404);
+    let order = buyer.holds(sold).await.unwrap();
+    assert_eq!(other.send(&CreateOrder { body: NewOrder { ticket_id: sold } }).await.unwrap_err().status(), Some(409));
+    assert_eq!(buyer.pays(order.id, "pm_card_visa_chargeDeclined").await.unwrap_err().status(), Some(402));
+    let payment = buyer.pays(order.id, "pm_card_visa").await.unwrap();
+    assert_eq!((payment.status, payment.body.status), (201, PaymentStatus::Authorized));
+    buyer.sees_order(order.id, OrderStatus::Completed).await.unwrap();
+    buyer.sees_payment(payment.body.id, PaymentStatus::Captured).await.unwrap();
+    seller.sees_ticket(sold, TicketStatus::Sold).await.unwrap();
+    assert_eq!(other.send(&ReadOrder { id: order.id }).await.unwrap_err().status(), Some(404));
 
     // Not paid: Redis forgets the timer, MongoDB does not.
-    let order = other.holds(&unpaid).await.unwrap();
+    let order = other.holds(unpaid).await.unwrap();
     let began = Instant::now();
-    seller.sees(&format!("/api/tickets/{unpaid}"), "reserved").await.unwrap();
+    seller.sees_ticket(unpaid, TicketStatus::Reserved).await.unwrap();
     let redis = redis::Client::open(shop.fleet.servers().redis.url()).unwrap();
     let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
     redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
-    let expired = other.sees(&format!("/api/orders/{}", order.id()), "cancelled").await.unwrap();
-    assert_eq!(expired["cancelReason"], "expired");
+    let expired = other.sees_order(order.id, OrderStatus::Cancelled).await.unwrap();
+    assert_eq!(expired.cancel_reason, Some(CancelReason::Expired));
     let held = began.elapsed();
     assert!((Duration::from_secs(5)..Duration::from_secs(16)).contains(&held), "the hold ended after {held:?}");
-    seller.sees(&format!("/api/tickets/{unpaid}"), "available").await.unwrap();
-    assert_eq!(other.pays(&order.id(), "pm_card_visa").await.unwrap().status, 410);
+    seller.sees_ticket(unpaid, TicketStatus::Available).await.unwrap();
+    assert_eq!(other.pays(order.id, "pm_card_visa").await.unwrap_err().status(), Some(410));
 
     invariants::hold(&shop).await.unwrap();
     shop.fleet.stop().await.unwrap();

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use common::api::Endpoint;
+use common::api::orders::{CancelOrder, CreateOrder, NewOrder};
+use common::api::tickets::ReadListing;
+use common::api::users::ReadCurrentUser;
+use e2e::exchange::status;
 use e2e::invariants;
 use e2e::shop::{Shop, listing};
 use futures::future::join_all;
-use serde_json::json;
 use testkit::app::eventually;
 use testkit::fleet::SERVICES;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,16 +47,16 @@ async fn a_crowd_behind_one_address_sees_no_limit_and_one_visitor_does() {
     let shop = Shop::open(&LIMITS).await.unwrap();
     // Two hundred people of one network, and one ticket.
     let (seller, buyers): (_, Vec<_>) = (shop.anybody().unwrap(), (0..200).map(|_| shop.anybody().unwrap()).collect());
-    let ticket = seller.lists(&listing("Carmen", 4_500)).await.unwrap();
-    let first = buyers[0].holds(&ticket).await.unwrap();
-    assert_eq!(buyers[0].delete(&format!("/api/orders/{}", first.id())).await.unwrap().status, 200);
-    let (path, body) = (format!("/api/tickets/{ticket}"), json!({ "ticketId": ticket }));
+    let ticket = seller.lists(listing("Carmen", 4_500)).await.unwrap();
+    let first = buyers[0].holds(ticket).await.unwrap();
+    assert_eq!(buyers[0].send(&CancelOrder { id: first.id }).await.unwrap().status, 200);
+    let (look, order) = (ReadListing { id: ticket }, CreateOrder { body: NewOrder { ticket_id: ticket } });
     let answers = join_all(buyers.iter().map(async |buyer| {
         let mut statuses = Vec::new();
         for _ in 0..20 {
-            statuses.push(buyer.get(&path).await.unwrap().status);
+            statuses.push(status(buyer.send(&look).await).unwrap());
         }
-        statuses.push(buyer.post("/api/orders", &body).await.unwrap().status);
+        statuses.push(status(buyer.send(&order).await).unwrap());
         statuses
     }))
     .await;
@@ -63,11 +67,12 @@ async fn a_crowd_behind_one_address_sees_no_limit_and_one_visitor_does() {
     // One account that asks for more orders than anybody needs; what it gets is told by the gateway too.
     let busy = shop.anybody().unwrap();
     for number in 0..60 {
-        let answer = busy.post("/api/orders", &body).await.unwrap();
-        assert_eq!(answer.status, 409, "order {number}: {answer:?}");
+        let refused = busy.send(&order).await.unwrap_err();
+        assert_eq!(refused.status(), Some(409), "order {number}: {refused:?}");
     }
-    let refused = busy.post("/api/orders", &body).await.unwrap();
-    assert_eq!((refused.status, refused.body["type"].as_str()), (429, Some("urn:ticketing:problem:rate-limited")));
+    let refused = busy.send(&order).await.unwrap_err();
+    let problem = refused.problem().unwrap();
+    assert_eq!((problem.status, problem.kind.as_str()), (429, "urn:ticketing:problem:rate-limited"));
     invariants::hold(&shop).await.unwrap();
 }
 
@@ -90,11 +95,11 @@ async fn a_page_is_counted_once_however_many_services_it_asks() {
         assert!(status < 500, "{status}");
         assert_eq!(remaining(&state), 39 - number, "{state}");
     }
-    let (_, state, _) = left(&shop, token, "/api/users/currentuser").await;
+    let (_, state, _) = left(&shop, token, ReadCurrentUser::PATH).await;
     assert!(remaining(&state) <= 39, "{state}");
     // Told and learnt once a second.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let (_, state, _) = left(&shop, token, "/api/users/currentuser").await;
+    let (_, state, _) = left(&shop, token, ReadCurrentUser::PATH).await;
     assert_eq!(remaining(&state), 40 - 5, "three pages and two answers of auth: {state}");
     // A page too many is refused by a page.
     let mut refusal = None;

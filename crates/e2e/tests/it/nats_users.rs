@@ -3,6 +3,8 @@
 use std::fs;
 
 use async_nats::ConnectOptions;
+use common::events::order::OrderStatus;
+use common::events::ticket::TicketStatus;
 use e2e::shop::{Shop, listing};
 use serde_json::json;
 use testkit::app::eventually;
@@ -32,15 +34,15 @@ async fn a_service_may_do_what_it_does_and_nothing_else() {
 
     // Everything that the fleet does: sign-up, sale, a hold that ends, announcements, dead letters.
     let (seller, buyer) = (shop.sign_up("Ada").await.unwrap(), shop.sign_up("Ben").await.unwrap());
-    let ticket = seller.lists(&listing("Tosca", 4_500)).await.unwrap();
-    let order = buyer.holds(&ticket).await.unwrap().id();
-    assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
-    seller.sees(&format!("/api/tickets/{ticket}"), "sold").await.unwrap();
-    let ticket = seller.lists(&listing("Carmen", 4_500)).await.unwrap();
-    let order = buyer.holds(&ticket).await.unwrap().id();
-    buyer.sees(&format!("/api/orders/{order}"), "cancelled").await.unwrap();
-    seller.sees(&format!("/api/tickets/{ticket}"), "available").await.unwrap();
+    let ticket = seller.lists(listing("Tosca", 4_500)).await.unwrap();
+    let order = buyer.holds(ticket).await.unwrap().id;
+    assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
+    seller.sees_ticket(ticket, TicketStatus::Sold).await.unwrap();
+    let ticket = seller.lists(listing("Carmen", 4_500)).await.unwrap();
+    let order = buyer.holds(ticket).await.unwrap().id;
+    buyer.sees_order(order, OrderStatus::Cancelled).await.unwrap();
+    seller.sees_ticket(ticket, TicketStatus::Available).await.unwrap();
     let operator = as_user("operator").await;
     for subject in ["user.registered", "ticket.created", "order.created", "payment.started", "expiration.completed"] {
         operator.publish(format!("ticketing.{subject}.v1"), "poison".into()).await.unwrap().await.unwrap();

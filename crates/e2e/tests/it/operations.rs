@@ -4,7 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use common::api::orders::{ListOrders, ReadOrder};
+use common::api::page::PageQuery;
+use common::api::payments::Payment;
+use common::api::tickets::ReadListing;
+use common::api::users::Refresh;
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::ticket::TicketStatus;
+use common::id::TicketId;
+use e2e::exchange::status;
 use e2e::invariants;
+use e2e::person::Person;
 use e2e::shop::{Shop, listing};
 use futures::TryStreamExt;
 use mongodb::Client;
@@ -77,8 +87,8 @@ async fn all(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)> 
     all
 }
 
-async fn authenticates(shop: &Shop, payment: &Value) {
-    let intent = payment["providerRef"].as_str().unwrap();
+async fn authenticates(shop: &Shop, payment: &Payment) {
+    let intent = payment.provider_ref.as_deref().unwrap();
     let url = format!("{}/_fake/payment_intents/{intent}/authenticate", shop.fleet.fakestripe().url());
     let answer = reqwest::Client::new().post(url).json(&json!({ "outcome": "succeed" })).send().await.unwrap();
     assert!(answer.status().is_success());
@@ -130,18 +140,18 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
     let mut tickets = Vec::new();
     for name in ["sold", "for sale", "at the bank", "held"] {
-        tickets.push(seller.lists(&listing(name, 4_500)).await.unwrap());
+        tickets.push(seller.lists(listing(name, 4_500)).await.unwrap());
     }
     let [sold, for_sale, at_bank, held] = tickets.try_into().unwrap();
-    let order = async |ticket: &str| {
-        let order = buyer.holds(ticket).await.unwrap().id();
-        buyer.sees(&format!("/api/orders/{order}"), "awaitingPayment").await.unwrap();
+    let order = async |ticket: TicketId| {
+        let order = buyer.holds(ticket).await.unwrap().id;
+        buyer.sees_order(order, OrderStatus::AwaitingPayment).await.unwrap();
         order
     };
-    let (first, waiting, unpaid) = (order(&sold).await, order(&at_bank).await, order(&held).await);
-    assert_eq!(buyer.pays(&first, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees(&format!("/api/orders/{first}"), "completed").await.unwrap();
-    let payment = buyer.pays(&waiting, "pm_card_threeDSecure2Required").await.unwrap();
+    let (first, waiting, unpaid) = (order(sold).await, order(at_bank).await, order(held).await);
+    assert_eq!(buyer.pays(first, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees_order(first, OrderStatus::Completed).await.unwrap();
+    let payment = buyer.pays(waiting, "pm_card_threeDSecure2Required").await.unwrap();
     assert_eq!(payment.status, 202);
     invariants::hold(&shop).await.unwrap();
 
@@ -154,13 +164,13 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
 
     // What is lost: one more sale, one that is with the buyer's bank, and what the bank said of the other.
     authenticates(&shop, &payment.body).await;
-    buyer.sees(&format!("/api/orders/{waiting}"), "completed").await.unwrap();
-    let later = order(&for_sale).await;
-    assert_eq!(buyer.pays(&later, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees(&format!("/api/orders/{later}"), "completed").await.unwrap();
-    let newest = seller.lists(&listing("too late", 4_500)).await.unwrap();
-    let last = order(&newest).await;
-    assert_eq!(buyer.pays(&last, "pm_card_threeDSecure2Required").await.unwrap().status, 202);
+    buyer.sees_order(waiting, OrderStatus::Completed).await.unwrap();
+    let later = order(for_sale).await;
+    assert_eq!(buyer.pays(later, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees_order(later, OrderStatus::Completed).await.unwrap();
+    let newest = seller.lists(listing("too late", 4_500)).await.unwrap();
+    let last = order(newest).await;
+    assert_eq!(buyer.pays(last, "pm_card_threeDSecure2Required").await.unwrap().status, 202);
 
     operator.is_refused(&["restore", "load"], "expiration, orders, payments, tickets, web still run").await;
     // The services are stopped; the disk loses two databases.
@@ -206,8 +216,8 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
         shop.fleet.service(service).unwrap().start_again().await.unwrap();
     }
     let settled = operator.runs(&["restore", "settle"]).await;
-    buyer.sees(&format!("/api/orders/{waiting}"), "completed").await.unwrap();
-    seller.sees(&format!("/api/tickets/{at_bank}"), "sold").await.unwrap();
+    buyer.sees_order(waiting, OrderStatus::Completed).await.unwrap();
+    seller.sees_ticket(at_bank, TicketStatus::Sold).await.unwrap();
 
     let stray = |outcome: &str| {
         let line =
@@ -227,15 +237,15 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
         let names = client.database(service).list_collection_names().await.unwrap();
         assert!(!names.iter().any(|name| name.starts_with("replaced.") || name.starts_with("restoring.")), "{names:?}");
     }
-    let ended = buyer.sees(&format!("/api/orders/{unpaid}"), "cancelled").await.unwrap();
-    assert_eq!(ended["cancelReason"], "expired");
-    assert_eq!(buyer.get(&format!("/api/orders/{later}")).await.unwrap().status, 404);
-    assert_eq!(buyer.get(&format!("/api/tickets/{newest}")).await.unwrap().status, 404);
+    let ended = buyer.sees_order(unpaid, OrderStatus::Cancelled).await.unwrap();
+    assert_eq!(ended.cancel_reason, Some(CancelReason::Expired));
+    assert_eq!(buyer.send(&ReadOrder { id: later }).await.unwrap_err().status(), Some(404));
+    assert_eq!(buyer.send(&ReadListing { id: newest }).await.unwrap_err().status(), Some(404));
 
     // The shop goes on: what was sold in the lost time is for sale again.
-    let again = order(&for_sale).await;
-    assert_eq!(buyer.pays(&again, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees(&format!("/api/orders/{again}"), "completed").await.unwrap();
+    let again = order(for_sale).await;
+    assert_eq!(buyer.pays(again, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees_order(again, OrderStatus::Completed).await.unwrap();
     invariants::hold_restored(&shop, &strays).await.unwrap();
 }
 
@@ -258,7 +268,8 @@ async fn the_signing_key_is_replaced_and_nobody_is_signed_out() {
         shop.fleet.service("auth").unwrap().start_again_with(&[("JWT_PRIVATE_KEYS", keys)]).await.unwrap();
     };
     let buyer = shop.sign_up("Ben").await.unwrap();
-    let is_known = async |person: &e2e::person::Person| person.get("/api/orders").await.unwrap().status;
+    let list = ListOrders { query: PageQuery::default() };
+    let is_known = async |person: &Person| status(person.send(&list).await).unwrap();
     believes(&both).await;
     assert_eq!(is_known(&buyer).await, 200);
     signs(&format!("{}\n{}", new.pem, old.jwt_private_keys)).await;
@@ -269,6 +280,6 @@ async fn the_signing_key_is_replaced_and_nobody_is_signed_out() {
     signs(&new.pem).await;
     believes(&new.jwks).await;
     assert_eq!((is_known(&buyer).await, is_known(&newcomer).await), (401, 200));
-    assert_eq!(buyer.post("/api/users/refresh", &json!({})).await.unwrap().status, 200);
+    assert_eq!(buyer.send(&Refresh {}).await.unwrap().status, 200);
     assert_eq!(is_known(&buyer).await, 200);
 }

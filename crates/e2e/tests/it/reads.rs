@@ -1,5 +1,10 @@
 //! What a dying primary takes back is never told: every read waits for what a majority has.
 
+use common::api::page::PageQuery;
+use common::api::tickets::{ListListings, ListingQuery};
+use common::api::users::ListSessions;
+use common::events::order::OrderStatus;
+use common::events::ticket::TicketStatus;
 use e2e::invariants;
 use e2e::shop::{Shop, listing};
 use futures::TryStreamExt;
@@ -23,15 +28,17 @@ async fn every_read_of_a_purchase_is_a_majority_read_from_the_primary() {
         database.run_command(doc! { "profile": 2 }).await.unwrap();
     }
     let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
-    let ticket = seller.lists(&listing("Carmen", 8_900)).await.unwrap();
-    let order = buyer.holds(&ticket).await.unwrap().id();
-    buyer.sees(&format!("/api/orders/{order}"), "awaitingPayment").await.unwrap();
-    assert_eq!(buyer.pays(&order, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees(&format!("/api/orders/{order}"), "completed").await.unwrap();
-    seller.sees(&format!("/api/tickets/{ticket}"), "sold").await.unwrap();
-    for path in ["/", "/api/tickets", "/orders", "/api/users/sessions"] {
-        buyer.get(path).await.unwrap();
+    let ticket = seller.lists(listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.holds(ticket).await.unwrap().id;
+    buyer.sees_order(order, OrderStatus::AwaitingPayment).await.unwrap();
+    assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
+    buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
+    seller.sees_ticket(ticket, TicketStatus::Sold).await.unwrap();
+    for page in ["/", "/orders"] {
+        buyer.opens(page).await.unwrap();
     }
+    buyer.send(&ListListings { query: ListingQuery::default() }).await.unwrap();
+    buyer.send(&ListSessions { query: PageQuery::default() }).await.unwrap();
     invariants::hold(&shop).await.unwrap();
 
     for service in SERVICES {

@@ -5,6 +5,13 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull;
+use common::api::Endpoint;
+use common::api::payments::{CreatePayment, NewPayment};
+use common::api::tickets::ReadListing;
+use common::api::users::{NewUser, Password, SignUp};
+use common::events::ticket::TicketStatus;
+use common::id::OrderId;
+use common::text::Text;
 use e2e::shop::{PASSWORD, Shop, listing};
 use futures::StreamExt;
 use reqwest::redirect::Policy;
@@ -19,7 +26,7 @@ fn trace(traceparent: &str) -> String {
 }
 
 /// By event type: the trace of every change of these entities that the streams have.
-async fn published(shop: &Shop, entities: &[&str]) -> BTreeMap<String, Option<String>> {
+async fn published(shop: &Shop, entities: &[String]) -> BTreeMap<String, Option<String>> {
     let jetstream = jetstream::new(async_nats::connect(shop.fleet.servers().nats.url()).await.unwrap());
     let mut traces = BTreeMap::new();
     for service in ["tickets", "orders", "payments"] {
@@ -30,7 +37,7 @@ async fn published(shop: &Shop, entities: &[&str]) -> BTreeMap<String, Option<St
         while let Some(message) = messages.next().await {
             let message = message.unwrap();
             let event: Value = serde_json::from_slice(&message.payload).unwrap();
-            if entities.contains(&event["subject"].as_str().unwrap()) {
+            if entities.iter().any(|entity| event["subject"] == **entity) {
                 let header = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
                 let kind = event["type"].as_str().unwrap().trim_end_matches(".v1").to_owned();
                 traces.insert(kind, header.map(|header| trace(header.as_str())));
@@ -47,7 +54,8 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
     let shop = Shop::open(&settings).await.unwrap();
     // A webhook begins a trace of its own, and may be what comes first to the capture.
     fault(&shop, json!({ "dropWebhooks": true })).await;
-    let ticket = shop.sign_up("Mara").await.unwrap().lists(&listing("Carmen", 8_900)).await.unwrap();
+    let seller = shop.sign_up("Mara").await.unwrap();
+    let ticket = seller.lists(listing("Carmen", 8_900)).await.unwrap();
     let browser = reqwest::Client::builder()
         .cookie_store(true)
         .redirect(Policy::none())
@@ -55,8 +63,9 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
         .build()
         .unwrap();
     let at = |path: &str| format!("{}{path}", shop.url());
-    let person = json!({ "email": "ben@example.com", "password": PASSWORD, "displayName": "Ben" });
-    assert_eq!(browser.post(at("/api/users/signup")).json(&person).send().await.unwrap().status(), 201);
+    let (email, password) = (Text::new("ben@example.com"), Password::new(PASSWORD));
+    let person = NewUser { email, password, display_name: Some(Text::new("Ben")) };
+    assert_eq!(browser.post(at(SignUp::PATH)).json(&person).send().await.unwrap().status(), 201);
 
     // The form says nothing of a trace; the page that it leads to does.
     let mut location = String::new();
@@ -67,33 +76,34 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
         held.status() == 303
     })
     .await;
-    let order = location.strip_prefix("/checkout/").unwrap_or_else(|| panic!("{location}")).to_owned();
+    let order = location.strip_prefix("/checkout/").and_then(|order| order.parse().ok());
+    let order: OrderId = order.unwrap_or_else(|| panic!("{location}"));
     let page = browser.get(at(&location)).send().await.unwrap().text().await.unwrap();
     let traceparent = page.split("data-trace=\"").nth(1).and_then(|rest| rest.split('"').next());
     let traceparent = traceparent.unwrap_or_else(|| panic!("{page}")).to_owned();
 
     // As the page's script pays.
-    let pay = json!({ "orderId": order, "paymentMethod": "pm_card_visa" });
-    let mut payment = Value::Null;
+    let pay = NewPayment { order_id: order, payment_method: Text::new("pm_card_visa") };
+    let mut payment = None;
     eventually("the payment", async || {
-        let request = browser.post(at("/api/payments")).header("traceparent", &traceparent).json(&pay);
+        let request = browser.post(at(CreatePayment::PATH)).header("traceparent", &traceparent).json(&pay);
         let answer = request.send().await.unwrap();
         let status = answer.status();
-        payment = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        payment = CreatePayment::read(status, &answer.bytes().await.unwrap()).ok();
         status == 201
     })
     .await;
-    let payment = payment["id"].as_str().unwrap().to_owned();
+    let payment = payment.unwrap().id;
     eventually("the ticket to be sold", async || {
-        let answer = browser.get(at(&format!("/api/tickets/{ticket}"))).send().await.unwrap();
-        answer.text().await.unwrap().contains("\"status\":\"sold\"")
+        seller.send(&ReadListing { id: ticket }).await.unwrap().body.status == TicketStatus::Sold
     })
     .await;
 
     // What the API shows is stored; the event of the last step may be on its way.
+    let entities = [ticket.to_string(), order.to_string(), payment.to_string()];
     let mut traces = BTreeMap::new();
     eventually("the event of the last step", async || {
-        traces = published(&shop, &[&ticket, &order, &payment]).await;
+        traces = published(&shop, &entities).await;
         traces.contains_key("ticket.sold")
     })
     .await;

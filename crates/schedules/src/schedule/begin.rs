@@ -68,7 +68,7 @@ impl Schedule<'_> {
 
     pub(super) fn request(&self, service: usize, instance: usize, request: &Request) -> Activity<End> {
         let routes = self.fleet.routes(SERVICES[service].0, instance);
-        let mut http = testkit::app::request::Request::new(routes, request.method, &request.path);
+        let mut http = testkit::app::request::Request::new(routes, request.method.as_str(), &request.path);
         http = http.header("cookie", &request.cookie);
         if let Some(key) = &request.key {
             http = http.header("idempotency-key", key);
