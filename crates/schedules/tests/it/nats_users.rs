@@ -1,5 +1,7 @@
 //! What each service may do in NATS: made from the registry of events and the subscription tables.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 use std::fmt::Write as _;
 
 use common::events::ENTITIES;
