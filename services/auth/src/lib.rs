@@ -2,7 +2,7 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | users, sessions | `user.registered` `user.updated` | nothing |
+//! | users, sessions | `user.registered` `user.updated` `user.passwordChanged` | nothing |
 //!
 //! In reading order: [`config`], [`domain`], [`keys`], [`hashing`], [`store`], [`state`], [`flows`],
 //! [`routes`].

@@ -32,7 +32,7 @@ pub const NAME: &str = "expiration";
 /// Puts the service together.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that every service's build has")]
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
-    let (routes, openapi) = openapi::mount(OpenApiRouter::new(), "Expiration", "/api/expiration/openapi.json");
+    let (routes, openapi) = openapi::mount(OpenApiRouter::new(), "Expiration", "/api/expiration/openapi.json", &[]);
     let redis = &context.config.redis;
     let (wake_ups, wanted) = timers::schedule::channel();
     let wake_ups = if redis.client.is_some() { wake_ups } else { WakeUps::nowhere() };

@@ -29,6 +29,17 @@ pub enum Service {
     Payments,
 }
 
+/// A route of the public API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path, with `{id}` where an entity's id goes.
+    pub path: &'static str,
+    /// Status and code of the problems that it answers with, beside those that follow from what it takes.
+    pub problems: &'static [(u16, &'static str)],
+}
+
 /// A request to a route of the public API.
 pub trait Endpoint: Sync {
     /// Whose route it is.
@@ -121,11 +132,12 @@ impl Failed {
     }
 }
 
-/// Declares the routes of a service: `Name { id: Id, query: Query, body: Body } = "METHOD /path" -> Answer`.
+/// Declares the routes of a service: `Name { id: Id, body: Body } = METHOD "/path" -> Answer, 409 "code";`.
 macro_rules! endpoints {
     ($service:ident; $(
         $(#[$doc:meta])*
-        $name:ident { $($field:ident: $kind:ty),* } = $method:ident $path:literal -> $answer:ty;
+        $name:ident { $($field:ident: $kind:ty),* } = $method:ident $path:literal -> $answer:ty
+            $(, $status:literal $code:literal)*;
     )*) => {
         $(
             $(#[$doc])*
@@ -143,8 +155,12 @@ macro_rules! endpoints {
             }
         )*
 
-        /// Method and path of each.
-        pub const ROUTES: &[(http::Method, &str)] = &[$((http::Method::$method, $path)),*];
+        /// All of them.
+        pub const ROUTES: &[$crate::api::Route] = &[$($crate::api::Route {
+            method: http::Method::$method,
+            path: $path,
+            problems: &[$(($status, $code)),*],
+        }),*];
     };
 }
 

@@ -14,15 +14,18 @@ use crate::timestamp::Timestamp;
 
 endpoints! { Orders;
     /// Hold a ticket.
-    CreateOrder { body: NewOrder } = POST "/api/orders" -> Order;
+    CreateOrder { body: NewOrder } = POST "/api/orders" -> Order,
+        403 "own-ticket", 404 "not-found", 409 "ticket-withdrawn", 409 "ticket-begun", 409 "ticket-taken",
+        409 "ticket-held", 409 "too-many-holds";
     /// List your orders.
     ListOrders { query: PageQuery } = GET "/api/orders" -> Page<Order>;
     /// Read one of your orders.
     ReadOrder { id: OrderId } = GET "/api/orders/{id}" -> Order;
     /// Cancel one of your orders.
-    CancelOrder { id: OrderId } = DELETE "/api/orders/{id}" -> Order;
+    CancelOrder { id: OrderId } = DELETE "/api/orders/{id}" -> Order,
+        409 "order-authorized", 409 "order-completed", 409 "order-closed";
     /// The pass of one of your completed orders.
-    ReadPass { id: OrderId } = GET "/api/orders/{id}/pass" -> Pass;
+    ReadPass { id: OrderId } = GET "/api/orders/{id}/pass" -> Pass, 409 "order-not-completed";
 }
 
 /// What is wanted.

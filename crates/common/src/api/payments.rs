@@ -13,7 +13,9 @@ use crate::timestamp::Timestamp;
 
 endpoints! { Payments;
     /// Pay for an order.
-    CreatePayment { body: NewPayment } = POST "/api/payments" -> Payment;
+    CreatePayment { body: NewPayment } = POST "/api/payments" -> Payment,
+        402 "card-declined", 404 "not-found", 409 "order-paid", 409 "order-closed", 409 "order-being-paid",
+        410 "hold-expired", 503 "order-not-confirmed", 503 "payment-pending";
     /// Read one of your payments.
     ReadPayment { id: PaymentId } = GET "/api/payments/{id}" -> Payment;
     /// Ask the provider how a payment stands.

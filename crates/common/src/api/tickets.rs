@@ -24,9 +24,11 @@ endpoints! { Tickets;
     /// Read a listing.
     ReadListing { id: TicketId } = GET "/api/tickets/{id}" -> Listing;
     /// Replace a listing.
-    ReplaceListing { id: TicketId, body: NewListing } = PUT "/api/tickets/{id}" -> Listing;
+    ReplaceListing { id: TicketId, body: NewListing } = PUT "/api/tickets/{id}" -> Listing,
+        403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn";
     /// Take a listing back.
-    WithdrawListing { id: TicketId } = DELETE "/api/tickets/{id}" -> ();
+    WithdrawListing { id: TicketId } = DELETE "/api/tickets/{id}" -> (),
+        403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn";
 }
 
 /// What the rules of a [`NewListing`] depend on beside its own fields.

@@ -18,17 +18,19 @@ use crate::validate::{self, fault};
 
 endpoints! { Auth;
     /// Open an account.
-    SignUp { body: NewUser } = POST "/api/users/signup" -> User;
+    SignUp { body: NewUser } = POST "/api/users/signup" -> User, 409 "email-in-use";
     /// Sign in.
-    SignIn { body: Credentials } = POST "/api/users/signin" -> User;
+    SignIn { body: Credentials } = POST "/api/users/signin" -> User, 401 "wrong-credentials";
     /// Sign out.
     SignOut { } = POST "/api/users/signout" -> ();
     /// Who am I?
     ReadCurrentUser { } = GET "/api/users/currentuser" -> CurrentUser;
     /// Change how I am called.
     UpdateMe { body: Me } = PUT "/api/users/me" -> User;
+    /// Choose another password.
+    ChangePassword { body: NewPassword } = PUT "/api/users/password" -> (), 409 "password-changed";
     /// Trade the refresh cookie for new cookies.
-    Refresh { } = POST "/api/users/refresh" -> User;
+    Refresh { } = POST "/api/users/refresh" -> User, 401 "unauthenticated";
     /// Where am I signed in?
     ListSessions { query: PageQuery } = GET "/api/users/sessions" -> Page<Session>;
     /// Sign a device out.
@@ -74,6 +76,19 @@ pub struct Me {
     #[validate(length(min = 1, max = 100), custom(function = "line"))]
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ana")]
     pub display_name: Text,
+}
+
+/// Who wants another password.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    /// The password until now.
+    #[schema(value_type = String, format = "password")]
+    pub current: Password,
+    /// The password from now on; not a common one.
+    #[validate(length(min = 8, max = 128), custom(function = "is_uncommon"))]
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128)]
+    pub new: Password,
 }
 
 /// A user, as their owner alone sees it.

@@ -12,6 +12,7 @@ changes! {
     UserChange of "user" by "auth" with UserState {
         Registered = "registered": "Somebody signed up.",
         Updated = "updated": "The user changed how they are called.",
+        PasswordChanged = "passwordChanged": "The user chose another password; their other sessions have ended.",
     }
 }
 

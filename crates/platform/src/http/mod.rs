@@ -7,6 +7,7 @@ pub mod extract;
 pub(crate) mod finish;
 pub mod observe;
 pub mod openapi;
+pub mod problem_responses;
 pub(crate) mod problems;
 pub mod rules;
 pub mod server;

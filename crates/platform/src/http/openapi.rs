@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document of a service, generated from its routes and served beside them. A query parameter that the
 //! document does not list for a route under `/api/` is refused.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,22 +9,27 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use common::api::Route;
 use common::error::Error;
 use common::identity::CookieNames;
-use common::problem::{CONTENT_TYPE, FieldError, Problem};
+use common::problem::{FieldError, Problem};
 use http::{Method, header};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::schema::{ArrayItems, Schema};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{InfoBuilder, OpenApi, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
-/// Splits documented routes into a router, which serves the document at `path`, and the document.
-/// Every operation is said to answer with problem details where it fails.
+use super::problem_responses;
+
+/// Splits documented routes into a router, which serves the document at `path`, and the document. `contract` has the
+/// problems that the routes answer with.
 pub fn mount<S: Clone + Send + Sync + 'static>(
     routes: OpenApiRouter<S>,
     title: &str,
     path: &'static str,
+    contract: &[Route],
 ) -> (Router<S>, OpenApi) {
     let (router, mut document) = routes.split_for_parts();
     document.info = InfoBuilder::new().title(title).version("1.0.0").build();
@@ -41,11 +46,19 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
         let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, about)));
         components.add_security_scheme(name, scheme);
     }
-    for item in document.paths.paths.values_mut() {
-        let operations =
-            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch, &mut item.head];
-        for operation in operations.into_iter().flatten() {
+    refer_to_items(&mut components.schemas);
+    for (path, item) in &mut document.paths.paths {
+        let operations = [
+            (Method::GET, &mut item.get),
+            (Method::PUT, &mut item.put),
+            (Method::POST, &mut item.post),
+            (Method::DELETE, &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
             describe(operation);
+            let route = contract.iter().find(|route| route.path == path && route.method == method);
+            problem_responses::add(operation, &method, route);
         }
     }
     let body = serde_json::to_string(&document).unwrap_or_default();
@@ -56,7 +69,19 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
     (router, document)
 }
 
-/// Every operation may fail, and `OpenAPI` wants a description of each response.
+/// A generic page has its items' schema written out; a reference is enough, and gives clients one type instead of two.
+fn refer_to_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let items: Vec<_> = schemas.keys().filter_map(|name| Some(name.strip_prefix("Page_")?.to_owned())).collect();
+    for item in items.iter().filter(|item| schemas.contains_key(*item)).cloned().collect::<Vec<_>>() {
+        if let Some(RefOr::T(Schema::Object(page))) = schemas.get_mut(&format!("Page_{item}"))
+            && let Some(RefOr::T(Schema::Array(list))) = page.properties.get_mut("items")
+        {
+            list.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
+        }
+    }
+}
+
+/// `OpenAPI` wants a description of each response.
 fn describe(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
@@ -66,9 +91,6 @@ fn describe(operation: &mut Operation) {
             status.and_then(|status| status.canonical_reason()).unwrap_or("Done").clone_into(&mut response.description);
         }
     }
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let response = ResponseBuilder::new().description("What went wrong (RFC 9457).").content(CONTENT_TYPE, content);
-    operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(response.build()));
 }
 
 /// How many unknown parameters an answer names.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use http::Method;
+use common::api::Route;
+use platform::http::problem_responses::COMMON;
 use serde_json::Value;
 
 /// Fails the test when the checked-in document is not the one that the code now gives.
@@ -24,9 +25,31 @@ pub fn is_current(file: &Path, document: &impl serde::Serialize) {
     );
 }
 
+/// Fails the test when a response has a problem that the document does not name for its operation.
+pub fn names_problem(document: &Value, method: &str, path: &str, status: u16, problem: &Value) {
+    let path = path.split('?').next().unwrap_or_default();
+    let fits = |template: &str| {
+        let (words, parts) = (path.split('/'), template.split('/'));
+        words.clone().count() == parts.clone().count()
+            && words.zip(parts).all(|(word, part)| word == part || part.starts_with('{'))
+    };
+    let paths = document["paths"].as_object().into_iter().flatten();
+    // A literal path goes before a template: /api/users/sessions before /api/users/{id}.
+    let found = paths.filter(|(template, _)| fits(template)).min_by_key(|(template, _)| template.contains('{'));
+    let Some(operation) = found.and_then(|(_, item)| item.get(method.to_lowercase())) else { return };
+    let code = problem["type"].as_str().and_then(|kind| kind.rsplit(':').next()).unwrap_or_default();
+    let response = &operation["responses"][status.to_string()]["content"]["application/problem+json"]["schema"];
+    let kinds = response.pointer("/allOf/1/properties/type/enum").and_then(Value::as_array);
+    let is_named = match kinds {
+        Some(kinds) => kinds.contains(&problem["type"]),
+        None => COMMON.contains(&(status, code)),
+    };
+    assert!(is_named, "{method} {path} answers {status} {code}: declare it with the route in common::api");
+}
+
 /// Fails the test when these routes are not the ones of the document. What no client of the API calls is in the
 /// document alone: keys, and what providers post.
-pub fn has_routes(document: &impl serde::Serialize, routes: &[(Method, &str)]) {
+pub fn has_routes(document: &impl serde::Serialize, routes: &[Route]) {
     let document = serde_json::to_value(document).expect("a document");
     let paths = document["paths"].as_object().expect("paths");
     let documented: BTreeSet<_> = paths
@@ -37,6 +60,6 @@ pub fn has_routes(document: &impl serde::Serialize, routes: &[(Method, &str)]) {
             methods.map(move |method| format!("{} {path}", method.to_uppercase()))
         })
         .collect();
-    let declared: BTreeSet<_> = routes.iter().map(|(method, path)| format!("{method} {path}")).collect();
+    let declared: BTreeSet<_> = routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     assert_eq!(documented, declared);
 }

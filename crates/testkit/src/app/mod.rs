@@ -39,6 +39,7 @@ use platform::context::Context;
 use platform::lifecycle::Tasks;
 use platform::stream::names::Names;
 use platform::stream::subscription::Subscription;
+use serde_json::Value;
 
 use self::request::Request;
 use self::users::Signer;
@@ -53,6 +54,7 @@ pub struct TestApp {
     pub context: Context,
     /// Its routes and subscriptions.
     pub running: Running,
+    document: Arc<Value>,
     /// Its clock; instances share it.
     pub clock: ShiftedClock,
     /// Makes users and signs their tokens.
@@ -156,10 +158,12 @@ impl TestApp {
         let (context, queue) =
             Context::new(service, platform, Arc::new(clock.clone()), tasks).await.expect("a context");
         let running = build(own, &context).expect("a service").start(&context, queue);
+        let document = Arc::new(serde_json::to_value(&running.openapi).expect("a document"));
         let jetstream = jetstream::new(context.nats.clone());
         Self {
             context,
             running,
+            document,
             clock,
             signer,
             jetstream,
@@ -172,7 +176,7 @@ impl TestApp {
 
     /// A request to the public routes.
     pub fn request(&self, method: &str, path: &str) -> Request {
-        Request::new(self.running.public.clone(), method, path)
+        Request::new(self.running.public.clone(), method, path).documented(Arc::clone(&self.document))
     }
 
     /// A request to the admin routes.

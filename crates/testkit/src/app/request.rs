@@ -1,18 +1,23 @@
 //! Requests to a router, without a socket.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
+use common::problem::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::contract;
 use super::users::User;
 
 /// A request that is being put together.
 #[must_use]
 pub struct Request {
     router: Router,
+    document: Option<Arc<Value>>,
     builder: http::request::Builder,
     body: Body,
 }
@@ -20,7 +25,13 @@ pub struct Request {
 impl Request {
     /// A request to these routes.
     pub fn new(router: Router, method: &str, path: &str) -> Self {
-        Self { router, builder: http::Request::builder().method(method).uri(path), body: Body::empty() }
+        let builder = http::Request::builder().method(method).uri(path);
+        Self { router, document: None, builder, body: Body::empty() }
+    }
+
+    /// Whose response is held against this `OpenAPI` document.
+    pub(super) fn documented(self, document: Arc<Value>) -> Self {
+        Self { document: Some(document), ..self }
     }
 
     /// With a header.
@@ -49,10 +60,17 @@ impl Request {
     /// Sends it.
     pub async fn send(self) -> Response {
         let request = self.builder.body(self.body).expect("a request");
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.oneshot(request).await.expect("routers never fail");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
-        Response { status: parts.status.as_u16(), headers: parts.headers, bytes: bytes.to_vec() }
+        let response = Response { status: parts.status.as_u16(), headers: parts.headers, bytes: bytes.to_vec() };
+        if let Some(document) = self.document
+            && response.header("content-type") == CONTENT_TYPE
+        {
+            contract::names_problem(&document, method.as_str(), &path, response.status, &response.json());
+        }
+        response
     }
 }
 

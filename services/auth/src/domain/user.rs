@@ -46,6 +46,12 @@ impl User {
     pub fn rename(self, display_name: String, now: Timestamp) -> (Self, UserChange) {
         (Self { display_name, updated_at: now, ..self }, UserChange::Updated)
     }
+
+    /// They choose another password.
+    #[must_use]
+    pub fn choose_password(self, password: PasswordHash, now: Timestamp) -> (Self, UserChange) {
+        (Self { password, updated_at: now, ..self }, UserChange::PasswordChanged)
+    }
 }
 
 /// From the end of the id, which is random: never from the email address, which is for the owner alone.
@@ -105,6 +111,15 @@ mod tests {
         let (renamed, change) = user.clone().rename("Ana L".to_owned(), at(5));
         assert_eq!(change, UserChange::Updated);
         assert_eq!(renamed, User { display_name: "Ana L".to_owned(), updated_at: at(5), ..user });
+    }
+
+    #[test]
+    fn another_password_changes_the_password_alone() {
+        let (user, _) = register(None);
+        let hash = PasswordHash("$argon2id$other".to_owned());
+        let (changed, change) = user.clone().choose_password(hash.clone(), at(5));
+        assert_eq!(change, UserChange::PasswordChanged);
+        assert_eq!(changed, User { password: hash, updated_at: at(5), ..user });
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The route table.
 
+mod change_password;
 mod cookies;
 mod current_user;
 mod end_session;
@@ -22,7 +23,8 @@ use utoipa_axum::routes;
 use crate::state::State;
 
 /// What has throttles of its own, by account and address: see [`crate::domain::throttle`].
-pub const CLASSES: Classes = &[("POST", "/api/users/signin", None), ("POST", "/api/users/signup", None)];
+pub const CLASSES: Classes =
+    &[("POST", "/api/users/signin", None), ("POST", "/api/users/signup", None), ("PUT", "/api/users/password", None)];
 
 /// All routes, with the document that describes them.
 pub fn table() -> (Router<State>, OpenApi) {
@@ -32,9 +34,10 @@ pub fn table() -> (Router<State>, OpenApi) {
         .routes(routes!(sign_out::sign_out))
         .routes(routes!(current_user::current_user))
         .routes(routes!(update_me::update_me))
+        .routes(routes!(change_password::change_password))
         .routes(routes!(refresh::refresh))
         .routes(routes!(list_sessions::list_sessions))
         .routes(routes!(end_session::end_session))
         .routes(routes!(jwks::jwks));
-    openapi::mount(routes, "Users", "/api/users/openapi.json")
+    openapi::mount(routes, "Users", "/api/users/openapi.json", common::api::users::ROUTES)
 }

@@ -1,9 +1,7 @@
 //! POST /api/users/signin: a user is signed in on one more device.
 //!
 //! # Why
-//! An unknown address and a wrong password get the same answer for the same work. Failures are
-//! counted while the slot for hashing is held: a burst of guesses waits for its turn there, and is
-//! refused from there as soon as enough of it have failed.
+//! An unknown address and a wrong password get the same answer for the same work.
 
 use axum::extract::State as Shared;
 use axum::response::Response;
@@ -16,6 +14,7 @@ use platform::http::extract::Body;
 use super::cookies::Cookies;
 use super::view::signed_in;
 use crate::domain::email::EmailKey;
+use crate::flows::check_password::{Checked, check_password};
 use crate::flows::open_session::open_session;
 use crate::state::State;
 use crate::store::throttles::Attempt;
@@ -33,26 +32,13 @@ pub(super) async fn sign_in(
 ) -> Result<Response, Error> {
     let key = EmailKey::of(&body.email);
     let attempt = Attempt::new(&key, address);
-    may_try(&state, &attempt).await?;
     let user = users::by_email(&state.users, &key).await?;
-    let slot = state.hasher.slot().await?;
-    may_try(&state, &attempt).await?;
     let known = user.as_ref().map(|user| user.password.clone());
-    let (slot, matches) = slot.verify(body.password, known).await?;
-    let Some(user) = user.filter(|_| matches) else {
-        return Err(match state.throttles.failed(&attempt, state.clock.now()).await? {
-            Some(wait) => Error::RateLimited(wait),
-            None => Error::Unauthenticated(Refusal::new("wrong-credentials", "Email address or password is wrong.")),
-        });
+    let checked = check_password(&state, &attempt, body.password, known).await?;
+    let (Checked::Right(slot), Some(user)) = (checked, user) else {
+        return Err(Error::Unauthenticated(Refusal::new("wrong-credentials", "Email address or password is wrong.")));
     };
     drop(slot);
     let tokens = open_session(&state, user.id, &headers).await?;
     Ok(signed_in(StatusCode::OK, &user, cookies, &tokens))
-}
-
-async fn may_try(state: &State, attempt: &Attempt) -> Result<(), Error> {
-    match state.throttles.wait(attempt, state.clock.now()).await? {
-        Some(wait) => Err(Error::RateLimited(wait)),
-        None => Ok(()),
-    }
 }

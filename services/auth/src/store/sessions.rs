@@ -130,6 +130,18 @@ impl Sessions {
         Ok(theirs)
     }
 
+    /// Ends all sessions of this user but one.
+    pub async fn end_others(&self, user: UserId, kept: SessionId) -> Result<(), StoreError> {
+        let others = doc! { "state.userId": user.to_string(), "_id": { "$ne": kept.to_string() } };
+        let found: Vec<SessionDocument> = self.sessions.find(others).await?.try_collect().await?;
+        let ids: Vec<_> = found.iter().map(|session| session.id.to_string()).collect();
+        if !ids.is_empty() {
+            self.sessions.delete_many(doc! { "_id": { "$in": &ids } }).await?;
+            self.tokens.delete_many(doc! { "sessionId": { "$in": ids } }).await?;
+        }
+        Ok(())
+    }
+
     /// One page of a user's sessions that have not ended, newest first.
     pub async fn page(&self, user: UserId, now: Timestamp, request: &PageRequest) -> Result<Page<Session>, StoreError> {
         let filter = doc! { "state.userId": user.to_string(), "state.expiresAt": after(now) };

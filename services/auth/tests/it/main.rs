@@ -7,6 +7,7 @@ mod browsers;
 mod configuration;
 mod contract;
 mod housekeeping;
+mod password;
 mod refresh;
 mod sessions;
 mod sign_in;

@@ -27,5 +27,5 @@ pub fn table() -> (Router<State>, OpenApi) {
         .routes(routes!(read::read, cancel::cancel))
         .routes(routes!(pass::pass))
         .routes(routes!(jwks::jwks));
-    openapi::mount(routes, "Orders", "/api/orders/openapi.json")
+    openapi::mount(routes, "Orders", "/api/orders/openapi.json", common::api::orders::ROUTES)
 }

@@ -28,5 +28,5 @@ pub fn table() -> (Router<State>, OpenApi) {
         .routes(routes!(read::read))
         .routes(routes!(refresh::refresh))
         .routes(routes!(stripe_webhook::stripe_webhook));
-    openapi::mount(routes, "Payments", "/api/payments/openapi.json")
+    openapi::mount(routes, "Payments", "/api/payments/openapi.json", common::api::payments::ROUTES)
 }

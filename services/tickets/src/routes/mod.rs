@@ -22,5 +22,5 @@ pub fn table() -> (Router<State>, OpenApi) {
         update::update,
         withdraw::withdraw
     ));
-    openapi::mount(routes, "Tickets", "/api/tickets/openapi.json")
+    openapi::mount(routes, "Tickets", "/api/tickets/openapi.json", common::api::tickets::ROUTES)
 }

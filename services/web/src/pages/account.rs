@@ -1,4 +1,4 @@
-//! GET and POST /account, POST /account/sessions/{id}/revoke.
+//! GET and POST /account, POST /account/password, POST /account/sessions/{id}/revoke.
 
 use askama::Template;
 use axum::Form;
@@ -6,19 +6,22 @@ use axum::extract::{Path, State as Shared};
 use axum::response::Response;
 use common::api;
 use common::api::page::PageQuery;
-use common::api::users::{EndSession, ListSessions, Me, ReadCurrentUser, UpdateMe};
+use common::api::users::{
+    ChangePassword, EndSession, ListSessions, Me, NewPassword, Password, ReadCurrentUser, UpdateMe,
+};
 use common::id::SessionId;
 use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
-use utoipa::ToSchema;
-use validator::Validate as _;
+use utoipa::{IntoParams, ToSchema};
+use validator::Validate;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
 use crate::domain::form::Faults;
 use crate::domain::moment::Moment;
 use crate::flows::await_version::until;
+use crate::parameters::Parameters;
 use crate::session::{Session, with_cookies};
 use crate::state::State;
 use crate::viewer::Viewer;
@@ -30,6 +33,23 @@ pub struct AccountForm {
     display_name: String,
 }
 
+/// Another password.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct PasswordForm {
+    current: String,
+    new: String,
+}
+
+/// What the page is to say.
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Whether the password was changed just now.
+    #[serde(default)]
+    password_changed: bool,
+}
+
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AccountPage {
@@ -37,6 +57,7 @@ struct AccountPage {
     email: String,
     display_name: String,
     devices: Vec<Device>,
+    password_changed: bool,
     faults: Faults,
 }
 
@@ -57,30 +78,41 @@ impl From<api::users::Session> for Device {
     }
 }
 
-async fn page(
-    state: &State,
-    viewer: &Viewer,
-    session: &Session,
-    typed: Option<(String, Faults)>,
-) -> Result<AccountPage, Failure> {
+async fn page(state: &State, viewer: &Viewer, session: &Session) -> Result<AccountPage, Failure> {
     let current = state.calls.send(&ReadCurrentUser {}, session).await?;
     let me = current.body.current_user.ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
     let devices = state.calls.send(&ListSessions { query: PageQuery::default() }, session).await?;
-    let (display_name, faults) = typed.unwrap_or_else(|| (me.display_name, Faults::default()));
+    let (display_name, faults) = (me.display_name, Faults::default());
     let layout = Layout::new("Account", "Your name here, and where you are signed in.", viewer);
-    Ok(AccountPage { layout, email: me.email, display_name, devices: devices.body.map(Device::from).items, faults })
+    let devices = devices.body.map(Device::from).items;
+    Ok(AccountPage { layout, email: me.email, display_name, devices, password_changed: false, faults })
+}
+
+/// The page again, with what is wrong and the name as it was typed.
+async fn refused(
+    state: &State,
+    viewer: &Viewer,
+    session: &Session,
+    (name, faults): (Option<String>, Faults),
+) -> Result<Response, Failure> {
+    let mut page = page(state, viewer, session).await?;
+    page.display_name = name.unwrap_or(page.display_name);
+    Ok(layout::respond(StatusCode::BAD_REQUEST, &AccountPage { faults, ..page })?)
 }
 
 /// One's account.
-#[utoipa::path(get, path = "/account", tag = "pages",
+#[utoipa::path(get, path = "/account", tag = "pages", params(Asked),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn account(
     Shared(state): Shared<State>,
     viewer: Viewer,
     session: Session,
+    asked: Parameters<Asked>,
 ) -> Result<Response, Failure> {
     viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
-    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, &session, None).await?)?)
+    let page = page(&state, &viewer, &session).await?;
+    let password_changed = asked.known.password_changed;
+    Ok(layout::respond(StatusCode::OK, &AccountPage { password_changed, ..page })?)
 }
 
 /// Be called otherwise.
@@ -96,8 +128,8 @@ pub(super) async fn rename(
     let body = Me { display_name: Text::new(&form.display_name) };
     let field = |field: &str| (field == "displayName").then_some("displayName");
     if let Err(errors) = body.validate() {
-        let typed = (form.display_name, Faults::from_rules(&errors, field));
-        return Ok(layout::respond(StatusCode::BAD_REQUEST, &page(&state, &viewer, &session, Some(typed)).await?)?);
+        let typed = (Some(form.display_name), Faults::from_rules(&errors, field));
+        return refused(&state, &viewer, &session, typed).await;
     }
     match state.calls.send(&UpdateMe { body }, &session).await {
         Ok(answer) => {
@@ -109,12 +141,37 @@ pub(super) async fn rename(
             .await?;
             Ok(see_other("/account"))
         }
-        Err(refused) if refused.status() == StatusCode::BAD_REQUEST => {
-            let faults = Faults::from_problem(&refused.problem.errors, &refused.problem.detail, field);
-            let page = page(&state, &viewer, &session, Some((form.display_name, faults))).await?;
-            Ok(layout::respond(StatusCode::BAD_REQUEST, &page)?)
+        Err(refusal) if refusal.status() == StatusCode::BAD_REQUEST => {
+            let faults = Faults::from_problem(&refusal.problem.errors, &refusal.problem.detail, field);
+            refused(&state, &viewer, &session, (Some(form.display_name), faults)).await
         }
-        Err(refused) => Err(refused.into()),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Choose another password.
+#[utoipa::path(post, path = "/account/password", tag = "pages",
+    responses((status = 303, description = "Changed; all other devices are signed out."),
+        (status = 400, body = String, content_type = "text/html")))]
+pub(super) async fn change_password(
+    Shared(state): Shared<State>,
+    viewer: Viewer,
+    session: Session,
+    Form(form): Form<PasswordForm>,
+) -> Result<Response, Failure> {
+    viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
+    let body = NewPassword { current: Password::new(&form.current), new: Password::new(&form.new) };
+    let field = |field: &str| ["current", "new"].into_iter().find(|name| *name == field);
+    if let Err(errors) = body.validate() {
+        return refused(&state, &viewer, &session, (None, Faults::from_rules(&errors, field))).await;
+    }
+    match state.calls.send(&ChangePassword { body }, &session).await {
+        Ok(_) => Ok(see_other("/account?password_changed=true")),
+        Err(refusal) if refusal.status() == StatusCode::BAD_REQUEST => {
+            let faults = Faults::from_problem(&refusal.problem.errors, &refusal.problem.detail, field);
+            refused(&state, &viewer, &session, (None, faults)).await
+        }
+        Err(refusal) => Err(refusal.into()),
     }
 }
 
@@ -150,13 +207,20 @@ mod tests {
             email: "a@example.com".to_owned(),
             display_name: "Ana <i>".to_owned(),
             devices: vec![device(Some("Mozilla <x>"), true), device(None, false)],
+            password_changed: true,
             faults: Faults::default(),
         }
         .render()
         .unwrap();
-        for part in
-            ["a@example.com", "Ana &#60;i&#62;", "Mozilla &#60;x&#62;", "this device", "Unknown device", "/revoke"]
-        {
+        for part in [
+            "a@example.com",
+            "Ana &#60;i&#62;",
+            "Mozilla &#60;x&#62;",
+            "this device",
+            "Unknown device",
+            "/revoke",
+            "Your password is changed",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
     }

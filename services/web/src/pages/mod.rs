@@ -40,6 +40,7 @@ pub const CLASSES: Classes = &[
     ("POST", "/sell", Some(Class::Reads)),
     ("POST", "/orders/{id}/cancel", Some(Class::Reads)),
     ("POST", "/account", Some(Class::Reads)),
+    ("POST", "/account/password", Some(Class::Reads)),
     ("POST", "/account/sessions/{id}/revoke", Some(Class::Reads)),
     ("POST", "/signin", None),
     ("POST", "/signout", None),
@@ -68,6 +69,7 @@ pub fn table(state: &State) -> (Router<State>, OpenApi) {
         .routes(routes!(sign_in::sign_in_form, sign_in::sign_in))
         .routes(routes!(sign_in::sign_out))
         .routes(routes!(account::account, account::rename))
+        .routes(routes!(account::change_password))
         .routes(routes!(account::revoke))
         .routes(routes!(offline::offline))
         .routes(routes!(notifications::notifications))

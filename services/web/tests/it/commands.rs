@@ -116,6 +116,33 @@ async fn signing_up_tells_faults_at_their_fields() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_changed_and_never_sent_back() {
+    let (app, upstream) = shop().await;
+    let ana = app.signer.user();
+    let page = json!({ "currentUser": account(ana.id) });
+    upstream.answers("GET /api/users/currentuser", 200, page, &[]);
+    upstream.answers("GET /api/users/sessions", 200, json!({ "items": [], "nextCursor": null }), &[]);
+    let change = |new: &'static str| {
+        let (app, ana) = (&app, &ana);
+        async move { post(app, "/account/password", Some(ana), &[("current", "the old one"), ("new", new)]).await }
+    };
+    let html = change("short").await.expect(400).text();
+    shows(&html, &["Must have 8 to 128 characters.", "id=\"new-fault\"", "value=\"Ana\""]);
+    assert!(!html.contains("\"short\"") && !html.contains("the old one"), "a password is not sent back");
+    assert!(upstream.asked().iter().all(|asked| asked.what.starts_with("GET")), "the rules are known here");
+
+    upstream.refuses("PUT /api/users/password", 400, "Correct it.", &[("current", "is not your password")]);
+    shows(&change("long enough").await.expect(400).text(), &["Is not your password.", "id=\"current-fault\""]);
+    upstream.answers("PUT /api/users/password", 204, Value::Null, &[]);
+    upstream.asked();
+    let response = change("long enough").await.expect(303);
+    assert_eq!(upstream.asked()[0].body, json!({ "current": "the old one", "new": "long enough" }));
+    let html = app.request("GET", response.header("location")).by(&ana).send().await.expect(200).text();
+    shows(&html, &["Your password is changed."]);
+    assert_eq!(post(&app, "/account/password", None, &[]).await.header("location"), "/signin?next=/account");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn listing_a_ticket_keeps_what_was_typed_until_it_is_right() {
     let (app, upstream) = shop().await;
     let ana = app.signer.user();
@@ -349,7 +376,7 @@ async fn a_service_that_is_away_is_said_to_be_and_what_was_typed_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_sites_can_not_send_our_forms() {
     let (app, upstream) = shop().await;
-    for path in ["/signin", "/signup", "/signout", "/sell", "/account", "/notifications/read"] {
+    for path in ["/signin", "/signup", "/signout", "/sell", "/account", "/account/password", "/notifications/read"] {
         let request = app.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
         let response =
             request.header("sec-fetch-site", "cross-site").by(&app.signer.user()).body("email=a").send().await;

@@ -1,0 +1,94 @@
+//! PUT /api/users/password.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use testkit::app::TestApp;
+use testkit::app::request::Response;
+
+use crate::support::{PASSWORD, Person, app, app_with, refresh, sign_in, sign_up};
+
+const NEW: &str = "another horse battery";
+
+async fn change(app: &TestApp, person: &Person, current: &str, new: &str) -> Response {
+    let body = json!({ "current": current, "new": new });
+    app.request("PUT", "/api/users/password").by(&person.user()).json(&body).send().await
+}
+
+async fn sessions(app: &TestApp, person: &Person) -> Vec<Value> {
+    let list = app.request("GET", "/api/users/sessions").by(&person.user()).send().await.expect(200).json();
+    list["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_new_password_signs_in_and_every_other_device_is_signed_out() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    let phone = Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
+    let ben = sign_up(&app).await;
+    change(&app, &ana, PASSWORD, NEW).await.expect(204);
+    sign_in(&app, ana.email(), PASSWORD).await.expect(401);
+    refresh(&app, &phone.refresh).await.expect(401);
+    refresh(&app, &ben.refresh).await.expect(200);
+    let left = sessions(&app, &ana).await;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!((&left[0]["id"], &left[0]["current"]), (&json!(ana.session()), &json!(true)));
+    refresh(&app, &ana.refresh).await.expect(200);
+    sign_in(&app, ana.email(), NEW).await.expect(200);
+    app.settle().await;
+    let history = app.history("auth", ana.id()).await;
+    assert_eq!(history, [("user.registered.v1".to_owned(), 0), ("user.passwordChanged.v1".to_owned(), 1)]);
+    let told = app.events("auth").await.into_iter().map(|event| event.data.to_string()).collect::<String>();
+    assert!(!told.contains("argon2") && !told.contains("horse"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_wrong_field_is_named_and_nothing_changes() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    for (body, field) in [
+        (json!({ "new": NEW }), "current"),
+        (json!({ "current": PASSWORD }), "new"),
+        (json!({ "current": PASSWORD, "new": "short" }), "new"),
+        (json!({ "current": PASSWORD, "new": "password1" }), "new"),
+        (json!({ "current": PASSWORD, "new": "x".repeat(129) }), "new"),
+        (json!({ "current": "wrong password", "new": NEW }), "current"),
+        (json!({ "current": PASSWORD, "new": NEW, "email": "a@example.com" }), "email"),
+    ] {
+        let response = app.request("PUT", "/api/users/password").by(&ana.user()).json(&body).send().await;
+        assert_eq!(response.expect(400).fields(), [field], "{body}");
+    }
+    app.request("PUT", "/api/users/password")
+        .json(&json!({ "current": PASSWORD, "new": NEW }))
+        .send()
+        .await
+        .expect(401);
+    let nobody = Person { access: app.signer.user().token, ..ana.clone() };
+    change(&app, &nobody, PASSWORD, NEW).await.expect(401);
+    sign_in(&app, ana.email(), PASSWORD).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_here_is_slowed_down_as_at_the_sign_in() {
+    let app = app_with(&[("SIGNIN_FAILURES", "3"), ("SIGNIN_WINDOW", "1000h"), ("SIGNIN_BACKOFF", "1h")]).await;
+    let ana = sign_up(&app).await;
+    sign_in(&app, ana.email(), "wrong password").await.expect(401);
+    change(&app, &ana, "wrong password", NEW).await.expect(400);
+    change(&app, &ana, "wrong password", NEW).await.expect(429);
+    change(&app, &ana, PASSWORD, NEW).await.expect(429);
+    sign_in(&app, ana.email(), PASSWORD).await.expect(429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_at_once_one_is_taken() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    let wanted: Vec<_> = (0..4).map(|number| format!("another horse {number}")).collect();
+    let answers = join_all(wanted.iter().map(|new| change(&app, &ana, PASSWORD, new))).await;
+    let taken: Vec<_> = answers.iter().zip(&wanted).filter(|(answer, _)| answer.status == 204).collect();
+    assert_eq!(taken.len(), 1, "{answers:?}");
+    for answer in answers.iter().filter(|answer| answer.status != 204) {
+        // Whoever was overtaken, or came too late with the old password.
+        assert!(matches!(answer.status, 400 | 409), "{answer:?}");
+    }
+    sign_in(&app, ana.email(), taken[0].1).await.expect(200);
+}
