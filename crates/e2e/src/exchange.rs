@@ -5,7 +5,7 @@ use std::fmt;
 use common::api::Failed;
 use common::problem::Problem;
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
+use serde_json::Value;
 
 /// The answer to a request that succeeded.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ pub(crate) struct Response {
 }
 
 /// The fields that all entities have in common; empty when the body is not an entity.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Entity {
     pub(crate) id: Option<String>,
     /// From the `ETag` if there is one.
@@ -100,7 +100,11 @@ impl Response {
         let status = response.status();
         let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()?.trim_matches('"').parse().ok());
         let body = response.text().await?;
-        let entity: Entity = serde_json::from_str(&body).unwrap_or_default();
-        Ok(Self { status, body, entity: Entity { version: etag.or(entity.version), ..entity } })
+        // Field by field: what is odd in one must not hide the others from the journal.
+        let json: Value = serde_json::from_str(&body).unwrap_or_default();
+        let text = |field: &str| json[field].as_str().map(ToOwned::to_owned);
+        let entity =
+            Entity { id: text("id"), version: etag.or_else(|| json["version"].as_u64()), status: text("status") };
+        Ok(Self { status, body, entity })
     }
 }

@@ -34,13 +34,13 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Args)]
 #[group(skip)]
 pub struct Limits {
-    /// From this failed sign-in on, for one account and one address within the window, there is a wait.
+    /// From this wrong password on, at the sign-in or where it is changed, for one account and one address within the window, there is a wait.
     #[arg(long, env = "SIGNIN_FAILURES", default_value = "10")]
     pub signin_failures: NonZeroU32,
     /// The same for one address over all accounts.
     #[arg(long, env = "SIGNIN_ADDRESS_FAILURES", default_value = "200")]
     pub signin_address_failures: NonZeroU32,
-    /// How long a failed sign-in counts.
+    /// How long a wrong password counts.
     #[arg(long, env = "SIGNIN_WINDOW", default_value = "15m", value_parser = duration)]
     pub signin_window: Duration,
     /// The first wait; it doubles with each further failure, up to the window.

@@ -1,6 +1,7 @@
 //! POSTs of payments.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use common::events::payment::PaymentStatus;
 
 use super::scale::Scale;
 use crate::figures::{Figures, Row};
@@ -14,7 +15,8 @@ pub(super) async fn pay(shop: &Shop, scale: &Scale, figures: &mut Figures) -> Re
         closed(&mut connections, duration, async |connection| {
             let order = shop.orders.borrow_mut().pop();
             let Some(order) = order else { return Ok(false) };
-            connection.send(&payment_of(&order), Some(&order.cookie)).await?;
+            let paid = connection.send(&payment_of(&order), Some(&order.cookie)).await?;
+            ensure!(matches!(paid.status, PaymentStatus::Authorized | PaymentStatus::Captured), "{:?}", paid.status);
             Ok(true)
         })
         .await

@@ -80,18 +80,19 @@ pub trait Endpoint: Sync {
     fn read(status: StatusCode, body: &[u8]) -> Result<Self::Answer, Failed> {
         // 204 has no body, which as JSON is null.
         let body = if body.is_empty() { b"null" } else { body };
-        let failed = if status.is_success() {
+        let error = if status.is_success() {
             match serde_json::from_slice(body) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             }
         } else {
-            match serde_json::from_slice(body) {
-                Ok(problem) => return Err(Failed::Refused(Box::new(problem))),
+            match serde_json::from_slice::<Problem>(body) {
+                Ok(problem) if problem.status == status.as_u16() => return Err(Failed::Refused(Box::new(problem))),
+                Ok(problem) => serde::de::Error::custom(format_args!("a problem of the status {}", problem.status)),
                 Err(error) => error,
             }
         };
-        Err(Failed::Unreadable { status, error: failed, body: String::from_utf8_lossy(body).into_owned() })
+        Err(Failed::Unreadable { status, error, body: String::from_utf8_lossy(body).into_owned() })
     }
 }
 
@@ -101,15 +102,16 @@ pub enum Failed {
     /// The service says why.
     #[error("{} ({}): {}", .0.status, .0.code(), .0.detail)]
     Refused(Box<Problem>),
-    /// The body is neither what the route answers nor a problem, so it may come from something in between.
-    #[error("{status} with an unexpected body: {body}")]
+    /// The body is neither what the route answers nor a problem of this status, so it may come from something in
+    /// between.
+    #[error("{status} with an unexpected body")]
     Unreadable {
         /// The status code.
         status: StatusCode,
         /// What is wrong with the body.
         #[source]
         error: serde_json::Error,
-        /// The body.
+        /// The body; it may be personal, and is not for logs.
         body: String,
     },
 }

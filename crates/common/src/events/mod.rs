@@ -159,6 +159,22 @@ macro_rules! changes {
 }
 use changes;
 
+/// Declares an enum whose values are texts, the variants' names in camel case: in JSON, in schemas, in queries, and parsed.
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident,)* }) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(schemars::JsonSchema, utoipa::ToSchema, strum::AsRefStr, strum::EnumString, strum::VariantArray)]
+        #[serde(rename_all = "camelCase")]
+        #[strum(serialize_all = "camelCase")]
+        #[schemars(inline)]
+        $(#[$doc])*
+        pub enum $name {
+            $($(#[$meaning])* $variant,)*
+        }
+    };
+}
+use text_enum;
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Debug;
@@ -167,9 +183,12 @@ mod tests {
     use serde::Serialize;
     use strum::VariantArray;
 
-    use super::order::{CancelReason, OrderStatus};
-    use super::payment::PaymentStatus;
-    use super::ticket::{Category, TicketStatus};
+    use super::Change;
+    use super::expiration::ExpirationChange;
+    use super::order::{CancelReason, OrderChange, OrderStatus};
+    use super::payment::{PaymentChange, PaymentStatus};
+    use super::ticket::{Category, TicketChange, TicketStatus};
+    use super::user::UserChange;
 
     fn are_named_alike<E>()
     where
@@ -180,6 +199,21 @@ mod tests {
             assert_eq!(serde_json::to_value(value).unwrap(), name, "{value:?}");
             assert_eq!(name.parse::<E>().unwrap(), *value);
         }
+    }
+
+    fn has_a_snapshot<C: Change + PartialEq>() {
+        assert_eq!(C::SNAPSHOT.event_type(), format!("{}.snapshot.v1", C::ENTITY));
+        assert_eq!(C::ALL.iter().filter(|change| change.event_type().contains("snapshot")).count(), 1);
+        assert!(C::ALL.last() == Some(&C::SNAPSHOT));
+    }
+
+    #[test]
+    fn a_snapshot_is_told_from_a_change_by_its_name() {
+        has_a_snapshot::<UserChange>();
+        has_a_snapshot::<TicketChange>();
+        has_a_snapshot::<OrderChange>();
+        has_a_snapshot::<PaymentChange>();
+        has_a_snapshot::<ExpirationChange>();
     }
 
     #[test]

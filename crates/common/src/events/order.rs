@@ -2,11 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{AsRefStr, EnumString, VariantArray};
 use utoipa::ToSchema;
 
-use super::changes;
 use super::ticket::{Refusal, TicketTerms};
+use super::{changes, text_enum};
 use crate::id::{OrderId, PaymentId, UserId};
 use crate::money::Money;
 use crate::timestamp::Timestamp;
@@ -22,36 +21,20 @@ changes! {
     }
 }
 
-/// Where an order stands.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    ToSchema,
-    AsRefStr,
-    EnumString,
-    VariantArray,
-)]
-#[serde(rename_all = "camelCase")]
-#[strum(serialize_all = "camelCase")]
-#[schemars(inline)]
-pub enum OrderStatus {
-    /// Holds the ticket; not yet confirmed by tickets.
-    Created,
-    /// Confirmed; may be paid until `expiresAt`.
-    AwaitingPayment,
-    /// Won: its payment is authorised and will be captured.
-    Authorized,
-    /// Paid; final.
-    Completed,
-    /// Ended without a sale; final.
-    Cancelled,
+text_enum! {
+    /// Where an order stands.
+    OrderStatus {
+        /// Holds the ticket; not yet confirmed by tickets.
+        Created,
+        /// Confirmed; may be paid until `expiresAt`.
+        AwaitingPayment,
+        /// Won: its payment is authorised and will be captured.
+        Authorized,
+        /// Paid; final.
+        Completed,
+        /// Ended without a sale; final.
+        Cancelled,
+    }
 }
 
 impl OrderStatus {
@@ -66,34 +49,18 @@ impl OrderStatus {
     }
 }
 
-/// Why an order ended without a sale.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    ToSchema,
-    AsRefStr,
-    EnumString,
-    VariantArray,
-)]
-#[serde(rename_all = "camelCase")]
-#[strum(serialize_all = "camelCase")]
-#[schemars(inline)]
-pub enum CancelReason {
-    /// The buyer gave it up.
-    Buyer,
-    /// It was not paid in time.
-    Expired,
-    /// The listing could not be had; see `refusal`.
-    Refused,
-    /// The winning payment could not be captured; nothing was charged.
-    PaymentFailed,
+text_enum! {
+    /// Why an order ended without a sale.
+    CancelReason {
+        /// The buyer gave it up.
+        Buyer,
+        /// It was not paid in time.
+        Expired,
+        /// The listing could not be had; see `refusal`.
+        Refused,
+        /// The winning payment could not be captured; nothing was charged.
+        PaymentFailed,
+    }
 }
 
 /// An order as the other services know it.

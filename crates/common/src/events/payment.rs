@@ -2,10 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{AsRefStr, EnumString, VariantArray};
 use utoipa::ToSchema;
 
-use super::changes;
+use super::{changes, text_enum};
 use crate::id::{OrderId, PaymentId, UserId};
 use crate::money::Money;
 use crate::timestamp::Timestamp;
@@ -28,40 +27,24 @@ changes! {
     }
 }
 
-/// Where a payment stands.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    ToSchema,
-    AsRefStr,
-    EnumString,
-    VariantArray,
-)]
-#[serde(rename_all = "camelCase")]
-#[strum(serialize_all = "camelCase")]
-#[schemars(inline)]
-pub enum PaymentStatus {
-    /// Submitted to the provider, whose answer is not known.
-    Authorizing,
-    /// The buyer must pass 3-D Secure.
-    RequiresAction,
-    /// The amount is set aside.
-    Authorized,
-    /// Charged; final.
-    Captured,
-    /// Not charged; another card may be tried; final.
-    Declined,
-    /// The capture failed and nothing is charged; final.
-    Failed,
-    /// The authorisation was given back; final.
-    Voided,
+text_enum! {
+    /// Where a payment stands.
+    PaymentStatus {
+        /// Submitted to the provider, whose answer is not known.
+        Authorizing,
+        /// The buyer must pass 3-D Secure.
+        RequiresAction,
+        /// The amount is set aside.
+        Authorized,
+        /// Charged; final.
+        Captured,
+        /// Not charged; another card may be tried; final.
+        Declined,
+        /// The capture failed and nothing is charged; final.
+        Failed,
+        /// The authorisation was given back; final.
+        Voided,
+    }
 }
 
 impl PaymentStatus {
@@ -109,7 +92,7 @@ pub struct PaymentState {
     pub provider: String,
     /// The provider's id of it, once known.
     pub provider_ref: Option<String>,
-    /// The provider's code, or [`PaymentState::SUPERSEDED`]; with declined and failed.
+    /// The provider's code, or `superseded`; with declined and failed.
     pub decline_reason: Option<String>,
     /// When the amount was set aside on the card; absent when it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,10 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{AsRefStr, EnumString, VariantArray};
 use utoipa::ToSchema;
 
-use super::changes;
+use super::{changes, text_enum};
 use crate::id::{OrderId, TicketId, UserId};
 use crate::money::Money;
 use crate::timestamp::Timestamp;
@@ -23,68 +22,36 @@ changes! {
     }
 }
 
-/// What kind of event the ticket is for.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    ToSchema,
-    AsRefStr,
-    EnumString,
-    VariantArray,
-)]
-#[serde(rename_all = "camelCase")]
-#[strum(serialize_all = "camelCase")]
-#[schemars(inline)]
-pub enum Category {
-    /// Music.
-    Concert,
-    /// A match or race.
-    Sport,
-    /// A play, musical, opera or ballet.
-    Theatre,
-    /// Stand-up and the like.
-    Comedy,
-    /// Several acts or days.
-    Festival,
-    /// Anything else.
-    Other,
+text_enum! {
+    /// What kind of event the ticket is for.
+    Category {
+        /// Music.
+        Concert,
+        /// A match or race.
+        Sport,
+        /// A play, musical, opera or ballet.
+        Theatre,
+        /// Stand-up and the like.
+        Comedy,
+        /// Several acts or days.
+        Festival,
+        /// Anything else.
+        Other,
+    }
 }
 
-/// Whether a listing can be bought.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    ToSchema,
-    AsRefStr,
-    EnumString,
-    VariantArray,
-)]
-#[serde(rename_all = "camelCase")]
-#[strum(serialize_all = "camelCase")]
-#[schemars(inline)]
-pub enum TicketStatus {
-    /// For sale.
-    Available,
-    /// Held for an order.
-    Reserved,
-    /// Sold; final.
-    Sold,
-    /// Taken back by the seller; final.
-    Withdrawn,
+text_enum! {
+    /// Whether a listing can be bought.
+    TicketStatus {
+        /// For sale.
+        Available,
+        /// Held for an order.
+        Reserved,
+        /// Sold; final.
+        Sold,
+        /// Taken back by the seller; final.
+        Withdrawn,
+    }
 }
 
 /// What a buyer agrees to: everything about the listing that an order is bound to, price aside.

@@ -1,4 +1,5 @@
-//! What each service may do in NATS: made from the registry of events and the subscription tables.
+//! What each service may do in NATS: made from the registry of events and the subscription tables. What web hears
+//! without a durable consumer is listed here.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -8,7 +9,7 @@ use common::events::ENTITIES;
 use schedules::fleet::{Fleet, SERVICES};
 use testkit::tools::workspace_root;
 
-/// What a service hears as it happens, beside its durable consumers.
+/// What a service hears as it happens, beside its durable consumers: the entities of `Context::listen`.
 const HEARD: [(&str, [&str; 2]); 1] = [(web::NAME, ["ticket", "order"])];
 
 /// The start of the file, which people write.

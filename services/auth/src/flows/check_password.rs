@@ -20,14 +20,14 @@ pub enum Checked {
     Wrong,
 }
 
-/// Compares the password with the account's hash; for the same work where there is none. 429 after too many failures.
+/// Compares the password with the account's hash; for the same work where there is none. 429 after too many failures,
+/// for which callers look by [`may_try`] before they do any work.
 pub async fn check_password(
     state: &State,
     attempt: &Attempt,
     password: Password,
     known: Option<PasswordHash>,
 ) -> Result<Checked, Error> {
-    may_try(state, attempt).await?;
     let slot = state.hasher.slot().await?;
     may_try(state, attempt).await?;
     let (slot, is_right) = slot.verify(password, known).await?;
@@ -40,7 +40,8 @@ pub async fn check_password(
     }
 }
 
-async fn may_try(state: &State, attempt: &Attempt) -> Result<(), Error> {
+/// Refuses an attempt after too many failures.
+pub async fn may_try(state: &State, attempt: &Attempt) -> Result<(), Error> {
     match state.throttles.wait(attempt, state.clock.now()).await? {
         Some(wait) => Err(Error::RateLimited(wait)),
         None => Ok(()),

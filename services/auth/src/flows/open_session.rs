@@ -13,6 +13,8 @@ const LONGEST_DEVICE: usize = 200;
 /// The two tokens that a browser holds.
 #[derive(Clone)]
 pub struct Tokens {
+    /// The session.
+    pub session: SessionId,
     /// The access token.
     pub access: String,
     /// The refresh token.
@@ -23,10 +25,10 @@ pub struct Tokens {
 pub async fn open_session(state: &State, user: UserId, headers: &HeaderMap) -> Result<Tokens, Error> {
     let now = state.clock.now();
     let session = Session::open(SessionId::new(), user, device(headers), now, &state.lifetimes);
-    let access = state.keys.sign(user, session.id, now)?;
+    let (id, access) = (session.id, state.keys.sign(user, session.id, now)?);
     let refresh = state.sessions.issue(&session, session.generation).await?;
     state.sessions.insert(session).await?;
-    Ok(Tokens { access, refresh })
+    Ok(Tokens { session: id, access, refresh })
 }
 
 /// What the device calls itself.

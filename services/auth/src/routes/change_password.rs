@@ -11,32 +11,38 @@ use common::identity::CurrentUser;
 use http::StatusCode;
 use platform::http::address::ClientAddress;
 use platform::http::extract::Body;
+use platform::lifecycle::Backoff;
 
-use crate::flows::check_password::{Checked, check_password};
+use crate::flows::check_password::{Checked, check_password, may_try};
 use crate::state::State;
 use crate::store::throttles::Attempt;
+
+/// How often it is tried to end the other sessions.
+const ATTEMPTS: u32 = 5;
 
 /// Choose another password.
 #[utoipa::path(put, path = "/api/users/password", tag = "users", request_body = NewPassword,
     security(("session" = []), ("sessionOverHttp" = [])),
-    responses((status = 204, description = "All other sessions of the user have ended.")))]
+    responses((status = 204, description = "All other sessions of the user have ended; their access tokens run out within minutes.")))]
 pub(super) async fn change_password(
     Shared(state): Shared<State>,
     user: CurrentUser,
     ClientAddress(address): ClientAddress,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, Error> {
+    if body.new == body.current {
+        return Err(Error::field("new", "must be another than the current one"));
+    }
     // A token may outlive the account.
     let account = state.users.get_certain(user.id).await?.ok_or_else(Error::signed_out)?;
     let attempt = Attempt::new(&account.email.key, address);
     let known = account.password.clone();
+    may_try(&state, &attempt).await?;
     let slot = match check_password(&state, &attempt, body.current, Some(known.clone())).await? {
         Checked::Right(slot) => slot,
         Checked::Wrong => return Err(Error::field("current", "is not your password")),
     };
     let password = slot.hash(body.new).await?;
-    // First as well: if this ends half way, no session of a thief outlives a change that is made.
-    state.sessions.end_others(user.id, user.session).await?;
     let changed = state.users.update(user.id, |current| {
         if current.password != known {
             return Err(Error::conflict("password-changed", "The password has just been changed. Sign in again."));
@@ -44,7 +50,13 @@ pub(super) async fn change_password(
         Ok(current.state.clone().choose_password(password.clone(), state.clock.now()))
     });
     changed.await?.ok_or_else(Error::signed_out)?;
-    // And those that were opened with the old password meanwhile.
-    state.sessions.end_others(user.id, user.session).await?;
+    // The password is changed, and a repeat of the request would be told that the old one is wrong.
+    let mut backoff = Backoff::default();
+    while let Err(error) = state.sessions.end_others(user.id, user.session).await {
+        if backoff.failures() + 1 == ATTEMPTS {
+            return Err(error.into());
+        }
+        tokio::time::sleep(backoff.failed()).await;
+    }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -57,6 +57,6 @@ async fn exchange(state: &State, token: Option<&str>) -> Result<(Versioned<User>
             }
         };
         let access = state.keys.sign(user.id, session.id, now)?;
-        return Ok((user, Tokens { access, refresh }));
+        return Ok((user, Tokens { session: session.id, access, refresh }));
     }
 }

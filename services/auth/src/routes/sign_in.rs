@@ -14,7 +14,7 @@ use platform::http::extract::Body;
 use super::cookies::Cookies;
 use super::view::signed_in;
 use crate::domain::email::EmailKey;
-use crate::flows::check_password::{Checked, check_password};
+use crate::flows::check_password::{Checked, check_password, may_try};
 use crate::flows::open_session::open_session;
 use crate::state::State;
 use crate::store::throttles::Attempt;
@@ -32,13 +32,24 @@ pub(super) async fn sign_in(
 ) -> Result<Response, Error> {
     let key = EmailKey::of(&body.email);
     let attempt = Attempt::new(&key, address);
+    may_try(&state, &attempt).await?;
     let user = users::by_email(&state.users, &key).await?;
     let known = user.as_ref().map(|user| user.password.clone());
     let checked = check_password(&state, &attempt, body.password, known).await?;
     let (Checked::Right(slot), Some(user)) = (checked, user) else {
-        return Err(Error::Unauthenticated(Refusal::new("wrong-credentials", "Email address or password is wrong.")));
+        return Err(wrong_credentials());
     };
     drop(slot);
     let tokens = open_session(&state, user.id, &headers).await?;
+    // Whoever has changed the password meanwhile has ended all other sessions, perhaps before this one was there.
+    let present = state.users.get_certain(user.id).await?;
+    if present.is_none_or(|present| present.password != user.password) {
+        state.sessions.end(tokens.session).await?;
+        return Err(wrong_credentials());
+    }
     Ok(signed_in(StatusCode::OK, &user, cookies, &tokens))
+}
+
+fn wrong_credentials() -> Error {
+    Error::Unauthenticated(Refusal::new("wrong-credentials", "Email address or password is wrong."))
 }

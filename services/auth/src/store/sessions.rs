@@ -133,12 +133,10 @@ impl Sessions {
     /// Ends all sessions of this user but one.
     pub async fn end_others(&self, user: UserId, kept: SessionId) -> Result<(), StoreError> {
         let others = doc! { "state.userId": user.to_string(), "_id": { "$ne": kept.to_string() } };
-        let found: Vec<SessionDocument> = self.sessions.find(others).await?.try_collect().await?;
-        let ids: Vec<_> = found.iter().map(|session| session.id.to_string()).collect();
-        if !ids.is_empty() {
-            self.sessions.delete_many(doc! { "_id": { "$in": &ids } }).await?;
-            self.tokens.delete_many(doc! { "sessionId": { "$in": ids } }).await?;
-        }
+        let ids = self.sessions.distinct("_id", others.clone()).await?;
+        self.sessions.delete_many(others).await?;
+        // Tokens without a session are worth nothing; those of a session that came in between run out by themselves.
+        self.tokens.delete_many(doc! { "sessionId": { "$in": ids } }).await?;
         Ok(())
     }
 

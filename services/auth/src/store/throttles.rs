@@ -38,7 +38,7 @@ pub struct Throttles {
 struct Record {
     #[serde(rename = "_id")]
     key: String,
-    /// Failed sign-ins, oldest first.
+    /// When a password was wrong, oldest first.
     #[serde(default)]
     failures: Vec<Timestamp>,
     /// Sign-ups in this minute.
@@ -46,7 +46,7 @@ struct Record {
     count: i64,
 }
 
-/// Somebody tries to sign in.
+/// Somebody gives a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     account: String,

@@ -4,12 +4,13 @@ use serde_json::json;
 
 use crate::support::{PASSWORD, app, app_with, cookie, email, set_cookies, sign_in, sign_up, with_cookies};
 
-const UNSAFE: [(&str, &str); 6] = [
+const UNSAFE: [(&str, &str); 7] = [
     ("POST", "/api/users/signup"),
     ("POST", "/api/users/signin"),
     ("POST", "/api/users/signout"),
     ("POST", "/api/users/refresh"),
     ("PUT", "/api/users/me"),
+    ("PUT", "/api/users/password"),
     ("DELETE", "/api/users/sessions/01890a5d-ac96-774b-bcce-b302099a8057"),
 ];
 

@@ -32,6 +32,7 @@ async fn the_document_is_checked_in_and_served() {
             "/api/users/currentuser",
             "/api/users/jwks.json",
             "/api/users/me",
+            "/api/users/password",
             "/api/users/refresh",
             "/api/users/sessions",
             "/api/users/sessions/{id}",

@@ -51,6 +51,7 @@ async fn each_wrong_field_is_named_and_nothing_changes() {
         (json!({ "current": PASSWORD, "new": "short" }), "new"),
         (json!({ "current": PASSWORD, "new": "password1" }), "new"),
         (json!({ "current": PASSWORD, "new": "x".repeat(129) }), "new"),
+        (json!({ "current": PASSWORD, "new": PASSWORD }), "new"),
         (json!({ "current": "wrong password", "new": NEW }), "current"),
         (json!({ "current": PASSWORD, "new": NEW, "email": "a@example.com" }), "email"),
     ] {
@@ -79,16 +80,40 @@ async fn who_guesses_here_is_slowed_down_as_at_the_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_at_once_one_is_taken() {
+async fn of_several_at_once_one_is_taken_and_its_device_stays_signed_in() {
     let app = app().await;
     let ana = sign_up(&app).await;
-    let wanted: Vec<_> = (0..4).map(|number| format!("another horse {number}")).collect();
-    let answers = join_all(wanted.iter().map(|new| change(&app, &ana, PASSWORD, new))).await;
+    let mut devices = Vec::new();
+    for _ in 0..4 {
+        devices.push(Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200)));
+    }
+    let wanted: Vec<_> =
+        devices.iter().enumerate().map(|(at, device)| (device, format!("another horse {at}"))).collect();
+    let answers = join_all(wanted.iter().map(|(device, new)| change(&app, device, PASSWORD, new))).await;
     let taken: Vec<_> = answers.iter().zip(&wanted).filter(|(answer, _)| answer.status == 204).collect();
     assert_eq!(taken.len(), 1, "{answers:?}");
+    let (device, password) = taken[0].1;
+    refresh(&app, &device.refresh).await.expect(200);
+    assert_eq!(sessions(&app, device).await.len(), 1);
     for answer in answers.iter().filter(|answer| answer.status != 204) {
         // Whoever was overtaken, or came too late with the old password.
         assert!(matches!(answer.status, 400 | 409), "{answer:?}");
     }
-    sign_in(&app, ana.email(), taken[0].1).await.expect(200);
+    sign_in(&app, ana.email(), password).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_signs_in_with_the_old_password_while_it_is_changed() {
+    let app = app_with(&[("SIGNIN_FAILURES", "1000")]).await;
+    let ana = sign_up(&app).await;
+    let mut current = PASSWORD.to_owned();
+    for round in 0..5 {
+        let new = format!("another horse {round}");
+        let entering = async || (0..4).map(|_| sign_in(&app, ana.email(), &current)).collect::<Vec<_>>();
+        let (changed, entered) = tokio::join!(change(&app, &ana, &current, &new), join_all(entering().await));
+        changed.expect(204);
+        let left = sessions(&app, &ana).await;
+        assert_eq!(left.len(), 1, "of {entered:?}");
+        current = new;
+    }
 }

@@ -132,6 +132,10 @@ mod tests {
             assert_eq!(timer.clone().close(due), Err(refusal));
             assert_eq!(timer.clone().move_to(due, due), Err(refusal));
         }
+        for timer in [&pending, &fired, &closed] {
+            let stored = serde_json::to_value(timer.status).unwrap();
+            assert_eq!(stored["name"], timer.status.as_ref(), "queries name it so");
+        }
         let told = |timer: &Timer| (timer.is_final(), timer.is_announced());
         assert_eq!([told(&pending), told(&fired), told(&closed)], [(false, false), (true, true), (true, false)]);
     }

@@ -12,19 +12,21 @@ use crate::state::State;
 pub async fn run(state: State, interval: Duration) {
     let (mut backoff, mut pause) = (Backoff::default(), lifecycle::jittered(interval));
     while state.tasks.pause(pause).await {
-        let round = fire_due(&state).await;
-        pause = backoff.after_round(&round, interval);
-        match round {
+        // Also where sweeps are rare, a hold does not end late because one of them failed.
+        pause = match fire_due(&state).await {
             Ok(count) => {
+                backoff.reset();
                 if count > 0 {
                     metrics::counter!("timers_due_total", "found_by" => "sweep").increment(count as u64);
                     tracing::debug!(count, "the sweep found due timers");
                 }
+                lifecycle::jittered(interval)
             }
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(error = telemetry::causes(&error), source, "the timers could not be swept");
+                backoff.failed()
             }
-        }
+        };
     }
 }

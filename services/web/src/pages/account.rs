@@ -58,7 +58,10 @@ struct AccountPage {
     display_name: String,
     devices: Vec<Device>,
     password_changed: bool,
+    /// Of the name.
     faults: Faults,
+    /// Of the password.
+    password_faults: Faults,
 }
 
 layout::page!(AccountPage);
@@ -85,19 +88,19 @@ async fn page(state: &State, viewer: &Viewer, session: &Session) -> Result<Accou
     let (display_name, faults) = (me.display_name, Faults::default());
     let layout = Layout::new("Account", "Your name here, and where you are signed in.", viewer);
     let devices = devices.body.map(Device::from).items;
-    Ok(AccountPage { layout, email: me.email, display_name, devices, password_changed: false, faults })
+    let (password_changed, password_faults) = (false, Faults::default());
+    Ok(AccountPage { layout, email: me.email, display_name, devices, password_changed, faults, password_faults })
 }
 
-/// The page again, with what is wrong and the name as it was typed.
-async fn refused(
+/// The page again, with the name as it was typed and what is wrong with it.
+async fn misnamed(
     state: &State,
     viewer: &Viewer,
     session: &Session,
-    (name, faults): (Option<String>, Faults),
+    (display_name, faults): (String, Faults),
 ) -> Result<Response, Failure> {
-    let mut page = page(state, viewer, session).await?;
-    page.display_name = name.unwrap_or(page.display_name);
-    Ok(layout::respond(StatusCode::BAD_REQUEST, &AccountPage { faults, ..page })?)
+    let page = page(state, viewer, session).await?;
+    Ok(layout::respond(StatusCode::BAD_REQUEST, &AccountPage { display_name, faults, ..page })?)
 }
 
 /// One's account.
@@ -128,8 +131,7 @@ pub(super) async fn rename(
     let body = Me { display_name: Text::new(&form.display_name) };
     let field = |field: &str| (field == "displayName").then_some("displayName");
     if let Err(errors) = body.validate() {
-        let typed = (Some(form.display_name), Faults::from_rules(&errors, field));
-        return refused(&state, &viewer, &session, typed).await;
+        return misnamed(&state, &viewer, &session, (form.display_name, Faults::from_rules(&errors, field))).await;
     }
     match state.calls.send(&UpdateMe { body }, &session).await {
         Ok(answer) => {
@@ -143,7 +145,7 @@ pub(super) async fn rename(
         }
         Err(refusal) if refusal.status() == StatusCode::BAD_REQUEST => {
             let faults = Faults::from_problem(&refusal.problem.errors, &refusal.problem.detail, field);
-            refused(&state, &viewer, &session, (Some(form.display_name), faults)).await
+            misnamed(&state, &viewer, &session, (form.display_name, faults)).await
         }
         Err(refusal) => Err(refusal.into()),
     }
@@ -162,17 +164,27 @@ pub(super) async fn change_password(
     viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
     let body = NewPassword { current: Password::new(&form.current), new: Password::new(&form.new) };
     let field = |field: &str| ["current", "new"].into_iter().find(|name| *name == field);
-    if let Err(errors) = body.validate() {
-        return refused(&state, &viewer, &session, (None, Faults::from_rules(&errors, field))).await;
+    let (status, faults, retry_after) = match body.validate() {
+        Err(errors) => (StatusCode::BAD_REQUEST, Faults::from_rules(&errors, field), None),
+        Ok(()) => match state.calls.send(&ChangePassword { body }, &session).await {
+            Ok(_) => return Ok(see_other("/account?password_changed=true")),
+            Err(refused) if refused.status().is_client_error() && refused.status() != StatusCode::UNAUTHORIZED => {
+                let detail = match refused.status() {
+                    StatusCode::TOO_MANY_REQUESTS => "Too many tries. Wait a little, then try again.",
+                    _ => refused.problem.detail.as_str(),
+                };
+                let faults = Faults::from_problem(&refused.problem.errors, detail, field);
+                (refused.status(), faults, refused.retry_after)
+            }
+            Err(refused) => return Err(refused.into()),
+        },
+    };
+    let page = page(&state, &viewer, &session).await?;
+    let mut response = layout::respond(status, &AccountPage { password_faults: faults, ..page })?;
+    if let Some(after) = retry_after {
+        response.headers_mut().insert(http::header::RETRY_AFTER, after);
     }
-    match state.calls.send(&ChangePassword { body }, &session).await {
-        Ok(_) => Ok(see_other("/account?password_changed=true")),
-        Err(refusal) if refusal.status() == StatusCode::BAD_REQUEST => {
-            let faults = Faults::from_problem(&refusal.problem.errors, &refusal.problem.detail, field);
-            refused(&state, &viewer, &session, (None, faults)).await
-        }
-        Err(refusal) => Err(refusal.into()),
-    }
+    Ok(response)
 }
 
 /// Sign out another device, or this one.
@@ -209,6 +221,7 @@ mod tests {
             devices: vec![device(Some("Mozilla <x>"), true), device(None, false)],
             password_changed: true,
             faults: Faults::default(),
+            password_faults: Faults::default(),
         }
         .render()
         .unwrap();

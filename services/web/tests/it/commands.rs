@@ -133,6 +133,13 @@ async fn a_password_is_changed_and_never_sent_back() {
 
     upstream.refuses("PUT /api/users/password", 400, "Correct it.", &[("current", "is not your password")]);
     shows(&change("long enough").await.expect(400).text(), &["Is not your password.", "id=\"current-fault\""]);
+    upstream.refuses("PUT /api/users/password", 409, "It has just been changed.", &[]);
+    shows(&change("long enough").await.expect(409).text(), &["It has just been changed.", "value=\"Ana\""]);
+    let problem = json!({ "type": "urn:ticketing:problem:rate-limited", "title": "T", "status": 429, "detail": "D" });
+    upstream.answers("PUT /api/users/password", 429, problem, &[(header::RETRY_AFTER, "7")]);
+    let response = change("long enough").await.expect(429);
+    assert_eq!(response.header("retry-after"), "7");
+    shows(&response.text(), &["Too many tries."]);
     upstream.answers("PUT /api/users/password", 204, Value::Null, &[]);
     upstream.asked();
     let response = change("long enough").await.expect(303);
