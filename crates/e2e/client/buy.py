@@ -26,7 +26,7 @@ from payments_client.api.payments import read as read_payment
 from payments_client.models import NewPayment, PaymentStatus
 from tickets_client.api.tickets import create as create_listing
 from tickets_client.api.tickets import list_ as list_listings
-from tickets_client.models import Money, NewListing, Problem
+from tickets_client.models import CreateResponse400Type, Money, NewListing
 
 PATIENCE = 20
 
@@ -69,7 +69,8 @@ def main(base):
     soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=30)
     listing = NewListing(title=title, venue="Town Hall", starts_at=soon, price=Money(amount=1, currency="EUR"))
     problem = answered(create_listing.sync_detailed(client=seller.tickets, body=listing), 400)
-    assert isinstance(problem, Problem) and [error.field for error in problem.errors] == ["price.amount"], problem
+    assert problem.type_ == CreateResponse400Type.URNTICKETINGPROBLEMINVALID, problem
+    assert [error.field for error in problem.errors] == ["price.amount"], problem
     listing.price.amount = 4_500
     ticket = answered(create_listing.sync_detailed(client=seller.tickets, body=listing, idempotency_key="once"), 201)
     again = answered(create_listing.sync_detailed(client=seller.tickets, body=listing, idempotency_key="once"), 201)

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::ticket::{Refusal, TicketTerms};
 use super::{changes, text_enum};
