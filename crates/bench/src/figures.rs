@@ -11,7 +11,7 @@ use crate::load::Outcome;
 /// A row, or a few that belong together. Each floor follows what stands on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Row {
-    /// Start to ready, resident memory, size of the program.
+    /// Time from start to readiness, resident memory, and size of the executable.
     Footprint,
     /// GET of one ticket.
     OneTicket,
@@ -19,7 +19,7 @@ pub(crate) enum Row {
     FloorFind,
     /// GET of the first page: 20 rows, and 100.
     FirstPage,
-    /// GET of the home page, a list and a ticket's page; what Lighthouse thinks of them.
+    /// GET of the home page, a list and a ticket's page, with their Lighthouse scores.
     Pages,
     /// Searches among as many listings as there are by now.
     Search,
@@ -78,8 +78,8 @@ impl Row {
     }
 }
 
-/// Everything that was measured. Rows are in the order of [`Row`], and within one in the order that
-/// the number says.
+/// All measurements. The keys sort them as the report prints them: by [`Row`], then by the number of the measurement
+/// within its row.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) rates: BTreeMap<(Row, usize), Rate>,

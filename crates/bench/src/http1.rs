@@ -60,7 +60,7 @@ impl Connection {
         E::read(response.status(), response.body()).with_context(|| format!("{} {}", E::METHOD, request.path()))
     }
 
-    /// The unparsed body of a response; an error unless its status is 200.
+    /// Sends a request and returns the response body unparsed. An error unless the status is 200.
     pub(crate) async fn fetch(&mut self, call: Call) -> Result<Bytes> {
         Ok(self.timed(call).await?.1)
     }

@@ -124,7 +124,7 @@ pub fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::random_range(0.8..1.2))
 }
 
-/// The pauses between attempts at work that fails: 100 ms, doubled by each failure in a row, jittered.
+/// Exponential backoff: 100 ms after the first failure, doubled by each further one, with 20 % jitter.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     longest: Duration,
@@ -141,7 +141,7 @@ impl Backoff {
     /// The shortest pause.
     const FIRST: Duration = Duration::from_millis(100);
 
-    /// No pause is longer than this, jitter aside.
+    /// A backoff whose pauses are at most `longest`, before jitter.
     pub const fn up_to(longest: Duration) -> Self {
         Self { longest, failures: 0 }
     }
@@ -162,7 +162,7 @@ impl Backoff {
         self.after(self.failures)
     }
 
-    /// The pause after a round of work that is done every `interval`; longer while rounds fail.
+    /// The pause before the next round of periodic work: `interval`, or the backoff after a failed round if it is longer.
     pub fn after_round<T, E>(&mut self, round: &Result<T, E>, interval: Duration) -> Duration {
         if round.is_err() {
             return self.failed().max(jittered(interval));
@@ -171,7 +171,7 @@ impl Backoff {
         jittered(interval)
     }
 
-    /// The pause after so many failures, where somebody else counts them.
+    /// The pause after this many failures, for a caller that counts them itself.
     pub fn after(&self, failures: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         jittered(Self::FIRST.saturating_mul(doubled).min(self.longest))

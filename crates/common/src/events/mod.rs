@@ -159,7 +159,8 @@ macro_rules! changes {
 }
 use changes;
 
-/// Declares an enum whose values are texts, the variants' names in camel case: in JSON, in schemas, in queries, and parsed.
+/// Declares an enum of unit variants that has one text form, the variant's name in camelCase. JSON, JSON Schema,
+/// `OpenAPI`, `AsRef<str>` and `FromStr` all use it.
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident,)* }) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

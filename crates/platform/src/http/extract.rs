@@ -46,8 +46,9 @@ pub struct Body<T>(pub T);
 /// A JSON body that creates something, with the `Idempotency-Key` if there is one.
 #[derive(Debug, Clone)]
 pub struct Creation<T> {
-    /// The body, or which of its rules it breaks. A handler answers a repeat before it looks at this: a request that was
-    /// valid when it was first sent may be too late by now.
+    /// The validated body, or the validation error. A handler looks for an earlier answer to the same key first: a
+    /// request that was valid when it was first sent may fail validation when it is repeated, such as a listing whose
+    /// event has begun since.
     pub body: Result<T, Error>,
     /// The key, with the hash of the body.
     pub key: Option<Key>,

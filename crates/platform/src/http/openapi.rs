@@ -23,8 +23,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::problem_responses;
 
-/// Splits documented routes into a router, which serves the document at `path`, and the document. `contract` has the
-/// problems that the routes answer with.
+/// Splits documented routes into a router and their `OpenAPI` document, which the router serves at `path`. `contract`
+/// lists the problems that are specific to a route.
 pub fn mount<S: Clone + Send + Sync + 'static>(
     routes: OpenApiRouter<S>,
     title: &str,

@@ -34,27 +34,29 @@ pub(super) struct Claimed {
     pub(super) answer: Option<String>,
 }
 
-/// A request of one user that creates an aggregate: with a key it creates one at most, however often it is repeated.
+/// A user's request to create an aggregate. If it has an idempotency key, repeats of it create nothing.
 pub struct Idempotent<'a, A> {
     store: &'a Store<A>,
     user: UserId,
     key: Option<&'a Key>,
 }
 
-/// What became of the aggregate that a request creates.
+/// The outcome of [`Idempotent::insert`].
 #[derive(Debug)]
 pub enum Inserted<A, T> {
-    /// It is stored.
+    /// The aggregate was stored.
     New(Versioned<A>),
-    /// The same request was faster: what that one was answered.
+    /// A concurrent request with the same key was stored first; this is its answer.
     Repeated(T),
-    /// An index of the service's own refuses it.
+    /// The insert violated a unique index that the service declares.
     Refused(StoreError),
 }
 
 impl<A: Aggregate> Idempotent<'_, A> {
-    /// What was answered to the same request before: `None` when there is no key or it is new, 422 when the key was
-    /// used with another body, 409 while the first request is in flight.
+    /// Returns the stored answer to an earlier request with the same key. `None` without a key, or when the key is new.
+    ///
+    /// # Errors
+    /// 422 if the key was used with another body; 409 while the first request is in flight.
     pub async fn earlier<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         let Some(key) = self.key else { return Ok(None) };
         let Some(claimed) = self.store.claimed(self.user, &key.key).await? else { return Ok(None) };
@@ -66,9 +68,11 @@ impl<A: Aggregate> Idempotent<'_, A> {
         serde_json::from_str(&answer).map(Some).map_err(Error::internal)
     }
 
-    /// Stores the aggregate at version 0 with its first event, the key, and what a repeat is answered; without an
-    /// answer a repeat is told to wait until [`Store::save_answer`] or [`Store::save_forgetting`]. 409 when the same
-    /// request was faster, and has yet to end or gave up what it had created.
+    /// Stores the aggregate at version 0 with its first event, the key, and the answer for repeats. If `answer` is
+    /// `None`, repeats get 409 until [`Store::save_answer`] stores one or [`Store::save_forgetting`] removes the key.
+    ///
+    /// # Errors
+    /// 409 if a concurrent request with the same key is in flight, or has just cancelled what it created.
     pub async fn insert<T: Serialize + DeserializeOwned>(
         &self,
         state: A,

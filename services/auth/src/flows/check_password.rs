@@ -12,16 +12,19 @@ use crate::hashing::Slot;
 use crate::state::State;
 use crate::store::throttles::Attempt;
 
-/// Whether the password is that of the account.
+/// The result of comparing a password with an account's hash.
 pub enum Checked {
-    /// It is; the slot can hash another one.
+    /// They match. The hashing slot is returned, so that the caller can hash a new password in it.
     Right(Slot),
-    /// It is not, or there is no such account.
+    /// They differ, or there is no account.
     Wrong,
 }
 
-/// Compares the password with the account's hash; for the same work where there is none. 429 after too many failures,
-/// for which callers look by [`may_try`] before they do any work.
+/// Compares the password with the account's hash. Without an account it takes as long, so that timing does not tell
+/// whether there is one. Callers call [`may_try`] first, which is cheaper than what follows.
+///
+/// # Errors
+/// 429 after too many failures.
 pub async fn check_password(
     state: &State,
     attempt: &Attempt,
@@ -40,7 +43,7 @@ pub async fn check_password(
     }
 }
 
-/// Refuses an attempt after too many failures.
+/// Returns 429 if there were too many failures for this account and address.
 pub async fn may_try(state: &State, attempt: &Attempt) -> Result<(), Error> {
     match state.throttles.wait(attempt, state.clock.now()).await? {
         Some(wait) => Err(Error::RateLimited(wait)),

@@ -17,7 +17,7 @@ use crate::flows::check_password::{Checked, check_password, may_try};
 use crate::state::State;
 use crate::store::throttles::Attempt;
 
-/// How often it is tried to end the other sessions.
+/// How many times ending the other sessions is attempted.
 const ATTEMPTS: u32 = 5;
 
 /// Choose another password.
@@ -50,7 +50,7 @@ pub(super) async fn change_password(
         Ok(current.state.clone().choose_password(password.clone(), state.clock.now()))
     });
     changed.await?.ok_or_else(Error::signed_out)?;
-    // The password is changed, and a repeat of the request would be told that the old one is wrong.
+    // Retried here, since the client can't: the password is changed, so a repeat would fail on the old one.
     let mut backoff = Backoff::default();
     while let Err(error) = state.sessions.end_others(user.id, user.session).await {
         if backoff.failures() + 1 == ATTEMPTS {

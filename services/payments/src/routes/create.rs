@@ -68,7 +68,7 @@ pub(super) async fn create(
         give_up_unfinished(&state, &payment).await?;
     }
     let (payment, change) = new_payment(&state, &order, method, attempt)?;
-    // What a repeat is answered is known once the provider has answered.
+    // The answer for repeats is stored once the provider has answered.
     match request.insert(payment, change, None::<&PaymentView>).await? {
         Inserted::New(payment) => authorize(&state, payment).await,
         Inserted::Repeated(earlier) => repeated(&state, &earlier).await,
