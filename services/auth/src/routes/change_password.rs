@@ -40,7 +40,7 @@ pub(super) async fn change_password(
     may_try(&state, &attempt).await?;
     let slot = match check_password(&state, &attempt, body.current, Some(known.clone())).await? {
         Checked::Right(slot) => slot,
-        Checked::Wrong => return Err(Error::field("current", "is not your password")),
+        Checked::Wrong => return Err(Error::field("current", "must be your current password")),
     };
     let password = slot.hash(body.new).await?;
     let changed = state.users.update(user.id, |current| {

@@ -131,8 +131,8 @@ async fn a_password_is_changed_and_never_sent_back() {
     assert!(!html.contains("\"short\"") && !html.contains("the old one"), "a password is not sent back");
     assert!(upstream.asked().iter().all(|asked| asked.what.starts_with("GET")), "the rules are known here");
 
-    upstream.refuses("PUT /api/users/password", 400, "Correct it.", &[("current", "is not your password")]);
-    shows(&change("long enough").await.expect(400).text(), &["Is not your password.", "id=\"current-fault\""]);
+    upstream.refuses("PUT /api/users/password", 400, "Correct it.", &[("current", "must be your current password")]);
+    shows(&change("long enough").await.expect(400).text(), &["Must be your current password.", "id=\"current-fault\""]);
     upstream.refuses("PUT /api/users/password", 409, "It has just been changed.", &[]);
     shows(&change("long enough").await.expect(409).text(), &["It has just been changed.", "value=\"Ana\""]);
     let problem = json!({ "type": "urn:ticketing:problem:rate-limited", "title": "T", "status": 429, "detail": "D" });
