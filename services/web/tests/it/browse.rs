@@ -239,6 +239,7 @@ async fn nonsense_is_named_field_by_field_and_left_out() {
         ("sort=best", "sort must be"),
         ("after=yesterday", "after must be from a link"),
         ("q=a&q=b", "q must be given once"),
+        (&format!("q={}", "x".repeat(201)), "q must have"),
     ] {
         let response = app.request("GET", &format!("/browse?{query}")).send().await.expect(200);
         is_page(&response);
