@@ -173,7 +173,7 @@ macro_rules! text_enum {
         }
     };
 }
-use text_enum;
+pub(crate) use text_enum;
 
 #[cfg(test)]
 mod tests {
@@ -187,8 +187,9 @@ mod tests {
     use super::expiration::ExpirationChange;
     use super::order::{CancelReason, OrderChange, OrderStatus};
     use super::payment::{PaymentChange, PaymentStatus};
-    use super::ticket::{Category, TicketChange, TicketStatus};
+    use super::ticket::{Category, RefusalReason, TicketChange, TicketStatus};
     use super::user::UserChange;
+    use crate::api::admin::StrayOutcome;
 
     fn are_named_alike<E>()
     where
@@ -220,6 +221,8 @@ mod tests {
     fn queries_and_documents_name_a_variant_alike() {
         are_named_alike::<TicketStatus>();
         are_named_alike::<Category>();
+        are_named_alike::<RefusalReason>();
+        are_named_alike::<StrayOutcome>();
         are_named_alike::<OrderStatus>();
         are_named_alike::<CancelReason>();
         are_named_alike::<PaymentStatus>();
