@@ -20,7 +20,6 @@ pub trait Fields: DeserializeOwned {
 }
 
 /// A form that was posted: its fields as they were typed, and the request that they make.
-#[derive(Debug)]
 pub struct Posted<F: Fields> {
     /// What was typed.
     pub form: F,
