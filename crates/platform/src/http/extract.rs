@@ -12,7 +12,6 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use validator::ValidateArgs;
 
-use super::shell::BODY_LIMIT;
 use crate::store::idempotency::Key;
 
 /// The argument of a request's rules, taken from the service's state; `()` for rules that need none.
