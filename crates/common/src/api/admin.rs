@@ -161,3 +161,14 @@ pub struct EntityProgress {
     /// Some that the new one lacks, or knows an older version of.
     pub missing: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::StrayOutcome;
+    use crate::events::tests::are_named_alike;
+
+    #[test]
+    fn an_outcome_is_called_the_same_everywhere() {
+        are_named_alike::<StrayOutcome>();
+    }
+}

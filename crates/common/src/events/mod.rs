@@ -176,7 +176,7 @@ macro_rules! text_enum {
 pub(crate) use text_enum;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fmt::Debug;
     use std::str::FromStr;
 
@@ -189,9 +189,9 @@ mod tests {
     use super::payment::{PaymentChange, PaymentStatus};
     use super::ticket::{Category, RefusalReason, TicketChange, TicketStatus};
     use super::user::UserChange;
-    use crate::api::admin::StrayOutcome;
 
-    fn are_named_alike<E>()
+    /// Fails the test unless JSON, queries and parsing call each value the same.
+    pub(crate) fn are_named_alike<E>()
     where
         E: VariantArray + Copy + Debug + PartialEq + Serialize + FromStr<Err: Debug> + AsRef<str>,
     {
@@ -222,7 +222,6 @@ mod tests {
         are_named_alike::<TicketStatus>();
         are_named_alike::<Category>();
         are_named_alike::<RefusalReason>();
-        are_named_alike::<StrayOutcome>();
         are_named_alike::<OrderStatus>();
         are_named_alike::<CancelReason>();
         are_named_alike::<PaymentStatus>();

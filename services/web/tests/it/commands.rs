@@ -233,7 +233,7 @@ async fn a_listing_is_edited_by_its_seller_at_the_version_that_they_saw() {
         let mut mangled = TYPED.to_vec();
         mangled.push(("version", version));
         let html = post(&app, &edit, Some(&ana), &mangled).await.expect(400).text();
-        shows(&html, &["This page can't be read any more.", "value=\"89.00\""]);
+        shows(&html, &["be read any more. Open it again, then make your changes.", "value=\"89.00\""]);
     }
     assert!(upstream.asked().is_empty(), "nothing is sent");
     // A second click: the first one has made the listing what is asked for.
