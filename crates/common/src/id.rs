@@ -95,6 +95,7 @@ macro_rules! ids {
                 ObjectBuilder::new()
                     .schema_type(Type::String)
                     .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
+                    .examples(["01970000-0000-7000-8000-000000000001"])
                     .into()
             }
         }

@@ -24,13 +24,13 @@ pub struct InvalidCurrency;
 /// An ISO 4217 code such as `USD`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, example = "USD")]
+#[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "USD")]
 pub struct Currency(String);
 
 impl Currency {
     /// The least amount, in minor units, that the card network takes in this currency.
     pub fn minimum(&self) -> i64 {
-        self.chargeable().map_or(chargeable::LEAST, Chargeable::minimum)
+        self.chargeable().map_or(chargeable::LEAST, |chargeable| chargeable.minimum)
     }
 
     /// What every amount has to be a multiple of, in minor units: 1 for USD, 10 for KWD, 100 for ISK.
@@ -39,8 +39,8 @@ impl Currency {
     }
 
     /// What the card network says of it; `None` when it does not charge it.
-    fn chargeable(&self) -> Option<&'static Chargeable> {
-        chargeable::TABLE.iter().find(|chargeable| chargeable.code == self.0)
+    fn chargeable(&self) -> Option<Chargeable> {
+        chargeable::find(&self.0)
     }
 
     /// The code in lower case, as card networks write it.

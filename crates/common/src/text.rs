@@ -33,6 +33,12 @@ impl Deref for Text {
     }
 }
 
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<Text> for String {
     fn from(text: Text) -> Self {
         text.0
@@ -64,13 +70,13 @@ pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tex
 }
 
 /// One line: no line breaks or other control characters, and something to see.
-pub fn line(text: &str) -> Result<(), ValidationError> {
-    check(text, char::is_control)
+pub fn line(text: &(impl AsRef<str> + ?Sized)) -> Result<(), ValidationError> {
+    check(text.as_ref(), char::is_control)
 }
 
 /// Like [`line`], with line breaks and tabs allowed.
-pub fn paragraphs(text: &str) -> Result<(), ValidationError> {
-    check(text, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+pub fn paragraphs(text: &(impl AsRef<str> + ?Sized)) -> Result<(), ValidationError> {
+    check(text.as_ref(), |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
 fn check(text: &str, is_control: impl Fn(char) -> bool) -> Result<(), ValidationError> {
@@ -94,9 +100,9 @@ fn is_deceptive(c: char) -> bool {
 /// Whether a character is visible by itself. Joiners, fillers, variation selectors and accents belong to words, but
 /// are nothing without a letter.
 fn is_shown(c: char) -> bool {
-    // Unicode counts these as letters or symbols, and fonts draw nothing: the blank braille pattern, the null notehead,
-    // two blank hieroglyphs, the object replacement character.
-    const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{fffc}'];
+    // Unicode counts these as letters or symbols, and fonts draw nothing: the blank braille pattern, the half fill space,
+    // the null notehead, two blank hieroglyphs, the object replacement character.
+    const BLANK: [char; 6] = ['\u{2800}', '\u{303f}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{fffc}'];
     const SHOWN: GeneralCategoryGroup = GeneralCategoryGroup::Letter
         .union(GeneralCategoryGroup::Number)
         .union(GeneralCategoryGroup::Punctuation)

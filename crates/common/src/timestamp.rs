@@ -112,6 +112,7 @@ impl utoipa::PartialSchema for Timestamp {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .examples(["2099-06-01T18:30:00Z"])
             .into()
     }
 }

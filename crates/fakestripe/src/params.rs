@@ -36,9 +36,9 @@ impl Params {
         Ok(Self { root, canonical })
     }
 
-    /// Refuses every top-level parameter that is not in `known`.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), ApiError> {
-        match self.root.keys().find(|key| !known.contains(&key.as_str())) {
+    /// Refuses every top-level parameter that is not in `known`, a list with blanks between the names.
+    pub(crate) fn only(&self, known: &str) -> Result<(), ApiError> {
+        match self.root.keys().find(|key| !known.split(' ').any(|name| name == *key)) {
             None => Ok(()),
             Some(key) => {
                 Err(ApiError::parameter(key, format!("Received unknown parameter: {key}")).code("parameter_unknown"))

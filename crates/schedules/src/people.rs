@@ -13,6 +13,7 @@ use common::api::payments::{CreatePayment, NewPayment, Payment, ReadPayment, Ref
 use common::api::tickets::{CreateListing, Listing, ReadListing, ReplaceListing, WithdrawListing};
 use common::api::users::{Me, UpdateMe};
 use common::api::{Endpoint, Failed, Service};
+use common::events::ENTITIES;
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
@@ -176,12 +177,8 @@ fn service_name(service: Service) -> &'static str {
 }
 
 fn entity_of(path: &str) -> &'static str {
-    match path.split('/').nth(2) {
-        Some("tickets") => "ticket",
-        Some("orders") => "order",
-        Some("payments") => "payment",
-        _ => "user",
-    }
+    let owner = path.split('/').nth(2);
+    ENTITIES.into_iter().find(|entity| Some(entity.source) == owner).map_or("user", |entity| entity.name)
 }
 
 impl Person {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use common::clock::Clock;
+use common::events::order::OrderStatus;
+use common::events::payment::PaymentStatus;
 use e2e::invariants::read::World;
 use e2e::invariants::stored;
 use serde_json::Value;
@@ -57,8 +59,7 @@ pub fn faults(world: &World, stage: &Stage, network: &Network) -> Vec<String> {
 }
 
 fn is_final(entity: &Entity) -> bool {
-    let status = entity.state["status"]["name"].as_str().unwrap_or_default();
-    !matches!(status, "created" | "awaitingPayment" | "authorizing" | "requiresAction" | "authorized")
+    entity.status().is_none_or(OrderStatus::is_final) && entity.status().is_none_or(PaymentStatus::is_final)
 }
 
 /// What was acknowledged has happened, and was told.

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use common::api::admin::{Announced, RESYNC, Resync};
 use reqwest::Client;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::fleet::SERVICES;
 
@@ -37,15 +40,20 @@ impl Services {
 
     /// Has an owner announce everything, so that whoever keeps a copy of something older takes it.
     pub(crate) async fn resync(&self, owner: &str) -> Result<()> {
-        let answer = self.post(owner, "/resync", &json!({ "all": true })).await?;
-        for (what, count) in answer["announced"].as_object().into_iter().flatten() {
+        let Announced { announced } = self.post(owner, RESYNC, &Resync::everything()).await?;
+        for (what, count) in announced {
             println!("{owner} announced {count} {what}");
         }
         Ok(())
     }
 
     /// Posts to a service's admin port; what it answers.
-    pub(crate) async fn post(&self, service: &str, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) async fn post<A: DeserializeOwned>(
+        &self,
+        service: &str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<A> {
         let url = self.urls.get(service).with_context(|| format!("there is no service {service}"))?;
         let began = Instant::now();
         let answer = loop {
@@ -59,7 +67,7 @@ impl Services {
         };
         let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap_or_default());
         ensure!(status.is_success(), "{service} refused {path} with {status}: {body}");
-        Ok(body)
+        serde_json::from_value(body).with_context(|| format!("{service} answered {path} with an unexpected body"))
     }
 }
 

@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{ConnectOptions, ServerAddr};
+use common::events::ENTITIES;
 
 use crate::fleet::Fleet;
 
-/// Every stream: one for each service that publishes, and that of the dead letters.
-const STREAMS: [&str; 6] = ["auth", "tickets", "orders", "payments", "expiration", "dead-letters"];
+/// The stream of the dead letters; each other stream is that of a service that publishes.
+const DEAD_LETTERS: &str = "dead-letters";
 
 /// Connects as the user that the URL names.
 pub(crate) async fn connect(fleet: &Fleet) -> Result<jetstream::Context> {
@@ -33,7 +34,7 @@ pub(crate) async fn connect(fleet: &Fleet) -> Result<jetstream::Context> {
 
 /// Removes every stream with what it holds; one that is not there is as well.
 pub(crate) async fn remove(jetstream: &jetstream::Context, prefix: &str) -> Result<()> {
-    for name in STREAMS {
+    for name in ENTITIES.into_iter().map(|entity| entity.source).chain([DEAD_LETTERS]) {
         let stream = format!("{prefix}-{name}");
         let messages = match jetstream.get_stream(&stream).await {
             Ok(found) => found.cached_info().state.messages,

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use common::api::admin::{EntityProgress, REBUILD, REBUILD_SWAP, RebuildBegun, RebuildProgress, Resync};
 use reqwest::Method;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{resync, running};
 
@@ -41,50 +41,28 @@ enum Rebuilt {
     Web,
 }
 
-#[derive(Debug, Deserialize)]
-struct Begun {
-    filling: i64,
-}
-
-/// What web tells of a rebuild.
-#[derive(Debug, Deserialize)]
-struct Progress {
-    live: i64,
-    filling: Option<i64>,
-    entities: Vec<Kind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Kind {
-    entity: String,
-    live: u64,
-    filled: u64,
-    missing: Vec<String>,
-}
-
 /// Begins it, has the owners announce everything, and waits until pages read it.
 pub(crate) async fn run(args: RebuildArgs, file: Option<PathBuf>) -> Result<()> {
     let fleet = running::fleet(file)?;
     let Rebuilt::Web = args.service;
     if args.abandon {
-        let _: Progress = ask(&fleet, Method::DELETE, "/rebuild").await?;
+        let _: RebuildProgress = ask(&fleet, Method::DELETE, REBUILD).await?;
         println!("no rebuild is under way");
         return Ok(());
     }
     if args.swap_now {
-        let progress: Progress = ask(&fleet, Method::POST, "/rebuild/swap").await?;
+        let progress: RebuildProgress = ask(&fleet, Method::POST, REBUILD_SWAP).await?;
         println!("pages read generation {}", progress.live);
         return Ok(());
     }
-    let begun: Begun = ask(&fleet, Method::POST, "/rebuild").await?;
-    let filling = begun.filling;
+    let RebuildBegun { filling } = ask(&fleet, Method::POST, REBUILD).await?;
     println!("generation {filling} is being filled");
     for owner in OWNERS {
-        resync::announce(&fleet, owner, &json!({ "all": true })).await?;
+        resync::announce(&fleet, owner, &Resync::everything()).await?;
     }
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {
-        let progress: Progress = ask(&fleet, Method::GET, "/rebuild").await?;
+        let progress: RebuildProgress = ask(&fleet, Method::GET, REBUILD).await?;
         if progress.filling != Some(filling) {
             ensure!(progress.live >= filling, "generation {filling} was given up meanwhile");
             println!("pages read generation {}", progress.live);
@@ -96,14 +74,13 @@ pub(crate) async fn run(args: RebuildArgs, file: Option<PathBuf>) -> Result<()> 
 }
 
 async fn ask<A: DeserializeOwned>(fleet: &Value, method: Method, path: &str) -> Result<A> {
-    let answer = running::ask(fleet, "web", method, path, None).await?;
-    serde_json::from_value(answer).context("web speaks of rebuilds in another way")
+    running::ask(fleet, "web", method, path, None::<&()>).await
 }
 
 /// What the new one lacks, and what to do about it.
-fn lacks(filling: i64, progress: &Progress) -> String {
+fn lacks(filling: i64, progress: &RebuildProgress) -> String {
     let mut lines = vec![format!("generation {filling} still lacks what the live one has:")];
-    for Kind { entity, live, filled, missing } in &progress.entities {
+    for EntityProgress { entity, live, filled, missing } in &progress.entities {
         if !missing.is_empty() {
             lines.push(format!("  {entity}: {filled} of {live}; such as {}", missing.join(", ")));
         }

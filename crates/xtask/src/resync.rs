@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use common::api::admin::{Announced, RESYNC, Resync};
+use common::timestamp::Timestamp;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::running;
 
@@ -21,7 +23,7 @@ pub(crate) struct ResyncArgs {
     service: String,
     /// What changed at or after this time: 2026-11-22T10:00:00Z
     #[arg(long, conflicts_with = "ids")]
-    since: Option<String>,
+    since: Option<Timestamp>,
     /// What has one of these ids, with commas between.
     #[arg(long, value_delimiter = ',')]
     ids: Vec<String>,
@@ -29,23 +31,19 @@ pub(crate) struct ResyncArgs {
 
 /// Asks on the service's admin port, and prints what was announced.
 pub(crate) async fn run(args: ResyncArgs, file: Option<PathBuf>) -> Result<()> {
-    let wanted = match (args.since, args.ids) {
-        (Some(since), _) => json!({ "since": since }),
-        (None, ids) if !ids.is_empty() => json!({ "ids": ids }),
-        _ => json!({ "all": true }),
-    };
-    announce(&running::fleet(file)?, &args.service, &wanted).await
+    let ResyncArgs { service, since, ids } = args;
+    let wanted = Resync { all: since.is_none() && ids.is_empty(), since, ids };
+    announce(&running::fleet(file)?, &service, &wanted).await
 }
 
 /// Has one service announce what is wanted.
-pub(crate) async fn announce(fleet: &Value, service: &str, wanted: &Value) -> Result<()> {
-    let answer = running::ask(fleet, service, Method::POST, "/resync", Some(wanted)).await?;
-    let announced = answer.get("announced").and_then(Value::as_object);
+pub(crate) async fn announce(fleet: &Value, service: &str, wanted: &Resync) -> Result<()> {
+    let Announced { announced } = running::ask(fleet, service, Method::POST, RESYNC, Some(wanted)).await?;
     ensure!(
-        announced.is_some_and(|announced| !announced.is_empty()),
+        !announced.is_empty(),
         "{service} owns nothing that others know of; for the pages' read model: `cargo xtask rebuild web`"
     );
-    for (what, count) in announced.into_iter().flatten() {
+    for (what, count) in announced {
         println!("{count} {what} announced");
     }
     Ok(())

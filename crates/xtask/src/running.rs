@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use reqwest::{Client, Method};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use testkit::tools::workspace_root;
 
@@ -19,13 +21,13 @@ pub(crate) fn fleet(file: Option<PathBuf>) -> Result<Value> {
 }
 
 /// Asks a service on the admin port of the first of its instances that can be reached; its answer.
-pub(crate) async fn ask(
+pub(crate) async fn ask<A: DeserializeOwned>(
     fleet: &Value,
     service: &str,
     method: Method,
     path: &str,
-    body: Option<&Value>,
-) -> Result<Value> {
+    body: Option<&impl Serialize>,
+) -> Result<A> {
     let instances = fleet.pointer(&format!("/services/{service}/instances")).and_then(Value::as_array);
     let instances = instances.with_context(|| format!("there is no service called {service}"))?;
     let client = Client::builder().no_proxy().timeout(PATIENCE).build()?;
@@ -39,7 +41,8 @@ pub(crate) async fn ask(
                 let answer = answer.with_context(|| format!("{service} does not answer"))?;
                 let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap_or_default());
                 ensure!(status.is_success(), "{service} refused with {status}: {body}");
-                return Ok(body);
+                return serde_json::from_value(body)
+                    .with_context(|| format!("{service} answered {path} with an unexpected body"));
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use common::api::Endpoint as _;
+use common::api::users::Refresh;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use platform::limits::marker;
 use platform::telemetry;
@@ -34,7 +36,7 @@ pub enum Refreshed {
 impl Auth {
     /// A client of auth at this address, and the marker of what was counted here.
     pub fn new(mut url: Url, marker: Option<HeaderValue>) -> anyhow::Result<Self> {
-        url.set_path("/api/users/refresh");
+        url.set_path(Refresh::PATH);
         // An internal call: neither the machine's proxy nor a redirect has a part in it.
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(PATIENCE);
         Ok(Self { client: client.build()?, refresh: url, marker })

@@ -24,6 +24,7 @@ pub mod config;
 pub mod domain;
 pub mod events;
 pub mod flows;
+pub mod forms;
 pub mod live;
 pub mod pages;
 pub mod parameters;

@@ -8,13 +8,13 @@ use std::time::Duration;
 use axum::extract::State as Shared;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use common::api::admin::{REBUILD, REBUILD_SWAP, RebuildBegun, RebuildProgress};
 use common::error::Error;
 use platform::lifecycle::{Backoff, Tasks};
 use platform::telemetry;
-use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::store::model::{Progress, ReadModel};
+use crate::store::model::ReadModel;
 
 /// How often the task looks for something to do.
 const LOOK: Duration = Duration::from_millis(500);
@@ -22,32 +22,26 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The admin routes: POST begins, or tells of the one under way; GET tells how far it is; DELETE gives up.
 pub fn routes(model: ReadModel) -> Router {
     Router::new()
-        .route("/rebuild", get(progress).post(begin).delete(abandon))
-        .route("/rebuild/swap", post(swap))
+        .route(REBUILD, get(progress).post(begin).delete(abandon))
+        .route(REBUILD_SWAP, post(swap))
         .with_state(model)
 }
 
-/// Which one is being filled. It may be live by now, if there was nothing to wait for.
-#[derive(Debug, Serialize)]
-struct Begun {
-    filling: i64,
-}
-
-async fn progress(Shared(model): Shared<ReadModel>) -> Result<Json<Progress>, Error> {
+async fn progress(Shared(model): Shared<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
     Ok(Json(model.progress().await?))
 }
 
-async fn begin(Shared(model): Shared<ReadModel>) -> Result<Json<Begun>, Error> {
-    Ok(Json(Begun { filling: model.begin().await? }))
+async fn begin(Shared(model): Shared<ReadModel>) -> Result<Json<RebuildBegun>, Error> {
+    Ok(Json(RebuildBegun { filling: model.begin().await? }))
 }
 
-async fn abandon(Shared(model): Shared<ReadModel>) -> Result<Json<Progress>, Error> {
+async fn abandon(Shared(model): Shared<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
     model.abandon().await?;
     Ok(Json(model.progress().await?))
 }
 
 /// For what only the old model has and no owner knows: it would be waited for in vain.
-async fn swap(Shared(model): Shared<ReadModel>) -> Result<Json<Progress>, Error> {
+async fn swap(Shared(model): Shared<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
     model.swap(true).await?;
     Ok(Json(model.progress().await?))
 }

@@ -1,9 +1,10 @@
-//! The public HTTP API as types: the request and the response of each route.
+//! The HTTP API as types: the request and the response of each route, public or (in [`admin`]) not.
 //!
 //! # Why
 //! The service that owns a route and the clients that call it use the same types, so the compiler finds where they
 //! disagree. These types are payloads. What a service stores is its own domain model.
 
+pub mod admin;
 pub mod orders;
 pub mod page;
 pub mod payments;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use validator::{Validate, ValidationError};
+use validator::Validate;
 
 use super::endpoints;
 use crate::events::payment::{PaymentStatus, Refunded};
@@ -29,13 +29,9 @@ pub struct NewPayment {
     /// The order.
     pub order_id: OrderId,
     /// The provider's id of a payment method; never a card's number.
-    #[validate(length(min = 1, max = 255), custom(function = "line"))]
+    #[validate(length(min = 1, max = 255), custom(function = "text::line"))]
     #[schema(value_type = String, min_length = 1, max_length = 255, example = "pm_card_visa")]
     pub payment_method: Text,
-}
-
-fn line(text: &Text) -> Result<(), ValidationError> {
-    text::line(text)
 }
 
 /// A payment, as its buyer sees it.

@@ -46,16 +46,16 @@ pub struct ListingRules {
 #[validate(context = ListingRules, schema(function = "face_value_fits", skip_on_field_errors = false))]
 pub struct NewListing {
     /// What it is a ticket for.
-    #[validate(length(min = 1, max = 200), custom(function = "line"))]
+    #[validate(length(min = 1, max = 200), custom(function = "text::line"))]
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "Carmen")]
     pub title: Text,
     /// Where it takes place.
-    #[validate(length(min = 1, max = 200), custom(function = "line"))]
+    #[validate(length(min = 1, max = 200), custom(function = "text::line"))]
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "Royal Opera House")]
     pub venue: Text,
     /// The venue's city.
     #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 100), custom(function = "line"))]
+    #[validate(length(max = 100), custom(function = "text::line"))]
     #[schema(value_type = Option<String>, max_length = 100, example = "London")]
     pub city: Option<Text>,
     /// When it begins, in the future.
@@ -78,32 +78,24 @@ pub struct NewListing {
     pub category: Option<Category>,
     /// Section or block.
     #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 100), custom(function = "line"))]
+    #[validate(length(max = 100), custom(function = "text::line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub section: Option<Text>,
     /// Row.
     #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 100), custom(function = "line"))]
+    #[validate(length(max = 100), custom(function = "text::line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub row: Option<Text>,
     /// Seat.
     #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 100), custom(function = "line"))]
+    #[validate(length(max = 100), custom(function = "text::line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub seat: Option<Text>,
     /// The seller's own words; line breaks are kept.
     #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 5_000), custom(function = "paragraphs"))]
+    #[validate(length(max = 5_000), custom(function = "text::paragraphs"))]
     #[schema(value_type = Option<String>, max_length = 5_000)]
     pub description: Option<Text>,
-}
-
-fn line(text: &Text) -> Result<(), ValidationError> {
-    text::line(text)
-}
-
-fn paragraphs(text: &Text) -> Result<(), ValidationError> {
-    text::paragraphs(text)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "validator passes references")]

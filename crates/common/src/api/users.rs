@@ -51,7 +51,7 @@ pub struct NewUser {
     pub password: Password,
     /// How other people see them; made up when it is absent or blank, never from the email address.
     #[serde(default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
-    #[validate(length(max = 100), custom(function = "line"))]
+    #[validate(length(max = 100), custom(function = "text::line"))]
     #[schema(value_type = Option<String>, max_length = 100, example = "Ana")]
     pub display_name: Option<Text>,
 }
@@ -73,7 +73,7 @@ pub struct Credentials {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Me {
     /// How other people see them.
-    #[validate(length(min = 1, max = 100), custom(function = "line"))]
+    #[validate(length(min = 1, max = 100), custom(function = "text::line"))]
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ana")]
     pub display_name: Text,
 }
@@ -132,8 +132,8 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
-/// A password in Unicode normal form C (NFC). Keyboards and operating systems encode the same letters differently; in
-/// NFC they are equal. RFC 8265 (`OpaqueString`).
+/// A password in Unicode normal form C (NFC), with every kind of space as U+0020. Keyboards and operating systems encode
+/// the same letters and spaces differently; so they are equal. RFC 8265 (`OpaqueString`).
 ///
 /// Never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -143,13 +143,18 @@ pub struct Password(String);
 impl Password {
     /// The password that somebody typed.
     pub fn new(typed: &str) -> Self {
-        Self(typed.nfc().collect())
+        Self(typed.chars().map(|c| if is_space(c) { ' ' } else { c }).nfc().collect())
     }
 
     /// What is hashed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character is a space separator (Zs), such as the no-break space that Option and the space bar type.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 impl fmt::Debug for Password {
@@ -185,10 +190,6 @@ fn is_uncommon(password: &Password) -> Result<(), ValidationError> {
 
 fn is_email(text: &Text) -> Result<(), ValidationError> {
     validate::email(text)
-}
-
-fn line(text: &Text) -> Result<(), ValidationError> {
-    text::line(text)
 }
 
 #[cfg(test)]
@@ -243,6 +244,7 @@ mod tests {
         assert_eq!(read(r#""pa\u00dfw\u00f6rter""#), read(r#""pa\u00dfwo\u0308rter""#));
         assert_eq!(read(r#""\u212bngstr\u00f6m""#), Password::new("A\u{30a}ngstro\u{308}m"));
         assert_eq!(read(r#"" with blanks ""#).as_str(), " with blanks ");
+        assert_eq!(read(r#""no\u00a0break\u3000space""#), Password::new("no break space"));
         assert!(!format!("{:?}", Password::new("a secret")).contains("secret"));
     }
 }

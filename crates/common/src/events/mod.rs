@@ -174,10 +174,10 @@ macro_rules! text_enum {
         }
     };
 }
-use text_enum;
+pub(crate) use text_enum;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fmt::Debug;
     use std::str::FromStr;
 
@@ -188,10 +188,11 @@ mod tests {
     use super::expiration::ExpirationChange;
     use super::order::{CancelReason, OrderChange, OrderStatus};
     use super::payment::{PaymentChange, PaymentStatus};
-    use super::ticket::{Category, TicketChange, TicketStatus};
+    use super::ticket::{Category, RefusalReason, TicketChange, TicketStatus};
     use super::user::UserChange;
 
-    fn are_named_alike<E>()
+    /// Fails the test unless JSON, queries and parsing call each value the same.
+    pub(crate) fn are_named_alike<E>()
     where
         E: VariantArray + Copy + Debug + PartialEq + Serialize + FromStr<Err: Debug> + AsRef<str>,
     {
@@ -221,6 +222,7 @@ mod tests {
     fn queries_and_documents_name_a_variant_alike() {
         are_named_alike::<TicketStatus>();
         are_named_alike::<Category>();
+        are_named_alike::<RefusalReason>();
         are_named_alike::<OrderStatus>();
         are_named_alike::<CancelReason>();
         are_named_alike::<PaymentStatus>();

@@ -90,19 +90,18 @@ pub struct Refusal {
     pub price: Option<Money>,
 }
 
-/// What is in the way of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum RefusalReason {
-    /// The seller took the listing back.
-    Withdrawn,
-    /// The event has begun.
-    Begun,
-    /// The price is not the one that the buyer saw.
-    PriceChanged,
-    /// Date, venue, seat or title are not what the buyer saw.
-    TermsChanged,
+text_enum! {
+    /// What is in the way of an order.
+    RefusalReason {
+        /// The seller took the listing back.
+        Withdrawn,
+        /// The event has begun.
+        Begun,
+        /// The price is not the one that the buyer saw.
+        PriceChanged,
+        /// Date, venue, seat or title are not what the buyer saw.
+        TermsChanged,
+    }
 }
 
 /// A refusal that stands until its order is seen closed.

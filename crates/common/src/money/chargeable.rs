@@ -11,20 +11,26 @@ use super::{Currency, InvalidCurrency};
 /// The least amount in minor units, where Stripe names none.
 pub(super) const LEAST: i64 = 50;
 
-/// A row of the table: how Stripe takes amounts of one currency.
-#[derive(Debug)]
+/// How Stripe takes amounts of one currency.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Chargeable {
-    pub(super) code: &'static str,
+    /// How many digits the minor unit has.
     pub(super) digits: usize,
+    /// What every amount has to be a multiple of, in minor units.
     pub(super) step: i64,
-    named_minimum: Option<i64>,
+    /// The least amount, in minor units.
+    pub(super) minimum: i64,
 }
 
-impl Chargeable {
-    /// The least amount, in minor units.
-    pub(super) fn minimum(&self) -> i64 {
-        self.named_minimum.unwrap_or(LEAST.max(self.step))
-    }
+/// How amounts of this currency are taken; `None` when it can't be charged.
+pub(super) fn find(code: &str) -> Option<Chargeable> {
+    let kind = KINDS.iter().find(|kind| names(kind.codes, code))?;
+    let named = MINIMUMS.iter().find(|(_, codes)| names(codes, code)).map(|(minimum, _)| *minimum);
+    Some(Chargeable { digits: kind.digits, step: kind.step, minimum: named.unwrap_or(LEAST.max(kind.step)) })
+}
+
+fn names(codes: &str, code: &str) -> bool {
+    codes.split(' ').any(|one| one == code)
 }
 
 /// The currency, if it can be charged.
@@ -33,171 +39,63 @@ impl Chargeable {
 /// What is wrong with it, as the end of a sentence.
 pub fn parse(text: &str) -> Result<Currency, String> {
     let currency: Currency = text.parse().map_err(|error: InvalidCurrency| error.to_string())?;
-    match currency.chargeable() {
-        Some(_) => Ok(currency),
-        None => Err("can't be charged by the card network".to_owned()),
-    }
+    if currency.chargeable().is_some() { Ok(currency) } else { Err("can't be charged by the card network".to_owned()) }
 }
 
-/// Code, decimals, step in minor units, Stripe's minimum in minor units.
-const fn currency(code: &'static str, digits: usize, step: i64, named_minimum: Option<i64>) -> Chargeable {
-    Chargeable { code, digits, step, named_minimum }
+/// Currencies whose amounts are written alike.
+struct Kind {
+    digits: usize,
+    step: i64,
+    codes: &'static str,
 }
 
-pub(super) static TABLE: [Chargeable; 139] = [
-    currency("AED", 2, 1, Some(200)),
-    currency("AFN", 2, 1, None),
-    currency("ALL", 2, 1, None),
-    currency("AMD", 2, 1, None),
-    currency("ANG", 2, 1, None),
-    currency("AOA", 2, 1, None),
-    currency("ARS", 2, 1, None),
-    currency("AUD", 2, 1, Some(50)),
-    currency("AWG", 2, 1, None),
-    currency("AZN", 2, 1, None),
-    currency("BAM", 2, 1, None),
-    currency("BBD", 2, 1, None),
-    currency("BDT", 2, 1, None),
-    currency("BGN", 2, 1, Some(100)),
-    currency("BHD", 3, 10, None),
-    currency("BIF", 0, 1, None),
-    currency("BMD", 2, 1, None),
-    currency("BND", 2, 1, None),
-    currency("BOB", 2, 1, None),
-    currency("BRL", 2, 1, Some(50)),
-    currency("BSD", 2, 1, None),
-    currency("BWP", 2, 1, None),
-    currency("BYN", 2, 1, None),
-    currency("BZD", 2, 1, None),
-    currency("CAD", 2, 1, Some(50)),
-    currency("CDF", 2, 1, None),
-    currency("CHF", 2, 1, Some(50)),
-    currency("CLP", 0, 1, None),
-    currency("CNY", 2, 1, None),
-    currency("COP", 2, 1, Some(200_000)),
-    currency("CRC", 2, 1, None),
-    currency("CVE", 2, 1, None),
-    currency("CZK", 2, 1, Some(1_500)),
-    currency("DJF", 0, 1, None),
-    currency("DKK", 2, 1, Some(250)),
-    currency("DOP", 2, 1, None),
-    currency("DZD", 2, 1, None),
-    currency("EGP", 2, 1, None),
-    currency("ETB", 2, 1, None),
-    currency("EUR", 2, 1, Some(50)),
-    currency("FJD", 2, 1, None),
-    currency("FKP", 2, 1, None),
-    currency("GBP", 2, 1, Some(30)),
-    currency("GEL", 2, 1, None),
-    currency("GIP", 2, 1, None),
-    currency("GMD", 2, 1, None),
-    currency("GNF", 0, 1, None),
-    currency("GTQ", 2, 1, None),
-    currency("GYD", 2, 1, None),
-    currency("HKD", 2, 1, Some(400)),
-    currency("HNL", 2, 1, None),
-    currency("HTG", 2, 1, None),
-    currency("HUF", 2, 100, Some(17_500)),
-    currency("IDR", 2, 1, None),
-    currency("ILS", 2, 1, None),
-    currency("INR", 2, 1, Some(50)),
-    currency("ISK", 2, 100, None),
-    currency("JMD", 2, 1, None),
-    currency("JOD", 3, 10, None),
-    currency("JPY", 0, 1, Some(50)),
-    currency("KES", 2, 1, None),
-    currency("KGS", 2, 1, None),
-    currency("KHR", 2, 1, None),
-    currency("KMF", 0, 1, None),
-    currency("KRW", 0, 1, Some(100)),
-    currency("KWD", 3, 10, None),
-    currency("KYD", 2, 1, None),
-    currency("KZT", 2, 1, None),
-    currency("LAK", 2, 1, None),
-    currency("LBP", 2, 1, None),
-    currency("LKR", 2, 1, None),
-    currency("LRD", 2, 1, None),
-    currency("LSL", 2, 1, None),
-    currency("MAD", 2, 1, None),
-    currency("MDL", 2, 1, None),
-    currency("MGA", 0, 1, None),
-    currency("MKD", 2, 1, None),
-    currency("MMK", 2, 1, None),
-    currency("MNT", 2, 1, None),
-    currency("MOP", 2, 1, None),
-    currency("MUR", 2, 1, None),
-    currency("MVR", 2, 1, None),
-    currency("MWK", 2, 1, None),
-    currency("MXN", 2, 1, Some(1_000)),
-    currency("MYR", 2, 1, Some(200)),
-    currency("MZN", 2, 1, None),
-    currency("NAD", 2, 1, None),
-    currency("NGN", 2, 1, None),
-    currency("NIO", 2, 1, None),
-    currency("NOK", 2, 1, Some(300)),
-    currency("NPR", 2, 1, None),
-    currency("NZD", 2, 1, Some(50)),
-    currency("OMR", 3, 10, None),
-    currency("PAB", 2, 1, None),
-    currency("PEN", 2, 1, None),
-    currency("PGK", 2, 1, None),
-    currency("PHP", 2, 1, None),
-    currency("PKR", 2, 1, None),
-    currency("PLN", 2, 1, Some(200)),
-    currency("PYG", 0, 1, None),
-    currency("QAR", 2, 1, None),
-    currency("RON", 2, 1, Some(200)),
-    currency("RSD", 2, 1, None),
-    currency("RUB", 2, 1, None),
-    currency("RWF", 0, 1, None),
-    currency("SAR", 2, 1, None),
-    currency("SBD", 2, 1, None),
-    currency("SCR", 2, 1, None),
-    currency("SEK", 2, 1, Some(300)),
-    currency("SGD", 2, 1, Some(50)),
-    currency("SHP", 2, 1, None),
-    currency("SLE", 2, 1, None),
-    currency("SOS", 2, 1, None),
-    currency("SRD", 2, 1, None),
-    currency("STD", 2, 1, None),
-    currency("SZL", 2, 1, None),
-    currency("THB", 2, 1, Some(1_000)),
-    currency("TJS", 2, 1, None),
-    currency("TND", 3, 10, None),
-    currency("TOP", 2, 1, None),
-    currency("TRY", 2, 1, Some(50)),
-    currency("TTD", 2, 1, None),
-    currency("TWD", 2, 100, None),
-    currency("TZS", 2, 1, None),
-    currency("UAH", 2, 1, None),
-    currency("UGX", 2, 100, None),
-    currency("USD", 2, 1, Some(50)),
-    currency("UYU", 2, 1, None),
-    currency("UZS", 2, 1, None),
-    currency("VND", 0, 1, None),
-    currency("VUV", 0, 1, None),
-    currency("WST", 2, 1, None),
-    currency("XAF", 0, 1, None),
-    currency("XCD", 2, 1, None),
-    currency("XOF", 0, 1, None),
-    currency("XPF", 0, 1, None),
-    currency("YER", 2, 1, None),
-    currency("ZAR", 2, 1, Some(50)),
-    currency("ZMW", 2, 1, None),
+static KINDS: [Kind; 4] = [
+    Kind {
+        digits: 2,
+        step: 1,
+        codes: "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF \
+                CNY COP CRC CVE CZK DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GTQ GYD HKD HNL HTG IDR ILS INR \
+                JMD KES KGS KHR KYD KZT LAK LBP LKR LRD LSL MAD MDL MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN \
+                NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SZL \
+                THB TJS TOP TRY TTD TZS UAH USD UYU UZS WST XCD YER ZAR ZMW",
+    },
+    Kind { digits: 0, step: 1, codes: "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF" },
+    Kind { digits: 3, step: 10, codes: "BHD JOD KWD OMR TND" },
+    Kind { digits: 2, step: 100, codes: "HUF ISK TWD UGX" },
+];
+
+/// Stripe's minimums in minor units.
+static MINIMUMS: [(i64, &str); 11] = [
+    (30, "GBP"),
+    (50, "AUD BRL CAD CHF EUR INR JPY NZD SGD TRY USD ZAR"),
+    (100, "BGN KRW"),
+    (200, "AED MYR PLN RON"),
+    (250, "DKK"),
+    (300, "NOK SEK"),
+    (400, "HKD"),
+    (1_000, "MXN THB"),
+    (1_500, "CZK"),
+    (17_500, "HUF"),
+    (200_000, "COP"),
 ];
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn every_code_is_there_once_and_its_minimum_can_be_charged() {
-        for pair in TABLE.windows(2) {
-            assert!(pair[0].code < pair[1].code, "{} is not before {}", pair[0].code, pair[1].code);
-        }
-        for chargeable in &TABLE {
-            let currency = parse(chargeable.code).unwrap();
+        let codes: Vec<_> = KINDS.iter().flat_map(|kind| kind.codes.split(' ')).collect();
+        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), 139);
+        assert_eq!(codes.len(), 139);
+        for code in codes {
+            let currency = parse(code).unwrap();
             assert!(currency.minimum() > 0 && currency.minimum() % currency.step() == 0, "{currency}");
+        }
+        for code in MINIMUMS.iter().flat_map(|(_, codes)| codes.split(' ')) {
+            assert!(find(code).is_some(), "{code}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::events::payment::PaymentStatus;
 use ticketctl::audit::books::Entity;
 use ticketctl::audit::sales::text;
 
@@ -46,7 +47,9 @@ fn acknowledged(world: &World, journal: &Journal, faults: &mut Vec<String>) {
 /// One key, one effect; and none where every answer was a refusal.
 fn keys(world: &World, journal: &Journal, faults: &mut Vec<String>) {
     // A payment whose order was closed while the provider was asked is kept, and given back.
-    let void = |entity: &&Entity| matches!(entity.status(), "declined" | "failed" | "voided");
+    let void = |entity: &&Entity| {
+        matches!(entity.status(), Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided))
+    };
     let owned = world.books.owned.values().flatten().filter(|entity| !void(entity));
     let used: BTreeSet<&str> = owned.filter_map(|entity| entity.idempotency_key.as_deref()).collect();
     for (key, answers) in journal.keys() {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use common::events::payment::PaymentStatus;
 use ticketctl::audit::books::Entity;
-use ticketctl::audit::money::refunded;
+use ticketctl::audit::money::{is_captured, refunded};
 use ticketctl::audit::sales::text;
 
 use super::read::World;
@@ -25,18 +26,18 @@ pub(super) fn check(world: &World, faults: &mut Vec<String>) {
             continue;
         };
         let expected = match payment.status() {
-            "requiresAction" => "requires_action",
-            "authorized" => "requires_capture",
-            "captured" => "succeeded",
-            "declined" | "failed" | "voided" => "canceled",
-            _ => status,
+            Some(PaymentStatus::RequiresAction) => "requires_action",
+            Some(PaymentStatus::Authorized) => "requires_capture",
+            Some(PaymentStatus::Captured) => "succeeded",
+            Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided) => "canceled",
+            Some(PaymentStatus::Authorizing) | None => status,
         };
         let received = intent["amount_received"].as_i64().unwrap_or(0);
         let kept = received - given_back.get(text(&intent["id"])).copied().unwrap_or(0);
         let charged = payment.state["amount"]["amount"].as_i64().unwrap_or(0) - refunded(payment);
-        let charged = if payment.status() == "captured" { charged } else { 0 };
+        let charged = if is_captured(payment) { charged } else { 0 };
         if status != expected || charged != kept {
-            faults.push(format!("12: payment {id} is {} and its intent {status}", payment.status()));
+            faults.push(format!("12: payment {id} is {} and its intent {status}", payment.status_name()));
         }
     }
     for payment in world.of("payments") {

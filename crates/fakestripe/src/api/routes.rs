@@ -85,24 +85,24 @@ impl Route {
             Self::CaptureIntent(id) => capture::capture(world, caller, id, params),
             Self::CancelIntent(id) => cancel::cancel(world, caller, id, params),
             Self::GetIntent(id) => {
-                params.only(&["client_secret", "expand", "key", "is_stripe_sdk"])?;
+                params.only("client_secret expand key is_stripe_sdk")?;
                 find(world, caller, id, params.text("client_secret")).map(intent::render)
             }
-            Self::GetCharge(id) => params.only(&["expand"]).and_then(|()| {
+            Self::GetCharge(id) => params.only("expand").and_then(|()| {
                 let charge = world.charge_json(id);
                 charge.ok_or_else(|| ApiError::no_such("charge", id, "id"))
             }),
             Self::CreateRefund => refund::create(world, caller, params),
             Self::UpdateRefund(id) => refund::update(world, id, params),
-            Self::GetRefund(id) => params.only(&["expand"]).and_then(|()| {
+            Self::GetRefund(id) => params.only("expand").and_then(|()| {
                 let refund = world.refunds.get(id).map(refund_object::render);
                 refund.ok_or_else(|| ApiError::no_such("refund", id, "id"))
             }),
             Self::CreateMethod => create_method(world, params),
             Self::GetMethod(id) => params
-                .only(&["expand"])
+                .only("expand")
                 .and_then(|()| payment_method::find(world, id).map(|method| method_object::render(&method))),
-            Self::GetEvent(id) => params.only(&["expand"]).and_then(|()| {
+            Self::GetEvent(id) => params.only("expand").and_then(|()| {
                 let event = world.events.get(id).map(event::render);
                 event.ok_or_else(|| ApiError::no_such("event", id, "id"))
             }),
@@ -118,14 +118,13 @@ impl Route {
     }
 
     fn list(&self, world: &World, params: &Params) -> Result<Value, ApiError> {
-        let mut known = LIST_PARAMS.to_vec();
-        known.extend(match self {
-            Self::ListIntents => ["customer", "customer_account"].as_slice(),
-            Self::ListCharges => ["customer", "payment_intent", "transfer_group"].as_slice(),
-            Self::ListRefunds => ["charge", "payment_intent"].as_slice(),
-            _ => ["type", "types", "delivery_success"].as_slice(),
-        });
-        params.only(&known)?;
+        let own = match self {
+            Self::ListIntents => "customer customer_account",
+            Self::ListCharges => "customer payment_intent transfer_group",
+            Self::ListRefunds => "charge payment_intent",
+            _ => "type types delivery_success",
+        };
+        params.only(&format!("{LIST_PARAMS} {own}"))?;
         let intent = params.text("payment_intent");
         let charge = params.text("charge");
         let of_intent = |id: &str| intent.is_none_or(|wanted| wanted == id);
@@ -167,7 +166,7 @@ fn wanted(types: &[String], kind: &str) -> bool {
 }
 
 fn create_method(world: &mut World, params: &Params) -> Result<Value, ApiError> {
-    params.only(&["allow_redisplay", "billing_details", "card", "expand", "key", "metadata", "type"])?;
+    params.only("allow_redisplay billing_details card expand key metadata type")?;
     let method = payment_method::from_params(params, "")?;
     let answer = method_object::render(&method);
     world.methods.insert(method);

@@ -11,7 +11,7 @@ use crate::world::{Caller, World};
 const REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
 
 pub(crate) fn cancel(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
-    params.only(&["cancellation_reason", "expand"])?;
+    params.only("cancellation_reason expand")?;
     let reason = params.one_of("cancellation_reason", &REASONS)?;
     let intent = find(world, caller, id, None)?;
     if matches!(intent.status, Status::Succeeded | Status::Canceled) {

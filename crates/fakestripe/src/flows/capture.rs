@@ -8,23 +8,12 @@ use crate::objects::intent::{self, Status};
 use crate::params::Params;
 use crate::world::{Caller, World};
 
-const PARAMS: [&str; 12] = [
-    "amount_details",
-    "amount_to_capture",
-    "application_fee_amount",
-    "expand",
-    "final_capture",
-    "hooks",
-    "metadata",
-    "payment_details",
-    "statement_descriptor",
-    "statement_descriptor_suffix",
-    "transfer_data",
-    "transfer_group",
-];
+const PARAMS: &str = "\
+    amount_details amount_to_capture application_fee_amount expand final_capture hooks metadata \
+    payment_details statement_descriptor statement_descriptor_suffix transfer_data transfer_group";
 
 pub(crate) fn capture(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
-    params.only(&PARAMS)?;
+    params.only(PARAMS)?;
     let wanted = params.integer("amount_to_capture")?;
     if wanted.is_some_and(|amount| amount < 1) {
         let message = "This value must be greater than or equal to 1.";

@@ -10,38 +10,15 @@ use crate::objects::intent::{self, Status};
 use crate::params::Params;
 use crate::world::{Caller, World};
 
-pub(crate) const PARAMS: [&str; 27] = [
-    "allowed_payment_method_types",
-    "amount_details",
-    "amount_to_confirm",
-    "capture_method",
-    "client_secret",
-    "confirmation_token",
-    "error_on_requires_action",
-    "excluded_payment_method_types",
-    "expand",
-    "expected_payment_method_type",
-    "hooks",
-    "key",
-    "mandate",
-    "mandate_data",
-    "metadata",
-    "off_session",
-    "payment_details",
-    "payment_method",
-    "payment_method_data",
-    "payment_method_options",
-    "payment_method_types",
-    "radar_options",
-    "receipt_email",
-    "return_url",
-    "setup_future_usage",
-    "shipping",
-    "use_stripe_sdk",
-];
+pub(crate) const PARAMS: &str = "\
+    allowed_payment_method_types amount_details amount_to_confirm capture_method client_secret \
+    confirmation_token error_on_requires_action excluded_payment_method_types expand \
+    expected_payment_method_type hooks key mandate mandate_data metadata off_session payment_details \
+    payment_method payment_method_data payment_method_options payment_method_types radar_options \
+    receipt_email return_url setup_future_usage shipping use_stripe_sdk";
 
 pub(crate) fn confirm(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
-    params.only(&PARAMS)?;
+    params.only(PARAMS)?;
     let terms = Terms::read(params)?;
     let capture_method = params.one_of("capture_method", &CAPTURE_METHODS)?;
     let intent = find(world, caller, id, params.text("client_secret"))?;

@@ -13,47 +13,14 @@ use crate::objects::payment_method::address;
 use crate::params::Params;
 use crate::world::{Caller, World, money};
 
-pub(crate) const PARAMS: [&str; 39] = [
-    "allowed_payment_method_types",
-    "amount",
-    "amount_details",
-    "application_fee_amount",
-    "automatic_payment_methods",
-    "capture_method",
-    "confirm",
-    "confirmation_method",
-    "confirmation_token",
-    "currency",
-    "customer",
-    "customer_account",
-    "description",
-    "error_on_requires_action",
-    "excluded_payment_method_types",
-    "expand",
-    "hooks",
-    "managed_payments",
-    "mandate",
-    "mandate_data",
-    "metadata",
-    "off_session",
-    "on_behalf_of",
-    "payment_details",
-    "payment_method",
-    "payment_method_configuration",
-    "payment_method_data",
-    "payment_method_options",
-    "payment_method_types",
-    "radar_options",
-    "receipt_email",
-    "return_url",
-    "setup_future_usage",
-    "shipping",
-    "statement_descriptor",
-    "statement_descriptor_suffix",
-    "transfer_data",
-    "transfer_group",
-    "use_stripe_sdk",
-];
+pub(crate) const PARAMS: &str = "\
+    allowed_payment_method_types amount amount_details application_fee_amount automatic_payment_methods \
+    capture_method confirm confirmation_method confirmation_token currency customer customer_account \
+    description error_on_requires_action excluded_payment_method_types expand hooks managed_payments mandate \
+    mandate_data metadata off_session on_behalf_of payment_details payment_method \
+    payment_method_configuration payment_method_data payment_method_options payment_method_types \
+    radar_options receipt_email return_url setup_future_usage shipping statement_descriptor \
+    statement_descriptor_suffix transfer_data transfer_group use_stripe_sdk";
 
 pub(crate) const CAPTURE_METHODS: [&str; 3] = ["automatic", "automatic_async", "manual"];
 
@@ -77,7 +44,7 @@ pub(crate) fn create(world: &mut World, caller: &Caller, params: &Params) -> Res
 }
 
 fn read(now: i64, params: &Params) -> Result<Intent, ApiError> {
-    params.only(&PARAMS)?;
+    params.only(PARAMS)?;
     refuse_customer(params)?;
     let amount = params.integer("amount")?.ok_or_else(|| ApiError::missing("amount"))?;
     let currency = params.text("currency").ok_or_else(|| ApiError::missing("currency"))?;

@@ -11,25 +11,14 @@ use crate::objects::refund::{self, Refund};
 use crate::params::Params;
 use crate::world::{Caller, World, money};
 
-const PARAMS: [&str; 12] = [
-    "amount",
-    "charge",
-    "currency",
-    "customer",
-    "expand",
-    "instructions_email",
-    "metadata",
-    "origin",
-    "payment_intent",
-    "reason",
-    "refund_application_fee",
-    "reverse_transfer",
-];
+const PARAMS: &str = "\
+    amount charge currency customer expand instructions_email metadata origin payment_intent reason \
+    refund_application_fee reverse_transfer";
 
 const REASONS: [&str; 3] = ["duplicate", "fraudulent", "requested_by_customer"];
 
 pub(crate) fn create(world: &mut World, caller: &Caller, params: &Params) -> Result<Value, ApiError> {
-    params.only(&PARAMS)?;
+    params.only(PARAMS)?;
     let reason = params.one_of("reason", &REASONS)?;
     let wanted = params.integer("amount")?;
     if wanted.is_some_and(|amount| amount < 1) {
@@ -96,7 +85,7 @@ fn without_charge(intent: &str) -> ApiError {
 }
 
 pub(crate) fn update(world: &mut World, id: &str, params: &Params) -> Result<Value, ApiError> {
-    params.only(&["metadata", "expand"])?;
+    params.only("metadata expand")?;
     let refund = world.refunds.get_mut(id).ok_or_else(|| ApiError::no_such("refund", id, "id"))?;
     let mut metadata = refund.metadata.clone();
     params.metadata(&mut metadata)?;

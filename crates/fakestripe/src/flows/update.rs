@@ -9,45 +9,24 @@ use crate::objects::intent;
 use crate::params::Params;
 use crate::world::{Caller, World, money};
 
-const PARAMS: [&str; 25] = [
-    "allowed_payment_method_types",
-    "amount",
-    "amount_details",
-    "application_fee_amount",
-    "capture_method",
-    "currency",
-    "customer",
-    "customer_account",
-    "description",
-    "excluded_payment_method_types",
-    "expand",
-    "hooks",
-    "metadata",
-    "payment_details",
-    "payment_method",
-    "payment_method_configuration",
-    "payment_method_data",
-    "payment_method_options",
-    "payment_method_types",
-    "receipt_email",
-    "setup_future_usage",
-    "shipping",
-    "statement_descriptor",
-    "statement_descriptor_suffix",
-    "transfer_group",
-];
+const PARAMS: &str = "\
+    allowed_payment_method_types amount amount_details application_fee_amount capture_method currency \
+    customer customer_account description excluded_payment_method_types expand hooks metadata \
+    payment_details payment_method payment_method_configuration payment_method_data payment_method_options \
+    payment_method_types receipt_email setup_future_usage shipping statement_descriptor \
+    statement_descriptor_suffix transfer_group";
 
 /// What may be changed whatever the status.
-const ALWAYS: [&str; 6] = ["description", "expand", "metadata", "receipt_email", "shipping", "transfer_group"];
+const ALWAYS: &str = "description expand metadata receipt_email shipping transfer_group";
 
 pub(crate) fn update(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
-    params.only(&PARAMS)?;
+    params.only(PARAMS)?;
     refuse_customer(params)?;
     let capture_method = params.one_of("capture_method", &CAPTURE_METHODS)?;
     let amount = params.integer("amount")?;
     let currency = params.text("currency").map(money::currency).transpose()?;
     let intent = find(world, caller, id, None)?;
-    if !intent.status.is_open() && params.only(&ALWAYS).is_err() {
+    if !intent.status.is_open() && params.only(ALWAYS).is_err() {
         let message = format!(
             "This PaymentIntent could not be updated because it has a status of {}. You may only \
              update a PaymentIntent with one of the following statuses: requires_payment_method, \

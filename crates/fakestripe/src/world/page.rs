@@ -7,7 +7,7 @@ use crate::params::Params;
 use crate::table::{Row, Table};
 
 /// The parameters that every list takes.
-pub(crate) const LIST_PARAMS: [&str; 5] = ["limit", "starting_after", "ending_before", "created", "expand"];
+pub(crate) const LIST_PARAMS: &str = "limit starting_after ending_before created expand";
 
 /// One page of the rows that `keep` accepts.
 pub(crate) fn page<T: Row>(

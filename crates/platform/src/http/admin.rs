@@ -1,5 +1,6 @@
 //! The admin server: alive, ready, metrics, resync. On a port of its own that is not for the internet.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -7,15 +8,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use common::api::admin::{Announced, RESYNC, Resync};
 use common::error::Error;
 use http::{StatusCode, header};
-use serde_json::json;
 
 use super::extract::Body;
 use super::shell::BODY_LIMIT;
 use crate::context::Readiness;
 use crate::outbox::Sources;
-use crate::outbox::resync::Wanted;
 use crate::telemetry;
 
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(crate) fn router(readiness: Readiness, sources: Sources) -> Router {
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/resync", post(resync))
+        .route(RESYNC, post(resync))
         .with_state(Admin { readiness, sources })
 }
 
@@ -59,10 +59,10 @@ async fn metrics() -> impl IntoResponse {
 }
 
 /// Announces present states again: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
-async fn resync(State(admin): State<Admin>, Body(wanted): Body<Wanted>) -> Result<impl IntoResponse, Error> {
-    let mut announced = serde_json::Map::new();
+async fn resync(State(admin): State<Admin>, Body(wanted): Body<Resync>) -> Result<Json<Announced>, Error> {
+    let mut announced = BTreeMap::new();
     for source in admin.sources.iter() {
-        announced.insert(source.name().to_owned(), json!(source.resync(&wanted).await?));
+        announced.insert(source.name().to_owned(), source.resync(&wanted).await?);
     }
-    Ok(Json(json!({ "announced": announced })))
+    Ok(Json(Announced { announced }))
 }

@@ -12,7 +12,6 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use validator::ValidateArgs;
 
-use super::shell::BODY_LIMIT;
 use crate::store::idempotency::Key;
 
 /// The argument of a request's rules, taken from the service's state; `()` for rules that need none.
@@ -93,11 +92,6 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Err
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(Error::UnsupportedMediaType);
-    }
-    // A body that says that it is too large need not be sent.
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
-        return Err(Error::TooLarge);
     }
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,

@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -59,6 +59,11 @@ async fn gate(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> 
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > HEADERS_LIMIT {
         return Error::HeadersTooLarge.into_response();
+    }
+    // A body that says that it is too large need not be sent.
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
+        return Error::TooLarge.into_response();
     }
     if !rules.readiness.indexes_stand() {
         return Error::Unavailable(None).into_response();

@@ -8,13 +8,14 @@
 pub mod announcer;
 pub mod event;
 pub mod relay;
-pub mod resync;
+mod resync;
 pub mod rotation;
 pub mod sweeper;
 
 use std::sync::Arc;
 
 use common::aggregate::Aggregate;
+use common::api::admin::Resync;
 use common::timestamp::Timestamp;
 use futures::future::BoxFuture;
 
@@ -32,7 +33,7 @@ pub(crate) trait Source: Send + Sync {
     /// Announces the next batch of the rotation if its turn is due. Returns how many events.
     fn rotate(&self, now: Timestamp, pace: rotation::Pace) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what was asked for; how many.
-    fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>>;
+    fn resync<'a>(&'a self, wanted: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>>;
     /// Removes idempotency keys whose retention has ended. Returns how many.
     fn forget_answers(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
     /// How many aggregates have unpublished events, and since when the oldest waits.
@@ -56,7 +57,7 @@ impl<A: Aggregate> Source for Store<A> {
         Box::pin(self.rotate(now, pace))
     }
 
-    fn resync<'a>(&'a self, wanted: &'a resync::Wanted) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn resync<'a>(&'a self, wanted: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(self.announce_wanted(wanted))
     }
 

@@ -1,5 +1,8 @@
 //! The HTTP shell: every answer is a proper one, whoever made it.
 
+use std::time::Duration;
+
+use axum::body::Body;
 use serde_json::json;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -52,6 +55,23 @@ async fn every_error_is_a_problem() {
     is_problem(&large, 413, "too-large");
     let other_site = post().header("sec-fetch-site", "cross-site").json(&json!({ "name": "x" })).send().await;
     is_problem(&other_site, 403, "cross-site");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
+    let app = app().await;
+    let user = app.signer.user();
+    for (path, kind) in [
+        ("/api/demo", "application/json"),
+        ("/api/demo/webhook", "application/json"),
+        ("/page", "application/x-www-form-urlencoded"),
+    ] {
+        let never = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let request = app.request("POST", path).by(&user).header("content-type", kind);
+        let request = request.header("content-length", (8 << 20).to_string()).body(never);
+        let response = tokio::time::timeout(Duration::from_secs(5), request.send()).await;
+        response.unwrap_or_else(|_| panic!("{path} waits for the body")).expect(413);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

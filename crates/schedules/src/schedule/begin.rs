@@ -1,5 +1,6 @@
 //! What is begun: deliveries, requests, webhooks, background work.
 
+use common::api::admin::{RESYNC, Resync};
 use common::clock::Clock;
 use hmac::{Hmac, Mac};
 use rand::Rng;
@@ -153,8 +154,8 @@ impl Schedule<'_> {
         for service in 0..SERVICES.len() {
             let instance = self.an_instance();
             let routes = self.fleet.services[service].instances[instance].running.admin.clone();
-            let request = testkit::app::request::Request::new(routes, "POST", "/resync");
-            let answer = request.json(&json!({ "all": true })).send().await;
+            let request = testkit::app::request::Request::new(routes, "POST", RESYNC);
+            let answer = request.json(&json!(Resync::everything())).send().await;
             if answer.status != 200 {
                 return Err(format!("resync was answered with {}", answer.text()));
             }

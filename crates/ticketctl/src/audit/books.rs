@@ -1,9 +1,11 @@
 //! What all six databases say, read one after the other. All of it is held in memory.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use common::clock::{Clock, SystemClock};
+use common::events::ENTITIES;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::Document;
@@ -28,19 +30,27 @@ pub struct Entity {
 }
 
 impl Entity {
-    /// `state.status.name`.
-    pub fn status(&self) -> &str {
+    /// `state.status.name`, as it is stored; empty where there is none.
+    pub fn status_name(&self) -> &str {
         self.state["status"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// The status as a variant of this enum; `None` if the enum has no such status.
+    pub fn status<S: FromStr>(&self) -> Option<S> {
+        self.status_name().parse().ok()
     }
 }
 
-/// (database, collection, entity).
-pub const OWNERS: [(&str, &str, &str); 4] = [
-    ("auth", "users", "user"),
-    ("tickets", "tickets", "ticket"),
-    ("orders", "orders", "order"),
-    ("payments", "payments", "payment"),
-];
+/// (database, collection, entity) of what other services keep copies of: every entity but timers.
+pub const OWNERS: [(&str, &str, &str); 4] = {
+    let [user, ticket, order, payment, _timer] = ENTITIES;
+    [
+        (user.source, "users", user.name),
+        (ticket.source, "tickets", ticket.name),
+        (order.source, "orders", order.name),
+        (payment.source, "payments", payment.name),
+    ]
+};
 
 /// What the owners have, and what others have copied.
 #[derive(Debug)]
@@ -110,4 +120,16 @@ pub async fn entities(database: &Database, collection: &str) -> Result<Vec<Entit
             Ok(Entity { id, version, state, unpublished, idempotency_key })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OWNERS;
+
+    #[test]
+    fn a_collection_is_named_after_its_entity() {
+        for (_, collection, entity) in OWNERS {
+            assert_eq!(collection, format!("{entity}s"));
+        }
+    }
 }

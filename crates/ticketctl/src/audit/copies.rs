@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use std::time::Duration;
 
+use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
 
 use super::books::{Books, Entity, OWNERS};
@@ -41,7 +42,7 @@ pub fn check(books: &Books, faults: &mut Vec<String>) {
 fn is_reduced(entity: &str, copy: &Entity, now: Timestamp) -> bool {
     let updated_at = copy.state["updatedAt"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
     entity == "payment"
-        && copy.state["status"] == "declined"
+        && copy.state["status"] == PaymentStatus::Declined.as_ref()
         && updated_at.is_some_and(|at| now.since(at) > DECLINED_KEPT)
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::events::order::OrderStatus;
+use common::events::payment::PaymentStatus;
 use serde_json::Value;
 
 use super::books::{Books, Entity};
@@ -14,9 +16,9 @@ pub fn check(books: &Books, faults: &mut Vec<String>) {
         by_order.entry(text(&payment.state["orderId"])).or_default().push(payment);
     }
     let orders: BTreeSet<&str> = books.of("orders").iter().map(|order| order.id.as_str()).collect();
-    for payment in books.of("payments").iter().filter(|payment| payment.status() == "captured" || is_live(payment)) {
+    for payment in books.of("payments").iter().filter(|payment| is_captured(payment) || is_live(payment)) {
         if !orders.contains(text(&payment.state["orderId"])) {
-            faults.push(format!("3: payment {} is {} and there is no order", payment.id, payment.status()));
+            faults.push(format!("3: payment {} is {} and there is no order", payment.id, payment.status_name()));
         }
     }
     for order in books.of("orders") {
@@ -25,22 +27,23 @@ pub fn check(books: &Books, faults: &mut Vec<String>) {
         let winner = text(&order.state["status"]["paymentId"]);
         let counts =
             |payment: &&&Entity| payment.id == winner || !(is_refunded(payment) || payment.state["disputed"] == true);
-        let captured: Vec<_> =
-            payments.iter().filter(|payment| payment.status() == "captured").filter(counts).collect();
+        let captured: Vec<_> = payments.iter().filter(|payment| is_captured(payment)).filter(counts).collect();
         let paid = match captured.as_slice() {
             [payment] => payment.state["amount"] == order.state["price"] && winner == payment.id,
             _ => false,
         };
         match order.status() {
-            "completed" if !paid => faults.push(format!("3: order {} is completed and not paid once", order.id)),
-            "completed" => {}
-            "cancelled" if !captured.is_empty() => {
+            Some(OrderStatus::Completed) if !paid => {
+                faults.push(format!("3: order {} is completed and not paid once", order.id));
+            }
+            Some(OrderStatus::Completed) => {}
+            Some(OrderStatus::Cancelled) if !captured.is_empty() => {
                 faults.push(format!("4: order {} is cancelled, and charged without being given back", order.id));
             }
             _ if !captured.is_empty() => {
-                faults.push(format!("3: order {} is charged and {}", order.id, order.status()));
+                faults.push(format!("3: order {} is charged and {}", order.id, order.status_name()));
             }
-            "cancelled" if payments.iter().any(|payment| is_live(payment)) => {
+            Some(OrderStatus::Cancelled) if payments.iter().any(|payment| is_live(payment)) => {
                 faults.push(format!("4: the cancelled order {} has a live payment", order.id));
             }
             _ => {}
@@ -59,7 +62,12 @@ fn is_refunded(payment: &Entity) -> bool {
 }
 
 fn is_live(payment: &Entity) -> bool {
-    matches!(payment.status(), "authorizing" | "requiresAction" | "authorized")
+    payment.status().is_some_and(|status: PaymentStatus| !status.is_final())
+}
+
+/// Whether it was charged, even if some or all of the charge was given back.
+pub fn is_captured(payment: &Entity) -> bool {
+    payment.status() == Some(PaymentStatus::Captured)
 }
 
 fn ledger(books: &Books, faults: &mut Vec<String>) {
@@ -73,7 +81,7 @@ fn ledger(books: &Books, faults: &mut Vec<String>) {
             faults.push(format!("12: the ledger of payment {} does not balance", payment.id));
         }
         let amount = payment.state["amount"]["amount"].as_i64().unwrap_or(0);
-        let charged = if payment.status() == "captured" { amount - refunded(payment) } else { 0 };
+        let charged = if is_captured(payment) { amount - refunded(payment) } else { 0 };
         if sum(&|line| line["account"] == "providerBalance") != charged {
             faults.push(format!("12: the ledger of payment {} is not what was charged", payment.id));
         }

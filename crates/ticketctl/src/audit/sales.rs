@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
 
 use super::books::{Books, Entity};
@@ -28,23 +30,24 @@ pub fn check(books: &Books, faults: &mut Vec<String>) {
     for order in books.of("orders") {
         by_ticket.entry(text(&order.state["ticket"]["id"])).or_default().push(order);
         let expires = expiry(order);
-        let unpaid = matches!(order.status(), "created" | "awaitingPayment");
+        let unpaid = matches!(order.status(), Some(OrderStatus::Created | OrderStatus::AwaitingPayment));
         if unpaid && expires.is_some_and(|expires| books.now.since(expires) > late(expires)) {
             faults.push(format!("6: order {} outlives its time", order.id));
         }
-        if order.status() == "cancelled"
-            && text(&order.state["status"]["reason"]) == "expired"
+        if order.status() == Some(OrderStatus::Cancelled)
+            && text(&order.state["status"]["reason"]) == CancelReason::Expired.as_ref()
             && text(&order.state["updatedAt"]) < text(&order.state["expiresAt"])
         {
             faults.push(format!("6: order {} expired before its time", order.id));
         }
     }
     for (ticket, orders) in &by_ticket {
-        let open: Vec<_> = orders.iter().filter(|order| order.status() != "cancelled").map(|order| &order.id).collect();
+        let is_open = |order: &&&Entity| order.status() != Some(OrderStatus::Cancelled);
+        let open: Vec<_> = orders.iter().filter(is_open).map(|order| &order.id).collect();
         if open.len() > 1 {
             faults.push(format!("1: ticket {ticket} has the open orders {open:?}"));
         }
-        let completed = orders.iter().filter(|order| order.status() == "completed").count();
+        let completed = orders.iter().filter(|order| order.status() == Some(OrderStatus::Completed)).count();
         if completed > 1 {
             faults.push(format!("2: ticket {ticket} was sold {completed} times"));
         }
@@ -52,16 +55,20 @@ pub fn check(books: &Books, faults: &mut Vec<String>) {
     let orders: BTreeMap<&str, &Entity> = books.of("orders").iter().map(|order| (order.id.as_str(), order)).collect();
     for ticket in books.of("tickets") {
         let holder = text(&ticket.state["status"]["orderId"]);
-        let of_holder = orders.get(holder).map_or("unknown", |order| order.status());
+        let of_holder: Option<OrderStatus> = orders.get(holder).and_then(|order| order.status());
+        let holds_nothing =
+            |order: &&Entity| matches!(order.status(), Some(OrderStatus::Cancelled | OrderStatus::Created));
         let agrees = match ticket.status() {
-            "reserved" => matches!(of_holder, "awaitingPayment" | "authorized"),
-            "sold" => of_holder == "completed",
-            _ => by_ticket
-                .get(ticket.id.as_str())
-                .is_none_or(|orders| orders.iter().all(|order| matches!(order.status(), "cancelled" | "created"))),
+            Some(TicketStatus::Reserved) => {
+                matches!(of_holder, Some(OrderStatus::AwaitingPayment | OrderStatus::Authorized))
+            }
+            Some(TicketStatus::Sold) => of_holder == Some(OrderStatus::Completed),
+            _ => by_ticket.get(ticket.id.as_str()).is_none_or(|orders| orders.iter().all(holds_nothing)),
         };
         if !agrees {
-            faults.push(format!("5: ticket {} is {} for {holder}, which is {of_holder}", ticket.id, ticket.status()));
+            let of_holder = orders.get(holder).map_or("unknown", |order| order.status_name());
+            let status = ticket.status_name();
+            faults.push(format!("5: ticket {} is {status} for {holder}, which is {of_holder}", ticket.id));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Counts what a restore would lose: entities that were created or changed after the backup.
 
 use anyhow::Result;
+use common::events::order::OrderStatus;
 use common::timestamp::Timestamp;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
@@ -23,7 +24,8 @@ pub(super) async fn tell(fleet: &Fleet, manifest: &Manifest) -> Result<()> {
         let database = fleet.client.database(service);
         println!("  {word}: {}", lost(&database, collection, manifest.began).await?);
     }
-    let since = doc! { "state.status.name": "completed", "state.updatedAt": { "$gt": manifest.began.to_string() } };
+    let since = doc! { "$gt": manifest.began.to_string() };
+    let since = doc! { "state.status.name": OrderStatus::Completed.as_ref(), "state.updatedAt": since };
     let completed = fleet.client.database("orders").collection::<Document>("orders").count_documents(since).await?;
     println!(
         "  purchases: {completed} completed; what was charged for them is found and given back by `restore settle`"

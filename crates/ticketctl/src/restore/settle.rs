@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use common::api::admin::{FindStrays, RECONCILE, Reconcile, Reconciled, STRAYS, Stray, StrayOutcome, Strays};
 use common::clock::{Clock, SystemClock};
+use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
 use mongodb::bson::{Document, doc};
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::plan::{Plan, Stage};
 use crate::audit;
+use crate::audit::books::OWNERS;
 use crate::fleet::Fleet;
 use crate::services::Services;
 
@@ -29,19 +31,15 @@ pub(crate) async fn settle(fleet: &Fleet, services: &Services, since: Option<Tim
     if let Some(plan) = &plan {
         plan.open(fleet, SystemClock.now()).await?;
     }
-    for owner in ["auth", "tickets", "orders", "payments"] {
+    for (owner, _, _) in OWNERS {
         services.resync(owner).await?;
     }
     look_up(fleet, services, accept).await?;
-    let wanted = json!({ "since": since, "settle": true });
-    let strays = services.post("payments", "/strays", &wanted).await?;
-    let strays = strays["strays"].as_array().context("payments told of no strays")?;
-    for stray in strays {
-        let text = |field: &str| stray[field].as_str().unwrap_or("?").to_owned();
-        let (amount, currency) = (&stray["amount"], text("currency"));
-        println!("{}  {}  {amount} {currency}  payment {}", text("reference"), text("outcome"), text("payment"));
+    let Strays { strays } = services.post("payments", STRAYS, &FindStrays { since, settle: true }).await?;
+    for Stray { reference, payment, amount, currency, outcome } in &strays {
+        println!("{reference}  {}  {amount} {currency}  payment {payment}", outcome.as_ref());
     }
-    let failed = strays.iter().filter(|stray| stray["outcome"] == "failed").count();
+    let failed = strays.iter().filter(|stray| stray.outcome == StrayOutcome::Failed).count();
     let settled = strays.len() - failed;
     println!("{settled} charges and authorisations that were made after the backup were given back");
     ensure!(
@@ -60,13 +58,13 @@ pub(crate) async fn settle(fleet: &Fleet, services: &Services, since: Option<Tim
 async fn look_up(fleet: &Fleet, services: &Services, accept: bool) -> Result<()> {
     let began = Instant::now();
     loop {
-        let answer = services.post("payments", "/reconcile", &json!({})).await?;
+        let Reconciled { looked_up, failed } = services.post("payments", RECONCILE, &Reconcile {}).await?;
         let waiting = undecided(fleet).await?;
         println!(
-            "payments looked {} unfinished payments up at the card network, {} of them in vain; {waiting} wait for it",
-            answer["lookedUp"], answer["failed"]
+            "payments looked {looked_up} unfinished payments up at the card network, {failed} of them in vain; \
+             {waiting} wait for it"
         );
-        if answer["failed"] == 0 && waiting == 0 {
+        if failed == 0 && waiting == 0 {
             return Ok(());
         }
         if began.elapsed() > PATIENCE {
@@ -80,8 +78,8 @@ async fn look_up(fleet: &Fleet, services: &Services, accept: bool) -> Result<()>
 /// How many payments wait for the card network or for their order.
 async fn undecided(fleet: &Fleet) -> Result<u64> {
     let payments = fleet.client.database("payments").collection::<Document>("payments");
-    let live = doc! { "state.status.name": { "$in": ["authorizing", "authorized"] } };
-    Ok(payments.count_documents(live).await?)
+    let live = doc! { "$in": [PaymentStatus::Authorizing.as_ref(), PaymentStatus::Authorized.as_ref()] };
+    Ok(payments.count_documents(doc! { "state.status.name": live }).await?)
 }
 
 /// With all services.

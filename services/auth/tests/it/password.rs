@@ -42,6 +42,16 @@ async fn the_new_password_signs_in_and_every_other_device_is_signed_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_the_same_from_every_keyboard() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    // Decomposed letters and a no-break space, as a Mac types them.
+    change(&app, &ana, PASSWORD, "cafe\u{301}\u{a0}au lait").await.expect(204);
+    sign_in(&app, ana.email(), "caf\u{e9} au lait").await.expect(200);
+    sign_in(&app, ana.email(), "cafe au lait").await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_wrong_field_is_named_and_nothing_changes() {
     let app = app().await;
     let ana = sign_up(&app).await;

@@ -55,6 +55,8 @@ async fn each_wrong_field_is_named() {
         ("password", json!(12_345_678)),
         ("displayName", json!("x".repeat(101))),
         ("displayName", json!("a\u{7}b")),
+        ("displayName", json!("\u{3164}")),
+        ("displayName", json!("\u{2800}\u{200b}")),
         ("displayName", json!(7)),
         ("isAdmin", json!(true)),
     ] {

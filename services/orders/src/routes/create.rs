@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
-use common::api::orders::{NewOrder, Order as OrderView};
+use common::api::Endpoint as _;
+use common::api::orders::{NewOrder, Order as OrderView, ReadOrder};
 use common::error::Error;
 use common::id::OrderId;
 use common::identity::CurrentUser;
@@ -63,6 +64,6 @@ pub(super) async fn create(
 }
 
 fn created(view: OrderView) -> Response {
-    let location = [(header::LOCATION, format!("/api/orders/{}", view.id))];
+    let location = [(header::LOCATION, ReadOrder { id: view.id }.path())];
     (StatusCode::CREATED, etag(view.version), location, Json(view)).into_response()
 }

@@ -1,5 +1,6 @@
 //! Settles one intent that no payment vouches for: what was charged is given back, what was set aside is cancelled.
 
+use common::api::admin::StrayOutcome;
 use common::error::Error;
 
 use super::record_answer::away;
@@ -32,20 +33,21 @@ pub(super) async fn settle_known(state: &State, payment: &Payment, intent: &Inte
         return Ok(Checked::InOrder);
     }
     let outcome = settle_one(state, intent, found).await?;
-    metrics::counter!("payment_strays_total", "outcome" => outcome).increment(1);
-    tracing::warn!(reference = intent.reference, payment.id = %payment.id, outcome, "an intent under a payment that is over");
+    metrics::counter!("payment_strays_total", "outcome" => outcome.as_ref().to_owned()).increment(1);
+    let (reference, outcome) = (&intent.reference, outcome.as_ref());
+    tracing::warn!(reference, payment.id = %payment.id, outcome, "an intent under a payment that is over");
     Ok(Checked::Settled)
 }
 
 /// Gives back or cancels, as the verdict asks for. Returns what was done.
-pub(super) async fn settle_one(state: &State, intent: &Intent, found: Verdict) -> Result<&'static str, Error> {
+pub(super) async fn settle_one(state: &State, intent: &Intent, found: Verdict) -> Result<StrayOutcome, Error> {
     if found == Verdict::Charged {
         let key = format!("stray:{}", intent.reference);
         state.provider.give_back(&intent.reference, &key).await.map_err(away)?;
-        return Ok("refunded");
+        return Ok(StrayOutcome::Refunded);
     }
     match state.provider.cancel(&intent.reference).await.map_err(away)?.standing {
-        Standing::Cancelled { .. } => Ok("cancelled"),
+        Standing::Cancelled { .. } => Ok(StrayOutcome::Cancelled),
         // It was charged a moment ago, or is being: the next call finds that.
         _ => Err(Error::Unavailable(None)),
     }

@@ -9,11 +9,11 @@
 use std::time::Duration;
 
 use common::aggregate::Versioned;
+use common::api::admin::{Stray, StrayOutcome};
 use common::error::Error;
 use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use platform::telemetry;
-use serde::Serialize;
 
 use super::observe_payment::observe_payment;
 use super::record_answer::away;
@@ -28,24 +28,8 @@ const SWEPT: Duration = Duration::from_secs(48 * 3600);
 /// How many payments are read at once.
 const BATCH: usize = 100;
 
-/// An intent that no payment vouches for.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Stray {
-    /// The provider's id.
-    pub reference: String,
-    /// The payment that it was made for.
-    pub payment: String,
-    /// How much it is of, in minor units.
-    pub amount: i64,
-    /// The currency, in lower case.
-    pub currency: String,
-    /// `charged` or `open`; once it is settled `refunded` or `cancelled`, or `failed`.
-    pub outcome: &'static str,
-}
-
 /// Those that were made since this time; settled, if that is wanted. One that can't be settled keeps no other
-/// waiting: it is told as `failed`, and tried again by whoever asks again.
+/// waiting: it is told as failed, and tried again by whoever asks again.
 ///
 /// # Errors
 /// Unavailable when the card network does not list them.
@@ -70,17 +54,18 @@ pub async fn sweep(state: &State) -> Result<usize, Error> {
         if payment.is_none() {
             unknown += 1;
         } else {
-            metrics::counter!("payment_strays_total", "outcome" => outcome).increment(1);
+            metrics::counter!("payment_strays_total", "outcome" => outcome.as_ref().to_owned()).increment(1);
         }
         stray(made, outcome);
     }
     Ok(unknown)
 }
 
-fn stray(made: Made, outcome: &'static str) -> Stray {
+fn stray(made: Made, outcome: StrayOutcome) -> Stray {
     let Made { reference, payment, amount, currency, .. } = made;
-    tracing::warn!(reference, payment.id = %payment, outcome, "an intent that no payment vouches for");
-    Stray { reference, payment: payment.to_string(), amount, currency, outcome }
+    let name = outcome.as_ref();
+    tracing::warn!(reference, payment.id = %payment, outcome = name, "an intent that no payment vouches for");
+    Stray { reference, payment, amount, currency, outcome }
 }
 
 /// The intents with which something seems to be wrong, each with its payment.
@@ -101,7 +86,7 @@ async fn suspicious(state: &State, since: Timestamp) -> Result<Vec<(Made, Option
 
 /// What is to be told of an intent; `None` when there is nothing wrong with it. The list is older than its payment, so
 /// the intent is looked up again.
-async fn check(state: &State, payment: Option<&Versioned<Payment>>, made: &Made, settle: bool) -> Option<&'static str> {
+async fn check(state: &State, payment: Option<&Versioned<Payment>>, made: &Made, settle: bool) -> Option<StrayOutcome> {
     match recheck(state, payment, made, settle).await {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -110,7 +95,7 @@ async fn check(state: &State, payment: Option<&Versioned<Payment>>, made: &Made,
                 error = telemetry::causes(&error),
                 "an intent could not be settled"
             );
-            Some("failed")
+            Some(StrayOutcome::Failed)
         }
     }
 }
@@ -120,7 +105,7 @@ async fn recheck(
     payment: Option<&Versioned<Payment>>,
     made: &Made,
     settle: bool,
-) -> Result<Option<&'static str>, Error> {
+) -> Result<Option<StrayOutcome>, Error> {
     let intent = state.provider.look_up(&made.reference).await.map_err(away)?;
     let known = payment.map(|payment| &payment.state);
     match verdict(known, &intent.reference, &intent.standing, intent.charge.as_ref()) {
@@ -131,8 +116,8 @@ async fn recheck(
             }
             Ok(None)
         }
-        Verdict::Open if !settle => Ok(Some("open")),
-        Verdict::Charged if !settle => Ok(Some("charged")),
+        Verdict::Open if !settle => Ok(Some(StrayOutcome::Open)),
+        Verdict::Charged if !settle => Ok(Some(StrayOutcome::Charged)),
         wrong => settle_one(state, &intent, wrong).await.map(Some),
     }
 }

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
-use common::api::payments::{NewPayment, Payment as PaymentView};
+use common::api::Endpoint as _;
+use common::api::payments::{NewPayment, Payment as PaymentView, ReadPayment};
 use common::error::{Error, Refusal};
 use common::events::order::{CancelReason, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentStatus};
@@ -246,7 +247,7 @@ async fn repeated(state: &State, view: &PaymentView) -> Result<Response, Error> 
 }
 
 fn answer(payment: &PaymentView, client_secret: Option<String>) -> Result<Response, Error> {
-    let location = [(header::LOCATION, format!("/api/payments/{}", payment.id))];
+    let location = [(header::LOCATION, ReadPayment { id: payment.id }.path())];
     let respond =
         |status: StatusCode, view: PaymentView| Ok((status, etag(view.version), location, Json(view)).into_response());
     match payment.status {

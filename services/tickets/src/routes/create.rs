@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
-use common::api::tickets::{Listing, NewListing};
+use common::api::Endpoint as _;
+use common::api::tickets::{Listing, NewListing, ReadListing};
 use common::error::Error;
 use common::id::TicketId;
 use common::identity::CurrentUser;
@@ -42,6 +43,6 @@ pub(super) async fn create(
 }
 
 fn created(view: Listing) -> Response {
-    let location = [(header::LOCATION, format!("/api/tickets/{}", view.id))];
+    let location = [(header::LOCATION, ReadListing { id: view.id }.path())];
     (StatusCode::CREATED, etag(view.version), location, Json(view)).into_response()
 }

@@ -17,8 +17,6 @@ use super::listing::category_of;
 use super::search;
 use super::sort::{Place, Sort};
 
-/// How many characters of a search count.
-const LENGTH: usize = 200;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What the address says, as it says it; whatever else it carries is not ours to mind. What is empty
@@ -28,6 +26,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub struct Asked {
     /// Words that each begin a word of title, venue, city or seller's name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[validate(length(max = 200))]
+    #[param(max_length = 200)]
     pub q: String,
     /// concert, sport, theatre, comedy, festival or other.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -141,7 +141,7 @@ impl Filter {
         });
         let is_priced = least.is_some() || most.is_some() || sort.is_by_price();
         let currency = currency.or_else(|| is_priced.then(|| usual.clone()));
-        let text: String = asked.q.trim().chars().take(LENGTH).collect();
+        let text: String = asked.q.trim().to_owned();
         let words = (!text.is_empty()).then(|| search::searched(&text));
         let with_taken = with_taken.unwrap_or_default();
         (Self { words, category, from, until, least, most, currency, with_taken, sort, place }, reading.0)

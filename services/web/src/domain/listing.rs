@@ -170,7 +170,9 @@ impl ListingForm {
 
 /// The category that an address or a form calls so.
 pub fn category_of(name: &str) -> Result<Category, String> {
-    name.parse().map_err(|_| "must be concert, sport, theatre, comedy, festival or other".to_owned())
+    name.parse().map_err(|_| {
+        format!("must be one of {}", Category::VARIANTS.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "))
+    })
 }
 
 /// Whether a listing is what this one would make of it.

@@ -1,11 +1,11 @@
 //! GET and POST /account, POST /account/password, POST /account/sessions/{id}/revoke.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
 use common::api;
 use common::api::page::PageQuery;
+use common::api::tickets::ListingRules;
 use common::api::users::{
     ChangePassword, EndSession, ListSessions, Me, NewPassword, Password, ReadCurrentUser, UpdateMe,
 };
@@ -21,7 +21,8 @@ use super::layout::{self, Layout, see_other};
 use crate::domain::form::Faults;
 use crate::domain::moment::Moment;
 use crate::flows::await_version::until;
-use crate::parameters::Parameters;
+use crate::forms::{Fields, Posted, checked};
+use crate::parameters::{Parameters, notice};
 use crate::session::{Session, with_cookies};
 use crate::state::State;
 use crate::viewer::Viewer;
@@ -39,6 +40,27 @@ pub struct AccountForm {
 pub struct PasswordForm {
     current: String,
     new: String,
+}
+
+impl Fields for AccountForm {
+    type Request = Me;
+
+    fn request(&self, _: &ListingRules) -> Result<Me, Faults> {
+        checked(Me { display_name: Text::new(&self.display_name) }, field)
+    }
+}
+
+impl Fields for PasswordForm {
+    type Request = NewPassword;
+
+    fn request(&self, _: &ListingRules) -> Result<NewPassword, Faults> {
+        checked(NewPassword { current: Password::new(&self.current), new: Password::new(&self.new) }, field)
+    }
+}
+
+/// The field of a form that one of the API is.
+fn field(api: &str) -> Option<&'static str> {
+    ["displayName", "current", "new"].into_iter().find(|name| *name == api)
 }
 
 /// What the page is to say.
@@ -114,8 +136,8 @@ pub(super) async fn account(
 ) -> Result<Response, Failure> {
     viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
     let page = page(&state, &viewer, &session).await?;
-    let password_changed = asked.known.password_changed;
-    Ok(layout::respond(StatusCode::OK, &AccountPage { password_changed, ..page })?)
+    let (password_changed, layout) = (asked.known.password_changed, page.layout.saying(notice(&asked.faults)));
+    Ok(layout::respond(StatusCode::OK, &AccountPage { layout, password_changed, ..page })?)
 }
 
 /// Be called otherwise.
@@ -125,14 +147,13 @@ pub(super) async fn rename(
     Shared(state): Shared<State>,
     viewer: Viewer,
     session: Session,
-    Form(form): Form<AccountForm>,
+    Posted { form, request }: Posted<AccountForm>,
 ) -> Result<Response, Failure> {
     let id = viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
-    let body = Me { display_name: Text::new(&form.display_name) };
-    let field = |field: &str| (field == "displayName").then_some("displayName");
-    if let Err(errors) = body.validate() {
-        return misnamed(&state, &viewer, &session, (form.display_name, Faults::from_rules(&errors, field))).await;
-    }
+    let body = match request {
+        Ok(body) => body,
+        Err(faults) => return misnamed(&state, &viewer, &session, (form.display_name, faults)).await,
+    };
     match state.calls.send(&UpdateMe { body }, &session).await {
         Ok(answer) => {
             let name = answer.body.display_name;
@@ -159,14 +180,12 @@ pub(super) async fn change_password(
     Shared(state): Shared<State>,
     viewer: Viewer,
     session: Session,
-    Form(form): Form<PasswordForm>,
+    Posted { request, .. }: Posted<PasswordForm>,
 ) -> Result<Response, Failure> {
     viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
-    let body = NewPassword { current: Password::new(&form.current), new: Password::new(&form.new) };
-    let field = |field: &str| ["current", "new"].into_iter().find(|name| *name == field);
-    let (status, faults, retry_after) = match body.validate() {
-        Err(errors) => (StatusCode::BAD_REQUEST, Faults::from_rules(&errors, field), None),
-        Ok(()) => match state.calls.send(&ChangePassword { body }, &session).await {
+    let (status, faults, retry_after) = match request {
+        Err(faults) => (StatusCode::BAD_REQUEST, faults, None),
+        Ok(body) => match state.calls.send(&ChangePassword { body }, &session).await {
             Ok(_) => return Ok(see_other("/account?password_changed=true")),
             Err(refused) if refused.status().is_client_error() && refused.status() != StatusCode::UNAUTHORIZED => {
                 let detail = match refused.status() {

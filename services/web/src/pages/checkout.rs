@@ -13,7 +13,7 @@ use common::identity::cookie;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::telemetry;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
 use super::failure::Failure;
@@ -32,8 +32,17 @@ use crate::viewer::Viewer;
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CheckoutQuery {
-    /// `new` when the price is another one than they had seen.
-    price: Option<String>,
+    /// Whether the price is another one than they had seen.
+    #[param(inline)]
+    price: Option<PriceSeen>,
+}
+
+/// What the buyer knows of the price.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum PriceSeen {
+    /// It is another one than they had seen.
+    New,
 }
 
 #[derive(Template)]

@@ -1,9 +1,9 @@
 //! GET /notifications, GET /notifications/bell, POST /notifications/read.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State as Shared;
 use axum::response::{Html, IntoResponse, Response};
+use common::api::tickets::ListingRules;
 use common::error::Error;
 use common::timestamp::Timestamp;
 use http::StatusCode;
@@ -12,8 +12,10 @@ use utoipa::ToSchema;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
+use crate::domain::form::Faults;
 use crate::domain::notice::Notice;
 use crate::flows::notices;
+use crate::forms::{Fields, Posted};
 use crate::state::State;
 use crate::viewer::Viewer;
 
@@ -61,12 +63,21 @@ pub(super) struct Seen {
     until: Timestamp,
 }
 
+impl Fields for Seen {
+    /// No service is asked.
+    type Request = ();
+
+    fn request(&self, _: &ListingRules) -> Result<(), Faults> {
+        Ok(())
+    }
+}
+
 /// All that the page showed are seen.
 #[utoipa::path(post, path = "/notifications/read", tag = "pages", responses((status = 303, description = "Noted.")))]
 pub(super) async fn read(
     Shared(state): Shared<State>,
     viewer: Viewer,
-    Form(seen): Form<Seen>,
+    Posted { form: seen, .. }: Posted<Seen>,
 ) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn("/notifications".to_owned()))?;
     state.own.mark_read(user, seen.until).await?;

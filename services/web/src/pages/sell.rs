@@ -1,11 +1,10 @@
 //! GET and POST /sell, GET and POST /tickets/{id}/edit: a seller describes a ticket.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
 use common::aggregate::Versioned;
-use common::api::tickets::{CreateListing, Listing, NewListing, ReplaceListing};
+use common::api::tickets::{CreateListing, Listing, ListingRules, NewListing, ReplaceListing};
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{TicketId, UserId};
@@ -26,6 +25,7 @@ use crate::domain::offer::Offer;
 use crate::domain::wall_time::Repeated;
 use crate::flows::await_version::{UPDATING, await_version};
 use crate::flows::present_listing::present_listing;
+use crate::forms::{Fields, Posted};
 use crate::session::Session;
 use crate::state::State;
 use crate::viewer::Viewer;
@@ -112,6 +112,14 @@ pub struct Sent {
     action: String,
 }
 
+impl Fields for Sent {
+    type Request = NewListing;
+
+    fn request(&self, rules: &ListingRules) -> Result<NewListing, Faults> {
+        self.listing.read(rules)
+    }
+}
+
 /// List it, or see how it would look.
 #[utoipa::path(post, path = "/sell", tag = "pages",
     responses((status = 303, description = "Listed."), (status = 400, body = String, content_type = "text/html")))]
@@ -119,7 +127,7 @@ pub(super) async fn sell(
     Shared(state): Shared<State>,
     viewer: Viewer,
     session: Session,
-    Form(sent): Form<Sent>,
+    sent: Posted<Sent>,
 ) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn("/sell".to_owned()))?;
     take(&state, &viewer, user, &session, None, sent).await
@@ -155,7 +163,7 @@ pub(super) async fn edit(
     viewer: Viewer,
     session: Session,
     Path(id): Path<String>,
-    Form(sent): Form<Sent>,
+    sent: Posted<Sent>,
 ) -> Result<Response, Failure> {
     let id = ticket::id_of(&id)?;
     let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}/edit")))?;
@@ -168,10 +176,10 @@ async fn take(
     user: UserId,
     session: &Session,
     editing: Option<TicketId>,
-    sent: Sent,
+    Posted { form: sent, request }: Posted<Sent>,
 ) -> Result<Response, Failure> {
     let form = sent.listing;
-    let listing = match form.read(&state.rules) {
+    let listing = match request {
         Ok(listing) => listing,
         Err(faults) => {
             let page = page(state, viewer, editing, form, faults, None);
@@ -191,7 +199,14 @@ async fn take(
             state.calls.send_on(&Terms::keyed(&form.key), &request, session).await
         }
         Some(id) => {
-            let terms = Terms { key: None, version: form.version.parse().ok() };
+            // Without the version, whatever others have changed since would be overwritten.
+            let Ok(version) = form.version.parse() else {
+                let mut faults = Faults::default();
+                faults.add("", "this page can't be read any more. Open it again, then make your changes");
+                let page = page(state, viewer, editing, form, faults, None);
+                return Ok(layout::respond(StatusCode::BAD_REQUEST, &page)?);
+            };
+            let terms = Terms { key: None, version: Some(version) };
             state.calls.send_on(&terms, &ReplaceListing { id, body: listing.clone() }, session).await
         }
     };

@@ -1,20 +1,22 @@
 //! GET and POST /signin, POST /signout.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
+use common::api::tickets::ListingRules;
 use common::api::users::{Credentials, Password, SignIn, SignOut};
 use common::error::Error;
 use common::text::Text;
+use common::validate::fault;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use validator::Validate;
+use validator::{Validate, ValidationError};
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
 use crate::domain::form::{self, Faults};
+use crate::forms::{Fields, Posted, checked};
 use crate::parameters::{Parameters, notice};
 use crate::session::{Session, with_cookies};
 use crate::state::State;
@@ -26,7 +28,16 @@ use crate::viewer::Viewer;
 pub struct NextQuery {
     /// A path of this site.
     #[serde(default)]
+    #[validate(custom(function = "is_ours"))]
     pub next: String,
+}
+
+fn is_ours(next: &str) -> Result<(), ValidationError> {
+    if next.is_empty() || form::next(next) == next {
+        Ok(())
+    } else {
+        Err(fault("elsewhere", "must be a path of this site"))
+    }
 }
 
 /// What was typed.
@@ -36,6 +47,20 @@ pub struct SignInForm {
     email: String,
     password: String,
     next: String,
+}
+
+impl Fields for SignInForm {
+    type Request = Credentials;
+
+    fn request(&self, _: &ListingRules) -> Result<Credentials, Faults> {
+        let body = Credentials { email: Text::new(&self.email), password: Password::new(&self.password) };
+        checked(body, field)
+    }
+}
+
+/// The field of the form that one of the API is.
+fn field(api: &str) -> Option<&'static str> {
+    ["email", "password"].into_iter().find(|name| *name == api)
 }
 
 #[derive(Template)]
@@ -78,22 +103,23 @@ pub(super) async fn sign_in(
     Shared(state): Shared<State>,
     viewer: Viewer,
     session: Session,
-    Form(form): Form<SignInForm>,
+    Posted { form, request }: Posted<SignInForm>,
 ) -> Result<Response, Failure> {
-    let body = Credentials { email: Text::new(&form.email), password: Password::new(&form.password) };
+    let body = match request {
+        Ok(body) => body,
+        Err(faults) => {
+            let page = page(&viewer, form.email, &form.next, faults, false);
+            return Ok(layout::respond(StatusCode::BAD_REQUEST, &page)?);
+        }
+    };
     match state.calls.send(&SignIn { body }, &session).await {
         Ok(answer) => Ok(with_cookies(see_other(form::next(&form.next)), answer.cookies)),
         Err(refused) if refused.status().is_client_error() => {
-            let known = |field: &str| match field {
-                "email" => Some("email"),
-                "password" => Some("password"),
-                _ => None,
-            };
             let detail = match refused.status() {
                 StatusCode::TOO_MANY_REQUESTS => "Too many tries. Wait a little, then try again.",
                 _ => refused.problem.detail.as_str(),
             };
-            let faults = Faults::from_problem(&refused.problem.errors, detail, known);
+            let faults = Faults::from_problem(&refused.problem.errors, detail, field);
             let mut response =
                 layout::respond(refused.status(), &page(&viewer, form.email, &form.next, faults, false))?;
             if let Some(after) = refused.retry_after {

@@ -1,22 +1,22 @@
 //! GET and POST /signup.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State as Shared;
 use axum::response::Response;
+use common::api::tickets::ListingRules;
 use common::api::users::{NewUser, Password, SignUp};
 use common::error::Error;
 use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use validator::Validate as _;
 
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
 use super::sign_in::NextQuery;
 use crate::domain::form::{self, Faults};
 use crate::flows::await_version::until;
+use crate::forms::{Fields, Posted, checked};
 use crate::parameters::{Parameters, notice};
 use crate::session::{Session, with_cookies};
 use crate::state::State;
@@ -30,6 +30,19 @@ pub struct SignUpForm {
     display_name: String,
     password: String,
     next: String,
+}
+
+impl Fields for SignUpForm {
+    type Request = NewUser;
+
+    fn request(&self, _: &ListingRules) -> Result<NewUser, Faults> {
+        let body = NewUser {
+            email: Text::new(&self.email),
+            password: Password::new(&self.password),
+            display_name: Text::present(&self.display_name),
+        };
+        checked(body, field)
+    }
 }
 
 #[derive(Template)]
@@ -67,17 +80,12 @@ pub(super) async fn sign_up(
     Shared(state): Shared<State>,
     viewer: Viewer,
     session: Session,
-    Form(form): Form<SignUpForm>,
+    Posted { form, request }: Posted<SignUpForm>,
 ) -> Result<Response, Failure> {
-    let body = NewUser {
-        email: Text::new(&form.email),
-        password: Password::new(&form.password),
-        display_name: Text::present(&form.display_name),
+    let body = match request {
+        Ok(body) => body,
+        Err(faults) => return Ok(layout::respond(StatusCode::BAD_REQUEST, &page(&viewer, form, faults))?),
     };
-    if let Err(errors) = body.validate() {
-        let faults = Faults::from_rules(&errors, field);
-        return Ok(layout::respond(StatusCode::BAD_REQUEST, &page(&viewer, form, faults))?);
-    }
     match state.calls.send(&SignUp { body }, &session).await {
         Ok(answer) => {
             // Their name is then on the next page; whatever happens, the account is made and they are in.

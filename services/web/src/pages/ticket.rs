@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::orders::{CreateOrder, NewOrder};
-use common::api::tickets::WithdrawListing;
+use common::api::tickets::{ListingRules, WithdrawListing};
 use common::error::Error;
 use common::events::order::OrderState;
 use common::events::ticket::{TicketState, TicketStatus};
@@ -22,9 +21,11 @@ use super::checkout;
 use super::failure::Failure;
 use super::layout::{self, Layout, see_other};
 use crate::calls::Terms;
+use crate::domain::form::Faults;
 use crate::domain::offer::{Offer, Standing};
 use crate::flows::await_version::{UPDATING, await_version};
 use crate::flows::present_listing::present_listing;
+use crate::forms::{Fields, Posted};
 use crate::live::feed::hold_ends;
 use crate::session::Session;
 use crate::state::State;
@@ -142,6 +143,15 @@ pub struct HoldForm {
     price: Option<String>,
 }
 
+impl Fields for HoldForm {
+    /// The ticket is named by the path.
+    type Request = ();
+
+    fn request(&self, _: &ListingRules) -> Result<(), Faults> {
+        Ok(())
+    }
+}
+
 /// Hold the ticket, and go on to the checkout.
 #[utoipa::path(post, path = "/tickets/{id}/hold", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Held."), (status = 409, body = String, content_type = "text/html")))]
@@ -150,7 +160,7 @@ pub(super) async fn hold(
     viewer: Viewer,
     session: Session,
     Path(id): Path<String>,
-    Form(form): Form<HoldForm>,
+    Posted { form, .. }: Posted<HoldForm>,
 ) -> Result<Response, Failure> {
     let id = id_of(&id)?;
     if viewer.id().is_none() {

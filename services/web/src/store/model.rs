@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::api::admin::{EntityProgress, RebuildProgress};
 use common::events::Change;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
@@ -80,32 +81,6 @@ struct Known {
     at: Option<Instant>,
     /// Since when it is known which ones are retired. Not a time of day: clocks may differ.
     retired: HashMap<i64, Instant>,
-}
-
-/// How far a rebuild is.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Progress {
-    /// The generation that pages read.
-    pub live: i64,
-    /// The one that is being filled; none when no rebuild is under way.
-    pub filling: Option<i64>,
-    /// How far each kind of entity is; empty when no rebuild is under way.
-    pub entities: Vec<EntityProgress>,
-}
-
-/// How far one kind of entity is.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EntityProgress {
-    /// Its name.
-    pub entity: &'static str,
-    /// About how many the live generation has.
-    pub live: u64,
-    /// About how many the new one has.
-    pub filled: u64,
-    /// Some that the new one lacks, or knows an older version of.
-    pub missing: Vec<String>,
 }
 
 /// The read model of one instance; cheap to clone.
@@ -233,13 +208,13 @@ impl ReadModel {
     }
 
     /// How far the rebuild is that is under way.
-    pub async fn progress(&self) -> Result<Progress, StoreError> {
+    pub async fn progress(&self) -> Result<RebuildProgress, StoreError> {
         let known = self.look().await?;
-        let mut progress = Progress { live: known.live, filling: known.filling, entities: Vec::new() };
+        let mut progress = RebuildProgress { live: known.live, filling: known.filling, entities: Vec::new() };
         if let Some(filling) = known.filling {
             for (entity, _) in entities() {
                 progress.entities.push(EntityProgress {
-                    entity,
+                    entity: entity.to_owned(),
                     live: self.collection(entity, known.live).estimated_document_count().await?,
                     filled: self.collection(entity, filling).estimated_document_count().await?,
                     missing: self.missing(entity, known.live, filling, EXAMPLES).await?,

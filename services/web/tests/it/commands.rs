@@ -72,6 +72,8 @@ async fn signing_in_relays_cookies_and_leads_back() {
     let asked = upstream.asked();
     assert_eq!(asked[0].body, json!({ "email": "a@example.com", "password": " secret " }));
     assert_eq!(asked[0].headers["x-forwarded-for"], "127.0.0.1");
+    let html = app.request("GET", "/signin?next=https%3A%2F%2Fevil.example").send().await.expect(200).text();
+    shows(&html, &["left out: next must be a path of this site", "name=\"next\" value=\"/\""]);
     // Never to another site.
     let elsewhere = [("email", "a@example.com"), ("password", "secret"), ("next", "//evil.example")];
     assert_eq!(post(&app, "/signin", None, &elsewhere).await.header("location"), "/");
@@ -146,6 +148,9 @@ async fn a_password_is_changed_and_never_sent_back() {
     assert_eq!(upstream.asked()[0].body, json!({ "current": "the old one", "new": "long enough" }));
     let html = app.request("GET", response.header("location")).by(&ana).send().await.expect(200).text();
     shows(&html, &["Your password is changed."]);
+    let html = app.request("GET", "/account?password_changed=maybe&utm_source=x").by(&ana).send().await.text();
+    shows(&html, &["left out: password_changed"]);
+    assert!(!html.contains("Your password is changed.") && !html.contains("utm_source"), "{html}");
     let html = post(&app, "/account/password", None, &[]).await.expect(401).text();
     shows(&html, &["That page is for those who are signed in.", "value=\"/account\""]);
 }
@@ -223,6 +228,14 @@ async fn a_listing_is_edited_by_its_seller_at_the_version_that_they_saw() {
     upstream.refuses(&put, 412, "Changed.", &[]);
     shows(&post(&app, &edit, Some(&ana), &typed).await.expect(412).text(), &["has changed since you opened this page"]);
     assert_eq!(upstream.asked()[0].headers["if-match"], "\"0\"");
+    // Without a version that can be read, whatever others have changed would be overwritten.
+    for version in ["", "x", "-1"] {
+        let mut mangled = TYPED.to_vec();
+        mangled.push(("version", version));
+        let html = post(&app, &edit, Some(&ana), &mangled).await.expect(400).text();
+        shows(&html, &["be read any more. Open it again, then make your changes.", "value=\"89.00\""]);
+    }
+    assert!(upstream.asked().is_empty(), "nothing is sent");
     // A second click: the first one has made the listing what is asked for.
     let get = format!("GET /api{}", path(&ticket));
     let html = app.request("GET", &edit).by(&ana).send().await.expect(200).text();
