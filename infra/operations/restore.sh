@@ -3,7 +3,7 @@
 # services, restores all six databases, removes the streams, starts the services again, makes copies equal to
 # their owners, gives back what was charged since, and audits the books. docs/operations.md says what is lost.
 #
-#   restore.sh [--yes] [BACKUP]     the newest one unless named; asks first, unless --yes
+#   restore.sh [--yes] [BACKUP_NAME]     the newest one unless named; asks first, unless --yes
 #   restore.sh --list               which there are
 #   restore.sh --resume             goes on where a run ended after the databases were restored
 #   restore.sh --back [--although-opened]

@@ -102,15 +102,15 @@ pub(crate) fn listing(index: usize, amount: i64) -> Result<NewListing> {
     Ok(NewListing {
         title: Text::new(&format!("The {how} {what} {who}")),
         venue: Text::new(&format!("{of} {place}")),
-        city: Text::present(city),
+        city: Text::non_blank(city),
         starts_at: format!("2099-{month:02}-{day:02}T18:00:00Z").parse()?,
-        time_zone: Text::present("Europe/Amsterdam"),
+        time_zone: Text::non_blank("Europe/Amsterdam"),
         price: Money { amount, currency: "EUR".parse()? },
         face_value: None,
         category,
         section: None,
         row: None,
-        seat: Text::present(&index.to_string()),
+        seat: Text::non_blank(&index.to_string()),
         description: None,
     })
 }

@@ -45,7 +45,7 @@ impl Processes {
     }
 
     /// Waits until the fleet has done what follows from the requests so far.
-    pub(crate) async fn settle(&self) -> Result<()> {
+    pub(crate) async fn wait_until_idle(&self) -> Result<()> {
         let began = tokio::time::Instant::now();
         let mut before = self.read()?;
         let mut quiet = 0;

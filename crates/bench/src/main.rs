@@ -93,7 +93,7 @@ async fn measure_rows(cli: &Cli, shop: &Shop, scale: &Scale, figures: &mut Figur
             progress("Measuring", row.describe());
             tokio::select! {
                 outcome = rows::measure(*row, shop, scale, figures) => outcome.context(row.describe())?,
-                death = shop.fleet.death() => return Err(death.context(row.describe())),
+                death = shop.fleet.unexpected_exit() => return Err(death.context(row.describe())),
             }
         }
     }

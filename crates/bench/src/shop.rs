@@ -167,7 +167,7 @@ impl Shop {
             Ok(true)
         });
         listed.await.context("listing tickets")?;
-        self.processes()?.settle().await
+        self.processes()?.wait_until_idle().await
     }
 
     /// Orders tickets of the stock as fast as the connections can, so many at most and for so long
@@ -203,7 +203,7 @@ impl Shop {
         }
         self.stock_tickets(missing).await?;
         self.order(missing, Duration::MAX).await.context("ordering tickets")?;
-        self.processes()?.settle().await
+        self.processes()?.wait_until_idle().await
     }
 }
 

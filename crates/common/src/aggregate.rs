@@ -3,18 +3,18 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::events::State;
+use crate::events::Payload;
 
 /// An entity that a service owns and keeps in a store.
 pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
     /// What others may know of it.
-    type State: State;
+    type Payload: Payload;
     /// The collection's name.
     const COLLECTION: &'static str;
     /// The document's `_id`.
     fn id(&self) -> String;
     /// What its events carry.
-    fn state(&self) -> Self::State;
+    fn payload(&self) -> Self::Payload;
     /// Whether it changes no more, so that one more announcement is enough.
     fn is_final(&self) -> bool;
     /// Whether its present state is for others to know. One that is not is never announced: not
@@ -25,7 +25,7 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
 }
 
 /// What happened to an aggregate.
-pub type ChangeOf<A> = <<A as Aggregate>::State as State>::Change;
+pub type ChangeOf<A> = <<A as Aggregate>::Payload as Payload>::Change;
 
 /// An aggregate at one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

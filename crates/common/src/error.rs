@@ -19,7 +19,7 @@ pub type Cause = Arc<dyn StdError + Send + Sync>;
 
 /// A refusal with a code that programs branch on and a sentence that people read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     /// Stable, kebab-case; the tail of the problem's `type`.
     pub code: &'static str,
     /// What happened and what to do about it.
@@ -30,7 +30,7 @@ pub struct Refusal {
     pub orders: Vec<OrderId>,
 }
 
-impl Refusal {
+impl Rejection {
     /// A refusal that asking again does not change.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), retry_after: None, orders: Vec::new() }
@@ -45,7 +45,7 @@ impl Refusal {
 
     /// A refusal that names the orders which stand in the way.
     #[must_use]
-    pub fn because_of(mut self, orders: Vec<OrderId>) -> Self {
+    pub fn with_blocking_orders(mut self, orders: Vec<OrderId>) -> Self {
         self.orders = orders;
         self
     }
@@ -59,13 +59,13 @@ pub enum Error {
     Invalid(Vec<FieldError>),
     /// 401: who asks is not known.
     #[error("not signed in")]
-    Unauthenticated(Refusal),
+    Unauthenticated(Rejection),
     /// 402: the card was declined.
     #[error("the payment was declined")]
-    Declined(Refusal),
+    Declined(Rejection),
     /// 403: visible to all, but not theirs to change.
     #[error("forbidden")]
-    Forbidden(Refusal),
+    Forbidden(Rejection),
     /// 404: no such entity, or one that they may not see.
     #[error("not found")]
     NotFound,
@@ -77,10 +77,10 @@ pub enum Error {
     TimedOut,
     /// 409: the entity's state forbids it.
     #[error("conflict")]
-    Conflict(Refusal),
+    Conflict(Rejection),
     /// 410: too late.
     #[error("gone")]
-    Gone(Refusal),
+    Gone(Rejection),
     /// 412: `If-Match` names another version.
     #[error("the entity has changed since")]
     PreconditionFailed,
@@ -101,13 +101,13 @@ pub enum Error {
     RateLimited(Duration),
     /// 429 as well: what was done again and again has reached its limit.
     #[error("a limit is reached")]
-    LimitReached(Refusal),
+    LimitReached(Rejection),
     /// 503: a dependency is away; the same request may succeed later.
     #[error("a dependency is away")]
     Unavailable(#[source] Option<Cause>),
     /// 503: another service is not that far yet.
     #[error("not yet")]
-    NotYet(Refusal),
+    NotReady(Rejection),
     /// 500.
     #[error("internal error")]
     Internal(#[source] Cause),
@@ -142,12 +142,12 @@ impl Error {
 
     /// A conflict that asking again does not change.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::Conflict(Refusal::new(code, detail))
+        Self::Conflict(Rejection::new(code, detail))
     }
 
     /// Not signed in, the usual case.
-    pub fn signed_out() -> Self {
-        Self::Unauthenticated(Refusal::new("unauthenticated", "Sign in, then try again."))
+    pub fn unauthenticated() -> Self {
+        Self::Unauthenticated(Rejection::new("unauthenticated", "Sign in, then try again."))
     }
 
     /// The HTTP status.
@@ -168,7 +168,7 @@ impl Error {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited(_) | Self::LimitReached(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) | Self::NotYet(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -184,7 +184,7 @@ impl Error {
             | Self::Conflict(r)
             | Self::Gone(r)
             | Self::LimitReached(r)
-            | Self::NotYet(r) => r.retry_after,
+            | Self::NotReady(r) => r.retry_after,
             _ => None,
         }
     }
@@ -230,7 +230,7 @@ impl Error {
             Self::Unavailable(_) => {
                 ("unavailable", "Not available right now", "Something we depend on is away; try again soon.")
             }
-            Self::NotYet(r) => (r.code, "Not ready yet", r.detail.as_str()),
+            Self::NotReady(r) => (r.code, "Not ready yet", r.detail.as_str()),
             Self::Internal(_) => {
                 ("internal", "Something went wrong", "It was logged. If it happens again, tell us the request id.")
             }

@@ -217,7 +217,7 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        Verifier::from_ref(state).identify(&parts.headers).ok_or_else(Error::signed_out)
+        Verifier::from_ref(state).identify(&parts.headers).ok_or_else(Error::unauthenticated)
     }
 }
 

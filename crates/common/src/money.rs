@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chargeable::Chargeable;
+use chargeable::ChargeRules;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -39,7 +39,7 @@ impl Currency {
     }
 
     /// What the card network says of it; `None` when it does not charge it.
-    fn chargeable(&self) -> Option<Chargeable> {
+    fn chargeable(&self) -> Option<ChargeRules> {
         chargeable::find(&self.0)
     }
 

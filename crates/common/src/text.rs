@@ -21,7 +21,7 @@ impl Text {
     }
 
     /// The text, if anything is left of it.
-    pub fn present(text: &str) -> Option<Self> {
+    pub fn non_blank(text: &str) -> Option<Self> {
         Some(Self::new(text)).filter(|text| !text.is_empty())
     }
 }
@@ -65,17 +65,17 @@ impl ValidateLength<u64> for Text {
 }
 
 /// Reads text of which blank counts as absent; for `#[serde(default, deserialize_with)]`.
-pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+pub fn blank_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
     Ok(Option::<Text>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 /// One line: no line breaks or other control characters, and something to see.
-pub fn line(text: &(impl AsRef<str> + ?Sized)) -> Result<(), ValidationError> {
+pub fn single_line(text: &(impl AsRef<str> + ?Sized)) -> Result<(), ValidationError> {
     check(text.as_ref(), char::is_control)
 }
 
 /// Like [`line`], with line breaks and tabs allowed.
-pub fn paragraphs(text: &(impl AsRef<str> + ?Sized)) -> Result<(), ValidationError> {
+pub fn multi_line(text: &(impl AsRef<str> + ?Sized)) -> Result<(), ValidationError> {
     check(text.as_ref(), |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
@@ -121,20 +121,20 @@ mod tests {
         let read = |json: &str| serde_json::from_str::<Text>(json).unwrap();
         assert_eq!(&*read("\"  Jazz \\u3000\""), "Jazz");
         assert_eq!(&*read("\" \""), "");
-        assert_eq!((Text::present(" \n"), Text::present("a ")), (None, Some(Text::new("a"))));
+        assert_eq!((Text::non_blank(" \n"), Text::non_blank("a ")), (None, Some(Text::new("a"))));
     }
 
     #[test]
     fn text_reads_as_what_it_is() {
         for good in ["", "Carmen", "Beyoncé", "میراث\u{200c}ها", "👩‍🎤 live", "e\u{301}", "!", "7", "❤\u{fe0f}", "가"]
         {
-            assert_eq!(line(good), Ok(()), "{good:?}");
+            assert_eq!(single_line(good), Ok(()), "{good:?}");
         }
         for bad in ["two\nlines", "a\tb", "nul\0", "price\u{202e}001", "a\u{2028}b", "a\u{2066}b", "a\u{85}b"] {
-            assert_eq!(line(bad).unwrap_err().code, "control", "{bad:?}");
+            assert_eq!(single_line(bad).unwrap_err().code, "control", "{bad:?}");
         }
-        assert_eq!(paragraphs("a\n\tb"), Ok(()));
-        assert!(paragraphs("a\u{b}b").is_err());
+        assert_eq!(multi_line("a\n\tb"), Ok(()));
+        assert!(multi_line("a\u{b}b").is_err());
     }
 
     #[test]
@@ -171,9 +171,9 @@ mod tests {
             '\u{20dd}',
         ] {
             for text in [c.to_string(), format!("{c}{c}"), format!("\u{200b}{c} \u{3164}")] {
-                assert_eq!(line(&text).unwrap_err().code, "blank", "{text:?}");
+                assert_eq!(single_line(&text).unwrap_err().code, "blank", "{text:?}");
             }
-            assert_eq!(line(&format!("a{c}")), Ok(()), "{c:?}");
+            assert_eq!(single_line(&format!("a{c}")), Ok(()), "{c:?}");
         }
     }
 }

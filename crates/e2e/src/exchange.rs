@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use common::api::Failed;
+use common::api::ApiError;
 use common::problem::Problem;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub enum Error {
     Unanswered(String, #[source] anyhow::Error),
     /// The response is a problem, or its body is unexpected.
     #[error("{0}")]
-    Failed(String, #[source] Failed),
+    Failed(String, #[source] ApiError),
 }
 
 impl Error {
@@ -41,7 +41,7 @@ impl Error {
     /// The problem that the service reported.
     pub fn problem(&self) -> Option<&Problem> {
         match self {
-            Self::Failed(_, Failed::Refused(problem)) => Some(problem),
+            Self::Failed(_, ApiError::Problem(problem)) => Some(problem),
             _ => None,
         }
     }

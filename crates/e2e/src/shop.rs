@@ -17,7 +17,7 @@ use testkit::app::users::Signer;
 use testkit::fleet::Fleet;
 use testkit::fleet::keys::Keys;
 use testkit::fleet::options::FleetOptions;
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 use testkit::tools::{progress, workspace_root};
 
 use crate::journal::Journal;
@@ -36,7 +36,7 @@ pub struct Shop {
     pub journal: Arc<Journal>,
     signer: Signer,
     _logs: Logs,
-    _scratch: Scratch,
+    _scratch: ScratchDir,
 }
 
 impl Shop {
@@ -63,13 +63,13 @@ impl Shop {
 
     /// Opens a shop with the limits that one has unless its operator sets others.
     pub async fn open_limited() -> Result<Self> {
-        let scratch = Scratch::new("e2e")?;
+        let scratch = ScratchDir::new("e2e")?;
         let options = FleetOptions::new(scratch.path());
         Self::start(scratch, options).await
     }
 
     async fn open_with(settings: &[(&str, &str)], be: impl FnOnce(&mut FleetOptions)) -> Result<Self> {
-        let scratch = Scratch::new("e2e")?;
+        let scratch = ScratchDir::new("e2e")?;
         // A few people stand for a crowd.
         let usual = [("HOLDS_PER_BUYER", "1000"), ("HOLDS_PER_LISTING", "1000")];
         let mut options = usual
@@ -80,7 +80,7 @@ impl Shop {
         Self::start(scratch, options).await
     }
 
-    async fn start(scratch: Scratch, mut options: FleetOptions) -> Result<Self> {
+    async fn start(scratch: ScratchDir, mut options: FleetOptions) -> Result<Self> {
         options.fleet_file = Some(scratch.path().join("fleet.json"));
         let fleet = Fleet::start(&options).await?;
         let keys = Keys::of(&options.data.join("keys"))?;
@@ -163,15 +163,15 @@ pub fn listing(title: &str, price: i64) -> NewListing {
     NewListing {
         title: Text::new(title),
         venue: Text::new("Concert Hall"),
-        city: Text::present("Utrecht"),
+        city: Text::non_blank("Utrecht"),
         starts_at: "2099-04-02T18:00:00Z".parse().unwrap(),
-        time_zone: Text::present("Europe/Amsterdam"),
+        time_zone: Text::non_blank("Europe/Amsterdam"),
         price: Money { amount: price, currency: "EUR".parse().unwrap() },
         face_value: None,
         category: None,
         section: None,
         row: None,
-        seat: Text::present("7"),
+        seat: Text::non_blank("7"),
         description: None,
     }
 }

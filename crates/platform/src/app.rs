@@ -8,7 +8,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use common::aggregate::Aggregate;
 use common::clock::SharedClock;
-use common::events::{Change, State};
+use common::events::{Change, Payload};
 use common::identity::Verifier;
 use futures::future::BoxFuture;
 use mongodb::IndexModel;
@@ -17,31 +17,31 @@ use utoipa::openapi::OpenApi;
 
 use crate::context::{Context, Queue};
 use crate::gauges::{self, Gauge, Line};
-use crate::http::rules::{Pages, Rules};
+use crate::http::settings::{ErrorPage, HttpSettings};
 use crate::http::shell;
 use crate::http::{admin, finish};
 use crate::lifecycle::Backoff;
-use crate::limits::class::Classes;
+use crate::limits::class::RateClasses;
 use crate::limits::layer::Limiter;
 use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Publisher;
-use crate::outbox::rotation::Pace;
+use crate::outbox::scan::ScanRate;
 use crate::outbox::{self, Source, Sources};
 use crate::retention;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::replica::Replica;
 use crate::stream::consumer::Consumer;
-use crate::stream::own;
+use crate::stream::provision;
 use crate::stream::subscription::Subscription;
 
 /// What a service's `build` returns: everything that the platform then runs.
 pub struct App {
     routes: Router,
     openapi: OpenApi,
-    pages: Option<Pages>,
+    pages: Option<ErrorPage>,
     webhooks: &'static [&'static str],
-    limits: Option<(Verifier, Classes)>,
+    limits: Option<(Verifier, RateClasses)>,
     sources: Vec<Arc<dyn Source>>,
     entities: Vec<&'static str>,
     indexes: Vec<(String, Vec<IndexModel>)>,
@@ -77,7 +77,7 @@ impl App {
 
     /// Errors outside `/api/` are rendered by this.
     #[must_use]
-    pub fn pages(mut self, pages: Pages) -> Self {
+    pub fn pages(mut self, pages: ErrorPage) -> Self {
         self.pages = Some(pages);
         self
     }
@@ -91,7 +91,7 @@ impl App {
 
     /// Bounds how often one visitor asks for these routes, who is known by this verifier.
     #[must_use]
-    pub fn limits(mut self, verifier: &Verifier, classes: Classes) -> Self {
+    pub fn limits(mut self, verifier: &Verifier, classes: RateClasses) -> Self {
         self.limits = Some((verifier.clone(), classes));
         self
     }
@@ -100,7 +100,7 @@ impl App {
     #[must_use]
     pub fn store<A: Aggregate>(mut self, store: &Store<A>, indexes: Vec<IndexModel>) -> Self {
         self.sources.push(Arc::new(store.clone()));
-        self.entities.push(<A::State as State>::Change::ENTITY);
+        self.entities.push(<A::Payload as Payload>::Change::ENTITY);
         self.indexes.push((A::COLLECTION.to_owned(), Store::<A>::own_indexes()));
         self.indexes.push((A::COLLECTION.to_owned(), indexes));
         self
@@ -108,7 +108,7 @@ impl App {
 
     /// Indexes of a replica.
     #[must_use]
-    pub fn replica<S: State>(self, replica: &Replica<S>, indexes: Vec<IndexModel>) -> Self {
+    pub fn replica<S: Payload>(self, replica: &Replica<S>, indexes: Vec<IndexModel>) -> Self {
         self.indexes(replica.name(), indexes)
     }
 
@@ -172,22 +172,23 @@ impl App {
             Arc::new(Limiter { counters, classes, verifier, webhooks: self.webhooks })
         });
         let (mut running, sources) = self.callable(context, limits);
-        running.public = running.public.layer(from_fn_with_state(context.tasks.clone(), finish::whatever_happens));
+        running.public = running.public.layer(from_fn_with_state(context.tasks.clone(), finish::detach_unsafe));
         let publisher =
             Publisher { jetstream: context.jetstream.clone(), names: context.names.clone(), service: context.service };
         let tasks = &context.tasks;
-        let mut streams = vec![own::dead_letters(&context.names, &context.config)];
+        let mut streams = vec![provision::dead_letter_stream(&context.names, &context.config)];
         if !self.entities.is_empty() {
-            streams.push(own::own(&context.names, context.service, &self.entities, &context.config));
+            streams.push(provision::service_stream(&context.names, context.service, &self.entities, &context.config));
         }
-        tasks.spawn("streams", own::ensure(context.jetstream.clone(), streams, tasks.clone()));
+        tasks.spawn("streams", provision::ensure_streams(context.jetstream.clone(), streams, tasks.clone()));
         // Handlers that finish while the service drains still write events.
         let database = context.database.clone();
-        tasks.spawn_last("relay", |stop| outbox::relay::run(queue.0, publisher, database, stop));
+        tasks.spawn_until_drained("relay", |stop| outbox::relay::run(queue.0, publisher, database, stop));
         let clock = Arc::clone(&context.clock);
-        let (interval, after) = (context.config.sweep_interval, context.config.announce_after);
-        let pace = Pace { per_second: context.config.rotate_per_second, stream_bytes: context.config.stream_max_bytes };
-        let retain = context.config.retention_interval;
+        let (interval, after) = (context.config.outbox_sweep_interval, context.config.announce_after);
+        let pace =
+            ScanRate { per_second: context.config.announce_per_second, stream_bytes: context.config.stream_max_bytes };
+        let retain = context.config.cleanup_interval;
         let line = |subscription: &Subscription| Line { source: subscription.source, entity: subscription.entity };
         let lines = self.subscriptions.iter().map(line).collect();
         tasks.spawn("gauges", gauges::run(context.clone(), self.gauges, lines));
@@ -212,7 +213,7 @@ impl App {
                 );
                 tasks.spawn(
                     "rotation",
-                    outbox::rotation::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), pace),
+                    outbox::scan::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), pace),
                 );
                 tasks.spawn(
                     "retention",
@@ -233,15 +234,15 @@ impl App {
 
     /// Starts nothing, once the indexes stand: for a test that plays the network and says when what is
     /// done. Nobody is refused for asking often.
-    pub async fn by_hand(mut self, context: &Context, queue: Queue) -> ByHand {
+    pub async fn start_manually(mut self, context: &Context, queue: Queue) -> ManualApp {
         prepare(context, &self.indexes, &self.preparations).await;
         let (running, sources) = self.callable(context, None);
-        ByHand { running, sources, clock: Arc::clone(&context.clock), queue }
+        ManualApp { running, sources, clock: Arc::clone(&context.clock), queue }
     }
 
     /// What can be called from outside, and the stores behind it.
     fn callable(&mut self, context: &Context, limits: Option<Arc<Limiter>>) -> (Running, Sources) {
-        let rules = Rules::new(&context.config, context.readiness.clone(), self.pages.take(), self.webhooks);
+        let rules = HttpSettings::new(&context.config, context.readiness.clone(), self.pages.take(), self.webhooks);
         let sources: Sources = Arc::new(std::mem::take(&mut self.sources));
         let running = Running {
             public: shell::wrap(std::mem::take(&mut self.routes), rules, limits),
@@ -263,13 +264,13 @@ async fn prepare(context: &Context, indexes: &[(String, Vec<IndexModel>)], prepa
             context.readiness.set_indexes_stand();
             return true;
         };
-        let pause = backoff.failed();
+        let pause = backoff.next_delay();
         tracing::error!(
             attempt = backoff.failures(),
             error = format!("{error:#}"),
             "indexes can't be built yet; not ready without them"
         );
-        if !context.tasks.pause(pause).await {
+        if !context.tasks.sleep_unless_stopping(pause).await {
             return false;
         }
     }
@@ -304,7 +305,7 @@ pub struct Running {
 
 /// A service whose background work nobody does: neither relay nor consumers, neither sweeper nor
 /// announcer runs.
-pub struct ByHand {
+pub struct ManualApp {
     /// Its routes and its subscription table.
     pub running: Running,
     sources: Sources,
@@ -312,7 +313,7 @@ pub struct ByHand {
     queue: Queue,
 }
 
-impl ByHand {
+impl ManualApp {
     /// One round of the announcer; how many states were announced.
     pub fn announce_due(&self) -> BoxFuture<'static, Result<usize, StoreError>> {
         let (sources, clock) = (Arc::clone(&self.sources), Arc::clone(&self.clock));
@@ -327,7 +328,7 @@ impl ByHand {
 
     /// What was announced since this was last asked; and whether anything was written, whose events
     /// are in the outboxes.
-    pub fn take_queued(&mut self) -> (Vec<OutboxEvent>, bool) {
-        outbox::relay::take_queued(&mut self.queue.0)
+    pub fn drain_queue(&mut self) -> (Vec<OutboxEvent>, bool) {
+        outbox::relay::drain_queue(&mut self.queue.0)
     }
 }

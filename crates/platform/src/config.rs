@@ -87,8 +87,8 @@ pub struct Config {
     #[arg(long, env = "SHUTDOWN_GRACE", default_value = "25s", value_parser = duration)]
     pub shutdown_grace: Duration,
     /// How often the outboxes are searched for what a crash left behind.
-    #[arg(long, env = "SWEEP_INTERVAL", default_value = "1s", value_parser = duration)]
-    pub sweep_interval: Duration,
+    #[arg(long, env = "OUTBOX_SWEEP_INTERVAL", default_value = "1s", value_parser = duration)]
+    pub outbox_sweep_interval: Duration,
     /// How often the gauges at /metrics are read anew.
     #[arg(long, env = "GAUGE_INTERVAL", default_value = "5s", value_parser = duration)]
     pub gauge_interval: Duration,
@@ -97,11 +97,11 @@ pub struct Config {
     pub announce_after: Duration,
     /// How many entities a second are announced again whether they have changed or not, by all instances together; fewer
     /// where that would fill more than a twentieth of `STREAM_MAX_BYTES` a day. None when 0.
-    #[arg(long, env = "ROTATE_PER_SECOND", default_value_t = 10)]
-    pub rotate_per_second: u32,
+    #[arg(long, env = "ANNOUNCE_PER_SECOND", default_value_t = 10)]
+    pub announce_per_second: u32,
     /// How often it is looked for what has been kept long enough, such as idempotency answers after a day.
-    #[arg(long, env = "RETENTION_INTERVAL", default_value = "10m", value_parser = duration)]
-    pub retention_interval: Duration,
+    #[arg(long, env = "CLEANUP_INTERVAL", default_value = "10m", value_parser = duration)]
+    pub cleanup_interval: Duration,
     /// Where Redis is.
     #[command(flatten)]
     pub redis: Redis,

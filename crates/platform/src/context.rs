@@ -11,7 +11,7 @@ use async_nats::jetstream;
 use common::aggregate::Aggregate;
 use common::clock::SharedClock;
 use common::events::envelope::Envelope;
-use common::events::{Change, State};
+use common::events::{Change, Payload};
 use common::identity::Verifier;
 use futures::{Stream, StreamExt};
 use mongodb::Database;
@@ -22,9 +22,9 @@ use crate::config::{Config, Keys};
 use crate::lifecycle::Tasks;
 use crate::limits::counters::Counters;
 use crate::mongo;
-use crate::outbox::relay::{Relay, Work};
+use crate::outbox::relay::{QueuedEvent, Relay};
 use crate::store::Store;
-use crate::store::grouped::Grouped;
+use crate::store::batched::BatchedCollection;
 use crate::store::replica::Replica;
 use crate::stream::names::Names;
 
@@ -49,11 +49,11 @@ pub struct Context {
     pub(crate) names: Names,
     pub(crate) relay: Relay,
     pub(crate) readiness: Readiness,
-    grouped: Arc<Mutex<HashMap<String, Grouped>>>,
+    grouped: Arc<Mutex<HashMap<String, BatchedCollection>>>,
 }
 
 /// What is handed to [`crate::app::App`] beside the context: the relay's queue.
-pub struct Queue(pub(crate) mpsc::Receiver<Work>);
+pub struct Queue(pub(crate) mpsc::Receiver<QueuedEvent>);
 
 impl Context {
     /// Sets the connections up; none of them has to be there yet.
@@ -99,29 +99,29 @@ impl Context {
     }
 
     /// The replica of another service's entities: the collection `replica_<entity>`.
-    pub fn replica<S: State>(&self) -> Replica<S> {
+    pub fn replica<S: Payload>(&self) -> Replica<S> {
         self.replica_in(&format!("replica_{}", S::Change::ENTITY))
     }
 
     /// Like [`Context::replica`], in a collection of this name.
-    pub fn replica_in<S: State>(&self, collection: &str) -> Replica<S> {
+    pub fn replica_in<S: Payload>(&self, collection: &str) -> Replica<S> {
         Replica::new(self.documents(collection))
     }
 
     /// A collection: the same groups of calls for all who use it.
-    fn documents(&self, collection: &str) -> Grouped {
+    fn documents(&self, collection: &str) -> BatchedCollection {
         let mut grouped = self.grouped.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(grouped) = grouped.get(collection) {
             return grouped.clone();
         }
-        let new = Grouped::new(self.database.collection(collection));
+        let new = BatchedCollection::new(self.database.collection(collection));
         grouped.insert(collection.to_owned(), new.clone());
         new
     }
 
     /// Hears of another service's entities as it happens: each instance hears all, nothing is kept for
     /// it, and it may miss some. For what is shown, never for what is stored.
-    pub async fn listen<S: State>(
+    pub async fn listen<S: Payload>(
         &self,
     ) -> Result<impl Stream<Item = Envelope<S>> + use<S>, async_nats::SubscribeError> {
         let subject = self.names.subject(&format!("{}.*.v1", S::Change::ENTITY));

@@ -47,7 +47,7 @@ pub(crate) async fn run(context: Context, gauges: Vec<Gauge>, lines: Vec<Line>) 
         }
         // Whether or not somebody scrapes: what was measured is kept one by one until then.
         telemetry::metrics_handle().run_upkeep();
-        if !context.tasks.pause(lifecycle::jittered(context.config.gauge_interval)).await {
+        if !context.tasks.sleep_unless_stopping(lifecycle::jittered(context.config.gauge_interval)).await {
             return;
         }
     }
@@ -110,7 +110,7 @@ impl Backlog {
         #[expect(clippy::cast_precision_loss, reason = "a gauge; nobody counts past 2^52 messages")]
         metrics::gauge!("consumer_pending", "entity" => entity).set(pending as f64);
         let age = self.waits.as_ref().map_or(0.0, |waits| waits.since.elapsed().as_secs_f64());
-        metrics::gauge!("consumer_oldest_pending_age_seconds", "entity" => entity).set(age);
+        metrics::gauge!("consumer_ack_floor_stalled_seconds", "entity" => entity).set(age);
     }
 }
 

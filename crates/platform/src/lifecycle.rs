@@ -48,7 +48,7 @@ impl Tasks {
 
     /// Like [`Tasks::spawn`], for a task that the others still need while they end: the token that it
     /// is handed is cancelled once they have.
-    pub fn spawn_last<T>(&self, name: &'static str, task: impl FnOnce(CancellationToken) -> T)
+    pub fn spawn_until_drained<T>(&self, name: &'static str, task: impl FnOnce(CancellationToken) -> T)
     where
         T: Future<Output = ()> + Send + 'static,
     {
@@ -99,7 +99,7 @@ impl Tasks {
     }
 
     /// Waits out a pause between two rounds of work; false when the task should end instead.
-    pub async fn pause(&self, pause: Duration) -> bool {
+    pub async fn sleep_unless_stopping(&self, pause: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(pause) => true,
             () = self.stop.cancelled() => false,
@@ -108,7 +108,7 @@ impl Tasks {
 }
 
 /// Ends when the process is asked to end, by SIGTERM or Ctrl-C.
-pub async fn asked_to_end() {
+pub async fn shutdown_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return std::future::pending().await;
@@ -157,7 +157,7 @@ impl Backoff {
     }
 
     /// Notes that an attempt failed; the pause before the next.
-    pub fn failed(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
         self.after(self.failures)
     }
@@ -165,7 +165,7 @@ impl Backoff {
     /// The pause before the next round of periodic work: `interval`, or the backoff after a failed round if it is longer.
     pub fn after_round<T, E>(&mut self, round: &Result<T, E>, interval: Duration) -> Duration {
         if round.is_err() {
-            return self.failed().max(jittered(interval));
+            return self.next_delay().max(jittered(interval));
         }
         self.reset();
         jittered(interval)
@@ -191,12 +191,12 @@ mod tests {
     fn pauses_double_up_to_the_longest_and_begin_anew_after_a_success() {
         let mut backoff = Backoff::up_to(Duration::from_secs(1));
         for millis in [100, 200, 400, 800, 1000, 1000] {
-            let pause = backoff.failed();
+            let pause = backoff.next_delay();
             assert!(is_about(pause, millis), "{pause:?} is not about {millis} ms");
         }
         assert_eq!(backoff.failures(), 6);
         backoff.reset();
-        assert!(is_about(backoff.failed(), 100));
+        assert!(is_about(backoff.next_delay(), 100));
         assert!(is_about(Backoff::default().after(u32::MAX), 30_000));
     }
 

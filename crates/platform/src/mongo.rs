@@ -59,7 +59,7 @@ pub async fn linearizable<T: DeserializeOwned + Send + Sync>(
 /// Matches a time that is past for as long as `rest`, as what was left behind is found; or one that is as far
 /// in the future. Such a one was written by a clock that is ahead of this one, and must not wait until then:
 /// whoever looks for what was left behind does no harm by taking it up too early.
-pub fn rested(field: &str, now: Timestamp, rest: Duration) -> Document {
+pub fn idle_since(field: &str, now: Timestamp, rest: Duration) -> Document {
     let (older, newer) = (now.minus(rest).to_string(), now.plus(rest).to_string());
     doc! { "$or": [{ field: { "$lte": older } }, { field: { "$gt": newer } }] }
 }
@@ -67,14 +67,14 @@ pub fn rested(field: &str, now: Timestamp, rest: Duration) -> Document {
 /// The name of the unique index that refused a write, if that is what went wrong.
 pub fn duplicate(error: &Error) -> Option<String> {
     match error.kind.as_ref() {
-        ErrorKind::Write(WriteFailure::WriteError(write)) => refusing_index(write.code, &write.message),
-        ErrorKind::Command(command) => refusing_index(command.code, &command.message),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => violated_index(write.code, &write.message),
+        ErrorKind::Command(command) => violated_index(command.code, &command.message),
         _ => None,
     }
 }
 
 /// The name of the unique index that refused a write, by what the server says.
-pub(crate) fn refusing_index(code: i32, message: &str) -> Option<String> {
+pub(crate) fn violated_index(code: i32, message: &str) -> Option<String> {
     if code != 11000 {
         return None;
     }
@@ -83,7 +83,7 @@ pub(crate) fn refusing_index(code: i32, message: &str) -> Option<String> {
 }
 
 /// Whether the database is away, so that the same call may succeed later.
-pub fn is_away(error: &Error) -> bool {
+pub fn is_unavailable(error: &Error) -> bool {
     match error.kind.as_ref() {
         ErrorKind::ServerSelection { .. }
         | ErrorKind::Io(_)
@@ -95,7 +95,7 @@ pub fn is_away(error: &Error) -> bool {
         }
         ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => is_unconfirmed(concern.code),
         ErrorKind::InsertMany(failed) => failed.write_concern_error.as_ref().is_some_and(|it| is_unconfirmed(it.code)),
-        _ => error.get_custom::<NotConfirmed>().is_some_and(|it| is_unconfirmed(it.code)),
+        _ => error.get_custom::<WriteConcernFailed>().is_some_and(|it| is_unconfirmed(it.code)),
     }
 }
 
@@ -106,6 +106,6 @@ fn is_unconfirmed(code: i32) -> bool {
 
 /// A write was made, but not with the write concern that was asked for.
 #[derive(Debug)]
-pub(crate) struct NotConfirmed {
+pub(crate) struct WriteConcernFailed {
     pub(crate) code: i32,
 }

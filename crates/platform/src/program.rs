@@ -85,7 +85,7 @@ where
     tasks.detach(server::serve(administration, running.admin, patience, tasks.stop().clone()));
     tracing::info!(service, "started");
     let died = tokio::select! {
-        () = lifecycle::asked_to_end() => None,
+        () = lifecycle::shutdown_signal() => None,
         death = deaths.recv() => death,
         _ = &mut ended => Some("public server"),
     };

@@ -18,7 +18,7 @@ const BOUND: usize = 64;
 
 /// What one pass did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
+pub enum Progress {
     /// Something changed, or somebody else was faster: look again.
     Changed,
     /// Nothing to do.
@@ -32,17 +32,17 @@ pub trait Reconcile: Sync {
     /// Reads everything.
     fn load(&self) -> impl Future<Output = Result<Self::View, Error>> + Send;
     /// Moves the aggregate at most one step, by compare-and-swap.
-    fn step(&self, view: &Self::View) -> impl Future<Output = Result<Pass, Error>> + Send;
+    fn step(&self, view: &Self::View) -> impl Future<Output = Result<Progress, Error>> + Send;
 }
 
-/// Saves one step of an aggregate. [`Pass::Changed`] also when somebody else was faster: the caller looks again.
+/// Saves one step of an aggregate. [`Progress::Changed`] also when somebody else was faster: the caller looks again.
 pub async fn advance<A: Aggregate>(
     store: &Store<A>,
     current: &Versioned<A>,
     (next, change): (A, ChangeOf<A>),
-) -> Result<Pass, Error> {
+) -> Result<Progress, Error> {
     match store.save(current, next, change).await {
-        Ok(_) | Err(StoreError::Stale) => Ok(Pass::Changed),
+        Ok(_) | Err(StoreError::Stale) => Ok(Progress::Changed),
         Err(error) => Err(error.into()),
     }
 }
@@ -53,7 +53,7 @@ pub async fn until_settled<R: Reconcile>(subject: &R) -> Result<R::View, Error> 
     for _ in 0..BOUND {
         let pass = subject.step(&view).await?;
         let again = subject.load().await?;
-        if pass == Pass::Settled && again == view {
+        if pass == Progress::Settled && again == view {
             return Ok(view);
         }
         view = again;

@@ -43,7 +43,7 @@ impl<A: Aggregate> Store<A> {
 
 /// Looks in all stores until the service ends.
 pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, interval: Duration) {
-    while tasks.pause(lifecycle::jittered(interval)).await {
+    while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
         for source in sources.iter() {
             loop {
                 match source.forget_answers(clock.now()).await {

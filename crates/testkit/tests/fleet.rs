@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use testkit::fleet::options::FleetOptions;
 use testkit::fleet::{Fleet, SERVICES};
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 
 /// Listens where it is told to, is ready, and writes its environment down.
 const STAND_IN: &str = r#"
@@ -38,7 +38,7 @@ fn program(folder: &Path, name: &str, script: &str) {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-fn options(scratch: &Scratch) -> FleetOptions {
+fn options(scratch: &ScratchDir) -> FleetOptions {
     let mut options =
         FleetOptions::new(scratch.path()).env("ORDER_TTL", "6s").env("MONGODB_URL", "mongodb://elsewhere");
     options.programs = scratch.path().join("programs");
@@ -83,7 +83,7 @@ async fn environment(url: &str) -> Value {
 
 #[tokio::test]
 async fn two_of_each_start_are_described_and_leave_nothing_behind() {
-    let scratch = Scratch::new("fleet-two").unwrap();
+    let scratch = ScratchDir::new("fleet-two").unwrap();
     let mut options = options(&scratch);
     options.instances = 2;
     let file = options.fleet_file.clone().unwrap();
@@ -120,10 +120,10 @@ async fn two_of_each_start_are_described_and_leave_nothing_behind() {
     orders.kill().unwrap();
     fleet.servers().mongodb.kill().unwrap();
     fleet.servers().nats.kill().unwrap();
-    assert!(tokio::time::timeout(Duration::from_millis(500), fleet.death()).await.is_err());
-    fleet.servers().mongodb.start_again().await.unwrap();
-    fleet.servers().nats.start_again().await.unwrap();
-    orders.start_again().await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(500), fleet.unexpected_exit()).await.is_err());
+    fleet.servers().mongodb.restart().await.unwrap();
+    fleet.servers().nats.restart().await.unwrap();
+    orders.restart().await.unwrap();
     assert!(orders.url() == url && orders.pid() != pid);
     fleet.write_fleet_file().unwrap();
 
@@ -135,12 +135,12 @@ async fn two_of_each_start_are_described_and_leave_nothing_behind() {
 
 #[tokio::test]
 async fn a_death_is_told_with_its_log_and_a_drop_kills_the_rest() {
-    let scratch = Scratch::new("fleet-death").unwrap();
+    let scratch = ScratchDir::new("fleet-death").unwrap();
     let options = options(&scratch);
     let fleet = Fleet::start(&options).await.unwrap();
     let all = pids(&options.fleet_file.clone().unwrap());
     fleet.service("tickets").unwrap().signal(nix::sys::signal::Signal::SIGKILL);
-    let told = tokio::time::timeout(Duration::from_secs(10), fleet.death()).await.unwrap().to_string();
+    let told = tokio::time::timeout(Duration::from_secs(10), fleet.unexpected_exit()).await.unwrap().to_string();
     assert!(told.starts_with("tickets ended (signal: 9 (SIGKILL))"), "{told}");
     drop(fleet);
     assert_eq!(all.into_iter().filter(|pid| alive(*pid)).count(), 0);
@@ -152,7 +152,7 @@ async fn a_death_is_told_with_its_log_and_a_drop_kills_the_rest() {
 
 #[tokio::test]
 async fn what_is_wrong_at_the_start_is_one_clear_line() {
-    let scratch = Scratch::new("fleet-wrong").unwrap();
+    let scratch = ScratchDir::new("fleet-wrong").unwrap();
     let mut options = options(&scratch);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -11,7 +11,7 @@ use platform::context::Context;
 use platform::http::extract::Body;
 use serde::Deserialize;
 use testkit::app::TestApp;
-use testkit::app::fuzz::no_request_breaks;
+use testkit::app::fuzz::fuzz_routes;
 use utoipa::openapi::OpenApi;
 use validator::Validate;
 
@@ -59,7 +59,7 @@ fn document(path: &str) -> OpenApi {
 
 async fn fuzz(path: &str) {
     let app = TestApp::start("fuzzed", build, &[]).await;
-    no_request_breaks(&app, &document(path), Some(&app.signer.user())).await;
+    fuzz_routes(&app, &document(path), Some(&app.signer.user())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

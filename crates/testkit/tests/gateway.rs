@@ -86,7 +86,7 @@ async fn gateway(upstreams: BTreeMap<String, Vec<String>>) -> Gateway {
     let process = Process::spawn(&spec).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(("127.0.0.1", port.number())).await.is_err() {
-        assert!(process.exited().is_none() && Instant::now() < deadline, "{}", process.obituary());
+        assert!(process.exited().is_none() && Instant::now() < deadline, "{}", process.exit_report());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Gateway { _process: process, _folder: folder, port, inner }

@@ -47,7 +47,7 @@ struct FleetArgs {
     #[arg(long, global = true, env = "ADMIN_URLS", value_delimiter = ',')]
     admin_urls: Vec<String>,
     /// The folder that has a folder for each backup.
-    #[arg(long, global = true, env = "BACKUPS", default_value = "/backup")]
+    #[arg(long, global = true, env = "BACKUP_DIR", default_value = "/backup")]
     backups: PathBuf,
 }
 
@@ -56,8 +56,8 @@ enum Command {
     /// Back all six databases up, as they were at one moment.
     Backup {
         /// Remove backups that are older than so many days, once there is a new one.
-        #[arg(long, env = "KEEP_DAYS")]
-        keep_days: Option<u64>,
+        #[arg(long, env = "BACKUP_RETENTION_DAYS")]
+        backup_retention_days: Option<u64>,
     },
     /// List the backups, the newest last.
     Backups,
@@ -103,7 +103,7 @@ enum Restore {
 #[derive(Debug, Args)]
 struct Which {
     /// Its name, as `ticketctl backups` lists it; the newest one unless told.
-    #[arg(env = "BACKUP")]
+    #[arg(env = "BACKUP_NAME")]
     name: Option<String>,
 }
 
@@ -122,7 +122,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         public_url: args.public_url,
     };
     match cli.command {
-        Command::Backup { keep_days } => backup::take::take(&fleet, &backups, keep_days).await,
+        Command::Backup { backup_retention_days } => backup::take::take(&fleet, &backups, backup_retention_days).await,
         Command::Backups => Ok(()),
         Command::Restore(Restore::Check(which)) => restore::check(&fleet, &backups, which.name).await,
         Command::Restore(Restore::Load(which)) => restore::load(&fleet, &backups, which.name).await,

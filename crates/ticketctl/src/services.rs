@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use common::api::admin::{Announced, RESYNC, Resync};
+use common::api::admin::{RESYNC, Resync, ResyncResult};
 use reqwest::Client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,7 +40,7 @@ impl Services {
 
     /// Has an owner announce everything, so that whoever keeps a copy of something older takes it.
     pub(crate) async fn resync(&self, owner: &str) -> Result<()> {
-        let Announced { announced } = self.post(owner, RESYNC, &Resync::everything()).await?;
+        let ResyncResult { announced } = self.post(owner, RESYNC, &Resync::everything()).await?;
         for (what, count) in announced {
             println!("{owner} announced {count} {what}");
         }

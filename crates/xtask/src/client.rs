@@ -7,7 +7,7 @@ use common::api::orders::{CreateOrder, NewOrder, ReadOrder};
 use common::api::payments::{CreatePayment, NewPayment};
 use common::api::tickets::NewListing;
 use common::api::users::{NewUser, Password, SignUp};
-use common::api::{Endpoint, Failed};
+use common::api::{ApiError, Endpoint};
 use common::events::order::OrderStatus;
 use common::id::{OrderId, TicketId};
 use common::money::Money;
@@ -35,7 +35,7 @@ impl Session {
         Ok(Self { client, base: base.to_owned() })
     }
 
-    /// Sends a request. The error of a response names the request and holds a [`Failed`]; see [`status_of`].
+    /// Sends a request. The error of a response names the request and holds a [`ApiError`]; see [`status_of`].
     pub(crate) async fn send<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
         let (_, answer) = self.exchange(request).await?;
         answer.with_context(|| format!("{} {}", E::METHOD, request.path()))
@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// Sends a request: the status of the response, and the answer or why there is none.
-    pub(crate) async fn exchange<E: Endpoint>(&self, request: &E) -> Result<(u16, Result<E::Answer, Failed>)> {
+    pub(crate) async fn exchange<E: Endpoint>(&self, request: &E) -> Result<(u16, Result<E::Answer, ApiError>)> {
         let target = request.target()?;
         let mut http = self.client.request(E::METHOD, format!("{}{target}", self.base));
         if let Some(body) = request.body() {
@@ -92,13 +92,13 @@ impl Session {
 
 /// The status of the response that an error of a [`Session`] is about.
 pub(crate) fn status_of(error: &anyhow::Error) -> Option<u16> {
-    error.downcast_ref().map(Failed::status)
+    error.downcast_ref().map(ApiError::status)
 }
 
 /// The request that opens an account.
 pub(crate) fn sign_up(email: &str, password: &str, name: &str) -> SignUp {
     let (email, password) = (Text::new(email), Password::new(password));
-    SignUp { body: NewUser { email, password, display_name: Text::present(name) } }
+    SignUp { body: NewUser { email, password, display_name: Text::non_blank(name) } }
 }
 
 /// A ticket in euros, with nothing but what every listing has.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use common::api::admin::{EntityProgress, REBUILD, REBUILD_SWAP, RebuildBegun, RebuildProgress, Resync};
+use common::api::admin::{EntityProgress, REBUILD, REBUILD_SWAP, RebuildProgress, RebuildStarted, Resync};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: RebuildArgs, file: Option<PathBuf>) -> Result<()> 
         println!("pages read generation {}", progress.live);
         return Ok(());
     }
-    let RebuildBegun { filling } = ask(&fleet, Method::POST, REBUILD).await?;
+    let RebuildStarted { filling } = ask(&fleet, Method::POST, REBUILD).await?;
     println!("generation {filling} is being filled");
     for owner in OWNERS {
         resync::announce(&fleet, owner, &Resync::everything()).await?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use common::api::admin::{Announced, RESYNC, Resync};
+use common::api::admin::{RESYNC, Resync, ResyncResult};
 use common::timestamp::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: ResyncArgs, file: Option<PathBuf>) -> Result<()> {
 
 /// Has one service announce what is wanted.
 pub(crate) async fn announce(fleet: &Value, service: &str, wanted: &Resync) -> Result<()> {
-    let Announced { announced } = running::ask(fleet, service, Method::POST, RESYNC, Some(wanted)).await?;
+    let ResyncResult { announced } = running::ask(fleet, service, Method::POST, RESYNC, Some(wanted)).await?;
     ensure!(
         !announced.is_empty(),
         "{service} owns nothing that others know of; for the pages' read model: `cargo xtask rebuild web`"

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use testkit::fleet::Fleet;
 use testkit::fleet::options::{FleetOptions, programs_beside_us};
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 use testkit::tools::{progress, workspace_root};
 use tokio::process::Command;
 
@@ -46,7 +46,7 @@ async fn take(args: &ScreenshotsArgs) -> Result<()> {
 async fn of_our_own(chromium: &Path) -> Result<()> {
     npm::install(npm::WEB).await?;
     cargo::build_fleet(false).await?;
-    let scratch = Scratch::new("screenshots")?;
+    let scratch = ScratchDir::new("screenshots")?;
     let mut options = FleetOptions::new(scratch.path());
     options.programs = programs_beside_us().with_file_name("debug");
     let fleet = Fleet::start(&options).await?;
@@ -54,7 +54,7 @@ async fn of_our_own(chromium: &Path) -> Result<()> {
     let (url, nats) = (fleet.public_url(), fleet.servers().nats.pid());
     tokio::select! {
         outcome = picture(chromium, &url, Some(nats)) => outcome?,
-        death = fleet.death() => return Err(death),
+        death = fleet.unexpected_exit() => return Err(death),
     }
     fleet.stop().await
 }

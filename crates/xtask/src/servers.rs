@@ -43,7 +43,7 @@ pub(crate) async fn run() -> Result<()> {
         tokio::select! {
             () = stop.wait() => break,
             () = tokio::time::sleep(Duration::from_millis(500)) => {
-                if let Some(death) = servers.each().into_iter().find_map(|(_, server)| server.death()) {
+                if let Some(death) = servers.each().into_iter().find_map(|(_, server)| server.unexpected_exit()) {
                     return Err(death);
                 }
             }

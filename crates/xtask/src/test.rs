@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 use testkit::servers::{Servers, ServersOptions};
 use testkit::tools::pinned::Tool;
 use testkit::tools::python::test_python;
@@ -75,7 +75,7 @@ async fn steps(args: &TestArgs) -> Result<()> {
             .await??;
 
     progress("Starting", "mongod, nats-server, redis-server for this run");
-    let scratch = Scratch::new("test")?;
+    let scratch = ScratchDir::new("test")?;
     let logs = workspace_root().join("target/test-logs");
     let _ = fs::remove_dir_all(&logs);
     let servers = Servers::start(&tools, &ServersOptions { logs, ..ServersOptions::below(scratch.path()) }).await?;
@@ -87,7 +87,9 @@ async fn steps(args: &TestArgs) -> Result<()> {
         env.insert("CHROMIUM".to_owned(), chromium.display().to_string());
     }
     let outcome = run_nextest(args, &nextest, &env).await;
-    if let Some((_, death)) = servers.each().into_iter().find_map(|(name, server)| Some((name, server.death()?))) {
+    if let Some((_, death)) =
+        servers.each().into_iter().find_map(|(name, server)| Some((name, server.unexpected_exit()?)))
+    {
         return Err(death.context("a server of this run"));
     }
     servers.stop().await?;

@@ -24,10 +24,10 @@ pub const NAME: &str = "auth";
 
 /// Puts the service together.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
-    let state = state::State::new(config, context)?;
+    let state = state::AppState::new(config, context)?;
     let (routes, openapi) = routes::table();
     let app = App::new(routes.with_state(state.clone()), openapi)
-        .limits(&state.verifier, routes::CLASSES)
+        .limits(&state.verifier, routes::RATE_CLASSES)
         .store(&state.users, store::users::indexes());
     Ok(store::ordinary_collections().into_iter().fold(app, |app, (name, indexes)| app.indexes(name, indexes)))
 }

@@ -20,7 +20,7 @@ use crate::store::throttles::Throttles;
 
 /// What handlers share.
 #[derive(Clone, FromRef)]
-pub struct State {
+pub struct AppState {
     /// The users.
     pub users: Store<User>,
     /// Their sessions.
@@ -39,7 +39,7 @@ pub struct State {
     pub clock: SharedClock,
 }
 
-impl State {
+impl AppState {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         let Config { jwt_private_keys, access_token_ttl, session_ttl, refresh_grace, hashing_concurrency, limits } =

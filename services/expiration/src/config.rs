@@ -8,6 +8,6 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     /// How often MongoDB is searched for due timers, which Redis lost or delayed.
-    #[arg(long, env = "TIMER_SWEEP", default_value = "1s", value_parser = platform::parsers::duration)]
-    pub timer_sweep: Duration,
+    #[arg(long, env = "TIMER_SWEEP_INTERVAL", default_value = "1s", value_parser = platform::parsers::duration)]
+    pub timer_sweep_interval: Duration,
 }

@@ -36,11 +36,11 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let redis = &context.config.redis;
     let (wake_ups, wanted) = timers::schedule::channel();
     let wake_ups = if redis.client.is_some() { wake_ups } else { WakeUps::nowhere() };
-    let state = state::State::new(context, wake_ups);
+    let state = state::AppState::new(context, wake_ups);
     let mut app = App::new(routes, openapi)
         .store(&state.timers, store::timer_indexes())
         .subscribe(events::table(&state))
-        .task("timer sweep", timers::sweep::run(state.clone(), config.timer_sweep));
+        .task("timer sweep", timers::sweep::run(state.clone(), config.timer_sweep_interval));
     if let Some(client) = &redis.client {
         let queue = timers::Queue::new(client, &redis.prefix)?;
         app = app

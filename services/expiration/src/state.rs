@@ -15,7 +15,7 @@ use crate::timers::schedule::WakeUps;
 
 /// What handlers and background work share.
 #[derive(Clone)]
-pub struct State {
+pub struct AppState {
     /// The timers.
     pub timers: Store<Timer>,
     /// What orders told of its orders.
@@ -30,7 +30,7 @@ pub struct State {
     pub firing: Arc<Mutex<()>>,
 }
 
-impl State {
+impl AppState {
     /// The shared state of one instance.
     pub fn new(context: &Context, wake_ups: WakeUps) -> Self {
         Self {

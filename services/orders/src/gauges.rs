@@ -2,17 +2,17 @@
 
 use platform::store::error::StoreError;
 
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// For how long the oldest order has been won without being completed.
-pub async fn oldest_authorized(state: State) -> Result<f64, StoreError> {
+pub async fn oldest_authorized(state: AppState) -> Result<f64, StoreError> {
     let oldest = store::oldest_authorized(&state.orders).await?;
     Ok(oldest.map_or(0.0, |order| state.clock.now().since(order.updated_at).as_secs_f64()))
 }
 
 /// For how long the oldest unpaid order has outlived its hold.
-pub async fn oldest_overdue(state: State) -> Result<f64, StoreError> {
+pub async fn oldest_overdue(state: AppState) -> Result<f64, StoreError> {
     let now = state.clock.now();
     let oldest = store::oldest_overdue(&state.orders, now).await?;
     Ok(oldest.map_or(0.0, |order| now.since(order.expires_at).as_secs_f64()))

@@ -25,10 +25,10 @@ pub const NAME: &str = "orders";
 
 /// Puts the service together.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
-    let state = state::State::new(config, context)?;
+    let state = state::AppState::new(config, context)?;
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
-        .limits(&state.verifier, routes::CLASSES)
+        .limits(&state.verifier, routes::RATE_CLASSES)
         .store(&state.orders, store::order_indexes())
         .replica(&state.payments, store::payment_indexes())
         .gauge("orders_authorized_oldest_age_seconds", &state, gauges::oldest_authorized)

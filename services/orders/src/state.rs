@@ -20,7 +20,7 @@ use crate::passes::Passes;
 
 /// What handlers share.
 #[derive(Clone, FromRef)]
-pub struct State {
+pub struct AppState {
     /// The orders.
     pub orders: Store<Order>,
     /// What tickets told of its listings.
@@ -48,7 +48,7 @@ pub struct Limits {
     pub per_listing: usize,
 }
 
-impl State {
+impl AppState {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         let Config { keys, pass_private_keys, order_ttl, holds_per_buyer, holds_per_listing } = config;

@@ -28,14 +28,14 @@ pub struct Config {
     #[arg(long, env = "RECONCILE_AFTER", default_value = "20s", value_parser = platform::parsers::duration)]
     pub reconcile_after: Duration,
     /// How long captures may fail, from the first that failed, before the authorisation is given up.
-    #[arg(long, env = "CAPTURE_PATIENCE", default_value = "10m", value_parser = platform::parsers::duration)]
-    pub capture_patience: Duration,
+    #[arg(long, env = "CAPTURE_RETRY_WINDOW", default_value = "10m", value_parser = platform::parsers::duration)]
+    pub capture_retry_window: Duration,
     /// How many payment methods may be tried for one order.
     #[arg(long, env = "PAYMENT_ATTEMPTS", default_value = "10")]
     pub payment_attempts: NonZeroU32,
     /// How often the provider's intents of the last two days are compared with the payments.
-    #[arg(long, env = "PROVIDER_SWEEP", default_value = "10m", value_parser = platform::parsers::duration)]
-    pub provider_sweep: Duration,
+    #[arg(long, env = "PROVIDER_SWEEP_INTERVAL", default_value = "10m", value_parser = platform::parsers::duration)]
+    pub provider_sweep_interval: Duration,
 }
 
 fn secret(text: &str) -> Result<SecretString, String> {

@@ -30,17 +30,17 @@ pub const NAME: &str = "payments";
 
 /// Puts the service together.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
-    let state = state::State::new(config, context)?;
+    let state = state::AppState::new(config, context)?;
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .webhooks(&[routes::WEBHOOK])
-        .limits(&state.verifier, routes::CLASSES)
+        .limits(&state.verifier, routes::RATE_CLASSES)
         .store(&state.payments, store::payment_indexes())
         .indexes(store::retention::REDUCED, store::retention::reduced_indexes())
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
         .admin(admin::routes(state.clone(), context.tasks.clone()))
         .subscribe(events::table(&state))
-        .task("reducer", reducer::run(state.clone(), context.tasks.clone(), context.config.retention_interval))
+        .task("reducer", reducer::run(state.clone(), context.tasks.clone(), context.config.cleanup_interval))
         .task("reconciler", reconciler::run(state.clone(), context.tasks.clone()))
         .task("sweeper", sweeper::run(state, context.tasks.clone())))
 }

@@ -13,7 +13,7 @@ use platform::telemetry;
 
 use crate::domain::payment::Payment;
 use crate::flows::look_up_payment::look_up_payment;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// How many payments are read at once.
@@ -28,10 +28,10 @@ const REFUSED_FOR_LONG: Duration = Duration::from_secs(3_600);
 const SELDOM: u32 = 60;
 
 /// Runs until the service ends, on every instance: doing it twice is harmless.
-pub async fn run(state: State, tasks: Tasks) {
-    let pause = state.rules.reconcile_after / 2;
-    while tasks.pause(lifecycle::jittered(pause)).await {
-        if let Err(error) = round(&state, &tasks, state.rules.reconcile_after).await {
+pub async fn run(state: AppState, tasks: Tasks) {
+    let pause = state.config.reconcile_after / 2;
+    while tasks.sleep_unless_stopping(lifecycle::jittered(pause)).await {
+        if let Err(error) = round(&state, &tasks, state.config.reconcile_after).await {
             tracing::warn!(error = telemetry::causes(&error), "payments could not be reconciled");
         }
     }
@@ -48,7 +48,7 @@ pub struct Round {
 
 /// Looks up every payment that has rested for this long. One that fails, or goes on resting, does not keep the
 /// others waiting.
-pub async fn round(state: &State, tasks: &Tasks, rest: Duration) -> Result<Round, Error> {
+pub async fn round(state: &AppState, tasks: &Tasks, rest: Duration) -> Result<Round, Error> {
     let now = state.clock.now();
     let mut page = PageRequest { limit: PAGE, before: None };
     let (mut looked_up, failed) = (0, AtomicUsize::new(0));
@@ -74,7 +74,7 @@ pub async fn round(state: &State, tasks: &Tasks, rest: Duration) -> Result<Round
     Ok(Round { looked_up, failed: failed.into_inner() })
 }
 
-async fn look_up(state: &State, tasks: &Tasks, payments: Vec<&Versioned<Payment>>, failed: &AtomicUsize) {
+async fn look_up(state: &AppState, tasks: &Tasks, payments: Vec<&Versioned<Payment>>, failed: &AtomicUsize) {
     stream::iter(payments)
         .for_each_concurrent(CONCURRENCY, async |payment| {
             if tasks.stop().is_cancelled() {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use platform::lifecycle::{self, Tasks};
 use platform::telemetry;
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// Runs until the service ends, on every instance: doing it twice is harmless.
-pub async fn run(state: State, tasks: Tasks, interval: Duration) {
-    while tasks.pause(lifecycle::jittered(interval)).await {
+pub async fn run(state: AppState, tasks: Tasks, interval: Duration) {
+    while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
         loop {
             match state.retention.reduce(state.clock.now()).await {
                 Ok(0) => break,

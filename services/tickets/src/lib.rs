@@ -26,7 +26,7 @@ pub const NAME: &str = "tickets";
 
 /// Puts the service together.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
-    let state = state::State::new(config, context)?;
+    let state = state::AppState::new(config, context)?;
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .limits(&state.verifier, &[])

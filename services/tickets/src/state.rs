@@ -16,7 +16,7 @@ use crate::domain::ticket::Ticket;
 
 /// What handlers share.
 #[derive(Clone, FromRef)]
-pub struct State {
+pub struct AppState {
     /// The listings.
     pub tickets: Store<Ticket>,
     /// What orders told of its orders.
@@ -29,7 +29,7 @@ pub struct State {
     pub rules: ListingRules,
 }
 
-impl State {
+impl AppState {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         Ok(Self {
@@ -42,7 +42,7 @@ impl State {
     }
 }
 
-impl AsRef<ListingRules> for State {
+impl AsRef<ListingRules> for AppState {
     fn as_ref(&self) -> &ListingRules {
         &self.rules
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::api::{Endpoint, Failed, Service};
+use common::api::{ApiError, Endpoint, Service};
 use common::problem::Problem;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use platform::limits::marker;
@@ -131,7 +131,7 @@ impl Calls {
         let body = response.bytes().await.map_err(|error| away(service, error))?;
         let body = match E::read(status, &body) {
             Ok(body) => body,
-            Err(Failed::Refused(problem)) => {
+            Err(ApiError::Problem(problem)) => {
                 return Err(Refused {
                     problem: *problem,
                     retry_after: headers.get(header::RETRY_AFTER).cloned(),

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use validator::Validate;
 
 use crate::domain::form::Faults;
-use crate::state::State;
+use crate::state::AppState;
 
 /// The fields of a form.
 pub trait Fields: DeserializeOwned {
@@ -27,10 +27,10 @@ pub struct Posted<F: Fields> {
     pub request: Result<F::Request, Faults>,
 }
 
-impl<F: Fields> FromRequest<State> for Posted<F> {
+impl<F: Fields> FromRequest<AppState> for Posted<F> {
     type Rejection = FormRejection;
 
-    async fn from_request(request: Request, state: &State) -> Result<Self, FormRejection> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, FormRejection> {
         let Form(form) = Form::<F>::from_request(request, state).await?;
         let request = form.request(&state.rules);
         Ok(Self { form, request })

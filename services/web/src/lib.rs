@@ -42,10 +42,10 @@ pub const NAME: &str = "web";
 
 /// Puts the service together.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
-    let state = state::State::new(config, context)?;
+    let state = state::AppState::new(config, context)?;
     let (routes, openapi) = pages::table(&state);
     let model = state.model.clone();
-    let app = App::new(routes.with_state(state.clone()), openapi).limits(&state.verifier, pages::CLASSES);
+    let app = App::new(routes.with_state(state.clone()), openapi).limits(&state.verifier, pages::RATE_CLASSES);
     Ok(store::own::with_indexes(app)
         .pages(pages::error::page)
         .prepare(move || {

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use common::api::admin::{REBUILD, REBUILD_SWAP, RebuildBegun, RebuildProgress};
+use common::api::admin::{REBUILD, REBUILD_SWAP, RebuildProgress, RebuildStarted};
 use common::error::Error;
 use platform::lifecycle::{Backoff, Tasks};
 use platform::telemetry;
@@ -27,21 +27,21 @@ pub fn routes(model: ReadModel) -> Router {
         .with_state(model)
 }
 
-async fn progress(Shared(model): Shared<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
+async fn progress(State(model): State<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
     Ok(Json(model.progress().await?))
 }
 
-async fn begin(Shared(model): Shared<ReadModel>) -> Result<Json<RebuildBegun>, Error> {
-    Ok(Json(RebuildBegun { filling: model.begin().await? }))
+async fn begin(State(model): State<ReadModel>) -> Result<Json<RebuildStarted>, Error> {
+    Ok(Json(RebuildStarted { filling: model.begin().await? }))
 }
 
-async fn abandon(Shared(model): Shared<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
+async fn abandon(State(model): State<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
     model.abandon().await?;
     Ok(Json(model.progress().await?))
 }
 
 /// For what only the old model has and no owner knows: it would be waited for in vain.
-async fn swap(Shared(model): Shared<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
+async fn swap(State(model): State<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
     model.swap(true).await?;
     Ok(Json(model.progress().await?))
 }
@@ -61,7 +61,7 @@ pub async fn run(model: ReadModel, tasks: Tasks) {
         if let Err(error) = round {
             tracing::warn!(error = telemetry::causes(&error), "the read model can't be looked after");
         }
-        if !tasks.pause(pause).await {
+        if !tasks.sleep_unless_stopping(pause).await {
             return;
         }
     }

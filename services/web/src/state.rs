@@ -23,7 +23,7 @@ use crate::store::own::Own;
 
 /// What pages and handlers share.
 #[derive(Clone, FromRef)]
-pub struct State {
+pub struct AppState {
     /// What the others told of what they own.
     pub model: ReadModel,
     /// Watches and read marks.
@@ -52,7 +52,7 @@ pub struct State {
     pub public_url: Arc<str>,
 }
 
-impl State {
+impl AppState {
     /// The shared state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 
-use axum::extract::{FromRequestParts, Request, State as Shared};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
@@ -17,7 +17,7 @@ use platform::limits::marker::Counted;
 use crate::auth::Refreshed;
 use crate::flows::notices;
 use crate::session::{Session, with_cookies};
-use crate::state::State;
+use crate::state::AppState;
 
 /// Who looks at a page; an argument of handlers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,7 +48,7 @@ impl Viewer {
 
 /// Finds out who looks, then shows the page; new cookies are relayed to the browser.
 pub async fn resolve(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     ClientAddress(address): ClientAddress,
     mut request: Request,
     next: Next,
@@ -70,7 +70,7 @@ pub async fn resolve(
     if response.headers().contains_key(header::SET_COOKIE) { response } else { with_cookies(response, cookies) }
 }
 
-async fn about(state: &State, id: UserId) -> Result<Viewer, Error> {
+async fn about(state: &AppState, id: UserId) -> Result<Viewer, Error> {
     let model = state.model.live().await?;
     let (name, unread) =
         tokio::try_join!(async { Ok(model.users.get(id).await?) }, notices::unread(state, &model, id))?;
@@ -79,7 +79,7 @@ async fn about(state: &State, id: UserId) -> Result<Viewer, Error> {
 
 /// The user, and the cookies that the browser is to keep from now on.
 async fn identify(
-    state: &State,
+    state: &AppState,
     headers: &HeaderMap,
     address: IpAddr,
     is_counted: bool,

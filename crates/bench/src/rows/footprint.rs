@@ -31,7 +31,7 @@ pub(super) async fn before_load(shop: &Shop, scale: &Scale, figures: &mut Figure
         }
         starts.push(times.percentile(50).context("it was started")?);
     }
-    shop.processes()?.settle().await?;
+    shop.processes()?.wait_until_idle().await?;
     tokio::time::sleep(scale.idle).await;
     for (service, ready_ms) in SERVICES.into_iter().zip(starts) {
         let program = fs::metadata(shop.programs.join(service)).context(service)?.len();
@@ -52,7 +52,7 @@ async fn start(instance: &Instance) -> Result<Duration> {
         }
         Ok(began.elapsed())
     };
-    let (started, ready) = tokio::join!(instance.start_again(), ready);
+    let (started, ready) = tokio::join!(instance.restart(), ready);
     started?;
     ready
 }
@@ -65,7 +65,7 @@ async fn is_ready(address: &str) -> bool {
 
 /// Memory once more, after everything that this run asked for.
 pub(crate) async fn after_load(shop: &Shop, figures: &mut Figures) -> Result<()> {
-    shop.processes()?.settle().await?;
+    shop.processes()?.wait_until_idle().await?;
     for footprint in &mut figures.footprints {
         footprint.loaded = Some(resident(shop.fleet.service(footprint.service)?.pid())?);
     }

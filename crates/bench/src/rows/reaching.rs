@@ -117,7 +117,7 @@ async fn reached<T>(
         let act = async |(index, item): (usize, T), at| act(item, index % every == 0, at).await;
         let outcome = paced(numbered, rate, act).await.with_context(|| format!("{rate} a second"))?;
         all.push(Reached { rate: Some(rate), outcome });
-        shop.processes()?.settle().await?;
+        shop.processes()?.wait_until_idle().await?;
     }
     Ok(all)
 }

@@ -81,10 +81,10 @@ impl Scale {
     ) -> Result<Rate> {
         load(self.warm_up).await?;
         let processes = shop.processes()?;
-        processes.settle().await?;
+        processes.wait_until_idle().await?;
         let before = processes.read()?;
         let outcome = load(self.duration).await?;
-        processes.settle().await?;
+        processes.wait_until_idle().await?;
         let used = processes.read()?.since(&before)?;
         ensure!(outcome.count > 0, "nothing was left to measure after the warm-up");
         Ok(Rate { work: work.to_owned(), service, outcome, used, listed: None })

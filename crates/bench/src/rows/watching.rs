@@ -83,7 +83,7 @@ pub(super) async fn open_pages(shop: &Shop, scale: &Scale, figures: &mut Figures
         .buffer_unordered(OPENING)
         .try_collect::<Vec<_>>()
         .await?;
-    shop.processes()?.settle().await?;
+    shop.processes()?.wait_until_idle().await?;
     let resident = resident(web)?;
 
     let mut seller = shop.connections("tickets", 1).await?.pop().context("a connection")?;

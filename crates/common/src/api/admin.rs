@@ -14,13 +14,13 @@ use crate::id::PaymentId;
 use crate::timestamp::Timestamp;
 use crate::validate::fault_within;
 
-/// Every service: POST announces present states again; from [`Resync`] to [`Announced`].
+/// Every service: POST announces present states again; from [`Resync`] to [`ResyncResult`].
 pub const RESYNC: &str = "/resync";
-/// payments: POST looks up every unfinished payment; from [`Reconcile`] to [`Reconciled`].
+/// payments: POST looks up every unfinished payment; from [`Reconcile`] to [`ReconciledPayments`].
 pub const RECONCILE: &str = "/reconcile";
-/// payments: POST finds intents that no payment vouches for; from [`FindStrays`] to [`Strays`].
-pub const STRAYS: &str = "/strays";
-/// web: POST begins a rebuild of the read model unless one is under way, and answers with [`RebuildBegun`]. GET reads
+/// payments: POST finds intents that no payment vouches for; from [`FindOrphans`] to [`Orphans`].
+pub const ORPHANS: &str = "/orphans";
+/// web: POST begins a rebuild of the read model unless one is under way, and answers with [`RebuildStarted`]. GET reads
 /// its progress and DELETE abandons it; both answer with [`RebuildProgress`].
 pub const REBUILD: &str = "/rebuild";
 /// web: POST swaps the read models, whatever the new one lacks, and answers with [`RebuildProgress`].
@@ -60,7 +60,7 @@ fn says_something(wanted: &Resync) -> Result<(), ValidationError> {
 
 /// What was announced.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Announced {
+pub struct ResyncResult {
     /// How many entities of each collection.
     pub announced: BTreeMap<String, u64>,
 }
@@ -72,17 +72,17 @@ pub struct Reconcile {}
 /// How many unfinished payments were looked up at the card network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Reconciled {
+pub struct ReconciledPayments {
     /// How many.
     pub looked_up: usize,
     /// For how many of them that failed.
     pub failed: usize,
 }
 
-/// Asks for the strays among the intents of a period.
+/// Asks for the orphans among the intents of a period.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FindStrays {
+pub struct FindOrphans {
     /// When the period begins; it ends now.
     pub since: Timestamp,
     /// Whether to settle them: to refund what was charged, and to cancel what was set aside.
@@ -90,17 +90,17 @@ pub struct FindStrays {
     pub settle: bool,
 }
 
-/// The strays that were found.
+/// The orphans that were found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Strays {
+pub struct Orphans {
     /// In the order in which the provider lists them.
-    pub strays: Vec<Stray>,
+    pub orphans: Vec<Orphan>,
 }
 
 /// An intent that no payment vouches for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Stray {
+pub struct Orphan {
     /// The provider's id.
     pub reference: String,
     /// The payment that it was made for.
@@ -110,12 +110,12 @@ pub struct Stray {
     /// The currency, in lower case.
     pub currency: String,
     /// What was found, or done about it.
-    pub outcome: StrayOutcome,
+    pub outcome: OrphanOutcome,
 }
 
 text_enum! {
-    /// What was found of a stray, or done about it.
-    StrayOutcome {
+    /// What was found of a orphan, or done about it.
+    OrphanOutcome {
         /// It was charged; nothing was done.
         Charged,
         /// It can still be charged; nothing was done.
@@ -131,7 +131,7 @@ text_enum! {
 
 /// The rebuild that began, or was under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RebuildBegun {
+pub struct RebuildStarted {
     /// The generation that is being filled. It may be live by now, if there was nothing to wait for.
     pub filling: i64,
 }
@@ -164,11 +164,11 @@ pub struct EntityProgress {
 
 #[cfg(test)]
 mod tests {
-    use super::StrayOutcome;
+    use super::OrphanOutcome;
     use crate::events::tests::are_named_alike;
 
     #[test]
     fn an_outcome_is_called_the_same_everywhere() {
-        are_named_alike::<StrayOutcome>();
+        are_named_alike::<OrphanOutcome>();
     }
 }

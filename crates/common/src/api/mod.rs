@@ -78,7 +78,7 @@ pub trait Endpoint: Sync {
     }
 
     /// Reads the response to this request.
-    fn read(status: StatusCode, body: &[u8]) -> Result<Self::Answer, Failed> {
+    fn read(status: StatusCode, body: &[u8]) -> Result<Self::Answer, ApiError> {
         // 204 has no body, which as JSON is null.
         let body = if body.is_empty() { b"null" } else { body };
         let error = if status.is_success() {
@@ -88,21 +88,21 @@ pub trait Endpoint: Sync {
             }
         } else {
             match serde_json::from_slice::<Problem>(body) {
-                Ok(problem) if problem.status == status.as_u16() => return Err(Failed::Refused(Box::new(problem))),
+                Ok(problem) if problem.status == status.as_u16() => return Err(ApiError::Problem(Box::new(problem))),
                 Ok(problem) => serde::de::Error::custom(format_args!("a problem of the status {}", problem.status)),
                 Err(error) => error,
             }
         };
-        Err(Failed::Unreadable { status, error, body: String::from_utf8_lossy(body).into_owned() })
+        Err(ApiError::Unreadable { status, error, body: String::from_utf8_lossy(body).into_owned() })
     }
 }
 
 /// Why a request was not answered with what it asks for.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
+pub enum ApiError {
     /// The service says why.
     #[error("{} ({}): {}", .0.status, .0.code(), .0.detail)]
-    Refused(Box<Problem>),
+    Problem(Box<Problem>),
     /// The body is neither what the route answers nor a problem of this status, so it may come from something in
     /// between.
     #[error("{status} with an unexpected body")]
@@ -117,11 +117,11 @@ pub enum Failed {
     },
 }
 
-impl Failed {
+impl ApiError {
     /// The status code.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Refused(problem) => problem.status,
+            Self::Problem(problem) => problem.status,
             Self::Unreadable { status, .. } => status.as_u16(),
         }
     }
@@ -129,7 +129,7 @@ impl Failed {
     /// What tells the kinds of problem apart, such as `conflict`; empty where the service named none.
     pub fn code(&self) -> &str {
         match self {
-            Self::Refused(problem) => problem.code(),
+            Self::Problem(problem) => problem.code(),
             Self::Unreadable { .. } => "",
         }
     }

@@ -68,7 +68,7 @@ pub struct InvalidCursor;
 
 impl Cursor {
     /// Behind the item with this id.
-    pub fn behind(id: Uuid) -> Self {
+    pub fn after(id: Uuid) -> Self {
         Self(id)
     }
 

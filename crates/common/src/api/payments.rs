@@ -29,7 +29,7 @@ pub struct NewPayment {
     /// The order.
     pub order_id: OrderId,
     /// The provider's id of a payment method; never a card's number.
-    #[validate(length(min = 1, max = 255), custom(function = "text::line"))]
+    #[validate(length(min = 1, max = 255), custom(function = "text::single_line"))]
     #[schema(value_type = String, min_length = 1, max_length = 255, example = "pm_card_visa")]
     pub payment_method: Text,
 }

@@ -46,16 +46,16 @@ pub struct ListingRules {
 #[validate(context = ListingRules, schema(function = "face_value_fits", skip_on_field_errors = false))]
 pub struct NewListing {
     /// What it is a ticket for.
-    #[validate(length(min = 1, max = 200), custom(function = "text::line"))]
+    #[validate(length(min = 1, max = 200), custom(function = "text::single_line"))]
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "Carmen")]
     pub title: Text,
     /// Where it takes place.
-    #[validate(length(min = 1, max = 200), custom(function = "text::line"))]
+    #[validate(length(min = 1, max = 200), custom(function = "text::single_line"))]
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "Royal Opera House")]
     pub venue: Text,
     /// The venue's city.
-    #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 100), custom(function = "text::line"))]
+    #[serde(default, deserialize_with = "text::blank_as_none")]
+    #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100, example = "London")]
     pub city: Option<Text>,
     /// When it begins, in the future.
@@ -63,7 +63,7 @@ pub struct NewListing {
     #[schema(example = "2099-06-01T18:30:00Z")]
     pub starts_at: Timestamp,
     /// IANA name of the venue's time zone; UTC unless given.
-    #[serde(default, deserialize_with = "text::optional")]
+    #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(custom(function = "is_time_zone"))]
     #[schema(value_type = Option<String>, example = "Europe/London")]
     pub time_zone: Option<Text>,
@@ -77,23 +77,23 @@ pub struct NewListing {
     #[serde(default)]
     pub category: Option<Category>,
     /// Section or block.
-    #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 100), custom(function = "text::line"))]
+    #[serde(default, deserialize_with = "text::blank_as_none")]
+    #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub section: Option<Text>,
     /// Row.
-    #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 100), custom(function = "text::line"))]
+    #[serde(default, deserialize_with = "text::blank_as_none")]
+    #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub row: Option<Text>,
     /// Seat.
-    #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 100), custom(function = "text::line"))]
+    #[serde(default, deserialize_with = "text::blank_as_none")]
+    #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub seat: Option<Text>,
     /// The seller's own words; line breaks are kept.
-    #[serde(default, deserialize_with = "text::optional")]
-    #[validate(length(max = 5_000), custom(function = "text::paragraphs"))]
+    #[serde(default, deserialize_with = "text::blank_as_none")]
+    #[validate(length(max = 5_000), custom(function = "text::multi_line"))]
     #[schema(value_type = Option<String>, max_length = 5_000)]
     pub description: Option<Text>,
 }
@@ -136,7 +136,7 @@ pub struct ListingQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seller: Option<UserId>,
     /// Words that title, venue or city must all hold.
-    #[serde(default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text::blank_as_none", skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 200))]
     #[param(max_length = 200, value_type = Option<String>)]
     pub q: Option<Text>,

@@ -26,7 +26,7 @@ endpoints! { Auth;
     /// Who am I?
     ReadCurrentUser { } = GET "/api/users/currentuser" -> CurrentUser;
     /// Change how I am called.
-    UpdateMe { body: Me } = PUT "/api/users/me" -> User;
+    UpdateProfile { body: Profile } = PUT "/api/users/me" -> User;
     /// Choose another password.
     ChangePassword { body: NewPassword } = PUT "/api/users/password" -> (), 409 "password-changed";
     /// Trade the refresh cookie for new cookies.
@@ -50,8 +50,8 @@ pub struct NewUser {
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128)]
     pub password: Password,
     /// How other people see them; made up when it is absent or blank, never from the email address.
-    #[serde(default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
-    #[validate(length(max = 100), custom(function = "text::line"))]
+    #[serde(default, deserialize_with = "text::blank_as_none", skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100, example = "Ana")]
     pub display_name: Option<Text>,
 }
@@ -71,9 +71,9 @@ pub struct Credentials {
 /// What a user may change.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Me {
+pub struct Profile {
     /// How other people see them.
-    #[validate(length(min = 1, max = 100), custom(function = "text::line"))]
+    #[validate(length(min = 1, max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ana")]
     pub display_name: Text,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, State};
+use super::{Change, Payload};
 use crate::id::EventId;
 use crate::timestamp::Timestamp;
 
@@ -30,7 +30,7 @@ pub struct Envelope<D> {
     pub data: D,
 }
 
-impl<D: State> Envelope<D> {
+impl<D: Payload> Envelope<D> {
     /// A new event, with an id of its own.
     pub fn new(change: D::Change, subject: String, version: u64, time: Timestamp, data: D) -> Self {
         Self {

@@ -20,15 +20,15 @@ use serde::de::DeserializeOwned;
 use envelope::Envelope;
 
 /// The state of an entity as its events carry it.
-pub trait State: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static {
+pub trait Payload: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static {
     /// The names of what can happen to it.
-    type Change: Change<State = Self>;
+    type Change: Change<Payload = Self>;
 }
 
 /// What happened to an entity.
 pub trait Change: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// The state that travels with it.
-    type State: State<Change = Self>;
+    type Payload: Payload<Change = Self>;
     /// The entity's name, the first part of every event type: `ticket`.
     const ENTITY: &'static str;
     /// The service that owns the entity, the CloudEvents `source`.
@@ -90,10 +90,10 @@ impl Entity {
             C::ALL.iter().map(event).collect()
         }
         fn schema<C: Change>() -> Schema {
-            schemars::schema_for!(C::State)
+            schemars::schema_for!(C::Payload)
         }
         fn reencode<C: Change>(event: serde_json::Value) -> serde_json::Result<serde_json::Value> {
-            serde_json::to_value(serde_json::from_value::<Envelope<C::State>>(event)?)
+            serde_json::to_value(serde_json::from_value::<Envelope<C::Payload>>(event)?)
         }
         Self { name: C::ENTITY, source: C::SOURCE, events: events::<C>, schema: schema::<C>, reencode: reencode::<C> }
     }
@@ -132,12 +132,12 @@ macro_rules! changes {
             Snapshot,
         }
 
-        impl $crate::events::State for $state {
+        impl $crate::events::Payload for $state {
             type Change = $name;
         }
 
         impl $crate::events::Change for $name {
-            type State = $state;
+            type Payload = $state;
             const ENTITY: &'static str = $entity;
             const SOURCE: &'static str = $source;
             const SNAPSHOT: Self = Self::Snapshot;

@@ -13,7 +13,7 @@ pub(super) const LEAST: i64 = 50;
 
 /// How Stripe takes amounts of one currency.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Chargeable {
+pub(super) struct ChargeRules {
     /// How many digits the minor unit has.
     pub(super) digits: usize,
     /// What every amount has to be a multiple of, in minor units.
@@ -23,10 +23,10 @@ pub(super) struct Chargeable {
 }
 
 /// How amounts of this currency are taken; `None` when it can't be charged.
-pub(super) fn find(code: &str) -> Option<Chargeable> {
+pub(super) fn find(code: &str) -> Option<ChargeRules> {
     let kind = KINDS.iter().find(|kind| names(kind.codes, code))?;
     let named = MINIMUMS.iter().find(|(_, codes)| names(codes, code)).map(|(minimum, _)| *minimum);
-    Some(Chargeable { digits: kind.digits, step: kind.step, minimum: named.unwrap_or(LEAST.max(kind.step)) })
+    Some(ChargeRules { digits: kind.digits, step: kind.step, minimum: named.unwrap_or(LEAST.max(kind.step)) })
 }
 
 fn names(codes: &str, code: &str) -> bool {

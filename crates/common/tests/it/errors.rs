@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use axum::response::IntoResponse;
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use common::problem::{CONTENT_TYPE, FieldError};
 
-fn refusal(code: &'static str) -> Refusal {
-    Refusal::new(code, "A sentence.")
+fn refusal(code: &'static str) -> Rejection {
+    Rejection::new(code, "A sentence.")
 }
 
-fn later(code: &'static str) -> Refusal {
+fn later(code: &'static str) -> Rejection {
     refusal(code).retry_after(Duration::from_millis(1_200))
 }
 
@@ -24,7 +24,7 @@ fn every_error_has_its_status_type_and_retry_after() {
     let table: [(Error, u16, &str, Option<&str>, usize); 24] = [
         (Error::Invalid(fields()), 400, "invalid", None, 1),
         (Error::field("title", "is missing"), 400, "invalid", None, 1),
-        (Error::signed_out(), 401, "unauthenticated", None, 0),
+        (Error::unauthenticated(), 401, "unauthenticated", None, 0),
         (Error::Unauthenticated(refusal("wrong-password")), 401, "wrong-password", None, 0),
         (Error::Declined(refusal("card-declined")), 402, "card-declined", None, 0),
         (Error::Forbidden(refusal("not-the-seller")), 403, "not-the-seller", None, 0),
@@ -44,7 +44,7 @@ fn every_error_has_its_status_type_and_retry_after() {
         (Error::LimitReached(later("rate-limited")), 429, "rate-limited", Some("2"), 0),
         (Error::Unavailable(None), 503, "unavailable", Some("2"), 0),
         (Error::unavailable(secret()), 503, "unavailable", Some("2"), 0),
-        (Error::NotYet(later("order-not-confirmed")), 503, "order-not-confirmed", Some("2"), 0),
+        (Error::NotReady(later("order-not-confirmed")), 503, "order-not-confirmed", Some("2"), 0),
         (Error::internal(secret()), 500, "internal", None, 0),
     ];
     for (error, status, code, retry_after, fields) in table {

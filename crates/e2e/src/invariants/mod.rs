@@ -36,7 +36,7 @@ pub async fn hold(shop: &Shop) -> Result<()> {
 
 /// Waits until all holds that can hold in a shop which was brought back from a backup: its streams begin
 /// anew, its clients were told of what is lost, and the card network knows these intents that it does not.
-pub async fn hold_restored(shop: &Shop, strays: &[String]) -> Result<()> {
+pub async fn hold_restored(shop: &Shop, orphans: &[String]) -> Result<()> {
     until_none(shop, |world| {
         let mut faults = Vec::new();
         audit::sales::check(&world.books, &mut faults);
@@ -44,7 +44,7 @@ pub async fn hold_restored(shop: &Shop, strays: &[String]) -> Result<()> {
         money::check(world, &mut faults);
         events::present(world, &mut faults);
         secrets::check(world, &shop.logs, &mut faults);
-        faults.retain(|fault| !strays.iter().any(|stray| fault.contains(stray)));
+        faults.retain(|fault| !orphans.iter().any(|orphan| fault.contains(orphan)));
         faults
     })
     .await

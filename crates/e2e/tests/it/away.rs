@@ -70,7 +70,7 @@ async fn mongodb_away_is_503_and_nothing_ends() {
     let refused = buyer.pays(order, "pm_card_visa").await.unwrap_err();
     assert_eq!(refused.status(), Some(503), "{refused:?}");
 
-    shop.fleet.servers().mongodb.start_again().await.unwrap();
+    shop.fleet.servers().mongodb.restart().await.unwrap();
     shop.fleet.ready().await.unwrap();
     // The hold has ended meanwhile, and the ticket can be had again.
     buyer.sees_order(order, OrderStatus::Cancelled).await.unwrap();
@@ -118,7 +118,7 @@ async fn nats_away_is_seen_in_the_outbox_alone() {
     }
     assert_eq!(shop.journal.failures(), Vec::<String>::new());
 
-    shop.fleet.servers().nats.start_again().await.unwrap();
+    shop.fleet.servers().nats.restart().await.unwrap();
     for ticket in tickets {
         let order = buyer.holds(ticket).await.unwrap().id;
         buyer.sees_order(order, OrderStatus::AwaitingPayment).await.unwrap();
@@ -151,7 +151,7 @@ async fn redis_away_is_noticed_by_nobody() {
     assert_eq!(shop.journal.failures(), Vec::<String>::new());
 
     // Back again, it is used again, without a restart.
-    shop.fleet.servers().redis.start_again().await.unwrap();
+    shop.fleet.servers().redis.restart().await.unwrap();
     let ticket = seller.lists(listing("Tosca", 4_500)).await.unwrap();
     let order = buyer.holds(ticket).await.unwrap().id;
     buyer.sees_order(order, OrderStatus::Cancelled).await.unwrap();

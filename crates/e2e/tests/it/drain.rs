@@ -22,7 +22,7 @@ async fn every_service_drains_and_comes_back() {
         let began = Instant::now();
         assert_eq!(instance.stop().await.unwrap(), Some(0), "{service}");
         assert!(began.elapsed() < Duration::from_secs(25), "{service} took {:?}", began.elapsed());
-        instance.start_again().await.unwrap();
+        instance.restart().await.unwrap();
         instance.ready().await.unwrap();
         orders.push(order);
     }
@@ -43,7 +43,7 @@ async fn killed_services_lose_nothing() {
         assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
         let instance = shop.fleet.service(service).unwrap();
         instance.kill().unwrap();
-        instance.start_again().await.unwrap();
+        instance.restart().await.unwrap();
         instance.ready().await.unwrap();
         orders.push((order, ticket));
     }

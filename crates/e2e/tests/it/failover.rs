@@ -62,7 +62,7 @@ async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
     progress("Measured", &format!("no write was acknowledged for {outage:?}; then reads were too old for {stale:?}"));
     let forgiven = shop.journal.forgive(&Range { start: began, end: seen.fresh + Duration::from_secs(1) });
     progress("Measured", &format!("{forgiven} answers were older than what their client had seen"));
-    killed.start_again().await.unwrap();
+    killed.restart().await.unwrap();
     sales(&traffic, 30).await;
 
     let stopped = servers.mongodb_primary().await.unwrap();
@@ -83,7 +83,7 @@ async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
 
     let primary = servers.mongodb_primary().await.unwrap().port();
     let lost = servers.mongodb_members().into_iter().find(|member| member.port() != primary).unwrap();
-    lost.start_empty().await.unwrap();
+    lost.restart_with_empty_data().await.unwrap();
     sales(&traffic, 30).await;
     all_is_well(&shop, traffic).await;
     // The member that copied everything is one on which the shop can go on.
@@ -127,7 +127,7 @@ async fn what_a_primary_took_while_it_was_cut_off_was_never_told() {
     }
     succeeded(&shop, primary.port()).await;
     sales(&traffic, 30).await;
-    primary.start_again().await.unwrap();
+    primary.restart().await.unwrap();
     sales(&traffic, 30).await;
     shop.journal.forgive(&Range { start: began, end: Instant::now() });
     all_is_well(&shop, traffic).await;
@@ -146,11 +146,11 @@ async fn leaders_of_streams_are_killed_and_a_member_loses_its_disk() {
         let (_, leader) = members.iter().find(|(name, _)| *name == leader).unwrap();
         leader.kill().unwrap();
         sales(&traffic, 30).await;
-        leader.start_again().await.unwrap();
+        leader.restart().await.unwrap();
         caught_up(&shop).await;
     }
     let lost = *shop.fleet.servers().nats_members().last().unwrap();
-    lost.start_empty().await.unwrap();
+    lost.restart_with_empty_data().await.unwrap();
     sales(&traffic, 30).await;
     caught_up(&shop).await;
     all_is_well(&shop, traffic).await;

@@ -47,7 +47,7 @@ async fn every_service_is_killed_ten_times() {
         for service in SERVICES {
             let instance = &shop.fleet.instances(service)[round % 2];
             instance.kill().unwrap();
-            instance.start_again().await.unwrap();
+            instance.restart().await.unwrap();
         }
     }
     all_is_well(&shop, traffic).await;
@@ -77,11 +77,11 @@ async fn nats_is_away_and_is_killed() {
     sales(&traffic, 30).await;
     nats.stop().await.unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
-    nats.start_again().await.unwrap();
+    nats.restart().await.unwrap();
     sales(&traffic, 30).await;
     for _ in 0..2 {
         nats.kill().unwrap();
-        nats.start_again().await.unwrap();
+        nats.restart().await.unwrap();
         sales(&traffic, 30).await;
     }
     all_is_well(&shop, traffic).await;
@@ -93,7 +93,7 @@ async fn mongodb_is_killed() {
     for _ in 0..3 {
         sales(&traffic, 30).await;
         shop.fleet.servers().mongodb.kill().unwrap();
-        shop.fleet.servers().mongodb.start_again().await.unwrap();
+        shop.fleet.servers().mongodb.restart().await.unwrap();
     }
     all_is_well(&shop, traffic).await;
 }
@@ -109,10 +109,10 @@ async fn redis_is_flushed_and_away() {
     shop.fleet.servers().redis.stop().await.unwrap();
     // Long enough for holds to begin and to end meanwhile.
     tokio::time::sleep(Duration::from_secs(25)).await;
-    shop.fleet.servers().redis.start_again().await.unwrap();
+    shop.fleet.servers().redis.restart().await.unwrap();
     sales(&traffic, 30).await;
     shop.fleet.servers().redis.kill().unwrap();
-    shop.fleet.servers().redis.start_again().await.unwrap();
+    shop.fleet.servers().redis.restart().await.unwrap();
     all_is_well(&shop, traffic).await;
     // Nobody has noticed.
     assert_eq!(shop.journal.failures(), Vec::<String>::new());
@@ -152,7 +152,7 @@ async fn everything_is_restarted_and_no_request_fails() {
     for service in SERVICES {
         for instance in shop.fleet.instances(service) {
             assert_eq!(instance.stop().await.unwrap(), Some(0), "{}", instance.name());
-            instance.start_again().await.unwrap();
+            instance.restart().await.unwrap();
         }
     }
     all_is_well(&shop, traffic).await;
@@ -166,9 +166,9 @@ async fn one_clock_is_wrong_by_two_minutes() {
     for offset in ["2m", "-2m"] {
         for service in SERVICES {
             let instance = &shop.fleet.instances(service)[1];
-            instance.start_again_with(&[("CLOCK_OFFSET", offset)]).await.unwrap();
+            instance.restart_with_env(&[("CLOCK_OFFSET", offset)]).await.unwrap();
             sales(&traffic, 30).await;
-            instance.start_again_with(&[("CLOCK_OFFSET", "0s")]).await.unwrap();
+            instance.restart_with_env(&[("CLOCK_OFFSET", "0s")]).await.unwrap();
         }
     }
     let tally = traffic.stop().await.unwrap();

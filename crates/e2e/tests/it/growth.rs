@@ -26,7 +26,7 @@ const ARRIVAL: Duration = Duration::from_secs(240);
 async fn five_thousand_holds_that_end_in_one_second_are_released_within_a_minute() {
     // An announcement in the middle of the edit below would say the one end where the other is written, or the other
     // way round: expiration would rightly move its timer before the edit does.
-    let quiet = [("ORDER_TTL", "1h"), ("ROTATE_PER_SECOND", "0"), ("ANNOUNCE_AFTER", "1h")];
+    let quiet = [("ORDER_TTL", "1h"), ("ANNOUNCE_PER_SECOND", "0"), ("ANNOUNCE_AFTER", "1h")];
     let shop = Shop::open_twice(&quiet).await.unwrap();
     let mongodb = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
     let count = async |database: &str, collection: &str, filter: Document| {

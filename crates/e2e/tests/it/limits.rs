@@ -24,7 +24,7 @@ const LIMITS: [(&str, &str); 6] = [
     ("ORDERS_PER_MINUTE", "60"),
     ("PAYMENTS_PER_MINUTE", "30"),
     // A busy machine is no reason for another count.
-    ("LIMIT_PATIENCE", "10s"),
+    ("LIMIT_REDIS_TIMEOUT", "10s"),
 ];
 
 /// What an answer of this path says is left.
@@ -78,12 +78,12 @@ async fn a_crowd_behind_one_address_sees_no_limit_and_one_visitor_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_counted_once_however_many_services_it_asks() {
-    let settings = [("READS_PER_MINUTE", "40"), ("LIMIT_PATIENCE", "10s")];
+    let settings = [("READS_PER_MINUTE", "40"), ("LIMIT_REDIS_TIMEOUT", "10s")];
     let shop = Shop::open(&settings).await.unwrap();
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
         let url = format!("{}/metrics", shop.fleet.service(service).unwrap().admin_url());
         eventually("Redis to count", async || {
-            reqwest::get(&url).await.unwrap().text().await.unwrap().contains("limits_shared 1")
+            reqwest::get(&url).await.unwrap().text().await.unwrap().contains("rate_limit_redis_up 1")
         })
         .await;
     }

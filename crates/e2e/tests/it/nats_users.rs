@@ -22,7 +22,7 @@ fn refusals(shop: &Shop) -> Vec<String> {
 async fn a_service_may_do_what_it_does_and_nothing_else() {
     // The sweep is too late for the hold that ends: a wake-up has to get through Redis. Nor does it end when the order
     // is announced, after 2, 6 and 14 s, since the event finds it as well.
-    let settings = [("ORDER_TTL", "10s"), ("ANNOUNCE_AFTER", "2s"), ("TIMER_SWEEP", "60s")];
+    let settings = [("ORDER_TTL", "10s"), ("ANNOUNCE_AFTER", "2s"), ("TIMER_SWEEP_INTERVAL", "60s")];
     let shop = Shop::open_guarded(&settings).await.unwrap();
     let url = shop.fleet.servers().nats.url();
     let as_user = async |user: &str| {
@@ -66,10 +66,13 @@ async fn a_service_may_do_what_it_does_and_nothing_else() {
         reqwest::get(url).await.unwrap().text().await.unwrap()
     };
     for service in ["auth", "tickets", "orders", "payments", "web"] {
-        eventually("Redis to count", async || metrics(service).await.contains("limits_shared 1")).await;
+        eventually("Redis to count", async || metrics(service).await.contains("rate_limit_redis_up 1")).await;
     }
     let told = metrics("expiration").await;
-    assert!(!told.contains("wake_ups_lost_total") && !told.contains("wake_up_worker_restarts_total"), "{told}");
+    assert!(
+        !told.contains("wake_up_requests_dropped_total") && !told.contains("wake_up_worker_restarts_total"),
+        "{told}"
+    );
     assert!(told.contains("found_by=\"wake-up\""), "{told}");
     let redis = shop.fleet.servers().redis.url();
     let at_redis = |user: &str| redis.replace("://", &format!("://{user}:{}@", server_password(user)));

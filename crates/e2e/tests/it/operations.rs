@@ -37,7 +37,7 @@ impl Ticketctl {
             ("NATS_URL", shop.fleet.servers().nats.url()),
             ("PUBLIC_URL", shop.url()),
             ("ADMIN_URLS", admin.join(",")),
-            ("BACKUPS", backups(shop).display().to_string()),
+            ("BACKUP_DIR", backups(shop).display().to_string()),
         ])
     }
 
@@ -213,24 +213,24 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
 
     // Without expiration: what was paid is found out before the holds end.
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
-        shop.fleet.service(service).unwrap().start_again().await.unwrap();
+        shop.fleet.service(service).unwrap().restart().await.unwrap();
     }
     let settled = operator.runs(&["restore", "settle"]).await;
     buyer.sees_order(waiting, OrderStatus::Completed).await.unwrap();
     seller.sees_ticket(at_bank, TicketStatus::Sold).await.unwrap();
 
-    let stray = |outcome: &str| {
+    let orphan = |outcome: &str| {
         let line =
             settled.lines().find(|line| line.contains(outcome)).unwrap_or_else(|| panic!("{outcome}: {settled}"));
         line.split_whitespace().next().unwrap().to_owned()
     };
-    let strays = [stray("  refunded  "), stray("  cancelled  ")];
+    let orphans = [orphan("  refunded  "), orphan("  cancelled  ")];
     assert!(settled.contains("2 charges and authorisations"), "{settled}");
     let again = operator.runs(&["restore", "settle"]).await;
     assert!(again.contains("0 charges and authorisations"), "{again}");
     assert_eq!(operator.runs(&["restore", "status"]).await, "settled\n");
 
-    shop.fleet.service("expiration").unwrap().start_again().await.unwrap();
+    shop.fleet.service("expiration").unwrap().restart().await.unwrap();
     let said = operator.runs(&["restore", "finish"]).await;
     assert!(said.contains("the books are right") && said.contains("is restored"), "{said}");
     for service in SERVICES {
@@ -246,7 +246,7 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     let again = order(for_sale).await;
     assert_eq!(buyer.pays(again, "pm_card_visa").await.unwrap().status, 201);
     buyer.sees_order(again, OrderStatus::Completed).await.unwrap();
-    invariants::hold_restored(&shop, &strays).await.unwrap();
+    invariants::hold_restored(&shop, &orphans).await.unwrap();
 }
 
 /// auth's signing key is replaced: first everybody believes both, then auth signs with the new one, then the
@@ -261,11 +261,11 @@ async fn the_signing_key_is_replaced_and_nobody_is_signed_out() {
     let both = json!({ "keys": keys }).to_string();
     let believes = async |jwks: &str| {
         for service in SERVICES.into_iter().filter(|service| *service != "auth") {
-            shop.fleet.service(service).unwrap().start_again_with(&[("JWKS", jwks)]).await.unwrap();
+            shop.fleet.service(service).unwrap().restart_with_env(&[("JWKS", jwks)]).await.unwrap();
         }
     };
     let signs = async |keys: &str| {
-        shop.fleet.service("auth").unwrap().start_again_with(&[("JWT_PRIVATE_KEYS", keys)]).await.unwrap();
+        shop.fleet.service("auth").unwrap().restart_with_env(&[("JWT_PRIVATE_KEYS", keys)]).await.unwrap();
     };
     let buyer = shop.sign_up("Ben").await.unwrap();
     let list = ListOrders { query: PageQuery::default() };

@@ -168,7 +168,7 @@ async fn webs_read_model_from_nothing_equals_the_one_built_live() {
         })
         .await;
     }
-    one.start_again().await.unwrap();
+    one.restart().await.unwrap();
     for instance in [one, other] {
         let html = reqwest::get(instance.url()).await.unwrap().text().await.unwrap();
         assert!(html.contains("Carmen"), "{html}");

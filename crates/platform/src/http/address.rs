@@ -10,14 +10,14 @@ use http::HeaderMap;
 use http::request::Parts;
 use ipnet::IpNet;
 
-use super::rules::Rules;
+use super::settings::HttpSettings;
 
 /// The address of the client, an argument of handlers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
 /// Notes the client's address on the request.
-pub(crate) async fn resolve(State(rules): State<Arc<Rules>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn resolve(State(rules): State<Arc<HttpSettings>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     // Without a connection (a test that calls the router) the peer is this machine.
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical();

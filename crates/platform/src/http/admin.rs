@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use common::api::admin::{Announced, RESYNC, Resync};
+use common::api::admin::{RESYNC, Resync, ResyncResult};
 use common::error::Error;
 use http::{StatusCode, header};
 
@@ -59,10 +59,10 @@ async fn metrics() -> impl IntoResponse {
 }
 
 /// Announces present states again: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
-async fn resync(State(admin): State<Admin>, Body(wanted): Body<Resync>) -> Result<Json<Announced>, Error> {
+async fn resync(State(admin): State<Admin>, Body(wanted): Body<Resync>) -> Result<Json<ResyncResult>, Error> {
     let mut announced = BTreeMap::new();
     for source in admin.sources.iter() {
         announced.insert(source.name().to_owned(), source.resync(&wanted).await?);
     }
-    Ok(Json(Announced { announced }))
+    Ok(Json(ResyncResult { announced }))
 }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use http::{HeaderMap, Method, header};
 
-use super::rules::Rules;
+use super::settings::HttpSettings;
 
 /// Lets same-origin requests and programs pass.
-pub(crate) async fn refuse(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
+pub(crate) async fn refuse(State(rules): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
     let upgrade = request.headers().contains_key(header::SEC_WEBSOCKET_KEY);
     let webhook = rules.webhooks.contains(&request.uri().path());
@@ -27,7 +27,7 @@ pub(crate) async fn refuse(State(rules): State<Arc<Rules>>, request: Request, ne
     if allowed {
         next.run(request).await
     } else {
-        Error::Forbidden(Refusal::new("cross-site", "Requests from other sites are refused.")).into_response()
+        Error::Forbidden(Rejection::new("cross-site", "Requests from other sites are refused.")).into_response()
     }
 }
 

@@ -12,19 +12,19 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use validator::ValidateArgs;
 
-use crate::store::idempotency::Key;
+use crate::store::idempotency::IdempotencyKey;
 
 /// The argument of a request's rules, taken from the service's state; `()` for rules that need none.
-pub trait RulesOf<'a, S> {
+pub trait ValidationContext<'a, S> {
     /// What the state holds of it.
     fn of(state: &'a S) -> Self;
 }
 
-impl<S> RulesOf<'_, S> for () {
+impl<S> ValidationContext<'_, S> for () {
     fn of(_: &S) -> Self {}
 }
 
-impl<'a, S: AsRef<C>, C> RulesOf<'a, S> for &'a C {
+impl<'a, S: AsRef<C>, C> ValidationContext<'a, S> for &'a C {
     fn of(state: &'a S) -> Self {
         state.as_ref()
     }
@@ -33,7 +33,7 @@ impl<'a, S: AsRef<C>, C> RulesOf<'a, S> for &'a C {
 fn check<'a, T, S>(value: &T, state: &'a S) -> Result<(), Error>
 where
     T: ValidateArgs<'a>,
-    T::Args: RulesOf<'a, S>,
+    T::Args: ValidationContext<'a, S>,
 {
     Ok(value.validate_with_args(T::Args::of(state))?)
 }
@@ -42,7 +42,7 @@ where
 #[derive(Debug, Clone)]
 pub struct Body<T>(pub T);
 
-/// A JSON body that creates something, with the `Idempotency-Key` if there is one.
+/// A JSON body that creates something, with the `Idempotency-IdempotencyKey` if there is one.
 #[derive(Debug, Clone)]
 pub struct Creation<T> {
     /// The validated body, or the validation error. A handler looks for an earlier answer to the same key first: a
@@ -50,13 +50,13 @@ pub struct Creation<T> {
     /// event has begun since.
     pub body: Result<T, Error>,
     /// The key, with the hash of the body.
-    pub key: Option<Key>,
+    pub key: Option<IdempotencyKey>,
 }
 
 impl<T, S> FromRequest<S> for Body<T>
 where
     T: DeserializeOwned + for<'a> ValidateArgs<'a>,
-    for<'a> <T as ValidateArgs<'a>>::Args: RulesOf<'a, S>,
+    for<'a> <T as ValidateArgs<'a>>::Args: ValidationContext<'a, S>,
     S: Send + Sync,
 {
     type Rejection = Error;
@@ -72,7 +72,7 @@ where
 impl<T, S> FromRequest<S> for Creation<T>
 where
     T: DeserializeOwned + for<'a> ValidateArgs<'a>,
-    for<'a> <T as ValidateArgs<'a>>::Args: RulesOf<'a, S>,
+    for<'a> <T as ValidateArgs<'a>>::Args: ValidationContext<'a, S>,
     S: Send + Sync,
 {
     type Rejection = Error;
@@ -82,7 +82,7 @@ where
         let bytes = bytes(request, state).await?;
         let body: T = decode(&bytes)?;
         let body = check(&body, state).map(|()| body);
-        let key = key.map(|key| Key { key, hash: canonical_hash(&bytes) });
+        let key = key.map(|key| IdempotencyKey { key, hash: canonical_hash(&bytes) });
         Ok(Self { body, key })
     }
 }
@@ -141,7 +141,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     key.map(|key| Some(key.to_owned()))
-        .ok_or_else(|| Error::field("Idempotency-Key", "must have 1 to 255 visible ASCII characters"))
+        .ok_or_else(|| Error::field("Idempotency-IdempotencyKey", "must have 1 to 255 visible ASCII characters"))
 }
 
 /// The id in the path.
@@ -169,7 +169,7 @@ pub struct Query<T>(pub T);
 impl<T, S> FromRequestParts<S> for Query<T>
 where
     T: DeserializeOwned + for<'a> ValidateArgs<'a>,
-    for<'a> <T as ValidateArgs<'a>>::Args: RulesOf<'a, S>,
+    for<'a> <T as ValidateArgs<'a>>::Args: ValidationContext<'a, S>,
     S: Send + Sync,
 {
     type Rejection = Error;

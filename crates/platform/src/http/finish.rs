@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::lifecycle::Tasks;
 
 /// Runs requests of unsafe methods to their end, whoever still waits for it.
-pub(crate) async fn whatever_happens(State(tasks): State<Tasks>, request: Request, next: Next) -> Response {
+pub(crate) async fn detach_unsafe(State(tasks): State<Tasks>, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }

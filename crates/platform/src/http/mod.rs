@@ -9,7 +9,7 @@ pub mod observe;
 pub mod openapi;
 pub mod problem_responses;
 pub(crate) mod problems;
-pub mod rules;
 pub mod server;
+pub mod settings;
 pub mod shell;
 pub mod versions;

@@ -11,11 +11,11 @@ use common::problem::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode, header};
 
 use super::observe::RequestId;
-use super::rules::Rules;
+use super::settings::HttpSettings;
 use crate::limits::layer;
 
 /// Renders errors, whoever made them: handlers, extractors, axum itself, a panic.
-pub(crate) async fn render(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
+pub(crate) async fn render(State(rules): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
     let api = request.uri().path().starts_with("/api/") || request.uri().path() == "/api";
     let mut response = next.run(request).await;

@@ -206,7 +206,7 @@ impl Watched {
 
 /// Counts a connection that was closed since its client kept it waiting.
 fn given_up(reason: &'static str) -> io::Error {
-    metrics::counter!("connections_given_up_total", "reason" => reason).increment(1);
+    metrics::counter!("http_connections_timed_out_total", "reason" => reason).increment(1);
     io::Error::from(io::ErrorKind::TimedOut)
 }
 

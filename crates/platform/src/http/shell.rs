@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::rules::Rules;
+use super::settings::HttpSettings;
 use super::{address, cross_site, observe, problems};
 use crate::limits::layer::{self, Limiter};
 
@@ -23,7 +23,7 @@ pub const BODY_LIMIT: usize = 1 << 20;
 const HEADERS_LIMIT: usize = 32 << 10;
 
 /// The routes within the shell.
-pub(crate) fn wrap(routes: Router, rules: Arc<Rules>, limits: Option<Arc<Limiter>>) -> Router {
+pub(crate) fn wrap(routes: Router, rules: Arc<HttpSettings>, limits: Option<Arc<Limiter>>) -> Router {
     let header = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
@@ -55,7 +55,7 @@ pub(crate) fn wrap(routes: Router, rules: Arc<Rules>, limits: Option<Arc<Limiter
 
 /// Refuses what is too large, and everything while the indexes that keep the promises do not stand; ends what takes
 /// too long.
-async fn gate(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
+async fn gate(State(rules): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > HEADERS_LIMIT {
         return Error::HeadersTooLarge.into_response();

@@ -2,9 +2,9 @@
 
 use http::Method;
 
-/// What a route costs, for who is signed in; a guest's requests are all [`Class::Guest`].
+/// What a route costs, for who is signed in; a guest's requests are all [`RateClass::Guest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum RateClass {
     /// Whatever a guest asks for, by address.
     Guest,
     /// Safe methods, unless the route says otherwise.
@@ -17,7 +17,7 @@ pub enum Class {
     Payments,
 }
 
-impl Class {
+impl RateClass {
     /// Every class.
     pub const ALL: [Self; 5] = [Self::Guest, Self::Reads, Self::Writes, Self::Orders, Self::Payments];
 
@@ -44,10 +44,10 @@ impl Class {
 
 /// What a service says of its routes: method, route as in the route table, and class; `None` is free. What is not
 /// named is counted by its method. Public keys, `OpenAPI` documents and webhooks are free everywhere.
-pub type Classes = &'static [(&'static str, &'static str, Option<Class>)];
+pub type RateClasses = &'static [(&'static str, &'static str, Option<RateClass>)];
 
 /// The class of a request to this route, for who is signed in; `None` when it is free.
-pub(crate) fn of(classes: Classes, method: &Method, route: Option<&str>) -> Option<Class> {
+pub(crate) fn of(classes: RateClasses, method: &Method, route: Option<&str>) -> Option<RateClass> {
     let route = route.unwrap_or_default();
     if route.ends_with("/openapi.json") || route.ends_with("/jwks.json") {
         return None;
@@ -55,7 +55,7 @@ pub(crate) fn of(classes: Classes, method: &Method, route: Option<&str>) -> Opti
     let mut named = classes.iter();
     match named.find(|(of_method, path, _)| *path == route && *of_method == method.as_str()) {
         Some((_, _, class)) => *class,
-        None => Some(Class::of_method(method)),
+        None => Some(RateClass::of_method(method)),
     }
 }
 
@@ -65,16 +65,17 @@ mod tests {
 
     #[test]
     fn a_route_is_of_the_class_that_its_service_says_or_of_its_methods() {
-        let classes: Classes = &[("POST", "/api/orders", Some(Class::Orders)), ("POST", "/api/users/signin", None)];
+        let classes: RateClasses =
+            &[("POST", "/api/orders", Some(RateClass::Orders)), ("POST", "/api/users/signin", None)];
         let table = [
-            ("GET", "/api/orders", Some(Class::Reads)),
-            ("POST", "/api/orders", Some(Class::Orders)),
-            ("DELETE", "/api/orders/{id}", Some(Class::Writes)),
+            ("GET", "/api/orders", Some(RateClass::Reads)),
+            ("POST", "/api/orders", Some(RateClass::Orders)),
+            ("DELETE", "/api/orders/{id}", Some(RateClass::Writes)),
             ("POST", "/api/users/signin", None),
             ("GET", "/api/users/jwks.json", None),
             ("GET", "/api/orders/openapi.json", None),
-            ("BREW", "", Some(Class::Writes)),
-            ("HEAD", "", Some(Class::Reads)),
+            ("BREW", "", Some(RateClass::Writes)),
+            ("HEAD", "", Some(RateClass::Reads)),
         ];
         for (method, route, expected) in table {
             assert_eq!(of(classes, &method.parse().unwrap(), Some(route)), expected, "{method} {route}");

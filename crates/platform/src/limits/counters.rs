@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use tokio::time::Instant;
 
-use super::class::Class;
+use super::class::RateClass;
 use super::settings::Settings;
 use super::shared::{BATCH, Held, Key, Shared, WINDOW};
 use crate::config::Redis;
@@ -49,7 +49,7 @@ impl Who {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// What it was counted as.
-    pub class: Class,
+    pub class: RateClass,
     /// Whether it is within the quota.
     pub is_allowed: bool,
     /// How many a minute.
@@ -114,8 +114,8 @@ impl Counters {
         mac.map(|mac| mac.chain_update(text).finalize().into_bytes().into()).unwrap_or_default()
     }
 
-    /// Counts a request. Takes [`Settings::limit_patience`] at most, and never fails.
-    pub async fn count(&self, class: Class, who: Who) -> Decision {
+    /// Counts a request. Takes [`Settings::limit_redis_timeout`] at most, and never fails.
+    pub async fn count(&self, class: RateClass, who: Who) -> Decision {
         let quota = self.0.settings.quota(class);
         let hash = self.hash(&who.name());
         let mut key = Key { class, who: [0; 16] };
@@ -127,7 +127,7 @@ impl Counters {
             if let Some(refusal) = self.refusal(key, quota) {
                 return refusal;
             }
-            if let Some(held) = shared.count(key, self.0.settings.limit_patience).await {
+            if let Some(held) = shared.count(key, self.0.settings.limit_redis_timeout).await {
                 return self.learn(key, quota, held);
             }
             self.be_alone(SETTLING);
@@ -190,7 +190,7 @@ impl Counters {
     /// Tells the others once a second what was counted here, and learns what they did, until the service ends.
     pub(crate) async fn settle(self, tasks: Tasks) {
         let mut is_well = true;
-        while tasks.pause(lifecycle::jittered(SETTLING)).await {
+        while tasks.sleep_unless_stopping(lifecycle::jittered(SETTLING)).await {
             let Some(shared) = &self.0.shared else {
                 self.unsettled();
                 continue;
@@ -207,7 +207,7 @@ impl Counters {
                 self.be_alone(SETTLING * 2);
             }
             is_well = settled.is_ok();
-            metrics::gauge!("limits_shared").set(if is_well { 1.0 } else { 0.0 });
+            metrics::gauge!("rate_limit_redis_up").set(if is_well { 1.0 } else { 0.0 });
         }
     }
 
@@ -261,7 +261,7 @@ impl Window {
     }
 }
 
-fn decision(class: Class, quota: u32, count: u64, resets_in: Duration) -> Decision {
+fn decision(class: RateClass, quota: u32, count: u64, resets_in: Duration) -> Decision {
     let remaining = u64::from(quota).saturating_sub(count);
     Decision {
         class,
@@ -298,24 +298,24 @@ mod tests {
         let counters = counters(&["--orders-per-minute=3"]);
         let (one, other) = (Who::Account(UserId::new()), Who::Account(UserId::new()));
         for remaining in [2, 1, 0] {
-            let decision = counters.count(Class::Orders, one).await;
+            let decision = counters.count(RateClass::Orders, one).await;
             assert!(decision.is_allowed && decision.remaining == remaining, "{decision:?}");
             tokio::time::advance(Duration::from_secs(10)).await;
         }
-        let refused = counters.count(Class::Orders, one).await;
+        let refused = counters.count(RateClass::Orders, one).await;
         assert!(!refused.is_allowed && refused.remaining == 0, "{refused:?}");
         assert_eq!(refused.resets_in, Duration::from_secs(30));
-        assert!(counters.count(Class::Orders, other).await.is_allowed, "another account");
-        assert!(counters.count(Class::Reads, one).await.is_allowed, "another class");
+        assert!(counters.count(RateClass::Orders, other).await.is_allowed, "another account");
+        assert!(counters.count(RateClass::Reads, one).await.is_allowed, "another class");
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert_eq!(counters.count(Class::Orders, one).await.remaining, 2);
+        assert_eq!(counters.count(RateClass::Orders, one).await.remaining, 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn counters_end() {
         let counters = counters(&[]);
         for _ in 0..100 {
-            counters.count(Class::Reads, Who::Account(UserId::new())).await;
+            counters.count(RateClass::Reads, Who::Account(UserId::new())).await;
         }
         assert_eq!(counters.unsettled().len(), 100);
         tokio::time::advance(WINDOW).await;

@@ -9,7 +9,7 @@ use common::error::Error;
 use common::identity::Verifier;
 use http::{HeaderName, HeaderValue};
 
-use super::class::{self, Class, Classes};
+use super::class::{self, RateClass, RateClasses};
 use super::counters::{Counters, Decision, Who};
 use super::marker::{self, Counted};
 use super::shared::WINDOW;
@@ -23,7 +23,7 @@ pub const STATE: HeaderName = HeaderName::from_static("ratelimit");
 /// The limits of one service's routes.
 pub(crate) struct Limiter {
     pub(crate) counters: Counters,
-    pub(crate) classes: Classes,
+    pub(crate) classes: RateClasses,
     pub(crate) verifier: Verifier,
     pub(crate) webhooks: &'static [&'static str],
 }
@@ -34,7 +34,7 @@ pub(crate) async fn limit(State(limiter): State<Arc<Limiter>>, mut request: Requ
     let (class, who) = match limiter.verifier.identify(request.headers()) {
         Some(user) => (class, Who::Account(user.id)),
         None => match request.extensions().get::<ClientAddress>() {
-            Some(address) => (Class::Guest, Who::Guest(address.0)),
+            Some(address) => (RateClass::Guest, Who::Guest(address.0)),
             None => return next.run(request).await,
         },
     };
@@ -43,7 +43,7 @@ pub(crate) async fn limit(State(limiter): State<Arc<Limiter>>, mut request: Requ
         request.extensions_mut().insert(Counted);
         next.run(request).await
     } else {
-        metrics::counter!("requests_limited_total", "class" => class.name()).increment(1);
+        metrics::counter!("rate_limited_requests_total", "class" => class.name()).increment(1);
         Error::RateLimited(decision.resets_in).into_response()
     };
     tell(&mut response, decision);
@@ -52,7 +52,7 @@ pub(crate) async fn limit(State(limiter): State<Arc<Limiter>>, mut request: Requ
 
 impl Limiter {
     /// What the request counts as when its sender is signed in; `None` when it is not counted here.
-    fn class(&self, request: &Request) -> Option<Class> {
+    fn class(&self, request: &Request) -> Option<RateClass> {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         if route.is_some_and(|route| self.webhooks.contains(&route)) {
             return None;

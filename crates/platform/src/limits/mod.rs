@@ -8,7 +8,7 @@
 //! counted is marked as counted. Signed-in people are counted by account alone, since a whole office or a phone
 //! network may be behind one address; a guest is its address, whatever it asks.
 //!
-//! Redis makes instances count together and is never needed: it gets 20 ms of a request (`LIMIT_PATIENCE`), and while it is away
+//! Redis makes instances count together and is never needed: it gets 20 ms of a request (`LIMIT_REDIS_TIMEOUT`), and while it is away
 //! each instance counts alone, from what it knows. A window begins with the first request and lasts a minute, by
 //! Redis' own clock.
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::class::Class;
+use super::class::RateClass;
 use crate::parsers::duration;
 
 /// The least length of [`Settings::limit_secret`]: half of what `openssl rand -hex 32` prints.
@@ -20,8 +20,8 @@ pub struct Settings {
     #[arg(long, env = "LIMIT_SECRET", hide_env_values = true, value_parser = limit_secret)]
     pub limit_secret: Option<SecretString>,
     /// How long Redis may keep a request waiting; after a failure it is not asked for a second.
-    #[arg(long, env = "LIMIT_PATIENCE", default_value = "20ms", value_parser = duration)]
-    pub limit_patience: Duration,
+    #[arg(long, env = "LIMIT_REDIS_TIMEOUT", default_value = "20ms", value_parser = duration)]
+    pub limit_redis_timeout: Duration,
     /// How many requests a minute guests may send from one address (IPv6: from one /64).
     #[arg(long, env = "GUEST_REQUESTS_PER_MINUTE", default_value = "3000")]
     pub guest_requests_per_minute: NonZeroU32,
@@ -41,13 +41,13 @@ pub struct Settings {
 
 impl Settings {
     /// How many requests of this class a minute.
-    pub fn quota(&self, class: Class) -> u32 {
+    pub fn quota(&self, class: RateClass) -> u32 {
         let quota = match class {
-            Class::Guest => self.guest_requests_per_minute,
-            Class::Reads => self.reads_per_minute,
-            Class::Writes => self.writes_per_minute,
-            Class::Orders => self.orders_per_minute,
-            Class::Payments => self.payments_per_minute,
+            RateClass::Guest => self.guest_requests_per_minute,
+            RateClass::Reads => self.reads_per_minute,
+            RateClass::Writes => self.writes_per_minute,
+            RateClass::Orders => self.orders_per_minute,
+            RateClass::Payments => self.payments_per_minute,
         };
         quota.get()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-use super::class::Class;
+use super::class::RateClass;
 
 /// For how long a request counts.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ return answer";
 /// The counter of one class of one account or address, named without telling whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    pub(crate) class: Class,
+    pub(crate) class: RateClass,
     pub(crate) who: [u8; 16],
 }
 

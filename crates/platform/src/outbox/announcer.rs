@@ -63,7 +63,7 @@ impl<A: Aggregate> Store<A> {
 /// Announces what is due in all stores until the service ends.
 pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, after: Duration) {
     let pause = (after / 6).max(Duration::from_millis(100));
-    while tasks.pause(lifecycle::jittered(pause)).await {
+    while tasks.sleep_unless_stopping(lifecycle::jittered(pause)).await {
         for source in sources.iter() {
             match source.announce_due(clock.now()).await {
                 Ok(0) => {}

@@ -1,6 +1,6 @@
 //! An event on its way from the document that it was written with to the stream.
 
-use common::events::State;
+use common::events::Payload;
 use common::events::envelope::Envelope;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub struct OutboxEvent {
 
 impl OutboxEvent {
     /// The event as it will be published, with the trace that this is part of.
-    pub(crate) fn of<D: State>(envelope: &Envelope<D>) -> Self {
+    pub(crate) fn of<D: Payload>(envelope: &Envelope<D>) -> Self {
         Self {
             id: envelope.id.to_string(),
             kind: envelope.kind.clone(),

@@ -9,7 +9,7 @@ pub mod announcer;
 pub mod event;
 pub mod relay;
 mod resync;
-pub mod rotation;
+pub mod scan;
 pub mod sweeper;
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) trait Source: Send + Sync {
     /// Announces what is due; how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces the next batch of the rotation if its turn is due. Returns how many events.
-    fn rotate(&self, now: Timestamp, pace: rotation::Pace) -> BoxFuture<'_, Result<usize, StoreError>>;
+    fn scan_and_announce(&self, now: Timestamp, pace: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces what was asked for; how many.
     fn resync<'a>(&'a self, wanted: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>>;
     /// Removes idempotency keys whose retention has ended. Returns how many.
@@ -53,8 +53,8 @@ impl<A: Aggregate> Source for Store<A> {
         Box::pin(self.announce_what_is_due(now))
     }
 
-    fn rotate(&self, now: Timestamp, pace: rotation::Pace) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.rotate(now, pace))
+    fn scan_and_announce(&self, now: Timestamp, pace: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.scan_and_announce(now, pace))
     }
 
     fn resync<'a>(&'a self, wanted: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>> {

@@ -30,11 +30,11 @@ const BATCHES: usize = 4;
 const IN_BULK: usize = 512;
 
 /// An event with the document whose outbox holds it; announcements have none.
-pub(crate) struct Work {
+pub(crate) struct QueuedEvent {
     origin: Option<Origin>,
     event: OutboxEvent,
     /// Given back when the event is out, or left to the sweeper.
-    _room: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 struct Origin {
@@ -45,49 +45,55 @@ struct Origin {
 /// Wakes the relay.
 #[derive(Clone)]
 pub struct Relay {
-    queue: mpsc::Sender<Work>,
+    queue: mpsc::Sender<QueuedEvent>,
     bulk: Arc<Semaphore>,
 }
 
-/// Room for so many events of one write by the hundred.
-pub(crate) struct Room(Option<OwnedSemaphorePermit>);
+/// Permits for so many events of one write by the hundred.
+pub(crate) struct BulkPermits(Option<OwnedSemaphorePermit>);
 
 impl Relay {
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Work>) {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<QueuedEvent>) {
         let (queue, receiver) = mpsc::channel(QUEUE);
         (Self { queue, bulk: Arc::new(Semaphore::new(IN_BULK)) }, receiver)
     }
 
     /// Tells of an event that was stored. A full queue is no loss: the sweeper finds it.
-    pub(crate) fn wake(&self, collection: &'static str, id: String, event: OutboxEvent) {
-        self.queue.try_send(Work { origin: Some(Origin { collection, id }), event, _room: None }).ok();
+    pub(crate) fn enqueue(&self, collection: &'static str, id: String, event: OutboxEvent) {
+        self.queue.try_send(QueuedEvent { origin: Some(Origin { collection, id }), event, _permit: None }).ok();
     }
 
     /// Waits until the relay has got so far that this many more events may follow: who writes by the
     /// hundred must not be faster than the stream.
-    pub(crate) async fn room_for(&self, events: usize) -> Room {
+    pub(crate) async fn bulk_permits(&self, events: usize) -> BulkPermits {
         let events = u32::try_from(events.min(IN_BULK)).unwrap_or(u32::MAX);
-        Room(Arc::clone(&self.bulk).acquire_many_owned(events).await.ok())
+        BulkPermits(Arc::clone(&self.bulk).acquire_many_owned(events).await.ok())
     }
 
-    /// Like [`Relay::wake`], taking one place of the room.
-    pub(crate) fn wake_within(&self, room: &mut Room, collection: &'static str, id: String, event: OutboxEvent) {
+    /// Like [`Relay::enqueue`], taking one place of the room.
+    pub(crate) fn enqueue_with_permit(
+        &self,
+        room: &mut BulkPermits,
+        collection: &'static str,
+        id: String,
+        event: OutboxEvent,
+    ) {
         let place = room.0.as_mut().and_then(|room| room.split(1));
-        self.queue.try_send(Work { origin: Some(Origin { collection, id }), event, _room: place }).ok();
+        self.queue.try_send(QueuedEvent { origin: Some(Origin { collection, id }), event, _permit: place }).ok();
     }
 
     /// Publishes without a change. A full queue is no loss: it will be announced again.
     pub(crate) fn announce(&self, event: OutboxEvent) {
-        self.queue.try_send(Work { origin: None, event, _room: None }).ok();
+        self.queue.try_send(QueuedEvent { origin: None, event, _permit: None }).ok();
     }
 
     /// Like [`Relay::announce`], but waits for room in the queue.
-    pub(crate) async fn announce_waiting(&self, event: OutboxEvent) {
-        self.queue.send(Work { origin: None, event, _room: None }).await.ok();
+    pub(crate) async fn announce_when_free(&self, event: OutboxEvent) {
+        self.queue.send(QueuedEvent { origin: None, event, _permit: None }).await.ok();
     }
 
     /// Whether there is room for another batch.
-    pub(crate) fn has_room(&self) -> bool {
+    pub(crate) fn has_capacity(&self) -> bool {
         self.queue.capacity() > BATCH
     }
 }
@@ -118,7 +124,7 @@ impl Publisher {
 
 /// Runs until `stop`, then publishes what is queued and ends.
 pub(crate) async fn run(
-    mut queue: mpsc::Receiver<Work>,
+    mut queue: mpsc::Receiver<QueuedEvent>,
     publisher: Publisher,
     database: Database,
     stop: CancellationToken,
@@ -126,7 +132,7 @@ pub(crate) async fn run(
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH);
     // Announcements have no outbox to wait in while NATS is away, and some are the last of their state.
-    let mut again: Vec<Work> = Vec::new();
+    let mut again: Vec<QueuedEvent> = Vec::new();
     loop {
         tokio::select! {
             biased;
@@ -151,7 +157,7 @@ pub(crate) async fn run(
 
 /// Publishes a batch and takes out of the outboxes what the stream acknowledged; the announcements
 /// that could not be published.
-async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) -> Vec<Work> {
+async fn relay(batch: Vec<QueuedEvent>, publisher: &Publisher, database: &Database) -> Vec<QueuedEvent> {
     let published = futures::future::join_all(batch.iter().map(|work| publisher.publish(&work.event))).await;
     let mut done: HashMap<&'static str, (Vec<&str>, Vec<&str>)> = HashMap::new();
     let (mut failure, mut failed) = (None, HashSet::new());
@@ -169,9 +175,9 @@ async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) -> 
             }
         }
     }
-    metrics::counter!("outbox_published_total").increment((batch.len() - failed.len()) as u64);
+    metrics::counter!("events_published_total").increment((batch.len() - failed.len()) as u64);
     if let Some(error) = failure {
-        metrics::counter!("outbox_publish_failures_total").increment(failed.len() as u64);
+        metrics::counter!("event_publish_failures_total").increment(failed.len() as u64);
         tracing::warn!(error = %error, "events could not be published; they wait in the outbox");
         // NATS is away: the sweeper comes back to these, so do not spin on the next ones.
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -196,7 +202,7 @@ async fn relay(batch: Vec<Work>, publisher: &Publisher, database: &Database) -> 
 /// Events read from outboxes, put in the queue as if their writes had just happened.
 pub(crate) async fn requeue(relay: &Relay, collection: &'static str, id: &str, events: Vec<OutboxEvent>) {
     for event in events {
-        let work = Work { origin: Some(Origin { collection, id: id.to_owned() }), event, _room: None };
+        let work = QueuedEvent { origin: Some(Origin { collection, id: id.to_owned() }), event, _permit: None };
         // Closed only when the service ends; the events stay in the outbox.
         relay.queue.send(work).await.ok();
     }
@@ -204,7 +210,7 @@ pub(crate) async fn requeue(relay: &Relay, collection: &'static str, id: &str, e
 
 /// What is queued, for who publishes by hand: announcements, and whether there is anything else, which
 /// waits in its outbox too.
-pub(crate) fn take_queued(queue: &mut mpsc::Receiver<Work>) -> (Vec<OutboxEvent>, bool) {
+pub(crate) fn drain_queue(queue: &mut mpsc::Receiver<QueuedEvent>) -> (Vec<OutboxEvent>, bool) {
     let queued = std::iter::from_fn(|| queue.try_recv().ok());
     let (written, announced): (Vec<_>, Vec<_>) = queued.partition(|work| work.origin.is_some());
     (announced.into_iter().map(|work| work.event).collect(), !written.is_empty())

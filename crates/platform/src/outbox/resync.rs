@@ -27,7 +27,7 @@ impl<A: Aggregate> Store<A> {
             if !current.is_announced() {
                 continue;
             }
-            self.relay().announce_waiting(self.snapshot(&current)).await;
+            self.relay().announce_when_free(self.snapshot(&current)).await;
             count += 1;
         }
         Ok(count)

@@ -31,10 +31,10 @@ struct Pending {
 
 impl<A: Aggregate> Store<A> {
     pub(crate) async fn sweep_outbox(&self, now: Timestamp) -> Result<usize, StoreError> {
-        if !self.relay().has_room() {
+        if !self.relay().has_capacity() {
             return Ok(0);
         }
-        let mut filter = mongo::rested("outbox.0.time", now, GRACE);
+        let mut filter = mongo::idle_since("outbox.0.time", now, GRACE);
         filter.insert("outbox.0.time", doc! { "$exists": true });
         let pending = self.collection().clone_with_type::<Pending>();
         let found = pending.find(filter).sort(doc! { "outbox.0.time": 1 }).projection(doc! { "outbox": 1 });
@@ -62,7 +62,7 @@ impl<A: Aggregate> Store<A> {
 /// Sweeps all stores until the service ends, and keeps the outbox metrics.
 pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, interval: Duration) {
     let (mut backoff, mut pause) = (Backoff::default(), lifecycle::jittered(interval));
-    while tasks.pause(pause).await {
+    while tasks.sleep_unless_stopping(pause).await {
         let mut round = Ok(());
         for source in sources.iter() {
             let swept = source.sweep(clock.now()).await;

@@ -8,7 +8,7 @@ use super::Store;
 use super::error::StoreError;
 
 /// One of many changes: what was read, what becomes of it, and what happened.
-pub struct Saving<'a, A: Aggregate> {
+pub struct BulkChange<'a, A: Aggregate> {
     /// As it was read.
     pub current: &'a Versioned<A>,
     /// As it will be.
@@ -22,13 +22,13 @@ impl<A: Aggregate> Store<A> {
     ///
     /// Waits until the relay has published most of what was saved so before. After an error some may
     /// have been saved; their events are in their outboxes.
-    pub async fn save_all(&self, changes: Vec<Saving<'_, A>>) -> Result<usize, StoreError> {
+    pub async fn save_all(&self, changes: Vec<BulkChange<'_, A>>) -> Result<usize, StoreError> {
         if changes.is_empty() {
             return Ok(0);
         }
-        let mut room = self.relay.room_for(changes.len()).await;
+        let mut room = self.relay.bulk_permits(changes.len()).await;
         let mut saving = Vec::with_capacity(changes.len());
-        for Saving { current, next, change } in changes {
+        for BulkChange { current, next, change } in changes {
             let version = current.version + 1;
             let event = self.event(&next, change, version);
             let update = self.statement(version, &next, Some(&event), Document::new(), Document::new())?;
@@ -38,7 +38,7 @@ impl<A: Aggregate> Store<A> {
         for (result, id, event) in join_all(saving).await {
             match result {
                 Ok(true) => {
-                    self.relay.wake_within(&mut room, A::COLLECTION, id, event);
+                    self.relay.enqueue_with_permit(&mut room, A::COLLECTION, id, event);
                     saved += 1;
                 }
                 Ok(false) => {}

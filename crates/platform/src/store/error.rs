@@ -47,7 +47,9 @@ impl From<mongodb::error::Error> for StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Database(cause) if mongo::is_away(&cause) => Self::unavailable(StoreError::Database(cause)),
+            StoreError::Database(cause) if mongo::is_unavailable(&cause) => {
+                Self::unavailable(StoreError::Database(cause))
+            }
             // A caller that neither repeats nor explains leaves it to the client to look again.
             StoreError::Stale => {
                 Self::conflict("changed-meanwhile", "It changed just now. Look at it again, then retry.")

@@ -5,10 +5,10 @@
 //! if its change does. `{_id, version, state, outbox, announce, idempotency}`; the state is nested,
 //! so a field that a new state lacks is gone, and the platform's fields can't collide with it.
 
+pub(crate) mod batched;
+pub mod batcher;
 pub mod bulk;
 pub mod error;
-pub mod group;
-pub(crate) mod grouped;
 pub mod idempotency;
 pub mod page;
 pub mod partial;
@@ -32,9 +32,9 @@ use serde::{Deserialize, Serialize};
 use crate::mongo;
 use crate::outbox::event::OutboxEvent;
 use crate::outbox::relay::Relay;
+use crate::store::batched::{BatchedCollection, Precondition, Update};
 use crate::store::error::StoreError;
-use crate::store::grouped::{From, Grouped, Update};
-use crate::store::idempotency::Claimed;
+use crate::store::idempotency::IdempotencyRecord;
 use crate::store::page::PageRequest;
 use crate::store::partial::PartialIndex;
 
@@ -47,7 +47,7 @@ pub(crate) struct Announce {
 
 /// The collection of one kind of aggregate.
 pub struct Store<A> {
-    documents: Grouped,
+    documents: BatchedCollection,
     relay: Relay,
     clock: SharedClock,
     announce_after: Duration,
@@ -71,7 +71,12 @@ const IDEMPOTENCY_INDEX: &str = "idempotency_v1";
 
 impl<A: Aggregate> Store<A> {
     /// The store over this collection; [`crate::context::Context::store`] makes it.
-    pub(crate) fn new(documents: Grouped, relay: Relay, clock: SharedClock, announce_after: Duration) -> Self {
+    pub(crate) fn new(
+        documents: BatchedCollection,
+        relay: Relay,
+        clock: SharedClock,
+        announce_after: Duration,
+    ) -> Self {
         Self { documents, relay, clock, announce_after, kind: PhantomData }
     }
 
@@ -129,7 +134,7 @@ impl<A: Aggregate> Store<A> {
         &self,
         state: A,
         change: ChangeOf<A>,
-        claimed: Option<Claimed>,
+        claimed: Option<IdempotencyRecord>,
     ) -> Result<Versioned<A>, StoreError> {
         let id = state.id();
         let event = self.event(&state, change, 0);
@@ -151,13 +156,13 @@ impl<A: Aggregate> Store<A> {
             document.extend(claimed);
         }
         self.documents.insert(document).await?;
-        self.relay.wake(A::COLLECTION, id, event);
+        self.relay.enqueue(A::COLLECTION, id, event);
         Ok(Versioned { version: 0, state })
     }
 
     /// Like [`Store::insert`], without an event. For timers alone, whose setting is nobody's business:
     /// of anything else others would miss a version.
-    pub async fn insert_silent(&self, state: A) -> Result<Versioned<A>, StoreError> {
+    pub async fn insert_without_event(&self, state: A) -> Result<Versioned<A>, StoreError> {
         let mut document = doc! { "_id": state.id(), "version": 0_i64, "state": bson(&state)?, "outbox": [] };
         if let Some(announce) = self.first_announcement(&state)? {
             document.insert("announce", announce);
@@ -166,8 +171,8 @@ impl<A: Aggregate> Store<A> {
         Ok(Versioned { version: 0, state })
     }
 
-    /// Like [`Store::save`], without an event. For timers alone, as [`Store::insert_silent`] is.
-    pub async fn save_silent(&self, current: &Versioned<A>, next: A) -> Result<Versioned<A>, StoreError> {
+    /// Like [`Store::save`], without an event. For timers alone, as [`Store::insert_without_event`] is.
+    pub async fn save_without_event(&self, current: &Versioned<A>, next: A) -> Result<Versioned<A>, StoreError> {
         self.write(current, next, None, Document::new(), Document::new()).await
     }
 
@@ -221,7 +226,7 @@ impl<A: Aggregate> Store<A> {
             return Err(StoreError::Stale);
         }
         if let Some(event) = event {
-            self.relay.wake(A::COLLECTION, next.id(), event);
+            self.relay.enqueue(A::COLLECTION, next.id(), event);
         }
         Ok(Versioned { version, state: next })
     }
@@ -248,8 +253,8 @@ impl<A: Aggregate> Store<A> {
         if !unset.is_empty() {
             change.insert("$unset", unset);
         }
-        let from = From::Previous { event: event.map(|event| event.id.clone()) };
-        Ok(Update { id: next.id(), version, change, from })
+        let precondition = Precondition::Previous { event: event.map(|event| event.id.clone()) };
+        Ok(Update { id: next.id(), version, change, precondition })
     }
 
     /// When a state that has just been written will be announced again, if it ever is.
@@ -260,7 +265,7 @@ impl<A: Aggregate> Store<A> {
 
     /// The event of a change, ready to be published.
     fn event(&self, state: &A, change: ChangeOf<A>, version: u64) -> OutboxEvent {
-        OutboxEvent::of(&Envelope::new(change, state.id(), version, self.clock.now(), state.state()))
+        OutboxEvent::of(&Envelope::new(change, state.id(), version, self.clock.now(), state.payload()))
     }
 
     /// An announcement of the present state, ready to be published.
@@ -283,7 +288,7 @@ impl<A: Aggregate> Store<A> {
 
     /// Like [`Store::get`], where an answer of none decides something: it is looked for again by a linearizable read,
     /// as [`mongo::find_by_id`] says.
-    pub async fn get_certain(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
+    pub async fn get_linearizable(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
         Ok(mongo::find_by_id(&self.typed(), &id.to_string()).await?)
     }
 
@@ -333,11 +338,16 @@ impl<A: Aggregate> Store<A> {
 
     /// The aggregates that match, at most `limit`, in no order; fields are under `state.`.
     pub async fn find(&self, filter: Document, limit: i64) -> Result<Vec<Versioned<A>>, StoreError> {
-        self.find_behind(filter, 0, limit).await
+        self.find_after_skipping(filter, 0, limit).await
     }
 
     /// Like [`Store::find`], leaving out the first `skip` of them.
-    pub async fn find_behind(&self, filter: Document, skip: u64, limit: i64) -> Result<Vec<Versioned<A>>, StoreError> {
+    pub async fn find_after_skipping(
+        &self,
+        filter: Document,
+        skip: u64,
+        limit: i64,
+    ) -> Result<Vec<Versioned<A>>, StoreError> {
         let typed = self.typed();
         let found = typed.find(filter).projection(doc! { "version": 1, "state": 1 }).skip(skip).limit(limit);
         Ok(found.await?.try_collect().await?)

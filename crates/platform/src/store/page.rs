@@ -34,6 +34,6 @@ impl PageRequest {
         let more = items.len() > limit;
         items.truncate(limit);
         let last = items.last().filter(|_| more).and_then(|item| Uuid::try_parse(&id(item)).ok());
-        Page { items, next_cursor: last.map(Cursor::behind) }
+        Page { items, next_cursor: last.map(Cursor::after) }
     }
 }

@@ -9,20 +9,20 @@
 use std::marker::PhantomData;
 
 use common::aggregate::Versioned;
-use common::events::State;
+use common::events::Payload;
 use common::events::envelope::Envelope;
 use futures::TryStreamExt;
 use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 
+use super::batched::{BatchedCollection, Precondition, Update};
 use super::error::StoreError;
-use super::grouped::{From, Grouped, Update};
 use super::partial::PartialIndex;
 use super::{as_i64, bson};
 
 /// A consumer's copy of another service's entities. It has one write of its own.
 pub struct Replica<S> {
-    documents: Grouped,
+    documents: BatchedCollection,
     derive: fn(&S) -> Document,
     kind: PhantomData<fn() -> S>,
 }
@@ -42,9 +42,9 @@ pub enum Applied {
     Stale,
 }
 
-impl<S: State> Replica<S> {
+impl<S: Payload> Replica<S> {
     /// The replica in this collection; [`crate::context::Context::replica`] makes it.
-    pub(crate) fn new(documents: Grouped) -> Self {
+    pub(crate) fn new(documents: BatchedCollection) -> Self {
         Self { documents, derive: |_| Document::new(), kind: PhantomData }
     }
 
@@ -68,8 +68,8 @@ impl<S: State> Replica<S> {
         fields.insert("version", as_i64(version));
         fields.insert("state", bson(&event.data)?);
         let change = doc! { "$set": fields };
-        let from = if event.is_snapshot() { From::AnyOlderOrDifferent } else { From::AnyOlder };
-        let matched = self.documents.update(Update { id, version, change, from }).await?;
+        let precondition = if event.is_snapshot() { Precondition::AnyOlderOrDifferent } else { Precondition::AnyOlder };
+        let matched = self.documents.update(Update { id, version, change, precondition }).await?;
         Ok(if matched { Applied::Applied } else { Applied::Stale })
     }
 

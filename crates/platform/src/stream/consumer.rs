@@ -47,12 +47,12 @@ impl Consumer {
         let mut backoff = Backoff::up_to(LONGEST);
         while !tasks.stop().is_cancelled() {
             let consumed = self.consume(&tasks, &mut backoff).await;
-            let pause = backoff.failed();
+            let pause = backoff.next_delay();
             if let Err(error) = consumed {
                 let attempt = backoff.failures();
                 tracing::warn!(entity = self.subscription.entity, attempt, error = %error, "can't consume yet");
             }
-            if !tasks.pause(pause).await {
+            if !tasks.sleep_unless_stopping(pause).await {
                 return;
             }
         }

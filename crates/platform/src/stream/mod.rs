@@ -3,5 +3,5 @@
 pub mod consumer;
 pub mod dead_letter;
 pub mod names;
-pub mod own;
+pub mod provision;
 pub mod subscription;

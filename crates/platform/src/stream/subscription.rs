@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::error::Error;
 use common::events::envelope::Envelope;
-use common::events::{Change, State};
+use common::events::{Change, Payload};
 use futures::future::BoxFuture;
 
 use crate::store::error::StoreError;
@@ -57,7 +57,7 @@ impl Subscription {
     /// Takes every event of an entity, with its state typed.
     pub fn to<S, F, R>(handler: F) -> Self
     where
-        S: State,
+        S: Payload,
         F: Fn(Envelope<S>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Applied, Failure>> + Send + 'static,
     {

@@ -61,7 +61,7 @@ async fn what_is_final_is_announced_once_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_announce_once() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
-    let other = app.another(crate::demo::build).await;
+    let other = app.start_second_instance(crate::demo::build).await;
     let store = app.context.store::<Counter>();
     let mut done = Vec::new();
     for n in 0..20 {
@@ -78,7 +78,7 @@ async fn two_instances_announce_once() {
         let last = async || announced(&app, made.id).await.iter().filter(|version| **version == 1).count();
         eventually("the announcement", async || last().await > 0).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     for made in &done {
         let versions = announced(&app, made.id).await;
         assert_eq!(versions.iter().filter(|version| **version == 1).count(), 1, "{versions:?}");
@@ -92,11 +92,11 @@ async fn an_announcement_that_nats_missed_is_made_when_it_is_back() {
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
     let done = store.save(&made, Counter { done: true, ..made.state.clone() }, UserChange::Updated).await.unwrap();
-    app.settle().await;
-    nats.cut();
+    app.wait_until_idle().await;
+    nats.disconnect();
     app.clock.advance(Duration::from_secs(2));
     // The mark is gone: nobody will think of this announcement again.
     eventually("the mark to be gone", async || mark(&app, made.id).await.is_none()).await;
-    nats.mend();
+    nats.restore();
     eventually("the announcement", async || announced(&app, made.id).await.contains(&done.version)).await;
 }

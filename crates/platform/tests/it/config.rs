@@ -73,7 +73,7 @@ fn a_wrong_one_is_named_with_what_it_should_be() {
         ("--trusted-proxies=everyone", "TRUSTED_PROXIES", "must be addresses or networks"),
         ("--request-timeout=0s", "REQUEST_TIMEOUT", "must be a duration such as"),
         ("--request-timeout=-3s", "REQUEST_TIMEOUT", "must be a duration such as"),
-        ("--sweep-interval=soon", "SWEEP_INTERVAL", "'soon' must be a duration"),
+        ("--sweep-interval=soon", "OUTBOX_SWEEP_INTERVAL", "'soon' must be a duration"),
         ("--announce-after=10", "ANNOUNCE_AFTER", "must be a duration"),
         ("--log-format=xml", "LOG_FORMAT", "'xml'"),
         ("--nats-replicas=three", "NATS_REPLICAS", "'three'"),

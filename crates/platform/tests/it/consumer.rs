@@ -40,7 +40,7 @@ async fn an_event_is_handled_once_and_acknowledged() {
     let id = script(&app, "fine", 0).await;
     publish(&app, id).await;
     eventually("it to be handled", async || is_taken(&app, id).await).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(seen(&app, id).await, 1);
 }
 
@@ -52,11 +52,11 @@ async fn everything_that_was_published_before_the_service_is_handled() {
     for id in &ids {
         publish(&first, *id).await;
     }
-    let app = first.another(crate::demo::build).await;
+    let app = first.start_second_instance(crate::demo::build).await;
     for id in ids {
         eventually("all to be handled", async || is_taken(&app, id).await).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +73,7 @@ async fn what_fails_for_now_comes_again_later_and_later() {
     assert_eq!(seen(&app, id).await, 5);
     // 100, 200, 400 and 800 ms, each a fifth shorter at most.
     assert!(began.elapsed().as_millis() >= 1_200, "{:?}", began.elapsed());
-    app.settle().await;
+    app.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +109,7 @@ async fn what_is_rejected_is_a_dead_letter_that_tells_where_it_comes_from_and_wh
     app.publish_raw("expiration", "expiration", "expiration.completed.v1", &future).await;
     publish(&app, fine).await;
     eventually("the good one, behind them", async || is_taken(&app, fine).await).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(seen(&app, id).await, 1, "rejected is rejected");
 
     let told = async |name| app.dead_letter_headers(name).await;
@@ -162,7 +162,7 @@ async fn a_handler_that_panics_takes_nobody_with_it() {
     eventually("the good one", async || is_taken(&app, fine).await).await;
     eventually("the other, tried again", async || is_taken(&app, id).await).await;
     assert_eq!(seen(&app, id).await, 3);
-    app.settle().await;
+    app.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +175,7 @@ async fn what_always_panics_is_a_dead_letter_in_the_end_and_holds_nothing_up() {
     publish(&app, fine).await;
     eventually("the next one, which nothing blocks", async || is_taken(&app, fine).await).await;
     assert_eq!(app.dead_letters().await.len(), 0, "it is tried again first");
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.dead_letter_headers("reason").await, ["the handler panicked"]);
     assert_eq!(app.dead_letter_headers("attempts").await, ["6"]);
     assert_eq!(seen(&app, id).await, 6);
@@ -214,18 +214,18 @@ async fn handlers_that_hang_lose_their_places_and_get_another_chance() {
         eventually("the second delivery", async || is_taken(&app, *id).await).await;
         assert_eq!(seen(&app, *id).await, 2);
     }
-    app.settle().await;
+    app.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_share_the_work() {
     let app = app().await;
-    let other = app.another(crate::demo::build).await;
+    let other = app.start_second_instance(crate::demo::build).await;
     let ids: Vec<_> = (0..100).map(|_| OrderId::new()).collect();
     for id in &ids {
         publish(&app, *id).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     for id in ids {
         assert!(is_taken(&other, id).await);
     }
@@ -250,7 +250,7 @@ async fn an_instance_that_ends_hands_over_what_it_has_not_begun() {
     }
     let began = Instant::now();
     app.context.tasks.stop().cancel();
-    let other = app.another(crate::demo::build).await;
+    let other = app.start_second_instance(crate::demo::build).await;
     for id in &waiting {
         eventually("what was not begun", async || is_taken(&other, *id).await).await;
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRef, State as Shared};
+use axum::extract::{FromRef, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Args;
 use common::aggregate::{Aggregate, Versioned};
 use common::clock::SharedClock;
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use common::events::envelope::Envelope;
 use common::events::expiration::ExpirationState;
 use common::events::user::{UserChange, UserState};
@@ -25,10 +25,10 @@ use platform::app::App;
 use platform::context::Context;
 use platform::http::address::ClientAddress;
 use platform::http::extract::{Body, Creation, Id};
-use platform::limits::class::{Class, Classes};
+use platform::limits::class::{RateClass, RateClasses};
 use platform::store::Store;
 use platform::store::error::StoreError;
-use platform::store::idempotency::Inserted;
+use platform::store::idempotency::InsertOutcome;
 use platform::store::replica::Replica;
 use platform::stream::subscription::{Applied, Failure, Subscription};
 use serde::{Deserialize, Serialize};
@@ -59,12 +59,12 @@ impl Counter {
 }
 
 impl Aggregate for Counter {
-    type State = UserState;
+    type Payload = UserState;
     const COLLECTION: &'static str = "counters";
     fn id(&self) -> String {
         self.id.to_string()
     }
-    fn state(&self) -> UserState {
+    fn payload(&self) -> UserState {
         let display_name = format!("{} {}", self.name, self.count);
         UserState { id: self.id, display_name, created_at: self.created_at }
     }
@@ -87,7 +87,7 @@ fn secret(text: &str) -> Result<String, String> {
 }
 
 #[derive(Clone, FromRef)]
-struct State {
+struct AppState {
     counters: Store<Counter>,
     timers: Replica<ExpirationState>,
     script: Collection<Document>,
@@ -107,7 +107,7 @@ pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that every service's build has")]
 pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
-    let state = State {
+    let state = AppState {
         counters: context.store(),
         timers: context.replica(),
         script: context.database.collection("script"),
@@ -139,14 +139,14 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
         .store(&state.counters, indexes)
         .pages(page)
         .webhooks(&["/api/demo/webhook"])
-        .limits(&state.verifier, CLASSES)
+        .limits(&state.verifier, RATE_CLASSES)
         .gauge("demo_counters", &state, count)
         .subscribe(vec![Subscription::to(move |event| handle(state.clone(), event))]))
 }
 
-const CLASSES: Classes = &[("POST", "/api/demo/order", Some(Class::Orders))];
+const RATE_CLASSES: RateClasses = &[("POST", "/api/demo/order", Some(RateClass::Orders))];
 
-async fn count(state: State) -> Result<f64, StoreError> {
+async fn count(state: AppState) -> Result<f64, StoreError> {
     let found = state.counters.find(doc! {}, 100).await?;
     Ok(found.iter().map(|_| 1.0).sum())
 }
@@ -162,7 +162,7 @@ struct NameBody {
 }
 
 async fn create(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Creation { body, key }: Creation<NameBody>,
 ) -> Result<Response, Error> {
@@ -173,17 +173,19 @@ async fn create(
     let counter = Counter::new(&body?.name, state.clock.now());
     let view = Versioned { version: 0, state: counter.clone() };
     match request.insert(counter, UserChange::Registered, Some(&view)).await? {
-        Inserted::New(made) | Inserted::Repeated(made) => Ok((StatusCode::CREATED, Json(made)).into_response()),
-        Inserted::Refused(error) if error.is_duplicate_of("name_v1") => {
-            Err(Error::Conflict(Refusal::new("name-taken", "Choose another name.")))
+        InsertOutcome::Created(made) | InsertOutcome::Replayed(made) => {
+            Ok((StatusCode::CREATED, Json(made)).into_response())
         }
-        Inserted::Refused(error) => Err(error.into()),
+        InsertOutcome::Refused(error) if error.is_duplicate_of("name_v1") => {
+            Err(Error::Conflict(Rejection::new("name-taken", "Choose another name.")))
+        }
+        InsertOutcome::Refused(error) => Err(error.into()),
     }
 }
 
 /// Creates something whose answer is known later.
 async fn start(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Creation { body, key }: Creation<NameBody>,
 ) -> Result<Response, Error> {
@@ -193,39 +195,39 @@ async fn start(
     }
     let counter = Counter::new(&body?.name, state.clock.now());
     match request.insert(counter, UserChange::Registered, None::<&String>).await? {
-        Inserted::New(made) => Ok((StatusCode::CREATED, made.id.to_string()).into_response()),
-        Inserted::Repeated(id) => Ok((StatusCode::CREATED, id).into_response()),
-        Inserted::Refused(error) => Err(error.into()),
+        InsertOutcome::Created(made) => Ok((StatusCode::CREATED, made.id.to_string()).into_response()),
+        InsertOutcome::Replayed(id) => Ok((StatusCode::CREATED, id).into_response()),
+        InsertOutcome::Refused(error) => Err(error.into()),
     }
 }
 
 /// The answer is known now; or, with the name "forget", the request may be tried anew.
 async fn finish(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     Id(id): Id<UserId>,
     Body(body): Body<NameBody>,
 ) -> Result<StatusCode, Error> {
     let current = state.counters.get(id).await?.ok_or(Error::NotFound)?;
     let next = current.up();
     if body.name == "forget" {
-        state.counters.save_forgetting(&current, next, UserChange::Updated).await?;
+        state.counters.save_and_release_key(&current, next, UserChange::Updated).await?;
     } else {
         state.counters.save_answer(&current, next, UserChange::Updated, &body.name).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn read(Shared(state): Shared<State>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
+async fn read(State(state): State<AppState>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
     state.counters.get(id).await?.map(Json).ok_or(Error::NotFound)
 }
 
-async fn bump(Shared(state): Shared<State>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
+async fn bump(State(state): State<AppState>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
     let current = state.counters.get(id).await?.ok_or(Error::NotFound)?;
     Ok(Json(state.counters.save(&current, current.up(), UserChange::Updated).await?))
 }
 
 /// Two steps, with time between them.
-async fn steps(Shared(state): Shared<State>, Body(body): Body<NameBody>) -> Result<StatusCode, Error> {
+async fn steps(State(state): State<AppState>, Body(body): Body<NameBody>) -> Result<StatusCode, Error> {
     let counter = Counter::new(&body.name, state.clock.now());
     let first = state.counters.insert(counter, UserChange::Registered).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -246,7 +248,7 @@ async fn internal() -> Error {
 }
 
 /// Fails as the script says of this timer: `{mode, times}`; `seen` counts deliveries.
-async fn handle(state: State, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
+async fn handle(state: AppState, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
     let known = state.script.find_one_and_update(doc! { "_id": &event.subject }, doc! { "$inc": { "seen": 1 } });
     let told = known.await.map_err(StoreError::from)?.unwrap_or_default();
     let seen = told.get_i32("seen").unwrap_or(0);

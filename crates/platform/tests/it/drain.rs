@@ -33,8 +33,8 @@ async fn messages_in_hand_are_finished_and_acknowledged() {
     let replica = app.context.replica::<ExpirationState>();
     eventually("some to be handled", async || replica.get(ids[0]).await.unwrap().is_some()).await;
     app.stop().await;
-    let other = app.another(crate::demo::build).await;
-    other.settle().await;
+    let other = app.start_second_instance(crate::demo::build).await;
+    other.wait_until_idle().await;
     for id in ids {
         assert!(replica.get(id).await.unwrap().is_some());
     }

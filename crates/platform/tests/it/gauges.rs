@@ -17,14 +17,14 @@ async fn who_is_away_is_told() {
         futures::future::join_all(names.map(|name| app.metric(name))).await
     };
     eventually("all to be there", async || told().await == [Some(1.0); 3]).await;
-    mongodb.cut();
+    mongodb.disconnect();
     // Requests are taken without it, and answered with 503.
     eventually("MongoDB to be away", async || told().await == [Some(0.0), Some(1.0), Some(1.0)]).await;
-    mongodb.mend();
-    nats.cut();
+    mongodb.restore();
+    nats.disconnect();
     // Requests are taken without NATS.
     eventually("NATS to be away", async || told().await == [Some(1.0), Some(1.0), Some(0.0)]).await;
-    nats.mend();
+    nats.restore();
     eventually("all to be back", async || told().await == [Some(1.0); 3]).await;
     // What is deployed, too.
     let version = env!("CARGO_PKG_VERSION");
@@ -36,7 +36,7 @@ async fn who_is_away_is_told() {
 async fn what_waits_to_be_handled_is_told_with_its_age() {
     let app = app().await;
     let pending = async || app.metric("consumer_pending{entity=\"expiration\"}").await;
-    let age = async || app.metric("consumer_oldest_pending_age_seconds{entity=\"expiration\"}").await.unwrap_or(0.0);
+    let age = async || app.metric("consumer_ack_floor_stalled_seconds{entity=\"expiration\"}").await.unwrap_or(0.0);
     // One that is put off again and again, behind which others are handled.
     let stubborn = OrderId::new();
     let script = app.context.database.collection::<Document>("script");
@@ -47,7 +47,7 @@ async fn what_waits_to_be_handled_is_told_with_its_age() {
     }
     eventually("the one to be told", async || pending().await == Some(1.0)).await;
     eventually("its age to grow", async || age().await > 1.0).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     eventually("nothing to wait", async || pending().await == Some(0.0) && age().await == 0.0).await;
 }
 
@@ -59,5 +59,5 @@ async fn a_gauge_of_the_services_own_is_read_again_and_again() {
         let told = async || app.metric("demo_counters").await;
         eventually("the gauge to tell", async || told().await == Some(f64::from(count))).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
 }

@@ -30,7 +30,7 @@ async fn a_replay_gets_what_was_created() {
     // The name is taken, but the key is another user's.
     let other = post(&app, &app.signer.user(), "/api/demo", "k", "one").await.expect(409);
     assert_eq!(other.problem(), "name-taken");
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("demo").await.len(), 2);
 }
 
@@ -90,7 +90,7 @@ async fn without_a_key_nothing_is_remembered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_repeated_for_a_day_and_then_forgotten() {
-    let app = app_with(&[("RETENTION_INTERVAL", "100ms")]).await;
+    let app = app_with(&[("CLEANUP_INTERVAL", "100ms")]).await;
     let id = UserId::new();
     let usual = Signer::claims(id);
     let claims = Claims { exp: usual.iat + 100 * 86_400, ..usual };

@@ -69,7 +69,7 @@ async fn limited(redis: &Redis, settings: &[(&str, &str)]) -> TestApp {
 
 /// Waits until Redis counts.
 async fn shares(app: &TestApp) {
-    eventually("Redis to count", async || app.metric("limits_shared").await == Some(1.0)).await;
+    eventually("Redis to count", async || app.metric("rate_limit_redis_up").await == Some(1.0)).await;
 }
 
 async fn order(app: &TestApp, user: &User) -> Response {
@@ -79,8 +79,8 @@ async fn order(app: &TestApp, user: &User) -> Response {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sixty_first_of_sixty_is_refused_whichever_instance_answers() {
     let redis = Redis::start().await;
-    let app = limited(&redis, &[("ORDERS_PER_MINUTE", "60"), ("LIMIT_PATIENCE", LEISURE)]).await;
-    let other = app.another(build).await;
+    let app = limited(&redis, &[("ORDERS_PER_MINUTE", "60"), ("LIMIT_REDIS_TIMEOUT", LEISURE)]).await;
+    let other = app.start_second_instance(build).await;
     shares(&other).await;
     let (user, neighbour) = (app.signer.user(), app.signer.user());
     for number in 0..60 {
@@ -161,7 +161,7 @@ async fn what_was_counted_where_it_arrived_is_not_counted_again() {
 async fn reads_are_settled_between_instances_once_a_second() {
     let redis = Redis::start().await;
     let app = limited(&redis, &[("READS_PER_MINUTE", "10000")]).await;
-    let other = app.another(build).await;
+    let other = app.start_second_instance(build).await;
     shares(&other).await;
     let user = app.signer.user();
     for _ in 0..300 {
@@ -216,7 +216,7 @@ async fn redis_is_flushed_hangs_and_dies_and_nobody_is_refused_or_waits() {
     };
     redis.signal("-STOP");
     check("while it hangs", shop(&app, &users, 10).await);
-    eventually("the instance to know", async || app.metric("limits_shared").await == Some(0.0)).await;
+    eventually("the instance to know", async || app.metric("rate_limit_redis_up").await == Some(0.0)).await;
     redis.signal("-CONT");
     shares(&app).await;
     check("after it hung", shop(&app, &users, 2).await);

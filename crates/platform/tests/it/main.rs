@@ -22,7 +22,7 @@ mod reads;
 mod replica;
 mod replicated;
 mod resync;
-mod rotation;
+mod scan;
 mod server;
 mod shell;
 mod store;

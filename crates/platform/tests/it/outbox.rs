@@ -24,7 +24,7 @@ async fn left_behind(app: &TestApp, name: &str, events: u64, then: Timestamp) ->
     let outbox: Vec<_> = (0..events)
         .map(|version| {
             let event: Envelope<UserState> =
-                Envelope::new(UserChange::Updated, counter.id.to_string(), version, then, counter.state());
+                Envelope::new(UserChange::Updated, counter.id.to_string(), version, then, counter.payload());
             ids.push(event.id.to_string());
             let payload = serde_json::to_string(&event).unwrap();
             let time = then.to_string();
@@ -46,7 +46,7 @@ async fn the_sweeper_publishes_what_a_crash_left_behind() {
     // The last one had a clock that was ahead.
     for then in [app.clock.now().minus(MINUTE), app.clock.now(), app.clock.now().plus(60 * MINUTE)] {
         let (id, ids) = left_behind(&app, &format!("crashed at {then}"), 3, then).await;
-        app.settle().await;
+        app.wait_until_idle().await;
         let mut told = app.events("demo").await;
         told.retain(|event| event.subject == id.to_string());
         let mut versions: Vec<_> = told.iter().map(|event| event.entityversion).collect();
@@ -60,12 +60,12 @@ async fn the_sweeper_publishes_what_a_crash_left_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_are_swept_by_many_and_each_is_told_once() {
     let app = app().await;
-    let other = app.another(crate::demo::build).await;
+    let other = app.start_second_instance(crate::demo::build).await;
     let mut all = Vec::new();
     for n in 0..120 {
         all.extend(left_behind(&app, &format!("n{n}"), 2, app.clock.now().minus(MINUTE)).await.1);
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let mut told: Vec<_> = other.events("demo").await.into_iter().map(|event| event.id.to_string()).collect();
     told.sort();
     all.sort();
@@ -76,7 +76,7 @@ async fn many_are_swept_by_many_and_each_is_told_once() {
 async fn an_event_that_is_published_again_is_the_same_event() {
     let app = app().await;
     let made = insert(&app, "one").await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let first = app.events("demo").await;
     // The take-out was lost: the event lies in the outbox as it did, and is old enough to be swept.
     let payload = serde_json::to_string(&first[0]).unwrap();
@@ -85,7 +85,7 @@ async fn an_event_that_is_published_again_is_the_same_event() {
     let documents = app.context.database.collection::<Document>(Counter::COLLECTION);
     let put_back = doc! { "$push": { "outbox": event } };
     documents.update_one(doc! { "_id": made.id.to_string() }, put_back).await.unwrap();
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("demo").await, first, "the stream knows it by its id");
 }
 
@@ -97,7 +97,7 @@ async fn a_take_out_spares_events_that_came_meanwhile() {
     for _ in 0..50 {
         current = store.save(&current, current.up(), UserChange::Updated).await.unwrap();
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let mut versions: Vec<_> = app.events("demo").await.into_iter().map(|event| event.entityversion).collect();
     versions.sort_unstable();
     assert_eq!(versions, (0..=50).collect::<Vec<_>>());
@@ -117,8 +117,8 @@ async fn with_nats_away_writes_go_on_and_the_outbox_keeps_their_events() {
     let user = app.signer.user();
     let create = |name: &str| app.request("POST", "/api/demo").by(&user).json(&json!({ "name": name })).send();
     create("before").await.expect(201);
-    app.settle().await;
-    nats.cut();
+    app.wait_until_idle().await;
+    nats.disconnect();
     let mut ids = Vec::new();
     for n in 0..20 {
         let made = create(&format!("n{n}")).await.expect(201).json();
@@ -132,8 +132,8 @@ async fn with_nats_away_writes_go_on_and_the_outbox_keeps_their_events() {
     eventually("the metric to tell", async || metric(&app, "outbox_pending").await >= Some(20.0)).await;
     eventually("the age to tell", async || metric(&app, "outbox_oldest_age_seconds").await > Some(0.0)).await;
     assert_eq!(app.unrelayed().await, 20);
-    nats.mend();
-    app.settle().await;
+    nats.restore();
+    app.wait_until_idle().await;
     let told = app.events("demo").await;
     assert_eq!(told.len(), 41, "everything once");
     for id in &ids {
@@ -146,12 +146,12 @@ async fn with_nats_away_writes_go_on_and_the_outbox_keeps_their_events() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_starts_without_nats_and_tells_when_it_comes() {
     let nats = Proxy::of_nats().await;
-    nats.cut();
+    nats.disconnect();
     let app = app_with(&[("NATS_URL", &nats.url())]).await;
     let made = insert(&app, "early").await;
     app.admin("GET", "/readyz").send().await.expect(200);
-    nats.mend();
-    app.settle().await;
+    nats.restore();
+    app.wait_until_idle().await;
     assert_eq!(app.history("demo", made.id).await, [("user.registered.v1".to_owned(), 0)]);
 }
 
@@ -177,7 +177,7 @@ async fn the_workers_find_by_index() {
     for n in 0..50 {
         insert(&app, &format!("n{n}")).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let now = app.clock.now().to_string();
     for (command, index) in [
         (

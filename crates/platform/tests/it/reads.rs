@@ -17,5 +17,5 @@ async fn the_connection_string_can_ask_for_no_weaker_read() {
     assert_eq!((concern.w.clone(), concern.journal), (Some(mongodb::options::Acknowledgment::Majority), Some(true)));
     let made = insert(&app, "one").await;
     app.request("GET", &format!("/api/demo/{}", made.id)).send().await.expect(200);
-    app.settle().await;
+    app.wait_until_idle().await;
 }

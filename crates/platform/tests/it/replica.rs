@@ -37,7 +37,7 @@ async fn only_what_is_newer_is_taken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_versions_at_once_the_highest_wins() {
     let app = app().await;
-    let other = app.another(crate::demo::build).await;
+    let other = app.start_second_instance(crate::demo::build).await;
     let replicas = [app.context.replica::<UserState>(), other.context.replica::<UserState>()];
     for round in 0..20_u64 {
         let id = UserId::new();

@@ -11,7 +11,7 @@ use mongodb::bson::{Document, doc};
 use nix::sys::signal::Signal;
 use platform::store::error::StoreError;
 use testkit::app::eventually;
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 use testkit::servers::{Servers, ServersOptions};
 use testkit::tools::Tools;
 
@@ -19,15 +19,15 @@ use crate::demo::{Counter, app_with, insert};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_lost_is_told_once_a_majority_has_what_won() {
-    let scratch = Scratch::new("replicated").unwrap();
+    let scratch = ScratchDir::new("replicated").unwrap();
     let tools = Tools::find_or_install().unwrap();
     let options = ServersOptions { members: 3, ..ServersOptions::below(scratch.path()) };
     let servers = Servers::start(&tools, &options).await.unwrap();
     let app = app_with(&[("MONGODB_URL", &servers.mongodb_url())]).await;
-    let other = app.another(crate::demo::build).await;
+    let other = app.start_second_instance(crate::demo::build).await;
     let (store, elsewhere) = (app.context.store::<Counter>(), other.context.store::<Counter>());
     let made = insert(&app, "one").await;
-    app.settle().await;
+    app.wait_until_idle().await;
 
     let primary = servers.mongodb_primary().await.unwrap();
     let secondaries = || servers.mongodb_members().into_iter().filter(|member| member.port() != primary.port());
@@ -63,5 +63,5 @@ async fn who_lost_is_told_once_a_majority_has_what_won() {
     assert!(told.1.unwrap_err().is_duplicate_of("name_v1"));
     assert_eq!(read.unwrap().unwrap(), saved.unwrap(), "a read sent after the answer shows what won");
     assert_eq!(named.unwrap(), [inserted.unwrap()]);
-    app.settle().await;
+    app.wait_until_idle().await;
 }

@@ -25,7 +25,7 @@ async fn all_some_or_since() {
     app.clock.advance(Duration::from_secs(60));
     let then = app.clock.now();
     insert(&app, "new").await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let mut expected = 0;
     for (body, count) in [
         (json!({ "all": true }), 2),
@@ -82,6 +82,6 @@ async fn a_bad_body_is_refused() {
     }
     app.admin("POST", "/resync").body("all").send().await.expect(415);
     app.admin("GET", "/resync").send().await.expect(405);
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(snapshots(&app).await, 0);
 }

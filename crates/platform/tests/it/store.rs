@@ -31,8 +31,8 @@ async fn state_and_event_are_one_document() {
     let payload: Envelope<UserState> = serde_json::from_str(event.get_str("payload").unwrap()).unwrap();
     assert_eq!(event.get_str("id").unwrap(), payload.id.to_string());
     assert_eq!((payload.entityversion, payload.subject.as_str()), (0, made.id.to_string().as_str()));
-    assert_eq!(payload.data, made.state.state());
-    app.settle().await;
+    assert_eq!(payload.data, made.state.payload());
+    app.wait_until_idle().await;
     let told = app.events("demo").await;
     assert_eq!(told[0], serde_json::from_str(event.get_str("payload").unwrap()).unwrap(), "told as it was written");
     assert_eq!(told.iter().map(|e| e.entityversion).collect::<Vec<_>>(), [0, 1]);
@@ -50,14 +50,14 @@ async fn of_many_saves_of_one_version_one_is_made() {
     assert_eq!(saves.iter().filter(|save| save.is_ok()).count(), 1);
     assert!(saves.iter().all(|save| matches!(save, Ok(_) | Err(StoreError::Stale))));
     assert_eq!(store.get(made.id).await.unwrap().unwrap().version, 1);
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("demo").await.len(), 2, "the others told nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_saves_at_once_each_maker_is_told_of_its_own() {
     let app = app().await;
-    let other = app.another(crate::demo::build).await;
+    let other = app.start_second_instance(crate::demo::build).await;
     let (store, elsewhere) = (app.context.store::<Counter>(), other.context.store::<Counter>());
     let names: Vec<_> = (0..60).map(|n| format!("counter {n}")).collect();
     let made = join_all(names.iter().map(|name| insert(&app, name))).await;
@@ -74,7 +74,7 @@ async fn of_many_saves_at_once_each_maker_is_told_of_its_own() {
         let kept = kept.unwrap().unwrap();
         assert_eq!((kept.id, kept.version, kept.count), (made.id, 1, 1));
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("demo").await.len(), 120, "each counter's creation and its one change");
 }
 
@@ -98,7 +98,7 @@ async fn a_write_that_is_refused_stops_no_other() {
     let saves = join_all(saves).await;
     let refused: Vec<_> = saves.iter().filter_map(|save| save.as_ref().err()).collect();
     assert!(matches!(refused.as_slice(), [refused] if refused.is_duplicate_of("name_v1")), "{refused:?}");
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("demo").await.len(), 1 + 29 + 28);
 }
 
@@ -128,7 +128,7 @@ async fn a_unique_index_is_named_and_leaves_nothing_behind() {
     let refused = store.save(&other, renamed, UserChange::Updated).await.unwrap_err();
     assert!(refused.is_duplicate_of("name_v1"), "{refused:?}");
     assert_eq!(store.get(other.id).await.unwrap().unwrap(), other);
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("demo").await.len(), 2);
 }
 

@@ -26,7 +26,7 @@ pub fn is_current(file: &Path, document: &impl serde::Serialize) {
 }
 
 /// Fails the test when a response has a problem that the document does not name for its operation.
-pub fn names_problem(document: &Value, method: &str, path: &str, status: u16, problem: &Value) {
+pub fn assert_problem_documented(document: &Value, method: &str, path: &str, status: u16, problem: &Value) {
     let path = path.split('?').next().unwrap_or_default();
     let fits = |template: &str| {
         let (words, parts) = (path.split('/'), template.split('/'));

@@ -48,7 +48,7 @@ impl TestApp {
     }
 
     /// Fails the test when a read during the work examined more documents than `bound`, or none was seen.
-    pub async fn examines_at_most(&self, bound: i32, work: impl Future<Output = ()>) {
+    pub async fn assert_examined_at_most(&self, bound: i32, work: impl Future<Output = ()>) {
         let reads = self.examined(work).await;
         assert!(reads.iter().any(|read| read.documents > 0), "nothing was read: {reads:?}");
         let too_many: Vec<_> = reads.iter().filter(|read| read.documents > bound).collect();

@@ -29,7 +29,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use common::clock::{Clock, ShiftedClock};
 use common::events::envelope::Envelope;
-use common::events::{Change, State};
+use common::events::{Change, Payload};
 use futures::StreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReadConcern;
@@ -107,10 +107,10 @@ impl TestApp {
             ("NATS_PREFIX".to_owned(), name),
             ("PUBLIC_URL".to_owned(), users::PUBLIC_URL.to_owned()),
             ("STREAM_MAX_BYTES".to_owned(), (16 << 20).to_string()),
-            ("SWEEP_INTERVAL".to_owned(), "200ms".to_owned()),
+            ("OUTBOX_SWEEP_INTERVAL".to_owned(), "200ms".to_owned()),
             ("GAUGE_INTERVAL".to_owned(), "500ms".to_owned()),
             // Tests count events.
-            ("ROTATE_PER_SECOND".to_owned(), "0".to_owned()),
+            ("ANNOUNCE_PER_SECOND".to_owned(), "0".to_owned()),
             ("LIMIT_SECRET".to_owned(), "the limits of a test, which nobody knows".to_owned()),
         ];
         all.extend(UNLIMITED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -125,7 +125,7 @@ impl TestApp {
     }
 
     /// A second instance of the same service: same database, same streams, same clock.
-    pub async fn another<C: clap::Args>(&self, build: fn(C, &Context) -> anyhow::Result<App>) -> Self {
+    pub async fn start_second_instance<C: clap::Args>(&self, build: fn(C, &Context) -> anyhow::Result<App>) -> Self {
         let settings = self.settings.clone();
         let mut app =
             Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone()).await;
@@ -198,14 +198,20 @@ impl TestApp {
     }
 
     /// Publishes an event of another service, as that service would.
-    pub async fn publish<S: State>(&self, change: S::Change, id: impl ToString, version: u64, state: S) -> Envelope<S> {
+    pub async fn publish<S: Payload>(
+        &self,
+        change: S::Change,
+        id: impl ToString,
+        version: u64,
+        state: S,
+    ) -> Envelope<S> {
         let event = self.event(change, id, version, state);
         self.publish_raw(S::Change::SOURCE, S::Change::ENTITY, &event.kind, &serde_json::to_vec(&event).unwrap()).await;
         event
     }
 
     /// An event of another service that is not published, for a handler called by hand.
-    pub fn event<S: State>(&self, change: S::Change, id: impl ToString, version: u64, state: S) -> Envelope<S> {
+    pub fn event<S: Payload>(&self, change: S::Change, id: impl ToString, version: u64, state: S) -> Envelope<S> {
         Envelope::new(change, id.to_string(), version, self.clock.now(), state)
     }
 
@@ -229,7 +235,7 @@ impl TestApp {
     }
 
     /// Hands an event to its handler, as the consumer would after a delivery.
-    pub async fn handle<S: State>(
+    pub async fn handle<S: Payload>(
         &self,
         event: &Envelope<S>,
     ) -> Result<platform::stream::subscription::Applied, platform::stream::subscription::Failure> {
@@ -237,7 +243,7 @@ impl TestApp {
     }
 
     /// Waits until every outbox is empty and every consumer has handled all there is.
-    pub async fn settle(&self) {
+    pub async fn wait_until_idle(&self) {
         let mut quiet = 0;
         eventually("outboxes and consumers to be empty", async || {
             let idle = self.unrelayed().await == 0 && self.unhandled().await == 0;

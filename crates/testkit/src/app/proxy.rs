@@ -67,17 +67,17 @@ impl Proxy {
     }
 
     /// The server is gone: connections break, new ones too.
-    pub fn cut(&self) {
+    pub fn disconnect(&self) {
         self.network.send_replace(Network::Down);
     }
 
     /// The server does not answer: connections stand and nothing passes.
-    pub fn silence(&self) {
+    pub fn stall(&self) {
         self.network.send_replace(Network::Silent);
     }
 
     /// The server is back.
-    pub fn mend(&self) {
+    pub fn restore(&self) {
         self.network.send_replace(Network::Up);
     }
 }

@@ -68,7 +68,7 @@ impl Request {
         if let Some(document) = self.document
             && response.header("content-type") == CONTENT_TYPE
         {
-            contract::names_problem(&document, method.as_str(), &path, response.status, &response.json());
+            contract::assert_problem_documented(&document, method.as_str(), &path, response.status, &response.json());
         }
         response
     }

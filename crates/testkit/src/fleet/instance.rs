@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::servers::ports::Port;
 use crate::servers::process::Spec;
-use crate::servers::slot::Slot;
+use crate::servers::slot::ManagedProcess;
 
 const START_DEADLINE: Duration = Duration::from_secs(60);
 /// Beyond the 25 s that a service gives itself to drain.
@@ -42,7 +42,7 @@ pub struct Instance {
     host: Ipv4Addr,
     port: Arc<Port>,
     admin: Option<Arc<Port>>,
-    slot: Slot,
+    slot: ManagedProcess,
 }
 
 impl Instance {
@@ -57,7 +57,7 @@ impl Instance {
         env.insert("BIND".to_owned(), format!("{host}:{}", port.number()));
         env.insert("ADMIN_BIND".to_owned(), format!("{host}:{}", admin.number()));
         let name = if index == 0 { service.to_owned() } else { format!("{service}-{}", index + 1) };
-        let slot = Slot::spawn(&spec(&name, program, logs, env)?)?;
+        let slot = ManagedProcess::spawn(&spec(&name, program, logs, env)?)?;
         Ok(Self { name, host, port, admin: Some(admin), slot })
     }
 
@@ -69,7 +69,7 @@ impl Instance {
     ) -> Result<Self> {
         env.insert("FAKESTRIPE_BIND".to_owned(), format!("127.0.0.1:{}", port.number()));
         let name = "fakestripe".to_owned();
-        let slot = Slot::spawn(&spec(&name, program, logs, env)?)?;
+        let slot = ManagedProcess::spawn(&spec(&name, program, logs, env)?)?;
         Ok(Self { name, host: Ipv4Addr::LOCALHOST, port: Arc::new(port), admin: None, slot })
     }
 
@@ -119,19 +119,19 @@ impl Instance {
     }
 
     /// Starts it (killing what still runs) and waits until it is ready.
-    pub async fn start_again(&self) -> Result<()> {
-        self.start_again_with(&[]).await
+    pub async fn restart(&self) -> Result<()> {
+        self.restart_with_env(&[]).await
     }
 
-    /// Like [`Instance::start_again`], with these variables from now on.
-    pub async fn start_again_with(&self, env: &[(&str, &str)]) -> Result<()> {
-        self.slot.start_again_with(env)?;
+    /// Like [`Instance::restart`], with these variables from now on.
+    pub async fn restart_with_env(&self, env: &[(&str, &str)]) -> Result<()> {
+        self.slot.restart_with_env(env)?;
         self.ready().await
     }
 
     /// What to say when it ended by itself.
-    pub fn death(&self) -> Option<anyhow::Error> {
-        self.slot.death()
+    pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
+        self.slot.unexpected_exit()
     }
 
     /// Waits for 200 from `/readyz` (fakestripe: `/healthz`).
@@ -143,11 +143,11 @@ impl Instance {
         let address = SocketAddrV4::new(self.host, port);
         let deadline = Instant::now() + START_DEADLINE;
         while !get(address, path).await.is_ok_and(|status| status == 200) {
-            if let Some(death) = self.death() {
+            if let Some(death) = self.unexpected_exit() {
                 return Err(death);
             }
             if Instant::now() > deadline {
-                return Err(self.slot.obituary());
+                return Err(self.slot.exit_report());
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }

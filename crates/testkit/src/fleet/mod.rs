@@ -22,7 +22,7 @@ use self::options::FleetOptions;
 use self::wiring::Wiring;
 use crate::gateway::{self, GatewayOptions};
 use crate::servers::ports::Port;
-use crate::servers::slot::Slot;
+use crate::servers::slot::ManagedProcess;
 use crate::servers::{Servers, ServersOptions};
 use crate::tools::{Tools, progress};
 
@@ -35,7 +35,7 @@ const GATEWAY_GRACE: Duration = Duration::from_secs(7);
 #[derive(Debug)]
 pub struct Fleet {
     // Dropped in this order: who asks before who answers.
-    gateway: Slot,
+    gateway: ManagedProcess,
     services: BTreeMap<String, Vec<Instance>>,
     fakestripe: Instance,
     servers: Servers,
@@ -103,7 +103,7 @@ impl Fleet {
             data: options.data.join("gateway"),
             log: options.logs.join("gateway.log"),
         };
-        let gateway = Slot::spawn(&gateway::prepare(&tools.caddy, &gateway_options)?)?;
+        let gateway = ManagedProcess::spawn(&gateway::prepare(&tools.caddy, &gateway_options)?)?;
         let description_file = options.fleet_file.clone();
         let fleet = Self { gateway, services, fakestripe, servers, port, _inner: inner, description_file };
         fleet.ready().await?;
@@ -117,16 +117,16 @@ impl Fleet {
             // They start side by side; whoever dies first is told even while another is awaited.
             tokio::select! {
                 ready = instance.ready() => ready?,
-                death = self.death() => return Err(death),
+                death = self.unexpected_exit() => return Err(death),
             }
         }
         let deadline = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(("127.0.0.1", self.port.number())).await.is_err() {
-            if let Some(death) = self.gateway.death() {
+            if let Some(death) = self.gateway.unexpected_exit() {
                 return Err(death);
             }
             if Instant::now() > deadline {
-                return Err(self.gateway.obituary());
+                return Err(self.gateway.exit_report());
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
@@ -134,13 +134,13 @@ impl Fleet {
     }
 
     /// Resolves when something ends that nobody told to.
-    pub async fn death(&self) -> anyhow::Error {
+    pub async fn unexpected_exit(&self) -> anyhow::Error {
         loop {
             let services = self.services.values().flatten().chain([&self.fakestripe]);
             let death = services
-                .filter_map(Instance::death)
-                .chain(self.servers.each().into_iter().filter_map(|(_, server)| server.death()))
-                .chain(self.gateway.death())
+                .filter_map(Instance::unexpected_exit)
+                .chain(self.servers.each().into_iter().filter_map(|(_, server)| server.unexpected_exit()))
+                .chain(self.gateway.unexpected_exit())
                 .next();
             if let Some(death) = death {
                 return death;

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use self::kind::{Kind, Member};
 use self::ports::Port;
 use self::process::Spec;
-use self::slot::Slot;
+use self::slot::ManagedProcess;
 use crate::tools::Tools;
 
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -99,7 +99,7 @@ pub struct Server {
     log: PathBuf,
     /// Whether it is one member of several.
     clustered: bool,
-    slot: Slot,
+    slot: ManagedProcess,
     /// Where the other members of a NATS cluster reach it.
     _route: Option<Port>,
 }
@@ -164,7 +164,11 @@ impl Servers {
                     return Ok(server);
                 }
             }
-            anyhow::ensure!(Instant::now() < deadline, "no member of rs0 is primary; {}", self.mongodb.slot.obituary());
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "no member of rs0 is primary; {}",
+                self.mongodb.slot.exit_report()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -174,7 +178,7 @@ impl Servers {
         let deadline = Instant::now() + START_DEADLINE;
         // It refuses until it reaches all of them; the caller asks again.
         while let Err(error) = mongo_wire::initiate(self.mongodb.port(), &members).await {
-            if let Some(death) = self.each().into_iter().find_map(|(_, server)| server.death()) {
+            if let Some(death) = self.each().into_iter().find_map(|(_, server)| server.unexpected_exit()) {
                 return Err(death);
             }
             if Instant::now() > deadline {
@@ -245,7 +249,7 @@ impl Server {
             env: users.map(|users| users.env.clone()).unwrap_or_default(),
             log: log.clone(),
         };
-        let slot = Slot::spawn(&spec)?;
+        let slot = ManagedProcess::spawn(&spec)?;
         Ok(Self { kind, port, data, log, clustered: member.is_some(), slot, _route: None })
     }
 
@@ -279,8 +283,8 @@ impl Server {
     }
 
     /// What to say when it ended by itself.
-    pub fn death(&self) -> Option<anyhow::Error> {
-        self.slot.death()
+    pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
+        self.slot.unexpected_exit()
     }
 
     /// SIGSTOP, SIGCONT and the like.
@@ -299,14 +303,14 @@ impl Server {
     }
 
     /// Starts it again, on the same port and data, and waits until it answers.
-    pub async fn start_again(&self) -> Result<()> {
-        self.slot.start_again()?;
+    pub async fn restart(&self) -> Result<()> {
+        self.slot.restart()?;
         self.ready().await
     }
 
-    /// Like [`Server::start_again`], without what it kept: a member whose disk was lost copies all of it from the
+    /// Like [`Server::restart`], without what it kept: a member whose disk was lost copies all of it from the
     /// others.
-    pub async fn start_empty(&self) -> Result<()> {
+    pub async fn restart_with_empty_data(&self) -> Result<()> {
         self.kill()?;
         for entry in fs::read_dir(&self.data)? {
             let path = entry?.path();
@@ -316,7 +320,7 @@ impl Server {
             }
             if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
         }
-        self.start_again().await
+        self.restart().await
     }
 
     async fn ready(&self) -> Result<()> {
@@ -325,11 +329,11 @@ impl Server {
             if self.answers().await.unwrap_or(false) {
                 return Ok(());
             }
-            if let Some(death) = self.death() {
+            if let Some(death) = self.unexpected_exit() {
                 return Err(death);
             }
             if Instant::now() > deadline {
-                return Err(self.slot.obituary());
+                return Err(self.slot.exit_report());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -100,7 +100,7 @@ impl Process {
     }
 
     /// One line on a process that ended by itself, with the end of its log.
-    pub fn obituary(&self) -> anyhow::Error {
+    pub fn exit_report(&self) -> anyhow::Error {
         let how = self.exited().map_or_else(|| "is not ready".to_owned(), |status| format!("ended ({status})"));
         anyhow!("{} {how}; {}", self.spec.name, log_tail(&self.spec.log))
     }
@@ -211,7 +211,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let process = Process::spawn(&sleeper(folder.path(), "echo MONGODB_URL is missing >&2; exit 2")).unwrap();
         let _ = process.child().wait();
-        let line = process.obituary().to_string();
+        let line = process.exit_report().to_string();
         assert!(line.contains("sleeper ended (exit status: 2)"), "{line}");
         assert!(line.contains("MONGODB_URL is missing"), "{line}");
     }

@@ -15,11 +15,11 @@ const PLENTY: u64 = 6 << 30;
 
 /// Removed on drop.
 #[derive(Debug)]
-pub struct Scratch {
+pub struct ScratchDir {
     path: PathBuf,
 }
 
-impl Scratch {
+impl ScratchDir {
     /// A new, empty one.
     pub fn new(name: &str) -> Result<Self> {
         let parent = if memory_is_plenty() { PathBuf::from(MEMORY) } else { std::env::temp_dir() };
@@ -36,7 +36,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
     }

@@ -11,13 +11,13 @@ use super::process::{Process, Spec};
 
 /// Remembers whether its process was ended on purpose.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct ManagedProcess {
     process: Mutex<Process>,
     /// Ended by us: not a death to report.
     halted: AtomicBool,
 }
 
-impl Slot {
+impl ManagedProcess {
     pub(crate) fn spawn(spec: &Spec) -> Result<Self> {
         Ok(Self { process: Mutex::new(Process::spawn(spec)?), halted: AtomicBool::new(false) })
     }
@@ -28,17 +28,17 @@ impl Slot {
     }
 
     /// What to say when it ended by itself.
-    pub(crate) fn death(&self) -> Option<anyhow::Error> {
+    pub(crate) fn unexpected_exit(&self) -> Option<anyhow::Error> {
         let process = self.process();
         if self.halted.load(Ordering::SeqCst) || process.exited().is_none() {
             return None;
         }
-        Some(process.obituary())
+        Some(process.exit_report())
     }
 
     /// What to say when it does not become ready.
-    pub(crate) fn obituary(&self) -> anyhow::Error {
-        self.process().obituary()
+    pub(crate) fn exit_report(&self) -> anyhow::Error {
+        self.process().exit_report()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -68,12 +68,12 @@ impl Slot {
     }
 
     /// Starts the same thing again, killing what still runs.
-    pub(crate) fn start_again(&self) -> Result<()> {
-        self.start_again_with(&[])
+    pub(crate) fn restart(&self) -> Result<()> {
+        self.restart_with_env(&[])
     }
 
-    /// Like [`Slot::start_again`], with these variables from now on.
-    pub(crate) fn start_again_with(&self, env: &[(&str, &str)]) -> Result<()> {
+    /// Like [`ManagedProcess::restart`], with these variables from now on.
+    pub(crate) fn restart_with_env(&self, env: &[(&str, &str)]) -> Result<()> {
         let mut process = self.process();
         process.kill()?;
         let mut spec = process.spec().clone();
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::tools::search_path;
 
-    fn slot(folder: &Path, script: &str) -> Slot {
+    fn slot(folder: &Path, script: &str) -> ManagedProcess {
         let spec = Spec {
             name: "script".to_owned(),
             program: search_path("sh").unwrap(),
@@ -104,7 +104,7 @@ mod tests {
             env: BTreeMap::new(),
             log: folder.join("script.log"),
         };
-        Slot::spawn(&spec).unwrap()
+        ManagedProcess::spawn(&spec).unwrap()
     }
 
     #[tokio::test]
@@ -114,12 +114,12 @@ mod tests {
         wait_for_log(folder.path()).await;
         polite.signal(Signal::SIGSTOP);
         assert_eq!(polite.stop(Duration::from_secs(10)).await.unwrap(), Some(7));
-        assert!(polite.death().is_none(), "it was ended on purpose");
+        assert!(polite.unexpected_exit().is_none(), "it was ended on purpose");
 
         let deaf = slot(folder.path(), "trap '' TERM; while :; do sleep 0.05; done");
         deaf.stop(Duration::from_millis(100)).await.unwrap();
-        deaf.start_again().unwrap();
-        assert!(deaf.death().is_none());
+        deaf.restart().unwrap();
+        assert!(deaf.unexpected_exit().is_none());
     }
 
     #[tokio::test]
@@ -127,7 +127,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let slot = slot(folder.path(), "exit 3");
         let deadline = Instant::now() + Duration::from_secs(10);
-        while slot.death().is_none() {
+        while slot.unexpected_exit().is_none() {
             assert!(Instant::now() < deadline);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -30,7 +30,7 @@ impl Backups {
 
     /// The names of those that have a manifest, the newest last.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
-        let entries = fs::read_dir(&self.0).with_context(|| format!("BACKUPS: reading {}", self.0.display()))?;
+        let entries = fs::read_dir(&self.0).with_context(|| format!("BACKUP_DIR: reading {}", self.0.display()))?;
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry?;

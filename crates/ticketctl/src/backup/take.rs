@@ -23,8 +23,8 @@ use crate::fleet::Fleet;
 /// For how long MongoDB is told to keep the moment readable while a backup runs, and ordinarily (its default).
 const SNAPSHOT_SECONDS: (i32, i32) = (4 * 3600, 300);
 
-/// Takes one, and then removes those that are older than `keep_days`.
-pub(crate) async fn take(fleet: &Fleet, backups: &Backups, keep_days: Option<u64>) -> Result<()> {
+/// Takes one, and then removes those that are older than `backup_retention_days`.
+pub(crate) async fn take(fleet: &Fleet, backups: &Backups, backup_retention_days: Option<u64>) -> Result<()> {
     crate::restore::ensure_none(fleet).await.context("there is no new backup")?;
     let began = SystemClock.now();
     let name = began.to_string().replace(':', "-").split_once('.').map(|(seconds, _)| format!("{seconds}Z"));
@@ -32,7 +32,7 @@ pub(crate) async fn take(fleet: &Fleet, backups: &Backups, keep_days: Option<u64
     ensure!(!folder.exists(), "{} exists already", folder.display());
     // A backup that was interrupted is never taken for a whole one.
     let unfinished = folder.with_extension(UNFINISHED.trim_start_matches('.'));
-    fs::create_dir_all(&unfinished).with_context(|| format!("BACKUPS: creating {}", unfinished.display()))?;
+    fs::create_dir_all(&unfinished).with_context(|| format!("BACKUP_DIR: creating {}", unfinished.display()))?;
     keep_snapshots(fleet, SNAPSHOT_SECONDS.0).await;
     let outcome = write(fleet, &unfinished, began).await;
     keep_snapshots(fleet, SNAPSHOT_SECONDS.1).await;
@@ -46,7 +46,7 @@ pub(crate) async fn take(fleet: &Fleet, backups: &Backups, keep_days: Option<u64
     fs::rename(&unfinished, &folder)?;
     fs::File::open(backups.path())?.sync_all()?;
     println!("{}: {}", folder.display(), manifest.summary());
-    if let Some(days) = keep_days {
+    if let Some(days) = backup_retention_days {
         remove_older(backups, began.minus(Duration::from_secs(days * 24 * 3600)))?;
     }
     Ok(())

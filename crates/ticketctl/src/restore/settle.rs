@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use common::api::admin::{FindStrays, RECONCILE, Reconcile, Reconciled, STRAYS, Stray, StrayOutcome, Strays};
+use common::api::admin::{
+    FindOrphans, ORPHANS, Orphan, OrphanOutcome, Orphans, RECONCILE, Reconcile, ReconciledPayments,
+};
 use common::clock::{Clock, SystemClock};
 use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
@@ -35,12 +37,12 @@ pub(crate) async fn settle(fleet: &Fleet, services: &Services, since: Option<Tim
         services.resync(owner).await?;
     }
     look_up(fleet, services, accept).await?;
-    let Strays { strays } = services.post("payments", STRAYS, &FindStrays { since, settle: true }).await?;
-    for Stray { reference, payment, amount, currency, outcome } in &strays {
+    let Orphans { orphans } = services.post("payments", ORPHANS, &FindOrphans { since, settle: true }).await?;
+    for Orphan { reference, payment, amount, currency, outcome } in &orphans {
         println!("{reference}  {}  {amount} {currency}  payment {payment}", outcome.as_ref());
     }
-    let failed = strays.iter().filter(|stray| stray.outcome == StrayOutcome::Failed).count();
-    let settled = strays.len() - failed;
+    let failed = orphans.iter().filter(|orphan| orphan.outcome == OrphanOutcome::Failed).count();
+    let settled = orphans.len() - failed;
     println!("{settled} charges and authorisations that were made after the backup were given back");
     ensure!(
         failed == 0 || accept,
@@ -58,7 +60,7 @@ pub(crate) async fn settle(fleet: &Fleet, services: &Services, since: Option<Tim
 async fn look_up(fleet: &Fleet, services: &Services, accept: bool) -> Result<()> {
     let began = Instant::now();
     loop {
-        let Reconciled { looked_up, failed } = services.post("payments", RECONCILE, &Reconcile {}).await?;
+        let ReconciledPayments { looked_up, failed } = services.post("payments", RECONCILE, &Reconcile {}).await?;
         let waiting = undecided(fleet).await?;
         println!(
             "payments looked {looked_up} unfinished payments up at the card network, {failed} of them in vain; \

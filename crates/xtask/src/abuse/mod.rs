@@ -68,7 +68,7 @@ async fn attack(args: &AbuseArgs, fleet: Option<PathBuf>) -> Result<Vec<Outcome>
     let shop = Shop::find_or_start(args, fleet).await?;
     let outcomes = tokio::select! {
         outcomes = each(&shop) => outcomes,
-        death = shop.death() => Err(death),
+        death = shop.unexpected_exit() => Err(death),
     };
     shop.close().await?;
     outcomes

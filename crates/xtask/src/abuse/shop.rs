@@ -12,7 +12,7 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 use testkit::fleet::options::{FleetOptions, programs_beside_us};
 use testkit::fleet::{Fleet, SERVICES};
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 
 use super::AbuseArgs;
 use crate::client::{Session, listing, sign_up};
@@ -24,7 +24,7 @@ pub(super) struct Shop {
     pub(super) url: String,
     /// fleet.json.
     description: Value,
-    own: Option<(Fleet, Scratch)>,
+    own: Option<(Fleet, ScratchDir)>,
     people: AtomicUsize,
 }
 
@@ -100,9 +100,9 @@ impl Shop {
     }
 
     /// Ends with what has died, of a fleet of our own.
-    pub(super) async fn death(&self) -> anyhow::Error {
+    pub(super) async fn unexpected_exit(&self) -> anyhow::Error {
         match &self.own {
-            Some((fleet, _)) => fleet.death().await,
+            Some((fleet, _)) => fleet.unexpected_exit().await,
             None => std::future::pending().await,
         }
     }
@@ -116,12 +116,12 @@ impl Shop {
     }
 }
 
-async fn start(args: &AbuseArgs) -> Result<(Fleet, Scratch)> {
+async fn start(args: &AbuseArgs) -> Result<(Fleet, ScratchDir)> {
     if !args.no_build {
         npm::install(npm::WEB).await?;
         cargo::build_fleet(args.release).await?;
     }
-    let scratch = Scratch::new("abuse")?;
+    let scratch = ScratchDir::new("abuse")?;
     let mut options = FleetOptions::new(scratch.path());
     options.programs = programs_beside_us().with_file_name(if args.release { "release" } else { "debug" });
     Ok((Fleet::start(&options).await?, scratch))

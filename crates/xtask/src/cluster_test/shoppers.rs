@@ -116,7 +116,7 @@ impl Pair {
     /// Lists a ticket, holds it and pays; the order's id, once it is completed.
     async fn trade(&self, counts: &Counts) -> Result<OrderId> {
         let listing = listing("Carmen", "Opera House", "2099-03-01T19:00:00Z", 8900)?;
-        let (city, time_zone) = (Text::present("Lyon"), Text::present("Europe/Paris"));
+        let (city, time_zone) = (Text::non_blank("Lyon"), Text::non_blank("Europe/Paris"));
         let listing = CreateListing { body: NewListing { city, time_zone, ..listing } };
         let wanted = order(counted(counts, self.seller.send(&listing).await)?.id);
         let began = Instant::now();

@@ -65,20 +65,20 @@ fn body(event: &Event, seat: &(i64, &str, &str, &str), turn: usize, now: &jiff::
     let asked = face_value * [100, 115, 90].get(turn % 3).unwrap_or(&100) / 100;
     let money = |amount| anyhow::Ok(Money { amount, currency: event.place.currency.parse()? });
     let is_seated = !event.about.contains("Standing") && event.category != Category::Festival;
-    let seated = |text| Text::present(text).filter(|_| is_seated);
+    let seated = |text| Text::non_blank(text).filter(|_| is_seated);
     Ok(NewListing {
         title: Text::new(event.title),
         venue: Text::new(event.place.venue),
-        city: Text::present(event.place.city),
+        city: Text::non_blank(event.place.city),
         starts_at: Timestamp::from_millis(starts_at.as_millisecond()),
-        time_zone: Text::present(event.place.time_zone),
+        time_zone: Text::non_blank(event.place.time_zone),
         price: money(asked)?,
         face_value: Some(money(face_value)?),
         category: Some(event.category),
         section: seated(section),
         row: seated(row),
         seat: seated(number),
-        description: Text::present(event.about),
+        description: Text::non_blank(event.about),
     })
 }
 

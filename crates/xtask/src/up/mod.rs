@@ -120,7 +120,7 @@ async fn serve(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
         let (url, data) = (fleet.url(), data());
         let loaded = tokio::select! {
             loaded = demo::load_if_empty(&url, &data) => loaded,
-            death = fleet.death() => return Err(death),
+            death = fleet.unexpected_exit() => return Err(death),
             () = stop.wait() => return stop_all(fleet).await,
         };
         if let Err(error) = loaded {
@@ -131,7 +131,7 @@ async fn serve(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
     banner::print(&fleet.public_url(), demo::is_loaded(&data()), args.background);
     fs::write(detach::ready_file(), "")?;
     tokio::select! {
-        death = fleet.death() => Err(death),
+        death = fleet.unexpected_exit() => Err(death),
         () = stop.wait() => stop_all(fleet).await,
     }
 }

@@ -62,7 +62,7 @@ fn default_name(id: UserId) -> String {
 }
 
 impl Aggregate for User {
-    type State = UserState;
+    type Payload = UserState;
     const COLLECTION: &'static str = "users";
 
     fn id(&self) -> String {
@@ -70,7 +70,7 @@ impl Aggregate for User {
     }
 
     /// No email address and no password: a stream can't forget.
-    fn state(&self) -> UserState {
+    fn payload(&self) -> UserState {
         UserState { id: self.id, display_name: self.display_name.clone(), created_at: self.created_at }
     }
 
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn events_tell_neither_address_nor_password() {
         let (user, _) = register(None);
-        let told = serde_json::to_string(&user.state()).unwrap().to_lowercase();
+        let told = serde_json::to_string(&user.payload()).unwrap().to_lowercase();
         assert!(!told.contains("ana") && !told.contains("argon2id"), "{told}");
         let stored: User = serde_json::from_str(&serde_json::to_string(&user).unwrap()).unwrap();
         assert_eq!(stored, user);

@@ -9,7 +9,7 @@ use common::error::Error;
 
 use crate::domain::password::PasswordHash;
 use crate::hashing::Slot;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::throttles::Attempt;
 
 /// The result of comparing a password with an account's hash.
@@ -26,7 +26,7 @@ pub enum Checked {
 /// # Errors
 /// 429 after too many failures.
 pub async fn check_password(
-    state: &State,
+    state: &AppState,
     attempt: &Attempt,
     password: Password,
     known: Option<PasswordHash>,
@@ -44,7 +44,7 @@ pub async fn check_password(
 }
 
 /// Returns 429 if there were too many failures for this account and address.
-pub async fn may_try(state: &State, attempt: &Attempt) -> Result<(), Error> {
+pub async fn may_try(state: &AppState, attempt: &Attempt) -> Result<(), Error> {
     match state.throttles.wait(attempt, state.clock.now()).await? {
         Some(wait) => Err(Error::RateLimited(wait)),
         None => Ok(()),

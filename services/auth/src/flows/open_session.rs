@@ -5,7 +5,7 @@ use common::id::{SessionId, UserId};
 use http::{HeaderMap, header};
 
 use crate::domain::session::Session;
-use crate::state::State;
+use crate::state::AppState;
 
 /// How much of a browser's own description is kept.
 const LONGEST_DEVICE: usize = 200;
@@ -22,7 +22,7 @@ pub struct Tokens {
 }
 
 /// Opens a session for the device that sent these headers.
-pub async fn open_session(state: &State, user: UserId, headers: &HeaderMap) -> Result<Tokens, Error> {
+pub async fn open_session(state: &AppState, user: UserId, headers: &HeaderMap) -> Result<Tokens, Error> {
     let now = state.clock.now();
     let session = Session::open(SessionId::new(), user, device(headers), now, &state.lifetimes);
     let (id, access) = (session.id, state.keys.sign(user, session.id, now)?);

@@ -4,7 +4,7 @@
 //! Whoever holds a session without knowing the password (a laptop left open) must not be able to guess it here, so
 //! a wrong one counts as a failed sign-in.
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use common::api::users::NewPassword;
 use common::error::Error;
 use common::identity::CurrentUser;
@@ -14,7 +14,7 @@ use platform::http::extract::Body;
 use platform::lifecycle::Backoff;
 
 use crate::flows::check_password::{Checked, check_password, may_try};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::throttles::Attempt;
 
 /// How many times ending the other sessions is attempted.
@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 5;
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 204, description = "All other sessions of the user have ended; their access tokens run out within minutes.")))]
 pub(super) async fn change_password(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     ClientAddress(address): ClientAddress,
     Body(body): Body<NewPassword>,
@@ -34,7 +34,7 @@ pub(super) async fn change_password(
         return Err(Error::field("new", "must be another than the current one"));
     }
     // A token may outlive the account.
-    let account = state.users.get_certain(user.id).await?.ok_or_else(Error::signed_out)?;
+    let account = state.users.get_linearizable(user.id).await?.ok_or_else(Error::unauthenticated)?;
     let attempt = Attempt::new(&account.email.key, address);
     let known = account.password.clone();
     may_try(&state, &attempt).await?;
@@ -49,14 +49,14 @@ pub(super) async fn change_password(
         }
         Ok(current.state.clone().choose_password(password.clone(), state.clock.now()))
     });
-    changed.await?.ok_or_else(Error::signed_out)?;
+    changed.await?.ok_or_else(Error::unauthenticated)?;
     // Retried here, since the client can't: the password is changed, so a repeat would fail on the old one.
     let mut backoff = Backoff::default();
     while let Err(error) = state.sessions.end_others(user.id, user.session).await {
         if backoff.failures() + 1 == ATTEMPTS {
             return Err(error.into());
         }
-        tokio::time::sleep(backoff.failed()).await;
+        tokio::time::sleep(backoff.next_delay()).await;
     }
     Ok(StatusCode::NO_CONTENT)
 }

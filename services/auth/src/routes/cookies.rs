@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 
 use crate::flows::open_session::Tokens;
-use crate::state::State;
+use crate::state::AppState;
 
 /// How our cookies are called and how long they live; an argument of handlers.
 #[derive(Debug, Clone, Copy)]
@@ -49,16 +49,16 @@ impl Cookies {
     }
 }
 
-impl FromRequestParts<State> for Cookies {
+impl FromRequestParts<AppState> for Cookies {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(_: &mut Parts, state: &State) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         Ok(Self::from_ref(state))
     }
 }
 
-impl FromRef<State> for Cookies {
-    fn from_ref(state: &State) -> Self {
+impl FromRef<AppState> for Cookies {
+    fn from_ref(state: &AppState) -> Self {
         Self { names: state.verifier.cookies(), access: state.keys.lifetime(), refresh: state.lifetimes.session }
     }
 }

@@ -1,6 +1,6 @@
 //! DELETE /api/users/sessions/{id}: another device is signed out, or this one.
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
 use common::id::SessionId;
@@ -9,14 +9,14 @@ use http::StatusCode;
 use platform::http::extract::Id;
 
 use super::cookies::Cookies;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Sign a device out.
 #[utoipa::path(delete, path = "/api/users/sessions/{id}", tag = "users", params(("id" = SessionId, Path)),
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 204, description = "Clears the cookies when it is the session that asks.")))]
 pub(super) async fn end_session(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     cookies: Cookies,
     Id(id): Id<SessionId>,

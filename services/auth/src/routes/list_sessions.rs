@@ -1,7 +1,7 @@
 //! GET /api/users/sessions: where the user is signed in.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use common::api::page::{Page, PageQuery};
 use common::api::users::Session;
 use common::error::Error;
@@ -10,14 +10,14 @@ use platform::http::extract::Query;
 use platform::store::page::PageRequest;
 
 use super::view;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Where am I signed in?
 #[utoipa::path(get, path = "/api/users/sessions", tag = "users", params(PageQuery),
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Page<Session>, description = "Sessions that have not ended.")))]
 pub(super) async fn list_sessions(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Session>>, Error> {

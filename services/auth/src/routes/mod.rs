@@ -15,19 +15,19 @@ mod view;
 
 use axum::Router;
 use platform::http::openapi;
-use platform::limits::class::Classes;
+use platform::limits::class::RateClasses;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// What has throttles of its own, by account and address: see [`crate::domain::throttle`].
-pub const CLASSES: Classes =
+pub const RATE_CLASSES: RateClasses =
     &[("POST", "/api/users/signin", None), ("POST", "/api/users/signup", None), ("PUT", "/api/users/password", None)];
 
 /// All routes, with the document that describes them.
-pub fn table() -> (Router<State>, OpenApi) {
+pub fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(sign_up::sign_up))
         .routes(routes!(sign_in::sign_in))

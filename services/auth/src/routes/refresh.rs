@@ -1,6 +1,6 @@
 //! POST /api/users/refresh: a refresh token is exchanged for new tokens.
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
 use common::api;
@@ -12,13 +12,13 @@ use super::view::signed_in;
 use crate::domain::session::{Presented, TokenError};
 use crate::domain::user::User;
 use crate::flows::open_session::Tokens;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Get new tokens for the refresh cookie.
 #[utoipa::path(post, path = "/api/users/refresh", tag = "users",
     responses((status = 200, body = api::users::User, description = "Sets the cookies anew; a 401 clears them.")))]
 pub(super) async fn refresh(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     cookies: Cookies,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -30,12 +30,12 @@ pub(super) async fn refresh(
     }
 }
 
-async fn exchange(state: &State, token: Option<&str>) -> Result<(Versioned<User>, Tokens), Error> {
-    let token = token.ok_or_else(Error::signed_out)?;
-    let known = state.sessions.token(token).await?.ok_or_else(Error::signed_out)?;
+async fn exchange(state: &AppState, token: Option<&str>) -> Result<(Versioned<User>, Tokens), Error> {
+    let token = token.ok_or_else(Error::unauthenticated)?;
+    let known = state.sessions.token(token).await?.ok_or_else(Error::unauthenticated)?;
     loop {
-        let session = state.sessions.get(known.session).await?.ok_or_else(Error::signed_out)?;
-        let user = state.users.get_certain(session.user_id).await?.ok_or_else(Error::signed_out)?;
+        let session = state.sessions.get(known.session).await?.ok_or_else(Error::unauthenticated)?;
+        let user = state.users.get_linearizable(session.user_id).await?.ok_or_else(Error::unauthenticated)?;
         let now = state.clock.now();
         let refresh = match session.present(known.generation, now, &state.lifetimes) {
             Ok(Presented::Sibling) => state.sessions.issue(&session, session.generation).await?,
@@ -53,7 +53,7 @@ async fn exchange(state: &State, token: Option<&str>) -> Result<(Versioned<User>
                     tracing::warn!(session.id = %session.id, "a refresh token was used after its time; session ended");
                     state.sessions.end(session.id).await?;
                 }
-                return Err(Error::signed_out());
+                return Err(Error::unauthenticated());
             }
         };
         let access = state.keys.sign(user.id, session.id, now)?;

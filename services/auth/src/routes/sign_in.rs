@@ -3,10 +3,10 @@
 //! # Why
 //! An unknown address and a wrong password get the same answer for the same work.
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use common::api::users::{Credentials, User};
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use http::{HeaderMap, StatusCode};
 use platform::http::address::ClientAddress;
 use platform::http::extract::Body;
@@ -16,7 +16,7 @@ use super::view::signed_in;
 use crate::domain::email::EmailKey;
 use crate::flows::check_password::{Checked, check_password, may_try};
 use crate::flows::open_session::open_session;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::throttles::Attempt;
 use crate::store::users;
 
@@ -24,7 +24,7 @@ use crate::store::users;
 #[utoipa::path(post, path = "/api/users/signin", tag = "users", request_body = Credentials,
     responses((status = 200, body = User, description = "Sets the cookies.")))]
 pub(super) async fn sign_in(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     cookies: Cookies,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
@@ -42,7 +42,7 @@ pub(super) async fn sign_in(
     drop(slot);
     let tokens = open_session(&state, user.id, &headers).await?;
     // Whoever has changed the password meanwhile has ended all other sessions, perhaps before this one was there.
-    let present = state.users.get_certain(user.id).await?;
+    let present = state.users.get_linearizable(user.id).await?;
     if present.is_none_or(|present| present.password != user.password) {
         state.sessions.end(tokens.session).await?;
         return Err(wrong_credentials());
@@ -51,5 +51,5 @@ pub(super) async fn sign_in(
 }
 
 fn wrong_credentials() -> Error {
-    Error::Unauthenticated(Refusal::new("wrong-credentials", "Email address or password is wrong."))
+    Error::Unauthenticated(Rejection::new("wrong-credentials", "Email address or password is wrong."))
 }

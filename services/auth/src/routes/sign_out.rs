@@ -1,19 +1,19 @@
 //! POST /api/users/signout: this device is signed out.
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use common::error::Error;
 use common::identity::CurrentUser;
 use http::{HeaderMap, StatusCode};
 
 use super::cookies::Cookies;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Sign out. Succeeds for whoever is not signed in, too.
 #[utoipa::path(post, path = "/api/users/signout", tag = "users",
     responses((status = 204, description = "Clears the cookies.")))]
 pub(super) async fn sign_out(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: Option<CurrentUser>,
     cookies: Cookies,
     headers: HeaderMap,

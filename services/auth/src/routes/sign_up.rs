@@ -1,6 +1,6 @@
 //! POST /api/users/signup: somebody opens an account, and is signed in.
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use common::api::users::{NewUser, User};
 use common::error::Error;
@@ -15,14 +15,14 @@ use super::view::signed_in;
 use crate::domain::email::Email;
 use crate::domain::user::User as Account;
 use crate::flows::open_session::open_session;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::users::{self, EMAIL_INDEX};
 
 /// Open an account.
 #[utoipa::path(post, path = "/api/users/signup", tag = "users", request_body = NewUser,
     responses((status = 201, body = User, description = "Sets the cookies.")))]
 pub(super) async fn sign_up(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     cookies: Cookies,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,

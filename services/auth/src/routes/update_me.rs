@@ -1,34 +1,34 @@
 //! PUT /api/users/me: a user changes how they are called.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
-use common::api::users::{Me, User};
+use common::api::users::{Profile, User};
 use common::error::Error;
 use common::identity::CurrentUser;
 use platform::http::extract::Body;
 use platform::http::versions::{IfMatch, etag};
 
 use super::view;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Change how I am called.
-#[utoipa::path(put, path = "/api/users/me", tag = "users", request_body = Me,
+#[utoipa::path(put, path = "/api/users/me", tag = "users", request_body = Profile,
     security(("session" = []), ("sessionOverHttp" = [])),
     params(("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
     responses((status = 200, body = User, description = "The user as they now are.")))]
 pub(super) async fn update_me(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     when: IfMatch,
-    Body(body): Body<Me>,
+    Body(body): Body<Profile>,
 ) -> Result<impl IntoResponse, Error> {
     // A token may outlive the account.
-    state.users.get_certain(user.id).await?.ok_or_else(Error::signed_out)?;
+    state.users.get_linearizable(user.id).await?.ok_or_else(Error::unauthenticated)?;
     let renamed = state.users.update(user.id, |current| {
         when.check(current.version)?;
         Ok::<_, Error>(current.state.clone().rename(body.display_name.to_string(), state.clock.now()))
     });
-    let user = renamed.await?.ok_or_else(Error::signed_out)?;
+    let user = renamed.await?.ok_or_else(Error::unauthenticated)?;
     Ok((etag(user.version), Json(view::user(&user.state))))
 }

@@ -30,7 +30,7 @@ async fn a_new_name_is_seen_and_announced() {
     expected["displayName"] = json!("Ana Lopez");
     assert_eq!(response.json(), expected);
     assert_eq!(whoami(&app, &ana.access).await, expected);
-    app.settle().await;
+    app.wait_until_idle().await;
     let history = app.history("auth", ana.id()).await;
     assert_eq!(history, [("user.registered.v1".to_owned(), 0), ("user.updated.v1".to_owned(), 1)]);
     let told = &app.events("auth").await[1].data;
@@ -89,7 +89,7 @@ async fn names_that_race_are_all_told_in_order() {
     for response in futures::future::join_all(racing).await {
         response.expect(200);
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let mut versions: Vec<_> = app.history("auth", ana.id()).await.into_iter().map(|(_, version)| version).collect();
     versions.sort_unstable();
     assert_eq!(versions, (0..=8).collect::<Vec<_>>());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use testkit::app::contract::{has_routes, is_current};
-use testkit::app::fuzz::no_request_breaks;
+use testkit::app::fuzz::fuzz_routes;
 
 use crate::support::{app, app_with, sign_up};
 
@@ -58,8 +58,8 @@ async fn no_request_breaks_it() {
         [("SIGNUPS_PER_MINUTE", "100000"), ("SIGNIN_FAILURES", "100000"), ("SIGNIN_ADDRESS_FAILURES", "100000")];
     let app = app_with(&limits).await;
     let ana = sign_up(&app).await;
-    no_request_breaks(&app, &app.running.openapi, Some(&ana.user())).await;
-    app.settle().await;
+    fuzz_routes(&app, &app.running.openapi, Some(&ana.user())).await;
+    app.wait_until_idle().await;
     let events = app.events("auth").await;
     let count = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
     let reached = (count("user.registered.v1") - 1, count("user.updated.v1"));

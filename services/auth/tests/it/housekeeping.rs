@@ -61,7 +61,7 @@ async fn nothing_in_the_throttles_tells_who_it_was() {
 async fn users_are_announced_again_on_demand() {
     let app = app().await;
     let ana = sign_up(&app).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let body = json!({ "all": true });
     app.admin("POST", "/resync").json(&body).send().await.expect(200);
     let told = [("user.registered.v1".to_owned(), 0), ("user.snapshot.v1".to_owned(), 0)];

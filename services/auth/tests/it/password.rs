@@ -34,7 +34,7 @@ async fn the_new_password_signs_in_and_every_other_device_is_signed_out() {
     assert_eq!((&left[0]["id"], &left[0]["current"]), (&json!(ana.session()), &json!(true)));
     refresh(&app, &ana.refresh).await.expect(200);
     sign_in(&app, ana.email(), NEW).await.expect(200);
-    app.settle().await;
+    app.wait_until_idle().await;
     let history = app.history("auth", ana.id()).await;
     assert_eq!(history, [("user.registered.v1".to_owned(), 0), ("user.passwordChanged.v1".to_owned(), 1)]);
     let told = app.events("auth").await.into_iter().map(|event| event.data.to_string()).collect::<String>();

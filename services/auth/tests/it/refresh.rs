@@ -79,7 +79,7 @@ async fn within_the_grace_period_a_replaced_token_gets_a_sibling() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_tabs_that_race_all_stay_signed_in() {
     let app = patient().await;
-    let another = app.another(auth::build).await;
+    let another = app.start_second_instance(auth::build).await;
     let ana = sign_up(&app).await;
     let tabs = (0..10).map(|tab| refresh(if tab % 2 == 0 { &app } else { &another }, &ana.refresh));
     let tabs: Vec<_> =
@@ -141,12 +141,12 @@ async fn while_the_database_is_away_nobody_is_signed_out() {
     let network = Proxy::of_mongodb().await;
     let app = app_with(&[("MONGODB_URL", &network.url())]).await;
     let ana = sign_up(&app).await;
-    app.settle().await;
-    network.cut();
+    app.wait_until_idle().await;
+    network.disconnect();
     let response = refresh(&app, &ana.refresh).await.expect(503);
     assert!(!response.header("retry-after").is_empty());
     assert!(set_cookies(&response).is_empty(), "the cookies are still good");
-    network.mend();
+    network.restore();
     let back = async || refresh(&app, &ana.refresh).await.status == 200;
     testkit::app::eventually("the database to be back", back).await;
 }

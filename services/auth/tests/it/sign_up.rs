@@ -19,7 +19,7 @@ async fn whoever_signs_up_is_signed_in_and_announced() {
         json!({ "id": id, "email": "Ana.Lopez@Example.com", "displayName": "Ana L", "createdAt": view["createdAt"] })
     );
     assert_eq!(whoami(&app, &person.access).await, *view);
-    app.settle().await;
+    app.wait_until_idle().await;
     let events = app.events("auth").await;
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].kind.as_str(), events[0].entityversion), ("user.registered.v1", 0));
@@ -114,7 +114,7 @@ async fn fifty_sign_ups_of_one_address_at_once_make_one_account() {
     statuses.sort_unstable();
     assert_eq!(statuses[0], 201);
     assert_eq!(statuses[1..], [409; 49]);
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("auth").await.len(), 1);
 }
 

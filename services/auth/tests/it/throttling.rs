@@ -116,7 +116,7 @@ async fn one_address_that_tries_many_accounts_waits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_count_together() {
     let app = patient(&[("SIGNIN_FAILURES", "4")]).await;
-    let other = app.another(auth::build).await;
+    let other = app.start_second_instance(auth::build).await;
     let ana = sign_up(&app).await;
     for app in [&app, &other, &app] {
         sign_in(app, ana.email(), "wrong password").await.expect(401);

@@ -92,14 +92,14 @@ impl Timer {
 }
 
 impl Aggregate for Timer {
-    type State = ExpirationState;
+    type Payload = ExpirationState;
     const COLLECTION: &'static str = "timers";
 
     fn id(&self) -> String {
         self.order_id.to_string()
     }
 
-    fn state(&self) -> ExpirationState {
+    fn payload(&self) -> ExpirationState {
         ExpirationState { order_id: self.order_id, expires_at: self.expires_at }
     }
 

@@ -7,13 +7,13 @@ use platform::stream::subscription::{Applied, Failure, Subscription};
 use crate::domain::reconcile;
 use crate::domain::timer::Status;
 use crate::flows::reconcile_timer::reconcile_timer;
-use crate::state::State;
+use crate::state::AppState;
 
-pub(super) fn subscription(state: State) -> Subscription {
+pub(super) fn subscription(state: AppState) -> Subscription {
     Subscription::to(move |event| handle(state.clone(), event))
 }
 
-async fn handle(state: State, event: Envelope<OrderState>) -> Result<Applied, Failure> {
+async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
     let applied = state.orders.put_if_newer(&event).await?;
     let Some(timer) = reconcile_timer(&state, event.data.id).await? else { return Ok(applied) };
     if timer.status == Status::Pending {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use common::error::Error;
 use futures::{StreamExt, TryStreamExt, stream};
-use platform::store::bulk::Saving;
+use platform::store::bulk::BulkChange;
 
 use super::reconcile_timer::step;
 use crate::domain::reconcile::{self, Step};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// How many timers are read at once, and fired in one request.
@@ -19,7 +19,7 @@ const CONCURRENCY: usize = 32;
 const SPREAD: u32 = 8;
 
 /// Goes on until none is due, or the service ends; how many were due.
-pub async fn fire_due(state: &State) -> Result<usize, Error> {
+pub async fn fire_due(state: &AppState) -> Result<usize, Error> {
     let _firing = state.firing.lock().await;
     let (mut count, mut skip) = (0, 0);
     while !state.tasks.stop().is_cancelled() {
@@ -37,7 +37,7 @@ pub async fn fire_due(state: &State) -> Result<usize, Error> {
         for timer in &due {
             let Some(order) = orders.get(&timer.order_id) else { continue };
             match reconcile::next(Some(timer), order, now) {
-                Some(Ok(Step::Fire(next, change))) => firing.push(Saving { current: timer, next, change }),
+                Some(Ok(Step::Fire(next, change))) => firing.push(BulkChange { current: timer, next, change }),
                 _ => others.push(step(state, Some(timer), order, now)),
             }
         }
@@ -46,7 +46,7 @@ pub async fn fire_due(state: &State) -> Result<usize, Error> {
         if firing.is_empty() && others.is_empty() && !due.is_empty() {
             return Err(Error::internal_message(format!("{} timers are due whose orders are not known", due.len())));
         }
-        for Saving { next, .. } in &firing {
+        for BulkChange { next, .. } in &firing {
             metrics::histogram!("timer_lateness_seconds").record(now.since(next.expires_at).as_secs_f64());
         }
         state.timers.save_all(firing).await?;

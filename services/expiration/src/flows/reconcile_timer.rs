@@ -5,21 +5,21 @@ use common::error::Error;
 use common::events::order::OrderState;
 use common::id::OrderId;
 use common::timestamp::Timestamp;
-use platform::reconcile::{Pass, Reconcile, until_settled};
+use platform::reconcile::{Progress, Reconcile, until_settled};
 use platform::store::error::StoreError;
 
 use crate::domain::reconcile::{self, Step};
 use crate::domain::timer::Timer;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Steps until nothing is left to do; the timer as it then is, if its order is known.
-pub async fn reconcile_timer(state: &State, id: OrderId) -> Result<Option<Versioned<Timer>>, Error> {
+pub async fn reconcile_timer(state: &AppState, id: OrderId) -> Result<Option<Versioned<Timer>>, Error> {
     let (timer, _) = until_settled(&OneTimer { state, id }).await?;
     Ok(timer)
 }
 
 struct OneTimer<'a> {
-    state: &'a State,
+    state: &'a AppState,
     id: OrderId,
 }
 
@@ -31,20 +31,20 @@ impl Reconcile for OneTimer<'_> {
         Ok((self.state.timers.get(self.id).await?, order))
     }
 
-    async fn step(&self, (timer, order): &Self::View) -> Result<Pass, Error> {
-        let Some(order) = order else { return Ok(Pass::Settled) };
+    async fn step(&self, (timer, order): &Self::View) -> Result<Progress, Error> {
+        let Some(order) = order else { return Ok(Progress::Settled) };
         step(self.state, timer.as_ref(), order, self.state.clock.now()).await
     }
 }
 
 /// Moves one timer at most one step, by compare-and-swap.
 pub(super) async fn step(
-    state: &State,
+    state: &AppState,
     timer: Option<&Versioned<Timer>>,
     order: &OrderState,
     now: Timestamp,
-) -> Result<Pass, Error> {
-    let Some(step) = reconcile::next(timer.map(|timer| &timer.state), order, now) else { return Ok(Pass::Settled) };
+) -> Result<Progress, Error> {
+    let Some(step) = reconcile::next(timer.map(|timer| &timer.state), order, now) else { return Ok(Progress::Settled) };
     let written = match (step.map_err(Error::internal)?, timer) {
         (Step::Fire(next, change), Some(timer)) => {
             let late = now.since(next.expires_at);
@@ -54,12 +54,14 @@ pub(super) async fn step(
             }
             written
         }
-        (Step::Set(next) | Step::Change(next), Some(timer)) => state.timers.save_silent(timer, next).await,
-        (Step::Set(next) | Step::Change(next) | Step::Fire(next, _), None) => state.timers.insert_silent(next).await,
+        (Step::Set(next) | Step::Change(next), Some(timer)) => state.timers.save_without_event(timer, next).await,
+        (Step::Set(next) | Step::Change(next) | Step::Fire(next, _), None) => {
+            state.timers.insert_without_event(next).await
+        }
     };
     match written {
         // Another instance was faster, or another event of the same order here.
-        Ok(_) | Err(StoreError::Stale | StoreError::Duplicate(_)) => Ok(Pass::Changed),
+        Ok(_) | Err(StoreError::Stale | StoreError::Duplicate(_)) => Ok(Progress::Changed),
         Err(error) => Err(error.into()),
     }
 }

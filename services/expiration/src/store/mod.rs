@@ -27,7 +27,7 @@ pub async fn due(
     limit: i64,
 ) -> Result<Vec<Versioned<Timer>>, StoreError> {
     let filter = doc! { "state.status.name": Status::Pending.as_ref(), "state.expiresAt": { "$lte": now.to_string() } };
-    timers.find_behind(filter, skip, limit).await
+    timers.find_after_skipping(filter, skip, limit).await
 }
 
 /// What is known of the orders of these timers.

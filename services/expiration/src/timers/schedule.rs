@@ -33,7 +33,7 @@ impl WakeUps {
         if let Some(notes) = &self.0
             && notes.try_send(second_of(moment)).is_err()
         {
-            metrics::counter!("wake_ups_lost_total").increment(1);
+            metrics::counter!("wake_up_requests_dropped_total").increment(1);
         }
     }
 }
@@ -67,11 +67,11 @@ pub async fn run(mut notes: mpsc::Receiver<i64>, queue: Queue, tasks: Tasks) {
             Some(task.run_at_timestamp(u64::try_from(second).ok()?).build())
         });
         if let Err(error) = storage.push_all(stream::iter(jobs)).await {
-            metrics::counter!("wake_ups_lost_total").increment(count as u64);
+            metrics::counter!("wake_up_requests_dropped_total").increment(count as u64);
             tracing::warn!(error = %error, count, "Redis takes no wake-ups; the sweep will fire these timers");
             // A storage that failed may hold on to what it could not send.
             storage = queue.storage();
-            if !tasks.pause(backoff.failed()).await {
+            if !tasks.sleep_unless_stopping(backoff.next_delay()).await {
                 return;
             }
         } else {

@@ -6,18 +6,18 @@ use platform::lifecycle::{self, Backoff};
 use platform::telemetry;
 
 use crate::flows::fire_due::fire_due;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Sweeps until the service ends.
-pub async fn run(state: State, interval: Duration) {
+pub async fn run(state: AppState, interval: Duration) {
     let (mut backoff, mut pause) = (Backoff::default(), lifecycle::jittered(interval));
-    while state.tasks.pause(pause).await {
+    while state.tasks.sleep_unless_stopping(pause).await {
         // Also where sweeps are rare, a hold does not end late because one of them failed.
         pause = match fire_due(&state).await {
             Ok(count) => {
                 backoff.reset();
                 if count > 0 {
-                    metrics::counter!("timers_due_total", "found_by" => "sweep").increment(count as u64);
+                    metrics::counter!("due_timers_found_total", "found_by" => "sweep").increment(count as u64);
                     tracing::debug!(count, "the sweep found due timers");
                 }
                 lifecycle::jittered(interval)
@@ -25,7 +25,7 @@ pub async fn run(state: State, interval: Duration) {
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(error = telemetry::causes(&error), source, "the timers could not be swept");
-                backoff.failed()
+                backoff.next_delay()
             }
         };
     }

@@ -9,7 +9,7 @@ use redis::AsyncCommands;
 
 use super::{Queue, WakeUp};
 use crate::flows::fire_due::fire_due;
-use crate::state::State;
+use crate::state::AppState;
 
 /// How often Redis is asked for wake-ups. Much shorter is erratic, and the default is the heartbeat.
 const POLL: Duration = Duration::from_millis(500);
@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(3);
 const ENDING: Duration = Duration::from_secs(5);
 
 /// Runs one worker after the other until the service ends.
-pub async fn run(state: State, queue: Queue) {
+pub async fn run(state: AppState, queue: Queue) {
     let mut backoff = Backoff::up_to(LONGEST);
     while !state.tasks.stop().is_cancelled() {
         // Each has a name of its own: Redis takes a name again only after it was silent for a while.
@@ -43,7 +43,7 @@ pub async fn run(state: State, queue: Queue) {
         if began.elapsed() > Duration::from_secs(60) {
             backoff.reset();
         }
-        let pause = backoff.failed();
+        let pause = backoff.next_delay();
         metrics::counter!("wake_up_worker_restarts_total").increment(1);
         let error = end.err().map(|error| error.to_string()).unwrap_or_default();
         tracing::warn!(
@@ -51,19 +51,19 @@ pub async fn run(state: State, queue: Queue) {
             attempt = backoff.failures(),
             "no wake-ups from Redis; the sweep fires the timers meanwhile"
         );
-        if !state.tasks.pause(pause).await {
+        if !state.tasks.sleep_unless_stopping(pause).await {
             return;
         }
     }
 }
 
-async fn too_late(state: &State) {
+async fn too_late(state: &AppState) {
     state.tasks.stop().cancelled().await;
     tokio::time::sleep(ENDING).await;
 }
 
 /// One worker, until it fails or the service ends, with what it leaves behind being cleaned up.
-async fn work(state: State, queue: &Queue, name: &str) -> Result<(), WorkerError> {
+async fn work(state: AppState, queue: &Queue, name: &str) -> Result<(), WorkerError> {
     let stop = state.tasks.stop().clone();
     let worker =
         WorkerBuilder::new(name).backend(queue.storage().poll_with_interval(POLL)).data(state.clone()).build(woken);
@@ -79,20 +79,20 @@ async fn work(state: State, queue: &Queue, name: &str) -> Result<(), WorkerError
 
 /// Handles one wake-up. It never fails: the queue would keep a failed job for a retry while cleaning
 /// removes its data, and the next worker would stumble over it. The sweep does what was not done.
-async fn woken(_: WakeUp, state: Data<State>) -> Result<(), BoxDynError> {
+async fn woken(_: WakeUp, state: Data<AppState>) -> Result<(), BoxDynError> {
     match fire_due(&state).await {
-        Ok(count) => metrics::counter!("timers_due_total", "found_by" => "wake-up").increment(count as u64),
+        Ok(count) => metrics::counter!("due_timers_found_total", "found_by" => "wake-up").increment(count as u64),
         Err(error) => tracing::warn!(error = %error, "woken in vain; the sweep will fire the timers"),
     }
     Ok(())
 }
 
 /// Removes finished jobs and renews the worker's card. Ends only when its caller does.
-async fn clean(state: &State, queue: &Queue, name: &str) {
+async fn clean(state: &AppState, queue: &Queue, name: &str) {
     let mut storage = queue.storage();
     let mut connection = queue.connection.clone();
     let card = format!("{}:workers:metadata:{name}", queue.config.queue);
-    while state.tasks.pause(CLEANING).await {
+    while state.tasks.sleep_unless_stopping(CLEANING).await {
         let cleaned = async {
             storage.vacuum().await.map_err(|error| error.to_string())?;
             // Only the ids of finished jobs, which vacuuming leaves in place.

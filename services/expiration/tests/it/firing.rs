@@ -34,7 +34,7 @@ async fn flush(redis: &mut redis::aio::MultiplexedConnection, prefix: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_wakes_the_service_in_time_and_keeps_no_finished_jobs() {
     let (prefix, mut redis) = redis().await;
-    let app = with(&[("TIMER_SWEEP", NEVER), ("REDIS_PREFIX", &prefix)]).await;
+    let app = with(&[("TIMER_SWEEP_INTERVAL", NEVER), ("REDIS_PREFIX", &prefix)]).await;
     let orders: Vec<_> = (0..3).map(|n| order(&app, Duration::from_millis(1200 + 10 * n))).collect();
     for order in &orders {
         created(&app, order).await;
@@ -56,7 +56,7 @@ async fn redis_wakes_the_service_in_time_and_keeps_no_finished_jobs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_fires_what_redis_lost() {
     let (prefix, mut redis) = redis().await;
-    let app = with(&[("TIMER_SWEEP", "100ms"), ("REDIS_PREFIX", &prefix)]).await;
+    let app = with(&[("TIMER_SWEEP_INTERVAL", "100ms"), ("REDIS_PREFIX", &prefix)]).await;
     let order = order(&app, HOLD);
     created(&app, &order).await;
     eventually("the wake-up to be in Redis", async || {
@@ -71,7 +71,7 @@ async fn the_sweep_fires_what_redis_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_evicts_counters_of_requests_before_anything_of_the_queue() {
     let (prefix, mut redis) = redis().await;
-    let app = with(&[("TIMER_SWEEP", NEVER), ("REDIS_PREFIX", &prefix)]).await;
+    let app = with(&[("TIMER_SWEEP_INTERVAL", NEVER), ("REDIS_PREFIX", &prefix)]).await;
     created(&app, &order(&app, HOLD)).await;
     eventually("the wake-up to be in Redis", async || {
         redis.zcard::<_, usize>(key(&prefix, "scheduled")).await.unwrap() == 1
@@ -89,17 +89,17 @@ async fn redis_evicts_counters_of_requests_before_anything_of_the_queue() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_the_sweep_fires_the_timers() {
-    let app = TestApp::start(expiration::NAME, expiration::build, &[("TIMER_SWEEP", "100ms")]).await;
+    let app = TestApp::start(expiration::NAME, expiration::build, &[("TIMER_SWEEP_INTERVAL", "100ms")]).await;
     let order = order(&app, Duration::from_secs(1));
     created(&app, &order).await;
     fires(&app, &order).await;
-    assert_eq!(app.metric("wake_ups_lost_total").await, None, "nobody asks for what nobody gives");
+    assert_eq!(app.metric("wake_up_requests_dropped_total").await, None, "nobody asks for what nobody gives");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_redis_forgot_comes_back() {
     let (prefix, mut redis) = redis().await;
-    let app = with(&[("TIMER_SWEEP", NEVER), ("REDIS_PREFIX", &prefix)]).await;
+    let app = with(&[("TIMER_SWEEP_INTERVAL", NEVER), ("REDIS_PREFIX", &prefix)]).await;
     let workers = key(&prefix, "workers");
     let names = async |redis: &mut redis::aio::MultiplexedConnection| -> Vec<String> {
         redis.zrange(&workers, 0, -1).await.unwrap()
@@ -115,13 +115,13 @@ async fn a_worker_that_redis_forgot_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_notices_that_redis_is_away() {
     // Nothing listens on port 1.
-    let app = with(&[("TIMER_SWEEP", "100ms"), ("REDIS_URL", "redis://127.0.0.1:1")]).await;
+    let app = with(&[("TIMER_SWEEP_INTERVAL", "100ms"), ("REDIS_URL", "redis://127.0.0.1:1")]).await;
     let orders: Vec<_> = (0..40).map(|_| order(&app, HOLD)).collect();
     let began = Instant::now();
     for order in &orders {
         created(&app, order).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     assert!(began.elapsed() < Duration::from_secs(10), "no event waits for Redis: {:?}", began.elapsed());
     app.clock.advance(HOLD);
     for order in &orders {
@@ -135,7 +135,7 @@ async fn no_timer_is_early() {
     let (order, witness) = (order(&app, HOLD), order(&app, HOLD.saturating_sub(Duration::from_secs(60))));
     created(&app, &order).await;
     created(&app, &witness).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     app.clock.advance(HOLD.saturating_sub(Duration::from_secs(30)));
     fires(&app, &witness).await;
     assert_eq!(status(&app, &order).await, Some(Status::Pending));
@@ -147,15 +147,15 @@ async fn no_timer_is_early() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_fire_each_timer_once() {
     let app = app("50ms").await;
-    let other = app.another(expiration::build).await;
+    let other = app.start_second_instance(expiration::build).await;
     let orders: Vec<_> = (0..100).map(|_| order(&app, HOLD)).collect();
     for order in &orders {
         created(&app, order).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     app.clock.advance(HOLD);
     eventually("every timer to fire", async || fired(&app).await == 100).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let mut told: Vec<_> =
         app.events("expiration").await.iter().map(|e| (e.subject.clone(), e.entityversion)).collect();
     let mut expected: Vec<_> = orders.iter().map(|order| (order.id.to_string(), 1)).collect();
@@ -174,13 +174,13 @@ async fn two_thousand_timers_of_one_moment_fire_together() {
             // What the handler of its event does, with a fourth of the steps.
             let order = order(&app, HOLD);
             replica.put_if_newer(&app.event(OrderChange::Created, order.id, 0, order.clone())).await.unwrap();
-            timers.insert_silent(Timer::set(order.id, order.expires_at, order.created_at)).await.unwrap();
+            timers.insert_without_event(Timer::set(order.id, order.expires_at, order.created_at)).await.unwrap();
         })
         .await;
     app.clock.advance(HOLD);
     // That this takes no longer than `eventually` waits is the point.
     eventually("every timer to fire", async || fired(&app).await == 2000).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("expiration").await.len(), 2000);
 }
 

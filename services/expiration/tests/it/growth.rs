@@ -26,9 +26,9 @@ const PROMISED: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_timers_of_one_second_are_told_within_a_minute() {
     // As in production, but for the size of the stream, which other tests have no room for.
-    let settings = [("TIMER_SWEEP", "1s"), ("SWEEP_INTERVAL", "1s"), ("STREAM_MAX_BYTES", "268435456")];
+    let settings = [("TIMER_SWEEP_INTERVAL", "1s"), ("OUTBOX_SWEEP_INTERVAL", "1s"), ("STREAM_MAX_BYTES", "268435456")];
     let app = with(&settings).await;
-    let other = app.another(expiration::build).await;
+    let other = app.start_second_instance(expiration::build).await;
     let set = set(&app, app.clock.now().plus(HOLD)).await;
     let stream = format!("{}-expiration", app.context.config.nats_prefix);
     let stream = jetstream::new(app.context.nats.clone()).get_stream(stream).await.unwrap();
@@ -43,7 +43,7 @@ async fn a_hundred_thousand_timers_of_one_second_are_told_within_a_minute() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     eprintln!("{TIMERS} timers in {:?}", began.elapsed());
-    app.settle().await;
+    app.wait_until_idle().await;
     let told = app.events("expiration").await;
     assert!(told.iter().all(|event| event.kind == "expiration.completed.v1" && event.entityversion == 1));
     assert_eq!(told.len(), TIMERS, "each is told once");

@@ -27,7 +27,7 @@ async fn an_order_that_is_won_or_over_closes_its_timer() {
         closed.push(order);
     }
     created(&app, &witness).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     app.clock.advance(HOLD);
     fires(&app, &witness).await;
     for order in &closed {
@@ -41,10 +41,10 @@ async fn an_order_that_was_over_before_it_was_known_never_fires() {
     let app = app("100ms").await;
     let (order, witness) = (order(&app, HOLD), order(&app, HOLD));
     app.publish(OrderChange::Cancelled, order.id, 1, turned(&order, OrderStatus::Cancelled)).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     created(&app, &order).await;
     created(&app, &witness).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     app.clock.advance(HOLD);
     fires(&app, &witness).await;
     assert_eq!(status(&app, &order).await, Some(Status::Closed));
@@ -70,7 +70,7 @@ async fn repeated_and_stale_events_change_nothing() {
     for event in [&first, &second] {
         app.handle(event).await.unwrap();
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(told(&app, &order).await.len(), 1);
 }
 
@@ -88,7 +88,7 @@ async fn a_crash_after_the_replica_was_written_is_made_good_by_the_next_delivery
 #[tokio::test(flavor = "multi_thread")]
 async fn one_event_handled_by_two_instances_at_once_sets_one_timer() {
     let app = app(NEVER).await;
-    let other = app.another(expiration::build).await;
+    let other = app.start_second_instance(expiration::build).await;
     for _ in 0..20 {
         let order = order(&app, HOLD);
         let event = app.event(OrderChange::Created, order.id, 0, order.clone());

@@ -17,7 +17,7 @@ pub(crate) const NEVER: &str = "1h";
 
 /// The service with an own place in Redis, sweeping at this interval.
 pub(crate) async fn app(sweep: &str) -> TestApp {
-    with(&[("TIMER_SWEEP", sweep)]).await
+    with(&[("TIMER_SWEEP_INTERVAL", sweep)]).await
 }
 
 /// The service with these settings, and an own place in Redis unless they name another.
@@ -83,7 +83,7 @@ pub(crate) async fn is_set(app: &TestApp, order: &OrderState) {
 /// Waits until the order's timer has fired and told so; when it fired.
 pub(crate) async fn fires(app: &TestApp, order: &OrderState) -> Timestamp {
     eventually("the timer to fire", async || matches!(status(app, order).await, Some(Status::Fired { .. }))).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(told(app, order).await, [("expiration.completed.v1".to_owned(), 1)]);
     let Some(Status::Fired { at }) = status(app, order).await else { panic!("it stays fired") };
     at

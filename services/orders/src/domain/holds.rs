@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use common::id::OrderId;
 
 /// What becomes of a hold that was just stored.
@@ -56,7 +56,7 @@ impl From<HoldError> for Error {
         match error {
             HoldError::TooMany(orders) => {
                 let detail = format!("You hold {} tickets. Pay for one, or let one go, before the next.", orders.len());
-                Self::Conflict(Refusal::new("too-many-holds", detail).because_of(orders))
+                Self::Conflict(Rejection::new("too-many-holds", detail).with_blocking_orders(orders))
             }
             HoldError::TooOften(wait) => {
                 let detail = format!(
@@ -64,7 +64,7 @@ impl From<HoldError> for Error {
                      minutes.",
                     wait.as_secs().div_ceil(60)
                 );
-                Self::LimitReached(Refusal::new("rate-limited", detail).retry_after(wait))
+                Self::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait))
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::aggregate::Aggregate;
-use common::error::{Error, Refusal as Refused};
+use common::error::{Error, Rejection};
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::{Refusal, TicketState, TicketStatus, TicketTerms};
 use common::id::{OrderId, PaymentId, UserId};
@@ -108,7 +108,7 @@ impl From<OrderError> for Error {
     fn from(error: OrderError) -> Self {
         let (code, detail) = match error {
             OrderError::OwnTicket => {
-                return Self::Forbidden(Refused::new("own-ticket", "You can't buy a ticket that you sell yourself."));
+                return Self::Forbidden(Rejection::new("own-ticket", "You can't buy a ticket that you sell yourself."));
             }
             OrderError::TicketWithdrawn => ("ticket-withdrawn", "The seller took this ticket back."),
             OrderError::TicketBegun => ("ticket-begun", "The event has begun, so its tickets are no longer sold."),
@@ -284,14 +284,14 @@ impl Order {
 }
 
 impl Aggregate for Order {
-    type State = OrderState;
+    type Payload = OrderState;
     const COLLECTION: &'static str = "orders";
 
     fn id(&self) -> String {
         self.id.to_string()
     }
 
-    fn state(&self) -> OrderState {
+    fn payload(&self) -> OrderState {
         OrderState {
             id: self.id,
             buyer_id: self.buyer_id,

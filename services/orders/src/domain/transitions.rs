@@ -119,7 +119,7 @@ fn others_are_told_what_belongs_to_the_state() {
     let payment_id = PaymentId::new();
     let told = |status| {
         let order = Order { status, ..order(&ticket()) };
-        let state = order.state();
+        let state = order.payload();
         // Queries name the stored status by the announced one.
         assert_eq!(serde_json::to_value(&order.status).unwrap()["name"], state.status.as_ref());
         (state.status, state.payment_id, state.cancel_reason, state.refusal)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use common::events::envelope::Envelope;
 use common::events::expiration::ExpirationState;
 use platform::store::error::StoreError;
@@ -10,17 +10,17 @@ use platform::stream::subscription::{Applied, Failure, Subscription};
 
 use crate::domain::order::OrderError;
 use crate::flows::reconcile_order::reconcile_order;
-use crate::state::State;
+use crate::state::AppState;
 
 /// How long an event that is early by our clock is put off at most. If ours is the wrong one, another
 /// instance should be asked soon.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-pub(super) fn subscription(state: State) -> Subscription {
+pub(super) fn subscription(state: AppState) -> Subscription {
     Subscription::to(move |event| handle(state.clone(), event))
 }
 
-async fn handle(state: State, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
+async fn handle(state: AppState, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
     // One reading of the clock decides and says how long to wait: with two, an order could be early
     // by the first and due by the second, and be told to wait for a moment that has passed.
     let now = state.clock.now();
@@ -29,7 +29,7 @@ async fn handle(state: State, event: Envelope<ExpirationState>) -> Result<Applie
         // What is known counts first: an authorisation that arrived in time has won.
         let Some(order) = reconcile_order(&state, id).await? else {
             // A read just after an election may not show it yet.
-            if state.orders.get_certain(id).await?.is_some() {
+            if state.orders.get_linearizable(id).await?.is_some() {
                 continue;
             }
             return Err(Failure::Reject(format!("there is no order {id}")));
@@ -37,7 +37,7 @@ async fn handle(state: State, event: Envelope<ExpirationState>) -> Result<Applie
         let (next, change) = match order.state.clone().expire(now) {
             Ok(step) => step,
             Err(OrderError::NotDue(wait)) => {
-                let cause = Error::NotYet(Refusal::new("order-not-due", "The hold has not ended by our clock."));
+                let cause = Error::NotReady(Rejection::new("order-not-due", "The hold has not ended by our clock."));
                 return Err(Failure::Retry { after: Some(wait.min(LOOK_AGAIN)), cause });
             }
             // Paid or closed before its time came.

@@ -6,10 +6,10 @@ mod ticket;
 
 use platform::stream::subscription::Subscription;
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// Whose events the service takes.
-pub fn table(state: &State) -> Vec<Subscription> {
+pub fn table(state: &AppState) -> Vec<Subscription> {
     vec![
         ticket::subscription(state.clone()),
         payment::subscription(state.clone()),

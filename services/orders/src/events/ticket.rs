@@ -7,14 +7,14 @@ use platform::stream::subscription::{Applied, Failure, Subscription};
 
 use crate::domain::reconcile;
 use crate::flows::reconcile_order::reconcile_order;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
-pub(super) fn subscription(state: State) -> Subscription {
+pub(super) fn subscription(state: AppState) -> Subscription {
     Subscription::to(move |event| handle(state.clone(), event))
 }
 
-async fn handle(state: State, event: Envelope<TicketState>) -> Result<Applied, Failure> {
+async fn handle(state: AppState, event: Envelope<TicketState>) -> Result<Applied, Failure> {
     let applied = state.tickets.put_if_newer(&event).await?;
     let ticket = &event.data;
     if let Some(order) = store::open_of(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_final()) {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use common::error::Error;
 use common::id::{OrderId, TicketId, UserId};
 use platform::store::error::StoreError;
-use platform::store::idempotency::{self, Key};
+use platform::store::idempotency::{self, IdempotencyKey};
 use tokio::time::{Instant, sleep};
 
 use super::reconcile_order::reconcile_order;
 use crate::domain::holds::{HoldError, Verdict, judge};
 use crate::domain::order::Order;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// How long holds count that ended.
@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(20);
 const ANSWERED: Duration = Duration::from_secs(60);
 
 /// Whether this buyer may try to hold this ticket.
-pub async fn may_hold(state: &State, buyer: UserId, ticket: TicketId) -> Result<Result<(), HoldError>, Error> {
+pub async fn may_hold(state: &AppState, buyer: UserId, ticket: TicketId) -> Result<Result<(), HoldError>, Error> {
     let now = state.clock.now();
     let again = state.limits.per_listing;
     let (holds, ended) = tokio::try_join!(
@@ -46,7 +46,7 @@ pub async fn may_hold(state: &State, buyer: UserId, ticket: TicketId) -> Result<
 }
 
 /// Whether a hold that was just stored stays; if not, it is cancelled, and its key forgotten.
-pub async fn settle_hold(state: &State, order: &Order) -> Result<Result<(), HoldError>, Error> {
+pub async fn settle_hold(state: &AppState, order: &Order) -> Result<Result<(), HoldError>, Error> {
     let began = Instant::now();
     loop {
         let mut others = others(state, order.id, order.buyer_id).await?;
@@ -66,17 +66,17 @@ fn steps(behind: usize) -> u32 {
     u32::try_from(behind.min(MOST)).unwrap_or_default()
 }
 
-async fn others(state: &State, own: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
+async fn others(state: &AppState, own: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
     let mut holds = store::holds_of(&state.orders, buyer).await?;
     holds.retain(|hold| *hold != own);
     Ok(holds)
 }
 
 /// Cancels a hold that nobody was told of. False when somebody was, or it is over already.
-async fn give_up(state: &State, id: OrderId) -> Result<bool, Error> {
+async fn give_up(state: &AppState, id: OrderId) -> Result<bool, Error> {
     // A repeat of the request may have been answered, and what was acknowledged stays. From here on one is a new
     // request.
-    if !state.orders.forget_key(id).await? {
+    if !state.orders.release_key(id).await? {
         return Ok(false);
     }
     let given_up =
@@ -107,7 +107,7 @@ impl From<StoreError> for Standing {
 
 /// Whether the answer to a request that placed this order is repeated: not while the request may yet give its hold
 /// up, and not once it has, when the key is forgotten and the request a new one.
-pub async fn may_repeat(state: &State, id: OrderId, key: Option<&Key>) -> Result<bool, Error> {
+pub async fn may_repeat(state: &AppState, id: OrderId, key: Option<&IdempotencyKey>) -> Result<bool, Error> {
     let Some(key) = key else { return Ok(false) };
     let Some(order) = state.orders.get(id).await? else { return Ok(false) };
     if state.clock.now().since(order.created_at) > ANSWERED {
@@ -117,5 +117,5 @@ pub async fn may_repeat(state: &State, id: OrderId, key: Option<&Key>) -> Result
         return Err(idempotency::in_flight());
     }
     // Also of one that is over: whether its buyer ended it or its request gave it up, only the key tells.
-    Ok(state.orders.keep_answer(id, key).await?)
+    Ok(state.orders.pin_answer(id, key).await?)
 }

@@ -5,21 +5,21 @@ use common::error::Error;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
-use platform::reconcile::{Pass, Reconcile, advance, until_settled};
+use platform::reconcile::{Progress, Reconcile, advance, until_settled};
 
 use crate::domain::order::Order;
 use crate::domain::reconcile;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// Steps until nothing is left to do; the order as it then is, if it exists.
-pub async fn reconcile_order(state: &State, id: OrderId) -> Result<Option<Versioned<Order>>, Error> {
+pub async fn reconcile_order(state: &AppState, id: OrderId) -> Result<Option<Versioned<Order>>, Error> {
     let view = until_settled(&OneOrder { state, id }).await?;
     Ok(view.order)
 }
 
 struct OneOrder<'a> {
-    state: &'a State,
+    state: &'a AppState,
     id: OrderId,
 }
 
@@ -42,12 +42,12 @@ impl Reconcile for OneOrder<'_> {
         Ok(View { order: Some(order), ticket, payments })
     }
 
-    async fn step(&self, view: &View) -> Result<Pass, Error> {
-        let Some(order) = &view.order else { return Ok(Pass::Settled) };
+    async fn step(&self, view: &View) -> Result<Progress, Error> {
+        let Some(order) = &view.order else { return Ok(Progress::Settled) };
         let ticket = view.ticket.as_ref().map(|ticket| &ticket.state);
         let payments = view.payments.iter().map(|payment| &payment.state);
         let Some(step) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {
-            return Ok(Pass::Settled);
+            return Ok(Progress::Settled);
         };
         advance(&self.state.orders, order, step?).await
     }

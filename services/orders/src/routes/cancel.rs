@@ -1,7 +1,7 @@
 //! DELETE /api/orders/{id}: the buyer gives the ticket up.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use common::api::orders::Order;
 use common::error::Error;
@@ -12,7 +12,7 @@ use platform::http::versions::{IfMatch, etag};
 
 use super::view;
 use crate::flows::reconcile_order::reconcile_order;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Cancel one of your orders.
 #[utoipa::path(delete, path = "/api/orders/{id}", tag = "orders",
@@ -20,7 +20,7 @@ use crate::state::State;
     params(("id" = OrderId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
     responses((status = 200, body = Order)))]
 pub(super) async fn cancel(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<OrderId>,
     when: IfMatch,

@@ -1,7 +1,7 @@
 //! POST /api/orders: a buyer holds a ticket.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
 use common::api::Endpoint as _;
@@ -12,13 +12,13 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::Creation;
 use platform::http::versions::etag;
-use platform::store::idempotency::{self, Inserted};
+use platform::store::idempotency::{self, InsertOutcome};
 
 use super::view;
 use crate::domain::order::{Order, OrderError};
 use crate::flows::limit_holds::{may_hold, may_repeat, settle_hold};
 use crate::flows::reconcile_order::reconcile_order;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// Hold a ticket.
@@ -27,7 +27,7 @@ use crate::store;
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
     responses((status = 201, body = OrderView)))]
 pub(super) async fn create(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Creation { body, key }: Creation<NewOrder>,
 ) -> Result<Response, Error> {
@@ -47,19 +47,19 @@ pub(super) async fn create(
     }
     let view = view::order(Versioned { version: 0, state: order.clone() });
     match request.insert(order, change, Some(&view)).await? {
-        Inserted::New(order) => {
+        InsertOutcome::Created(order) => {
             settle_hold(&state, &order).await??;
             reconcile_order(&state, order.id).await?;
             Ok(created(view))
         }
-        Inserted::Repeated(earlier) if may_repeat(&state, earlier.id, key.as_ref()).await? => Ok(created(earlier)),
+        InsertOutcome::Replayed(earlier) if may_repeat(&state, earlier.id, key.as_ref()).await? => Ok(created(earlier)),
         // The other one has just given its hold up, which was one too many.
-        Inserted::Repeated(_) => Err(idempotency::in_flight()),
-        Inserted::Refused(error) if error.is_duplicate_of(store::OPEN.name) => {
+        InsertOutcome::Replayed(_) => Err(idempotency::in_flight()),
+        InsertOutcome::Refused(error) if error.is_duplicate_of(store::OPEN.name) => {
             let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
             Err(if own { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
         }
-        Inserted::Refused(error) => Err(error.into()),
+        InsertOutcome::Refused(error) => Err(error.into()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! GET /api/orders: the buyer's own, newest first.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use common::api::orders::Order;
 use common::api::page::{Page, PageQuery};
 use common::error::Error;
@@ -10,7 +10,7 @@ use platform::http::extract::Query;
 use platform::store::page::PageRequest;
 
 use super::view;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// List your orders.
@@ -18,7 +18,7 @@ use crate::store;
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Page<Order>)))]
 pub(super) async fn list(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Order>>, Error> {

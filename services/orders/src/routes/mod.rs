@@ -10,18 +10,18 @@ mod view;
 
 use axum::Router;
 use platform::http::openapi;
-use platform::limits::class::{Class, Classes};
+use platform::limits::class::{RateClass, RateClasses};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// What is more than a write.
-pub const CLASSES: Classes = &[("POST", "/api/orders", Some(Class::Orders))];
+pub const RATE_CLASSES: RateClasses = &[("POST", "/api/orders", Some(RateClass::Orders))];
 
 /// All routes, with the document that describes them.
-pub fn table() -> (Router<State>, OpenApi) {
+pub fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(create::create, list::list))
         .routes(routes!(read::read, cancel::cancel))

@@ -1,14 +1,14 @@
 //! GET /api/orders/{id}/pass: what lets the buyer in.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use common::api::orders::Pass;
 use common::error::Error;
 use common::id::OrderId;
 use common::identity::CurrentUser;
 use platform::http::extract::Id;
 
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// The pass of one of your completed orders.
@@ -16,7 +16,7 @@ use crate::store;
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Pass)))]
 pub(super) async fn pass(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<OrderId>,
 ) -> Result<Json<Pass>, Error> {

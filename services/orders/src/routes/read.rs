@@ -1,7 +1,7 @@
 //! GET /api/orders/{id}.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use common::api::orders::Order;
 use common::error::Error;
@@ -11,7 +11,7 @@ use platform::http::extract::Id;
 use platform::http::versions::etag;
 
 use super::view;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// Look at one of your orders.
@@ -19,7 +19,7 @@ use crate::store;
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Order)))]
 pub(super) async fn read(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<OrderId>,
 ) -> Result<impl IntoResponse, Error> {

@@ -24,13 +24,13 @@ async fn announced(app: &TestApp, order: &Value) -> (usize, Option<(u64, Value)>
 
 async fn snapshot_of_ticket(app: &TestApp, version: u64, ticket: TicketState) {
     app.publish(TicketChange::Snapshot, ticket.terms.id, version, ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
 }
 
 async fn snapshot_of_payment(app: &TestApp, payment: &PaymentState, status: PaymentStatus) {
     let (_, version, state) = step(payment, status);
     app.publish(PaymentChange::Snapshot, payment.id, version, state).await;
-    app.settle().await;
+    app.wait_until_idle().await;
 }
 
 async fn cancel(app: &TestApp, buyer: &User, order: &Value) {
@@ -87,7 +87,7 @@ async fn tickets_that_waits_for_an_order_that_is_over_is_told_again() {
     cancel(&app, &buyer, &order).await;
     // A change is not an announcement: tickets has not had the time to hear of it.
     app.publish(TicketChange::Reserved, ticket.terms.id, 1, held.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(announced(&app, &order).await.0, 0);
     snapshot_of_ticket(&app, 1, held).await;
     assert_eq!(announced(&app, &order).await, (1, Some((2, "cancelled".into()))));

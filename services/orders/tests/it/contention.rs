@@ -11,7 +11,7 @@ use crate::support::{app, id_of, known, path, place, read, way};
 async fn of_two_hundred_buyers_at_once_one_holds_the_ticket() {
     let app = app().await;
     // Half of them meet another instance.
-    let other = app.another(orders::build).await;
+    let other = app.start_second_instance(orders::build).await;
     let buyers: Vec<_> = (0..200).map(|_| app.signer.user()).collect();
     let mut requests = JoinSet::new();
     let mut tickets = BTreeMap::new();
@@ -32,7 +32,7 @@ async fn of_two_hundred_buyers_at_once_one_holds_the_ticket() {
         }
         tickets.get_mut(&ticket).unwrap().push(response);
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("orders").await.len(), 5, "one order of each ticket");
     for answers in tickets.into_values() {
         assert_eq!(answers.len(), 200);
@@ -46,7 +46,7 @@ async fn of_two_hundred_buyers_at_once_one_holds_the_ticket() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_request_sent_many_times_at_once_is_one_order() {
     let app = app().await;
-    let other = app.another(orders::build).await;
+    let other = app.start_second_instance(orders::build).await;
     for round in 0..10 {
         let (buyer, ticket) = (app.signer.user(), known(&app).await);
         let mut requests = JoinSet::new();
@@ -63,7 +63,7 @@ async fn one_request_sent_many_times_at_once_is_one_order() {
         }
         assert_eq!(read(&app, &buyer, &first).await, first);
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("orders").await.len(), 10);
 }
 

@@ -26,7 +26,7 @@ async fn no_request_breaks_it() {
     let app = app().await;
     let buyer = app.signer.user();
     place(&app, &buyer, &known(&app).await).await;
-    fuzz::no_request_breaks(&app, &app.running.openapi, Some(&buyer)).await;
+    fuzz::fuzz_routes(&app, &app.running.openapi, Some(&buyer)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,7 +69,7 @@ async fn a_stale_event_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_at_once_make_one_step() {
     let app = app().await;
-    let other = app.another(orders::build).await;
+    let other = app.start_second_instance(orders::build).await;
     for scene in scenes(&app).await {
         let scene = scene.set(&app).await;
         let handled = (0..16).map(|n| scene.event.handle(if n % 2 == 0 { &app } else { &other }));

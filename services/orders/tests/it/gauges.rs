@@ -57,7 +57,7 @@ async fn both_are_found_by_index_whatever_else_there_is() {
     for _ in 0..20 {
         place(&app, &app.signer.user(), &known(&app).await).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let now = app.clock.now().to_string();
     let unpaid = doc! { "$in": ["created", "awaitingPayment"] };
     for (filter, sort, index) in [

@@ -9,8 +9,8 @@ use common::events::ticket::{TicketChange, TicketState};
 use common::id::OrderId;
 use orders::config::Config;
 use orders::flows::limit_holds::may_repeat;
-use orders::state::State;
-use platform::store::idempotency::Key;
+use orders::state::AppState;
+use platform::store::idempotency::IdempotencyKey;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::{Request, Response};
@@ -50,7 +50,7 @@ fn id(answer: &Response) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_holds_at_once_end_with_five() {
     let app = app().await;
-    let other = app.another(orders::build).await;
+    let other = app.start_second_instance(orders::build).await;
     for _ in 0..3 {
         let (buyer, tickets) = (app.signer.user(), listings(&app, 30).await);
         let mut requests = JoinSet::new();
@@ -69,7 +69,7 @@ async fn thirty_holds_at_once_end_with_five() {
             assert!(answer.status == 201 || answer.problem() == "ticket-taken", "{answer:?}");
         }
     }
-    app.settle().await;
+    app.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,13 +80,13 @@ async fn who_holds_five_has_to_pay_for_one_or_let_it_go() {
     for ticket in &tickets[..5] {
         orders.push(place(&app, &buyer, ticket).await);
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let refused = post(&app, &buyer, &tickets[5]).await.expect(409);
     assert_eq!(refused.problem(), "too-many-holds");
     let named: Vec<_> = orders.iter().map(|order| order["id"].clone()).collect();
     assert_eq!(refused.json()["orders"], json!(named));
     assert_eq!(post(&app, &buyer, &tickets[0]).await.expect(409).problem(), "ticket-held");
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("orders").await.len(), 5, "a refusal has no effect");
     place(&app, &app.signer.user(), &tickets[5]).await;
 
@@ -135,7 +135,7 @@ async fn one_listing_is_not_held_again_and_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_of_what_was_one_too_many_is_a_new_request() {
     let app = app().await;
-    let other = app.another(orders::build).await;
+    let other = app.start_second_instance(orders::build).await;
     let (buyer, tickets) = (app.signer.user(), listings(&app, 20).await);
     let keyed =
         |instance: &TestApp, n: usize| hold(instance, &buyer, &tickets[n]).header("idempotency-key", format!("k{n}"));
@@ -188,7 +188,7 @@ async fn a_hold_that_its_request_gave_up_is_no_answer_to_a_repeat() {
         id_of(&request.send().await.expect(201).json())
     };
     let repeats = async |key: &str, id: OrderId| {
-        let key = Key { key: key.to_owned(), hash: String::new() };
+        let key = IdempotencyKey { key: key.to_owned(), hash: String::new() };
         may_repeat(&state, id, Some(&key)).await.unwrap()
     };
     let lets_go = async |id: OrderId| {
@@ -200,16 +200,16 @@ async fn a_hold_that_its_request_gave_up_is_no_answer_to_a_repeat() {
     assert!(repeats("first", order).await, "what the buyer let go was acknowledged all the same");
     // A repeat has read which order its key names; the request gives the hold up; and the repeat goes on.
     let order = holds("second").await;
-    assert!(state.orders.forget_key(order).await.unwrap());
+    assert!(state.orders.release_key(order).await.unwrap());
     lets_go(order).await;
     assert!(!repeats("second", order).await, "nobody was told of it");
 }
 
 /// What the handlers of this service share.
-fn state_of(app: &TestApp) -> State {
+fn state_of(app: &TestApp) -> AppState {
     let fixed = ["orders", "--public-url=http://localhost", "--mongodb-url=x", "--nats-url=x", "--jwks"];
     let keys = [app.signer.jwks.clone(), format!("--pass-private-keys={}", Signer::new().pem)];
     let arguments = fixed.map(str::to_owned).into_iter().chain(keys).map(OsString::from);
     let (_, config) = platform::config::parse::<Config>(orders::NAME, arguments).unwrap();
-    State::new(config, &app.context).unwrap()
+    AppState::new(config, &app.context).unwrap()
 }

@@ -11,21 +11,21 @@ async fn an_order_is_held_confirmed_won_and_paid() {
     let app = app().await;
     let (buyer, ticket) = (app.signer.user(), listing(&app));
     app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
 
     let order = place(&app, &buyer, &ticket).await;
     app.publish(TicketChange::Reserved, ticket.terms.id, 1, reserved(&ticket, id_of(&order))).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(read(&app, &buyer, &order).await["status"], "awaitingPayment");
 
     let payment = payment(&order, PaymentStatus::Authorizing);
     app.publish(PaymentChange::Started, payment.id, 0, payment.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(read(&app, &buyer, &order).await["status"], "awaitingPayment");
     for (status, expected) in [(PaymentStatus::Authorized, "authorized"), (PaymentStatus::Captured, "completed")] {
         let (change, version, state) = step(&payment, status);
         app.publish(change, payment.id, version, state).await;
-        app.settle().await;
+        app.wait_until_idle().await;
         assert_eq!(read(&app, &buyer, &order).await["status"], expected);
     }
 
@@ -42,10 +42,10 @@ async fn a_refusal_tells_the_buyer_why_and_frees_the_ticket() {
     let app = app().await;
     let (buyer, ticket) = (app.signer.user(), listing(&app));
     app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let order = place(&app, &buyer, &ticket).await;
     app.publish(TicketChange::Refused, ticket.terms.id, 1, refusing(&ticket, id_of(&order))).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let seen = read(&app, &buyer, &order).await;
     assert_eq!((&seen["status"], &seen["cancelReason"]), (&json!("cancelled"), &json!("refused")));
     let new_price = json!({ "amount": 20_000, "currency": "USD" });
@@ -59,14 +59,14 @@ async fn a_capture_that_fails_closes_the_order() {
     let app = app().await;
     let (buyer, ticket) = (app.signer.user(), listing(&app));
     app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let order = place(&app, &buyer, &ticket).await;
     app.publish(TicketChange::Reserved, ticket.terms.id, 1, reserved(&ticket, id_of(&order))).await;
     let payment = payment(&order, PaymentStatus::Authorizing);
     for status in [PaymentStatus::Authorized, PaymentStatus::Failed] {
         let (change, version, state) = step(&payment, status);
         app.publish(change, payment.id, version, state).await;
-        app.settle().await;
+        app.wait_until_idle().await;
     }
     let seen = read(&app, &buyer, &order).await;
     assert_eq!((&seen["status"], &seen["cancelReason"]), (&json!("cancelled"), &json!("paymentFailed")));

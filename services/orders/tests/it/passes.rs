@@ -137,7 +137,7 @@ async fn what_a_listing_does_not_say_is_not_in_the_pass_and_long_names_are_cut()
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_the_same_pass_every_time_and_on_every_instance() {
     let app = app().await;
-    let other = app.another(orders::build).await;
+    let other = app.start_second_instance(orders::build).await;
     let buyer = app.signer.user();
     let order = bought(&app, &buyer, &known(&app).await).await;
     let first = pass(&app, &buyer, &order).await;
@@ -205,7 +205,7 @@ async fn a_key_is_replaced_without_turning_anybody_away() {
     let buyer = app.signer.user();
     let order = bought(&app, &buyer, &known(&app).await).await;
     let printed = pass(&app, &buyer, &order).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     app.stop().await;
 
     // The same order's pass, and the served keys, after a restart with these keys.

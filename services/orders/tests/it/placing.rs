@@ -87,7 +87,7 @@ async fn each_refusal_says_why() {
     place(&app, &buyer, &ticket).await;
     assert_eq!(post(&app, &app.signer.user(), &ticket).await.expect(409).problem(), "ticket-taken");
     assert_eq!(post(&app, &buyer, &ticket).await.expect(409).problem(), "ticket-held");
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("orders").await.len(), 1, "a refusal has no effect");
 }
 

@@ -53,7 +53,7 @@ async fn an_authorisation_before_the_confirmation_waits_for_it() {
     let order = place(&app, &buyer, &ticket).await;
     let paid = payment(&order, PaymentStatus::Authorizing);
     Told::payment(&app, &paid, PaymentStatus::Authorized).publish(&app).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(read(&app, &buyer, &order).await["status"], "created");
     Told::ticket(&app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order))).publish(&app).await;
     assert_eq!(changes(&app, &order).await, way(&["created", "confirmed", "authorized"]));
@@ -122,7 +122,7 @@ async fn a_payment_that_does_not_fit_wins_nothing_and_a_second_one_neither() {
     assert_eq!(read(&app, &buyer, &order).await["status"], "authorized");
     Told::payment(&app, &fits, PaymentStatus::Captured).handle(&app).await.unwrap();
     assert_eq!(read(&app, &buyer, &order).await["status"], "completed");
-    app.settle().await;
+    app.wait_until_idle().await;
     let named = app.events("orders").await.pop().unwrap().data["paymentId"].clone();
     assert_eq!(named, serde_json::json!(fits.id));
 }
@@ -135,7 +135,7 @@ async fn an_old_state_of_the_listing_does_not_hide_the_present_one() {
     let withdrawn = TicketState { status: TicketStatus::Withdrawn, ..ticket.clone() };
     app.publish(TicketChange::Withdrawn, ticket.terms.id, 1, withdrawn).await;
     app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(post(&app, &buyer, &ticket).await.expect(409).problem(), "ticket-withdrawn");
 }
 

@@ -22,11 +22,11 @@ async fn an_order_is_won_past_any_number_of_declined_payments() {
         }
     }
     let good = payment(&order, PaymentStatus::Authorizing);
-    app.examines_at_most(5, async {
+    app.assert_examined_at_most(5, async {
         for status in [PaymentStatus::Authorizing, PaymentStatus::Authorized, PaymentStatus::Captured] {
             Told::payment(&app, &good, status).handle(&app).await.unwrap();
         }
-        // Announced once more, as everything is.
+        // ResyncResult once more, as everything is.
         let (_, version, state) = step(&good, PaymentStatus::Captured);
         app.handle(&app.event(common::events::payment::PaymentChange::Snapshot, good.id, version, state))
             .await
@@ -44,8 +44,8 @@ async fn a_ticket_is_held_past_any_number_of_holds_that_ended() {
         let order = place(&app, &idler, &ticket).await;
         app.request("DELETE", &path(&order)).by(&idler).send().await.expect(200);
     }
-    app.settle().await;
-    app.examines_at_most(5, async {
+    app.wait_until_idle().await;
+    app.assert_examined_at_most(5, async {
         let order = place(&app, &buyer, &ticket).await;
         let answer = reserved(&ticket, id_of(&order));
         Told::ticket(&app, TicketChange::Reserved, 1, answer).handle(&app).await.unwrap();

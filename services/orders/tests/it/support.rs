@@ -135,7 +135,7 @@ pub(crate) async fn read(app: &TestApp, buyer: &User, order: &Value) -> Value {
 
 /// What has happened to an order, oldest first, without announcements.
 pub(crate) async fn changes(app: &TestApp, order: &Value) -> Vec<(String, u64)> {
-    app.settle().await;
+    app.wait_until_idle().await;
     let mut history = app.history("orders", id_of(order)).await;
     history.retain(|(kind, _)| kind != "order.snapshot.v1");
     // Two events of one order may reach the stream in either order; the version tells.

@@ -4,8 +4,8 @@ pub mod declined;
 pub mod intent;
 pub mod ledger;
 pub mod method;
+pub mod orphans;
 pub mod payment;
 pub mod reconcile;
-pub mod strays;
 #[cfg(test)]
 mod tests;

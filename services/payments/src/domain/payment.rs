@@ -1,7 +1,7 @@
 //! A payment and what can happen to it.
 
 use common::aggregate::Aggregate;
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus, Refunded};
 use common::id::{OrderId, PaymentId, UserId};
 use common::money::Money;
@@ -108,7 +108,7 @@ pub struct PaymentError {
 
 impl From<PaymentError> for Error {
     fn from(_: PaymentError) -> Self {
-        Self::Conflict(Refusal::new("payment-moved-on", "The payment is past that. Look at it again."))
+        Self::Conflict(Rejection::new("payment-moved-on", "The payment is past that. Look at it again."))
     }
 }
 
@@ -336,14 +336,14 @@ impl Payment {
 }
 
 impl Aggregate for Payment {
-    type State = PaymentState;
+    type Payload = PaymentState;
     const COLLECTION: &'static str = "payments";
 
     fn id(&self) -> String {
         self.id.to_string()
     }
 
-    fn state(&self) -> PaymentState {
+    fn payload(&self) -> PaymentState {
         PaymentState {
             id: self.id,
             order_id: self.order_id,

@@ -12,9 +12,9 @@ use proptest::prelude::*;
 
 use super::intent::{Charge, Intent, Standing};
 use super::ledger::{Account, balance};
+use super::orphans::{Verdict, verdict};
 use super::payment::{Payment, PaymentError, Refund, Start, Status};
 use super::reconcile::{Call, follow, next, observe};
-use super::strays::{Verdict, verdict};
 
 const NOW: i64 = 1_800_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(600);

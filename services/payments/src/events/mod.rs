@@ -4,9 +4,9 @@ mod order;
 
 use platform::stream::subscription::Subscription;
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// Whose events the service takes.
-pub fn table(state: &State) -> Vec<Subscription> {
+pub fn table(state: &AppState) -> Vec<Subscription> {
     vec![order::subscription(state.clone())]
 }

@@ -6,14 +6,14 @@ use platform::stream::subscription::{Applied, Failure, Subscription};
 
 use crate::domain::reconcile;
 use crate::flows::reconcile_payment::reconcile_payment;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
-pub(super) fn subscription(state: State) -> Subscription {
+pub(super) fn subscription(state: AppState) -> Subscription {
     Subscription::to(move |event| handle(state.clone(), event))
 }
 
-async fn handle(state: State, event: Envelope<OrderState>) -> Result<Applied, Failure> {
+async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
     let applied = state.orders.put_if_newer(&event).await?;
     for payment in store::moved_by(&state.payments, &event.data).await? {
         let payment = reconcile_payment(&state, payment.id).await?;

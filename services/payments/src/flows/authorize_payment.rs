@@ -21,7 +21,7 @@ use crate::domain::intent::Intent;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
 use crate::providers::{ProviderError, Submission, Window};
-use crate::state::State;
+use crate::state::AppState;
 
 /// For how long the stored request is repeated: the provider keeps keys for a day, of which an hour is left to
 /// clocks that differ and calls that are slow.
@@ -41,7 +41,7 @@ pub enum Asked {
 /// Ends a payment whose order was closed between its look at the order and now. Only for the request that stored
 /// it, and only before its first call: nobody else knows that nothing was sent, and whoever has taken the payment
 /// over has changed its version.
-pub async fn decline_unsent(state: &State, payment: &Versioned<Payment>) -> Result<Option<Recorded>, Error> {
+pub async fn decline_unsent(state: &AppState, payment: &Versioned<Payment>) -> Result<Option<Recorded>, Error> {
     let order = state.orders.get(payment.order_id).await?;
     if order.is_none_or(|order| order.status != OrderStatus::Cancelled) {
         return Ok(None);
@@ -50,7 +50,7 @@ pub async fn decline_unsent(state: &State, payment: &Versioned<Payment>) -> Resu
 }
 
 /// Asks for the request that stored the payment.
-pub async fn authorize_payment(state: &State, payment: &Versioned<Payment>) -> Result<Asked, Error> {
+pub async fn authorize_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<Asked, Error> {
     let submission = Submission { payment: payment.id, request: &payment.request };
     match state.provider.authorize(submission).await {
         Ok(intent) => answered(state, payment, intent).await,
@@ -68,7 +68,7 @@ pub async fn authorize_payment(state: &State, payment: &Versioned<Payment>) -> R
 }
 
 /// Asks for a payment that was left without an answer.
-pub async fn authorize_again(state: &State, payment: &Versioned<Payment>) -> Result<Asked, Error> {
+pub async fn authorize_again(state: &AppState, payment: &Versioned<Payment>) -> Result<Asked, Error> {
     let Some(payment) = taken_over(state, payment).await? else {
         return Ok(Asked::Answered(Recorded::Overtaken, None));
     };
@@ -81,7 +81,7 @@ pub async fn authorize_again(state: &State, payment: &Versioned<Payment>) -> Res
 
 /// The payment, marked so that the request which stored it can no longer say that nothing was sent; `None` when
 /// somebody was faster.
-async fn taken_over(state: &State, payment: &Versioned<Payment>) -> Result<Option<Versioned<Payment>>, Error> {
+async fn taken_over(state: &AppState, payment: &Versioned<Payment>) -> Result<Option<Versioned<Payment>>, Error> {
     let Ok((next, change)) = payment.state.clone().delay_authorization(state.clock.now()) else {
         return Ok(Some(payment.clone()));
     };
@@ -94,7 +94,7 @@ async fn taken_over(state: &State, payment: &Versioned<Payment>) -> Result<Optio
 
 /// What the provider has of this payment decides. Nothing can still come of a call that has ended, so where there
 /// is nothing, another card may be tried at once.
-async fn find_or_decline(state: &State, payment: &Versioned<Payment>) -> Result<Asked, Error> {
+async fn find_or_decline(state: &AppState, payment: &Versioned<Payment>) -> Result<Asked, Error> {
     let made = Window { from: payment.created_at, to: payment.created_at.plus(KEY_LIVES + LAST_CALL) };
     match state.provider.find(payment.id, made).await.map_err(away)? {
         Some(intent) => answered(state, payment, intent).await,
@@ -103,7 +103,7 @@ async fn find_or_decline(state: &State, payment: &Versioned<Payment>) -> Result<
 }
 
 /// Writes the answer down, also when the payment was taken over while it was on its way.
-async fn answered(state: &State, payment: &Versioned<Payment>, intent: Intent) -> Result<Asked, Error> {
+async fn answered(state: &AppState, payment: &Versioned<Payment>, intent: Intent) -> Result<Asked, Error> {
     let secret = intent.client_secret.clone();
     let order = state.orders.get(payment.order_id).await?;
     let call = order.is_some_and(|order| reconcile::is_closed(payment, &order)).then_some(Call::Void);
@@ -125,9 +125,9 @@ async fn answered(state: &State, payment: &Versioned<Payment>, intent: Intent) -
 }
 
 /// Nothing was started, and nothing will be.
-async fn decline(state: &State, payment: &Versioned<Payment>, reason: &str) -> Result<Recorded, Error> {
+async fn decline(state: &AppState, payment: &Versioned<Payment>, reason: &str) -> Result<Recorded, Error> {
     let (next, change) = payment.state.clone().decline(reason.to_owned(), None, state.clock.now())?;
-    match state.payments.save_forgetting(payment, next, change).await {
+    match state.payments.save_and_release_key(payment, next, change).await {
         Ok(saved) => Ok(Recorded::Changed(Box::new(saved))),
         Err(StoreError::Stale) => Ok(Recorded::Overtaken),
         Err(error) => Err(error.into()),

@@ -9,20 +9,20 @@ use super::record_answer::{Recorded, away};
 use super::record_charge::record_charge;
 use crate::domain::payment::Payment;
 use crate::providers::ProviderError;
-use crate::state::State;
+use crate::state::AppState;
 
 /// One step: stores the attempt that is the key, or asks the provider under it and writes down what it then says of
 /// the charge.
 ///
 /// # Errors
 /// Unavailable while the charge is not given back: try again.
-pub async fn give_back(state: &State, payment: &Versioned<Payment>, reference: &str) -> Result<Recorded, Error> {
+pub async fn give_back(state: &AppState, payment: &Versioned<Payment>, reference: &str) -> Result<Recorded, Error> {
     let now = state.clock.now();
     let Some(refund) = payment.refund.as_ref().filter(|refund| now.since(refund.since) < KEY_LIVES) else {
         return start(state, payment).await;
     };
     let key = format!("{}:refund:{}", payment.id, refund.attempt);
-    let asked = state.provider.give_back(reference, &key).await;
+    let asked = state.provider.refund(reference, &key).await;
     // Whatever the answer was, also that nothing is left to be given back: the charge tells.
     if let Some(charge) = state.provider.look_up(reference).await.map_err(away)?.charge
         && charge.kept < payment.amount.amount - payment.refunded_amount()
@@ -41,7 +41,7 @@ pub async fn give_back(state: &State, payment: &Versioned<Payment>, reference: &
     }
 }
 
-async fn start(state: &State, payment: &Versioned<Payment>) -> Result<Recorded, Error> {
+async fn start(state: &AppState, payment: &Versioned<Payment>) -> Result<Recorded, Error> {
     let (next, change) = payment.state.clone().start_refund(state.clock.now())?;
     match state.payments.save(payment, next, change).await {
         Ok(saved) => Ok(Recorded::Changed(Box::new(saved))),

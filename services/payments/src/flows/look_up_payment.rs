@@ -10,10 +10,10 @@ use super::reconcile_payment::reconcile_payment;
 use super::record_answer::{away, record_answer};
 use crate::domain::payment::Payment;
 use crate::domain::reconcile;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Believes only what the provider says now; then does what the payment's order asks for.
-pub async fn look_up_payment(state: &State, payment: &Versioned<Payment>) -> Result<(), Error> {
+pub async fn look_up_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
     match (&payment.provider_ref, payment.status_name().is_final()) {
         (_, true) => observe_payment(state, payment).await?,
         (Some(reference), false) => {
@@ -22,7 +22,7 @@ pub async fn look_up_payment(state: &State, payment: &Versioned<Payment>) -> Res
             // crash: then it is the order that tells why, and its news was there before the call.
             let order = state.orders.get(payment.order_id).await?;
             let order = order.as_ref().map(|order| &order.state);
-            let (now, patience) = (state.clock.now(), state.rules.capture_patience);
+            let (now, patience) = (state.clock.now(), state.config.capture_retry_window);
             let call = reconcile::next(&payment.state, order, now, patience);
             record_answer(state, payment, call, intent).await?;
         }
@@ -36,6 +36,6 @@ pub async fn look_up_payment(state: &State, payment: &Versioned<Payment>) -> Res
 }
 
 /// The payment as it is now.
-pub async fn present(state: &State, id: PaymentId) -> Result<Versioned<Payment>, Error> {
+pub async fn present(state: &AppState, id: PaymentId) -> Result<Versioned<Payment>, Error> {
     state.payments.get(id).await?.ok_or(Error::NotFound)
 }

@@ -8,4 +8,4 @@ pub mod reconcile_payment;
 pub mod record_answer;
 pub mod record_charge;
 pub mod settle_intent;
-pub mod settle_strays;
+pub mod settle_orphans;

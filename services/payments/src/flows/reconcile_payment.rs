@@ -4,7 +4,7 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::PaymentId;
-use platform::reconcile::{Pass, Reconcile, advance, until_settled};
+use platform::reconcile::{Progress, Reconcile, advance, until_settled};
 use platform::telemetry;
 
 use super::give_back::give_back;
@@ -12,7 +12,7 @@ use super::record_answer::{Recorded, away, record_answer};
 use crate::domain::intent::Standing;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
-use crate::state::State;
+use crate::state::AppState;
 
 /// Steps until nothing is left to do; the payment as it then is.
 ///
@@ -21,7 +21,7 @@ use crate::state::State;
 ///
 /// # Errors
 /// Unavailable when the provider did not do what it was asked to, or does not answer: try again.
-pub async fn reconcile_payment(state: &State, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
+pub async fn reconcile_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
     let error = match until_settled(&OnePayment { state, id }).await {
         Ok((payment, _)) => return Ok(payment),
         Err(error) => error,
@@ -36,7 +36,7 @@ pub async fn reconcile_payment(state: &State, id: PaymentId) -> Result<Option<Ve
 }
 
 struct OnePayment<'a> {
-    state: &'a State,
+    state: &'a AppState,
     id: PaymentId,
 }
 
@@ -49,13 +49,13 @@ impl Reconcile for OnePayment<'_> {
         Ok((Some(payment), order))
     }
 
-    async fn step(&self, (payment, order): &Self::View) -> Result<Pass, Error> {
-        let Some(payment) = payment else { return Ok(Pass::Settled) };
-        let (now, patience) = (self.state.clock.now(), self.state.rules.capture_patience);
+    async fn step(&self, (payment, order): &Self::View) -> Result<Progress, Error> {
+        let Some(payment) = payment else { return Ok(Progress::Settled) };
+        let (now, patience) = (self.state.clock.now(), self.state.config.capture_retry_window);
         let order = order.as_ref().map(|order| &order.state);
-        let Some(call) = reconcile::next(&payment.state, order, now, patience) else { return Ok(Pass::Settled) };
+        let Some(call) = reconcile::next(&payment.state, order, now, patience) else { return Ok(Progress::Settled) };
         let failed = match self.ask(payment, call).await {
-            Ok(Recorded::Changed(_) | Recorded::Overtaken) => return Ok(Pass::Changed),
+            Ok(Recorded::Changed(_) | Recorded::Overtaken) => return Ok(Progress::Changed),
             Ok(Recorded::Nothing) => {
                 tracing::warn!(payment.id = %self.id, ?call, "the provider did not do it yet");
                 Error::Unavailable(None)

@@ -11,7 +11,7 @@ use crate::domain::intent::{Intent, Standing};
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, Call};
 use crate::providers::ProviderError;
-use crate::state::State;
+use crate::state::AppState;
 use crate::view;
 
 /// How an answer was taken.
@@ -27,7 +27,7 @@ pub enum Recorded {
 
 /// Writes down where the intent stands. A refused card is cancelled at the provider first.
 pub async fn record_answer(
-    state: &State,
+    state: &AppState,
     payment: &Versioned<Payment>,
     call: Option<Call>,
     intent: Intent,
@@ -46,9 +46,9 @@ pub async fn record_answer(
     let first_answer = payment.status_name() == PaymentStatus::Authorizing;
     let saved = match next.status_name() {
         // The request that started it is refused, and may be tried anew with the same key.
-        PaymentStatus::Declined if first_answer => state.payments.save_forgetting(payment, next, change).await,
+        PaymentStatus::Declined if first_answer => state.payments.save_and_release_key(payment, next, change).await,
         PaymentStatus::Authorized if first_answer && is_too_late(state, &next).await? => {
-            state.payments.save_forgetting(payment, next, change).await
+            state.payments.save_and_release_key(payment, next, change).await
         }
         _ if first_answer => {
             let answer = view::payment(&Versioned { version: payment.version + 1, state: next.clone() });
@@ -70,7 +70,7 @@ pub async fn record_answer(
 }
 
 /// Whether the hold ended while the card was being asked, as far as is known here.
-async fn is_too_late(state: &State, payment: &Payment) -> Result<bool, Error> {
+async fn is_too_late(state: &AppState, payment: &Payment) -> Result<bool, Error> {
     let order = state.orders.get(payment.order_id).await?;
     Ok(order.is_some_and(|order| order.status == OrderStatus::Cancelled))
 }

@@ -8,11 +8,11 @@ use platform::store::error::StoreError;
 use crate::domain::intent::Charge;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Writes down what came of a charge. Whoever was faster had the newer news, or leaves it to the next look.
 pub(super) async fn record_charge(
-    state: &State,
+    state: &AppState,
     mut payment: Versioned<Payment>,
     charge: &Charge,
 ) -> Result<(), Error> {

@@ -4,16 +4,14 @@
 //! Every answer is told as where the intent stands now, never as success or failure of a call, so
 //! a repeated, late or lost answer leads to the same state.
 
-pub mod measured;
 pub mod stripe;
 pub mod webhook;
 
 use common::id::{OrderId, PaymentId};
 use common::money::Money;
 use common::timestamp::Timestamp;
-use futures::future::BoxFuture;
 
-use crate::domain::intent::{Charge, Intent, Standing};
+use crate::domain::intent::{Charge, Standing};
 
 /// An authorisation that will be asked for.
 #[derive(Debug, Clone)]
@@ -33,7 +31,7 @@ pub struct Authorization {
 pub struct Submission<'a> {
     /// The payment, which is the idempotency key.
     pub payment: PaymentId,
-    /// What [`Provider::prepare`] made, whichever release it was.
+    /// The body that [`stripe::prepare`] returned, in this release or an earlier one.
     pub request: &'a str,
 }
 
@@ -67,7 +65,7 @@ pub enum ProviderError {
 
 /// An intent that the provider has, made for a payment of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
+pub struct ListedIntent {
     /// The provider's id.
     pub reference: String,
     /// The payment that it was made for.
@@ -80,29 +78,4 @@ pub struct Made {
     pub currency: String,
     /// What came of the charge, if it was captured.
     pub charge: Option<Charge>,
-}
-
-/// What a provider did, or why it is not known.
-pub type Answer<'a> = BoxFuture<'a, Result<Intent, ProviderError>>;
-
-/// A card network.
-pub trait Provider: Send + Sync {
-    /// Its name in payments: `stripe`.
-    fn name(&self) -> &'static str;
-    /// The request that sets an amount aside, to be stored before it is sent. Refused when there can't be any.
-    fn prepare(&self, authorization: &Authorization) -> Result<String, ProviderError>;
-    /// Sets an amount aside, once for each payment however often it is asked within a day.
-    fn authorize<'a>(&'a self, submission: Submission<'a>) -> Answer<'a>;
-    /// The intent that was made for a payment in this time, if there is one.
-    fn find(&self, payment: PaymentId, made: Window) -> BoxFuture<'_, Result<Option<Intent>, ProviderError>>;
-    /// Charges what was set aside, once however often it is asked.
-    fn capture<'a>(&'a self, reference: &'a str) -> Answer<'a>;
-    /// Gives back what was set aside; the answer may be that it was captured already.
-    fn cancel<'a>(&'a self, reference: &'a str) -> Answer<'a>;
-    /// Where the intent stands.
-    fn look_up<'a>(&'a self, reference: &'a str) -> Answer<'a>;
-    /// Every intent that was made for a payment of ours at or after this time, by the provider's clock.
-    fn made_since(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Made>, ProviderError>>;
-    /// Gives back what is left of a charge, once for each key however often it is asked within a day.
-    fn give_back<'a>(&'a self, reference: &'a str, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>>;
 }

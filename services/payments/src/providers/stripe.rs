@@ -7,7 +7,8 @@
 //! by a call whose answer is a stored 500 is found by its metadata.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::future::Future;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use common::id::PaymentId;
@@ -25,15 +26,17 @@ use stripe_shared::{
     ApiErrors, ApiErrorsCode, ApiErrorsType, PaymentIntent, PaymentIntentCaptureMethod, PaymentIntentStatus,
 };
 use stripe_types::{Currency, Expandable, RangeBoundsTs, RangeQueryTs};
+use tracing::Instrument as _;
 
-use super::{Answer, Authorization, Made, Provider, ProviderError, Submission, Window};
+use super::{Authorization, ListedIntent, ProviderError, Submission, Window};
 use crate::domain::intent::{Charge, Intent, Standing};
 
-/// The metadata entry that names our payment.
+/// The provider's name in payments and metrics.
+pub const NAME: &str = "stripe";
+/// The metadata key that holds our payment's id.
 const PAYMENT: &str = "payment_id";
-
-/// How far their clock and ours may be apart.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
+/// How far Stripe's clock and ours may be apart.
+const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Stripe's API.
 pub struct Stripe(Client);
@@ -50,35 +53,90 @@ impl Stripe {
         Ok(Self(client))
     }
 
-    async fn create(&self, submission: Submission<'_>) -> Result<Intent, ProviderError> {
-        let key = key(&submission.payment.to_string())?;
-        // The amount and the currency are placeholders, as all else: the stored request takes their place.
-        let mut create = CreatePaymentIntent::new(0, Currency::USD).build();
-        create.body = Some(submission.request.to_owned());
-        let create = create.customize::<PaymentIntent>().request_strategy(RequestStrategy::Idempotent(key));
-        match create.send(&self.0).await {
-            Ok(intent) => Ok(read(intent)),
-            Err(StripeError::Stripe(error, status)) => refusal(*error, status),
-            Err(error) => Err(unknown(&error)),
-        }
+    /// Authorises an amount, once for each payment however often it is called within a day.
+    pub async fn authorize(&self, submission: Submission<'_>) -> Result<Intent, ProviderError> {
+        let create = async {
+            let key = key(&submission.payment.to_string())?;
+            // The stored request replaces the body and with it the placeholders for amount and currency.
+            let mut create = CreatePaymentIntent::new(0, Currency::USD).build();
+            create.body = Some(submission.request.to_owned());
+            let create = create.customize::<PaymentIntent>().request_strategy(RequestStrategy::Idempotent(key));
+            match create.send(&self.0).await {
+                Ok(intent) => Ok(read(intent)),
+                Err(StripeError::Stripe(error, status)) => refusal(*error, status),
+                Err(error) => Err(unknown(&error)),
+            }
+        };
+        timed("authorize", standing, Box::pin(create)).await
     }
 
-    /// The intent of this payment among all that were created in this time, page by page. Of several that which
-    /// may still move money.
-    async fn search(&self, payment: PaymentId, made: Window) -> Result<Option<Intent>, ProviderError> {
-        let wanted = payment.to_string();
-        let mut listed = self.created(made.from.minus(CLOCKS_DIFFER), Some(made.to.plus(CLOCKS_DIFFER)));
-        let mut found = None;
-        while let Some(intent) = listed.try_next().await.map_err(|error| unknown(&error))? {
-            if intent.metadata.get(PAYMENT) == Some(&wanted) {
-                let intent = read(intent);
-                if !matches!(intent.standing, Standing::Cancelled { .. }) {
-                    return Ok(Some(intent));
+    /// The intent that was created for a payment in this window, if there is one. Of several, the one that may
+    /// still move money.
+    pub async fn find(&self, payment: PaymentId, created: Window) -> Result<Option<Intent>, ProviderError> {
+        let id = payment.to_string();
+        let search = async {
+            let mut listed = self.created(created.from.minus(CLOCK_SKEW), Some(created.to.plus(CLOCK_SKEW)));
+            let mut found = None;
+            while let Some(intent) = listed.try_next().await.map_err(|error| unknown(&error))? {
+                if intent.metadata.get(PAYMENT) == Some(&id) {
+                    let intent = read(intent);
+                    if !matches!(intent.standing, Standing::Cancelled { .. }) {
+                        return Ok(Some(intent));
+                    }
+                    found = Some(intent);
                 }
-                found = Some(intent);
             }
-        }
-        Ok(found)
+            Ok(found)
+        };
+        timed("find", done, Box::pin(search)).await
+    }
+
+    /// Charges what was authorised, once however often it is called.
+    pub async fn capture(&self, reference: &str) -> Result<Intent, ProviderError> {
+        let capture = async { CapturePaymentIntent::new(reference.to_owned()).send(&self.0).await };
+        timed("capture", standing, Box::pin(self.or_look_up(reference, capture))).await
+    }
+
+    /// Releases what was authorised. The intent returned may have been captured already.
+    pub async fn cancel(&self, reference: &str) -> Result<Intent, ProviderError> {
+        let cancel = async { CancelPaymentIntent::new(reference.to_owned()).send(&self.0).await };
+        timed("cancel", standing, Box::pin(self.or_look_up(reference, cancel))).await
+    }
+
+    /// Reads the intent.
+    pub async fn look_up(&self, reference: &str) -> Result<Intent, ProviderError> {
+        timed("lookUp", standing, Box::pin(self.retrieve(reference))).await
+    }
+
+    /// Every intent that was created for a payment of ours at or after `since`, by the provider's clock.
+    pub async fn created_since(&self, since: Timestamp) -> Result<Vec<ListedIntent>, ProviderError> {
+        let list = async {
+            let mut found = self.created(since.minus(CLOCK_SKEW), None);
+            let mut listed = Vec::new();
+            while let Some(intent) = found.try_next().await.map_err(|error| unknown(&error))? {
+                let Some(payment) = intent.metadata.get(PAYMENT).and_then(|id| id.parse().ok()) else { continue };
+                let (amount, currency) = (intent.amount, intent.currency.to_string());
+                let Intent { reference, standing, charge, .. } = read(intent);
+                listed.push(ListedIntent { reference, payment, standing, amount, currency, charge });
+            }
+            Ok(listed)
+        };
+        timed("list", done, Box::pin(list)).await
+    }
+
+    /// Refunds what is left of a charge, once for each key however often it is called within a day.
+    pub async fn refund(&self, reference: &str, idempotency_key: &str) -> Result<(), ProviderError> {
+        let refund = async {
+            let refund = CreateRefund::new().payment_intent(reference).customize();
+            let strategy = RequestStrategy::Idempotent(key(idempotency_key)?);
+            match refund.request_strategy(strategy).send(&self.0).await {
+                Ok(_) => Ok(()),
+                Err(StripeError::Stripe(error, 400 | 402)) => Err(ProviderError::Refused(code(&error))),
+                Err(StripeError::Stripe(error, 500)) => Err(ProviderError::Failed(code(&error))),
+                Err(error) => Err(unknown(&error)),
+            }
+        };
+        timed("refund", done, Box::pin(refund)).await
     }
 
     /// Every intent that was created in this time, page by page.
@@ -96,105 +154,70 @@ impl Stripe {
         list.paginate().stream(&self.0)
     }
 
-    async fn list_since(&self, since: Timestamp) -> Result<Vec<Made>, ProviderError> {
-        let mut found = self.created(since.minus(CLOCKS_DIFFER), None);
-        let mut made = Vec::new();
-        while let Some(intent) = found.try_next().await.map_err(|error| unknown(&error))? {
-            let Some(payment) = intent.metadata.get(PAYMENT).and_then(|id| id.parse().ok()) else { continue };
-            let (amount, currency) = (intent.amount, intent.currency.to_string());
-            let Intent { reference, standing, charge, .. } = read(intent);
-            made.push(Made { reference, payment, standing, amount, currency, charge });
-        }
-        Ok(made)
+    async fn retrieve(&self, reference: &str) -> Result<Intent, ProviderError> {
+        let intent = RetrievePaymentIntent::new(reference.to_owned()).expand(vec!["latest_charge".to_owned()]);
+        intent.send(&self.0).await.map(read).map_err(|error| unknown(&error))
     }
 
-    async fn refund(&self, reference: &str, name: &str) -> Result<(), ProviderError> {
-        // Without an amount: what is left of the charge.
-        let refund = CreateRefund::new().payment_intent(reference).customize();
-        let refund = refund.request_strategy(RequestStrategy::Idempotent(key(name)?)).send(&self.0).await;
-        match refund {
-            Ok(_) => Ok(()),
-            Err(StripeError::Stripe(error, 400 | 402)) => Err(ProviderError::Refused(code(&error))),
-            Err(StripeError::Stripe(error, 500)) => Err(ProviderError::Failed(code(&error))),
-            Err(error) => Err(unknown(&error)),
-        }
-    }
-
-    /// After a call that failed: where the intent stands decides.
-    async fn settled(
+    /// Makes the call; where it fails, the intent itself says what happened.
+    async fn or_look_up(
         &self,
         reference: &str,
-        outcome: Result<PaymentIntent, StripeError>,
+        call: impl Future<Output = Result<PaymentIntent, StripeError>>,
     ) -> Result<Intent, ProviderError> {
-        match outcome {
+        match call.await {
             Ok(intent) => Ok(read(intent)),
-            Err(_) => self.look_up(reference).await,
+            Err(_) => self.retrieve(reference).await,
         }
     }
 }
 
-impl Provider for Stripe {
-    fn name(&self) -> &'static str {
-        "stripe"
-    }
+/// The body of the request that authorises an amount, to be stored before it is sent. Fails for what can't be
+/// authorised.
+pub fn prepare(authorization: &Authorization) -> Result<String, ProviderError> {
+    let Authorization { payment, order, amount, method } = authorization;
+    let currency: Currency =
+        amount.currency.lower().parse().map_err(|_| ProviderError::Refused("currency_not_supported".to_owned()))?;
+    let metadata =
+        HashMap::from([(PAYMENT.to_owned(), payment.to_string()), ("order_id".to_owned(), order.to_string())]);
+    // Cards alone: a method that redirects to another site could return after the hold has ended.
+    let methods = CreatePaymentIntentAutomaticPaymentMethods {
+        allow_redirects: Some(CreatePaymentIntentAutomaticPaymentMethodsAllowRedirects::Never),
+        enabled: true,
+    };
+    let create = CreatePaymentIntent::new(amount.amount, currency)
+        .payment_method(method.as_str())
+        .automatic_payment_methods(methods)
+        .capture_method(PaymentIntentCaptureMethod::Manual)
+        .confirm(true)
+        .metadata(metadata);
+    Ok(create.build().body.unwrap_or_default())
+}
 
-    fn prepare(&self, authorization: &Authorization) -> Result<String, ProviderError> {
-        let Authorization { payment, order, amount, method } = authorization;
-        let currency: Currency =
-            amount.currency.lower().parse().map_err(|_| ProviderError::Refused("currency_not_supported".to_owned()))?;
-        let metadata =
-            HashMap::from([(PAYMENT.to_owned(), payment.to_string()), ("order_id".to_owned(), order.to_string())]);
-        // Cards alone: what sends the buyer to another site could come back after the hold.
-        let methods = CreatePaymentIntentAutomaticPaymentMethods {
-            allow_redirects: Some(CreatePaymentIntentAutomaticPaymentMethodsAllowRedirects::Never),
-            enabled: true,
-        };
-        let create = CreatePaymentIntent::new(amount.amount, currency)
-            .payment_method(method.as_str())
-            .automatic_payment_methods(methods)
-            .capture_method(PaymentIntentCaptureMethod::Manual)
-            .confirm(true)
-            .metadata(metadata);
-        Ok(create.build().body.unwrap_or_default())
-    }
+/// Runs a call in a span of its own, and counts and times it by its outcome.
+async fn timed<T>(
+    operation: &'static str,
+    outcome: fn(&Result<T, ProviderError>) -> &'static str,
+    call: BoxFuture<'_, Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let span = tracing::info_span!("provider call", otel.kind = "client", provider = NAME, operation, outcome = "none");
+    let began = Instant::now();
+    let answer = call.instrument(span.clone()).await;
+    let outcome = outcome(&answer);
+    span.record("outcome", outcome);
+    let labels = [("provider", NAME), ("operation", operation), ("outcome", outcome)];
+    metrics::histogram!("provider_call_duration_seconds", &labels).record(began.elapsed().as_secs_f64());
+    answer
+}
 
-    fn authorize<'a>(&'a self, submission: Submission<'a>) -> Answer<'a> {
-        Box::pin(self.create(submission))
-    }
+/// The outcome of a call that returns an intent: where it stands, or the kind of error.
+fn standing(answer: &Result<Intent, ProviderError>) -> &'static str {
+    answer.as_ref().map_or_else(Into::into, |intent| (&intent.standing).into())
+}
 
-    fn find(&self, payment: PaymentId, made: Window) -> BoxFuture<'_, Result<Option<Intent>, ProviderError>> {
-        Box::pin(self.search(payment, made))
-    }
-
-    fn capture<'a>(&'a self, reference: &'a str) -> Answer<'a> {
-        Box::pin(async move {
-            let outcome = CapturePaymentIntent::new(reference.to_owned()).send(&self.0).await;
-            self.settled(reference, outcome).await
-        })
-    }
-
-    fn cancel<'a>(&'a self, reference: &'a str) -> Answer<'a> {
-        Box::pin(async move {
-            let outcome = CancelPaymentIntent::new(reference.to_owned()).send(&self.0).await;
-            self.settled(reference, outcome).await
-        })
-    }
-
-    fn look_up<'a>(&'a self, reference: &'a str) -> Answer<'a> {
-        Box::pin(async move {
-            let intent = RetrievePaymentIntent::new(reference.to_owned()).expand(vec!["latest_charge".to_owned()]);
-            let intent = intent.send(&self.0).await;
-            intent.map(read).map_err(|error| unknown(&error))
-        })
-    }
-
-    fn made_since(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Made>, ProviderError>> {
-        Box::pin(self.list_since(since))
-    }
-
-    fn give_back<'a>(&'a self, reference: &'a str, key: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(self.refund(reference, key))
-    }
+/// The outcome of any other call.
+fn done<T>(answer: &Result<T, ProviderError>) -> &'static str {
+    answer.as_ref().map_or_else(Into::into, |_| "done")
 }
 
 fn key(text: &str) -> Result<IdempotencyKey, ProviderError> {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
 use common::api::Endpoint as _;
 use common::api::payments::{NewPayment, Payment as PaymentView, ReadPayment};
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use common::events::order::{CancelReason, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentStatus};
 use common::id::{OrderId, PaymentId, UserId};
@@ -17,7 +17,7 @@ use http::{StatusCode, header};
 use platform::http::extract::Creation;
 use platform::http::versions::etag;
 use platform::lifecycle::Backoff;
-use platform::store::idempotency::Inserted;
+use platform::store::idempotency::InsertOutcome;
 use platform::telemetry;
 
 use crate::domain::declined::explanation;
@@ -28,8 +28,8 @@ use crate::flows::authorize_payment::{Asked, authorize_payment, decline_unsent};
 use crate::flows::look_up_payment::present;
 use crate::flows::reconcile_payment::reconcile_payment;
 use crate::flows::record_answer::{Recorded, away, record_answer};
-use crate::providers::Authorization;
-use crate::state::State;
+use crate::providers::{Authorization, stripe};
+use crate::state::AppState;
 use crate::store;
 use crate::view;
 
@@ -44,7 +44,7 @@ const POLL: Duration = Duration::from_millis(25);
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
     responses((status = 201, body = PaymentView), (status = 202, body = PaymentView)))]
 pub(super) async fn create(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Creation { body, key }: Creation<NewPayment>,
 ) -> Result<Response, Error> {
@@ -56,10 +56,10 @@ pub(super) async fn create(
     let method = method::parse(&body.payment_method).ok_or_else(unknown_method)?;
     let order = payable_order(&state, body.order_id, user.id).await?;
     let attempt = store::attempts_of(&state.payments, order.id).await? + 1;
-    if attempt > state.rules.attempts {
+    if attempt > state.config.payment_attempts.get() {
         let wait = order.expires_at.since(state.clock.now());
         let detail = "No other payment method can be tried for this order. Once the hold ends, order anew.";
-        return Err(Error::LimitReached(Refusal::new("rate-limited", detail).retry_after(wait)));
+        return Err(Error::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait)));
     }
     while let Some(payment) = store::barring(&state.payments, order.id).await? {
         // Perhaps this very request came twice at once, and the other one was faster.
@@ -71,35 +71,35 @@ pub(super) async fn create(
     let (payment, change) = new_payment(&state, &order, method, attempt)?;
     // The answer for repeats is stored once the provider has answered.
     match request.insert(payment, change, None::<&PaymentView>).await? {
-        Inserted::New(payment) => authorize(&state, payment).await,
-        Inserted::Repeated(earlier) => repeated(&state, &earlier).await,
-        Inserted::Refused(error)
+        InsertOutcome::Created(payment) => authorize(&state, payment).await,
+        InsertOutcome::Replayed(earlier) => repeated(&state, &earlier).await,
+        InsertOutcome::Refused(error)
             if [store::ONE_PER_ORDER.name, store::ATTEMPTS].iter().any(|index| error.is_duplicate_of(index)) =>
         {
             Err(being_paid())
         }
-        Inserted::Refused(error) => Err(error.into()),
+        InsertOutcome::Refused(error) => Err(error.into()),
     }
 }
 
 /// A payment with the request that will be sent, and sent again, for it.
 fn new_payment(
-    state: &State,
+    state: &AppState,
     order: &OrderState,
     method: String,
     attempt: u32,
 ) -> Result<(Payment, PaymentChange), Error> {
     let id = PaymentId::new();
     let authorization = Authorization { payment: id, order: order.id, amount: order.price.clone(), method };
-    let request = state.provider.prepare(&authorization).map_err(|error| {
+    let request = stripe::prepare(&authorization).map_err(|error| {
         tracing::error!(error = %error, "the provider can't be asked for this amount");
-        Error::Declined(Refusal::new("card-declined", explanation("currency_not_supported")))
+        Error::Declined(Rejection::new("card-declined", explanation("currency_not_supported")))
     })?;
     let start = Start {
         order_id: order.id,
         buyer_id: order.buyer_id,
         amount: order.price.clone(),
-        provider: state.provider.name(),
+        provider: stripe::NAME,
         request,
     };
     let (payment, change) = Payment::start(id, start, state.clock.now());
@@ -107,7 +107,7 @@ fn new_payment(
 }
 
 /// The order, once it is confirmed; or why it can't be paid.
-async fn payable_order(state: &State, id: OrderId, buyer: UserId) -> Result<OrderState, Error> {
+async fn payable_order(state: &AppState, id: OrderId, buyer: UserId) -> Result<OrderState, Error> {
     let began = tokio::time::Instant::now();
     loop {
         let order = state.orders.get(id).await?.map(|order| order.state);
@@ -118,8 +118,8 @@ async fn payable_order(state: &State, id: OrderId, buyer: UserId) -> Result<Orde
                 in_time(state, &order)?;
                 if waited_enough {
                     let refusal =
-                        Refusal::new("order-not-confirmed", "The seller's side has yet to confirm. Try again.");
-                    return Err(Error::NotYet(refusal.retry_after(PATIENCE)));
+                        Rejection::new("order-not-confirmed", "The seller's side has yet to confirm. Try again.");
+                    return Err(Error::NotReady(refusal.retry_after(PATIENCE)));
                 }
             }
             Some(order) => {
@@ -146,7 +146,7 @@ fn still_open(order: &OrderState) -> Result<(), Error> {
 }
 
 /// A payment isn't started in the hold's last seconds: its answer would come too late.
-fn in_time(state: &State, order: &OrderState) -> Result<(), Error> {
+fn in_time(state: &AppState, order: &OrderState) -> Result<(), Error> {
     let hold = order.expires_at.since(order.created_at);
     let least = Duration::from_secs(5).min(hold / 10);
     let left = order.expires_at.since(state.clock.now());
@@ -154,7 +154,7 @@ fn in_time(state: &State, order: &OrderState) -> Result<(), Error> {
 }
 
 fn expired() -> Error {
-    Error::Gone(Refusal::new(
+    Error::Gone(Rejection::new(
         "hold-expired",
         "The hold has ended and nothing was charged. Order anew if it is for sale.",
     ))
@@ -169,7 +169,7 @@ fn being_paid() -> Error {
 }
 
 /// A 3-D Secure step that the buyer left is cancelled, so that another card can be taken.
-async fn give_up_unfinished(state: &State, payment: &Versioned<Payment>) -> Result<(), Error> {
+async fn give_up_unfinished(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
     let (Status::RequiresAction, Some(reference)) = (&payment.status, &payment.provider_ref) else {
         return Err(being_paid());
     };
@@ -190,7 +190,7 @@ async fn give_up_unfinished(state: &State, payment: &Versioned<Payment>) -> Resu
 const ATTEMPTS: u32 = 3;
 
 /// Asks the provider, and tells the buyer how it went.
-async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Response, Error> {
+async fn authorize(state: &AppState, payment: Versioned<Payment>) -> Result<Response, Error> {
     if decline_unsent(state, &payment).await?.is_some() {
         return Err(closed_meanwhile(state, payment.order_id).await?);
     }
@@ -200,7 +200,7 @@ async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Respons
             Ok(Asked::Answered(recorded, secret)) => break (recorded, secret),
             Ok(Asked::UnknownMethod) => return Err(unknown_method()),
             Err(Error::Unavailable(_)) if backoff.failures() + 1 < ATTEMPTS => {
-                tokio::time::sleep(backoff.failed()).await;
+                tokio::time::sleep(backoff.next_delay()).await;
             }
             Err(error) => return Err(error),
         }
@@ -218,13 +218,13 @@ async fn authorize(state: &State, payment: Versioned<Payment>) -> Result<Respons
 }
 
 /// Why a payment was given back at once: the hold ended, or the buyer let it go in another tab.
-async fn closed_meanwhile(state: &State, order: OrderId) -> Result<Error, Error> {
+async fn closed_meanwhile(state: &AppState, order: OrderId) -> Result<Error, Error> {
     let order = state.orders.get(order).await?;
     Ok(order.and_then(|order| still_open(&order).err()).unwrap_or_else(expired))
 }
 
 /// What the order asks for; an event or the reconciler does it if it fails here.
-async fn reconcile_quietly(state: &State, id: PaymentId) -> Option<Versioned<Payment>> {
+async fn reconcile_quietly(state: &AppState, id: PaymentId) -> Option<Versioned<Payment>> {
     match reconcile_payment(state, id).await {
         Ok(payment) => payment,
         Err(error) => {
@@ -235,7 +235,7 @@ async fn reconcile_quietly(state: &State, id: PaymentId) -> Option<Versioned<Pay
 }
 
 /// Answers a request that was made before.
-async fn repeated(state: &State, view: &PaymentView) -> Result<Response, Error> {
+async fn repeated(state: &AppState, view: &PaymentView) -> Result<Response, Error> {
     // The secret is not stored: where it was part of the answer, the provider tells it again.
     let secret = match (&view.provider_ref, view.status) {
         (Some(reference), PaymentStatus::RequiresAction) => {
@@ -257,12 +257,12 @@ fn answer(payment: &PaymentView, client_secret: Option<String>) -> Result<Respon
         }
         PaymentStatus::Declined => {
             let detail = explanation(payment.decline_reason.as_deref().unwrap_or_default());
-            Err(Error::Declined(Refusal::new("card-declined", detail)))
+            Err(Error::Declined(Rejection::new("card-declined", detail)))
         }
         PaymentStatus::Voided | PaymentStatus::Failed => Err(expired()),
         PaymentStatus::Authorizing => {
-            let refusal = Refusal::new("payment-pending", "The card network has yet to answer. Look again soon.");
-            Err(Error::NotYet(refusal.retry_after(PATIENCE)))
+            let refusal = Rejection::new("payment-pending", "The card network has yet to answer. Look again soon.");
+            Err(Error::NotReady(refusal.retry_after(PATIENCE)))
         }
     }
 }

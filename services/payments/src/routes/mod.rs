@@ -7,22 +7,24 @@ mod stripe_webhook;
 
 use axum::Router;
 use platform::http::openapi;
-use platform::limits::class::{Class, Classes};
+use platform::limits::class::{RateClass, RateClasses};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// Where Stripe posts its events.
 pub const WEBHOOK: &str = "/api/payments/webhooks/stripe";
 
 /// What calls the provider.
-pub const CLASSES: Classes =
-    &[("POST", "/api/payments", Some(Class::Payments)), ("POST", "/api/payments/{id}/refresh", Some(Class::Payments))];
+pub const RATE_CLASSES: RateClasses = &[
+    ("POST", "/api/payments", Some(RateClass::Payments)),
+    ("POST", "/api/payments/{id}/refresh", Some(RateClass::Payments)),
+];
 
 /// All routes, with the document that describes them.
-pub fn table() -> (Router<State>, OpenApi) {
+pub fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(create::create))
         .routes(routes!(read::read))

@@ -1,7 +1,7 @@
 //! GET /api/payments/{id}.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use common::api::payments::Payment;
 use common::error::Error;
@@ -10,7 +10,7 @@ use common::identity::CurrentUser;
 use platform::http::extract::Id;
 use platform::http::versions::etag;
 
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 use crate::view;
 
@@ -19,7 +19,7 @@ use crate::view;
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Payment)))]
 pub(super) async fn read(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<PaymentId>,
 ) -> Result<impl IntoResponse, Error> {

@@ -1,7 +1,7 @@
 //! POST /api/payments/{id}/refresh: looked up anew at the provider, after 3-D Secure.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use common::api::payments::Payment;
 use common::error::Error;
@@ -11,7 +11,7 @@ use platform::http::extract::Id;
 use platform::http::versions::etag;
 
 use crate::flows::look_up_payment::{look_up_payment, present};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 use crate::view;
 
@@ -20,7 +20,7 @@ use crate::view;
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Payment)))]
 pub(super) async fn refresh(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<PaymentId>,
 ) -> Result<impl IntoResponse, Error> {

@@ -1,12 +1,12 @@
 //! POST /api/payments/webhooks/stripe: a hint that something happened to an intent.
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use common::error::Error;
 use http::{HeaderMap, StatusCode};
 
 use crate::flows::look_up_payment::look_up_payment;
 use crate::providers::webhook;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// Take an event of Stripe's.
@@ -15,12 +15,12 @@ use crate::store;
     params(("Stripe-Signature" = String, Header, description = "Stripe's signature over the raw body.")),
     responses((status = 204)))]
 pub(super) async fn stripe_webhook(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     headers: HeaderMap,
     body: String,
 ) -> Result<StatusCode, Error> {
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    webhook::verify(signature, body.as_bytes(), &state.rules.webhook_secrets, state.clock.now())
+    webhook::verify(signature, body.as_bytes(), &state.config.stripe_webhook_secrets, state.clock.now())
         .map_err(|bad| Error::field("Stripe-Signature", bad.to_string()))?;
     // An event that is early finds no payment yet: the request that is under way, or the reconciler,
     // will look for itself.

@@ -102,7 +102,7 @@ pub async fn resting(
     rest: Duration,
     page: &PageRequest,
 ) -> Result<Page<Versioned<Payment>>, StoreError> {
-    let mut filter = mongo::rested("state.updatedAt", now, rest);
+    let mut filter = mongo::idle_since("state.updatedAt", now, rest);
     filter.insert("state.status.name", any_of(&LIVE));
     payments.page(filter, page).await
 }

@@ -70,7 +70,7 @@ async fn a_refund_and_a_dispute_in_the_dashboard_are_written_down_and_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_webhook_tells_is_found_by_the_sweep() {
-    let shop = Shop::open_with(&[("PROVIDER_SWEEP", "200ms")]).await;
+    let shop = Shop::open_with(&[("PROVIDER_SWEEP_INTERVAL", "200ms")]).await;
     let (buyer, payment) = bought(&shop).await;
     shop.dashboard("/refunds", &[("payment_intent", reference(&payment)), ("amount", "5000")]).await;
     eventually("the refund to be seen", async || {
@@ -121,7 +121,7 @@ async fn a_capture_of_a_closed_order_is_given_back_once() {
         shop.reconcile().await;
         let back = shop.read(&buyer, &payment).await;
         assert_eq!((&back["status"], &back["refunded"]["amount"]["amount"]), (&json!("captured"), &json!(12_550)));
-        assert_eq!(refunds(&shop.state().await), [12_550]);
+        assert_eq!(refunds(&shop.payload().await), [12_550]);
         assert_eq!(shop.history(&payment).await, history, "{faults}");
         assert_eq!(changed(&shop, "refunded").await, None, "our own doing is no surprise");
     }
@@ -135,7 +135,7 @@ async fn a_capture_that_was_known_before_the_order_was_closed_is_given_back() {
     assert_eq!(shop.refresh(&buyer, &payment).await.expect(200).json()["status"], "captured");
     shop.tell(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refundStarted", "refunded"]);
-    assert_eq!(refunds(&shop.state().await), [12_550]);
+    assert_eq!(refunds(&shop.payload().await), [12_550]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,9 +149,9 @@ async fn a_refund_that_nobody_finished_is_finished_by_the_reconciler() {
     for _ in 0..3 {
         shop.app.handle(&event).await.unwrap();
     }
-    assert_eq!(refunds(&shop.state().await), Vec::<i64>::new());
-    shop.app.examines_at_most(1, Box::pin(async { drop(shop.reconcile().await) })).await;
-    assert_eq!(refunds(&shop.state().await), Vec::<i64>::new());
+    assert_eq!(refunds(&shop.payload().await), Vec::<i64>::new());
+    shop.app.assert_examined_at_most(1, Box::pin(async { drop(shop.reconcile().await) })).await;
+    assert_eq!(refunds(&shop.payload().await), Vec::<i64>::new());
     shop.faults(&json!({})).await;
     assert_eq!(shop.reconcile().await, json!({ "lookedUp": 1, "failed": 0 }));
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refunded"]);
@@ -175,7 +175,7 @@ async fn late(shop: &Shop, payment: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_appears_under_a_payment_that_is_over_is_cancelled_or_given_back() {
-    let shop = Shop::open_with(&[("PROVIDER_SWEEP", "300ms")]).await;
+    let shop = Shop::open_with(&[("PROVIDER_SWEEP_INTERVAL", "300ms")]).await;
     assert_eq!(changed(&shop, "refunded").await, None);
     let (_, payment) = bought(&shop).await;
     let (_, order, voided) = paid(&shop).await;
@@ -188,14 +188,14 @@ async fn what_appears_under_a_payment_that_is_over_is_cancelled_or_given_back() 
     // Another shop's, which shares the account.
     late(&shop, &PaymentId::new().to_string()).await;
     let expected = ["succeeded", "canceled", "canceled", "canceled", "succeeded", "requires_capture"];
-    eventually("the strays to be settled", async || {
-        let state = shop.state().await;
+    eventually("the orphans to be settled", async || {
+        let state = shop.payload().await;
         shop.intents().await == expected && refunds(&state) == [12_550]
     })
     .await;
     for (outcome, least) in [("cancelled", 2.0), ("refunded", 1.0)] {
-        let series = format!("payment_strays_total{{outcome=\"{outcome}\"}}");
-        eventually("the strays to be counted", async || shop.app.metric(&series).await >= Some(least)).await;
+        let series = format!("payment_orphans_total{{outcome=\"{outcome}\"}}");
+        eventually("the orphans to be counted", async || shop.app.metric(&series).await >= Some(least)).await;
     }
     eventually("the other shop's to be told", async || shop.app.metric("payment_intents_unknown").await == Some(1.0))
         .await;

@@ -34,7 +34,7 @@ async fn no_crowd_gets_more_attempts() {
         }
     }
     shop.pay(&buyer, &order, DECLINED).await.expect(429);
-    shop.app.settle().await;
+    shop.app.wait_until_idle().await;
     let events = shop.app.events("payments").await;
     assert_eq!(events.iter().filter(|event| event.kind == "payment.started.v1").count(), 4);
     assert_eq!(shop.intents().await.len(), 4);
@@ -59,8 +59,8 @@ async fn nonsense_is_refused_before_anything_is_stored() {
     for method in ["visa", "pm_", "4242424242424242", "tok_visa", "pm_card visa", "pm_card_visa'", "PM_card_visa"] {
         assert_eq!(shop.pay(&buyer, &order, method).await.expect(400).fields(), ["paymentMethod"], "{method}");
     }
-    shop.app.settle().await;
+    shop.app.wait_until_idle().await;
     assert_eq!(shop.app.events("payments").await.len(), 0);
-    assert_eq!(shop.state().await["paymentIntents"], json!([]));
+    assert_eq!(shop.payload().await["paymentIntents"], json!([]));
     shop.pay(&buyer, &order, VISA).await.expect(201);
 }

@@ -24,7 +24,7 @@ async fn an_order_closed_before_the_answer_is_voided_and_the_buyer_told() {
         });
         assert_eq!(paid.expect(status).problem(), code);
         assert_eq!(shop.intents().await, ["canceled"]);
-        shop.app.settle().await;
+        shop.app.wait_until_idle().await;
         let last = shop.app.events("payments").await.into_iter().max_by_key(|event| event.entityversion).unwrap();
         assert_eq!(last.kind, "payment.voided.v1");
     }
@@ -68,7 +68,7 @@ async fn a_capture_whose_answer_is_lost_is_believed_when_it_is_looked_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_ours_that_outlasts_our_patience_loses_no_order() {
-    let shop = Shop::open_with(&[("CAPTURE_PATIENCE", "1m")]).await;
+    let shop = Shop::open_with(&[("CAPTURE_RETRY_WINDOW", "1m")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
@@ -81,7 +81,7 @@ async fn an_outage_of_ours_that_outlasts_our_patience_loses_no_order() {
 
 /// A won order whose first capture has failed, longer ago than we are patient.
 async fn out_of_patience(faults: &Value) -> (Shop, Value, Envelope<OrderState>) {
-    let shop = Shop::open_with(&[("CAPTURE_PATIENCE", "1m")]).await;
+    let shop = Shop::open_with(&[("CAPTURE_RETRY_WINDOW", "1m")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();

@@ -36,7 +36,7 @@ async fn a_cancellation_that_overtakes_the_order_closes_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_at_once_capture_once() {
     let shop = Shop::open().await;
-    let second = shop.app.another(payments::build).await;
+    let second = shop.app.start_second_instance(payments::build).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
@@ -50,7 +50,7 @@ async fn two_instances_at_once_capture_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_that_disagree_end_in_the_provider_s_word() {
     let shop = Shop::open().await;
-    let second = shop.app.another(payments::build).await;
+    let second = shop.app.start_second_instance(payments::build).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
@@ -78,7 +78,7 @@ async fn an_order_that_missed_our_event_is_told_again() {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    shop.app.settle().await;
+    shop.app.wait_until_idle().await;
     // orders still waits for a payment, so payment.authorized was lost.
     shop.tell(OrderChange::Snapshot, 1, &order).await;
     eventually("the payment to be announced", async || shop.history(&payment).await.contains(&"snapshot".to_owned()))

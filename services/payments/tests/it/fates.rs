@@ -19,7 +19,7 @@ async fn close(shop: &Shop, order: &OrderState) {
 
 /// The one payment that was announced last.
 async fn latest(shop: &Shop) -> Value {
-    shop.app.settle().await;
+    shop.app.wait_until_idle().await;
     shop.app.events("payments").await.into_iter().max_by_key(|event| event.time).unwrap().data
 }
 
@@ -104,7 +104,7 @@ async fn a_request_is_repeated_as_it_was_stored() {
     let payment = shop.left_behind(&order, VISA, Duration::ZERO, "&description=of+another+release").await;
     reconciled(&shop).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "authorized");
-    assert_eq!(shop.state().await["paymentIntents"][0]["description"], "of another release");
+    assert_eq!(shop.payload().await["paymentIntents"][0]["description"], "of another release");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +138,7 @@ async fn an_intent_is_looked_for_on_every_page_of_its_time() {
     assert_eq!(shop.history(&payment).await, ["started", "authorizationDelayed", "authorized"]);
     assert_eq!(
         shop.stored(&payment).await.provider_ref.as_deref(),
-        shop.state().await["paymentIntents"][0]["id"].as_str()
+        shop.payload().await["paymentIntents"][0]["id"].as_str()
     );
 }
 

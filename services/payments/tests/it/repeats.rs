@@ -15,7 +15,7 @@ async fn a_payment_is_decided_past_any_number_of_declined_ones() {
     for _ in 0..REPEATS {
         shop.pay(&buyer, &order, DECLINED).await.expect(402);
     }
-    shop.app.settle().await;
+    shop.app.wait_until_idle().await;
     let work = async {
         let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
         for change in [OrderChange::Authorized, OrderChange::Snapshot] {
@@ -23,5 +23,5 @@ async fn a_payment_is_decided_past_any_number_of_declined_ones() {
         }
         assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
     };
-    shop.app.examines_at_most(5, Box::pin(work)).await;
+    shop.app.assert_examined_at_most(5, Box::pin(work)).await;
 }

@@ -23,13 +23,13 @@ fn patient(signer: &Signer) -> User {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_declined_is_reduced_after_90_days_and_nothing_else_is() {
-    let shop = Shop::open_with(&[("RETENTION_INTERVAL", "200ms")]).await;
+    let shop = Shop::open_with(&[("CLEANUP_INTERVAL", "200ms")]).await;
     let buyer = patient(&shop.app.signer);
     let (order, another) = (shop.order(&buyer).await, shop.order(&buyer).await);
     shop.pay(&buyer, &order, DECLINED).await.expect(402);
     let paid = shop.pay(&buyer, &order, VISA).await.expect(201).json();
     let pending = shop.pay(&buyer, &another, SECURE).await.expect(202).json();
-    shop.app.settle().await;
+    shop.app.wait_until_idle().await;
     let database = &shop.app.context.database;
     let payments = database.collection::<Document>("payments");
     let declined = payments.find_one(doc! { "state.status.name": "declined" }).await.unwrap().unwrap();

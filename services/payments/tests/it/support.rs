@@ -9,9 +9,8 @@ use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
 use common::id::{OrderId, PaymentId, TicketId};
 use payments::domain::payment::{Payment, Start};
-use payments::providers::stripe::Stripe;
-use payments::providers::{Authorization, Provider};
-use payments::state::State;
+use payments::providers::{Authorization, stripe};
+use payments::state::AppState;
 use platform::config;
 use serde_json::{Value, json};
 use testkit::app::request::Response;
@@ -89,7 +88,7 @@ impl Shop {
     /// Publishes a state of an order and waits until the service has handled it.
     pub(crate) async fn tell(&self, change: OrderChange, version: u64, order: &OrderState) -> Envelope<OrderState> {
         let event = self.app.publish(change, order.id, version, order.clone()).await;
-        self.app.settle().await;
+        self.app.wait_until_idle().await;
         event
     }
 
@@ -123,8 +122,7 @@ impl Shop {
         let id = PaymentId::new();
         let amount = order.price.clone();
         let authorization = Authorization { payment: id, order: order.id, amount, method: method.to_owned() };
-        let stripe = Stripe::new(&"sk_test_1".into(), &self.stripe, Duration::from_secs(1)).unwrap();
-        let request = stripe.prepare(&authorization).unwrap() + more;
+        let request = stripe::prepare(&authorization).unwrap() + more;
         let start = Start {
             order_id: order.id,
             buyer_id: order.buyer_id,
@@ -138,7 +136,7 @@ impl Shop {
     }
 
     /// What the service's handlers share, for a flow that is called by hand.
-    pub(crate) fn shared(&self) -> State {
+    pub(crate) fn shared(&self) -> AppState {
         let settings = [
             ("mongodb-url", "mongodb://127.0.0.1:1"),
             ("nats-url", "nats://127.0.0.1:1"),
@@ -152,7 +150,7 @@ impl Shop {
         let flags = settings.iter().map(|(name, value)| format!("--{name}={value}").into());
         let arguments = std::iter::once(payments::NAME.into()).chain(flags);
         let (_, own) = config::parse::<payments::config::Config>(payments::NAME, arguments).expect("the settings");
-        State::new(own, &self.app.context).unwrap()
+        AppState::new(own, &self.app.context).unwrap()
     }
 
     /// The payment as it is stored.
@@ -198,21 +196,21 @@ impl Shop {
     }
 
     /// Everything at the card network.
-    pub(crate) async fn state(&self) -> Value {
+    pub(crate) async fn payload(&self) -> Value {
         let text = self.http.get(format!("{}/_fake/state", self.stripe)).send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
     /// The statuses of all intents at the card network, oldest first.
     pub(crate) async fn intents(&self) -> Vec<String> {
-        let state = self.state().await;
+        let state = self.payload().await;
         let intents = state["paymentIntents"].as_array().unwrap();
         intents.iter().map(|intent| intent["status"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The change events of a payment, in the order of their versions.
     pub(crate) async fn history(&self, payment: &Value) -> Vec<String> {
-        self.app.settle().await;
+        self.app.wait_until_idle().await;
         let mut history = self.app.history("payments", payment["id"].as_str().unwrap()).await;
         history.sort_by_key(|(_, version)| *version);
         history.into_iter().map(|(kind, _)| kind.trim_end_matches(".v1").replace("payment.", "")).collect()

@@ -1,7 +1,7 @@
 //! A listing and what can happen to it.
 
 use common::aggregate::Aggregate;
-use common::error::{Error, Refusal as Refused};
+use common::error::{Error, Rejection};
 use common::events::ticket::{
     Category, PriceDrop, Refusal, RefusedOrder, TicketChange, TicketState, TicketStatus, TicketTerms,
 };
@@ -120,7 +120,7 @@ impl From<TicketError> for Error {
             TicketError::Withdrawn => ("ticket-withdrawn", "This listing was withdrawn. List the ticket anew."),
             TicketError::NotHeld => ("ticket-not-held", "The ticket is not held for this order."),
         };
-        Self::Conflict(Refused::new(code, detail))
+        Self::Conflict(Rejection::new(code, detail))
     }
 }
 
@@ -261,14 +261,14 @@ impl Ticket {
 }
 
 impl Aggregate for Ticket {
-    type State = TicketState;
+    type Payload = TicketState;
     const COLLECTION: &'static str = "tickets";
 
     fn id(&self) -> String {
         self.id.to_string()
     }
 
-    fn state(&self) -> TicketState {
+    fn payload(&self) -> TicketState {
         TicketState {
             terms: self.terms(),
             seller_id: self.seller_id,

@@ -118,14 +118,14 @@ fn only_what_is_reserved_or_refused_is_worth_announcing_for_ever() {
 fn events_tell_the_order_and_the_refusals() {
     let order = OrderId::new();
     let (refused, _) = ticket().refuse(order, refusal(), now()).unwrap();
-    let state = refused.state();
+    let state = refused.payload();
     assert_eq!(state.refusals, [RefusedOrder { order_id: order, refusal: refusal() }]);
     assert_eq!((state.status, state.order_id), (TicketStatus::Available, None));
     let (reserved, _) = ticket().reserve(order, now()).unwrap();
-    assert_eq!((reserved.state().status, reserved.state().order_id), (TicketStatus::Reserved, Some(order)));
+    assert_eq!((reserved.payload().status, reserved.payload().order_id), (TicketStatus::Reserved, Some(order)));
     let (sold, _) = reserved.sell(order, now()).unwrap();
-    assert_eq!((sold.state().status, sold.state().order_id), (TicketStatus::Sold, Some(order)));
-    assert_eq!(sold.state().terms, sold.terms());
+    assert_eq!((sold.payload().status, sold.payload().order_id), (TicketStatus::Sold, Some(order)));
+    assert_eq!(sold.payload().terms, sold.terms());
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_lowered_price_is_told_until_it_rises_or_changes_its_currency() {
     let at = |minutes: u64| now().plus(Duration::from_secs(60 * minutes));
     let dropped = |from: i64, minutes| Some(PriceDrop { from: money(from), at: at(minutes) });
     let mut ticket = ticket();
-    assert_eq!(ticket.state().price_drop, None, "a new listing has no price before");
+    assert_eq!(ticket.payload().price_drop, None, "a new listing has no price before");
     for (minutes, price, told) in [
         (1, money(5_000), None),
         (2, money(4_000), dropped(5_000, 2)),
@@ -146,7 +146,7 @@ fn a_lowered_price_is_told_until_it_rises_or_changes_its_currency() {
         (8, euros(900), Some(PriceDrop { from: euros(1_000), at: at(8) })),
     ] {
         ticket = ticket.revise(Listing { price, ..listing() }, at(minutes)).unwrap().0;
-        assert_eq!(ticket.state().price_drop, told, "after {minutes} minutes");
+        assert_eq!(ticket.payload().price_drop, told, "after {minutes} minutes");
     }
     let order = OrderId::new();
     let held = ticket.clone().reserve(order, at(9)).unwrap().0;

@@ -6,13 +6,13 @@ use platform::stream::subscription::{Applied, Failure, Subscription};
 
 use crate::domain::reconcile;
 use crate::flows::reconcile_ticket::reconcile_ticket;
-use crate::state::State;
+use crate::state::AppState;
 
-pub(super) fn subscription(state: State) -> Subscription {
+pub(super) fn subscription(state: AppState) -> Subscription {
     Subscription::to(move |event| handle(state.clone(), event))
 }
 
-async fn handle(state: State, event: Envelope<OrderState>) -> Result<Applied, Failure> {
+async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
     let applied = state.orders.put_if_newer(&event).await?;
     let ticket = reconcile_ticket(&state, event.data.ticket.id).await?;
     // orders announces an order that waits for us although we have decided: it missed our event.

@@ -1,18 +1,18 @@
 //! The seller changes a listing: found, theirs, at the version they meant, then one step.
 
 use common::aggregate::Versioned;
-use common::error::{Error, Refusal};
+use common::error::{Error, Rejection};
 use common::events::ticket::TicketChange;
 use common::id::{TicketId, UserId};
 use platform::http::versions::IfMatch;
 
 use super::reconcile_ticket::reconcile_ticket;
 use crate::domain::ticket::{Ticket, TicketError};
-use crate::state::State;
+use crate::state::AppState;
 
 /// Applies `change`, again if somebody was faster; the listing as the change left it.
 pub async fn change_listing(
-    state: &State,
+    state: &AppState,
     id: TicketId,
     seller: UserId,
     when: &IfMatch,
@@ -20,7 +20,7 @@ pub async fn change_listing(
 ) -> Result<Versioned<Ticket>, Error> {
     let changed = state.tickets.update(id, |ticket| {
         if ticket.seller_id != seller {
-            return Err(Error::Forbidden(Refusal::new("not-the-seller", "Only its seller can change a listing.")));
+            return Err(Error::Forbidden(Rejection::new("not-the-seller", "Only its seller can change a listing.")));
         }
         when.check(ticket.version)?;
         Ok(change(ticket.state.clone())?)

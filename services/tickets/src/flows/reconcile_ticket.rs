@@ -4,21 +4,21 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::TicketId;
-use platform::reconcile::{Pass, Reconcile, advance, until_settled};
+use platform::reconcile::{Progress, Reconcile, advance, until_settled};
 
 use crate::domain::reconcile;
 use crate::domain::ticket::Ticket;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 
 /// Steps until nothing is left to do; the listing as it then is, if it exists.
-pub async fn reconcile_ticket(state: &State, id: TicketId) -> Result<Option<Versioned<Ticket>>, Error> {
+pub async fn reconcile_ticket(state: &AppState, id: TicketId) -> Result<Option<Versioned<Ticket>>, Error> {
     let (ticket, _) = until_settled(&OneTicket { state, id }).await?;
     Ok(ticket)
 }
 
 struct OneTicket<'a> {
-    state: &'a State,
+    state: &'a AppState,
     id: TicketId,
 }
 
@@ -33,11 +33,11 @@ impl Reconcile for OneTicket<'_> {
         Ok((Some(ticket), orders))
     }
 
-    async fn step(&self, (ticket, orders): &Self::View) -> Result<Pass, Error> {
-        let Some(ticket) = ticket else { return Ok(Pass::Settled) };
+    async fn step(&self, (ticket, orders): &Self::View) -> Result<Progress, Error> {
+        let Some(ticket) = ticket else { return Ok(Progress::Settled) };
         let orders = orders.iter().map(|order| &order.state);
         let Some(step) = reconcile::next(&ticket.state, orders, self.state.clock.now()) else {
-            return Ok(Pass::Settled);
+            return Ok(Progress::Settled);
         };
         advance(&self.state.tickets, ticket, step?).await
     }

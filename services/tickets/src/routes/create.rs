@@ -1,7 +1,7 @@
 //! POST /api/tickets: a seller lists a ticket.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
 use common::api::Endpoint as _;
@@ -12,11 +12,11 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::Creation;
 use platform::http::versions::etag;
-use platform::store::idempotency::Inserted;
+use platform::store::idempotency::InsertOutcome;
 
 use super::view::{listing, said};
 use crate::domain::ticket::Ticket;
-use crate::state::State;
+use crate::state::AppState;
 
 /// List a ticket for sale.
 #[utoipa::path(post, path = "/api/tickets", tag = "tickets", request_body = NewListing,
@@ -24,7 +24,7 @@ use crate::state::State;
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
     responses((status = 201, body = Listing)))]
 pub(super) async fn create(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Creation { body, key }: Creation<NewListing>,
 ) -> Result<Response, Error> {
@@ -36,9 +36,9 @@ pub(super) async fn create(
     let (ticket, change) = Ticket::list(TicketId::new(), user.id, said(body?), now);
     let view = listing(Versioned { version: 0, state: ticket.clone() });
     match request.insert(ticket, change, Some(&view)).await? {
-        Inserted::New(_) => Ok(created(view)),
-        Inserted::Repeated(earlier) => Ok(created(earlier)),
-        Inserted::Refused(error) => Err(error.into()),
+        InsertOutcome::Created(_) => Ok(created(view)),
+        InsertOutcome::Replayed(earlier) => Ok(created(earlier)),
+        InsertOutcome::Refused(error) => Err(error.into()),
     }
 }
 

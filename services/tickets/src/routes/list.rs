@@ -1,7 +1,7 @@
 //! GET /api/tickets: what there is, newest first.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use common::api::page::{Page, PageQuery};
 use common::api::tickets::{Listing, ListingQuery};
 use common::error::Error;
@@ -9,14 +9,14 @@ use platform::http::extract::Query;
 use platform::store::page::PageRequest;
 
 use super::view::listing;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::{self, Filter};
 
 /// List tickets.
 #[utoipa::path(get, path = "/api/tickets", tag = "tickets", params(ListingQuery),
     responses((status = 200, body = Page<Listing>)))]
 pub(super) async fn list(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     Query(query): Query<ListingQuery>,
 ) -> Result<Json<Page<Listing>>, Error> {
     let ListingQuery { status, seller, q, limit, cursor } = query;

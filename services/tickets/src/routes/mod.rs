@@ -13,10 +13,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// All routes, with the document that describes them.
-pub fn table() -> (Router<State>, OpenApi) {
+pub fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new().routes(routes!(create::create, list::list)).routes(routes!(
         read::read,
         update::update,

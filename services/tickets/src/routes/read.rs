@@ -1,7 +1,7 @@
 //! GET /api/tickets/{id}.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use common::api::tickets::Listing;
 use common::error::Error;
@@ -10,12 +10,12 @@ use platform::http::extract::Id;
 use platform::http::versions::etag;
 
 use super::view::listing;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Look at a ticket.
 #[utoipa::path(get, path = "/api/tickets/{id}", tag = "tickets", params(("id" = TicketId, Path)),
     responses((status = 200, body = Listing)))]
-pub(super) async fn read(Shared(state): Shared<State>, Id(id): Id<TicketId>) -> Result<impl IntoResponse, Error> {
+pub(super) async fn read(State(state): State<AppState>, Id(id): Id<TicketId>) -> Result<impl IntoResponse, Error> {
     let ticket = state.tickets.get(id).await?.ok_or(Error::NotFound)?;
     Ok((etag(ticket.version), Json(listing(ticket))))
 }

@@ -1,7 +1,7 @@
 //! PUT /api/tickets/{id}: the seller replaces what they said of the ticket.
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use common::api::tickets::{Listing, NewListing};
 use common::error::Error;
@@ -12,7 +12,7 @@ use platform::http::versions::{IfMatch, etag};
 
 use super::view::{listing, said};
 use crate::flows::change_listing::change_listing;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Replace a listing.
 #[utoipa::path(put, path = "/api/tickets/{id}", tag = "tickets", request_body = NewListing,
@@ -20,7 +20,7 @@ use crate::state::State;
     params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
     responses((status = 200, body = Listing)))]
 pub(super) async fn update(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<TicketId>,
     when: IfMatch,

@@ -1,6 +1,6 @@
 //! DELETE /api/tickets/{id}: the seller takes the ticket back.
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use common::error::Error;
 use common::id::TicketId;
@@ -10,7 +10,7 @@ use platform::http::extract::Id;
 use platform::http::versions::{IfMatch, etag};
 
 use crate::flows::change_listing::change_listing;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Withdraw a listing.
 #[utoipa::path(delete, path = "/api/tickets/{id}", tag = "tickets",
@@ -18,7 +18,7 @@ use crate::state::State;
     params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
     responses((status = 204)))]
 pub(super) async fn withdraw(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<TicketId>,
     when: IfMatch,

@@ -19,7 +19,7 @@ async fn a_listing_can_be_read_at_once_and_is_announced() {
     assert_eq!(ticket["sellerId"], json!(seller.id));
     assert_eq!(ticket["createdAt"], ticket["updatedAt"]);
     assert_eq!(read(&app, &ticket).await, ticket);
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.history("tickets", ticket["id"].as_str().unwrap()).await, [("ticket.created.v1".to_owned(), 0)]);
 }
 
@@ -229,7 +229,7 @@ async fn one_key_many_times_at_once_is_one_listing() {
     assert!(answers.iter().all(|answer| *answer == answers[0]), "all name the same listing: {answers:?}");
     let all = app.request("GET", "/api/tickets").send().await.json();
     assert_eq!(all["items"], json!([answers[0]]));
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("tickets").await.len(), 1);
 }
 

@@ -24,7 +24,7 @@ async fn an_order_that_still_waits_is_answered_again() {
     let turned_down = order(&app, &refused);
     put(&app, &seller, &refused, &body_with("price.amount", json!(20_000))).send().await.expect(200);
     tell(&app, 0, &turned_down).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     // orders has not heard of either decision: it announces both orders as they were created.
     for (order, ticket, version) in [(&waiting, &held, 1), (&turned_down, &refused, 2)] {
         app.publish(OrderChange::Snapshot, order.id, 0, order.clone()).await;
@@ -37,7 +37,7 @@ async fn an_order_that_still_waits_is_answered_again() {
     }
     // A repeat of a change is no sign that anybody is behind.
     app.handle(&told(&app, 0, &waiting)).await.unwrap();
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(announced(&app, &held).await, [1]);
 }
 
@@ -58,7 +58,7 @@ async fn a_held_listing_is_announced_until_the_hold_ends() {
     let app = app_with(&[("ANNOUNCE_AFTER", "1s")]).await;
     let seller = app.signer.user();
     let (held, order) = reserved(&app, &seller).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     // Each pause is twice the one before; the clock is moved past the first three.
     for count in 1..=3_usize {
         app.clock.advance(Duration::from_secs(1 << (count + 1)));
@@ -78,7 +78,7 @@ async fn what_is_final_is_announced_once_more_and_never_again() {
     let taken_back = list(&app, &seller).await;
     withdraw(&app, &seller, &taken_back).await.expect(204);
     let available = list(&app, &seller).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     app.clock.advance(Duration::from_secs(2));
     for (ticket, version) in [(&bought, 2), (&taken_back, 1), (&available, 0)] {
         eventually("the announcement", async || announced(&app, ticket).await == [version]).await;
@@ -111,7 +111,7 @@ async fn a_poison_message_is_kept_with_its_reason_and_blocks_nothing() {
     }
     app.publish_raw("orders", "order", "order.created.v1", good.to_string().as_bytes()).await;
     eventually("the good one to be handled", async || read(&app, &ticket).await["status"] == "reserved").await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let mut letters = app.dead_letters().await;
     let mut expected = poison.to_vec();
     letters.sort();
@@ -148,7 +148,7 @@ async fn resync_announces_all_or_some_or_since() {
     app.clock.advance(Duration::from_secs(10));
     let second = list(&app, &seller).await;
     let (held, _) = reserved(&app, &seller).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let resync = |body: Value| app.admin("POST", "/resync").json(&body).send();
     let count = async |ticket: &Value| announced(&app, ticket).await.len();
 

@@ -32,7 +32,7 @@ async fn the_whole_story_by_way_of_the_stream() {
     ] {
         app.publish(change, order.id, version, with(&order, status)).await;
         eventually("the listing to follow", async || self::status(&app, &ticket).await == expected).await;
-        app.settle().await;
+        app.wait_until_idle().await;
     }
     let kinds: Vec<_> = app.history("tickets", ticket["id"].as_str().unwrap()).await;
     let expected = [("ticket.created.v1", 0), ("ticket.reserved.v1", 1), ("ticket.sold.v1", 2)];
@@ -48,7 +48,7 @@ async fn a_cancelled_order_lets_it_go() {
     let (ticket, order) = reserved(&app, &app.signer.user()).await;
     tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await;
     assert_eq!(status(&app, &ticket).await, "available");
-    app.settle().await;
+    app.wait_until_idle().await;
     let event = last_event(&app, &ticket).await;
     assert_eq!((event.kind.as_str(), event.entityversion), ("ticket.released.v1", 2));
     assert_eq!(event.data["orderId"], Value::Null);
@@ -75,14 +75,14 @@ async fn each_term_that_was_replaced_is_a_refusal() {
         let edited = put(&app, &seller, &ticket, &body_with(path, value)).send().await.expect(200).json();
         tell(&app, 0, &order).await;
         assert_eq!(status(&app, &ticket).await, "available", "{path}");
-        app.settle().await;
+        app.wait_until_idle().await;
         let event = last_event(&app, &ticket).await;
         assert_eq!((event.kind.as_str(), event.entityversion), ("ticket.refused.v1", 2), "{path}");
         let price = if reason == "priceChanged" { edited["price"].clone() } else { Value::Null };
         assert_eq!(event.data["refusals"], json!([{ "orderId": order.id, "reason": reason, "price": price }]));
         // Closed, the refusal is forgotten.
         tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await;
-        app.settle().await;
+        app.wait_until_idle().await;
         let event = last_event(&app, &ticket).await;
         assert_eq!((event.kind.as_str(), &event.data["refusals"]), ("ticket.updated.v1", &json!([])), "{path}");
     }
@@ -115,7 +115,7 @@ async fn withdrawn_and_begun_listings_are_refused() {
         let order = order(&app, ticket);
         tell(&app, 0, &order).await;
         assert_eq!(self::status(&app, ticket).await, status);
-        app.settle().await;
+        app.wait_until_idle().await;
         let event = last_event(&app, ticket).await;
         assert_eq!(event.kind, "ticket.refused.v1");
         assert_eq!(event.data["refusals"], json!([{ "orderId": order.id, "reason": reason, "price": null }]));
@@ -130,7 +130,7 @@ async fn being_held_by_another_is_no_refusal_and_the_release_serves_who_waits() 
     assert_eq!(tell(&app, 0, &second).await, Applied::Applied);
     assert_eq!(read(&app, &ticket).await["version"], 1, "it waits");
     tell(&app, 1, &with(&first, OrderStatus::Cancelled)).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let event = last_event(&app, &ticket).await;
     assert_eq!((event.kind.as_str(), &event.data["orderId"]), ("ticket.reserved.v1", &json!(second.id)));
     let history = app.history("tickets", ticket["id"].as_str().unwrap()).await;
@@ -163,7 +163,7 @@ async fn every_event_twice_changes_nothing_more() {
         assert_eq!(app.handle(&event).await.unwrap(), Applied::Stale);
         assert_eq!(read(&app, &ticket).await, after);
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(app.events("tickets").await.len(), 3);
 }
 

@@ -157,12 +157,12 @@ async fn help_lists_every_variable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_starts_without_its_database_and_ends_with_0() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
-    mongodb.cut();
+    mongodb.disconnect();
     let instance = Instance::start(&app, &mongodb, "5s");
     eventually("it to live", async || instance.admin("/healthz").await.0 == 200).await;
     assert_eq!(instance.admin("/readyz").await.0, 503);
     assert_eq!(send(instance.public, &creating(&app)).await.0, 503);
-    mongodb.mend();
+    mongodb.restore();
     eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
     assert_eq!(send(instance.public, &creating(&app)).await.0, 201);
     instance.terminate();
@@ -174,7 +174,7 @@ async fn what_is_in_flight_at_the_end_is_finished_and_told() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
     let instance = Instance::start(&app, &mongodb, "15s");
     eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
-    mongodb.silence();
+    mongodb.stall();
     let (public, request) = (instance.public, creating(&app));
     let in_flight = tokio::spawn(async move { send(public, &request).await });
     // The request is with the service once its database was asked and does not answer: nobody can see
@@ -191,7 +191,7 @@ async fn what_is_in_flight_at_the_end_is_finished_and_told() {
     instance.terminate();
     eventually("it to drain", async || TcpStream::connect(("127.0.0.1", public)).await.is_err()).await;
     assert!(!in_flight.is_finished(), "it waits for its database");
-    mongodb.mend();
+    mongodb.restore();
     let (status, answer) = in_flight.await.unwrap();
     assert_eq!(status, 201, "{answer}");
     assert_eq!(instance.ended().await, Some(0));
@@ -206,7 +206,7 @@ async fn the_grace_period_is_a_bound() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
     let instance = Instance::start(&app, &mongodb, "1s");
     eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
-    mongodb.silence();
+    mongodb.stall();
     let (public, request) = (instance.public, creating(&app));
     let hangs = tokio::spawn(async move { send(public, &request).await });
     let began = Instant::now();

@@ -72,7 +72,7 @@ async fn the_orders_of_a_listing_are_found_by_index() {
 async fn the_outboxs_workers_find_by_index() {
     let app = app().await;
     list(&app, &app.signer.user()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let now = "2099-01-01T00:00:00.000Z";
     for (filter, sort, index) in [
         (doc! { "outbox.0.time": { "$exists": true, "$lte": now } }, doc! { "outbox.0.time": 1 }, "outbox_v1"),

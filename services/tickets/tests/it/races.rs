@@ -55,7 +55,7 @@ async fn a_price_edited_while_being_ordered_is_never_sold_at_the_replaced_one() 
         edits += work.await.unwrap();
     }
     assert!(edits > 0, "somebody edited");
-    app.settle().await;
+    app.wait_until_idle().await;
     let events = app.events("tickets").await;
     for (ticket, order) in &pairs {
         let mut mine: Vec<_> = events.iter().filter(|event| ticket["id"] == event.subject).collect();

@@ -19,7 +19,7 @@ async fn a_listing_that_was_held_again_and_again_is_decided_by_the_orders_that_a
     }
     assert_eq!(read(&app, &ticket).await["status"], "available");
     let next = order(&app, &ticket);
-    app.examines_at_most(5, async {
+    app.assert_examined_at_most(5, async {
         // The announcement of one that is long over, another buyer's hold, and its sale.
         let snapshot = app.event(OrderChange::Snapshot, last.id, 2, with(&last, OrderStatus::Cancelled));
         app.handle(&snapshot).await.unwrap();

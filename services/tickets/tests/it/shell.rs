@@ -109,5 +109,5 @@ async fn no_request_breaks_it() {
     let app = app().await;
     let seller = app.signer.user();
     list(&app, &seller).await;
-    testkit::app::fuzz::no_request_breaks(&app, &app.running.openapi, Some(&seller)).await;
+    testkit::app::fuzz::fuzz_routes(&app, &app.running.openapi, Some(&seller)).await;
 }

@@ -62,7 +62,7 @@ impl Told {
 
 /// The stream tells of each listing what the database has, with one event for each version.
 async fn settled(app: &TestApp, told: &[Told]) {
-    app.settle().await;
+    app.wait_until_idle().await;
     let events = app.events("tickets").await;
     for Told { what, ticket, expected, holder } in told {
         let mut mine: Vec<_> = events.iter().filter(|event| ticket["id"] == event.subject).collect();
@@ -139,7 +139,7 @@ async fn two_orders_of_one_listing_however_their_events_arrive() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_at_once() {
     let app = app().await;
-    let other = app.another(tickets::build).await;
+    let other = app.start_second_instance(tickets::build).await;
     let seller = app.signer.user();
     let mut told = Vec::new();
     for (story, expected) in STORIES {
@@ -166,7 +166,7 @@ async fn two_instances_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_share_the_stream() {
     let app = app().await;
-    let other = app.another(tickets::build).await;
+    let other = app.start_second_instance(tickets::build).await;
     let seller = app.signer.user();
     let mut told = Vec::new();
     for n in 0..40 {
@@ -177,11 +177,11 @@ async fn two_instances_share_the_stream() {
     for (_, order, _) in &told {
         app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     for (_, order, end) in &told {
         app.publish(OrderChange::Snapshot, order.id, 1, with(order, *end)).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     for (ticket, _, end) in &told {
         let expected = if *end == Cancelled { "available" } else { "sold" };
         assert_eq!(read(&other, ticket).await["status"], expected);

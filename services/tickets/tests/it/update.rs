@@ -43,7 +43,7 @@ async fn a_put_replaces_the_whole_listing() {
     }
     assert!(after["updatedAt"].as_str() > before["updatedAt"].as_str());
     assert_eq!(read(&app, &before).await, after);
-    app.settle().await;
+    app.wait_until_idle().await;
     let history = app.history("tickets", before["id"].as_str().unwrap()).await;
     assert_eq!(history, [("ticket.created.v1".to_owned(), 0), ("ticket.updated.v1".to_owned(), 1)]);
 }
@@ -56,11 +56,11 @@ async fn the_event_of_a_lower_price_tells_the_one_before() {
     let priced = |amount: i64| body_with("price.amount", json!(amount));
     let answer = put(&app, &seller, &ticket, &priced(9_900)).send().await.expect(200).json();
     assert_eq!(answer.get("priceDrop"), None, "it is no part of the public view");
-    app.settle().await;
+    app.wait_until_idle().await;
     let drop = json!({ "from": { "amount": 12_550, "currency": "USD" }, "at": answer["updatedAt"] });
     assert_eq!(last_event(&app, &ticket).await.data["priceDrop"], drop);
     put(&app, &seller, &ticket, &priced(10_000)).send().await.expect(200);
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(last_event(&app, &ticket).await.data.get("priceDrop"), None);
 }
 
@@ -165,7 +165,7 @@ async fn changes_without_a_version_are_made_one_after_the_other() {
     }
     versions.sort_unstable();
     assert_eq!(versions, (1..=20).collect::<Vec<_>>());
-    app.settle().await;
+    app.wait_until_idle().await;
     let mut told: Vec<_> =
         app.history("tickets", ticket["id"].as_str().unwrap()).await.into_iter().map(|(_, version)| version).collect();
     told.sort_unstable();

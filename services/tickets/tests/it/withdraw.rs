@@ -16,7 +16,7 @@ async fn a_withdrawn_listing_is_final() {
     assert!(response.bytes.is_empty());
     assert_eq!(read(&app, &ticket).await["status"], "withdrawn");
     assert_eq!(withdraw(&app, &seller, &ticket).await.expect(409).problem(), "ticket-withdrawn");
-    app.settle().await;
+    app.wait_until_idle().await;
     let history = app.history("tickets", ticket["id"].as_str().unwrap()).await;
     assert_eq!(history, [("ticket.created.v1".to_owned(), 0), ("ticket.withdrawn.v1".to_owned(), 1)]);
 }

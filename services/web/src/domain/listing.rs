@@ -121,17 +121,17 @@ impl ListingForm {
         let listing = NewListing {
             title: Text::new(&self.title),
             venue: Text::new(&self.venue),
-            city: Text::present(&self.city),
+            city: Text::non_blank(&self.city),
             starts_at,
-            time_zone: Text::present(&self.time_zone),
+            time_zone: Text::non_blank(&self.time_zone),
             price,
             face_value,
             category,
-            section: Text::present(&self.section),
-            row: Text::present(&self.row),
-            seat: Text::present(&self.seat),
+            section: Text::non_blank(&self.section),
+            row: Text::non_blank(&self.row),
+            seat: Text::non_blank(&self.seat),
             // A browser sends line breaks as two characters each.
-            description: Text::present(&self.description.replace("\r\n", "\n")),
+            description: Text::non_blank(&self.description.replace("\r\n", "\n")),
         };
         match listing.validate_with_args(rules) {
             Ok(()) => Ok(listing),

@@ -8,12 +8,12 @@ use common::events::ticket::TicketState;
 use common::events::user::UserState;
 use platform::stream::subscription::Subscription;
 
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::findable::Findable;
 use crate::store::model::ReadModel;
 
 /// Whose events the service takes.
-pub fn table(state: &State) -> Vec<Subscription> {
+pub fn table(state: &AppState) -> Vec<Subscription> {
     let model = &state.model;
     vec![keep::<UserState>(model), keep::<TicketState>(model), keep::<OrderState>(model), keep::<PaymentState>(model)]
 }

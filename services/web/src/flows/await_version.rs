@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use common::error::Error;
-use common::events::State as Entity;
+use common::events::Payload as Entity;
 use platform::store::replica::Replica;
 use tokio::time::Instant;
 
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::model::Replicas;
 
 /// How long a page waits; after that it shows the command's own answer.
@@ -36,7 +36,7 @@ impl Shown for common::events::order::OrderState {
 }
 
 /// Whether the entity is known at this version, or a newer one, before the patience is over.
-pub async fn await_version<S: Shown>(state: &State, id: &str, version: u64) -> Result<bool, Error> {
+pub async fn await_version<S: Shown>(state: &AppState, id: &str, version: u64) -> Result<bool, Error> {
     until(|| async {
         let model = state.model.live().await?;
         Ok(S::of(&model).get(id).await?.is_some_and(|known| known.version >= version))

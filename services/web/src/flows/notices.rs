@@ -7,7 +7,7 @@ use common::events::order::OrderStatus;
 use common::id::UserId;
 
 use crate::domain::notice::Notice;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 use crate::store::model::Replicas;
 
@@ -15,7 +15,7 @@ use crate::store::model::Replicas;
 const EACH: i64 = 20;
 
 /// What a user should know, the latest first; and up to when they have seen it.
-pub async fn notices(state: &State, model: &Replicas, user: UserId) -> Result<(Vec<Notice>, usize), Error> {
+pub async fn notices(state: &AppState, model: &Replicas, user: UserId) -> Result<(Vec<Notice>, usize), Error> {
     let now = state.clock.now();
     let open = [OrderStatus::Created, OrderStatus::AwaitingPayment];
     let (sold, paid, held, watches, until) = tokio::try_join!(
@@ -36,6 +36,6 @@ pub async fn notices(state: &State, model: &Replicas, user: UserId) -> Result<(V
 }
 
 /// How many of them they have not seen.
-pub async fn unread(state: &State, model: &Replicas, user: UserId) -> Result<usize, Error> {
+pub async fn unread(state: &AppState, model: &Replicas, user: UserId) -> Result<usize, Error> {
     Ok(notices(state, model, user).await?.1)
 }

@@ -8,9 +8,9 @@ use common::api::tickets::{Listing, ReadListing};
 use common::id::TicketId;
 
 use crate::session::Session;
-use crate::state::State;
+use crate::state::AppState;
 
 /// What tickets says of it; none when it can't be asked.
-pub async fn present_listing(state: &State, session: &Session, id: TicketId) -> Option<Listing> {
+pub async fn present_listing(state: &AppState, session: &Session, id: TicketId) -> Option<Listing> {
     Some(state.calls.send(&ReadListing { id }, session).await.ok()?.body)
 }

@@ -16,14 +16,14 @@ use platform::telemetry;
 
 use super::message;
 use crate::flows::await_version::{Shown, await_version};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::lists;
 
 /// The longest pause between attempts to listen.
 const LONGEST: Duration = Duration::from_secs(3);
 
 /// Listens until the service ends.
-pub async fn run(state: State, context: Context) {
+pub async fn run(state: AppState, context: Context) {
     let mut backoff = Backoff::up_to(LONGEST);
     while !state.tasks.stop().is_cancelled() {
         let heard = tokio::try_join!(context.listen::<TicketState>(), context.listen::<OrderState>());
@@ -31,7 +31,7 @@ pub async fn run(state: State, context: Context) {
             Ok(heard) => heard,
             Err(error) => {
                 tracing::warn!(error = telemetry::causes(&error), "live pages hear nothing yet");
-                if !state.tasks.pause(backoff.failed()).await {
+                if !state.tasks.sleep_unless_stopping(backoff.next_delay()).await {
                     return;
                 }
                 continue;
@@ -51,7 +51,7 @@ pub async fn run(state: State, context: Context) {
 }
 
 /// Nothing here is waited for: a slow look-up is not to keep the next event from being told.
-fn pass_on(state: &State, event: Envelope<TicketState>) {
+fn pass_on(state: &AppState, event: Envelope<TicketState>) {
     // A resync tells everything again.
     if event.is_snapshot() {
         return;
@@ -62,7 +62,7 @@ fn pass_on(state: &State, event: Envelope<TicketState>) {
     state.tasks.clone().detach(async move { ticket(&state, &event).await });
 }
 
-async fn ticket(state: &State, event: &Envelope<TicketState>) {
+async fn ticket(state: &AppState, event: &Envelope<TicketState>) {
     let told = async {
         let ticket = &event.data;
         let topic = message::ticket_topic(ticket.terms.id);
@@ -87,14 +87,14 @@ async fn ticket(state: &State, event: &Envelope<TicketState>) {
 }
 
 /// When the hold on a ticket ends.
-pub(crate) async fn hold_ends(state: &State, ticket: &TicketState) -> Result<Option<Timestamp>, Error> {
+pub(crate) async fn hold_ends(state: &AppState, ticket: &TicketState) -> Result<Option<Timestamp>, Error> {
     match (ticket.status, ticket.order_id) {
         (TicketStatus::Reserved, Some(order)) => Ok(lists::hold_ends(&state.model.live().await?.orders, order).await?),
         _ => Ok(None),
     }
 }
 
-fn order(state: &State, event: &Envelope<OrderState>) {
+fn order(state: &AppState, event: &Envelope<OrderState>) {
     let topic = message::order_topic(event.data.id);
     state.heard_orders.put(event.data.id, event.entityversion);
     if state.hub.is_heard(&topic) {
@@ -111,7 +111,7 @@ fn order(state: &State, event: &Envelope<OrderState>) {
 }
 
 /// Tells a user's pages that there may be something new for them, once the read model has it.
-fn concern<S: Shown>(state: &State, user: UserId, event: &Envelope<S>) {
+fn concern<S: Shown>(state: &AppState, user: UserId, event: &Envelope<S>) {
     let topic = message::user_topic(user);
     if !state.hub.is_heard(&topic) {
         return;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use common::error::Error;
@@ -17,7 +17,7 @@ use super::hub::Listener;
 use super::{feed, message};
 use crate::flows::await_version::await_version;
 use crate::flows::notices;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;
 
@@ -38,7 +38,7 @@ struct Shows {
 }
 
 /// The WebSocket of an open page.
-pub(crate) async fn live(Shared(state): Shared<State>, viewer: Viewer, upgrade: WebSocketUpgrade) -> Response {
+pub(crate) async fn live(State(state): State<AppState>, viewer: Viewer, upgrade: WebSocketUpgrade) -> Response {
     upgrade
         // Thousands of pages, each with little to say: the buffers would be most of what they need.
         .read_buffer_size(1024)
@@ -49,7 +49,7 @@ pub(crate) async fn live(Shared(state): Shared<State>, viewer: Viewer, upgrade: 
         .on_upgrade(move |socket| serve(state, viewer.id(), socket))
 }
 
-async fn serve(state: State, user: Option<UserId>, mut socket: WebSocket) {
+async fn serve(state: AppState, user: Option<UserId>, mut socket: WebSocket) {
     metrics::gauge!("live_pages").increment(1.0);
     let mut listener = state.hub.listener();
     let slow = listener.slow.clone();
@@ -67,7 +67,7 @@ async fn serve(state: State, user: Option<UserId>, mut socket: WebSocket) {
 
 /// Until the page is gone, or is to be let go, and why.
 async fn talk(
-    state: &State,
+    state: &AppState,
     user: Option<UserId>,
     socket: &mut WebSocket,
     listener: &mut Listener,
@@ -110,7 +110,7 @@ async fn talk(
 
 /// Listens to what the page shows from now on, and finds what it has missed.
 async fn catch_up(
-    state: &State,
+    state: &AppState,
     user: Option<UserId>,
     listener: &mut Listener,
     mut shows: Shows,

@@ -1,13 +1,13 @@
 //! GET and POST /account, POST /account/password, POST /account/sessions/{id}/revoke.
 
 use askama::Template;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use common::api;
 use common::api::page::PageQuery;
 use common::api::tickets::ListingRules;
 use common::api::users::{
-    ChangePassword, EndSession, ListSessions, Me, NewPassword, Password, ReadCurrentUser, UpdateMe,
+    ChangePassword, EndSession, ListSessions, NewPassword, Password, Profile, ReadCurrentUser, UpdateProfile,
 };
 use common::id::SessionId;
 use common::text::Text;
@@ -24,7 +24,7 @@ use crate::flows::await_version::until;
 use crate::forms::{Fields, Posted, checked};
 use crate::parameters::{Parameters, notice};
 use crate::session::{Session, with_cookies};
-use crate::state::State;
+use crate::state::AppState;
 use crate::viewer::Viewer;
 
 /// A new display name.
@@ -43,10 +43,10 @@ pub struct PasswordForm {
 }
 
 impl Fields for AccountForm {
-    type Request = Me;
+    type Request = Profile;
 
-    fn request(&self, _: &ListingRules) -> Result<Me, Faults> {
-        checked(Me { display_name: Text::new(&self.display_name) }, field)
+    fn request(&self, _: &ListingRules) -> Result<Profile, Faults> {
+        checked(Profile { display_name: Text::new(&self.display_name) }, field)
     }
 }
 
@@ -103,7 +103,7 @@ impl From<api::users::Session> for Device {
     }
 }
 
-async fn page(state: &State, viewer: &Viewer, session: &Session) -> Result<AccountPage, Failure> {
+async fn page(state: &AppState, viewer: &Viewer, session: &Session) -> Result<AccountPage, Failure> {
     let current = state.calls.send(&ReadCurrentUser {}, session).await?;
     let me = current.body.current_user.ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
     let devices = state.calls.send(&ListSessions { query: PageQuery::default() }, session).await?;
@@ -116,7 +116,7 @@ async fn page(state: &State, viewer: &Viewer, session: &Session) -> Result<Accou
 
 /// The page again, with the name as it was typed and what is wrong with it.
 async fn misnamed(
-    state: &State,
+    state: &AppState,
     viewer: &Viewer,
     session: &Session,
     (display_name, faults): (String, Faults),
@@ -129,7 +129,7 @@ async fn misnamed(
 #[utoipa::path(get, path = "/account", tag = "pages", params(Asked),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn account(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     asked: Parameters<Asked>,
@@ -144,7 +144,7 @@ pub(super) async fn account(
 #[utoipa::path(post, path = "/account", tag = "pages",
     responses((status = 303, description = "Renamed."), (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn rename(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Posted { form, request }: Posted<AccountForm>,
@@ -154,7 +154,7 @@ pub(super) async fn rename(
         Ok(body) => body,
         Err(faults) => return misnamed(&state, &viewer, &session, (form.display_name, faults)).await,
     };
-    match state.calls.send(&UpdateMe { body }, &session).await {
+    match state.calls.send(&UpdateProfile { body }, &session).await {
         Ok(answer) => {
             let name = answer.body.display_name;
             until(|| async {
@@ -177,7 +177,7 @@ pub(super) async fn rename(
     responses((status = 303, description = "Changed; all other devices are signed out."),
         (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn change_password(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Posted { request, .. }: Posted<PasswordForm>,
@@ -210,7 +210,7 @@ pub(super) async fn change_password(
 #[utoipa::path(post, path = "/account/sessions/{id}/revoke", tag = "pages", params(("id" = SessionId, Path)),
     responses((status = 303, description = "Signed out there.")))]
 pub(super) async fn revoke(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     session: Session,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {

@@ -1,7 +1,7 @@
 //! GET /browse: what is for sale, searched, filtered, in order, page by page.
 
 use askama::Template;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use common::aggregate::Versioned;
 use common::error::Error;
@@ -17,7 +17,7 @@ use crate::domain::listing::categories as all_categories;
 use crate::domain::offer::Offer;
 use crate::domain::sort::{SORTS, Sort};
 use crate::parameters::{Parameters, notice};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 use crate::store::model::Replicas;
 use crate::store::search::search;
@@ -73,7 +73,7 @@ struct Choice {
 #[utoipa::path(get, path = "/browse", tag = "pages", params(Asked),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn browse(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     query: Parameters<Asked>,
 ) -> Result<Response, Error> {

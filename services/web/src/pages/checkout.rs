@@ -1,7 +1,7 @@
 //! GET /checkout/{id}: the till; POST /orders/{id}/cancel: letting a hold go.
 
 use askama::Template;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::orders::CancelOrder;
@@ -24,7 +24,7 @@ use crate::domain::offer::{place, seat};
 use crate::flows::await_version::await_version;
 use crate::parameters::{self, Parameters};
 use crate::session::{Session, with_cookies};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 use crate::viewer::Viewer;
 
@@ -75,7 +75,7 @@ pub(super) fn new_price(order: &OrderState) -> String {
 
 /// The till of an order.
 pub(super) fn page(
-    state: &State,
+    state: &AppState,
     viewer: &Viewer,
     order: &Versioned<OrderState>,
     payments: &[PaymentState],
@@ -106,7 +106,7 @@ pub(super) fn page(
 const TRACE: &str = "trace";
 
 /// The answer that sends the buyer on to the till of what they hold now, with its trace.
-pub(super) fn go_on(state: &State, order: OrderId, query: &str) -> Response {
+pub(super) fn go_on(state: &AppState, order: OrderId, query: &str) -> Response {
     let response = see_other(&format!("/checkout/{order}{query}"));
     let secure = if state.public_url.starts_with("https:") { "; Secure" } else { "" };
     let cookie = telemetry::traceparent().and_then(|trace| {
@@ -125,7 +125,7 @@ fn trace_of(headers: &HeaderMap) -> Option<String> {
 #[utoipa::path(get, path = "/checkout/{id}", tag = "pages", params(("id" = OrderId, Path), CheckoutQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn checkout(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
     query: Parameters<CheckoutQuery>,
@@ -145,7 +145,7 @@ pub(super) async fn checkout(
 #[utoipa::path(post, path = "/orders/{id}/cancel", tag = "pages", params(("id" = OrderId, Path)),
     responses((status = 303, description = "Let go, or too late for that: the till tells.")))]
 pub(super) async fn cancel(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Path(id): Path<String>,

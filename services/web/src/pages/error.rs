@@ -60,13 +60,13 @@ impl IntoResponse for Failure {
 mod tests {
     use std::time::Duration;
 
-    use common::error::{Error, Refusal};
+    use common::error::{Error, Rejection};
 
     use super::*;
 
     #[test]
     fn the_template_shows_every_kind_of_error() {
-        let refusal = || Refusal::new("code", "Because <of> this.");
+        let refusal = || Rejection::new("code", "Because <of> this.");
         for (error, passing) in [
             (Error::field("q", "must be <short>"), false),
             (Error::Unauthenticated(refusal()), false),
@@ -78,7 +78,7 @@ mod tests {
             (Error::RateLimited(Duration::from_secs(3)), true),
             (Error::internal_message("a secret"), false),
             (Error::Unavailable(None), true),
-            (Error::NotYet(refusal()), true),
+            (Error::NotReady(refusal()), true),
             (Error::TimedOut, true),
         ] {
             let mut problem = error.problem();

@@ -1,7 +1,7 @@
 //! GET /: ways into what is for sale, and some of it.
 
 use askama::Template;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use common::error::Error;
 use common::timestamp::Timestamp;
@@ -18,7 +18,7 @@ use crate::domain::filter::{Asked, Filter};
 use crate::domain::offer::Offer;
 use crate::domain::sort::Sort;
 use crate::parameters::{Parameters, notice};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::model::Replicas;
 use crate::store::search::search;
 use crate::viewer::Viewer;
@@ -64,7 +64,7 @@ struct Shelf {
     responses((status = 200, body = String, content_type = "text/html"),
         (status = 308, description = "The search is at /browse.")))]
 pub(super) async fn home(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     query: Parameters<HomeQuery>,
 ) -> Result<Response, Error> {
@@ -84,7 +84,7 @@ pub(super) async fn home(
 }
 
 async fn shelf(
-    state: &State,
+    state: &AppState,
     model: &Replicas,
     now: Timestamp,
     title: &'static str,

@@ -21,27 +21,27 @@ pub mod ticket;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use platform::limits::class::{Class, Classes};
+use platform::limits::class::{RateClass, RateClasses};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::assets;
 use crate::live::socket;
-use crate::state::State;
+use crate::state::AppState;
 use crate::viewer;
 
 /// Forms are counted here for the page that answers them, also where no command comes of it; the commands are counted
 /// by their owners. What never changes is free.
-pub const CLASSES: Classes = &[
-    ("POST", "/tickets/{id}/hold", Some(Class::Reads)),
-    ("POST", "/tickets/{id}/withdraw", Some(Class::Reads)),
-    ("POST", "/tickets/{id}/edit", Some(Class::Reads)),
-    ("POST", "/sell", Some(Class::Reads)),
-    ("POST", "/orders/{id}/cancel", Some(Class::Reads)),
-    ("POST", "/account", Some(Class::Reads)),
-    ("POST", "/account/password", Some(Class::Reads)),
-    ("POST", "/account/sessions/{id}/revoke", Some(Class::Reads)),
+pub const RATE_CLASSES: RateClasses = &[
+    ("POST", "/tickets/{id}/hold", Some(RateClass::Reads)),
+    ("POST", "/tickets/{id}/withdraw", Some(RateClass::Reads)),
+    ("POST", "/tickets/{id}/edit", Some(RateClass::Reads)),
+    ("POST", "/sell", Some(RateClass::Reads)),
+    ("POST", "/orders/{id}/cancel", Some(RateClass::Reads)),
+    ("POST", "/account", Some(RateClass::Reads)),
+    ("POST", "/account/password", Some(RateClass::Reads)),
+    ("POST", "/account/sessions/{id}/revoke", Some(RateClass::Reads)),
     ("POST", "/signin", None),
     ("POST", "/signout", None),
     ("POST", "/signup", None),
@@ -51,7 +51,7 @@ pub const CLASSES: Classes = &[
 ];
 
 /// All routes, with the document that describes the pages.
-pub fn table(state: &State) -> (Router<State>, OpenApi) {
+pub fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
     let pages = OpenApiRouter::new()
         .routes(routes!(home::home))
         .routes(routes!(browse::browse))

@@ -1,7 +1,7 @@
 //! GET /notifications, GET /notifications/bell, POST /notifications/read.
 
 use askama::Template;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use common::api::tickets::ListingRules;
 use common::error::Error;
@@ -16,7 +16,7 @@ use crate::domain::form::Faults;
 use crate::domain::notice::Notice;
 use crate::flows::notices;
 use crate::forms::{Fields, Posted};
-use crate::state::State;
+use crate::state::AppState;
 use crate::viewer::Viewer;
 
 #[derive(Template)]
@@ -40,7 +40,7 @@ struct Bell<'a> {
 /// What the viewer should know.
 #[utoipa::path(get, path = "/notifications", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn notifications(Shared(state): Shared<State>, viewer: Viewer) -> Result<Response, Failure> {
+pub(super) async fn notifications(State(state): State<AppState>, viewer: Viewer) -> Result<Response, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn("/notifications".to_owned()))?;
     let (notices, unread) = notices::notices(&state, &state.model.live().await?, user).await?;
     let layout = Layout::new("Notifications", "What happened to your tickets and orders.", &viewer);
@@ -51,7 +51,7 @@ pub(super) async fn notifications(Shared(state): Shared<State>, viewer: Viewer) 
 #[utoipa::path(get, path = "/notifications/bell", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn bell(viewer: Viewer) -> Result<Response, Failure> {
-    let Viewer::User { unread, .. } = &viewer else { return Err(Error::signed_out().into()) };
+    let Viewer::User { unread, .. } = &viewer else { return Err(Error::unauthenticated().into()) };
     let html = Bell { unread }.render().map_err(Error::internal)?;
     Ok(Html(html).into_response())
 }
@@ -75,7 +75,7 @@ impl Fields for Seen {
 /// All that the page showed are seen.
 #[utoipa::path(post, path = "/notifications/read", tag = "pages", responses((status = 303, description = "Noted.")))]
 pub(super) async fn read(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     Posted { form: seen, .. }: Posted<Seen>,
 ) -> Result<Response, Failure> {

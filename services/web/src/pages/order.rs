@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
 use common::api::orders::ReadPass;
@@ -23,7 +23,7 @@ use crate::domain::calendar::calendar;
 use crate::domain::history::{Purchase, Step, timeline};
 use crate::domain::qr::Qr;
 use crate::session::Session;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 use crate::viewer::Viewer;
 
@@ -54,7 +54,7 @@ enum Pass {
 }
 
 /// The viewer's order with this id; whoever is not signed in is asked to be, and led to its page.
-async fn own(state: &State, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, Failure> {
+async fn own(state: &AppState, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, Failure> {
     let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/orders/{id}")))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
     let order = state.model.live().await?.orders.get(id).await?;
@@ -62,7 +62,7 @@ async fn own(state: &State, viewer: &Viewer, id: &str) -> Result<Versioned<Order
 }
 
 /// The same, if it is completed.
-pub(super) async fn bought(state: &State, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, Failure> {
+pub(super) async fn bought(state: &AppState, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, Failure> {
     let order = own(state, viewer, id).await?;
     if order.status == OrderStatus::Completed { Ok(order) } else { Err(Error::NotFound.into()) }
 }
@@ -71,7 +71,7 @@ pub(super) async fn bought(state: &State, viewer: &Viewer, id: &str) -> Result<V
 #[utoipa::path(get, path = "/orders/{id}", tag = "pages", params(("id" = OrderId, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn order(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Path(id): Path<String>,
@@ -89,7 +89,7 @@ pub(super) async fn order(
     Ok(layout::respond(StatusCode::OK, &page)?)
 }
 
-async fn pass(state: &State, session: &Session, order: &OrderState) -> Pass {
+async fn pass(state: &AppState, session: &Session, order: &OrderState) -> Pass {
     if order.status != OrderStatus::Completed {
         return Pass::Missing;
     }
@@ -112,7 +112,7 @@ async fn pass(state: &State, session: &Session, order: &OrderState) -> Pass {
 #[utoipa::path(get, path = "/orders/{id}/ticket.ics", tag = "pages", params(("id" = OrderId, Path)),
     responses((status = 200, body = String, content_type = "text/calendar")))]
 pub(super) async fn calendar_file(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {

@@ -1,7 +1,7 @@
 //! GET /orders: what the viewer has ordered; a guest is asked to sign in.
 
 use askama::Template;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use common::api::page::{Cursor, PageQuery};
 use http::StatusCode;
@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::layout::{self, Layout};
 use crate::domain::history::Purchase;
 use crate::parameters::{Parameters, notice};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 use crate::viewer::Viewer;
 
@@ -52,7 +52,7 @@ layout::page!(OrdersPage);
 #[utoipa::path(get, path = "/orders", tag = "pages", params(Continued),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn orders(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     query: Parameters<Continued>,
 ) -> Result<Response, Failure> {

@@ -1,7 +1,7 @@
 //! GET /orders/{id}/receipt: what was paid, to whom and for what; made to be printed.
 
 use askama::Template;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use common::events::order::OrderState;
 use common::events::payment::{PaymentState, PaymentStatus};
@@ -15,7 +15,7 @@ use super::order::bought;
 use crate::domain::history::Purchase;
 use crate::domain::moment::Moment;
 use crate::domain::offer::NAMELESS;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store;
 use crate::viewer::Viewer;
 
@@ -61,7 +61,7 @@ impl ReceiptPage {
 #[utoipa::path(get, path = "/orders/{id}/receipt", tag = "pages", params(("id" = OrderId, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn receipt(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {

@@ -1,7 +1,7 @@
 //! GET and POST /sell, GET and POST /tickets/{id}/edit: a seller describes a ticket.
 
 use askama::Template;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::tickets::{CreateListing, Listing, ListingRules, NewListing, ReplaceListing};
@@ -27,7 +27,7 @@ use crate::flows::await_version::{UPDATING, await_version};
 use crate::flows::present_listing::present_listing;
 use crate::forms::{Fields, Posted};
 use crate::session::Session;
-use crate::state::State;
+use crate::state::AppState;
 use crate::viewer::Viewer;
 
 #[derive(Template)]
@@ -73,7 +73,7 @@ impl SellPage {
 }
 
 fn page(
-    state: &State,
+    state: &AppState,
     viewer: &Viewer,
     editing: Option<TicketId>,
     form: ListingForm,
@@ -96,7 +96,7 @@ fn page(
 /// Describe a ticket.
 #[utoipa::path(get, path = "/sell", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn sell_form(Shared(state): Shared<State>, viewer: Viewer) -> Result<Response, Failure> {
+pub(super) async fn sell_form(State(state): State<AppState>, viewer: Viewer) -> Result<Response, Failure> {
     viewer.id().ok_or_else(|| Failure::SignIn("/sell".to_owned()))?;
     let form = ListingForm::empty(&state.config.currencies);
     Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, None, form, Faults::default(), None))?)
@@ -124,7 +124,7 @@ impl Fields for Sent {
 #[utoipa::path(post, path = "/sell", tag = "pages",
     responses((status = 303, description = "Listed."), (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn sell(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     sent: Posted<Sent>,
@@ -137,7 +137,7 @@ pub(super) async fn sell(
 #[utoipa::path(get, path = "/tickets/{id}/edit", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn edit_form(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
@@ -159,7 +159,7 @@ pub(super) async fn edit_form(
 #[utoipa::path(post, path = "/tickets/{id}/edit", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Changed."), (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn edit(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Path(id): Path<String>,
@@ -171,7 +171,7 @@ pub(super) async fn edit(
 }
 
 async fn take(
-    state: &State,
+    state: &AppState,
     viewer: &Viewer,
     user: UserId,
     session: &Session,
@@ -244,7 +244,7 @@ async fn take(
 }
 
 /// Whether the listing is as this change would make it: another click has made it.
-async fn stands(state: &State, session: &Session, id: TicketId, new: &NewListing) -> bool {
+async fn stands(state: &AppState, session: &Session, id: TicketId, new: &NewListing) -> bool {
     present_listing(state, session, id).await.is_some_and(|present| is_as(&present, new))
 }
 
@@ -272,7 +272,7 @@ fn told(refused: &Refused) -> Option<Faults> {
 }
 
 /// How a listing would look; nothing is stored.
-fn preview_of(state: &State, viewer: &Viewer, seller: UserId, new: NewListing) -> Offer {
+fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> Offer {
     let now = state.clock.now();
     let text = |text: Option<Text>| text.map(String::from);
     let listing = Listing {

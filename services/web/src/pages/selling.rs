@@ -1,7 +1,7 @@
 //! GET /selling: what the viewer has listed.
 
 use askama::Template;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use platform::store::page::PageRequest;
@@ -11,7 +11,7 @@ use super::layout::{self, Layout};
 use super::orders::Continued;
 use crate::domain::offer::{Offer, Standing};
 use crate::parameters::{Parameters, notice};
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;
 
@@ -32,7 +32,7 @@ layout::page!(SellingPage);
 #[utoipa::path(get, path = "/selling", tag = "pages", params(Continued),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn selling(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     query: Parameters<Continued>,
 ) -> Result<Response, Failure> {

@@ -1,7 +1,7 @@
 //! GET and POST /signin, POST /signout.
 
 use askama::Template;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use common::api::tickets::ListingRules;
 use common::api::users::{Credentials, Password, SignIn, SignOut};
@@ -19,7 +19,7 @@ use crate::domain::form::{self, Faults};
 use crate::forms::{Fields, Posted, checked};
 use crate::parameters::{Parameters, notice};
 use crate::session::{Session, with_cookies};
-use crate::state::State;
+use crate::state::AppState;
 use crate::viewer::Viewer;
 
 /// Where to go afterwards.
@@ -100,7 +100,7 @@ pub(super) async fn sign_in_form(viewer: Viewer, query: Parameters<NextQuery>) -
 #[utoipa::path(post, path = "/signin", tag = "pages",
     responses((status = 303, description = "Signed in."), (status = 401, body = String, content_type = "text/html")))]
 pub(super) async fn sign_in(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Posted { form, request }: Posted<SignInForm>,
@@ -133,7 +133,7 @@ pub(super) async fn sign_in(
 
 /// Sign out on this device.
 #[utoipa::path(post, path = "/signout", tag = "pages", responses((status = 303, description = "Signed out.")))]
-pub(super) async fn sign_out(Shared(state): Shared<State>, session: Session) -> Result<Response, Failure> {
+pub(super) async fn sign_out(State(state): State<AppState>, session: Session) -> Result<Response, Failure> {
     let answer = state.calls.send(&SignOut {}, &session).await?;
     Ok(with_cookies(see_other("/"), answer.cookies))
 }

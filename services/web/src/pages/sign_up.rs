@@ -1,7 +1,7 @@
 //! GET and POST /signup.
 
 use askama::Template;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use common::api::tickets::ListingRules;
 use common::api::users::{NewUser, Password, SignUp};
@@ -19,7 +19,7 @@ use crate::flows::await_version::until;
 use crate::forms::{Fields, Posted, checked};
 use crate::parameters::{Parameters, notice};
 use crate::session::{Session, with_cookies};
-use crate::state::State;
+use crate::state::AppState;
 use crate::viewer::Viewer;
 
 /// What was typed.
@@ -39,7 +39,7 @@ impl Fields for SignUpForm {
         let body = NewUser {
             email: Text::new(&self.email),
             password: Password::new(&self.password),
-            display_name: Text::present(&self.display_name),
+            display_name: Text::non_blank(&self.display_name),
         };
         checked(body, field)
     }
@@ -77,7 +77,7 @@ pub(super) async fn sign_up_form(viewer: Viewer, query: Parameters<NextQuery>) -
 #[utoipa::path(post, path = "/signup", tag = "pages",
     responses((status = 303, description = "Signed up and in."), (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn sign_up(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Posted { form, request }: Posted<SignUpForm>,

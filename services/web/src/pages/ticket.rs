@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::orders::{CreateOrder, NewOrder};
@@ -28,7 +28,7 @@ use crate::flows::present_listing::present_listing;
 use crate::forms::{Fields, Posted};
 use crate::live::feed::hold_ends;
 use crate::session::Session;
-use crate::state::State;
+use crate::state::AppState;
 use crate::store::{self, lists};
 use crate::viewer::Viewer;
 
@@ -72,7 +72,7 @@ impl Role {
 #[utoipa::path(get, path = "/tickets/{id}", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn ticket(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
@@ -85,7 +85,7 @@ pub(super) fn id_of(id: &str) -> Result<TicketId, Error> {
 }
 
 async fn show(
-    state: &State,
+    state: &AppState,
     viewer: &Viewer,
     id: TicketId,
     status: StatusCode,
@@ -97,7 +97,7 @@ async fn show(
 
 /// The page of a listing as it is known, or was answered.
 pub(super) async fn page(
-    state: &State,
+    state: &AppState,
     viewer: &Viewer,
     ticket: &Versioned<TicketState>,
     notice: Option<String>,
@@ -127,7 +127,7 @@ pub(super) async fn page(
 }
 
 /// The order of this user that the listing is held for.
-async fn holder(state: &State, ticket: &TicketState, user: common::id::UserId) -> Result<Option<OrderId>, Error> {
+async fn holder(state: &AppState, ticket: &TicketState, user: common::id::UserId) -> Result<Option<OrderId>, Error> {
     let Some(order) = ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved) else { return Ok(None) };
     let known = state.model.live().await?.orders.get(order).await?;
     Ok(known.filter(|known| known.buyer_id == user).map(|_| order))
@@ -156,7 +156,7 @@ impl Fields for HoldForm {
 #[utoipa::path(post, path = "/tickets/{id}/hold", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Held."), (status = 409, body = String, content_type = "text/html")))]
 pub(super) async fn hold(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Path(id): Path<String>,
@@ -213,7 +213,7 @@ pub(super) async fn hold(
 #[utoipa::path(post, path = "/tickets/{id}/watch", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Watched.")))]
 pub(super) async fn watch(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
@@ -228,7 +228,7 @@ pub(super) async fn watch(
 #[utoipa::path(post, path = "/tickets/{id}/unwatch", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Not watched.")))]
 pub(super) async fn unwatch(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
@@ -242,7 +242,7 @@ pub(super) async fn unwatch(
 #[utoipa::path(post, path = "/tickets/{id}/withdraw", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Withdrawn."), (status = 409, body = String, content_type = "text/html")))]
 pub(super) async fn withdraw(
-    Shared(state): Shared<State>,
+    State(state): State<AppState>,
     viewer: Viewer,
     session: Session,
     Path(id): Path<String>,
@@ -271,7 +271,7 @@ const FRESH: Duration = Duration::from_secs(10);
 
 /// The listing; one that was listed a moment ago, as its id tells, is waited for: whoever has just
 /// listed it must not be told that it does not exist.
-async fn arrived(state: &State, id: TicketId) -> Result<Option<Versioned<TicketState>>, Error> {
+async fn arrived(state: &AppState, id: TicketId) -> Result<Option<Versioned<TicketState>>, Error> {
     let listed = id.as_uuid().get_timestamp().map(|time| time.to_unix());
     let listed = listed.map(|(seconds, _)| Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000));
     if listed.is_some_and(|listed| state.clock.now().since(listed) < FRESH) {

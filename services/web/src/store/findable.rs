@@ -4,7 +4,7 @@
 //! Words are derived here rather than taken from the events, since how they are compared is this service's
 //! own affair. What an older release has written has none until it changes: `cargo xtask rebuild web`.
 
-use common::events::State as Entity;
+use common::events::Payload as Entity;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::events::ticket::{Category, TicketState};

@@ -4,14 +4,14 @@ use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::events::user::UserState;
-use common::events::{Change, State as Entity};
+use common::events::{Change, Payload};
 use mongodb::IndexModel;
 
 use super::{findable, lists, order_indexes, payment_indexes};
 
 /// What the read model consists of.
 pub(super) fn entities() -> [(&'static str, Vec<IndexModel>); 4] {
-    fn entity<S: Entity>() -> &'static str {
+    fn entity<S: Payload>() -> &'static str {
         S::Change::ENTITY
     }
     [

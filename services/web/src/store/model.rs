@@ -27,8 +27,8 @@ use common::events::user::UserState;
 use mongodb::bson::{Document, doc, serialize_to_bson};
 use mongodb::{Collection, Cursor};
 use platform::context::Context;
+use platform::store::batcher::Batcher;
 use platform::store::error::StoreError;
-use platform::store::group::Group;
 use platform::store::replica::{Applied, Replica};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -91,14 +91,14 @@ pub struct ReadModel {
     /// The words that listings have had.
     pub vocabulary: Vocabulary,
     /// Every event asks which generations there are.
-    asking: Group<(), Result<Generations, StoreError>>,
+    asking: Batcher<(), Result<Generations, StoreError>>,
 }
 
 impl ReadModel {
     /// The read model in the service's database.
     pub fn new(context: &Context) -> Self {
         let table = context.database.collection::<Generations>(TABLE);
-        let asking = Group::new(1, move |askers: Vec<()>| {
+        let asking = Batcher::new(1, move |askers: Vec<()>| {
             let table = table.clone();
             async move {
                 let found = table.find_one(doc! { "_id": ID }).await.map(Option::unwrap_or_default);

@@ -55,7 +55,7 @@ async fn words_are_found_by_how_they_begin() {
     opera.terms.city = Some("München".to_owned());
     listed(&app, &opera).await;
     listed(&app, &listing(&app, "Jazz Night", 1)).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     for (q, tosca, jazz) in [
         ("tosca", true, false),
         ("t", true, true),
@@ -86,7 +86,7 @@ async fn words_are_found_by_how_they_begin() {
     // What is changed is found by its new words alone.
     opera.terms.title = "Aida".to_owned();
     app.publish(TicketChange::Updated, opera.terms.id, 1, opera.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!((found(&app, "q=aid").await.len(), found(&app, "q=tosca").await.len()), (1, 0));
 }
 
@@ -98,7 +98,7 @@ async fn a_typo_is_forgiven_and_said() {
     for ticket in [&opera, &listing(&app, "Jazz Night", 1)] {
         listed(&app, ticket).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     for (q, corrected, title) in [
         ("jaxz", "jazz", "Jazz Night"),
         ("Tocsa", "tosca", "Tosca"),
@@ -119,7 +119,7 @@ async fn a_typo_is_forgiven_and_said() {
     // What nobody can have is not suggested.
     opera.status = TicketStatus::Withdrawn;
     app.publish(TicketChange::Withdrawn, opera.terms.id, 1, opera.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let html = page(&app, "/browse?q=tocsa").await;
     assert!(titles(&html).is_empty() && !html.contains("Showing “"), "{html}");
 }
@@ -137,7 +137,7 @@ async fn a_seller_is_found_by_name() {
     for ticket in [&carmen, &tosca] {
         listed(&app, ticket).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     for (q, expected) in [
         ("kovac", vec!["Carmen"]),
         ("Kov", vec!["Carmen"]),
@@ -154,7 +154,7 @@ async fn a_seller_is_found_by_name() {
     // Found in two ways, shown once.
     registered(&app, UserId::new(), "Carmen").await;
     app.publish(UserChange::Updated, carmen.seller_id, 1, user(&app, carmen.seller_id, "Carmen Kovač")).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(found(&app, "q=carmen").await, ["Carmen"]);
     assert_eq!(found(&app, "q=ana+kovac").await, [""; 0], "she is no longer called so");
 }
@@ -175,7 +175,7 @@ async fn every_filter_narrows_and_withdrawn_ones_are_never_shown() {
         ticket.terms.starts_at = starts_at.parse().unwrap();
         listed(&app, &ticket).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     for (query, expected) in [
         ("", "Alpha Beta Gamma"),
         ("status=available", "Alpha Beta Gamma"),
@@ -273,7 +273,7 @@ async fn following_the_pages_in_any_order_shows_each_listing_once() {
     for n in 0..3 {
         listed(&app, &TicketState { status: TicketStatus::Sold, ..listing(&app, &format!("Sold-{n}"), n) }).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     for (sort, name, _) in SORTS {
         let mut expected: Vec<_> = tickets.iter().collect();
         expected.sort_by_key(|ticket| sort.place(ticket));
@@ -302,7 +302,7 @@ async fn an_empty_page_says_where_to_go_on() {
     let app = app().await;
     shows(&page(&app, "/browse").await, &["Nothing is for sale at the moment", "No tickets"]);
     listed(&app, &listing(&app, "Tosca", 0)).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let html = page(&app, "/browse?q=xylophone&max=5").await;
     assert!(titles(&html).is_empty(), "{html}");
     shows(
@@ -318,13 +318,13 @@ async fn what_an_older_release_has_written_is_found_after_a_rebuild() {
     let app = app().await;
     let ticket = listing(&app, "Jazz", 0);
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let replica = app.context.database.collection::<Document>("replica_ticket");
     replica.update_one(doc! {}, doc! { "$unset": { "words": "" } }).await.unwrap();
     app.context.database.collection::<Document>("vocabulary").delete_many(doc! {}).await.unwrap();
     assert_eq!(found(&app, "q=jazz").await, [""; 0]);
     assert_eq!(found(&app, "").await, ["Jazz"], "nothing else is lost");
-    let other = app.another(web::build).await;
+    let other = app.start_second_instance(web::build).await;
     app.stop().await;
     other.admin("POST", "/rebuild").send().await.expect(200);
     other.publish(TicketChange::Snapshot, ticket.terms.id, 0, ticket.clone()).await;

@@ -111,7 +111,7 @@ async fn signing_up_tells_faults_at_their_fields() {
     shows(&post(&app, "/signup", None, &typed).await.expect(409).text(), &["This address is in use."]);
     let id = UserId::new();
     registered(&app, id, "Ana").await;
-    app.settle().await;
+    app.wait_until_idle().await;
     upstream.answers("POST /api/users/signup", 201, account(id), &[(header::SET_COOKIE, "access=a")]);
     let response = post(&app, "/signup", None, &typed).await.expect(303);
     assert_eq!((response.header("location"), response.header("set-cookie")), ("/", "access=a"));
@@ -196,7 +196,7 @@ async fn listing_a_ticket_keeps_what_was_typed_until_it_is_right() {
     let ticket = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
     upstream.answers("POST /api/tickets", 201, view(&ticket, 0), &[]);
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let response = post(&app, "/sell", Some(&ana), &TYPED).await.expect(303);
     assert_eq!(response.header("location"), path(&ticket));
 }
@@ -217,7 +217,7 @@ async fn a_listing_is_edited_by_its_seller_at_the_version_that_they_saw() {
     let (ana, ben) = (app.signer.user(), app.signer.user());
     let ticket = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let edit = format!("{}/edit", path(&ticket));
     app.request("GET", &edit).by(&ben).send().await.expect(404);
     let html = app.request("GET", &edit).by(&ana).send().await.expect(200).text();
@@ -277,7 +277,7 @@ async fn holding_leads_to_the_checkout_and_refusals_back_to_the_ticket() {
     let (app, upstream) = shop().await;
     let (ben, ticket) = (app.signer.user(), listing(&app, "Carmen", 0));
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let hold = format!("{}/hold", path(&ticket));
     let response = post(&app, &hold, None, &[]).await.expect(303);
     assert_eq!(response.header("location"), format!("/signin?next={}", path(&ticket)));
@@ -302,7 +302,7 @@ async fn holding_leads_to_the_checkout_and_refusals_back_to_the_ticket() {
     let html = post(&app, &hold, Some(&ben), &typed).await.expect(200).text();
     shows(&html, &["<h1>Checkout</h1>", "still being brought up to date", "Pay 125.50 USD"]);
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let response = post(&app, &hold, Some(&ben), &typed).await.expect(303);
     assert_eq!(response.header("location"), format!("/checkout/{}", order.id));
     // orders had a newer price than this page.
@@ -318,7 +318,7 @@ async fn the_till_is_its_buyers_alone() {
     let (ben, eve, ticket) = (app.signer.user(), app.signer.user(), listing(&app, "Carmen", 0));
     let order = order(&app, &ticket, ben.id, OrderStatus::AwaitingPayment);
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let till = format!("/checkout/{}", order.id);
     app.request("GET", &till).send().await.expect(401);
     app.request("GET", &till).by(&eve).send().await.expect(404);
@@ -334,7 +334,7 @@ async fn watches_and_read_marks_make_notifications() {
     let (ana, ben) = (app.signer.user(), app.signer.user());
     let mut ticket = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let bell = async |user: &User| app.request("GET", "/notifications/bell").by(user).send().await.expect(200).text();
     post(&app, &format!("{}/watch", path(&ticket)), Some(&ben), &[]).await.expect(303);
     shows(&app.request("GET", &path(&ticket)).by(&ben).send().await.text(), &["Stop watching"]);
@@ -345,7 +345,7 @@ async fn watches_and_read_marks_make_notifications() {
     ticket.updated_at = app.clock.now();
     ticket.price_drop = Some(common::events::ticket::PriceDrop { from, at: app.clock.now() });
     app.publish(TicketChange::Updated, ticket.terms.id, 1, ticket.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     shows(&bell(&ben).await, &["Notifications, 1 unread"]);
     assert!(!bell(&ana).await.contains(" unread\""));
     let html = app.request("GET", "/notifications").by(&ben).send().await.expect(200).text();
@@ -357,7 +357,7 @@ async fn watches_and_read_marks_make_notifications() {
     ticket.updated_at = app.clock.now();
     ticket.price_drop = ticket.price_drop.map(|drop| common::events::ticket::PriceDrop { at: app.clock.now(), ..drop });
     app.publish(TicketChange::Updated, ticket.terms.id, 2, ticket.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     post(&app, "/notifications/read", Some(&ben), &[("until", &until)]).await.expect(303);
     shows(&bell(&ben).await, &["Notifications, 1 unread"]);
     let until = ticket.updated_at.to_string();
@@ -368,12 +368,12 @@ async fn watches_and_read_marks_make_notifications() {
     ticket.status = TicketStatus::Sold;
     ticket.updated_at = app.clock.now();
     app.publish(TicketChange::Sold, ticket.terms.id, 3, ticket.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     shows(&app.request("GET", "/notifications").by(&ana).send().await.text(), &["Sold: Carmen for 99.00 USD."]);
     // A hold of which little is left.
     let order = order(&app, &ticket, ben.id, OrderStatus::AwaitingPayment);
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert!(!bell(&ben).await.contains(" unread\""));
     app.clock.advance(Duration::from_secs(800));
     shows(&app.request("GET", "/notifications").by(&ben).send().await.text(), &["ends soon, and is not paid"]);

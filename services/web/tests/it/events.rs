@@ -4,7 +4,7 @@ use common::events::order::{OrderChange, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentStatus};
 use common::events::ticket::TicketChange;
 use common::events::user::UserChange;
-use common::events::{Change, State};
+use common::events::{Change, Payload};
 use common::id::UserId;
 use platform::store::replica::Applied;
 use testkit::app::TestApp;
@@ -14,7 +14,7 @@ use crate::support::{app, listing, order, payment, user};
 /// Two versions of one entity, handed over in every wrong way; the second must win.
 async fn survives<S>([app, other]: [&TestApp; 2], change: S::Change, id: impl ToString, first: S, second: S)
 where
-    S: State + PartialEq + std::fmt::Debug,
+    S: Payload + PartialEq + std::fmt::Debug,
 {
     let id = id.to_string();
     let kept = async || app.context.replica::<S>().get(&id).await.unwrap().unwrap();
@@ -40,7 +40,7 @@ where
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_event_of_each_entity_wins() {
     let app = app().await;
-    let both = [&app, &app.another(web::build).await];
+    let both = [&app, &app.start_second_instance(web::build).await];
     let rows: Vec<_> = app.running.subscriptions.iter().map(|row| row.entity).collect();
     assert_eq!(rows, ["user", "ticket", "order", "payment"], "a new row wants a line below");
     let id = UserId::new();
@@ -66,6 +66,6 @@ async fn what_is_no_event_is_kept_aside_and_holds_nothing_up() {
     app.publish_raw("tickets", "ticket", "ticket.created.v1", b"{\"no\": \"event\"}").await;
     let ticket = listing(&app, "Jazz", 0);
     crate::support::listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert!(crate::support::page(&app, "/").await.contains("Jazz"));
 }

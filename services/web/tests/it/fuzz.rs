@@ -1,7 +1,7 @@
 //! No request breaks a page.
 
 use common::events::order::{OrderChange, OrderStatus};
-use testkit::app::fuzz::no_request_breaks;
+use testkit::app::fuzz::fuzz_routes;
 
 use crate::support::{app, listed, listing, order, registered};
 
@@ -14,6 +14,6 @@ async fn no_request_breaks_a_page() {
     registered(&app, user.id, "Ana").await;
     listed(&app, &ticket).await;
     app.publish(OrderChange::Created, order.id, 0, order).await;
-    app.settle().await;
-    no_request_breaks(&app, &app.running.openapi, Some(&user)).await;
+    app.wait_until_idle().await;
+    fuzz_routes(&app, &app.running.openapi, Some(&user)).await;
 }

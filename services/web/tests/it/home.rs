@@ -28,7 +28,7 @@ async fn it_shows_what_is_on_soon_and_what_was_just_listed() {
     for ticket in [&later, &sooner].into_iter().chain(&gone) {
         listed(&app, ticket).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let response = app.request("GET", "/").send().await.expect(200);
     is_page(&response);
     let html = response.text();
@@ -52,14 +52,14 @@ async fn a_held_ticket_goes_and_comes_back() {
     let app = app().await;
     let ticket = listing(&app, "Jazz", 0);
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     for (version, change, status, is_there) in [
         (1, TicketChange::Reserved, TicketStatus::Reserved, false),
         (2, TicketChange::Released, TicketStatus::Available, true),
         (3, TicketChange::Withdrawn, TicketStatus::Withdrawn, false),
     ] {
         app.publish(change, ticket.terms.id, version, TicketState { status, ..ticket.clone() }).await;
-        app.settle().await;
+        app.wait_until_idle().await;
         assert_eq!(page(&app, "/").await.contains("Jazz"), is_there, "{status:?}");
     }
 }
@@ -77,7 +77,7 @@ async fn price_drops_are_shown_while_they_last_the_latest_first() {
     for ticket in [&first, &second, &listing(&app, "No Drop", 0)] {
         listed(&app, ticket).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let html = page(&app, "/").await;
     let drops = shelf(&html, "Price drops").unwrap();
     shows(drops, &["First Drop", "Second Drop", "125.50 USD", "<s class=\"was\">150.00 USD</s>", "sort=price-drop"]);
@@ -86,7 +86,7 @@ async fn price_drops_are_shown_while_they_last_the_latest_first() {
     app.publish(TicketChange::Updated, first.terms.id, 1, TicketState { price_drop: None, ..first.clone() }).await;
     let status = TicketStatus::Reserved;
     app.publish(TicketChange::Reserved, second.terms.id, 1, TicketState { status, ..second.clone() }).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     assert_eq!(shelf(&page(&app, "/").await, "Price drops"), None);
 }
 

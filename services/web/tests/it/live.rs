@@ -74,7 +74,7 @@ async fn a_page_hears_of_what_it_shows_and_of_nothing_else() {
     for ticket in [&shown, &other] {
         listed(&app, ticket).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let at = listen(&app).await;
     let mut page = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
     let topic = format!("ticket:{}", shown.terms.id);
@@ -87,7 +87,7 @@ async fn a_page_hears_of_what_it_shows_and_of_nothing_else() {
     let told = page.told().await;
     assert_eq!((&told["topic"], &told["version"], &told["open"]), (&json!(topic), &json!(1), &json!(false)));
     assert!(told["html"].as_str().unwrap().contains("Held by a buyer"), "{told}");
-    app.settle().await;
+    app.wait_until_idle().await;
     // A second page, which was rendered before that, catches up.
     let mut late = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
     late.shows(&json!({ &topic: 0, "ticket:nonsense": 0, "user:me": 0 })).await;
@@ -112,7 +112,7 @@ async fn an_order_is_its_buyers_alone() {
     let order = order(&app, &ticket, ben.id, OrderStatus::Created);
     listed(&app, &ticket).await;
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let at = listen(&app).await;
     let shown = json!({ format!("order:{}", order.id): 0, format!("ticket:{}", ticket.terms.id): 0 });
     let mut bens = Page::open(at, "http://localhost:8080", Some(&ben)).await.ok().unwrap();
@@ -140,7 +140,7 @@ async fn an_order_is_its_buyers_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_sites_are_refused() {
     let app = app().await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let at = listen(&app).await;
     assert_eq!(Page::open(at, "https://evil.example", None).await.err(), Some(403));
     // What is no message of ours ends the connection.

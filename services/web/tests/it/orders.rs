@@ -17,7 +17,7 @@ fn path(order: &OrderState) -> String {
 }
 
 async fn get(app: &TestApp, viewer: &User, path: &str) -> Response {
-    app.settle().await;
+    app.wait_until_idle().await;
     app.request("GET", path).by(viewer).send().await
 }
 
@@ -246,5 +246,5 @@ async fn its_page_reads_the_latest_payments_however_many_there_are() {
         app.handle(&app.event(PaymentChange::Declined, declined.id, 1, declined.clone())).await.unwrap();
     }
     let page = app.request("GET", &path(&own)).by(&ben);
-    app.examines_at_most(60, Box::pin(async { drop(page.send().await.expect(200)) })).await;
+    app.assert_examined_at_most(60, Box::pin(async { drop(page.send().await.expect(200)) })).await;
 }

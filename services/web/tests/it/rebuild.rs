@@ -108,9 +108,9 @@ impl Owners {
 #[tokio::test(flavor = "multi_thread")]
 async fn built_anew_it_equals_the_one_built_live_and_no_page_has_a_gap() {
     let app = app().await;
-    let other = app.another(web::build).await;
+    let other = app.start_second_instance(web::build).await;
     let mut owners = Owners::open(&app, 20).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let watches = app.context.database.collection::<Document>("watches");
     watches.insert_one(doc! { "_id": "a watch" }).await.unwrap();
 
@@ -144,7 +144,7 @@ async fn built_anew_it_equals_the_one_built_live_and_no_page_has_a_gap() {
     assert!(pages > 10, "{pages}");
 
     owners.go_on(&other).await;
-    other.settle().await;
+    other.wait_until_idle().await;
     for entity in ENTITIES {
         let live = documents(&other, &format!("replica_{entity}")).await;
         let anew = documents(&other, &format!("replica_{entity}_v1")).await;
@@ -160,22 +160,22 @@ async fn it_is_not_swapped_before_it_knows_what_the_live_one_knows() {
     let app = app().await;
     let mut owners = Owners::open(&app, 5).await;
     owners.go_on(&app).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let unknown = listing(&app, "Unknown to its owner", 0);
     listed(&app, &unknown).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     rebuild(&app, "POST", "/rebuild").await;
     // Old news: what was announced must be at the version that is known.
     for (_, ticket) in &owners.tickets {
         app.publish(TicketChange::Snapshot, ticket.terms.id, 0, ticket.clone()).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let progress = rebuild(&app, "GET", "/rebuild").await;
     let tickets = &progress["entities"][1];
     assert_eq!((&tickets["entity"], &tickets["live"], &tickets["filled"]), (&"ticket".into(), &6.into(), &5.into()));
     assert_eq!(tickets["missing"].as_array().unwrap().len(), 3, "{progress}");
     owners.announce(&app).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let progress = rebuild(&app, "GET", "/rebuild").await;
     let missing: Vec<_> = progress["entities"].as_array().unwrap().iter().map(|entity| &entity["missing"]).collect();
     let lost = serde_json::json!([unknown.terms.id]);
@@ -196,7 +196,7 @@ async fn one_that_is_given_up_leaves_things_as_they_were() {
     let app = with_settings(&[("REQUEST_TIMEOUT", "500ms")]).await;
     let ticket = listing(&app, "Jazz", 0);
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     rebuild(&app, "POST", "/rebuild").await;
     let given_up = rebuild(&app, "DELETE", "/rebuild").await;
     assert_eq!((&given_up["live"], &given_up["filling"]), (&0.into(), &Value::Null));
@@ -223,7 +223,7 @@ async fn generations(app: &TestApp) -> Vec<u32> {
 async fn the_old_one_is_dropped_in_the_end_and_comes_back_with_no_restart() {
     let app = with_settings(&[("REQUEST_TIMEOUT", "500ms")]).await;
     let mut owners = Owners::open(&app, 3).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     for generation in 1..=2 {
         rebuild(&app, "POST", "/rebuild").await;
         owners.announce(&app).await;
@@ -231,9 +231,9 @@ async fn the_old_one_is_dropped_in_the_end_and_comes_back_with_no_restart() {
     }
     eventually("the old ones to be dropped", async || generations(&app).await == [2]).await;
     app.stop().await;
-    let other = app.another(web::build).await;
+    let other = app.start_second_instance(web::build).await;
     owners.go_on(&other).await;
-    other.settle().await;
+    other.wait_until_idle().await;
     assert_eq!(generations(&other).await, [2]);
     shows(&page(&other, "/browse?q=show-01").await, &["Show-01"]);
     assert_eq!(documents(&other, "replica_ticket_v2").await.len(), 3);
@@ -243,7 +243,7 @@ async fn the_old_one_is_dropped_in_the_end_and_comes_back_with_no_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_in_every_generation_though_its_instance_has_not_looked() {
     let app = app().await;
-    let other = app.another(web::build).await;
+    let other = app.start_second_instance(web::build).await;
     let ticket = listing(&app, "Jazz", 0);
     let event = |version| app.event(TicketChange::Updated, ticket.terms.id, version, ticket.clone());
     let version = async |generation: &str| {

@@ -69,7 +69,7 @@ async fn get(app: &TestApp, path: &str, cookies: &str) -> (testkit::app::request
 async fn ana(app: &TestApp) -> User {
     let ana = app.signer.user();
     registered(app, ana.id, "Ana").await;
-    app.settle().await;
+    app.wait_until_idle().await;
     ana
 }
 

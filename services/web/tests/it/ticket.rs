@@ -18,7 +18,7 @@ async fn it_says_what_when_where_and_for_how_much() {
     ticket.description = Some("Aisle seat.".to_owned());
     registered(&app, ticket.seller_id, "Ana").await;
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     let response = app.request("GET", &path(&ticket)).send().await.expect(200);
     is_page(&response);
     let canonical = format!("rel=\"canonical\" href=\"http://localhost:8080{}\"", path(&ticket));
@@ -52,15 +52,15 @@ async fn a_sellers_name_that_arrives_later_is_filled_in_and_follows_changes() {
     let app = app().await;
     let ticket = listing(&app, "Jazz", 0);
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     shows(&page(&app, &path(&ticket)).await, &["a member of the marketplace"]);
     registered(&app, ticket.seller_id, "Ana").await;
-    app.settle().await;
+    app.wait_until_idle().await;
     for path in ["/browse", &path(&ticket)] {
         shows(&page(&app, path).await, &["Ana"]);
     }
     app.publish(UserChange::Updated, ticket.seller_id, 1, user(&app, ticket.seller_id, "Ana B.")).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     shows(&page(&app, &path(&ticket)).await, &["Ana B."]);
 }
 
@@ -70,7 +70,7 @@ async fn it_shows_what_becomes_of_the_ticket() {
     let ticket = listing(&app, "Jazz", 0);
     let told = async |words: &str| shows(&page(&app, &path(&ticket)).await, &[words]);
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     told(">For sale<").await;
     for (version, change, status, words) in [
         (1, TicketChange::Reserved, TicketStatus::Reserved, "Held by a buyer"),
@@ -82,7 +82,7 @@ async fn it_shows_what_becomes_of_the_ticket() {
         (6, TicketChange::Updated, TicketStatus::Available, ">For sale<"),
     ] {
         app.publish(change, ticket.terms.id, version, TicketState { status, ..ticket.clone() }).await;
-        app.settle().await;
+        app.wait_until_idle().await;
         told(words).await;
     }
     app.clock.advance(Duration::from_secs(2 * 86_400));
@@ -101,7 +101,7 @@ async fn hostile_words_stay_words() {
     ticket.description = Some(hostile.to_owned());
     registered(&app, ticket.seller_id, hostile).await;
     listed(&app, &ticket).await;
-    app.settle().await;
+    app.wait_until_idle().await;
     for path in ["/", "/browse", &path(&ticket)] {
         let html = page(&app, path).await;
         assert!(!html.contains("<script>alert") && !html.contains("\" onload"), "{html}");
@@ -128,7 +128,7 @@ async fn whoever_has_just_listed_it_is_not_told_that_it_does_not_exist() {
     // The browser is faster than the event.
     let looking = app.request("GET", &path).send();
     let (page, ()) = tokio::join!(looking, async {
-        app.settle().await;
+        app.wait_until_idle().await;
         listed(&app, &ticket).await;
     });
     shows(&page.expect(200).text(), &["Carmen"]);

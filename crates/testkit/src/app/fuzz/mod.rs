@@ -25,7 +25,7 @@ const CASES: u32 = 64;
 /// smallest request that gets 5xx, panics, or is refused without a proper problem document.
 ///
 /// The test must run on a multi-threaded runtime.
-pub async fn no_request_breaks(app: &TestApp, document: &OpenApi, user: Option<&User>) {
+pub async fn fuzz_routes(app: &TestApp, document: &OpenApi, user: Option<&User>) {
     let document = serde_json::to_value(document).expect("a document");
     let paths = document["paths"].as_object().expect("paths").clone();
     assert!(!paths.is_empty(), "the document names no route");

@@ -183,10 +183,10 @@ fn target(document: &Value, path: &str, parameters: &[Value]) -> BoxedStrategy<S
             _ => {}
         }
     }
-    let stray = prop_oneof![any_text().prop_map(|text| escaped(&text)), select(&["limit=", "a=1&a=2", "%zz", "&&=&"])];
-    (target, query, option::weighted(0.2, stray))
-        .prop_map(|(target, mut query, stray)| {
-            query.extend(stray);
+    let orphan = prop_oneof![any_text().prop_map(|text| escaped(&text)), select(&["limit=", "a=1&a=2", "%zz", "&&=&"])];
+    (target, query, option::weighted(0.2, orphan))
+        .prop_map(|(target, mut query, orphan)| {
+            query.extend(orphan);
             if query.is_empty() { target } else { format!("{target}?{}", query.join("&")) }
         })
         .boxed()

@@ -75,13 +75,13 @@ fn is_shell(path: &Path) -> bool {
 mod tests {
     use std::fs;
 
-    use testkit::servers::scratch::Scratch;
+    use testkit::servers::scratch::ScratchDir;
 
     use super::*;
 
     #[test]
     fn files_are_sorted_by_kind() {
-        let scratch = Scratch::new("lint-files").unwrap();
+        let scratch = ScratchDir::new("lint-files").unwrap();
         let root = scratch.path();
         for (path, text) in [
             ("Dockerfile", "FROM x"),

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 use testkit::tools::{progress, search_path, tools_dir};
 
 use super::complaint;
@@ -40,7 +40,7 @@ pub(in crate::lint_infra) fn check(promtool: &Path, objects: &Objects, tests: &P
     if groups.is_empty() {
         return Ok(Vec::new());
     }
-    let scratch = Scratch::new("lint-promtool")?;
+    let scratch = ScratchDir::new("lint-promtool")?;
     fs::write(scratch.path().join(RULES), json!({ "groups": groups }).to_string())?;
     let mut problems = Vec::new();
     let mut rules = Command::new(promtool);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 use testkit::tools::progress;
 use testkit::tools::python::Environment;
 
@@ -42,7 +42,7 @@ pub(in crate::lint_infra) fn check(
     skaffold: &Objects,
     schemas: Option<&Path>,
 ) -> Result<Vec<String>> {
-    let scratch = Scratch::new("lint-schemas")?;
+    let scratch = ScratchDir::new("lint-schemas")?;
     let mut problems = Vec::new();
     let (mut own, mut others) = (Vec::new(), BTreeMap::<PathBuf, Vec<PathBuf>>::new());
     let mut left_out = BTreeSet::new();

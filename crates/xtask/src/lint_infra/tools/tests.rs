@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use testkit::servers::scratch::Scratch;
+use testkit::servers::scratch::ScratchDir;
 use testkit::tools::python::Environment;
 
 use super::files::Files;
@@ -17,8 +17,8 @@ fn python() -> Environment {
 }
 
 /// A folder with these files.
-fn folder(name: &str, files: &[(&str, &str)]) -> Scratch {
-    let scratch = Scratch::new(name).unwrap();
+fn folder(name: &str, files: &[(&str, &str)]) -> ScratchDir {
+    let scratch = ScratchDir::new(name).unwrap();
     for (path, text) in files {
         let path = scratch.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -8,7 +8,7 @@ use futures::try_join;
 use serde_json::json;
 
 use super::scenarios;
-use crate::fleet::{CAPTURE_PATIENCE, HOLD};
+use crate::fleet::{CAPTURE_RETRY_WINDOW, HOLD};
 use crate::people::{Cast, DECLINED, Person, SECURE, VISA};
 
 scenarios! {
@@ -159,7 +159,7 @@ async fn captures_fail(cast: Cast) -> Result<()> {
     let late = async {
         cast.stage.pause().await;
         cast.stage.pause().await;
-        cast.stage.time_passes(CAPTURE_PATIENCE);
+        cast.stage.time_passes(CAPTURE_RETRY_WINDOW);
         anyhow::Ok(())
     };
     try_join!(cast.ann.pays(order, VISA), late, wants(&cast.ben, ticket, VISA))?;

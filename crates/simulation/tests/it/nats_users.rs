@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use common::events::ENTITIES;
-use schedules::fleet::{Fleet, SERVICES};
+use simulation::fleet::{Fleet, SERVICES};
 use testkit::tools::workspace_root;
 
 /// What a service hears as it happens, beside its durable consumers: the entities of `Context::listen`.

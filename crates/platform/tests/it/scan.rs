@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MONTH: Duration = Duration::from_secs(31 * 24 * 3600);
 
 async fn rotation(app: &TestApp) -> Option<Document> {
-    let rotations = app.context.database.collection::<Document>("rotations");
+    let rotations = app.context.database.collection::<Document>("announcement_scans");
     rotations.find_one(doc! { "_id": Counter::COLLECTION }).await.unwrap()
 }
 
@@ -40,9 +40,9 @@ async fn has_ended(app: &TestApp, lap: &str, since: Timestamp) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_announce_everything_once_in_each_lap() {
-    let settings = [("ANNOUNCE_AFTER", "600ms"), ("ROTATE_PER_SECOND", "7"), ("STREAM_MAX_BYTES", "1073741824")];
+    let settings = [("ANNOUNCE_AFTER", "600ms"), ("ANNOUNCE_PER_SECOND", "7"), ("STREAM_MAX_BYTES", "1073741824")];
     let app = app_with(&settings).await;
-    let other = app.another(crate::demo::build).await;
+    let other = app.start_second_instance(crate::demo::build).await;
     let store = app.context.store::<Counter>();
     let mut ids = Vec::new();
     for n in 0..20 {
@@ -54,7 +54,7 @@ async fn two_instances_announce_everything_once_in_each_lap() {
     for id in &ids {
         eventually("the last announcement", async || document(&other, id).await.get("announce").is_none()).await;
     }
-    app.settle().await;
+    app.wait_until_idle().await;
     let before = announcements(&app).await;
     // First as what came to rest a while ago, then as what has been at rest for long.
     for (lap, name, pause) in [(1, "recent", 2 * HOUR), (2, "others", MONTH)] {
@@ -63,7 +63,7 @@ async fn two_instances_announce_everything_once_in_each_lap() {
         eventually("the end of the lap", async || has_ended(&app, name, since).await).await;
         let expected: BTreeMap<_, _> = before.iter().map(|(id, count)| (id.clone(), count + lap)).collect();
         eventually("the announcements", async || announcements(&app).await.values().eq(expected.values())).await;
-        app.settle().await;
+        app.wait_until_idle().await;
         assert_eq!(announcements(&app).await, expected, "once in each lap, by either of the two");
     }
     let turns = rotation(&app).await.unwrap().get_i64("turn").unwrap();
@@ -72,7 +72,7 @@ async fn two_instances_announce_everything_once_in_each_lap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_day_announces_is_no_more_than_a_twentieth_of_the_stream() {
-    let app = app_with(&[("ROTATE_PER_SECOND", "10"), ("STREAM_MAX_BYTES", "1048576")]).await;
+    let app = app_with(&[("ANNOUNCE_PER_SECOND", "10"), ("STREAM_MAX_BYTES", "1048576")]).await;
     for n in 0..20 {
         insert(&app, &format!("n{n}")).await;
     }
@@ -83,5 +83,5 @@ async fn what_a_day_announces_is_no_more_than_a_twentieth_of_the_stream() {
         due.is_some_and(|due| due.since(app.clock.now()) > Duration::from_secs(3_000))
     };
     eventually("the next turn to be put off", is_put_off).await;
-    app.settle().await;
+    app.wait_until_idle().await;
 }

@@ -39,17 +39,17 @@ pub struct Plan {
     pub scenarios: &'static [Scenario],
     /// Whether each of them ends in one way alone, that of the straight run.
     pub settled: bool,
-    /// How many schedules, unless `SCHEDULES` says otherwise.
+    /// How many schedules, unless `SIMULATION_RUNS` says otherwise.
     pub schedules: usize,
     /// Seeds that once showed a fault.
     pub known: &'static [u64],
 }
 
-/// Runs a plan's schedules. `SCHEDULES_SEED` runs that one alone.
+/// Runs a plan's schedules. `SIMULATION_SEED` runs that one alone.
 pub async fn run(plan: Plan) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let (began, first) = (Instant::now(), rand::rng().random::<u32>());
-    let seeds: Vec<u64> = match (number("SCHEDULES_SEED"), number("SCHEDULES")) {
+    let seeds: Vec<u64> = match (number("SIMULATION_SEED"), number("SIMULATION_RUNS")) {
         (Some(seed), _) => vec![seed],
         (None, count) => {
             let count = count.unwrap_or(plan.schedules as u64);

@@ -10,7 +10,7 @@ use clap::Args;
 use futures::future::try_join_all;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
-use platform::app::{App, ByHand};
+use platform::app::{App, ManualApp};
 use platform::config;
 use platform::context::Context;
 use platform::lifecycle::Tasks;
@@ -23,7 +23,7 @@ use crate::clock::HandClock;
 /// How long an unpaid order holds its ticket: far longer than healing takes.
 pub const HOLD: Duration = Duration::from_secs(100 * 3600);
 /// How long captures may fail: far longer than any hold.
-pub const CAPTURE_PATIENCE: Duration = Duration::from_secs(1000 * 3600);
+pub const CAPTURE_RETRY_WINDOW: Duration = Duration::from_secs(1000 * 3600);
 /// How long the state of an entity that does not change rests before it is announced again, at most.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(3600 * 6 / 5);
 /// What webhooks are signed with.
@@ -38,9 +38,9 @@ pub struct Fleet {
     /// Where payments asks.
     pub card_network: Arc<CardNetwork>,
     /// For the reconciler of payments, one of each instance.
-    pub payments: Vec<payments::state::State>,
+    pub payments: Vec<payments::state::AppState>,
     /// For the firing of timers, one of each instance.
-    pub expiration: Vec<expiration::state::State>,
+    pub expiration: Vec<expiration::state::AppState>,
     tasks: Tasks,
 }
 
@@ -51,7 +51,7 @@ pub struct Service {
     /// Its own database.
     pub database: Database,
     /// Both of them.
-    pub instances: Vec<ByHand>,
+    pub instances: Vec<ManualApp>,
 }
 
 /// The services, with the collection whose outboxes they publish.
@@ -65,7 +65,7 @@ pub const SERVICES: [(&str, Option<&str>); 6] = [
 ];
 
 /// One instance that was put together, with its own configuration.
-type Built<C> = (ByHand, Context, C);
+type Built<C> = (ManualApp, Context, C);
 
 impl Fleet {
     /// Puts everything together, over databases of its own.
@@ -83,14 +83,14 @@ impl Fleet {
         services.push(of_payments);
         let payments: Vec<_> = parts
             .into_iter()
-            .map(|(context, config)| payments::state::State::new(config, &context))
+            .map(|(context, config)| payments::state::AppState::new(config, &context))
             .collect::<Result<_>>()?;
         let (of_expiration, parts) = service(maker.two(expiration::NAME, expiration::build).await?);
         services.push(of_expiration);
         let expiration = parts.iter().map(|(context, _)| {
             // Nobody passes these on to Redis: the sweep is all there is.
             let (wake_ups, _) = expiration::timers::schedule::channel();
-            expiration::state::State::new(context, wake_ups)
+            expiration::state::AppState::new(context, wake_ups)
         });
         let expiration = expiration.collect();
         services.push(service(maker.two(web::NAME, web::build).await?).0);
@@ -118,7 +118,7 @@ impl Fleet {
         let mut lines = Vec::new();
         for (place, service) in self.services.iter().enumerate() {
             for line in 0..service.instances[0].running.subscriptions.len() {
-                let of = |instance: &ByHand| instance.running.subscriptions[line].clone();
+                let of = |instance: &ManualApp| instance.running.subscriptions[line].clone();
                 lines.push((place, service.instances.iter().map(of).collect()));
             }
         }
@@ -131,7 +131,7 @@ impl Fleet {
         let mut deletions = Vec::new();
         for service in &mut self.services {
             for instance in &mut service.instances {
-                instance.take_queued();
+                instance.drain_queue();
             }
             let lines = service.instances[0].running.subscriptions.iter();
             let replicas = lines.map(|line| format!("replica_{}", line.entity));
@@ -158,7 +158,8 @@ impl Fleet {
 /// The instances, and what else was made with them.
 fn service<C>(built: Vec<Built<C>>) -> (Service, Vec<(Context, C)>) {
     let (name, database) = (built[0].1.service, built[0].1.database.clone());
-    let (instances, parts) = built.into_iter().map(|(by_hand, context, own)| (by_hand, (context, own))).unzip();
+    let (instances, parts) =
+        built.into_iter().map(|(start_manually, context, own)| (start_manually, (context, own))).unzip();
     (Service { name, database, instances }, parts)
 }
 
@@ -191,8 +192,8 @@ impl Maker {
         let (platform, own) = config::parse::<C>(service, arguments).map_err(|end| anyhow!(end.text))?;
         let (context, queue) =
             Context::new(service, platform, Arc::new(self.clock.clone()), self.tasks.clone()).await?;
-        let by_hand = build(own.clone(), &context)?.by_hand(&context, queue).await;
-        Ok((by_hand, context, own))
+        let start_manually = build(own.clone(), &context)?.start_manually(&context, queue).await;
+        Ok((start_manually, context, own))
     }
 
     fn settings(&self, service: &str) -> Result<Vec<(&'static str, String)>> {
@@ -222,7 +223,7 @@ impl Maker {
                 ("stripe-url", self.stripe.clone()),
                 ("stripe-webhook-secrets", WEBHOOK_SECRET.to_owned()),
                 ("reconcile-after", "5s".to_owned()),
-                ("capture-patience", hours(CAPTURE_PATIENCE)),
+                ("capture-retry-window", hours(CAPTURE_RETRY_WINDOW)),
             ],
             expiration::NAME => Vec::new(),
             web::NAME => {

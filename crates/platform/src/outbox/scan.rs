@@ -28,7 +28,7 @@ use crate::store::{Store, bson};
 use crate::telemetry;
 
 /// The collection that says how far each other one has got.
-pub(crate) const ROTATIONS: &str = "rotations";
+pub(crate) const SCANS: &str = "announcement_scans";
 
 /// How many documents one turn looks at, however few of them it announces.
 const WALK: u64 = 1000;
@@ -43,14 +43,14 @@ const PARTS: u64 = 20;
 
 /// How fast a service rotates, all its instances together.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct ScanRate {
     /// How many announcements a second at most; none at all when 0.
     pub(crate) per_second: u32,
     /// At which size the stream drops its oldest events, in bytes.
     pub(crate) stream_bytes: i64,
 }
 
-impl Pace {
+impl ScanRate {
     /// How long to wait after announcing `events` events of `bytes` bytes in all.
     fn pause(self, events: usize, bytes: usize) -> Duration {
         let (events, bytes) = (events as u64, bytes as u64);
@@ -64,20 +64,20 @@ impl Pace {
 
 /// How far the walk through one collection has got.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Rotation {
+struct ScanPosition {
     #[serde(rename = "_id")]
     collection: String,
     /// Counts the moves: whoever moves it takes this turn.
     turn: i64,
     /// When the next turn may be taken.
     due: Timestamp,
-    recent: Lap,
-    others: Lap,
+    recent: Scan,
+    others: Scan,
 }
 
 /// A walk from the smallest id to the largest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Lap {
+struct Scan {
     begun: Timestamp,
     /// None while it goes on.
     ended: Option<Timestamp>,
@@ -85,7 +85,7 @@ struct Lap {
     after: String,
 }
 
-impl Lap {
+impl Scan {
     fn begin(now: Timestamp) -> Self {
         Self { begun: now, ended: None, after: String::new() }
     }
@@ -97,14 +97,20 @@ impl Lap {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
+enum ScanKind {
     Recent,
     Others,
 }
 
-impl Rotation {
+impl ScanPosition {
     fn begin(collection: &str, now: Timestamp) -> Self {
-        Self { collection: collection.to_owned(), turn: 0, due: now, recent: Lap::begin(now), others: Lap::begin(now) }
+        Self {
+            collection: collection.to_owned(),
+            turn: 0,
+            due: now,
+            recent: Scan::begin(now),
+            others: Scan::begin(now),
+        }
     }
 
     /// Whether a turn may be taken. A due time more than two hours ahead comes from a wrong clock and is ignored.
@@ -112,53 +118,53 @@ impl Rotation {
         self.due <= now || self.due > now.plus(HOUR * 2)
     }
 
-    /// Which lap has this turn, begun anew where its time has come; none when both rest.
+    /// Which scan has this turn, begun anew where its time has come; none when both rest.
     ///
     /// What is recent comes first, and rests for as long as its lap took: so the others have half of all turns.
-    fn choose(&mut self, now: Timestamp) -> Option<Which> {
+    fn choose(&mut self, now: Timestamp) -> Option<ScanKind> {
         let took = self.recent.ended.map_or(Duration::ZERO, |ended| ended.since(self.recent.begun));
         match (self.recent.next(took.max(HOUR)), self.others.next(DAY)) {
-            (None, _) => Some(Which::Recent),
+            (None, _) => Some(ScanKind::Recent),
             (Some(next), _) if next <= now => {
-                self.recent = Lap::begin(now);
-                Some(Which::Recent)
+                self.recent = Scan::begin(now);
+                Some(ScanKind::Recent)
             }
-            (_, None) => Some(Which::Others),
+            (_, None) => Some(ScanKind::Others),
             (_, Some(next)) if next <= now => {
-                self.others = Lap::begin(now);
-                Some(Which::Others)
+                self.others = Scan::begin(now);
+                Some(ScanKind::Others)
             }
             _ => None,
         }
     }
 
-    fn lap(&mut self, which: Which) -> &mut Lap {
+    fn lap(&mut self, which: ScanKind) -> &mut Scan {
         match which {
-            Which::Recent => &mut self.recent,
-            Which::Others => &mut self.others,
+            ScanKind::Recent => &mut self.recent,
+            ScanKind::Others => &mut self.others,
         }
     }
 }
 
 /// Matches what a lap announces; each document is matched by one of the two.
-fn matching(which: Which, now: Timestamp) -> Document {
+fn matching(which: ScanKind, now: Timestamp) -> Document {
     let since = doc! { "$gte": now.minus(RECENT).to_string() };
     match which {
-        Which::Recent => doc! { "$or": [{ "announce": { "$exists": true } }, { "state.updatedAt": since }] },
-        Which::Others => doc! { "announce": { "$exists": false }, "state.updatedAt": { "$not": since } },
+        ScanKind::Recent => doc! { "$or": [{ "announce": { "$exists": true } }, { "state.updatedAt": since }] },
+        ScanKind::Others => doc! { "announce": { "$exists": false }, "state.updatedAt": { "$not": since } },
     }
 }
 
 impl<A: Aggregate> Store<A> {
     /// Takes a turn if one is due; how many states were announced.
-    pub(crate) async fn rotate(&self, now: Timestamp, pace: Pace) -> Result<usize, StoreError> {
-        if pace.per_second == 0 || !self.relay().has_room() {
+    pub(crate) async fn scan_and_announce(&self, now: Timestamp, pace: ScanRate) -> Result<usize, StoreError> {
+        if pace.per_second == 0 || !self.relay().has_capacity() {
             return Ok(0);
         }
-        let rotations = self.sibling::<Rotation>(ROTATIONS);
+        let rotations = self.sibling::<ScanPosition>(SCANS);
         let found = rotations.find_one(doc! { "_id": A::COLLECTION }).await?;
         let was = found.as_ref().map(|found| found.turn);
-        let mut rotation = found.unwrap_or_else(|| Rotation::begin(A::COLLECTION, now));
+        let mut rotation = found.unwrap_or_else(|| ScanPosition::begin(A::COLLECTION, now));
         if !rotation.is_due(now) {
             return Ok(0);
         }
@@ -182,7 +188,7 @@ impl<A: Aggregate> Store<A> {
         }
         let count = events.len();
         for event in events {
-            self.relay().announce_waiting(event).await;
+            self.relay().announce_when_free(event).await;
         }
         Ok(count)
     }
@@ -190,10 +196,10 @@ impl<A: Aggregate> Store<A> {
     /// The next states of a lap, and the id that the walk has come to; none at the lap's end.
     async fn walk(
         &self,
-        which: Which,
+        which: ScanKind,
         after: &str,
         now: Timestamp,
-        pace: Pace,
+        pace: ScanRate,
     ) -> Result<(Vec<Versioned<A>>, Option<String>), StoreError> {
         let ids = self.collection().find_one(doc! { "_id": { "$gt": after } }).sort(doc! { "_id": 1 });
         let last = ids.skip(WALK - 1).projection(doc! { "_id": 1 }).await?;
@@ -215,7 +221,11 @@ impl<A: Aggregate> Store<A> {
 }
 
 /// Stores the new position by compare-and-swap on the turn `was`. Returns false when another instance was faster.
-async fn move_on(rotations: &Collection<Rotation>, was: Option<i64>, next: Rotation) -> Result<bool, StoreError> {
+async fn move_on(
+    rotations: &Collection<ScanPosition>,
+    was: Option<i64>,
+    next: ScanPosition,
+) -> Result<bool, StoreError> {
     let Some(was) = was else {
         let inserted = rotations.insert_one(&next).await;
         return match inserted {
@@ -224,18 +234,18 @@ async fn move_on(rotations: &Collection<Rotation>, was: Option<i64>, next: Rotat
         };
     };
     let filter = doc! { "_id": &next.collection, "turn": was };
-    let next = doc! { "$set": bson(&Rotation { turn: was + 1, ..next })? };
+    let next = doc! { "$set": bson(&ScanPosition { turn: was + 1, ..next })? };
     Ok(rotations.update_one(filter, next).await?.matched_count > 0)
 }
 
 /// Rotates all stores until the service ends.
-pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, pace: Pace) {
-    while tasks.pause(lifecycle::jittered(Duration::from_secs(1))).await {
+pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, pace: ScanRate) {
+    while tasks.sleep_unless_stopping(lifecycle::jittered(Duration::from_secs(1))).await {
         for source in sources.iter() {
-            match source.rotate(clock.now(), pace).await {
+            match source.scan_and_announce(clock.now(), pace).await {
                 Ok(0) => {}
                 Ok(count) => {
-                    metrics::counter!("rotated_total", "collection" => source.name()).increment(count as u64);
+                    metrics::counter!("scan_announced_total", "collection" => source.name()).increment(count as u64);
                 }
                 Err(error) => {
                     tracing::warn!(error = telemetry::causes(&error), collection = source.name(), "could not rotate");
@@ -255,37 +265,41 @@ mod tests {
 
     #[test]
     fn a_day_s_announcements_fill_a_twentieth_of_the_stream() {
-        let pace = Pace { per_second: 10, stream_bytes: 4 << 30 };
+        let pace = ScanRate { per_second: 10, stream_bytes: 4 << 30 };
         // 4 GiB / 20 a day is 2,485 bytes a second: ten of 1,200 bytes last 4.8 s.
         let pause = pace.pause(10, 12_000).as_secs_f64();
         assert!((pause - 4.83).abs() < 0.01, "{pause}");
-        assert_eq!(pace.pause(10, 100), Duration::from_secs(1), "never more than ROTATE_PER_SECOND");
+        assert_eq!(pace.pause(10, 100), Duration::from_secs(1), "never more than ANNOUNCE_PER_SECOND");
         assert_eq!(pace.pause(0, 0), Duration::from_secs(1));
-        assert_eq!(Pace { stream_bytes: 1 << 20, ..pace }.pause(10, 100_000), HOUR);
-        assert_eq!(Pace { stream_bytes: -1, ..pace }.pause(20, 100_000), Duration::from_secs(2), "no limit of size");
+        assert_eq!(ScanRate { stream_bytes: 1 << 20, ..pace }.pause(10, 100_000), HOUR);
+        assert_eq!(
+            ScanRate { stream_bytes: -1, ..pace }.pause(20, 100_000),
+            Duration::from_secs(2),
+            "no limit of size"
+        );
     }
 
     #[test]
     fn what_is_recent_comes_first_and_leaves_half_of_all_turns() {
-        let mut rotation = Rotation::begin("orders", at(0));
-        assert_eq!(rotation.choose(at(1)), Some(Which::Recent));
+        let mut rotation = ScanPosition::begin("orders", at(0));
+        assert_eq!(rotation.choose(at(1)), Some(ScanKind::Recent));
         rotation.recent.ended = Some(at(5));
-        assert_eq!(rotation.choose(at(6)), Some(Which::Others), "a lap of five hours is followed by five hours");
-        assert_eq!(rotation.choose(at(9)), Some(Which::Others));
-        assert_eq!(rotation.choose(at(10)), Some(Which::Recent));
-        assert_eq!(rotation.recent, Lap::begin(at(10)));
+        assert_eq!(rotation.choose(at(6)), Some(ScanKind::Others), "a lap of five hours is followed by five hours");
+        assert_eq!(rotation.choose(at(9)), Some(ScanKind::Others));
+        assert_eq!(rotation.choose(at(10)), Some(ScanKind::Recent));
+        assert_eq!(rotation.recent, Scan::begin(at(10)));
         assert_eq!(rotation.others.ended, None, "it goes on afterwards");
         rotation.recent.ended = Some(at(10));
         rotation.others.ended = Some(at(10));
         assert_eq!(rotation.choose(at(10)), None, "a small collection rests");
-        assert_eq!(rotation.choose(at(11)), Some(Which::Recent));
+        assert_eq!(rotation.choose(at(11)), Some(ScanKind::Recent));
         rotation.recent.ended = Some(at(34));
-        assert_eq!(rotation.choose(at(34)), Some(Which::Others));
+        assert_eq!(rotation.choose(at(34)), Some(ScanKind::Others));
     }
 
     #[test]
     fn a_turn_that_a_wrong_clock_has_put_off_is_taken() {
-        let mut rotation = Rotation::begin("orders", at(0));
+        let mut rotation = ScanPosition::begin("orders", at(0));
         rotation.due = at(1);
         assert!(!rotation.is_due(at(0)) && rotation.is_due(at(1)));
         rotation.due = at(9);

@@ -17,7 +17,7 @@ impl Schedule<'_> {
         while end.is_none() && self.weather.straight {
             end = begun.activity.go_on(times).await;
         }
-        self.take_queued(begun.service, begun.instance);
+        self.drain_queue(begun.service, begun.instance);
         if let Some(end) = end {
             return self.end(begun, end);
         }

@@ -1,4 +1,4 @@
-//! A collection whose reads and writes are grouped; see [`group`](super::group) for why.
+//! A collection whose reads and writes are batched; see [`group`](super::group) for why.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ use mongodb::options::{FindOptions, Hint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::batcher::Batcher;
 use super::error::StoreError;
-use super::group::Group;
 use super::partial::PartialIndex;
 use super::{as_i64, bson};
-use crate::mongo::{self, NotConfirmed};
+use crate::mongo::{self, WriteConcernFailed};
 
 /// How many groups of reads are under way at once.
 const READS: usize = 2;
@@ -27,15 +27,15 @@ const AGAIN: usize = 16;
 
 /// One collection.
 #[derive(Clone)]
-pub(crate) struct Grouped {
+pub(crate) struct BatchedCollection {
     pub(crate) collection: Collection<Document>,
-    finds: Group<Wanted, Result<Vec<RawDocumentBuf>, StoreError>>,
-    inserts: Group<Document, Result<(), StoreError>>,
-    updates: Group<Update, Result<bool, StoreError>>,
+    finds: Batcher<FindRequest, Result<Vec<RawDocumentBuf>, StoreError>>,
+    inserts: Batcher<Document, Result<(), StoreError>>,
+    updates: Batcher<Update, Result<bool, StoreError>>,
 }
 
 /// The documents whose `field` is this value and which match `also`.
-struct Wanted {
+struct FindRequest {
     field: &'static str,
     value: String,
     also: Document,
@@ -43,7 +43,7 @@ struct Wanted {
     index: Option<&'static str>,
 }
 
-impl Wanted {
+impl FindRequest {
     /// Whether both are answered by one query for several values.
     fn is_like(&self, other: &Self) -> bool {
         self.field == other.field && self.index == other.index && self.also == other.also
@@ -56,11 +56,11 @@ pub(crate) struct Update {
     /// What it becomes.
     pub(crate) version: u64,
     pub(crate) change: Document,
-    pub(crate) from: From,
+    pub(crate) precondition: Precondition,
 }
 
 /// What a document must be for an [`Update`].
-pub(crate) enum From {
+pub(crate) enum Precondition {
     /// At the version before; the change pushes the event of this id to the outbox, if any.
     Previous { event: Option<String> },
     /// Absent, or at any version before.
@@ -69,14 +69,14 @@ pub(crate) enum From {
     AnyOlderOrDifferent,
 }
 
-impl Grouped {
+impl BatchedCollection {
     pub(crate) fn new(collection: Collection<Document>) -> Self {
         let (finds, inserts, updates) = (collection.clone(), collection.clone(), collection.clone());
         Self {
             collection,
-            finds: Group::new(READS, move |wanted| find_all(finds.clone(), wanted)),
-            inserts: Group::new(WRITES, move |documents| insert_all(inserts.clone(), documents)),
-            updates: Group::new(WRITES, move |changes| update_all(updates.clone(), changes)),
+            finds: Batcher::new(READS, move |wanted| find_all(finds.clone(), wanted)),
+            inserts: Batcher::new(WRITES, move |documents| insert_all(inserts.clone(), documents)),
+            updates: Batcher::new(WRITES, move |changes| update_all(updates.clone(), changes)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Grouped {
         value: String,
         also: Document,
     ) -> Result<Vec<T>, StoreError> {
-        self.look_up(Wanted { field, value, also, index: None }).await
+        self.look_up(FindRequest { field, value, also, index: None }).await
     }
 
     /// The same for the documents in this index.
@@ -97,10 +97,10 @@ impl Grouped {
         index: &'static PartialIndex<I>,
         value: String,
     ) -> Result<Vec<T>, StoreError> {
-        self.look_up(Wanted { field: index.field, value, also: index.filter(), index: Some(index.name) }).await
+        self.look_up(FindRequest { field: index.field, value, also: index.filter(), index: Some(index.name) }).await
     }
 
-    async fn look_up<T: DeserializeOwned>(&self, wanted: Wanted) -> Result<Vec<T>, StoreError> {
+    async fn look_up<T: DeserializeOwned>(&self, wanted: FindRequest) -> Result<Vec<T>, StoreError> {
         let found = self.finds.call(wanted).await.unwrap_or_else(|| Err(gone()))?;
         found.iter().map(|found| deserialize_from_slice(found.as_bytes()).map_err(StoreError::encoding)).collect()
     }
@@ -122,9 +122,9 @@ fn gone() -> StoreError {
 
 async fn find_all(
     collection: Collection<Document>,
-    wanted: Vec<Wanted>,
+    wanted: Vec<FindRequest>,
 ) -> Vec<Result<Vec<RawDocumentBuf>, StoreError>> {
-    let mut kinds: Vec<(&Wanted, Vec<&str>)> = Vec::new();
+    let mut kinds: Vec<(&FindRequest, Vec<&str>)> = Vec::new();
     for want in &wanted {
         match kinds.iter_mut().find(|(kind, _)| kind.is_like(want)) {
             Some((_, values)) => values.push(&want.value),
@@ -133,7 +133,7 @@ async fn find_all(
     }
     let found = join_all(kinds.into_iter().map(|(kind, values)| find_kind(&collection, kind, values))).await;
     let found: Result<Vec<_>, StoreError> = found.into_iter().collect();
-    let of = |want: &Wanted| {
+    let of = |want: &FindRequest| {
         let kinds = found.as_ref().map_err(Clone::clone)?;
         let kind = kinds.iter().find(|(kind, _)| kind.is_like(want));
         Ok(kind.and_then(|(_, by_value)| by_value.get(&want.value).cloned()).unwrap_or_default())
@@ -144,9 +144,9 @@ async fn find_all(
 /// By the field's value: the documents that have it.
 async fn find_kind<'a>(
     collection: &Collection<Document>,
-    kind: &'a Wanted,
+    kind: &'a FindRequest,
     mut values: Vec<&str>,
-) -> Result<(&'a Wanted, HashMap<String, Vec<RawDocumentBuf>>), StoreError> {
+) -> Result<(&'a FindRequest, HashMap<String, Vec<RawDocumentBuf>>), StoreError> {
     values.sort_unstable();
     values.dedup();
     let mut filter = kind.also.clone();
@@ -221,7 +221,7 @@ struct WriteError {
 async fn update_all(collection: Collection<Document>, updates: Vec<Update>) -> Vec<Result<bool, StoreError>> {
     let answer = match send(&collection, &updates).await {
         // Each statement names the version that it starts from, so a second time changes nothing.
-        Err(error) if mongo::is_away(&error) => send(&collection, &updates).await,
+        Err(error) if mongo::is_unavailable(&error) => send(&collection, &updates).await,
         answer => answer,
     };
     let answer = match answer {
@@ -246,8 +246,8 @@ async fn update_all(collection: Collection<Document>, updates: Vec<Update>) -> V
     // very moment, which is why these are tried once more.
     let again = |(update, result): (&Update, _)| {
         let again = matches!(
-            (&update.from, &result),
-            (From::AnyOlder | From::AnyOlderOrDifferent, Err(StoreError::Duplicate(_)))
+            (&update.precondition, &result),
+            (Precondition::AnyOlder | Precondition::AnyOlderOrDifferent, Err(StoreError::Duplicate(_)))
         )
         .then(|| (collection.clone(), update.filter(), update.change.clone()));
         async move {
@@ -268,7 +268,7 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<A
     let statements: Vec<Bson> = updates
         .iter()
         .map(|update| {
-            let upsert = matches!(update.from, From::AnyOlder | From::AnyOlderOrDifferent);
+            let upsert = matches!(update.precondition, Precondition::AnyOlder | Precondition::AnyOlderOrDifferent);
             Bson::Document(doc! { "q": update.filter(), "u": update.change.clone(), "upsert": upsert })
         })
         .collect();
@@ -281,7 +281,7 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<A
     match answer.write_concern_error {
         Some(WriteError { code, errmsg, .. }) => {
             tracing::warn!(code, reason = errmsg, "writes were made that are not confirmed");
-            Err(Error::custom(NotConfirmed { code }))
+            Err(Error::custom(WriteConcernFailed { code }))
         }
         None => Ok(answer),
     }
@@ -306,14 +306,14 @@ async fn which_matched(collection: &Collection<Document>, updates: &[Update]) ->
     };
     let is_made = |update: &Update| {
         let Some(found) = found.get(update.id.as_str()) else { return false };
-        match &update.from {
-            From::Previous { event: Some(event) } => has(found, event),
-            From::Previous { event: None } => {
+        match &update.precondition {
+            Precondition::Previous { event: Some(event) } => has(found, event),
+            Precondition::Previous { event: None } => {
                 found.get_i64("version").is_ok_and(|version| version == as_i64(update.version))
-                    && found.get("state") == update.state()
+                    && found.get("state") == update.payload()
             }
             // An upsert that is not refused has matched or inserted.
-            From::AnyOlder | From::AnyOlderOrDifferent => true,
+            Precondition::AnyOlder | Precondition::AnyOlderOrDifferent => true,
         }
     };
     Ok(updates.iter().map(is_made).collect())
@@ -321,20 +321,20 @@ async fn which_matched(collection: &Collection<Document>, updates: &[Update]) ->
 
 impl Update {
     /// What the document's state becomes.
-    fn state(&self) -> Option<&Bson> {
+    fn payload(&self) -> Option<&Bson> {
         self.change.get_document("$set").ok().and_then(|set| set.get("state"))
     }
 
     fn filter(&self) -> Document {
         let version = as_i64(self.version);
-        match self.from {
-            From::Previous { .. } => doc! { "_id": &self.id, "version": version - 1 },
-            From::AnyOlder => doc! { "_id": &self.id, "version": { "$lt": version } },
-            From::AnyOlderOrDifferent => doc! {
+        match self.precondition {
+            Precondition::Previous { .. } => doc! { "_id": &self.id, "version": version - 1 },
+            Precondition::AnyOlder => doc! { "_id": &self.id, "version": { "$lt": version } },
+            Precondition::AnyOlderOrDifferent => doc! {
                 "_id": &self.id,
                 "$or": [
                     { "version": { "$lt": version } },
-                    { "version": version, "state": { "$ne": self.state().cloned().unwrap_or(Bson::Null) } },
+                    { "version": version, "state": { "$ne": self.payload().cloned().unwrap_or(Bson::Null) } },
                 ],
             },
         }
@@ -342,7 +342,7 @@ impl Update {
 }
 
 fn write_error(code: i32, message: &str) -> StoreError {
-    match mongo::refusing_index(code, message) {
+    match mongo::violated_index(code, message) {
         Some(index) => StoreError::Duplicate(index),
         None => Error::custom(format!("the write failed with {code}: {message}")).into(),
     }

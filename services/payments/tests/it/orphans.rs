@@ -7,14 +7,14 @@ use testkit::app::users::User;
 
 use crate::support::{SECURE, Shop, VISA, id, won};
 
-async fn strays(shop: &Shop, settle: bool) -> Vec<Value> {
+async fn orphans(shop: &Shop, settle: bool) -> Vec<Value> {
     let wanted = json!({ "since": "2020-01-01T00:00:00Z", "settle": settle });
-    let answer = shop.app.admin("POST", "/strays").json(&wanted).send().await.expect(200).json();
-    answer["strays"].as_array().unwrap().clone()
+    let answer = shop.app.admin("POST", "/orphans").json(&wanted).send().await.expect(200).json();
+    answer["orphans"].as_array().unwrap().clone()
 }
 
-fn outcomes(strays: &[Value]) -> Vec<&str> {
-    let mut outcomes: Vec<_> = strays.iter().map(|stray| stray["outcome"].as_str().unwrap()).collect();
+fn outcomes(orphans: &[Value]) -> Vec<&str> {
+    let mut outcomes: Vec<_> = orphans.iter().map(|orphan| orphan["outcome"].as_str().unwrap()).collect();
     outcomes.sort_unstable();
     outcomes
 }
@@ -42,20 +42,20 @@ async fn what_no_payment_knows_of_is_given_back() {
     let (_, set_aside) = paid(&shop, &buyer).await;
     let order = shop.order(&buyer).await;
     let asked = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
-    assert_eq!(strays(&shop, true).await, Vec::<Value>::new());
+    assert_eq!(orphans(&shop, true).await, Vec::<Value>::new());
     for payment in [&charged, &set_aside, &asked] {
         forget(&shop, payment).await;
     }
 
-    assert_eq!(outcomes(&strays(&shop, false).await), ["charged", "open", "open"]);
+    assert_eq!(outcomes(&orphans(&shop, false).await), ["charged", "open", "open"]);
     assert_eq!(shop.intents().await, ["requires_capture", "succeeded", "requires_capture", "requires_action"]);
-    let settled = strays(&shop, true).await;
+    let settled = orphans(&shop, true).await;
     assert_eq!(outcomes(&settled), ["cancelled", "cancelled", "refunded"]);
-    let refunded = settled.iter().find(|stray| stray["outcome"] == "refunded").unwrap();
+    let refunded = settled.iter().find(|orphan| orphan["outcome"] == "refunded").unwrap();
     assert_eq!(refunded["reference"], charged["providerRef"]);
     assert_eq!((&refunded["amount"], &refunded["currency"]), (&json!(12_550), &json!("usd")));
     assert_eq!(shop.intents().await, ["requires_capture", "succeeded", "canceled", "canceled"]);
-    assert_eq!(strays(&shop, true).await, Vec::<Value>::new());
+    assert_eq!(orphans(&shop, true).await, Vec::<Value>::new());
     assert_eq!(shop.read(&buyer, &known).await["status"], "authorized");
 }
 

@@ -11,24 +11,24 @@ use crate::config::Config;
 use crate::context::Readiness;
 
 /// Renders an error for a browser.
-pub type Pages = fn(&Problem) -> Response;
+pub type ErrorPage = fn(&Problem) -> Response;
 
 /// The rules of a shell.
-pub(crate) struct Rules {
+pub(crate) struct HttpSettings {
     pub(crate) public_origin: String,
     pub(crate) trusted_proxies: Vec<IpNet>,
-    pub(crate) pages: Option<Pages>,
+    pub(crate) pages: Option<ErrorPage>,
     pub(crate) readiness: Readiness,
     pub(crate) timeout: Duration,
     /// Paths that other programs post to, which browsers' rules do not bind.
     pub(crate) webhooks: &'static [&'static str],
 }
 
-impl Rules {
+impl HttpSettings {
     pub(crate) fn new(
         config: &Config,
         readiness: Readiness,
-        pages: Option<Pages>,
+        pages: Option<ErrorPage>,
         webhooks: &'static [&'static str],
     ) -> Arc<Self> {
         Arc::new(Self {

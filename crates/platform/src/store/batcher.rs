@@ -14,15 +14,15 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 const LIMIT: usize = 256;
 
 /// Gathers calls that take an `I` and yield an `O` each.
-pub struct Group<I, O>(mpsc::UnboundedSender<(I, oneshot::Sender<O>)>);
+pub struct Batcher<I, O>(mpsc::UnboundedSender<(I, oneshot::Sender<O>)>);
 
-impl<I, O> Clone for Group<I, O> {
+impl<I, O> Clone for Batcher<I, O> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<I: Send + 'static, O: Send + 'static> Group<I, O> {
+impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     /// Groups of which at most `at_once` are under way. `run` yields one result for each call, in their order.
     #[expect(clippy::disallowed_methods, reason = "ends with its last caller, so that it outlives every task")]
     pub fn new<F, R>(at_once: usize, run: F) -> Self
@@ -75,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn what_comes_while_a_group_is_under_way_is_one_group() {
         let (gate, open) = watch::channel(false);
-        let group = Group::new(1, move |items: Vec<u32>| {
+        let group = Batcher::new(1, move |items: Vec<u32>| {
             let mut open = open.clone();
             async move {
                 open.wait_for(|open| *open).await.unwrap();
@@ -99,7 +99,7 @@ mod tests {
     async fn a_call_whose_caller_has_given_up_is_not_made() {
         let (gate, open) = watch::channel(false);
         let made = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let group = Group::new(1, {
+        let group = Batcher::new(1, {
             let made = Arc::clone(&made);
             move |items: Vec<u32>| {
                 made.lock().unwrap().extend_from_slice(&items);
@@ -125,7 +125,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_that_of_its_group_alone() {
-        let group = Group::new(1, |items: Vec<u32>| async move {
+        let group = Batcher::new(1, |items: Vec<u32>| async move {
             assert!(!items.contains(&13), "unlucky");
             items
         });

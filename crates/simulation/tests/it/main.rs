@@ -1,10 +1,10 @@
-//! Every scenario under random schedules. A failure prints its seed: `SCHEDULES_SEED=<seed>` runs it
+//! Every scenario under random schedules. A failure prints its seed: `SIMULATION_SEED=<seed>` runs it
 //! again, and `SCHEDULES=<n>` sets how many there are.
 
 mod nats_users;
 
-use schedules::run::{Plan, run};
-use schedules::scenarios::{racing, settled};
+use simulation::run::{Plan, run};
+use simulation::scenarios::{racing, settled};
 
 /// What is settled ends as in the straight run, whatever the schedule.
 ///

@@ -13,7 +13,7 @@ const DAYS_30: Duration = Duration::from_secs(30 * 24 * 3600);
 const DEDUPLICATION: Duration = Duration::from_secs(120);
 
 /// The stream that this service publishes to.
-pub(crate) fn own(names: &Names, service: &str, entities: &[&str], config: &config::Config) -> Config {
+pub(crate) fn service_stream(names: &Names, service: &str, entities: &[&str], config: &config::Config) -> Config {
     Config {
         name: names.stream(service),
         subjects: entities.iter().map(|entity| names.subject(&format!("{entity}.>"))).collect(),
@@ -22,7 +22,7 @@ pub(crate) fn own(names: &Names, service: &str, entities: &[&str], config: &conf
 }
 
 /// The stream of dead letters; every service makes the same one.
-pub(crate) fn dead_letters(names: &Names, config: &config::Config) -> Config {
+pub(crate) fn dead_letter_stream(names: &Names, config: &config::Config) -> Config {
     Config {
         name: names.dead_letter_stream(),
         subjects: vec![names.subject("dead-letter.>")],
@@ -50,7 +50,7 @@ fn shared(config: &config::Config) -> Config {
 const CHECK: Duration = Duration::from_secs(30);
 
 /// Creates the streams, waiting for NATS as long as it takes, and keeps them there.
-pub(crate) async fn ensure(jetstream: jetstream::Context, streams: Vec<Config>, tasks: Tasks) {
+pub(crate) async fn ensure_streams(jetstream: jetstream::Context, streams: Vec<Config>, tasks: Tasks) {
     let mut backoff = Backoff::default();
     loop {
         let mut missing = None;
@@ -60,14 +60,14 @@ pub(crate) async fn ensure(jetstream: jetstream::Context, streams: Vec<Config>, 
             }
         }
         let pause = if let Some((stream, error)) = missing {
-            let pause = backoff.failed();
+            let pause = backoff.next_delay();
             tracing::warn!(stream, attempt = backoff.failures(), error = %error, "the stream can't be created yet");
             pause
         } else {
             backoff.reset();
             lifecycle::jittered(CHECK)
         };
-        if !tasks.pause(pause).await {
+        if !tasks.sleep_unless_stopping(pause).await {
             return;
         }
     }

@@ -11,8 +11,8 @@ use axum::http::{Method, StatusCode};
 use common::api::orders::{CancelOrder, CreateOrder, NewOrder, Order, ReadOrder};
 use common::api::payments::{CreatePayment, NewPayment, Payment, ReadPayment, RefreshPayment};
 use common::api::tickets::{CreateListing, Listing, ReadListing, ReplaceListing, WithdrawListing};
-use common::api::users::{Me, UpdateMe};
-use common::api::{Endpoint, Failed, Service};
+use common::api::users::{Profile, UpdateProfile};
+use common::api::{ApiError, Endpoint, Service};
 use common::events::ENTITIES;
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
@@ -164,7 +164,7 @@ pub struct Paid {
     /// The status code.
     pub status: u16,
     /// The payment, or why it was refused.
-    pub payment: Result<Payment, Failed>,
+    pub payment: Result<Payment, ApiError>,
 }
 
 fn service_name(service: Service) -> &'static str {
@@ -210,7 +210,7 @@ impl Person {
     }
 
     /// Repeats a request until there is a definite response: the status code and the answer, or why it failed.
-    async fn insist<E: Endpoint>(&self, request: &E, key: Option<&str>) -> Result<Result<(u16, E::Answer), Failed>> {
+    async fn insist<E: Endpoint>(&self, request: &E, key: Option<&str>) -> Result<Result<(u16, E::Answer), ApiError>> {
         let wire = Request {
             service: service_name(E::SERVICE),
             method: E::METHOD,
@@ -299,7 +299,7 @@ impl Person {
     }
 
     /// Holds a ticket, waiting for the listing to arrive at orders; the order, or why there is none.
-    pub async fn tries_to_order(&self, ticket: TicketId) -> Result<Result<OrderId, Failed>> {
+    pub async fn tries_to_order(&self, ticket: TicketId) -> Result<Result<OrderId, ApiError>> {
         let (request, key) = (CreateOrder { body: NewOrder { ticket_id: ticket } }, self.stage.key());
         loop {
             match self.insist(&request, Some(&key)).await? {
@@ -350,7 +350,7 @@ impl Person {
             match &paid.payment {
                 // The card network failed, and kept its failure under the payment's key: whatever the card is like,
                 // nobody knows yet.
-                Err(Failed::Refused(problem))
+                Err(ApiError::Problem(problem))
                     if problem.status == 402 && problem.detail.starts_with("The bank could not be asked") => {}
                 _ if paid.status == status => return Ok(paid),
                 // The payment before this one is not recorded as over yet.
@@ -368,7 +368,7 @@ impl Person {
 
     /// Takes another name.
     pub async fn renames(&self, name: &str) -> Result<()> {
-        self.obtain(&UpdateMe { body: Me { display_name: Text::new(name) } }, None).await?;
+        self.obtain(&UpdateProfile { body: Profile { display_name: Text::new(name) } }, None).await?;
         Ok(())
     }
 }

@@ -122,7 +122,7 @@ impl Schedule<'_> {
     pub(super) fn reconcile(&mut self, instance: usize) {
         let (state, tasks) = (self.fleet.payments[instance].clone(), self.fleet.tasks().clone());
         let round = async move {
-            let looked = payments::reconciler::round(&state, &tasks, state.rules.reconcile_after).await;
+            let looked = payments::reconciler::round(&state, &tasks, state.config.reconcile_after).await;
             End::Done(looked.map(|_| ()).map_err(|error| error.to_string()))
         };
         let name = format!("reconciler of payments by {instance}");
@@ -133,7 +133,7 @@ impl Schedule<'_> {
         let state = self.fleet.payments[instance].clone();
         let round = async move {
             // Whatever it answers: the card network may fail, and the next one finds the same.
-            payments::flows::settle_strays::sweep(&state).await.ok();
+            payments::flows::settle_orphans::sweep(&state).await.ok();
             End::Done(Ok(()))
         };
         let name = format!("sweep of the card network by {instance}");
@@ -159,14 +159,14 @@ impl Schedule<'_> {
             if answer.status != 200 {
                 return Err(format!("resync was answered with {}", answer.text()));
             }
-            self.take_queued(service, instance);
+            self.drain_queue(service, instance);
         }
         Ok(())
     }
 
     /// Takes note of what an instance wrote and announced.
-    pub(super) fn take_queued(&mut self, service: usize, instance: usize) {
-        let (announced, wrote) = self.fleet.services[service].instances[instance].take_queued();
+    pub(super) fn drain_queue(&mut self, service: usize, instance: usize) {
+        let (announced, wrote) = self.fleet.services[service].instances[instance].drain_queue();
         if wrote || !announced.is_empty() {
             self.written.insert(service);
         }
