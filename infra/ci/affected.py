@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Says which packages a change concerns: those that it touches and whatever depends on them.
+"""Determines which packages a change affects: those that contain changed files, and their dependents.
 
     affected.py BASE [HEAD]      prints lines for $GITHUB_OUTPUT
 
-    packages   a JSON list of packages; all of them when the change is to what all are built with
+    packages   a JSON list of packages; all packages if a file changed that all are built with
     manifests  whether anything under infra/, or a file that is checked with it, has changed
 """
 
@@ -12,30 +12,30 @@ import subprocess
 import sys
 from pathlib import PurePosixPath
 
-# The tests of the whole fleet start these as programs, which no manifest tells.
+# Packages whose programs the tests of the whole fleet start. No Cargo manifest lists this dependency.
 FLEET = {
     "e2e": {"auth", "expiration", "fakestripe", "orders", "payments", "tickets", "web"},
 }
-# What every package is built or checked with.
-ALL = ("Cargo.toml", "Cargo.lock", "clippy.toml", "rustfmt.toml", ".cargo/", ".config/", ".ci/", ".github/workflows/", "infra/ci/", "infra/dev/")
+# Files and folders that affect the build or the checks of every package.
+ALL = ("Cargo.toml", "Cargo.lock", "clippy.toml", "rust-toolchain.toml", "rustfmt.toml", ".cargo/", ".config/", ".ci/", ".github/workflows/", "infra/ci/", "infra/dev/")
 # Files outside a package that its tests read.
 READ_BY = {"README.md": "e2e", "infra/k8s/httproute.yaml": "testkit"}
 MANIFESTS = ("infra/", ".github/workflows/", "skaffold.yaml", ".dockerignore", "docs/runbook.md", "crates/xtask/")
 
 
 def under(path: str, places: tuple) -> bool:
-    """Whether the path is one of these files or lies in one of these folders."""
+    """Returns whether the path is one of these files or in one of these folders."""
     return any(path == place or (place.endswith("/") and path.startswith(place)) for place in places)
 
 
 def affected(files: list, metadata: dict) -> set:
-    """The packages that a change of these files concerns, by `cargo metadata --no-deps`."""
+    """Returns the packages that a change of these files affects. `metadata` is from `cargo metadata --no-deps`."""
     root = PurePosixPath(metadata["workspace_root"])
     folders, needs = {}, {}
     for package in metadata["packages"]:
         name = package["name"]
         folders[str(PurePosixPath(package["manifest_path"]).parent.relative_to(root)) + "/"] = name
-        # Of every kind: tests of a package may break by what only they use.
+        # All kinds of dependencies: a change in a dev-dependency can break tests.
         needs[name] = {dependency["name"] for dependency in package["dependencies"] if dependency.get("path")}
         needs[name] |= FLEET.get(name, set())
     if any(under(file, ALL) for file in files):
@@ -50,7 +50,7 @@ def affected(files: list, metadata: dict) -> set:
 
 
 def main() -> None:
-    """Compares the two commits."""
+    """Compares the two commits and prints the result."""
     if not 2 <= len(sys.argv) <= 3:
         raise SystemExit(__doc__)
     base, head = sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else "HEAD"
@@ -58,7 +58,7 @@ def main() -> None:
     def output(*command: str) -> str:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    # Both names of what was renamed; from where the branch left, not from what came to the base since.
+    # `...` compares with the merge base, so newer commits of BASE don't count. A rename lists both paths.
     listed = output("git", "diff", "--name-only", "--no-renames", "-z", f"{base}...{head}")
     files = [file for file in listed.split("\0") if file]
     metadata = json.loads(output("cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"))

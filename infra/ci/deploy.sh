@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Brings images to the cluster of the current kubectl context, waits until they run, looks at the shop,
-# and takes the services back when any of it fails.
+# Deploys images to the cluster of the current kubectl context, waits for the rollouts, runs a smoke test, and
+# rolls the services back if any of this fails.
 #
-#   deploy.sh IMAGES ADDRESS     IMAGES: what render.py reads
+#   deploy.sh IMAGES ADDRESS     IMAGES: the JSON file for render.py
 #
-# OVERLAY (infra/k8s-prod unless set) is the folder of manifests to deploy, and TIMEOUT (10m unless set)
-# how long each roll-out may take.
+# OVERLAY (default infra/k8s-prod) is the folder of manifests to deploy, and TIMEOUT (default 10m) is the maximum
+# duration of each rollout.
 #
-# What did not change keeps its pods: the manifests say nothing that differs between two deployments, no id of a
-# run and no tag beside the digest.
+# Unchanged objects keep their pods: the manifests contain nothing that differs between two deployments of the
+# same content, such as a run id or a tag in addition to the digest.
 #
-# What the manifests no longer have stays in the cluster, and is deleted by hand. So do ConfigMaps of earlier
-# deployments: their names end in a hash of their content, and a service that goes back reads the earlier one.
+# Objects that were removed from the manifests stay in the cluster and have to be deleted manually. ConfigMaps of
+# earlier deployments stay too: their names end in a hash of their content, and a rolled-back service reads its
+# earlier one.
 set -euo pipefail
 
 readonly IMAGES=${1:?"usage: deploy.sh IMAGES ADDRESS"}
@@ -35,21 +36,21 @@ stores() {
 
 revision() { k get "$1" --output 'jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}'; }
 
-# Grows with each change of what is asked for, and not with what becomes of it.
+# Increases with each change of the specification, not of the status.
 generation() { k get "$1" --output 'jsonpath={.metadata.generation}'; }
 
-# The file that keeps what was last applied to an object.
+# The file that stores the last applied configuration of an object.
 applied() { echo "$scratch/${1//\//-}.json"; }
 
-# Nothing is touched before everything is known to be pinned.
+# Rendered before anything is changed, because it fails if an image is not pinned.
 "$here/render.py" "$IMAGES" "${OVERLAY:-$here/../k8s-prod}" > "$scratch/manifests.yaml"
 
-# What runs now, to come back to. On the first deployment there is nothing.
+# The present state, for a rollback. Empty on the first deployment.
 declare -A before generations
 running=$(services)
 for deployment in $running; do
   before[$deployment]=$(revision "$deployment")
-  # Nothing of one that was not made by apply.
+  # Fails for an object that was not created by `kubectl apply`.
   k apply view-last-applied "$deployment" --output json > "$(applied "$deployment")" || true
 done
 running=$(stores)
@@ -57,15 +58,15 @@ for store in $running; do
   generations[$store]=$(generation "$store")
 done
 
-# Whether everything is out and the shop answers.
+# Applies the manifests. Succeeds if all rollouts complete and the smoke test passes.
 roll_out() {
   local object objects
-  # Not --server-side: there, an image that `rollout undo` has put back is a conflict, and the way out,
-  # --force-conflicts, would also override whoever is right.
+  # Not --server-side: it would report a conflict for an image that `rollout undo` restored, and
+  # --force-conflicts would also override legitimate changes by others.
   kubectl apply --filename "$scratch/manifests.yaml" || return 1
   objects=$(stores) || return 1
   for object in $objects; do
-    # One that lacks a pod for another reason does not hold up what has nothing to do with it.
+    # Skip unchanged stores: if one lacks a pod for another reason, that must not block this deployment.
     if [[ $(generation "$object") == "${generations[$object]:-}" ]]; then continue; fi
     k rollout status "$object" --timeout "${TIMEOUT:-10m}" || return 1
   done
@@ -76,16 +77,16 @@ roll_out() {
   "$here/smoke.sh" "$SHOP"
 }
 
-# The services alone. What a store has written with a newer version, an older one may not be able to read.
+# Rolls back the services only: an older version of a store may be unable to read data that a newer one wrote.
 roll_back() {
   local deployment failed=0
   for deployment in "${!before[@]}"; do
-    # One that the deployment did not get to is as it was: undoing it would bring what was before that.
+    # Skip a service that was not changed by this deployment: undoing it would restore an even older revision.
     if [[ $(revision "$deployment") == "${before[$deployment]}" ]]; then continue; fi
-    echo "deploy.sh: $deployment goes back to revision ${before[$deployment]}" >&2
+    echo "deploy.sh: rolling $deployment back to revision ${before[$deployment]}" >&2
     k rollout undo "$deployment" --to-revision "${before[$deployment]}" || failed=1
-    # The next apply removes what this record has and the manifests have not. Left as the failed deployment wrote
-    # it, the record lacks what that had removed and the undoing has brought back: it would stay for ever.
+    # The next apply removes the fields that are in this record but not in the manifests. The record of the failed
+    # deployment lacks the fields that it removed and the rollback restored, so they would never be removed.
     if [[ -s $(applied "$deployment") ]]; then
       k apply set-last-applied --filename "$(applied "$deployment")" || failed=1
     fi
@@ -97,14 +98,14 @@ roll_back() {
 }
 
 if roll_out; then
-  echo 'deploy.sh: everything runs'
+  echo 'deploy.sh: the deployment succeeded'
   exit 0
 fi
 if [[ ${#before[@]} -eq 0 ]]; then
-  echo 'deploy.sh: the first deployment failed, and there is none to go back to' >&2
+  echo 'deploy.sh: the first deployment failed, and there is no earlier one to roll back to' >&2
 elif roll_back; then
-  echo 'deploy.sh: the deployment failed; the services that ran before it run again' >&2
+  echo 'deploy.sh: the deployment failed; the services were rolled back' >&2
 else
-  echo 'deploy.sh: the deployment failed, and so did going back: look at the cluster' >&2
+  echo 'deploy.sh: the deployment failed, and so did the rollback: inspect the cluster' >&2
 fi
 exit 1

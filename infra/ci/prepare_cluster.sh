@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts into the cluster of the current kubectl context what infra/k8s-dev expects to be there: the
-# Gateway API with NGINX Gateway Fabric, and cert-manager. Safe to run again.
+# Installs the prerequisites of infra/k8s-dev into the cluster of the current kubectl context: the Gateway API
+# with NGINX Gateway Fabric, and cert-manager. Safe to run again.
 set -euo pipefail
 
 readonly GATEWAY=v2.6.7
@@ -10,7 +10,7 @@ kubectl kustomize "https://github.com/nginx/nginx-gateway-fabric/config/crd/gate
   | kubectl apply --server-side --filename -
 kubectl apply --server-side --filename "https://raw.githubusercontent.com/nginx/nginx-gateway-fabric/$GATEWAY/deploy/crds.yaml"
 kubectl create namespace nginx-gateway --dry-run=client --output yaml | kubectl apply --filename -
-# Without a load balancer in front, which a local cluster does not have.
+# The NodePort variant, because a local cluster has no load balancer.
 kubectl apply --server-side --filename "https://raw.githubusercontent.com/nginx/nginx-gateway-fabric/$GATEWAY/deploy/nodeport/deploy.yaml"
 kubectl apply --server-side --filename "https://github.com/cert-manager/cert-manager/releases/download/$CERT_MANAGER/cert-manager.yaml"
 

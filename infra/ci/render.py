@@ -4,7 +4,7 @@
     render.py IMAGES OVERLAY
 
 IMAGES is a JSON file: {"builds": [{"imageName": "ticketing/auth", "tag": "registry/ticketing/auth:1.2@sha256:…"}, …]}.
-An image ticketing/… of the manifests that it does not name is an error, and nothing is printed.
+If the manifests use an image ticketing/… that IMAGES does not name, the script fails and prints no manifests.
 """
 
 import json
@@ -19,8 +19,8 @@ OURS = re.compile(r"""^[ -]*image: ["']?(ticketing/[^\s"']+)""", re.MULTILINE)
 
 
 def pin(build: dict) -> dict:
-    """What kustomize is told of an image. With a digest, the tag is dropped: the same image under the tag of
-    another commit is no change, and its pods stay."""
+    """Returns kustomize's `images` entry. The tag is dropped if there is a digest, so that the same image under
+    another commit's tag is no change and its pods stay."""
     name, _, digest = build["tag"].partition("@")
     folder, slash, last = name.rpartition("/")
     last, _, tag = last.partition(":")
@@ -33,15 +33,15 @@ def pin(build: dict) -> dict:
 
 
 def unpinned(manifests: str, entries: list) -> list:
-    """The images of ours in the manifests that none of these entries has put there."""
+    """Returns this repository's images in the manifests that none of the entries pinned."""
     pinned = {entry["newName"] + ("@" + entry["digest"] if "digest" in entry else ":" + entry["newTag"]) for entry in entries}
     return sorted(set(OURS.findall(manifests)) - pinned)
 
 
 def render(entries: list, overlay: str) -> str:
-    """The overlay's manifests with these images."""
+    """Returns the overlay's manifests with these images."""
     with tempfile.TemporaryDirectory() as folder:
-        # kustomize takes no absolute path, and resolves links before it follows a relative one.
+        # kustomize accepts no absolute paths, and resolves symbolic links before it follows a relative path.
         resource = os.path.relpath(os.path.realpath(overlay), os.path.realpath(folder))
         kustomization = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -57,7 +57,7 @@ def render(entries: list, overlay: str) -> str:
 
 
 def main() -> None:
-    """Renders, and refuses what is not pinned."""
+    """Renders the overlay, and fails if an image is not pinned."""
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
     images, overlay = sys.argv[1:]

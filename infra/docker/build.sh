@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Builds the images on a Debian machine without a Docker engine, by buildah in a chroot, and prints
-# what is in them: each layer's size, and the number of crates in its program.
+# Builds the images on a Debian machine without a Docker engine, with buildah in a chroot. Prints the size of each
+# layer and the number of crates in each program.
 #
-#   infra/docker/build.sh [SERVICE…]      all eight unless told; as root
+#   infra/docker/build.sh [SERVICE…]      builds all eight images by default; requires root
 #
-# The base images are stood in for by a minimal Debian that has the machine's own Rust and Node. They
-# have the names that the Dockerfile gives, so it is built as it stands. Everything lies in
-# target/images: the storage (for podman too, see run.sh), and a CycloneDX list of crates per image.
-# An image with a layer of more than 15 MB, packed as it is sent, ends this with an error.
+# A minimal Debian with the machine's own Rust and Node replaces the base images, under the names that the Dockerfile
+# uses, so the Dockerfile is built unchanged. All output is in target/images: the image storage (also used by podman,
+# see run.sh), and a CycloneDX list of crates for each image. Fails if a layer has more than 15 MB (compressed).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -29,17 +28,16 @@ die() {
   exit 1
 }
 
-[[ $EUID -eq 0 ]] || die 'run this as root: debootstrap and a chroot need it'
+[[ $EUID -eq 0 ]] || die 'run this as root, which debootstrap and chroot require'
 for program in buildah debootstrap rustc node npm python3; do
-  command -v "$program" > /dev/null || die "$program is not there: apt-get install buildah podman runc debootstrap; Rust and Node as the README says"
+  command -v "$program" > /dev/null || die "$program is not installed: apt-get install buildah podman runc debootstrap; for Rust and Node see the README"
 done
 
-# What the Dockerfile takes as its bases.
+# base NAME: a base image of the Dockerfile.
 base() { sed -n "s/^ARG $1_IMAGE=//p" infra/docker/Dockerfile; }
 
-# A Debian of the machine's own release, with the machine's Rust and Node where the real images have
-# theirs. Certificates and the package clients' settings are the machine's: its registries may be
-# mirrors that only these know.
+# Creates a Debian of the machine's own release, with the machine's Rust and Node in the same places as in the real
+# images. Certificates and settings of cargo and npm are copied too, because the machine may use mirrors.
 bootstrap() {
   local root=$OUT/root mirror codename
   codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
@@ -50,7 +48,7 @@ bootstrap() {
     || die "debootstrap failed: see $OUT/debootstrap.log"
   cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 
-  # Only what compiles: documentation and the standard library's sources are more than half of it.
+  # Without documentation and the standard library's sources, which are more than half of the toolchain.
   local sysroot cargo_home=${CARGO_HOME:-$HOME/.cargo}
   sysroot=$(rustc --print sysroot)
   tar -C "$sysroot" --exclude=lib/rustlib/src --exclude=lib/rustlib/rustc-src -c bin lib libexec | tar -C "$root/usr/local" -x
@@ -67,15 +65,15 @@ bootstrap() {
   if [[ -f $HOME/.npmrc ]]; then cat "$HOME/.npmrc" >> "$root/root/.npmrc"; fi
 }
 
-# The stand-ins, made once.
+# Imports the replacements of the base images, if they do not exist yet.
 bases() {
   local rust node
   rust=$(base RUST)
   node=$(base NODE)
   if engine image exists "localhost/$rust" && engine image exists "localhost/$node"; then return; fi
   bootstrap
-  say Importing "$rust and $node, as stand-ins"
-  # As the real one has it.
+  say Importing "replacements of $rust and $node"
+  # The same environment as in the real image.
   tar -C "$OUT/root" -c . | engine import --quiet \
     --change "ENV PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
     --change "ENV CARGO_HOME=/usr/local/cargo" - "localhost/$rust" > /dev/null
@@ -93,15 +91,15 @@ build() {
     --build-arg SERVICE="$service" --build-arg FOLDER="$folder" \
     --build-arg VERSION="$version" --build-arg REVISION="$revision" \
     --tag "ticketing/$service" . > "$OUT/$service.log" 2>&1 \
-    || { tail -n 30 "$OUT/$service.log" >&2; die "ticketing/$service does not build: see $OUT/$service.log"; }
+    || { tail -n 30 "$OUT/$service.log" >&2; die "building ticketing/$service failed: see $OUT/$service.log"; }
 }
 
 mkdir -p "$OUT"
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 revision=$(git rev-parse HEAD 2> /dev/null || echo unknown)
 bases
-# The first builds what all share; what is left of the others is one crate each, so as many at once as
-# there are CPUs.
+# The first build creates the shared layers. Each of the others compiles one crate, so they run in parallel, one per
+# CPU.
 build "${services[0]}"
 for service in "${services[@]:1}"; do
   while (($(jobs -pr | wc -l) >= $(nproc))); do

@@ -1,4 +1,4 @@
-# All images in one build, which has the stages that they share only once:
+# Builds all images together, so that the shared stages are built only once:
 #
 #   docker buildx bake --file infra/docker/docker-bake.hcl [development]
 
@@ -19,7 +19,7 @@ group "default" {
   targets = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
 }
 
-# With the stand-in for Stripe, for a local cluster.
+# Also builds the fake Stripe server, for local clusters.
 group "development" {
   targets = ["default", "fakestripe"]
 }

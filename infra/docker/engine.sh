@@ -1,13 +1,12 @@
 # shellcheck shell=bash
-# Where buildah and podman keep the images of build.sh and run.sh, apart from all others. Sourced,
-# with OUT set.
+# Separate image storage and podman configuration for build.sh and run.sh. To be sourced with OUT set.
 
 STORAGE=$OUT/storage
-# Paths in here are sockets' too, which have to be short.
+# A short path, because it contains sockets, whose paths are limited in length.
 RUNROOT=/run/ticketing-images
 
-# Podman with runc and plain cgroups: what works without systemd, inside another container too. The
-# limits are given because it would ask for more than such a place may have.
+# Podman with runc and cgroupfs, which work without systemd, also inside another container. The limits are explicit
+# because podman's defaults may exceed those of the surrounding container.
 export CONTAINERS_CONF=$OUT/containers.conf
 mkdir -p "$OUT"
 cat > "$CONTAINERS_CONF" << 'CONF'

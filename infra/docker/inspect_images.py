@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Says what the built images hold, and fails where that is not what is promised.
+"""Reports the contents of the built images, and fails if they violate a requirement.
 
-Each layer is measured unpacked and packed; each image must run as 65532, start its program and hold
-nothing else that could be started. Beside that, the list of crates of each program is written.
+Measures each layer, uncompressed and compressed. Each image must run as 65532, start its program, and contain no other
+executable. Also writes the list of crates of each program.
 """
 
 import argparse
@@ -29,15 +29,15 @@ class Archive:
         self.config = json.loads(self.blob(self.manifest["config"]["digest"]))
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file of the archive."""
+        """Returns the bytes of one file of the archive."""
         return self.tar.extractfile(name).read()
 
     def blob(self, digest: str) -> bytes:
-        """The bytes that this digest names."""
+        """Returns the bytes of the blob with this digest."""
         return self.read("blobs/" + digest.replace(":", "/"))
 
     def layers(self):
-        """Of each layer: its size as it is stored and sent, and its unpacked files by name."""
+        """Yields the compressed size and the files, by name, of each layer."""
         for layer in self.manifest["layers"]:
             with tempfile.TemporaryFile() as file:
                 file.write(self.blob(layer["digest"]))
@@ -48,34 +48,34 @@ class Archive:
 
 
 def check(service: str, archive: Archive, limit: int) -> tuple[str, bytes]:
-    """A line about the image, and its program; ends the process where a promise is broken."""
+    """Returns a line about the image, and its program. Exits if the image violates a requirement."""
     sizes, files = [], {}
     for packed, layer in archive.layers():
         sizes.append((sum(len(body) for _, body in layer.values()), packed))
         files.update(layer)
     config = archive.config["config"]
-    broken = []
+    problems = []
     if config.get("User") != USER:
-        broken.append(f"it runs as {config.get('User')}, not {USER}")
+        problems.append(f"it runs as {config.get('User')}, not {USER}")
     if config.get("Entrypoint") != [f"/{PROGRAM}"]:
-        broken.append(f"its entrypoint is {config.get('Entrypoint')}")
+        problems.append(f"its entrypoint is {config.get('Entrypoint')}")
     labels = config.get("Labels") or {}
-    broken += [f"label {name} is missing" for name in LABELS if not labels.get(f"org.opencontainers.image.{name}")]
+    problems += [f"label {name} is missing" for name in LABELS if not labels.get(f"org.opencontainers.image.{name}")]
     programs = sorted(name for name, (mode, _) in files.items() if mode & 0o111)
     if programs != [PROGRAM]:
-        broken.append(f"it holds programs {programs}")
-    broken += [f"a layer has {packed:,} bytes packed, more than {limit:,}" for _, packed in sizes if packed > limit]
-    if broken:
-        raise SystemExit(f"ticketing/{service}: {'; '.join(broken)}")
-    layers = ", ".join(f"{size / 1e6:.1f} MB ({packed / 1e6:.1f} MB packed)" for size, packed in sizes)
+        problems.append(f"it contains the executables {programs}")
+    problems += [f"a layer has {packed:,} bytes (compressed), more than {limit:,}" for _, packed in sizes if packed > limit]
+    if problems:
+        raise SystemExit(f"ticketing/{service}: {'; '.join(problems)}")
+    layers = ", ".join(f"{size / 1e6:.1f} MB ({packed / 1e6:.1f} MB compressed)" for size, packed in sizes)
     total = sum(size for size, _ in sizes)
     return f"{total / 1e6:6.1f} MB in {len(sizes)} layer(s): {layers}", files[PROGRAM][1]
 
 
 def main() -> None:
-    """Looks at the images that are named."""
+    """Inspects the images named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, required=True, help="bytes that a layer may have, packed as it is sent")
+    parser.add_argument("--limit", type=int, required=True, help="maximum size of a layer in bytes, compressed")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--storage", required=True)
     parser.add_argument("--runroot", required=True)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Starts the images that build.sh made as infra/k8s-dev says, by podman and without a cluster; buys
-# tickets through them while every pod of a service is replaced, restarts the servers, and ends it all
-# by SIGTERM. The last line tells what was seen; the exit code is 0 only when all of it went well.
+# Starts the images of build.sh as infra/k8s-dev describes, with podman and without a cluster. Buys tickets while
+# every service pod is replaced, restarts the servers, and stops everything with SIGTERM. The last line is a summary;
+# the exit code is 0 only if every step succeeded.
 #
-#   infra/docker/run.sh      as root; the secrets of dev are made where there are none
+#   infra/docker/run.sh      as root; creates the secrets of infra/k8s-dev if they do not exist
 #
-# containers/__main__.py says what of a cluster this does and what not.
+# containers/__main__.py describes which functions of a cluster this covers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -19,12 +19,12 @@ die() {
   exit 1
 }
 
-[[ $EUID -eq 0 ]] || die 'run this as root: podman makes networks and folders of other users'
+[[ $EUID -eq 0 ]] || die 'run this as root: podman creates networks, and folders of other users'
 for program in podman runc buildah curl openssl python3; do
-  command -v "$program" > /dev/null || die "$program is not there: apt-get install podman runc buildah netavark aardvark-dns curl openssl"
+  command -v "$program" > /dev/null || die "$program is not installed: apt-get install podman runc buildah netavark aardvark-dns curl openssl"
 done
 
-# kubectl and PyYAML: those with which the manifests are checked.
+# kubectl and PyYAML, in the versions that check the manifests.
 readonly REQUIREMENTS=infra/dev/requirements-infra.txt
 tools=$OUT/python-$(sha256sum "$REQUIREMENTS" | cut -c 1-16)
 readonly tools

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Prints the CycloneDX list of the crates that a program was built from.
+"""Prints the crates that a program was built from, in CycloneDX format.
 
-cargo-auditable has put the list into the program itself, in the section .dep-v0, so this tells what
-is in an image rather than what the workspace could have built. The same program gives the same
-document: it has no time, and its serial number is made from the program's hash.
+cargo-auditable embeds the list in the program, in the section .dep-v0, so the result describes the program in an image
+rather than what the workspace could have built. The document is reproducible: it contains no time, and its serial number
+is derived from the program's hash.
 
     sbom.py PROGRAM NAME VERSION > NAME.cdx.json
 """
@@ -20,28 +20,28 @@ SECTION = b".dep-v0"
 
 
 def section(elf: bytes) -> bytes:
-    """The section's bytes, from the section table of a 64-bit little-endian ELF file."""
+    """Returns the section's bytes. Reads the section table of a 64-bit little-endian ELF file."""
     if elf[:6] != b"\x7fELF\x02\x01":
         raise SystemExit("not a 64-bit little-endian ELF program")
     (table,) = struct.unpack_from("<Q", elf, 0x28)
     size, count, names = struct.unpack_from("<HHH", elf, 0x3A)
-    # Of each: name, offset and length.
+    # Name, offset and length of each section.
     headers = [struct.unpack_from("<I20xQQ", elf, table + size * i) for i in range(count)]
     _, start_of_names, _ = headers[names]
     for name, offset, length in headers:
         at = start_of_names + name
         if elf[at : elf.index(b"\0", at)] == SECTION:
             return elf[offset : offset + length]
-    raise SystemExit("the program has no list of crates: it was not built by cargo auditable")
+    raise SystemExit("the program contains no list of crates: it was not built with cargo auditable")
 
 
 def document(elf: bytes, name: str, version: str) -> dict:
-    """The CycloneDX document of this program."""
+    """Returns the CycloneDX document of this program."""
     packages = json.loads(zlib.decompress(section(elf)))["packages"]
-    # What only the build ran, such as macros, is not in the program.
-    run = [package for package in packages if package.get("kind", "runtime") == "runtime"]
+    # Build dependencies, such as macros, are not part of the program.
+    runtime = [package for package in packages if package.get("kind", "runtime") == "runtime"]
     if [package["name"] for package in packages if package.get("root")] != [name]:
-        raise SystemExit(f"the list of crates is not that of {name}")
+        raise SystemExit(f"the program is not {name}, according to its list of crates")
 
     def reference(package: dict) -> str:
         if package.get("root"):
@@ -55,14 +55,14 @@ def document(elf: bytes, name: str, version: str) -> dict:
             "name": package["name"],
             "version": package["version"],
         }
-        # The workspace's own are in no registry, so a name like theirs there is another crate.
+        # Crates of the workspace are in no registry: a crate of the same name there would be a different one.
         if package["source"] != "local":
             entry["purl"] = reference(package)
         return entry
 
     def depends_on(package: dict) -> dict:
         needed = (packages[index] for index in package.get("dependencies", []))
-        known = sorted(reference(one) for one in needed if one in run)
+        known = sorted(reference(one) for one in needed if one in runtime)
         return {"ref": reference(package), "dependsOn": known}
 
     digest = hashlib.sha256(elf).hexdigest()
@@ -81,13 +81,13 @@ def document(elf: bytes, name: str, version: str) -> dict:
                 "hashes": [{"alg": "SHA-256", "content": digest}],
             }
         },
-        "components": [component(package) for package in run if not package.get("root")],
-        "dependencies": [depends_on(package) for package in run],
+        "components": [component(package) for package in runtime if not package.get("root")],
+        "dependencies": [depends_on(package) for package in runtime],
     }
 
 
 def main() -> None:
-    """Reads the program that is named first."""
+    """Prints the document of the program on the command line."""
     if len(sys.argv) != 4:
         raise SystemExit(__doc__)
     program, name, version = sys.argv[1:]

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Brings the marketplace in the cluster of the current kubectl context back as it was at a backup: stops the
-# services, restores all six databases, removes the streams, starts the services again, makes copies equal to
-# their owners, gives back what was charged since, and audits the books. docs/operations.md says what is lost.
+# Restores the marketplace in the cluster of the current kubectl context from a backup: stops the services,
+# restores all six databases, deletes the streams, starts the services again, makes replicas consistent with their
+# owners, refunds charges made since the backup, and audits the databases. docs/operations.md says what is lost.
 #
-#   restore.sh [--yes] [BACKUP_NAME]     the newest one unless named; asks first, unless --yes
-#   restore.sh --list               which there are
-#   restore.sh --resume             goes on where a run ended after the databases were restored
-#   restore.sh --back [--although-opened]
-#                                   brings back what a restore that was not finished has replaced
+#   restore.sh [--yes] [BACKUP_NAME]     restores the newest backup by default; asks for confirmation unless --yes
+#   restore.sh --list               lists the backups
+#   restore.sh --resume             continues a run that ended after the databases were restored
+#   restore.sh --back [--force-after-open]
+#                                   undoes an unfinished restore: brings the replaced data back
 #
-# TIMEOUT (30m unless set) is how long stopping and starting may take.
+# TIMEOUT (default 30m) is the maximum duration of stopping and of starting.
 set -euo pipefail
 
 readonly NAMESPACE=${NAMESPACE:-ticketing}
 readonly TIMEOUT=${TIMEOUT:-30m}
-# Where a Deployment keeps how many pods it had.
+# The annotation that stores the number of replicas of a Deployment.
 readonly COUNT=ticketing/replicas-before-restore
 
 k() { kubectl --namespace "$NAMESPACE" "$@"; }
@@ -28,32 +28,32 @@ die() {
 
 operate() { "$(dirname "${BASH_SOURCE[0]}")/ticketctl.sh" "$@"; }
 
-# Sets `services`, or ends this: a shop without services is a cluster that did not answer.
+# Sets `services`. Exits if there are none.
 list_services() {
   local list
-  list=$(k get deployments --selector app.kubernetes.io/component=service --output name) || die 'the cluster does not answer'
+  list=$(k get deployments --selector app.kubernetes.io/component=service --output name) || die 'the cluster does not respond'
   mapfile -t services <<< "$list"
-  [[ -n ${services[0]} ]] || die 'there are no services'
+  [[ -n ${services[0]} ]] || die 'found no services'
 }
 
-# An autoscaler leaves what has no pods alone.
+# Autoscalers ignore Deployments with 0 replicas.
 stop() {
   local deployment count
   say Stopping 'every service'
   list_services
   for deployment in "${services[@]}"; do
     count=$(k get "$deployment" --output 'jsonpath={.spec.replicas}')
-    # Of a run before this one, which has stopped it.
+    # 0 if an earlier run stopped it: keep the number that it stored.
     if ((count > 0)); then k annotate --overwrite "$deployment" "$COUNT=$count" > /dev/null; fi
   done
   k scale deployment --selector app.kubernetes.io/component=service --replicas 0 > /dev/null
-  # Where there is none, kubectl has nothing to wait for, and says so.
+  # `kubectl wait` fails if there are no pods, so check for remaining ones.
   k wait pod --selector app.kubernetes.io/component=service --for delete --timeout "$TIMEOUT" > /dev/null 2>&1 \
     || [[ -z $(k get pods --selector app.kubernetes.io/component=service --output name) ]] \
-    || die "services do not stop within $TIMEOUT; nothing was restored yet: restore.sh --resume starts them"
+    || die "the services did not stop within $TIMEOUT; nothing was restored yet: restore.sh --resume starts them again"
 }
 
-# start DEPLOYMENT…: with as many pods as each had.
+# start DEPLOYMENT…: starts them with the number of replicas that each had.
 start() {
   local deployment count
   for deployment in "$@"; do
@@ -71,7 +71,7 @@ start_all() {
   start "${services[@]}"
 }
 
-# How far the restore got that is not finished.
+# The stage of the unfinished restore.
 stage() { operate restore status | tail -n 1; }
 
 resume() {
@@ -82,53 +82,53 @@ resume() {
     loaded)
       list_services
       for deployment in "${services[@]}"; do
-        # It would end the holds of that moment before anybody found out what was paid.
+        # Expiration would end the restored holds before payments has looked up which were paid.
         if [[ $deployment != */expiration ]]; then others+=("$deployment"); fi
       done
       start "${others[@]}"
-      operate restore settle || die 'not all is settled: restore.sh --resume tries again'
+      operate restore settle || die 'not everything is settled: restore.sh --resume tries again'
       ;;
     settled | ending) ;;
     none)
       start_all
-      say Started 'the services; there is no restore under way'
+      say Started 'the services; no restore is in progress'
       return
       ;;
-    *) die 'the databases may be of two moments, so nothing was started: restore.sh --back' ;;
+    *) die 'the databases may be from two points in time, so nothing was started: run restore.sh --back' ;;
   esac
   start_all
-  operate restore finish || die 'the books are not right: restore.sh --resume looks again'
+  operate restore finish || die 'the audit failed: restore.sh --resume repeats it'
   say Restored 'the shop is open'
 }
 
 back() {
   stop
-  operate restore back "$@" || die 'nothing was started: do what is said above, or run restore.sh --back again'
+  operate restore rollback "$@" || die 'nothing was started: follow the message above, or run restore.sh --back again'
   start_all
-  say Back 'the shop is open, with what the restore had replaced; see docs/operations.md on resync'
+  say 'Rolled back' 'the shop is open with the data from before the restore; see docs/operations.md on resync'
 }
 
 restore() {
   local answer name
-  operate restore check "$@" | tee "$said" || die 'nothing was changed'
-  # What was looked at is what is restored, although a newer one may come meanwhile.
-  name=$(sed -n 's/^\(.*\) is whole: .*/\1/p' "$said")
+  operate restore check "$@" | tee "$check_output" || die 'nothing was changed'
+  # Restore the backup that was checked, even if a newer one is made meanwhile.
+  name=$(sed -n 's/^\(.*\) is whole: .*/\1/p' "$check_output")
   name=${name##*/}
   if [[ $yes == no ]]; then
-    read -r -p 'Type "restore" to lose that and go on: ' answer
+    read -r -p 'Type "restore" to lose these data and continue: ' answer
     [[ $answer == restore ]] || die 'nothing was changed'
   fi
   stop
   if ! operate restore load "$name"; then
-    [[ $(stage) == none ]] || die 'nothing was started: restore.sh --back, once MongoDB answers'
+    [[ $(stage) == none ]] || die 'nothing was started: run restore.sh --back once MongoDB responds'
     start_all
-    die 'the databases are as they were; the services run again'
+    die 'the databases are unchanged; the services run again'
   fi
   resume
 }
 
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
+check_output=$(mktemp)
+trap 'rm -f "$check_output"' EXIT
 services=()
 yes=no
 case ${1-} in

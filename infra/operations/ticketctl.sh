@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs ticketctl in the cluster of the current kubectl context, as a Job that has the backups' disk and the
-# passwords; prints what it says, and fails where it fails.
+# Runs ticketctl in the cluster of the current kubectl context, as a Job with the backup volume and the passwords.
+# Prints its output, and fails if it fails.
 #
 #   ticketctl.sh backup
 #   ticketctl.sh backups
 #   ticketctl.sh audit
 #
-# `restore` is done by restore.sh, which stops and starts the services as well.
+# To restore, use restore.sh, which also stops and starts the services.
 set -euo pipefail
 
 readonly NAMESPACE=${NAMESPACE:-ticketing}
@@ -17,11 +17,11 @@ if (($# == 0)); then
   sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
   exit 2
 fi
-# Two at once could undo each other. One whose script was ended goes on.
+# Two at once could undo each other. A Job keeps running if its script is interrupted.
 running=$(k get pods --selector app.kubernetes.io/name=mongodb-restore --output name \
   --field-selector 'status.phase!=Succeeded,status.phase!=Failed')
 if [[ -n $running ]]; then
-  echo "ticketctl.sh: $running runs: wait until it has ended (kubectl logs --follow $running), or delete its job" >&2
+  echo "ticketctl.sh: $running is still running: wait until it ends (kubectl logs --follow $running), or delete its Job" >&2
   exit 1
 fi
 name=ticketctl-$(date +%s)-$RANDOM
@@ -31,10 +31,10 @@ k create job "$name" --from cronjob/mongodb-restore --dry-run=client --output js
     --patch "[{\"op\": \"replace\", \"path\": \"/spec/template/spec/containers/0/args\", \"value\": [${args#, }]}]" \
   | k create --filename - > /dev/null
 
-# What it ended with is known a moment after its last line.
+# The Job's result is known shortly after the last line of its log.
 ended() { [[ $(k get job "$name" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}') =~ Complete|Failed ]]; }
 
-# What is said is shown as it comes, once there is a pod that says something; then what was missed of it.
+# Follow the log once the pod has started; then print the rest, in case following missed some of it.
 shown=$(mktemp)
 trap 'rm -f "$shown"' EXIT
 until k logs --follow "job/$name" 2> /dev/null | tee "$shown" || ended; do

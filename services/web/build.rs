@@ -1,16 +1,16 @@
-//! Puts the files that browsers load into the program: named by their content, and compressed once
-//! here rather than at every request.
+//! Embeds the assets of the pages: named by a hash of their content, and compressed here once rather than at every
+//! request.
 
-#![allow(clippy::disallowed_methods, reason = "cargo tells a build script by environment variables")]
+#![allow(clippy::disallowed_methods, reason = "cargo passes settings to build scripts in environment variables")]
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::{env, error, fmt, fs};
+use std::{env, error, fs};
 
 use sha2::{Digest, Sha256};
 
-/// What npm installs for us, by the name that templates use.
+/// Files installed by npm: name used by templates, path.
 const INSTALLED: [(&str, &str); 2] = [
     ("bootstrap.css", "node_modules/bootstrap/dist/css/bootstrap.min.css"),
     ("htmx.js", "node_modules/htmx.org/dist/htmx.min.js"),
@@ -23,8 +23,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     for (name, path) in INSTALLED {
         let path = root.join(path);
         println!("cargo::rerun-if-changed={}", path.display());
-        let text = fs::read_to_string(&path).map_err(|_| Missing(path))?;
-        // A source map is not served, so nobody is to ask for it.
+        let missing =
+            |_| format!("{} does not exist: run `npm ci` in services/web, as `cargo xtask` does", path.display());
+        let text = fs::read_to_string(&path).map_err(missing)?;
+        // Source maps are not served.
         let text = text.split("/*# sourceMappingURL").next().unwrap_or_default();
         embed(&mut table, &out, name, text.as_bytes())?;
     }
@@ -43,7 +45,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     Ok(())
 }
 
-/// Writes the file and its compressed forms beside each other, and a line of the table.
+/// Writes the file and its compressed forms, and adds a line to the table.
 fn embed(table: &mut String, out: &Path, name: &str, body: &[u8]) -> Result<(), Box<dyn error::Error>> {
     let mut brotli = Vec::new();
     let options = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
@@ -53,26 +55,10 @@ fn embed(table: &mut String, out: &Path, name: &str, body: &[u8]) -> Result<(), 
     for (suffix, body) in [("", body), (".br", &brotli), (".gz", &gzip.finish()?)] {
         fs::write(out.join(format!("{name}{suffix}")), body)?;
     }
-    // Enough to tell two releases apart.
+    // Enough to distinguish versions.
     let hash = format!("{:x}", Sha256::digest(body)).split_off(52);
     let file = |suffix| format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}{suffix}\"))");
     let (plain, brotli, gzip) = (file(""), file(".br"), file(".gz"));
     writeln!(table, "Asset {{ name: \"{name}\", hash: \"{hash}\", plain: {plain}, brotli: {brotli}, gzip: {gzip} }},")?;
     Ok(())
 }
-
-struct Missing(PathBuf);
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not there: run `npm ci` in services/web, as `cargo xtask` does", self.0.display())
-    }
-}
-
-impl fmt::Debug for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl error::Error for Missing {}

@@ -1,18 +1,17 @@
-//! How long requests took.
+//! Latencies and their percentiles.
 
 use std::time::Duration;
 
-/// Every single duration of a row, in microseconds: at most some hundred thousand numbers.
+/// All latencies of a measurement, in microseconds: at most some hundred thousand numbers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Latencies(Vec<u32>);
 
 impl Latencies {
-    pub(crate) fn record(&mut self, took: Duration) {
-        self.0.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+    pub(crate) fn record(&mut self, latency: Duration) {
+        self.0.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
     }
 
-    /// The smallest duration that at least `percent` of all do not exceed (nearest rank), in
-    /// milliseconds; none when there are no durations.
+    /// The percentile in milliseconds, by the nearest-rank method; `None` if there are no latencies.
     pub(crate) fn percentile(&self, percent: u32) -> Option<f64> {
         let mut sorted = self.0.clone();
         let rank = (sorted.len() * percent as usize).div_ceil(100).max(1);
@@ -36,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_are_those_of_the_nearest_rank() {
+    fn percentiles_use_the_nearest_rank() {
         let hundred = of((1..=100).rev());
         assert_eq!([50, 99, 100].map(|p| hundred.percentile(p)), [Some(50.0), Some(99.0), Some(100.0)]);
         let ten = of(1..=10);
@@ -46,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_beyond_an_hour_is_not_taken_for_a_short_one() {
+    fn latency_beyond_the_range_saturates() {
         let mut latencies = Latencies::default();
         latencies.record(Duration::from_secs(1 << 20));
         assert_eq!(latencies.percentile(50), Some(f64::from(u32::MAX) / 1000.0));

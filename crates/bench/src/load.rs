@@ -1,4 +1,4 @@
-//! Load: so many connections that are always busy, or so many arrivals a second.
+//! Load generators: closed loops (a number of busy workers) and open loops (a fixed arrival rate).
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -10,36 +10,35 @@ use tokio::time::Instant;
 
 use crate::latency::Latencies;
 
-/// What came of a load.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Outcome {
-    /// How many there were; not each of them need have been watched.
+pub(crate) struct LoadResult {
+    /// Number of completed operations; the latency of only some of them may have been sampled.
     pub(crate) count: u32,
     pub(crate) latencies: Latencies,
-    /// From the first request to the last answer.
+    /// From the first request to the last response.
     pub(crate) elapsed: Duration,
 }
 
-impl Outcome {
-    /// Requests a second.
+impl LoadResult {
+    /// Operations per second.
     pub(crate) fn rate(&self) -> f64 {
         f64::from(self.count) / self.elapsed.as_secs_f64().max(f64::EPSILON)
     }
 }
 
-/// Each worker repeats `work` until the time is over or `work` says that there is nothing left.
-/// The first error ends it all.
-pub(crate) async fn closed<W>(
+/// Each worker repeats `operation` until the duration has elapsed or `operation` returns false because there is nothing
+/// left to do. Stops at the first error.
+pub(crate) async fn run_closed_loop<W>(
     workers: &mut [W],
     duration: Duration,
-    work: impl AsyncFn(&mut W) -> Result<bool>,
-) -> Result<Outcome> {
-    let began = Instant::now();
+    operation: impl AsyncFn(&mut W) -> Result<bool>,
+) -> Result<LoadResult> {
+    let started = Instant::now();
     let done = RefCell::new((0, Latencies::default()));
     let repeat = async |worker: &mut W| {
-        while began.elapsed() < duration {
+        while started.elapsed() < duration {
             let sent = Instant::now();
-            if !work(worker).await? {
+            if !operation(worker).await? {
                 break;
             }
             let (count, latencies) = &mut *done.borrow_mut();
@@ -50,29 +49,29 @@ pub(crate) async fn closed<W>(
     };
     futures::future::try_join_all(workers.iter_mut().map(repeat)).await?;
     let (count, latencies) = done.into_inner();
-    Ok(Outcome { count, latencies, elapsed: began.elapsed() })
+    Ok(LoadResult { count, latencies, elapsed: started.elapsed() })
 }
 
-/// Starts `act` for every item at its scheduled time, `rate` a second, whether or not the ones
-/// before have ended. `act` is told the scheduled time, which is what latency counts from, and
-/// gives a latency if it took one.
-pub(crate) async fn paced<T>(
+/// Starts `operation` for every item at its scheduled time, `rate` per second, whether or not earlier ones have ended.
+/// `operation` receives the scheduled time, from which it measures its latency, and returns the latency if it is
+/// sampled.
+pub(crate) async fn run_open_loop<T>(
     items: Vec<T>,
     rate: u32,
-    act: impl AsyncFn(T, Instant) -> Result<Option<Duration>>,
-) -> Result<Outcome> {
+    operation: impl AsyncFn(T, Instant) -> Result<Option<Duration>>,
+) -> Result<LoadResult> {
     let gap = Duration::from_secs(1) / rate;
-    let began = Instant::now();
-    let mut schedule = (0..).map(|index| began + gap * index);
+    let started = Instant::now();
+    let mut schedule = (0..).map(|index| started + gap * index);
     let (mut items, mut in_flight) = (items.into_iter(), FuturesUnordered::new());
     let mut waiting = items.next().zip(schedule.next());
     let (mut count, mut latencies) = (0, Latencies::default());
     loop {
         let next = waiting.as_ref().map(|(_, at)| *at);
         tokio::select! {
-            () = tokio::time::sleep_until(next.unwrap_or(began)), if next.is_some() => {
+            () = tokio::time::sleep_until(next.unwrap_or(started)), if next.is_some() => {
                 if let Some((item, at)) = waiting.take() {
-                    in_flight.push(act(item, at));
+                    in_flight.push(operation(item, at));
                 }
                 waiting = items.next().zip(schedule.next());
             }
@@ -85,7 +84,7 @@ pub(crate) async fn paced<T>(
             else => break,
         }
     }
-    Ok(Outcome { count, latencies, elapsed: began.elapsed() })
+    Ok(LoadResult { count, latencies, elapsed: started.elapsed() })
 }
 
 #[cfg(test)]
@@ -95,14 +94,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn workers_repeat_until_the_time_is_over() {
+    async fn workers_repeat_until_the_duration_has_elapsed() {
         let (mut workers, pause) = ([(); 4], Duration::from_millis(10));
-        let outcome = closed(&mut workers, Duration::from_millis(100), async |()| {
+        let outcome = run_closed_loop(&mut workers, Duration::from_millis(100), async |()| {
             tokio::time::sleep(pause).await;
             Ok(true)
         });
         let outcome = outcome.await.unwrap();
-        // None begins after 100 ms; each does one thing at a time.
+        // No operation starts after 100 ms, and each worker runs one at a time.
         assert!((4..=40).contains(&outcome.count), "{outcome:?}");
         assert_eq!(outcome.latencies.count(), outcome.count as usize);
         assert!(outcome.elapsed >= Duration::from_millis(100) && outcome.rate() <= 400.0, "{outcome:?}");
@@ -110,44 +109,44 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn workers_end_when_nothing_is_left_and_at_the_first_failure() {
+    async fn workers_stop_when_nothing_is_left_or_an_operation_fails() {
         let (mut workers, left) = ([(); 3], RefCell::new(10));
-        let outcome = closed(&mut workers, Duration::MAX, async |()| {
+        let outcome = run_closed_loop(&mut workers, Duration::MAX, async |()| {
             let mut left = left.borrow_mut();
             let some = *left > 0;
             *left -= i32::from(some);
             Ok(some)
         });
         assert_eq!(outcome.await.unwrap().count, 10);
-        let failing = closed(&mut workers, Duration::MAX, async |()| bail!("refused"));
+        let failing = run_closed_loop(&mut workers, Duration::MAX, async |()| bail!("refused"));
         assert_eq!(failing.await.unwrap_err().to_string(), "refused");
     }
 
     #[tokio::test]
-    async fn arrivals_wait_for_nobody_and_latency_counts_from_the_schedule() {
-        // Ten arrivals, 10 ms apart, through a door that opens when all are before it.
-        let (arrived, door) = (RefCell::new(Vec::new()), tokio::sync::Semaphore::new(0));
-        let outcome = paced((0..10).collect(), 100, async |index, scheduled| {
+    async fn open_loop_starts_on_schedule_and_measures_from_the_scheduled_time() {
+        // Ten arrivals, 10 ms apart; none completes before the last has arrived.
+        let (arrived, barrier) = (RefCell::new(Vec::new()), tokio::sync::Semaphore::new(0));
+        let outcome = run_open_loop((0..10).collect(), 100, async |index, scheduled| {
             arrived.borrow_mut().push(scheduled);
             if index == 9 {
-                door.close();
+                barrier.close();
             }
-            door.acquire().await.unwrap_err();
+            barrier.acquire().await.unwrap_err();
             Ok(Some(scheduled.elapsed()))
         });
         let outcome = outcome.await.unwrap();
         let arrived = arrived.into_inner();
         assert!(arrived.windows(2).all(|two| two[1] - two[0] == Duration::from_millis(10)), "{arrived:?}");
         assert_eq!(outcome.count, 10);
-        // The first one waited for the last one, which was due 90 ms after it.
+        // The first arrival waited for the last, which was scheduled 90 ms later.
         assert!(outcome.latencies.percentile(100).unwrap() >= 90.0, "{outcome:?}");
         assert!(outcome.elapsed >= Duration::from_millis(90), "{outcome:?}");
     }
 
     #[tokio::test]
-    async fn what_nobody_watched_has_no_latency() {
+    async fn unsampled_operations_record_no_latency() {
         let items = vec![1, 2, 3];
-        let outcome = paced(items, 1000, async |item, _| Ok((item == 2).then_some(Duration::from_millis(5))));
+        let outcome = run_open_loop(items, 1000, async |item, _| Ok((item == 2).then_some(Duration::from_millis(5))));
         let outcome = outcome.await.unwrap();
         assert_eq!((outcome.count, outcome.latencies.count()), (3, 1));
     }

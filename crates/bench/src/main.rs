@@ -1,28 +1,26 @@
-//! `cargo xtask bench`: how fast the release build of the whole fleet is, and what it costs.
+//! `cargo xtask bench`: measures the throughput, latency and cost of the release build of the whole fleet.
 //!
-//! # Why
-//! Two CPUs are shared by the fleet and by what loads it, so the load generator is one thread that
-//! parses next to nothing, and what it used is shown. Rates drift with the machine; CPU-seconds per
-//! request and figures of the same run compare.
+//! # Why The fleet and the load generator share two CPUs, so the load generator is one thread that does almost no
+//! parsing, and its own CPU time is reported. Throughput varies with the machine; CPU seconds per request, and results
+//! within one run, are comparable.
 #![allow(clippy::print_stdout, reason = "a command line tool talks to its terminal")]
 #![allow(clippy::disallowed_methods, reason = "stands outside the platform and its rules on tasks and publishing")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
-mod aims;
-mod baseline;
+mod cases;
 mod catalogue;
 mod cpu;
 mod document;
-mod facts;
-mod figures;
+mod environment;
 mod http1;
 mod latency;
 mod load;
+mod node;
 mod report;
-mod rows;
-mod shop;
-mod storefront;
+mod results;
 mod table;
+mod targets;
+mod testbed;
 
 use std::process::ExitCode;
 
@@ -31,25 +29,24 @@ use clap::{Parser, ValueEnum as _};
 use testkit::tools::{progress, workspace_root};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::facts::Facts;
-use self::figures::{Figures, Row};
-use self::rows::scale::Scale;
-use self::shop::Shop;
+use self::cases::workload::Workload;
+use self::results::{Case, Results};
+use self::testbed::TestBed;
 
-/// Starts a fleet of the release programs, measures it, prints the tables, and writes them to
-/// docs/performance.md when all rows were measured at full length.
+/// Starts a fleet of the release programs, measures it and prints the result tables. Writes them to docs/performance.md
+/// if all cases were measured at full length.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 struct Cli {
-    /// Only these rows, with commas between; the document stays as it is.
+    /// Only these cases, separated by commas; does not write the document.
     #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<Row>,
-    /// Short measurements, to see that everything works; the document stays as it is.
+    only: Vec<Case>,
+    /// Short measurements, to check that everything works; does not write the document.
     #[arg(long)]
     quick: bool,
 }
 
-// One thread: it loads the fleet, and is not what is measured.
+// Single-threaded, because the load generator is not under test.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(&Cli::parse()).await {
@@ -71,31 +68,30 @@ async fn run(cli: &Cli) -> Result<()> {
 }
 
 async fn measure(cli: &Cli) -> Result<()> {
-    let shop = Shop::open().await?;
-    let facts = Facts::gather(shop.data())?;
-    let scale = if cli.quick { Scale::QUICK } else { Scale::FULL };
-    let mut figures = Figures::default();
-    let outcome = measure_rows(cli, &shop, &scale, &mut figures).await;
-    // Shown also when a later row failed.
-    let tables = report::markdown(&facts, &figures);
+    let bed = TestBed::start().await?;
+    let environment = environment::detect(&bed.data)?;
+    let workload = if cli.quick { Workload::QUICK } else { Workload::FULL };
+    let mut results = Results::default();
+    let outcome = measure_cases(cli, &bed, &workload, &mut results).await;
+    // Print the tables even if a later case failed.
+    let tables = report::markdown(&environment, &results);
     println!("{tables}");
     outcome?;
     if cli.only.is_empty() && !cli.quick {
         document::write(&workspace_root().join("docs/performance.md"), &tables)?;
         progress("Wrote", "docs/performance.md");
     }
-    shop.close().await
+    bed.stop().await
 }
 
-async fn measure_rows(cli: &Cli, shop: &Shop, scale: &Scale, figures: &mut Figures) -> Result<()> {
-    for row in Row::value_variants() {
-        if cli.only.is_empty() || cli.only.contains(row) {
-            progress("Measuring", row.describe());
-            tokio::select! {
-                outcome = rows::measure(*row, shop, scale, figures) => outcome.context(row.describe())?,
-                death = shop.fleet.unexpected_exit() => return Err(death.context(row.describe())),
-            }
+async fn measure_cases(cli: &Cli, bed: &TestBed, workload: &Workload, results: &mut Results) -> Result<()> {
+    for case in Case::value_variants().iter().filter(|case| cli.only.is_empty() || cli.only.contains(case)) {
+        let label = case.label();
+        progress("Measuring", &label);
+        tokio::select! {
+            outcome = cases::measure(*case, bed, workload, results) => outcome.context(label)?,
+            exit = bed.fleet.unexpected_exit() => return Err(exit.context(label)),
         }
     }
-    rows::footprint::after_load(shop, figures).await
+    cases::footprint::after_load(bed, results).await
 }

@@ -1,34 +1,32 @@
-//! The figures of a run, as tables.
+//! Renders the results as Markdown tables.
 
 use std::fmt::Write as _;
 
 use testkit::fleet::SERVICES;
 
-use crate::aims;
-use crate::baseline;
 use crate::cpu::LOAD_GENERATOR;
-use crate::facts::Facts;
-use crate::figures::{Figures, Footprint, Reached};
-use crate::storefront;
+use crate::node;
+use crate::results::{Footprint, LivePages, Page, Propagation, Results, Search};
 use crate::table::{Table, grouped, megabytes, per_second, quantiles, seconds};
+use crate::targets;
 
-/// All tables that this run has figures for.
-pub(crate) fn markdown(facts: &Facts, figures: &Figures) -> String {
+/// The environment, and a table of each kind of result that was measured.
+pub(crate) fn markdown(environment: &[(&'static str, String)], results: &Results) -> String {
     let mut text = String::new();
-    for (name, fact) in &facts.0 {
-        let _ = writeln!(text, "- {name}: {fact}");
+    for (name, value) in environment {
+        let _ = writeln!(text, "- {name}: {value}");
     }
     let tables = [
-        ("Aims", aims_table(figures)),
-        ("Work", rates_table(figures)),
-        ("Whose CPU it is", processes_table(figures)),
-        ("Order sent to ticket shown reserved", reached_table(&figures.reserved, baseline::reserved)),
-        ("Payment sent to ticket shown sold", reached_table(&figures.sold, |_| None)),
-        ("Pages", storefront::pages_table(&figures.pages)),
-        ("Search", storefront::searches_table(&figures.searches)),
-        ("Open pages", storefront::open_table(figures.open.as_ref())),
-        ("Services at rest", footprints_table(figures)),
-        ("The floor", floors_table(figures)),
+        ("Targets", targets_table(results)),
+        ("Throughput", throughput_table(results)),
+        ("CPU by process", processes_table(results)),
+        ("Order sent to ticket shown as reserved", propagation_table(&results.reserved, node::reserved)),
+        ("Payment sent to ticket shown as sold", propagation_table(&results.sold, |_| None)),
+        ("Pages", pages_table(&results.pages)),
+        ("Search", search_table(&results.searches)),
+        ("Open pages", live_table(results.live.as_ref())),
+        ("Idle services", footprints_table(results)),
+        ("Baselines without our services", baselines_table(results)),
     ];
     for (title, table) in tables.into_iter().filter(|(_, table)| table.has_rows()) {
         let _ = write!(text, "\n### {title}\n\n{}", table.markdown());
@@ -36,157 +34,203 @@ pub(crate) fn markdown(facts: &Facts, figures: &Figures) -> String {
     text
 }
 
-fn aims_table(figures: &Figures) -> Table {
-    let rows = aims::judge(figures).into_iter().map(|aim| {
-        vec![aim.what.to_owned(), aim.limit, aim.figure, if aim.met { "met" } else { "**not met**" }.to_owned()]
+fn targets_table(results: &Results) -> Table {
+    let rows = targets::evaluate(results).into_iter().map(|target| {
+        let met = if target.met { "met" } else { "**not met**" };
+        vec![target.name.to_owned(), target.limit, target.result, met.to_owned()]
     });
-    Table::new(&["aim", "limit", "this run", ""], rows)
+    Table::new(["target", "limit", "this run", ""], rows)
 }
 
-fn rates_table(figures: &Figures) -> Table {
-    let heads = [
+fn throughput_table(results: &Results) -> Table {
+    let headers = [
         "work",
         "requests/s",
         "p50 / p99 ms",
         "CPU of the service",
-        "CPU of everything",
+        "total CPU",
         "Node: requests/s",
         "Node: p50 / p99 ms",
-        "Node: CPU of everything",
-        "CPU, ours of Node's",
+        "Node: total CPU",
+        "CPU, in % of Node's",
     ];
-    let rows = figures.rates.iter().map(|((row, _), rate)| {
-        let everything = rate.cpu_of_everything();
-        let original = baseline::of(*row);
-        let work = match rate.listed {
-            Some(listed) => format!("{} ({} bytes)", rate.work, grouped(listed.bytes)),
-            None => rate.work.clone(),
-        };
-        let everything_shown = match rate.cpu_per_listed_row() {
-            Some(each) => format!("{} ({} µs a row)", seconds(everything), seconds(each * 1000.0)),
-            None => seconds(everything),
-        };
-        let share = original.as_ref().map(|original| match rate.cpu_per_listed_row() {
-            Some(each) => format!("{} a row", share(each * baseline::LISTED, original.cpu)),
-            None => share(everything, original.cpu),
-        });
-        let (node_rate, node_latency, node_cpu) = original.map_or_else(Default::default, |original| {
-            (original.rate, original.latency, format!("{}–{}", original.cpu.0, original.cpu.1))
-        });
-        vec![
+    let rows = results.throughputs.iter().map(|((case, _), throughput)| {
+        let mut work = throughput.work.clone();
+        let mut cpu = seconds(throughput.total_cpu());
+        if let Some((page, per_row)) = throughput.page.zip(throughput.total_cpu_per_row()) {
+            let _ = write!(work, " ({} bytes)", grouped(page.bytes));
+            let _ = write!(cpu, " ({} µs per row)", seconds(per_row * 1000.0));
+        }
+        let mut row = vec![
             work,
-            per_second(rate.outcome.rate()),
-            quantiles(&rate.outcome.latencies),
-            seconds(rate.per_thousand(rate.used.of(rate.service.unwrap_or_default()))),
-            everything_shown,
-            node_rate.to_owned(),
-            node_latency.to_owned(),
-            node_cpu,
-            share.unwrap_or_default(),
-        ]
+            per_second(throughput.load.rate()),
+            quantiles(&throughput.load.latencies),
+            seconds(throughput.per_thousand(throughput.cpu.of(throughput.process.unwrap_or_default()))),
+            cpu,
+        ];
+        row.extend(node::result(*case).map_or_else(Default::default, |node| {
+            let ratio = match throughput.total_cpu_per_row() {
+                Some(per_row) => format!("{} per row", ratio(per_row * node::LIST_ROWS, node.cpu)),
+                None => ratio(throughput.total_cpu(), node.cpu),
+            };
+            [node.rate.to_owned(), node.latency.to_owned(), format!("{}–{}", node.cpu.0, node.cpu.1), ratio]
+        }));
+        row
     });
-    Table::new(&heads, rows)
+    Table::new(headers, rows)
 }
 
-fn processes_table(figures: &Figures) -> Table {
+fn processes_table(results: &Results) -> Table {
     let others = ["mongod", "nats-server", "redis-server", "fakestripe", LOAD_GENERATOR];
     let names: Vec<&'static str> = SERVICES.into_iter().chain(others).collect();
-    let heads: Vec<&'static str> = std::iter::once("CPU-seconds per 1,000").chain(names.iter().copied()).collect();
-    let rows = figures.rates.values().map(|rate| {
-        let used = names.iter().map(|name| seconds(rate.per_thousand(rate.used.of(name))));
-        std::iter::once(rate.work.clone()).chain(used).collect()
+    let headers = std::iter::once("CPU-seconds per 1,000").chain(names.iter().copied());
+    let rows = results.throughputs.values().map(|throughput| {
+        let cpu = names.iter().map(|name| seconds(throughput.per_thousand(throughput.cpu.of(name))));
+        std::iter::once(throughput.work.clone()).chain(cpu).collect()
     });
-    Table::new(&heads, rows)
+    Table::new(headers, rows)
 }
 
-fn reached_table(reached: &[Reached], original: impl Fn(Option<u32>) -> Option<&'static str>) -> Table {
-    let rows = reached.iter().map(|one| {
-        let (arrivals, achieved) = match one.rate {
-            None => ("idle, one after the other".to_owned(), String::new()),
-            Some(rate) => (format!("{rate} a second"), per_second(one.outcome.rate())),
+fn propagation_table(propagations: &[Propagation], node: impl Fn(Option<u32>) -> Option<&'static str>) -> Table {
+    let rows = propagations.iter().map(|Propagation { rate, load }| {
+        let (arrivals, achieved) = match rate {
+            None => ("idle, sequential".to_owned(), String::new()),
+            Some(rate) => (format!("{rate} per second"), per_second(load.rate())),
         };
-        let watched = grouped(one.outcome.latencies.count());
-        vec![
-            arrivals,
-            achieved,
-            watched,
-            quantiles(&one.outcome.latencies),
-            original(one.rate).unwrap_or_default().to_owned(),
-        ]
+        let node = node(*rate).unwrap_or_default().to_owned();
+        vec![arrivals, achieved, grouped(load.latencies.count()), quantiles(&load.latencies), node]
     });
-    Table::new(&["arrivals", "achieved a second", "watched", "p50 / p99 ms", "Node: p50 / p99 ms"], rows)
+    Table::new(["arrivals", "achieved per second", "sampled", "p50 / p99 ms", "Node: p50 / p99 ms"], rows)
 }
 
-fn footprints_table(figures: &Figures) -> Table {
-    let each = figures.footprints.iter().map(|one| {
-        let loaded = one.loaded.map(megabytes).unwrap_or_default();
-        vec![
-            one.service.to_owned(),
-            format!("{:.0}", one.ready_ms),
-            megabytes(one.idle),
-            loaded,
-            megabytes(one.program),
-        ]
+fn pages_table(pages: &[Page]) -> Table {
+    let rows = pages.iter().map(|page| {
+        let performance = page.performance.map(|score| score.to_string()).unwrap_or_default();
+        vec![page.name.to_owned(), grouped(page.bytes), quantiles(&page.first_byte), performance]
     });
-    let sum = |of: fn(&Footprint) -> u64| megabytes(figures.footprints.iter().map(of).sum());
-    let all = || {
-        let loaded = figures.footprints.iter().map(|one| one.loaded).sum::<Option<u64>>();
+    let headers =
+        ["page, one request at a time", "bytes, compressed", "first byte: p50 / p99 ms", "Lighthouse: performance"];
+    Table::new(headers, rows)
+}
+
+/// One column for each number of listings.
+fn search_table(searches: &[Search]) -> Table {
+    let paths = searches.first().map(|search| search.latencies.as_slice()).unwrap_or_default();
+    let rows = paths.iter().enumerate().map(|(index, (path, _))| {
+        let cells =
+            searches.iter().map(|search| search.latencies.get(index).map(|(_, latencies)| quantiles(latencies)));
+        std::iter::once(format!("`{path}`")).chain(cells.map(Option::unwrap_or_default)).collect()
+    });
+    let headers = searches.iter().map(|search| format!("{} listings: p50 / p99 ms", grouped(search.listings)));
+    Table::new(std::iter::once("search".to_owned()).chain(headers), rows)
+}
+
+fn live_table(live: Option<&LivePages>) -> Table {
+    let rows = live.map(|live| {
+        let (before, resident) = (megabytes(live.before), megabytes(live.resident));
+        vec![grouped(live.pages), before, resident, live.changes.to_string(), quantiles(&live.notification)]
+    });
+    let headers = [
+        "open pages",
+        "web before them, MB",
+        "web with them, MB",
+        "changes",
+        "change sent to notification of each page: p50 / p99 ms",
+    ];
+    Table::new(headers, rows)
+}
+
+fn footprints_table(results: &Results) -> Table {
+    let footprints = &results.footprints;
+    let row = |service: &str, ready: String, idle, loaded: Option<u64>, program| {
         let loaded = loaded.map(megabytes).unwrap_or_default();
-        vec!["all six".to_owned(), String::new(), sum(|one| one.idle), loaded, sum(|one| one.program)]
+        vec![service.to_owned(), ready, megabytes(idle), loaded, megabytes(program)]
     };
-    let all = (!figures.footprints.is_empty()).then(all);
-    let heads = ["service", "start to ready, ms", "resident idle, MB", "resident after the load, MB", "program, MB"];
-    Table::new(&heads, each.chain(all))
+    let rows = footprints.iter().map(|one| {
+        let Footprint { service, program, ready_ms, idle, loaded } = *one;
+        row(service, format!("{ready_ms:.0}"), idle, loaded, program)
+    });
+    let total = (!footprints.is_empty()).then(|| {
+        let loaded = footprints.iter().map(|one| one.loaded).sum();
+        let sum = |of: fn(&Footprint) -> u64| footprints.iter().map(of).sum();
+        row("all six", String::new(), sum(|one| one.idle), loaded, sum(|one| one.program))
+    });
+    let headers = ["service", "start to ready, ms", "resident idle, MB", "resident after the load, MB", "program, MB"];
+    Table::new(headers, rows.chain(total))
 }
 
-fn floors_table(figures: &Figures) -> Table {
-    let rows = figures.floors.values().map(|floor| {
-        let server = floor.service.map(|name| seconds(floor.per_thousand(floor.used.of(name))));
-        let client = seconds(floor.per_thousand(floor.used.of(LOAD_GENERATOR)));
-        let work = floor.work.clone();
+fn baselines_table(results: &Results) -> Table {
+    let rows = results.baselines.values().map(|baseline| {
+        let cpu = |process| seconds(baseline.per_thousand(baseline.cpu.of(process)));
         vec![
-            work,
-            per_second(floor.outcome.rate()),
-            quantiles(&floor.outcome.latencies),
-            server.unwrap_or_default(),
-            client,
+            baseline.work.clone(),
+            per_second(baseline.load.rate()),
+            quantiles(&baseline.load.latencies),
+            baseline.process.map(cpu).unwrap_or_default(),
+            cpu(LOAD_GENERATOR),
         ]
     });
-    Table::new(&["work", "a second", "p50 / p99 ms", "CPU of the server", "CPU of the client"], rows)
+    Table::new(["work", "per second", "p50 / p99 ms", "CPU of the server", "CPU of the client"], rows)
 }
 
-/// Ours as a part of the original's range: against its worst round and against its best.
-fn share(ours: f64, (best, worst): (f64, f64)) -> String {
+/// Our CPU as a percentage of the Node version's: of its worst run and of its best run.
+fn ratio(ours: f64, (best, worst): (f64, f64)) -> String {
     format!("{:.0}–{:.0} %", 100.0 * ours / worst, 100.0 * ours / best)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::figures::Row;
-    use crate::figures::tests::{outcome, rate};
+    use crate::latency::Latencies;
+    use crate::results::Case;
+    use crate::results::tests::{load, throughput};
+
+    fn millis(all: impl IntoIterator<Item = u64>) -> Latencies {
+        let mut latencies = Latencies::default();
+        all.into_iter().for_each(|one| latencies.record(Duration::from_millis(one)));
+        latencies
+    }
 
     #[test]
-    fn tables_say_what_was_measured_and_leave_out_what_was_not() {
-        let mut figures = Figures::default();
-        let used = [("tickets", 1.0), ("mongod", 0.5), (LOAD_GENERATOR, 4.0)];
-        figures.rates.insert((Row::OneTicket, 0), rate("one ticket", "tickets", 10_000, &used));
-        figures.reserved.push(Reached { rate: Some(150), outcome: outcome(1500, 12) });
-        let text = markdown(&Facts(vec![("date", "2026-01-02".to_owned())]), &figures);
+    fn only_measured_results_are_rendered() {
+        let mut results = Results::default();
+        let cpu = [("tickets", 1.0), ("mongod", 0.5), (LOAD_GENERATOR, 4.0)];
+        results.throughputs.insert((Case::OneTicket, 0), throughput("one ticket", "tickets", 10_000, &cpu));
+        results.reserved.push(Propagation { rate: Some(150), load: load(1500, 12) });
+        let text = markdown(&[("date", "2026-01-02".to_owned())], &results);
         let expected = [
             "- date: 2026-01-02\n",
             "| one ticket | 10,000 | 3.0 / 3.0 | 0.100 | 0.150 | 1,410–1,641 | 18–22 / 38–44 | 0.84–0.95 | 16–18 % |\n",
             "| one ticket | 0.000 | 0.100 |",
-            "| 150 a second | 1,500 | 1,500 | 12 / 12 | 38–310 / 144–3,010 |\n",
+            "| 150 per second | 1,500 | 1,500 | 12 / 12 | 38–310 / 144–3,010 |\n",
         ];
         for part in expected {
             assert!(text.contains(part), "{part}\nis not in\n{text}");
         }
-        assert!(!text.contains("### The floor") && !text.contains("sold"), "{text}");
+        assert!(!text.contains("### Baselines") && !text.contains("sold"), "{text}");
     }
 
     #[test]
-    fn a_share_is_of_the_worst_round_and_of_the_best() {
-        assert_eq!(share(1.0, (10.0, 20.0)), "5–10 %");
+    fn ratio_is_of_the_worst_and_the_best_run() {
+        assert_eq!(ratio(1.0, (10.0, 20.0)), "5–10 %");
+    }
+
+    #[test]
+    fn search_table_has_one_column_per_number_of_listings() {
+        let search = |listings, latency| Search { listings, latencies: vec![("?q=jazz", millis([latency]))] };
+        let text = search_table(&[search(1000, 2), search(100_000, 3)]).markdown();
+        let expected = "| search | 1,000 listings: p50 / p99 ms | 100,000 listings: p50 / p99 ms |\n\
+                        |---|--:|--:|\n| `?q=jazz` | 2.0 / 2.0 | 3.0 / 3.0 |\n";
+        assert_eq!(text, expected);
+        assert!(!search_table(&[]).has_rows());
+    }
+
+    #[test]
+    fn unmeasured_pages_have_no_rows() {
+        assert!(!live_table(None).has_rows() && !pages_table(&[]).has_rows());
+        let page = Page { name: "home", bytes: 12_345, first_byte: millis(1..=100), performance: Some(99) };
+        assert!(pages_table(&[page]).markdown().ends_with("| home | 12,345 | 50 / 99 | 99 |\n"));
     }
 }

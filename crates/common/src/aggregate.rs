@@ -1,36 +1,35 @@
-//! What services keep: entities with versions.
+//! Aggregates: the versioned entities that a service stores.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::events::Payload;
 
-/// An entity that a service owns and keeps in a store.
+/// An entity that a service owns and stores.
 pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
-    /// What others may know of it.
+    /// The public projection of the aggregate, which its events carry.
     type Payload: Payload;
     /// The collection's name.
     const COLLECTION: &'static str;
     /// The document's `_id`.
     fn id(&self) -> String;
-    /// What its events carry.
+    /// The payload of an event at this state.
     fn payload(&self) -> Self::Payload;
-    /// Whether it changes no more, so that one more announcement is enough.
+    /// Whether no change is expected any more, so that one further snapshot suffices.
     fn is_final(&self) -> bool;
-    /// Whether its present state is for others to know. One that is not is never announced: not
-    /// by anti-entropy, not on demand, not by a resync.
+    /// Whether the current state may be announced. If not, anti-entropy, on-demand snapshots and resyncs skip it.
     fn is_announced(&self) -> bool {
         true
     }
 }
 
-/// What happened to an aggregate.
+/// The changes of an aggregate.
 pub type ChangeOf<A> = <<A as Aggregate>::Payload as Payload>::Change;
 
 /// An aggregate at one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versioned<A> {
-    /// 0 at creation, one more with each change.
+    /// 0 at creation; incremented by each change.
     pub version: u64,
     /// The aggregate.
     pub state: A,

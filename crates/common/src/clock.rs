@@ -1,4 +1,4 @@
-//! The clock that everything reads, so that a test can set it.
+//! The clock abstraction of all services, so that tests can set the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::timestamp::Timestamp;
 
-/// Tells the time.
+/// A source of the current time.
 pub trait Clock: Send + Sync + 'static {
-    /// The present time.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that many share.
+/// A shared clock.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -27,12 +27,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that runs as the machine's does, at an offset that a test may move.
+/// The system clock plus an offset that a test can change.
 #[derive(Debug, Clone, Default)]
 pub struct ShiftedClock(Arc<AtomicI64>);
 
 impl ShiftedClock {
-    /// A clock that is this many milliseconds ahead of the machine's, or behind it.
+    /// A clock with an offset in milliseconds; a negative one is behind the system clock.
     pub fn by_millis(offset: i64) -> Self {
         Self(Arc::new(AtomicI64::new(offset)))
     }

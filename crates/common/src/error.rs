@@ -1,8 +1,8 @@
-//! The closed set of errors that a request can end in, and the one mapping to HTTP.
+//! The closed set of errors that a request can end in, and their single mapping to HTTP.
 //!
 //! # Why
-//! A service's own errors become one of these by a single `From` beside its aggregate, so a reader
-//! finds every status in two places. What is internal is logged once at the boundary, never sent.
+//! A service converts its own errors to these by one `From` beside its aggregate, so a reader finds every status in two
+//! places. Internal causes are logged once at the boundary and never sent to clients.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -14,36 +14,36 @@ use http::{HeaderValue, StatusCode, header};
 use crate::id::OrderId;
 use crate::problem::{CONTENT_TYPE, FieldError, Problem};
 
-/// The cause of an [`Error::Internal`] or [`Error::Unavailable`]: for the log, never for the client.
+/// The cause of an [`Error::Internal`] or [`Error::Unavailable`]: logged, never sent to the client.
 pub type Cause = Arc<dyn StdError + Send + Sync>;
 
-/// A refusal with a code that programs branch on and a sentence that people read.
+/// The detail of a domain error: a stable code for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Stable, kebab-case; the tail of the problem's `type`.
+    /// Stable, in kebab case; the last segment of the problem's `type`.
     pub code: &'static str,
-    /// What happened and what to do about it.
+    /// What happened and how to resolve it.
     pub detail: String,
-    /// Ask again after this long.
+    /// The earliest time of a retry; absent if a retry can't succeed.
     pub retry_after: Option<Duration>,
-    /// The asker's own orders that stand in the way.
+    /// The caller's own orders that caused the conflict.
     pub orders: Vec<OrderId>,
 }
 
 impl Rejection {
-    /// A refusal that asking again does not change.
+    /// A permanent rejection: the same request never succeeds.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), retry_after: None, orders: Vec::new() }
     }
 
-    /// A refusal that asking again may change.
+    /// Makes it a temporary rejection: a retry after this time may succeed.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
     }
 
-    /// A refusal that names the orders which stand in the way.
+    /// Adds the caller's own orders that caused the conflict.
     #[must_use]
     pub fn with_blocking_orders(mut self, orders: Vec<OrderId>) -> Self {
         self.orders = orders;
@@ -51,34 +51,34 @@ impl Rejection {
     }
 }
 
-/// How a request ends when it does not succeed.
+/// The error of a request.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// 400: the request's fields are at fault.
+    /// 400: fields of the request are invalid.
     #[error("the request is invalid")]
     Invalid(Vec<FieldError>),
-    /// 401: who asks is not known.
+    /// 401: the caller is not authenticated.
     #[error("not signed in")]
     Unauthenticated(Rejection),
     /// 402: the card was declined.
     #[error("the payment was declined")]
     Declined(Rejection),
-    /// 403: visible to all, but not theirs to change.
+    /// 403: the caller may see the entity but not change it.
     #[error("forbidden")]
     Forbidden(Rejection),
-    /// 404: no such entity, or one that they may not see.
+    /// 404: the entity does not exist, or the caller may not see it.
     #[error("not found")]
     NotFound,
     /// 405.
     #[error("method not allowed")]
     MethodNotAllowed,
-    /// 408 or 504: the service did not finish in time.
+    /// 504: the service did not finish in time.
     #[error("timed out")]
     TimedOut,
-    /// 409: the entity's state forbids it.
+    /// 409: the entity's state forbids the request.
     #[error("conflict")]
     Conflict(Rejection),
-    /// 410: too late.
+    /// 410: the deadline has passed.
     #[error("gone")]
     Gone(Rejection),
     /// 412: `If-Match` names another version.
@@ -96,17 +96,17 @@ pub enum Error {
     /// 422: the idempotency key was used with another body.
     #[error("the request contradicts an earlier one")]
     Unprocessable(Vec<FieldError>),
-    /// 429.
+    /// 429: the rate limit is exceeded; a retry after this time succeeds.
     #[error("too many requests")]
     RateLimited(Duration),
-    /// 429 as well: what was done again and again has reached its limit.
+    /// 429: a business limit is reached, as opposed to the rate limit of requests.
     #[error("a limit is reached")]
     LimitReached(Rejection),
-    /// 503: a dependency is away; the same request may succeed later.
-    #[error("a dependency is away")]
+    /// 503: a dependency is unavailable; a retry may succeed.
+    #[error("a dependency is unavailable")]
     Unavailable(#[source] Option<Cause>),
-    /// 503: another service is not that far yet.
-    #[error("not yet")]
+    /// 503: an event that the request depends on has not been processed yet.
+    #[error("not ready yet")]
     NotReady(Rejection),
     /// 500.
     #[error("internal error")]
@@ -116,8 +116,8 @@ pub enum Error {
 /// Shorthand for handlers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What clients are told to wait when a dependency is away.
-const AWAY_RETRY: Duration = Duration::from_secs(2);
+/// `Retry-After` of timeouts and unavailable dependencies.
+const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl Error {
     /// An internal error with its cause.
@@ -125,150 +125,145 @@ impl Error {
         Self::Internal(Arc::new(cause))
     }
 
-    /// An internal error that is told by a sentence.
+    /// An internal error with a plain message as its cause.
     pub fn internal_message(message: impl Into<String>) -> Self {
-        Self::Internal(Arc::new(Message(message.into())))
+        let message: String = message.into();
+        Self::Internal(Box::<dyn StdError + Send + Sync>::from(message).into())
     }
 
-    /// A dependency that does not answer, with its cause.
+    /// An unavailable dependency, with the cause.
     pub fn unavailable(cause: impl StdError + Send + Sync + 'static) -> Self {
         Self::Unavailable(Some(Arc::new(cause)))
     }
 
-    /// One field at fault.
+    /// One invalid field.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
-    /// A conflict that asking again does not change.
+    /// A conflict that a retry does not resolve.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::Conflict(Rejection::new(code, detail))
     }
 
-    /// Not signed in, the usual case.
+    /// 401 with the default code.
     pub fn unauthenticated() -> Self {
         Self::Unauthenticated(Rejection::new("unauthenticated", "Sign in, then try again."))
     }
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::Declined(_) => StatusCode::PAYMENT_REQUIRED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Gone(_) => StatusCode::GONE,
-            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimited(_) | Self::LimitReached(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) | Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+        StatusCode::from_u16(self.parts().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// How long the client should wait before it asks again, where that helps.
+    /// When the client should retry; absent if a retry does not help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(after) => Some(*after),
-            Self::Unavailable(_) | Self::TimedOut => Some(AWAY_RETRY),
-            Self::Unauthenticated(r)
-            | Self::Declined(r)
-            | Self::Forbidden(r)
-            | Self::Conflict(r)
-            | Self::Gone(r)
-            | Self::LimitReached(r)
-            | Self::NotReady(r) => r.retry_after,
+            Self::Unavailable(_) | Self::TimedOut => Some(UNAVAILABLE_RETRY_AFTER),
+            _ => self.rejection()?.retry_after,
+        }
+    }
+
+    fn rejection(&self) -> Option<&Rejection> {
+        match self {
+            Self::Unauthenticated(rejection)
+            | Self::Declined(rejection)
+            | Self::Forbidden(rejection)
+            | Self::Conflict(rejection)
+            | Self::Gone(rejection)
+            | Self::LimitReached(rejection)
+            | Self::NotReady(rejection) => Some(rejection),
             _ => None,
+        }
+    }
+
+    /// Status, code, title and detail.
+    fn parts(&self) -> (u16, &'static str, &'static str, &str) {
+        match self {
+            Self::Invalid(_) => {
+                (400, "invalid", "The request is invalid", "Correct the fields in `errors` and try again.")
+            }
+            Self::Unauthenticated(r) => (401, r.code, "Not signed in", &r.detail),
+            Self::Declined(r) => (402, r.code, "The payment was declined", &r.detail),
+            Self::Forbidden(r) => (403, r.code, "Not allowed", &r.detail),
+            Self::NotFound => {
+                (404, "not-found", "Not found", "There is nothing at this address, or it is not yours to see.")
+            }
+            Self::MethodNotAllowed => {
+                (405, "method-not-allowed", "Method not allowed", "Use a method that the Allow header names.")
+            }
+            Self::Conflict(r) => (409, r.code, "Not possible in the present state", &r.detail),
+            Self::Gone(r) => (410, r.code, "Too late", &r.detail),
+            Self::PreconditionFailed => {
+                (412, "precondition-failed", "It has changed since", "Read it again and repeat with its new ETag.")
+            }
+            Self::TooLarge => (413, "too-large", "The body is too large", "Send at most 1 MiB."),
+            Self::UnsupportedMediaType => {
+                (415, "unsupported-media-type", "The body must be JSON", "Send `content-type: application/json`.")
+            }
+            Self::Unprocessable(_) => {
+                (422, "idempotency-mismatch", "The key was used before", "Use a new Idempotency-Key for a new request.")
+            }
+            // The detail, which has the time of the retry, is added by `problem`.
+            Self::RateLimited(_) => (429, "rate-limited", "Too many requests", ""),
+            Self::LimitReached(r) => (429, r.code, "Too many requests", &r.detail),
+            Self::HeadersTooLarge => (
+                431,
+                "headers-too-large",
+                "The headers of the request are too large",
+                "Your browser sends larger headers than we accept, probably because cookies have piled up. Delete the \
+                 cookies of this site in your browser's settings, then try again.",
+            ),
+            Self::Internal(_) => {
+                (500, "internal", "Something went wrong", "It was logged. If it happens again, tell us the request id.")
+            }
+            Self::Unavailable(_) => {
+                (503, "unavailable", "Not available right now", "A dependency is unavailable; try again soon.")
+            }
+            Self::NotReady(r) => (503, r.code, "Not ready yet", &r.detail),
+            Self::TimedOut => {
+                (504, "timed-out", "Timed out", "It took too long. Check what has been done, then try again.")
+            }
         }
     }
 
     /// The problem document, without the request's id.
     pub fn problem(&self) -> Problem {
-        let wait;
-        let (code, title, detail) = match self {
-            Self::Invalid(_) => ("invalid", "The request is invalid", "Correct the fields in `errors` and try again."),
-            Self::Unauthenticated(r) => (r.code, "Not signed in", r.detail.as_str()),
-            Self::Declined(r) => (r.code, "The payment was declined", r.detail.as_str()),
-            Self::Forbidden(r) => (r.code, "Not allowed", r.detail.as_str()),
-            Self::NotFound => {
-                ("not-found", "Not found", "There is nothing at this address, or it is not yours to see.")
-            }
-            Self::MethodNotAllowed => {
-                ("method-not-allowed", "Method not allowed", "Use a method that the Allow header names.")
-            }
-            Self::TimedOut => ("timed-out", "Timed out", "It took too long; look at what there is, then try again."),
-            Self::Conflict(r) => (r.code, "Not possible in the present state", r.detail.as_str()),
-            Self::Gone(r) => (r.code, "Too late", r.detail.as_str()),
-            Self::PreconditionFailed => {
-                ("precondition-failed", "It has changed since", "Read it again and repeat with its new ETag.")
-            }
-            Self::TooLarge => ("too-large", "The body is too large", "Send at most 1 MiB."),
-            Self::HeadersTooLarge => (
-                "headers-too-large",
-                "The headers of the request are too large",
-                "Your browser sends more with each request than we take, most likely cookies that have piled up. Delete \
-                 the cookies of this site in your browser's settings, then try again.",
-            ),
-            Self::UnsupportedMediaType => {
-                ("unsupported-media-type", "The body must be JSON", "Send `content-type: application/json`.")
-            }
-            Self::Unprocessable(_) => {
-                ("idempotency-mismatch", "The key was used before", "Use a new Idempotency-Key for another request.")
-            }
-            Self::RateLimited(after) => {
-                wait = format!("Try again after {} s.", after.as_millis().div_ceil(1000).max(1));
-                ("rate-limited", "Too many requests", wait.as_str())
-            }
-            Self::LimitReached(r) => (r.code, "Too many requests", r.detail.as_str()),
-            Self::Unavailable(_) => {
-                ("unavailable", "Not available right now", "Something we depend on is away; try again soon.")
-            }
-            Self::NotReady(r) => (r.code, "Not ready yet", r.detail.as_str()),
-            Self::Internal(_) => {
-                ("internal", "Something went wrong", "It was logged. If it happens again, tell us the request id.")
-            }
+        let (status, code, title, detail) = self.parts();
+        let detail = match self {
+            Self::RateLimited(after) => format!("Try again after {} s.", whole_seconds(*after)),
+            _ => detail.to_owned(),
         };
         let errors = match self {
             Self::Invalid(errors) | Self::Unprocessable(errors) => errors.clone(),
             _ => Vec::new(),
         };
-        let orders = match self {
-            Self::Conflict(refusal) => refusal.orders.clone(),
-            _ => Vec::new(),
-        };
         Problem {
             kind: format!("urn:ticketing:problem:{code}"),
             title: title.to_owned(),
-            status: self.status().as_u16(),
-            detail: detail.to_owned(),
+            status,
+            detail,
             instance: String::new(),
             errors,
-            orders,
+            orders: self.rejection().map(|rejection| rejection.orders.clone()).unwrap_or_default(),
         }
     }
 }
 
-/// An error that is nothing but its text.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Message(String);
+/// The duration in seconds, rounded up and at least 1.
+fn whole_seconds(duration: Duration) -> u64 {
+    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
+}
 
 impl IntoResponse for Error {
-    /// The problem as JSON. The error itself rides along as an extension, so that the HTTP shell can
-    /// log its cause, add the request's id and answer browsers with a page.
+    /// The problem as JSON. The error is attached as a response extension, so that the HTTP middleware can log its
+    /// cause, add the request's id and render a page for browsers.
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (self.status(), [(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response();
         if let Some(after) = self.retry_after() {
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
         response.extensions_mut().insert(self);
         response

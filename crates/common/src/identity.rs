@@ -1,4 +1,4 @@
-//! Who asks: the access token's claims, its verification, and the extractors that handlers name.
+//! The caller's identity: claims of access tokens, their verification, and the extractors that handlers use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,18 +18,18 @@ use crate::id::{SessionId, UserId};
 /// The `aud` of every access token.
 pub const AUDIENCE: &str = "ticketing";
 
-/// How far the clock of who issued a token may be ahead of ours, in seconds. `nbf` guards against
-/// nothing else, since auth alone can sign; refusing a user for a wrong clock helps nobody.
+/// Tolerance for `nbf`, in seconds: how far the clock of `auth` may be ahead of ours. Only `auth` can sign, so `nbf`
+/// protects against nothing but clock skew, and rejecting a user because of it helps nobody.
 const LEEWAY: i64 = 150;
 
-/// What an access token says; times are seconds since the Unix epoch.
+/// The claims of an access token. Times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The user.
     pub sub: UserId,
     /// The session that the token belongs to.
     pub sid: SessionId,
-    /// Issuer: the public address of the marketplace.
+    /// Issuer: the public URL of the marketplace.
     pub iss: String,
     /// Audience: [`AUDIENCE`].
     pub aud: String,
@@ -37,28 +37,28 @@ pub struct Claims {
     pub iat: i64,
     /// Not valid before.
     pub nbf: i64,
-    /// Not valid from this moment on.
+    /// Expires at; no longer valid at this time.
     pub exp: i64,
 }
 
-/// The names of the two cookies, which depend on how browsers reach us.
+/// The names of the two cookies, which depend on the scheme of the public URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CookieNames {
-    /// Holds the access token.
+    /// The cookie of the access token.
     pub access: &'static str,
-    /// Holds the refresh token.
+    /// The cookie of the refresh token.
     pub refresh: &'static str,
-    /// Whether the cookies are marked Secure.
+    /// Whether the cookies have the attribute `Secure`.
     pub secure: bool,
 }
 
 impl CookieNames {
-    /// `__Host-` and Secure when browsers come over https.
+    /// The names for a public URL: prefixed with `__Host-` and `Secure` if it is an HTTPS URL.
     pub fn for_public_url(url: &str) -> Self {
         Self::for_scheme(url.starts_with("https://"))
     }
 
-    /// The names by HTTPS, or by plain HTTP.
+    /// The names for HTTPS or plain HTTP.
     pub const fn for_scheme(is_https: bool) -> Self {
         if is_https {
             Self { access: "__Host-access", refresh: "__Host-refresh", secure: true }
@@ -68,9 +68,9 @@ impl CookieNames {
     }
 }
 
-/// The value of a cookie that the request bears; the first when it is there twice.
+/// The value of a cookie of the request; the first if it occurs repeatedly.
 ///
-/// Each cookie is read by itself: what another program on this host has set need not even be text.
+/// Cookies are parsed one by one, because another application on the same host may set values that are not UTF-8.
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
     let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
@@ -81,45 +81,45 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// The public keys are not a usable JWK set.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKeys {
-    /// Not JSON of the right shape.
+    /// Not a JWK set in JSON.
     #[error("not a JWK set: {0}")]
     Shape(#[from] serde_json::Error),
-    /// A key is not Ed25519, or is damaged.
+    /// A key is not Ed25519, or is malformed.
     #[error("key {0} is not a usable Ed25519 key")]
     Key(String),
-    /// A key without a name cannot be chosen by a token.
+    /// A key has no id, so no token can select it.
     #[error("a key has no kid")]
-    Unnamed,
-    /// Nothing could ever be verified.
+    MissingKeyId,
+    /// The set has no key.
     #[error("the set holds no key")]
     Empty,
 }
 
-/// Verifies access tokens by the public keys alone.
+/// Verifies access tokens with public keys, without a request to `auth`.
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
 
 struct Inner {
     keys: HashMap<String, DecodingKey>,
     validation: Validation,
-    cookies: CookieNames,
+    cookie_names: CookieNames,
     clock: SharedClock,
-    verified: Mutex<Verified>,
+    cache: Mutex<TokenCache>,
 }
 
-/// How many tokens each of the two generations of [`Verified`] holds at most.
-const REMEMBERED: usize = 2048;
+/// Maximum number of tokens in each of the two generations of [`TokenCache`].
+const CACHE_GENERATION_SIZE: usize = 2048;
 
-/// Tokens whose signature was found to be ours: checking it is most of what a small request costs.
-/// Their times are compared at every use all the same. When the newer generation is full, it becomes
-/// the older one, and what was not used since is forgotten.
+/// The claims of tokens whose signature was verified, because the verification is most of the cost of a small request.
+/// The validity period is checked at every use nevertheless. When the newer generation is full, it replaces the older
+/// one, which evicts tokens that were not used since.
 #[derive(Default)]
-struct Verified {
+struct TokenCache {
     newer: HashMap<String, Claims>,
     older: HashMap<String, Claims>,
 }
 
-impl Verified {
+impl TokenCache {
     fn get(&mut self, token: &str) -> Option<Claims> {
         if let Some(claims) = self.newer.get(token) {
             return Some(claims.clone());
@@ -130,7 +130,7 @@ impl Verified {
     }
 
     fn put(&mut self, token: String, claims: Claims) {
-        if self.newer.len() >= REMEMBERED {
+        if self.newer.len() >= CACHE_GENERATION_SIZE {
             self.older = std::mem::take(&mut self.newer);
         }
         self.newer.insert(token, claims);
@@ -138,13 +138,12 @@ impl Verified {
 }
 
 impl Verifier {
-    /// A verifier for tokens that `issuer` (the public address) has signed with one of the keys in
-    /// this JWK set (JSON).
+    /// A verifier of tokens that `issuer` (the public URL) signed with a key of this JWK set (JSON).
     pub fn new(jwks: &str, issuer: &str, clock: SharedClock) -> Result<Self, InvalidKeys> {
         let set: JwkSet = serde_json::from_str(jwks)?;
         let mut keys = HashMap::new();
         for jwk in &set.keys {
-            let kid = jwk.common.key_id.clone().ok_or(InvalidKeys::Unnamed)?;
+            let kid = jwk.common.key_id.clone().ok_or(InvalidKeys::MissingKeyId)?;
             let key = DecodingKey::from_jwk(jwk).map_err(|_| InvalidKeys::Key(kid.clone()))?;
             if key.family() != jsonwebtoken::AlgorithmFamily::Ed {
                 return Err(InvalidKeys::Key(kid));
@@ -158,60 +157,60 @@ impl Verifier {
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        // Times are compared below with our own clock, which a test can set.
+        // `verify` compares times with our own clock, which tests can set.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let cookies = CookieNames::for_public_url(issuer);
-        Ok(Self(Arc::new(Inner { keys, validation, cookies, clock, verified: Mutex::default() })))
+        let cookie_names = CookieNames::for_public_url(issuer);
+        Ok(Self(Arc::new(Inner { keys, validation, cookie_names, clock, cache: Mutex::default() })))
     }
 
-    /// The claims of a token that is ours and valid now; `None` counts as no token at all.
+    /// The claims of the token if its signature is ours and it is valid now, else `None`.
     pub fn verify(&self, token: &str) -> Option<Claims> {
-        let verified = || self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let remembered = verified().get(token);
-        let is_new = remembered.is_none();
-        let claims = remembered.or_else(|| self.check_signature(token))?;
+        let cache = || self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = cache().get(token);
+        let is_new = cached.is_none();
+        let claims = cached.or_else(|| self.check_signature(token))?;
         let now = self.0.clock.now().as_seconds();
         if claims.nbf > now + LEEWAY || now >= claims.exp {
             return None;
         }
         if is_new {
-            verified().put(token.to_owned(), claims.clone());
+            cache().put(token.to_owned(), claims.clone());
         }
         Some(claims)
     }
 
-    /// The claims of a token that is ours, whenever it is or was valid.
+    /// The claims of the token if its signature is ours, whatever its validity period.
     fn check_signature(&self, token: &str) -> Option<Claims> {
         let kid = decode_header(token).ok()?.kid?;
         let key = self.0.keys.get(&kid)?;
         Some(decode::<Claims>(token, key, &self.0.validation).ok()?.claims)
     }
 
-    /// The names of our cookies.
-    pub fn cookies(&self) -> CookieNames {
-        self.0.cookies
+    /// The names of the two cookies.
+    pub fn cookie_names(&self) -> CookieNames {
+        self.0.cookie_names
     }
 
-    /// Who sent these headers, by their access cookie.
+    /// The user whose valid access token is in the request's cookie.
     pub fn identify(&self, headers: &HeaderMap) -> Option<CurrentUser> {
-        let claims = self.verify(cookie(headers, self.0.cookies.access)?)?;
+        let claims = self.verify(cookie(headers, self.0.cookie_names.access)?)?;
         Some(CurrentUser { id: claims.sub, session: claims.sid })
     }
 }
 
-/// The signed-in user. As a handler's argument: 401 for anyone else. `Option<CurrentUser>` lets all in.
+/// The signed-in user. As an argument of a handler, it rejects anonymous requests with 401; `Option<CurrentUser>`
+/// accepts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurrentUser {
     /// The user.
     pub id: UserId,
-    /// Their session on this device.
+    /// The session of the request.
     pub session: SessionId,
 }
 
-impl<S> FromRequestParts<S> for CurrentUser
+impl<S: Send + Sync> FromRequestParts<S> for CurrentUser
 where
-    S: Send + Sync,
     Verifier: FromRef<S>,
 {
     type Rejection = Error;
@@ -221,9 +220,8 @@ where
     }
 }
 
-impl<S> OptionalFromRequestParts<S> for CurrentUser
+impl<S: Send + Sync> OptionalFromRequestParts<S> for CurrentUser
 where
-    S: Send + Sync,
     Verifier: FromRef<S>,
 {
     type Rejection = Error;

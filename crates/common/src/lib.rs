@@ -1,8 +1,8 @@
-//! The vocabulary that the services share, in reading order: ids, time, money, text, errors, identity, events,
-//! and the HTTP contract.
+//! The types that all services share, in reading order: ids, time, money, text, errors, identity, events, and the HTTP
+//! API.
 //!
-//! Nothing here does I/O: no database, no broker, no network. A service that wants to speak with
-//! this marketplace from outside can depend on this crate alone.
+//! Nothing here does I/O: no database, no broker, no network. An external client of the marketplace needs only this
+//! crate.
 
 pub mod aggregate;
 pub mod api;
@@ -13,6 +13,7 @@ pub mod id;
 pub mod identity;
 pub mod money;
 pub mod problem;
+mod string_form;
 pub mod text;
 pub mod timestamp;
 pub mod validate;

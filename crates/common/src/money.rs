@@ -1,8 +1,7 @@
 //! Money: integer minor units and an ISO 4217 currency. Never a float.
 //!
-//! # Why
-//! What can be charged is one table, [`chargeable`]: a price that is listed and can't be charged is found when the
-//! service starts, not when the first buyer pays.
+//! # Why The supported currencies are one table, [`chargeable`], so that a service whose configuration names an
+//! unsupported one fails at start-up, not when the first buyer pays.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +13,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use crate::string_form::{serde_as_string, string_schema};
+
 pub mod chargeable;
 
 /// The text is not three capital letters.
@@ -22,47 +23,37 @@ pub mod chargeable;
 pub struct InvalidCurrency;
 
 /// An ISO 4217 code such as `USD`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "USD")]
 pub struct Currency(String);
 
+serde_as_string!(Currency);
+string_schema!(Currency, "pattern": "^[A-Z]{3}$");
+
 impl Currency {
-    /// The least amount, in minor units, that the card network takes in this currency.
-    pub fn minimum(&self) -> i64 {
-        self.chargeable().map_or(chargeable::LEAST, |chargeable| chargeable.minimum)
+    /// The smallest amount, in minor units, that can be charged in this currency.
+    pub fn min_charge(&self) -> i64 {
+        self.rules().map_or(chargeable::DEFAULT_MINIMUM, |rules| rules.minimum)
     }
 
-    /// What every amount has to be a multiple of, in minor units: 1 for USD, 10 for KWD, 100 for ISK.
-    pub fn step(&self) -> i64 {
-        self.chargeable().map_or(1, |chargeable| chargeable.step)
+    /// The unit, in minor units, that every amount must be a multiple of: 1 for USD, 10 for KWD, 100 for ISK.
+    pub fn increment(&self) -> i64 {
+        self.rules().map_or(1, |rules| rules.increment)
     }
 
-    /// What the card network says of it; `None` when it does not charge it.
-    fn chargeable(&self) -> Option<ChargeRules> {
-        chargeable::find(&self.0)
+    /// The rules of the payment provider; `None` if it does not support the currency.
+    fn rules(&self) -> Option<ChargeRules> {
+        chargeable::rules_for(&self.0)
     }
 
-    /// The code in lower case, as card networks write it.
-    pub fn lower(&self) -> String {
+    /// The code in lower case, as the payment provider writes it.
+    pub fn lowercase(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 
-    /// How many digits the minor unit has, as amounts are written for the card network: 2 for USD, 0 for JPY.
-    pub fn digits(&self) -> usize {
-        self.chargeable().map_or(2, |chargeable| chargeable.digits)
-    }
-}
-
-impl JsonSchema for Currency {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Currency".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[A-Z]{3}$" })
+    /// The number of decimal places in the payment provider's notation of amounts: 2 for USD, 0 for JPY.
+    pub fn decimals(&self) -> usize {
+        self.rules().map_or(2, |rules| rules.decimals)
     }
 }
 
@@ -75,24 +66,8 @@ impl fmt::Display for Currency {
 impl FromStr for Currency {
     type Err = InvalidCurrency;
     fn from_str(text: &str) -> Result<Self, InvalidCurrency> {
-        if text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidCurrency)
-        }
-    }
-}
-
-impl TryFrom<String> for Currency {
-    type Error = InvalidCurrency;
-    fn try_from(text: String) -> Result<Self, InvalidCurrency> {
-        text.parse()
-    }
-}
-
-impl From<Currency> for String {
-    fn from(currency: Currency) -> Self {
-        currency.0
+        let is_code = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase());
+        is_code.then(|| Self(text.to_owned())).ok_or(InvalidCurrency)
     }
 }
 
@@ -100,22 +75,23 @@ impl From<Currency> for String {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Money {
-    /// Minor units.
+    /// The amount in minor units.
+    #[schema(minimum = 0, maximum = 99_999_999)]
     pub amount: i64,
-    /// ISO 4217.
+    /// The ISO 4217 code.
     pub currency: Currency,
 }
 
 impl<'de> Deserialize<'de> for Money {
-    /// From an object alone: derived code would also take a bare list of the two values.
+    /// Accepts only an object; derived code would also accept an array of the two values.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Object)
+        deserializer.deserialize_map(MoneyVisitor)
     }
 }
 
-struct Object;
+struct MoneyVisitor;
 
-impl<'de> Visitor<'de> for Object {
+impl<'de> Visitor<'de> for MoneyVisitor {
     type Value = Money;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,19 +110,19 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// The most that one charge may be, in minor units (eight digits, as card networks have it).
-pub const MAXIMUM: i64 = 99_999_999;
+/// The largest amount of a charge, in minor units: eight digits, the limit of card networks.
+pub const MAX_CHARGE_AMOUNT: i64 = 99_999_999;
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.currency.digits();
-        let unit = 10_u64.pow(u32::try_from(digits).unwrap_or(0));
+        let decimals = self.currency.decimals();
+        let unit = 10_u64.pow(u32::try_from(decimals).unwrap_or(0));
         let amount = self.amount.unsigned_abs();
         let sign = if self.amount < 0 { "-" } else { "" };
-        if digits == 0 {
+        if decimals == 0 {
             write!(f, "{sign}{amount} {}", self.currency)
         } else {
-            write!(f, "{sign}{}.{:0digits$} {}", amount / unit, amount % unit, self.currency)
+            write!(f, "{sign}{}.{:0decimals$} {}", amount / unit, amount % unit, self.currency)
         }
     }
 }
@@ -156,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn money_reads_as_people_write_it() {
+    fn money_displays_as_a_decimal() {
         let show = |amount, currency: &str| Money { amount, currency: currency.parse().unwrap() }.to_string();
         assert_eq!(show(12_550, "USD"), "125.50 USD");
         assert_eq!(show(5, "EUR"), "0.05 EUR");
@@ -165,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn a_currency_is_three_capitals() {
+    fn currency_is_three_capital_letters() {
         for text in ["usd", "US", "USDX", "U1D", ""] {
             assert_eq!(text.parse::<Currency>(), Err(InvalidCurrency), "{text}");
         }
     }
 
     #[test]
-    fn money_is_an_object() {
+    fn money_is_parsed_from_an_object_only() {
         let read = serde_json::from_str::<Money>;
         assert_eq!(read(r#"{"amount":5,"currency":"EUR"}"#).unwrap().to_string(), "0.05 EUR");
         for text in [

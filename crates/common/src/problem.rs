@@ -8,40 +8,40 @@ use crate::id::OrderId;
 /// The media type of [`Problem`].
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// What is wrong with one field of a request.
+/// A validation error of one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// The field's path in the body (`price.amount`), or the name of a header or query parameter.
     pub field: String,
-    /// What it must be, for a person to read.
+    /// The requirement that is not met, such as `must be a number from 1 to 100`.
     pub message: String,
 }
 
-/// Problem details.
+/// Problem details (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// A stable name of the kind of problem, a URN; programs branch on this.
+    /// A stable URN of the kind of problem. Programs should branch on this.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The kind of problem, for a person to read.
+    /// A human-readable name of the kind of problem.
     pub title: String,
     /// The HTTP status code.
     pub status: u16,
-    /// What went wrong this time and what to do about it.
+    /// A human-readable explanation of this occurrence and its remedy.
     pub detail: String,
-    /// The id of the request, as in `x-request-id` and in the logs.
+    /// The id of the request, as in the header `x-request-id` and in the logs.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instance: String,
-    /// The fields at fault; with 400 and 422 alone.
+    /// The invalid fields; only with the statuses 400 and 422.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// The asker's own orders that stand in the way; with `too-many-holds` alone.
+    /// The caller's own orders that caused the conflict; only with the code `too-many-holds`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<OrderId>,
 }
 
 impl Problem {
-    /// The last part of [`Problem::kind`], which tells the kinds apart.
+    /// The problem code: the last segment of [`Problem::kind`].
     pub fn code(&self) -> &str {
         self.kind.rsplit(':').next().unwrap_or_default()
     }

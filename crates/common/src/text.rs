@@ -1,4 +1,4 @@
-//! Text that people see: without white space around it, with nothing in it that misleads, and not blank.
+//! User-visible text: trimmed, not blank, and without control characters or characters that change the text direction.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,18 +9,20 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::{Deserialize, Deserializer, Serialize};
 use validator::{ValidateLength, ValidationError};
 
-/// Text as it was typed, without the white space around it. What else it must be, say [`line`] and [`paragraphs`].
+use crate::validate::invalid;
+
+/// Trimmed text. [`single_line`] and [`multi_line`] validate its content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text(String);
 
 impl Text {
-    /// The text, without the white space around it.
+    /// The text without leading and trailing white space.
     pub fn new(text: &str) -> Self {
         Self(text.trim().to_owned())
     }
 
-    /// The text, if anything is left of it.
+    /// The trimmed text; `None` if it is blank.
     pub fn non_blank(text: &str) -> Option<Self> {
         Some(Self::new(text)).filter(|text| !text.is_empty())
     }
@@ -29,12 +31,6 @@ impl Text {
 impl Deref for Text {
     type Target = str;
     fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl AsRef<str> for Text {
-    fn as_ref(&self) -> &str {
         &self.0
     }
 }
@@ -64,50 +60,48 @@ impl ValidateLength<u64> for Text {
     }
 }
 
-/// Reads text of which blank counts as absent; for `#[serde(default, deserialize_with)]`.
+/// Deserialises optional text, treating blank as absent; for `#[serde(default, deserialize_with)]`.
 pub fn blank_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
     Ok(Option::<Text>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
-/// One line: no line breaks or other control characters, and something to see.
-pub fn single_line(text: &(impl AsRef<str> + ?Sized)) -> Result<(), ValidationError> {
-    check(text.as_ref(), char::is_control)
+/// Validates a single line: no line breaks or other control characters, and at least one visible character.
+pub fn single_line(text: &str) -> Result<(), ValidationError> {
+    check(text, char::is_control)
 }
 
-/// Like [`line`], with line breaks and tabs allowed.
-pub fn multi_line(text: &(impl AsRef<str> + ?Sized)) -> Result<(), ValidationError> {
-    check(text.as_ref(), |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+/// Like [`single_line`], but allows line breaks and tabs.
+pub fn multi_line(text: &str) -> Result<(), ValidationError> {
+    check(text, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
 fn check(text: &str, is_control: impl Fn(char) -> bool) -> Result<(), ValidationError> {
-    let fault =
-        |code: &'static str, message: &'static str| Err(ValidationError::new(code).with_message(message.into()));
     if text.chars().any(|c| is_control(c) || is_deceptive(c)) {
-        fault("control", "must not hold control characters")
-    } else if !text.is_empty() && !text.chars().any(is_shown) {
-        fault("blank", "must show something")
+        Err(invalid("control", "must not contain control characters"))
+    } else if !text.is_empty() && !text.chars().any(is_visible) {
+        Err(invalid("blank", "must contain a visible character"))
     } else {
         Ok(())
     }
 }
 
-/// Line separators that Unicode does not count as control characters, and characters that change the direction of
-/// the text. With either, one title can be made to look like another.
+/// Line separators that Unicode does not count as control characters, and characters that change the text direction.
+/// Either can make one title look like another.
 fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Whether a character is visible by itself. Joiners, fillers, variation selectors and accents belong to words, but
-/// are nothing without a letter.
-fn is_shown(c: char) -> bool {
-    // Unicode counts these as letters or symbols, and fonts draw nothing: the blank braille pattern, the half fill space,
-    // the null notehead, two blank hieroglyphs, the object replacement character.
+/// Whether a character is visible by itself. Joiners, fillers, variation selectors and accents may be part of a word
+/// but show nothing without a letter.
+fn is_visible(c: char) -> bool {
+    // Letters or symbols in Unicode for which fonts draw nothing: the blank braille pattern, the half fill space, the
+    // null notehead, two blank hieroglyphs, the object replacement character.
     const BLANK: [char; 6] = ['\u{2800}', '\u{303f}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{fffc}'];
-    const SHOWN: GeneralCategoryGroup = GeneralCategoryGroup::Letter
+    const VISIBLE: GeneralCategoryGroup = GeneralCategoryGroup::Letter
         .union(GeneralCategoryGroup::Number)
         .union(GeneralCategoryGroup::Punctuation)
         .union(GeneralCategoryGroup::Symbol);
-    SHOWN.contains(CodePointMapData::<GeneralCategory>::new().get(c))
+    VISIBLE.contains(CodePointMapData::<GeneralCategory>::new().get(c))
         && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         && !BLANK.contains(&c)
 }
@@ -117,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_around_a_text_is_no_part_of_it() {
+    fn text_is_trimmed() {
         let read = |json: &str| serde_json::from_str::<Text>(json).unwrap();
         assert_eq!(&*read("\"  Jazz \\u3000\""), "Jazz");
         assert_eq!(&*read("\" \""), "");
@@ -125,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn text_reads_as_what_it_is() {
+    fn control_and_bidi_characters_are_rejected() {
         for good in ["", "Carmen", "Beyoncé", "میراث\u{200c}ها", "👩‍🎤 live", "e\u{301}", "!", "7", "❤\u{fe0f}", "가"]
         {
             assert_eq!(single_line(good), Ok(()), "{good:?}");
@@ -138,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn something_has_to_show() {
+    fn text_without_a_visible_character_is_rejected() {
         for c in [
             '\u{ad}',
             '\u{34f}',

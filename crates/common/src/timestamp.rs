@@ -1,32 +1,32 @@
 //! Points in time: milliseconds since the Unix epoch, written as RFC 3339 in UTC.
 //!
-//! # Why
-//! The written form has a fixed width (`2026-11-22T10:14:00.123Z`), so it sorts as text; documents,
-//! events and answers all hold the same string, and a range query on it is right.
+//! # Why The text form has a fixed width (`2026-11-22T10:14:00.123Z`), so strings sort in the order of time. Documents,
+//! events and responses all hold this string, and range queries on it are correct.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+use crate::string_form::{serde_as_string, string_schema};
 
 /// The text is not an RFC 3339 time between the years 0001 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an RFC 3339 time such as 2026-11-22T20:00:00Z")]
 pub struct InvalidTimestamp;
 
-/// Milliseconds since the Unix epoch.
+/// A point in time, in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// 0001-01-01T00:00:00.000Z and 9999-12-30T22:00:00.000Z: four digits of year keep text sortable, and
-/// that is the last moment which has such a year in every time zone.
+/// 0001-01-01T00:00:00.000Z to 9999-12-30T22:00:00.000Z. Years of four digits keep the text sortable; the upper bound
+/// is the last moment whose year has four digits in every time zone.
 const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_207_200_000;
 
 impl Timestamp {
-    /// The time that lies this many milliseconds after the Unix epoch, brought into the years 1 to 9999.
+    /// The time this many milliseconds after the Unix epoch, clamped to the years 1 to 9999.
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(*RANGE.start(), *RANGE.end()))
     }
@@ -53,7 +53,7 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_sub(millis(duration)))
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// The time elapsed since `earlier`; zero if `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -73,7 +73,8 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
-        // The parser takes any character between date and time, since RFC 3339 mentions a blank; its grammar does not.
+        // The parser accepts any separator between date and time, because a note in RFC 3339 allows a space; the
+        // grammar allows only T.
         let is_separated = matches!(text.as_bytes().get(10), Some(b'T' | b't'));
         let time = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| is_separated).ok_or(InvalidTimestamp)?;
         let millis = i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| InvalidTimestamp)?;
@@ -81,43 +82,8 @@ impl FromStr for Timestamp {
     }
 }
 
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl schemars::JsonSchema for Timestamp {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Timestamp".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "format": "date-time" })
-    }
-}
-
-impl utoipa::PartialSchema for Timestamp {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .examples(["2099-06-01T18:30:00Z"])
-            .into()
-    }
-}
-
-impl utoipa::ToSchema for Timestamp {}
+serde_as_string!(Timestamp);
+string_schema!(Timestamp, format "date-time", example "2099-06-01T18:30:00Z");
 
 #[cfg(test)]
 mod tests {
@@ -125,7 +91,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn text_sorts_as_time_does(a in RANGE, b in RANGE) {
+        fn text_sorts_chronologically(a in RANGE, b in RANGE) {
             let (a, b) = (Timestamp::from_millis(a), Timestamp::from_millis(b));
             proptest::prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
             proptest::prop_assert_eq!(a.to_string().parse(), Ok(a));
@@ -134,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_and_the_last_time_can_be_written() {
+    fn bounds_round_trip_as_text() {
         for (millis, text) in [(i64::MIN, "0001-01-01T00:00:00.000Z"), (i64::MAX, "9999-12-30T22:00:00.000Z")] {
             let time = Timestamp::from_millis(millis);
             assert_eq!((time.to_string().as_str(), text.parse()), (text, Ok(time)));
@@ -142,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_3339_is_understood_and_nothing_else() {
+    fn only_rfc_3339_is_parsed() {
         for (text, expected) in [
             ("2026-11-22T20:00:00Z", "2026-11-22T20:00:00.000Z"),
             ("2026-11-22t20:00:00z", "2026-11-22T20:00:00.000Z"),

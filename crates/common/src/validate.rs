@@ -1,8 +1,7 @@
-//! What `validator` found wrong with a request, as a problem names it; and the checks that it lacks.
+//! Conversion of `validator`'s errors to field errors, and validators that `validator` lacks.
 //!
-//! # Why
-//! Requests say what they must be where their fields are declared. The extractors check it, so that a handler can't
-//! forget to, and one conversion makes an answer of it that names every field at fault.
+//! # Why Constraints are declared on the fields of the request types. The extractors check them, so that a handler
+//! can't forget to, and a single conversion turns failures into a response that names every invalid field.
 
 use std::borrow::Cow;
 
@@ -10,64 +9,63 @@ use serde_json::Value;
 use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use crate::error::Error;
-use crate::money::{Currency, MAXIMUM, Money};
+use crate::money::{Currency, MAX_CHARGE_AMOUNT, Money};
 use crate::problem::FieldError;
 
-/// The parameter of a [`ValidationError`] that names what within the field is at fault: `amount` of a price. For a
-/// fault of the whole request, the field's path.
-const WITHIN: &str = "within";
+/// The parameter of a [`ValidationError`] with the path of the invalid part, relative to the validated field: `amount`
+/// of a price.
+const NESTED_PATH: &str = "within";
 
-/// A fault with a message for people to read.
-pub fn fault(code: &'static str, message: impl Into<Cow<'static, str>>) -> ValidationError {
+/// A validation error with a human-readable message.
+pub fn invalid(code: &'static str, message: impl Into<Cow<'static, str>>) -> ValidationError {
     ValidationError::new(code).with_message(message.into())
 }
 
-/// A fault of something within the field.
-pub fn fault_within(path: &'static str, code: &'static str, message: impl Into<Cow<'static, str>>) -> ValidationError {
-    let mut fault = fault(code, message);
-    fault.add_param(WITHIN.into(), &path);
-    fault
+/// A validation error of a part of the field, or of one field if the whole request is validated.
+pub fn invalid_part(path: &'static str, code: &'static str, message: impl Into<Cow<'static, str>>) -> ValidationError {
+    let mut error = invalid(code, message);
+    error.add_param(NESTED_PATH.into(), &path);
+    error
 }
 
-/// One fault of each field, by path.
-pub fn faults(errors: &ValidationErrors) -> Vec<FieldError> {
-    let mut faults = Vec::new();
-    collect(errors, "", &mut faults);
-    faults.sort_by(|one, other| one.field.cmp(&other.field));
-    faults.dedup_by(|one, other| one.field == other.field);
-    faults
+/// The first error of each invalid field, sorted by path.
+pub fn invalid_fields(errors: &ValidationErrors) -> Vec<FieldError> {
+    let mut fields = Vec::new();
+    collect(errors, "", &mut fields);
+    fields.sort_by(|one, other| one.field.cmp(&other.field));
+    fields.dedup_by(|one, other| one.field == other.field);
+    fields
 }
 
 impl From<ValidationErrors> for Error {
     fn from(errors: ValidationErrors) -> Self {
-        Self::Invalid(faults(&errors))
+        Self::Invalid(invalid_fields(&errors))
     }
 }
 
-fn collect(errors: &ValidationErrors, above: &str, faults: &mut Vec<FieldError>) {
+fn collect(errors: &ValidationErrors, prefix: &str, fields: &mut Vec<FieldError>) {
     for (name, kind) in errors.errors() {
-        // What concerns several fields is filed under no field.
-        let path = if name == "__all__" { above.to_owned() } else { join(above, &camel_case(name)) };
+        // Errors of a whole struct have this name.
+        let path = if name == "__all__" { prefix.to_owned() } else { join(prefix, &camel_case(name)) };
         match kind {
-            ValidationErrorsKind::Struct(inner) => collect(inner, &path, faults),
+            ValidationErrorsKind::Struct(inner) => collect(inner, &path, fields),
             ValidationErrorsKind::List(items) => {
                 for (index, inner) in items {
-                    collect(inner, &format!("{path}[{index}]"), faults);
+                    collect(inner, &format!("{path}[{index}]"), fields);
                 }
             }
             ValidationErrorsKind::Field(found) => {
-                let first = found.first().map(|fault| {
-                    let within = fault.params.get(WITHIN).and_then(Value::as_str).unwrap_or_default();
-                    FieldError { field: join(&path, within), message: message(fault) }
-                });
-                faults.extend(first);
+                fields.extend(found.first().map(|error| {
+                    let nested = error.params.get(NESTED_PATH).and_then(Value::as_str).unwrap_or_default();
+                    FieldError { field: join(&path, nested), message: message(error) }
+                }));
             }
         }
     }
 }
 
-fn join(above: &str, name: &str) -> String {
-    if above.is_empty() || name.is_empty() { format!("{above}{name}") } else { format!("{above}.{name}") }
+fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() || name.is_empty() { format!("{prefix}{name}") } else { format!("{prefix}.{name}") }
 }
 
 fn camel_case(name: &str) -> String {
@@ -81,12 +79,12 @@ fn camel_case(name: &str) -> String {
     })
 }
 
-fn message(fault: &ValidationError) -> String {
-    if let Some(message) = &fault.message {
+fn message(error: &ValidationError) -> String {
+    if let Some(message) = &error.message {
         return message.to_string();
     }
-    let bound = |name: &str| fault.params.get(name).map(ToString::to_string);
-    match (&*fault.code, bound("min"), bound("max")) {
+    let bound = |name: &str| error.params.get(name).map(ToString::to_string);
+    match (&*error.code, bound("min"), bound("max")) {
         ("length", Some(min), Some(max)) => format!("must have {min} to {max} characters"),
         ("length", None, Some(max)) => format!("must have at most {max} characters"),
         ("range", Some(min), Some(max)) => format!("must be a number from {min} to {max}"),
@@ -94,31 +92,30 @@ fn message(fault: &ValidationError) -> String {
     }
 }
 
-/// Whether the amount is what the card network takes, and the currency offered.
+/// Validates that the currency is offered and that the payment provider accepts the amount.
 pub fn price(money: &Money, offered: &[Currency]) -> Result<(), ValidationError> {
-    let (least, step) = (money.currency.minimum(), money.currency.step());
+    let (minimum, increment) = (money.currency.min_charge(), money.currency.increment());
     if !offered.contains(&money.currency) {
         let codes: Vec<_> = offered.iter().map(ToString::to_string).collect();
-        Err(fault_within("currency", "currency", format!("must be one of {}", codes.join(", "))))
-    } else if !(least..=MAXIMUM).contains(&money.amount) {
-        Err(fault_within("amount", "range", format!("must be {least} to {MAXIMUM} in minor units")))
-    } else if money.amount % step != 0 {
-        Err(fault_within("amount", "step", format!("must be a multiple of {step} in minor units")))
+        Err(invalid_part("currency", "currency", format!("must be one of {}", codes.join(", "))))
+    } else if !(minimum..=MAX_CHARGE_AMOUNT).contains(&money.amount) {
+        Err(invalid_part("amount", "range", format!("must be {minimum} to {MAX_CHARGE_AMOUNT} in minor units")))
+    } else if money.amount % increment != 0 {
+        Err(invalid_part("amount", "step", format!("must be a multiple of {increment} in minor units")))
     } else {
         Ok(())
     }
 }
 
-/// Whether mail could be sent to it. Only ASCII: there two addresses that look the same are the same.
+/// Validates the syntax of an email address. Only ASCII is allowed, so that two addresses that look alike are equal.
 pub fn email(address: &str) -> Result<(), ValidationError> {
-    let parts = address.rsplit_once('@').filter(|_| address.len() <= 254);
-    match parts {
+    match address.rsplit_once('@').filter(|_| address.len() <= 254) {
         Some((local, domain)) if is_local_part(local) && is_domain(domain) => Ok(()),
-        _ => Err(fault("email", "must be an email address such as ana@example.com")),
+        _ => Err(invalid("email", "must be an email address such as ana@example.com")),
     }
 }
 
-/// RFC 5321's dot-string; the quoted form is not in use.
+/// RFC 5321's dot-string; nobody uses the quoted form.
 fn is_local_part(text: &str) -> bool {
     let is_atom = |atom: &str| {
         !atom.is_empty()
@@ -127,7 +124,7 @@ fn is_local_part(text: &str) -> bool {
     text.len() <= 64 && text.split('.').all(is_atom)
 }
 
-/// At least two labels, of which the last is not a number: no address of a machine.
+/// At least two labels; the last is not a number, which excludes IP addresses.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -142,7 +139,7 @@ fn is_domain(text: &str) -> bool {
         && !top.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A time zone by its name in the IANA database, as that writes it, however it was written.
+/// The canonical name of an IANA time zone, whose name is matched without regard to case.
 pub fn time_zone(name: &str) -> Option<String> {
     Some(jiff::tz::TimeZone::get(name).ok()?.iana_name()?.to_owned())
 }
@@ -157,7 +154,7 @@ mod tests {
     struct Outer {
         #[validate(length(min = 1, max = 5), custom(function = "never"))]
         first_name: String,
-        #[validate(custom(function = "dear"))]
+        #[validate(custom(function = "usd_price"))]
         list_price: Money,
         #[validate(nested)]
         inner: Vec<Inner>,
@@ -173,27 +170,27 @@ mod tests {
     }
 
     fn never(_: &str) -> Result<(), ValidationError> {
-        Err(fault("never", "must not be"))
+        Err(invalid("never", "must not be"))
     }
 
-    fn dear(price: &Money) -> Result<(), ValidationError> {
+    fn usd_price(price: &Money) -> Result<(), ValidationError> {
         super::price(price, &["USD".parse().unwrap()])
     }
 
     fn whole(inner: &Inner) -> Result<(), ValidationError> {
-        if inner.some_text == "odd" { Err(fault_within("someText", "odd", "must be even")) } else { Ok(()) }
+        if inner.some_text == "odd" { Err(invalid_part("someText", "odd", "must be even")) } else { Ok(()) }
     }
 
     #[test]
-    fn every_field_at_fault_is_named_once_and_by_its_path() {
+    fn each_invalid_field_is_reported_once_by_path() {
         let outer = Outer {
             first_name: String::new(),
             list_price: Money { amount: 1, currency: "USD".parse().unwrap() },
             inner: vec![Inner { some_text: "odd".to_owned() }, Inner { some_text: "long".to_owned() }],
             limit: Some(101),
         };
-        let faults = faults(&outer.validate().unwrap_err());
-        let told: Vec<_> = faults.iter().map(|fault| (fault.field.as_str(), fault.message.as_str())).collect();
+        let fields = invalid_fields(&outer.validate().unwrap_err());
+        let reported: Vec<_> = fields.iter().map(|error| (error.field.as_str(), error.message.as_str())).collect();
         let expected = [
             ("firstName", "must have 1 to 5 characters"),
             ("inner[0].someText", "must be even"),
@@ -201,24 +198,24 @@ mod tests {
             ("limit", "must be a number from 1 to 100"),
             ("listPrice.amount", "must be 50 to 99999999 in minor units"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
     }
 
     #[test]
-    fn a_price_is_one_that_can_be_charged() {
+    fn price_must_be_chargeable() {
         let usd: Currency = "USD".parse().unwrap();
-        let said = |amount, code: &str| {
+        let checked = |amount, code: &str| {
             let money = Money { amount, currency: code.parse().unwrap() };
-            price(&money, &[usd.clone(), "KWD".parse().unwrap()]).map_err(|fault| message(&fault))
+            price(&money, &[usd.clone(), "KWD".parse().unwrap()]).map_err(|error| message(&error))
         };
-        assert_eq!(said(50, "USD"), Ok(()));
-        assert_eq!(said(49, "USD"), Err(format!("must be 50 to {MAXIMUM} in minor units")));
-        assert_eq!(said(500, "EUR"), Err("must be one of USD, KWD".to_owned()));
-        assert_eq!(said(1_001, "KWD"), Err("must be a multiple of 10 in minor units".to_owned()));
+        assert_eq!(checked(50, "USD"), Ok(()));
+        assert_eq!(checked(49, "USD"), Err(format!("must be 50 to {MAX_CHARGE_AMOUNT} in minor units")));
+        assert_eq!(checked(500, "EUR"), Err("must be one of USD, KWD".to_owned()));
+        assert_eq!(checked(1_001, "KWD"), Err("must be a multiple of 10 in minor units".to_owned()));
     }
 
     #[test]
-    fn a_time_zone_has_the_name_of_the_database() {
+    fn time_zone_names_are_canonical() {
         assert_eq!(time_zone("europe/berlin").as_deref(), Some("Europe/Berlin"));
         for unknown in ["", "Atlantis/Capital", "+01:00", "CEST"] {
             assert_eq!(time_zone(unknown), None, "{unknown}");

@@ -1,4 +1,4 @@
-//! One request and its response, as [`crate::person`] sends and reads them and [`crate::journal`] records them.
+//! One HTTP request and its response, as [`crate::user_client`] sends them and [`crate::response_log`] records them.
 
 use std::fmt;
 
@@ -7,38 +7,36 @@ use common::problem::Problem;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-/// The answer to a request that succeeded.
+/// The response to a request that succeeded.
 #[derive(Debug, Clone)]
-pub struct Answer<T> {
+pub struct Success<T> {
     /// The status code.
     pub status: u16,
-    /// The entity's version, from the `ETag` or the body.
-    pub version: Option<u64>,
-    /// What the route answers.
+    /// The decoded body.
     pub body: T,
 }
 
-/// Why a request, named by its method and target, has no [`Answer`].
+/// Why a request failed. The text is its method and target.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There was no response, or none that says what happened.
+    /// No response, or no definitive one.
     #[error("{0}")]
-    Unanswered(String, #[source] anyhow::Error),
-    /// The response is a problem, or its body is unexpected.
+    NoResponse(String, #[source] anyhow::Error),
+    /// The response is a problem, or its body is malformed.
     #[error("{0}")]
     Failed(String, #[source] ApiError),
 }
 
 impl Error {
-    /// The status code of the response; `None` when there was none.
+    /// The status code; `None` without a response.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Unanswered(..) => None,
+            Self::NoResponse(..) => None,
             Self::Failed(_, failed) => Some(failed.status()),
         }
     }
 
-    /// The problem that the service reported.
+    /// The problem that the service returned.
     pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Failed(_, ApiError::Problem(problem)) => Some(problem),
@@ -46,23 +44,23 @@ impl Error {
         }
     }
 
-    /// Whether the response says for good what happened: the service was neither failing, nor overloaded, nor still
-    /// handling the first request with the same key.
-    pub(crate) fn is_definite(&self) -> bool {
+    /// Whether the response is definitive: not 5xx, not 429, and not `in-flight` (the first request with the same key
+    /// is still being processed).
+    pub(crate) fn is_definitive(&self) -> bool {
         let is_in_flight = self.problem().is_some_and(|problem| problem.code() == "in-flight");
         self.status().is_some_and(|status| status < 500 && status != 429) && !is_in_flight
     }
 }
 
-/// The status code of the response, be it an answer or a problem; an error when there was no response.
-pub fn status<T>(outcome: Result<Answer<T>, Error>) -> anyhow::Result<u16> {
-    match outcome {
-        Ok(answer) => Ok(answer.status),
+/// The status code of a success or a problem; an error without a response.
+pub fn status<T>(result: Result<Success<T>, Error>) -> anyhow::Result<u16> {
+    match result {
+        Ok(success) => Ok(success.status),
         Err(error) => error.status().ok_or_else(|| error.into()),
     }
 }
 
-/// A request as it is sent, without its body.
+/// A request without its body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a Method,
@@ -78,7 +76,6 @@ impl fmt::Display for Request<'_> {
     }
 }
 
-/// A response as it was received.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
@@ -86,11 +83,11 @@ pub(crate) struct Response {
     pub(crate) entity: Entity,
 }
 
-/// The fields that all entities have in common; empty when the body is not an entity.
+/// The fields that all entities have; all `None` when the body is not an entity.
 #[derive(Debug)]
 pub(crate) struct Entity {
     pub(crate) id: Option<String>,
-    /// From the `ETag` if there is one.
+    /// From the `ETag`, or else from the body.
     pub(crate) version: Option<u64>,
     pub(crate) status: Option<String>,
 }
@@ -100,7 +97,7 @@ impl Response {
         let status = response.status();
         let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()?.trim_matches('"').parse().ok());
         let body = response.text().await?;
-        // Field by field: what is odd in one must not hide the others from the journal.
+        // Parsed field by field, so that a malformed one does not lose the others.
         let json: Value = serde_json::from_str(&body).unwrap_or_default();
         let text = |field: &str| json[field].as_str().map(ToOwned::to_owned);
         let entity =

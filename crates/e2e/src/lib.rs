@@ -1,11 +1,11 @@
-//! The whole fleet as its users and its operators meet it: a shop, its people, and what must hold.
+//! End-to-end test support: a running fleet, its users, a load generator, and the invariants.
 //!
-//! In reading order: [`exchange`], [`journal`], [`person`], [`shop`], [`traffic`], [`invariants`].
-#![allow(clippy::indexing_slicing, reason = "indexing JSON gives null for what is not there")]
+//! In reading order: [`exchange`], [`response_log`], [`user_client`], [`test_fleet`], [`load`], [`invariants`].
+#![allow(clippy::indexing_slicing, reason = "indexing JSON gives null for a missing field")]
 
 pub mod exchange;
 pub mod invariants;
-pub mod journal;
-pub mod person;
-pub mod shop;
-pub mod traffic;
+pub mod load;
+pub mod response_log;
+pub mod test_fleet;
+pub mod user_client;

@@ -1,78 +1,79 @@
-//! What the handlers share: the settings, the world under its lock, faults, keys, deliveries.
+//! Shared state of the request handlers.
 
+use std::mem;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
 use crate::config::Config;
 use crate::faults::Faults;
-use crate::hook::Hook;
-use crate::idempotency::Keys;
-use crate::world::World;
+use crate::idempotency::IdempotencyStore;
+use crate::store::Store;
+use crate::webhooks::{self, WebhookEndpoint};
 
-/// A cheap-clone handle on the server's state.
+/// A cheaply cloneable handle to the [`Shared`] state.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Shared>);
 
-struct Shared {
-    config: Config,
-    world: Mutex<World>,
-    faults: Mutex<Faults>,
-    keys: Mutex<Keys>,
-    hook: Mutex<Hook>,
-    deliveries: Mutex<Vec<Value>>,
-    http: reqwest::Client,
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) store: Locked<Store>,
+    pub(crate) faults: Locked<Faults>,
+    pub(crate) keys: Locked<IdempotencyStore>,
+    pub(crate) webhook: Locked<WebhookEndpoint>,
+    /// One record per delivery attempt, for the control API.
+    pub(crate) deliveries: Locked<Vec<Value>>,
+    pub(crate) http: reqwest::Client,
+}
+
+/// A mutex that ignores poisoning: a request that panicked must not fail all later ones.
+#[derive(Default)]
+pub(crate) struct Locked<T>(Mutex<T>);
+
+impl<T> Locked<T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl App {
     pub(crate) fn new(config: Config) -> Self {
-        let hook = Hook::new(config.webhook_url.as_ref(), &config.webhook_secret);
         Self(Arc::new(Shared {
-            world: Mutex::new(World::new(config.clock.clone())),
+            store: Locked(Mutex::new(Store::new(config.clock.clone()))),
+            faults: Locked::default(),
+            keys: Locked::default(),
+            webhook: Locked(Mutex::new(WebhookEndpoint::new(config.webhook_url.as_ref(), &config.webhook_secret))),
+            deliveries: Locked::default(),
+            http: http_client(),
             config,
-            faults: Mutex::default(),
-            keys: Mutex::default(),
-            hook: Mutex::new(hook),
-            deliveries: Mutex::default(),
-            http: direct(),
         }))
     }
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.0.config
-    }
-
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.0.http
-    }
-
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        locked(&self.0.world)
-    }
-
-    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
-        locked(&self.0.faults)
-    }
-
-    pub(crate) fn keys(&self) -> MutexGuard<'_, Keys> {
-        locked(&self.0.keys)
-    }
-
-    pub(crate) fn hook(&self) -> MutexGuard<'_, Hook> {
-        locked(&self.0.hook)
-    }
-
-    pub(crate) fn deliveries(&self) -> MutexGuard<'_, Vec<Value>> {
-        locked(&self.0.deliveries)
+    /// Runs a change under the store's lock, then delivers the events that it emitted.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
+        let has_webhook = self.webhook.lock().is_set();
+        let (result, events) = {
+            let mut store = self.store.lock();
+            store.has_webhook = has_webhook;
+            let result = change(&mut store);
+            (result, mem::take(&mut store.undelivered))
+        };
+        webhooks::send(self, events);
+        result
     }
 }
 
-/// No proxy and no redirects: a delivery goes where the settings say.
-fn direct() -> reqwest::Client {
+/// No proxy and no redirects: deliveries go to exactly the configured URL.
+fn http_client() -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     client.build().unwrap_or_default()
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,35 +14,36 @@ pub struct Config {
     /// Address to listen on
     #[arg(long, env = "FAKESTRIPE_BIND", default_value = "127.0.0.1:12111")]
     pub bind: SocketAddr,
-    /// Where events are delivered (plain http); unset or empty: nowhere
+    /// URL that events are delivered to (plain http); unset or empty: no deliveries
     #[arg(long, env = "FAKESTRIPE_WEBHOOK_URL")]
     pub webhook_url: Option<String>,
-    /// Signing secret of the deliveries; several, separated by commas, sign side by side
+    /// Signing secrets of deliveries, separated by commas; each adds one signature
     #[arg(long, env = "FAKESTRIPE_WEBHOOK_SECRET", default_value = "whsec_dev")]
     pub webhook_secret: String,
-    /// How often a delivery is tried until it is answered with 2xx
+    /// Maximum number of attempts per delivery
     #[arg(long, env = "FAKESTRIPE_WEBHOOK_ATTEMPTS", default_value_t = 12)]
     pub webhook_attempts: u32,
-    /// Pause in milliseconds before the second try; doubles each time, up to 30 seconds
+    /// Pause in milliseconds before the second attempt; doubles each time, up to 30 seconds
     #[arg(long, env = "FAKESTRIPE_WEBHOOK_BACKOFF_MS", default_value_t = 500)]
     pub webhook_backoff_ms: u64,
-    /// The one secret key that is accepted; unset or empty: any that begins with `sk_test_`
+    /// The only secret key accepted; unset or empty: any that starts with `sk_test_` or `rk_test_`
     #[arg(long, env = "FAKESTRIPE_KEY")]
     pub key: Option<String>,
-    /// Address of this server as browsers reach it, for 3-D Secure pages; unset: the Host header
+    /// Base URL of this server for browsers, used in 3-D Secure links; unset: the Host header
     #[arg(long, env = "FAKESTRIPE_PUBLIC_URL")]
     pub public_url: Option<String>,
-    /// What tells objects and idempotency keys the time; a test in the same process may set its own.
+    /// Time source of timestamps and key expiry; in-process tests may replace it. Payment methods do not use it: their
+    /// creation time and the check of a card's expiry year always use the system clock.
     #[arg(skip)]
     pub clock: Clock,
 }
 
-/// Tells the time, in seconds since 1970: the machine's unless told otherwise.
+/// A clock in seconds since 1970; the default is the system clock.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 
 impl Clock {
-    /// A clock that asks this function.
+    /// A clock that calls this function.
     pub fn new(seconds: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(seconds))
     }
@@ -80,7 +81,7 @@ impl Default for Config {
     }
 }
 
-/// An unset and an empty variable mean the same.
-pub(crate) fn present(value: Option<&String>) -> Option<&str> {
+/// Treats an empty variable like an unset one.
+pub(crate) fn non_empty(value: Option<&String>) -> Option<&str> {
     value.map(|text| text.trim()).filter(|text| !text.is_empty())
 }

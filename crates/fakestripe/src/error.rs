@@ -1,13 +1,14 @@
-//! Stripe's error object, and whether an idempotency key remembers it.
+//! Stripe's error object, and whether an idempotency key stores it.
 
 use serde_json::{Map, Value, json};
 
-/// The boxless size is kept small: everything but the status is in the JSON body.
+/// Small enough to be returned unboxed: everything but the status is in the JSON body.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: u16,
-    /// False for what was refused before the work began: a retry is judged anew.
-    pub(crate) kept: bool,
+    /// Whether the idempotency key stores this error. False when the request was rejected before processing, so that
+    /// a retry is evaluated again.
+    pub(crate) is_cached: bool,
     body: Map<String, Value>,
 }
 
@@ -16,53 +17,53 @@ impl ApiError {
         let mut body = Map::new();
         body.insert("type".to_owned(), json!(kind));
         body.insert("message".to_owned(), json!(message.into()));
-        Self { status, kept: true, body }
+        Self { status, is_cached: true, body }
     }
 
-    /// A request that cannot be carried out; 400 unless told otherwise.
+    /// A request that cannot be carried out; 400 by default.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "invalid_request_error", message)
     }
 
-    /// A parameter that is wrong in itself: found before the work, so not remembered.
+    /// An invalid parameter: detected before processing, so not cached.
     pub(crate) fn parameter(param: &str, message: impl Into<String>) -> Self {
-        Self::invalid(message).param(param).fleeting()
+        Self::invalid(message).param(param).not_cached()
     }
 
-    /// A parameter that is required and absent.
+    /// A missing required parameter.
     pub(crate) fn missing(param: &str) -> Self {
         Self::parameter(param, format!("Missing required param: {param}.")).code("parameter_missing")
     }
 
-    /// An object that does not exist, named by the address (404) or by a parameter (400).
+    /// An object that does not exist: 404 when the path names it, 400 when a parameter does.
     pub(crate) fn no_such(noun: &str, id: &str, param: &str) -> Self {
         let error = Self::invalid(format!("No such {noun}: '{id}'")).code("resource_missing").param(param);
         if param == "intent" || param == "id" { error.status(404) } else { error }
     }
 
-    /// A transition that the intent's status does not allow; the intent is embedded.
+    /// A transition that the intent's status does not allow; embeds the intent.
     pub(crate) fn unexpected_state(message: impl Into<String>, intent: Value) -> Self {
         Self::invalid(message).code("payment_intent_unexpected_state").with("payment_intent", intent)
     }
 
-    /// A card that was refused.
+    /// A declined card.
     pub(crate) fn card(code: &str, message: impl Into<String>) -> Self {
         Self::new(402, "card_error", message).code(code)
     }
 
-    /// A key that is used for something else, or at the same time.
+    /// An idempotency key that belongs to another request, or to one in progress.
     pub(crate) fn idempotency(status: u16, message: impl Into<String>) -> Self {
-        Self::new(status, "idempotency_error", message).fleeting()
+        Self::new(status, "idempotency_error", message).not_cached()
     }
 
-    /// A fault on the server's side.
+    /// An internal server error.
     pub(crate) fn server(message: impl Into<String>) -> Self {
         Self::new(500, "api_error", message)
     }
 
-    /// 401 for a missing or wrong key.
+    /// 401: a missing or invalid API key.
     pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
-        Self::invalid(message).status(401).fleeting()
+        Self::invalid(message).status(401).not_cached()
     }
 
     pub(crate) fn status(mut self, status: u16) -> Self {
@@ -70,8 +71,8 @@ impl ApiError {
         self
     }
 
-    pub(crate) fn fleeting(mut self) -> Self {
-        self.kept = false;
+    pub(crate) fn not_cached(mut self) -> Self {
+        self.is_cached = false;
         self
     }
 
@@ -89,13 +90,13 @@ impl ApiError {
         self
     }
 
-    /// What `last_payment_error` keeps of it.
+    /// The value of `last_payment_error`.
     pub(crate) fn detail(&self) -> Value {
         Value::Object(self.body.clone())
     }
 
-    /// The whole answer to the request of that id.
-    pub(crate) fn answer(self, request_id: &str) -> Value {
+    /// The response body for the request with this id.
+    pub(crate) fn into_body(self, request_id: &str) -> Value {
         let log = format!("https://dashboard.stripe.com/test/logs/{request_id}");
         json!({ "error": self.with("request_log_url", json!(log)).body })
     }

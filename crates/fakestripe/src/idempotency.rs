@@ -1,17 +1,18 @@
-//! Idempotency keys: the first answer is kept for a day and replayed, errors of the work included.
+//! Idempotency keys: the first response is stored for a day and replayed, including processing errors.
 
 use std::collections::HashMap;
 
 use crate::error::ApiError;
 
-const KEPT_FOR: i64 = 24 * 60 * 60;
+/// In seconds.
+const RETENTION: i64 = 24 * 60 * 60;
 
-/// An answer as it was first sent.
+/// The first response to a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct StoredResponse {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The request that did the work.
+    /// The request that was processed.
     pub(crate) request_id: String,
 }
 
@@ -19,70 +20,67 @@ pub(crate) struct Answer {
 struct Entry {
     path: String,
     params: String,
-    since: i64,
-    /// None while the work goes on.
-    answer: Option<Answer>,
+    claimed_at: i64,
+    /// `None` while the request is in progress.
+    response: Option<StoredResponse>,
 }
 
-/// All keys seen.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(HashMap<String, Entry>);
+pub(crate) struct IdempotencyStore(HashMap<String, Entry>);
 
-impl Keys {
-    /// Takes up a key: None to do the work, an answer to replay it.
-    pub(crate) fn begin(&mut self, key: &str, path: &str, params: &str, now: i64) -> Result<Option<Answer>, ApiError> {
+impl IdempotencyStore {
+    /// Claims a key. `None`: process the request. `Some`: replay this response.
+    pub(crate) fn claim(
+        &mut self,
+        key: &str,
+        path: &str,
+        params: &str,
+        now: i64,
+    ) -> Result<Option<StoredResponse>, ApiError> {
         if key.chars().count() > 255 {
             let message = "Idempotency keys may only be up to 255 characters.";
-            return Err(ApiError::invalid(message).fleeting());
+            return Err(ApiError::invalid(message).not_cached());
         }
-        if self.0.get(key).is_some_and(|entry| entry.since + KEPT_FOR < now) {
+        if self.0.get(key).is_some_and(|entry| entry.claimed_at + RETENTION < now) {
             self.0.remove(key);
         }
         let Some(entry) = self.0.get(key) else {
-            let entry = Entry { path: path.to_owned(), params: params.to_owned(), since: now, answer: None };
+            let entry = Entry { path: path.to_owned(), params: params.to_owned(), claimed_at: now, response: None };
             self.0.insert(key.to_owned(), entry);
             return Ok(None);
         };
-        let advice = format!("Try using a key other than '{key}' if you meant to execute a different request.");
-        if entry.path != path {
+        let first_use = if entry.path != path {
+            format!("for the same endpoint they were first used for ('{}' vs '{path}')", entry.path)
+        } else if entry.params != params {
+            "with the same parameters they were first used with".to_owned()
+        } else if let Some(response) = &entry.response {
+            return Ok(Some(response.clone()));
+        } else {
             let message = format!(
-                "Keys for idempotent requests can only be used for the same endpoint they were \
-                 first used for ('{}' vs '{path}'). {advice}",
-                entry.path
+                "There is currently another in-progress request using this Idempotent Key (that \
+                 probably means you submitted twice, and the other request is still going through): \
+                 {key}. Please try again later."
             );
-            return Err(ApiError::idempotency(400, message));
-        }
-        if entry.params != params {
-            let message = format!(
-                "Keys for idempotent requests can only be used with the same parameters they were \
-                 first used with. {advice}"
-            );
-            return Err(ApiError::idempotency(400, message));
-        }
-        if let Some(answer) = &entry.answer {
-            return Ok(Some(answer.clone()));
-        }
+            return Err(ApiError::idempotency(409, message).code("idempotency_key_in_use"));
+        };
         let message = format!(
-            "There is currently another in-progress request using this Idempotent Key (that \
-             probably means you submitted twice, and the other request is still going through): \
-             {key}. Please try again later."
+            "Keys for idempotent requests can only be used {first_use}. Try using a key other than \
+             '{key}' if you meant to execute a different request."
         );
-        Err(ApiError::idempotency(409, message).code("idempotency_key_in_use"))
+        Err(ApiError::idempotency(400, message))
     }
 
-    /// Ends the work under a key; without an answer the key is free again.
-    pub(crate) fn end(&mut self, key: &str, answer: Option<Answer>) {
-        match answer {
-            Some(answer) => {
-                if let Some(entry) = self.0.get_mut(key) {
-                    entry.answer = Some(answer);
-                }
-            }
-            None => {
-                if self.0.get(key).is_some_and(|entry| entry.answer.is_none()) {
-                    self.0.remove(key);
-                }
-            }
+    /// Stores the response to the request that claimed the key.
+    pub(crate) fn complete(&mut self, key: &str, response: StoredResponse) {
+        if let Some(entry) = self.0.get_mut(key) {
+            entry.response = Some(response);
+        }
+    }
+
+    /// Frees the key unless a response is stored.
+    pub(crate) fn release(&mut self, key: &str) {
+        if self.0.get(key).is_some_and(|entry| entry.response.is_none()) {
+            self.0.remove(key);
         }
     }
 

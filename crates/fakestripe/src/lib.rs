@@ -1,11 +1,11 @@
-//! A development server that stands in for Stripe over HTTP, its state in memory.
+//! A development server that emulates Stripe over HTTP, with its state in memory.
 //!
-//! `api` answers `/v1` (authorization, idempotency keys, faults) around `flows`, the state
-//! machine over `world`; `objects` shapes the answers; `webhooks` delivers the events;
-//! `control` is `/_fake` for tests and chaos; `pages` has Stripe.js and the 3-D Secure page.
-//! What several of them need has a file of its own below all of them.
+//! `api` serves `/v1` (authentication, idempotency keys, fault injection) and dispatches to `flows`, the state
+//! machine over `store`; `objects` renders the stored objects as JSON; `webhooks` delivers the events;
+//! `control` is `/_fake`, for tests and fault injection; `pages` has Stripe.js and the 3-D Secure page.
+//! The other modules are helpers that several of these use.
 #![recursion_limit = "256"]
-#![allow(clippy::disallowed_methods, reason = "stands outside the platform and its rules on clocks and tasks")]
+#![allow(clippy::disallowed_methods, reason = "not built on `platform`, so its clock and task rules do not apply")]
 
 mod api;
 mod app;
@@ -15,15 +15,14 @@ mod control;
 mod error;
 mod faults;
 mod flows;
-mod hook;
 mod id;
 mod idempotency;
 mod objects;
 mod pages;
 mod params;
+mod store;
 mod table;
 mod webhooks;
-mod world;
 
 use std::future::{Future, pending};
 use std::io;
@@ -31,23 +30,22 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 use crate::app::App;
 pub use crate::config::{Clock, Config};
 
-/// How long open requests may go on after the signal to stop.
+/// How long open requests may continue after the stop signal.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// All routes of the server over a fresh, empty state.
+/// All routes of a server with an empty state.
 pub fn router(config: Config) -> Router {
-    let app = App::new(config);
     Router::new()
         .merge(pages::router())
         .nest("/_fake", control::router())
-        .fallback(api::answer)
+        .fallback(api::handle)
         .layer(api::cors())
-        .with_state(app)
+        .with_state(App::new(config))
 }
 
 /// Serves on `listener` until the future is dropped.
@@ -55,22 +53,21 @@ pub async fn serve(listener: TcpListener, config: Config) -> io::Result<()> {
     serve_until(listener, config, pending()).await
 }
 
-/// Serves on `listener` until `stop` is ready; open requests then get one more second.
+/// Serves on `listener` until `stop` resolves; open requests then get one more second.
 pub async fn serve_until(
     listener: TcpListener,
     config: Config,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let (sender, mut stopped) = watch::channel(false);
+    let (sender, stopped) = oneshot::channel();
     let server = axum::serve(listener, router(config)).with_graceful_shutdown(async move {
         stop.await;
-        sender.send_replace(true);
+        let _ = sender.send(());
     });
     tokio::select! {
         ended = server => ended,
         () = async {
-            // An error means that the sender is gone: the stop was signalled as well.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
+            let _ = stopped.await;
             tokio::time::sleep(GRACE).await;
         } => Ok(()),
     }

@@ -1,6 +1,6 @@
-//! Starts the server and ends it on SIGTERM or Ctrl-C; all else is in the library.
-#![allow(clippy::print_stdout, reason = "a development server tells the terminal where it listens")]
-#![allow(clippy::disallowed_methods, reason = "stands outside the platform and its rules on clocks and tasks")]
+//! Runs the server until SIGTERM or Ctrl-C; everything else is in the library.
+#![allow(clippy::print_stdout, reason = "a development server prints its address")]
+#![allow(clippy::disallowed_methods, reason = "not built on `platform`, so its clock and task rules do not apply")]
 
 use std::process::ExitCode;
 
@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The first line of clap's error, led by the variable that it is about.
+/// First line of the clap error, prefixed with the environment variable concerned.
 fn one_line(error: &str) -> String {
     let line = error.lines().next().unwrap_or_default();
     let line = line.trim_start_matches("error: ");

@@ -1,4 +1,4 @@
-//! Form-encoded parameters with Stripe's nested brackets, and the checks on single values.
+//! Form-encoded parameters with Stripe's nested brackets, and typed access to single values.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ pub(crate) struct Params {
 const MAX_DEPTH: usize = 12;
 
 impl Params {
-    /// Reads `a[b]=1&list[]=x`; later values win, lists grow.
+    /// Parses `a[b]=1&list[]=x`: a repeated key overwrites, a repeated list item appends.
     pub(crate) fn parse(form: &str) -> Result<Self, ApiError> {
         let mut pairs: Vec<(String, String)> =
-            serde_urlencoded::from_str(form).map_err(|_| ApiError::invalid("Invalid request body.").fleeting())?;
+            serde_urlencoded::from_str(form).map_err(|_| ApiError::invalid("Invalid request body.").not_cached())?;
         pairs.sort_by(|one, two| one.0.cmp(&two.0));
         let canonical = format!("{pairs:?}");
         let mut root = Map::new();
@@ -28,25 +28,23 @@ impl Params {
             let (head, rest) = key.split_once('[').unwrap_or((&key, ""));
             let inner: Vec<&str> = rest.split('[').map(|part| part.trim_end_matches(']')).collect();
             if inner.len() > MAX_DEPTH {
-                return Err(ApiError::invalid("Parameters are nested too deeply.").fleeting());
+                return Err(ApiError::invalid("Parameters are nested too deeply.").not_cached());
             }
             let path: &[&str] = if rest.is_empty() { &[] } else { &inner };
-            place(&mut root, head, path, value);
+            insert_at(&mut root, head, path, value);
         }
         Ok(Self { root, canonical })
     }
 
-    /// Refuses every top-level parameter that is not in `known`, a list with blanks between the names.
-    pub(crate) fn only(&self, known: &str) -> Result<(), ApiError> {
-        match self.root.keys().find(|key| !known.split(' ').any(|name| name == *key)) {
-            None => Ok(()),
-            Some(key) => {
-                Err(ApiError::parameter(key, format!("Received unknown parameter: {key}")).code("parameter_unknown"))
-            }
-        }
+    /// Rejects top-level parameters that are not in `known`, a space-separated list of names.
+    pub(crate) fn reject_unknown(&self, known: &str) -> Result<(), ApiError> {
+        let unknown = self.root.keys().find(|key| !known.split(' ').any(|name| name == *key));
+        unknown.map_or(Ok(()), |key| {
+            Err(ApiError::parameter(key, format!("Received unknown parameter: {key}")).code("parameter_unknown"))
+        })
     }
 
-    /// A canonical form: equal for equal parameters, whatever the order of the keys.
+    /// A form that does not depend on the order of the keys.
     pub(crate) fn canonical(&self) -> &str {
         &self.canonical
     }
@@ -63,7 +61,7 @@ impl Params {
         self.get(path).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
-    pub(crate) fn owned(&self, path: &str) -> Option<String> {
+    pub(crate) fn string(&self, path: &str) -> Option<String> {
         self.text(path).map(str::to_owned)
     }
 
@@ -74,6 +72,14 @@ impl Params {
         text.parse().map(Some).map_err(|_| {
             ApiError::parameter(&bracketed(path), format!("Invalid integer: {text}")).code("parameter_invalid_integer")
         })
+    }
+
+    /// An integer of at least 1; `message` is the error for smaller ones.
+    pub(crate) fn positive(&self, path: &str, message: &str) -> Result<Option<i64>, ApiError> {
+        match self.integer(path)? {
+            Some(..1) => Err(ApiError::parameter(path, message).code("parameter_invalid_integer")),
+            integer => Ok(integer),
+        }
     }
 
     pub(crate) fn flag(&self, path: &str) -> Result<bool, ApiError> {
@@ -90,9 +96,7 @@ impl Params {
             Some(text) if known.contains(&text) => Ok(Some(text.to_owned())),
             Some(_) => {
                 let param = bracketed(path);
-                let known = known.join(", ");
-                let message = format!("Invalid {param}: must be one of {known}");
-                Err(ApiError::parameter(&param, message))
+                Err(ApiError::parameter(&param, format!("Invalid {param}: must be one of {}", known.join(", "))))
             }
         }
     }
@@ -107,34 +111,30 @@ impl Params {
         entries.into_iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
     }
 
-    /// Merges `metadata[...]` as Stripe does: an empty value removes its key, an empty whole all.
+    /// Merges `metadata[…]` as Stripe does: an empty value removes that key, an empty `metadata` removes all.
     pub(crate) fn metadata(&self, into: &mut BTreeMap<String, String>) -> Result<(), ApiError> {
-        match self.root.get("metadata") {
-            Some(Value::Object(entries)) => {
-                for (key, value) in entries {
-                    let value = value.as_str().unwrap_or_default();
-                    if key.chars().count() > 40 || value.chars().count() > 500 {
-                        return Err(ApiError::parameter(
-                            "metadata",
-                            "Metadata keys can have up to 40 characters and values up to 500.",
-                        ));
-                    }
-                    if value.is_empty() {
-                        into.remove(key);
-                    } else {
-                        into.insert(key.clone(), value.to_owned());
-                    }
-                }
-                if into.len() > 50 {
-                    let message = "Metadata can have up to 50 keys.";
-                    return Err(ApiError::parameter("metadata", message));
-                }
+        let invalid = |message| Err(ApiError::parameter("metadata", message));
+        let entries = match self.root.get("metadata") {
+            Some(Value::Object(entries)) => entries,
+            Some(Value::String(text)) if text.is_empty() => {
+                into.clear();
+                return Ok(());
             }
-            Some(Value::String(text)) if text.is_empty() => into.clear(),
-            Some(_) => return Err(ApiError::parameter("metadata", "Invalid object")),
-            None => {}
+            Some(_) => return invalid("Invalid object"),
+            None => return Ok(()),
+        };
+        for (key, value) in entries {
+            let value = value.as_str().unwrap_or_default();
+            if key.chars().count() > 40 || value.chars().count() > 500 {
+                return invalid("Metadata keys can have up to 40 characters and values up to 500.");
+            }
+            if value.is_empty() {
+                into.remove(key);
+            } else {
+                into.insert(key.clone(), value.to_owned());
+            }
         }
-        Ok(())
+        if into.len() > 50 { invalid("Metadata can have up to 50 keys.") } else { Ok(()) }
     }
 }
 
@@ -145,7 +145,7 @@ fn bracketed(path: &str) -> String {
     parts.fold(first, |name, part| format!("{name}[{part}]"))
 }
 
-fn place(into: &mut Map<String, Value>, key: &str, rest: &[&str], text: String) {
+fn insert_at(into: &mut Map<String, Value>, key: &str, rest: &[&str], text: String) {
     match rest {
         [] => {
             into.insert(key.to_owned(), Value::String(text));
@@ -162,7 +162,7 @@ fn place(into: &mut Map<String, Value>, key: &str, rest: &[&str], text: String) 
                 *slot = Value::Object(Map::new());
             }
             if let Value::Object(inner) = slot {
-                place(inner, next, rest, text);
+                insert_at(inner, next, rest, text);
             }
         }
     }
@@ -175,7 +175,7 @@ mod tests {
     use super::Params;
 
     #[test]
-    fn brackets_nest() {
+    fn brackets_parse_as_nested_values() {
         let params = Params::parse("amount=5&metadata[a]=1&expand[]=x&expand[]=y&a[b][c]=z&l[0]=p").unwrap();
         assert_eq!(params.integer("amount").unwrap(), Some(5));
         assert_eq!(params.text("metadata.a"), Some("1"));
@@ -185,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn order_does_not_matter_to_the_canonical_form() {
+    fn canonical_form_ignores_parameter_order() {
         let one = Params::parse("a=1&b[x]=2").unwrap();
         let two = Params::parse("b[x]=2&a=1").unwrap();
         assert_eq!(one.canonical(), two.canonical());
     }
 
     #[test]
-    fn nesting_is_bounded() {
+    fn too_deep_nesting_is_rejected() {
         let deep = format!("a{}=1", "[b]".repeat(200));
         assert!(Params::parse(&deep).is_err());
     }

@@ -1,4 +1,4 @@
-// Stands in for Stripe.js: the calls that a shop uses, against the server that this came from.
+// Emulates the Stripe.js functions that a shop uses, against the server that this script was loaded from.
 // No card data leaves the machine; use Stripe's test numbers (4242 4242 4242 4242).
 (() => {
   const base = new URL(document.currentScript.src).origin;
@@ -25,7 +25,7 @@
       this.root.innerHTML = field('number', 'Card number', '4242 4242 4242 4242', '13rem', 'cc-number')
         + field('expiry', 'Expiry', 'MM / YY', '5rem', 'cc-exp')
         + field('cvc', 'CVC', '123', '4rem', 'cc-csc');
-      // Not as attributes: a page's Content-Security-Policy may well refuse those.
+      // Not as attributes: a page's Content-Security-Policy may block those.
       this.root.querySelectorAll('label').forEach((label) => {
         Object.assign(label.style, { display: 'inline-block', margin: '0 .5rem .5rem 0' });
       });
@@ -73,7 +73,7 @@
     }
   }
 
-  // The challenge in a frame over the page; ends when its own page says that it is done.
+  // Shows the challenge in a frame over the page; resolves when the framed page posts its done message.
   const challenge = (id) => new Promise((resolve) => {
     const dialog = document.createElement('dialog');
     const frame = document.createElement('iframe');
@@ -98,19 +98,19 @@
       const form = flatten(params, '', new URLSearchParams());
       const query = method === 'GET' ? `?${form}` : '';
       try {
-        const answer = await fetch(`${base}/v1/${path}${query}`, {
+        const response = await fetch(`${base}/v1/${path}${query}`, {
           method, headers: { Authorization: `Bearer ${key}` }, body: method === 'GET' ? undefined : form,
         });
-        return await answer.json();
+        return await response.json();
       } catch (error) {
         return { error: { type: 'api_connection_error', message: String(error) } };
       }
     };
-    const wrap = (name, answer) => answer.error ? { error: answer.error } : { [name]: answer };
+    const wrap = (name, body) => body.error ? { error: body.error } : { [name]: body };
     const idOf = (secret) => String(secret).split('_secret_')[0];
     const retrieve = (secret) => call('GET', `payment_intents/${idOf(secret)}`, { client_secret: secret });
 
-    // 3-D Secure, if it is asked for; a failed one is an error, as Stripe's.
+    // Shows the 3-D Secure challenge if one is required; a failed challenge is an error, as at Stripe.
     const act = async (intent, secret) => {
       if (intent.error || intent.status !== 'requires_action') return wrap('paymentIntent', intent);
       await challenge(intent.id);

@@ -1,8 +1,8 @@
-//! Rows in order of creation, found by id.
+//! An in-memory table in order of creation, indexed by id.
 
 use std::collections::HashMap;
 
-/// What a table holds.
+/// A row with an id and a creation time.
 pub(crate) trait Row {
     fn id(&self) -> &str;
     /// Seconds since 1970.
@@ -11,32 +11,32 @@ pub(crate) trait Row {
 
 pub(crate) struct Table<T> {
     rows: Vec<T>,
-    places: HashMap<String, usize>,
+    positions: HashMap<String, usize>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), places: HashMap::new() }
+        Self { rows: Vec::new(), positions: HashMap::new() }
     }
 }
 
 impl<T: Row> Table<T> {
     pub(crate) fn insert(&mut self, row: T) {
-        self.places.insert(row.id().to_owned(), self.rows.len());
+        self.positions.insert(row.id().to_owned(), self.rows.len());
         self.rows.push(row);
     }
 
-    pub(crate) fn place(&self, id: &str) -> Option<usize> {
-        self.places.get(id).copied()
+    pub(crate) fn position(&self, id: &str) -> Option<usize> {
+        self.positions.get(id).copied()
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&T> {
-        self.rows.get(self.place(id)?)
+        self.rows.get(self.position(id)?)
     }
 
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut T> {
-        let place = self.place(id)?;
-        self.rows.get_mut(place)
+        let position = self.position(id)?;
+        self.rows.get_mut(position)
     }
 
     /// Oldest first.

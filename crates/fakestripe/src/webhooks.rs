@@ -1,30 +1,67 @@
-//! Deliveries: each event is posted, signed as Stripe signs, until it is answered with 2xx.
+//! Webhook deliveries: each event is posted, signed as Stripe signs, and retried until the endpoint responds with 2xx
+//! or the attempt limit is reached.
 
 use std::time::Duration;
 
+use hmac::{Hmac, Mac};
 use rand::Rng;
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use crate::app::App;
+use crate::config::non_empty;
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Starts the delivery of each event, in tasks of their own, as the faults have it.
+/// URL and signing secrets of the receiver of events.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WebhookEndpoint {
+    url: Option<String>,
+    secrets: Vec<String>,
+}
+
+impl WebhookEndpoint {
+    /// `secrets` may contain several, separated by commas.
+    pub(crate) fn new(url: Option<&String>, secrets: &str) -> Self {
+        let secrets = secrets.split(',').map(|secret| secret.trim().to_owned());
+        Self { url: non_empty(url).map(str::to_owned), secrets: secrets.filter(|secret| !secret.is_empty()).collect() }
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// `t=…,v1=…`, with one `v1` per secret.
+    fn signature(&self, time: i64, body: &str) -> String {
+        let mut header = format!("t={time}");
+        for secret in &self.secrets {
+            // HMAC accepts keys of any length, so this cannot fail.
+            if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
+                mac.update(format!("{time}.{body}").as_bytes());
+                header.push_str(",v1=");
+                header.push_str(&hex::encode(mac.finalize().into_bytes()));
+            }
+        }
+        header
+    }
+}
+
+/// Spawns the delivery tasks of each event, applying the configured faults.
 pub(crate) fn send(app: &App, events: Vec<Value>) {
-    if !app.hook().is_set() {
+    if !app.webhook.lock().is_set() {
         return;
     }
     for event in events {
-        let (lost, repeat, delay, jitter) = {
-            let mut faults = app.faults();
-            (faults.loses_event(), faults.webhook_repeat, faults.webhook_delay_ms, faults.webhook_jitter_ms)
+        let (is_dropped, duplicates, delay, jitter) = {
+            let mut faults = app.faults.lock();
+            (faults.drops_event(), faults.webhook_duplicates, faults.webhook_delay_ms, faults.webhook_jitter_ms)
         };
-        if lost {
+        if is_dropped {
             record(app, &event, 0, &json!("dropped"));
             continue;
         }
-        for _ in 0..=repeat {
+        for _ in 0..=duplicates {
             let pause = delay.saturating_add(rand::rng().random_range(0..=jitter));
             tokio::spawn(deliver(app.clone(), event.clone(), Duration::from_millis(pause)));
         }
@@ -34,19 +71,19 @@ pub(crate) fn send(app: &App, events: Vec<Value>) {
 async fn deliver(app: App, event: Value, pause: Duration) {
     tokio::time::sleep(pause).await;
     let body = format!("{event:#}");
-    let mut backoff = Duration::from_millis(app.config().webhook_backoff_ms);
-    for attempt in 1..=app.config().webhook_attempts {
-        // Looked up anew each time: the address may have been changed since.
-        let hook = app.hook().clone();
-        let Some(url) = &hook.url else { return };
-        let time = app.config().clock.now();
+    let mut backoff = Duration::from_millis(app.config.webhook_backoff_ms);
+    for attempt in 1..=app.config.webhook_attempts {
+        // Read before each attempt: the endpoint may have changed.
+        let endpoint = app.webhook.lock().clone();
+        let Some(url) = &endpoint.url else { return };
+        let time = app.config.clock.now();
         let sent = app
-            .http()
+            .http
             .post(url)
-            .timeout(ANSWER_WITHIN)
+            .timeout(REQUEST_TIMEOUT)
             .header("content-type", "application/json; charset=utf-8")
             .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
-            .header("stripe-signature", hook.signature(time, &body))
+            .header("stripe-signature", endpoint.signature(time, &body))
             .body(body.clone())
             .send()
             .await;
@@ -54,30 +91,26 @@ async fn deliver(app: App, event: Value, pause: Duration) {
             Ok(response) => {
                 record(&app, &event, attempt, &json!(response.status().as_u16()));
                 if response.status().is_success() {
-                    delivered(&app, &event);
+                    let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
+                    if let Some(event) = app.store.lock().events.get_mut(id) {
+                        event.pending_webhooks = 0;
+                    }
                     return;
                 }
             }
             Err(error) => record(&app, &event, attempt, &json!(error.to_string())),
         }
         tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_PAUSE);
-    }
-}
-
-fn delivered(app: &App, event: &Value) {
-    let id = event["id"].as_str().unwrap_or_default();
-    if let Some(event) = app.world().events.get_mut(id) {
-        event.pending = 0;
+        backoff = (backoff * 2).min(MAX_BACKOFF);
     }
 }
 
 fn record(app: &App, event: &Value, attempt: u32, result: &Value) {
-    app.deliveries().push(json!({
+    app.deliveries.lock().push(json!({
         "event": event["id"],
         "type": event["type"],
         "attempt": attempt,
         "result": result,
-        "at": app.config().clock.now(),
+        "at": app.config.clock.now(),
     }));
 }

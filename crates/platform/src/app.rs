@@ -1,4 +1,4 @@
-//! A service, put together: its routes, stores, subscriptions and tasks.
+//! The service builder: collects routes, stores, subscriptions and background tasks, and starts them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,18 +15,15 @@ use mongodb::IndexModel;
 use mongodb::bson::Document;
 use utoipa::openapi::OpenApi;
 
-use crate::context::{Context, Queue};
-use crate::gauges::{self, Gauge, Line};
-use crate::http::settings::{ErrorPage, HttpSettings};
-use crate::http::shell;
-use crate::http::{admin, finish};
+use crate::context::{Context, RelayQueue};
+use crate::gauges::{self, Gauge};
+use crate::http::shell::{self, ErrorPage, HttpSettings};
+use crate::http::{admin, run_to_completion};
 use crate::lifecycle::Backoff;
 use crate::limits::class::RateClasses;
 use crate::limits::layer::Limiter;
 use crate::outbox::event::OutboxEvent;
-use crate::outbox::relay::Publisher;
-use crate::outbox::scan::ScanRate;
-use crate::outbox::{self, Source, Sources};
+use crate::outbox::{self, OutboxStore, OutboxStores};
 use crate::retention;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -35,91 +32,75 @@ use crate::stream::consumer::Consumer;
 use crate::stream::provision;
 use crate::stream::subscription::Subscription;
 
-/// What a service's `build` returns: everything that the platform then runs.
+/// What a service's `build` returns: everything that the platform runs.
+#[derive(Default)]
 pub struct App {
     routes: Router,
     openapi: OpenApi,
-    pages: Option<ErrorPage>,
+    error_page: Option<ErrorPage>,
     webhooks: &'static [&'static str],
-    limits: Option<(Verifier, RateClasses)>,
-    sources: Vec<Arc<dyn Source>>,
+    rate_limits: Option<(Verifier, RateClasses)>,
+    stores: Vec<Arc<dyn OutboxStore>>,
     entities: Vec<&'static str>,
     indexes: Vec<(String, Vec<IndexModel>)>,
     preparations: Vec<Preparation>,
     subscriptions: Vec<Subscription>,
     admin: Router,
     gauges: Vec<Gauge>,
-    work: Vec<(&'static str, BoxFuture<'static, ()>)>,
+    tasks: Vec<(&'static str, BoxFuture<'static, ()>)>,
 }
 
-/// What has to succeed before the service is ready.
 type Preparation = Box<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 impl App {
-    /// A service with these routes and the document that describes them.
+    /// A service with these public routes and their `OpenAPI` document.
     pub fn new(routes: Router, openapi: OpenApi) -> Self {
-        Self {
-            routes,
-            openapi,
-            pages: None,
-            webhooks: &[],
-            limits: None,
-            sources: Vec::new(),
-            entities: Vec::new(),
-            indexes: Vec::new(),
-            preparations: Vec::new(),
-            subscriptions: Vec::new(),
-            admin: Router::new(),
-            gauges: Vec::new(),
-            work: Vec::new(),
-        }
+        Self { routes, openapi, ..Self::default() }
     }
 
-    /// Errors outside `/api/` are rendered by this.
+    /// Sets the renderer of errors outside `/api/`.
     #[must_use]
-    pub fn pages(mut self, pages: ErrorPage) -> Self {
-        self.pages = Some(pages);
+    pub fn error_page(mut self, error_page: ErrorPage) -> Self {
+        self.error_page = Some(error_page);
         self
     }
 
-    /// Paths that other programs post to.
+    /// Sets the webhook paths, which are exempt from the cross-site check and from rate limits.
     #[must_use]
     pub fn webhooks(mut self, paths: &'static [&'static str]) -> Self {
         self.webhooks = paths;
         self
     }
 
-    /// Bounds how often one visitor asks for these routes, who is known by this verifier.
+    /// Enables rate limits. `verifier` identifies signed-in users.
     #[must_use]
-    pub fn limits(mut self, verifier: &Verifier, classes: RateClasses) -> Self {
-        self.limits = Some((verifier.clone(), classes));
+    pub fn rate_limits(mut self, verifier: &Verifier, classes: RateClasses) -> Self {
+        self.rate_limits = Some((verifier.clone(), classes));
         self
     }
 
-    /// A store whose outbox is to be relayed, with the service's own indexes.
+    /// Adds a store: its outbox is relayed, and these indexes of the service are built.
     #[must_use]
     pub fn store<A: Aggregate>(mut self, store: &Store<A>, indexes: Vec<IndexModel>) -> Self {
-        self.sources.push(Arc::new(store.clone()));
+        self.stores.push(Arc::new(store.clone()));
         self.entities.push(<A::Payload as Payload>::Change::ENTITY);
-        self.indexes.push((A::COLLECTION.to_owned(), Store::<A>::own_indexes()));
-        self.indexes.push((A::COLLECTION.to_owned(), indexes));
-        self
+        self.indexes(A::COLLECTION, Store::<A>::platform_indexes()).indexes(A::COLLECTION, indexes)
     }
 
-    /// Indexes of a replica.
+    /// Adds the indexes of a replica.
     #[must_use]
     pub fn replica<S: Payload>(self, replica: &Replica<S>, indexes: Vec<IndexModel>) -> Self {
         self.indexes(replica.name(), indexes)
     }
 
-    /// Indexes of a collection that is neither a store nor a replica: sessions, a projection.
+    /// Adds the indexes of any other collection, such as sessions or a projection.
     #[must_use]
     pub fn indexes(mut self, collection: impl Into<String>, indexes: Vec<IndexModel>) -> Self {
         self.indexes.push((collection.into(), indexes));
         self
     }
 
-    /// What else must have been done to the database before the service is ready; tried until it succeeds.
+    /// Adds a preparation of the database that must succeed before the service is ready. It is retried until it does.
     #[must_use]
     pub fn prepare<R>(mut self, prepare: impl Fn() -> R + Send + Sync + 'static) -> Self
     where
@@ -129,22 +110,21 @@ impl App {
         self
     }
 
-    /// Routes of the admin server beside those that every service has.
+    /// Adds routes to the admin server.
     #[must_use]
     pub fn admin(mut self, routes: Router) -> Self {
         self.admin = self.admin.merge(routes);
         self
     }
 
-    /// The service's subscription table.
+    /// Adds subscriptions.
     #[must_use]
     pub fn subscribe(mut self, subscriptions: Vec<Subscription>) -> Self {
         self.subscriptions.extend(subscriptions);
         self
     }
 
-    /// A number that /metrics tells under this name, read every few seconds. Every instance reads it, so
-    /// it must be found by an index.
+    /// Adds a gauge that is read every few seconds. Every instance reads it, so its query must use an index.
     #[must_use]
     pub fn gauge<S, R>(mut self, name: &'static str, state: &S, read: fn(S) -> R) -> Self
     where
@@ -156,178 +136,144 @@ impl App {
         self
     }
 
-    /// Background work that ends by itself when [`Tasks::stop`](lifecycle::Tasks::stop) is cancelled;
-    /// started once the indexes stand.
+    /// Adds a background task, started once the indexes exist. It ends after [`stop`](crate::lifecycle::Tasks::stop).
     #[must_use]
-    pub fn task(mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.work.push((name, Box::pin(work)));
+    pub fn task(mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.tasks.push((name, Box::pin(task)));
         self
     }
 
-    /// Starts everything but the listeners.
-    pub fn start(mut self, context: &Context, queue: Queue) -> Running {
-        let limits = self.limits.take().map(|(verifier, classes)| {
+    /// Starts everything except the HTTP listeners.
+    pub fn start(mut self, context: &Context, queue: RelayQueue) -> RunningApp {
+        let tasks = &context.tasks;
+        let limiter = self.rate_limits.take().map(|(verifier, classes)| {
             let counters = context.counters.clone();
-            context.tasks.spawn("limits", counters.clone().settle(context.tasks.clone()));
+            tasks.spawn("limits", counters.clone().run_sync(tasks.clone()));
             Arc::new(Limiter { counters, classes, verifier, webhooks: self.webhooks })
         });
-        let (mut running, sources) = self.callable(context, limits);
-        running.public = running.public.layer(from_fn_with_state(context.tasks.clone(), finish::detach_unsafe));
-        let publisher =
-            Publisher { jetstream: context.jetstream.clone(), names: context.names.clone(), service: context.service };
-        let tasks = &context.tasks;
-        let mut streams = vec![provision::dead_letter_stream(&context.names, &context.config)];
-        if !self.entities.is_empty() {
-            streams.push(provision::service_stream(&context.names, context.service, &self.entities, &context.config));
-        }
-        tasks.spawn("streams", provision::ensure_streams(context.jetstream.clone(), streams, tasks.clone()));
+        let (mut running, stores) = self.build_routers(context, limiter);
+        running.public = running.public.layer(from_fn_with_state(tasks.clone(), run_to_completion::detach_unsafe));
         // Handlers that finish while the service drains still write events.
-        let database = context.database.clone();
-        tasks.spawn_until_drained("relay", |stop| outbox::relay::run(queue.0, publisher, database, stop));
-        let clock = Arc::clone(&context.clock);
-        let (interval, after) = (context.config.outbox_sweep_interval, context.config.announce_after);
-        let pace =
-            ScanRate { per_second: context.config.announce_per_second, stream_bytes: context.config.stream_max_bytes };
-        let retain = context.config.cleanup_interval;
-        let line = |subscription: &Subscription| Line { source: subscription.source, entity: subscription.entity };
-        let lines = self.subscriptions.iter().map(line).collect();
-        tasks.spawn("gauges", gauges::run(context.clone(), self.gauges, lines));
-        let consumer = |subscription| Consumer {
-            jetstream: context.jetstream.clone(),
-            names: context.names.clone(),
-            service: context.service,
-            subscription,
-        };
-        let consumers: Vec<_> = self.subscriptions.into_iter().map(consumer).collect();
-        let later = {
-            let (context, sources) = (context.clone(), Arc::clone(&sources));
-            let (indexes, preparations, work) = (self.indexes, self.preparations, self.work);
-            async move {
-                if !prepare(&context, &indexes, &preparations).await {
-                    return;
-                }
-                let tasks = &context.tasks;
-                tasks.spawn(
-                    "sweeper",
-                    outbox::sweeper::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), interval),
-                );
-                tasks.spawn(
-                    "rotation",
-                    outbox::scan::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), pace),
-                );
-                tasks.spawn(
-                    "retention",
-                    retention::run(Arc::clone(&sources), Arc::clone(&clock), tasks.clone(), retain),
-                );
-                tasks.spawn("announcer", outbox::announcer::run(sources, clock, tasks.clone(), after));
-                for consumer in consumers {
-                    tasks.spawn("consumer", consumer.run(tasks.clone()));
-                }
-                for (name, work) in work {
-                    tasks.spawn(name, work);
-                }
-            }
-        };
-        tasks.detach(later);
+        tasks.spawn_until_drained("relay", |stop| outbox::relay::run(context.clone(), queue.0, stop));
+        tasks.spawn("streams", provision::ensure_streams(context.clone(), std::mem::take(&mut self.entities)));
+        let gauges = std::mem::take(&mut self.gauges);
+        tasks.spawn("gauges", gauges::run(context.clone(), gauges, self.subscriptions.clone()));
+        tasks.detach(self.start_workers(context.clone(), stores));
         running
     }
 
-    /// Starts nothing, once the indexes stand: for a test that plays the network and says when what is
-    /// done. Nobody is refused for asking often.
-    pub async fn start_manually(mut self, context: &Context, queue: Queue) -> ManualApp {
-        prepare(context, &self.indexes, &self.preparations).await;
-        let (running, sources) = self.callable(context, None);
-        ManualApp { running, sources, clock: Arc::clone(&context.clock), queue }
+    /// Starts the other background tasks once the indexes exist.
+    async fn start_workers(self, context: Context, stores: OutboxStores) {
+        if !prepare_database(&context, &self.indexes, &self.preparations).await {
+            return;
+        }
+        let tasks = &context.tasks;
+        tasks.spawn("sweeper", outbox::sweeper::run(context.clone(), Arc::clone(&stores)));
+        tasks.spawn("scan", outbox::scan::run(context.clone(), Arc::clone(&stores)));
+        tasks.spawn("retention", retention::run(context.clone(), Arc::clone(&stores)));
+        tasks.spawn("announcer", outbox::announcer::run(context.clone(), stores));
+        for subscription in self.subscriptions {
+            tasks.spawn("consumer", Consumer { context: context.clone(), subscription }.run());
+        }
+        for (name, task) in self.tasks {
+            tasks.spawn(name, task);
+        }
     }
 
-    /// What can be called from outside, and the stores behind it.
-    fn callable(&mut self, context: &Context, limits: Option<Arc<Limiter>>) -> (Running, Sources) {
-        let rules = HttpSettings::new(&context.config, context.readiness.clone(), self.pages.take(), self.webhooks);
-        let sources: Sources = Arc::new(std::mem::take(&mut self.sources));
-        let running = Running {
-            public: shell::wrap(std::mem::take(&mut self.routes), rules, limits),
-            admin: admin::router(context.readiness.clone(), Arc::clone(&sources))
+    /// Builds the indexes but starts no background task: a simulation runs each step itself. There are no rate limits.
+    pub async fn start_manually(mut self, context: &Context, queue: RelayQueue) -> ManualApp {
+        prepare_database(context, &self.indexes, &self.preparations).await;
+        let (running, stores) = self.build_routers(context, None);
+        ManualApp { running, stores, clock: Arc::clone(&context.clock), queue }
+    }
+
+    fn build_routers(&mut self, context: &Context, limiter: Option<Arc<Limiter>>) -> (RunningApp, OutboxStores) {
+        let settings = HttpSettings {
+            config: context.config.clone(),
+            readiness: context.readiness.clone(),
+            error_page: self.error_page,
+            webhooks: self.webhooks,
+        };
+        let stores: OutboxStores = Arc::new(std::mem::take(&mut self.stores));
+        let running = RunningApp {
+            public: shell::wrap(std::mem::take(&mut self.routes), Arc::new(settings), limiter),
+            admin: admin::router(context.readiness.clone(), Arc::clone(&stores))
                 .merge(std::mem::take(&mut self.admin))
                 .layer(from_fn_with_state(context.config.header_timeout, admin::read_body)),
             openapi: self.openapi.clone(),
             subscriptions: self.subscriptions.clone(),
         };
-        (running, sources)
+        (running, stores)
     }
 }
 
-/// Makes the database ready, waiting for it as long as it takes. False when the service ends.
-async fn prepare(context: &Context, indexes: &[(String, Vec<IndexModel>)], preparations: &[Preparation]) -> bool {
+/// Prepares the database, and waits for it as long as it takes. Returns false at shutdown.
+async fn prepare_database(
+    context: &Context,
+    indexes: &[(String, Vec<IndexModel>)],
+    preparations: &[Preparation],
+) -> bool {
+    let prepare_once = async || -> anyhow::Result<()> {
+        for (collection, indexes) in indexes.iter().filter(|(_, indexes)| !indexes.is_empty()) {
+            let documents = context.database.collection::<Document>(collection);
+            documents.create_indexes(indexes.clone()).await.with_context(|| collection.clone())?;
+        }
+        for prepare in preparations {
+            prepare().await?;
+        }
+        Ok(())
+    };
     let mut backoff = Backoff::default();
-    loop {
-        let Err(error) = prepare_once(context, indexes, preparations).await else {
-            context.readiness.set_indexes_stand();
-            return true;
-        };
+    while let Err(error) = prepare_once().await {
         let pause = backoff.next_delay();
         tracing::error!(
             attempt = backoff.failures(),
             error = format!("{error:#}"),
-            "indexes can't be built yet; not ready without them"
+            "indexes can't be built yet; the service is not ready without them"
         );
         if !context.tasks.sleep_unless_stopping(pause).await {
             return false;
         }
     }
+    context.readiness.set_has_indexes();
+    true
 }
 
-async fn prepare_once(
-    context: &Context,
-    indexes: &[(String, Vec<IndexModel>)],
-    preparations: &[Preparation],
-) -> anyhow::Result<()> {
-    for (collection, indexes) in indexes.iter().filter(|(_, indexes)| !indexes.is_empty()) {
-        let documents = context.database.collection::<Document>(collection);
-        documents.create_indexes(indexes.clone()).await.with_context(|| collection.clone())?;
-    }
-    for prepare in preparations {
-        prepare().await?;
-    }
-    Ok(())
-}
-
-/// A service whose background work runs, and whose routes can be called.
-pub struct Running {
-    /// The public routes within their shell.
+/// A service whose background tasks run.
+pub struct RunningApp {
+    /// The public routes with the middleware.
     pub public: Router,
     /// The admin routes.
     pub admin: Router,
-    /// The document that describes the public routes.
+    /// The `OpenAPI` document of the public routes.
     pub openapi: OpenApi,
-    /// The subscription table, for tests that call handlers by hand.
+    /// The subscriptions, for tests that call handlers directly.
     pub subscriptions: Vec<Subscription>,
 }
 
-/// A service whose background work nobody does: neither relay nor consumers, neither sweeper nor
-/// announcer runs.
+/// A service without background tasks, for simulations.
 pub struct ManualApp {
-    /// Its routes and its subscription table.
-    pub running: Running,
-    sources: Sources,
+    /// The routes and subscriptions.
+    pub running: RunningApp,
+    stores: OutboxStores,
     clock: SharedClock,
-    queue: Queue,
+    queue: RelayQueue,
 }
 
 impl ManualApp {
-    /// One round of the announcer; how many states were announced.
+    /// Runs one round of the announcer. Returns the number of announced states.
     pub fn announce_due(&self) -> BoxFuture<'static, Result<usize, StoreError>> {
-        let (sources, clock) = (Arc::clone(&self.sources), Arc::clone(&self.clock));
+        let (stores, clock) = (Arc::clone(&self.stores), Arc::clone(&self.clock));
         Box::pin(async move {
             let mut count = 0;
-            for source in sources.iter() {
-                count += source.announce_due(clock.now()).await?;
+            for store in stores.iter() {
+                count += store.announce_due(clock.now()).await?;
             }
             Ok(count)
         })
     }
 
-    /// What was announced since this was last asked; and whether anything was written, whose events
-    /// are in the outboxes.
+    /// Drains the relay's queue. Returns the snapshots, and whether there were other events, which are in the outboxes.
     pub fn drain_queue(&mut self) -> (Vec<OutboxEvent>, bool) {
         outbox::relay::drain_queue(&mut self.queue.0)
     }

@@ -1,6 +1,6 @@
-//! Configuration: environment variables (or the same as flags), read once at the start.
+//! Configuration: environment variables or flags, read once at startup.
 //!
-//! A wrong or missing one ends the start with one line that names the variable, and exit code 2.
+//! A missing or invalid setting ends the process with exit code 2 and one line that names the variable.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use clap::{Args, Command, FromArgMatches};
 use ipnet::IpNet;
 
 use crate::limits;
-use crate::parsers::{duration, network, offset, pause, public_url, redis_client};
+use crate::parsers::{duration, duration_or_zero, network, public_url, redis_client, signed_duration};
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people at a terminal.
+    /// Text for a terminal.
     Pretty,
 }
 
-/// What every service is told.
+/// The settings of every service.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct Config {
@@ -38,120 +38,120 @@ pub struct Config {
     /// MongoDB connection string of the replica set.
     #[arg(long, env = "MONGODB_URL", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub mongodb_url: String,
-    /// The service's own database; its own name unless told.
+    /// Name of the service's database; by default, the service's name.
     #[arg(long, env = "MONGODB_DATABASE", value_parser = NonEmptyStringValueParser::new())]
     pub mongodb_database: Option<String>,
-    /// NATS server, or several with commas between, such as `nats://host:4222`
+    /// NATS servers, comma-separated, such as `nats://host:4222`
     #[arg(long, env = "NATS_URL", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub nats_url: String,
-    /// NATS user's credentials file; none when the server asks for none.
+    /// Credentials file of the NATS user, if the server requires one.
     #[arg(long, env = "NATS_CREDENTIALS")]
     pub nats_credentials: Option<std::path::PathBuf>,
-    /// First part of every subject and stream name.
+    /// Prefix of all subjects and stream names.
     #[arg(long, env = "NATS_PREFIX", default_value = "ticketing", value_parser = NonEmptyStringValueParser::new())]
     pub nats_prefix: String,
-    /// On how many NATS servers each stream is kept.
+    /// Number of NATS servers that store each stream.
     #[arg(long, env = "NATS_REPLICAS", default_value_t = 1)]
     pub nats_replicas: usize,
-    /// Size in bytes at which the service's stream drops its oldest events (they can be announced again).
+    /// Maximum size of the service's stream in bytes. Beyond it the oldest events are dropped; states can be announced.
     #[arg(long, env = "STREAM_MAX_BYTES", default_value_t = 4 << 30)]
     pub stream_max_bytes: i64,
-    /// Addresses or networks whose X-Forwarded-For is believed, with commas between.
+    /// Addresses or networks of proxies whose X-Forwarded-For is trusted, comma-separated.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
     /// Log filter: info, or debug,mongodb=warn
     #[arg(long, env = "LOG", default_value = "info,stripe=error")]
     pub log: String,
-    /// How log lines are written.
+    /// Format of log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: LogFormat,
-    /// What is deployed, such as a commit; shown in the metric `build_info`.
+    /// Release identifier, such as a commit; shown in the metric `build_info`.
     #[arg(long, env = "RELEASE", default_value = "development")]
     pub release: String,
-    /// OTLP/gRPC endpoint that receives traces; no traces when unset.
+    /// OTLP/gRPC endpoint for traces; no traces if unset.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
-    /// How long a request may take before it gets 504.
+    /// Maximum duration of a request; then it gets 504.
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub request_timeout: Duration,
-    /// How long a client may take to send the head of a request; then the connection is closed.
+    /// How long a client may take to send the head of a request; then its connection is closed.
     #[arg(long, env = "HEADER_TIMEOUT", default_value = "10s", value_parser = duration)]
     pub header_timeout: Duration,
-    /// How long a connection is kept between two requests; longer than any proxy before it keeps its own.
+    /// How long a connection may idle between two requests; longer than the idle timeout of any proxy in front.
     #[arg(long, env = "IDLE_TIMEOUT", default_value = "150s", value_parser = duration)]
     pub idle_timeout: Duration,
-    /// How long after SIGTERM requests are still taken, while /readyz tells load balancers to send no more.
-    #[arg(long, env = "DRAIN_DELAY", default_value = "0s", value_parser = pause)]
+    /// How long after SIGTERM requests are still accepted, while /readyz makes load balancers stop sending them.
+    #[arg(long, env = "DRAIN_DELAY", default_value = "0s", value_parser = duration_or_zero)]
     pub drain_delay: Duration,
     /// How long requests and messages in flight may take to finish after that.
     #[arg(long, env = "SHUTDOWN_GRACE", default_value = "25s", value_parser = duration)]
     pub shutdown_grace: Duration,
-    /// How often the outboxes are searched for what a crash left behind.
+    /// How often the outboxes are searched for events that a crash left unpublished.
     #[arg(long, env = "OUTBOX_SWEEP_INTERVAL", default_value = "1s", value_parser = duration)]
     pub outbox_sweep_interval: Duration,
-    /// How often the gauges at /metrics are read anew.
+    /// How often the gauges at /metrics are updated.
     #[arg(long, env = "GAUGE_INTERVAL", default_value = "5s", value_parser = duration)]
     pub gauge_interval: Duration,
-    /// How long an entity is unchanged before its state is announced again.
+    /// How long after its last change the state of an entity is announced; the interval then doubles up to an hour.
     #[arg(long, env = "ANNOUNCE_AFTER", default_value = "60s", value_parser = duration)]
     pub announce_after: Duration,
-    /// How many entities a second are announced again whether they have changed or not, by all instances together; fewer
-    /// where that would fill more than a twentieth of `STREAM_MAX_BYTES` a day. None when 0.
+    /// Maximum number of entities per second that all instances together announce by the scan; 0 disables the scan. The
+    /// rate is reduced to fill at most a twentieth of `STREAM_MAX_BYTES` per day.
     #[arg(long, env = "ANNOUNCE_PER_SECOND", default_value_t = 10)]
     pub announce_per_second: u32,
-    /// How often it is looked for what has been kept long enough, such as idempotency answers after a day.
+    /// How often expired data is removed, such as idempotency records after a day.
     #[arg(long, env = "CLEANUP_INTERVAL", default_value = "10m", value_parser = duration)]
     pub cleanup_interval: Duration,
-    /// Where Redis is.
+    /// The Redis server.
     #[command(flatten)]
     pub redis: Redis,
-    /// How often one visitor may ask.
+    /// The rate limits.
     #[command(flatten)]
     pub limits: limits::settings::Settings,
-    /// How wrong this instance's clock is to be, such as 2m or -2m; for tests of what a wrong clock does.
-    #[arg(long, env = "CLOCK_OFFSET", default_value = "0s", value_parser = offset, allow_hyphen_values = true)]
+    /// Offset of this instance's clock, such as 2m or -2m; for tests of clock skew.
+    #[arg(long, env = "CLOCK_OFFSET", default_value = "0s", value_parser = signed_duration, allow_hyphen_values = true)]
     pub clock_offset: jiff::SignedDuration,
 }
 
-/// Redis, which every service can do without.
+/// The Redis server, which is optional for every service.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct Redis {
-    /// Redis server in which instances count requests together, such as `redis://user:password@host:6379`; without it
-    /// each counts alone, and expiration fires timers by its sweep.
+    /// Redis server for rate limits shared by all instances, such as `redis://user:password@host:6379`. Without it each
+    /// instance counts on its own, and `expiration` fires timers by its sweep only.
     #[arg(id = "redis_url", long = "redis-url", env = "REDIS_URL", hide_env_values = true, value_parser = redis_client,
         requires = "limit_secret")]
     pub client: Option<redis::Client>,
-    /// First part of every key in Redis.
+    /// Prefix of all Redis keys.
     #[arg(id = "redis_prefix", long = "redis-prefix", env = "REDIS_PREFIX", default_value = "ticketing",
         value_parser = NonEmptyStringValueParser::new())]
     pub prefix: String,
 }
 
-/// The public keys by which a service that is not auth believes an access token.
+/// The public keys with which services other than `auth` verify access tokens.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct Keys {
-    /// JWK set (JSON) of auth's public keys, as GET /api/users/jwks.json serves it.
+    /// JWK set (JSON) with the public keys of `auth`, as GET /api/users/jwks.json serves it.
     #[arg(long, env = "JWKS", value_parser = NonEmptyStringValueParser::new())]
     pub jwks: String,
 }
 
-/// The start ends here: help was asked for (exit 0), or a line says what is wrong (exit 2).
+/// The process ends at startup: help was requested (exit code 0), or a setting is invalid (exit code 2).
 #[derive(Debug)]
-pub struct Ended {
-    /// For standard output (help) or standard error (a fault).
+pub struct EarlyExit {
+    /// The help, for standard output; or the error, for standard error.
     pub text: String,
-    /// The process's exit code.
+    /// The exit code.
     pub code: u8,
 }
 
-/// Reads the platform's and the service's configuration from arguments and environment.
+/// Reads the settings of the platform and of the service from arguments and environment.
 pub fn parse<C: Args + FromArgMatches>(
     service: &'static str,
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
-) -> Result<(Config, C), Ended> {
-    // Said last: the settings' own doc comments would take this place.
+) -> Result<(Config, C), EarlyExit> {
+    // Set last, since `augment_args` overwrites it with the doc comment of the settings.
     let about = format!("The {service} service of the ticket marketplace. Every flag is also an environment variable.");
     let command =
         C::augment_args(Config::augment_args(Command::new(service))).about(about).long_about(None::<&'static str>);
@@ -161,12 +161,12 @@ pub fn parse<C: Args + FromArgMatches>(
         Ok((platform, C::from_arg_matches_mut(&mut matches)?))
     };
     read(command.clone()).map_err(|error: clap::Error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ended { text: error.render().to_string(), code: 0 },
-        _ => Ended { text: format!("{service}: {}", one_line(&command, &error)), code: 2 },
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => EarlyExit { text: error.render().to_string(), code: 0 },
+        _ => EarlyExit { text: format!("{service}: {}", one_line(&command, &error)), code: 2 },
     })
 }
 
-/// What clap has to say, in one line that names the environment variable.
+/// Formats a clap error as one line that names the environment variable.
 fn one_line(command: &Command, error: &clap::Error) -> String {
     let arguments = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(one)) => vec![one.clone()],
@@ -188,7 +188,7 @@ fn one_line(command: &Command, error: &clap::Error) -> String {
     };
     let first_line = || {
         let text = error.render().to_string();
-        let line = text.lines().next().unwrap_or("wrong arguments");
+        let line = text.lines().next().unwrap_or("invalid arguments");
         format!("{}. See --help.", line.trim_start_matches("error: "))
     };
     match (error.kind(), named.as_slice()) {
@@ -200,12 +200,9 @@ fn one_line(command: &Command, error: &clap::Error) -> String {
         }
         (_, [(name, help, secret), ..]) => {
             let source = std::error::Error::source(error).map(ToString::to_string);
-            let why = source.unwrap_or_else(|| format!("must be right: {help}"));
-            if *secret || value.is_empty() {
-                format!("{name} is wrong: {why}. See --help.")
-            } else {
-                format!("{name} is wrong: '{value}' {why}. See --help.")
-            }
+            let why = source.unwrap_or_else(|| format!("must be valid: {help}"));
+            let shown = if *secret || value.is_empty() { String::new() } else { format!("'{value}' ") };
+            format!("{name} is wrong: {shown}{why}. See --help.")
         }
         _ => first_line(),
     }

@@ -1,4 +1,4 @@
-//! What a service is built from: its connections, its clock, its stores.
+//! The dependencies of a service instance: its configuration, clock and connections.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,112 +28,100 @@ use crate::store::batched::BatchedCollection;
 use crate::store::replica::Replica;
 use crate::stream::names::Names;
 
-/// The connections and shared parts of one service instance.
+/// The dependencies of one service instance; cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     /// The service's name, the `source` of its events.
     pub service: &'static str,
-    /// What the service was told.
+    /// The configuration.
     pub config: Config,
     /// The clock.
     pub clock: SharedClock,
     /// The service's own database.
     pub database: Database,
-    /// NATS; connects by itself, and again whenever it must.
+    /// The NATS client. It connects and reconnects automatically.
     pub nats: async_nats::Client,
-    /// Background tasks and the signal to end.
+    /// The background tasks and the shutdown signal.
     pub tasks: Tasks,
-    /// Counts requests.
+    /// The counters of the rate limits.
     pub counters: Counters,
     pub(crate) jetstream: jetstream::Context,
     pub(crate) names: Names,
     pub(crate) relay: Relay,
     pub(crate) readiness: Readiness,
-    grouped: Arc<Mutex<HashMap<String, BatchedCollection>>>,
+    collections: Arc<Mutex<HashMap<String, BatchedCollection>>>,
 }
 
-/// What is handed to [`crate::app::App`] beside the context: the relay's queue.
-pub struct Queue(pub(crate) mpsc::Receiver<QueuedEvent>);
+/// The receiving end of the relay's queue, for [`App::start`](crate::app::App::start).
+pub struct RelayQueue(pub(crate) mpsc::Receiver<QueuedEvent>);
 
 impl Context {
-    /// Sets the connections up; none of them has to be there yet.
+    /// Creates the clients. No server needs to be reachable yet.
     pub async fn new(
         service: &'static str,
         config: Config,
         clock: SharedClock,
         tasks: Tasks,
-    ) -> anyhow::Result<(Self, Queue)> {
+    ) -> anyhow::Result<(Self, RelayQueue)> {
         let database = mongo::connect(service, &config).await?;
         let nats = connect_nats(service, &config).await?;
         let mut jetstream = jetstream::new(nats.clone());
         jetstream.set_timeout(Duration::from_secs(5));
-        let names = Names::new(&config.nats_prefix);
         let (relay, queue) = Relay::new();
-        let counters = Counters::new(&config.limits, &config.redis)?;
-        let readiness = Readiness::new(database.clone());
         let context = Self {
+            counters: Counters::new(&config.limits, &config.redis)?,
+            names: Names::new(&config.nats_prefix),
+            readiness: Readiness { database: database.clone(), has_indexes: Arc::default(), draining: Arc::default() },
+            collections: Arc::default(),
             service,
             config,
             clock,
             database,
             nats,
             tasks,
-            counters,
             jetstream,
-            names,
             relay,
-            readiness,
-            grouped: Arc::default(),
         };
-        Ok((context, Queue(queue)))
+        Ok((context, RelayQueue(queue)))
     }
 
-    /// The store of a kind of aggregate.
+    /// The store of this type of aggregate.
     pub fn store<A: Aggregate>(&self) -> Store<A> {
-        Store::new(
-            self.documents(A::COLLECTION),
-            self.relay.clone(),
-            Arc::clone(&self.clock),
-            self.config.announce_after,
-        )
+        let (relay, clock) = (self.relay.clone(), Arc::clone(&self.clock));
+        Store::new(self.batched(A::COLLECTION), relay, clock, self.config.announce_after)
     }
 
-    /// The replica of another service's entities: the collection `replica_<entity>`.
+    /// The replica of another service's entities, in the collection `replica_<entity>`.
     pub fn replica<S: Payload>(&self) -> Replica<S> {
         self.replica_in(&format!("replica_{}", S::Change::ENTITY))
     }
 
-    /// Like [`Context::replica`], in a collection of this name.
+    /// Like [`Context::replica`], in this collection.
     pub fn replica_in<S: Payload>(&self, collection: &str) -> Replica<S> {
-        Replica::new(self.documents(collection))
+        Replica::new(self.batched(collection))
     }
 
-    /// A collection: the same groups of calls for all who use it.
-    fn documents(&self, collection: &str) -> BatchedCollection {
-        let mut grouped = self.grouped.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(grouped) = grouped.get(collection) {
-            return grouped.clone();
-        }
-        let new = BatchedCollection::new(self.database.collection(collection));
-        grouped.insert(collection.to_owned(), new.clone());
-        new
+    /// The collection of this name. All its users share its batches.
+    fn batched(&self, collection: &str) -> BatchedCollection {
+        let mut collections = self.collections.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || BatchedCollection::new(self.database.collection(collection));
+        collections.entry(collection.to_owned()).or_insert_with(new).clone()
     }
 
-    /// Hears of another service's entities as it happens: each instance hears all, nothing is kept for
-    /// it, and it may miss some. For what is shown, never for what is stored.
-    pub async fn listen<S: Payload>(
+    /// Subscribes to another service's events by core NATS (at most once): each instance receives all of them, and may
+    /// miss some. For live display only, never for stored data.
+    pub async fn subscribe_ephemeral<S: Payload>(
         &self,
     ) -> Result<impl Stream<Item = Envelope<S>> + use<S>, async_nats::SubscribeError> {
         let subject = self.names.subject(&format!("{}.*.v1", S::Change::ENTITY));
         let messages = self.nats.subscribe(subject).await?;
         Ok(messages.filter_map(async |message| {
-            let event = serde_json::from_slice::<Envelope<S>>(&message.payload);
-            // Its consumer, which gets the same message, says what is wrong with it.
-            event.ok()
+            // The durable consumer gets the same message, and reports a malformed one.
+            serde_json::from_slice::<Envelope<S>>(&message.payload).ok()
         }))
     }
 
-    /// Verifies access tokens by the configured public keys.
+    /// The verifier of access tokens, with these public keys.
     pub fn verifier(&self, keys: &Keys) -> anyhow::Result<Verifier> {
         Verifier::new(&keys.jwks, &self.config.public_url, Arc::clone(&self.clock))
             .with_context(|| format!("{}: JWKS is wrong", self.service))
@@ -143,7 +131,7 @@ impl Context {
 async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<async_nats::Client> {
     let mut options = async_nats::ConnectOptions::new()
         .name(service)
-        // A user may be kept from the answers to another: each listens below a name of its own.
+        // NATS permissions are per user, so each service receives replies under a prefix of its own.
         .custom_inbox_prefix(format!("_INBOX_{service}"))
         .retry_on_initial_connect()
         .connection_timeout(Duration::from_secs(2))
@@ -167,53 +155,50 @@ async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<
         servers.iter().all(|server| !server.host().is_empty()),
         "{service}: NATS_URL is wrong: must be like nats://host:4222"
     );
-    // The client takes from its options who it is, and nothing of that from the address.
+    // The client ignores credentials in the URL.
     if let Some((user, password)) = servers.iter().find_map(|server| server.username().zip(server.password())) {
         options = options.user_and_password(user.to_owned(), password.to_owned());
     }
     options.connect(servers).await.with_context(|| format!("{service}: NATS_URL is wrong"))
 }
 
-/// Whether the service can take requests: it has found its database once, with every index, and is not ending.
+/// Whether the service accepts requests: all indexes have been built, and it is not draining.
 ///
-/// A database that is away later is no reason to take the instance out: all of them would go at once, and people
-/// would get the gateway's bare 503 in place of the shop's own words.
+/// # Why
+/// A later database outage does not end readiness. All instances would become unready at once, and people would get
+/// the gateway's bare 503 instead of the service's own error.
 #[derive(Clone)]
 pub struct Readiness {
     database: Database,
-    indexes: Arc<AtomicBool>,
+    has_indexes: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
 }
 
 impl Readiness {
-    fn new(database: Database) -> Self {
-        Self { database, indexes: Arc::default(), draining: Arc::default() }
+    pub(crate) fn has_indexes(&self) -> bool {
+        self.has_indexes.load(Ordering::Acquire)
     }
 
-    pub(crate) fn indexes_stand(&self) -> bool {
-        self.indexes.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn set_indexes_stand(&self) {
-        self.indexes.store(true, Ordering::Release);
+    pub(crate) fn set_has_indexes(&self) {
+        self.has_indexes.store(true, Ordering::Release);
     }
 
     pub(crate) fn set_draining(&self) {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Why the service is not ready, if it is not.
+    /// Returns why the service is not ready, if it is not.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.draining.load(Ordering::Acquire) {
             return Err("shutting down");
         }
-        if !self.indexes_stand() {
+        if !self.has_indexes() {
             return Err("indexes are being built");
         }
         Ok(())
     }
 
-    pub(crate) async fn database_answers(&self) -> bool {
+    pub(crate) async fn is_database_up(&self) -> bool {
         let ping = self.database.run_command(doc! { "ping": 1 });
         matches!(tokio::time::timeout(Duration::from_secs(2), ping).await, Ok(Ok(_)))
     }

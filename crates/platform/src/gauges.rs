@@ -1,10 +1,8 @@
-//! What an instance tells of its surroundings every few seconds: whether they answer, how much waits
-//! for its consumers, what nobody could take, and what the service itself has read of its own.
+//! Exports gauges every few seconds: health of dependencies, consumer backlogs, dead letters and service gauges.
 //!
 //! # Why
-//! Counters tell what this process did; these tell how things are, whoever made them so. What instances
-//! share, each of them tells alike, so whoever adds them up takes the maximum. What can't be read keeps
-//! its last value: that its source is away is a gauge of its own.
+//! Counters describe this process; gauges describe the state that instances share. Every instance reports the same
+//! value, so aggregate with `max()`. During an outage of its source, which another gauge shows, a gauge is unchanged.
 
 use std::time::Instant;
 
@@ -16,36 +14,36 @@ use crate::context::Context;
 use crate::lifecycle;
 use crate::store::error::StoreError;
 use crate::stream::dead_letter;
+use crate::stream::names::Names;
+use crate::stream::subscription::Subscription;
 use crate::telemetry;
 
-/// Reads a gauge of the service's own.
-type Read = Box<dyn Fn() -> BoxFuture<'static, Result<f64, StoreError>> + Send + Sync>;
+type ReadGauge = Box<dyn Fn() -> BoxFuture<'static, Result<f64, StoreError>> + Send + Sync>;
 
-/// A gauge of the service's own.
+/// A gauge that the service defines.
 pub(crate) struct Gauge {
     pub(crate) name: &'static str,
-    pub(crate) read: Read,
+    pub(crate) read: ReadGauge,
 }
 
-/// Whose events the service takes.
-pub(crate) struct Line {
-    pub(crate) source: &'static str,
-    pub(crate) entity: &'static str,
-}
-
-/// Keeps all gauges until the service ends.
-pub(crate) async fn run(context: Context, gauges: Vec<Gauge>, lines: Vec<Line>) {
+/// Updates all gauges until shutdown.
+pub(crate) async fn run(context: Context, gauges: Vec<Gauge>, subscriptions: Vec<Subscription>) {
     let stop = context.tasks.stop().clone();
-    let mut backlogs: Vec<_> = lines.into_iter().map(|line| Backlog { line, waits: None }).collect();
+    let backlog = |subscription| Backlog { subscription, stall: None };
+    let mut backlogs: Vec<_> = subscriptions.into_iter().map(backlog).collect();
     loop {
         let round = async {
-            tokio::join!(surroundings(&context), own(&context, &gauges), streams(&context, &mut backlogs));
+            tokio::join!(
+                update_health(&context),
+                update_service_gauges(&context, &gauges),
+                update_streams(&context, &mut backlogs)
+            );
         };
         tokio::select! {
             () = round => {}
             () = stop.cancelled() => return,
         }
-        // Whether or not somebody scrapes: what was measured is kept one by one until then.
+        // Aggregates histogram samples, which would otherwise accumulate until the next scrape.
         telemetry::metrics_handle().run_upkeep();
         if !context.tasks.sleep_unless_stopping(lifecycle::jittered(context.config.gauge_interval)).await {
             return;
@@ -53,20 +51,22 @@ pub(crate) async fn run(context: Context, gauges: Vec<Gauge>, lines: Vec<Line>) 
     }
 }
 
-/// Whether this instance takes requests, and whether what it needs answers.
-async fn surroundings(context: &Context) {
+/// Readiness, and whether dependencies are available.
+async fn update_health(context: &Context) {
     let release = context.config.release.clone();
     metrics::gauge!("build_info", "version" => env!("CARGO_PKG_VERSION"), "release" => release).set(1.0);
-    let is = |condition: bool| if condition { 1.0 } else { 0.0 };
-    metrics::gauge!("database_up").set(is(context.readiness.database_answers().await));
-    metrics::gauge!("service_ready").set(is(context.readiness.check().is_ok()));
-    let state = context.nats.connection_state();
-    metrics::gauge!("nats_connected").set(is(state == connection::State::Connected));
+    metrics::gauge!("database_up").set(f64::from(context.readiness.is_database_up().await));
+    metrics::gauge!("service_ready").set(f64::from(context.readiness.check().is_ok()));
+    metrics::gauge!("nats_connected").set(f64::from(is_nats_connected(context)));
 }
 
-/// What the service reads of its own; not before the indexes stand by which it is found.
-async fn own(context: &Context, gauges: &[Gauge]) {
-    if !context.readiness.indexes_stand() {
+fn is_nats_connected(context: &Context) -> bool {
+    context.nats.connection_state() == connection::State::Connected
+}
+
+/// Skipped until the indexes exist, since the gauges are read by index.
+async fn update_service_gauges(context: &Context, gauges: &[Gauge]) {
+    if !context.readiness.has_indexes() {
         return;
     }
     join_all(gauges.iter().map(async |gauge| match (gauge.read)().await {
@@ -76,56 +76,53 @@ async fn own(context: &Context, gauges: &[Gauge]) {
     .await;
 }
 
-/// What waits in the streams for this service, and what it put aside.
-async fn streams(context: &Context, backlogs: &mut [Backlog]) {
-    // While NATS is away the last values stand.
-    if context.nats.connection_state() != connection::State::Connected {
+/// Dead letters and consumer backlogs.
+async fn update_streams(context: &Context, backlogs: &mut [Backlog]) {
+    if !is_nats_connected(context) {
         return;
     }
-    let entities = backlogs.iter().map(|backlog| backlog.line.entity).collect();
+    let entities = backlogs.iter().map(|backlog| backlog.subscription.entity).collect();
     tokio::join!(
-        dead_letter::measure(&context.jetstream, &context.names, context.service, entities),
+        dead_letter::measure(context, entities),
         join_all(backlogs.iter_mut().map(|backlog| backlog.measure(context))),
     );
 }
 
-/// The messages of one subscription that are not handled yet.
+/// The unhandled messages of one subscription.
 struct Backlog {
-    line: Line,
-    waits: Option<Waits>,
+    subscription: Subscription,
+    stall: Option<AckFloorStall>,
 }
 
 impl Backlog {
     async fn measure(&mut self, context: &Context) {
-        let entity = self.line.entity;
-        let stream = context.jetstream.get_stream_no_info(context.names.stream(self.line.source)).await;
-        let Ok(stream) = stream else { return };
-        // Before the stream or the consumer exists there is nothing to be told.
-        let Ok(consumer) = stream.get_consumer::<pull::Config>(&format!("{}-{entity}", context.service)).await else {
-            return;
-        };
+        let Subscription { source, entity, .. } = self.subscription;
+        // Nothing is reported before the stream and the consumer exist.
+        let Ok(stream) = context.jetstream.get_stream_no_info(context.names.stream(source)).await else { return };
+        let name = Names::consumer(context.service, entity);
+        let Ok(consumer) = stream.get_consumer::<pull::Config>(&name).await else { return };
         let info = consumer.cached_info();
         let pending = info.num_pending + info.num_ack_pending as u64;
-        self.waits = Waits::next(self.waits.take(), pending, info.ack_floor.stream_sequence, Instant::now());
-        #[expect(clippy::cast_precision_loss, reason = "a gauge; nobody counts past 2^52 messages")]
+        self.stall = AckFloorStall::next(self.stall.take(), pending, info.ack_floor.stream_sequence, Instant::now());
+        #[expect(clippy::cast_precision_loss, reason = "a gauge does not need precision beyond 2^52 messages")]
         metrics::gauge!("consumer_pending", "entity" => entity).set(pending as f64);
-        let age = self.waits.as_ref().map_or(0.0, |waits| waits.since.elapsed().as_secs_f64());
+        let age = self.stall.as_ref().map_or(0.0, |stall| stall.since.elapsed().as_secs_f64());
         metrics::gauge!("consumer_ack_floor_stalled_seconds", "entity" => entity).set(age);
     }
 }
 
-/// Since when the oldest message that is not handled has been seen to wait. All before it are handled,
-/// so while that mark does not move it is the same one.
+/// How long the ack floor has been unchanged while messages are pending. All messages up to it are handled, so the
+/// oldest unhandled message has been the same one.
 #[derive(Debug, PartialEq, Eq)]
-struct Waits {
-    behind: u64,
+struct AckFloorStall {
+    ack_floor: u64,
     since: Instant,
 }
 
-impl Waits {
-    fn next(before: Option<Self>, pending: u64, behind: u64, now: Instant) -> Option<Self> {
-        let same = before.filter(|before| before.behind == behind);
-        (pending > 0).then(|| same.unwrap_or(Self { behind, since: now }))
+impl AckFloorStall {
+    fn next(previous: Option<Self>, pending: u64, ack_floor: u64, now: Instant) -> Option<Self> {
+        let unchanged = previous.filter(|previous| previous.ack_floor == ack_floor);
+        (pending > 0).then(|| unchanged.unwrap_or(Self { ack_floor, since: now }))
     }
 }
 
@@ -136,11 +133,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_waits_for_as_long_as_the_mark_before_it_stands() {
-        let began = Instant::now();
-        let at = |seconds| began + Duration::from_secs(seconds);
-        let mut waits = None;
-        for (second, pending, mark, since) in [
+    fn stall_lasts_while_the_ack_floor_is_unchanged() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut stall = None;
+        for (second, pending, ack_floor, since) in [
             (0, 0, 10, None),
             (5, 3, 10, Some(5)),
             (10, 900, 10, Some(5)),
@@ -150,8 +147,8 @@ mod tests {
             (30, 0, 910, None),
             (35, 1, 910, Some(35)),
         ] {
-            waits = Waits::next(waits, pending, mark, at(second));
-            assert_eq!(waits.as_ref().map(|waits| waits.since), since.map(at), "at {second} s");
+            stall = AckFloorStall::next(stall, pending, ack_floor, at(second));
+            assert_eq!(stall.as_ref().map(|stall| stall.since), since.map(at), "at {second} s");
         }
     }
 }

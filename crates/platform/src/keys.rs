@@ -1,5 +1,4 @@
-//! Private keys out of the configuration: what is signed by them, and their public halves for whoever
-//! verifies that.
+//! Ed25519 signing keys from the configuration: they sign tokens, and their public keys are served as a JWK set.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use utoipa::ToSchema;
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 
-/// Ed25519 keys of which the first one signs; cheap to clone.
+/// Ed25519 keys. The first one signs. Cheap to clone.
 #[derive(Clone)]
 pub struct SigningKeys(Arc<Inner>);
 
@@ -24,16 +23,15 @@ struct Inner {
     jwks: String,
 }
 
-/// A JWK set (RFC 7517); the keys themselves are ready-made JSON, this describes them.
+/// A JWK set (RFC 7517). Only for the `OpenAPI` document: the served JSON is encoded in advance.
 #[derive(Serialize, ToSchema)]
 pub struct JwkSet {
-    /// Ed25519 public keys, the one that signs first.
+    /// Ed25519 public keys; the first belongs to the signing key.
     keys: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl SigningKeys {
-    /// Reads the keys: PKCS#8 in PEM, one behind the other. The error says which one is wrong, and
-    /// repeats nothing of it.
+    /// Reads concatenated PEM blocks with PKCS#8. The error has the number of the invalid key, and nothing of its text.
     pub fn read(pems: &str) -> anyhow::Result<Self> {
         let mut pems = pems.split(BEGIN);
         if pems.next().is_some_and(|before| !before.trim().is_empty()) {
@@ -44,7 +42,7 @@ impl SigningKeys {
         for (number, pem) in (1..).zip(pems) {
             let key = EncodingKey::from_ed_pem(format!("{BEGIN}{pem}").as_bytes());
             let (key, jwk) = key
-                .and_then(|key| public_half(&key).map(|jwk| (key, jwk)))
+                .and_then(|key| public_key(&key).map(|jwk| (key, jwk)))
                 .with_context(|| format!("key {number} is not an Ed25519 private key in PKCS#8"))?;
             let kid = jwk.common.key_id.clone();
             if set.keys.iter().any(|known| known.common.key_id == kid) {
@@ -57,18 +55,18 @@ impl SigningKeys {
         Ok(Self(Arc::new(Inner { key, kid, jwks: serde_json::to_string(&set)? })))
     }
 
-    /// The public halves, as a JWK set (JSON).
+    /// The public keys as a JWK set (JSON).
     pub fn jwks(&self) -> &str {
         &self.0.jwks
     }
 
-    /// The answer of the route that serves the public halves, described by [`JwkSet`].
+    /// The response of the route that serves the public keys, described by [`JwkSet`].
     pub fn serve(&self) -> Response {
         let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
         (headers, self.0.jwks.clone()).into_response()
     }
 
-    /// The claims as a compact JWS; `kind` is the `typ` in its header, which tells tokens apart.
+    /// Signs the claims as a compact JWS. `kind` is the `typ` in its header, which distinguishes types of tokens.
     pub fn sign(&self, kind: &str, claims: &impl Serialize) -> Result<String, Error> {
         let kid = self.0.kid.clone();
         let header = Header { typ: Some(kind.to_owned()), kid, ..Header::new(Algorithm::EdDSA) };
@@ -76,8 +74,8 @@ impl SigningKeys {
     }
 }
 
-/// The public key, named by its RFC 7638 thumbprint.
-fn public_half(key: &EncodingKey) -> jsonwebtoken::errors::Result<Jwk> {
+/// The public key, with its RFC 7638 thumbprint as its id.
+fn public_key(key: &EncodingKey) -> jsonwebtoken::errors::Result<Jwk> {
     let mut jwk = Jwk::from_encoding_key(key, Algorithm::EdDSA)?;
     jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256)?);
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
@@ -92,7 +90,7 @@ mod tests {
     const RFC_8037: &str = "-----BEGIN PRIVATE KEY-----\n\
         MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
         -----END PRIVATE KEY-----\n";
-    /// A key of another kind (P-256).
+    /// A key of another type (P-256).
     const P256: &str = "-----BEGIN PRIVATE KEY-----\n\
         MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\n\
         OF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r\n\
@@ -100,7 +98,7 @@ mod tests {
         -----END PRIVATE KEY-----\n";
 
     #[test]
-    fn a_key_is_named_by_its_thumbprint() {
+    fn key_id_is_the_thumbprint() {
         let keys = SigningKeys::read(RFC_8037).unwrap();
         let jwks: serde_json::Value = serde_json::from_str(keys.jwks()).unwrap();
         let expected = serde_json::json!({ "keys": [{
@@ -112,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_names_its_kind_and_its_key_and_is_the_same_every_time() {
+    fn token_has_typ_and_kid_and_is_deterministic() {
         let keys = SigningKeys::read(RFC_8037).unwrap();
         let claims = serde_json::json!({ "sub": "ana" });
         let token = keys.sign("receipt+jwt", &claims).unwrap();
@@ -124,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_keys_are_told_apart() {
+    fn invalid_key_is_reported_by_number() {
         let two = format!("{RFC_8037}{RFC_8037}");
         let cut = RFC_8037.replace("cVpezJpGXA7rAMcrn9g", "");
         let other = format!("{RFC_8037}{P256}");

@@ -1,9 +1,8 @@
-//! Everything that touches the outside, written once for all services.
+//! Infrastructure shared by all services.
 //!
 //! In reading order: [`run()`](program::run) starts an [`app`] from its [`config`]; [`store`] holds aggregates and
-//! their outbox; [`outbox`] brings events to JetStream; [`stream`] brings them to handlers, which
-//! end in [`reconcile`]; [`http`] is the shell around a service's routes, [`limits`] is the rate limiter;
-//! [`keys`] signs tokens.
+//! their outbox; [`outbox`] publishes events; [`stream`] delivers them to handlers, which call [`reconcile`]; [`http`]
+//! is the middleware around a service's routes; [`limits`] limits request rates; [`keys`] signs tokens.
 
 pub mod app;
 pub mod config;

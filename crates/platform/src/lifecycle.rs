@@ -1,8 +1,8 @@
-//! How a service lives and ends: named background tasks, SIGTERM, a deadline.
+//! The lifecycle of a service: background tasks, graceful shutdown and back-off.
 //!
 //! # Why
-//! A background task that dies would leave a service that looks alive and does half its work; so its
-//! death ends the process, and the orchestrator starts a whole one.
+//! A service whose background task has failed would look alive and do only half of its work. So the failure of a task
+//! ends the process, and the orchestrator starts a new one.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,99 +15,92 @@ use tokio_util::task::TaskTracker;
 /// The background tasks of one service instance.
 #[derive(Clone)]
 pub struct Tasks {
+    main: Phase,
+    /// The tasks that outlive the others.
+    last: Phase,
+    failed: mpsc::Sender<&'static str>,
+}
+
+/// Tasks that are stopped together.
+#[derive(Clone, Default)]
+struct Phase {
     stop: CancellationToken,
     tracker: TaskTracker,
-    last_stop: CancellationToken,
-    last_tracker: TaskTracker,
-    died: mpsc::Sender<&'static str>,
+}
+
+impl Phase {
+    async fn end(&self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
 }
 
 impl Tasks {
-    /// No tasks yet. The receiver yields the name of a task that ended before it was asked to.
+    /// An empty set of tasks. The receiver yields the name of a task that ended before shutdown.
     pub fn new() -> (Self, mpsc::Receiver<&'static str>) {
-        let (died, deaths) = mpsc::channel(1);
-        let tasks = Self {
-            stop: CancellationToken::new(),
-            tracker: TaskTracker::new(),
-            last_stop: CancellationToken::new(),
-            last_tracker: TaskTracker::new(),
-            died,
-        };
-        (tasks, deaths)
+        let (failed, failures) = mpsc::channel(1);
+        (Self { main: Phase::default(), last: Phase::default(), failed }, failures)
     }
 
-    /// Is cancelled when the service should finish what it has in hand and end.
+    /// The token that is cancelled at shutdown: tasks then finish their current work and end.
     pub fn stop(&self) -> &CancellationToken {
-        &self.stop
+        &self.main.stop
     }
 
-    /// Runs a task until it ends by itself after [`Tasks::stop`]; any other end ends the process.
+    /// Runs a task, which ends after [`Tasks::stop`]. If it ends earlier, the process ends.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.watch(&self.tracker, self.stop.clone(), name, task);
+        self.watch(&self.main, name, task);
     }
 
-    /// Like [`Tasks::spawn`], for a task that the others still need while they end: the token that it
-    /// is handed is cancelled once they have.
+    /// Like [`Tasks::spawn`], for a task that must outlive the others. Its token is cancelled once they have ended.
     pub fn spawn_until_drained<T>(&self, name: &'static str, task: impl FnOnce(CancellationToken) -> T)
     where
         T: Future<Output = ()> + Send + 'static,
     {
-        let stop = self.last_stop.clone();
-        self.watch(&self.last_tracker, stop.clone(), name, task(stop));
+        self.watch(&self.last, name, task(self.last.stop.clone()));
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns, and watches what it spawned")]
-    fn watch(
-        &self,
-        tracker: &TaskTracker,
-        stop: CancellationToken,
-        name: &'static str,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) {
-        let died = self.died.clone();
-        let watched = tracker.track_future(async move {
-            let task = tokio::spawn(task);
-            let end = task.await;
-            if let Err(error) = &end {
+    #[expect(clippy::disallowed_methods, reason = "the only place that spawns, and it watches the task")]
+    fn watch(&self, phase: &Phase, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (stop, failed) = (phase.stop.clone(), self.failed.clone());
+        let watched = phase.tracker.track_future(async move {
+            if let Err(error) = tokio::spawn(task).await {
                 tracing::error!(task = name, error = %error, "background task panicked");
             }
             if !stop.is_cancelled() {
-                // A full channel means that another death was told already.
-                died.try_send(name).ok();
+                // A full channel means that another failure was reported already.
+                failed.try_send(name).ok();
             }
         });
         tokio::spawn(watched);
     }
 
-    /// Runs a short piece of work that may end at any time, and is awaited when the service drains.
-    #[expect(clippy::disallowed_methods, reason = "tracked, so that draining waits for it")]
+    /// Runs short work that may end at any time. Shutdown waits for it.
+    #[expect(clippy::disallowed_methods, reason = "tracked, so that shutdown waits for it")]
     pub fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(self.tracker.track_future(work));
+        tokio::spawn(self.main.tracker.track_future(work));
     }
 
-    /// Asks every task to end and waits for them, at most `grace`. Whether all ended.
+    /// Stops all tasks, and waits for them for `grace` at most. Returns whether all ended.
     pub async fn drain(&self, grace: Duration) -> bool {
         let ended = async {
-            self.stop.cancel();
-            self.tracker.close();
-            self.tracker.wait().await;
-            self.last_stop.cancel();
-            self.last_tracker.close();
-            self.last_tracker.wait().await;
+            self.main.end().await;
+            self.last.end().await;
         };
         tokio::time::timeout(grace, ended).await.is_ok()
     }
 
-    /// Waits out a pause between two rounds of work; false when the task should end instead.
+    /// Sleeps. Returns false if shutdown starts first: the task should then end.
     pub async fn sleep_unless_stopping(&self, pause: Duration) -> bool {
         tokio::select! {
             () = tokio::time::sleep(pause) => true,
-            () = self.stop.cancelled() => false,
+            () = self.main.stop.cancelled() => false,
         }
     }
 }
 
-/// Ends when the process is asked to end, by SIGTERM or Ctrl-C.
+/// Waits for SIGTERM or Ctrl-C.
 pub async fn shutdown_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -119,7 +112,7 @@ pub async fn shutdown_signal() {
     }
 }
 
-/// The pause spread by up to a fifth either way, so that instances do not act in step.
+/// Changes a pause randomly by up to 20 %, so that instances do not act at the same time.
 pub fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::random_range(0.8..1.2))
 }
@@ -127,7 +120,7 @@ pub fn jittered(pause: Duration) -> Duration {
 /// Exponential backoff: 100 ms after the first failure, doubled by each further one, with 20 % jitter.
 #[derive(Debug, Clone)]
 pub struct Backoff {
-    longest: Duration,
+    max: Duration,
     failures: u32,
 }
 
@@ -138,31 +131,30 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The shortest pause.
     const FIRST: Duration = Duration::from_millis(100);
 
-    /// A backoff whose pauses are at most `longest`, before jitter.
-    pub const fn up_to(longest: Duration) -> Self {
-        Self { longest, failures: 0 }
+    /// A backoff with this maximum delay, before jitter.
+    pub const fn up_to(max: Duration) -> Self {
+        Self { max, failures: 0 }
     }
 
-    /// How many attempts have failed in a row.
+    /// Number of consecutive failures.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// Notes that an attempt succeeded.
+    /// Records a success.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// Notes that an attempt failed; the pause before the next.
+    /// Records a failure. Returns the delay before the next attempt.
     pub fn next_delay(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        self.after(self.failures)
+        self.delay_after(self.failures)
     }
 
-    /// The pause before the next round of periodic work: `interval`, or the backoff after a failed round if it is longer.
+    /// The delay before the next round of periodic work: `interval`, or a longer backoff after a failed round.
     pub fn after_round<T, E>(&mut self, round: &Result<T, E>, interval: Duration) -> Duration {
         if round.is_err() {
             return self.next_delay().max(jittered(interval));
@@ -171,10 +163,10 @@ impl Backoff {
         jittered(interval)
     }
 
-    /// The pause after this many failures, for a caller that counts them itself.
-    pub fn after(&self, failures: u32) -> Duration {
+    /// The delay after this many consecutive failures, for callers that count them.
+    pub fn delay_after(&self, failures: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-        jittered(Self::FIRST.saturating_mul(doubled).min(self.longest))
+        jittered(Self::FIRST.saturating_mul(doubled).min(self.max))
     }
 }
 
@@ -188,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_the_longest_and_begin_anew_after_a_success() {
+    fn delays_double_up_to_the_maximum_and_reset_after_a_success() {
         let mut backoff = Backoff::up_to(Duration::from_secs(1));
         for millis in [100, 200, 400, 800, 1000, 1000] {
             let pause = backoff.next_delay();
@@ -197,14 +189,14 @@ mod tests {
         assert_eq!(backoff.failures(), 6);
         backoff.reset();
         assert!(is_about(backoff.next_delay(), 100));
-        assert!(is_about(Backoff::default().after(u32::MAX), 30_000));
+        assert!(is_about(Backoff::default().delay_after(u32::MAX), 30_000));
     }
 
     #[test]
-    fn rounds_that_fail_are_no_closer_than_those_that_succeed() {
+    fn failed_rounds_wait_for_the_interval_at_least() {
         let (mut backoff, second) = (Backoff::default(), Duration::from_secs(1));
         for millis in [1000, 1000, 1000, 1000, 1600] {
-            let pause = backoff.after_round(&Err::<(), _>("away"), second);
+            let pause = backoff.after_round(&Err::<(), _>("unavailable"), second);
             assert!(is_about(pause, millis), "{pause:?} is not about {millis} ms");
         }
         assert!(is_about(backoff.after_round(&Ok::<_, ()>(()), second), 1000));

@@ -1,4 +1,4 @@
-//! The connection to the service's own database, and what its errors mean.
+//! The connection to the service's own database, and the meaning of its errors.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use serde::de::DeserializeOwned;
 
 use crate::config::Config;
 
-/// A handle to the database; it connects when it is first used, and again whenever it must.
+/// Returns a handle to the database. It connects on first use, and reconnects automatically.
 pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<Database> {
     let mut options = ClientOptions::parse(&config.mongodb_url)
         .await
         .map_err(|error| anyhow::anyhow!("{service}: MONGODB_URL is wrong: {}", error.kind))?;
     options.app_name.get_or_insert_with(|| service.to_owned());
-    // Long enough for a machine that is busy with a crowd, short enough to tell that a server is away.
+    // Long enough for a machine under heavy load, short enough to detect an outage.
     options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
     options.connect_timeout.get_or_insert(Duration::from_secs(5));
-    // Journaled writes are committed in groups: more of them in flight are more of them a second.
+    // The server commits journaled writes in groups, so more writes in flight mean more writes per second.
     options.max_pool_size.get_or_insert(64);
-    // Whatever the URL says: a local read shows what a dying primary takes back, and a secondary's is old. What was
-    // read leaves the database, as events, calls and answers.
+    // These override the URL. Local reads may be rolled back when a primary fails, and secondaries lag behind; but
+    // what is read leaves the database in events, calls and responses.
     options.read_concern = Some(ReadConcern::majority());
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
@@ -35,8 +35,8 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
 ///
 /// # Why
 /// For a moment after an election, a majority read from the new primary may be older than what the last primary
-/// acknowledged. A compare-and-swap notices; absence would be believed. A linearizable read waits until a majority
-/// has all that the primary had when it was asked, at the cost of a write, so it is for the rare case alone.
+/// acknowledged. A compare-and-swap detects an old document, but nothing detects a false absence. A linearizable read
+/// waits until a majority has everything that the primary has. It costs a write, so it is only for the rare absence.
 pub async fn find_by_id<T: DeserializeOwned + Send + Sync>(
     collection: &Collection<T>,
     id: &str,
@@ -56,25 +56,25 @@ pub async fn linearizable<T: DeserializeOwned + Send + Sync>(
     found.max_time(Duration::from_secs(5)).await
 }
 
-/// Matches a time that is past for as long as `rest`, as what was left behind is found; or one that is as far
-/// in the future. Such a one was written by a clock that is ahead of this one, and must not wait until then:
-/// whoever looks for what was left behind does no harm by taking it up too early.
+/// Matches times that are at least `rest` in the past, or more than `rest` in the future. A time in the future was
+/// written by an instance whose clock is ahead. Its document must not wait until then, and processing it too early is
+/// harmless.
 pub fn idle_since(field: &str, now: Timestamp, rest: Duration) -> Document {
     let (older, newer) = (now.minus(rest).to_string(), now.plus(rest).to_string());
     doc! { "$or": [{ field: { "$lte": older } }, { field: { "$gt": newer } }] }
 }
 
-/// The name of the unique index that refused a write, if that is what went wrong.
-pub fn duplicate(error: &Error) -> Option<String> {
+/// Returns the name of the unique index that the write violated; `None` for any other error.
+pub fn violated_index(error: &Error) -> Option<String> {
     match error.kind.as_ref() {
-        ErrorKind::Write(WriteFailure::WriteError(write)) => violated_index(write.code, &write.message),
-        ErrorKind::Command(command) => violated_index(command.code, &command.message),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => index_in_message(write.code, &write.message),
+        ErrorKind::Command(command) => index_in_message(command.code, &command.message),
         _ => None,
     }
 }
 
-/// The name of the unique index that refused a write, by what the server says.
-pub(crate) fn violated_index(code: i32, message: &str) -> Option<String> {
+/// Reads the violated index from the server's error.
+pub(crate) fn index_in_message(code: i32, message: &str) -> Option<String> {
     if code != 11000 {
         return None;
     }
@@ -82,14 +82,14 @@ pub(crate) fn violated_index(code: i32, message: &str) -> Option<String> {
     Some(name.unwrap_or_default().to_owned())
 }
 
-/// Whether the database is away, so that the same call may succeed later.
+/// Whether the database is unavailable, so that the same call may succeed later.
 pub fn is_unavailable(error: &Error) -> bool {
     match error.kind.as_ref() {
         ErrorKind::ServerSelection { .. }
         | ErrorKind::Io(_)
         | ErrorKind::ConnectionPoolCleared { .. }
         | ErrorKind::DnsResolve { .. } => true,
-        // Codes of a primary that steps down, starts up or shuts down.
+        // A primary that steps down, starts up or shuts down.
         ErrorKind::Command(command) => {
             matches!(command.code, 6 | 7 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
         }
@@ -99,12 +99,12 @@ pub fn is_unavailable(error: &Error) -> bool {
     }
 }
 
-/// Codes of a primary that ended before enough others, or its journal, had a write.
+/// Whether a write was not confirmed in time (64), or the primary stepped down or shut down before it was.
 fn is_unconfirmed(code: i32) -> bool {
     matches!(code, 64 | 91 | 189 | 11600 | 11602)
 }
 
-/// A write was made, but not with the write concern that was asked for.
+/// A write was applied, but without the requested write concern.
 #[derive(Debug)]
 pub(crate) struct WriteConcernFailed {
     pub(crate) code: i32,

@@ -1,32 +1,35 @@
-//! Parsers of single settings for clap, each with what it says of a wrong value.
+//! clap value parsers for settings, with their error messages.
 
 use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-/// Takes a secret as it is, in a wrapping that no log shows; who uses it finds out whether it is right.
+/// Accepts any text, in a type that logs do not show. The caller validates it.
 pub fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(SecretString::from(text))
 }
 
-/// Reads `15m`, `6s`, `250ms`; more than zero.
+/// Parses a positive duration: `15m`, `6s`, `250ms`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    pause(text).ok().filter(|d| !d.is_zero()).ok_or_else(|| "must be a duration such as 15m, 6s or 250ms".to_owned())
+    duration_or_zero(text)
+        .ok()
+        .filter(|d| !d.is_zero())
+        .ok_or_else(|| "must be a duration such as 15m, 6s or 250ms".to_owned())
 }
 
-/// Like [`duration`], or `0s`.
-pub(crate) fn pause(text: &str) -> Result<Duration, String> {
-    let span = offset(text)?;
+/// Parses a duration that may be `0s`.
+pub(crate) fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    let span = signed_duration(text)?;
     Duration::try_from(span).map_err(|_| "must not be negative".to_owned())
 }
 
-/// Like [`pause`], or less than zero.
-pub(crate) fn offset(text: &str) -> Result<jiff::SignedDuration, String> {
+/// Parses a duration that may be negative.
+pub(crate) fn signed_duration(text: &str) -> Result<jiff::SignedDuration, String> {
     text.parse().map_err(|_| "must be a duration such as 2m, 5s or 0s".to_owned())
 }
 
-/// Scheme, host and port, without a path.
+/// Parses an HTTP origin: scheme, host and port, without a path.
 pub(crate) fn public_url(text: &str) -> Result<String, String> {
     let wrong = || "must be an address such as https://ticketing.dev, without a path".to_owned();
     let url: http::Uri = text.parse().map_err(|_| wrong())?;
@@ -35,7 +38,7 @@ pub(crate) fn public_url(text: &str) -> Result<String, String> {
     if url.path() == "/" && url.query().is_none() { Ok(format!("{scheme}://{authority}")) } else { Err(wrong()) }
 }
 
-/// One address is a network of itself.
+/// Parses a network; a single address is a network of one.
 pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     text.parse::<IpNet>()
@@ -43,7 +46,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "must be addresses or networks such as 10.0.0.0/8,::1".to_owned())
 }
 
-/// Connects only when it is first used.
+/// Creates a client, which connects on first use.
 pub(crate) fn redis_client(text: &str) -> Result<redis::Client, String> {
     redis::Client::open(text).map_err(|_| "must be an address such as redis://host:6379".to_owned())
 }

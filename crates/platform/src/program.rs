@@ -1,4 +1,4 @@
-//! `main` of a service: reads the configuration, listens, and drains on SIGTERM.
+//! The main function of a service.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -13,104 +13,108 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::context::Context;
-use crate::http::server::{self, Patience};
+use crate::http::server::{self, ConnectionTimeouts};
 use crate::lifecycle::{self, Tasks};
 use crate::{config, telemetry};
 
-/// `main` of a service: reads the configuration, runs until SIGTERM, drains.
+/// Reads the configuration, runs the service until SIGTERM, and drains it.
 pub fn run<C, B>(service: &'static str, build: B) -> ExitCode
 where
     C: Args + FromArgMatches,
     B: FnOnce(C, &Context) -> anyhow::Result<App>,
 {
-    let (platform, own) = match config::parse::<C>(service, std::env::args_os()) {
+    let (platform, settings) = match config::parse::<C>(service, std::env::args_os()) {
         Ok(parsed) => parsed,
-        Err(ended) => {
-            tell(&ended.text, ended.code == 0);
-            return ExitCode::from(ended.code);
+        Err(exit) => {
+            print(&exit.text, exit.code == 0);
+            return ExitCode::from(exit.code);
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tell(&format!("{service}: no async runtime: {error}"), false);
+            print(&format!("{service}: no async runtime: {error}"), false);
             return ExitCode::FAILURE;
         }
     };
-    let end = runtime.block_on(async {
-        let telemetry = telemetry::start(service, &platform)?;
-        let end = serve(service, platform, own, build).await;
-        drop(telemetry);
-        end
+    let result = runtime.block_on(async {
+        let tracer = telemetry::start(service, &platform)?;
+        let result = serve(service, platform, settings, build).await;
+        if let Some(tracer) = tracer {
+            // Flushes pending spans. An error can't be reported any more.
+            tracer.shutdown().ok();
+        }
+        result
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
-    match end {
+    match result {
         Ok(code) => code,
         Err(error) => {
-            tell(&format!("{error:#}"), false);
+            print(&format!("{error:#}"), false);
             ExitCode::from(2)
         }
     }
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "before logging, and for --help")]
-fn tell(text: &str, good: bool) {
-    if good {
+fn print(text: &str, is_output: bool) {
+    if is_output {
         println!("{}", text.trim_end());
     } else {
         eprintln!("{}", text.trim_end());
     }
 }
 
-async fn serve<C, B>(service: &'static str, config: config::Config, own: C, build: B) -> anyhow::Result<ExitCode>
+async fn serve<C, B>(service: &'static str, config: config::Config, settings: C, build: B) -> anyhow::Result<ExitCode>
 where
     B: FnOnce(C, &Context) -> anyhow::Result<App>,
 {
-    let (tasks, mut deaths) = Tasks::new();
+    let (tasks, mut failures) = Tasks::new();
     let grace = config.shutdown_grace;
     let public = listen(service, "BIND", config.bind).await?;
-    let administration = listen(service, "ADMIN_BIND", config.admin_bind).await?;
+    let admin = listen(service, "ADMIN_BIND", config.admin_bind).await?;
     let delay = config.drain_delay;
-    let patience = Patience::from(&config);
+    let timeouts =
+        ConnectionTimeouts { head: config.header_timeout, idle: config.idle_timeout, write: config.request_timeout };
     let clock = ShiftedClock::by_millis(i64::try_from(config.clock_offset.as_millis()).unwrap_or(0));
     let (context, queue) = Context::new(service, config, Arc::new(clock), tasks.clone()).await?;
-    let running = build(own, &context)?.start(&context, queue);
+    let running = build(settings, &context)?.start(&context, queue);
     let closing = CancellationToken::new();
-    let server = server::serve(public, running.public, patience, closing.clone());
-    let (served, mut ended) = tokio::sync::oneshot::channel();
+    let server = server::serve(public, running.public, timeouts, closing.clone());
+    let (server_ended, mut ended) = tokio::sync::oneshot::channel();
     tasks.detach(async move {
         server.await;
-        served.send(()).ok();
+        server_ended.send(()).ok();
     });
-    tasks.detach(server::serve(administration, running.admin, patience, tasks.stop().clone()));
+    tasks.detach(server::serve(admin, running.admin, timeouts, tasks.stop().clone()));
     tracing::info!(service, "started");
-    let died = tokio::select! {
+    let failed = tokio::select! {
         () = lifecycle::shutdown_signal() => None,
-        death = deaths.recv() => death,
+        failed = failures.recv() => failed,
         _ = &mut ended => Some("public server"),
     };
-    if let Some(task) = died {
-        tracing::error!(task, "a part of the service died; ending, so that a whole one is started");
+    if let Some(task) = failed {
+        tracing::error!(task, "a part of the service failed; shutting down, so that the process is restarted");
     }
     tracing::info!(service, "draining");
     context.readiness.set_draining();
-    // Who balances the load must see that, and send no more, before the door is closed.
-    if died.is_none() {
+    // Load balancers must see this, and stop sending requests, before the listener is closed.
+    if failed.is_none() {
         tokio::time::sleep(delay).await;
     }
     closing.cancel();
-    // Requests first: what they write can still be relayed. Then everything else, in what is left.
-    let began = tokio::time::Instant::now();
-    if died.is_none() && tokio::time::timeout(grace, ended).await.is_err() {
+    // First the requests, so that their events are still relayed; then the tasks, in the rest of the grace period.
+    let started = tokio::time::Instant::now();
+    if failed.is_none() && tokio::time::timeout(grace, ended).await.is_err() {
         tracing::warn!("requests were still open at the end of the grace period");
     }
-    if !tasks.drain(grace.saturating_sub(began.elapsed()).max(Duration::from_secs(1))).await {
+    if !tasks.drain(grace.saturating_sub(started.elapsed()).max(Duration::from_secs(1))).await {
         tracing::warn!("background work was still busy at the end of the grace period");
     }
-    // The last acknowledgements are not waited for where they are sent.
+    // The consumers send acks without waiting for the server.
     tokio::time::timeout(Duration::from_secs(1), context.nats.flush()).await.ok();
     tracing::info!(service, "ended");
-    Ok(if died.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn listen(service: &str, variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

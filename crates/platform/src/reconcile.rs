@@ -1,9 +1,8 @@
-//! The loop that every handler, request, catch-up and sweep ends in.
+//! The reconcile loop, used by event handlers, requests, catch-ups and sweeps.
 //!
 //! # Why
-//! A handler that looks only at its own event breaks under reordering. So: load the own aggregate
-//! and all replicas that refer to it, move one step, and stop only when a pass changed nothing and
-//! what it read is still what is there.
+//! A handler that considers only its own event breaks when events are reordered. Instead: load the aggregate and all
+//! replicas that refer to it, take one step, and stop only when that changed nothing and a second read is the same.
 
 use std::future::Future;
 
@@ -13,29 +12,29 @@ use common::error::Error;
 use crate::store::Store;
 use crate::store::error::StoreError;
 
-/// Far more steps than any aggregate has; reaching it means that two rules undo each other.
-const BOUND: usize = 64;
+/// Far more steps than any aggregate needs. Reaching it means that two rules undo each other.
+const MAX_STEPS: usize = 64;
 
-/// What one pass did.
+/// The outcome of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Something changed, or somebody else was faster: look again.
+    /// Something changed, or the compare-and-swap was lost: load again.
     Changed,
-    /// Nothing to do.
+    /// There is nothing to do.
     Settled,
 }
 
-/// One aggregate with all that it must agree with.
+/// An aggregate and the data that it must agree with.
 pub trait Reconcile: Sync {
     /// The aggregate and the replicas, as they were read.
     type View: PartialEq + Send + Sync;
     /// Reads everything.
     fn load(&self) -> impl Future<Output = Result<Self::View, Error>> + Send;
-    /// Moves the aggregate at most one step, by compare-and-swap.
+    /// Takes at most one step, by compare-and-swap.
     fn step(&self, view: &Self::View) -> impl Future<Output = Result<Progress, Error>> + Send;
 }
 
-/// Saves one step of an aggregate. [`Progress::Changed`] also when somebody else was faster: the caller looks again.
+/// Saves one step of an aggregate. A lost compare-and-swap is [`Progress::Changed`] too.
 pub async fn advance<A: Aggregate>(
     store: &Store<A>,
     current: &Versioned<A>,
@@ -47,16 +46,16 @@ pub async fn advance<A: Aggregate>(
     }
 }
 
-/// Repeats the step until a pass changes nothing and reading again finds the same.
+/// Repeats the step until it changes nothing and a second read returns the same data.
 pub async fn until_settled<R: Reconcile>(subject: &R) -> Result<R::View, Error> {
     let mut view = subject.load().await?;
-    for _ in 0..BOUND {
-        let pass = subject.step(&view).await?;
-        let again = subject.load().await?;
-        if pass == Progress::Settled && again == view {
+    for _ in 0..MAX_STEPS {
+        let progress = subject.step(&view).await?;
+        let reloaded = subject.load().await?;
+        if progress == Progress::Settled && reloaded == view {
             return Ok(view);
         }
-        view = again;
+        view = reloaded;
     }
     Err(Error::internal_message("reconcile does not settle"))
 }

@@ -1,65 +1,62 @@
-//! What has been kept long enough goes: idempotency answers.
+//! Removes idempotency records after their retention.
 //!
 //! # Why
-//! A key lies within the document that its request created, which stays for ever; so MongoDB's own expiry, which
-//! removes documents, can't do it. Every instance looks now and then; doing it twice is harmless.
+//! A record is part of the document that its request created, which stays. MongoDB's TTL indexes remove whole
+//! documents, so they can't be used. Every instance runs this task, because running it twice is harmless.
 
 use std::time::Duration;
 
 use common::aggregate::Aggregate;
-use common::clock::SharedClock;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 
-use crate::lifecycle::{self, Tasks};
-use crate::outbox::Sources;
+use crate::context::Context;
+use crate::lifecycle;
+use crate::outbox::OutboxStores;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::telemetry;
 
-/// How long the answer to a request is repeated at least, from when it was known.
-const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// How many documents one round takes.
-const ROUND: i64 = 500;
+/// How long an answer can be replayed at least.
+const IDEMPOTENCY_RETENTION: Duration = Duration::from_secs(24 * 3600);
+/// Maximum number of documents per round.
+const BATCH_SIZE: i64 = 500;
 
 impl<A: Aggregate> Store<A> {
-    /// Forgets the keys whose answers have been kept long enough, a round of them; how many. One whose request is in
-    /// flight has no answer and stays, however old it is.
-    pub(crate) async fn forget_answers(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let old = doc! { "idempotency.answeredAt": { "$lt": now.minus(ANSWERS_KEPT).to_string() } };
-        let found = self.collection().find(old.clone()).projection(doc! { "_id": 1 }).limit(ROUND).await?;
+    /// Removes one batch of records whose answer is older than the retention, and returns how many. A request in
+    /// flight has no answer; its record stays, however old it is.
+    pub(crate) async fn purge_answered_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut filter = doc! { "idempotency.answeredAt": { "$lt": now.minus(IDEMPOTENCY_RETENTION).to_string() } };
+        let found = self.collection().find(filter.clone()).projection(doc! { "_id": 1 }).limit(BATCH_SIZE).await?;
         let found: Vec<Document> = found.try_collect().await?;
         let ids: Vec<_> = found.iter().filter_map(|found| found.get_str("_id").ok()).collect();
         if ids.is_empty() {
             return Ok(0);
         }
-        let mut these = old;
-        these.insert("_id", doc! { "$in": ids });
-        let forgotten = self.collection().update_many(these, doc! { "$unset": { "idempotency": "" } }).await?;
-        Ok(forgotten.modified_count)
+        filter.insert("_id", doc! { "$in": ids });
+        let purged = self.collection().update_many(filter, doc! { "$unset": { "idempotency": "" } }).await?;
+        Ok(purged.modified_count)
     }
 }
 
-/// Looks in all stores until the service ends.
-pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, interval: Duration) {
-    while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
-        for source in sources.iter() {
-            loop {
-                match source.forget_answers(clock.now()).await {
+/// Purges all stores once per `CLEANUP_INTERVAL`, until shutdown.
+pub(crate) async fn run(context: Context, stores: OutboxStores) {
+    let tasks = &context.tasks;
+    while tasks.sleep_unless_stopping(lifecycle::jittered(context.config.cleanup_interval)).await {
+        for store in stores.iter() {
+            while !tasks.stop().is_cancelled() {
+                match store.purge_idempotency_records(context.clock.now()).await {
                     Ok(0) => break,
-                    Ok(count) => tracing::debug!(collection = source.name(), count, "forgot old idempotency keys"),
+                    Ok(count) => tracing::debug!(collection = store.name(), count, "removed old idempotency records"),
                     Err(error) => {
                         tracing::warn!(
                             error = telemetry::causes(&error),
-                            collection = source.name(),
-                            "old keys could not be forgotten"
+                            collection = store.name(),
+                            "old idempotency records could not be removed"
                         );
                         break;
                     }
-                }
-                if tasks.stop().is_cancelled() {
-                    return;
                 }
             }
         }

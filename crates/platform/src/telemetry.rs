@@ -1,4 +1,4 @@
-//! Logs, traces and metrics: set up once per process; the trace context that crosses NATS and HTTP.
+//! Sets up logs, traces and metrics of the process, and propagates the trace context over NATS and HTTP.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -18,20 +18,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::{Config, LogFormat};
 
-/// Sends what is left of the traces when it is dropped.
-pub struct Telemetry(Option<SdkTracerProvider>);
-
-impl Drop for Telemetry {
-    fn drop(&mut self) {
-        if let Some(provider) = self.0.take() {
-            // The process ends; there is nobody left to tell of a lost span.
-            provider.shutdown().ok();
-        }
-    }
-}
-
-/// Starts logging, and tracing where an endpoint is set. Call once, inside the runtime.
-pub fn start(service: &'static str, config: &Config) -> anyhow::Result<Telemetry> {
+/// Starts logging, and tracing if an endpoint is configured. Call it once, inside the runtime.
+pub fn start(service: &'static str, config: &Config) -> anyhow::Result<Option<SdkTracerProvider>> {
     let filter = EnvFilter::try_new(&config.log).context("LOG is wrong")?;
     let logs: Box<dyn Layer<Registry> + Send + Sync> = match config.log_format {
         LogFormat::Json => tracing_subscriber::fmt::layer()
@@ -50,7 +38,7 @@ pub fn start(service: &'static str, config: &Config) -> anyhow::Result<Telemetry
     });
     tracing_subscriber::registry().with(logs).with(traces).try_init().context("logging was started twice")?;
     metrics_handle();
-    Ok(Telemetry(provider))
+    Ok(provider)
 }
 
 fn tracer(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
@@ -65,17 +53,13 @@ fn tracer(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProv
         .build())
 }
 
-/// The metrics of this process, to be rendered on the admin port.
+/// The metrics of this process, which the admin server renders.
 pub fn metrics_handle() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-        let builder = PrometheusBuilder::new();
-        let builder = match builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets) {
-            Ok(builder) => builder,
-            Err(_) => PrometheusBuilder::new(),
-        };
-        let recorder = builder.build_recorder();
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets);
+        let recorder = builder.unwrap_or_default().build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another metrics recorder is installed; /metrics stays empty");
@@ -84,7 +68,7 @@ pub fn metrics_handle() -> &'static PrometheusHandle {
     })
 }
 
-/// The W3C `traceparent` of the current span; none when it is not traced.
+/// The W3C `traceparent` of the current span; none if it is not traced.
 pub fn traceparent() -> Option<String> {
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&tracing::Span::current().context(), &mut carrier);
@@ -97,11 +81,11 @@ pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     all.join(": ")
 }
 
-/// Makes the span a child of the trace that this `traceparent` names.
+/// Makes the span a child of the one that this `traceparent` names.
 pub fn continue_trace(span: &tracing::Span, traceparent: &str) {
     let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
     let parent = TraceContextPropagator::new().extract(&carrier);
-    // Refused only when the span is not traced at all, which is fine.
+    // Fails only if the span is not traced.
     span.set_parent(parent).ok();
 }
 
@@ -110,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_goes_on_in_whoever_takes_the_event() {
+    fn trace_continues_in_the_consumer_of_an_event() {
         let provider = SdkTracerProvider::builder().build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         tracing::subscriber::with_default(Registry::default().with(layer), || {
@@ -126,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_with_what_it_came_from() {
+    fn causes_include_the_sources_of_an_error() {
         let inner = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         let error = common::error::Error::unavailable(inner);
-        assert_eq!(causes(&error), "a dependency is away: connection refused");
+        assert_eq!(causes(&error), format!("{error}: connection refused"));
     }
 
     #[test]
-    fn without_traces_there_is_no_traceparent() {
+    fn untraced_span_has_no_traceparent() {
         assert_eq!(tracing::info_span!("request").in_scope(traceparent), None);
     }
 }

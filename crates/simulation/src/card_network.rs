@@ -1,4 +1,4 @@
-//! fakestripe, in this process: served on a port for payments, called by hand for everything else.
+//! fakestripe in this process: on a port for `payments`, called through its router for everything else.
 
 use anyhow::Result;
 use axum::Router;
@@ -7,19 +7,18 @@ use serde_json::{Value, json};
 use testkit::app::request::{Request, Response};
 use tokio::task::AbortHandle;
 
-use crate::clock::HandClock;
+use crate::clock::ManualClock;
 
-/// A card network of its own for one fleet.
-pub struct CardNetwork {
-    /// Where payments finds it.
-    pub url: String,
+/// The card network of one fleet.
+pub(crate) struct CardNetwork {
+    pub(crate) url: String,
     routes: Router,
     server: AbortHandle,
 }
 
 impl CardNetwork {
-    /// Starts it on a free port, with the fleet's time.
-    pub async fn start(clock: &HandClock) -> Result<Self> {
+    /// Starts it on a free port, with the fleet's clock.
+    pub(crate) async fn start(clock: &ManualClock) -> Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let clock = clock.clone();
@@ -34,23 +33,21 @@ impl CardNetwork {
         Request::new(self.routes.clone(), method, path).json(body).send().await
     }
 
-    /// Forgets everything.
-    pub async fn reset(&self) {
+    pub(crate) async fn reset(&self) {
         self.call("POST", "/_fake/reset", &Value::Null).await.expect(204);
     }
 
-    /// Sets the faults; what is not named is off.
-    pub async fn faults(&self, faults: &Value) {
+    /// Replaces the whole fault configuration.
+    pub(crate) async fn set_faults(&self, faults: &Value) {
         self.call("PUT", "/_fake/faults", faults).await.expect(200);
     }
 
-    /// Everything there is.
-    pub async fn state(&self) -> Value {
+    pub(crate) async fn state(&self) -> Value {
         self.call("GET", "/_fake/state", &Value::Null).await.expect(200).json()
     }
 
-    /// The buyer passes 3-D Secure. Too late when the intent was cancelled.
-    pub async fn pass(&self, intent: &str) -> bool {
+    /// Passes the 3-D Secure challenge; returns whether there still was one, since the intent may be cancelled.
+    pub(crate) async fn complete_three_d_secure(&self, intent: &str) -> bool {
         let path = format!("/_fake/payment_intents/{intent}/authenticate");
         self.call("POST", &path, &json!({ "outcome": "succeed" })).await.status == 200
     }

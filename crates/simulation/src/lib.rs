@@ -1,13 +1,13 @@
-//! Random schedules: the real handlers of all services, two instances of each, with a network, a clock
-//! and a card network that do what a seed says.
+//! Deterministic simulation: the real handlers of all services, two instances of each, under random schedules with
+//! fault injection. The network, the clock and the card network are simulated; MongoDB is real.
 //!
-//! Nothing runs by itself. A [`schedule`] decides at every step which message is delivered, to which
-//! instance, how far a handler gets before it is left lying or dies, and what the clock says; the
-//! [`scenarios`] are what people do meanwhile. A scenario whose end is settled must end as in the straight
-//! run ([`outcome`]); every scenario must keep what holds whatever happens ([`truth`]).
+//! Nothing runs by itself. A `Schedule`, which a seed determines, decides at every step which message is delivered to
+//! which instance, how far a handler runs before it is suspended or crashes, and when time advances. The [`scenarios`]
+//! are what users do meanwhile. A deterministic scenario must reach the same final state as its reference run, which is
+//! in order and without faults; every scenario must keep the invariants.
 //!
-//! In reading order: [`fleet`], [`network`], [`activity`], [`people`], [`scenarios`], [`schedule`],
-//! [`outcome`], [`truth`], [`run`].
+//! In reading order: [`fleet`], `network`, `task`, `users`, [`scenarios`], `schedule`, `final_state`, `invariants`,
+//! [`runner`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,17 +15,17 @@
     clippy::disallowed_methods,
     clippy::missing_panics_doc,
     clippy::print_stdout,
-    reason = "it fails tests, which is done by panicking, tells their seeds, and stands outside the platform and its rules"
+    reason = "test support, which fails by panicking and prints seeds"
 )]
 
-pub mod activity;
-pub mod card_network;
-pub mod clock;
+mod card_network;
+mod clock;
+mod final_state;
 pub mod fleet;
-pub mod network;
-pub mod outcome;
-pub mod people;
-pub mod run;
+mod invariants;
+mod network;
+pub mod runner;
 pub mod scenarios;
-pub mod schedule;
-pub mod truth;
+mod schedule;
+mod task;
+mod users;

@@ -1,8 +1,8 @@
 //! Real servers, the gateway and the whole fleet, for tests and for `cargo xtask`.
 //!
-//! Without the feature `app` this crate knows nothing of the workspace's other crates, so that
-//! xtask compiles early; the in-process harness for services' tests is behind that feature.
-#![allow(clippy::disallowed_methods, reason = "this crate starts processes and reads the environment for a living")]
+//! The feature `app` adds the in-process harness for services' tests. Without it, this crate depends on
+//! no other crate of the workspace, so that xtask compiles early.
+#![allow(clippy::disallowed_methods, reason = "this crate starts processes and reads the environment")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
 #[cfg(feature = "app")]

@@ -1,4 +1,4 @@
-//! The dependencies between source files, read from the sources: no circles, and a domain that knows nothing else.
+//! Rules for the dependencies between source files: no cycles, and a `domain` that depends only on itself and `common`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 use std::collections::BTreeMap;
@@ -6,46 +6,50 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The source code of one crate by module path: `a::b` is `a/b.rs` or `a/b/mod.rs`.
+/// The source code of a crate by module path: `a::b` is `a/b.rs` or `a/b/mod.rs`.
 type Sources = BTreeMap<String, String>;
-/// For each module the modules that it names, each with a path by which it does.
+/// The modules that each module uses, each with a path that names it in the source.
 type Graph = BTreeMap<String, BTreeMap<String, String>>;
 
 #[test]
-fn no_files_name_each_other_in_a_circle() {
-    let mut faults = String::new();
+fn modules_have_no_dependency_cycles() {
+    let mut violations = String::new();
     let crates = [folders("crates"), folders("services")].concat();
     let roots = crates.iter().flat_map(|folder| [folder.join("src"), folder.join("tests/it")]);
     for root in roots.filter(|root| root.is_dir()) {
         let graph = graph(&sources(&root));
-        for (from, to) in circle(&graph) {
-            writeln!(faults, "{}: {from} names {}", root.display(), graph[&from][&to]).unwrap();
+        for (from, to) in find_cycle(&graph) {
+            writeln!(violations, "{}: {from} uses {}", root.display(), graph[&from][&to]).unwrap();
         }
     }
-    assert!(faults.is_empty(), "Move what both need into a file that names neither:\n{faults}");
+    assert!(violations.is_empty(), "Move what both modules use into a third one that uses neither:\n{violations}");
 }
 
 #[test]
-fn a_domain_names_only_itself_and_common() {
+fn domain_depends_only_on_itself_and_common() {
     let mut crates = folders("crates");
     crates.retain(|folder| !folder.ends_with("common"));
-    let ours = crates.iter().map(|folder| folder.file_name().unwrap().to_str().unwrap());
-    let crates: Vec<_> = ours.chain(["async_nats", "axum", "http", "mongodb", "redis", "reqwest", "tokio"]).collect();
-    let mut faults = String::new();
+    let own = crates.iter().map(|folder| folder.file_name().unwrap().to_str().unwrap());
+    let crates: Vec<_> = own.chain(["async_nats", "axum", "http", "mongodb", "redis", "reqwest", "tokio"]).collect();
+    let mut violations = String::new();
     for service in folders("services") {
         for (module, code) in sources(&service.join("src")) {
             if module == "domain" || module.starts_with("domain::") {
-                for path in strangers(&module, &code, &crates) {
-                    writeln!(faults, "{}: {module} names {path}", service.display()).unwrap();
+                for path in forbidden_paths(&module, &code, &crates) {
+                    writeln!(violations, "{}: {module} uses {path}", service.display()).unwrap();
                 }
             }
         }
     }
-    assert!(faults.is_empty(), "Move what the domain needs into it or into common, and the rest out of it:\n{faults}");
+    assert!(
+        violations.is_empty(),
+        "Move these into the domain or into common, or the code that uses them out of the domain:\n{violations}"
+    );
 }
 
-/// The paths in a domain's module that lead out of it, other than to `common` and to crates that are not ours.
-fn strangers(module: &str, code: &str, crates: &[&str]) -> Vec<String> {
+/// Returns the paths in a domain module that lead out of the domain, other than to `common` and allowed third-party
+/// crates.
+fn forbidden_paths(module: &str, code: &str, crates: &[&str]) -> Vec<String> {
     let is_outside = |path: &Vec<&str>| match absolute(path, module, &BTreeMap::new()) {
         Some(own) => own.first().is_some_and(|first| *first != "domain"),
         None => crates.contains(&path[0]),
@@ -53,8 +57,8 @@ fn strangers(module: &str, code: &str, crates: &[&str]) -> Vec<String> {
     paths(&tokens(code)).iter().filter(|path| is_outside(path)).map(|path| path.join("::")).collect()
 }
 
-/// What each module names, other than the modules above it: by `use super::Item`, `mod.rs` shares what it has with
-/// the files of its folder.
+/// Returns the modules that each module uses. Its own parents are exempt, since `mod.rs` may share items with the
+/// files in its folder by `use super::Item`.
 fn graph(sources: &Sources) -> Graph {
     let mut graph = Graph::new();
     for (module, code) in sources {
@@ -63,64 +67,64 @@ fn graph(sources: &Sources) -> Graph {
         let is_declared = |three: &&[&str]| three[0] == "mod" && three[2] == ";";
         let declared = tokens.windows(3).filter(is_declared).map(|three| vec!["self", three[1]]);
         let is_local = |path: &&Vec<&str>| matches!(path[0], "crate" | "self" | "super");
-        // Declared and imported names, with which other paths begin.
+        // The declared and imported names that other paths can begin with.
         let mut names = BTreeMap::new();
         for path in declared.chain(paths.iter().filter(is_local).cloned()) {
             let name = *path.iter().rfind(|word| **word != "self").unwrap();
             names.insert(name, absolute(&path, module, &names).unwrap());
         }
-        let named = graph.entry(module.clone()).or_default();
+        let used = graph.entry(module.clone()).or_default();
         for path in paths {
             let Some(words) = absolute(&path, module, &names) else { continue };
             let mut prefixes = (1..=words.len()).rev().map(|length| words[..length].join("::"));
             let Some(target) = prefixes.find(|prefix| sources.contains_key(prefix)) else { continue };
             if !format!("{module}::").starts_with(&format!("{target}::")) {
-                named.entry(target).or_insert(path.join("::"));
+                used.entry(target).or_insert(path.join("::"));
             }
         }
     }
     graph
 }
 
-/// The edges of one circle; empty when there is none.
-fn circle(graph: &Graph) -> Vec<(String, String)> {
-    let mut left: BTreeMap<_, Vec<_>> = graph.iter().map(|(from, to)| (from, to.keys().collect())).collect();
-    // A module that names none of those left is in no circle.
-    while let Some(free) = left.iter().find(|(_, to)| to.is_empty()).map(|(from, _)| *from) {
-        left.remove(free);
-        for to in left.values_mut() {
-            to.retain(|one| *one != free);
+/// Returns the edges of one cycle; empty if there is none.
+fn find_cycle(graph: &Graph) -> Vec<(String, String)> {
+    let mut remaining: BTreeMap<_, Vec<_>> = graph.iter().map(|(from, to)| (from, to.keys().collect())).collect();
+    // A module that uses none of the remaining ones is in no cycle.
+    while let Some(leaf) = remaining.iter().find(|(_, to)| to.is_empty()).map(|(from, _)| *from) {
+        remaining.remove(leaf);
+        for to in remaining.values_mut() {
+            to.retain(|one| *one != leaf);
         }
     }
-    let Some(mut here) = left.keys().next().copied() else { return Vec::new() };
-    // Each of those left names another one, so following them leads into a circle.
-    let mut way = Vec::new();
-    while !way.contains(&here) {
-        way.push(here);
-        here = left[here][0];
+    let Some(mut here) = remaining.keys().next().copied() else { return Vec::new() };
+    // Each remaining module uses another one, so following these edges leads into a cycle.
+    let mut path = Vec::new();
+    while !path.contains(&here) {
+        path.push(here);
+        here = remaining[here][0];
     }
-    let circle = way.split_off(way.iter().position(|one| *one == here).unwrap());
-    circle.iter().map(|from| ((*from).clone(), left[from][0].clone())).collect()
+    let cycle = path.split_off(path.iter().position(|one| *one == here).unwrap());
+    cycle.iter().map(|from| ((*from).clone(), remaining[from][0].clone())).collect()
 }
 
-/// The words of a path from the crate's root on; `None` when its first word is no known name of the crate.
+/// Returns the segments of a path from the crate's root; `None` if the first segment is no known name of the crate.
 fn absolute<'a>(path: &[&'a str], module: &'a str, names: &BTreeMap<&str, Vec<&'a str>>) -> Option<Vec<&'a str>> {
     let mut words: Vec<_> = match path[0] {
         "crate" => Vec::new(),
         "self" | "super" => module.split("::").collect(),
         name => names.get(name)?.clone(),
     };
-    for (place, word) in path.iter().enumerate() {
+    for (index, word) in path.iter().enumerate() {
         match *word {
             "super" => drop(words.pop()),
-            word if place > 0 && word != "self" => words.push(word),
+            word if index > 0 && word != "self" => words.push(word),
             _ => {}
         }
     }
     Some(words)
 }
 
-/// All paths of two words or more; `a::{b, c::d}` is two.
+/// Returns all paths of two or more segments; `a::{b, c::d}` is two paths.
 fn paths<'a>(tokens: &[&'a str]) -> Vec<Vec<&'a str>> {
     let (mut found, mut path, mut open, mut last) = (Vec::new(), Vec::new(), Vec::<Vec<&str>>::new(), "");
     for token in tokens {
@@ -130,7 +134,7 @@ fn paths<'a>(tokens: &[&'a str]) -> Vec<Vec<&'a str>> {
         match *token {
             "::" => {}
             "{" => {
-                // After `::` the path is the beginning of all paths within the braces.
+                // After `::` the path is the prefix of all paths within the braces.
                 path.retain(|_| last == "::");
                 open.push(path.clone());
             }
@@ -146,7 +150,7 @@ fn paths<'a>(tokens: &[&'a str]) -> Vec<Vec<&'a str>> {
     found
 }
 
-/// Words, `::`, and single characters.
+/// Splits code into words, `::` and single characters.
 fn tokens(code: &str) -> Vec<&str> {
     let (mut tokens, mut rest) = (Vec::new(), code.trim_start());
     while let Some(first) = rest.chars().next() {
@@ -165,7 +169,7 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// The text without comments. Within an inline module (`mod tests {`) `super` is the file's own module.
+/// Removes comments. In an inline module (`mod tests {`), rewrites `super` to `self`, the module of the file.
 fn code(text: &str) -> String {
     let (mut code, mut is_inline) = (String::new(), false);
     for line in text.lines() {
@@ -182,7 +186,7 @@ fn code(text: &str) -> String {
     code
 }
 
-/// All modules below the folder of a crate's root.
+/// Returns all modules in a crate's source folder.
 fn sources(root: &Path) -> Sources {
     let (mut sources, mut folders) = (Sources::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -209,40 +213,40 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// The circle in a made-up crate, as `a > b`.
-fn circle_of(files: &[(&str, &str)]) -> Vec<String> {
+/// Returns the cycle in a made-up crate as `a > b`.
+fn cycle_of(files: &[(&str, &str)]) -> Vec<String> {
     let sources = files.iter().map(|(module, text)| ((*module).to_owned(), code(text))).collect();
-    circle(&graph(&sources)).into_iter().map(|(from, to)| format!("{from} > {to}")).collect()
+    find_cycle(&graph(&sources)).into_iter().map(|(from, to)| format!("{from} > {to}")).collect()
 }
 
 #[test]
-fn circles_are_found() {
+fn cycles_are_found() {
     let direct = [("a", "use crate::b::B;"), ("b", "fn b() -> super::a::A {}")];
-    assert_eq!(circle_of(&direct), ["a > b", "b > a"]);
+    assert_eq!(cycle_of(&direct), ["a > b", "b > a"]);
     let tree = [("a", "use super::{c::C, b::{self, B}};"), ("b", "use crate::{a::A, c};"), ("c", "")];
-    assert_eq!(circle_of(&tree), ["a > b", "b > a"]);
+    assert_eq!(cycle_of(&tree), ["a > b", "b > a"]);
     let by_import = [("a", "use crate::d; fn a() { d::e::f() }"), ("d", "mod e;"), ("d::e", "use crate::a::A;")];
-    assert_eq!(circle_of(&by_import), ["a > d::e", "d::e > a"]);
+    assert_eq!(cycle_of(&by_import), ["a > d::e", "d::e > a"]);
     let by_declaration = [("a", "use crate::d::D;"), ("d", "mod e; fn d() { e::f() }"), ("d::e", "use crate::a::A;")];
-    assert_eq!(circle_of(&by_declaration), ["a > d", "d > d::e", "d::e > a"]);
+    assert_eq!(cycle_of(&by_declaration), ["a > d", "d > d::e", "d::e > a"]);
     let in_tests = [("a", "#[cfg(test)]\nmod tests {\n    use super::super::b::B;\n}"), ("b", "use crate::a::A;")];
-    assert_eq!(circle_of(&in_tests), ["a > b", "b > a"]);
+    assert_eq!(cycle_of(&in_tests), ["a > b", "b > a"]);
 }
 
 #[test]
-fn what_is_no_circle_passes() {
+fn acyclic_modules_pass() {
     let chain = [("a", "use crate::b::B;"), ("b", "use crate::c::C; // not crate::a"), ("c", "use other::a::A;")];
-    assert!(circle_of(&chain).is_empty());
+    assert!(cycle_of(&chain).is_empty());
     let parent = [("d", "mod e;\nuse e::E;"), ("d::e", "use super::D;\nuse crate::{X, d::Y};")];
-    assert!(circle_of(&parent).is_empty());
+    assert!(cycle_of(&parent).is_empty());
     let in_tests = [("a", "use crate::b::B;"), ("b", "mod tests {\n    use super::a;\n}")];
-    assert!(circle_of(&in_tests).is_empty());
+    assert!(cycle_of(&in_tests).is_empty());
 }
 
 #[test]
-fn strangers_in_a_domain_are_found() {
+fn forbidden_paths_in_a_domain_are_found() {
     let code = "use common::id::Id;\nuse crate::{domain::order::Order, store};\nuse super::super::flows::pay;\n\
                 use super::ticket::Ticket;\nfn f() { platform::store::save(std::mem::take(self::x::Y)) }";
-    let found = strangers("domain::order", code, &["platform", "testkit"]);
+    let found = forbidden_paths("domain::order", code, &["platform", "testkit"]);
     assert_eq!(found, ["crate::store", "super::super::flows::pay", "platform::store::save"]);
 }

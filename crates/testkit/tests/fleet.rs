@@ -1,5 +1,5 @@
-//! The fleet on real servers, with small stand-ins for the services: how it starts, what it tells,
-//! and that nothing is left of it.
+//! Tests of the fleet on real servers with stub services: its start, its description, its error
+//! reports, and that it leaves no processes behind.
 #![allow(clippy::disallowed_methods, reason = "a test of processes and sockets")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,8 +13,8 @@ use testkit::fleet::options::FleetOptions;
 use testkit::fleet::{Fleet, SERVICES};
 use testkit::servers::scratch::ScratchDir;
 
-/// Listens where it is told to, is ready, and writes its environment down.
-const STAND_IN: &str = r#"
+/// Listens on the configured addresses, is always ready, and responds with its environment.
+const STUB_SERVICE: &str = r#"
 import http.server, json, os, sys, threading
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -44,7 +44,7 @@ fn options(scratch: &ScratchDir) -> FleetOptions {
     options.programs = scratch.path().join("programs");
     options.fleet_file = Some(scratch.path().join("fleet.json"));
     for name in SERVICES.into_iter().chain(["fakestripe"]) {
-        program(&options.programs, name, &format!("#!/bin/sh\nexec python3 -c '{STAND_IN}'\n"));
+        program(&options.programs, name, &format!("#!/bin/sh\nexec python3 -c '{STUB_SERVICE}'\n"));
     }
     options
 }
@@ -67,7 +67,7 @@ fn pids(fleet_file: &Path) -> Vec<u64> {
     found
 }
 
-fn alive(pid: u64) -> bool {
+fn is_alive(pid: u64) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
@@ -76,13 +76,13 @@ async fn environment(url: &str) -> Value {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    serde_json::from_str(response.split("\r\n\r\n").nth(1).unwrap()).unwrap()
 }
 
 #[tokio::test]
-async fn two_of_each_start_are_described_and_leave_nothing_behind() {
+async fn fleet_with_two_instances_starts_and_leaves_no_processes() {
     let scratch = ScratchDir::new("fleet-two").unwrap();
     let mut options = options(&scratch);
     options.instances = 2;
@@ -99,7 +99,7 @@ async fn two_of_each_start_are_described_and_leave_nothing_behind() {
         let env = environment(service["url"].as_str().unwrap()).await;
         assert_eq!(env["PUBLIC_URL"], fleet.public_url());
         assert_eq!(env["ORDER_TTL"], "6s");
-        assert_eq!(env["MONGODB_URL"], fleet.servers().mongodb.url(), "the wiring goes before what the user has set");
+        assert_eq!(env["MONGODB_URL"], fleet.servers().mongodb.url(), "generated values override the options");
         assert_eq!(env["MONGODB_DATABASE"], name);
         assert_eq!(env.get("JWT_PRIVATE_KEYS").is_some(), name == "auth");
         assert_eq!(env.get("JWKS").is_some(), name != "auth");
@@ -111,9 +111,9 @@ async fn two_of_each_start_are_described_and_leave_nothing_behind() {
     }
     let all = pids(&file);
     assert_eq!(all.len(), 2 * SERVICES.len() + 5);
-    assert!(all.iter().all(|pid| alive(*pid)));
+    assert!(all.iter().all(|pid| is_alive(*pid)));
 
-    // Ended on purpose is no death; it comes back on its port, with its data.
+    // An intended kill is not reported. The process restarts on its port, with its data.
     let orders = &fleet.instances("orders")[1];
     assert_eq!(orders.name(), "orders-2");
     let (url, pid) = (orders.url(), orders.pid());
@@ -130,43 +130,43 @@ async fn two_of_each_start_are_described_and_leave_nothing_behind() {
     let all = pids(&file);
     fleet.stop().await.unwrap();
     assert!(!file.exists());
-    assert_eq!(all.into_iter().filter(|pid| alive(*pid)).count(), 0);
+    assert_eq!(all.into_iter().filter(|pid| is_alive(*pid)).count(), 0);
 }
 
 #[tokio::test]
-async fn a_death_is_told_with_its_log_and_a_drop_kills_the_rest() {
-    let scratch = ScratchDir::new("fleet-death").unwrap();
+async fn crash_is_reported_and_drop_kills_all_processes() {
+    let scratch = ScratchDir::new("fleet-crash").unwrap();
     let options = options(&scratch);
     let fleet = Fleet::start(&options).await.unwrap();
     let all = pids(&options.fleet_file.clone().unwrap());
     fleet.service("tickets").unwrap().signal(nix::sys::signal::Signal::SIGKILL);
-    let told = tokio::time::timeout(Duration::from_secs(10), fleet.unexpected_exit()).await.unwrap().to_string();
-    assert!(told.starts_with("tickets ended (signal: 9 (SIGKILL))"), "{told}");
+    let report = tokio::time::timeout(Duration::from_secs(10), fleet.unexpected_exit()).await.unwrap().to_string();
+    assert!(report.starts_with("tickets ended (signal: 9 (SIGKILL))"), "{report}");
     drop(fleet);
-    assert_eq!(all.into_iter().filter(|pid| alive(*pid)).count(), 0);
+    assert_eq!(all.into_iter().filter(|pid| is_alive(*pid)).count(), 0);
 
-    // The same data again, on other ports.
-    let again = Fleet::start(&options).await.unwrap();
-    again.stop().await.unwrap();
+    // The same data on other ports.
+    let restarted = Fleet::start(&options).await.unwrap();
+    restarted.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn what_is_wrong_at_the_start_is_one_clear_line() {
-    let scratch = ScratchDir::new("fleet-wrong").unwrap();
+async fn start_errors_are_concise() {
+    let scratch = ScratchDir::new("fleet-errors").unwrap();
     let mut options = options(&scratch);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     options.port = Some(port);
-    let refusal = Fleet::start(&options).await.unwrap_err().to_string();
-    assert_eq!(refusal, format!("port {port} is in use"));
+    let error = Fleet::start(&options).await.unwrap_err().to_string();
+    assert_eq!(error, format!("port {port} is in use"));
 
     options.port = None;
     program(&options.programs, "payments", "#!/bin/sh\necho 'payments: STRIPE_URL must be an address' >&2\nexit 2\n");
-    let refusal = Fleet::start(&options).await.unwrap_err().to_string();
-    assert!(refusal.starts_with("payments ended (exit status: 2); its log "), "{refusal}");
-    assert!(refusal.ends_with("\n    payments: STRIPE_URL must be an address"), "{refusal}");
+    let error = Fleet::start(&options).await.unwrap_err().to_string();
+    assert!(error.starts_with("payments ended (exit status: 2); its log "), "{error}");
+    assert!(error.ends_with("\n    payments: STRIPE_URL must be an address"), "{error}");
 
     fs::remove_file(options.programs.join("web")).unwrap();
-    let refusal = Fleet::start(&options).await.unwrap_err().to_string();
-    assert!(refusal.ends_with("programs/web is not built"), "{refusal}");
+    let error = Fleet::start(&options).await.unwrap_err().to_string();
+    assert!(error.ends_with("programs/web is not built"), "{error}");
 }

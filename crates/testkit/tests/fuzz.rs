@@ -1,4 +1,4 @@
-//! The fuzzer finds what it is for: a service that breaks only for a body that is nearly right.
+//! Tests that the fuzzer finds a service that fails only for an almost valid body.
 #![cfg(feature = "app")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
 
@@ -23,7 +23,7 @@ struct Request {
 }
 
 async fn fragile(Body(body): Body<Request>) -> StatusCode {
-    // Only with a name, so that hardly any random JSON comes this far.
+    // Requires a name, so that arbitrary JSON hardly ever reaches this line.
     if body.count < 0 && !body.name.is_empty() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
 }
 
@@ -32,8 +32,8 @@ async fn panicking(Body(body): Body<Request>) -> StatusCode {
     if body.count == 0 { StatusCode::OK } else { StatusCode::CREATED }
 }
 
-async fn improper(Body(body): Body<Request>) -> Result<StatusCode, (StatusCode, &'static str)> {
-    // The shell makes a problem of it.
+async fn conflicting(Body(body): Body<Request>) -> Result<StatusCode, (StatusCode, &'static str)> {
+    // The HTTP middleware converts the text to a problem document.
     if body.count < 0 && !body.name.is_empty() { Err((StatusCode::CONFLICT, "no")) } else { Ok(StatusCode::OK) }
 }
 
@@ -42,11 +42,11 @@ fn build(_: Keys, _: &Context) -> anyhow::Result<App> {
     let routes = Router::new()
         .route("/api/fragile", post(fragile))
         .route("/api/panicking", post(panicking))
-        .route("/api/improper", post(improper));
-    Ok(App::new(routes, document("/api/improper")))
+        .route("/api/conflicting", post(conflicting));
+    Ok(App::new(routes, document("/api/conflicting")))
 }
 
-/// What the service says of one of its routes.
+/// The OpenAPI document with one of the routes.
 fn document(path: &str) -> OpenApi {
     let properties = serde_json::json!({ "count": { "type": "integer" }, "name": { "type": "string" } });
     let schema = serde_json::json!({ "type": "object", "required": ["count", "name"], "properties": properties });
@@ -63,18 +63,18 @@ async fn fuzz(path: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[should_panic(expected = "POST /api/fragile: Test failed: a breakdown: 500")]
-async fn an_internal_error_is_found() {
+#[should_panic(expected = "POST /api/fragile: Test failed: a server error: 500")]
+async fn internal_error_is_found() {
     fuzz("/api/fragile").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[should_panic(expected = "POST /api/panicking: Test failed: a breakdown: 500")]
-async fn a_panic_is_found() {
+#[should_panic(expected = "POST /api/panicking: Test failed: a server error: 500")]
+async fn panic_is_found() {
     fuzz("/api/panicking").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_properly_passes() {
-    fuzz("/api/improper").await;
+async fn proper_client_error_passes() {
+    fuzz("/api/conflicting").await;
 }

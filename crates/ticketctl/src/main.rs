@@ -1,4 +1,4 @@
-//! Reads the command line and carries it out; all else is in the library.
+//! Parses the command line and runs the command.
 
 use std::process::ExitCode;
 

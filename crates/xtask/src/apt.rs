@@ -1,4 +1,4 @@
-//! Debian's packages, for what no other installer brings.
+//! Installs Debian packages of tools that no other installer provides.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,20 @@ use tokio::process::Command;
 
 use crate::cargo::run;
 
-/// Whether a package can be installed on this system by us.
+/// Whether we may install packages on this system.
 pub(crate) fn can_install() -> bool {
     Uid::effective().is_root() && search_path("apt-get").is_some()
 }
 
-/// Installs it on this system, which takes root.
+/// Installs a package on this system. Requires root.
 pub(crate) async fn install(package: &str) -> Result<()> {
-    // An old list may name a version that is gone; without any list, the package is not known at all.
+    // An old package list may name a removed version; without a list, the package is unknown.
     apt(&["update"], Path::new("/")).await.ok();
     apt(&["install", "-y", "--no-install-recommends", package], Path::new("/")).await
 }
 
-/// Unpacks it into a folder of its own in `.tools/` and returns that: nothing is installed on the
-/// system, so no service of the package is started, and root is needed at most for a fresh list.
+/// Unpacks a package into its own folder in `.tools/` and returns the folder. Since nothing is installed
+/// on the system, no service of the package starts, and root is needed at most to update the package list.
 pub(crate) async fn unpack(package: &str) -> Result<PathBuf> {
     let home = tools_dir().join(format!("debian-{package}"));
     let scratch = tools_dir().join(format!("debian-{package}-{}", std::process::id()));
@@ -49,7 +49,7 @@ async fn unpack_into(package: &str, scratch: &Path, home: &Path) -> Result<()> {
     dpkg.arg("--extract").arg(&archive).arg(&unpacked).stdin(Stdio::null()).kill_on_drop(true);
     run(dpkg, "dpkg-deb").await?;
     let _ = fs::remove_dir_all(home);
-    // Another process that was as far as we are has made the same.
+    // The rename also fails if a concurrent process has created the same folder.
     if fs::rename(&unpacked, home).is_err() && !home.is_dir() {
         anyhow::bail!("{} can't be moved into place", home.display());
     }
@@ -58,8 +58,8 @@ async fn unpack_into(package: &str, scratch: &Path, home: &Path) -> Result<()> {
 
 async fn apt(arguments: &[&str], folder: &Path) -> Result<()> {
     let mut apt = Command::new("apt-get");
-    // Another apt-get, such as the system's own at its start, is waited for. A download as root goes
-    // into a folder that is closed to apt's own user, which it would complain about.
+    // Wait for another apt-get, such as the one at system start. Download as root, since the folder is
+    // closed to apt's own user.
     apt.args(["-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "APT::Sandbox::User=root"])
         .args(arguments)
         .current_dir(folder)

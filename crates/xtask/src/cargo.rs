@@ -1,14 +1,17 @@
-//! Runs cargo and its subcommands, as one would by hand.
+//! Runs cargo and its subcommands.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+use testkit::fleet::SERVICES;
+use testkit::fleet::options::sibling_binaries_dir;
 use testkit::tools::{progress, workspace_root};
 use tokio::process::Command;
 
-/// A cargo command in the workspace's root, freed of what `cargo run` put into our environment:
-/// build scripts that look at those variables would run again each time.
+/// Returns a cargo command in the workspace's root, without the variables that `cargo run` adds to our
+/// environment: build scripts that depend on them would run again each time.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
@@ -25,25 +28,33 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end, its output visible; an error if it fails.
+/// Runs a command with its output visible. Fails if the command fails.
 pub(crate) async fn run(mut command: Command, what: &str) -> Result<()> {
     let status = command.status().await.with_context(|| format!("{what} can't be started"))?;
-    if !status.success() {
-        bail!("{what} failed ({status})");
-    }
+    ensure!(status.success(), "{what} failed ({status})");
     Ok(())
 }
 
 /// Builds the services and fakestripe.
 pub(crate) async fn build_fleet(release: bool) -> Result<()> {
-    let profile = if release { "release" } else { "debug" };
-    progress("Building", &format!("the services and fakestripe ({profile}); the first time takes minutes"));
-    let mut arguments = vec!["build", "--bins", "--package", "fakestripe"];
-    for service in testkit::fleet::SERVICES {
-        arguments.extend(["--package", service]);
-    }
-    if release {
-        arguments.push("--release");
-    }
-    run(cargo(&arguments), "building the services").await
+    build(&["fakestripe"], release).await
+}
+
+/// Builds the services and these packages.
+pub(crate) async fn build(packages: &[&str], release: bool) -> Result<()> {
+    let what = format!("the services, {} ({})", packages.join(", "), profile(release));
+    progress("Building", &format!("{what}; the first time takes minutes"));
+    let mut arguments = vec!["build", "--bins"];
+    arguments.extend(packages.iter().copied().chain(SERVICES).flat_map(|package| ["--package", package]));
+    arguments.extend(release.then_some("--release"));
+    run(cargo(&arguments), "cargo build").await
+}
+
+/// Returns the folder of the binaries of one profile.
+pub(crate) fn binaries(release: bool) -> PathBuf {
+    sibling_binaries_dir().with_file_name(profile(release))
+}
+
+fn profile(release: bool) -> &'static str {
+    if release { "release" } else { "debug" }
 }

@@ -1,22 +1,25 @@
-//! The browser that tests and screenshots run in.
+//! The browser of the browser tests and the screenshots.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use testkit::tools::{progress, search_path};
 
-use crate::apt;
+use crate::{apt, npm};
 
-/// Its names on the systems that have it.
+/// Names of the browser's binary on different systems.
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// The one that `CHROMIUM` names or that is on PATH; where root finds none, Debian's is installed.
-pub(crate) async fn find_or_install() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("CHROMIUM").filter(|named| !named.is_empty()) {
-        return Ok(named.into());
+/// Installs the packages of the browser tests, and returns the path of the browser: the value of
+/// `CHROMIUM`, or the one on PATH. If there is none and we are root, installs Debian's package.
+pub(crate) async fn prepare() -> Result<PathBuf> {
+    npm::check_node()?;
+    npm::install(npm::BROWSER).await?;
+    if let Some(path) = std::env::var_os("CHROMIUM").filter(|path| !path.is_empty()) {
+        return Ok(path.into());
     }
-    if let Some(found) = find() {
-        return Ok(found);
+    if let Some(path) = find() {
+        return Ok(path);
     }
     let remedy = "install it (Debian: sudo apt-get install chromium) or name it in CHROMIUM, and run this again";
     if !apt::can_install() {

@@ -1,6 +1,8 @@
-//! One person at the public API, with their cookies, and the requests that several commands send.
+//! The HTTP client of one user of the public API, and the requests that several commands send.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use common::api::orders::{CreateOrder, NewOrder, ReadOrder};
@@ -14,39 +16,65 @@ use common::money::Money;
 use common::text::Text;
 use reqwest::{Client, ClientBuilder};
 
-/// How long something that other services have yet to hear of is awaited.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait until an entity is known to other services, or an order has a status.
+const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Signed in once the sign-up or sign-in has been answered.
+/// A client with its own cookies, which is signed in after a sign-up or sign-in.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     client: Client,
     base: String,
+    requests: Arc<AtomicU64>,
 }
 
 impl Session {
     pub(crate) fn new(base: &str) -> Result<Self> {
-        Self::through(Client::builder(), base)
+        Self::with_client(Client::builder(), base)
     }
 
-    /// By a client that knows how the shop is reached.
-    pub(crate) fn through(client: ClientBuilder, base: &str) -> Result<Self> {
+    /// Creates a session with a preconfigured HTTP client.
+    pub(crate) fn with_client(client: ClientBuilder, base: &str) -> Result<Self> {
         let client = client.cookie_store(true).no_proxy().timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { client, base: base.to_owned() })
+        Ok(Self { client, base: base.to_owned(), requests: Arc::default() })
     }
 
-    /// Sends a request. The error of a response names the request and holds a [`ApiError`]; see [`status_of`].
+    /// Signs up a new user with a unique email address.
+    pub(crate) async fn sign_up(client: ClientBuilder, base: &str, name: &str) -> Result<Self> {
+        static SIGN_UPS: AtomicU64 = AtomicU64::new(0);
+        let session = Self::with_client(client, base)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
+        let number = SIGN_UPS.fetch_add(1, Ordering::Relaxed);
+        let email = format!("{}-{now}-{number}@example.com", name.to_lowercase());
+        session.send(&sign_up(&email, "a long enough secret", name)).await?;
+        Ok(session)
+    }
+
+    /// The number of requests that were sent so far.
+    pub(crate) fn request_count(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Sends a request. If the response is an error, the error names the request and wraps an [`ApiError`]; see
+    /// [`status_of`].
     pub(crate) async fn send<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
         let (_, answer) = self.exchange(request).await?;
         answer.with_context(|| format!("{} {}", E::METHOD, request.path()))
     }
 
-    /// Sends a request, again while the status is 404 or 503: another service has not heard of the entity yet.
-    pub(crate) async fn send_patiently<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
-        let deadline = Instant::now() + PATIENCE;
+    /// Sends a request, again while the status is 404 or 503: the entity has not reached the other service yet.
+    pub(crate) async fn send_retrying<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
+        self.send_while(&[404, 503], request).await
+    }
+
+    /// Sends a request, again while the status is one of these.
+    pub(crate) async fn send_while<E: Endpoint>(&self, retried: &[u16], request: &E) -> Result<E::Answer> {
+        let deadline = Instant::now() + PROPAGATION_TIMEOUT;
         loop {
             match self.send(request).await {
-                Err(error) if matches!(status_of(&error), Some(404 | 503)) && Instant::now() <= deadline => {
+                Err(error)
+                    if status_of(&error).is_some_and(|status| retried.contains(&status))
+                        && Instant::now() <= deadline =>
+                {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 answer => return answer,
@@ -54,8 +82,9 @@ impl Session {
         }
     }
 
-    /// Sends a request: the status of the response, and the answer or why there is none.
+    /// Sends a request. Returns the status, and the parsed response or its error.
     pub(crate) async fn exchange<E: Endpoint>(&self, request: &E) -> Result<(u16, Result<E::Answer, ApiError>)> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let target = request.target()?;
         let mut http = self.client.request(E::METHOD, format!("{}{target}", self.base));
         if let Some(body) = request.body() {
@@ -65,43 +94,44 @@ impl Session {
         let response = http.send().await.with_context(named)?;
         let status = response.status();
         let body = response.bytes().await.with_context(named)?;
-        Ok((status.as_u16(), E::read(status, &body)))
+        Ok((status.as_u16(), E::parse_response(status, &body)))
     }
 
-    /// Gets a page and reads it to its end; the status.
+    /// Gets a page, reads it completely and returns the status.
     pub(crate) async fn page(&self, path: &str) -> Result<u16> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let response = self.client.get(format!("{}{path}", self.base)).send().await?;
         let status = response.status().as_u16();
         response.bytes().await?;
         Ok(status)
     }
 
-    /// Reads an order until it has this status.
+    /// Polls an order until it has this status.
     pub(crate) async fn wait_for(&self, id: OrderId, status: OrderStatus) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PROPAGATION_TIMEOUT;
         loop {
-            let now = self.send(&ReadOrder { id }).await?.status;
-            if now == status {
+            let current = self.send(&ReadOrder { id }).await?.status;
+            if current == status {
                 return Ok(());
             }
-            ensure!(Instant::now() <= deadline, "{id:?} is still {now:?} and not {status:?}");
+            ensure!(Instant::now() <= deadline, "{id:?} is still {current:?}, not {status:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
 
-/// The status of the response that an error of a [`Session`] is about.
+/// Returns the status of the response in an error of a [`Session`].
 pub(crate) fn status_of(error: &anyhow::Error) -> Option<u16> {
     error.downcast_ref().map(ApiError::status)
 }
 
-/// The request that opens an account.
+/// Creates the request of a sign-up.
 pub(crate) fn sign_up(email: &str, password: &str, name: &str) -> SignUp {
     let (email, password) = (Text::new(email), Password::new(password));
     SignUp { body: NewUser { email, password, display_name: Text::non_blank(name) } }
 }
 
-/// A ticket in euros, with nothing but what every listing has.
+/// Creates a listing in euros with the required fields only.
 pub(crate) fn listing(title: &str, venue: &str, starts_at: &str, cents: i64) -> Result<NewListing> {
     Ok(NewListing {
         title: Text::new(title),
@@ -119,12 +149,12 @@ pub(crate) fn listing(title: &str, venue: &str, starts_at: &str, cents: i64) -> 
     })
 }
 
-/// The request that holds a ticket.
+/// Creates the request that orders a ticket.
 pub(crate) fn order(ticket_id: TicketId) -> CreateOrder {
     CreateOrder { body: NewOrder { ticket_id } }
 }
 
-/// The request that pays for an order with this payment method.
+/// Creates the request that pays for an order.
 pub(crate) fn payment(order_id: OrderId, method: &str) -> CreatePayment {
     CreatePayment { body: NewPayment { order_id, payment_method: Text::new(method) } }
 }

@@ -1,64 +1,65 @@
-//! `cargo xtask dead-letters`: looks at messages that no handler could take, replays or drops them.
+//! `cargo xtask dead-letters`: lists, shows, replays and drops dead-lettered messages.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use async_nats::jetstream;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
-use async_nats::jetstream::{self};
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use clap::Subcommand;
 use serde_json::Value;
 
-use crate::running;
+use crate::fleet;
 
-/// What to do with them.
+/// Inspects, replays or drops dead letters.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetters {
-    /// One line for each: number, consumer, attempts, subject, reason.
+    /// Print one line per dead letter: number, consumer, attempts, subject, reason.
     List,
-    /// A message with its headers.
+    /// Print a message with its headers.
     Show {
-        /// Its number in the list.
+        /// The number in the list.
         number: u64,
     },
-    /// Publish them where they came from, then drop them. Who has handled one already is not bothered.
+    /// Publish messages again on their original subjects, then drop the dead letters. Consumers that have already
+    /// handled a message ignore it.
     Replay {
-        /// Their numbers in the list.
+        /// The numbers in the list.
         #[arg(required = true)]
         numbers: Vec<u64>,
     },
-    /// Remove them for good.
+    /// Remove dead letters permanently.
     Drop {
-        /// Their numbers in the list.
+        /// The numbers in the list.
         #[arg(required = true)]
         numbers: Vec<u64>,
     },
 }
 
-/// A connection as the user that the address names: the client takes nothing of that from it by itself.
+/// Connects with the credentials in the URL, which async-nats does not use by itself.
 async fn connect(url: &str) -> Result<Client> {
-    let server: ServerAddr = url.parse().context("the address of NATS is wrong")?;
+    let server: ServerAddr = url.parse().context("the URL of NATS is invalid")?;
     let mut options = ConnectOptions::new();
     if let Some((user, password)) = server.username().zip(server.password()) {
         options = options.user_and_password(user.to_owned(), password.to_owned());
     }
-    options.connect(server).await.context("NATS does not answer")
+    options.connect(server).await.context("NATS does not respond")
 }
 
-/// Carries it out on the running fleet.
-pub(crate) async fn run(what: DeadLetters, file: Option<PathBuf>) -> Result<()> {
-    let fleet = running::fleet(file)?;
+pub(crate) async fn run(command: DeadLetters, file: Option<PathBuf>) -> Result<()> {
+    let fleet = fleet::read(file)?;
     let url = fleet.pointer("/servers/nats/url").and_then(Value::as_str).context("the fleet has no NATS")?;
     let jetstream = jetstream::new(connect(url).await?);
     let prefix = std::env::var("NATS_PREFIX").unwrap_or_else(|_| "ticketing".to_owned());
-    let stream = jetstream.get_stream(format!("{prefix}-dead-letters")).await.context("no stream of dead letters")?;
-    match what {
+    let stream =
+        jetstream.get_stream(format!("{prefix}-dead-letters")).await.context("there is no stream of dead letters")?;
+    match command {
         DeadLetters::List => list(stream).await,
-        DeadLetters::Show { number } => show(&letter(&stream, number).await?),
+        DeadLetters::Show { number } => show(&get(&stream, number).await?),
         DeadLetters::Replay { numbers } => {
             for number in numbers {
-                replay(&jetstream, &letter(&stream, number).await?).await?;
+                replay(&jetstream, &get(&stream, number).await?).await?;
                 stream.delete_message(number).await?;
                 println!("{number} replayed");
             }
@@ -74,7 +75,7 @@ pub(crate) async fn run(what: DeadLetters, file: Option<PathBuf>) -> Result<()> 
     }
 }
 
-async fn letter(stream: &Stream, number: u64) -> Result<StreamMessage> {
+async fn get(stream: &Stream, number: u64) -> Result<StreamMessage> {
     stream.get_raw_message(number).await.with_context(|| format!("there is no dead letter {number}"))
 }
 
@@ -114,10 +115,10 @@ fn show(letter: &StreamMessage) -> Result<()> {
     Ok(())
 }
 
-/// The same bytes on the subject that they came from, with the trace that they belong to. The letters
-/// of several consumers about one message publish it once: each of them gets it again.
+/// Publishes the same bytes on their original subject, in the same trace. Dead letters of several consumers for one
+/// message share a message id, so JetStream publishes the message only once, and each consumer receives it.
 async fn replay(jetstream: &jetstream::Context, letter: &StreamMessage) -> Result<()> {
-    let subject = letter.headers.get("dead-letter-subject").context("the letter does not say where it came from")?;
+    let subject = letter.headers.get("dead-letter-subject").context("the dead letter has no original subject")?;
     let id = format!("replay:{}:{}", header(letter, "dead-letter-stream"), header(letter, "dead-letter-sequence"));
     let mut message = PublishMessage::build().payload(letter.payload.clone()).message_id(id);
     if let Some(traceparent) = letter.headers.get("traceparent") {

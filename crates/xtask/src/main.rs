@@ -1,5 +1,5 @@
-//! `cargo xtask`: starts the marketplace on this machine, and tests it.
-#![allow(clippy::print_stdout, reason = "a command line tool talks to its terminal")]
+//! `cargo xtask`: runs and tests the marketplace on this machine.
+#![allow(clippy::print_stdout, reason = "a command-line tool prints its output")]
 #![allow(clippy::disallowed_methods, reason = "xtask reads the environment and starts processes")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
@@ -12,11 +12,11 @@ mod client;
 mod cluster_test;
 mod dead_letters;
 mod demo;
+mod fleet;
 mod lint_infra;
 mod npm;
 mod rebuild;
 mod resync;
-mod running;
 mod screenshots;
 mod secrets;
 mod servers;
@@ -29,11 +29,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Runs the marketplace on this machine, and its tests.
+/// Runs and tests the marketplace.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
-    /// The description of the running fleet that a command is for; target/dev/fleet.json unless told.
+    /// Description of the running fleet; target/dev/fleet.json by default.
     #[arg(long, global = true, env = "FLEET_FILE", value_name = "FILE")]
     fleet: Option<PathBuf>,
     #[command(subcommand)]
@@ -44,32 +44,30 @@ struct Cli {
 enum Command {
     /// Build and start everything, with demo data; Ctrl-C stops it.
     Up(up::UpArgs),
-    /// Stop what `up` started.
+    /// Stop the fleet that `up` started.
     Down,
-    /// Formatting, clippy and all tests, on real servers.
+    /// Check formatting, run clippy and all tests, on real servers.
     Test(test::TestArgs),
-    /// Everything about infra/ that can be checked without a cluster.
+    /// Check everything in infra/ that can be checked without a cluster.
     LintInfra,
-    /// Everything about infra/ that only a cluster shows: deployed, sold from, deployed again, rolled out, stopped,
-    /// started, restored.
+    /// Test infra/ in a cluster: deploy, sell a ticket, deploy again, roll out, stop, start, back up, restore.
     ClusterTest(cluster_test::ClusterTestArgs),
-    /// MongoDB, NATS and Redis for tests run by hand; stays until Ctrl-C.
+    /// Run MongoDB, NATS and Redis for tests that are started manually, until Ctrl-C.
     Servers,
-    /// Messages that no handler could take: look at them, replay or drop them.
+    /// Inspect, replay or drop dead letters: messages that no handler could process.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
-    /// Have a service announce what it owns: whoever keeps a copy and missed something has it then.
+    /// Have a service announce the entities that it owns, so that replicas that missed events catch up.
     Resync(resync::ResyncArgs),
-    /// Build web's read model anew, beside the one that pages read, and put it in its place.
+    /// Rebuild web's read model beside the live one and switch to it.
     Rebuild(rebuild::RebuildArgs),
-    /// What one visitor may try on the whole shop, each attack beside an innocent buyer; fails when something does
-    /// not hold. Only a shop on this machine.
+    /// Attack a fleet on this machine while a control buyer buys tickets; fails if a guarantee is violated.
     Abuse(abuse::AbuseArgs),
-    /// Requests a second, latencies, CPU and memory of a release build; tables in docs/performance.md.
+    /// Measure throughput, latency, CPU and memory of a release build; writes docs/performance.md.
     Bench(bench::BenchArgs),
-    /// Secrets of a cluster: made once, in a folder that git ignores, for infra/k8s-dev.
+    /// Generate the secrets of a cluster, by default for infra/k8s-dev in a folder that git ignores.
     Secrets(secrets::SecretsArgs),
-    /// A picture of every page, on a desk and on a phone, in target/screenshots.
+    /// Take screenshots of every page at desktop and phone size, into target/screenshots.
     Screenshots(screenshots::ScreenshotsArgs),
 }
 
@@ -83,7 +81,7 @@ async fn main() -> ExitCode {
         Command::LintInfra => lint_infra::run().await,
         Command::ClusterTest(args) => cluster_test::run(args).await,
         Command::Servers => servers::run().await,
-        Command::DeadLetters(what) => dead_letters::run(what, fleet).await,
+        Command::DeadLetters(command) => dead_letters::run(command, fleet).await,
         Command::Resync(args) => resync::run(args, fleet).await,
         Command::Rebuild(args) => rebuild::run(args, fleet).await,
         Command::Abuse(args) => abuse::run(args, fleet).await,

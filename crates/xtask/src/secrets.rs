@@ -1,51 +1,49 @@
-//! `cargo xtask secrets`: the secrets of a development cluster, made once and never in git; or the first
-//! ones of another cluster, to be put into its secret store.
+//! `cargo xtask secrets`: generates the secrets of a development cluster, which are never checked in, or
+//! the initial secrets of another cluster, to be stored in its secret store.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use testkit::fleet::SERVICES;
-use testkit::fleet::keys::Keys;
+use testkit::fleet::keys::{Keys, random, read_or_create, write_private_file};
 use testkit::tools::workspace_root;
 
-/// Who has a NATS user beside the services: people, and the servers of a cluster among themselves.
+/// The NATS users besides the services: `operator` for people, `routes` for connections between the servers of a
+/// cluster.
 const OTHER_NATS_USERS: [&str; 2] = ["operator", "routes"];
 
-/// Keys and passwords are made where they are missing and kept where they are; the files that name them
-/// are written anew, one for each Secret of the manifests.
+/// Generates missing keys and passwords, keeps existing ones, and writes one file for each Secret of the
+/// manifests.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SecretsArgs {
-    /// The folder; infra/k8s-dev/secrets, which git ignores, unless told.
+    /// Output folder; infra/k8s-dev/secrets, which git ignores, by default.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// How many members MongoDB's replica set has.
+    /// Number of members of MongoDB's replica set.
     #[arg(long, default_value_t = 1)]
     pub(crate) mongodb_members: u8,
 }
 
-/// Writes them, and says where.
+/// Writes the secrets and prints their folder.
 pub(crate) fn run(args: &SecretsArgs) -> Result<()> {
-    println!("secrets are in {}", make(args)?.display());
+    println!("secrets are in {}", generate(args)?.display());
     Ok(())
 }
 
-/// Those of the development cluster, without which its manifests can't be rendered.
-pub(crate) fn of_development() -> Result<()> {
-    make(&SecretsArgs { out: None, mongodb_members: 1 }).map(|_| ())
+/// Ensures that the secrets of the development cluster exist, which rendering its manifests requires.
+pub(crate) fn ensure_development() -> Result<()> {
+    generate(&SecretsArgs { out: None, mongodb_members: 1 }).map(drop)
 }
 
-/// Makes what is missing; the folder.
-pub(crate) fn make(args: &SecretsArgs) -> Result<PathBuf> {
+/// Generates missing secrets, writes all files and returns their folder.
+pub(crate) fn generate(args: &SecretsArgs) -> Result<PathBuf> {
     let folder = args.out.clone().unwrap_or_else(|| workspace_root().join("infra/k8s-dev/secrets"));
     let keys_folder = folder.join("keys");
-    let keys = Keys::of(&keys_folder)?;
-    let password = |of: &str| password(&keys_folder.join(format!("{of}.password")));
+    let keys = Keys::load_or_create(&keys_folder)?;
+    let password = |name: &str| password(&keys_folder.join(format!("{name}.password")));
 
     let mut redis = vec![("REDIS_PASSWORD".to_owned(), password("redis")?)];
     let mut mongodb = vec![
@@ -59,11 +57,11 @@ pub(crate) fn make(args: &SecretsArgs) -> Result<PathBuf> {
     let members: Vec<_> = (0..args.mongodb_members).map(|member| format!("mongodb-{member}.mongodb:27017")).collect();
     for service in SERVICES {
         let own_password = |server: &str| password(&format!("{server}-{service}"));
-        let (of_mongodb, of_nats, of_redis) = (own_password("mongodb")?, own_password("nats")?, own_password("redis")?);
+        let (at_mongodb, at_nats, at_redis) = (own_password("mongodb")?, own_password("nats")?, own_password("redis")?);
         let mut own = vec![
-            ("MONGODB_URL", format!("mongodb://{service}:{of_mongodb}@{}/?replicaSet=rs0", members.join(","))),
-            ("NATS_URL", format!("nats://{service}:{of_nats}@nats:4222")),
-            ("REDIS_URL", format!("redis://{service}:{of_redis}@redis:6379")),
+            ("MONGODB_URL", format!("mongodb://{service}:{at_mongodb}@{}/?replicaSet=rs0", members.join(","))),
+            ("NATS_URL", format!("nats://{service}:{at_nats}@nats:4222")),
+            ("REDIS_URL", format!("redis://{service}:{at_redis}@redis:6379")),
         ];
         match service {
             "payments" => own.extend([
@@ -74,9 +72,9 @@ pub(crate) fn make(args: &SecretsArgs) -> Result<PathBuf> {
             _ => {}
         }
         write(&folder, service, &own)?;
-        mongodb.push((format!("MONGODB_PASSWORD_{}", service.to_uppercase()), of_mongodb));
-        nats.push((format!("NATS_PASSWORD_{}", service.to_uppercase()), of_nats));
-        redis.push((format!("REDIS_PASSWORD_{}", service.to_uppercase()), of_redis));
+        mongodb.push((format!("MONGODB_PASSWORD_{}", service.to_uppercase()), at_mongodb));
+        nats.push((format!("NATS_PASSWORD_{}", service.to_uppercase()), at_nats));
+        redis.push((format!("REDIS_PASSWORD_{}", service.to_uppercase()), at_redis));
     }
     write(&folder, "mongodb", &mongodb)?;
     write(&folder, "nats", &nats)?;
@@ -88,47 +86,32 @@ pub(crate) fn make(args: &SecretsArgs) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// One line for each value, as kustomize reads them; for us alone to read.
+/// Writes one line per value, as kustomize expects. Only the owner may read the file.
 fn write(folder: &Path, secret: &str, values: &[(impl AsRef<str>, String)]) -> Result<()> {
     let mut lines = String::new();
     for (name, value) in values {
         writeln!(lines, "{}={value}", name.as_ref())?;
     }
-    private(&folder.join(format!("{secret}.env")), &lines)
+    write_private_file(&folder.join(format!("{secret}.env")), &lines)
 }
 
-/// The password in this file, made where there is none: letters and digits, which need no quoting in any
-/// address or configuration, and a letter first, since NATS would read a digit as the start of a number.
+/// Reads the password from this file or generates it. It consists of letters and digits, which need no quoting in
+/// addresses and configurations, and begins with a letter, since NATS would parse a leading digit as a number.
 fn password(file: &Path) -> Result<String> {
-    if let Ok(text) = fs::read_to_string(file) {
-        return Ok(text);
-    }
-    let mut bytes = [0_u8; 24];
-    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let mut text = "p".to_owned();
-    for byte in bytes {
-        write!(text, "{byte:02x}")?;
-    }
-    private(file, &text)?;
-    Ok(text)
-}
-
-fn private(file: &Path, text: &str) -> Result<()> {
-    let unfinished = file.with_extension("unfinished");
-    let write = || {
-        let mut out = fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
-        out.write_all(text.as_bytes())?;
-        fs::rename(&unfinished, file)
-    };
-    write().with_context(|| format!("writing {}", file.display()))
+    read_or_create(file, || {
+        let bytes: [u8; 24] = random()?;
+        Ok(bytes.iter().fold("p".to_owned(), |text, byte| format!("{text}{byte:02x}")))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn secrets_are_kept_and_agree_with_each_other() {
+    fn secrets_are_persisted_and_consistent() {
         let folder = std::env::temp_dir().join(format!("secrets-{}", std::process::id()));
         let args = |members| SecretsArgs { out: Some(folder.clone()), mongodb_members: members };
         let read = |name: &str| fs::read_to_string(folder.join(format!("{name}.env"))).unwrap();

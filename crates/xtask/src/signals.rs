@@ -1,14 +1,15 @@
-//! The wish to stop: Ctrl-C, SIGTERM or a closed terminal.
+//! The signals that ask xtask to stop: Ctrl-C, SIGTERM and a closed terminal.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Installed before anything is started, so that no child is left by an early Ctrl-C.
+/// Handlers of the stop signals. Install them before starting any child, so that an early Ctrl-C
+/// leaves no child behind.
 #[derive(Debug)]
 pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` under nohup, which is the wish to outlive the terminal.
+    /// `None` under nohup, which keeps a process running after its terminal closes.
     hangup: Option<Signal>,
 }
 
@@ -21,7 +22,7 @@ impl StopSignals {
         })
     }
 
-    /// Resolves at the first of them.
+    /// Waits for the first stop signal.
     pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -34,9 +35,17 @@ impl StopSignals {
             } => {}
         }
     }
+
+    /// Runs `work` to its end. Fails and drops it when a stop signal arrives.
+    pub(crate) async fn unless_interrupted<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            outcome = work => outcome,
+            () = self.wait() => bail!("interrupted"),
+        }
+    }
 }
 
-/// Whether we were started with SIGHUP ignored.
+/// Whether this process was started with SIGHUP ignored.
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());

@@ -1,12 +1,11 @@
-//! `cargo xtask test`: everything that must hold, on real servers.
+//! `cargo xtask test`: formatting, lints and all tests, on real servers.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use testkit::servers::scratch::ScratchDir;
 use testkit::servers::{Servers, ServersOptions};
@@ -15,16 +14,17 @@ use testkit::tools::python::test_python;
 use testkit::tools::{Tools, find_or_install, progress, workspace_root};
 
 use crate::cargo::{cargo, run as run_cargo};
+use crate::servers::test_env;
 use crate::signals::StopSignals;
 use crate::{chromium, lint_infra, npm};
 
-/// What to test.
+/// Selects the tests.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Leave out the tests that need the whole fleet.
+    /// Skip the tests that need the whole fleet.
     #[arg(long)]
     fast: bool,
-    /// Passed on to nextest: names of tests, `-p orders`, `-E 'test(expiry)'`.
+    /// Arguments of nextest: names of tests, `-p orders`, `-E 'test(expiry)'`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     filters: Vec<String>,
 }
@@ -34,42 +34,31 @@ impl TestArgs {
         self.filters.iter().any(|word| word.starts_with("-p") || word.starts_with("--package"))
     }
 
-    /// Whether tests of the whole fleet run, of which some are in a browser.
+    /// Whether the tests of the whole fleet run, some of which need a browser.
     fn needs_browser(&self) -> bool {
         let is_named = self.filters.iter().any(|word| word.contains("e2e"));
         is_named || !(self.fast || self.names_packages())
     }
 }
 
-/// Runs every step in turn and stops at the first that fails.
 pub(crate) async fn run(args: TestArgs) -> Result<()> {
-    let mut stop = StopSignals::install()?;
-    let begun = Instant::now();
-    tokio::select! {
-        outcome = steps(&args) => outcome?,
-        () = stop.wait() => bail!("interrupted"),
-    }
-    progress("Passed", &format!("everything, after {:.0} s", begun.elapsed().as_secs_f32()));
+    let started = Instant::now();
+    StopSignals::install()?.unless_interrupted(steps(&args)).await?;
+    progress("Passed", &format!("everything, after {:.0} s", started.elapsed().as_secs_f32()));
     Ok(())
 }
 
 async fn steps(args: &TestArgs) -> Result<()> {
     step("cargo fmt --check", &["fmt", "--all", "--check"]).await?;
-    // web is compiled with what npm installs for it.
+    // web is compiled with its npm packages.
     npm::install(npm::WEB).await?;
     step("cargo clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).await?;
     step("cargo package -p common", &["package", "--package", "common", "--allow-dirty", "--quiet"]).await?;
-    // One command builds programs and tests alike, so that nothing is built twice with other features.
+    // Build binaries and tests in one command, so that nothing is built twice with different features.
     step("cargo build", &["build", "--workspace", "--bins", "--tests"]).await?;
     lint_infra::check().await?;
 
-    let chromium = if args.needs_browser() {
-        npm::check_node()?;
-        npm::install(npm::BROWSER).await?;
-        Some(chromium::find_or_install().await?)
-    } else {
-        None
-    };
+    let chromium = if args.needs_browser() { Some(chromium::prepare().await?) } else { None };
     let (tools, nextest, python) =
         tokio::task::spawn_blocking(|| anyhow::Ok((Tools::find_or_install()?, nextest_program()?, test_python()?)))
             .await??;
@@ -78,19 +67,12 @@ async fn steps(args: &TestArgs) -> Result<()> {
     let scratch = ScratchDir::new("test")?;
     let logs = workspace_root().join("target/test-logs");
     let _ = fs::remove_dir_all(&logs);
-    let servers = Servers::start(&tools, &ServersOptions { logs, ..ServersOptions::below(scratch.path()) }).await?;
-    let mut env = servers.test_env();
-    if let Some(python) = python {
-        env.insert("TEST_PYTHON".to_owned(), python.display().to_string());
-    }
-    if let Some(chromium) = chromium {
-        env.insert("CHROMIUM".to_owned(), chromium.display().to_string());
-    }
+    let servers = Servers::start(&tools, &ServersOptions { logs, ..ServersOptions::in_dir(scratch.path()) }).await?;
+    let mut env = test_env(&servers, &python);
+    env.extend(chromium.map(|path| ("CHROMIUM".to_owned(), path.display().to_string())));
     let outcome = run_nextest(args, &nextest, &env).await;
-    if let Some((_, death)) =
-        servers.each().into_iter().find_map(|(name, server)| Some((name, server.unexpected_exit()?)))
-    {
-        return Err(death.context("a server of this run"));
+    if let Some(exit) = servers.unexpected_exit() {
+        return Err(exit.context("a server of this run"));
     }
     servers.stop().await?;
     outcome
@@ -101,10 +83,10 @@ async fn step(what: &str, arguments: &[&str]) -> Result<()> {
     run_cargo(cargo(arguments), what).await
 }
 
-/// The folder that has cargo-nextest: on PATH, pinned in `.tools/`, or built there as a last resort.
-fn nextest_program() -> Result<std::path::PathBuf> {
+/// Returns the path of cargo-nextest: on PATH, installed in `.tools/`, or built there as a last resort.
+fn nextest_program() -> Result<PathBuf> {
     const VERSION: &str = "0.9.143";
-    let missing = match find_or_install(Tool::Nextest) {
+    let missing = match find_or_install(&Tool::NEXTEST) {
         Ok(program) => return Ok(program),
         Err(error) => error,
     };
@@ -113,7 +95,7 @@ fn nextest_program() -> Result<std::path::PathBuf> {
     if program.is_file() {
         return Ok(program);
     }
-    progress("Building", "cargo-nextest, since no built one could be installed; this takes minutes");
+    progress("Building", "cargo-nextest, since no prebuilt one could be installed; this takes minutes");
     let status = std::process::Command::new("cargo")
         .args(["install", "cargo-nextest", "--locked", "--version", VERSION, "--root"])
         .arg(&root)
@@ -131,14 +113,10 @@ async fn run_nextest(args: &TestArgs, program: &Path, env: &BTreeMap<String, Str
             command.args(["--exclude", "e2e"]);
         }
     }
-    // What did not hold comes first; a backtrace through async code buries it and adds nothing.
-    command.args(&args.filters).envs(env).env("RUST_BACKTRACE", "0").env("PATH", path_with(program)?);
-    run_cargo(command, "the tests").await
-}
-
-/// PATH with the program's folder in front, where cargo finds it as a subcommand.
-fn path_with(program: &Path) -> Result<OsString> {
-    let folder = program.parent().context("a program without a folder")?.to_path_buf();
+    // cargo finds its subcommand on PATH.
     let path = std::env::var_os("PATH").unwrap_or_default();
-    Ok(std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&path)))?)
+    let folders = program.parent().map(Path::to_path_buf).into_iter().chain(std::env::split_paths(&path));
+    // A backtrace through async code would bury the assertion message and add nothing.
+    command.args(&args.filters).envs(env).env("RUST_BACKTRACE", "0").env("PATH", std::env::join_paths(folders)?);
+    run_cargo(command, "the tests").await
 }

@@ -1,8 +1,7 @@
-"""The Gateway and its HTTPRoutes as Caddy's configuration, and Caddy in a container.
+"""Translates the Gateway and its HTTPRoutes into Caddy's configuration, and runs Caddy in a container.
 
-Understands the listeners HTTP and HTTPS, matches by path (PathPrefix, Exact), one Service behind a
-rule, and RequestRedirect; anything else is an error. The certificate is made here: cert-manager is
-part of a cluster.
+Supports HTTP and HTTPS listeners, path matches (PathPrefix, Exact), one Service per rule, and RequestRedirect;
+anything else is an error. The certificate is generated here, because there is no cert-manager without a cluster.
 """
 
 import json
@@ -12,15 +11,15 @@ import subprocess
 import time
 from pathlib import Path
 
-from manifests import Manifests, Misunderstood, only
+from manifests import Manifests, UnsupportedManifest, reject_unknown
 from podman import NETWORK, Engine, Failed
 
 NAME = "gateway"
 
 
 def pattern(match: dict) -> str:
-    """A path match as a regular expression: prefixes end at segments."""
-    only("HTTPRoute: match", match, {"path"})
+    """Returns a path match as a regular expression. A prefix matches whole path segments."""
+    reject_unknown("HTTPRoute: match", match, {"path"})
     path = match.get("path") or {"type": "PathPrefix", "value": "/"}
     quoted = re.escape(path["value"].rstrip("/") if path["type"] == "PathPrefix" else path["value"])
     match path["type"]:
@@ -29,16 +28,17 @@ def pattern(match: dict) -> str:
         case "PathPrefix":
             return f"^{quoted}(?:/|$)"
         case other:
-            raise Misunderstood(f"HTTPRoute: path type {other}")
+            raise UnsupportedManifest(f"HTTPRoute: path type {other}")
 
 
 def proxy(backend: dict) -> dict:
-    """To the pods behind a Service, which podman's DNS knows; another one when the first can't be reached.
+    """Returns a handler that proxies to the pods behind a Service, resolved by podman's DNS; tries another pod if one
+    can't be reached.
 
-    As in the gateway of `cargo xtask up`: a connection of its own for each request, since a kept one may be
-    closed by a pod that ends in the very moment in which a request is sent on it.
+    Each request uses a new connection, as in the gateway of `cargo xtask up`: a stopping pod may close a kept-alive
+    connection just as a request is sent on it.
     """
-    only("HTTPRoute: backendRef", backend, {"name", "port", "kind", "group", "weight"})
+    reject_unknown("HTTPRoute: backendRef", backend, {"name", "port", "kind", "group", "weight"})
     pods = {"source": "a", "name": backend["name"], "port": str(backend["port"]), "refresh": "500ms"}
     return {
         "handler": "reverse_proxy",
@@ -50,20 +50,20 @@ def proxy(backend: dict) -> dict:
 
 
 def redirect(listed: dict) -> dict:
-    """What a filter answers."""
-    only("HTTPRoute: filter", listed, {"type", "requestRedirect"})
-    only("HTTPRoute: requestRedirect", listed["requestRedirect"], {"scheme", "statusCode"})
+    """Returns a handler for a RequestRedirect filter."""
+    reject_unknown("HTTPRoute: filter", listed, {"type", "requestRedirect"})
+    reject_unknown("HTTPRoute: requestRedirect", listed["requestRedirect"], {"scheme", "statusCode"})
     target = listed["requestRedirect"]
     location = f"{target['scheme']}://{{http.request.host}}{{http.request.uri}}"
     return {"handler": "static_response", "status_code": target.get("statusCode", 302), "headers": {"Location": [location]}}
 
 
 def routes(route: dict) -> list:
-    """The rules of one HTTPRoute, each with its rank: Exact first, then the longer path."""
-    only("HTTPRoute", route["spec"], {"parentRefs", "hostnames", "rules"})
+    """Returns the rules of one HTTPRoute with their sort keys: Exact before PathPrefix, then longer paths first."""
+    reject_unknown("HTTPRoute", route["spec"], {"parentRefs", "hostnames", "rules"})
     found = []
     for rule in route["spec"]["rules"]:
-        only("HTTPRoute: rule", rule, {"matches", "backendRefs", "filters", "name"})
+        reject_unknown("HTTPRoute: rule", rule, {"matches", "backendRefs", "filters", "name"})
         backends, filters = rule.get("backendRefs") or [], rule.get("filters") or []
         match backends, filters:
             case [backend], []:
@@ -71,7 +71,7 @@ def routes(route: dict) -> list:
             case [], [only_filter]:
                 handler = redirect(only_filter)
             case _:
-                raise Misunderstood("HTTPRoute: a rule with more than one backend or filter")
+                raise UnsupportedManifest("HTTPRoute: a rule with more than one backend or filter")
         for match in rule.get("matches") or [{}]:
             matcher = {"path_regexp": {"pattern": pattern(match)}}
             if route["spec"].get("hostnames"):
@@ -83,28 +83,28 @@ def routes(route: dict) -> list:
 
 
 def gateway_of(manifests: Manifests) -> dict:
-    """The one Gateway of the manifests."""
+    """Returns the only Gateway of the manifests."""
     (gateway,) = manifests.of("Gateway")
     return gateway
 
 
 def hosts_of(manifests: Manifests) -> list:
-    """The names that the Gateway answers to by HTTPS."""
+    """Returns the host names of the Gateway's HTTPS listeners."""
     listeners = gateway_of(manifests)["spec"]["listeners"]
     return sorted({listener["hostname"] for listener in listeners if listener["protocol"] == "HTTPS"})
 
 
 def configuration(manifests: Manifests, certificate: str, key: str) -> dict:
-    """Caddy's configuration: a server for each port, and in it a branch for each listener's host name."""
+    """Returns Caddy's configuration: a server for each port, with a branch for each listener's host name."""
     gateway, servers = gateway_of(manifests), {}
     for listener in gateway["spec"]["listeners"]:
-        only("Gateway: listener", listener, {"name", "port", "protocol", "hostname", "tls", "allowedRoutes"})
+        reject_unknown("Gateway: listener", listener, {"name", "port", "protocol", "hostname", "tls", "allowedRoutes"})
         attached = []
         for route in manifests.of("HTTPRoute"):
             for parent in route["spec"]["parentRefs"]:
                 if (parent["name"], parent.get("sectionName", listener["name"])) == (gateway["metadata"]["name"], listener["name"]):
                     attached += routes(route)
-        # Sorting is stable: among equals, the one that the manifests have first.
+        # The sort is stable, so rules with equal keys keep the order of the manifests.
         rules = [rule for _, rule in sorted(attached, key=lambda ranked: ranked[0])]
         branch = {"handle": [{"handler": "subroute", "routes": rules}], "terminal": True}
         if "hostname" in listener:
@@ -118,7 +118,7 @@ def configuration(manifests: Manifests, certificate: str, key: str) -> dict:
             case "HTTP":
                 pass
             case other:
-                raise Misunderstood(f"Gateway: protocol {other}")
+                raise UnsupportedManifest(f"Gateway: protocol {other}")
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN"}}},
@@ -140,7 +140,7 @@ class Gateway:
         self.address = ""
 
     def start(self) -> None:
-        """Makes a certificate that signs itself, starts, and waits until it listens."""
+        """Generates a self-signed certificate, starts Caddy, and waits until it accepts connections."""
         self.folder.mkdir()
         make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "2"]
         names = ",".join(f"DNS:{host}" for host in self.hosts)
@@ -161,11 +161,11 @@ class Gateway:
                 return
             except OSError:
                 if time.monotonic() > until:
-                    raise Failed(f"the gateway does not listen: {self.engine('logs', NAME)}") from None
+                    raise Failed(f"the gateway does not accept connections: {self.engine('logs', NAME)}") from None
                 time.sleep(0.1)
 
-    def curl_home(self, folder: Path) -> Path:
-        """A folder whose .curlrc leads curl to this gateway, whatever host it is asked for."""
+    def write_curl_home(self, folder: Path) -> Path:
+        """Writes a .curlrc that makes curl connect to this gateway for every host. Returns its folder."""
         folder.mkdir(parents=True, exist_ok=True)
         lines = [f'connect-to = "::{self.address}:"', f'cacert = "{self.certificate}"', 'noproxy = "*"']
         (folder / ".curlrc").write_text("\n".join(lines) + "\n")

@@ -1,7 +1,7 @@
-"""Reads rendered manifests: which pods are to run, with what, and which names lead to them.
+"""Reads the pods of rendered manifests, their settings, and the DNS names of each.
 
-Whatever of a pod is neither applied nor known to mean nothing here is an error, so that the run never
-passes because a setting was overlooked.
+A pod setting that is neither applied nor listed as irrelevant is an error, so that a run never passes because a setting
+was overlooked.
 """
 
 import base64
@@ -9,8 +9,8 @@ import math
 import re
 from dataclasses import dataclass
 
-# What a scheduler, an API server or a service account would do: there is none here, and no pod has a token.
-WITHOUT_MEANING = {
+# Settings for the scheduler, the API server or service accounts. None of these exists here, and no pod has a token.
+IGNORED = {
     "affinity",
     "automountServiceAccountToken",
     "dnsPolicy",
@@ -21,8 +21,8 @@ WITHOUT_MEANING = {
     "tolerations",
     "topologySpreadConstraints",
 }
-OF_POD = {"containers", "securityContext", "terminationGracePeriodSeconds", "volumes"}
-OF_CONTAINER = {
+POD_FIELDS = {"containers", "securityContext", "terminationGracePeriodSeconds", "volumes"}
+CONTAINER_FIELDS = {
     "args",
     "command",
     "env",
@@ -39,31 +39,31 @@ OF_CONTAINER = {
     "startupProbe",
     "volumeMounts",
 }
-# In the place of status.podIP: which address a pod has is known only once it is started.
+# Placeholder for status.podIP, because a pod's address is not known before it is started.
 ADDRESS = "<the pod's own address>"
 SUFFIXES = {"": 1, "m": 0.001, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
-class Misunderstood(Exception):
-    """The manifests say something that this run does not apply."""
+class UnsupportedManifest(Exception):
+    """The manifests contain a setting that this run does not apply."""
 
 
 def quantity(text) -> float:
-    """Reads `500m`, `64Mi`, `2`."""
+    """Parses a Kubernetes quantity such as `500m`, `64Mi` or `2`."""
     number, suffix = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text)).groups()
     return float(number) * SUFFIXES[suffix]
 
 
-def only(what: str, mapping: dict, known: set) -> None:
-    """An error that names whatever is in the mapping and not known."""
+def reject_unknown(what: str, mapping: dict, known: set) -> None:
+    """Raises an error that names the keys of the mapping that are not known."""
     unknown = sorted(set(mapping) - known)
     if unknown:
-        raise Misunderstood(f"{what}: {', '.join(unknown)}")
+        raise UnsupportedManifest(f"{what}: {', '.join(unknown)}")
 
 
 @dataclass
 class Container:
-    """One container of a pod, with its environment filled in."""
+    """A container of a pod, with its environment variables resolved."""
 
     name: str
     image: str
@@ -80,7 +80,7 @@ class Container:
 
 @dataclass
 class Pod:
-    """One pod that is to run."""
+    """A pod to run."""
 
     name: str
     index: int
@@ -103,52 +103,52 @@ class Manifests:
         for document in documents:
             key = (document["kind"], document["metadata"]["name"])
             if key in self.all:
-                raise Misunderstood(f"{key} is there twice")
+                raise UnsupportedManifest(f"{key} exists twice")
             self.all[key] = document
         (self.namespace,) = (name for kind, name in self.all if kind == "Namespace")
 
     def of(self, kind: str) -> list:
-        """All documents of this kind."""
+        """Returns all documents of this kind."""
         return [document for (of, _), document in self.all.items() if of == kind]
 
     def get(self, kind: str, name: str) -> dict:
-        """The one of this kind and name."""
+        """Returns the document of this kind and name."""
         try:
             return self.all[kind, name]
         except KeyError:
-            raise Misunderstood(f"there is no {kind} {name}") from None
+            raise UnsupportedManifest(f"there is no {kind} {name}") from None
 
     def values(self, kind: str, name: str) -> dict:
-        """What a ConfigMap or Secret holds, as bytes."""
+        """Returns the values of a ConfigMap or Secret, as bytes."""
         document = self.get(kind, name)
-        only(f"{kind} {name}", document, {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable"})
+        reject_unknown(f"{kind} {name}", document, {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable"})
         data = document.get("data") or {}
         decode = base64.b64decode if kind == "Secret" else str.encode
         plain = document.get("stringData") or {}
         return {key: decode(value) for key, value in data.items()} | {key: value.encode() for key, value in plain.items()}
 
     def pods(self) -> list:
-        """The pods that the Deployments and StatefulSets ask for; an autoscaler's part is not played here."""
+        """Returns the pods of all Deployments and StatefulSets. Autoscalers are ignored."""
         documents = self.of("Deployment") + self.of("StatefulSet")
         return [self.pod(one, index) for one in documents for index in range(one["spec"].get("replicas", 1))]
 
     def pod(self, document: dict, index: int) -> Pod:
-        """One pod of a Deployment or StatefulSet."""
+        """Returns one pod of a Deployment or StatefulSet."""
         owner, spec = document["metadata"]["name"], document["spec"]
         name = f"{owner}-{index}"
         template = spec["template"]
         labels, of_pod = template["metadata"]["labels"], template["spec"]
-        only(f"pod of {owner}", of_pod, OF_POD | WITHOUT_MEANING)
+        reject_unknown(f"pod of {owner}", of_pod, POD_FIELDS | IGNORED)
         security = of_pod.get("securityContext") or {}
-        only(
+        reject_unknown(
             f"pod of {owner}: securityContext",
             security,
             {"runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy", "seccompProfile"},
         )
         if not security.get("runAsNonRoot") or not security.get("runAsUser"):
-            raise Misunderstood(f"pod of {owner}: runs as root")
+            raise UnsupportedManifest(f"pod of {owner}: runs as root")
         if security.get("seccompProfile") != {"type": "RuntimeDefault"}:
-            raise Misunderstood(f"pod of {owner}: seccompProfile")
+            raise UnsupportedManifest(f"pod of {owner}: seccompProfile")
         volumes = {volume["name"]: volume for volume in of_pod.get("volumes") or []}
         for claim in spec.get("volumeClaimTemplates") or []:
             volumes[claim["metadata"]["name"]] = {"name": claim["metadata"]["name"], "claim": claim["spec"]}
@@ -167,10 +167,10 @@ class Manifests:
         )
 
     def _names(self, pod: str, governing: str | None, labels: dict, containers: list) -> list:
-        """Under which names the pod is found: those of the Services that select it, and its own in a set.
+        """Returns the pod's DNS names: those of the Services that select it, and its own name in a StatefulSet.
 
-        A name leads to the pods themselves here, without a Service's address in between, so a Service has
-        to have the port that its pods have.
+        Names resolve directly to pods here, not to the address of a Service, so a Service must use the same port as its
+        pods.
         """
         numbers = {port["name"]: port["containerPort"] for container in containers for port in container.get("ports", [])}
         names = []
@@ -182,7 +182,7 @@ class Manifests:
             for port in spec["ports"]:
                 target = port.get("targetPort", port["port"])
                 if numbers.get(target, target) != port["port"]:
-                    raise Misunderstood(f"Service {name}: port {port['port']} leads to another one")
+                    raise UnsupportedManifest(f"Service {name}: port {port['port']} maps to a different port")
             names.append(name)
         if governing:
             names.append(f"{pod}.{governing}")
@@ -191,7 +191,7 @@ class Manifests:
 
     def _container(self, pod: str, spec: dict) -> Container:
         what = f"container {spec['name']} of {pod}"
-        only(what, spec, OF_CONTAINER)
+        reject_unknown(what, spec, CONTAINER_FIELDS)
         limits = spec["resources"]["limits"]
         env = self._environment(what, pod, spec, limits)
 
@@ -200,12 +200,12 @@ class Manifests:
 
         lifecycle = spec.get("lifecycle") or {}
         pre_stop = lifecycle.get("preStop") or {"sleep": {"seconds": 0}}
-        only(f"{what}: lifecycle", lifecycle, {"preStop"})
-        only(f"{what}: preStop", pre_stop, {"sleep"})
+        reject_unknown(f"{what}: lifecycle", lifecycle, {"preStop"})
+        reject_unknown(f"{what}: preStop", pre_stop, {"sleep"})
         security = spec.get("securityContext") or {}
-        only(f"{what}: securityContext", security, {"allowPrivilegeEscalation", "readOnlyRootFilesystem", "capabilities"})
+        reject_unknown(f"{what}: securityContext", security, {"allowPrivilegeEscalation", "readOnlyRootFilesystem", "capabilities"})
         if security.get("allowPrivilegeEscalation") is not False or security.get("capabilities") != {"drop": ["ALL"]}:
-            raise Misunderstood(f"{what}: its securityContext is not the restricted one")
+            raise UnsupportedManifest(f"{what}: its securityContext is not the restricted profile")
         return Container(
             name=spec["name"],
             image=spec["image"],
@@ -223,10 +223,10 @@ class Manifests:
     def _environment(self, what: str, pod: str, spec: dict, limits: dict) -> dict:
         env = {}
         for source in spec.get("envFrom") or []:
-            only(f"{what}: envFrom", source, {"configMapRef", "secretRef"})
+            reject_unknown(f"{what}: envFrom", source, {"configMapRef", "secretRef"})
             for reference, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
                 if reference in source:
-                    only(f"{what}: {reference}", source[reference], {"name"})
+                    reject_unknown(f"{what}: {reference}", source[reference], {"name"})
                     values = self.values(kind, source[reference]["name"])
                     env |= {name: value.decode() for name, value in values.items()}
         for variable in spec.get("env") or []:
@@ -235,7 +235,7 @@ class Manifests:
 
     def _value(self, what: str, pod: str, variable: dict, env: dict, limits: dict) -> str:
         if "valueFrom" not in variable:
-            only(what, variable, {"name", "value"})
+            reject_unknown(what, variable, {"name", "value"})
             text = variable.get("value", "")
             return re.sub(r"\$\(([A-Za-z0-9_]+)\)", lambda match: env.get(match[1], match[0]), text)
         match variable["valueFrom"]:
@@ -254,4 +254,4 @@ class Manifests:
             case {"resourceFieldRef": {"resource": "limits.memory"}}:
                 return str(int(quantity(limits["memory"])))
             case other:
-                raise Misunderstood(f"{what}: {other}")
+                raise UnsupportedManifest(f"{what}: {other}")

@@ -1,4 +1,4 @@
-"""Runs pods by podman, as a kubelet would: volumes, security, limits, probes, and an orderly end."""
+"""Runs pods with podman as a kubelet would: volumes, security, limits, probes and graceful shutdown."""
 
 import ipaddress
 import json
@@ -11,19 +11,19 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from manifests import ADDRESS, Container, Misunderstood, Pod, only, quantity
+from manifests import ADDRESS, Container, Pod, UnsupportedManifest, quantity, reject_unknown
 
 NETWORK = "ticketing-containers"
-# Probes go to addresses of the pods' network, past any proxy of the machine.
+# Probes connect directly to addresses in the pods' network, never through a proxy.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Failed(Exception):
-    """A pod did not do what it had to; ends the run."""
+    """A pod or a command failed; the run ends."""
 
 
 class Engine:
-    """Podman with the storage of build.sh."""
+    """Podman, with the image storage of build.sh."""
 
     def __init__(self, out: Path, storage: str, runroot: str) -> None:
         self.command = ["podman", "--root", storage, "--runroot", runroot]
@@ -31,7 +31,7 @@ class Engine:
         self.addresses = iter(())
 
     def __call__(self, *args: str, env: dict | None = None, check: bool = True) -> str:
-        """What podman prints."""
+        """Runs podman and returns its output."""
         environment = os.environ | (env or {})
         done = subprocess.run([*self.command, *args], capture_output=True, text=True, env=environment, check=False)
         if check and done.returncode:
@@ -39,15 +39,15 @@ class Engine:
         return done.stdout.strip()
 
     def open(self, subnet: str) -> None:
-        """An empty network of these addresses that leads nowhere else."""
+        """Creates an empty network with this subnet and no route to the outside."""
         self.close()
         self("network", "create", "--internal", "--subnet", subnet, NETWORK)
-        # Those that are given to pods by name, from the last on: podman gives its own from the first on.
+        # Addresses assigned explicitly, starting at the end of the subnet; podman assigns its own from the start.
         self.addresses = map(str, reversed(list(ipaddress.ip_network(subnet).hosts())))
         self.data.mkdir(parents=True)
 
     def close(self) -> None:
-        """Removes every container of a run, and the network."""
+        """Removes all containers of a run, and the network."""
         of_run = self("ps", "--all", "--quiet", "--filter", f"network={NETWORK}", check=False).split()
         labelled = self("ps", "--all", "--quiet", "--filter", f"label={NETWORK}", check=False).split()
         for container in sorted({*of_run, *labelled}):
@@ -56,7 +56,7 @@ class Engine:
         shutil.rmtree(self.data, ignore_errors=True)
 
     def keep_logs(self) -> Path:
-        """Writes what every container of the run has said into files, and gives their folder."""
+        """Writes the logs of all containers of the run to files, and returns their folder."""
         folder = self.data.parent / "logs"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -66,20 +66,20 @@ class Engine:
         return folder
 
     def address(self, container: str) -> str:
-        """The container's address on the network."""
+        """Returns the container's address in the network."""
         networks = json.loads(self("inspect", "--format", "{{json .NetworkSettings.Networks}}", container))
         return networks[NETWORK]["IPAddress"]
 
     def image(self, name: str) -> str:
-        """The image of this name. Ours are what build.sh made last, whatever tag the manifests give them:
-        a deployment puts its own in its place."""
+        """Returns the local image for a name in the manifests. The tags of this repository's images are ignored, because
+        a deployment sets them; build.sh's latest build is used."""
         if name.startswith("ticketing/"):
             return "localhost/" + name.partition(":")[0]
         return f"localhost/{name}"
 
 
 class RunningPod:
-    """A pod, while it runs and after."""
+    """A pod that is running or was stopped."""
 
     def __init__(self, engine: Engine, manifests, pod: Pod) -> None:
         self.engine, self.manifests, self.pod = engine, manifests, pod
@@ -87,10 +87,10 @@ class RunningPod:
         self.address = ""
 
     def start(self) -> None:
-        """Starts its containers. The first has the pod's network, which the others share. A pod that is told its
-        own address gets one that is chosen here."""
-        is_told = any(ADDRESS in value for container in self.pod.containers for value in container.env.values())
-        self.address = next(self.engine.addresses) if is_told else ""
+        """Starts the containers. The others share the network of the first. A pod whose environment contains its own
+        address gets one that is chosen here."""
+        needs_address = any(ADDRESS in value for container in self.pod.containers for value in container.env.values())
+        self.address = next(self.engine.addresses) if needs_address else ""
         for name, container in zip(self.names, self.pod.containers, strict=True):
             env = {key: value.replace(ADDRESS, self.address) for key, value in container.env.items()}
             self.engine(*self._run(name, container), env=env)
@@ -113,11 +113,11 @@ class RunningPod:
             args += ["--read-only", "--read-only-tmpfs=false"]
         args += ["--memory", str(int(quantity(container.limits["memory"]))), "--cpus", str(quantity(container.limits["cpu"]))]
         for mount in container.mounts:
-            only(f"{name}: volumeMounts", mount, {"name", "mountPath", "readOnly"})
+            reject_unknown(f"{name}: volumeMounts", mount, {"name", "mountPath", "readOnly"})
             source, writable = self._volume(mount["name"])
             mode = "rw" if writable and not mount.get("readOnly") else "ro"
             args += ["--volume", f"{source}:{mount['mountPath']}:{mode}"]
-        # By name alone: podman takes the values from its own environment, so that no list of processes shows them.
+        # Without values: podman reads them from its own environment, so that process listings do not show them.
         for variable in container.env:
             args += ["--env", variable]
         if container.command:
@@ -125,7 +125,7 @@ class RunningPod:
         return [*args, self.engine.image(container.image), *container.args]
 
     def _volume(self, name: str) -> tuple[Path, bool]:
-        """The volume's folder on this machine, made where it is not there, and whether it may be written."""
+        """Returns the volume's folder on this machine, created if necessary, and whether it is writable."""
         volume, folder = self.pod.volumes[name], self.engine.data / self.pod.name / name
         match {key: value for key, value in volume.items() if key != "name"}:
             case {"emptyDir": {**options}} | {"claim": {**options}}:
@@ -140,15 +140,15 @@ class RunningPod:
             case {"secret": {"secretName": source, **options}}:
                 values = self.manifests.values("Secret", source)
             case other:
-                raise Misunderstood(f"volume {name} of {self.pod.name}: {other}")
-        only(f"volume {name} of {self.pod.name}", options, {"items", "defaultMode"})
+                raise UnsupportedManifest(f"volume {name} of {self.pod.name}: {other}")
+        reject_unknown(f"volume {name} of {self.pod.name}", options, {"items", "defaultMode"})
         items = options.get("items") or [{"key": key, "path": key} for key in values]
         folder.mkdir(parents=True, exist_ok=True)
         mode = options.get("defaultMode", 0o644)
         for item in items:
             file = folder / item["path"]
             file.write_bytes(values[item["key"]])
-            # A kubelet lets the volume's group read each file.
+            # Like a kubelet, let the fsGroup read each file.
             if self.pod.fs_group is not None:
                 os.chown(file, 0, self.pod.fs_group)
                 mode |= 0o040
@@ -156,7 +156,7 @@ class RunningPod:
         return folder, False
 
     def probe(self, kind: str) -> bool:
-        """Whether the probes of this kind succeed now; a container without one always does."""
+        """Whether all probes of this kind succeed now. A container without such a probe counts as successful."""
         return all(self._probe(container, container.probes[kind]) for container in self.pod.containers if kind in container.probes)
 
     def _probe(self, container: Container, probe: dict) -> bool:
@@ -183,49 +183,49 @@ class RunningPod:
                 except subprocess.TimeoutExpired:
                     return False
             case other:
-                raise Misunderstood(f"probe of {self.pod.name}: {other}")
+                raise UnsupportedManifest(f"probe of {self.pod.name}: {other}")
 
-    def wait(self, kind: str, patience: float | None = None) -> None:
-        """Waits until the probes of this kind succeed, as long as a kubelet would or as told."""
+    def wait(self, kind: str, timeout: float | None = None) -> None:
+        """Waits until the probes of this kind succeed; by default as long as a kubelet would wait."""
         probes = [container.probes[kind] for container in self.pod.containers if kind in container.probes]
-        if patience is None:
-            patience = max([0, *(probe.get("failureThreshold", 3) * probe.get("periodSeconds", 10) for probe in probes)])
-        until = time.monotonic() + patience
+        if timeout is None:
+            timeout = max([0, *(probe.get("failureThreshold", 3) * probe.get("periodSeconds", 10) for probe in probes)])
+        until = time.monotonic() + timeout
         while not self.probe(kind):
             for name in self.names:
                 if self.engine("inspect", "--format", "{{.State.Running}}", name) != "true":
                     raise Failed(f"{name} has ended:\n{self.log(name)}")
             if time.monotonic() > until:
-                raise Failed(f"{self.pod.name}: no {kind} within {patience:.0f} s:\n{self.log(self.names[0])}")
+                raise Failed(f"{self.pod.name}: no successful {kind} probe within {timeout:.0f} s:\n{self.log(self.names[0])}")
             time.sleep(0.1)
 
     def log(self, name: str) -> str:
-        """The container's last lines."""
+        """Returns the last lines of the container's log."""
         done = subprocess.run([*self.engine.command, "logs", "--tail", "20", name], capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
-    def confine(self) -> None:
-        """Makes sure that each process is confined as the manifests say, by what the kernel tells of it."""
+    def check_confinement(self) -> None:
+        """Verifies in /proc that each process is confined as the manifests require."""
         for name in self.names:
             process = Path("/proc") / self.engine("inspect", "--format", "{{.State.Pid}}", name)
             lines = (line.split(":", 1) for line in (process / "status").read_text().splitlines())
             status = {key: value.split() for key, value in lines}
-            is_right = {
-                "its user": status["Uid"] == [str(self.pod.uid)] * 4,
-                "no capabilities": {int(status[key][0], 16) for key in ("CapEff", "CapPrm", "CapBnd", "CapInh")} == {0},
-                "no new privileges": status["NoNewPrivs"] == ["1"],
+            restrictions = {
+                "the required user": status["Uid"] == [str(self.pod.uid)] * 4,
+                "dropping all capabilities": {int(status[key][0], 16) for key in ("CapEff", "CapPrm", "CapBnd", "CapInh")} == {0},
+                "no_new_privs": status["NoNewPrivs"] == ["1"],
                 "a seccomp filter": status["Seccomp"] == ["2"],
             }
             mounts = [line.split() for line in (process / "mountinfo").read_text().splitlines()]
             (root,) = (mount for mount in mounts if mount[4] == "/")
-            is_right["a root that is read only"] = "ro" in root[5].split(",")
-            wrong = [what for what, holds in is_right.items() if not holds]
-            if wrong:
-                raise Failed(f"{name} runs without {', '.join(wrong)}")
+            restrictions["a read-only root file system"] = "ro" in root[5].split(",")
+            missing = [what for what, holds in restrictions.items() if not holds]
+            if missing:
+                raise Failed(f"{name} runs without {', '.join(missing)}")
 
     def stop(self) -> tuple[float, dict]:
-        """The orderly end: the pause before it, SIGTERM, and SIGKILL after the pod's grace. Gives the seconds
-        from SIGTERM on and each container's exit code."""
+        """Stops the pod gracefully: the preStop pause, SIGTERM, and SIGKILL after the grace period. Returns the seconds
+        since SIGTERM and each container's exit code."""
         pause = max(container.pre_stop for container in self.pod.containers)
         time.sleep(pause)
         start = time.monotonic()
@@ -235,7 +235,7 @@ class RunningPod:
         return took, codes
 
     def remove(self) -> None:
-        """Removes what has ended; the volumes stay for the next of this name."""
-        # The first has the network that the others share.
+        """Removes the stopped containers. The volumes stay for the next pod of this name."""
+        # The first is removed last, because the others share its network.
         for name in reversed(self.names):
             self.engine("rm", "--force", "--time", "0", name)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Tests of how manifests are read: python3 infra/docker/containers/test_containers.py"""
+"""Tests of the manifest reader and the gateway's configuration: python3 infra/docker/containers/test_containers.py"""
 
 import base64
 import copy
 import unittest
 
 import gateway
-from manifests import ADDRESS, Manifests, Misunderstood, quantity
+from manifests import ADDRESS, Manifests, UnsupportedManifest, quantity
 
 RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 CONTAINER = {
@@ -33,13 +33,13 @@ POD = {
 
 
 def manifests(pod: dict = POD, port: int = 3000) -> Manifests:
-    """A namespace with one Deployment of this pod, and its Service with this port."""
+    """Returns a namespace with one Deployment of this pod, and its Service with this port."""
     labels = {"app.kubernetes.io/name": "one", "app.kubernetes.io/component": "service"}
     documents = [
         ("Namespace", "shop", {}),
         ("ConfigMap", "settings", {"data": {"A": "1", "PASSWORD": "overruled"}}),
         ("Secret", "secret", {"data": {"PASSWORD": base64.b64encode(b"s3cret").decode()}}),
-        # Run by a cluster alone.
+        # Only a cluster runs these.
         ("CronJob", "backup", {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"hostNetwork": True}}}}}}),
         ("PersistentVolumeClaim", "backup", {"spec": {"accessModes": ["ReadWriteOnce"]}}),
         ("Service", "one", {"spec": {"selector": labels, "ports": [{"port": port, "targetPort": "http"}]}}),
@@ -49,7 +49,7 @@ def manifests(pod: dict = POD, port: int = 3000) -> Manifests:
 
 
 def changed(where: list, value: object) -> dict:
-    """The pod with another value at this place."""
+    """Returns the pod with another value at this path."""
     pod = copy.deepcopy(POD)
     *way, last = where
     place = pod
@@ -60,9 +60,9 @@ def changed(where: list, value: object) -> dict:
 
 
 class Pods(unittest.TestCase):
-    """What becomes of a pod's template."""
+    """Reading pods from templates."""
 
-    def test_environment_arguments_and_names_are_filled_in(self) -> None:
+    def test_environment_arguments_and_names_are_resolved(self) -> None:
         (pod,) = manifests().pods()
         (container,) = pod.containers
         url = "redis://:s3cret@redis"
@@ -72,7 +72,7 @@ class Pods(unittest.TestCase):
         self.assertEqual(pod.names, ["one", "one.shop", "one.shop.svc", "one.shop.svc.cluster.local"])
         self.assertEqual((pod.grace, container.pre_stop, pod.is_service), (45, 5, True))
 
-    def test_what_is_not_applied_is_refused(self) -> None:
+    def test_unsupported_settings_are_rejected(self) -> None:
         for where, value in (
             (["hostNetwork"], True),
             (["initContainers"], []),
@@ -87,11 +87,11 @@ class Pods(unittest.TestCase):
             (["containers", 0, "envFrom", 0], {"secretRef": {"name": "unknown"}}),
             (["containers", 0, "env", 0, "valueFrom"], {"fieldRef": {"fieldPath": "spec.nodeName"}}),
         ):
-            with self.subTest(where=where, value=value), self.assertRaises(Misunderstood):
+            with self.subTest(where=where, value=value), self.assertRaises(UnsupportedManifest):
                 manifests(changed(where, value)).pods()
 
-    def test_a_service_that_changes_the_port_is_refused(self) -> None:
-        with self.assertRaises(Misunderstood):
+    def test_a_service_that_maps_to_another_port_is_rejected(self) -> None:
+        with self.assertRaises(UnsupportedManifest):
             manifests(port=80).pods()
 
     def test_quantities(self) -> None:
@@ -99,14 +99,14 @@ class Pods(unittest.TestCase):
 
 
 class Routes(unittest.TestCase):
-    """What becomes of an HTTPRoute."""
+    """Translating HTTPRoutes."""
 
-    def test_paths_end_at_segments(self) -> None:
+    def test_path_prefixes_match_whole_segments(self) -> None:
         self.assertEqual(gateway.pattern({"path": {"type": "PathPrefix", "value": "/api/users"}}), "^/api/users(?:/|$)")
         self.assertEqual(gateway.pattern({}), "^(?:/|$)")
         self.assertEqual(gateway.pattern({"path": {"type": "Exact", "value": "/a.b"}}), r"^/a\.b$")
 
-    def test_what_is_not_applied_is_refused(self) -> None:
+    def test_unsupported_settings_are_rejected(self) -> None:
         one = {"backendRefs": [{"name": "one", "port": 3000}]}
         for rule in (
             {"backendRefs": [*one["backendRefs"], *one["backendRefs"]]},
@@ -115,7 +115,7 @@ class Routes(unittest.TestCase):
             one | {"matches": [{"path": {"type": "RegularExpression", "value": "/.*"}}]},
             {"filters": [{"type": "URLRewrite", "urlRewrite": {}}]},
         ):
-            with self.subTest(rule=rule), self.assertRaises(Misunderstood):
+            with self.subTest(rule=rule), self.assertRaises(UnsupportedManifest):
                 gateway.routes({"spec": {"rules": [rule]}})
 
 

@@ -1,4 +1,4 @@
-"""The README's tour: the script that signs up, lists, holds and buys, run as it stands."""
+"""Runs the README's tour unchanged: the script that signs up, lists a ticket, holds it and buys it."""
 
 import os
 import subprocess
@@ -8,27 +8,27 @@ from pathlib import Path
 
 from podman import Failed
 
-# As the test in crates/e2e holds against it.
-SAYS = ('"displayName":"Ada"', '"status":"authorized"', '"status":"sold"')
-PATIENCE = 60
+# Must be in the script's output, as in the test in crates/e2e.
+EXPECTED = ('"displayName":"Ada"', '"status":"authorized"', '"status":"sold"')
+TIMEOUT_SECONDS = 60
 
 
 def script(root: Path) -> str:
-    """The block of sh in the README."""
+    """Returns the `sh` block of the README."""
     return (root / "README.md").read_text().split("```sh\n")[1].split("```")[0]
 
 
 def buy(root: Path, shop: str, curl_home: Path) -> float:
-    """Runs the tour once and gives the seconds that it took; an error when it did not buy the ticket."""
+    """Runs the tour once and returns its duration in seconds. Raises an error if it did not buy the ticket."""
     environment = os.environ | {"SHOP": shop, "CURL_HOME": str(curl_home)}
     start = time.monotonic()
-    command = ["timeout", str(PATIENCE), "bash", "-c", script(root)]
+    command = ["timeout", str(TIMEOUT_SECONDS), "bash", "-c", script(root)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    missing = [words for words in SAYS if words not in done.stdout]
+    missing = [words for words in EXPECTED if words not in done.stdout]
     if done.returncode or missing:
-        # It may have tried one thing for a minute.
+        # Only the last lines: the script may have retried one command for a minute.
         complaints = "\n".join(done.stderr.splitlines()[-5:])
-        raise Failed(f"the tour ended with {done.returncode}, without {missing}:\n{done.stdout}\n{complaints}")
+        raise Failed(f"the tour exited with {done.returncode}, without {missing} in its output:\n{done.stdout}\n{complaints}")
     return time.monotonic() - start
 
 

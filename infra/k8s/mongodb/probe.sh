@@ -1,52 +1,52 @@
 #!/bin/bash
-# Tells the kubelet how mongod on this host is, by the command hello, which needs no login:
+# Probes the mongod on this host with the command hello, which needs no authentication:
 #
-#   probe.sh answers    it answers
-#   probe.sh live       it answers, and is in the replica set if it ever was
-#   probe.sh ready      it is the primary or a secondary
+#   probe.sh answers    succeeds if it responds
+#   probe.sh live       succeeds if it responds, and is in the replica set if it ever was
+#   probe.sh ready      succeeds if it is the primary or a secondary
 #
-# Speaks MongoDB's protocol itself: mongosh would take a second of CPU and 100 MB each time.
+# Implements MongoDB's wire protocol itself, because mongosh would use a second of CPU and 100 MB each time.
 set -euo pipefail
 
-# Where mongod accepts a connection but does not answer, this ends all the same.
+# The timeout also ends the probe if mongod accepts the connection but does not respond.
 if [[ -z ${PROBE_IS_TIMED:-} ]]; then
   PROBE_IS_TIMED=yes exec timeout 4 bash "$0" "$@"
 fi
 
-# Its presence tells that the member was in the set. It lies beside the data, so it goes with a lost disk.
+# Exists if this member was ever in the set. It is stored with the data, so a lost disk removes it too.
 readonly MARKER=/data/db/was-in-set
 
 # An OP_MSG with the document {hello: 1, $db: "admin"}. Integers are 32 bits, the lowest byte first.
 readonly HELLO=(
   '\x34\x00\x00\x00'                              # the message's length: 52 bytes
-  '\x01\x00\x00\x00'                              # its id
-  '\x00\x00\x00\x00'                              # the id of what it answers: nothing
+  '\x01\x00\x00\x00'                              # the request id
+  '\x00\x00\x00\x00'                              # responseTo: not a response
   '\xdd\x07\x00\x00'                              # 2013: OP_MSG
   '\x00\x00\x00\x00'                              # no flags
-  '\x00'                                          # what follows is one document
-  '\x1f\x00\x00\x00'                              # its length: 31 bytes
+  '\x00'                                          # section kind 0: one document
+  '\x1f\x00\x00\x00'                              # the document's length: 31 bytes
   '\x10hello\x00' '\x01\x00\x00\x00'              # an integer: hello is 1
-  '\x02\x24db\x00' '\x06\x00\x00\x00' 'admin\x00' # a string of 6 bytes with its end: $db is "admin"
+  '\x02\x24db\x00' '\x06\x00\x00\x00' 'admin\x00' # a string of 6 bytes including NUL: $db is "admin"
   '\x00'                                          # the document's end
 )
 
-# Bytes in hexadecimal, a space before each: bash can't hold a NUL.
+# Converts bytes to hexadecimal, each after a space, because bash variables can't contain NUL.
 hex() { od -An -v -tx1 | tr -d '\n'; }
 
 exec 3<> "/dev/tcp/127.0.0.1/${MONGODB_PORT:-27017}"
-# In one write, which bash's own printf would not promise.
+# `cat` sends the message in one write; bash's printf might not.
 printf '%b' "${HELLO[@]}" | cat >&3
-# The reply begins with its length, which counts these four bytes too.
+# The reply starts with its length, which includes these four bytes.
 read -r a b c d <<< "$(head -c 4 <&3 | hex)"
 [[ -n $d ]] || { echo 'mongod closed the connection'; exit 1; }
 reply=$(head -c $((16#$d$c$b$a - 4)) <&3 | hex)
 
-# Whether the reply has a field of this name and BSON type, and of this value where one is given.
+# has TYPE NAME [VALUE]: whether the reply has a field of this BSON type and name, and this value if one is given.
 has() { [[ $reply == *" $1$(printf '%s' "$2" | hex) 00${3:-}"* ]]; }
 is_true() { has 08 "$1" ' 01'; }
 
 # The field ok is a double: 1.0, or 0.0 with an error.
-has 01 ok ' 00 00 00 00 00 00 f0 3f' || { echo 'mongod does not answer hello'; exit 1; }
+has 01 ok ' 00 00 00 00 00 00 f0 3f' || { echo 'mongod did not respond to hello'; exit 1; }
 if has 02 setName; then
   is_member=yes
   [[ -e $MARKER ]] || touch "$MARKER"
@@ -56,8 +56,8 @@ fi
 
 case ${1:-} in
   answers) ;;
-  # Such a member looks for itself in the set again when it is started again; see start.sh.
-  live) [[ $is_member = yes || ! -e $MARKER ]] || { echo 'this member is in the replica set no more'; exit 1; } ;;
+  # A restart makes such a member look for itself in the set again; see start.sh.
+  live) [[ $is_member = yes || ! -e $MARKER ]] || { echo 'this member is no longer in the replica set'; exit 1; } ;;
   ready) is_true isWritablePrimary || is_true secondary || { echo 'neither primary nor secondary'; exit 1; } ;;
-  *) echo "probe.sh: answers, live or ready, not '${1:-}'"; exit 2 ;;
+  *) echo "usage: probe.sh answers|live|ready"; exit 2 ;;
 esac

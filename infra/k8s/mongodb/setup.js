@@ -1,8 +1,8 @@
-// Makes the replica set, its members and its users what they are to be, whatever they are now: safe to run
-// again, and how a password is changed or a set grows. Runs beside the first member, by setup.sh.
+// Creates or updates the replica set, its members and its users. Idempotent: it is also how a password is changed or
+// a member added. setup.sh runs it next to the first member.
 //
-// MEMBERS is how many there are, MONGODB_ROOT_PASSWORD root's password, MONGODB_PASSWORD_<NAME> that of each
-// service, which may read and write the database of its name and nothing else.
+// MEMBERS is the number of members, MONGODB_ROOT_PASSWORD the password of root, and MONGODB_PASSWORD_<NAME> that of
+// each service, which may read and write only the database of its name.
 
 const port = process.env.MONGODB_PORT ?? '27017';
 const set = process.env.POD_NAME.replace(/-\d+$/, '');
@@ -13,8 +13,8 @@ const root = { user: 'root', pwd: process.env.MONGODB_ROOT_PASSWORD, roles: ['ro
 const direct = (host) =>
   new Mongo(`mongodb://${host}/?directConnection=true&serverSelectionTimeoutMS=5000`).getDB('admin');
 const hello = (admin) => admin.runCommand({ hello: 1 });
-// Whether this user and password are right; the shell throws where they are not.
-const isIn = (admin, { user, pwd }) => {
+// Whether the server accepts this user and password. The shell throws if it does not.
+const canLogIn = (admin, { user, pwd }) => {
   try {
     return admin.auth(user, pwd).ok === 1;
   } catch (error) {
@@ -25,17 +25,17 @@ const isIn = (admin, { user, pwd }) => {
 
 const here = direct(`localhost:${port}`);
 
-// A first member whose disk was lost must not begin a second set beside the one that it belongs to: that one
-// takes it in again by itself. So all others have to say that they are in none.
+// A first member that lost its disk must not initiate a second set: the existing set takes it in again. So a set is
+// initiated only if all other members report that they are in none.
 if (!hello(here).setName) {
-  // Users are made in a set, so a member that has them was in one. It does not find itself in there any more, and
-  // looks again when its liveness probe has it started again; a set made anew would not have what others hold.
-  if (isIn(here, root)) throw new Error('this member has users but is in no set: removed, not fresh; trying again');
+  // Users are created only in a set, so a member with users was in one and no longer finds itself in it. It looks again
+  // after its liveness probe has restarted it. A new set would lack the data of the other members.
+  if (canLogIn(here, root)) throw new Error('this member has users but is in no set: it was removed, it is not new; retrying');
   for (const other of members.slice(1)) {
-    if (hello(direct(other)).setName) throw new Error(`${other} is in a set already, which will take this one in`);
+    if (hello(direct(other)).setName) throw new Error(`${other} is already in a set, which will add this member`);
   }
   here.runCommand({ replSetInitiate: { _id: 'rs0', members: [{ _id: 0, host: members[0] }] } });
-  print('replica set made');
+  print('replica set initiated');
 }
 let known = hello(here);
 while (!known.primary || (known.primary === known.me && !known.isWritablePrimary)) {
@@ -43,11 +43,11 @@ while (!known.primary || (known.primary === known.me && !known.isWritablePrimary
   known = hello(here);
 }
 
-// root is made while the set has one member, which is its primary then. The server lets a client on its own
-// host do this as long as there is no user at all.
-if (known.isWritablePrimary && !isIn(here, root)) {
+// root is created while the set has one member, which is then the primary. The server allows this to a client on
+// its own host as long as no user exists.
+if (known.isWritablePrimary && !canLogIn(here, root)) {
   here.runCommand({ createUser: root.user, pwd: root.pwd, roles: root.roles });
-  print('root made');
+  print('root created');
 }
 
 const login = `${root.user}:${encodeURIComponent(root.pwd)}`;
@@ -60,9 +60,9 @@ for (const service of services) {
   const exists = admin.runCommand({ usersInfo: service }).users.length > 0;
   admin.runCommand({ [exists ? 'updateUser' : 'createUser']: service, ...user });
 }
-print('users are as they should be');
+print('users are up to date');
 
-// One at a time: each is known to a majority before the next one comes.
+// Members are added one at a time: a majority has to know each before the next is added.
 for (const host of members) {
   const { config } = admin.runCommand({ replSetGetConfig: 1 });
   if (config.members.some((member) => member.host === host)) continue;

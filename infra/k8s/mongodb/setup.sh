@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes the replica set and its users as setup.js says, trying until it succeeds; then waits for the end.
+# Runs setup.js, which creates the replica set and its users, until it succeeds; then waits for SIGTERM.
 set -eu
 trap 'exit 0' TERM INT
 
-# Only the first member has to: a set grows from there.
+# Only on the first member, which adds the others.
 if [ "${POD_NAME##*-}" = 0 ]; then
   until mongosh --quiet --norc --nodb /scripts/setup.js; do
     sleep 2 &

@@ -1,21 +1,21 @@
 #!/bin/sh
-# Starts mongod with access control and the key by which members know each other, once the member's own name
-# leads to it.
+# Waits until the member's own name resolves to its address; then starts mongod with access control and the key file
+# that authenticates members to each other.
 set -eu
 trap 'exit 0' TERM INT
 
-# mongod looks for itself among the set's members only once, as it starts, by their names. A record that the
-# cluster's DNS does not have yet makes it a removed member, and one that is alone is never told otherwise.
+# mongod looks for itself among the set's members, by name, only once at startup. If the cluster's DNS has no record
+# yet, it considers itself removed from the set, and without other members nothing ever corrects this.
 # The name is $POD_NAME.<Service>, as in setup.js; the Service has the StatefulSet's name.
 name=$POD_NAME.${POD_NAME%-*}
-is_known() { getent ahosts "$name" | grep -q "^$POD_IP "; }
-if ! is_known; then
-  echo "start.sh: waiting until $name leads to $POD_IP"
-  # In the background, since a shell hears of SIGTERM only while it waits, and a lookup may take long.
-  until sleep 1 && is_known & wait $!; do :; done
+is_resolved() { getent ahosts "$name" | grep -q "^$POD_IP "; }
+if ! is_resolved; then
+  echo "start.sh: waiting until $name resolves to $POD_IP"
+  # In the background, because a shell handles SIGTERM only while it waits, and a lookup may take long.
+  until sleep 1 && is_resolved & wait $!; do :; done
 fi
 trap - TERM INT
 
-# mongod refuses a key that its group can read, as it can every file of a Secret once a volume has fsGroup.
+# mongod rejects a key file that its group can read, and fsGroup makes all files of a Secret volume group-readable.
 install -m 0400 /keyfile/keyfile /tmp/keyfile
 exec mongod --replSet rs0 --bind_ip_all --keyFile /tmp/keyfile --dbpath /data/db --nounixsocket

@@ -1,4 +1,4 @@
-//! What the service is told beside what every service is told.
+//! The service's own settings, in addition to those that all services have.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -10,43 +10,43 @@ use secrecy::SecretString;
 /// The service's own configuration.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// Ed25519 private keys, PKCS#8 in PEM, one behind the other: the first signs, all are in the JWK set.
+    /// Ed25519 private keys, concatenated PKCS#8 PEM blocks: the first signs, all are published in the JWK set.
     #[arg(long, env = "JWT_PRIVATE_KEYS", hide_env_values = true, value_parser = secret)]
     pub jwt_private_keys: SecretString,
-    /// How long an access token is good for.
+    /// Lifetime of an access token.
     #[arg(long, env = "ACCESS_TOKEN_TTL", default_value = "15m", value_parser = duration)]
     pub access_token_ttl: Duration,
-    /// After how long without use a session ends.
+    /// Idle time after which a session ends.
     #[arg(long, env = "SESSION_TTL", default_value = "720h", value_parser = duration)]
     pub session_ttl: Duration,
-    /// How long a refresh token that was replaced is still answered: for tabs that race.
+    /// How long a replaced refresh token is still accepted, so that concurrent tabs stay signed in.
     #[arg(long, env = "REFRESH_GRACE", default_value = "10s", value_parser = duration)]
     pub refresh_grace: Duration,
-    /// How many passwords are hashed at once, at 19 MiB each; the number of CPUs unless told.
+    /// Maximum number of passwords hashed concurrently, 19 MiB each; the number of CPUs by default.
     #[arg(long, env = "HASHING_CONCURRENCY")]
     pub hashing_concurrency: Option<NonZeroUsize>,
-    /// What bounds guessing.
+    /// Rate limits of sign-in and sign-up.
     #[command(flatten)]
-    pub limits: Limits,
+    pub limits: SignInLimits,
 }
 
-/// How often somebody may try.
+/// Rate limits of sign-in and sign-up.
 #[derive(Debug, Clone, Copy, Args)]
 #[group(skip)]
-pub struct Limits {
-    /// From this wrong password on, at the sign-in or where it is changed, for one account and one address within the window, there is a wait.
+pub struct SignInLimits {
+    /// Number of wrong passwords for one account from one client address within the window after which back-off starts.
     #[arg(long, env = "SIGNIN_FAILURES", default_value = "10")]
     pub signin_failures: NonZeroU32,
-    /// The same for one address over all accounts.
+    /// The same from one client address for all accounts together.
     #[arg(long, env = "SIGNIN_ADDRESS_FAILURES", default_value = "200")]
     pub signin_address_failures: NonZeroU32,
     /// How long a wrong password counts.
     #[arg(long, env = "SIGNIN_WINDOW", default_value = "15m", value_parser = duration)]
     pub signin_window: Duration,
-    /// The first wait; it doubles with each further failure, up to the window.
+    /// First back-off delay; each further failure doubles it, up to the window.
     #[arg(long, env = "SIGNIN_BACKOFF", default_value = "2s", value_parser = duration)]
     pub signin_backoff: Duration,
-    /// How many sign-ups one address may try in a minute; a whole office may be behind one address.
+    /// Maximum number of sign-ups per minute from one client address, which a whole office may share.
     #[arg(long, env = "SIGNUPS_PER_MINUTE", default_value = "400")]
     pub signups_per_minute: NonZeroU32,
 }

@@ -4,17 +4,16 @@
 //! |---|---|---|
 //! | users, sessions | `user.registered` `user.updated` `user.passwordChanged` | nothing |
 //!
-//! In reading order: [`config`], [`domain`], [`keys`], [`hashing`], [`store`], [`state`], [`flows`],
-//! [`routes`].
+//! In reading order: [`config`], [`domain`], `token_signer`, `hashing`, [`store`], `state`, `flows`, `routes`.
 
 pub mod config;
 pub mod domain;
-pub mod flows;
-pub mod hashing;
-pub mod keys;
-pub mod routes;
-pub mod state;
+mod flows;
+mod hashing;
+mod routes;
+mod state;
 pub mod store;
+mod token_signer;
 
 use platform::app::App;
 use platform::context::Context;
@@ -22,12 +21,12 @@ use platform::context::Context;
 /// The service's name.
 pub const NAME: &str = "auth";
 
-/// Puts the service together.
+/// Builds the service.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::AppState::new(config, context)?;
     let (routes, openapi) = routes::table();
     let app = App::new(routes.with_state(state.clone()), openapi)
-        .limits(&state.verifier, routes::RATE_CLASSES)
-        .store(&state.users, store::users::indexes());
-    Ok(store::ordinary_collections().into_iter().fold(app, |app, (name, indexes)| app.indexes(name, indexes)))
+        .rate_limits(&state.verifier, routes::RATE_CLASSES)
+        .store(&state.users, store::user_indexes());
+    Ok(store::non_aggregate_collections().into_iter().fold(app, |app, (name, indexes)| app.indexes(name, indexes)))
 }

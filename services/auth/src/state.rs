@@ -1,4 +1,4 @@
-//! What handlers share; cheap to clone.
+//! State shared by all handlers; cheap to clone.
 
 use std::sync::Arc;
 
@@ -11,52 +11,42 @@ use platform::store::Store;
 use secrecy::ExposeSecret as _;
 
 use crate::config::Config;
-use crate::domain::session::Lifetimes;
+use crate::domain::session::SessionPolicy;
 use crate::domain::user::User;
 use crate::hashing::Hasher;
-use crate::keys::Keys;
 use crate::store::sessions::Sessions;
 use crate::store::throttles::Throttles;
+use crate::token_signer::TokenSigner;
 
-/// What handlers share.
 #[derive(Clone, FromRef)]
-pub struct AppState {
-    /// The users.
-    pub users: Store<User>,
-    /// Their sessions.
-    pub sessions: Sessions,
-    /// How long sessions and tokens last.
-    pub lifetimes: Lifetimes,
-    /// Who tried how often.
-    pub throttles: Throttles,
-    /// Hashes passwords.
-    pub hasher: Hasher,
-    /// Signs access tokens.
-    pub keys: Keys,
-    /// Who asks.
-    pub verifier: Verifier,
-    /// The time.
-    pub clock: SharedClock,
+pub(crate) struct AppState {
+    pub(crate) users: Store<User>,
+    pub(crate) sessions: Sessions,
+    pub(crate) session_policy: SessionPolicy,
+    pub(crate) throttles: Throttles,
+    pub(crate) hasher: Hasher,
+    pub(crate) signer: TokenSigner,
+    pub(crate) verifier: Verifier,
+    pub(crate) clock: SharedClock,
 }
 
 impl AppState {
-    /// The shared state of one instance.
-    pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         let Config { jwt_private_keys, access_token_ttl, session_ttl, refresh_grace, hashing_concurrency, limits } =
             config;
         let issuer = &context.config.public_url;
         let wrong = || format!("{}: JWT_PRIVATE_KEYS is wrong", context.service);
-        let keys = Keys::read(jwt_private_keys.expose_secret(), issuer, access_token_ttl);
-        let keys = keys.with_context(wrong)?;
+        let signer = TokenSigner::new(jwt_private_keys.expose_secret(), issuer, access_token_ttl);
+        let signer = signer.with_context(wrong)?;
         let clock = Arc::clone(&context.clock);
         Ok(Self {
             users: context.store(),
             sessions: Sessions::new(&context.database),
-            lifetimes: Lifetimes { session: session_ttl, grace: refresh_grace },
+            session_policy: SessionPolicy { idle_timeout: session_ttl, grace_period: refresh_grace },
             throttles: Throttles::new(&context.database, limits),
             hasher: Hasher::new(hashing_concurrency)?,
-            verifier: Verifier::new(keys.jwks(), issuer, Arc::clone(&clock)).with_context(wrong)?,
-            keys,
+            verifier: Verifier::new(signer.keys.jwks(), issuer, Arc::clone(&clock)).with_context(wrong)?,
+            signer,
             clock,
         })
     }

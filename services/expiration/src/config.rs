@@ -1,4 +1,4 @@
-//! What the service is told beside what every service is told.
+//! The service's own setting, in addition to those that all services have.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clap::Args;
 /// The service's own configuration.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// How often MongoDB is searched for due timers, which Redis lost or delayed.
+    /// Interval of the sweep in MongoDB for due timers whose wake-ups Redis lost or delayed.
     #[arg(long, env = "TIMER_SWEEP_INTERVAL", default_value = "1s", value_parser = platform::parsers::duration)]
     pub timer_sweep_interval: Duration,
 }

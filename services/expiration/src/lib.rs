@@ -1,22 +1,18 @@
-//! The expiration service: one timer per order, which tells orders that the hold's time has come.
+//! The expiration service: one timer per order, which publishes an event when the order's hold expires.
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | timers; Redis holds the queue of wake-ups, MongoDB the truth | `expiration.completed` | `order.*` |
+//! | timers, in MongoDB; a queue of wake-ups in Redis | `expiration.completed` | `order.*` |
 //!
-//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`flows`], [`timers`], [`events`].
-//! Nobody asks for anything over HTTP; the document of that is at `/api/expiration/openapi.json`.
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")
-)]
+//! In reading order: [`config`], [`domain`], `store`, [`state`], [`flows`], [`timers`], `events`.
+//! There are no public routes; the empty OpenAPI document is at `/api/expiration/openapi.json`.
 
 pub mod config;
 pub mod domain;
-pub mod events;
+mod events;
 pub mod flows;
 pub mod state;
-pub mod store;
+mod store;
 pub mod timers;
 
 use platform::app::App;
@@ -24,18 +20,18 @@ use platform::context::Context;
 use platform::http::openapi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::timers::schedule::WakeUps;
+use crate::timers::wake_ups::{self, WakeUps};
 
 /// The service's name.
 pub const NAME: &str = "expiration";
 
-/// Puts the service together.
-#[expect(clippy::needless_pass_by_value, reason = "the shape that every service's build has")]
+/// Builds the service.
+#[expect(clippy::needless_pass_by_value, reason = "every service's build has this signature")]
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let (routes, openapi) = openapi::mount(OpenApiRouter::new(), "Expiration", "/api/expiration/openapi.json", &[]);
     let redis = &context.config.redis;
-    let (wake_ups, wanted) = timers::schedule::channel();
-    let wake_ups = if redis.client.is_some() { wake_ups } else { WakeUps::nowhere() };
+    let (wake_ups, requests) = wake_ups::channel();
+    let wake_ups = if redis.client.is_some() { wake_ups } else { WakeUps::disabled() };
     let state = state::AppState::new(context, wake_ups);
     let mut app = App::new(routes, openapi)
         .store(&state.timers, store::timer_indexes())
@@ -44,7 +40,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     if let Some(client) = &redis.client {
         let queue = timers::Queue::new(client, &redis.prefix)?;
         app = app
-            .task("wake-ups", timers::schedule::run(wanted, queue.clone(), context.tasks.clone()))
+            .task("wake-ups", wake_ups::run(requests, queue.clone(), context.tasks.clone()))
             .task("worker", timers::worker::run(state, queue));
     }
     Ok(app)

@@ -1,4 +1,4 @@
-//! What handlers and background work share; cheap to clone.
+//! State shared by handlers and background tasks; cheap to clone.
 
 use std::sync::Arc;
 
@@ -11,23 +11,18 @@ use platform::store::replica::Replica;
 use tokio::sync::Mutex;
 
 use crate::domain::timer::Timer;
-use crate::timers::schedule::WakeUps;
+use crate::timers::wake_ups::WakeUps;
 
-/// What handlers and background work share.
+/// State shared by handlers and background tasks.
 #[derive(Clone)]
 pub struct AppState {
-    /// The timers.
-    pub timers: Store<Timer>,
-    /// What orders told of its orders.
-    pub orders: Replica<OrderState>,
-    /// Asks Redis to wake the service.
-    pub wake_ups: WakeUps,
-    /// The time.
-    pub clock: SharedClock,
-    /// The signal to end.
-    pub tasks: Tasks,
-    /// Held by whoever fires, so that a wake-up and the sweep do not race for the same timers.
-    pub firing: Arc<Mutex<()>>,
+    pub(crate) timers: Store<Timer>,
+    pub(crate) orders: Replica<OrderState>,
+    pub(crate) wake_ups: WakeUps,
+    pub(crate) clock: SharedClock,
+    pub(crate) tasks: Tasks,
+    /// Held while timers are fired, so that a wake-up and the sweep do not race for the same timers.
+    pub(crate) fire_lock: Arc<Mutex<()>>,
 }
 
 impl AppState {
@@ -39,7 +34,7 @@ impl AppState {
             wake_ups,
             clock: Arc::clone(&context.clock),
             tasks: context.tasks.clone(),
-            firing: Arc::default(),
+            fire_lock: Arc::default(),
         }
     }
 }

@@ -1,17 +1,17 @@
-//! What is told of orders that take too long, in seconds; 0 when none does.
+//! Gauges of orders that take too long, in seconds; 0 when there is none.
 
 use platform::store::error::StoreError;
 
 use crate::state::AppState;
 use crate::store;
 
-/// For how long the oldest order has been won without being completed.
+/// How long the order that has been authorised for the longest has waited for its completion.
 pub async fn oldest_authorized(state: AppState) -> Result<f64, StoreError> {
     let oldest = store::oldest_authorized(&state.orders).await?;
     Ok(oldest.map_or(0.0, |order| state.clock.now().since(order.updated_at).as_secs_f64()))
 }
 
-/// For how long the oldest unpaid order has outlived its hold.
+/// How long ago the hold of the most overdue unpaid order ended.
 pub async fn oldest_overdue(state: AppState) -> Result<f64, StoreError> {
     let now = state.clock.now();
     let oldest = store::oldest_overdue(&state.orders, now).await?;

@@ -1,5 +1,4 @@
-//! What operators ask for on the admin port, beside what every service has there: after a restore, money that
-//! moved since the backup is found.
+//! Admin routes specific to this service. After a restore they find money that moved since the backup.
 
 use axum::extract::State;
 use axum::routing::post;
@@ -19,15 +18,14 @@ pub fn routes(state: AppState, tasks: Tasks) -> Router {
     Router::new().route(RECONCILE, post(reconcile)).route(ORPHANS, post(orphans)).with_state((state, tasks))
 }
 
-/// Looks every payment up that is not final, however short it has rested.
+/// Synchronises every payment that is not final with the provider, however recently it changed.
 async fn reconcile(State((state, tasks)): State<(AppState, Tasks)>) -> Result<Json<ReconciledPayments>, Error> {
-    let round = reconciler::round(&state, &tasks, Duration::ZERO).await?;
-    Ok(Json(ReconciledPayments { looked_up: round.looked_up, failed: round.failed }))
+    Ok(Json(reconciler::run_once(&state, &tasks, Duration::ZERO).await?))
 }
 
 async fn orphans(
     State((state, _)): State<(AppState, Tasks)>,
-    Body(wanted): Body<FindOrphans>,
+    Body(request): Body<FindOrphans>,
 ) -> Result<Json<Orphans>, Error> {
-    Ok(Json(Orphans { orphans: settle_orphans(&state, wanted.since, wanted.settle).await? }))
+    Ok(Json(Orphans { orphans: settle_orphans(&state, request.since, request.settle).await? }))
 }

@@ -1,4 +1,4 @@
-//! What the service is told beside what every service is told.
+//! Settings specific to this service; the common ones are in `platform::config`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::SecretString;
 
-/// The service's own configuration.
+/// The service's own settings.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     /// Verification of access tokens.
@@ -15,25 +15,25 @@ pub struct Config {
     /// Stripe's secret key.
     #[arg(long, env = "STRIPE_KEY", hide_env_values = true, value_parser = secret)]
     pub stripe_key: SecretString,
-    /// Where Stripe's API is, without /v1.
+    /// Base URL of Stripe's API, without /v1.
     #[arg(long, env = "STRIPE_URL", default_value = "https://api.stripe.com")]
     pub stripe_url: String,
-    /// Secrets that webhooks are signed with, with commas between; several while one is rotated.
+    /// Comma-separated secrets of webhook signatures; more than one while a secret is rotated.
     #[arg(long, env = "STRIPE_WEBHOOK_SECRETS", hide_env_values = true, value_delimiter = ',', required = true, value_parser = secret)]
     pub stripe_webhook_secrets: Vec<SecretString>,
-    /// How long one call to the provider may take.
+    /// Timeout of a call to the provider.
     #[arg(long, env = "PROVIDER_TIMEOUT", default_value = "8s", value_parser = platform::parsers::duration)]
     pub provider_timeout: Duration,
-    /// How long a payment that is not final may rest before it is looked up at the provider.
+    /// How long a payment that is not final may stay unchanged before it is synchronised with the provider.
     #[arg(long, env = "RECONCILE_AFTER", default_value = "20s", value_parser = platform::parsers::duration)]
     pub reconcile_after: Duration,
-    /// How long captures may fail, from the first that failed, before the authorisation is given up.
+    /// How long a failing capture is retried, from the first failure, before the authorisation is cancelled.
     #[arg(long, env = "CAPTURE_RETRY_WINDOW", default_value = "10m", value_parser = platform::parsers::duration)]
     pub capture_retry_window: Duration,
-    /// How many payment methods may be tried for one order.
+    /// Maximum number of payments, and so of payment methods, of one order.
     #[arg(long, env = "PAYMENT_ATTEMPTS", default_value = "10")]
     pub payment_attempts: NonZeroU32,
-    /// How often the provider's intents of the last two days are compared with the payments.
+    /// Interval between comparisons of the provider's intents of the last two days with the payments.
     #[arg(long, env = "PROVIDER_SWEEP_INTERVAL", default_value = "10m", value_parser = platform::parsers::duration)]
     pub provider_sweep_interval: Duration,
 }

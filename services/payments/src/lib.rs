@@ -1,13 +1,11 @@
-//! The payments service: money moves only after an order is won.
+//! The payments service: authorises, captures and refunds. A card is charged only after its order is authorised.
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
 //! | payments and their ledger | `payment.started` `payment.authorizationDelayed` `payment.actionRequired` `payment.authorized` `payment.captureDelayed` `payment.captured` `payment.declined` `payment.failed` `payment.voided` `payment.refundStarted` `payment.refunded` `payment.disputed` | `order.*` |
-//!
-//! In reading order: [`config`], [`domain`], [`providers`], [`store`], [`state`], [`flows`], [`routes`],
-//! [`events`], [`reconciler`], [`reducer`], [`sweeper`], [`admin`], [`gauges`].
 
 pub mod admin;
+pub mod archiver;
 pub mod config;
 pub mod domain;
 pub mod events;
@@ -15,7 +13,6 @@ pub mod flows;
 pub mod gauges;
 pub mod providers;
 pub mod reconciler;
-pub mod reducer;
 pub mod routes;
 pub mod state;
 pub mod store;
@@ -25,22 +22,24 @@ pub mod view;
 use platform::app::App;
 use platform::context::Context;
 
+use crate::store::declined_archive;
+
 /// The service's name.
 pub const NAME: &str = "payments";
 
-/// Puts the service together.
+/// Assembles the service.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::AppState::new(config, context)?;
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .webhooks(&[routes::WEBHOOK])
-        .limits(&state.verifier, routes::RATE_CLASSES)
+        .rate_limits(&state.verifier, routes::RATE_CLASSES)
         .store(&state.payments, store::payment_indexes())
-        .indexes(store::retention::REDUCED, store::retention::reduced_indexes())
+        .indexes(declined_archive::ARCHIVE_COLLECTION, declined_archive::archive_indexes())
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
         .admin(admin::routes(state.clone(), context.tasks.clone()))
         .subscribe(events::table(&state))
-        .task("reducer", reducer::run(state.clone(), context.tasks.clone(), context.config.cleanup_interval))
+        .task("archiver", archiver::run(state.clone(), context.tasks.clone(), context.config.cleanup_interval))
         .task("reconciler", reconciler::run(state.clone(), context.tasks.clone()))
         .task("sweeper", sweeper::run(state, context.tasks.clone())))
 }

@@ -1,4 +1,4 @@
-//! What handlers share; cheap to clone.
+//! The application state that handlers share.
 
 use std::sync::Arc;
 
@@ -13,35 +13,35 @@ use platform::store::replica::Replica;
 use crate::config::Config;
 use crate::domain::payment::Payment;
 use crate::providers::stripe::Stripe;
-use crate::store::retention::Retention;
+use crate::store::declined_archive::DeclinedArchive;
 
-/// What handlers share.
+/// The application state; cheap to clone.
 #[derive(Clone, FromRef)]
 pub struct AppState {
     /// The payments.
     pub payments: Store<Payment>,
-    /// What orders told of its orders.
+    /// Replica of the orders of `orders`.
     pub orders: Replica<OrderState>,
-    /// What is left of payments that were declined long ago.
-    pub retention: Retention,
-    /// The card network.
+    /// The archive of declined payments.
+    pub declined_archive: DeclinedArchive,
+    /// The payment provider.
     pub provider: Arc<Stripe>,
-    /// Who asks.
+    /// Verifies access tokens.
     pub verifier: Verifier,
-    /// The time.
+    /// The clock.
     pub clock: SharedClock,
-    /// The service's own configuration.
+    /// The service's own settings.
     pub config: Arc<Config>,
 }
 
 impl AppState {
-    /// The shared state of one instance.
+    /// The state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         let stripe = Stripe::new(&config.stripe_key, &config.stripe_url, config.provider_timeout)?;
         Ok(Self {
             payments: context.store(),
             orders: context.replica(),
-            retention: Retention::new(&context.database),
+            declined_archive: DeclinedArchive::new(&context.database),
             provider: Arc::new(stripe),
             verifier: context.verifier(&config.keys)?,
             clock: Arc::clone(&context.clock),

@@ -1,11 +1,11 @@
-//! A payment as its buyer sees it.
+//! The API's representation of a payment.
 
 use common::aggregate::Versioned;
 use common::api;
 
 use crate::domain::payment::Payment;
 
-/// Without the secret, which is not kept.
+/// The payment without `client_secret`, which is never stored.
 pub fn payment(payment: &Versioned<Payment>) -> api::payments::Payment {
     api::payments::Payment {
         id: payment.id,

@@ -1,4 +1,4 @@
-//! What the service is told beside what every service is told.
+//! The service's own settings, in addition to those that all services have.
 
 use clap::Args;
 use common::money::{Currency, chargeable};
@@ -6,10 +6,10 @@ use common::money::{Currency, chargeable};
 /// The service's own configuration.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// Verification of access tokens.
+    /// Public keys for verifying access tokens.
     #[command(flatten)]
     pub keys: platform::config::Keys,
-    /// Currencies that a price may be in, with commas between; each has to be one that the card network charges.
+    /// Comma-separated currencies that a price may be in; the card network must be able to charge each of them.
     #[arg(long, env = "CURRENCIES", value_delimiter = ',', default_value = "USD,EUR,GBP", value_parser = chargeable::parse)]
     pub currencies: Vec<Currency>,
 }

@@ -4,19 +4,15 @@
 //! |---|---|---|
 //! | listings | `ticket.created` `ticket.updated` `ticket.reserved` `ticket.refused` `ticket.released` `ticket.sold` `ticket.withdrawn` | `order.*` |
 //!
-//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`flows`], [`routes`], [`events`].
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")
-)]
+//! In reading order: [`config`], [`domain`], `store`, `state`, `flows`, `routes`, `events`.
 
 pub mod config;
 pub mod domain;
-pub mod events;
-pub mod flows;
-pub mod routes;
-pub mod state;
-pub mod store;
+mod events;
+mod flows;
+mod routes;
+mod state;
+mod store;
 
 use platform::app::App;
 use platform::context::Context;
@@ -24,12 +20,12 @@ use platform::context::Context;
 /// The service's name.
 pub const NAME: &str = "tickets";
 
-/// Puts the service together.
+/// Builds the service.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::AppState::new(config, context)?;
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
-        .limits(&state.verifier, &[])
+        .rate_limits(&state.verifier, &[])
         .store(&state.tickets, store::ticket_indexes())
         .replica(&state.orders, store::order_indexes())
         .subscribe(events::table(&state)))

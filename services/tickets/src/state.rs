@@ -1,4 +1,4 @@
-//! What handlers share; cheap to clone.
+//! State shared by all handlers; cheap to clone.
 
 use std::sync::Arc;
 
@@ -14,24 +14,17 @@ use platform::store::replica::Replica;
 use crate::config::Config;
 use crate::domain::ticket::Ticket;
 
-/// What handlers share.
 #[derive(Clone, FromRef)]
-pub struct AppState {
-    /// The listings.
-    pub tickets: Store<Ticket>,
-    /// What orders told of its orders.
-    pub orders: Replica<OrderState>,
-    /// Who asks.
-    pub verifier: Verifier,
-    /// The time.
-    pub clock: SharedClock,
-    /// What a listing must be.
-    pub rules: ListingRules,
+pub(crate) struct AppState {
+    pub(crate) tickets: Store<Ticket>,
+    pub(crate) orders: Replica<OrderState>,
+    pub(crate) verifier: Verifier,
+    pub(crate) clock: SharedClock,
+    pub(crate) rules: ListingRules,
 }
 
 impl AppState {
-    /// The shared state of one instance.
-    pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         Ok(Self {
             tickets: context.store(),
             orders: context.replica(),

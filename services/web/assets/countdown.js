@@ -1,4 +1,4 @@
-// Counts holds down. The server says how many seconds are left, so the browser's clock does not matter.
+// Countdown of holds. The server sends the seconds left, so the browser's clock does not matter.
 
 const ends = new WeakMap();
 const spoken = document.getElementById('spoken');
@@ -11,7 +11,7 @@ const tick = (element) => {
   const text = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
   if (element.textContent === text) return;
   element.textContent = text;
-  // Once a minute, for those who don't see it; the last one in time to do something.
+  // For screen readers: once a minute, and once 30 s before the end.
   if (element.hasAttribute('data-announce') && (left % 60 === 0 || left === 30)) {
     say(left ? `The hold ends in ${left >= 60 ? `${left / 60} min` : `${left} seconds`}.` : 'The hold has ended.');
   }

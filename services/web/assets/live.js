@@ -1,8 +1,8 @@
-// One WebSocket per page, which tells what has become of the things that the page shows. Each has
-// its version: after a gap the server is told all of them and sends what was missed.
+// One WebSocket per page receives updates of what the page shows. The page periodically reports the versions it shows,
+// and the server sends the updates that it missed.
 import { say } from 'shop/countdown';
 
-const EVERY = 25_000;
+const REPORT_INTERVAL = 25_000;
 const shown = (topic) => document.querySelectorAll(`[data-live="${CSS.escape(topic)}"]`);
 
 let socket;
@@ -20,30 +20,30 @@ const versions = () => {
   return watch;
 };
 
-// Takes the changed part of this very page from the server.
+// Reloads the live part of this page.
 export const reload = async () => {
   if (busy) { again = true; return; }
   const live = document.getElementById('live');
   if (!live) return;
-  // The answer to a form stands at the form's address, which is another page or none.
+  // After a form submission `location` is the form's URL, not that of the page shown.
   const at = live.dataset.at ?? location.href;
   busy = true;
   try {
     const response = await fetch(at, { headers: { accept: 'text/html' } });
-    // What is shown is better than the page of a failure that passes.
+    // Keep what is shown instead of replacing it by a transient error page.
     if (response.status >= 500 || response.status === 429) return;
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
     const [fresh, old] = [page.getElementById('live'), document.getElementById('live')];
     if (!fresh || !old) { location.replace(at); return; }
-    const said = fresh.dataset.say !== old.dataset.say && fresh.dataset.say;
+    const announcement = fresh.dataset.say !== old.dataset.say && fresh.dataset.say;
     old.replaceWith(fresh);
     window.htmx?.process(fresh);
-    if (said) say(said);
+    if (announcement) say(announcement);
     document.dispatchEvent(new CustomEvent('shop:live'));
   } catch {
-    // Offline: the next connection asks again.
+    // Offline: the next connection repeats it.
   } finally {
-    // What was asked for meanwhile is one more time, and not at once: the server may be behind.
+    // Requests made meanwhile cause one more reload, after a pause because the server may lag behind.
     setTimeout(() => {
       busy = false;
       if (again) { again = false; reload(); }
@@ -51,7 +51,7 @@ export const reload = async () => {
   }
 };
 
-const take = ({ topic, version, html, open, text, price }) => {
+const apply = ({ topic, version, html, open, text, price }) => {
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
   shown(topic).forEach((element) => {
     if (Number(element.dataset.version) >= version) return;
@@ -61,7 +61,7 @@ const take = ({ topic, version, html, open, text, price }) => {
     element.querySelectorAll('[data-live-status]').forEach((status) => { status.innerHTML = html; });
     element.querySelectorAll('[data-live-price]').forEach((part) => { part.textContent = price; });
     element.querySelectorAll('[data-live-agreed]').forEach((part) => {
-      // Whoever clicks at this very moment has not seen it.
+      // A user who clicks at this moment has not seen the new price yet.
       setTimeout(() => { part.value = price; }, 1500);
     });
     element.querySelectorAll('[data-live-open]').forEach((part) => { part.hidden = !open; });
@@ -76,21 +76,21 @@ const send = () => {
 const connect = () => {
   socket = new WebSocket(`${location.origin.replace('http', 'ws')}/live`);
   socket.onopen = () => { failures = 0; send(); };
-  socket.onmessage = (message) => take(JSON.parse(message.data));
+  socket.onmessage = (message) => apply(JSON.parse(message.data));
   socket.onclose = () => {
     failures += 1;
-    // Spread out: when an instance ends, all of its pages come back.
+    // Randomised, since all pages of a stopped instance reconnect.
     const wait = 250 + Math.random() * Math.min(30_000, 2_000 * 2 ** (failures - 1));
     setTimeout(connect, wait);
-    // A live page is not to lie for long when sockets do not pass.
+    // Where WebSockets are blocked, the page must not stay out of date.
     if (failures % 3 === 0 && document.getElementById('live')) reload();
   };
 };
 
 export const listen = () => {
   connect();
-  setInterval(send, EVERY);
-  // What htmx has brought in is shown, too.
+  setInterval(send, REPORT_INTERVAL);
+  // Report content loaded by htmx too.
   document.addEventListener('htmx:afterSettle', send);
   document.addEventListener('shop:live', send);
   document.addEventListener('shop:over', ({ detail }) => setTimeout(() => {

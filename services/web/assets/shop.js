@@ -1,27 +1,27 @@
-// On every page: counts down, and keeps what is shown up to date.
+// On every page: countdowns and live updates.
 import { countDown, say } from 'shop/countdown';
 import { listen } from 'shop/live';
 
 countDown();
 listen();
 
-// What is shown without a network.
+// Caches the offline page.
 navigator.serviceWorker?.register('/sw.js').catch(() => {});
 
-// A double click sends a form once.
+// A double click submits a form once.
 document.addEventListener('submit', (event) => {
   const form = event.target;
   if (form.method !== 'post' || form.id === 'pay') return;
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = '1';
-  // Should nothing come of it, it may be sent again.
+  // Allow another attempt if there is no response.
   setTimeout(() => { delete form.dataset.sent; }, 5000);
 });
 addEventListener('pageshow', () => {
   document.querySelectorAll('form[data-sent]').forEach((form) => { delete form.dataset.sent; });
 });
 
-// New results are said; a filter that is refused is shown as the page that says why.
+// Announces new results. A rejected filter opens the page with the error.
 document.addEventListener('htmx:afterSettle', ({ target }) => {
   const summary = target.id === 'results' && document.getElementById('summary');
   if (summary) say(summary.textContent.trim());

@@ -1,4 +1,4 @@
-// Keeps one page for when there is no network: what it shows is ours, and says what to do.
+// Service worker: caches the offline page with its assets, and serves them without a network.
 const CACHE = 'offline';
 
 self.addEventListener('install', (event) => {

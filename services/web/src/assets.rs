@@ -1,5 +1,5 @@
-//! Style sheets, scripts and icons, under names that change with their content, so that browsers keep
-//! them. The build script puts them into the program, compressed.
+//! Style sheets, scripts and icons, embedded and compressed by the build script. Their paths contain a hash of the
+//! content, so browsers may cache them forever.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -9,11 +9,9 @@ use axum::response::{IntoResponse, Response};
 use common::error::Error;
 use http::{HeaderMap, header};
 
-/// A file that is part of the program.
 struct Asset {
-    /// As templates call it, such as `style.css`.
+    /// Name used by templates, such as `style.css`.
     name: &'static str,
-    /// Of the content.
     hash: &'static str,
     plain: &'static [u8],
     brotli: &'static [u8],
@@ -28,7 +26,7 @@ impl Asset {
         format!("/assets/{stem}-{}.{extension}", self.hash)
     }
 
-    /// The hash in a file name, if the name is one of this asset in some release.
+    /// The hash in a file name that belongs to any version of this asset.
     fn hash_in<'a>(&self, name: &'a str) -> Option<&'a str> {
         let (stem, extension) = self.split();
         name.strip_prefix(stem)?.strip_prefix('-')?.strip_suffix(extension)?.strip_suffix('.')
@@ -49,19 +47,19 @@ impl Asset {
     }
 }
 
-/// The path of the file with this name; the name itself leads to nothing.
-pub fn path(name: &str) -> String {
+/// The path of the asset with this name; a path that is not served if there is none.
+pub(crate) fn path(name: &str) -> String {
     ASSETS.iter().find(|asset| asset.name == name).map_or_else(|| format!("/assets/{name}"), Asset::path)
 }
 
-/// The text of the file with this name; empty when there is none.
-pub fn text(name: &str) -> &'static str {
+/// The text of the asset with this name; empty if there is none.
+pub(crate) fn text(name: &str) -> &'static str {
     let asset = ASSETS.iter().find(|asset| asset.name == name);
     asset.and_then(|asset| std::str::from_utf8(asset.plain).ok()).unwrap_or_default()
 }
 
-/// Which file is meant when one of our scripts imports another: `shop/live` is `live.js`.
-pub fn import_map() -> &'static str {
+/// The import map of our scripts: `shop/live` is `live.js`.
+pub(crate) fn import_map() -> &'static str {
     static MAP: LazyLock<String> = LazyLock::new(|| {
         let mut map = String::from(r#"{"imports":{"#);
         let scripts = ASSETS.iter().filter(|asset| asset.split().1 == "js" && asset.name != "htmx.js");
@@ -79,11 +77,14 @@ pub fn import_map() -> &'static str {
 pub(crate) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
     let found = ASSETS.iter().find_map(|asset| Some((asset, asset.hash_in(&name)?)));
     let (asset, hash) = found.ok_or(Error::NotFound)?;
-    // While a release is rolled out, a page of the other one may ask here: its style sheet is
-    // better than none, but not to be kept under that name.
-    let keep = if hash == asset.hash { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let common =
-        [(header::CONTENT_TYPE, asset.kind()), (header::CACHE_CONTROL, keep), (header::VARY, "accept-encoding")];
+    // During a rollout a page of another version may request its own hash. This version's file is better than none, but
+    // must not be cached under that path.
+    let cache_control = if hash == asset.hash { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let common = [
+        (header::CONTENT_TYPE, asset.kind()),
+        (header::CACHE_CONTROL, cache_control),
+        (header::VARY, "accept-encoding"),
+    ];
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     Ok(match Coding::best(accepted) {
         Coding::Brotli => (common, [(header::CONTENT_ENCODING, "br")], asset.brotli).into_response(),
@@ -92,7 +93,7 @@ pub(crate) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Resul
     })
 }
 
-/// A content coding that assets have, the smallest last.
+/// The content codings of assets, the smallest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Coding {
     Identity,
@@ -101,31 +102,31 @@ enum Coding {
 }
 
 impl Coding {
-    /// The one that a client likes best, and of those that it likes equally the smallest; RFC 9110, section 12.5.3.
+    /// The coding that the client prefers, the smallest of equal ones; RFC 9110, section 12.5.3.
     fn best<'a>(accepted: impl Iterator<Item = &'a str>) -> Self {
-        let (mut liked, mut others) = (Vec::new(), None);
-        for (name, quality) in accepted.flat_map(|value| value.split(',')).filter_map(weighed) {
+        let (mut listed, mut others) = (Vec::new(), None);
+        for (name, quality) in accepted.flat_map(|value| value.split(',')).filter_map(parse_coding) {
             match name.to_ascii_lowercase().as_str() {
-                "br" => liked.push((Self::Brotli, quality)),
-                "gzip" | "x-gzip" => liked.push((Self::Gzip, quality)),
-                "identity" => liked.push((Self::Identity, quality)),
+                "br" => listed.push((Self::Brotli, quality)),
+                "gzip" | "x-gzip" => listed.push((Self::Gzip, quality)),
+                "identity" => listed.push((Self::Identity, quality)),
                 "*" => others = Some(quality),
                 _ => {}
             }
         }
         let quality = |coding| {
-            let named = liked.iter().find(|(name, _)| *name == coding).map(|(_, quality)| *quality);
-            // What is not named is refused, but for the plain file, which is the last resort.
-            named.or(others).unwrap_or(0)
+            let quality = listed.iter().find(|(name, _)| *name == coding).map(|(_, quality)| *quality);
+            // An unlisted coding is unacceptable, except identity as a fallback.
+            quality.or(others).unwrap_or(0)
         };
-        let wanted = [Self::Brotli, Self::Gzip, Self::Identity].map(|coding| (quality(coding), coding));
-        let best = wanted.into_iter().max().filter(|(quality, _)| *quality > 0);
+        let candidates = [Self::Brotli, Self::Gzip, Self::Identity].map(|coding| (quality(coding), coding));
+        let best = candidates.into_iter().max().filter(|(quality, _)| *quality > 0);
         best.map_or(Self::Identity, |(_, coding)| coding)
     }
 }
 
-/// `br;q=0.8` as its name and its quality in thousandths; none when it is malformed.
-fn weighed(element: &str) -> Option<(&str, u16)> {
+/// The name and the quality in thousandths of an element such as `br;q=0.8`; `None` if it is malformed.
+fn parse_coding(element: &str) -> Option<(&str, u16)> {
     let (name, parameters) = element.split_once(';').unwrap_or((element, ""));
     let quality = match parameters.trim() {
         "" => 1000,
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_leads_to_its_file_alone() {
+    fn each_asset_path_resolves_to_one_asset() {
         for asset in ASSETS {
             let path = path(asset.name);
             let file = path.strip_prefix("/assets/").unwrap();
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_gets_the_coding_that_it_likes_best() {
+    fn best_coding_is_the_most_preferred_then_the_smallest() {
         use Coding::{Brotli, Gzip, Identity};
         for (accepted, expected) in [
             (&[][..], Identity),
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_scripts_are_small_and_every_import_is_mapped() {
+    fn own_scripts_are_small_and_their_imports_are_mapped() {
         let own: Vec<_> = ASSETS.iter().filter(|a| a.split().1 == "js" && a.name != "htmx.js").collect();
         assert!(own.iter().map(|script| script.plain.len()).sum::<usize>() < 15_000);
         for script in own {

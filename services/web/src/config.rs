@@ -1,4 +1,4 @@
-//! What the service is told beside what every service is told.
+//! Configuration specific to this service.
 
 use clap::Args;
 
@@ -8,22 +8,22 @@ pub struct Config {
     /// Verification of access tokens.
     #[command(flatten)]
     pub keys: platform::config::Keys,
-    /// Where auth is, within the fleet, such as `http://auth:3000`
+    /// Internal URL of the auth service, such as `http://auth:3000`
     #[arg(long, env = "AUTH_URL", value_parser = internal_url)]
     pub auth_url: reqwest::Url,
-    /// Where tickets is, within the fleet.
+    /// Internal URL of the tickets service
     #[arg(long, env = "TICKETS_URL", value_parser = internal_url)]
     pub tickets_url: reqwest::Url,
-    /// Where orders is, within the fleet.
+    /// Internal URL of the orders service
     #[arg(long, env = "ORDERS_URL", value_parser = internal_url)]
     pub orders_url: reqwest::Url,
-    /// Stripe's publishable key, which browsers are told.
+    /// Stripe's publishable key, which is sent to browsers
     #[arg(long, env = "STRIPE_PUBLISHABLE_KEY", hide_env_values = true, value_parser = publishable_key)]
     pub stripe_publishable_key: String,
-    /// Where browsers load Stripe.js from: Stripe itself, unless a stand-in serves `/v3/` here.
+    /// Origin from which browsers load Stripe.js at `/v3/`: Stripe, or a fake of it
     #[arg(long, env = "STRIPE_JS_ORIGIN", default_value = STRIPE_JS, value_parser = origin)]
     pub stripe_js_origin: String,
-    /// The currencies that listings may be in, with commas between, as tickets is told.
+    /// Allowed currencies of listings, comma-separated; must match the setting of the tickets service
     #[arg(long, env = "CURRENCIES", value_delimiter = ',', default_value = "USD,EUR,GBP", value_parser = common::money::chargeable::parse)]
     pub currencies: Vec<common::money::Currency>,
 }
@@ -31,17 +31,17 @@ pub struct Config {
 /// Stripe's own origin for its script.
 pub const STRIPE_JS: &str = "https://js.stripe.com";
 
-/// The fleet's own network is plain HTTP: encryption ends at the gateway.
+/// Only plain HTTP: the gateway terminates TLS.
 fn internal_url(text: &str) -> Result<reqwest::Url, String> {
     let url = text.parse::<reqwest::Url>().ok();
     let url = url.filter(|url| url.scheme() == "http" && url.has_host() && url.path() == "/");
-    url.ok_or_else(|| "must be an address such as http://auth:3000".to_owned())
+    url.ok_or_else(|| "must be a URL such as http://auth:3000".to_owned())
 }
 
-/// The secret key in its place would be shown to everybody.
+/// Rejects a secret key, which would be exposed to browsers.
 fn publishable_key(text: &str) -> Result<String, String> {
     let text = text.trim();
-    if text.starts_with("pk_") { Ok(text.to_owned()) } else { Err("must be the key that begins with pk_".to_owned()) }
+    if text.starts_with("pk_") { Ok(text.to_owned()) } else { Err("must be the key that starts with pk_".to_owned()) }
 }
 
 fn origin(text: &str) -> Result<String, String> {

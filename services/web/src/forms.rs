@@ -1,4 +1,4 @@
-//! What browsers post, with the request that it makes.
+//! Extraction of submitted forms, and their conversion to API requests.
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;
@@ -7,40 +7,38 @@ use common::api::tickets::ListingRules;
 use serde::de::DeserializeOwned;
 use validator::Validate;
 
-use crate::domain::form::Faults;
+use crate::domain::form::FormErrors;
 use crate::state::AppState;
 
 /// The fields of a form.
-pub trait Fields: DeserializeOwned {
-    /// What is asked of a service when the form is sent.
+pub(crate) trait FormFields: DeserializeOwned {
     type Request;
 
-    /// Makes the request; what is wrong with the fields, by the same rules as the service's.
-    fn request(&self, rules: &ListingRules) -> Result<Self::Request, Faults>;
+    /// Builds the request, without sending it; or the errors by the same rules as the service's.
+    fn request(&self, rules: &ListingRules) -> Result<Self::Request, FormErrors>;
 }
 
-/// A form that was posted: its fields as they were typed, and the request that they make.
-pub struct Posted<F: Fields> {
-    /// What was typed.
+/// A submitted form: its fields as they were typed, and the request built from them.
+pub(crate) struct SubmittedForm<F: FormFields> {
     pub form: F,
-    /// What it asks for, or why it can't be sent.
-    pub request: Result<F::Request, Faults>,
+    pub request: Result<F::Request, FormErrors>,
 }
 
-impl<F: Fields> FromRequest<AppState> for Posted<F> {
+impl<F: FormFields> FromRequest<AppState> for SubmittedForm<F> {
     type Rejection = FormRejection;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, FormRejection> {
         let Form(form) = Form::<F>::from_request(request, state).await?;
-        let request = form.request(&state.rules);
+        let request = form.request(&state.listing_rules);
         Ok(Self { form, request })
     }
 }
 
-/// Checks a request by its own rules; `field` names the form's field for one of the API.
-pub fn checked<R: Validate>(request: R, field: impl Fn(&str) -> Option<&'static str>) -> Result<R, Faults> {
-    match request.validate() {
-        Ok(()) => Ok(request),
-        Err(errors) => Err(Faults::from_rules(&errors, field)),
-    }
+/// Validates a request by its own rules; `field` maps an API field to the form field.
+pub(crate) fn validate_request<R: Validate>(
+    request: R,
+    field: impl Fn(&str) -> Option<&'static str>,
+) -> Result<R, FormErrors> {
+    let validated = request.validate();
+    validated.map(|()| request).map_err(|errors| FormErrors::from_validation(&errors, field))
 }

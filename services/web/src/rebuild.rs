@@ -1,7 +1,7 @@
-//! Building the read model anew: what the admin port takes, and the task that carries it out.
+//! Rebuild of the read model: its admin routes, and the task that completes it.
 //!
-//! web has no address of the owners' admin ports, and needs none: whoever asks for a rebuild asks the
-//! owners to announce what they own, as `cargo xtask rebuild web` does.
+//! The caller, such as `cargo xtask rebuild web`, also asks the owning services to publish snapshots: this service does
+//! not know the addresses of their admin ports.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 use crate::store::model::ReadModel;
 
-/// How often the task looks for something to do.
-const LOOK: Duration = Duration::from_millis(500);
+/// Interval between the task's checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The admin routes: POST begins, or tells of the one under way; GET tells how far it is; DELETE gives up.
-pub fn routes(model: ReadModel) -> Router {
+/// The admin routes. POST starts a rebuild or returns the current one, GET returns its progress, DELETE abandons it.
+pub(crate) fn routes(model: ReadModel) -> Router {
     Router::new()
         .route(REBUILD, get(progress).post(begin).delete(abandon))
         .route(REBUILD_SWAP, post(swap))
@@ -40,26 +40,25 @@ async fn abandon(State(model): State<ReadModel>) -> Result<Json<RebuildProgress>
     Ok(Json(model.progress().await?))
 }
 
-/// For what only the old model has and no owner knows: it would be waited for in vain.
+/// Forces the swap, in case the live generation has entities that no owner will publish again.
 async fn swap(State(model): State<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
     model.swap(true).await?;
     Ok(Json(model.progress().await?))
 }
 
-/// Swaps and clears away when it is time to, on every instance, until the service ends.
-pub async fn run(model: ReadModel, tasks: Tasks) {
+/// Swaps a complete generation and drops retired ones, on every instance, until the service stops.
+pub(crate) async fn run(model: ReadModel, tasks: Tasks) {
     let mut backoff = Backoff::default();
     loop {
         let began = Instant::now();
-        let round = async {
-            model.swap(false).await?;
-            model.clear_away().await
+        let result = match model.swap(false).await {
+            Ok(()) => model.drop_retired().await,
+            Err(error) => Err(error),
         };
-        let round = round.await;
-        // Comparing large models takes a while: most of the time is the pages'.
-        let pause = backoff.after_round(&round, LOOK) + began.elapsed() * 4;
-        if let Err(error) = round {
-            tracing::warn!(error = telemetry::causes(&error), "the read model can't be looked after");
+        // Comparing large generations takes long. Use at most a fifth of the time, in favour of page queries.
+        let pause = backoff.after_round(&result, CHECK_INTERVAL) + began.elapsed() * 4;
+        if let Err(error) = result {
+            tracing::warn!(error = telemetry::causes(&error), "could not swap or clean up the read model");
         }
         if !tasks.sleep_unless_stopping(pause).await {
             return;

@@ -1,4 +1,4 @@
-//! What pages and handlers share; cheap to clone.
+//! Application state shared by pages and event handlers.
 
 use std::sync::Arc;
 
@@ -13,60 +13,52 @@ use platform::context::Context;
 use platform::lifecycle::Tasks;
 use platform::limits::marker;
 
-use crate::auth::Auth;
-use crate::calls::Calls;
 use crate::config::Config;
 use crate::live::hub::Hub;
-use crate::live::recent::Recent;
+use crate::live::recent::RecentEvents;
+use crate::service_client::ServiceClient;
 use crate::store::model::ReadModel;
-use crate::store::own::Own;
+use crate::store::user_data::UserDataStore;
 
-/// What pages and handlers share.
+/// Application state; cheap to clone.
 #[derive(Clone, FromRef)]
-pub struct AppState {
-    /// What the others told of what they own.
+pub(crate) struct AppState {
+    /// Replicas of the other services' entities.
     pub model: ReadModel,
-    /// Watches and read marks.
-    pub own: Own,
-    /// Who asks.
+    pub user_data: UserDataStore,
     pub verifier: Verifier,
-    /// Refreshes sessions.
-    pub auth: Auth,
-    /// Carries out commands.
-    pub calls: Calls,
-    /// Tells open pages what has changed.
+    pub services: ServiceClient,
+    /// Publishes updates to open pages.
     pub hub: Hub,
-    /// The listings that were heard of a moment ago.
-    pub heard_tickets: Recent<TicketId, Arc<Envelope<TicketState>>>,
-    /// The orders that were heard of a moment ago, with their versions.
-    pub heard_orders: Recent<OrderId, u64>,
-    /// The time.
+    pub recent_ticket_events: RecentEvents<TicketId, Arc<Envelope<TicketState>>>,
+    /// Versions of recent order events.
+    pub recent_order_versions: RecentEvents<OrderId, u64>,
     pub clock: SharedClock,
-    /// The signal to end.
+    /// Background tasks and the shutdown signal.
     pub tasks: Tasks,
-    /// What a listing must be, as tickets will say.
-    pub rules: ListingRules,
-    /// What the service was told.
+    /// Validation rules of listings, the same as in the tickets service.
+    pub listing_rules: ListingRules,
     pub config: Arc<Config>,
-    /// Where browsers reach us, without a trailing slash.
+    /// Public base URL, without a trailing slash.
     pub public_url: Arc<str>,
 }
 
 impl AppState {
-    /// The shared state of one instance.
-    pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         Ok(Self {
             model: ReadModel::new(context),
-            own: Own::new(&context.database),
+            user_data: UserDataStore::new(&context.database),
             verifier: context.verifier(&config.keys)?,
-            auth: Auth::new(config.auth_url.clone(), marker::of(&context.counters))?,
-            calls: Calls::new(&config, marker::of(&context.counters))?,
+            services: ServiceClient::new(&config, marker::header_value(&context.counters))?,
             hub: Hub::default(),
-            heard_tickets: Recent::default(),
-            heard_orders: Recent::default(),
+            recent_ticket_events: RecentEvents::default(),
+            recent_order_versions: RecentEvents::default(),
             clock: Arc::clone(&context.clock),
             tasks: context.tasks.clone(),
-            rules: ListingRules { clock: Arc::clone(&context.clock), currencies: config.currencies.clone().into() },
+            listing_rules: ListingRules {
+                clock: Arc::clone(&context.clock),
+                currencies: config.currencies.clone().into(),
+            },
             config: Arc::new(config),
             public_url: context.config.public_url.as_str().into(),
         })

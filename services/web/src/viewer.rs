@@ -1,115 +1,103 @@
-//! Who looks at a page, with the session renewed on the way if need be.
+//! Identifies the viewer of a page, and renews an expired session.
 
-use std::convert::Infallible;
-use std::net::IpAddr;
-
+use axum::Extension;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
 use common::id::UserId;
 use common::identity::{Verifier, cookie};
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use platform::http::address::ClientAddress;
-use platform::limits::marker::Counted;
+use platform::limits::marker::AlreadyCounted;
 
-use crate::auth::Refreshed;
-use crate::flows::notices;
-use crate::session::{Session, with_cookies};
+use crate::client_context::{ClientContext, with_cookies};
+use crate::flows::collect_notifications::collect_notifications;
+use crate::pages::error::PageError;
+use crate::service_client::RefreshOutcome;
 use crate::state::AppState;
 
-/// Who looks at a page; an argument of handlers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Viewer {
-    /// Nobody whom we know.
-    #[default]
+/// The viewer of a page; an argument of handlers.
+#[derive(Debug, Clone, PartialEq, Eq, FromRequestParts)]
+#[from_request(via(Extension))]
+pub(crate) enum Viewer {
     Guest,
-    /// A signed-in user.
     User {
-        /// Who.
         id: UserId,
-        /// How they are called, once auth's event of them has arrived.
+        /// The display name, once it has been replicated.
         name: Option<String>,
-        /// How many notifications they have not seen.
         unread: usize,
     },
 }
 
 impl Viewer {
-    /// The user, if it is one.
-    pub fn id(&self) -> Option<UserId> {
+    pub(crate) fn id(&self) -> Option<UserId> {
         match self {
             Self::Guest => None,
             Self::User { id, .. } => Some(*id),
         }
     }
+
+    /// The signed-in user; a guest gets the sign-in form, which leads to `path` afterwards.
+    pub(crate) fn require_user(&self, path: impl Into<String>) -> Result<UserId, PageError> {
+        self.id().ok_or_else(|| PageError::SignInRequired(path.into()))
+    }
 }
 
-/// Finds out who looks, then shows the page; new cookies are relayed to the browser.
-pub async fn resolve(
+/// Middleware that identifies the viewer and relays renewed cookies to the browser.
+pub(crate) async fn resolve(
     State(state): State<AppState>,
     ClientAddress(address): ClientAddress,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let is_counted = request.extensions().get::<Counted>().is_some();
-    let (user, cookies) = identify(&state, request.headers(), address, is_counted).await;
+    let is_counted = request.extensions().get::<AlreadyCounted>().is_some();
+    let mut client = ClientContext::new(request.headers(), address, is_counted);
+    let (user, cookies) = identify(&state, request.headers(), &client).await;
     let viewer = match user {
         None => Viewer::Guest,
-        Some(id) => match about(&state, id).await {
+        Some(id) => match load_viewer(&state, id).await {
             Ok(viewer) => viewer,
             Err(error) => return with_cookies(error.into_response(), cookies),
         },
     };
-    let session = Session { is_counted, ..Session::new(request.headers(), &cookies, address) };
+    if !cookies.is_empty() {
+        client.replace_cookies(&cookies);
+    }
     request.extensions_mut().insert(viewer);
-    request.extensions_mut().insert(session);
+    request.extensions_mut().insert(client);
     let response = next.run(request).await;
-    // What the page itself says of the session, such as that it is over, comes last and holds.
+    // Cookies set by the handler take precedence, such as those of a sign-out.
     if response.headers().contains_key(header::SET_COOKIE) { response } else { with_cookies(response, cookies) }
 }
 
-async fn about(state: &AppState, id: UserId) -> Result<Viewer, Error> {
+async fn load_viewer(state: &AppState, id: UserId) -> Result<Viewer, Error> {
     let model = state.model.live().await?;
-    let (name, unread) =
-        tokio::try_join!(async { Ok(model.users.get(id).await?) }, notices::unread(state, &model, id))?;
+    let (name, (_, unread)) =
+        tokio::try_join!(async { Ok(model.users.get(id).await?) }, collect_notifications(state, &model, id))?;
     Ok(Viewer::User { id, name: name.map(|user| user.state.display_name), unread })
 }
 
-/// The user, and the cookies that the browser is to keep from now on.
-async fn identify(
-    state: &AppState,
-    headers: &HeaderMap,
-    address: IpAddr,
-    is_counted: bool,
-) -> (Option<UserId>, Vec<HeaderValue>) {
+/// The signed-in user, and the cookies of a renewed or ended session.
+async fn identify(state: &AppState, headers: &HeaderMap, client: &ClientContext) -> (Option<UserId>, Vec<HeaderValue>) {
     let verifier = &state.verifier;
     if let Some(user) = verifier.identify(headers) {
         return (Some(user.id), Vec::new());
     }
-    if cookie(headers, verifier.cookies().refresh).is_none_or(str::is_empty) {
+    if cookie(headers, verifier.cookie_names().refresh).is_none_or(str::is_empty) {
         return (None, Vec::new());
     }
-    match state.auth.refresh(headers, address, is_counted).await {
-        Refreshed::Renewed(cookies) => (signed_in(verifier, &cookies), cookies),
-        Refreshed::Refused(cookies) => (None, cookies),
-        Refreshed::Unknown => (None, Vec::new()),
+    match state.services.refresh(client).await {
+        RefreshOutcome::Renewed(cookies) => (user_of_cookies(verifier, &cookies), cookies),
+        RefreshOutcome::SessionExpired(cookies) => (None, cookies),
+        RefreshOutcome::Unavailable => (None, Vec::new()),
     }
 }
 
-/// Whose access token is among these `Set-Cookie` values.
-fn signed_in(verifier: &Verifier, cookies: &[HeaderValue]) -> Option<UserId> {
-    let access = verifier.cookies().access;
+/// The user of the access token among these `Set-Cookie` values.
+fn user_of_cookies(verifier: &Verifier, cookies: &[HeaderValue]) -> Option<UserId> {
+    let access = verifier.cookie_names().access;
     let mut pairs = cookies.iter().filter_map(|value| value.to_str().ok()?.split(';').next()?.split_once('='));
     let (_, token) = pairs.find(|(name, _)| *name == access)?;
     Some(verifier.verify(token)?.sub)
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Viewer {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
-    }
 }

@@ -1,8 +1,7 @@
-//! The admin API as types: what operators' tools ask of the services on their admin ports.
+//! The internal admin API as types: routes on the services' admin ports, called by operators' tools.
 //!
-//! # Why
-//! An [`Endpoint`](super::Endpoint) belongs to one service and is part of its public contract. Admin routes are
-//! internal, and every service has `/resync`, so a path and its payloads are enough.
+//! # Why An [`Endpoint`](super::Endpoint) belongs to one service and to the public contract. Admin routes are internal
+//! and every service has `/resync`, so constants for the paths and types for the payloads suffice.
 
 use std::collections::BTreeMap;
 
@@ -12,163 +11,160 @@ use validator::{Validate, ValidationError};
 use crate::events::text_enum;
 use crate::id::PaymentId;
 use crate::timestamp::Timestamp;
-use crate::validate::fault_within;
+use crate::validate::invalid_part;
 
-/// Every service: POST announces present states again; from [`Resync`] to [`ResyncResult`].
+/// All services: POST publishes snapshots of the selected entities. Body: [`Resync`]; response: [`ResyncResult`].
 pub const RESYNC: &str = "/resync";
-/// payments: POST looks up every unfinished payment; from [`Reconcile`] to [`ReconciledPayments`].
+/// `payments`: POST queries the provider for every payment whose status is not final. Body: `{}`; response:
+/// [`ReconciledPayments`].
 pub const RECONCILE: &str = "/reconcile";
-/// payments: POST finds intents that no payment vouches for; from [`FindOrphans`] to [`Orphans`].
+/// `payments`: POST finds orphaned intents. Body: [`FindOrphans`]; response: [`Orphans`].
 pub const ORPHANS: &str = "/orphans";
-/// web: POST begins a rebuild of the read model unless one is under way, and answers with [`RebuildStarted`]. GET reads
-/// its progress and DELETE abandons it; both answer with [`RebuildProgress`].
+/// `web`: POST starts a rebuild of the read model unless one is running, and returns [`RebuildStarted`]. GET reads the
+/// progress and DELETE cancels the rebuild; both return [`RebuildProgress`].
 pub const REBUILD: &str = "/rebuild";
-/// web: POST swaps the read models, whatever the new one lacks, and answers with [`RebuildProgress`].
+/// `web`: POST makes the new read model live even if it is incomplete, and returns [`RebuildProgress`].
 pub const REBUILD_SWAP: &str = "/rebuild/swap";
 
-/// What is to be announced: everything, what changed since a time, or what has one of these ids.
+/// Selects the entities to announce: all, those changed since a time, or those with one of the ids.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[validate(schema(function = "says_something"))]
+#[validate(schema(function = "validate_selection"))]
 pub struct Resync {
-    /// Everything.
+    /// Selects all entities.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-    /// What changed at or after this time.
+    /// Selects the entities changed at or after this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// What has one of these ids.
+    /// Selects the entities with one of these ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
 }
 
 impl Resync {
-    /// Asks for everything.
+    /// Selects all entities.
     pub fn everything() -> Self {
         Self { all: true, ..Self::default() }
     }
 }
 
-fn says_something(wanted: &Resync) -> Result<(), ValidationError> {
-    if wanted.all || wanted.since.is_some() || !wanted.ids.is_empty() {
+fn validate_selection(selection: &Resync) -> Result<(), ValidationError> {
+    if selection.all || selection.since.is_some() || !selection.ids.is_empty() {
         Ok(())
     } else {
-        let message = "say what to announce: {\"all\": true}, {\"since\": time} or {\"ids\": […]}";
-        Err(fault_within("all", "nothing", message))
+        let message = "select the entities to announce: {\"all\": true}, {\"since\": time} or {\"ids\": […]}";
+        Err(invalid_part("all", "empty_selection", message))
     }
 }
 
-/// What was announced.
+/// The result of a resync.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ResyncResult {
-    /// How many entities of each collection.
+    /// Number of announced entities by collection.
     pub announced: BTreeMap<String, u64>,
 }
 
-/// Asks for every unfinished payment; there is nothing to choose.
-#[derive(Debug, Clone, Serialize)]
-pub struct Reconcile {}
-
-/// How many unfinished payments were looked up at the card network.
+/// The result of reconciling payments with the provider.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReconciledPayments {
-    /// How many.
+    /// Number of payments that were queried at the provider.
     pub looked_up: usize,
-    /// For how many of them that failed.
+    /// Number of queries that failed.
     pub failed: usize,
 }
 
-/// Asks for the orphans among the intents of a period.
+/// Finds the orphans among the intents of a period.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FindOrphans {
-    /// When the period begins; it ends now.
+    /// Start of the period; it ends now.
     pub since: Timestamp,
-    /// Whether to settle them: to refund what was charged, and to cancel what was set aside.
+    /// Whether to settle the orphans: to refund charges and cancel authorisations.
     #[serde(default)]
     pub settle: bool,
 }
 
-/// The orphans that were found.
+/// The result of finding orphans.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Orphans {
-    /// In the order in which the provider lists them.
+    /// The orphans, in the order in which the provider lists them.
     pub orphans: Vec<Orphan>,
 }
 
-/// An intent that no payment vouches for.
+/// An orphaned intent: the provider has it, but no payment accounts for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Orphan {
-    /// The provider's id.
+    /// The provider's id of the intent.
     pub reference: String,
-    /// The payment that it was made for.
+    /// The payment id in the intent's metadata.
     pub payment: PaymentId,
-    /// How much it is of, in minor units.
+    /// The amount in minor units.
     pub amount: i64,
     /// The currency, in lower case.
     pub currency: String,
-    /// What was found, or done about it.
+    /// The state of the intent, or the action taken.
     pub outcome: OrphanOutcome,
 }
 
 text_enum! {
-    /// What was found of a orphan, or done about it.
+    /// The state of an orphaned intent, or the action taken.
     OrphanOutcome {
-        /// It was charged; nothing was done.
+        /// Charged; no action was taken.
         Charged,
-        /// It can still be charged; nothing was done.
+        /// Can still be charged; no action was taken.
         Open,
-        /// It was charged, and the charge was given back.
+        /// Was charged; the charge was refunded.
         Refunded,
-        /// It was cancelled before it was charged.
+        /// Was cancelled before it was charged.
         Cancelled,
-        /// It could not be looked up or settled.
+        /// Could not be queried or settled.
         Failed,
     }
 }
 
-/// The rebuild that began, or was under way.
+/// The rebuild that was started or was already running.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RebuildStarted {
-    /// The generation that is being filled. It may be live by now, if there was nothing to wait for.
+    /// The generation under construction. It may already be live if there was nothing to wait for.
     pub filling: i64,
 }
 
-/// How far a rebuild is.
+/// The progress of a rebuild.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RebuildProgress {
     /// The generation that pages read.
     pub live: i64,
-    /// The one that is being filled; none when no rebuild is under way.
+    /// The generation under construction; null if no rebuild is running.
     pub filling: Option<i64>,
-    /// How far each kind of entity is; empty when no rebuild is under way.
+    /// The progress of each kind of entity; empty if no rebuild is running.
     pub entities: Vec<EntityProgress>,
 }
 
-/// How far one kind of entity is.
+/// The progress of one kind of entity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityProgress {
-    /// Its name.
+    /// The name of the entity.
     pub entity: String,
-    /// About how many the live generation has.
+    /// Approximate number of entities in the live generation.
     pub live: u64,
-    /// About how many the new one has.
+    /// Approximate number of entities in the new generation.
     pub filled: u64,
-    /// Some that the new one lacks, or knows an older version of.
+    /// A sample of the ids that are missing or stale in the new generation.
     pub missing: Vec<String>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::OrphanOutcome;
-    use crate::events::tests::are_named_alike;
+    use crate::events::tests::assert_one_text_form;
 
     #[test]
-    fn an_outcome_is_called_the_same_everywhere() {
-        are_named_alike::<OrphanOutcome>();
+    fn orphan_outcome_has_one_text_form() {
+        assert_one_text_form::<OrphanOutcome>();
     }
 }

@@ -1,8 +1,8 @@
-//! The HTTP API as types: the request and the response of each route, public or (in [`admin`]) not.
+//! The HTTP API as types: the request and the response of each route, public or (in [`admin`]) internal.
 //!
 //! # Why
-//! The service that owns a route and the clients that call it use the same types, so the compiler finds where they
-//! disagree. These types are payloads. What a service stores is its own domain model.
+//! The service that owns a route and its clients use the same types, so the compiler finds disagreements. The types are
+//! payloads; each service has a domain model of its own.
 
 pub mod admin;
 pub mod orders;
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
-/// A service that has routes under `/api/`.
+/// A service with routes under `/api/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
     /// Users and sessions.
@@ -33,27 +33,45 @@ pub enum Service {
 /// A route of the public API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Its method.
+    /// The HTTP method.
     pub method: Method,
-    /// Its path, with `{id}` where an entity's id goes.
+    /// The path, with `{id}` as the placeholder of an entity's id.
     pub path: &'static str,
-    /// Status and code of the problems that it answers with, beside those that follow from what it takes.
+    /// Status and code of its problems, in addition to those of any route with such inputs (validation,
+    /// authentication).
     pub problems: &'static [(u16, &'static str)],
 }
 
 /// A request to a route of the public API.
+///
+/// # Examples
+///
+/// ```
+/// use common::api::Endpoint;
+/// use common::api::tickets::ReadListing;
+/// use common::id::TicketId;
+///
+/// let request = ReadListing { id: TicketId::new() };
+/// assert_eq!(request.target()?, format!("/api/tickets/{}", request.id));
+///
+/// // Any HTTP client sends it; the response is the answer or a problem.
+/// let body = br#"{"type":"about:blank","title":"Not found","status":404,"detail":"There is no such listing."}"#;
+/// let error = ReadListing::parse_response(http::StatusCode::NOT_FOUND, body).unwrap_err();
+/// assert_eq!(error.status(), 404);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Endpoint: Sync {
-    /// Whose route it is.
+    /// The service that owns the route.
     const SERVICE: Service;
-    /// Its method.
+    /// The HTTP method.
     const METHOD: Method;
-    /// Its path, with `{id}` where an entity's id goes.
+    /// The path, with `{id}` as the placeholder of an entity's id.
     const PATH: &'static str;
-    /// What it takes as JSON; `()` when nothing.
+    /// The JSON body of the request; `()` if none.
     type Body: Serialize + Sync;
-    /// What it takes in the query string; `()` when nothing.
+    /// The query parameters; `()` if none.
     type Query: Serialize + Sync;
-    /// What it answers when it succeeds; `()` when nothing.
+    /// The JSON body of a successful response; `()` if none.
     type Answer: DeserializeOwned;
 
     /// The body of this request.
@@ -71,15 +89,15 @@ pub trait Endpoint: Sync {
         Self::PATH.to_owned()
     }
 
-    /// Path and query of this request; an error if the query is no flat list of parameters.
+    /// Path and query of this request. Fails if the query type does not serialise to a flat list of parameters.
     fn target(&self) -> Result<String, serde_urlencoded::ser::Error> {
         let query = self.query().map(serde_urlencoded::to_string).transpose()?.filter(|query| !query.is_empty());
         Ok(query.map_or_else(|| self.path(), |query| format!("{}?{query}", self.path())))
     }
 
-    /// Reads the response to this request.
-    fn read(status: StatusCode, body: &[u8]) -> Result<Self::Answer, ApiError> {
-        // 204 has no body, which as JSON is null.
+    /// Parses the response to this request.
+    fn parse_response(status: StatusCode, body: &[u8]) -> Result<Self::Answer, ApiError> {
+        // A 204 has an empty body, which is parsed as null.
         let body = if body.is_empty() { b"null" } else { body };
         let error = if status.is_success() {
             match serde_json::from_slice(body) {
@@ -89,7 +107,7 @@ pub trait Endpoint: Sync {
         } else {
             match serde_json::from_slice::<Problem>(body) {
                 Ok(problem) if problem.status == status.as_u16() => return Err(ApiError::Problem(Box::new(problem))),
-                Ok(problem) => serde::de::Error::custom(format_args!("a problem of the status {}", problem.status)),
+                Ok(problem) => serde::de::Error::custom(format_args!("a problem with the status {}", problem.status)),
                 Err(error) => error,
             }
         };
@@ -97,22 +115,22 @@ pub trait Endpoint: Sync {
     }
 }
 
-/// Why a request was not answered with what it asks for.
+/// An unsuccessful response, or one that can't be parsed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The service says why.
+    /// A problem document of the service.
     #[error("{} ({}): {}", .0.status, .0.code(), .0.detail)]
     Problem(Box<Problem>),
-    /// The body is neither what the route answers nor a problem of this status, so it may come from something in
-    /// between.
+    /// The body is neither the response type nor a problem with this status. It may come from an intermediary such as a
+    /// proxy.
     #[error("{status} with an unexpected body")]
     Unreadable {
         /// The status code.
         status: StatusCode,
-        /// What is wrong with the body.
+        /// The parse error.
         #[source]
         error: serde_json::Error,
-        /// The body; it may be personal, and is not for logs.
+        /// The body. It may contain personal data and must not be logged.
         body: String,
     },
 }
@@ -126,7 +144,7 @@ impl ApiError {
         }
     }
 
-    /// What tells the kinds of problem apart, such as `conflict`; empty where the service named none.
+    /// The problem code, such as `conflict`; empty if the response is not a problem document.
     pub fn code(&self) -> &str {
         match self {
             Self::Problem(problem) => problem.code(),
@@ -158,7 +176,7 @@ macro_rules! endpoints {
             }
         )*
 
-        /// All of them.
+        /// All routes of the service.
         pub const ROUTES: &[$crate::api::Route] = &[$($crate::api::Route {
             method: http::Method::$method,
             path: $path,
@@ -167,34 +185,11 @@ macro_rules! endpoints {
     };
 }
 
-/// The parts of a request that differ between routes.
+/// The associated types and the methods of [`Endpoint`] that depend on the fields of the request.
 macro_rules! parts {
-    () => {
-        type Body = ();
-        type Query = ();
-    };
-    (id: $id:ty) => {
-        type Body = ();
-        type Query = ();
-        $crate::api::parts!(@id);
-    };
-    (body: $body:ty) => {
+    (@types $body:ty, $query:ty) => {
         type Body = $body;
-        type Query = ();
-        $crate::api::parts!(@body);
-    };
-    (query: $query:ty) => {
-        type Body = ();
         type Query = $query;
-        fn query(&self) -> Option<&$query> {
-            Some(&self.query)
-        }
-    };
-    (id: $id:ty, body: $body:ty) => {
-        type Body = $body;
-        type Query = ();
-        $crate::api::parts!(@id);
-        $crate::api::parts!(@body);
     };
     (@id) => {
         fn path(&self) -> String {
@@ -205,6 +200,28 @@ macro_rules! parts {
         fn body(&self) -> Option<&Self::Body> {
             Some(&self.body)
         }
+    };
+    () => {
+        $crate::api::parts!(@types (), ());
+    };
+    (id: $id:ty) => {
+        $crate::api::parts!(@types (), ());
+        $crate::api::parts!(@id);
+    };
+    (body: $body:ty) => {
+        $crate::api::parts!(@types $body, ());
+        $crate::api::parts!(@body);
+    };
+    (query: $query:ty) => {
+        $crate::api::parts!(@types (), $query);
+        fn query(&self) -> Option<&$query> {
+            Some(&self.query)
+        }
+    };
+    (id: $id:ty, body: $body:ty) => {
+        $crate::api::parts!(@types $body, ());
+        $crate::api::parts!(@id);
+        $crate::api::parts!(@body);
     };
 }
 

@@ -13,7 +13,7 @@ use crate::money::Money;
 use crate::timestamp::Timestamp;
 
 endpoints! { Orders;
-    /// Hold a ticket.
+    /// Create an order, which holds a ticket until it is paid or expires.
     CreateOrder { body: NewOrder } = POST "/api/orders" -> Order,
         403 "own-ticket", 404 "not-found", 409 "ticket-withdrawn", 409 "ticket-begun", 409 "ticket-taken",
         409 "ticket-held", 409 "too-many-holds";
@@ -24,48 +24,48 @@ endpoints! { Orders;
     /// Cancel one of your orders.
     CancelOrder { id: OrderId } = DELETE "/api/orders/{id}" -> Order,
         409 "order-authorized", 409 "order-completed", 409 "order-closed";
-    /// The pass of one of your completed orders.
+    /// Read the admission pass of one of your completed orders.
     ReadPass { id: OrderId } = GET "/api/orders/{id}/pass" -> Pass, 409 "order-not-completed";
 }
 
-/// What is wanted.
+/// An order to create.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewOrder {
-    /// The ticket, at the price and terms that its listing has now.
+    /// The ticket, at the current price and terms of its listing.
     pub ticket_id: TicketId,
 }
 
-/// An order, as its buyer sees it.
+/// An order as its buyer sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its id.
+    /// The id of the order.
     pub id: OrderId,
-    /// 0 at creation, one more with each change.
+    /// 0 at creation; incremented by each change.
     pub version: u64,
-    /// Where it stands.
+    /// The status of the order.
     pub status: OrderStatus,
-    /// With cancelled alone.
+    /// Why the order was cancelled; null unless `status` is `cancelled`.
     pub cancel_reason: Option<CancelReason>,
-    /// With `cancelReason` refused alone.
+    /// Why the ticket was refused; null unless `cancelReason` is `refused`.
     pub refusal: Option<Refusal>,
-    /// When an unpaid hold ends.
+    /// When the hold ends if the order is not paid.
     pub expires_at: Timestamp,
-    /// What the buyer agreed to pay.
+    /// The price that the buyer agreed to.
     pub price: Money,
-    /// What the buyer agreed to.
+    /// The terms of the listing that the buyer agreed to.
     pub ticket: TicketTerms,
-    /// Who buys.
+    /// The buyer.
     pub buyer_id: UserId,
-    /// When the hold began.
+    /// When the order was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the order was last changed.
     pub updated_at: Timestamp,
 }
 
 impl From<Order> for OrderState {
-    /// With the fields that the buyer sees: the payment is left empty.
+    /// Leaves the payment empty, which the buyer does not see.
     fn from(order: Order) -> Self {
         Self {
             id: order.id,
@@ -83,12 +83,12 @@ impl From<Order> for OrderState {
     }
 }
 
-/// What is shown at the entrance.
+/// The admission pass of a completed order.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Pass {
-    /// A compact JWS (`EdDSA`, `typ` ticket-pass+jwt) for a QR code, verified by the keys at
-    /// `/api/orders/jwks.json`: `iss` the marketplace, `aud` admission, `sub` the order, `iat` when it
-    /// was completed, `tid` the ticket, `title`, `venue`, `start`, and `sec`, `row`, `seat` where there
-    /// are such. Times are seconds since the Unix epoch; long texts are cut.
+    /// A compact JWS (`EdDSA`, `typ` ticket-pass+jwt) for a QR code, verified by the keys at `/api/orders/jwks.json`:
+    /// `iss` the marketplace, `aud` admission, `sub` the order, `iat` the time of completion, `tid` the ticket,
+    /// `title`, `venue`, `start`, and, if present, `sec`, `row` and `seat`. Times are seconds since the Unix epoch;
+    /// long texts are truncated.
     pub pass: String,
 }

@@ -1,39 +1,41 @@
-//! Lists: pages, newest first, with a cursor that stays right while others write.
+//! Pagination of lists: newest first, with cursors that stay valid while items are added.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
-/// How many items a page has unless told.
-const USUAL: u32 = 20;
+use crate::string_form::serde_as_string;
 
-/// Which page is wanted.
+/// Default page size.
+const DEFAULT_LIMIT: u32 = 20;
+
+/// Pagination parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// How many items at most: 1 to 100, 20 unless told.
+    /// Maximum number of items: 1 to 100; 20 by default.
     #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
     #[validate(range(min = 1, max = 100))]
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<u32>,
-    /// `nextCursor` of the page before.
+    /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor>,
 }
 
 impl PageQuery {
-    /// How many items at most.
+    /// Maximum number of items.
     pub fn limit(&self) -> u32 {
-        self.limit.unwrap_or(USUAL)
+        self.limit.unwrap_or(DEFAULT_LIMIT)
     }
 }
 
-/// A number, or an error that says which it may be.
+/// Deserialises `limit`; the error states the allowed range.
 pub(crate) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
     text.parse().map(Some).map_err(|_| serde::de::Error::custom("must be a number from 1 to 100"))
@@ -43,36 +45,36 @@ pub(crate) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
-    /// Newest first.
+    /// The items, newest first.
     pub items: Vec<T>,
-    /// Give it as `cursor` for the next page; null on the last.
+    /// `cursor` of the next page; null on the last page.
     #[schema(value_type = Option<String>)]
     pub next_cursor: Option<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// Applies `f` to each item; the cursor stays.
+    /// Applies `f` to each item.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(f).collect(), next_cursor: self.next_cursor }
     }
 }
 
-/// Where a page ends: the last item's id in the form without hyphens, which is opaque, and safe in a URL.
+/// The end of a page: the last item's id without hyphens, opaque to clients and safe in a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor(Uuid);
 
-/// The text is no cursor of ours.
+/// The text is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the nextCursor of an earlier page")]
 pub struct InvalidCursor;
 
 impl Cursor {
-    /// Behind the item with this id.
+    /// The cursor of the page that starts after this item.
     pub fn after(id: Uuid) -> Self {
         Self(id)
     }
 
-    /// The last item's id.
+    /// The id of the last item before the page.
     pub fn id(self) -> Uuid {
         self.0
     }
@@ -92,15 +94,4 @@ impl FromStr for Cursor {
     }
 }
 
-impl Serialize for Cursor {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Cursor {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+serde_as_string!(Cursor);

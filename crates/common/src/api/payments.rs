@@ -18,51 +18,51 @@ endpoints! { Payments;
         410 "hold-expired", 503 "order-not-confirmed", 503 "payment-pending";
     /// Read one of your payments.
     ReadPayment { id: PaymentId } = GET "/api/payments/{id}" -> Payment;
-    /// Ask the provider how a payment stands.
+    /// Refresh a payment's status from the payment provider.
     RefreshPayment { id: PaymentId } = POST "/api/payments/{id}/refresh" -> Payment;
 }
 
-/// What is to be paid, and with what.
+/// A payment to create.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewPayment {
-    /// The order.
+    /// The order to pay for.
     pub order_id: OrderId,
-    /// The provider's id of a payment method; never a card's number.
+    /// The payment provider's id of a payment method; never a card number.
     #[validate(length(min = 1, max = 255), custom(function = "text::single_line"))]
     #[schema(value_type = String, min_length = 1, max_length = 255, example = "pm_card_visa")]
     pub payment_method: Text,
 }
 
-/// A payment, as its buyer sees it.
+/// A payment as its buyer sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
-    /// Its id.
+    /// The id of the payment.
     pub id: PaymentId,
-    /// 0 at creation, one more with each change.
+    /// 0 at creation; incremented by each change.
     pub version: u64,
-    /// What it pays for.
+    /// The order that it pays for.
     pub order_id: OrderId,
-    /// Where it stands.
+    /// The status of the payment.
     pub status: PaymentStatus,
-    /// How much.
+    /// The amount in the currency of the order.
     pub amount: Money,
-    /// The payment provider.
+    /// The payment provider: `stripe`.
     pub provider: String,
-    /// The provider's id of it, once known.
+    /// The provider's id of the payment; null until it is known.
     pub provider_ref: Option<String>,
-    /// The provider's code, or `superseded`.
+    /// The provider's decline code, or `superseded` if the buyer switched to another card at the 3-D Secure step.
     pub decline_reason: Option<String>,
-    /// What was given back of what was charged; null when nothing was.
+    /// The refunded part of the charge; null if there is none.
     pub refunded: Option<Refunded>,
-    /// Whether the cardholder disputes the charge at their bank.
+    /// Whether the cardholder has disputed the charge at their bank.
     pub disputed: bool,
-    /// When it was started.
+    /// When the payment was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the payment was last changed.
     pub updated_at: Timestamp,
-    /// For the browser's 3-D Secure step; in the 202 answer alone.
+    /// The client secret for the 3-D Secure step in the browser; only in responses with status 202.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
 }

@@ -11,45 +11,45 @@ use super::page::{Cursor, Page};
 use crate::clock::SharedClock;
 use crate::events::ticket::{Category, TicketState, TicketStatus, TicketTerms};
 use crate::id::{TicketId, UserId};
-use crate::money::{Currency, MAXIMUM, Money};
+use crate::money::{Currency, MAX_CHARGE_AMOUNT, Money};
 use crate::text::{self, Text};
 use crate::timestamp::Timestamp;
-use crate::validate::{self, fault, fault_within};
+use crate::validate::{self, invalid, invalid_part};
 
 endpoints! { Tickets;
     /// List a ticket for sale.
     CreateListing { body: NewListing } = POST "/api/tickets" -> Listing;
-    /// List tickets.
+    /// List or search listings.
     ListListings { query: ListingQuery } = GET "/api/tickets" -> Page<Listing>;
     /// Read a listing.
     ReadListing { id: TicketId } = GET "/api/tickets/{id}" -> Listing;
     /// Replace a listing.
     ReplaceListing { id: TicketId, body: NewListing } = PUT "/api/tickets/{id}" -> Listing,
         403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn";
-    /// Take a listing back.
+    /// Withdraw a listing.
     WithdrawListing { id: TicketId } = DELETE "/api/tickets/{id}" -> (),
         403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn";
 }
 
-/// What the rules of a [`NewListing`] depend on beside its own fields.
+/// Validation context of [`NewListing`].
 #[derive(Clone)]
 pub struct ListingRules {
-    /// An event must begin later than this clock says.
+    /// The event must start later than the time of this clock.
     pub clock: SharedClock,
-    /// The currencies that a price may have.
+    /// The allowed currencies of the price.
     pub currencies: Arc<[Currency]>,
 }
 
-/// A ticket to be listed. An optional field that is absent, null or blank is empty.
+/// A listing to create, or the replacement of a listing. An optional field may be absent, null or blank.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[validate(context = ListingRules, schema(function = "face_value_fits", skip_on_field_errors = false))]
+#[validate(context = ListingRules, schema(function = "validate_face_value", skip_on_field_errors = false))]
 pub struct NewListing {
-    /// What it is a ticket for.
+    /// The event.
     #[validate(length(min = 1, max = 200), custom(function = "text::single_line"))]
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "Carmen")]
     pub title: Text,
-    /// Where it takes place.
+    /// The venue.
     #[validate(length(min = 1, max = 200), custom(function = "text::single_line"))]
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "Royal Opera House")]
     pub venue: Text,
@@ -58,40 +58,40 @@ pub struct NewListing {
     #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100, example = "London")]
     pub city: Option<Text>,
-    /// When it begins, in the future.
-    #[validate(custom(function = "lies_ahead", use_context))]
+    /// When the event starts; must be in the future.
+    #[validate(custom(function = "is_in_future", use_context))]
     #[schema(example = "2099-06-01T18:30:00Z")]
     pub starts_at: Timestamp,
-    /// IANA name of the venue's time zone; UTC unless given.
+    /// IANA name of the venue's time zone; UTC by default.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(custom(function = "is_time_zone"))]
     #[schema(value_type = Option<String>, example = "Europe/London")]
     pub time_zone: Option<Text>,
-    /// What the buyer pays, all-in.
-    #[validate(custom(function = "is_offered", use_context))]
+    /// The total price for the buyer, including all fees.
+    #[validate(custom(function = "is_valid_price", use_context))]
     pub price: Money,
-    /// What is printed on the ticket, in the price's currency.
+    /// The price printed on the ticket, in the currency of `price`.
     #[serde(default)]
     pub face_value: Option<Money>,
-    /// What kind of event it is for.
+    /// The kind of event.
     #[serde(default)]
     pub category: Option<Category>,
-    /// Section or block.
+    /// The section or block.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub section: Option<Text>,
-    /// Row.
+    /// The row.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub row: Option<Text>,
-    /// Seat.
+    /// The seat.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100)]
     pub seat: Option<Text>,
-    /// The seller's own words; line breaks are kept.
+    /// The seller's description; line breaks are preserved.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 5_000), custom(function = "text::multi_line"))]
     #[schema(value_type = Option<String>, max_length = 5_000)]
@@ -99,102 +99,102 @@ pub struct NewListing {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "validator passes references")]
-fn lies_ahead(time: &Timestamp, rules: &ListingRules) -> Result<(), ValidationError> {
-    if *time > rules.clock.now() { Ok(()) } else { Err(fault("past", "must lie in the future")) }
+fn is_in_future(time: &Timestamp, rules: &ListingRules) -> Result<(), ValidationError> {
+    if *time > rules.clock.now() { Ok(()) } else { Err(invalid("past", "must lie in the future")) }
 }
 
 fn is_time_zone(name: &Text) -> Result<(), ValidationError> {
     let known = validate::time_zone(name).map(drop);
-    known.ok_or_else(|| fault("time_zone", "must be an IANA time zone such as Europe/Berlin"))
+    known.ok_or_else(|| invalid("time_zone", "must be an IANA time zone such as Europe/Berlin"))
 }
 
-fn is_offered(price: &Money, rules: &ListingRules) -> Result<(), ValidationError> {
+fn is_valid_price(price: &Money, rules: &ListingRules) -> Result<(), ValidationError> {
     validate::price(price, &rules.currencies)
 }
 
-fn face_value_fits(listing: &NewListing) -> Result<(), ValidationError> {
+fn validate_face_value(listing: &NewListing) -> Result<(), ValidationError> {
     match &listing.face_value {
         Some(face) if face.currency != listing.price.currency => {
-            Err(fault_within("faceValue.currency", "currency", "must be the price's currency"))
+            Err(invalid_part("faceValue.currency", "currency", "must be the price's currency"))
         }
-        Some(face) if !(1..=MAXIMUM).contains(&face.amount) => {
-            Err(fault_within("faceValue.amount", "range", format!("must be 1 to {MAXIMUM} in minor units")))
+        Some(face) if !(1..=MAX_CHARGE_AMOUNT).contains(&face.amount) => {
+            Err(invalid_part("faceValue.amount", "range", format!("must be 1 to {MAX_CHARGE_AMOUNT} in minor units")))
         }
         _ => Ok(()),
     }
 }
 
-/// How a list is narrowed.
+/// Filters and pagination of the list of listings.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListingQuery {
-    /// All but withdrawn unless told.
+    /// Only listings with this status; by default all except withdrawn ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(inline)]
     pub status: Option<TicketStatus>,
-    /// Of this seller alone.
+    /// Only listings of this seller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seller: Option<UserId>,
-    /// Words that title, venue or city must all hold.
+    /// Search words; each must occur in the title, venue or city.
     #[serde(default, deserialize_with = "text::blank_as_none", skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 200))]
     #[param(max_length = 200, value_type = Option<String>)]
     pub q: Option<Text>,
-    /// How many items at most: 1 to 100, 20 unless told.
+    /// Maximum number of items: 1 to 100; 20 by default.
     #[serde(default, deserialize_with = "super::page::limit", skip_serializing_if = "Option::is_none")]
     #[validate(range(min = 1, max = 100))]
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<u32>,
-    /// `nextCursor` of the page before.
+    /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor>,
 }
 
-/// A listing, as the public sees it.
+/// A listing as the public sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Listing {
-    /// Its id.
+    /// The id of the listing.
     pub id: TicketId,
-    /// 0 at creation, one more with each change.
+    /// 0 at creation; incremented by each change.
     pub version: u64,
-    /// What it is a ticket for.
+    /// The event.
     pub title: String,
-    /// Where it takes place.
+    /// The venue.
     pub venue: String,
     /// The venue's city.
     pub city: Option<String>,
-    /// When it begins.
+    /// When the event starts.
     pub starts_at: Timestamp,
     /// IANA name of the venue's time zone.
     pub time_zone: String,
-    /// What the buyer pays, all-in.
+    /// The total price for the buyer, including all fees.
     pub price: Money,
-    /// What is printed on the ticket.
+    /// The price printed on the ticket.
     pub face_value: Option<Money>,
-    /// What kind of event it is for.
+    /// The kind of event.
     pub category: Option<Category>,
-    /// Section or block.
+    /// The section or block.
     pub section: Option<String>,
-    /// Row.
+    /// The row.
     pub row: Option<String>,
-    /// Seat.
+    /// The seat.
     pub seat: Option<String>,
-    /// The seller's own words.
+    /// The seller's description.
     pub description: Option<String>,
-    /// Whether it can be bought.
+    /// The status of the listing.
     pub status: TicketStatus,
-    /// Who sells it.
+    /// The seller.
     pub seller_id: UserId,
-    /// When it was listed.
+    /// When the listing was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the listing was last changed.
     pub updated_at: Timestamp,
 }
 
 impl From<Listing> for TicketState {
-    /// With the public fields alone: refusals, the order and the last price drop are left empty.
+    /// Leaves the refusals, the order and the last price drop empty, which are not public.
     fn from(listing: Listing) -> Self {
         Self {
             terms: TicketTerms {

@@ -1,4 +1,4 @@
-//! Users and their sessions.
+//! Users and sessions.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,103 +14,104 @@ use super::page::{Page, PageQuery};
 use crate::id::{SessionId, UserId};
 use crate::text::{self, Text};
 use crate::timestamp::Timestamp;
-use crate::validate::{self, fault};
+use crate::validate::{self, invalid};
 
 endpoints! { Auth;
-    /// Open an account.
+    /// Create an account and sign in.
     SignUp { body: NewUser } = POST "/api/users/signup" -> User, 409 "email-in-use";
     /// Sign in.
     SignIn { body: Credentials } = POST "/api/users/signin" -> User, 401 "wrong-credentials";
     /// Sign out.
     SignOut { } = POST "/api/users/signout" -> ();
-    /// Who am I?
+    /// Read the signed-in user, if any.
     ReadCurrentUser { } = GET "/api/users/currentuser" -> CurrentUser;
-    /// Change how I am called.
+    /// Update your profile.
     UpdateProfile { body: Profile } = PUT "/api/users/me" -> User;
-    /// Choose another password.
+    /// Change your password.
     ChangePassword { body: NewPassword } = PUT "/api/users/password" -> (), 409 "password-changed";
-    /// Trade the refresh cookie for new cookies.
+    /// Exchange the refresh cookie for new cookies.
     Refresh { } = POST "/api/users/refresh" -> User, 401 "unauthenticated";
-    /// Where am I signed in?
+    /// List your sessions.
     ListSessions { query: PageQuery } = GET "/api/users/sessions" -> Page<Session>;
-    /// Sign a device out.
+    /// End a session.
     EndSession { id: SessionId } = DELETE "/api/users/sessions/{id}" -> ();
 }
 
-/// Who wants an account.
+/// An account to create.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewUser {
-    /// What they will sign in with; case makes no difference.
-    #[validate(custom(function = "is_email"))]
+    /// The email address for signing in, matched without regard to case.
+    #[validate(custom(function = "validate::email"))]
     #[schema(value_type = String, format = "email", max_length = 254, example = "ana@example.com")]
     pub email: Text,
-    /// Not a common one. It is compared in Unicode's normal form NFC.
+    /// The password; common passwords are rejected. It is normalised to Unicode NFC.
     #[validate(length(min = 8, max = 128), custom(function = "is_uncommon"))]
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128)]
     pub password: Password,
-    /// How other people see them; made up when it is absent or blank, never from the email address.
+    /// The name that other users see. If it is absent or blank, a neutral name is generated, never derived from the
+    /// email address.
     #[serde(default, deserialize_with = "text::blank_as_none", skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100, example = "Ana")]
     pub display_name: Option<Text>,
 }
 
-/// Who wants to be signed in.
+/// The credentials of a user.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Credentials {
-    /// Case makes no difference.
+    /// The email address, matched without regard to case.
     #[schema(value_type = String, format = "email")]
     pub email: Text,
-    /// As it was chosen.
+    /// The password.
     #[schema(value_type = String, format = "password")]
     pub password: Password,
 }
 
-/// What a user may change.
+/// The part of a user's account that the user may change.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Profile {
-    /// How other people see them.
+    /// The name that other users see.
     #[validate(length(min = 1, max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ana")]
     pub display_name: Text,
 }
 
-/// Who wants another password.
+/// A change of password.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
-    /// The password until now.
+    /// The current password.
     #[schema(value_type = String, format = "password")]
     pub current: Password,
-    /// The password from now on; not a common one.
+    /// The new password; common passwords are rejected.
     #[validate(length(min = 8, max = 128), custom(function = "is_uncommon"))]
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128)]
     pub new: Password,
 }
 
-/// A user, as their owner alone sees it.
+/// An account as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Its id.
+    /// The id of the user.
     pub id: UserId,
-    /// As it was written at sign-up.
+    /// The email address as written at sign-up.
     #[schema(format = "email")]
     pub email: String,
-    /// How other people see them.
+    /// The name that other users see.
     pub display_name: String,
-    /// When the account was opened.
+    /// When the account was created.
     pub created_at: Timestamp,
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CurrentUser {
-    /// Null for whoever is not signed in.
+    /// The signed-in user; null for anonymous requests.
     pub current_user: Option<User>,
 }
 
@@ -118,35 +119,35 @@ pub struct CurrentUser {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// Its id.
+    /// The id of the session.
     pub id: SessionId,
-    /// What the browser calls itself.
+    /// The device, as described by the browser's `User-Agent`.
     pub device: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the current request.
     pub current: bool,
-    /// When the user signed in there.
+    /// When the user signed in.
     pub created_at: Timestamp,
-    /// When it was last used.
+    /// When the session was last used.
     pub last_used_at: Timestamp,
-    /// When it ends unless it is used before.
+    /// When the session expires unless it is used before.
     pub expires_at: Timestamp,
 }
 
-/// A password in Unicode normal form C (NFC), with every kind of space as U+0020. Keyboards and operating systems encode
-/// the same letters and spaces differently; so they are equal. RFC 8265 (`OpaqueString`).
+/// A password in Unicode normal form C (NFC), with every kind of space as U+0020 (RFC 8265, `OpaqueString`), so that
+/// the same letters and spaces are equal although keyboards and operating systems encode them differently.
 ///
-/// Never shown by `Debug`.
+/// `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Password(String);
 
 impl Password {
-    /// The password that somebody typed.
+    /// Normalises a password as typed.
     pub fn new(typed: &str) -> Self {
         Self(typed.chars().map(|c| if is_space(c) { ' ' } else { c }).nfc().collect())
     }
 
-    /// What is hashed.
+    /// The normalised password.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -170,43 +171,39 @@ impl<'de> Deserialize<'de> for Password {
 }
 
 impl ValidateLength<u64> for Password {
-    /// In characters.
+    /// The number of characters.
     fn length(&self) -> Option<u64> {
         self.0.length()
     }
 }
 
-/// What people choose most often, of at least eight characters, in lower case: what is guessed first.
+/// The most common passwords of at least eight characters, in lower case.
 static COMMON: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().filter(|line| !line.starts_with('#')).collect());
 
 fn is_uncommon(password: &Password) -> Result<(), ValidationError> {
     if COMMON.contains(password.0.to_lowercase().as_str()) {
-        Err(fault("common", "is one of the commonest passwords; choose another"))
+        Err(invalid("common", "is one of the commonest passwords; choose another"))
     } else {
         Ok(())
     }
 }
 
-fn is_email(text: &Text) -> Result<(), ValidationError> {
-    validate::email(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::validate::faults;
+    use crate::validate::invalid_fields;
 
-    fn fault_of(password: &str) -> Option<String> {
+    fn error_of(password: &str) -> Option<String> {
         let user =
             NewUser { email: Text::new("ana@example.com"), password: Password::new(password), display_name: None };
-        user.validate().err().map(|errors| faults(&errors)[0].message.clone())
+        user.validate().err().map(|errors| invalid_fields(&errors)[0].message.clone())
     }
 
     #[test]
     fn length_is_counted_in_characters() {
         let length = Some("must have 8 to 128 characters".to_owned());
-        for (password, fault) in [
+        for (password, error) in [
             ("sieben7", &length),
             ("пароль1", &length),
             ("achtacht", &None),
@@ -216,30 +213,30 @@ mod tests {
             ("siebene\u{301}", &length),
             ("\u{fdfa}", &length),
         ] {
-            assert_eq!(fault_of(password), *fault, "{password}");
+            assert_eq!(error_of(password), *error, "{password}");
         }
     }
 
     #[test]
-    fn common_ones_are_refused_in_any_case() {
+    fn common_passwords_are_rejected_case_insensitively() {
         for common in ["password", "PassWord1", "12345678", "QWERTYUIOP", "iloveyou"] {
-            let fault = fault_of(common).unwrap();
-            assert!(fault.starts_with("is one of the commonest"), "{common}: {fault}");
+            let error = error_of(common).unwrap();
+            assert!(error.starts_with("is one of the commonest"), "{common}: {error}");
         }
-        assert_eq!(fault_of("password of mine"), None);
+        assert_eq!(error_of("password of mine"), None);
     }
 
     #[test]
-    fn every_line_of_the_list_can_match() {
+    fn common_passwords_are_normalised_and_of_valid_length() {
         assert!(COMMON.len() > 200);
         for line in COMMON.iter() {
             assert_eq!(Password::new(line.trim()).as_str().to_lowercase(), **line);
-            assert!((8..=128).contains(&line.chars().count()), "{line}: the length alone refuses it");
+            assert!((8..=128).contains(&line.chars().count()), "{line}: rejected by its length already");
         }
     }
 
     #[test]
-    fn a_password_is_the_same_from_every_keyboard() {
+    fn passwords_are_normalised() {
         let read = |json: &str| serde_json::from_str::<Password>(json).unwrap();
         assert_eq!(read(r#""pa\u00dfw\u00f6rter""#), read(r#""pa\u00dfwo\u0308rter""#));
         assert_eq!(read(r#""\u212bngstr\u00f6m""#), Password::new("A\u{30a}ngstro\u{308}m"));

@@ -1,81 +1,64 @@
-//! The AsyncAPI 3 document of all events, generated from the types.
+//! Generates the AsyncAPI 3 document of all events from the types.
 
-use std::collections::BTreeMap;
+use schemars::Schema;
+use schemars::transform::{RecursiveTransform, Transform};
+use serde_json::{Map, Value, json};
 
-use serde_json::{Value, json};
+use super::{ENTITIES, EventType, catalogue};
 
-use super::{ENTITIES, catalogue};
-
-/// The whole document.
+/// The AsyncAPI document.
 pub fn document() -> Value {
-    let mut channels = BTreeMap::new();
-    let mut operations = BTreeMap::new();
-    let mut messages = BTreeMap::new();
+    let (mut channels, mut operations, mut messages) = (Map::new(), Map::new(), Map::new());
     for event in catalogue() {
-        let reference = format!("#/components/messages/{}", event.name);
-        channels.insert(
-            event.name,
-            json!({
-                "address": event.name,
-                "description": format!("JetStream stream of the service {}, behind the configured subject prefix.", event.source),
-                "messages": { event.name: { "$ref": reference } },
-            }),
-        );
-        operations.insert(
-            format!("{}.publish.{}", event.source, event.name),
-            json!({ "action": "send", "channel": { "$ref": format!("#/channels/{}", event.name) } }),
-        );
-        messages.insert(
-            event.name,
-            json!({
-                "name": event.name,
-                "summary": event.meaning,
-                "contentType": "application/cloudevents+json",
-                "payload": envelope_schema(&event),
-            }),
-        );
+        let EventType { name, source, meaning, .. } = event;
+        let channel = json!({
+            "address": name,
+            "description": format!("JetStream stream of the service {source}, under the configured subject prefix."),
+            "messages": { name: { "$ref": format!("#/components/messages/{name}") } },
+        });
+        let operation = json!({ "action": "send", "channel": { "$ref": format!("#/channels/{name}") } });
+        let message = json!({
+            "name": name,
+            "summary": meaning,
+            "contentType": "application/cloudevents+json",
+            "payload": envelope_schema(event),
+        });
+        channels.insert(name.to_owned(), channel);
+        operations.insert(format!("{source}.publish.{name}"), operation);
+        messages.insert(name.to_owned(), message);
     }
-    let mut components = BTreeMap::new();
+    let mut schemas = Map::new();
     for entity in ENTITIES {
-        let mut schema = entity.schema().to_value();
-        if let Some(schema) = schema.as_object_mut() {
-            schema.remove("$schema");
-            if let Some(Value::Object(shared)) = schema.remove("$defs") {
-                components.extend(shared);
-            }
+        let mut schema = entity.schema();
+        RecursiveTransform(rewrite_reference).transform(&mut schema);
+        schema.remove("$schema");
+        if let Some(Value::Object(shared)) = schema.remove("$defs") {
+            schemas.extend(shared);
         }
-        components.insert(entity.name.to_owned(), schema);
+        schemas.insert(entity.name.to_owned(), schema.to_value());
     }
-    components.values_mut().for_each(lead_to_components);
     json!({
         "asyncapi": "3.0.0",
         "info": {
             "title": "Ticket marketplace events",
             "version": "1.0.0",
-            "description": "CloudEvents 1.0 over NATS JetStream. Each event carries the entity's whole state at that version.",
+            "description": "CloudEvents 1.0 over NATS JetStream. Each event carries the entity's complete public state at that version.",
         },
         "defaultContentType": "application/cloudevents+json",
         "channels": channels,
         "operations": operations,
-        "components": { "messages": messages, "schemas": components },
+        "components": { "messages": messages, "schemas": schemas },
     })
 }
 
-/// References into a schema's own definitions, made to lead to the document's.
-fn lead_to_components(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            if let Some(Value::String(reference)) = object.get_mut("$ref") {
-                *reference = reference.replace("#/$defs/", "#/components/schemas/");
-            }
-            object.values_mut().for_each(lead_to_components);
-        }
-        Value::Array(values) => values.iter_mut().for_each(lead_to_components),
-        _ => {}
+/// Makes a reference to a schema's own definitions one to the document's components.
+fn rewrite_reference(schema: &mut Schema) {
+    if let Some(Value::String(reference)) = schema.get_mut("$ref") {
+        *reference = reference.replace("#/$defs/", "#/components/schemas/");
     }
 }
 
-fn envelope_schema(event: &super::EventType) -> Value {
+fn envelope_schema(event: EventType) -> Value {
     json!({
         "type": "object",
         "required": ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "entityversion", "data"],

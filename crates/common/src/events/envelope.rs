@@ -1,4 +1,4 @@
-//! CloudEvents 1.0 in JSON, as events travel.
+//! The CloudEvents 1.0 JSON envelope of events.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,32 +6,32 @@ use super::{Change, Payload};
 use crate::id::EventId;
 use crate::timestamp::Timestamp;
 
-/// One event. `D` is an entity's state, or `serde_json::Value` where only the envelope matters.
+/// An event. `D` is the payload, or `serde_json::Value` where only the envelope matters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope<D> {
-    /// `1.0`.
+    /// The CloudEvents version: `1.0`.
     pub specversion: String,
-    /// Unique; the same id always has the same payload.
+    /// The unique event id; the same id always has the same payload.
     pub id: EventId,
     /// The publishing service.
     pub source: String,
-    /// `ticket.created.v1`.
+    /// The event type, such as `ticket.created.v1`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The entity's id.
     pub subject: String,
-    /// When it happened, by the publisher's clock.
+    /// When the event occurred, by the publisher's clock.
     pub time: Timestamp,
-    /// `application/json`.
+    /// The media type of `data`: `application/json`.
     pub datacontenttype: String,
-    /// The entity's version that `data` is; 0 at creation.
+    /// The version of the entity in `data`; 0 at creation.
     pub entityversion: u64,
-    /// The entity's state.
+    /// The entity's payload at this version.
     pub data: D,
 }
 
 impl<D: Payload> Envelope<D> {
-    /// A new event, with an id of its own.
+    /// A new event with a new id.
     pub fn new(change: D::Change, subject: String, version: u64, time: Timestamp, data: D) -> Self {
         Self {
             specversion: "1.0".to_owned(),
@@ -46,7 +46,7 @@ impl<D: Payload> Envelope<D> {
         }
     }
 
-    /// Whether this announces a state again instead of telling of a change.
+    /// Whether this is a snapshot, as opposed to a change.
     pub fn is_snapshot(&self) -> bool {
         self.kind == D::Change::SNAPSHOT.event_type()
     }

@@ -1,4 +1,4 @@
-//! Events of timers, published by expiration.
+//! Timer events, published by `expiration`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,9 +8,9 @@ use crate::id::OrderId;
 use crate::timestamp::Timestamp;
 
 changes! {
-    /// What can happen to a timer.
-    ExpirationChange of "expiration" by "expiration" with ExpirationState {
-        Completed = "completed": "The order's time has come; orders decides what that means.",
+    /// The changes of a timer.
+    ExpirationChange(entity "expiration", source "expiration", payload ExpirationState) {
+        Completed = "completed": "The timer of the order's hold has fired; `orders` decides whether the hold ends.",
     }
 }
 
@@ -18,8 +18,8 @@ changes! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpirationState {
-    /// The order, which is also the timer's id.
+    /// The order; its id is also the timer's id.
     pub order_id: OrderId,
-    /// The moment for which the timer was set.
+    /// The time for which the timer was set.
     pub expires_at: Timestamp,
 }

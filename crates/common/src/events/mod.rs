@@ -1,9 +1,8 @@
-//! The events that services exchange: one payload per entity, a change name per version, one envelope.
+//! The events that services exchange: one payload type per entity, one event type per change, one envelope.
 //!
-//! # Why
-//! Every event of an entity carries the entity's whole state at that version (what others may know),
-//! so a consumer needs no history: the newest event wins, whichever name it bears. A payload changes
-//! only by adding optional fields; anything else is a `v2` beside `v1`.
+//! # Why Every event carries the entity's complete public state at a version, so a consumer needs no history: the event
+//! with the highest version wins, whatever its type. Payloads may gain only optional fields; any other change requires
+//! a `v2` in addition to `v1`.
 
 pub mod asyncapi;
 pub mod envelope;
@@ -19,32 +18,32 @@ use serde::de::DeserializeOwned;
 
 use envelope::Envelope;
 
-/// The state of an entity as its events carry it.
+/// The public state of an entity, carried by its events.
 pub trait Payload: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static {
-    /// The names of what can happen to it.
+    /// The changes of the entity.
     type Change: Change<Payload = Self>;
 }
 
-/// What happened to an entity.
+/// A change of an entity, or the snapshot.
 pub trait Change: Copy + std::fmt::Debug + Send + Sync + 'static {
-    /// The state that travels with it.
+    /// The payload of the event.
     type Payload: Payload<Change = Self>;
     /// The entity's name, the first part of every event type: `ticket`.
     const ENTITY: &'static str;
     /// The service that owns the entity, the CloudEvents `source`.
     const SOURCE: &'static str;
-    /// The owner's announcement of a present state, published again without a change.
+    /// The snapshot: the owner publishes the present state again, without a change.
     const SNAPSHOT: Self;
-    /// Everything that can happen to it.
+    /// All changes, and the snapshot last.
     const ALL: &'static [Self];
-    /// The event type and the tail of the subject: `ticket.created.v1`.
+    /// The event types, in the order of [`Change::ALL`].
+    const EVENTS: &'static [EventType];
+    /// The event type and the end of the subject: `ticket.created.v1`.
     fn event_type(self) -> &'static str;
-    /// What it means, for the contract.
-    fn meaning(self) -> &'static str;
 }
 
-/// Every entity that events are about. The catalogue, the schemas, the AsyncAPI document, the tests of the fixtures and
-/// the permissions in NATS are made from this list.
+/// All entities with events. The catalogue, the schemas, the AsyncAPI document, the fixture tests and the permissions
+/// in NATS are generated from this list.
 pub const ENTITIES: [Entity; 5] = [
     Entity::of::<user::UserChange>(),
     Entity::of::<ticket::TicketChange>(),
@@ -53,54 +52,41 @@ pub const ENTITIES: [Entity; 5] = [
     Entity::of::<expiration::ExpirationChange>(),
 ];
 
-/// An entity that one service owns and tells the others about.
+/// An entity that one service owns and publishes events of.
 #[derive(Debug, Clone, Copy)]
 pub struct Entity {
-    /// `ticket`.
+    /// The name, such as `ticket`.
     pub name: &'static str,
     /// The publishing service.
     pub source: &'static str,
-    events: fn() -> Vec<EventType>,
+    /// The event types of the entity.
+    pub events: &'static [EventType],
     schema: fn() -> Schema,
     reencode: fn(serde_json::Value) -> serde_json::Result<serde_json::Value>,
 }
 
-/// One line of the catalogue of all events.
-#[derive(Debug, Clone)]
+/// An entry of the catalogue of event types.
+#[derive(Debug, Clone, Copy)]
 pub struct EventType {
-    /// `ticket.created.v1`.
+    /// The type, such as `ticket.created.v1`.
     pub name: &'static str,
-    /// `ticket`.
+    /// The entity, such as `ticket`.
     pub entity: &'static str,
     /// The publishing service.
     pub source: &'static str,
-    /// What it means.
+    /// The description.
     pub meaning: &'static str,
 }
 
 impl Entity {
     const fn of<C: Change>() -> Self {
-        fn events<C: Change>() -> Vec<EventType> {
-            let event = |change: &C| EventType {
-                name: change.event_type(),
-                entity: C::ENTITY,
-                source: C::SOURCE,
-                meaning: change.meaning(),
-            };
-            C::ALL.iter().map(event).collect()
-        }
         fn schema<C: Change>() -> Schema {
             schemars::schema_for!(C::Payload)
         }
         fn reencode<C: Change>(event: serde_json::Value) -> serde_json::Result<serde_json::Value> {
             serde_json::to_value(serde_json::from_value::<Envelope<C::Payload>>(event)?)
         }
-        Self { name: C::ENTITY, source: C::SOURCE, events: events::<C>, schema: schema::<C>, reencode: reencode::<C> }
-    }
-
-    /// The event types of the entity.
-    pub fn events(self) -> Vec<EventType> {
-        (self.events)()
+        Self { name: C::ENTITY, source: C::SOURCE, events: C::EVENTS, schema: schema::<C>, reencode: reencode::<C> }
     }
 
     /// The JSON Schema of the payload.
@@ -108,50 +94,53 @@ impl Entity {
         (self.schema)()
     }
 
-    /// Decodes an event as its consumers do and encodes it again.
+    /// Decodes an event as its consumers do, and encodes it again.
     pub fn reencode(self, event: serde_json::Value) -> serde_json::Result<serde_json::Value> {
         (self.reencode)(event)
     }
 }
 
-/// Every event type that exists.
+/// All event types.
 pub fn catalogue() -> Vec<EventType> {
-    ENTITIES.into_iter().flat_map(Entity::events).collect()
+    ENTITIES.into_iter().flat_map(|entity| entity.events).copied().collect()
 }
 
-/// Declares what can happen to an entity: names, types and meanings, with a snapshot as the last.
+/// Declares the changes of an entity with their event types and meanings, and adds the snapshot.
 macro_rules! changes {
-    ($(#[$doc:meta])* $name:ident of $entity:literal by $source:literal with $state:ty {
+    ($(#[$doc:meta])* $name:ident(entity $entity:literal, source $source:literal, payload $payload:ty) {
         $($variant:ident = $type:literal: $meaning:literal,)*
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
             $(#[doc = $meaning] $variant,)*
-            /// The owner announces the present state again.
+            /// The owner publishes the present state again, without a change.
             Snapshot,
         }
 
-        impl $crate::events::Payload for $state {
+        impl $crate::events::Payload for $payload {
             type Change = $name;
         }
 
         impl $crate::events::Change for $name {
-            type Payload = $state;
+            type Payload = $payload;
             const ENTITY: &'static str = $entity;
             const SOURCE: &'static str = $source;
             const SNAPSHOT: Self = Self::Snapshot;
             const ALL: &'static [Self] = &[$(Self::$variant,)* Self::Snapshot];
+            const EVENTS: &'static [$crate::events::EventType] = &[
+                $($crate::events::EventType {
+                    name: concat!($entity, ".", $type, ".v1"), entity: $entity, source: $source, meaning: $meaning,
+                },)*
+                $crate::events::EventType {
+                    name: concat!($entity, ".snapshot.v1"), entity: $entity, source: $source,
+                    meaning: "The owner publishes the present state again, without a change.",
+                },
+            ];
             fn event_type(self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($entity, ".", $type, ".v1"),)*
                     Self::Snapshot => concat!($entity, ".snapshot.v1"),
-                }
-            }
-            fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $meaning,)*
-                    Self::Snapshot => "The owner announces the present state again.",
                 }
             }
         }
@@ -160,7 +149,7 @@ macro_rules! changes {
 use changes;
 
 /// Declares an enum of unit variants that has one text form, the variant's name in camelCase. JSON, JSON Schema,
-/// `OpenAPI`, `AsRef<str>` and `FromStr` all use it.
+/// `OpenAPI`, `AsRef<str>` and `FromStr` all use this form.
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident,)* }) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -191,8 +180,8 @@ pub(crate) mod tests {
     use super::ticket::{Category, RefusalReason, TicketChange, TicketStatus};
     use super::user::UserChange;
 
-    /// Fails the test unless JSON, queries and parsing call each value the same.
-    pub(crate) fn are_named_alike<E>()
+    /// Asserts that JSON, `AsRef<str>` and `FromStr` use the same text for each variant.
+    pub(crate) fn assert_one_text_form<E>()
     where
         E: VariantArray + Copy + Debug + PartialEq + Serialize + FromStr<Err: Debug> + AsRef<str>,
     {
@@ -203,29 +192,29 @@ pub(crate) mod tests {
         }
     }
 
-    fn has_a_snapshot<C: Change + PartialEq>() {
+    fn assert_one_snapshot<C: Change + PartialEq>() {
         assert_eq!(C::SNAPSHOT.event_type(), format!("{}.snapshot.v1", C::ENTITY));
         assert_eq!(C::ALL.iter().filter(|change| change.event_type().contains("snapshot")).count(), 1);
         assert!(C::ALL.last() == Some(&C::SNAPSHOT));
     }
 
     #[test]
-    fn a_snapshot_is_told_from_a_change_by_its_name() {
-        has_a_snapshot::<UserChange>();
-        has_a_snapshot::<TicketChange>();
-        has_a_snapshot::<OrderChange>();
-        has_a_snapshot::<PaymentChange>();
-        has_a_snapshot::<ExpirationChange>();
+    fn snapshot_has_an_event_type_of_its_own() {
+        assert_one_snapshot::<UserChange>();
+        assert_one_snapshot::<TicketChange>();
+        assert_one_snapshot::<OrderChange>();
+        assert_one_snapshot::<PaymentChange>();
+        assert_one_snapshot::<ExpirationChange>();
     }
 
     #[test]
-    fn queries_and_documents_name_a_variant_alike() {
-        are_named_alike::<TicketStatus>();
-        are_named_alike::<Category>();
-        are_named_alike::<RefusalReason>();
-        are_named_alike::<OrderStatus>();
-        are_named_alike::<CancelReason>();
-        are_named_alike::<PaymentStatus>();
+    fn enums_have_one_text_form() {
+        assert_one_text_form::<TicketStatus>();
+        assert_one_text_form::<Category>();
+        assert_one_text_form::<RefusalReason>();
+        assert_one_text_form::<OrderStatus>();
+        assert_one_text_form::<CancelReason>();
+        assert_one_text_form::<PaymentStatus>();
         let mut declined = PaymentStatus::VARIANTS.to_vec();
         declined.retain(|status| !PaymentStatus::NOT_DECLINED.contains(status));
         assert_eq!(declined, [PaymentStatus::Declined]);

@@ -1,4 +1,4 @@
-//! Events of orders, published by orders.
+//! Order events, published by `orders`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,39 +10,39 @@ use crate::money::Money;
 use crate::timestamp::Timestamp;
 
 changes! {
-    /// What can happen to an order.
-    OrderChange of "order" by "orders" with OrderState {
-        Created = "created": "A buyer holds a ticket; tickets has yet to confirm.",
-        Confirmed = "confirmed": "The ticket is reserved for it; it may be paid.",
-        Authorized = "authorized": "A payment is authorised and the order is won; `paymentId` names that payment.",
-        Completed = "completed": "The winning payment was captured; the buyer has the ticket.",
-        Cancelled = "cancelled": "It ended without a sale; `cancelReason` says why.",
+    /// The changes of an order.
+    OrderChange(entity "order", source "orders", payload OrderState) {
+        Created = "created": "A buyer requested a ticket; `tickets` has not confirmed the reservation yet.",
+        Confirmed = "confirmed": "The ticket is reserved for the order, which may now be paid.",
+        Authorized = "authorized": "A payment (`paymentId`) is authorised; the order gets the ticket on capture.",
+        Completed = "completed": "The authorised payment was captured; the ticket is sold to the buyer.",
+        Cancelled = "cancelled": "The order ended without a sale; see `cancelReason`.",
     }
 }
 
 text_enum! {
-    /// Where an order stands.
+    /// The status of an order.
     OrderStatus {
-        /// Holds the ticket; not yet confirmed by tickets.
+        /// Holds the ticket; `tickets` has not confirmed the reservation yet.
         Created,
-        /// Confirmed; may be paid until `expiresAt`.
+        /// The ticket is reserved; the order may be paid until `expiresAt`.
         AwaitingPayment,
-        /// Won: its payment is authorised and will be captured.
+        /// A payment is authorised and will be captured.
         Authorized,
-        /// Paid; final.
+        /// Paid. Final.
         Completed,
-        /// Ended without a sale; final.
+        /// Ended without a sale. Final.
         Cancelled,
     }
 }
 
 impl OrderStatus {
-    /// Whether the order holds its ticket.
-    pub fn is_open(self) -> bool {
+    /// Whether the order has a claim on its ticket: in every status except `Cancelled`.
+    pub fn claims_ticket(self) -> bool {
         self != Self::Cancelled
     }
 
-    /// Whether it changes no more.
+    /// Whether the status never changes again.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Cancelled)
     }
@@ -51,41 +51,41 @@ impl OrderStatus {
 text_enum! {
     /// Why an order ended without a sale.
     CancelReason {
-        /// The buyer gave it up.
+        /// The buyer cancelled the order.
         Buyer,
-        /// It was not paid in time.
+        /// The order was not paid in time.
         Expired,
-        /// The listing could not be had; see `refusal`.
+        /// The ticket could not be reserved; see `refusal`.
         Refused,
-        /// The winning payment could not be captured; nothing was charged.
+        /// The authorised payment could not be captured; nothing was charged.
         PaymentFailed,
     }
 }
 
-/// An order as the other services know it.
+/// The public state of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderState {
-    /// The order.
+    /// The id of the order.
     pub id: OrderId,
-    /// Who buys.
+    /// The buyer.
     pub buyer_id: UserId,
-    /// Where it stands.
+    /// The status of the order.
     pub status: OrderStatus,
-    /// Why it ended without a sale; with cancelled alone.
+    /// Why the order was cancelled; null unless `status` is `cancelled`.
     pub cancel_reason: Option<CancelReason>,
-    /// Why the listing could not be had; with `cancelReason` refused alone.
+    /// Why the ticket was refused; null unless `cancelReason` is `refused`.
     pub refusal: Option<Refusal>,
-    /// The payment that won; from authorized on.
+    /// The authorised payment; null until `status` is `authorized`.
     pub payment_id: Option<PaymentId>,
-    /// What the buyer agreed to.
+    /// The terms of the listing that the buyer agreed to.
     pub ticket: TicketTerms,
-    /// What the buyer agreed to pay.
+    /// The price that the buyer agreed to.
     pub price: Money,
-    /// When an unpaid hold ends.
+    /// When the hold ends if the order is not paid.
     pub expires_at: Timestamp,
-    /// When the hold began.
+    /// When the order was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the order was last changed.
     pub updated_at: Timestamp,
 }

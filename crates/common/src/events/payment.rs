@@ -1,4 +1,4 @@
-//! Events of payments, published by payments. Never a card datum or a client secret.
+//! Payment events, published by `payments`. They contain neither card data nor client secrets.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,106 +10,101 @@ use crate::money::Money;
 use crate::timestamp::Timestamp;
 
 changes! {
-    /// What can happen to a payment.
-    PaymentChange of "payment" by "payments" with PaymentState {
-        Started = "started": "The buyer gave a payment method; the provider has yet to answer.",
-        AuthorizationDelayed = "authorizationDelayed": "What came of the request to the provider is not known; the same request is repeated.",
-        ActionRequired = "actionRequired": "The buyer must pass 3-D Secure.",
-        Authorized = "authorized": "The amount is set aside on the card; nothing is charged yet.",
-        CaptureDelayed = "captureDelayed": "A capture failed for the first time; it is tried again.",
+    /// The changes of a payment.
+    PaymentChange(entity "payment", source "payments", payload PaymentState) {
+        Started = "started": "The buyer submitted a payment method; the provider has not responded yet.",
+        AuthorizationDelayed = "authorizationDelayed": "The outcome of the authorisation request is unknown; the same request is retried.",
+        ActionRequired = "actionRequired": "The buyer must complete 3-D Secure.",
+        Authorized = "authorized": "The amount is authorised on the card; nothing is charged yet.",
+        CaptureDelayed = "captureDelayed": "The first attempt to capture the payment failed; it is retried.",
         Captured = "captured": "The card was charged.",
-        Declined = "declined": "The card was declined or given up for another; nothing is charged.",
-        Failed = "failed": "The capture failed for good and the authorisation was cancelled; nothing is charged.",
-        Voided = "voided": "The authorisation was given back; nothing is charged.",
-        RefundStarted = "refundStarted": "The card was charged for an order that is closed; the provider is asked to give it back.",
-        Refunded = "refunded": "Some or all of the charge was given back, by us or in the provider's dashboard; `refunded` says how much.",
-        Disputed = "disputed": "The cardholder disputes the charge at their bank.",
+        Declined = "declined": "The card was declined, or the buyer switched to another card; nothing is charged.",
+        Failed = "failed": "The capture failed permanently and the authorisation was cancelled; nothing is charged.",
+        Voided = "voided": "The authorisation was cancelled; nothing is charged.",
+        RefundStarted = "refundStarted": "The card was charged for an order that is closed; a refund is requested from the provider.",
+        Refunded = "refunded": "Some or all of the charge was refunded, by us or in the provider's dashboard; see `refunded`.",
+        Disputed = "disputed": "The cardholder disputed the charge at their bank.",
     }
 }
 
 text_enum! {
-    /// Where a payment stands.
+    /// The status of a payment.
     PaymentStatus {
-        /// Submitted to the provider, whose answer is not known.
+        /// Submitted to the provider; the outcome is unknown.
         Authorizing,
-        /// The buyer must pass 3-D Secure.
+        /// The buyer must complete 3-D Secure.
         RequiresAction,
-        /// The amount is set aside.
+        /// The amount is authorised on the card; nothing is charged yet.
         Authorized,
-        /// Charged; final.
+        /// Charged. Final; refunds and disputes do not change the status.
         Captured,
-        /// Not charged; another card may be tried; final.
+        /// Declined; nothing is charged and the buyer may try another card. Final.
         Declined,
-        /// The capture failed and nothing is charged; final.
+        /// The capture failed permanently; nothing is charged. Final.
         Failed,
-        /// The authorisation was given back; final.
+        /// The authorisation was cancelled; nothing is charged. Final.
         Voided,
     }
 }
 
 impl PaymentStatus {
-    /// All statuses but declined.
+    /// All statuses except `Declined`.
     pub const NOT_DECLINED: [Self; 6] =
         [Self::Authorizing, Self::RequiresAction, Self::Authorized, Self::Captured, Self::Failed, Self::Voided];
 
-    /// Whether it changes no more.
+    /// Whether the status never changes again.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Authorizing | Self::RequiresAction | Self::Authorized)
     }
 }
 
-/// What was given back of a charge.
+/// The refunded part of a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 pub struct Refunded {
-    /// How much in all, in the payment's currency.
+    /// The total refunded amount, in the payment's currency.
     pub amount: Money,
-    /// When we learned of the last of it.
+    /// When the last refund was recorded.
     pub at: Timestamp,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_undisputed(disputed: &bool) -> bool {
-    !disputed
-}
-
-/// A payment as the other services know it.
+/// The public state of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentState {
-    /// The payment.
+    /// The id of the payment.
     pub id: PaymentId,
-    /// What it pays for.
+    /// The order that it pays for.
     pub order_id: OrderId,
-    /// Who pays.
+    /// The buyer.
     pub buyer_id: UserId,
-    /// Where it stands.
+    /// The status of the payment.
     pub status: PaymentStatus,
-    /// How much, in the order's currency.
+    /// The amount in the currency of the order.
     pub amount: Money,
     /// The payment provider: `stripe`.
     pub provider: String,
-    /// The provider's id of it, once known.
+    /// The provider's id of the payment; null until it is known.
     pub provider_ref: Option<String>,
-    /// The provider's code, or `superseded`; with declined and failed.
+    /// The provider's decline code, or `superseded`; null unless `status` is `declined` or `failed`.
     pub decline_reason: Option<String>,
-    /// When the amount was set aside on the card; absent when it never was.
+    /// When the payment was authorised; absent if it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorized_at: Option<Timestamp>,
-    /// What of the charge was given back; absent when nothing was.
+    /// The refunded part of the charge; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Refunded>,
-    /// Whether the cardholder disputes the charge at their bank.
-    #[serde(default, skip_serializing_if = "is_undisputed")]
+    /// Whether the cardholder has disputed the charge at their bank.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disputed: bool,
-    /// When it was started.
+    /// When the payment was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the payment was last changed.
     pub updated_at: Timestamp,
 }
 
 impl PaymentState {
-    /// The decline reason of a payment that its buyer left at the 3-D Secure step for another card.
+    /// The decline reason of a payment whose buyer switched to another card at the 3-D Secure step.
     pub const SUPERSEDED: &'static str = "superseded";
 }

@@ -1,4 +1,4 @@
-//! Events of listings, published by tickets.
+//! Listing events, published by `tickets`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,151 +10,151 @@ use crate::money::Money;
 use crate::timestamp::Timestamp;
 
 changes! {
-    /// What can happen to a listing.
-    TicketChange of "ticket" by "tickets" with TicketState {
+    /// The changes of a listing.
+    TicketChange(entity "ticket", source "tickets", payload TicketState) {
         Created = "created": "A seller listed a ticket.",
-        Updated = "updated": "The seller changed the listing, or a refusal that is no longer needed was dropped.",
-        Reserved = "reserved": "The listing is held for an order.",
-        Refused = "refused": "An order can't have the listing; `refusals` says why.",
-        Released = "released": "The order that held the listing is closed; it is for sale again.",
+        Updated = "updated": "The seller changed the listing, or an obsolete refusal was removed.",
+        Reserved = "reserved": "The listing is reserved for an order.",
+        Refused = "refused": "The reservation for an order was refused; see `refusals`.",
+        Released = "released": "The order that held the listing was cancelled; the listing is for sale again.",
         Sold = "sold": "The order that held the listing is completed.",
-        Withdrawn = "withdrawn": "The seller took the listing back.",
+        Withdrawn = "withdrawn": "The seller withdrew the listing.",
     }
 }
 
 text_enum! {
-    /// What kind of event the ticket is for.
+    /// The kind of event that a ticket is for.
     Category {
         /// Music.
         Concert,
-        /// A match or race.
+        /// A match or a race.
         Sport,
         /// A play, musical, opera or ballet.
         Theatre,
-        /// Stand-up and the like.
+        /// Stand-up and other comedy.
         Comedy,
-        /// Several acts or days.
+        /// An event of several acts or days.
         Festival,
-        /// Anything else.
+        /// Any other kind.
         Other,
     }
 }
 
 text_enum! {
-    /// Whether a listing can be bought.
+    /// The status of a listing.
     TicketStatus {
         /// For sale.
         Available,
-        /// Held for an order.
+        /// Reserved for an order.
         Reserved,
-        /// Sold; final.
+        /// Sold. Final.
         Sold,
-        /// Taken back by the seller; final.
+        /// Withdrawn by the seller. Final.
         Withdrawn,
     }
 }
 
-/// What a buyer agrees to: everything about the listing that an order is bound to, price aside.
+/// The terms of a listing that a buyer agrees to, except the price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 pub struct TicketTerms {
-    /// The listing.
+    /// The id of the listing.
     pub id: TicketId,
-    /// What it is for.
+    /// The event.
     pub title: String,
-    /// Where it takes place.
+    /// The venue.
     pub venue: String,
     /// The venue's city.
     pub city: Option<String>,
-    /// When it begins.
+    /// When the event starts.
     pub starts_at: Timestamp,
-    /// The IANA time zone of the venue.
+    /// IANA name of the venue's time zone.
     pub time_zone: String,
-    /// Section or block.
+    /// The section or block.
     pub section: Option<String>,
-    /// Row.
+    /// The row.
     pub row: Option<String>,
-    /// Seat.
+    /// The seat.
     pub seat: Option<String>,
 }
 
-/// Why an order can't have the listing.
+/// Why the reservation for an order was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 pub struct Refusal {
-    /// What is in the way.
+    /// The reason.
     pub reason: RefusalReason,
-    /// The present price, when it is the price that changed.
+    /// The current price; null unless `reason` is `priceChanged`.
     pub price: Option<Money>,
 }
 
 text_enum! {
-    /// What is in the way of an order.
+    /// The reason of a refusal.
     RefusalReason {
-        /// The seller took the listing back.
+        /// The seller has withdrawn the listing.
         Withdrawn,
-        /// The event has begun.
+        /// The event has started.
         Begun,
-        /// The price is not the one that the buyer saw.
+        /// The price differs from the one that the buyer saw.
         PriceChanged,
-        /// Date, venue, seat or title are not what the buyer saw.
+        /// Date, venue, seat or title differ from what the buyer saw.
         TermsChanged,
     }
 }
 
-/// A refusal that stands until its order is seen closed.
+/// A refusal, retained until its order is known to be closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 pub struct RefusedOrder {
-    /// The order.
+    /// The refused order.
     pub order_id: OrderId,
-    /// Why.
+    /// Why it was refused.
     #[serde(flatten)]
     pub refusal: Refusal,
 }
 
-/// The seller has lowered the price.
+/// A reduction of the price by the seller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 pub struct PriceDrop {
-    /// The price before, in the present price's currency.
+    /// The previous price, in the currency of the current price.
     pub from: Money,
-    /// When it was lowered.
+    /// When the price was reduced.
     pub at: Timestamp,
 }
 
-/// A listing as the other services know it.
+/// The public state of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TicketState {
-    /// What a buyer agrees to, with the listing's id.
+    /// The terms that a buyer agrees to, with the listing's id.
     #[serde(flatten)]
     pub terms: TicketTerms,
-    /// Who sells it.
+    /// The seller.
     pub seller_id: UserId,
-    /// What it costs, all-in.
+    /// The total price for the buyer, including all fees.
     pub price: Money,
-    /// The last change of the price, if that lowered it.
+    /// The last change of the price, if it was a reduction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price_drop: Option<PriceDrop>,
-    /// What is printed on it.
+    /// The price printed on the ticket.
     pub face_value: Option<Money>,
-    /// What kind of event it is for.
+    /// The kind of event.
     pub category: Option<Category>,
-    /// The seller's own words.
+    /// The seller's description.
     pub description: Option<String>,
-    /// Whether it can be bought.
+    /// The status of the listing.
     pub status: TicketStatus,
-    /// The order that holds or has bought it; with reserved and sold.
+    /// The order that holds or bought the listing; null unless `status` is `reserved` or `sold`.
     pub order_id: Option<OrderId>,
-    /// The orders that can't have it and are not known to be closed.
+    /// The refused orders that are not known to be closed.
     pub refusals: Vec<RefusedOrder>,
-    /// When it was listed.
+    /// When the listing was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the listing was last changed.
     pub updated_at: Timestamp,
 }

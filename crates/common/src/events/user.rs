@@ -1,4 +1,4 @@
-//! Events of users, published by auth. No email address: a stream can't forget.
+//! User events, published by `auth`. They contain no email address, because events can't be erased selectively.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,22 +8,22 @@ use crate::id::UserId;
 use crate::timestamp::Timestamp;
 
 changes! {
-    /// What can happen to a user.
-    UserChange of "user" by "auth" with UserState {
-        Registered = "registered": "Somebody signed up.",
-        Updated = "updated": "The user changed how they are called.",
-        PasswordChanged = "passwordChanged": "The user chose another password; their other sessions have ended.",
+    /// The changes of a user.
+    UserChange(entity "user", source "auth", payload UserState) {
+        Registered = "registered": "The user signed up.",
+        Updated = "updated": "The user changed their display name.",
+        PasswordChanged = "passwordChanged": "The user changed their password, which ended their other sessions.",
     }
 }
 
-/// What others may know of a user.
+/// The public state of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserState {
-    /// The user.
+    /// The id of the user.
     pub id: UserId,
-    /// How other people see them.
+    /// The name that other users see.
     pub display_name: String,
-    /// When they signed up.
+    /// When the user signed up.
     pub created_at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! Every error: its status, its type, what it tells, and what it keeps to itself.
+//! Status, type and content of every error, and confidentiality of its cause.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use axum::response::IntoResponse;
 use common::error::{Error, Rejection};
 use common::problem::{CONTENT_TYPE, FieldError};
 
-fn refusal(code: &'static str) -> Rejection {
+fn permanent(code: &'static str) -> Rejection {
     Rejection::new(code, "A sentence.")
 }
 
-fn later(code: &'static str) -> Rejection {
-    refusal(code).retry_after(Duration::from_millis(1_200))
+fn retryable(code: &'static str) -> Rejection {
+    permanent(code).retry_after(Duration::from_millis(1_200))
 }
 
 fn secret() -> std::io::Error {
@@ -19,32 +19,32 @@ fn secret() -> std::io::Error {
 }
 
 #[test]
-fn every_error_has_its_status_type_and_retry_after() {
+fn errors_map_to_status_type_and_retry_after() {
     let fields = || vec![FieldError { field: "title".to_owned(), message: "is missing".to_owned() }];
     let table: [(Error, u16, &str, Option<&str>, usize); 24] = [
         (Error::Invalid(fields()), 400, "invalid", None, 1),
         (Error::field("title", "is missing"), 400, "invalid", None, 1),
         (Error::unauthenticated(), 401, "unauthenticated", None, 0),
-        (Error::Unauthenticated(refusal("wrong-password")), 401, "wrong-password", None, 0),
-        (Error::Declined(refusal("card-declined")), 402, "card-declined", None, 0),
-        (Error::Forbidden(refusal("not-the-seller")), 403, "not-the-seller", None, 0),
+        (Error::Unauthenticated(permanent("wrong-password")), 401, "wrong-password", None, 0),
+        (Error::Declined(permanent("card-declined")), 402, "card-declined", None, 0),
+        (Error::Forbidden(permanent("not-the-seller")), 403, "not-the-seller", None, 0),
         (Error::NotFound, 404, "not-found", None, 0),
         (Error::MethodNotAllowed, 405, "method-not-allowed", None, 0),
         (Error::TimedOut, 504, "timed-out", Some("2"), 0),
-        (Error::Conflict(refusal("ticket-sold")), 409, "ticket-sold", None, 0),
-        (Error::Conflict(later("in-flight")), 409, "in-flight", Some("2"), 0),
+        (Error::Conflict(permanent("ticket-sold")), 409, "ticket-sold", None, 0),
+        (Error::Conflict(retryable("in-flight")), 409, "in-flight", Some("2"), 0),
         (Error::conflict("taken", "It is taken."), 409, "taken", None, 0),
-        (Error::Gone(refusal("hold-expired")), 410, "hold-expired", None, 0),
+        (Error::Gone(permanent("hold-expired")), 410, "hold-expired", None, 0),
         (Error::PreconditionFailed, 412, "precondition-failed", None, 0),
         (Error::TooLarge, 413, "too-large", None, 0),
         (Error::UnsupportedMediaType, 415, "unsupported-media-type", None, 0),
         (Error::Unprocessable(fields()), 422, "idempotency-mismatch", None, 1),
         (Error::RateLimited(Duration::from_secs(7)), 429, "rate-limited", Some("7"), 0),
         (Error::RateLimited(Duration::ZERO), 429, "rate-limited", Some("1"), 0),
-        (Error::LimitReached(later("rate-limited")), 429, "rate-limited", Some("2"), 0),
+        (Error::LimitReached(retryable("rate-limited")), 429, "rate-limited", Some("2"), 0),
         (Error::Unavailable(None), 503, "unavailable", Some("2"), 0),
         (Error::unavailable(secret()), 503, "unavailable", Some("2"), 0),
-        (Error::NotReady(later("order-not-confirmed")), 503, "order-not-confirmed", Some("2"), 0),
+        (Error::NotReady(retryable("order-not-confirmed")), 503, "order-not-confirmed", Some("2"), 0),
         (Error::internal(secret()), 500, "internal", None, 0),
     ];
     for (error, status, code, retry_after, fields) in table {
@@ -61,12 +61,12 @@ fn every_error_has_its_status_type_and_retry_after() {
         assert_eq!(response.headers()["content-type"], CONTENT_TYPE);
         let header = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
         assert_eq!(header, retry_after, "{code}");
-        assert!(response.extensions().get::<Error>().is_some(), "the shell logs its cause");
+        assert!(response.extensions().get::<Error>().is_some(), "the middleware logs its cause");
     }
 }
 
 #[test]
-fn the_cause_is_kept_for_the_log() {
+fn cause_is_available_as_the_source() {
     for error in [Error::internal(secret()), Error::unavailable(secret())] {
         let source = std::error::Error::source(&error).expect("a source");
         assert_eq!(source.to_string(), "the password is hunter2");
@@ -74,11 +74,11 @@ fn the_cause_is_kept_for_the_log() {
 }
 
 #[test]
-fn a_problem_is_read_as_it_was_written() {
+fn problem_round_trips_through_json() {
     let mut problem = Error::field("price.amount", "must be 50 or more").problem();
     problem.instance = "01890a5d-ac96-774b-bcce-b302099a8057".to_owned();
     let text = serde_json::to_string(&problem).unwrap();
     assert_eq!(serde_json::from_str::<common::problem::Problem>(&text).unwrap(), problem);
     let bare = serde_json::to_value(Error::NotFound.problem()).unwrap();
-    assert!(bare.get("errors").is_none() && bare.get("instance").is_none(), "what is empty is absent");
+    assert!(bare.get("errors").is_none() && bare.get("instance").is_none(), "empty fields are absent");
 }

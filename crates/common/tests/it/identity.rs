@@ -1,4 +1,4 @@
-//! Access tokens that are not to be believed, cookies, and the extractors.
+//! Verification of access tokens, cookies, and the extractors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ fn claims(clock: &ShiftedClock) -> Value {
             "iat": now, "nbf": now, "exp": now + 900 })
 }
 
-/// The claims with one replaced, or taken out when it is null.
+/// The claims with one replaced, or removed if the value is null.
 fn with(claims: &Value, name: &str, value: Value) -> Value {
     let mut claims = claims.clone();
     let object = claims.as_object_mut().unwrap();
@@ -72,15 +72,15 @@ fn with(claims: &Value, name: &str, value: Value) -> Value {
 }
 
 #[test]
-fn a_good_token_is_believed_and_says_who() {
+fn valid_token_yields_its_claims() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let claims = claims(&clock);
-    let verified = verifier(&[&key], &clock).verify(&key.sign(&claims)).expect("believed");
+    let verified = verifier(&[&key], &clock).verify(&key.sign(&claims)).expect("a valid token");
     assert_eq!(verified, serde_json::from_value::<Claims>(claims).unwrap());
 }
 
 #[test]
-fn a_token_lives_from_nbf_to_exp() {
+fn token_is_valid_from_nbf_to_exp() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
     let token = key.sign(&claims(&clock));
@@ -91,24 +91,24 @@ fn a_token_lives_from_nbf_to_exp() {
     let now = clock.now().as_seconds();
     let early = |by: i64| key.sign(&with(&with(&claims(&clock), "nbf", json!(now + by)), "exp", json!(now + 900)));
     assert!(verifier.verify(&early(200)).is_none(), "not yet valid");
-    assert!(verifier.verify(&early(120)).is_some(), "auth's clock is two minutes ahead of ours");
+    assert!(verifier.verify(&early(120)).is_some(), "the clock of auth is two minutes ahead of ours");
 }
 
 #[test]
-fn what_was_verified_before_is_compared_with_the_clock_again_and_forgotten_in_time() {
+fn cached_tokens_still_expire_and_do_not_mix() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
     let first = key.sign(&claims(&clock));
-    // Several times as many as are remembered; the first one is used in between, or not.
+    // Several times the size of the cache. The first token is used in between, and later not.
     for n in 0..10_000 {
         let token = key.sign(&with(&claims(&clock), "iat", json!(n)));
-        assert!(verifier.verify(&token).is_some_and(|claims| claims.iat == n), "each has its own claims");
+        assert!(verifier.verify(&token).is_some_and(|claims| claims.iat == n), "each token has its own claims");
         if n % 1_000 == 0 && n < 5_000 {
             assert!(verifier.verify(&first).is_some());
         }
     }
     assert!(verifier.verify(&first).is_some());
-    // One that is remembered does not vouch for another that only looks like it.
+    // A cached token does not validate a similar one.
     let (body, signature) = first.rsplit_once('.').unwrap();
     assert!(verifier.verify(&format!("{body}.{}", signature.chars().rev().collect::<String>())).is_none());
     clock.advance(Duration::from_secs(901));
@@ -116,7 +116,7 @@ fn what_was_verified_before_is_compared_with_the_clock_again_and_forgotten_in_ti
 }
 
 #[test]
-fn what_is_wrong_with_claims() {
+fn invalid_claims_are_rejected() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
     let good = claims(&clock);
@@ -141,7 +141,7 @@ fn what_is_wrong_with_claims() {
 }
 
 #[test]
-fn forged_tokens_are_refused() {
+fn forged_tokens_are_rejected() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
     let claims = claims(&clock);
@@ -156,7 +156,7 @@ fn forged_tokens_are_refused() {
     };
     let head_of = |alg: &str| encoded(&json!({ "alg": alg, "typ": "JWT", "kid": "k1" }));
     let forged = [
-        ("another key under our name", Key::new("k1").sign(&claims)),
+        ("another key with our id", Key::new("k1").sign(&claims)),
         ("another body", format!("{head}.{other_body}.{signature}")),
         ("no signature", format!("{head}.{body}.")),
         ("two parts", format!("{head}.{body}")),
@@ -167,7 +167,7 @@ fn forged_tokens_are_refused() {
         ("alg HS256, its text as the secret", hs256(URL_SAFE_NO_PAD.encode(public).as_bytes())),
         ("alg HS256, the set as the secret", hs256(jwks(&[&key]).as_bytes())),
         ("alg ES256 with our signature", format!("{}.{body}.{signature}", head_of("ES256"))),
-        ("a key of its own in the header", {
+        ("the attacker's key in the header", {
             let own = Key::new("k2");
             let head = encoded(&json!({ "alg": "EdDSA", "kid": "k2", "jwk": own.jwk() }));
             let token = own.sign(&claims);
@@ -194,16 +194,16 @@ fn keys_can_be_rotated() {
     assert!(both.verify(&by_old).is_some() && both.verify(&by_new).is_some());
     let after = verifier(&[&new], &clock);
     assert!(after.verify(&by_old).is_none() && after.verify(&by_new).is_some());
-    // The right key under the other one's name is the wrong key.
+    // A signature of one key with the id of the other is invalid.
     assert!(both.verify(&old.sign_as(Some("k2"), &claims(&clock))).is_none());
 }
 
 #[test]
-fn a_set_that_could_verify_nothing_is_refused() {
+fn unusable_jwk_sets_are_rejected() {
     let clock = || Arc::new(ShiftedClock::default());
     let key = Key::new("k1");
-    let mut unnamed = key.jwk();
-    unnamed.as_object_mut().unwrap().remove("kid");
+    let mut without_kid = key.jwk();
+    without_kid.as_object_mut().unwrap().remove("kid");
     let rsa = json!({ "kty": "RSA", "kid": "r", "n": "AQAB", "e": "AQAB", "alg": "RS256" });
     let symmetric = json!({ "kty": "oct", "kid": "s", "k": "c2VjcmV0", "alg": "HS256" });
     let mut damaged = key.jwk();
@@ -212,12 +212,12 @@ fn a_set_that_could_verify_nothing_is_refused() {
         ("not JSON", "x".to_owned(), "not a JWK set"),
         ("another shape", "[]".to_owned(), "not a JWK set"),
         ("empty", json!({ "keys": [] }).to_string(), "the set holds no key"),
-        ("unnamed", json!({ "keys": [unnamed] }).to_string(), "a key has no kid"),
+        ("no kid", json!({ "keys": [without_kid] }).to_string(), "a key has no kid"),
         ("RSA", json!({ "keys": [rsa] }).to_string(), "key r is not a usable Ed25519 key"),
         ("symmetric", json!({ "keys": [symmetric] }).to_string(), "key s is not a usable Ed25519 key"),
         ("damaged", json!({ "keys": [damaged] }).to_string(), "key k1 is not a usable Ed25519 key"),
     ] {
-        let Err(error) = Verifier::new(&set, ISSUER, clock()) else { panic!("{what} is refused") };
+        let Err(error) = Verifier::new(&set, ISSUER, clock()) else { panic!("{what} is accepted") };
         assert!(error.to_string().starts_with(message), "{what}: {error}");
     }
 }
@@ -256,14 +256,14 @@ fn cookies_are_found_among_others() {
 }
 
 #[test]
-fn a_cookie_that_is_no_text_hides_no_other() {
+fn non_utf8_cookie_does_not_hide_others() {
     let mut headers = HeaderMap::new();
     headers.append(header::COOKIE, HeaderValue::from_bytes(b"visitor=J\xf6rg; access=a; x=\xff\xfe").unwrap());
     assert_eq!((cookie(&headers, "access"), cookie(&headers, "x")), (Some("a"), None));
 }
 
 #[test]
-fn https_has_cookies_that_no_other_host_can_set() {
+fn https_uses_host_prefixed_cookies() {
     let secure = CookieNames::for_public_url("https://ticketing.dev");
     assert_eq!((secure.access, secure.refresh, secure.secure), ("__Host-access", "__Host-refresh", true));
     let plain = CookieNames::for_public_url("http://localhost:8080");
@@ -275,18 +275,18 @@ fn https_has_cookies_that_no_other_host_can_set() {
     assert!(verifier.identify(&cookies(&[&format!("access={token}")])).is_none());
 }
 
-/// The extractors are async and wait for nothing.
+/// The output of a future that is immediately ready, as those of the extractors are.
 fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut context) {
         std::task::Poll::Ready(value) => value,
-        std::task::Poll::Pending => panic!("must not wait"),
+        std::task::Poll::Pending => panic!("the future is not ready"),
     }
 }
 
 #[test]
-fn handlers_learn_who_asks_or_are_not_called() {
+fn extractors_return_the_user_or_401() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
     let claims = claims(&clock);
@@ -306,6 +306,6 @@ fn handlers_learn_who_asks_or_are_not_called() {
     assert_eq!(optional(&good).unwrap(), Some(user));
     for bad in ["", "__Host-access=a.b.c", "theme=dark"] {
         assert!(matches!(required(bad), Err(Error::Unauthenticated(_))), "{bad}");
-        assert_eq!(optional(bad).unwrap(), None, "an invalid token counts as none: {bad}");
+        assert_eq!(optional(bad).unwrap(), None, "an invalid token counts as no token: {bad}");
     }
 }

@@ -1,4 +1,4 @@
-//! The contracts: what other programs may rely on, and what nobody may forge.
+//! Contract and security tests of the shared types.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,22 +7,22 @@
     reason = "tests may panic and read their own environment"
 )]
 
-mod compare;
 mod errors;
 mod fixtures;
 mod identity;
+mod json_schema;
+mod schema_compat;
 mod schemas;
-mod validate;
 mod values;
 
 use std::path::PathBuf;
 
-/// A folder of this crate.
-fn folder(name: &str) -> PathBuf {
+/// A directory of this crate.
+fn directory(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// Whether the checked-in contracts are to be written anew, as far as that is allowed.
+/// Whether to regenerate the checked-in contracts, as far as the changes are compatible.
 fn updating() -> bool {
     std::env::var_os("UPDATE_CONTRACTS").is_some()
 }

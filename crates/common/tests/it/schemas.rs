@@ -1,51 +1,51 @@
-//! The checked-in schemas are what the types say, change without breaking anybody, and fit the events.
+//! The checked-in schemas match the types, change compatibly, and accept the fixtures.
 
 use std::collections::BTreeSet;
 
 use common::events::{ENTITIES, asyncapi, catalogue};
 use serde_json::Value;
 
-use crate::compare::breaks;
-use crate::validate::fault;
-use crate::{fixtures, folder, updating};
+use crate::json_schema::first_violation;
+use crate::schema_compat::incompatibilities;
+use crate::{directory, fixtures, updating};
 
-/// Fails on drift, or writes the document anew when that is asked for.
-fn is_current(file: &str, document: &Value) {
-    let path = folder("schemas").join(file);
+/// Asserts that the checked-in document is current, or regenerates it if requested.
+fn assert_current_or_update(file: &str, document: &Value) {
+    let path = directory("schemas").join(file);
     let current = serde_json::to_string_pretty(document).unwrap() + "\n";
     if updating() {
         std::fs::write(&path, current).expect("writing the document");
         return;
     }
     let known = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(known == current, "schemas/{file} is not what the types say: run the test with UPDATE_CONTRACTS=1");
+    assert!(known == current, "schemas/{file} does not match the types: run the test with UPDATE_CONTRACTS=1");
 }
 
 #[test]
-fn payloads_change_without_breaking_who_reads_them() {
+fn payload_schemas_stay_backward_compatible() {
     for entity in ENTITIES {
         let (entity, schema) = (entity.name, entity.schema().to_value());
         let file = format!("{entity}.v1.json");
-        // Compared first: what breaks is never written.
-        if let Ok(known) = std::fs::read_to_string(folder("schemas").join(&file)) {
-            let found = breaks(&serde_json::from_str(&known).unwrap(), &schema);
-            assert!(found.is_empty(), "{entity}: this is a breaking change: make a v2. {}", found.join("; "));
+        // Checked first, so that an incompatible schema is never written.
+        if let Ok(known) = std::fs::read_to_string(directory("schemas").join(&file)) {
+            let found = incompatibilities(&serde_json::from_str(&known).unwrap(), &schema);
+            assert!(found.is_empty(), "{entity}: this change is incompatible and requires a v2: {}", found.join("; "));
         }
-        is_current(&file, &schema);
+        assert_current_or_update(&file, &schema);
     }
 }
 
 #[test]
-fn every_schema_file_is_of_a_known_entity() {
+fn every_schema_file_belongs_to_an_entity() {
     let mut expected: BTreeSet<_> = ENTITIES.iter().map(|entity| format!("{}.v1.json", entity.name)).collect();
     expected.insert("asyncapi.json".to_owned());
-    let files = std::fs::read_dir(folder("schemas")).expect("the schemas");
+    let files = std::fs::read_dir(directory("schemas")).expect("the schemas");
     let found: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    assert!(expected.is_superset(&found), "an entity that existed may not vanish: {found:?}");
+    assert!(expected.is_superset(&found), "an entity was removed: {found:?}");
 }
 
 #[test]
-fn the_asyncapi_document_is_current_and_whole() {
+fn asyncapi_document_is_current_and_complete() {
     let document = asyncapi::document();
     assert_eq!(document["asyncapi"], "3.0.0");
     for event in catalogue() {
@@ -57,22 +57,22 @@ fn the_asyncapi_document_is_current_and_whole() {
         assert_eq!(operation["channel"]["$ref"], format!("#/channels/{}", event.name));
     }
     assert_eq!(document["channels"].as_object().unwrap().len(), catalogue().len());
-    leads_somewhere(&document, &document);
-    is_current("asyncapi.json", &document);
+    assert_references_resolve(&document, &document);
+    assert_current_or_update("asyncapi.json", &document);
 }
 
-/// Fails on a reference in the document that leads nowhere.
-fn leads_somewhere(value: &Value, root: &Value) {
+/// Asserts that every reference within the document resolves.
+fn assert_references_resolve(value: &Value, root: &Value) {
     match value {
         Value::Object(object) => {
             if let Some(Value::String(reference)) = object.get("$ref") {
-                // Names hold dots and no slashes, so a pointer needs no escapes.
+                // Names contain dots but no slashes, so the pointer needs no escapes.
                 let pointer = reference.strip_prefix('#').expect("a reference into the document");
-                assert!(root.pointer(pointer).is_some(), "{reference} leads nowhere");
+                assert!(root.pointer(pointer).is_some(), "{reference} does not resolve");
             }
-            object.values().for_each(|value| leads_somewhere(value, root));
+            object.values().for_each(|value| assert_references_resolve(value, root));
         }
-        Value::Array(values) => values.iter().for_each(|value| leads_somewhere(value, root)),
+        Value::Array(values) => values.iter().for_each(|value| assert_references_resolve(value, root)),
         _ => {}
     }
 }
@@ -82,20 +82,20 @@ fn schema_of(entity: &str) -> Value {
 }
 
 #[test]
-fn each_fixture_fits_its_schema_and_its_message() {
+fn fixtures_match_their_schema_and_message() {
     let document = asyncapi::document();
     for (name, text) in fixtures::all() {
         let event = fixtures::event_type(&name);
         let envelope: Value = serde_json::from_str(&text).unwrap();
         let schema = schema_of(event.entity);
-        assert_eq!(fault(&schema, &envelope["data"], &schema), None, "{name}");
+        assert_eq!(first_violation(&schema, &envelope["data"], &schema), None, "{name}");
         let message = &document["components"]["messages"][event.name]["payload"];
-        assert_eq!(fault(message, &envelope, &document), None, "{name}");
+        assert_eq!(first_violation(message, &envelope, &document), None, "{name}");
     }
 }
 
 #[test]
-fn what_does_not_fit_is_found() {
+fn schema_rejects_invalid_payloads() {
     let schema = schema_of("ticket");
     let good: Value = serde_json::from_str(&fixtures::all()["ticket.refused.v1"]).unwrap();
     for (pointer, value) in [
@@ -109,17 +109,20 @@ fn what_does_not_fit_is_found() {
         ("/refusals/0/orderId", Value::Null),
     ] {
         let mut data = good["data"].clone();
-        *data.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is there")) = value;
-        assert!(fault(&schema, &data, &schema).is_some(), "{pointer}");
+        *data.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} does not exist")) = value;
+        assert!(first_violation(&schema, &data, &schema).is_some(), "{pointer}");
     }
 }
 
 #[test]
-fn no_payload_can_hold_a_secret() {
+fn payloads_have_no_secret_fields() {
     for entity in ENTITIES {
         let (entity, text) = (entity.name, entity.schema().to_value().to_string().to_lowercase());
         for word in ["email", "password", "token", "secret", "cardnumber", "cvc"] {
-            assert!(!text.contains(&format!("\"{word}")), "{entity} has a field like {word}: streams can't forget");
+            assert!(
+                !text.contains(&format!("\"{word}")),
+                "{entity} has a field like {word}, but events can't be erased selectively"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ids, money and times keep what they say whichever way they travel.
+//! Property tests of ids, money and timestamps.
 
 use common::id::{OrderId, TicketId};
 use common::money::{Currency, Money};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 proptest! {
     #[test]
-    fn an_id_is_the_same_as_text_and_as_json(bytes in any::<[u8; 16]>()) {
+    fn id_round_trips_as_text_and_json(bytes in any::<[u8; 16]>()) {
         let id = TicketId::from_uuid(uuid::Uuid::from_bytes(bytes));
         let text = id.to_string();
         prop_assert_eq!(text.len(), 36);
@@ -20,13 +20,13 @@ proptest! {
     }
 
     #[test]
-    fn ids_sort_as_their_text_does(a in any::<[u8; 16]>(), b in any::<[u8; 16]>()) {
+    fn ids_sort_like_their_text(a in any::<[u8; 16]>(), b in any::<[u8; 16]>()) {
         let (a, b) = (OrderId::from_uuid(uuid::Uuid::from_bytes(a)), OrderId::from_uuid(uuid::Uuid::from_bytes(b)));
         prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
     }
 
     #[test]
-    fn no_text_breaks_the_parsers(text in ".{0,40}") {
+    fn parsers_accept_only_canonical_text(text in ".{0,40}") {
         if let Ok(id) = text.parse::<TicketId>() {
             prop_assert_eq!(id.to_string(), text.to_lowercase());
         }
@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn money_is_the_same_as_json(amount in any::<i64>(), code in "[A-Z]{3}") {
+    fn money_round_trips_as_json(amount in any::<i64>(), code in "[A-Z]{3}") {
         let money = Money { amount, currency: code.parse().unwrap() };
         let json = serde_json::to_value(&money).unwrap();
         prop_assert_eq!(&json, &serde_json::json!({ "amount": amount, "currency": code }));
@@ -47,7 +47,7 @@ proptest! {
     }
 
     #[test]
-    fn money_shown_loses_nothing(amount in any::<i64>(), code in prop::sample::select(vec!["USD", "JPY", "KWD"])) {
+    fn money_display_is_lossless(amount in any::<i64>(), code in prop::sample::select(vec!["USD", "JPY", "KWD"])) {
         let money = Money { amount, currency: code.parse().unwrap() };
         let shown = money.to_string();
         let (number, shown_code) = shown.split_once(' ').unwrap();
@@ -55,11 +55,11 @@ proptest! {
         let digits: String = number.chars().filter(|c| *c != '.').collect();
         prop_assert_eq!(digits.parse::<i128>().unwrap(), i128::from(amount));
         let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-        prop_assert_eq!(decimals, money.currency.digits());
+        prop_assert_eq!(decimals, money.currency.decimals());
     }
 
     #[test]
-    fn no_arithmetic_leaves_the_calendar(millis in any::<i64>(), seconds in any::<u64>()) {
+    fn timestamp_arithmetic_saturates(millis in any::<i64>(), seconds in any::<u64>()) {
         let (time, span) = (Timestamp::from_millis(millis), Duration::from_secs(seconds));
         for time in [time, time.plus(span), time.minus(span)] {
             let text = time.to_string();
@@ -72,7 +72,7 @@ proptest! {
 }
 
 #[test]
-fn money_takes_no_floats_and_no_unknown_fields() {
+fn money_rejects_floats_and_unknown_fields() {
     for text in [
         r#"{"amount": 12.5, "currency": "USD"}"#,
         r#"{"amount": "1250", "currency": "USD"}"#,
@@ -86,15 +86,17 @@ fn money_takes_no_floats_and_no_unknown_fields() {
 }
 
 #[test]
-fn every_event_type_is_named_by_the_rule() {
+fn event_types_follow_the_naming_convention() {
     let mut names = std::collections::BTreeSet::new();
     for event in common::events::catalogue() {
         let parts: Vec<_> = event.name.split('.').collect();
-        let [entity, what, schema] = parts[..] else { panic!("{} has three parts", event.name) };
+        let [entity, change, schema] = parts[..] else { panic!("{} must have three parts", event.name) };
         assert_eq!((entity, schema), (event.entity, "v1"));
-        assert!(what.chars().all(|c| c.is_ascii_alphabetic()) && what.starts_with(|c: char| c.is_ascii_lowercase()));
-        assert!(event.meaning.ends_with('.'), "{}: a sentence", event.name);
-        assert!(names.insert(event.name), "{} is there twice", event.name);
+        assert!(
+            change.chars().all(|c| c.is_ascii_alphabetic()) && change.starts_with(|c: char| c.is_ascii_lowercase())
+        );
+        assert!(event.meaning.ends_with('.'), "{}: the meaning is not a sentence", event.name);
+        assert!(names.insert(event.name), "{} occurs twice", event.name);
     }
     assert_eq!(names.iter().filter(|name| name.ends_with(".snapshot.v1")).count(), 5);
 }

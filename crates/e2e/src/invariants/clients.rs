@@ -1,67 +1,65 @@
-//! What clients were told against what is there.
+//! Compares the responses that clients received with the stored state and the events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use common::events::payment::PaymentStatus;
-use ticketctl::audit::books::Entity;
-use ticketctl::audit::sales::text;
+use ticketctl::audit::snapshot::{Entity, text};
 
-use super::read::World;
-use crate::journal::Journal;
+use super::snapshot::Snapshot;
+use super::{ACKNOWLEDGED, IDEMPOTENCY};
+use crate::response_log::ResponseLog;
 
-pub(super) fn check(world: &World, journal: &Journal, faults: &mut Vec<String>) {
-    faults.extend(journal.contradictions());
-    acknowledged(world, journal, faults);
-    keys(world, journal, faults);
+pub(super) fn check(snapshot: &Snapshot, responses: &ResponseLog, violations: &mut Vec<String>) {
+    violations.extend(responses.stale_reads());
+    check_acknowledged(snapshot, responses, violations);
+    check_idempotency_keys(snapshot, responses, violations);
 }
 
-/// What was acknowledged is there, and was as it was told.
-fn acknowledged(world: &World, journal: &Journal, faults: &mut Vec<String>) {
-    let areas = ["tickets", "orders", "payments"];
-    let owned: BTreeMap<(&str, &str), &Entity> = areas
-        .iter()
-        .flat_map(|area| world.of(area).iter().map(|entity| ((*area, entity.id.as_str()), entity)))
-        .collect();
-    let mut told: BTreeMap<(&str, u64), &str> = BTreeMap::new();
-    for event in world.events.values().flatten() {
-        let version = event["entityversion"].as_u64().unwrap_or(u64::MAX);
-        told.insert((text(&event["subject"]), version), text(&event["data"]["status"]));
-    }
-    for said in journal.acknowledged() {
-        let Some(entity) = owned.get(&(said.area.as_str(), said.id.as_str())) else {
-            faults.push(format!("7: {} {} was acknowledged and is not there", said.area, said.id));
-            continue;
-        };
-        if entity.version < said.version {
-            faults.push(format!("7: {} {} is at {}, not {}", said.area, said.id, entity.version, said.version));
-        }
-        if let (Some(status), Some(was)) = (&said.status, told.get(&(said.id.as_str(), said.version)))
-            && status != was
-        {
-            let (area, id, version) = (&said.area, &said.id, said.version);
-            faults.push(format!("7: {area} {id} was said to be {status} at {version}, and was {was}"));
+/// Every acknowledged version exists, with the status that was returned.
+fn check_acknowledged(snapshot: &Snapshot, responses: &ResponseLog, violations: &mut Vec<String>) {
+    let acknowledged = responses.acknowledged();
+    for (area, entity) in [("tickets", "ticket"), ("orders", "order"), ("payments", "payment")] {
+        let (stored, published) = (snapshot.by_id(area), snapshot.histories(entity));
+        for response in acknowledged.iter().filter(|response| response.area == area) {
+            let (id, version) = (response.id.as_str(), response.version);
+            let Some(entity) = stored.get(id) else {
+                violations.push(format!("{ACKNOWLEDGED}: {area} {id} was acknowledged and does not exist"));
+                continue;
+            };
+            if entity.version < version {
+                let stored = entity.version;
+                violations.push(format!("{ACKNOWLEDGED}: {area} {id} is at version {stored}, not {version}"));
+            }
+            let published = published.get(id).and_then(|history| history.get(&version));
+            if let (Some(returned), Some(published)) = (&response.status, published.map(|state| text(&state["status"])))
+                && returned != published
+            {
+                violations.push(format!(
+                    "{ACKNOWLEDGED}: {area} {id} was returned as {returned} at version {version}, and was {published}"
+                ));
+            }
         }
     }
 }
 
-/// One key, one effect; and none where every answer was a refusal.
-fn keys(world: &World, journal: &Journal, faults: &mut Vec<String>) {
-    // A payment whose order was closed while the provider was asked is kept, and given back.
-    let void = |entity: &&Entity| {
+/// An idempotency key has at most one effect, and none if every response was a 4xx.
+fn check_idempotency_keys(snapshot: &Snapshot, responses: &ResponseLog, violations: &mut Vec<String>) {
+    // A payment whose order was closed during the call to the provider is stored, and voided or refunded.
+    let is_void = |entity: &&Entity| {
         matches!(entity.status(), Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided))
     };
-    let owned = world.books.owned.values().flatten().filter(|entity| !void(entity));
-    let used: BTreeSet<&str> = owned.filter_map(|entity| entity.idempotency_key.as_deref()).collect();
-    for (key, answers) in journal.keys() {
-        let named: BTreeSet<&String> =
-            answers.iter().filter(|(status, _)| matches!(status, Some(200..300))).map(|(_, id)| id).collect();
-        if named.len() > 1 {
-            faults.push(format!("10: key {key} named {named:?}"));
+    let effective = snapshot.databases.owned.values().flatten().filter(|entity| !is_void(entity));
+    let used: BTreeSet<&str> = effective.filter_map(|entity| entity.idempotency_key.as_deref()).collect();
+    for (key, responses) in responses.keys() {
+        let successes = responses.iter().filter(|(status, _)| matches!(status, Some(200..300)));
+        let ids: BTreeSet<&String> = successes.map(|(_, id)| id).collect();
+        if ids.len() > 1 {
+            violations.push(format!("{IDEMPOTENCY}: key {key} named {ids:?}"));
         }
-        // An answer that never came says nothing.
-        let refused = |status: Option<u16>| status.is_some_and(|status| (400..500).contains(&status));
-        if answers.iter().all(|(status, _)| refused(*status)) && used.contains(key.as_str()) {
-            faults.push(format!("7: the request with key {key} was refused and has an effect"));
+        // A missing response proves nothing.
+        let is_rejected = responses.iter().all(|(status, _)| matches!(status, Some(400..500)));
+        if is_rejected && used.contains(key.as_str()) {
+            violations.push(format!("{ACKNOWLEDGED}: the request with key {key} was rejected and has an effect"));
         }
     }
 }

@@ -1,54 +1,46 @@
-//! Events, replicas and consumers: nothing is lost, nothing is told twice in two ways.
+//! Events, replicas and consumers: no event is lost, and no event id has two payloads.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use ticketctl::audit::books::{Entity, OWNERS};
-use ticketctl::audit::copies;
-use ticketctl::audit::sales::text;
+use ticketctl::audit::replicas;
+use ticketctl::audit::snapshot::{Entity, REPLICATED_ENTITIES, text};
 
-use super::read::World;
+use super::snapshot::{Snapshot, subject_and_version};
+use super::{NO_BACKLOG, ONE_EVENT, REPLICAS};
 
-pub(super) fn check(world: &World, faults: &mut Vec<String>) {
-    for (_, collection, entity) in OWNERS {
-        changes(world.of(collection), entity, told(world, entity), faults);
+pub(super) fn check(snapshot: &Snapshot, violations: &mut Vec<String>) {
+    for (_, collection, entity) in REPLICATED_ENTITIES {
+        check_changes(snapshot.databases.owned(collection), entity, snapshot.published(entity), violations);
     }
-    present(world, faults);
+    check_current(snapshot, violations);
 }
 
-/// What is there now, whatever led to it: every outbox is empty, replicas equal their owners, no consumer
-/// has anything left to do.
-pub(super) fn present(world: &World, faults: &mut Vec<String>) {
-    copies::check(&world.books, faults);
-    for (_, _, entity) in OWNERS {
-        replicas(world, entity, told(world, entity), faults);
+/// Checks the current state without its history: outboxes are empty, replicas equal their owners, and no consumer has
+/// a backlog.
+pub(super) fn check_current(snapshot: &Snapshot, violations: &mut Vec<String>) {
+    replicas::check(&snapshot.databases, violations);
+    for (_, _, entity) in REPLICATED_ENTITIES {
+        check_replicas(snapshot, entity, violations);
     }
-    for (consumer, count) in &world.unhandled {
-        if *count > 0 {
-            faults.push(format!("14: {consumer} has {count} messages to handle"));
-        }
+    for (consumer, count) in snapshot.backlogs.iter().filter(|(_, count)| *count > 0) {
+        violations.push(format!("{NO_BACKLOG}: {consumer} has {count} pending messages"));
     }
-    if world.dead_letters > 0 {
-        faults.push(format!("14: {} dead letters", world.dead_letters));
+    if snapshot.dead_letters > 0 {
+        violations.push(format!("{NO_BACKLOG}: {} dead letters", snapshot.dead_letters));
     }
 }
 
-fn told<'a>(world: &'a World, entity: &str) -> &'a [Value] {
-    world.events.get(entity).map(Vec::as_slice).unwrap_or_default()
-}
-
-/// Every version has exactly one change event, and one event id one payload.
-fn changes(owned: &[Entity], entity: &str, events: &[Value], faults: &mut Vec<String>) {
+fn check_changes(owned: &[Entity], entity: &str, events: &[Value], violations: &mut Vec<String>) {
     let mut payloads: BTreeMap<&str, &Value> = BTreeMap::new();
     let mut by_version: BTreeMap<(&str, u64), Vec<&str>> = BTreeMap::new();
     for event in events {
         let id = text(&event["id"]);
         if payloads.insert(id, event).is_some_and(|earlier| earlier != event) {
-            faults.push(format!("8: event {id} has two payloads"));
+            violations.push(format!("{ONE_EVENT}: event {id} has two payloads"));
         }
         if !text(&event["type"]).ends_with(".snapshot.v1") {
-            let key = (text(&event["subject"]), event["entityversion"].as_u64().unwrap_or(u64::MAX));
-            let ids = by_version.entry(key).or_default();
+            let ids = by_version.entry(subject_and_version(event)).or_default();
             if !ids.contains(&id) {
                 ids.push(id);
             }
@@ -58,22 +50,20 @@ fn changes(owned: &[Entity], entity: &str, events: &[Value], faults: &mut Vec<St
         for version in 0..=document.version {
             let count = by_version.get(&(document.id.as_str(), version)).map_or(0, Vec::len);
             if count != 1 {
-                faults.push(format!("8: {entity} {} has {count} events of version {version}", document.id));
+                let id = &document.id;
+                violations.push(format!("{ONE_EVENT}: {entity} {id} has {count} events of version {version}"));
             }
         }
     }
 }
 
-/// Every replica has the state that was told of its version.
-fn replicas(world: &World, entity: &str, events: &[Value], faults: &mut Vec<String>) {
-    let told: BTreeMap<(&str, u64), &Value> = events
-        .iter()
-        .map(|event| ((text(&event["subject"]), event["entityversion"].as_u64().unwrap_or(u64::MAX)), &event["data"]))
-        .collect();
-    for (database, _, held) in world.books.replicas.iter().filter(|(_, of, _)| of == entity) {
-        for copy in held {
-            if told.get(&(copy.id.as_str(), copy.version)).is_some_and(|told| **told != copy.state) {
-                faults.push(format!("9: {database} has another state of {entity} {}", copy.id));
+fn check_replicas(snapshot: &Snapshot, entity: &str, violations: &mut Vec<String>) {
+    let published = snapshot.histories(entity);
+    for (database, _, replicas) in snapshot.databases.replicas.iter().filter(|(_, of, _)| of == entity) {
+        for replica in replicas {
+            let state = published.get(replica.id.as_str()).and_then(|history| history.get(&replica.version));
+            if state.is_some_and(|state| **state != replica.state) {
+                violations.push(format!("{REPLICAS}: {database} has another state of {entity} {}", replica.id));
             }
         }
     }

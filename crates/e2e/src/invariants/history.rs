@@ -1,4 +1,4 @@
-//! The recorded history: what each entity went through, as its events tell.
+//! Checks the event history of each entity: status transitions, terms and expiry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -8,28 +8,26 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
-use serde_json::Value;
-use ticketctl::audit::sales::text;
+use ticketctl::audit::snapshot::text;
 
-use super::read::World;
+use super::snapshot::Snapshot;
+use super::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
 
-/// The statuses that a listing may have next.
-fn after_ticket(before: Option<TicketStatus>) -> &'static [TicketStatus] {
+fn next_ticket_statuses(status: Option<TicketStatus>) -> &'static [TicketStatus] {
     use TicketStatus::{Available, Reserved, Sold, Withdrawn};
-    match before {
+    match status {
         None => &[Available],
         Some(Available) => &[Available, Reserved, Withdrawn],
-        // A refusal, or the end of one, is told in any state.
+        // A refusal may be added or removed in any status.
         Some(Reserved) => &[Reserved, Available, Sold],
         Some(Sold) => &[Sold],
         Some(Withdrawn) => &[Withdrawn],
     }
 }
 
-/// The statuses that an order may have next.
-fn after_order(before: Option<OrderStatus>) -> &'static [OrderStatus] {
+fn next_order_statuses(status: Option<OrderStatus>) -> &'static [OrderStatus] {
     use OrderStatus::{Authorized, AwaitingPayment, Cancelled, Completed, Created};
-    match before {
+    match status {
         None => &[Created],
         Some(Created) => &[AwaitingPayment, Cancelled],
         Some(AwaitingPayment) => &[Authorized, Cancelled],
@@ -38,61 +36,60 @@ fn after_order(before: Option<OrderStatus>) -> &'static [OrderStatus] {
     }
 }
 
-/// The statuses that a payment may have next.
-fn after_payment(before: Option<PaymentStatus>) -> &'static [PaymentStatus] {
+fn next_payment_statuses(status: Option<PaymentStatus>) -> &'static [PaymentStatus] {
     use PaymentStatus::{Authorized, Authorizing, Captured, Declined, Failed, RequiresAction, Voided};
-    match before {
+    match status {
         None => &[Authorizing],
-        // An answer that is late, and a capture that failed, are told in the state that they are late in.
+        // A late response of the provider and a failed capture are published without a change of status.
         Some(Authorizing) => &[Authorizing, RequiresAction, Authorized, Declined, Voided],
         Some(RequiresAction) => &[Authorized, Declined, Voided],
         Some(Authorized) => &[Authorized, Captured, Declined, Failed, Voided],
-        // What was given back or is disputed is told of a charge that stays one.
+        // Refunds and disputes are published while the payment stays captured.
         Some(Captured) => &[Captured],
         Some(Declined | Failed | Voided) => &[],
     }
 }
 
-/// Adds the transitions between statuses that are not allowed.
-fn moves<S: FromStr + AsRef<str> + 'static>(
-    world: &World,
+fn check_transitions<S: FromStr + AsRef<str> + 'static>(
+    snapshot: &Snapshot,
     entity: &str,
-    after: fn(Option<S>) -> &'static [S],
-    faults: &mut Vec<String>,
+    next_statuses: fn(Option<S>) -> &'static [S],
+    violations: &mut Vec<String>,
 ) {
-    for (id, states) in histories(world, entity) {
+    for (id, states) in snapshot.histories(entity) {
         let mut before = "";
         for state in states.values() {
             let status = text(&state["status"]);
-            if !after(before.parse().ok()).iter().any(|next| next.as_ref() == status) {
-                faults.push(format!("11: {entity} {id} went from {before} to {status}"));
+            if !next_statuses(before.parse().ok()).iter().any(|next| next.as_ref() == status) {
+                violations.push(format!("{TRANSITIONS}: {entity} {id} changed from {before} to {status}"));
             }
             before = status;
         }
     }
 }
 
-pub(super) fn check(world: &World, faults: &mut Vec<String>) {
-    moves(world, "ticket", after_ticket, faults);
-    moves(world, "order", after_order, faults);
-    moves(world, "payment", after_payment, faults);
-    let tickets = histories(world, "ticket");
+pub(super) fn check(snapshot: &Snapshot, violations: &mut Vec<String>) {
+    check_transitions(snapshot, "ticket", next_ticket_statuses, violations);
+    check_transitions(snapshot, "order", next_order_statuses, violations);
+    check_transitions(snapshot, "payment", next_payment_statuses, violations);
+    let tickets = snapshot.histories("ticket");
     let mut sales: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (id, states) in histories(world, "order") {
+    for (id, states) in snapshot.histories("order") {
         let ticket = states.values().next().map(|state| text(&state["ticket"]["id"])).unwrap_or_default();
         let mut terms = None;
         for state in states.values() {
             if terms.replace((&state["price"], &state["ticket"])).is_some_and(|earlier| Some(earlier) != terms) {
-                faults.push(format!("13: the terms of order {id} changed"));
+                violations.push(format!("{TERMS}: the terms of order {id} changed"));
             }
             match text(&state["status"]).parse() {
                 Ok(OrderStatus::AwaitingPayment) => {
-                    // What the listing said when it was held for this order.
-                    let held = tickets.get(ticket).into_iter().flat_map(BTreeMap::values);
-                    let is_held = |state: &&&Value| state["status"] == TicketStatus::Reserved.as_ref();
-                    let mut held = held.filter(|state| state["orderId"] == id).filter(is_held);
-                    if held.next().is_none_or(|held| held["price"] != state["price"]) {
-                        faults.push(format!("13: order {id} was confirmed at a price that had been replaced"));
+                    // The listing at the time when it was reserved for this order.
+                    let mut reserved =
+                        tickets.get(ticket).into_iter().flat_map(BTreeMap::values).filter(|state| {
+                            state["orderId"] == id && state["status"] == TicketStatus::Reserved.as_ref()
+                        });
+                    if reserved.next().is_none_or(|reserved| reserved["price"] != state["price"]) {
+                        violations.push(format!("{TERMS}: order {id} was confirmed at an outdated price"));
                     }
                 }
                 Ok(OrderStatus::Completed) => {
@@ -103,46 +100,37 @@ pub(super) fn check(world: &World, faults: &mut Vec<String>) {
         }
     }
     for (ticket, orders) in sales.iter().filter(|(_, orders)| orders.len() > 1) {
-        faults.push(format!("2: ticket {ticket} was sold to {orders:?}"));
+        violations.push(format!("{SOLD_ONCE}: ticket {ticket} was sold to {orders:?}"));
     }
 }
 
-/// Every unpaid hold ended in its time by the stream's clock, whatever the services' clocks said: at
-/// most so much later than it should.
-pub(super) fn punctual(world: &World, late: Duration, faults: &mut Vec<String>) {
-    for order in world.of("orders") {
+/// Every unpaid hold expired not before its time and at most `max_delay` later. The timestamps are the stream's, since
+/// the clocks of services may be wrong.
+pub(super) fn check_expiry_delay(snapshot: &Snapshot, max_delay: Duration, violations: &mut Vec<String>) {
+    for order in snapshot.databases.owned("orders") {
         if order.state["status"]["reason"] != CancelReason::Expired.as_ref() {
             continue;
         }
+        let id = &order.id;
         let expires: Option<Timestamp> = text(&order.state["expiresAt"]).parse().ok();
-        let told = |kind: &str| world.told_at.get(&(order.id.clone(), kind.to_owned())).copied();
-        let (began, ended) = (told("order.created.v1"), told("order.cancelled.v1"));
-        let (Some(expires), Some(began), Some(ended)) = (expires, began, ended) else {
-            faults.push(format!("6: nobody was told that order {} expired", order.id));
+        let published = |kind: &str| snapshot.published_at.get(&(id.clone(), kind.to_owned())).copied();
+        let (created, ended) = (published("order.created.v1"), published("order.cancelled.v1"));
+        let (Some(expires), Some(created), Some(ended)) = (expires, created, ended) else {
+            violations.push(format!("{HOLD_EXPIRY}: no expiry event was published for order {id}"));
             continue;
         };
-        // One that was made by a clock which is behind may be over before it begins.
-        let due = expires.max(began);
-        if ended.since(due) > late {
-            let fired = told("expiration.completed.v1");
-            faults.push(format!(
-                "6: order {} ended {:?} late: created {began}, due {expires}, timer {fired:?}, ended {ended}",
-                order.id,
-                ended.since(due)
+        // A hold created by a slow clock may be due before its creation.
+        let due = expires.max(created);
+        let delay = ended.since(due);
+        if delay > max_delay {
+            let fired = published("expiration.completed.v1");
+            violations.push(format!(
+                "{HOLD_EXPIRY}: order {id} ended {delay:?} late: created {created}, due {expires}, timer {fired:?}, \
+                 ended {ended}"
             ));
         }
         if ended < expires {
-            faults.push(format!("6: order {} ended {:?} early", order.id, expires.since(ended)));
+            violations.push(format!("{HOLD_EXPIRY}: order {id} ended {:?} early", expires.since(ended)));
         }
     }
-}
-
-/// By entity and version: the state that was told.
-fn histories<'a>(world: &'a World, entity: &str) -> BTreeMap<&'a str, BTreeMap<u64, &'a Value>> {
-    let mut histories: BTreeMap<&str, BTreeMap<u64, &Value>> = BTreeMap::new();
-    for event in world.events.get(entity).map(Vec::as_slice).unwrap_or_default() {
-        let version = event["entityversion"].as_u64().unwrap_or(u64::MAX);
-        histories.entry(text(&event["subject"])).or_default().insert(version, &event["data"]);
-    }
-    histories
 }

@@ -1,88 +1,113 @@
-//! What must hold once the fleet has settled, whatever happened to it: read from the databases, the
-//! streams, the card network, the logs and what clients were told, not from the services.
+//! The invariants of a settled fleet, whatever happened to it. They are checked against the databases, the streams, the
+//! card network, the logs and the responses that clients received, not by asking the services.
 //!
-//! 1 and 2 (sold at most once), 5 and 6 (holds), 3, 4 and 12 (charges) are in `ticketctl::audit`, and what the
-//! card network has to say to 12 in `money`; 8, 9 and 14 (events, replicas, consumers) in `events`; 2, 11 and 13 over the recorded history in
-//! `history`; 7, 10 and 15 (what was acknowledged) in `clients`; 16 in `secrets`.
+//! `ticketctl::audit` checks 1 to 6 and 12 in the databases alone: at most one open order per ticket (1), a completed
+//! order is paid exactly once (3), no charge remains of a cancelled order (4), tickets agree with orders (5).
 
 mod clients;
 mod events;
 mod history;
 mod money;
-pub mod read;
 mod secrets;
+pub mod snapshot;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use ticketctl::audit;
 
-use self::read::World;
-use crate::shop::Shop;
+use self::snapshot::Snapshot;
+use crate::test_fleet::TestFleet;
 
-/// How long the fleet is given to settle.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// A ticket is sold at most once.
+pub const SOLD_ONCE: &str = "2 sold-once";
+/// An unpaid hold expires on time.
+pub const HOLD_EXPIRY: &str = "6 hold-expiry";
+/// An acknowledged version exists as it was returned, and a rejected request has no effect.
+pub const ACKNOWLEDGED: &str = "7 acknowledged";
+/// Every version has exactly one change event, and every event id one payload.
+pub const ONE_EVENT: &str = "8 one-event";
+/// Every replica equals the published state of its version.
+pub const REPLICAS: &str = "9 replicas";
+/// An idempotency key names at most one entity.
+pub const IDEMPOTENCY: &str = "10 idempotency";
+/// Statuses change only along legal transitions.
+pub const TRANSITIONS: &str = "11 transitions";
+/// Payments agree with the card network.
+pub const PROVIDER: &str = "12 provider";
+/// The terms of an order never change, and are those that the ticket was held at.
+pub const TERMS: &str = "13 terms";
+/// No message is pending or dead-lettered.
+pub const NO_BACKLOG: &str = "14 no-backlog";
+/// A client never reads an older version than before.
+pub const MONOTONIC_READS: &str = "15 monotonic-reads";
+/// No log and no event contains a secret.
+pub const NO_SECRETS: &str = "16 no-secrets";
 
-/// Waits until everything holds; an error tells what does not.
-pub async fn hold(shop: &Shop) -> Result<()> {
-    until_none(shop, |world| {
-        let mut faults = stored(world);
-        clients::check(world, &shop.journal, &mut faults);
-        secrets::check(world, &shop.logs, &mut faults);
-        faults
+/// Maximum delay of a hold's expiry while all servers are up.
+pub const EXPIRY_TOLERANCE: Duration = Duration::from_secs(10);
+/// How long the fleet may take to settle.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Polls until all invariants hold; an error lists the violations.
+pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
+    poll_until_no_violations(fleet, |snapshot| {
+        let mut violations = violations(snapshot);
+        clients::check(snapshot, &fleet.responses, &mut violations);
+        secrets::check(snapshot, &fleet.logs, &mut violations);
+        violations
     })
     .await
 }
 
-/// Waits until all holds that can hold in a shop which was brought back from a backup: its streams begin
-/// anew, its clients were told of what is lost, and the card network knows these intents that it does not.
-pub async fn hold_restored(shop: &Shop, orphans: &[String]) -> Result<()> {
-    until_none(shop, |world| {
-        let mut faults = Vec::new();
-        audit::sales::check(&world.books, &mut faults);
-        audit::money::check(&world.books, &mut faults);
-        money::check(world, &mut faults);
-        events::present(world, &mut faults);
-        secrets::check(world, &shop.logs, &mut faults);
-        faults.retain(|fault| !orphans.iter().any(|orphan| fault.contains(orphan)));
-        faults
+/// Polls until all invariants hold that survive a restore from a backup. The event history and the responses to clients
+/// are then of a state that was lost, and the card network has these intents without a payment.
+pub async fn assert_eventually_after_restore(fleet: &TestFleet, orphaned_intents: &[String]) -> Result<()> {
+    poll_until_no_violations(fleet, |snapshot| {
+        let mut violations = Vec::new();
+        check_money_and_sales(snapshot, &mut violations);
+        events::check_current(snapshot, &mut violations);
+        secrets::check(snapshot, &fleet.logs, &mut violations);
+        violations.retain(|violation| !orphaned_intents.iter().any(|intent| violation.contains(intent)));
+        violations
     })
     .await
 }
 
-async fn until_none(shop: &Shop, check: impl Fn(&World) -> Vec<String>) -> Result<()> {
+async fn poll_until_no_violations(fleet: &TestFleet, check: impl Fn(&Snapshot) -> Vec<String>) -> Result<()> {
     let began = Instant::now();
     loop {
-        let mut faults = check(&World::read(shop).await?);
-        if faults.is_empty() {
+        let mut violations = check(&Snapshot::read(fleet).await?);
+        if violations.is_empty() {
             return Ok(());
         }
-        if began.elapsed() > DEADLINE {
-            faults.truncate(20);
-            bail!("after {DEADLINE:?} these do not hold:\n{}", faults.join("\n"));
+        if began.elapsed() > TIMEOUT {
+            violations.truncate(20);
+            bail!("invariants are violated after {TIMEOUT:?}:\n{}", violations.join("\n"));
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
-/// How late a hold may end while nothing of all that ends it is away.
-pub const PUNCTUAL: Duration = Duration::from_secs(10);
-
-/// That no unpaid hold ended before its time, or this much after it; once [`hold`] was seen.
-pub async fn holds_ended_in_time(shop: &Shop, late: Duration) -> Result<()> {
-    let mut faults = Vec::new();
-    history::punctual(&World::read(shop).await?, late, &mut faults);
-    anyhow::ensure!(faults.is_empty(), "{}", faults.join("\n"));
+/// Fails if an unpaid hold expired early, or later than `max_delay`. Call it after [`assert_eventually`].
+pub async fn assert_holds_expired_on_time(fleet: &TestFleet, max_delay: Duration) -> Result<()> {
+    let mut violations = Vec::new();
+    history::check_expiry_delay(&Snapshot::read(fleet).await?, max_delay, &mut violations);
+    anyhow::ensure!(violations.is_empty(), "{}", violations.join("\n"));
     Ok(())
 }
 
-/// What does not hold of what is stored and was told: all but what clients and logs say.
-pub fn stored(world: &World) -> Vec<String> {
-    let mut faults = Vec::new();
-    audit::sales::check(&world.books, &mut faults);
-    audit::money::check(&world.books, &mut faults);
-    money::check(world, &mut faults);
-    events::check(world, &mut faults);
-    history::check(world, &mut faults);
-    faults
+/// The violations in the stored state and in the event history, without those that need clients' responses or logs.
+pub fn violations(snapshot: &Snapshot) -> Vec<String> {
+    let mut violations = Vec::new();
+    check_money_and_sales(snapshot, &mut violations);
+    events::check(snapshot, &mut violations);
+    history::check(snapshot, &mut violations);
+    violations
+}
+
+fn check_money_and_sales(snapshot: &Snapshot, violations: &mut Vec<String>) {
+    audit::sales::check(&snapshot.databases, violations);
+    audit::money::check(&snapshot.databases, violations);
+    money::check(snapshot, violations);
 }

@@ -1,26 +1,27 @@
-//! What nobody may find in a log or an event.
+//! Secrets must not appear in logs or events.
 
 use std::path::Path;
 
-use super::read::World;
-use crate::shop::PASSWORD;
+use super::NO_SECRETS;
+use super::snapshot::Snapshot;
+use crate::test_fleet::PASSWORD;
 
-/// Passwords, client secrets, the provider's keys, private keys, tokens: the last is where a JWT's claims
-/// begin, after a dot that no random id has.
+/// Passwords, client secrets, the provider's keys, private keys and tokens. `.eyJ` is where the claims of a JWT begin;
+/// random ids contain no dot.
 const SECRETS: [&str; 6] = [PASSWORD, "_secret_", "sk_test_", "whsec_", "PRIVATE KEY", ".eyJ"];
 
-pub(super) fn check(world: &World, logs: &Path, faults: &mut Vec<String>) {
-    for event in world.events.values().flatten() {
-        look(&event.to_string(), &format!("event {}", event["id"]), faults);
+pub(super) fn check(snapshot: &Snapshot, logs: &Path, violations: &mut Vec<String>) {
+    for event in snapshot.events.values().flatten() {
+        scan(&event.to_string(), &format!("event {}", event["id"]), violations);
     }
     for file in std::fs::read_dir(logs).into_iter().flatten().flatten() {
         let log = std::fs::read(file.path()).unwrap_or_default();
-        look(&String::from_utf8_lossy(&log), &file.file_name().to_string_lossy(), faults);
+        scan(&String::from_utf8_lossy(&log), &file.file_name().to_string_lossy(), violations);
     }
 }
 
-fn look(text: &str, place: &str, faults: &mut Vec<String>) {
+fn scan(text: &str, location: &str, violations: &mut Vec<String>) {
     for secret in SECRETS.iter().filter(|secret| text.contains(**secret)) {
-        faults.push(format!("16: {place} holds {secret:?}"));
+        violations.push(format!("{NO_SECRETS}: {location} contains {secret:?}"));
     }
 }

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use testkit::fleet::SERVICES;
-use testkit::fleet::options::programs_beside_us;
+use testkit::fleet::options::sibling_binaries_dir;
 
 /// Enough for any service to start, were the servers there.
 const GOOD: [(&str, &str); 16] = [
@@ -26,7 +26,7 @@ const GOOD: [(&str, &str); 16] = [
 ];
 
 fn start(service: &str, arguments: &[&str], change: &[(&str, Option<&str>)]) -> Output {
-    let mut command = Command::new(programs_beside_us().join(service));
+    let mut command = Command::new(sibling_binaries_dir().join(service));
     command.args(arguments).env_clear().envs(GOOD);
     for (name, value) in change {
         match value {

@@ -7,7 +7,7 @@ use common::api::tickets::ReplaceListing;
 use common::events::order::OrderStatus;
 use e2e::exchange::status;
 use e2e::invariants;
-use e2e::shop::{Shop, listing};
+use e2e::test_fleet::{TestFleet, listing};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 
@@ -18,17 +18,17 @@ const AT_ONCE: usize = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_buyers_of_each_of_fifty_tickets() {
-    let shop = Shop::open(&[]).await.unwrap();
-    let seller = shop.anybody().unwrap();
-    let buyers: Vec<_> = (0..BUYERS).map(|_| shop.anybody().unwrap()).collect();
+    let fleet = TestFleet::start(&[]).await.unwrap();
+    let seller = fleet.token_user().unwrap();
+    let buyers: Vec<_> = (0..BUYERS).map(|_| fleet.token_user().unwrap()).collect();
     let tickets = join_all((0..TICKETS).map(|n| {
         let (seller, listing) = (&seller, listing(&format!("Night {n}"), 1_000));
-        async move { seller.lists(listing).await.unwrap() }
+        async move { seller.create_listing(listing).await.unwrap() }
     }))
     .await;
     // Until orders knows them all, some buyers would get 404.
     for ticket in &tickets {
-        let order = buyers[0].holds(*ticket).await.unwrap();
+        let order = buyers[0].create_order(*ticket).await.unwrap();
         assert_eq!(buyers[0].send(&CancelOrder { id: order.id }).await.unwrap().status, 200);
     }
     let all = stream::iter(tickets)
@@ -51,40 +51,40 @@ async fn two_hundred_buyers_of_each_of_fifty_tickets() {
     for statuses in all {
         assert_eq!(statuses, BTreeMap::from([(201, 1), (409, BUYERS - 1)]));
     }
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_order_paid_five_times_at_once_is_charged_once() {
-    let shop = Shop::open(&[]).await.unwrap();
-    let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
+    let fleet = TestFleet::start(&[]).await.unwrap();
+    let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
     for n in 0..10 {
-        let ticket = seller.lists(listing(&format!("Night {n}"), 1_000)).await.unwrap();
-        let order = buyer.holds(ticket).await.unwrap().id;
-        let answers = join_all((0..5).map(|_| buyer.pays(order, "pm_card_visa"))).await;
+        let ticket = seller.create_listing(listing(&format!("Night {n}"), 1_000)).await.unwrap();
+        let order = buyer.create_order(ticket).await.unwrap().id;
+        let answers = join_all((0..5).map(|_| buyer.pay(order, "pm_card_visa"))).await;
         let mut paid: Vec<_> = answers.into_iter().map(|answer| status(answer).unwrap()).collect();
         paid.sort_unstable();
         assert_eq!(paid, [201, 409, 409, 409, 409]);
-        buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
+        buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();
     }
-    let state = shop.card_network().await.unwrap();
+    let state = fleet.card_network().await.unwrap();
     let charges = state["charges"].as_array().unwrap();
     assert_eq!(charges.iter().filter(|charge| charge["captured"] == true).count(), 10);
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sold_at_a_price_that_the_seller_had_replaced() {
-    let shop = Shop::open(&[]).await.unwrap();
-    let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
+    let fleet = TestFleet::start(&[]).await.unwrap();
+    let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
     let rounds = join_all((0..20).map(|n| {
         let (seller, buyer) = (seller.clone(), buyer.clone());
         async move {
-            let ticket = seller.lists(listing(&format!("Night {n}"), 1_000)).await.unwrap();
+            let ticket = seller.create_listing(listing(&format!("Night {n}"), 1_000)).await.unwrap();
             let edit = ReplaceListing { id: ticket, body: listing(&format!("Night {n}"), 2_000) };
-            let (order, edited) = tokio::join!(buyer.holds(ticket), seller.send(&edit));
+            let (order, edited) = tokio::join!(buyer.create_order(ticket), seller.send(&edit));
             let order = order.unwrap();
-            let paid = buyer.pays(order.id, "pm_card_visa").await;
+            let paid = buyer.pay(order.id, "pm_card_visa").await;
             let told = buyer.send(&ReadOrder { id: order.id }).await.unwrap().body;
             match (status(edited).unwrap(), order.price.amount) {
                 // The edit came first, and the order was made at the old price: refused, with the new one.
@@ -100,5 +100,5 @@ async fn nothing_is_sold_at_a_price_that_the_seller_had_replaced() {
         }
     }));
     assert_eq!(rounds.await.len(), 20);
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 }

@@ -1,10 +1,10 @@
 //! Poison in the streams: put aside with its reason, looked at, replayed or dropped by an operator,
-//! while the shop goes on.
+//! while the fleet goes on.
 
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::ticket::TicketStatus;
 use e2e::invariants;
-use e2e::shop::{Shop, listing};
+use e2e::test_fleet::{TestFleet, listing};
 use mongodb::bson::{Document, doc};
 use testkit::app::eventually;
 
@@ -19,7 +19,7 @@ struct Letter {
 }
 
 async fn letters(operator: &Operator) -> Vec<Letter> {
-    let list = operator.runs(&["dead-letters", "list"]).await;
+    let list = operator.run_ok(&["dead-letters", "list"]).await;
     let mut lines: Vec<_> = list.lines().collect();
     let last = lines.pop().unwrap();
     assert_eq!(last, format!("{} dead letters", lines.len()), "{list}");
@@ -41,19 +41,19 @@ fn consumers(letters: &[Letter]) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
     // Nothing that would heal by itself within the test.
-    let shop = Shop::open_twice(&[("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "1h")]).await.unwrap();
-    let operator = Operator::of(&shop);
-    let nats = async_nats::connect(shop.fleet.servers().nats.url()).await.unwrap();
+    let fleet = TestFleet::start_two_instances(&[("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    let operator = Operator::for_fleet(&fleet);
+    let nats = async_nats::connect(fleet.processes.servers().nats.url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(nats);
-    let mongodb = mongodb::Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
+    let mongodb = mongodb::Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     let orders = mongodb.database("orders").collection::<Document>("orders");
-    let (seller, buyer) = (shop.anybody().unwrap(), shop.anybody().unwrap());
+    let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
     assert_eq!(letters(&operator).await, []);
 
     // orders loses an order, as by a restored backup, so that it must refuse the end of its hold.
-    let ticket = seller.lists(listing("Tosca", 4_500)).await.unwrap();
-    let lost = buyer.holds(ticket).await.unwrap().id;
-    buyer.sees_order(lost, OrderStatus::AwaitingPayment).await.unwrap();
+    let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
+    let lost = buyer.create_order(ticket).await.unwrap().id;
+    buyer.wait_for_order(lost, OrderStatus::AwaitingPayment).await.unwrap();
     let lost_id = lost.to_string();
     let published = doc! { "_id": &lost_id, "outbox.0": { "$exists": false } };
     let mut document = None;
@@ -68,11 +68,11 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
 
     // Whoever comes behind the poison does not notice.
     for n in 0..5 {
-        let ticket = seller.lists(listing(&format!("Night {n}"), 2_000)).await.unwrap();
-        let order = buyer.holds(ticket).await.unwrap().id;
-        assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
-        buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
-        seller.sees_ticket(ticket, TicketStatus::Sold).await.unwrap();
+        let ticket = seller.create_listing(listing(&format!("Night {n}"), 2_000)).await.unwrap();
+        let order = buyer.create_order(ticket).await.unwrap().id;
+        assert_eq!(buyer.pay(order, "pm_card_visa").await.unwrap().status, 201);
+        buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();
+        seller.wait_for_ticket(ticket, TicketStatus::Sold).await.unwrap();
     }
     eventually("five letters", async || letters(&operator).await.len() == 5).await;
     let all = letters(&operator).await;
@@ -81,38 +81,38 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
     assert_eq!(consumers(&undecodable), consume);
     assert!(undecodable.iter().all(|letter| letter.reason.starts_with("not a known event: ")), "{undecodable:?}");
     assert_eq!(refused[0].reason, format!("there is no order {lost}"));
-    let shown = operator.runs(&["dead-letters", "show", &undecodable[0].number]).await;
+    let shown = operator.run_ok(&["dead-letters", "show", &undecodable[0].number]).await;
     for part in ["dead-letter-reason: not a known event", "dead-letter-stream: ticketing-orders", poison] {
         assert!(shown.contains(part), "{shown}");
     }
-    let shown = operator.runs(&["dead-letters", "show", &refused[0].number]).await;
+    let shown = operator.run_ok(&["dead-letters", "show", &refused[0].number]).await;
     for part in ["dead-letter-consumer: orders-expiration", "\"type\": \"expiration.completed.v1\"", &lost_id] {
         assert!(shown.contains(part), "{shown}");
     }
 
     // The cause is mended, and the event is good after all.
     orders.insert_one(document.unwrap()).await.unwrap();
-    operator.runs(&["dead-letters", "replay", &refused[0].number]).await;
-    let cancelled = buyer.sees_order(lost, OrderStatus::Cancelled).await.unwrap();
+    operator.run_ok(&["dead-letters", "replay", &refused[0].number]).await;
+    let cancelled = buyer.wait_for_order(lost, OrderStatus::Cancelled).await.unwrap();
     assert_eq!(cancelled.cancel_reason, Some(CancelReason::Expired));
-    seller.sees_ticket(ticket, TicketStatus::Available).await.unwrap();
+    seller.wait_for_ticket(ticket, TicketStatus::Available).await.unwrap();
 
     // What is still no event comes back once to each, under a new number.
     let numbers = |letters: &[Letter]| letters.iter().map(|letter| letter.number.clone()).collect::<Vec<_>>();
     let old = numbers(&undecodable);
     let with = |what, numbers: &[String]| [&["dead-letters".to_owned(), what], numbers].concat();
     let replay = with("replay".to_owned(), &old);
-    operator.runs(&replay.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    operator.run_ok(&replay.iter().map(String::as_str).collect::<Vec<_>>()).await;
     eventually("the letters to come back", async || letters(&operator).await.len() == 4).await;
     let back = letters(&operator).await;
     assert_eq!(consumers(&back), consume);
     assert!(numbers(&back).iter().all(|number| !old.contains(number)), "{back:?}");
     for command in ["show", "replay", "drop"] {
-        let (is_done, said) = operator.tries(&["dead-letters", command, &old[0]]).await;
+        let (is_done, said) = operator.run(&["dead-letters", command, &old[0]]).await;
         assert!(!is_done && said.contains(&format!("there is no dead letter {}", old[0])), "{said}");
     }
     let drop = with("drop".to_owned(), &numbers(&back));
-    operator.runs(&drop.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    operator.run_ok(&drop.iter().map(String::as_str).collect::<Vec<_>>()).await;
     assert_eq!(letters(&operator).await, []);
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 }

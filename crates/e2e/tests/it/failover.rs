@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use e2e::shop::Shop;
-use e2e::traffic::Traffic;
+use e2e::test_fleet::TestFleet;
+use e2e::load::LoadGenerator;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Collection};
@@ -20,23 +20,23 @@ use testkit::tools::progress;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::faults::{SALES, all_is_well, sales};
+use crate::faults::{SALES, finish_and_check, sales};
 
 /// Holds outlive an election, and repairs do not wait for a production day.
 const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
 
-async fn shop() -> (Shop, Traffic) {
-    let shop = Shop::open_replicated(&SETTINGS).await.unwrap();
-    let traffic = Traffic::start(&shop, SALES).unwrap();
-    sales(&traffic, 30).await;
-    (shop, traffic)
+async fn fleet() -> (TestFleet, LoadGenerator) {
+    let fleet = TestFleet::start_replicated(&SETTINGS).await.unwrap();
+    let load = LoadGenerator::start(&fleet, SALES).unwrap();
+    wait_for_sales(&load, 30).await;
+    (fleet, load)
 }
 
 /// Waits until another member than this one is primary.
-async fn succeeded(shop: &Shop, old: u16) -> u16 {
+async fn wait_for_new_primary(fleet: &TestFleet, old: u16) -> u16 {
     let began = Instant::now();
     loop {
-        let primary = shop.fleet.servers().mongodb_primary().await.unwrap().port();
+        let primary = fleet.processes.servers().mongodb_primary().await.unwrap().port();
         if primary != old {
             return primary;
         }
@@ -47,23 +47,23 @@ async fn succeeded(shop: &Shop, old: u16) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
-    let (shop, traffic) = shop().await;
-    let servers = shop.fleet.servers();
+    let (fleet, load) = fleet().await;
+    let servers = fleet.processes.servers();
 
     compare_read_concerns(&servers.mongodb_url()).await;
     let probe = Probe::start(&servers.mongodb_url()).await;
     let killed = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
     killed.kill().unwrap();
-    succeeded(&shop, killed.port()).await;
-    sales(&traffic, 30).await;
+    wait_for_new_primary(&fleet, killed.port()).await;
+    wait_for_sales(&load, 30).await;
     let seen = probe.stop().await;
     let (outage, stale) = (seen.outage, seen.stale);
     progress("Measured", &format!("no write was acknowledged for {outage:?}; then reads were too old for {stale:?}"));
-    let forgiven = shop.journal.forgive(&Range { start: began, end: seen.fresh + Duration::from_secs(1) });
+    let forgiven = fleet.responses.ignore_stale_reads(&Range { start: began, end: seen.fresh + Duration::from_secs(1) });
     progress("Measured", &format!("{forgiven} answers were older than what their client had seen"));
     killed.restart().await.unwrap();
-    sales(&traffic, 30).await;
+    wait_for_sales(&load, 30).await;
 
     let stopped = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
@@ -78,15 +78,15 @@ async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
     }
     progress("Measured", &format!("another member took writes at most {:?} after the primary hung", began.elapsed()));
     stopped.signal(Signal::SIGCONT);
-    sales(&traffic, 30).await;
-    shop.journal.forgive(&Range { start: began, end: Instant::now() });
+    wait_for_sales(&load, 30).await;
+    fleet.responses.ignore_stale_reads(&Range { start: began, end: Instant::now() });
 
     let primary = servers.mongodb_primary().await.unwrap().port();
     let lost = servers.mongodb_members().into_iter().find(|member| member.port() != primary).unwrap();
     lost.restart_with_empty_data().await.unwrap();
-    sales(&traffic, 30).await;
-    all_is_well(&shop, traffic).await;
-    // The member that copied everything is one on which the shop can go on.
+    wait_for_sales(&load, 30).await;
+    finish_and_check(&fleet, load).await;
+    // The member that copied everything is one on which the fleet can go on.
     assert!(log_has(lost.log(), "initial sync"), "it copied what it had lost");
 }
 
@@ -105,8 +105,8 @@ async fn is_primary_among(members: &[&Server]) -> bool {
 /// The primary goes on taking writes that no other member gets, and dies with them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_primary_took_while_it_was_cut_off_was_never_told() {
-    let (shop, traffic) = shop().await;
-    let servers = shop.fleet.servers();
+    let (fleet, load) = fleet().await;
+    let servers = fleet.processes.servers();
     let primary = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
     let others: Vec<_> = servers.mongodb_members().into_iter().filter(|it| it.port() != primary.port()).collect();
@@ -125,42 +125,42 @@ async fn what_a_primary_took_while_it_was_cut_off_was_never_told() {
     for other in &others {
         other.signal(Signal::SIGCONT);
     }
-    succeeded(&shop, primary.port()).await;
-    sales(&traffic, 30).await;
+    wait_for_new_primary(&fleet, primary.port()).await;
+    wait_for_sales(&load, 30).await;
     primary.restart().await.unwrap();
-    sales(&traffic, 30).await;
-    shop.journal.forgive(&Range { start: began, end: Instant::now() });
-    all_is_well(&shop, traffic).await;
+    wait_for_sales(&load, 30).await;
+    fleet.responses.ignore_stale_reads(&Range { start: began, end: Instant::now() });
+    finish_and_check(&fleet, load).await;
     assert!(log_has(primary.log(), "rollback"), "it took back what it alone had");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaders_of_streams_are_killed_and_a_member_loses_its_disk() {
-    let (shop, traffic) = shop().await;
-    let jetstream = shop.jetstream().await.unwrap();
-    let members = shop.fleet.servers().each();
+    let (fleet, load) = fleet().await;
+    let jetstream = fleet.jetstream().await.unwrap();
+    let members = fleet.processes.servers().all();
     for stream in ["ticketing-orders", "ticketing-tickets", "ticketing-payments"] {
         let info = jetstream.get_stream(stream).await.unwrap().get_info().await.unwrap();
         assert_eq!(info.config.num_replicas, 3);
         let leader = info.cluster.unwrap().leader.unwrap();
         let (_, leader) = members.iter().find(|(name, _)| *name == leader).unwrap();
         leader.kill().unwrap();
-        sales(&traffic, 30).await;
+        wait_for_sales(&load, 30).await;
         leader.restart().await.unwrap();
-        caught_up(&shop).await;
+        caught_up(&fleet).await;
     }
-    let lost = *shop.fleet.servers().nats_members().last().unwrap();
+    let lost = *fleet.processes.servers().nats_members().last().unwrap();
     lost.restart_with_empty_data().await.unwrap();
-    sales(&traffic, 30).await;
-    caught_up(&shop).await;
-    all_is_well(&shop, traffic).await;
+    wait_for_sales(&load, 30).await;
+    caught_up(&fleet).await;
+    finish_and_check(&fleet, load).await;
 }
 
 /// Waits until every stream has three members that have all of it.
-async fn caught_up(shop: &Shop) {
+async fn caught_up(fleet: &TestFleet) {
     let began = Instant::now();
     loop {
-        if is_caught_up(shop).await.unwrap_or(false) {
+        if is_caught_up(fleet).await.unwrap_or(false) {
             return;
         }
         assert!(began.elapsed() < Duration::from_secs(60), "the streams' members do not catch up");
@@ -168,8 +168,8 @@ async fn caught_up(shop: &Shop) {
     }
 }
 
-async fn is_caught_up(shop: &Shop) -> anyhow::Result<bool> {
-    let jetstream = shop.jetstream().await?;
+async fn is_caught_up(fleet: &TestFleet) -> anyhow::Result<bool> {
+    let jetstream = fleet.jetstream().await?;
     for service in ["auth", "tickets", "orders", "payments", "expiration"] {
         let info = jetstream.get_stream(format!("ticketing-{service}")).await?.get_info().await?;
         let replicas = info.cluster.map(|cluster| cluster.replicas).unwrap_or_default();

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use common::api::Endpoint;
 use common::api::users::{ReadCurrentUser, SignOut};
-use e2e::shop::{Shop, listing};
+use e2e::test_fleet::{TestFleet, listing};
 use testkit::app::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_cookies_and_pages_come_through() {
-    let shop = Shop::open(&[]).await.unwrap();
-    let seller = shop.sign_up("Mara").await.unwrap();
-    let ticket = seller.lists(listing("Carmen", 8_900)).await.unwrap();
+    let fleet = TestFleet::start(&[]).await.unwrap();
+    let seller = fleet.sign_up("Mara").await.unwrap();
+    let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
     let me = seller.send(&ReadCurrentUser {}).await.unwrap().body;
     assert_eq!(me.current_user.unwrap().display_name, "Mara");
 
     let client = reqwest::Client::new();
-    let get = |path: &str| client.get(format!("{}{path}", shop.url())).send();
+    let get = |path: &str| client.get(format!("{}{path}", fleet.url())).send();
     for (path, kind) in [
         ("/api/nothing", "application/problem+json"),
         ("/api/tickets/1/2", "application/problem+json"),
@@ -50,7 +50,7 @@ async fn errors_cookies_and_pages_come_through() {
     assert!(get("/").await.unwrap().text().await.unwrap().contains("Carmen"));
 
     let forged = client
-        .post(format!("{}{}", shop.url(), SignOut::PATH))
+        .post(format!("{}{}", fleet.url(), SignOut::PATH))
         .header("sec-fetch-site", "cross-site")
         .send()
         .await
@@ -60,8 +60,8 @@ async fn errors_cookies_and_pages_come_through() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_said_at_once() {
-    let shop = Shop::open(&[]).await.unwrap();
-    let address = shop.url().replace("http://localhost", "127.0.0.1").replace("http://", "");
+    let fleet = TestFleet::start(&[]).await.unwrap();
+    let address = fleet.url().replace("http://localhost", "127.0.0.1").replace("http://", "");
     // The head of a request alone: the body that it announces never comes.
     let answered = async |head: String| {
         let mut stream = TcpStream::connect(&address).await.unwrap();

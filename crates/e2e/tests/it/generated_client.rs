@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use e2e::shop::Shop;
+use e2e::test_fleet::TestFleet;
 use testkit::tools::workspace_root;
 use tokio::process::Command;
 
@@ -17,14 +17,14 @@ const DOCUMENTS: [(&str, &str); 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_made_of_the_documents_sells_finds_holds_and_pays() {
-    let shop = Shop::open(&[]).await.unwrap();
+    let fleet = TestFleet::start(&[]).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.yaml");
     // Nothing is to be formatted.
     std::fs::write(&config, "post_hooks: []\n").unwrap();
     for (service, path) in DOCUMENTS {
         let document = folder.path().join(format!("{service}.json"));
-        let body = reqwest::get(format!("{}{path}", shop.url())).await.unwrap().bytes().await.unwrap();
+        let body = reqwest::get(format!("{}{path}", fleet.url())).await.unwrap().bytes().await.unwrap();
         std::fs::write(&document, body).unwrap();
         let output = folder.path().join(format!("{service}_client"));
         let mut generate: Vec<&OsStr> =
@@ -36,7 +36,7 @@ async fn a_client_made_of_the_documents_sells_finds_holds_and_pays() {
         assert!(!said.await.contains("WARNING"), "{service}");
     }
     let script = workspace_root().join("crates/e2e/client/buy.py");
-    python(folder.path(), &[script.as_os_str(), shop.url().as_ref()]).await;
+    python(folder.path(), &[script.as_os_str(), fleet.url().as_ref()]).await;
 }
 
 /// Runs Python with the generated packages; what it said.

@@ -7,41 +7,41 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use e2e::invariants;
-use e2e::shop::{Shop, listing};
+use e2e::test_fleet::{TestFleet, listing};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_is_sold_and_a_hold_ends_though_redis_is_flushed() {
-    let shop = Shop::open(&[("ORDER_TTL", "6s")]).await.unwrap();
-    let seller = shop.sign_up("Mara").await.unwrap();
-    let (buyer, other) = (shop.sign_up("Ben").await.unwrap(), shop.sign_up("Olu").await.unwrap());
+    let fleet = TestFleet::start(&[("ORDER_TTL", "6s")]).await.unwrap();
+    let seller = fleet.sign_up("Mara").await.unwrap();
+    let (buyer, other) = (fleet.sign_up("Ben").await.unwrap(), fleet.sign_up("Olu").await.unwrap());
     let (sold, unpaid) =
-        (seller.lists(listing("Carmen", 8_900)).await.unwrap(), seller.lists(listing("Tosca", 4_500)).await.unwrap());
+        (seller.create_listing(listing("Carmen", 8_900)).await.unwrap(), seller.create_listing(listing("Tosca", 4_500)).await.unwrap());
 
     // Paid: authorised, charged, completed, sold; and nobody else gets it.
-    let order = buyer.holds(sold).await.unwrap();
+    let order = buyer.create_order(sold).await.unwrap();
     assert_eq!(other.send(&CreateOrder { body: NewOrder { ticket_id: sold } }).await.unwrap_err().status(), Some(409));
-    assert_eq!(buyer.pays(order.id, "pm_card_visa_chargeDeclined").await.unwrap_err().status(), Some(402));
-    let payment = buyer.pays(order.id, "pm_card_visa").await.unwrap();
+    assert_eq!(buyer.pay(order.id, "pm_card_visa_chargeDeclined").await.unwrap_err().status(), Some(402));
+    let payment = buyer.pay(order.id, "pm_card_visa").await.unwrap();
     assert_eq!((payment.status, payment.body.status), (201, PaymentStatus::Authorized));
-    buyer.sees_order(order.id, OrderStatus::Completed).await.unwrap();
-    buyer.sees_payment(payment.body.id, PaymentStatus::Captured).await.unwrap();
-    seller.sees_ticket(sold, TicketStatus::Sold).await.unwrap();
+    buyer.wait_for_order(order.id, OrderStatus::Completed).await.unwrap();
+    buyer.wait_for_payment(payment.body.id, PaymentStatus::Captured).await.unwrap();
+    seller.wait_for_ticket(sold, TicketStatus::Sold).await.unwrap();
     assert_eq!(other.send(&ReadOrder { id: order.id }).await.unwrap_err().status(), Some(404));
 
     // Not paid: Redis forgets the timer, MongoDB does not.
-    let order = other.holds(unpaid).await.unwrap();
+    let order = other.create_order(unpaid).await.unwrap();
     let began = Instant::now();
-    seller.sees_ticket(unpaid, TicketStatus::Reserved).await.unwrap();
-    let redis = redis::Client::open(shop.fleet.servers().redis.url()).unwrap();
+    seller.wait_for_ticket(unpaid, TicketStatus::Reserved).await.unwrap();
+    let redis = redis::Client::open(fleet.processes.servers().redis.url()).unwrap();
     let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
     redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
-    let expired = other.sees_order(order.id, OrderStatus::Cancelled).await.unwrap();
+    let expired = other.wait_for_order(order.id, OrderStatus::Cancelled).await.unwrap();
     assert_eq!(expired.cancel_reason, Some(CancelReason::Expired));
     let held = began.elapsed();
     assert!((Duration::from_secs(5)..Duration::from_secs(16)).contains(&held), "the hold ended after {held:?}");
-    seller.sees_ticket(unpaid, TicketStatus::Available).await.unwrap();
-    assert_eq!(other.pays(order.id, "pm_card_visa").await.unwrap_err().status(), Some(410));
+    seller.wait_for_ticket(unpaid, TicketStatus::Available).await.unwrap();
+    assert_eq!(other.pay(order.id, "pm_card_visa").await.unwrap_err().status(), Some(410));
 
-    invariants::hold(&shop).await.unwrap();
-    shop.fleet.stop().await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
+    fleet.processes.stop().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! What one visitor may do to the whole shop, with the limits that production has.
+//! What one visitor may do to the whole fleet, with the limits that production has.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use common::api::tickets::ReadListing;
 use common::api::users::ReadCurrentUser;
 use e2e::exchange::status;
 use e2e::invariants;
-use e2e::shop::{Shop, listing};
+use e2e::test_fleet::{TestFleet, listing};
 use futures::future::join_all;
 use testkit::app::eventually;
 use testkit::fleet::SERVICES;
@@ -28,9 +28,9 @@ const LIMITS: [(&str, &str); 6] = [
 ];
 
 /// What an answer of this path says is left.
-async fn left(shop: &Shop, token: &str, path: &str) -> (u16, String, String) {
+async fn left(fleet: &TestFleet, token: &str, path: &str) -> (u16, String, String) {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let request = client.get(format!("{}{path}", shop.url())).header("cookie", format!("access={token}"));
+    let request = client.get(format!("{}{path}", fleet.url())).header("cookie", format!("access={token}"));
     let answer = request.send().await.unwrap();
     let state = answer.headers().get("ratelimit").map(|state| state.to_str().unwrap().to_owned());
     (answer.status().as_u16(), state.unwrap_or_default(), answer.text().await.unwrap())
@@ -44,11 +44,11 @@ fn remaining(state: &str) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_behind_one_address_sees_no_limit_and_one_visitor_does() {
-    let shop = Shop::open(&LIMITS).await.unwrap();
+    let fleet = TestFleet::start(&LIMITS).await.unwrap();
     // Two hundred people of one network, and one ticket.
-    let (seller, buyers): (_, Vec<_>) = (shop.anybody().unwrap(), (0..200).map(|_| shop.anybody().unwrap()).collect());
-    let ticket = seller.lists(listing("Carmen", 4_500)).await.unwrap();
-    let first = buyers[0].holds(ticket).await.unwrap();
+    let (seller, buyers): (_, Vec<_>) = (fleet.token_user().unwrap(), (0..200).map(|_| fleet.token_user().unwrap()).collect());
+    let ticket = seller.create_listing(listing("Carmen", 4_500)).await.unwrap();
+    let first = buyers[0].create_order(ticket).await.unwrap();
     assert_eq!(buyers[0].send(&CancelOrder { id: first.id }).await.unwrap().status, 200);
     let (look, order) = (ReadListing { id: ticket }, CreateOrder { body: NewOrder { ticket_id: ticket } });
     let answers = join_all(buyers.iter().map(async |buyer| {
@@ -65,7 +65,7 @@ async fn a_crowd_behind_one_address_sees_no_limit_and_one_visitor_does() {
     assert_eq!(statuses, BTreeMap::from([(200, 4_000), (201, 1), (409, 199)]), "4,200 requests from one address");
 
     // One account that asks for more orders than anybody needs; what it gets is told by the gateway too.
-    let busy = shop.anybody().unwrap();
+    let busy = fleet.token_user().unwrap();
     for number in 0..60 {
         let refused = busy.send(&order).await.unwrap_err();
         assert_eq!(refused.status(), Some(409), "order {number}: {refused:?}");
@@ -73,38 +73,38 @@ async fn a_crowd_behind_one_address_sees_no_limit_and_one_visitor_does() {
     let refused = busy.send(&order).await.unwrap_err();
     let problem = refused.problem().unwrap();
     assert_eq!((problem.status, problem.kind.as_str()), (429, "urn:ticketing:problem:rate-limited"));
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_counted_once_however_many_services_it_asks() {
     let settings = [("READS_PER_MINUTE", "40"), ("LIMIT_REDIS_TIMEOUT", "10s")];
-    let shop = Shop::open(&settings).await.unwrap();
+    let fleet = TestFleet::start(&settings).await.unwrap();
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
-        let url = format!("{}/metrics", shop.fleet.service(service).unwrap().admin_url());
+        let url = format!("{}/metrics", fleet.processes.service(service).unwrap().admin_url());
         eventually("Redis to count", async || {
             reqwest::get(&url).await.unwrap().text().await.unwrap().contains("rate_limit_redis_up 1")
         })
         .await;
     }
-    let person = shop.anybody().unwrap();
+    let person = fleet.token_user().unwrap();
     let token = person.token().unwrap();
     // The page asks auth twice.
     for number in 0..3 {
-        let (status, state, _) = left(&shop, token, "/account").await;
+        let (status, state, _) = left(&fleet, token, "/account").await;
         assert!(status < 500, "{status}");
         assert_eq!(remaining(&state), 39 - number, "{state}");
     }
-    let (_, state, _) = left(&shop, token, ReadCurrentUser::PATH).await;
+    let (_, state, _) = left(&fleet, token, ReadCurrentUser::PATH).await;
     assert!(remaining(&state) <= 39, "{state}");
     // Told and learnt once a second.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let (_, state, _) = left(&shop, token, ReadCurrentUser::PATH).await;
+    let (_, state, _) = left(&fleet, token, ReadCurrentUser::PATH).await;
     assert_eq!(remaining(&state), 40 - 5, "three pages and two answers of auth: {state}");
     // A page too many is refused by a page.
     let mut refusal = None;
     for _ in 0..40 {
-        let (status, _, text) = left(&shop, token, "/account").await;
+        let (status, _, text) = left(&fleet, token, "/account").await;
         if status == 429 {
             refusal = Some(text);
             break;
@@ -113,15 +113,15 @@ async fn a_page_is_counted_once_however_many_services_it_asks() {
     let page = refusal.expect("a refusal");
     assert!(page.starts_with("<!") && page.contains("Too many requests"), "{page}");
     for free in ["/robots.txt", "/api/users/jwks.json", "/api/orders/openapi.json"] {
-        assert_eq!(left(&shop, token, free).await.1, "", "{free} is free");
+        assert_eq!(left(&fleet, token, free).await.1, "", "{free} is free");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_port_of_every_service_lets_go_of_a_slow_client() {
-    let shop = Shop::open(&[("HEADER_TIMEOUT", "1s")]).await.unwrap();
+    let fleet = TestFleet::start(&[("HEADER_TIMEOUT", "1s")]).await.unwrap();
     let ports = SERVICES.into_iter().flat_map(|service| {
-        let instance = shop.fleet.service(service).unwrap();
+        let instance = fleet.processes.service(service).unwrap();
         let admin = instance.admin_url().trim_start_matches("http://").to_owned();
         [(service, instance.address()), (service, admin)]
     });

@@ -14,8 +14,8 @@ use common::events::ticket::TicketStatus;
 use common::id::TicketId;
 use e2e::exchange::status;
 use e2e::invariants;
-use e2e::person::Person;
-use e2e::shop::{Shop, listing};
+use e2e::user_client::UserClient;
+use e2e::test_fleet::{TestFleet, listing};
 use futures::TryStreamExt;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
@@ -23,26 +23,26 @@ use serde_json::{Value, json};
 use testkit::app::users::Signer;
 use testkit::fleet::SERVICES;
 use testkit::fleet::keys::Keys;
-use testkit::fleet::options::programs_beside_us;
+use testkit::fleet::options::sibling_binaries_dir;
 use tokio::process::Command;
 
-/// `ticketctl`, told of one shop.
+/// `ticketctl`, told of one fleet.
 struct Ticketctl(Vec<(&'static str, String)>);
 
 impl Ticketctl {
-    fn of(shop: &Shop) -> Self {
-        let admin = SERVICES.map(|service| format!("{service}={}", shop.fleet.service(service).unwrap().admin_url()));
+    fn of(fleet: &TestFleet) -> Self {
+        let admin = SERVICES.map(|service| format!("{service}={}", fleet.processes.service(service).unwrap().admin_url()));
         Self(vec![
-            ("MONGODB_URL", shop.fleet.servers().mongodb_url()),
-            ("NATS_URL", shop.fleet.servers().nats.url()),
-            ("PUBLIC_URL", shop.url()),
+            ("MONGODB_URL", fleet.processes.servers().mongodb_url()),
+            ("NATS_URL", fleet.processes.servers().nats.url()),
+            ("PUBLIC_URL", fleet.url()),
             ("ADMIN_URLS", admin.join(",")),
-            ("BACKUP_DIR", backups(shop).display().to_string()),
+            ("BACKUP_DIR", backups(fleet).display().to_string()),
         ])
     }
 
     async fn tries(&self, arguments: &[&str]) -> (bool, String) {
-        let program = programs_beside_us().join("ticketctl");
+        let program = sibling_binaries_dir().join("ticketctl");
         assert!(program.is_file(), "{} is not built", program.display());
         let mut command = Command::new(program);
         command.args(arguments).envs(self.0.iter().cloned()).env_remove("NATS_PREFIX").kill_on_drop(true);
@@ -51,20 +51,20 @@ impl Ticketctl {
     }
 
     async fn runs(&self, arguments: &[&str]) -> String {
-        let (is_done, said) = self.tries(arguments).await;
+        let (is_done, said) = self.run(arguments).await;
         assert!(is_done, "{arguments:?}: {said}");
         said
     }
 
     /// Refused for this reason, without any change.
     async fn is_refused(&self, arguments: &[&str], reason: &str) {
-        let (is_done, said) = self.tries(arguments).await;
+        let (is_done, said) = self.run(arguments).await;
         assert!(!is_done && said.contains(reason) && said.contains("nothing was changed"), "{arguments:?}: {said}");
     }
 }
 
-fn backups(shop: &Shop) -> PathBuf {
-    shop.logs.with_file_name("backups")
+fn backups(fleet: &TestFleet) -> PathBuf {
+    fleet.logs.with_file_name("backups")
 }
 
 /// All that the databases hold, with the names of their indexes.
@@ -87,9 +87,9 @@ async fn all(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)> 
     all
 }
 
-async fn authenticates(shop: &Shop, payment: &Payment) {
+async fn authenticates(fleet: &TestFleet, payment: &Payment) {
     let intent = payment.provider_ref.as_deref().unwrap();
-    let url = format!("{}/_fake/payment_intents/{intent}/authenticate", shop.fleet.fakestripe().url());
+    let url = format!("{}/_fake/payment_intents/{intent}/authenticate", fleet.processes.fakestripe().url());
     let answer = reqwest::Client::new().post(url).json(&json!({ "outcome": "succeed" })).send().await.unwrap();
     assert!(answer.status().is_success());
 }
@@ -116,7 +116,7 @@ fn damage(backups: &Path, name: &str) {
 
 /// Nothing is skipped: what was cut off in the middle is neither settled, finished, nor taken back too late.
 async fn steps_come_in_their_order(operator: &Ticketctl, client: &Client) {
-    let (is_done, said) = operator.tries(&["restore", "finish"]).await;
+    let (is_done, said) = operator.run(&["restore", "finish"]).await;
     assert!(!is_done && said.contains("`restore settle` once it is loaded"), "{said}");
     let plans = client.database("ticketctl").collection::<Document>("restores");
     let reach = async |stage: &str| {
@@ -124,74 +124,74 @@ async fn steps_come_in_their_order(operator: &Ticketctl, client: &Client) {
     };
     reach("swapping").await;
     for step in ["settle", "finish"] {
-        let (is_done, said) = operator.tries(&["restore", step]).await;
+        let (is_done, said) = operator.run(&["restore", step]).await;
         assert!(!is_done && said.contains("the restore is swapping"), "{said}");
     }
     reach("ending").await;
-    operator.is_refused(&["restore", "back"], "is gone already").await;
+    operator.run_rejected(&["restore", "rollback"], "is gone already").await;
     reach("loaded").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back() {
-    let shop = Shop::open(&[("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")]).await.unwrap();
-    let operator = Ticketctl::of(&shop);
-    let client = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
-    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
+    let fleet = TestFleet::start(&[("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")]).await.unwrap();
+    let operator = Ticketctl::for_fleet(&fleet);
+    let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
+    let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     let mut tickets = Vec::new();
     for name in ["sold", "for sale", "at the bank", "held"] {
-        tickets.push(seller.lists(listing(name, 4_500)).await.unwrap());
+        tickets.push(seller.create_listing(listing(name, 4_500)).await.unwrap());
     }
     let [sold, for_sale, at_bank, held] = tickets.try_into().unwrap();
     let order = async |ticket: TicketId| {
-        let order = buyer.holds(ticket).await.unwrap().id;
-        buyer.sees_order(order, OrderStatus::AwaitingPayment).await.unwrap();
+        let order = buyer.create_order(ticket).await.unwrap().id;
+        buyer.wait_for_order(order, OrderStatus::AwaitingPayment).await.unwrap();
         order
     };
     let (first, waiting, unpaid) = (order(sold).await, order(at_bank).await, order(held).await);
-    assert_eq!(buyer.pays(first, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees_order(first, OrderStatus::Completed).await.unwrap();
-    let payment = buyer.pays(waiting, "pm_card_threeDSecure2Required").await.unwrap();
+    assert_eq!(buyer.pay(first, "pm_card_visa").await.unwrap().status, 201);
+    buyer.wait_for_order(first, OrderStatus::Completed).await.unwrap();
+    let payment = buyer.pay(waiting, "pm_card_threeDSecure2Required").await.unwrap();
     assert_eq!(payment.status, 202);
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 
     let before = all(&client).await;
-    let said = operator.runs(&["backup"]).await;
+    let said = operator.run_ok(&["backup"]).await;
     assert!(said.contains("documents of"), "{said}");
-    let name = std::fs::read_dir(backups(&shop)).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
-    let said = operator.runs(&["backups"]).await;
-    assert!(said.starts_with(&name) && said.contains(&shop.url()), "{said}");
+    let name = std::fs::read_dir(backups(&fleet)).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+    let said = operator.run_ok(&["backups"]).await;
+    assert!(said.starts_with(&name) && said.contains(&fleet.url()), "{said}");
 
     // What is lost: one more sale, one that is with the buyer's bank, and what the bank said of the other.
-    authenticates(&shop, &payment.body).await;
-    buyer.sees_order(waiting, OrderStatus::Completed).await.unwrap();
+    authenticates(&fleet, &payment.body).await;
+    buyer.wait_for_order(waiting, OrderStatus::Completed).await.unwrap();
     let later = order(for_sale).await;
-    assert_eq!(buyer.pays(later, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees_order(later, OrderStatus::Completed).await.unwrap();
-    let newest = seller.lists(listing("too late", 4_500)).await.unwrap();
+    assert_eq!(buyer.pay(later, "pm_card_visa").await.unwrap().status, 201);
+    buyer.wait_for_order(later, OrderStatus::Completed).await.unwrap();
+    let newest = seller.create_listing(listing("too late", 4_500)).await.unwrap();
     let last = order(newest).await;
-    assert_eq!(buyer.pays(last, "pm_card_threeDSecure2Required").await.unwrap().status, 202);
+    assert_eq!(buyer.pay(last, "pm_card_threeDSecure2Required").await.unwrap().status, 202);
 
-    operator.is_refused(&["restore", "load"], "expiration, orders, payments, tickets, web still run").await;
+    operator.run_rejected(&["restore", "load"], "expiration, orders, payments, tickets, web; stop").await;
     // The services are stopped; the disk loses two databases.
     for service in SERVICES {
-        shop.fleet.service(service).unwrap().stop().await.unwrap();
+        fleet.processes.service(service).unwrap().stop().await.unwrap();
     }
     client.database("orders").drop().await.unwrap();
     client.database("payments").drop().await.unwrap();
     let wrecked = all(&client).await;
-    damage(&backups(&shop), &name);
-    operator.is_refused(&["restore", "load", "0-damaged"], "auth/users is damaged").await;
-    operator.is_refused(&["restore", "load", "yesterday"], "there is no backup yesterday").await;
+    damage(&backups(&fleet), &name);
+    operator.run_rejected(&["restore", "load", "0-damaged"], "auth/users is damaged").await;
+    operator.run_rejected(&["restore", "load", "yesterday"], "there is no backup yesterday").await;
     let elsewhere = ["--public-url", "https://elsewhere.example", "restore", "load"];
-    operator.is_refused(&elsewhere, "it is of the fleet http://").await;
-    let said = operator.runs(&["restore", "check"]).await;
-    assert!(said.contains("listings: 1 new ones, changes of 2") && said.contains("orders: nothing is there"), "{said}");
+    operator.run_rejected(&elsewhere, "it belongs to the fleet http://").await;
+    let said = operator.run_ok(&["restore", "check"]).await;
+    assert!(said.contains("listings: 1 created, 2 changed") && said.contains("orders: the collection is empty"), "{said}");
     assert_eq!(all(&client).await, wrecked);
 
     // It can be taken back, also when it was cut off in the middle of changing names.
-    operator.runs(&["restore", "load"]).await;
-    operator.is_refused(&["restore", "load"], "is not finished").await;
+    operator.run_ok(&["restore", "load"]).await;
+    operator.run_rejected(&["restore", "load"], "is not finished").await;
     let rename = async |from: &str, to: &str| {
         let command = doc! { "renameCollection": from, "to": to };
         client.database("admin").run_command(command).await.unwrap();
@@ -199,25 +199,25 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     rename("tickets.tickets", "tickets.restoring.tickets").await;
     rename("tickets.replaced.tickets", "tickets.tickets").await;
     rename("orders.orders", "orders.restoring.orders").await;
-    operator.runs(&["restore", "back"]).await;
+    operator.run_ok(&["restore", "rollback"]).await;
     assert_eq!(all(&client).await, wrecked);
-    assert_eq!(operator.runs(&["restore", "status"]).await, "none\n");
-    assert!(operator.runs(&["restore", "back"]).await.contains("nothing was replaced"));
+    assert_eq!(operator.run_ok(&["restore", "status"]).await, "none\n");
+    assert!(operator.run_ok(&["restore", "rollback"]).await.contains("nothing was replaced"));
 
     // The newest one is restored; the streams, which tell of a time that never was, go.
-    let said = operator.runs(&["restore", "load"]).await;
+    let said = operator.run_ok(&["restore", "load"]).await;
     assert!(said.contains(&format!("{name} is whole")), "{said}");
-    assert_eq!(operator.runs(&["restore", "status"]).await, "loaded\n");
+    assert_eq!(operator.run_ok(&["restore", "status"]).await, "loaded\n");
     steps_come_in_their_order(&operator, &client).await;
     assert_eq!(all(&client).await, before);
 
     // Without expiration: what was paid is found out before the holds end.
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
-        shop.fleet.service(service).unwrap().restart().await.unwrap();
+        fleet.processes.service(service).unwrap().restart().await.unwrap();
     }
-    let settled = operator.runs(&["restore", "settle"]).await;
-    buyer.sees_order(waiting, OrderStatus::Completed).await.unwrap();
-    seller.sees_ticket(at_bank, TicketStatus::Sold).await.unwrap();
+    let settled = operator.run_ok(&["restore", "settle"]).await;
+    buyer.wait_for_order(waiting, OrderStatus::Completed).await.unwrap();
+    seller.wait_for_ticket(at_bank, TicketStatus::Sold).await.unwrap();
 
     let orphan = |outcome: &str| {
         let line =
@@ -226,54 +226,54 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     };
     let orphans = [orphan("  refunded  "), orphan("  cancelled  ")];
     assert!(settled.contains("2 charges and authorisations"), "{settled}");
-    let again = operator.runs(&["restore", "settle"]).await;
+    let again = operator.run_ok(&["restore", "settle"]).await;
     assert!(again.contains("0 charges and authorisations"), "{again}");
-    assert_eq!(operator.runs(&["restore", "status"]).await, "settled\n");
+    assert_eq!(operator.run_ok(&["restore", "status"]).await, "settled\n");
 
-    shop.fleet.service("expiration").unwrap().restart().await.unwrap();
-    let said = operator.runs(&["restore", "finish"]).await;
-    assert!(said.contains("the books are right") && said.contains("is restored"), "{said}");
+    fleet.processes.service("expiration").unwrap().restart().await.unwrap();
+    let said = operator.run_ok(&["restore", "finish"]).await;
+    assert!(said.contains("the audit passed") && said.contains("is restored"), "{said}");
     for service in SERVICES {
         let names = client.database(service).list_collection_names().await.unwrap();
         assert!(!names.iter().any(|name| name.starts_with("replaced.") || name.starts_with("restoring.")), "{names:?}");
     }
-    let ended = buyer.sees_order(unpaid, OrderStatus::Cancelled).await.unwrap();
+    let ended = buyer.wait_for_order(unpaid, OrderStatus::Cancelled).await.unwrap();
     assert_eq!(ended.cancel_reason, Some(CancelReason::Expired));
     assert_eq!(buyer.send(&ReadOrder { id: later }).await.unwrap_err().status(), Some(404));
     assert_eq!(buyer.send(&ReadListing { id: newest }).await.unwrap_err().status(), Some(404));
 
-    // The shop goes on: what was sold in the lost time is for sale again.
+    // The fleet goes on: what was sold in the lost time is for sale again.
     let again = order(for_sale).await;
-    assert_eq!(buyer.pays(again, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees_order(again, OrderStatus::Completed).await.unwrap();
-    invariants::hold_restored(&shop, &orphans).await.unwrap();
+    assert_eq!(buyer.pay(again, "pm_card_visa").await.unwrap().status, 201);
+    buyer.wait_for_order(again, OrderStatus::Completed).await.unwrap();
+    invariants::assert_eventually_after_restore(&fleet, &orphans).await.unwrap();
 }
 
 /// auth's signing key is replaced: first everybody believes both, then auth signs with the new one, then the
 /// old one goes.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_signing_key_is_replaced_and_nobody_is_signed_out() {
-    let shop = Shop::open(&[]).await.unwrap();
-    let old = Keys::of(&shop.logs.with_file_name("data").join("keys")).unwrap();
+    let fleet = TestFleet::start(&[]).await.unwrap();
+    let old = Keys::load_or_create(&fleet.logs.with_file_name("data").join("keys")).unwrap();
     let new = Signer::new();
     let set = |text: &str| serde_json::from_str::<Value>(text).unwrap()["keys"].as_array().unwrap().clone();
     let keys = [set(&old.jwks), set(&new.jwks)].concat();
     let both = json!({ "keys": keys }).to_string();
     let believes = async |jwks: &str| {
         for service in SERVICES.into_iter().filter(|service| *service != "auth") {
-            shop.fleet.service(service).unwrap().restart_with_env(&[("JWKS", jwks)]).await.unwrap();
+            fleet.processes.service(service).unwrap().restart_with_env(&[("JWKS", jwks)]).await.unwrap();
         }
     };
     let signs = async |keys: &str| {
-        shop.fleet.service("auth").unwrap().restart_with_env(&[("JWT_PRIVATE_KEYS", keys)]).await.unwrap();
+        fleet.processes.service("auth").unwrap().restart_with_env(&[("JWT_PRIVATE_KEYS", keys)]).await.unwrap();
     };
-    let buyer = shop.sign_up("Ben").await.unwrap();
+    let buyer = fleet.sign_up("Ben").await.unwrap();
     let list = ListOrders { query: PageQuery::default() };
-    let is_known = async |person: &Person| status(person.send(&list).await).unwrap();
+    let is_known = async |person: &UserClient| status(person.send(&list).await).unwrap();
     believes(&both).await;
     assert_eq!(is_known(&buyer).await, 200);
     signs(&format!("{}\n{}", new.pem, old.jwt_private_keys)).await;
-    let newcomer = shop.sign_up("Olu").await.unwrap();
+    let newcomer = fleet.sign_up("Olu").await.unwrap();
     assert_eq!((is_known(&buyer).await, is_known(&newcomer).await), (200, 200));
 
     // Within 15 minutes nobody has an access token of the old key; here it is sooner.

@@ -1,30 +1,30 @@
-//! Somebody who looks after a shop with `cargo xtask`: the very program, told of this test's fleet.
+//! Somebody who looks after a fleet with `cargo xtask`: the very program, told of this test's fleet.
 
 use std::path::PathBuf;
 
-use e2e::shop::Shop;
-use testkit::fleet::options::programs_beside_us;
+use e2e::test_fleet::TestFleet;
+use testkit::fleet::options::sibling_binaries_dir;
 use tokio::process::Command;
 
-/// An operator of one shop.
+/// An operator of one fleet.
 pub(crate) struct Operator {
     fleet: PathBuf,
 }
 
 impl Operator {
-    /// Of this shop.
-    pub(crate) fn of(shop: &Shop) -> Self {
-        Self { fleet: shop.logs.with_file_name("fleet.json") }
+    /// Of this fleet.
+    pub(crate) fn of(fleet: &TestFleet) -> Self {
+        Self { fleet: fleet.logs.with_file_name("fleet.json") }
     }
 
-    /// Of a shop that this file describes.
+    /// Of a fleet that this file describes.
     pub(crate) fn by(fleet: PathBuf) -> Self {
         Self { fleet }
     }
 
     /// Runs a command; whether it succeeded, and what it said.
     pub(crate) async fn tries(&self, arguments: &[&str]) -> (bool, String) {
-        let program = programs_beside_us().join("xtask");
+        let program = sibling_binaries_dir().join("xtask");
         assert!(program.is_file(), "{} is not built", program.display());
         let mut command = Command::new(program);
         command.arg("--fleet").arg(&self.fleet).args(arguments).env_remove("NATS_PREFIX").kill_on_drop(true);
@@ -35,7 +35,7 @@ impl Operator {
 
     /// Runs a command that must succeed; what it said.
     pub(crate) async fn runs(&self, arguments: &[&str]) -> String {
-        let (is_done, said) = self.tries(arguments).await;
+        let (is_done, said) = self.run(arguments).await;
         assert!(is_done, "{arguments:?}: {said}");
         said
     }

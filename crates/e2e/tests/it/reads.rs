@@ -6,7 +6,7 @@ use common::api::users::ListSessions;
 use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
 use e2e::invariants;
-use e2e::shop::{Shop, listing};
+use e2e::test_fleet::{TestFleet, listing};
 use futures::TryStreamExt;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
@@ -19,27 +19,27 @@ const READS: [&str; 4] = ["find", "aggregate", "count", "distinct"];
 async fn every_read_of_a_purchase_is_a_majority_read_from_the_primary() {
     // Everything that looks by itself does so many times meanwhile.
     let settings = [("ANNOUNCE_AFTER", "500ms"), ("RECONCILE_AFTER", "500ms"), ("GAUGE_INTERVAL", "500ms")];
-    let shop = Shop::open(&settings).await.unwrap();
-    let client = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
+    let fleet = TestFleet::start(&settings).await.unwrap();
+    let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     for service in SERVICES {
         let database = client.database(service);
         let room = doc! { "create": "system.profile", "capped": true, "size": 64 << 20 };
         database.run_command(room).await.unwrap();
         database.run_command(doc! { "profile": 2 }).await.unwrap();
     }
-    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
-    let ticket = seller.lists(listing("Carmen", 8_900)).await.unwrap();
-    let order = buyer.holds(ticket).await.unwrap().id;
-    buyer.sees_order(order, OrderStatus::AwaitingPayment).await.unwrap();
-    assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
-    buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
-    seller.sees_ticket(ticket, TicketStatus::Sold).await.unwrap();
+    let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
+    let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.create_order(ticket).await.unwrap().id;
+    buyer.wait_for_order(order, OrderStatus::AwaitingPayment).await.unwrap();
+    assert_eq!(buyer.pay(order, "pm_card_visa").await.unwrap().status, 201);
+    buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();
+    seller.wait_for_ticket(ticket, TicketStatus::Sold).await.unwrap();
     for page in ["/", "/orders"] {
-        buyer.opens(page).await.unwrap();
+        buyer.get_page(page).await.unwrap();
     }
     buyer.send(&ListListings { query: ListingQuery::default() }).await.unwrap();
     buyer.send(&ListSessions { query: PageQuery::default() }).await.unwrap();
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 
     for service in SERVICES {
         let database = client.database(service);

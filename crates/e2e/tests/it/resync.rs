@@ -9,8 +9,8 @@ use common::api::tickets::WithdrawListing;
 use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
 use e2e::invariants;
-use e2e::person::Person;
-use e2e::shop::{Shop, listing};
+use e2e::user_client::UserClient;
+use e2e::test_fleet::{TestFleet, listing};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Database};
@@ -44,25 +44,25 @@ async fn replicas(client: &Client) -> BTreeMap<(&'static str, String), Documents
 }
 
 /// A listing in every state, with what led to it.
-async fn business(seller: &Person, buyer: &Person) {
+async fn business(seller: &UserClient, buyer: &UserClient) {
     let mut tickets = Vec::new();
     for n in 0..5 {
-        tickets.push(seller.lists(listing(&format!("Night {n}"), 2_000)).await.unwrap());
+        tickets.push(seller.create_listing(listing(&format!("Night {n}"), 2_000)).await.unwrap());
     }
     for (n, ticket) in tickets.into_iter().enumerate().skip(1) {
-        let order = buyer.holds(ticket).await.unwrap().id;
-        buyer.sees_order(order, OrderStatus::AwaitingPayment).await.unwrap();
+        let order = buyer.create_order(ticket).await.unwrap().id;
+        buyer.wait_for_order(order, OrderStatus::AwaitingPayment).await.unwrap();
         match n {
             1 => {}
             2 => {
                 assert_eq!(buyer.send(&CancelOrder { id: order }).await.unwrap().status, 200);
-                seller.sees_ticket(ticket, TicketStatus::Available).await.unwrap();
+                seller.wait_for_ticket(ticket, TicketStatus::Available).await.unwrap();
                 assert_eq!(seller.send(&WithdrawListing { id: ticket }).await.unwrap().status, 204);
             }
             _ => {
-                assert_eq!(buyer.pays(order, "pm_card_visa_chargeDeclined").await.unwrap_err().status(), Some(402));
-                assert_eq!(buyer.pays(order, "pm_card_visa").await.unwrap().status, 201);
-                buyer.sees_order(order, OrderStatus::Completed).await.unwrap();
+                assert_eq!(buyer.pay(order, "pm_card_visa_chargeDeclined").await.unwrap_err().status(), Some(402));
+                assert_eq!(buyer.pay(order, "pm_card_visa").await.unwrap().status, 201);
+                buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();
             }
         }
     }
@@ -71,13 +71,13 @@ async fn business(seller: &Person, buyer: &Person) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_copy_that_was_lost_is_back_as_it_was() {
     // Nothing comes back by itself within the test.
-    let shop = Shop::open_twice(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
-    let operator = Operator::of(&shop);
-    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
+    let fleet = TestFleet::start_two_instances(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    let operator = Operator::for_fleet(&fleet);
+    let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     business(&seller, &buyer).await;
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 
-    let client = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
+    let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     let before = replicas(&client).await;
     let names: Vec<_> = before.keys().map(|(service, name)| format!("{service}.{name}")).collect();
     let expected = [
@@ -98,7 +98,7 @@ async fn every_copy_that_was_lost_is_back_as_it_was() {
     }
     // One listing, then all that there is.
     let ticket = before[&("orders", "replica_ticket".to_owned())].keys().next().unwrap();
-    assert_eq!(operator.runs(&["resync", "tickets", "--ids", ticket]).await, "1 tickets announced\n");
+    assert_eq!(operator.run_ok(&["resync", "tickets", "--ids", ticket]).await, "1 tickets announced\n");
     eventually("the one listing", async || {
         documents(&client.database("orders"), "replica_ticket").await.into_keys().eq([ticket.clone()])
     })
@@ -110,28 +110,28 @@ async fn every_copy_that_was_lost_is_back_as_it_was() {
         ("payments", "4 payments announced\n"),
         ("expiration", "0 timers announced\n"),
     ] {
-        assert_eq!(operator.runs(&["resync", owner]).await, said);
+        assert_eq!(operator.run_ok(&["resync", owner]).await, said);
     }
     eventually("all copies", async || replicas(&client).await == before).await;
     for (wrong, hint) in [("web", "cargo xtask rebuild web"), ("nobody", "there is no service called nobody")] {
-        let (is_done, said) = operator.tries(&["resync", wrong]).await;
+        let (is_done, said) = operator.run(&["resync", wrong]).await;
         assert!(!is_done && said.contains(hint), "{said}");
     }
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 }
 
 /// One instance dies as soon as it has begun; the other one's pages are looked at all the while, and
 /// people go on buying.
 #[tokio::test(flavor = "multi_thread")]
 async fn webs_read_model_from_nothing_equals_the_one_built_live() {
-    let shop = Shop::open_twice(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
-    let operator = Operator::of(&shop);
-    let (seller, buyer) = (shop.sign_up("Mara").await.unwrap(), shop.sign_up("Ben").await.unwrap());
+    let fleet = TestFleet::start_two_instances(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    let operator = Operator::for_fleet(&fleet);
+    let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     business(&seller, &buyer).await;
-    let kept = seller.lists(listing("Carmen", 8_900)).await.unwrap();
-    invariants::hold(&shop).await.unwrap();
+    let kept = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 
-    let [one, other] = shop.fleet.instances("web") else { panic!("two instances") };
+    let [one, other] = fleet.processes.instances("web") else { panic!("two instances") };
     let begun = reqwest::Client::new().post(format!("{}/rebuild", one.admin_url())).send().await.unwrap();
     assert_eq!(begun.status(), 200);
     one.kill().unwrap();
@@ -150,7 +150,7 @@ async fn webs_read_model_from_nothing_equals_the_one_built_live() {
         pages
     };
     let rebuilding = async {
-        let said = operator.runs(&["rebuild", "web"]).await;
+        let said = operator.run_ok(&["rebuild", "web"]).await;
         assert!(said.starts_with("generation 1 is being filled\n"), "{said}");
         assert!(said.ends_with("pages read generation 1\n"), "{said}");
         rebuilt.store(true, Ordering::SeqCst);
@@ -159,7 +159,7 @@ async fn webs_read_model_from_nothing_equals_the_one_built_live() {
     assert!(pages > 10, "{pages}");
 
     // The old one is kept up to date for as long as pages may read it.
-    let client = Client::with_uri_str(shop.fleet.servers().mongodb_url()).await.unwrap();
+    let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     let web = client.database("web");
     for (entity, count) in [("user", 2), ("ticket", 11), ("order", 8), ("payment", 8)] {
         eventually("the two to be the same", async || {
@@ -173,6 +173,6 @@ async fn webs_read_model_from_nothing_equals_the_one_built_live() {
         let html = reqwest::get(instance.url()).await.unwrap().text().await.unwrap();
         assert!(html.contains("Carmen"), "{html}");
     }
-    assert_eq!(operator.runs(&["rebuild", "web", "--abandon"]).await, "no rebuild is under way\n");
-    invariants::hold(&shop).await.unwrap();
+    assert_eq!(operator.run_ok(&["rebuild", "web", "--abandon"]).await, "no rebuild is under way\n");
+    invariants::assert_eventually(&fleet).await.unwrap();
 }

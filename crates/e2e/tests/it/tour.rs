@@ -3,16 +3,16 @@
 use std::process::Command;
 
 use e2e::invariants;
-use e2e::shop::Shop;
+use e2e::test_fleet::TestFleet;
 use testkit::tools::workspace_root;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_of_the_readme_buys_a_ticket() {
-    let shop = Shop::open(&[]).await.unwrap();
+    let fleet = TestFleet::start(&[]).await.unwrap();
     let readme = std::fs::read_to_string(workspace_root().join("README.md")).unwrap();
     let tour = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of sh");
     let mut command = Command::new("timeout");
-    command.args(["60", "bash", "-c", tour]).env("SHOP", shop.url());
+    command.args(["60", "bash", "-c", tour]).env("SHOP", fleet.url());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -21,5 +21,5 @@ async fn the_tour_of_the_readme_buys_a_ticket() {
     {
         assert!(said.contains(expected), "{expected} is not in {said}");
     }
-    invariants::hold(&shop).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
 }

@@ -12,7 +12,7 @@ use common::api::users::{NewUser, Password, SignUp};
 use common::events::ticket::TicketStatus;
 use common::id::OrderId;
 use common::text::Text;
-use e2e::shop::{PASSWORD, Shop, listing};
+use e2e::test_fleet::{PASSWORD, TestFleet, listing};
 use futures::StreamExt;
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
@@ -26,8 +26,8 @@ fn trace(traceparent: &str) -> String {
 }
 
 /// By event type: the trace of every change of these entities that the streams have.
-async fn published(shop: &Shop, entities: &[String]) -> BTreeMap<String, Option<String>> {
-    let jetstream = jetstream::new(async_nats::connect(shop.fleet.servers().nats.url()).await.unwrap());
+async fn published(fleet: &TestFleet, entities: &[String]) -> BTreeMap<String, Option<String>> {
+    let jetstream = jetstream::new(async_nats::connect(fleet.processes.servers().nats.url()).await.unwrap());
     let mut traces = BTreeMap::new();
     for service in ["tickets", "orders", "payments"] {
         let mut stream = jetstream.get_stream(format!("ticketing-{service}")).await.unwrap();
@@ -51,18 +51,18 @@ async fn published(shop: &Shop, entities: &[String]) -> BTreeMap<String, Option<
 async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
     // Nobody listens there: traces are made, and sent in vain.
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("ANNOUNCE_AFTER", "1h")];
-    let shop = Shop::open(&settings).await.unwrap();
+    let fleet = TestFleet::start(&settings).await.unwrap();
     // A webhook begins a trace of its own, and may be what comes first to the capture.
-    fault(&shop, json!({ "dropWebhooks": true })).await;
-    let seller = shop.sign_up("Mara").await.unwrap();
-    let ticket = seller.lists(listing("Carmen", 8_900)).await.unwrap();
+    set_card_network_faults(&fleet, json!({ "dropWebhooks": true })).await;
+    let seller = fleet.sign_up("Mara").await.unwrap();
+    let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
     let browser = reqwest::Client::builder()
         .cookie_store(true)
         .redirect(Policy::none())
         .timeout(Duration::from_secs(20))
         .build()
         .unwrap();
-    let at = |path: &str| format!("{}{path}", shop.url());
+    let at = |path: &str| format!("{}{path}", fleet.url());
     let (email, password) = (Text::new("ben@example.com"), Password::new(PASSWORD));
     let person = NewUser { email, password, display_name: Some(Text::new("Ben")) };
     assert_eq!(browser.post(at(SignUp::PATH)).json(&person).send().await.unwrap().status(), 201);
@@ -89,7 +89,7 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
         let request = browser.post(at(CreatePayment::PATH)).header("traceparent", &traceparent).json(&pay);
         let answer = request.send().await.unwrap();
         let status = answer.status();
-        payment = CreatePayment::read(status, &answer.bytes().await.unwrap()).ok();
+        payment = CreatePayment::parse_response(status, &answer.bytes().await.unwrap()).ok();
         status == 201
     })
     .await;
@@ -103,7 +103,7 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
     let entities = [ticket.to_string(), order.to_string(), payment.to_string()];
     let mut traces = BTreeMap::new();
     eventually("the event of the last step", async || {
-        traces = published(&shop, &entities).await;
+        traces = published(&fleet, &entities).await;
         traces.contains_key("ticket.sold")
     })
     .await;

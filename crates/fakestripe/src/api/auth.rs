@@ -1,4 +1,4 @@
-//! Who calls: the secret key as bearer or basic user, or a page's publishable key.
+//! Authentication by the secret key (bearer token or basic-auth user name) or a browser's publishable key.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -16,40 +16,37 @@ const PUBLISHABLE: &str = "This API call cannot be made with a publishable API k
     secret API key. You can find a list of your API keys at \
     https://dashboard.stripe.com/account/apikeys.";
 
-/// Which of the two keys was given.
+/// The kind of API key of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Secret,
     Publishable,
 }
 
-/// The key of a request; `named` is one among the parameters, `accepted` the one secret key, if only one is.
-pub(crate) fn key(
+/// Authenticates a request. `from_params` is the key in the parameters; `required` the only secret key accepted, if
+/// one is configured.
+pub(crate) fn authenticate(
     headers: &HeaderMap,
-    named: Option<String>,
-    accepted: Option<&str>,
-    public_route: bool,
+    from_params: Option<String>,
+    required: Option<&str>,
+    is_public_route: bool,
 ) -> Result<Key, ApiError> {
     let given = headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(credential)
-        .or(named)
+        .or(from_params)
         .filter(|key| !key.is_empty())
         .ok_or_else(|| ApiError::unauthorized(MISSING))?;
     if given.starts_with("pk_test_") {
-        return if public_route {
-            Ok(Key::Publishable)
-        } else {
-            let error = ApiError::unauthorized(PUBLISHABLE).status(403);
-            Err(error.code("secret_key_required"))
-        };
+        let error = || ApiError::unauthorized(PUBLISHABLE).status(403).code("secret_key_required");
+        return is_public_route.then_some(Key::Publishable).ok_or_else(error);
     }
-    let holds = match accepted {
-        Some(accepted) => given == accepted,
+    let is_valid = match required {
+        Some(required) => given == required,
         None => given.starts_with("sk_test_") || given.starts_with("rk_test_"),
     };
-    if holds {
+    if is_valid {
         Ok(Key::Secret)
     } else {
         let message = format!("Invalid API Key provided: {}", masked(&given));
@@ -71,16 +68,9 @@ fn credential(header: &str) -> Option<String> {
     Some(user.to_owned())
 }
 
-/// The beginning and the last four characters, as Stripe shows a wrong key.
+/// Masks a key as Stripe does in its error message: shows the first eight and the last four characters.
 fn masked(key: &str) -> String {
-    let chars: Vec<char> = key.chars().take(64).collect();
-    let length = chars.len();
-    chars
-        .iter()
-        .enumerate()
-        .map(|(place, char)| {
-            let shown = length > 12 && (place < 8 || place + 4 >= length);
-            if shown { *char } else { '*' }
-        })
-        .collect()
+    let (chars, length) = (key.chars().take(64), key.chars().take(64).count());
+    let is_shown = |index| length > 12 && (index < 8 || index + 4 >= length);
+    chars.enumerate().map(|(index, char)| if is_shown(index) { char } else { '*' }).collect()
 }

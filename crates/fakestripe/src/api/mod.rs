@@ -1,4 +1,4 @@
-//! `/v1` over HTTP: key, parameters, idempotency, faults, then the work under the world's lock.
+//! `/v1` over HTTP: authentication, parameters, idempotency and fault injection around the route handlers.
 
 pub(crate) mod auth;
 pub(crate) mod routes;
@@ -13,18 +13,17 @@ use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer};
 use crate::api::auth::Key;
 use crate::api::routes::Route;
 use crate::app::App;
-use crate::config::present;
+use crate::config::non_empty;
 use crate::error::ApiError;
 use crate::id::random;
-use crate::idempotency::Answer;
+use crate::idempotency::StoredResponse;
 use crate::objects::event::API_VERSION;
 use crate::params::Params;
-use crate::webhooks;
-use crate::world::Caller;
+use crate::store::Context;
 
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Pages of any origin may call with the publishable key.
+/// Allows pages of any origin to call with the publishable key.
 pub(crate) fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
@@ -33,85 +32,61 @@ pub(crate) fn cors() -> CorsLayer {
         .expose_headers([HeaderName::from_static("request-id")])
 }
 
-/// Answers whatever no other router does. The work is a task of its own: a caller that hangs up
-/// stops waiting, but stops nothing.
-pub(crate) async fn answer(State(app): State<App>, request: Request) -> Response {
+/// Fallback handler. Each request runs in a task of its own, so that a client that disconnects does not cancel it.
+pub(crate) async fn handle(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let request_id = format!("req_{}", random(14));
     let idempotency_key = idempotency_key(&parts.headers);
-    let task = tokio::spawn({
-        let request_id = request_id.clone();
-        async move { Call::new(&app, parts, request_id).run(&app, body).await }
-    });
-    let outcome = task.await.unwrap_or_else(|_| {
+    let context = Context {
+        request_id: Some(request_id.clone()),
+        idempotency_key: idempotency_key.clone(),
+        base_url: base_url(&app, &parts.headers),
+        is_publishable: false,
+    };
+    let request = ApiRequest { path: parts.uri.path().to_owned(), parts, context, request_id: request_id.clone() };
+    let task = tokio::spawn(async move { request.run(&app, body).await });
+    let stored = task.await.unwrap_or_else(|_| {
         let error = ApiError::server("The fake server failed: see its log.");
-        Outcome::fresh(error_answer(error, &request_id))
+        error_response(error, &request_id)
     });
-    respond(outcome, &request_id, idempotency_key)
+    respond(stored, &request_id, idempotency_key)
 }
 
-/// An answer, and whether it is a kept one.
-struct Outcome {
-    answer: Answer,
-    replayed: bool,
-}
-
-impl Outcome {
-    fn fresh(answer: Answer) -> Self {
-        Self { answer, replayed: false }
-    }
-}
-
-/// One request on its way.
-struct Call {
+/// An incoming request while it is processed.
+struct ApiRequest {
     parts: Parts,
     path: String,
-    caller: Caller,
+    context: Context,
     request_id: String,
 }
 
-impl Call {
-    fn new(app: &App, parts: Parts, request_id: String) -> Self {
-        let caller = Caller {
-            request_id: Some(request_id.clone()),
-            idempotency_key: idempotency_key(&parts.headers),
-            base_url: base_url(app, &parts.headers),
-            publishable: false,
-        };
-        Self { path: parts.uri.path().to_owned(), parts, caller, request_id }
-    }
-
-    async fn run(mut self, app: &App, body: Body) -> Outcome {
+impl ApiRequest {
+    async fn run(mut self, app: &App, body: Body) -> StoredResponse {
         let (route, params) = match self.admit(app, body).await {
             Ok(admitted) => admitted,
-            Err(error) => return Outcome::fresh(error_answer(error, &self.request_id)),
+            Err(error) => return error_response(error, &self.request_id),
         };
-        let post = self.parts.method == Method::POST;
-        let key = self.caller.idempotency_key.clone().filter(|_| post);
+        let key = self.context.idempotency_key.clone().filter(|_| self.parts.method == Method::POST);
         if let Some(key) = &key {
-            let now = app.config().clock.now();
-            let begun = app.keys().begin(key, &self.path, params.canonical(), now);
-            match begun {
+            let claimed = app.keys.lock().claim(key, &self.path, params.canonical(), app.config.clock.now());
+            match claimed {
                 Ok(None) => {}
-                Ok(Some(answer)) => {
-                    return Outcome { answer, replayed: true };
-                }
-                Err(error) => return Outcome::fresh(error_answer(error, &self.request_id)),
+                Ok(Some(response)) => return response,
+                Err(error) => return error_response(error, &self.request_id),
             }
         }
-        // Frees the key if the work panics.
-        let mut freed = Freed(app, key.as_deref());
-        let (answer, kept) = self.work(app, &route, &params).await;
-        if let Some(key) = &key {
-            app.keys().end(key, kept.then(|| answer.clone()));
-            freed.1 = None;
+        let guard = key.as_deref().map(|key| KeyGuard { app, key });
+        let (response, is_cached) = self.process(app, &route, &params).await;
+        if let Some(key) = key.as_deref().filter(|_| is_cached) {
+            app.keys.lock().complete(key, response.clone());
         }
-        let pause = app.faults().pause_after(&self.place());
+        drop(guard);
+        let pause = app.faults.lock().pause_after(&self.fault_target());
         tokio::time::sleep(pause).await;
-        Outcome::fresh(answer)
+        response
     }
 
-    /// Address, key and form of the request, before anything is done.
+    /// Checks the path, the API key and the parameters, before the request has any effect.
     async fn admit(&mut self, app: &App, body: Body) -> Result<(Route, Params), ApiError> {
         let method = &self.parts.method;
         let path = &self.path;
@@ -120,95 +95,84 @@ impl Call {
                 "Unrecognized request URL ({method}: {path}). Please see \
                  https://stripe.com/docs or we can help at https://support.stripe.com/."
             );
-            ApiError::invalid(message).status(404).fleeting()
+            ApiError::invalid(message).status(404).not_cached()
         })?;
         let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| {
             let message = "The request body could not be read, or is too large.";
-            ApiError::invalid(message).fleeting()
+            ApiError::invalid(message).not_cached()
         })?;
         let params = self.params(&body);
-        let accepted = present(app.config().key.as_ref());
-        let headers = &self.parts.headers;
-        let named = params.as_ref().ok().and_then(|params| params.owned("key"));
-        let key = auth::key(headers, named, accepted, route.is_public())?;
-        self.caller.publishable = key == Key::Publishable;
-        if app.faults().refuses(&self.place()) {
+        let required = non_empty(app.config.key.as_ref());
+        let from_params = params.as_ref().ok().and_then(|params| params.string("key"));
+        let key = auth::authenticate(&self.parts.headers, from_params, required, route.is_public)?;
+        self.context.is_publishable = key == Key::Publishable;
+        if app.faults.lock().injects_429(&self.fault_target()) {
             let message = "Request rate limit exceeded. You can learn more about rate limits \
                            here https://stripe.com/docs/rate-limits.";
-            return Err(ApiError::invalid(message).status(429).code("rate_limit").fleeting());
+            return Err(ApiError::invalid(message).status(429).code("rate_limit").not_cached());
         }
         Ok((route, params?))
     }
 
     fn params(&self, body: &[u8]) -> Result<Params, ApiError> {
         let query = self.parts.uri.query().unwrap_or_default();
-        let text = std::str::from_utf8(body).map_err(|_| ApiError::invalid("Invalid request body.").fleeting())?;
+        let text = std::str::from_utf8(body).map_err(|_| ApiError::invalid("Invalid request body.").not_cached())?;
         let kind = self.parts.headers.get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if !text.is_empty() && kind.starts_with("application/json") {
             let message = "Invalid request (check that your POST content type is \
                            application/x-www-form-urlencoded). If you have any questions, we can \
                            help at https://support.stripe.com/.";
-            return Err(ApiError::invalid(message).fleeting());
+            return Err(ApiError::invalid(message).not_cached());
         }
         if query.is_empty() { Params::parse(text) } else { Params::parse(&format!("{query}&{text}")) }
     }
 
-    /// The work between the faults that come before and after it.
-    async fn work(&self, app: &App, route: &Route, params: &Params) -> (Answer, bool) {
-        let place = self.place();
-        let pause = app.faults().pause_before(&place);
+    /// Runs the route handler, with the faults injected before and after it. Returns the response, and whether the
+    /// idempotency key stores it.
+    async fn process(&self, app: &App, route: &Route, params: &Params) -> (StoredResponse, bool) {
+        let target = self.fault_target();
+        let pause = app.faults.lock().pause_before(&target);
         tokio::time::sleep(pause).await;
-        if app.faults().fails_before(&place) {
-            let error = ApiError::server("An unknown error occurred");
-            return (error_answer(error, &self.request_id), true);
+        let injected = || error_response(ApiError::server("An unknown error occurred"), &self.request_id);
+        if app.faults.lock().injects_500_before(&target) {
+            return (injected(), true);
         }
-        let hooked = app.hook().is_set();
-        let (result, unsent) = {
-            let mut world = app.world();
-            world.hooked = hooked;
-            let result = route.run(&mut world, &self.caller, params);
-            (result, std::mem::take(&mut world.unsent))
-        };
-        webhooks::send(app, unsent);
-        // What was refused before the work began is no case of a lost answer.
-        let worked = result.as_ref().map_or_else(|error| error.kept, |_| true);
-        match result {
-            _ if worked && app.faults().fails_after(&place) => {
-                let error = ApiError::server("An unknown error occurred");
-                (error_answer(error, &self.request_id), true)
-            }
+        let result = app.update(|store| route.run(store, &self.context, params));
+        // A request that was rejected before processing gets no failure after processing.
+        let is_cached = result.as_ref().map_or_else(|error| error.is_cached, |_| true);
+        let response = match result {
+            _ if is_cached && app.faults.lock().injects_500_after(&target) => injected(),
             Ok(value) => {
-                let answer = Answer { status: 200, body: format!("{value:#}\n"), request_id: self.request_id.clone() };
-                (answer, true)
+                StoredResponse { status: 200, body: format!("{value:#}\n"), request_id: self.request_id.clone() }
             }
-            Err(error) => {
-                let kept = error.kept;
-                (error_answer(error, &self.request_id), kept)
-            }
-        }
+            Err(error) => error_response(error, &self.request_id),
+        };
+        (response, is_cached)
     }
 
-    /// What the `paths` of the faults are looked for in.
-    fn place(&self) -> String {
+    /// `METHOD /path`, which the `paths` of the faults are matched against.
+    fn fault_target(&self) -> String {
         format!("{} {}", self.parts.method, self.path)
     }
 }
 
-struct Freed<'a>(&'a App, Option<&'a str>);
+/// Releases an idempotency key without a stored response, also when processing panics.
+struct KeyGuard<'a> {
+    app: &'a App,
+    key: &'a str,
+}
 
-impl Drop for Freed<'_> {
+impl Drop for KeyGuard<'_> {
     fn drop(&mut self) {
-        if let Some(key) = self.1 {
-            self.0.keys().end(key, None);
-        }
+        self.app.keys.lock().release(self.key);
     }
 }
 
-fn error_answer(error: ApiError, request_id: &str) -> Answer {
-    Answer {
+fn error_response(error: ApiError, request_id: &str) -> StoredResponse {
+    StoredResponse {
         status: error.status,
-        body: format!("{:#}\n", error.answer(request_id)),
+        body: format!("{:#}\n", error.into_body(request_id)),
         request_id: request_id.to_owned(),
     }
 }
@@ -218,21 +182,21 @@ fn idempotency_key(headers: &HeaderMap) -> Option<String> {
     Some(key.to_owned()).filter(|key| !key.is_empty())
 }
 
-/// Where the caller reached this server, unless the settings say otherwise.
+/// The configured public URL, or else the address that the client connected to.
 pub(crate) fn base_url(app: &App, headers: &HeaderMap) -> String {
-    if let Some(url) = present(app.config().public_url.as_ref()) {
+    if let Some(url) = non_empty(app.config.public_url.as_ref()) {
         return url.trim_end_matches('/').to_owned();
     }
     match headers.get(header::HOST).and_then(|host| host.to_str().ok()) {
         Some(host) => format!("http://{host}"),
-        None => format!("http://{}", app.config().bind),
+        None => format!("http://{}", app.config.bind),
     }
 }
 
-fn respond(outcome: Outcome, request_id: &str, key: Option<String>) -> Response {
-    let Outcome { answer, replayed } = outcome;
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, answer.body).into_response();
+/// A response with another request id is replayed from the idempotency store.
+fn respond(stored: StoredResponse, request_id: &str, key: Option<String>) -> Response {
+    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, stored.body).into_response();
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -245,12 +209,12 @@ fn respond(outcome: Outcome, request_id: &str, key: Option<String>) -> Response 
     set("stripe-version", API_VERSION);
     if let Some(key) = key {
         set("idempotency-key", &key);
-        set("original-request", &answer.request_id);
+        set("original-request", &stored.request_id);
     }
-    if replayed {
+    if stored.request_id != request_id {
         set("idempotent-replayed", "true");
     }
-    if answer.status == 401 {
+    if stored.status == 401 {
         set("www-authenticate", "Basic realm=\"Stripe\"");
     }
     response

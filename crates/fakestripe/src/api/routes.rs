@@ -1,174 +1,162 @@
-//! The table of `/v1`: which address means what, who may call it, and the work behind it.
+//! The routes of `/v1`: one table, and the handlers that need no flow of their own.
 
 use axum::http::Method;
 use serde_json::Value;
 
+use self::Access::{Public, Secret};
 use crate::error::ApiError;
 use crate::flows::{cancel, capture, confirm, create, find, payment_method, refund, update};
-use crate::objects::charge::Charge;
+use crate::objects::charge::{self, Charge};
 use crate::objects::event::{self, Event};
 use crate::objects::refund::Refund;
 use crate::objects::{intent, payment_method as method_object, refund as refund_object};
 use crate::params::Params;
-use crate::table::Row;
-use crate::world::expand::expand;
-use crate::world::page::{LIST_PARAMS, page};
-use crate::world::{Caller, World};
+use crate::store::expand::expand;
+use crate::store::page::{LIST_PARAMS, paginate};
+use crate::store::{Context, Store};
 
-/// An address that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    CreateIntent,
-    ListIntents,
-    GetIntent(String),
-    UpdateIntent(String),
-    ConfirmIntent(String),
-    CaptureIntent(String),
-    CancelIntent(String),
-    ListCharges,
-    GetCharge(String),
-    ChargeRefunds(String),
-    CreateRefund,
-    ListRefunds,
-    GetRefund(String),
-    UpdateRefund(String),
-    CreateMethod,
-    GetMethod(String),
-    ListEvents,
-    GetEvent(String),
+/// Handles a request under the store's lock; the text is the id in the path, empty where there is none.
+type Handler = fn(&mut Store, &Context, &str, &Params) -> Result<Value, ApiError>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Requires the secret key.
+    Secret,
+    /// Also callable from a browser with the publishable key.
+    Public,
+}
+
+const ROUTES: [(&str, &str, Access, Handler); 18] = [
+    ("POST", "payment_intents", Secret, |store, context, _, params| create::create(store, context, params)),
+    ("GET", "payment_intents", Secret, list_intents),
+    ("GET", "payment_intents/{id}", Public, get_intent),
+    ("POST", "payment_intents/{id}", Secret, update::update),
+    ("POST", "payment_intents/{id}/confirm", Public, confirm::confirm),
+    ("POST", "payment_intents/{id}/capture", Secret, capture::capture),
+    ("POST", "payment_intents/{id}/cancel", Secret, cancel::cancel),
+    ("GET", "charges", Secret, list_charges),
+    ("GET", "charges/{id}", Secret, |store, _, id, params| found("charge", id, params, store.charge_json(id))),
+    ("GET", "charges/{id}/refunds", Secret, list_charge_refunds),
+    ("POST", "refunds", Secret, |store, context, _, params| refund::create(store, context, params)),
+    ("GET", "refunds", Secret, list_refunds),
+    ("GET", "refunds/{id}", Secret, |store, _, id, params| {
+        found("refund", id, params, store.refunds.get(id).map(refund_object::render))
+    }),
+    ("POST", "refunds/{id}", Secret, |store, _, id, params| refund::update(store, id, params)),
+    ("POST", "payment_methods", Public, create_method),
+    ("GET", "payment_methods/{id}", Secret, get_method),
+    ("GET", "events", Secret, list_events),
+    ("GET", "events/{id}", Secret, |store, _, id, params| {
+        found("event", id, params, store.events.get(id).map(event::render))
+    }),
+];
+
+/// A known endpoint, with the id in its path.
+pub(crate) struct Route {
+    pub(crate) is_public: bool,
+    id: String,
+    handler: Handler,
 }
 
 impl Route {
     /// The route of a method and a path, if there is one.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
-        let post = method == Method::POST;
-        if !post && method != Method::GET {
-            return None;
-        }
-        let parts: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
-        let route = match (post, parts.as_slice()) {
-            (true, ["payment_intents"]) => Self::CreateIntent,
-            (false, ["payment_intents"]) => Self::ListIntents,
-            (false, ["payment_intents", id]) => Self::GetIntent((*id).to_owned()),
-            (true, ["payment_intents", id]) => Self::UpdateIntent((*id).to_owned()),
-            (true, ["payment_intents", id, "confirm"]) => Self::ConfirmIntent((*id).to_owned()),
-            (true, ["payment_intents", id, "capture"]) => Self::CaptureIntent((*id).to_owned()),
-            (true, ["payment_intents", id, "cancel"]) => Self::CancelIntent((*id).to_owned()),
-            (false, ["charges"]) => Self::ListCharges,
-            (false, ["charges", id]) => Self::GetCharge((*id).to_owned()),
-            (false, ["charges", id, "refunds"]) => Self::ChargeRefunds((*id).to_owned()),
-            (true, ["refunds"]) => Self::CreateRefund,
-            (false, ["refunds"]) => Self::ListRefunds,
-            (false, ["refunds", id]) => Self::GetRefund((*id).to_owned()),
-            (true, ["refunds", id]) => Self::UpdateRefund((*id).to_owned()),
-            (true, ["payment_methods"]) => Self::CreateMethod,
-            (false, ["payment_methods", id]) => Self::GetMethod((*id).to_owned()),
-            (false, ["events"]) => Self::ListEvents,
-            (false, ["events", id]) => Self::GetEvent((*id).to_owned()),
-            _ => return None,
+        let path: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
+        let matches = |template: &str| {
+            let parts = template.split('/');
+            parts.clone().count() == path.len()
+                && parts.zip(&path).all(|(part, given)| part == *given || (part == "{id}" && !given.is_empty()))
         };
-        let empty = parts.iter().any(|part| part.is_empty());
-        Some(route).filter(|_| !empty)
+        let mut routes = ROUTES.into_iter();
+        let (.., access, handler) = routes.find(|(verb, template, ..)| method == verb && matches(template))?;
+        let id = path.get(1).copied().unwrap_or_default().to_owned();
+        Some(Self { is_public: access == Public, id, handler })
     }
 
-    /// What a page may call with the publishable key.
-    pub(crate) fn is_public(&self) -> bool {
-        matches!(self, Self::GetIntent(_) | Self::ConfirmIntent(_) | Self::CreateMethod)
-    }
-
-    /// Does the work; the caller holds the world's lock.
-    pub(crate) fn run(&self, world: &mut World, caller: &Caller, params: &Params) -> Result<Value, ApiError> {
-        let mut answer = match self {
-            Self::CreateIntent => create::create(world, caller, params),
-            Self::UpdateIntent(id) => update::update(world, caller, id, params),
-            Self::ConfirmIntent(id) => confirm::confirm(world, caller, id, params),
-            Self::CaptureIntent(id) => capture::capture(world, caller, id, params),
-            Self::CancelIntent(id) => cancel::cancel(world, caller, id, params),
-            Self::GetIntent(id) => {
-                params.only("client_secret expand key is_stripe_sdk")?;
-                find(world, caller, id, params.text("client_secret")).map(intent::render)
-            }
-            Self::GetCharge(id) => params.only("expand").and_then(|()| {
-                let charge = world.charge_json(id);
-                charge.ok_or_else(|| ApiError::no_such("charge", id, "id"))
-            }),
-            Self::CreateRefund => refund::create(world, caller, params),
-            Self::UpdateRefund(id) => refund::update(world, id, params),
-            Self::GetRefund(id) => params.only("expand").and_then(|()| {
-                let refund = world.refunds.get(id).map(refund_object::render);
-                refund.ok_or_else(|| ApiError::no_such("refund", id, "id"))
-            }),
-            Self::CreateMethod => create_method(world, params),
-            Self::GetMethod(id) => params
-                .only("expand")
-                .and_then(|()| payment_method::find(world, id).map(|method| method_object::render(&method))),
-            Self::GetEvent(id) => params.only("expand").and_then(|()| {
-                let event = world.events.get(id).map(event::render);
-                event.ok_or_else(|| ApiError::no_such("event", id, "id"))
-            }),
-            Self::ListIntents | Self::ListCharges | Self::ListRefunds | Self::ListEvents => self.list(world, params),
-            Self::ChargeRefunds(id) => {
-                let keep = |refund: &Refund| refund.charge == *id;
-                let url = format!("/v1/charges/{id}/refunds");
-                page(&world.refunds, params, &url, keep, refund_object::render)
-            }
-        }?;
-        expand(world, &mut answer, &params.list("expand"));
-        Ok(answer)
-    }
-
-    fn list(&self, world: &World, params: &Params) -> Result<Value, ApiError> {
-        let own = match self {
-            Self::ListIntents => "customer customer_account",
-            Self::ListCharges => "customer payment_intent transfer_group",
-            Self::ListRefunds => "charge payment_intent",
-            _ => "type types delivery_success",
-        };
-        params.only(&format!("{LIST_PARAMS} {own}"))?;
-        let intent = params.text("payment_intent");
-        let charge = params.text("charge");
-        let of_intent = |id: &str| intent.is_none_or(|wanted| wanted == id);
-        // No customer exists, so nothing is any customer's.
-        let anyone = params.text("customer").is_none();
-        match self {
-            Self::ListIntents => {
-                let url = "/v1/payment_intents";
-                page(&world.intents, params, url, |_| anyone, intent::render)
-            }
-            Self::ListCharges => {
-                let keep = |charge: &Charge| anyone && of_intent(&charge.payment_intent);
-                let render = |charge: &Charge| world.charge_json(charge.id()).unwrap_or_default();
-                page(&world.charges, params, "/v1/charges", keep, render)
-            }
-            Self::ListRefunds => {
-                let keep = |refund: &Refund| {
-                    of_intent(&refund.payment_intent) && charge.is_none_or(|wanted| wanted == refund.charge)
-                };
-                let url = "/v1/refunds";
-                page(&world.refunds, params, url, keep, refund_object::render)
-            }
-            _ => {
-                let mut types = params.list("types");
-                types.extend(params.owned("type"));
-                let keep = |event: &Event| types.is_empty() || wanted(&types, &event.kind);
-                page(&world.events, params, "/v1/events", keep, event::render)
-            }
-        }
+    /// Handles the request and expands ids in the response.
+    pub(crate) fn run(&self, store: &mut Store, context: &Context, params: &Params) -> Result<Value, ApiError> {
+        let mut response = (self.handler)(store, context, &self.id, params)?;
+        expand(store, &mut response, &params.list("expand"));
+        Ok(response)
     }
 }
 
-/// `charge.*` stands for every event of a charge.
-fn wanted(types: &[String], kind: &str) -> bool {
-    types.iter().any(|wanted| match wanted.strip_suffix('*') {
-        Some(start) => kind.starts_with(start),
-        None => wanted == kind,
-    })
+fn get_intent(store: &mut Store, context: &Context, id: &str, params: &Params) -> Result<Value, ApiError> {
+    params.reject_unknown("client_secret expand key is_stripe_sdk")?;
+    find(store, context, id, params.text("client_secret")).map(intent::render)
 }
 
-fn create_method(world: &mut World, params: &Params) -> Result<Value, ApiError> {
-    params.only("allow_redisplay billing_details card expand key metadata type")?;
+fn found(noun: &str, id: &str, params: &Params, object: Option<Value>) -> Result<Value, ApiError> {
+    params.reject_unknown("expand")?;
+    object.ok_or_else(|| ApiError::no_such(noun, id, "id"))
+}
+
+fn create_method(store: &mut Store, _: &Context, _: &str, params: &Params) -> Result<Value, ApiError> {
+    params.reject_unknown("allow_redisplay billing_details card expand key metadata type")?;
     let method = payment_method::from_params(params, "")?;
-    let answer = method_object::render(&method);
-    world.methods.insert(method);
-    Ok(answer)
+    let response = method_object::render(&method);
+    store.methods.insert(method);
+    Ok(response)
+}
+
+fn get_method(store: &mut Store, _: &Context, id: &str, params: &Params) -> Result<Value, ApiError> {
+    params.reject_unknown("expand")?;
+    let method = payment_method::find(store, id).map_err(|error| error.status(404))?;
+    Ok(method_object::render(&method))
+}
+
+/// Rejects parameters that neither this list nor every list accepts.
+fn check_list_params(params: &Params, own: &str) -> Result<(), ApiError> {
+    params.reject_unknown(&format!("{LIST_PARAMS} {own}"))
+}
+
+/// Whether a list filter is absent or equals the value.
+fn accepts(params: &Params, filter: &str, value: &str) -> bool {
+    params.text(filter).is_none_or(|wanted| wanted == value)
+}
+
+/// Customers are not emulated, so a `customer` filter matches nothing.
+fn accepts_no_customer(params: &Params) -> bool {
+    params.text("customer").is_none()
+}
+
+fn list_intents(store: &mut Store, _: &Context, _: &str, params: &Params) -> Result<Value, ApiError> {
+    check_list_params(params, "customer customer_account")?;
+    paginate(&store.intents, params, "/v1/payment_intents", |_| accepts_no_customer(params), intent::render)
+}
+
+fn list_charges(store: &mut Store, _: &Context, _: &str, params: &Params) -> Result<Value, ApiError> {
+    check_list_params(params, "customer payment_intent transfer_group")?;
+    let keep =
+        |charge: &Charge| accepts_no_customer(params) && accepts(params, "payment_intent", &charge.payment_intent);
+    paginate(&store.charges, params, "/v1/charges", keep, |charge| charge::render(charge, &store.refunds))
+}
+
+fn list_charge_refunds(store: &mut Store, _: &Context, id: &str, params: &Params) -> Result<Value, ApiError> {
+    let url = format!("/v1/charges/{id}/refunds");
+    paginate(&store.refunds, params, &url, |refund| refund.charge == id, refund_object::render)
+}
+
+fn list_refunds(store: &mut Store, _: &Context, _: &str, params: &Params) -> Result<Value, ApiError> {
+    check_list_params(params, "charge payment_intent")?;
+    let keep = |refund: &Refund| {
+        accepts(params, "payment_intent", &refund.payment_intent) && accepts(params, "charge", &refund.charge)
+    };
+    paginate(&store.refunds, params, "/v1/refunds", keep, refund_object::render)
+}
+
+fn list_events(store: &mut Store, _: &Context, _: &str, params: &Params) -> Result<Value, ApiError> {
+    check_list_params(params, "type types delivery_success")?;
+    let mut types = params.list("types");
+    types.extend(params.string("type"));
+    let keep = |event: &Event| types.is_empty() || types.iter().any(|wanted| matches_type(wanted, &event.kind));
+    paginate(&store.events, params, "/v1/events", keep, event::render)
+}
+
+/// Whether an event type matches a filter, in which `charge.*` stands for every event of a charge.
+fn matches_type(filter: &str, kind: &str) -> bool {
+    match filter.strip_suffix('*') {
+        Some(start) => kind.starts_with(start),
+        None => filter == kind,
+    }
 }

@@ -1,4 +1,4 @@
-//! `/_fake`: what tests and chaos runs see and set. No key is asked for.
+//! `/_fake`: the control API for tests and fault injection. Unauthenticated.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -13,12 +13,10 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::faults::Faults;
 use crate::flows::{authenticate, dispute};
-use crate::hook::Hook;
-use crate::idempotency::Keys;
-use crate::objects::{event, intent, payment_method, refund};
-use crate::table::Row;
-use crate::webhooks;
-use crate::world::{Caller, World};
+use crate::idempotency::IdempotencyStore;
+use crate::objects::{charge, event, intent, payment_method, refund};
+use crate::store::{Context, Store};
+use crate::webhooks::{self, WebhookEndpoint};
 
 pub(crate) fn router() -> Router<App> {
     Router::new()
@@ -31,19 +29,17 @@ pub(crate) fn router() -> Router<App> {
         .route("/events/{id}/resend", post(resend))
 }
 
-/// Everything there is, oldest first.
+/// A dump of the whole state, oldest first.
 async fn state(State(app): State<App>) -> Json<Value> {
-    let (deliveries, keys) = (app.deliveries().clone(), app.keys().count());
-    let faults = app.faults().clone();
-    let world = app.world();
-    let charges = world.charges.rows().iter();
-    let charges = charges.filter_map(|charge| world.charge_json(charge.id()));
+    let (deliveries, keys) = (app.deliveries.lock().clone(), app.keys.lock().count());
+    let faults = app.faults.lock().clone();
+    let store = app.store.lock();
     Json(json!({
-        "paymentIntents": all(world.intents.rows(), intent::render),
-        "charges": charges.collect::<Vec<_>>(),
-        "refunds": all(world.refunds.rows(), refund::render),
-        "paymentMethods": all(world.methods.rows(), payment_method::render),
-        "events": all(world.events.rows(), event::render),
+        "paymentIntents": all(store.intents.rows(), intent::render),
+        "charges": all(store.charges.rows(), |charge| charge::render(charge, &store.refunds)),
+        "refunds": all(store.refunds.rows(), refund::render),
+        "paymentMethods": all(store.methods.rows(), payment_method::render),
+        "events": all(store.events.rows(), event::render),
         "deliveries": deliveries,
         "idempotencyKeys": keys,
         "faults": faults,
@@ -55,18 +51,17 @@ fn all<T>(rows: &[T], render: impl Fn(&T) -> Value) -> Vec<Value> {
 }
 
 async fn show_faults(State(app): State<App>) -> Json<Faults> {
-    Json(app.faults().clone())
+    Json(app.faults.lock().clone())
 }
 
-/// Replaces all switches: what is not named is off.
+/// Replaces the whole fault configuration; omitted fields are disabled.
 async fn set_faults(State(app): State<App>, Json(faults): Json<Faults>) -> Json<Faults> {
-    *app.faults() = faults.clone();
+    *app.faults.lock() = faults.clone();
     Json(faults)
 }
 
-async fn clear_faults(State(app): State<App>) -> Json<Faults> {
-    *app.faults() = Faults::default();
-    Json(Faults::default())
+async fn clear_faults(app: State<App>) -> Json<Faults> {
+    set_faults(app, Json(Faults::default())).await
 }
 
 #[derive(Deserialize)]
@@ -76,27 +71,26 @@ struct Webhook {
     secret: Option<String>,
 }
 
-/// Sends events elsewhere from now on; without a secret the configured one signs.
+/// Replaces the webhook endpoint; without a secret, the configured one signs.
 async fn set_webhook(State(app): State<App>, Json(webhook): Json<Webhook>) -> Json<Value> {
-    let secret = webhook.secret.as_ref();
-    let secret = secret.unwrap_or(&app.config().webhook_secret);
-    *app.hook() = Hook::new(webhook.url.as_ref(), secret);
+    let secret = webhook.secret.as_ref().unwrap_or(&app.config.webhook_secret);
+    *app.webhook.lock() = WebhookEndpoint::new(webhook.url.as_ref(), secret);
     Json(json!({ "url": webhook.url }))
 }
 
-/// Forgets all objects, events, keys and faults.
+/// Clears all objects, events, idempotency keys and faults.
 async fn reset(State(app): State<App>) -> StatusCode {
-    *app.world() = World::new(app.config().clock.clone());
-    *app.keys() = Keys::default();
-    *app.faults() = Faults::default();
-    app.deliveries().clear();
+    *app.store.lock() = Store::new(app.config.clock.clone());
+    *app.keys.lock() = IdempotencyStore::default();
+    *app.faults.lock() = Faults::default();
+    app.deliveries.lock().clear();
     StatusCode::NO_CONTENT
 }
 
-/// How a 3-D Secure challenge ends.
+/// The cardholder's result of a 3-D Secure challenge.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Outcome {
+pub(crate) enum ChallengeResult {
     Succeed,
     Fail,
 }
@@ -104,7 +98,7 @@ pub(crate) enum Outcome {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Challenge {
-    outcome: Outcome,
+    outcome: ChallengeResult,
 }
 
 async fn finish_challenge(
@@ -113,57 +107,42 @@ async fn finish_challenge(
     headers: HeaderMap,
     Json(challenge): Json<Challenge>,
 ) -> Response {
-    match finish(&app, &headers, &id, challenge.outcome) {
-        Ok(intent) => Json(intent).into_response(),
-        Err(error) => refused(error),
-    }
+    respond(finish(&app, &headers, &id, challenge.outcome))
 }
 
-/// Ends a challenge and sends the events.
-pub(crate) fn finish(app: &App, headers: &HeaderMap, id: &str, outcome: Outcome) -> Result<Value, ApiError> {
-    let passed = outcome == Outcome::Succeed;
-    happen(app, headers, |world, caller| authenticate::authenticate(world, caller, id, passed))
+/// Completes a challenge and delivers the events.
+pub(crate) fn finish(app: &App, headers: &HeaderMap, id: &str, result: ChallengeResult) -> Result<Value, ApiError> {
+    let passed = result == ChallengeResult::Succeed;
+    app.update(|store| authenticate::authenticate(store, &context(app, headers), id, passed))
 }
 
-/// The cardholder disputes what was charged.
+/// Opens a dispute of the intent's charge.
 async fn dispute_charge(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    match happen(&app, &headers, |world, caller| dispute::dispute(world, caller, &id)) {
-        Ok(dispute) => Json(dispute).into_response(),
-        Err(error) => refused(error),
-    }
+    respond(app.update(|store| dispute::dispute(store, &context(&app, &headers), &id)))
 }
 
-/// Something that no call of the API does; sends the events.
-fn happen(
-    app: &App,
-    headers: &HeaderMap,
-    what: impl FnOnce(&mut World, &Caller) -> Result<Value, ApiError>,
-) -> Result<Value, ApiError> {
-    let caller = Caller { base_url: base_url(app, headers), ..Caller::default() };
-    let hooked = app.hook().is_set();
-    let (result, unsent) = {
-        let mut world = app.world();
-        world.hooked = hooked;
-        let result = what(&mut world, &caller);
-        (result, std::mem::take(&mut world.unsent))
-    };
-    webhooks::send(app, unsent);
-    result
+/// The context of a change that no request to the Stripe API causes.
+fn context(app: &App, headers: &HeaderMap) -> Context {
+    Context { base_url: base_url(app, headers), ..Context::default() }
 }
 
 /// Delivers an event once more.
 async fn resend(State(app): State<App>, Path(id): Path<String>) -> Response {
-    let found = app.world().events.get(&id).map(event::render);
+    let found = app.store.lock().events.get(&id).map(event::render);
     match found {
         Some(event) => {
             webhooks::send(&app, vec![event]);
             StatusCode::ACCEPTED.into_response()
         }
-        None => refused(ApiError::no_such("event", &id, "id")),
+        None => error_response(ApiError::no_such("event", &id, "id")),
     }
 }
 
-pub(crate) fn refused(error: ApiError) -> Response {
+fn respond(result: Result<Value, ApiError>) -> Response {
+    result.map_or_else(error_response, |object| Json(object).into_response())
+}
+
+pub(crate) fn error_response(error: ApiError) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
-    (status, Json(error.answer("req_fake"))).into_response()
+    (status, Json(error.into_body("req_fake"))).into_response()
 }

@@ -3,23 +3,19 @@
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::flows::{change, find, shown};
+use crate::flows::find;
 use crate::objects::intent::{self, Status};
 use crate::params::Params;
-use crate::world::{Caller, World};
+use crate::store::{Context, Store};
 
 const PARAMS: &str = "\
     amount_details amount_to_capture application_fee_amount expand final_capture hooks metadata \
     payment_details statement_descriptor statement_descriptor_suffix transfer_data transfer_group";
 
-pub(crate) fn capture(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
-    params.only(PARAMS)?;
-    let wanted = params.integer("amount_to_capture")?;
-    if wanted.is_some_and(|amount| amount < 1) {
-        let message = "This value must be greater than or equal to 1.";
-        return Err(ApiError::parameter("amount_to_capture", message).code("parameter_invalid_integer"));
-    }
-    let intent = find(world, caller, id, None)?;
+pub(crate) fn capture(store: &mut Store, context: &Context, id: &str, params: &Params) -> Result<Value, ApiError> {
+    params.reject_unknown(PARAMS)?;
+    let requested = params.positive("amount_to_capture", "This value must be greater than or equal to 1.")?;
+    let intent = find(store, context, id, None)?;
     if intent.status == Status::Succeeded {
         let message = "This PaymentIntent could not be captured because it has already been captured.";
         return Err(ApiError::unexpected_state(message, intent::render(intent)));
@@ -32,7 +28,7 @@ pub(crate) fn capture(world: &mut World, caller: &Caller, id: &str, params: &Par
         );
         return Err(ApiError::unexpected_state(message, intent::render(intent)));
     }
-    let amount = wanted.unwrap_or(intent.amount);
+    let amount = requested.unwrap_or(intent.amount);
     if amount > intent.amount {
         let message = "The amount_to_capture must be less than or equal to the amount that can \
                        be captured.";
@@ -44,18 +40,17 @@ pub(crate) fn capture(world: &mut World, caller: &Caller, id: &str, params: &Par
     let mut metadata = intent.metadata.clone();
     params.metadata(&mut metadata)?;
     let charge_id = intent.latest_charge.clone().unwrap_or_default();
-    if let Some(charge) = world.charges.get_mut(&charge_id) {
+    if let Some(charge) = store.charges.get_mut(&charge_id) {
         charge.captured = true;
         charge.amount_captured = amount;
-        // What is not captured is let go, and counts as given back.
+        // The uncaptured remainder is released and reported as refunded.
         charge.amount_refunded = charge.amount - amount;
     }
-    change(world, id, |intent| {
-        intent.status = Status::Succeeded;
-        intent.amount_received = amount;
-        intent.metadata = metadata;
-    })?;
-    world.emit_charge(caller, "charge.captured", &charge_id);
-    world.emit_intent(caller, "payment_intent.succeeded", id);
-    shown(world, id)
+    let intent = store.intent_mut(id)?;
+    intent.status = Status::Succeeded;
+    intent.amount_received = amount;
+    intent.metadata = metadata;
+    store.emit_charge(context, "charge.captured", &charge_id);
+    store.emit_intent(context, "payment_intent.succeeded", id);
+    store.intent(id).map(intent::render)
 }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
-use crate::flows::attempt::{NO_METHOD, Terms, attempt};
-use crate::flows::{payment_method, shown};
+use crate::flows::attempt::{ConfirmOptions, NO_METHOD, attempt};
+use crate::flows::payment_method;
 use crate::id::{new_id, random};
-use crate::objects::intent::{Intent, Status};
+use crate::objects::intent::{self, Intent};
 use crate::objects::payment_method::address;
 use crate::params::Params;
-use crate::world::{Caller, World, money};
+use crate::store::{Context, Store, money};
 
-pub(crate) const PARAMS: &str = "\
+const PARAMS: &str = "\
     allowed_payment_method_types amount amount_details application_fee_amount automatic_payment_methods \
     capture_method confirm confirmation_method confirmation_token currency customer customer_account \
     description error_on_requires_action excluded_payment_method_types expand hooks managed_payments mandate \
@@ -24,28 +24,28 @@ pub(crate) const PARAMS: &str = "\
 
 pub(crate) const CAPTURE_METHODS: [&str; 3] = ["automatic", "automatic_async", "manual"];
 
-pub(crate) fn create(world: &mut World, caller: &Caller, params: &Params) -> Result<Value, ApiError> {
-    let mut intent = read(world.now(), params)?;
+pub(crate) fn create(store: &mut Store, context: &Context, params: &Params) -> Result<Value, ApiError> {
+    let mut intent = parse(store.now(), params)?;
     let confirm = params.flag("confirm")?;
-    let terms = Terms::read(params)?;
-    if let Some(method) = payment_method::take(world, params)? {
-        intent.take_method(method);
+    let options = ConfirmOptions::parse(params)?;
+    if let Some(method) = payment_method::resolve(store, params)? {
+        intent.set_payment_method(method);
     }
     if confirm && intent.payment_method.is_none() {
         return Err(ApiError::invalid(NO_METHOD).code("payment_intent_unexpected_state").param("payment_method"));
     }
     let id = intent.id.clone();
-    world.intents.insert(intent);
-    world.emit_intent(caller, "payment_intent.created", &id);
+    store.intents.insert(intent);
+    store.emit_intent(context, "payment_intent.created", &id);
     if confirm {
-        attempt(world, caller, &id, terms)?;
+        attempt(store, context, &id, options)?;
     }
-    shown(world, &id)
+    store.intent(&id).map(intent::render)
 }
 
-fn read(now: i64, params: &Params) -> Result<Intent, ApiError> {
-    params.only(PARAMS)?;
-    refuse_customer(params)?;
+fn parse(now: i64, params: &Params) -> Result<Intent, ApiError> {
+    params.reject_unknown(PARAMS)?;
+    reject_customer(params)?;
     let amount = params.integer("amount")?.ok_or_else(|| ApiError::missing("amount"))?;
     let currency = params.text("currency").ok_or_else(|| ApiError::missing("currency"))?;
     let currency = money::currency(currency)?;
@@ -72,39 +72,28 @@ fn read(now: i64, params: &Params) -> Result<Intent, ApiError> {
         client_secret: format!("{id}_secret_{}", random(25)),
         id,
         created: now,
-        status: Status::RequiresPaymentMethod,
         amount,
-        amount_received: 0,
         currency,
         capture_method: capture_method.unwrap_or_else(|| "automatic_async".to_owned()),
         confirmation_method: confirmation_method.unwrap_or_else(|| "automatic".to_owned()),
-        payment_method: None,
         payment_method_types: types.unwrap_or_else(|| vec!["card".to_owned()]),
         automatic_payment_methods: automatic,
-        latest_charge: None,
-        last_payment_error: Value::Null,
-        next_action: Value::Null,
-        return_url: params.owned("return_url"),
-        authenticated: false,
-        canceled_at: None,
-        cancellation_reason: None,
+        return_url: params.string("return_url"),
         metadata,
-        description: params.owned("description"),
-        receipt_email: params.owned("receipt_email"),
+        description: params.string("description"),
+        receipt_email: params.string("receipt_email"),
         setup_future_usage: params.one_of("setup_future_usage", &["off_session", "on_session"])?,
         shipping: shipping(params),
-        statement_descriptor: params.owned("statement_descriptor"),
-        statement_descriptor_suffix: params.owned("statement_descriptor_suffix"),
-        transfer_group: params.owned("transfer_group"),
+        statement_descriptor: params.string("statement_descriptor"),
+        statement_descriptor_suffix: params.string("statement_descriptor_suffix"),
+        transfer_group: params.string("transfer_group"),
+        ..Intent::default()
     })
 }
 
-/// There are no customers here, so none can exist.
-pub(crate) fn refuse_customer(params: &Params) -> Result<(), ApiError> {
-    match params.text("customer") {
-        None => Ok(()),
-        Some(id) => Err(ApiError::no_such("customer", id, "customer")),
-    }
+/// Customers are not emulated, so every customer id is unknown.
+pub(crate) fn reject_customer(params: &Params) -> Result<(), ApiError> {
+    params.text("customer").map_or(Ok(()), |id| Err(ApiError::no_such("customer", id, "customer")))
 }
 
 fn method_types(params: &Params) -> Result<Option<Vec<String>>, ApiError> {

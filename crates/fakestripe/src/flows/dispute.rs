@@ -1,18 +1,15 @@
-//! A cardholder disputes a charge at their bank, as a test decides it.
+//! A cardholder's dispute of a charge, opened through the control API.
 
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::id::new_id;
-use crate::world::{Caller, World};
+use crate::store::{Context, Store};
 
-/// Marks the intent's charge as disputed; only one that was captured can be.
-pub(crate) fn dispute(world: &mut World, caller: &Caller, id: &str) -> Result<Value, ApiError> {
-    let Some(intent) = world.intents.get(id) else {
-        return Err(ApiError::no_such("payment_intent", id, "intent"));
-    };
-    let charge_id = intent.latest_charge.clone().unwrap_or_default();
-    let Some(charge) = world.charges.get_mut(&charge_id).filter(|charge| charge.captured) else {
+/// Marks the intent's charge as disputed; it must be captured.
+pub(crate) fn dispute(store: &mut Store, context: &Context, id: &str) -> Result<Value, ApiError> {
+    let charge_id = store.intent(id)?.latest_charge.clone().unwrap_or_default();
+    let Some(charge) = store.charges.get_mut(&charge_id).filter(|charge| charge.captured) else {
         return Err(ApiError::invalid("There is no captured charge to dispute."));
     };
     charge.disputed = true;
@@ -26,6 +23,6 @@ pub(crate) fn dispute(world: &mut World, caller: &Caller, id: &str) -> Result<Va
         "reason": "fraudulent",
         "status": "needs_response",
     });
-    world.emit(caller, "charge.dispute.created", dispute.clone());
+    store.emit(context, "charge.dispute.created", dispute.clone());
     Ok(dispute)
 }

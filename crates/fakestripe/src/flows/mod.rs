@@ -1,4 +1,4 @@
-//! The state machine: one file per command, each a function over the world. No HTTP in here.
+//! The state machine: one file per command, each a function on the store. No HTTP in here.
 
 pub(crate) mod attempt;
 pub(crate) mod authenticate;
@@ -11,22 +11,20 @@ pub(crate) mod payment_method;
 pub(crate) mod refund;
 pub(crate) mod update;
 
-use serde_json::Value;
-
 use crate::error::ApiError;
-use crate::objects::intent::{self, Intent};
-use crate::world::{Caller, World};
+use crate::objects::intent::Intent;
+use crate::store::{Context, Store};
 
-/// The intent of that id, with the client secret checked for callers from a page.
+/// The intent with this id. Browsers, which have the publishable key, must send its client secret.
 pub(crate) fn find<'a>(
-    world: &'a World,
-    caller: &Caller,
+    store: &'a Store,
+    context: &Context,
     id: &str,
     secret: Option<&str>,
 ) -> Result<&'a Intent, ApiError> {
-    let intent = world.intents.get(id).ok_or_else(|| ApiError::no_such("payment_intent", id, "intent"))?;
+    let intent = store.intent(id)?;
     match secret {
-        None if caller.publishable => Err(ApiError::missing("client_secret")),
+        None if context.is_publishable => Err(ApiError::missing("client_secret")),
         Some(secret) if secret != intent.client_secret => {
             let message = "The client_secret provided does not match the client_secret \
                            associated with this PaymentIntent.";
@@ -34,16 +32,4 @@ pub(crate) fn find<'a>(
         }
         _ => Ok(intent),
     }
-}
-
-/// The answer about an intent that is known to exist.
-pub(crate) fn shown(world: &World, id: &str) -> Result<Value, ApiError> {
-    world.intents.get(id).map(intent::render).ok_or_else(|| ApiError::no_such("payment_intent", id, "intent"))
-}
-
-/// Changes a stored intent.
-pub(crate) fn change(world: &mut World, id: &str, edit: impl FnOnce(&mut Intent)) -> Result<(), ApiError> {
-    let intent = world.intents.get_mut(id).ok_or_else(|| ApiError::no_such("payment_intent", id, "intent"))?;
-    edit(intent);
-    Ok(())
 }

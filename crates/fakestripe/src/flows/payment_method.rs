@@ -1,12 +1,12 @@
-//! Payment methods: from a test card's number, from its name, from inline data.
+//! Creates payment methods from a card number, a `pm_card_…` or `tok_…` name, or inline data.
 
 use crate::cards::{self, TestCard};
 use crate::error::ApiError;
 use crate::objects::payment_method::{PaymentMethod, billing_details};
 use crate::params::Params;
-use crate::world::World;
+use crate::store::Store;
 
-/// Reads `type=card`, `card[…]`, `billing_details[…]`, `metadata[…]`, all below `prefix`.
+/// Parses `type=card`, `card[…]`, `billing_details[…]` and `metadata[…]`, all below `prefix`.
 pub(crate) fn from_params(params: &Params, prefix: &str) -> Result<PaymentMethod, ApiError> {
     let at = |name: &str| format!("{prefix}{name}");
     match params.text(&at("type")) {
@@ -40,21 +40,20 @@ fn from_number(params: &Params, card: &str) -> Result<PaymentMethod, ApiError> {
     let mut method = PaymentMethod::new(test_card(&number)?);
     let year = if year < 100 { year + 2000 } else { year };
     if !(1..=12).contains(&month) {
-        let message = "Your card's expiration month is invalid.";
-        return Err(ApiError::card("invalid_expiry_month", message).param("exp_month"));
+        return Err(
+            ApiError::card("invalid_expiry_month", "Your card's expiration month is invalid.").param("exp_month")
+        );
     }
-    // 31,556,952 seconds are a mean year: enough to tell a year that is over.
+    // 31,556,952 seconds are a mean year: accurate enough to reject past years.
     if !(1970 + method.created / 31_556_952..2100).contains(&year) {
-        let message = "Your card's expiration year is invalid.";
-        return Err(ApiError::card("invalid_expiry_year", message).param("exp_year"));
+        return Err(ApiError::card("invalid_expiry_year", "Your card's expiration year is invalid.").param("exp_year"));
     }
     if let Some(cvc) = params.text(&at("cvc"))
         && (!(3..=4).contains(&cvc.len()) || !cvc.chars().all(|digit| digit.is_ascii_digit()))
     {
-        let message = "Your card's security code is invalid.";
-        return Err(ApiError::card("invalid_cvc", message).param("cvc"));
+        return Err(ApiError::card("invalid_cvc", "Your card's security code is invalid.").param("cvc"));
     }
-    method.exp = (month, year);
+    method.expiry = (month, year);
     Ok(method)
 }
 
@@ -62,41 +61,36 @@ fn test_card(number: &str) -> Result<&'static TestCard, ApiError> {
     if let Some(card) = cards::by_number(number) {
         return Ok(card);
     }
-    if !cards::checksum_holds(number) {
-        let message = "Your card number is incorrect.";
-        return Err(ApiError::card("incorrect_number", message).param("number"));
+    if !cards::passes_luhn(number) {
+        return Err(ApiError::card("incorrect_number", "Your card number is incorrect.").param("number"));
     }
     let message = "Your card was declined. Your request was in test mode, but used a non test \
                    card. For a list of valid test cards, visit: https://stripe.com/docs/testing.";
     Err(ApiError::card("card_declined", message).with("decline_code", "test_mode_live_card".into()))
 }
 
-/// Stores the method that `payment_method` or `payment_method_data` names; answers its id.
-pub(crate) fn take(world: &mut World, params: &Params) -> Result<Option<String>, ApiError> {
-    let method = match params.text("payment_method") {
-        None if params.get("payment_method_data").is_some() => from_params(params, "payment_method_data.")?,
-        None => return Ok(None),
-        Some(id) => match (world.methods.get(id), cards::by_name(id)) {
-            (Some(_), _) => return Ok(Some(id.to_owned())),
-            (None, Some(card)) if id.starts_with("pm_") => PaymentMethod::new(card),
-            _ => return Err(ApiError::no_such("PaymentMethod", id, "payment_method")),
-        },
-    };
+/// Stores the method that `payment_method` or `payment_method_data` describes; returns its id.
+pub(crate) fn resolve(store: &mut Store, params: &Params) -> Result<Option<String>, ApiError> {
+    if let Some(id) = params.text("payment_method") {
+        return Ok(Some(find(store, id)?.id));
+    }
+    if params.get("payment_method_data").is_none() {
+        return Ok(None);
+    }
+    let method = from_params(params, "payment_method_data.")?;
     let id = method.id.clone();
-    world.methods.insert(method);
+    store.methods.insert(method);
     Ok(Some(id))
 }
 
-/// A stored method, or a fresh one for a test card's name.
-pub(crate) fn find(world: &mut World, id: &str) -> Result<PaymentMethod, ApiError> {
-    if let Some(method) = world.methods.get(id) {
+/// The stored method with this id, or a new one for the name of a test card.
+pub(crate) fn find(store: &mut Store, id: &str) -> Result<PaymentMethod, ApiError> {
+    if let Some(method) = store.methods.get(id) {
         return Ok(method.clone());
     }
-    let Some(card) = cards::by_name(id).filter(|_| id.starts_with("pm_")) else {
-        let error = ApiError::no_such("PaymentMethod", id, "payment_method");
-        return Err(error.status(404));
-    };
+    let card = cards::by_name(id).filter(|_| id.starts_with("pm_"));
+    let card = card.ok_or_else(|| ApiError::no_such("PaymentMethod", id, "payment_method"))?;
     let method = PaymentMethod::new(card);
-    world.methods.insert(method.clone());
+    store.methods.insert(method.clone());
     Ok(method)
 }

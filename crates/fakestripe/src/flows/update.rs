@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::flows::create::{CAPTURE_METHODS, refuse_customer, shipping};
-use crate::flows::{change, find, payment_method, shown};
+use crate::flows::create::{CAPTURE_METHODS, reject_customer, shipping};
+use crate::flows::{find, payment_method};
 use crate::objects::intent;
 use crate::params::Params;
-use crate::world::{Caller, World, money};
+use crate::store::{Context, Store, money};
 
 const PARAMS: &str = "\
     allowed_payment_method_types amount amount_details application_fee_amount capture_method currency \
@@ -16,17 +16,17 @@ const PARAMS: &str = "\
     payment_method_types receipt_email setup_future_usage shipping statement_descriptor \
     statement_descriptor_suffix transfer_group";
 
-/// What may be changed whatever the status.
+/// Parameters that may be changed in every status.
 const ALWAYS: &str = "description expand metadata receipt_email shipping transfer_group";
 
-pub(crate) fn update(world: &mut World, caller: &Caller, id: &str, params: &Params) -> Result<Value, ApiError> {
-    params.only(PARAMS)?;
-    refuse_customer(params)?;
+pub(crate) fn update(store: &mut Store, context: &Context, id: &str, params: &Params) -> Result<Value, ApiError> {
+    params.reject_unknown(PARAMS)?;
+    reject_customer(params)?;
     let capture_method = params.one_of("capture_method", &CAPTURE_METHODS)?;
     let amount = params.integer("amount")?;
     let currency = params.text("currency").map(money::currency).transpose()?;
-    let intent = find(world, caller, id, None)?;
-    if !intent.status.is_open() && params.only(ALWAYS).is_err() {
+    let intent = find(store, context, id, None)?;
+    if !intent.status.is_confirmable() && params.reject_unknown(ALWAYS).is_err() {
         let message = format!(
             "This PaymentIntent could not be updated because it has a status of {}. You may only \
              update a PaymentIntent with one of the following statuses: requires_payment_method, \
@@ -39,33 +39,23 @@ pub(crate) fn update(world: &mut World, caller: &Caller, id: &str, params: &Para
     money::check(amount, currency)?;
     let mut metadata = intent.metadata.clone();
     params.metadata(&mut metadata)?;
-    let shipping = shipping(params);
-    let method = payment_method::take(world, params)?;
-    change(world, id, |intent| {
-        intent.amount = amount;
-        intent.currency = currency;
-        intent.metadata = metadata;
-        if let Some(method) = method {
-            intent.take_method(method);
+    let method = payment_method::resolve(store, params)?;
+    let intent = store.intent_mut(id)?;
+    intent.amount = amount;
+    intent.currency = currency;
+    intent.metadata = metadata;
+    intent.set_details(method, capture_method, shipping(params));
+    let texts = [
+        ("description", &mut intent.description),
+        ("receipt_email", &mut intent.receipt_email),
+        ("statement_descriptor", &mut intent.statement_descriptor),
+        ("statement_descriptor_suffix", &mut intent.statement_descriptor_suffix),
+        ("transfer_group", &mut intent.transfer_group),
+    ];
+    for (name, field) in texts {
+        if params.get(name).is_some() {
+            *field = params.string(name);
         }
-        if let Some(method) = capture_method {
-            intent.capture_method = method;
-        }
-        if !shipping.is_null() {
-            intent.shipping = shipping;
-        }
-        let texts = [
-            ("description", &mut intent.description),
-            ("receipt_email", &mut intent.receipt_email),
-            ("statement_descriptor", &mut intent.statement_descriptor),
-            ("statement_descriptor_suffix", &mut intent.statement_descriptor_suffix),
-            ("transfer_group", &mut intent.transfer_group),
-        ];
-        for (name, field) in texts {
-            if params.get(name).is_some() {
-                *field = params.owned(name);
-            }
-        }
-    })?;
-    shown(world, id)
+    }
+    Ok(intent::render(intent))
 }

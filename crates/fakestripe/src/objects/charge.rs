@@ -1,30 +1,37 @@
-//! The Charge: one attempt at a card, approved or refused.
+//! The `Charge`: one attempt to charge a card, approved or declined.
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cards::{Decline, TestCard};
+use crate::objects::extended;
 use crate::objects::refund::{self, Refund};
-use crate::table::{Row, Table};
+use crate::table::Table;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Charge {
     pub(crate) id: String,
     pub(crate) created: i64,
     pub(crate) amount: i64,
     pub(crate) amount_captured: i64,
-    /// What was given back, including what a partial capture or a cancellation let go.
+    /// Includes the amount that a partial capture or a cancellation released.
     pub(crate) amount_refunded: i64,
     pub(crate) captured: bool,
     pub(crate) disputed: bool,
     pub(crate) currency: &'static str,
     pub(crate) payment_intent: String,
     pub(crate) payment_method: String,
+    #[serde(skip)]
     pub(crate) card: &'static TestCard,
+    #[serde(skip)]
     pub(crate) authenticated: bool,
-    pub(crate) exp: (i64, i64),
+    /// Month and year.
+    #[serde(skip)]
+    pub(crate) expiry: (i64, i64),
     pub(crate) billing_details: Value,
+    #[serde(skip)]
     pub(crate) declined: Option<Decline>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) description: Option<String>,
@@ -33,109 +40,63 @@ pub(crate) struct Charge {
     pub(crate) statement_descriptor: Option<String>,
     pub(crate) statement_descriptor_suffix: Option<String>,
     pub(crate) transfer_group: Option<String>,
+    #[serde(skip)]
     pub(crate) base_url: String,
 }
 
 impl Charge {
-    /// What may still be refunded.
-    pub(crate) fn rest(&self) -> i64 {
+    /// The amount that may still be refunded.
+    pub(crate) fn refundable(&self) -> i64 {
         self.amount - self.amount_refunded
     }
 }
 
-impl Row for Charge {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn created(&self) -> i64 {
-        self.created
-    }
-}
+const NULL_KEYS: &str = "\
+    application application_fee application_fee_amount customer failure_balance_transaction on_behalf_of \
+    receipt_number review source source_transfer transfer_data";
 
 pub(crate) fn render(charge: &Charge, refunds: &Table<Refund>) -> Value {
     let paid = charge.declined.is_none();
-    let (failure_code, failure_message) = match charge.declined.map(Decline::words) {
-        Some((code, _, _, message)) => (Some(code), Some(message)),
-        None => (None, None),
-    };
+    let failure = charge.declined.map(Decline::error_fields);
     let suffix = charge.id.trim_start_matches("ch_");
-    let made = refunds.rows().iter().rev();
-    let made: Vec<Value> = made.filter(|refund| refund.charge == charge.id).take(10).map(refund::render).collect();
-    json!({
-        "id": charge.id,
+    let newest_first = refunds.rows().iter().rev().filter(|refund| refund.charge == charge.id);
+    let refunds: Vec<Value> = newest_first.take(10).map(refund::render).collect();
+    let keys = json!({
         "object": "charge",
-        "amount": charge.amount,
-        "amount_captured": charge.amount_captured,
-        "amount_refunded": charge.amount_refunded,
-        "application": null,
-        "application_fee": null,
-        "application_fee_amount": null,
         "balance_transaction": charge.captured.then(|| format!("txn_{suffix}")),
-        "billing_details": charge.billing_details,
         "calculated_statement_descriptor": paid.then_some("TICKETS"),
-        "captured": charge.captured,
-        "created": charge.created,
-        "currency": charge.currency,
-        "customer": null,
-        "description": charge.description,
-        "disputed": charge.disputed,
-        "failure_balance_transaction": null,
-        "failure_code": failure_code,
-        "failure_message": failure_message,
+        "failure_code": failure.map(|(code, ..)| code),
+        "failure_message": failure.map(|(.., message)| message),
         "fraud_details": {},
         "livemode": false,
-        "metadata": charge.metadata,
-        "on_behalf_of": null,
         "outcome": outcome(charge.declined),
         "paid": paid,
-        "payment_intent": charge.payment_intent,
-        "payment_method": charge.payment_method,
         "payment_method_details": { "card": card(charge), "type": "card" },
-        "receipt_email": charge.receipt_email,
-        "receipt_number": null,
         "receipt_url": paid.then(|| format!("{}/receipts/{}", charge.base_url, charge.id)),
-        "refunded": paid && charge.rest() == 0,
+        "refunded": paid && charge.refundable() == 0,
         "refunds": {
             "object": "list",
-            "data": made,
+            "data": refunds,
             "has_more": false,
             "url": format!("/v1/charges/{}/refunds", charge.id),
         },
-        "review": null,
-        "shipping": charge.shipping,
-        "source": null,
-        "source_transfer": null,
-        "statement_descriptor": charge.statement_descriptor,
-        "statement_descriptor_suffix": charge.statement_descriptor_suffix,
         "status": if paid { "succeeded" } else { "failed" },
-        "transfer_data": null,
-        "transfer_group": charge.transfer_group,
-    })
+    });
+    extended(charge, keys, NULL_KEYS)
 }
 
 fn outcome(declined: Option<Decline>) -> Value {
-    let Some((_, reason, advice, _)) = declined.map(Decline::words) else {
-        return json!({
-            "advice_code": null,
-            "network_advice_code": null,
-            "network_decline_code": null,
-            "network_status": "approved_by_network",
-            "reason": null,
-            "risk_level": "normal",
-            "seller_message": "Payment complete.",
-            "type": "authorized",
-        });
-    };
+    let fields = declined.map(Decline::error_fields);
+    let is_declined = fields.is_some();
     json!({
-        "advice_code": advice,
+        "advice_code": fields.and_then(|(_, _, advice, _)| advice),
         "network_advice_code": null,
-        "network_decline_code": "05",
-        "network_status": "declined_by_network",
-        "reason": reason,
+        "network_decline_code": is_declined.then_some("05"),
+        "network_status": if is_declined { "declined_by_network" } else { "approved_by_network" },
+        "reason": fields.map(|(_, reason, ..)| reason),
         "risk_level": "normal",
-        "seller_message": "The bank declined the payment.",
-        "type": "issuer_declined",
+        "seller_message": if is_declined { "The bank declined the payment." } else { "Payment complete." },
+        "type": if is_declined { "issuer_declined" } else { "authorized" },
     })
 }
 
@@ -161,8 +122,8 @@ fn card(charge: &Charge) -> Value {
             "cvc_check": "pass",
         },
         "country": "US",
-        "exp_month": charge.exp.0,
-        "exp_year": charge.exp.1,
+        "exp_month": charge.expiry.0,
+        "exp_year": charge.expiry.1,
         "extended_authorization": { "status": "disabled" },
         "fingerprint": charge.card.fingerprint(),
         "funding": "credit",

@@ -1,10 +1,8 @@
-//! The Event: what happened, with the object as it was then.
+//! The `Event`: a change, with the object as it was then.
 
 use serde_json::{Value, json};
 
-use crate::table::Row;
-
-/// The version whose shapes are answered.
+/// The Stripe API version whose response schemas are emulated.
 pub(crate) const API_VERSION: &str = "2026-09-30.endive";
 
 #[derive(Clone, Debug)]
@@ -13,19 +11,9 @@ pub(crate) struct Event {
     pub(crate) created: i64,
     pub(crate) kind: String,
     pub(crate) object: Value,
-    pub(crate) pending: u32,
+    pub(crate) pending_webhooks: u32,
     pub(crate) request_id: Option<String>,
     pub(crate) idempotency_key: Option<String>,
-}
-
-impl Row for Event {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn created(&self) -> i64 {
-        self.created
-    }
 }
 
 pub(crate) fn render(event: &Event) -> Value {
@@ -36,7 +24,7 @@ pub(crate) fn render(event: &Event) -> Value {
         "created": event.created,
         "data": { "object": event.object },
         "livemode": false,
-        "pending_webhooks": event.pending,
+        "pending_webhooks": event.pending_webhooks,
         "request": { "id": event.request_id, "idempotency_key": event.idempotency_key },
         "type": event.kind,
     })

@@ -1,14 +1,16 @@
-//! The `PaymentIntent`: its stored state and its JSON.
+//! The `PaymentIntent`: its stored state, transitions and JSON.
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::table::Row;
+use crate::objects::extended;
 
-/// Where the intent stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The lifecycle status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Status {
+    #[default]
     RequiresPaymentMethod,
     RequiresConfirmation,
     RequiresAction,
@@ -29,17 +31,18 @@ impl Status {
         }
     }
 
-    /// Before any money is held: still to be paid or confirmed.
-    pub(crate) fn is_open(self) -> bool {
+    /// Before any money is authorized.
+    pub(crate) fn is_confirmable(self) -> bool {
         matches!(self, Self::RequiresPaymentMethod | Self::RequiresConfirmation | Self::RequiresAction)
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Intent {
     pub(crate) id: String,
     pub(crate) client_secret: String,
     pub(crate) created: i64,
+    #[serde(skip)]
     pub(crate) status: Status,
     pub(crate) amount: i64,
     pub(crate) amount_received: i64,
@@ -52,8 +55,10 @@ pub(crate) struct Intent {
     pub(crate) latest_charge: Option<String>,
     pub(crate) last_payment_error: Value,
     pub(crate) next_action: Value,
+    #[serde(skip)]
     pub(crate) return_url: Option<String>,
-    /// 3-D Secure was passed with the present payment method.
+    /// Whether 3-D Secure was passed with the current payment method.
+    #[serde(skip)]
     pub(crate) authenticated: bool,
     pub(crate) canceled_at: Option<i64>,
     pub(crate) cancellation_reason: Option<String>,
@@ -72,62 +77,54 @@ impl Intent {
         self.capture_method == "manual"
     }
 
-    /// Held and not yet captured.
+    /// The amount authorized and not yet captured.
     pub(crate) fn capturable(&self) -> i64 {
         if self.status == Status::RequiresCapture { self.amount } else { 0 }
     }
 
-    /// Another payment method: what is known of the last attempt no longer holds.
-    pub(crate) fn take_method(&mut self, id: String) {
+    /// Replaces the payment method and clears the result of the previous attempt.
+    pub(crate) fn set_payment_method(&mut self, id: String) {
         self.payment_method = Some(id);
         self.authenticated = false;
         self.next_action = Value::Null;
         self.last_payment_error = Value::Null;
         self.status = Status::RequiresConfirmation;
     }
-}
 
-impl Row for Intent {
-    fn id(&self) -> &str {
-        &self.id
+    /// Sets the payment method, capture method and shipping details that a request contains.
+    pub(crate) fn set_details(&mut self, method: Option<String>, capture_method: Option<String>, shipping: Value) {
+        if let Some(method) = method {
+            self.set_payment_method(method);
+        }
+        if let Some(method) = capture_method {
+            self.capture_method = method;
+        }
+        if !shipping.is_null() {
+            self.shipping = shipping;
+        }
     }
 
-    fn created(&self) -> i64 {
-        self.created
+    /// Returns to `requires_payment_method` after a failed attempt.
+    pub(crate) fn require_payment_method(&mut self, error: Value) {
+        self.status = Status::RequiresPaymentMethod;
+        self.payment_method = None;
+        self.authenticated = false;
+        self.next_action = Value::Null;
+        self.last_payment_error = error;
     }
 }
+
+const NULL_KEYS: &str = "\
+    application application_fee_amount customer customer_account excluded_payment_method_types on_behalf_of \
+    payment_method_configuration_details processing review source transfer_data";
 
 pub(crate) fn render(intent: &Intent) -> Value {
-    json!({
-        "id": intent.id,
+    let keys = json!({
         "object": "payment_intent",
-        "amount": intent.amount,
         "amount_capturable": intent.capturable(),
         "amount_details": { "tip": {} },
-        "amount_received": intent.amount_received,
-        "application": null,
-        "application_fee_amount": null,
-        "automatic_payment_methods": intent.automatic_payment_methods,
-        "canceled_at": intent.canceled_at,
-        "cancellation_reason": intent.cancellation_reason,
-        "capture_method": intent.capture_method,
-        "client_secret": intent.client_secret,
-        "confirmation_method": intent.confirmation_method,
-        "created": intent.created,
-        "currency": intent.currency,
-        "customer": null,
-        "customer_account": null,
-        "description": intent.description,
-        "excluded_payment_method_types": null,
-        "last_payment_error": intent.last_payment_error,
-        "latest_charge": intent.latest_charge,
         "livemode": false,
         "managed_payments": { "enabled": false },
-        "metadata": intent.metadata,
-        "next_action": intent.next_action,
-        "on_behalf_of": null,
-        "payment_method": intent.payment_method,
-        "payment_method_configuration_details": null,
         "payment_method_options": {
             "card": {
                 "installments": null,
@@ -136,17 +133,7 @@ pub(crate) fn render(intent: &Intent) -> Value {
                 "request_three_d_secure": "automatic",
             },
         },
-        "payment_method_types": intent.payment_method_types,
-        "processing": null,
-        "receipt_email": intent.receipt_email,
-        "review": null,
-        "setup_future_usage": intent.setup_future_usage,
-        "shipping": intent.shipping,
-        "source": null,
-        "statement_descriptor": intent.statement_descriptor,
-        "statement_descriptor_suffix": intent.statement_descriptor_suffix,
         "status": intent.status.name(),
-        "transfer_data": null,
-        "transfer_group": intent.transfer_group,
-    })
+    });
+    extended(intent, keys, NULL_KEYS)
 }

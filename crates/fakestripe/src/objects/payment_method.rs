@@ -1,83 +1,67 @@
-//! The `PaymentMethod`: a test card with its owner's details.
+//! The `PaymentMethod`: a test card with its owner's billing details.
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cards::TestCard;
 use crate::config::Clock;
 use crate::id::new_id;
-use crate::table::Row;
+use crate::objects::extended;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct PaymentMethod {
     pub(crate) id: String,
     pub(crate) created: i64,
+    #[serde(skip)]
     pub(crate) card: &'static TestCard,
     /// Month and year.
-    pub(crate) exp: (i64, i64),
+    #[serde(skip)]
+    pub(crate) expiry: (i64, i64),
     pub(crate) billing_details: Value,
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
 impl PaymentMethod {
-    /// A fresh one over a test card, as each use of `pm_card_…` makes.
+    /// A new payment method for a test card; every use of `pm_card_…` creates one. The creation time is the system's,
+    /// not that of the configured clock.
     pub(crate) fn new(card: &'static TestCard) -> Self {
         Self {
             id: new_id("pm"),
             created: Clock::default().now(),
             card,
-            exp: (8, 2034),
+            expiry: (8, 2034),
             billing_details: billing_details(&Value::Null),
             metadata: BTreeMap::new(),
         }
     }
 }
 
-impl Row for PaymentMethod {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn created(&self) -> i64 {
-        self.created
-    }
-}
-
-/// The given details with every key of Stripe's, null where nothing was given.
+/// Billing details with every key of Stripe's; null where none is given.
 pub(crate) fn billing_details(given: &Value) -> Value {
-    json!({
-        "address": address(&given["address"]),
-        "email": text(given, "email"),
-        "name": text(given, "name"),
-        "phone": text(given, "phone"),
-        "tax_id": text(given, "tax_id"),
-    })
+    let address = json!({ "address": address(&given["address"]) });
+    extended(&texts(given, &["email", "name", "phone", "tax_id"]), address, "")
 }
 
-/// An address with every key of Stripe's.
+/// An address with every key of Stripe's; null where none is given.
 pub(crate) fn address(given: &Value) -> Value {
-    json!({
-        "city": text(given, "city"),
-        "country": text(given, "country"),
-        "line1": text(given, "line1"),
-        "line2": text(given, "line2"),
-        "postal_code": text(given, "postal_code"),
-        "state": text(given, "state"),
-    })
+    texts(given, &["city", "country", "line1", "line2", "postal_code", "state"])
 }
 
-fn text<'a>(given: &'a Value, key: &str) -> Option<&'a str> {
-    given[key].as_str().filter(|text| !text.is_empty())
+/// An object with these keys: non-empty strings, and null for everything else.
+fn texts(given: &Value, keys: &[&str]) -> Value {
+    let text = |key: &str| given[key].as_str().filter(|text| !text.is_empty());
+    keys.iter().map(|key| (*key, text(key))).collect()
 }
+
+const NULL_KEYS: &str = "customer customer_account";
 
 pub(crate) fn render(method: &PaymentMethod) -> Value {
     let brand = method.card.brand;
-    json!({
-        "id": method.id,
+    let keys = json!({
         "object": "payment_method",
         "allow_redisplay": "unspecified",
-        "billing_details": method.billing_details,
         "card": {
             "brand": brand,
             "checks": {
@@ -87,8 +71,8 @@ pub(crate) fn render(method: &PaymentMethod) -> Value {
             },
             "country": "US",
             "display_brand": brand,
-            "exp_month": method.exp.0,
-            "exp_year": method.exp.1,
+            "exp_month": method.expiry.0,
+            "exp_year": method.expiry.1,
             "fingerprint": method.card.fingerprint(),
             "funding": "credit",
             "generated_from": null,
@@ -98,11 +82,8 @@ pub(crate) fn render(method: &PaymentMethod) -> Value {
             "three_d_secure_usage": { "supported": true },
             "wallet": null,
         },
-        "created": method.created,
-        "customer": null,
-        "customer_account": null,
         "livemode": false,
-        "metadata": method.metadata,
         "type": "card",
-    })
+    });
+    extended(method, keys, NULL_KEYS)
 }

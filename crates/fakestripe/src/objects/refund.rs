@@ -1,12 +1,13 @@
-//! The Refund of a captured charge, whole or in part.
+//! The `Refund` of a captured charge, in full or in part.
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::table::Row;
+use crate::objects::extended;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Refund {
     pub(crate) id: String,
     pub(crate) created: i64,
@@ -19,28 +20,13 @@ pub(crate) struct Refund {
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-impl Row for Refund {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn created(&self) -> i64 {
-        self.created
-    }
-}
+const NULL_KEYS: &str = "customer customer_account receipt_number source_transfer_reversal transfer_reversal";
 
 pub(crate) fn render(refund: &Refund) -> Value {
     let suffix = refund.id.trim_start_matches("re_");
-    json!({
-        "id": refund.id,
+    let keys = json!({
         "object": "refund",
-        "amount": refund.amount,
         "balance_transaction": format!("txn_{suffix}"),
-        "charge": refund.charge,
-        "created": refund.created,
-        "currency": refund.currency,
-        "customer": null,
-        "customer_account": null,
         "destination_details": {
             "card": {
                 "reference_status": "pending",
@@ -49,13 +35,7 @@ pub(crate) fn render(refund: &Refund) -> Value {
             },
             "type": "card",
         },
-        "metadata": refund.metadata,
-        "payment_intent": refund.payment_intent,
-        "payment_method": refund.payment_method,
-        "reason": refund.reason,
-        "receipt_number": null,
-        "source_transfer_reversal": null,
         "status": "succeeded",
-        "transfer_reversal": null,
-    })
+    });
+    extended(refund, keys, NULL_KEYS)
 }

@@ -1,6 +1,4 @@
-//! What browsers load: the stand-in for Stripe.js and the 3-D Secure page.
-
-use std::fmt::Write;
+//! Browser resources: the emulation of Stripe.js and the 3-D Secure challenge page.
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,9 +8,9 @@ use axum::{Form, Router};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::control::{Outcome, finish, refused};
+use crate::control::{ChallengeResult, error_response, finish};
 use crate::objects::intent::{Intent, Status};
-use crate::world::money;
+use crate::store::money;
 
 pub(crate) fn router() -> Router<App> {
     Router::new()
@@ -27,23 +25,23 @@ async fn script() -> impl IntoResponse {
     (headers, include_str!("../stripe.js"))
 }
 
-/// `embedded` is set inside the frame that the script opens.
 #[derive(Default, Deserialize)]
-struct Place {
+struct ChallengeQuery {
+    /// Set inside the frame that the script opens.
     embedded: Option<String>,
 }
 
-async fn challenge(State(app): State<App>, Path(id): Path<String>, Query(place): Query<Place>) -> Response {
-    let found = app.world().intents.get(&id).cloned();
+async fn challenge(State(app): State<App>, Path(id): Path<String>, Query(query): Query<ChallengeQuery>) -> Response {
+    let found = app.store.lock().intents.get(&id).cloned();
     let Some(intent) = found else {
         let text = page("<p>There is no such payment.</p>");
         return (StatusCode::NOT_FOUND, Html(text)).into_response();
     };
     if intent.status != Status::RequiresAction {
-        return after(&intent, place.embedded.is_some());
+        return finish_response(&intent, query.embedded.is_some());
     }
     let amount = money::display(intent.amount, intent.currency);
-    let embedded = if place.embedded.is_some() { r#"<input type="hidden" name="embedded" value="1">"# } else { "" };
+    let embedded = if query.embedded.is_some() { r#"<input type="hidden" name="embedded" value="1">"# } else { "" };
     Html(page(&format!(
         "<h1>3-D Secure</h1><p>Your bank asks whether you pay {amount}. \
          This is the test stand-in: choose the answer.</p>\
@@ -55,8 +53,8 @@ async fn challenge(State(app): State<App>, Path(id): Path<String>, Query(place):
 }
 
 #[derive(Deserialize)]
-struct Choice {
-    outcome: Outcome,
+struct ChallengeForm {
+    outcome: ChallengeResult,
     embedded: Option<String>,
 }
 
@@ -64,23 +62,19 @@ async fn finish_challenge(
     State(app): State<App>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Form(choice): Form<Choice>,
+    Form(form): Form<ChallengeForm>,
 ) -> Response {
-    let before = app.world().intents.get(&id).cloned();
-    if let Err(error) = finish(&app, &headers, &id, choice.outcome) {
-        return refused(error);
+    if let Err(error) = finish(&app, &headers, &id, form.outcome) {
+        return error_response(error);
     }
-    match (before, app.world().intents.get(&id)) {
-        (Some(before), Some(after_it)) => {
-            let status = after_it.status;
-            after(&Intent { status, ..before }, choice.embedded.is_some())
-        }
-        _ => StatusCode::NOT_FOUND.into_response(),
+    match app.store.lock().intent(&id) {
+        Ok(intent) => finish_response(intent, form.embedded.is_some()),
+        Err(error) => error_response(error),
     }
 }
 
-/// Back to the shop: a message to the frame's owner, a redirect, or a word to the reader.
-fn after(intent: &Intent, embedded: bool) -> Response {
+/// Returns control to the shop: a message to the embedding page, a redirect to the return URL, or else a plain page.
+fn finish_response(intent: &Intent, embedded: bool) -> Response {
     if embedded {
         let script = "<p>Done.</p><script>parent.postMessage('fakestripe:done', '*')</script>";
         return Html(page(script)).into_response();
@@ -89,24 +83,17 @@ fn after(intent: &Intent, embedded: bool) -> Response {
         let text = page("<p>Done. You may close this page.</p>");
         return Html(text).into_response();
     };
-    let failed = intent.status == Status::RequiresPaymentMethod;
     let (address, fragment) = match return_url.split_once('#') {
-        Some((address, fragment)) => (address, Some(fragment)),
-        None => (return_url.as_str(), None),
+        Some((address, fragment)) => (address, format!("#{fragment}")),
+        None => (return_url.as_str(), String::new()),
     };
-    let mut url = address.to_owned();
-    url.push(if url.contains('?') { '&' } else { '?' });
-    let _ = write!(
-        url,
-        "payment_intent={}&payment_intent_client_secret={}&redirect_status={}",
-        intent.id,
-        intent.client_secret,
-        if failed { "failed" } else { "succeeded" }
-    );
-    if let Some(fragment) = fragment {
-        let _ = write!(url, "#{fragment}");
-    }
-    Redirect::to(&url).into_response()
+    let separator = if address.contains('?') { '&' } else { '?' };
+    let (id, secret) = (&intent.id, &intent.client_secret);
+    let status = if intent.status == Status::RequiresPaymentMethod { "failed" } else { "succeeded" };
+    Redirect::to(&format!(
+        "{address}{separator}payment_intent={id}&payment_intent_client_secret={secret}&redirect_status={status}{fragment}"
+    ))
+    .into_response()
 }
 
 fn page(body: &str) -> String {

@@ -1,4 +1,4 @@
-//! The Rust client that payments uses reads every answer: its deserialisation is strict.
+//! async-stripe, the client that `payments` uses, deserializes every response. Its deserialization is strict.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ fn client(server: &Server) -> Client {
     ClientBuilder::new("sk_test_rust").url(server.url.as_str()).build().unwrap()
 }
 
-fn hold(method: &str) -> CreatePaymentIntent {
+fn manual_capture_intent(method: &str) -> CreatePaymentIntent {
     CreatePaymentIntent::new(2000, Currency::USD)
         .capture_method(PaymentIntentCaptureMethod::Manual)
         .payment_method(method)
@@ -26,20 +26,20 @@ fn hold(method: &str) -> CreatePaymentIntent {
 }
 
 #[tokio::test]
-async fn hold_capture_refund() {
+async fn authorize_capture_and_refund_deserialize() {
     let server = Server::start().await;
     let client = client(&server);
     let key = IdempotencyKey::new("rust-1").unwrap();
-    let request = hold("pm_card_visa").customize().request_strategy(RequestStrategy::Idempotent(key));
+    let request = manual_capture_intent("pm_card_visa").customize().request_strategy(RequestStrategy::Idempotent(key));
     let intent = request.send(&client).await.unwrap();
     assert_eq!(intent.status, PaymentIntentStatus::RequiresCapture);
     assert_eq!(intent.metadata["order"], "o1");
     let captured = CapturePaymentIntent::new(intent.id.clone());
     let captured = captured.send(&client).await.unwrap();
     assert_eq!(captured.status, PaymentIntentStatus::Succeeded);
-    let shown = RetrievePaymentIntent::new(intent.id.clone()).expand(vec!["latest_charge".into()]);
-    let shown = shown.send(&client).await.unwrap();
-    let charge = shown.latest_charge.unwrap().into_object().unwrap();
+    let retrieved = RetrievePaymentIntent::new(intent.id.clone()).expand(vec!["latest_charge".into()]);
+    let retrieved = retrieved.send(&client).await.unwrap();
+    let charge = retrieved.latest_charge.unwrap().into_object().unwrap();
     assert_eq!(charge.amount_captured, 2000);
     let refund = CreateRefund::new().payment_intent(intent.id.as_str());
     assert_eq!(refund.send(&client).await.unwrap().amount, 2000);
@@ -48,7 +48,7 @@ async fn hold_capture_refund() {
 }
 
 #[tokio::test]
-async fn confirm_then_cancel() {
+async fn confirm_and_cancel_deserialize() {
     let server = Server::start().await;
     let client = client(&server);
     let created = CreatePaymentIntent::new(2000, Currency::EUR).capture_method(PaymentIntentCaptureMethod::Manual);
@@ -68,30 +68,30 @@ async fn confirm_then_cancel() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_read() {
+async fn three_d_secure_response_deserializes() {
     let server = Server::start().await;
     let client = client(&server);
-    let here = hold("pm_card_threeDSecure2Required");
-    let here = here.send(&client).await.unwrap();
-    assert_eq!(here.status, PaymentIntentStatus::RequiresAction);
-    assert_eq!(here.next_action.unwrap().type_, "use_stripe_sdk");
-    let there = hold("pm_card_threeDSecure2Required").return_url("http://shop.test/");
-    let there = there.send(&client).await.unwrap();
-    let redirect = there.next_action.unwrap().redirect_to_url.unwrap();
+    let with_sdk = manual_capture_intent("pm_card_threeDSecure2Required");
+    let with_sdk = with_sdk.send(&client).await.unwrap();
+    assert_eq!(with_sdk.status, PaymentIntentStatus::RequiresAction);
+    assert_eq!(with_sdk.next_action.unwrap().type_, "use_stripe_sdk");
+    let with_redirect = manual_capture_intent("pm_card_threeDSecure2Required").return_url("http://shop.test/");
+    let with_redirect = with_redirect.send(&client).await.unwrap();
+    let redirect = with_redirect.next_action.unwrap().redirect_to_url.unwrap();
     assert!(redirect.url.unwrap().contains("/3ds/pi_"));
 }
 
 #[tokio::test]
-async fn a_declined_card_is_read() {
+async fn card_decline_deserializes() {
     let server = Server::start().await;
     let client = client(&server);
     for (method, reason) in [
         ("pm_card_visa_chargeDeclined", "generic_decline"),
         ("pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds"),
     ] {
-        let refused = hold(method).send(&client).await;
-        let Err(StripeError::Stripe(error, 402)) = refused else {
-            panic!("{refused:?}");
+        let declined = manual_capture_intent(method).send(&client).await;
+        let Err(StripeError::Stripe(error, 402)) = declined else {
+            panic!("{declined:?}");
         };
         assert_eq!(error.code, Some(ApiErrorsCode::CardDeclined));
         assert_eq!(error.decline_code.as_deref(), Some(reason));
@@ -99,7 +99,7 @@ async fn a_declined_card_is_read() {
         assert_eq!(intent.status, PaymentIntentStatus::RequiresPaymentMethod);
         assert!(intent.last_payment_error.is_some());
     }
-    let unknown = hold("pm_none").send(&client).await;
+    let unknown = manual_capture_intent("pm_none").send(&client).await;
     let Err(StripeError::Stripe(error, 400)) = unknown else {
         panic!("{unknown:?}");
     };

@@ -1,4 +1,4 @@
-//! The program itself: its first line, its end, its refusal of wrong settings.
+//! The binary: startup line, shutdown, and invalid configuration.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ fn program() -> Command {
 }
 
 #[tokio::test]
-async fn it_tells_its_address_and_ends_on_sigterm() {
+async fn binary_prints_its_address_and_exits_on_sigterm() {
     let mut child = program().env("FAKESTRIPE_BIND", "127.0.0.1:0").spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().unwrap();
@@ -29,7 +29,7 @@ async fn it_tells_its_address_and_ends_on_sigterm() {
 }
 
 #[tokio::test]
-async fn a_wrong_setting_is_named_in_one_line() {
+async fn invalid_setting_is_reported_in_one_line() {
     let output = program().env("FAKESTRIPE_BIND", "nonsense").output().await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();

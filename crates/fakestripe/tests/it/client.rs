@@ -1,4 +1,4 @@
-//! A server of the test's own on a free port, and short calls to it.
+//! Starts a server per test on a free port; request helpers.
 
 use std::time::{Duration, Instant};
 
@@ -7,21 +7,21 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-/// A running server; it ends with the test's runtime.
+/// A running server, which stops with the test's runtime.
 pub(crate) struct Server {
     pub(crate) url: String,
     http: reqwest::Client,
 }
 
-/// Status and body of an answer.
-pub(crate) struct Answer {
+/// Status, body and headers of a response.
+pub(crate) struct TestResponse {
     pub(crate) status: u16,
     pub(crate) json: Value,
     pub(crate) headers: reqwest::header::HeaderMap,
 }
 
-impl Answer {
-    async fn of(response: Response) -> Self {
+impl TestResponse {
+    async fn read(response: Response) -> Self {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let text = response.text().await.unwrap();
@@ -29,7 +29,7 @@ impl Answer {
         Self { status, json, headers }
     }
 
-    /// The answer of a call that must have worked.
+    /// The body; panics unless the status is 200.
     pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{:#}", self.json);
         self.json
@@ -56,47 +56,47 @@ impl Server {
         Self { url, http: reqwest::Client::builder().no_proxy().build().unwrap() }
     }
 
-    /// A call without a key.
-    pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+    /// A request without an API key.
+    pub(crate) fn unauthenticated(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.bare(method, path).bearer_auth("sk_test_x")
+        self.unauthenticated(method, path).bearer_auth("sk_test_x")
     }
 
-    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
-        Answer::of(request.send().await.unwrap()).await
+    pub(crate) async fn send(&self, request: RequestBuilder) -> TestResponse {
+        TestResponse::read(request.send().await.unwrap()).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.send(self.request(Method::GET, path)).await
     }
 
-    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> TestResponse {
         self.send(self.request(Method::POST, path).form(form)).await
     }
 
-    /// A call under an idempotency key.
-    pub(crate) async fn keyed(&self, key: &str, path: &str, form: &[(&str, &str)]) -> Answer {
+    /// Posts a form with an idempotency key.
+    pub(crate) async fn post_idempotent(&self, key: &str, path: &str, form: &[(&str, &str)]) -> TestResponse {
         let request = self.request(Method::POST, path).form(form);
         self.send(request.header("idempotency-key", key)).await
     }
 
-    /// Creates and confirms an intent with that payment method.
-    pub(crate) async fn pay(&self, method: &str, more: &[(&str, &str)]) -> Answer {
+    /// Creates and confirms an intent with this payment method.
+    pub(crate) async fn pay(&self, method: &str, more: &[(&str, &str)]) -> TestResponse {
         let mut form = vec![("amount", "2000"), ("currency", "usd"), ("confirm", "true"), ("payment_method", method)];
         form.extend(more);
         self.post("/v1/payment_intents", &form).await
     }
 
-    /// A call to the control API.
-    pub(crate) async fn control(&self, method: Method, path: &str, body: Value) -> Answer {
-        self.send(self.bare(method, path).json(&body)).await
+    /// Calls the control API.
+    pub(crate) async fn control(&self, method: Method, path: &str, body: Value) -> TestResponse {
+        self.send(self.unauthenticated(method, path).json(&body)).await
     }
 
     pub(crate) async fn state(&self) -> Value {
-        self.send(self.bare(Method::GET, "/_fake/state")).await.ok()
+        self.send(self.unauthenticated(Method::GET, "/_fake/state")).await.ok()
     }
 
     /// The types of all events, oldest first.
@@ -112,11 +112,11 @@ pub(crate) fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
-/// Asks again until the answer is yes, for ten seconds.
-pub(crate) async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
+/// Polls until the condition is true; panics after ten seconds.
+pub(crate) async fn wait_until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "waited in vain");
+    while !condition().await {
+        assert!(Instant::now() < deadline, "timed out");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

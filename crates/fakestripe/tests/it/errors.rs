@@ -1,4 +1,4 @@
-//! Keys, addresses and parameters that are refused, each as Stripe refuses it.
+//! Invalid API keys, paths and parameters, rejected as Stripe rejects them.
 
 use reqwest::Method;
 
@@ -6,44 +6,44 @@ use crate::client::Server;
 use fakestripe::Config;
 
 #[tokio::test]
-async fn a_key_is_needed() {
+async fn api_key_is_required() {
     let server = Server::start().await;
     let path = "/v1/payment_intents";
-    let missing = server.send(server.bare(Method::GET, path)).await;
+    let missing = server.send(server.unauthenticated(Method::GET, path)).await;
     assert_eq!(missing.status, 401);
     assert_eq!(missing.error("type"), "invalid_request_error");
     assert!(missing.error("message").starts_with("You did not provide an API key."));
-    let blank = server.bare(Method::GET, path).bearer_auth("");
+    let blank = server.unauthenticated(Method::GET, path).bearer_auth("");
     assert_eq!(server.send(blank).await.status, 401);
-    let wrong = server.bare(Method::GET, path).bearer_auth("sk_live_1234567890abcd");
+    let wrong = server.unauthenticated(Method::GET, path).bearer_auth("sk_live_1234567890abcd");
     let wrong = server.send(wrong).await;
     assert_eq!(wrong.status, 401);
     assert!(wrong.error("message").starts_with("Invalid API Key provided: sk_live_"));
-    let basic = server.bare(Method::GET, path).basic_auth("sk_test_x", Some(""));
+    let basic = server.unauthenticated(Method::GET, path).basic_auth("sk_test_x", Some(""));
     assert_eq!(server.send(basic).await.status, 200);
-    let page = server.bare(Method::GET, path).bearer_auth("pk_test_x");
+    let page = server.unauthenticated(Method::GET, path).bearer_auth("pk_test_x");
     assert_eq!(server.send(page).await.error("code"), "secret_key_required");
 }
 
 #[tokio::test]
-async fn one_key_may_be_the_only_one() {
+async fn configured_key_is_the_only_one_accepted() {
     let config = Config { key: Some("sk_test_only".to_owned()), ..Config::default() };
     let server = Server::with(config).await;
     assert_eq!(server.get("/v1/events").await.status, 401);
-    let right = server.bare(Method::GET, "/v1/events").bearer_auth("sk_test_only");
+    let right = server.unauthenticated(Method::GET, "/v1/events").bearer_auth("sk_test_only");
     assert_eq!(server.send(right).await.status, 200);
 }
 
 #[tokio::test]
-async fn unknown_addresses_and_objects_are_404() {
+async fn unknown_paths_and_objects_are_404() {
     let server = Server::start().await;
     for path in ["/v1/nothing", "/v2/x", "/", "/v1/payment_intents/"] {
-        let answer = server.get(path).await;
-        assert_eq!(answer.status, 404, "{path}");
-        assert_eq!(answer.error("type"), "invalid_request_error");
+        let response = server.get(path).await;
+        assert_eq!(response.status, 404, "{path}");
+        assert_eq!(response.error("type"), "invalid_request_error");
         let start = format!("Unrecognized request URL (GET: {path})");
-        assert!(answer.error("message").starts_with(&start));
-        assert!(answer.header("request-id").starts_with("req_"));
+        assert!(response.error("message").starts_with(&start));
+        assert!(response.header("request-id").starts_with("req_"));
     }
     for (path, noun) in [
         ("/v1/payment_intents/pi_x", "payment_intent"),
@@ -52,15 +52,15 @@ async fn unknown_addresses_and_objects_are_404() {
         ("/v1/events/pi_x", "event"),
         ("/v1/payment_methods/pi_x", "PaymentMethod"),
     ] {
-        let answer = server.get(path).await;
-        assert_eq!(answer.status, 404, "{path}");
-        assert_eq!(answer.error("code"), "resource_missing");
-        assert_eq!(answer.error("message"), format!("No such {noun}: 'pi_x'"));
+        let response = server.get(path).await;
+        assert_eq!(response.status, 404, "{path}");
+        assert_eq!(response.error("code"), "resource_missing");
+        assert_eq!(response.error("message"), format!("No such {noun}: 'pi_x'"));
     }
 }
 
 #[tokio::test]
-async fn wrong_parameters_are_named() {
+async fn invalid_parameters_are_named() {
     let server = Server::start().await;
     let cases: [(&str, &str, &str); 11] = [
         ("currency=usd", "amount", "parameter_missing"),
@@ -78,22 +78,22 @@ async fn wrong_parameters_are_named() {
     for (form, param, code) in cases {
         let request = server.request(Method::POST, "/v1/payment_intents");
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = server.send(request.body(form)).await;
-        assert_eq!(answer.status, 400, "{form}");
-        assert_eq!(answer.error("type"), "invalid_request_error", "{form}");
-        assert_eq!(answer.error("param"), param, "{form}");
-        assert_eq!(answer.error("code"), code, "{form}");
+        let response = server.send(request.body(form)).await;
+        assert_eq!(response.status, 400, "{form}");
+        assert_eq!(response.error("type"), "invalid_request_error", "{form}");
+        assert_eq!(response.error("param"), param, "{form}");
+        assert_eq!(response.error("code"), code, "{form}");
     }
-    let answer = server.pay("pm_nothing", &[]).await;
-    assert_eq!(answer.error("message"), "No such PaymentMethod: 'pm_nothing'");
+    let response = server.pay("pm_nothing", &[]).await;
+    assert_eq!(response.error("message"), "No such PaymentMethod: 'pm_nothing'");
     assert!(server.state().await["paymentIntents"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn a_json_body_is_refused() {
+async fn json_body_is_rejected() {
     let server = Server::start().await;
     let request = server.request(Method::POST, "/v1/payment_intents");
-    let answer = server.send(request.json(&serde_json::json!({"amount": 5}))).await;
-    assert_eq!(answer.status, 400);
-    assert!(answer.error("message").contains("application/x-www-form-urlencoded"));
+    let response = server.send(request.json(&serde_json::json!({"amount": 5}))).await;
+    assert_eq!(response.status, 400);
+    assert!(response.error("message").contains("application/x-www-form-urlencoded"));
 }

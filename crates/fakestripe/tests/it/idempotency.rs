@@ -1,4 +1,4 @@
-//! Idempotency keys: replays, refusals, and what is not kept.
+//! Idempotency keys: replay, conflicts, and responses that are not stored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,16 +7,16 @@ use fakestripe::{Clock, Config};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::client::{Server, until};
+use crate::client::{Server, wait_until};
 
 const INTENTS: &str = "/v1/payment_intents";
 const GOOD: [(&str, &str); 2] = [("amount", "500"), ("currency", "usd")];
 
 #[tokio::test]
-async fn the_first_answer_is_replayed() {
+async fn first_response_is_replayed() {
     let server = Server::start().await;
-    let first = server.keyed("k", INTENTS, &GOOD).await;
-    let again = server.keyed("k", INTENTS, &GOOD).await;
+    let first = server.post_idempotent("k", INTENTS, &GOOD).await;
+    let again = server.post_idempotent("k", INTENTS, &GOOD).await;
     assert_eq!(first.header("idempotency-key"), "k");
     assert_eq!(first.header("original-request"), first.header("request-id"));
     assert_eq!(first.header("idempotent-replayed"), "");
@@ -28,46 +28,46 @@ async fn the_first_answer_is_replayed() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_replayed() {
+async fn card_decline_is_replayed() {
     let server = Server::start().await;
     let form =
         [("amount", "500"), ("currency", "usd"), ("confirm", "true"), ("payment_method", "pm_card_chargeDeclined")];
-    let first = server.keyed("k", INTENTS, &form).await;
-    let again = server.keyed("k", INTENTS, &form).await;
+    let first = server.post_idempotent("k", INTENTS, &form).await;
+    let again = server.post_idempotent("k", INTENTS, &form).await;
     assert_eq!((first.status, again.status), (402, 402));
     assert_eq!(first.json, again.json);
     assert_eq!(server.state().await["charges"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn other_parameters_or_another_address_are_refused() {
+async fn key_with_other_parameters_or_path_is_rejected() {
     let server = Server::start().await;
-    server.keyed("k", INTENTS, &GOOD).await.ok();
+    server.post_idempotent("k", INTENTS, &GOOD).await.ok();
     let form = [("amount", "501"), ("currency", "usd")];
-    let other = server.keyed("k", INTENTS, &form).await;
+    let other = server.post_idempotent("k", INTENTS, &form).await;
     assert_eq!(other.status, 400);
     assert_eq!(other.error("type"), "idempotency_error");
-    let other = server.keyed("k", "/v1/refunds", &GOOD).await;
+    let other = server.post_idempotent("k", "/v1/refunds", &GOOD).await;
     assert_eq!(other.error("type"), "idempotency_error");
 }
 
 #[tokio::test]
-async fn a_wrong_parameter_does_not_use_the_key_up() {
+async fn validation_error_does_not_consume_the_key() {
     let server = Server::start().await;
-    let wrong = server.keyed("k", INTENTS, &[("amount", "500")]).await;
+    let wrong = server.post_idempotent("k", INTENTS, &[("amount", "500")]).await;
     assert_eq!(wrong.status, 400);
-    server.keyed("k", INTENTS, &GOOD).await.ok();
+    server.post_idempotent("k", INTENTS, &GOOD).await.ok();
 }
 
 #[tokio::test]
-async fn a_key_in_use_is_409() {
+async fn key_in_use_is_409() {
     let server = Server::start().await;
     let slow = json!({"latencyMs": 1500});
     server.control(Method::PUT, "/_fake/faults", slow).await.ok();
-    let first = server.keyed("k", INTENTS, &GOOD);
+    let first = server.post_idempotent("k", INTENTS, &GOOD);
     let second = async {
-        until(|| async { server.state().await["idempotencyKeys"] == 1 }).await;
-        server.keyed("k", INTENTS, &GOOD).await
+        wait_until(|| async { server.state().await["idempotencyKeys"] == 1 }).await;
+        server.post_idempotent("k", INTENTS, &GOOD).await
     };
     let (first, second) = tokio::join!(first, second);
     assert_eq!(second.status, 409);
@@ -76,32 +76,32 @@ async fn a_key_in_use_is_409() {
 }
 
 #[tokio::test]
-async fn a_500_after_the_work_is_kept() {
+async fn a_500_after_processing_is_replayed() {
     let server = Server::start().await;
-    let fault = json!({"error500AfterWork": 1, "paths": ["/v1/payment_intents"]});
+    let fault = json!({"error500AfterProcessing": 1, "paths": ["/v1/payment_intents"]});
     server.control(Method::PUT, "/_fake/faults", fault).await.ok();
-    let first = server.keyed("k", INTENTS, &GOOD).await;
-    let again = server.keyed("k", INTENTS, &GOOD).await;
+    let first = server.post_idempotent("k", INTENTS, &GOOD).await;
+    let again = server.post_idempotent("k", INTENTS, &GOOD).await;
     assert_eq!((first.status, again.status), (500, 500));
     assert_eq!(again.header("idempotent-replayed"), "true");
     let state = server.state().await;
     assert_eq!(state["paymentIntents"].as_array().unwrap().len(), 1);
-    server.keyed("other", INTENTS, &GOOD).await.ok();
+    server.post_idempotent("other", INTENTS, &GOOD).await.ok();
 }
 
 #[tokio::test]
-async fn a_key_is_forgotten_after_a_day() {
+async fn key_expires_after_a_day() {
     let now = Arc::new(AtomicI64::new(1_800_000_000));
     let clock = Clock::new({
         let now = Arc::clone(&now);
         move || now.load(Ordering::SeqCst)
     });
     let server = Server::with(Config { clock, ..Config::default() }).await;
-    let fault = json!({"error500BeforeWork": 1});
+    let fault = json!({"error500BeforeProcessing": 1});
     server.control(Method::PUT, "/_fake/faults", fault).await.ok();
     for (after, status) in [(0, 500), (24 * 3600, 500), (1, 200), (0, 200)] {
         now.fetch_add(after, Ordering::SeqCst);
-        assert_eq!(server.keyed("k", INTENTS, &GOOD).await.status, status);
+        assert_eq!(server.post_idempotent("k", INTENTS, &GOOD).await.status, status);
     }
     let state = server.state().await;
     assert_eq!(state["paymentIntents"][0]["created"], 1_800_000_000 + 24 * 3600 + 1);

@@ -1,11 +1,11 @@
-//! The life of a `PaymentIntent`.
+//! The life cycle of a `PaymentIntent`.
 
 use crate::client::{Server, text};
 
 const INTENTS: &str = "/v1/payment_intents";
 
 #[tokio::test]
-async fn manual_capture_holds_then_takes() {
+async fn manual_capture_authorizes_then_captures() {
     let server = Server::start().await;
     let manual = [("capture_method", "manual"), ("metadata[order]", "o1")];
     let intent = server.pay("pm_card_visa", &manual).await.ok();
@@ -36,7 +36,7 @@ async fn manual_capture_holds_then_takes() {
 }
 
 #[tokio::test]
-async fn automatic_capture_succeeds_at_once() {
+async fn automatic_capture_succeeds_immediately() {
     let server = Server::start().await;
     let intent = server.pay("pm_card_mastercard", &[]).await.ok();
     assert_eq!(intent["status"], "succeeded");
@@ -46,7 +46,7 @@ async fn automatic_capture_succeeds_at_once() {
 }
 
 #[tokio::test]
-async fn step_by_step() {
+async fn intent_is_created_updated_and_confirmed_separately() {
     let server = Server::start().await;
     let form = [("amount", "900"), ("currency", "EUR")];
     let intent = server.post(INTENTS, &form).await.ok();
@@ -71,7 +71,7 @@ async fn step_by_step() {
 }
 
 #[tokio::test]
-async fn a_cancelled_hold_is_let_go_and_can_not_be_captured() {
+async fn cancelled_authorization_is_released_and_cannot_be_captured() {
     let server = Server::start().await;
     let manual = [("capture_method", "manual")];
     let intent = server.pay("pm_card_visa", &manual).await.ok();
@@ -81,10 +81,10 @@ async fn a_cancelled_hold_is_let_go_and_can_not_be_captured() {
     assert_eq!(intent["status"], "canceled");
     assert_eq!(intent["cancellation_reason"], "abandoned");
     for command in ["capture", "confirm", "cancel"] {
-        let refused = server.post(&format!("{path}/{command}"), &[]).await;
-        assert_eq!(refused.status, 400);
-        assert_eq!(refused.error("code"), "payment_intent_unexpected_state");
-        assert_eq!(refused.json["error"]["payment_intent"]["status"], "canceled");
+        let rejected = server.post(&format!("{path}/{command}"), &[]).await;
+        assert_eq!(rejected.status, 400);
+        assert_eq!(rejected.error("code"), "payment_intent_unexpected_state");
+        assert_eq!(rejected.json["error"]["payment_intent"]["status"], "canceled");
     }
     let charge = format!("/v1/charges/{}", text(&intent, "latest_charge"));
     let charge = server.get(&charge).await.ok();
@@ -93,20 +93,20 @@ async fn a_cancelled_hold_is_let_go_and_can_not_be_captured() {
 }
 
 #[tokio::test]
-async fn capture_is_bounded_and_happens_once() {
+async fn capture_cannot_exceed_the_amount_or_repeat() {
     let server = Server::start().await;
     let manual = [("capture_method", "manual")];
     let intent = server.pay("pm_card_visa", &manual).await.ok();
     let path = format!("{INTENTS}/{}/capture", text(&intent, "id"));
-    let refused = server.post(&path, &[("amount_to_capture", "2001")]).await;
-    assert_eq!(refused.error("code"), "amount_too_large");
+    let rejected = server.post(&path, &[("amount_to_capture", "2001")]).await;
+    assert_eq!(rejected.error("code"), "amount_too_large");
     server.post(&path, &[]).await.ok();
     let again = server.post(&path, &[]).await;
     assert_eq!(again.error("code"), "payment_intent_unexpected_state");
 }
 
 #[tokio::test]
-async fn a_declined_card_is_402_and_another_may_be_tried() {
+async fn declined_card_is_402_and_another_can_be_tried() {
     let server = Server::start().await;
     let cases = [
         ("pm_card_chargeDeclined", "generic_decline"),
@@ -114,15 +114,15 @@ async fn a_declined_card_is_402_and_another_may_be_tried() {
         ("pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds"),
     ];
     for (method, decline_code) in cases {
-        let refused = server.pay(method, &[("capture_method", "manual")]).await;
-        assert_eq!(refused.status, 402);
-        assert_eq!(refused.error("type"), "card_error");
-        assert_eq!(refused.error("code"), "card_declined");
-        assert_eq!(refused.error("decline_code"), decline_code);
-        assert!(refused.error("charge").starts_with("ch_"));
-        assert!(refused.error("doc_url").ends_with("/card-declined"));
-        assert!(refused.error("request_log_url").contains("/req_"));
-        let intent = &refused.json["error"]["payment_intent"];
+        let declined = server.pay(method, &[("capture_method", "manual")]).await;
+        assert_eq!(declined.status, 402);
+        assert_eq!(declined.error("type"), "card_error");
+        assert_eq!(declined.error("code"), "card_declined");
+        assert_eq!(declined.error("decline_code"), decline_code);
+        assert!(declined.error("charge").starts_with("ch_"));
+        assert!(declined.error("doc_url").ends_with("/card-declined"));
+        assert!(declined.error("request_log_url").contains("/req_"));
+        let intent = &declined.json["error"]["payment_intent"];
         assert_eq!(intent["status"], "requires_payment_method");
         assert_eq!(intent["last_payment_error"]["decline_code"], decline_code);
         let path = format!("{INTENTS}/{}/confirm", text(intent, "id"));
@@ -137,7 +137,7 @@ async fn a_declined_card_is_402_and_another_may_be_tried() {
 }
 
 #[tokio::test]
-async fn a_payment_method_made_from_a_number_behaves_as_its_card() {
+async fn payment_method_from_a_number_behaves_as_its_card() {
     let server = Server::start().await;
     let form = |number| {
         [
@@ -153,8 +153,8 @@ async fn a_payment_method_made_from_a_number_behaves_as_its_card() {
     let paid = server.pay(&text(&good, "id"), &[]).await.ok();
     assert_eq!(paid["status"], "succeeded");
     let bad = server.post(path, &form("4000000000009995")).await.ok();
-    let refused = server.pay(&text(&bad, "id"), &[]).await;
-    assert_eq!(refused.error("decline_code"), "insufficient_funds");
+    let declined = server.pay(&text(&bad, "id"), &[]).await;
+    assert_eq!(declined.error("decline_code"), "insufficient_funds");
     let wrong = server.post(path, &form("4242424242424241")).await;
     assert_eq!(wrong.error("code"), "incorrect_number");
     let shown = server.get(&format!("{path}/{}", text(&good, "id"))).await.ok();

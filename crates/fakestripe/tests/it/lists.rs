@@ -13,30 +13,30 @@ fn ids(list: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other() {
+async fn cursors_paginate_in_both_directions() {
     let server = Server::start().await;
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     for amount in ["101", "102", "103", "104", "105"] {
         let form = [("amount", amount), ("currency", "usd")];
         let intent = server.post(INTENTS, &form).await.ok();
-        made.push(intent["id"].as_str().unwrap().to_owned());
+        created.push(intent["id"].as_str().unwrap().to_owned());
     }
-    made.reverse();
+    created.reverse();
     let all = server.get(INTENTS).await.ok();
     assert_eq!(all["object"], "list");
     assert_eq!(all["url"], INTENTS);
     assert_eq!(all["has_more"], false);
-    assert_eq!(ids(&all), made);
+    assert_eq!(ids(&all), created);
     let first = server.get(&format!("{INTENTS}?limit=2")).await.ok();
-    assert_eq!(ids(&first), made[..2]);
+    assert_eq!(ids(&first), created[..2]);
     assert_eq!(first["has_more"], true);
-    let path = format!("{INTENTS}?limit=3&starting_after={}", made[1]);
+    let path = format!("{INTENTS}?limit=3&starting_after={}", created[1]);
     let rest = server.get(&path).await.ok();
-    assert_eq!(ids(&rest), made[2..]);
+    assert_eq!(ids(&rest), created[2..]);
     assert_eq!(rest["has_more"], false);
-    let path = format!("{INTENTS}?limit=2&ending_before={}", made[4]);
+    let path = format!("{INTENTS}?limit=2&ending_before={}", created[4]);
     let back = server.get(&path).await.ok();
-    assert_eq!(ids(&back), made[2..4]);
+    assert_eq!(ids(&back), created[2..4]);
     assert_eq!(back["has_more"], true);
     let future = server.get(&format!("{INTENTS}?created[gt]=99999999999")).await.ok();
     assert!(ids(&future).is_empty());
@@ -47,7 +47,7 @@ async fn pages_follow_each_other() {
 }
 
 #[tokio::test]
-async fn charges_and_events_are_listed_and_found() {
+async fn charges_and_events_can_be_listed_and_retrieved() {
     let server = Server::start().await;
     let intent = server.pay("pm_card_visa", &[]).await.ok();
     server.pay("pm_card_mastercard", &[]).await.ok();

@@ -1,4 +1,4 @@
-//! The official Python library against the server, unchanged.
+//! Runs the unmodified official Python library against the server.
 
 use fakestripe::Config;
 use tokio::process::Command;

@@ -1,4 +1,4 @@
-//! The challenge: asked for, passed, failed; from a server and from a page.
+//! 3-D Secure challenges: required, passed and failed; from a server and from a browser.
 
 use reqwest::{Method, redirect};
 use serde_json::{Value, json};
@@ -7,21 +7,21 @@ use crate::client::{Server, text};
 
 const CARD: &str = "pm_card_threeDSecure2Required";
 
-async fn answer(server: &Server, intent: &Value, outcome: &str) -> Value {
+async fn finish_challenge(server: &Server, intent: &Value, outcome: &str) -> Value {
     let path = format!("/_fake/payment_intents/{}/authenticate", text(intent, "id"));
     let body = json!({ "outcome": outcome });
     server.control(Method::POST, &path, body).await.ok()
 }
 
 #[tokio::test]
-async fn passed_it_holds_the_money() {
+async fn passed_challenge_authorizes() {
     let server = Server::start().await;
     let manual = [("capture_method", "manual")];
     let intent = server.pay(CARD, &manual).await.ok();
     assert_eq!(intent["status"], "requires_action");
     assert_eq!(intent["next_action"]["type"], "use_stripe_sdk");
     assert!(intent["latest_charge"].is_null());
-    let intent = answer(&server, &intent, "succeed").await;
+    let intent = finish_challenge(&server, &intent, "succeed").await;
     assert_eq!(intent["status"], "requires_capture");
     assert!(intent["next_action"].is_null());
     let events = server.events().await;
@@ -30,10 +30,10 @@ async fn passed_it_holds_the_money() {
 }
 
 #[tokio::test]
-async fn failed_it_asks_for_another_card() {
+async fn failed_challenge_requires_another_card() {
     let server = Server::start().await;
     let intent = server.pay(CARD, &[]).await.ok();
-    let intent = answer(&server, &intent, "fail").await;
+    let intent = finish_challenge(&server, &intent, "fail").await;
     assert_eq!(intent["status"], "requires_payment_method");
     let error = &intent["last_payment_error"];
     assert_eq!(error["code"], "payment_intent_authentication_failure");
@@ -42,15 +42,15 @@ async fn failed_it_asks_for_another_card() {
 }
 
 #[tokio::test]
-async fn off_session_it_is_declined() {
+async fn off_session_challenge_is_declined() {
     let server = Server::start().await;
-    let refused = server.pay(CARD, &[("off_session", "true")]).await;
-    assert_eq!(refused.status, 402);
-    assert_eq!(refused.error("code"), "authentication_required");
+    let declined = server.pay(CARD, &[("off_session", "true")]).await;
+    assert_eq!(declined.status, 402);
+    assert_eq!(declined.error("code"), "authentication_required");
 }
 
 #[tokio::test]
-async fn the_page_leads_back_to_the_shop() {
+async fn challenge_page_redirects_to_the_return_url() {
     let server = Server::start().await;
     let back = [("return_url", "http://shop.test/done?order=1")];
     let intent = server.pay(CARD, &back).await.ok();
@@ -68,14 +68,14 @@ async fn the_page_leads_back_to_the_shop() {
 }
 
 #[tokio::test]
-async fn a_page_confirms_with_the_client_secret() {
+async fn browser_confirms_with_the_client_secret() {
     let server = Server::start().await;
     let form = [("amount", "500"), ("currency", "usd")];
     let intent = server.post("/v1/payment_intents", &form).await.ok();
     let (path, secret) = (format!("/v1/payment_intents/{}", text(&intent, "id")), text(&intent, "client_secret"));
-    let page = |method, path: &str| server.bare(method, path).bearer_auth("pk_test_x");
-    let blind = server.send(page(Method::GET, &path)).await;
-    assert_eq!(blind.status, 400);
+    let page = |method, path: &str| server.unauthenticated(method, path).bearer_auth("pk_test_x");
+    let without_secret = server.send(page(Method::GET, &path)).await;
+    assert_eq!(without_secret.status, 400);
     let wrong = page(Method::GET, &format!("{path}?client_secret=no"));
     assert_eq!(server.send(wrong).await.status, 400);
     let seen = page(Method::GET, &format!("{path}?client_secret={secret}"));
@@ -91,7 +91,7 @@ async fn a_page_confirms_with_the_client_secret() {
     ];
     let confirmed = page(Method::POST, &format!("{path}/confirm")).form(&form);
     assert_eq!(server.send(confirmed).await.ok()["status"], "succeeded");
-    let script = server.send(server.bare(Method::GET, "/v3/")).await;
+    let script = server.send(server.unauthenticated(Method::GET, "/v3/")).await;
     assert!(script.header("content-type").starts_with("text/javascript"));
     assert!(script.json.as_str().unwrap().contains("confirmCardPayment"));
 }

@@ -1,4 +1,4 @@
-//! Deliveries: signed, repeated until taken, and lost or doubled on demand.
+//! Webhook deliveries: signed, retried until accepted, dropped or duplicated by fault injection.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,38 +13,40 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::net::TcpListener;
 
-use crate::client::{Server, until};
+use crate::client::{Server, wait_until};
 
-/// A shop's end: it refuses the first so many deliveries and keeps the rest.
+/// A webhook endpoint that rejects the first deliveries and records the rest.
 #[derive(Clone, Default)]
-struct Shop {
-    refuse: Arc<Mutex<u32>>,
-    taken: Arc<Mutex<Vec<(String, String)>>>,
+struct Receiver {
+    /// How many deliveries to reject.
+    rejections: Arc<Mutex<u32>>,
+    /// Signature and body of each accepted delivery.
+    received: Arc<Mutex<Vec<(String, String)>>>,
 }
 
-impl Shop {
+impl Receiver {
     fn count(&self) -> usize {
-        self.taken.lock().unwrap().len()
+        self.received.lock().unwrap().len()
     }
 }
 
-async fn take(State(shop): State<Shop>, headers: HeaderMap, body: String) -> StatusCode {
-    let mut refuse = shop.refuse.lock().unwrap();
-    if *refuse > 0 {
-        *refuse -= 1;
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: String) -> StatusCode {
+    let mut rejections = receiver.rejections.lock().unwrap();
+    if *rejections > 0 {
+        *rejections -= 1;
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     let signature = headers["stripe-signature"].to_str().unwrap().to_owned();
-    shop.taken.lock().unwrap().push((signature, body));
+    receiver.received.lock().unwrap().push((signature, body));
     StatusCode::NO_CONTENT
 }
 
-async fn start(refuse: u32) -> (Server, Shop) {
-    let shop = Shop::default();
-    *shop.refuse.lock().unwrap() = refuse;
+async fn start(rejections: u32) -> (Server, Receiver) {
+    let receiver = Receiver::default();
+    *receiver.rejections.lock().unwrap() = rejections;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let app = Router::new().route("/hook", post(take)).with_state(shop.clone());
+    let app = Router::new().route("/hook", post(receive)).with_state(receiver.clone());
     tokio::spawn(async move { axum::serve(listener, app).await });
     let config = Config {
         webhook_url: Some(url),
@@ -52,7 +54,7 @@ async fn start(refuse: u32) -> (Server, Shop) {
         webhook_backoff_ms: 10,
         ..Config::default()
     };
-    (Server::with(config).await, shop)
+    (Server::with(config).await, receiver)
 }
 
 async fn create(server: &Server) {
@@ -61,11 +63,11 @@ async fn create(server: &Server) {
 }
 
 #[tokio::test]
-async fn signed_with_every_secret_and_tried_until_taken() {
-    let (server, shop) = start(2).await;
+async fn deliveries_are_signed_with_every_secret_and_retried() {
+    let (server, receiver) = start(2).await;
     create(&server).await;
-    until(|| async { shop.count() == 1 }).await;
-    let (signature, body) = shop.taken.lock().unwrap()[0].clone();
+    wait_until(|| async { receiver.count() == 1 }).await;
+    let (signature, body) = receiver.received.lock().unwrap()[0].clone();
     let parts: Vec<(&str, &str)> = signature.split(',').map(|part| part.split_once('=').unwrap()).collect();
     let (_, time) = parts[0];
     for ((name, given), secret) in parts[1..].iter().zip(["whsec_new", "whsec_old"]) {
@@ -78,37 +80,37 @@ async fn signed_with_every_secret_and_tried_until_taken() {
     let event: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(event["type"], "payment_intent.created");
     assert_eq!(event["pending_webhooks"], 1);
-    until(|| async { server.state().await["events"][0]["pending_webhooks"] == 0 }).await;
+    wait_until(|| async { server.state().await["events"][0]["pending_webhooks"] == 0 }).await;
     let deliveries = server.state().await["deliveries"].clone();
     assert_eq!(deliveries.as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
-async fn repeated_and_resent() {
-    let (server, shop) = start(0).await;
-    let faults = json!({"webhookRepeat": 2, "webhookDelayMs": 5, "webhookJitterMs": 5});
+async fn event_is_duplicated_and_resent() {
+    let (server, receiver) = start(0).await;
+    let faults = json!({"webhookDuplicates": 2, "webhookDelayMs": 5, "webhookJitterMs": 5});
     server.control(Method::PUT, "/_fake/faults", faults).await.ok();
     create(&server).await;
-    until(|| async { shop.count() == 3 }).await;
+    wait_until(|| async { receiver.count() == 3 }).await;
     server.control(Method::DELETE, "/_fake/faults", json!({})).await.ok();
     let id = server.state().await["events"][0]["id"].as_str().unwrap().to_owned();
     let path = format!("/_fake/events/{id}/resend");
     let resent = server.control(Method::POST, &path, json!({})).await;
     assert_eq!(resent.status, 202);
-    until(|| async { shop.count() == 4 }).await;
+    wait_until(|| async { receiver.count() == 4 }).await;
 }
 
 #[tokio::test]
-async fn dropped_and_moved_elsewhere() {
-    let (server, shop) = start(0).await;
+async fn every_nth_event_is_dropped_and_the_endpoint_can_be_cleared() {
+    let (server, receiver) = start(0).await;
     let faults = json!({"webhookDropEvery": 2});
     server.control(Method::PUT, "/_fake/faults", faults).await.ok();
     for _ in 0..4 {
         create(&server).await;
     }
-    until(|| async {
+    wait_until(|| async {
         let deliveries = server.state().await["deliveries"].clone();
-        deliveries.as_array().unwrap().len() == 4 && shop.count() == 2
+        deliveries.as_array().unwrap().len() == 4 && receiver.count() == 2
     })
     .await;
     let nowhere = json!({"url": null});

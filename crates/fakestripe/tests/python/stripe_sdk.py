@@ -17,7 +17,7 @@ deliveries = []
 arrived = threading.Condition()
 
 
-class Shop(BaseHTTPRequestHandler):
+class WebhookReceiver(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with arrived:
@@ -143,9 +143,9 @@ def errors():
 
 
 def webhooks():
-    shop = HTTPServer(("127.0.0.1", 0), Shop)
-    threading.Thread(target=shop.serve_forever, daemon=True).start()
-    body = json.dumps({"url": f"http://127.0.0.1:{shop.server_port}/"}).encode()
+    receiver = HTTPServer(("127.0.0.1", 0), WebhookReceiver)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    body = json.dumps({"url": f"http://127.0.0.1:{receiver.server_port}/"}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{BASE}/_fake/webhook", body, headers, method="PUT")
     urllib.request.urlopen(request).read()

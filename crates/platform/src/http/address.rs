@@ -1,4 +1,4 @@
-//! The client's address: what the last trusted proxy says, and nobody before it.
+//! The client's address: the rightmost entry of X-Forwarded-For that is not a trusted proxy.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,40 +10,36 @@ use http::HeaderMap;
 use http::request::Parts;
 use ipnet::IpNet;
 
-use super::settings::HttpSettings;
+use super::shell::HttpSettings;
 
-/// The address of the client, an argument of handlers.
+/// Extracts the client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// Notes the client's address on the request.
-pub(crate) async fn resolve(State(rules): State<Arc<HttpSettings>>, mut request: Request, next: Next) -> Response {
+/// Stores the client's address in the request's extensions.
+pub(crate) async fn resolve(State(settings): State<Arc<HttpSettings>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    // Without a connection (a test that calls the router) the peer is this machine.
+    // A test that calls the router has no connection; its peer is localhost.
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical();
-    let client = client(peer, request.headers(), &rules.trusted_proxies);
+    let client = client(peer, request.headers(), &settings.config.trusted_proxies);
     request.extensions_mut().insert(ClientAddress(client));
     next.run(request).await
 }
 
-/// Walks X-Forwarded-For from its end for as long as the one who says it is trusted.
+/// Walks X-Forwarded-For from right to left, as long as the sender of the entry is a trusted proxy.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
-    let said: Vec<&str> = headers
+    let mut forwarded: Vec<&str> = headers
         .get_all("x-forwarded-for")
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .collect();
     let mut client = peer;
-    for address in said.iter().rev() {
-        if !is_trusted(client) {
-            break;
-        }
-        match address.trim().parse::<IpAddr>() {
-            Ok(address) => client = address.to_canonical(),
-            Err(_) => break,
-        }
+    while is_trusted(client)
+        && let Some(address) = forwarded.pop().and_then(|address| address.trim().parse::<IpAddr>().ok())
+    {
+        client = address.to_canonical();
     }
     client
 }
@@ -62,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_cannot_choose_its_address() {
+    fn client_cannot_spoof_its_address() {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
         let table = [
             ("203.0.113.9", "1.2.3.4", "203.0.113.9"),

@@ -1,4 +1,4 @@
-//! The admin server: alive, ready, metrics, resync. On a port of its own that is not for the internet.
+//! The admin routes: liveness, readiness, metrics and resync. They have a port of their own, not open to the internet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,38 +15,34 @@ use http::{StatusCode, header};
 use super::extract::Body;
 use super::shell::BODY_LIMIT;
 use crate::context::Readiness;
-use crate::outbox::Sources;
+use crate::outbox::OutboxStores;
 use crate::telemetry;
 
-#[derive(Clone)]
-struct Admin {
-    readiness: Readiness,
-    sources: Sources,
-}
+type AdminState = (Readiness, OutboxStores);
 
 /// The admin routes of a service.
-pub(crate) fn router(readiness: Readiness, sources: Sources) -> Router {
+pub(crate) fn router(readiness: Readiness, stores: OutboxStores) -> Router {
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route(RESYNC, post(resync))
-        .with_state(Admin { readiness, sources })
+        .with_state((readiness, stores))
 }
 
-/// Waits for a body no longer than for a head, since nothing else ends an admin request: a resync may take minutes.
-pub(crate) async fn read_body(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+/// Limits the time in which a request body must arrive. There is no request timeout here: a resync may take minutes.
+pub(crate) async fn read_body(State(timeout): State<Duration>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(patience, axum::body::to_bytes(body, BODY_LIMIT)).await {
+    match tokio::time::timeout(timeout, axum::body::to_bytes(body, BODY_LIMIT)).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, bytes.into())).await,
         Ok(Err(_)) => Error::TooLarge.into_response(),
         Err(_) => Error::TimedOut.into_response(),
     }
 }
 
-/// 200 when requests can be served; while the database is away they are, with 503.
-async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
-    match admin.readiness.check() {
+/// 200 while requests are accepted. A database outage does not change this; requests then get 503.
+async fn ready(State((readiness, _)): State<AdminState>) -> impl IntoResponse {
+    match readiness.check() {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
     }
@@ -58,11 +54,14 @@ async fn metrics() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render())
 }
 
-/// Announces present states again: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
-async fn resync(State(admin): State<Admin>, Body(wanted): Body<Resync>) -> Result<Json<ResyncResult>, Error> {
+/// Announces current states: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
+async fn resync(
+    State((_, stores)): State<AdminState>,
+    Body(resync): Body<Resync>,
+) -> Result<Json<ResyncResult>, Error> {
     let mut announced = BTreeMap::new();
-    for source in admin.sources.iter() {
-        announced.insert(source.name().to_owned(), source.resync(&wanted).await?);
+    for store in stores.iter() {
+        announced.insert(store.name().to_owned(), store.resync(&resync).await?);
     }
     Ok(Json(ResyncResult { announced }))
 }

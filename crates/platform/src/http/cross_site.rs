@@ -1,8 +1,8 @@
-//! Refuses what another site makes a browser send: unsafe methods and WebSocket upgrades.
+//! CSRF protection: rejects unsafe requests and WebSocket upgrades that another site makes a browser send.
 //!
 //! # Why
-//! Fetch metadata and `Origin` are set by the browser and can't be forged by a page, so no token has
-//! to travel through forms. A client that sends neither is no browser and has no cookies to abuse.
+//! The browser sets fetch metadata and `Origin`, and pages can't forge them, so forms need no CSRF token. A client that
+//! sends neither is not a browser, and has no cookies to abuse.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use common::error::{Error, Rejection};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, header};
 
-use super::settings::HttpSettings;
+use super::shell::HttpSettings;
 
-/// Lets same-origin requests and programs pass.
-pub(crate) async fn refuse(State(rules): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
+/// Rejects cross-site requests. Same-origin requests and clients that are not browsers pass.
+pub(crate) async fn reject(State(settings): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
+    let safe = request.method().is_safe();
     let upgrade = request.headers().contains_key(header::SEC_WEBSOCKET_KEY);
-    let webhook = rules.webhooks.contains(&request.uri().path());
+    let webhook = settings.webhooks.contains(&request.uri().path());
     let allowed = if upgrade {
-        origin(request.headers()) == Some(rules.public_origin.as_str())
+        origin(request.headers()) == Some(settings.config.public_url.as_str())
     } else {
-        safe || webhook || is_same_origin(request.headers(), &rules.public_origin)
+        safe || webhook || is_same_origin(request.headers(), &settings.config.public_url)
     };
     if allowed {
         next.run(request).await
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_of_other_sites_are_told_apart() {
+    fn cross_site_requests_are_recognised() {
         let public = "https://ticketing.dev";
         let table: [(&[(&str, &str)], bool); 8] = [
             (&[], true),

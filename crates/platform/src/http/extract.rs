@@ -1,5 +1,4 @@
-//! Request extractors: JSON bodies, path ids and queries. They check the rules that the type declares, and their errors
-//! name the field.
+//! Extractors for JSON bodies, path ids and query strings. They validate the values; their errors name the field.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -14,9 +13,9 @@ use validator::ValidateArgs;
 
 use crate::store::idempotency::IdempotencyKey;
 
-/// The argument of a request's rules, taken from the service's state; `()` for rules that need none.
+/// The argument of a type's validation rules, taken from the service's state; `()` for rules without one.
 pub trait ValidationContext<'a, S> {
-    /// What the state holds of it.
+    /// Extracts the argument.
     fn of(state: &'a S) -> Self;
 }
 
@@ -30,50 +29,43 @@ impl<'a, S: AsRef<C>, C> ValidationContext<'a, S> for &'a C {
     }
 }
 
-fn check<'a, T, S>(value: &T, state: &'a S) -> Result<(), Error>
+fn validate<'a, T, S>(value: &T, state: &'a S) -> Result<(), Error>
 where
-    T: ValidateArgs<'a>,
-    T::Args: ValidationContext<'a, S>,
+    T: ValidateArgs<'a, Args: ValidationContext<'a, S>>,
 {
     Ok(value.validate_with_args(T::Args::of(state))?)
 }
 
-/// A JSON body.
+/// A valid JSON body.
 #[derive(Debug, Clone)]
 pub struct Body<T>(pub T);
 
-/// A JSON body that creates something, with the `Idempotency-IdempotencyKey` if there is one.
+/// The JSON body of a create request, with the `Idempotency-Key` if it has one.
 #[derive(Debug, Clone)]
-pub struct Creation<T> {
-    /// The validated body, or the validation error. A handler looks for an earlier answer to the same key first: a
-    /// request that was valid when it was first sent may fail validation when it is repeated, such as a listing whose
-    /// event has begun since.
+pub struct CreateRequest<T> {
+    /// The validated body, or the validation error. A handler looks for a replay first: a request that was valid at
+    /// first may fail validation when it is repeated, such as a listing whose event has started since.
     pub body: Result<T, Error>,
     /// The key, with the hash of the body.
     pub key: Option<IdempotencyKey>,
 }
 
-impl<T, S> FromRequest<S> for Body<T>
+impl<T, S: Send + Sync> FromRequest<S> for Body<T>
 where
-    T: DeserializeOwned + for<'a> ValidateArgs<'a>,
-    for<'a> <T as ValidateArgs<'a>>::Args: ValidationContext<'a, S>,
-    S: Send + Sync,
+    T: DeserializeOwned + for<'a> ValidateArgs<'a, Args: ValidationContext<'a, S>>,
 {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
-        let bytes = bytes(request, state).await?;
-        let body: T = decode(&bytes)?;
-        check(&body, state)?;
+        let body = decode(&bytes(request, state).await?)?;
+        validate(&body, state)?;
         Ok(Self(body))
     }
 }
 
-impl<T, S> FromRequest<S> for Creation<T>
+impl<T, S: Send + Sync> FromRequest<S> for CreateRequest<T>
 where
-    T: DeserializeOwned + for<'a> ValidateArgs<'a>,
-    for<'a> <T as ValidateArgs<'a>>::Args: ValidationContext<'a, S>,
-    S: Send + Sync,
+    T: DeserializeOwned + for<'a> ValidateArgs<'a, Args: ValidationContext<'a, S>>,
 {
     type Rejection = Error;
 
@@ -81,7 +73,7 @@ where
         let key = idempotency_key(request.headers())?;
         let bytes = bytes(request, state).await?;
         let body: T = decode(&bytes)?;
-        let body = check(&body, state).map(|()| body);
+        let body = validate(&body, state).map(|()| body);
         let key = key.map(|key| IdempotencyKey { key, hash: canonical_hash(&bytes) });
         Ok(Self { body, key })
     }
@@ -99,20 +91,19 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Err
     })
 }
 
-/// Reads a JSON object; a fault names the path of the field.
+/// Decodes a JSON object. Errors name the path of the field.
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    // A list would be taken for an object without its names, and of anything else the error would
-    // name a type of ours.
+    // serde also accepts an array in place of a struct, and for other types its error names a Rust type.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Error::field("", "must be a JSON object"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        // A document that breaks off has a path that ends in the unknown.
+        // The path in a truncated document ends in `?`.
         let path = error.path().to_string();
         let path = path.strip_suffix('?').map_or(path.as_str(), |known| known.trim_end_matches('.'));
         let message = error.inner().to_string();
-        let message = choices(message.split(" at line ").next().unwrap_or_default());
+        let message = rephrase_unknown_variant(message.split(" at line ").next().unwrap_or_default());
         let named = message
             .split('`')
             .nth(1)
@@ -120,18 +111,18 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         let field = match (path, named) {
             ("." | "", Some(named)) => named.to_owned(),
             ("." | "", None) => String::new(),
-            // An unknown field's path ends in its own name.
+            // The path of an unknown field includes its name.
             (path, Some(named)) if path == named || path.ends_with(&format!(".{named}")) => path.to_owned(),
             (path, Some(named)) => format!("{path}.{named}"),
             (path, None) => path.to_owned(),
         };
         Error::field(field, message)
     })?;
-    deserializer.end().map_err(|_| Error::field("", "there is something behind the JSON document"))?;
+    deserializer.end().map_err(|_| Error::field("", "has trailing data after the JSON object"))?;
     Ok(value)
 }
 
-/// The same JSON document has the same hash, whatever its white space and order of keys.
+/// The hash of a JSON document, independent of whitespace and key order.
 fn canonical_hash(bytes: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
     format!("{:x}", Sha256::digest(value.to_string()))
@@ -141,17 +132,16 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     key.map(|key| Some(key.to_owned()))
-        .ok_or_else(|| Error::field("Idempotency-IdempotencyKey", "must have 1 to 255 visible ASCII characters"))
+        .ok_or_else(|| Error::field("Idempotency-Key", "must have 1 to 255 visible ASCII characters"))
 }
 
 /// The id in the path.
 #[derive(Debug, Clone, Copy)]
 pub struct Id<T>(pub T);
 
-impl<T, S> FromRequestParts<S> for Id<T>
+impl<T, S: Send + Sync> FromRequestParts<S> for Id<T>
 where
     T: std::str::FromStr<Err = common::id::InvalidId> + Send,
-    S: Send + Sync,
 {
     type Rejection = Error;
 
@@ -162,26 +152,24 @@ where
     }
 }
 
-/// The query string.
+/// A valid query string.
 #[derive(Debug, Clone)]
 pub struct Query<T>(pub T);
 
-impl<T, S> FromRequestParts<S> for Query<T>
+impl<T, S: Send + Sync> FromRequestParts<S> for Query<T>
 where
-    T: DeserializeOwned + for<'a> ValidateArgs<'a>,
-    for<'a> <T as ValidateArgs<'a>>::Args: ValidationContext<'a, S>,
-    S: Send + Sync,
+    T: DeserializeOwned + for<'a> ValidateArgs<'a, Args: ValidationContext<'a, S>>,
 {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let query = read_query(&parts.uri).map_err(|fault| Error::Invalid(vec![fault]))?;
-        check(&query, state)?;
+        validate(&query, state)?;
         Ok(Self(query))
     }
 }
 
-/// Reads the query string of an address; the fault names the parameter.
+/// Decodes a query string. The error names the parameter.
 pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
     let fault = |field: &str, message| FieldError { field: field.to_owned(), message };
     axum::extract::Query::try_from_uri(uri).map(|query| query.0).map_err(|rejection| {
@@ -189,7 +177,7 @@ pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
         let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
         // `limit: must be…`, or "duplicate field `limit`".
         match (text.split_once(": "), text.split('`').nth(1)) {
-            (Some((field, message)), _) => fault(field, choices(message)),
+            (Some((field, message)), _) => fault(field, rephrase_unknown_variant(message)),
             (None, Some(field)) if text.starts_with("duplicate field") => fault(field, "must be given once".to_owned()),
             (None, Some(field)) => fault(field, text.to_owned()),
             (None, None) => fault("query", text.to_owned()),
@@ -197,13 +185,10 @@ pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
     })
 }
 
-/// serde's "unknown variant `opera`, expected one of `concert`, `sport`" as people say it.
-fn choices(message: &str) -> String {
-    let Some((_, choices)) = message.strip_prefix("unknown variant").and_then(|rest| rest.rsplit_once(", expected "))
-    else {
-        return message.to_owned();
-    };
-    let names: Vec<_> = choices.split('`').skip(1).step_by(2).collect();
+/// Rewrites serde's "unknown variant `opera`, expected one of `concert`, `sport`" as "must be concert or sport".
+fn rephrase_unknown_variant(message: &str) -> String {
+    let variants = message.strip_prefix("unknown variant").and_then(|rest| rest.rsplit_once(", expected "));
+    let names: Vec<_> = variants.map_or("", |(_, names)| names).split('`').skip(1).step_by(2).collect();
     match names.split_last() {
         Some((last, [])) => format!("must be {last}"),
         Some((last, others)) => format!("must be {} or {last}", others.join(", ")),
@@ -217,20 +202,20 @@ mod tests {
 
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only its decoding is of interest")]
+    #[expect(dead_code, reason = "only decoded")]
     struct Outer {
         name: String,
         inner: Inner,
     }
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only its decoding is of interest")]
+    #[expect(dead_code, reason = "only decoded")]
     struct Inner {
         amount: i64,
     }
 
     #[test]
-    fn a_bad_body_names_its_field() {
+    fn error_names_the_field() {
         for (body, field) in [
             (r#"{"inner":{"amount":1}}"#, "name"),
             (r#"{"name":"x","inner":{}}"#, "inner.amount"),
@@ -250,18 +235,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_among_the_choices_is_told_which_there_are() {
+    fn unknown_variant_lists_the_allowed_values() {
         let expected = "must be available, reserved, sold or withdrawn";
-        let said = "unknown variant `gone`, expected one of `available`, `reserved`, `sold`, `withdrawn`";
-        assert_eq!(choices(said), expected);
-        assert_eq!(choices("unknown variant `a`, expected `b` or `c`"), "must be b or c");
-        assert_eq!(choices("unknown variant `a`, expected `b`"), "must be b");
-        assert_eq!(choices("unknown variant `x, expected y`, expected `a` or `b`"), "must be a or b");
-        assert_eq!(choices("missing field `a`"), "missing field `a`");
+        let message = "unknown variant `gone`, expected one of `available`, `reserved`, `sold`, `withdrawn`";
+        assert_eq!(rephrase_unknown_variant(message), expected);
+        assert_eq!(rephrase_unknown_variant("unknown variant `a`, expected `b` or `c`"), "must be b or c");
+        assert_eq!(rephrase_unknown_variant("unknown variant `a`, expected `b`"), "must be b");
+        assert_eq!(rephrase_unknown_variant("unknown variant `x, expected y`, expected `a` or `b`"), "must be a or b");
+        assert_eq!(rephrase_unknown_variant("missing field `a`"), "missing field `a`");
     }
 
     #[test]
-    fn the_hash_ignores_how_json_is_written() {
+    fn hash_ignores_whitespace_and_key_order() {
         assert_eq!(canonical_hash(br#"{"a":1,"b":2}"#), canonical_hash(br#"{ "b": 2, "a": 1 }"#));
         assert_ne!(canonical_hash(br#"{"a":1}"#), canonical_hash(br#"{"a":2}"#));
     }

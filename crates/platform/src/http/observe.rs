@@ -1,4 +1,4 @@
-//! One request id, one span, one log line and one metric per request.
+//! Gives each request an id, a trace span, a log line and a sample of its duration.
 
 use std::time::Instant;
 
@@ -17,14 +17,14 @@ const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Default)]
 pub struct RequestId(pub String);
 
-/// Gives the request its id, then logs and measures how it ended.
+/// Gives the request its id, then logs the outcome and records the duration.
 pub(crate) async fn request(mut request: Request, next: Next) -> Response {
     let id = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).filter(|id| is_plausible(id));
     let id = id.map_or_else(|| uuid::Uuid::now_v7().to_string(), ToOwned::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = known(request.method());
+    let method = method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    // The path and not the query: a query may hold what somebody searched for.
+    // Without the query, which may contain what somebody searched for.
     let span = tracing::info_span!("request", request.id = %id, http.method = method, http.route = route);
     if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
         telemetry::continue_trace(&span, parent);
@@ -42,35 +42,26 @@ pub(crate) async fn request(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// The method, or `other`: HTTP lets a client invent one, and a label that a stranger chooses makes series for ever.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
+/// The method, or `other`: a client can invent methods, and each label value is a permanent metric series.
+fn method_label(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 fn log(response: &Response, status: u16, took: f64) {
-    let error = response.extensions().get::<Error>();
-    let cause = match error {
+    let cause = match response.extensions().get::<Error>() {
         Some(Error::Internal(cause) | Error::Unavailable(Some(cause))) => Some(telemetry::causes(cause.as_ref())),
         _ => None,
     };
     match (status, cause) {
         (500.., Some(cause)) => tracing::error!(http.status = status, took.ms = took, cause, "request failed"),
-        (500.., None) => tracing::warn!(http.status = status, took.ms = took, "request refused for now"),
-        (400.., _) => tracing::info!(http.status = status, took.ms = took, "request refused"),
+        (500.., None) => tracing::warn!(http.status = status, took.ms = took, "request failed; the client may retry"),
+        (400.., _) => tracing::info!(http.status = status, took.ms = took, "request rejected"),
         _ => tracing::debug!(http.status = status, took.ms = took, "request answered"),
     }
 }
 
-/// A client may name its request, in a form that can't harm a log.
+/// Whether a request id from a client is safe to log.
 fn is_plausible(id: &str) -> bool {
     (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }

@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document of a service, generated from its routes and served beside them. A query parameter that the
-//! document does not list for a route under `/api/` is refused.
+//! The OpenAPI 3.1 document of a service, generated from its routes and served with them. Requests under `/api/` with a
+//! query parameter that the document does not list are rejected.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::problem_responses;
 
 /// Splits documented routes into a router and their `OpenAPI` document, which the router serves at `path`. `contract`
-/// lists the problems that are specific to a route.
+/// declares the problems that are specific to a route.
 pub fn mount<S: Clone + Send + Sync + 'static>(
     routes: OpenApiRouter<S>,
     title: &str,
@@ -39,38 +39,46 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
     components.schemas.extend(nested);
     components.schemas.insert("Problem".to_owned(), Problem::schema());
     for (name, https, about) in [
-        ("session", true, "The access token that signing in sets, where the marketplace is reached by HTTPS."),
-        ("sessionOverHttp", false, "The same on a developer's machine, which is reached by plain HTTP."),
+        ("session", true, "The access token, set by signing in, when the marketplace is served over HTTPS."),
+        ("sessionOverHttp", false, "The same over plain HTTP, for development."),
     ] {
         let cookie = CookieNames::for_scheme(https).access;
         let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, about)));
         components.add_security_scheme(name, scheme);
     }
-    refer_to_items(&mut components.schemas);
-    for (path, item) in &mut document.paths.paths {
+    reference_page_items(&mut components.schemas);
+    let mut queries = Queries::from([((path.to_owned(), Method::GET), Vec::new())]);
+    for (route_path, item) in &mut document.paths.paths {
         let operations = [
             (Method::GET, &mut item.get),
             (Method::PUT, &mut item.put),
             (Method::POST, &mut item.post),
             (Method::DELETE, &mut item.delete),
+            (Method::PATCH, &mut item.patch),
         ];
+        // Webhooks are exempt: their URLs, with queries, are configured at the provider.
+        let is_checked = route_path.starts_with("/api/") && !route_path.contains("/webhooks/");
         for (method, operation) in operations {
             let Some(operation) = operation else { continue };
             describe(operation);
-            let route = contract.iter().find(|route| route.path == path && route.method == method);
+            let route = contract.iter().find(|route| route.path == route_path && route.method == method);
             problem_responses::add(operation, &method, route);
+            if is_checked {
+                let parameters: Vec<_> = operation.parameters.iter().flatten().filter_map(query_parameter).collect();
+                if method == Method::GET {
+                    queries.insert((route_path.clone(), Method::HEAD), parameters.clone());
+                }
+                queries.insert((route_path.clone(), method), parameters);
+            }
         }
     }
     let body = serde_json::to_string(&document).unwrap_or_default();
     let router = router.route(path, get(async move || ([(header::CONTENT_TYPE, "application/json")], body.clone())));
-    let mut queries = queries(&document);
-    queries.insert((path.to_owned(), Method::GET), Vec::new());
-    let router = router.layer(middleware::from_fn_with_state(Arc::new(queries), refuse_unknown));
-    (router, document)
+    (router.layer(middleware::from_fn_with_state(Arc::new(queries), reject_unknown)), document)
 }
 
-/// A generic page has its items' schema written out; a reference is enough, and gives clients one type instead of two.
-fn refer_to_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+/// utoipa inlines the item schema in `Page<T>`. A reference instead gives clients one type instead of two.
+fn reference_page_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     let items: Vec<_> = schemas.keys().filter_map(|name| Some(name.strip_prefix("Page_")?.to_owned())).collect();
     for item in items.iter().filter(|item| schemas.contains_key(*item)).cloned().collect::<Vec<_>>() {
         if let Some(RefOr::T(Schema::Object(page))) = schemas.get_mut(&format!("Page_{item}"))
@@ -81,7 +89,7 @@ fn refer_to_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     }
 }
 
-/// `OpenAPI` wants a description of each response.
+/// Adds the descriptions that `OpenAPI` requires for responses.
 fn describe(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
@@ -93,44 +101,19 @@ fn describe(operation: &mut Operation) {
     }
 }
 
-/// How many unknown parameters an answer names.
-const NAMED: usize = 10;
+/// Maximum number of unknown parameters in an error.
+const MAX_REPORTED: usize = 10;
 
 /// The query parameters of each operation under `/api/`, by path and method.
 type Queries = HashMap<(String, Method), Vec<String>>;
-
-fn queries(document: &OpenApi) -> Queries {
-    let mut queries = Queries::new();
-    // A provider posts to the address that somebody has entered in its dashboard.
-    let is_ours = |path: &str| path.starts_with("/api/") && !path.contains("/webhooks/");
-    let of_the_api = document.paths.paths.iter().filter(|(path, _)| is_ours(path));
-    for (path, item) in of_the_api {
-        let operations = [
-            (Method::GET, &item.get),
-            (Method::PUT, &item.put),
-            (Method::POST, &item.post),
-            (Method::DELETE, &item.delete),
-            (Method::PATCH, &item.patch),
-        ];
-        for (method, operation) in operations {
-            let Some(operation) = operation else { continue };
-            let parameters: Vec<_> = operation.parameters.iter().flatten().filter_map(query_parameter).collect();
-            if method == Method::GET {
-                queries.insert((path.clone(), Method::HEAD), parameters.clone());
-            }
-            queries.insert((path.clone(), method), parameters);
-        }
-    }
-    queries
-}
 
 fn query_parameter(parameter: &RefOr<Parameter>) -> Option<String> {
     let RefOr::T(parameter) = parameter else { return None };
     (parameter.parameter_in == ParameterIn::Query).then(|| parameter.name.clone())
 }
 
-/// Refuses a query parameter that the route does not have, since a misspelt one would otherwise be ignored.
-async fn refuse_unknown(
+/// Rejects unknown query parameters: a misspelt one would otherwise be ignored.
+async fn reject_unknown(
     State(queries): State<Arc<Queries>>,
     path: Option<MatchedPath>,
     request: Request,
@@ -139,17 +122,15 @@ async fn refuse_unknown(
     let route = path.map(|path| (path.as_str().to_owned(), request.method().clone()));
     if let (Some(query), Some(known)) = (request.uri().query(), route.and_then(|route| queries.get(&route))) {
         let given: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-        let unknown: BTreeSet<_> =
-            given.into_iter().map(|(name, _)| name).filter(|name| !known.contains(name)).collect();
+        let names = given.into_iter().map(|(name, _)| name);
+        let unknown: BTreeSet<_> = names.filter(|name| !known.contains(name)).collect();
         let message = match known.as_slice() {
             [] => "is unknown: there are no query parameters here".to_owned(),
             known => format!("is unknown: the query parameters here are {}", known.join(", ")),
         };
-        // A query can hold thousands of names; a few are enough to find the mistake.
-        let faults = unknown.into_iter().take(NAMED).map(|field| FieldError { field, message: message.clone() });
-        let faults: Vec<_> = faults.collect();
-        if !faults.is_empty() {
-            return Error::Invalid(faults).into_response();
+        if !unknown.is_empty() {
+            let fault = |field| FieldError { field, message: message.clone() };
+            return Error::Invalid(unknown.into_iter().take(MAX_REPORTED).map(fault).collect()).into_response();
         }
     }
     next.run(request).await

@@ -1,22 +1,22 @@
-//! The problems that each operation of an `OpenAPI` document can answer with.
+//! Adds to each operation of an `OpenAPI` document the problems that it can return.
 //!
 //! # Why
-//! A client branches on the kind of a problem, so the document names the kinds. Most of them follow from what an
-//! operation takes: one with a body answers 415 to what is no JSON. Those of one route alone are declared with it in
-//! [`common::api`]. What any request can run into (too many of them, a database that is away) is the `default`
-//! response, and named where the operation has other problems of the same status.
+//! A client branches on the type of a problem, so the document lists the types. Most are derived from the operation's
+//! inputs: an operation with a body can return 415. Those that are specific to a route are declared with it in
+//! [`common::api`]. Problems that any request may get, such as a rate limit or a database outage, are the `default`
+//! response; they are only listed where the operation has other problems with the same status.
 
 use std::collections::BTreeMap;
 
 use common::api::Route;
 use common::problem::CONTENT_TYPE;
 use http::{Method, StatusCode};
-use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
-/// What any operation can answer.
-pub const COMMON: [(u16, &str); 6] = [
+/// Problems that any operation can return.
+pub const COMMON_PROBLEMS: [(u16, &str); 6] = [
     (403, "cross-site"),
     (429, "rate-limited"),
     (431, "headers-too-large"),
@@ -25,14 +25,14 @@ pub const COMMON: [(u16, &str); 6] = [
     (504, "timed-out"),
 ];
 
-/// Adds the responses with problems to an operation, whose route may have problems of its own.
+/// Adds the problem responses to an operation: the declared problems of `route`, and the derived ones.
 pub(super) fn add(operation: &mut Operation, method: &Method, route: Option<&Route>) {
-    let own = route.map(|route| route.problems).unwrap_or_default();
+    let declared = route.map(|route| route.problems).unwrap_or_default();
     let mut problems: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for (status, code) in own.iter().copied().chain(implied(operation)) {
+    for (status, code) in declared.iter().copied().chain(derived(operation)) {
         problems.entry(status).or_default().push(code);
     }
-    for (status, code) in COMMON {
+    for (status, code) in COMMON_PROBLEMS {
         let applies = code != "cross-site" || *method != Method::GET;
         if let Some(codes) = problems.get_mut(&status).filter(|codes| applies && !codes.contains(&code)) {
             codes.push(code);
@@ -41,7 +41,7 @@ pub(super) fn add(operation: &mut Operation, method: &Method, route: Option<&Rou
     for (status, codes) in problems {
         let reason =
             StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Problem");
-        let response = response(reason, kinds(&codes));
+        let response = response(reason, problem_schema(&codes));
         operation.responses.responses.entry(status.to_string()).or_insert(RefOr::T(response));
     }
     let any = RefOr::Ref(Ref::from_schema_name("Problem"));
@@ -49,39 +49,26 @@ pub(super) fn add(operation: &mut Operation, method: &Method, route: Option<&Rou
     operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(other));
 }
 
-/// The problems that follow from what an operation takes.
-fn implied(operation: &Operation) -> Vec<(u16, &'static str)> {
-    let parameters: Vec<_> = operation
-        .parameters
-        .iter()
-        .flatten()
-        .filter_map(|parameter| match parameter {
-            RefOr::T(parameter) => Some((&parameter.parameter_in, parameter.name.as_str())),
-            RefOr::Ref(_) => None,
-        })
-        .collect();
-    // Unknown query parameters are refused everywhere.
-    let mut implied = vec![(400, "invalid")];
-    if operation.security.is_some() {
-        implied.push((401, "unauthenticated"));
-    }
-    if parameters.iter().any(|(place, _)| **place == ParameterIn::Path) {
-        implied.push((404, "not-found"));
-    }
-    if parameters.contains(&(&ParameterIn::Header, "Idempotency-Key")) {
-        implied.extend([(409, "in-flight"), (422, "idempotency-mismatch")]);
-    }
-    if parameters.contains(&(&ParameterIn::Header, "If-Match")) {
-        implied.push((412, "precondition-failed"));
-    }
-    if operation.request_body.is_some() {
-        implied.extend([(413, "too-large"), (415, "unsupported-media-type")]);
-    }
-    implied
+/// The problems that follow from an operation's inputs.
+fn derived(operation: &Operation) -> Vec<(u16, &'static str)> {
+    let has = |place: ParameterIn, name: Option<&str>| {
+        let is_it = |it: &Parameter| it.parameter_in == place && name.is_none_or(|name| it.name == name);
+        operation.parameters.iter().flatten().any(|parameter| matches!(parameter, RefOr::T(it) if is_it(it)))
+    };
+    let rules: [(bool, &[(u16, &'static str)]); 6] = [
+        // Unknown query parameters are rejected everywhere.
+        (true, &[(400, "invalid")]),
+        (operation.security.is_some(), &[(401, "unauthenticated")]),
+        (has(ParameterIn::Path, None), &[(404, "not-found")]),
+        (has(ParameterIn::Header, Some("Idempotency-Key")), &[(409, "in-flight"), (422, "idempotency-mismatch")]),
+        (has(ParameterIn::Header, Some("If-Match")), &[(412, "precondition-failed")]),
+        (operation.request_body.is_some(), &[(413, "too-large"), (415, "unsupported-media-type")]),
+    ];
+    rules.into_iter().filter(|(applies, _)| *applies).flat_map(|(_, problems)| problems.iter().copied()).collect()
 }
 
-/// The schema of a problem of one of these kinds.
-fn kinds(codes: &[&str]) -> RefOr<Schema> {
+/// The schema of a problem with one of these codes.
+fn problem_schema(codes: &[&str]) -> RefOr<Schema> {
     let names = codes.iter().map(|code| format!("urn:ticketing:problem:{code}"));
     let kind = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
     let schema = AllOfBuilder::new()

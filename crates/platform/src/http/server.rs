@@ -1,9 +1,10 @@
-//! Serves a router over HTTP/1.1, and lets go of clients that only hold a connection.
+//! Serves a router over HTTP/1.1, and closes the connections of clients that only occupy them.
 //!
 //! # Why
-//! What `axum::serve` accepts it keeps for as long as the client likes: a head that is sent one byte a minute, an
-//! answer that is never read. hyper's own timer of heads also runs between two requests, where a proxy's connection
-//! has to rest for longer than a head may take. So the connection itself is watched: it knows what it waits for.
+//! `axum::serve` keeps a connection for as long as the client likes: one that sends a head at one byte a minute, or one
+//! that never reads its response. hyper's own timer for heads also covers the time between two requests, where a
+//! proxy's connection must be allowed to idle for longer than a head may take. So the stream itself tracks what the
+//! connection is waiting for, and applies the timeout of that.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,29 +32,26 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-use crate::config::Config;
-
-/// For how long a connection is kept that brings nothing.
+/// When a waiting connection is closed.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct ConnectionTimeouts {
     /// From the first byte of a request's head to its last.
     pub head: Duration,
     /// Between two requests, and before the first.
     pub idle: Duration,
-    /// While the client takes nothing of what is sent.
+    /// While the client does not read the response.
     pub write: Duration,
 }
 
-impl From<&Config> for Patience {
-    fn from(config: &Config) -> Self {
-        Self { head: config.header_timeout, idle: config.idle_timeout, write: config.request_timeout }
-    }
-}
-
-/// Serves until `closing` is cancelled and every request in flight is answered.
-#[expect(clippy::disallowed_methods, reason = "a connection may end at any time, and its end is waited for")]
-pub async fn serve(mut listener: TcpListener, router: Router, patience: Patience, closing: CancellationToken) {
-    // Once for all connections, and not for each request.
+/// Serves until `closing` is cancelled and every request in flight has its response.
+#[expect(clippy::disallowed_methods, reason = "a connection may end at any time, and its end is awaited")]
+pub async fn serve(
+    mut listener: TcpListener,
+    router: Router,
+    timeouts: ConnectionTimeouts,
+    closing: CancellationToken,
+) {
+    // Done once, this saves work for each request.
     let router: Router = router.with_state(());
     let connections = TaskTracker::new();
     loop {
@@ -61,33 +59,39 @@ pub async fn serve(mut listener: TcpListener, router: Router, patience: Patience
             accepted = Listener::accept(&mut listener) => accepted,
             () = closing.cancelled() => break,
         };
-        let conversation = converse(stream, peer, router.clone(), patience, closing.clone());
-        tokio::spawn(connections.track_future(conversation));
+        let connection = serve_connection(stream, peer, router.clone(), timeouts, closing.clone());
+        tokio::spawn(connections.track_future(connection));
     }
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, patience: Patience, closing: CancellationToken) {
-    let progress = Arc::new(Progress::default());
-    let io = TokioIo::new(Watched::new(stream, patience, Arc::clone(&progress)));
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    timeouts: ConnectionTimeouts,
+    closing: CancellationToken,
+) {
+    let state = Arc::new(ConnectionState::default());
+    let io = TokioIo::new(TimeoutStream::new(stream, timeouts, Arc::clone(&state)));
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let pending = Pending::new(Arc::clone(&progress));
+        let guard = RequestGuard::new(Arc::clone(&state));
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = router.clone().call(request);
+        let response = router.clone().call(request);
         async move {
-            let response = answer.await?;
+            let response = response.await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                pending.0.is_upgraded.store(true, Ordering::Relaxed);
+                guard.0.is_upgraded.store(true, Ordering::Relaxed);
             }
-            Ok::<_, Infallible>(response.map(|body| Answer { body, _pending: pending }))
+            Ok::<_, Infallible>(response.map(|body| TrackedBody { body, _guard: guard }))
         }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
-    // With a timer of its own hyper looks at the stream again after each answer, and ours can begin.
-    http.timer(TokioTimer::new()).header_read_timeout(patience.idle);
+    // hyper's timer makes it poll the stream after each response, which starts the stream's own timer.
+    http.timer(TokioTimer::new()).header_read_timeout(timeouts.idle);
     let connection = http.serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -102,44 +106,44 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, patience:
     }
 }
 
-/// What a connection is at, told by its requests to its stream.
+/// The state of a connection, which its requests set and its stream reads.
 #[derive(Debug, Default)]
-struct Progress {
-    /// How many requests it has brought.
-    begun: AtomicU64,
-    /// Whether the last of them is not answered to its end.
+struct ConnectionState {
+    /// Number of requests that have started.
+    requests: AtomicU64,
+    /// Whether the last request is still without its complete response.
     is_busy: AtomicBool,
-    /// Whether it has become a WebSocket, which has rules of its own.
+    /// Whether the connection has become a WebSocket, to which these timeouts do not apply.
     is_upgraded: AtomicBool,
-    /// Who looks at the stream again when the answer has ended: hyper need not, until something comes.
+    /// Wakes the reader at the end of a response. hyper would not poll the stream until more data arrives.
     reader: AtomicWaker,
 }
 
-/// A request that is not answered to its end.
-struct Pending(Arc<Progress>);
+/// Marks the connection as busy for as long as it exists.
+struct RequestGuard(Arc<ConnectionState>);
 
-impl Pending {
-    fn new(progress: Arc<Progress>) -> Self {
-        progress.begun.fetch_add(1, Ordering::Relaxed);
-        progress.is_busy.store(true, Ordering::Relaxed);
-        Self(progress)
+impl RequestGuard {
+    fn new(state: Arc<ConnectionState>) -> Self {
+        state.requests.fetch_add(1, Ordering::Relaxed);
+        state.is_busy.store(true, Ordering::Relaxed);
+        Self(state)
     }
 }
 
-impl Drop for Pending {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.is_busy.store(false, Ordering::Relaxed);
         self.0.reader.wake();
     }
 }
 
-/// An answer's body, whose end is that of the request.
-struct Answer {
+/// A response body that ends the request when it is dropped.
+struct TrackedBody {
     body: Body,
-    _pending: Pending,
+    _guard: RequestGuard,
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -159,58 +163,61 @@ impl hyper::body::Body for Answer {
     }
 }
 
-/// A stream that fails once its client has kept it waiting for too long.
-struct Watched {
+/// A stream that fails when its client exceeds a timeout.
+struct TimeoutStream {
     stream: TcpStream,
-    patience: Patience,
-    progress: Arc<Progress>,
-    /// The request that `reading` was set before or during.
+    timeouts: ConnectionTimeouts,
+    state: Arc<ConnectionState>,
+    /// Number of requests when `reading` was last reset.
     seen: u64,
-    /// Whether some of a head has come.
+    /// Whether part of a head has been read.
     is_in_head: bool,
     reading: Option<Pin<Box<Sleep>>>,
     writing: Option<Pin<Box<Sleep>>>,
 }
 
-impl Watched {
-    fn new(stream: TcpStream, patience: Patience, progress: Arc<Progress>) -> Self {
-        Self { stream, patience, progress, seen: 0, is_in_head: false, reading: None, writing: None }
+impl TimeoutStream {
+    fn new(stream: TcpStream, timeouts: ConnectionTimeouts, state: Arc<ConnectionState>) -> Self {
+        Self { stream, timeouts, state, seen: 0, is_in_head: false, reading: None, writing: None }
     }
 
-    /// Whether the client is waited for: for a request's head, or for a request at all.
+    /// Whether the connection waits for its client: for the rest of a head, or for the next request.
     fn awaits_client(&mut self) -> bool {
-        let begun = self.progress.begun.load(Ordering::Relaxed);
-        let is_ours =
-            self.progress.is_busy.load(Ordering::Relaxed) || self.progress.is_upgraded.load(Ordering::Relaxed);
-        // A request may have come and gone since the last look.
-        if is_ours || begun != self.seen {
-            self.seen = begun;
+        let requests = self.state.requests.load(Ordering::Relaxed);
+        let is_busy = self.state.is_busy.load(Ordering::Relaxed) || self.state.is_upgraded.load(Ordering::Relaxed);
+        // A whole request may have been served since the last poll.
+        if is_busy || requests != self.seen {
+            self.seen = requests;
             self.is_in_head = false;
             self.reading = None;
         }
-        !is_ours
+        !is_busy
     }
 
-    /// What a write that does not end would do to the stream.
-    fn written<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Applies the write timeout to the result of a write.
+    fn with_write_timeout<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.writing = None;
             return written;
         }
-        let deadline = self.patience.write;
-        let timer = self.writing.get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline)));
+        let timeout = self.timeouts.write;
+        let timer = self.writing.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         ready!(timer.as_mut().poll(context));
-        Poll::Ready(Err(given_up("write")))
+        Poll::Ready(Err(timed_out("write")))
     }
 }
 
-/// Counts a connection that was closed since its client kept it waiting.
-fn given_up(reason: &'static str) -> io::Error {
+/// Counts a connection that exceeded a timeout.
+fn timed_out(reason: &'static str) -> io::Error {
     metrics::counter!("http_connections_timed_out_total", "reason" => reason).increment(1);
     io::Error::from(io::ErrorKind::TimedOut)
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for TimeoutStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -219,7 +226,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_pending() {
-            self.progress.reader.register(context.waker());
+            self.state.reader.register(context.waker());
         }
         if !self.awaits_client() {
             return read;
@@ -227,22 +234,22 @@ impl AsyncRead for Watched {
         if read.is_ready() {
             if buffer.filled().len() > before && !self.is_in_head {
                 self.is_in_head = true;
-                let ends = Instant::now() + self.patience.head;
+                let ends = Instant::now() + self.timeouts.head;
                 self.reading = Some(Box::pin(tokio::time::sleep_until(ends)));
             }
             return read;
         }
-        let idle = self.patience.idle;
+        let idle = self.timeouts.idle;
         let timer = self.reading.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
         ready!(timer.as_mut().poll(context));
-        Poll::Ready(Err(given_up(if self.is_in_head { "head" } else { "idle" })))
+        Poll::Ready(Err(timed_out(if self.is_in_head { "head" } else { "idle" })))
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for TimeoutStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.written(context, written)
+        self.with_write_timeout(context, written)
     }
 
     fn poll_write_vectored(
@@ -251,7 +258,7 @@ impl AsyncWrite for Watched {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.written(context, written)
+        self.with_write_timeout(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Puts the layers around a service's routes, in the order that makes every answer a proper one.
+//! The middleware around a service's routes.
 
 use std::sync::Arc;
 
@@ -7,42 +7,55 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
+use common::problem::Problem;
 use http::{HeaderName, HeaderValue, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::settings::HttpSettings;
 use super::{address, cross_site, observe, problems};
+use crate::config::Config;
+use crate::context::Readiness;
 use crate::limits::layer::{self, Limiter};
 
-/// The largest body that is read, in bytes.
+/// Maximum size of a request body in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
-/// The most that the headers of a request may have, names and values together, in bytes. What is far more than that
-/// no route sees: the connection is ended with a bare 431.
+/// Maximum size of the names and values of a request's headers in bytes. hyper answers far larger ones with a bare 431.
 const HEADERS_LIMIT: usize = 32 << 10;
 
-/// The routes within the shell.
-pub(crate) fn wrap(routes: Router, rules: Arc<HttpSettings>, limits: Option<Arc<Limiter>>) -> Router {
+/// Renders an error as an HTML page.
+pub type ErrorPage = fn(&Problem) -> Response;
+
+/// What the layers need.
+pub(crate) struct HttpSettings {
+    pub(crate) config: Config,
+    pub(crate) readiness: Readiness,
+    pub(crate) error_page: Option<ErrorPage>,
+    /// Webhook paths, exempt from the cross-site check.
+    pub(crate) webhooks: &'static [&'static str],
+}
+
+/// Wraps the routes in the middleware.
+pub(crate) fn wrap(routes: Router, settings: Arc<HttpSettings>, limiter: Option<Arc<Limiter>>) -> Router {
     let header = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
     let mut routes =
         routes.fallback(async || Error::NotFound).method_not_allowed_fallback(async || Error::MethodNotAllowed);
-    if let Some(limits) = limits {
-        routes = routes.layer(middleware::from_fn_with_state(limits, layer::limit));
+    if let Some(limiter) = limiter {
+        routes = routes.layer(middleware::from_fn_with_state(limiter, layer::limit));
     }
     routes
         // The last layer is the outermost.
-        .layer(middleware::from_fn_with_state(Arc::clone(&rules), gate))
+        .layer(middleware::from_fn_with_state(Arc::clone(&settings), guard))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(Arc::clone(&rules), cross_site::refuse))
+        .layer(middleware::from_fn_with_state(Arc::clone(&settings), cross_site::reject))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
             Error::internal_message(format!("panic: {}", text.unwrap_or_default())).into_response()
         }))
-        .layer(middleware::from_fn_with_state(Arc::clone(&rules), problems::render))
+        .layer(middleware::from_fn_with_state(Arc::clone(&settings), problems::render))
         .layer(header("x-content-type-options", "nosniff"))
         .layer(header("referrer-policy", "strict-origin-when-cross-origin"))
         .layer(header("x-frame-options", "DENY"))
@@ -50,26 +63,25 @@ pub(crate) fn wrap(routes: Router, rules: Arc<HttpSettings>, limits: Option<Arc<
         .layer(header("cache-control", "no-store"))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(observe::request))
-        .layer(middleware::from_fn_with_state(rules, address::resolve))
+        .layer(middleware::from_fn_with_state(settings, address::resolve))
 }
 
-/// Refuses what is too large, and everything while the indexes that keep the promises do not stand; ends what takes
-/// too long.
-async fn gate(State(rules): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
+/// Rejects requests that are too large, and all requests until the indexes exist; applies the request timeout.
+async fn guard(State(settings): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     if headers.sum::<usize>() > HEADERS_LIMIT {
         return Error::HeadersTooLarge.into_response();
     }
-    // A body that says that it is too large need not be sent.
+    // A body that is declared too large need not be sent.
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
         return Error::TooLarge.into_response();
     }
-    if !rules.readiness.indexes_stand() {
+    if !settings.readiness.has_indexes() {
         return Error::Unavailable(None).into_response();
     }
-    // A WebSocket's upgrade is answered at once; the stream itself outlives this.
-    match tokio::time::timeout(rules.timeout, next.run(request)).await {
+    // For a WebSocket the timeout only covers the upgrade.
+    match tokio::time::timeout(settings.config.request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Error::TimedOut.into_response(),
     }

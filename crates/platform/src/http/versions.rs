@@ -1,4 +1,4 @@
-//! Versions over HTTP: `ETag` and `If-Match`.
+//! Optimistic concurrency over HTTP: the `ETag` header and the `If-Match` precondition.
 
 use axum::extract::FromRequestParts;
 use common::error::Error;
@@ -15,16 +15,16 @@ fn tag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// The versions that a request may be applied to; every one when it does not say.
+/// The versions that a request applies to; any version without an `If-Match` header.
 #[derive(Debug, Clone)]
 pub struct IfMatch(Option<headers::IfMatch>);
 
 impl IfMatch {
-    /// 412 when the request was meant for another version.
+    /// Returns 412 unless the request applies to this version.
     pub fn check(&self, version: u64) -> Result<(), Error> {
-        let Some(wanted) = &self.0 else { return Ok(()) };
-        let tag: ETag = tag(version).parse().map_err(|_| Error::internal_message("a version is no ETag"))?;
-        if wanted.precondition_passes(&tag) { Ok(()) } else { Err(Error::PreconditionFailed) }
+        let Some(precondition) = &self.0 else { return Ok(()) };
+        let tag: ETag = tag(version).parse().map_err(|_| Error::internal_message("a version is not a valid ETag"))?;
+        if precondition.precondition_passes(&tag) { Ok(()) } else { Err(Error::PreconditionFailed) }
     }
 }
 
@@ -33,29 +33,22 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let fault = || Error::field("If-Match", "must be an ETag such as \"3\"");
-        // No ETag holds a blank, and the parser takes for granted that none does.
-        if parts.headers.get_all(header::IF_MATCH).iter().any(|value| has_blank_inside(value.as_bytes())) {
+        // An ETag contains no whitespace, but the parser accepts it.
+        if parts.headers.get_all(header::IF_MATCH).iter().any(|value| has_inner_whitespace(value.as_bytes())) {
             return Err(fault());
         }
         parts.headers.typed_try_get().map(Self).map_err(|_| fault())
     }
 }
 
-/// Whether there is white space, or a control character, within a pair of quotation marks or between two tags.
-fn has_blank_inside(list: &[u8]) -> bool {
-    let is_blank = |byte: u8| byte.is_ascii_whitespace() || byte.is_ascii_control();
-    let (mut is_quoted, mut item) = (false, Vec::new());
-    let mut items = Vec::new();
-    for byte in list {
+/// Whether there is whitespace or a control character within quotation marks, or between two tags without a comma.
+fn has_inner_whitespace(list: &[u8]) -> bool {
+    let mut is_quoted = false;
+    let mut items = list.split(|byte| {
         is_quoted ^= *byte == b'"';
-        if *byte == b',' && !is_quoted {
-            items.push(std::mem::take(&mut item));
-        } else {
-            item.push(*byte);
-        }
-    }
-    items.push(item);
-    items.iter().any(|item| item.trim_ascii().iter().any(|byte| is_blank(*byte)))
+        *byte == b',' && !is_quoted
+    });
+    items.any(|item| item.trim_ascii().iter().any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control()))
 }
 
 #[cfg(test)]
@@ -63,14 +56,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_request_is_meant_for_the_versions_that_it_names() {
+    async fn if_match_accepts_only_the_listed_versions() {
         let allowed = async |values: &[&'static [u8]]| {
             let mut request = http::Request::builder();
             for value in values {
                 request = request.header(header::IF_MATCH, http::HeaderValue::from_bytes(value).unwrap());
             }
             let mut parts = request.body(()).unwrap().into_parts().0;
-            IfMatch::from_request_parts(&mut parts, &()).await.and_then(|wanted| wanted.check(3))
+            IfMatch::from_request_parts(&mut parts, &()).await.and_then(|if_match| if_match.check(3))
         };
         for good in [&[][..], &["\"3\""], &["*"], &["\"2\", \"3\""], &["\"2\"", "\"3\""], &["\"2\",\"3\""]] {
             let good: Vec<_> = good.iter().map(|value| value.as_bytes()).collect();

@@ -1,27 +1,24 @@
-//! The classes of routes, and which one a request is of.
+//! Rate classes, and the class of a request.
 
 use http::Method;
 
-/// What a route costs, for who is signed in; a guest's requests are all [`RateClass::Guest`].
+/// The rate class of a signed-in user's request. All requests of guests are [`RateClass::Guest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RateClass {
-    /// Whatever a guest asks for, by address.
+    /// All requests of guests.
     Guest,
-    /// Safe methods, unless the route says otherwise.
+    /// Safe methods, by default.
     Reads,
-    /// All other methods, unless the route says otherwise.
+    /// All other methods, by default.
     Writes,
-    /// Orders that are placed.
+    /// Placing an order.
     Orders,
-    /// Whatever calls the payment provider.
+    /// Requests that call the payment provider.
     Payments,
 }
 
 impl RateClass {
-    /// Every class.
-    pub const ALL: [Self; 5] = [Self::Guest, Self::Reads, Self::Writes, Self::Orders, Self::Payments];
-
-    /// As clients and Redis' keys see it.
+    /// The name in headers and Redis keys.
     pub fn name(self) -> &'static str {
         match self {
             Self::Guest => "guest",
@@ -31,32 +28,21 @@ impl RateClass {
             Self::Payments => "payments",
         }
     }
-
-    /// The class of a method when the route says nothing.
-    fn of_method(method: &Method) -> Self {
-        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
-            Self::Reads
-        } else {
-            Self::Writes
-        }
-    }
 }
 
-/// What a service says of its routes: method, route as in the route table, and class; `None` is free. What is not
-/// named is counted by its method. Public keys, `OpenAPI` documents and webhooks are free everywhere.
+/// A service's rate classes by method and route pattern; `None` exempts the route. Other routes have the class of their
+/// method. Public keys, `OpenAPI` documents and webhooks are always exempt.
 pub type RateClasses = &'static [(&'static str, &'static str, Option<RateClass>)];
 
-/// The class of a request to this route, for who is signed in; `None` when it is free.
+/// The class of a signed-in user's request to this route; `None` if it is exempt.
 pub(crate) fn of(classes: RateClasses, method: &Method, route: Option<&str>) -> Option<RateClass> {
     let route = route.unwrap_or_default();
     if route.ends_with("/openapi.json") || route.ends_with("/jwks.json") {
         return None;
     }
-    let mut named = classes.iter();
-    match named.find(|(of_method, path, _)| *path == route && *of_method == method.as_str()) {
-        Some((_, _, class)) => *class,
-        None => Some(RateClass::of_method(method)),
-    }
+    let declared = classes.iter().find(|(of_method, path, _)| *path == route && *of_method == method.as_str());
+    let default = if method.is_safe() { RateClass::Reads } else { RateClass::Writes };
+    declared.map_or(Some(default), |(_, _, class)| *class)
 }
 
 #[cfg(test)]
@@ -64,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_is_of_the_class_that_its_service_says_or_of_its_methods() {
+    fn route_has_its_declared_class_or_that_of_its_method() {
         let classes: RateClasses =
             &[("POST", "/api/orders", Some(RateClass::Orders)), ("POST", "/api/users/signin", None)];
         let table = [

@@ -1,9 +1,8 @@
-//! Counts requests: small quotas one by one where all instances see them, large ones here and now, settled once a
-//! second.
+//! Counts requests: for small quotas in Redis, for large ones locally, synchronised with Redis once a second.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::id::UserId;
@@ -13,29 +12,29 @@ use sha2::Sha256;
 use tokio::time::Instant;
 
 use super::class::RateClass;
+use super::redis_counters::{BATCH_SIZE, CounterKey, CounterValue, RedisCounters, WINDOW};
 use super::settings::Settings;
-use super::shared::{BATCH, Held, Key, Shared, WINDOW};
 use crate::config::Redis;
 use crate::lifecycle::{self, Tasks};
 
-/// Up to this quota every request is counted where all instances see it at once.
-pub const EXACT_UP_TO: u32 = 300;
-/// How often the others learn what was counted here; and for how long Redis is not asked after a failure.
-const SETTLING: Duration = Duration::from_secs(1);
-/// How many counters one instance has at most; who comes when there are more is not counted here.
-const MOST: usize = 200_000;
+/// Quotas up to this size are counted in Redis.
+const EXACT_UP_TO: u32 = 300;
+/// Interval of synchronisation; also how long Redis is bypassed after a failure.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum number of local counters. Beyond it, new clients are not counted locally.
+const MAX_COUNTERS: usize = 200_000;
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
-    /// An account, wherever it is.
+pub enum ClientIdentity {
+    /// A signed-in user, at any address.
     Account(UserId),
-    /// Anybody at this address.
+    /// All guests at this address.
     Guest(IpAddr),
 }
 
-impl Who {
-    /// What tells one from another; of an IPv6 address its network, since a guest has 2^64 of those.
+impl ClientIdentity {
+    /// A unique name. Guests with IPv6 are named by their network, since each has 2^64 addresses.
     fn name(self) -> String {
         match self {
             Self::Account(id) => format!("account {id}"),
@@ -45,37 +44,29 @@ impl Who {
     }
 }
 
-/// What becomes of a request.
+/// The outcome of counting a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// What it was counted as.
+    /// The class in which the request was counted.
     pub class: RateClass,
     /// Whether it is within the quota.
     pub is_allowed: bool,
-    /// How many a minute.
+    /// Requests per minute.
     pub quota: u32,
-    /// How many are left.
+    /// Requests that remain in this window.
     pub remaining: u32,
-    /// When the quota is whole again.
+    /// Time until the window ends.
     pub resets_in: Duration,
 }
 
-/// A minute of one counter.
+/// One counter in its current window.
 #[derive(Debug, Clone, Copy)]
 struct Window {
-    /// What all instances had counted when Redis was last asked.
+    /// Count of all instances when Redis last answered.
     known: u64,
-    /// What was counted here since.
-    unsettled: u64,
+    /// Local count since then.
+    unsynced: u64,
     ends: Instant,
-}
-
-/// Whether Redis may already have counted a request that is now counted locally.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    No,
-    /// It was asked to count it and has not answered.
-    Perhaps,
 }
 
 /// The counters of one instance; cheap to clone.
@@ -85,165 +76,158 @@ pub struct Counters(Arc<Inner>);
 struct Inner {
     settings: Settings,
     secret: SecretString,
-    shared: Option<Shared>,
-    windows: Mutex<HashMap<Key, Window>>,
-    /// Until then Redis is not asked.
-    alone_until: Mutex<Instant>,
+    redis: Option<RedisCounters>,
+    windows: Mutex<HashMap<CounterKey, Window>>,
+    redis_bypassed_until: Mutex<Instant>,
 }
 
 impl Counters {
-    /// Creates empty counters. Where the settings have no secret, a random one is used; other instances don't know it, so
-    /// their counters can't be shared.
+    /// Creates empty counters. The default secret is random, so the counters can't be shared with other instances.
     pub(crate) fn new(settings: &Settings, redis: &Redis) -> anyhow::Result<Self> {
-        let shared = redis.client.as_ref().map(|client| Shared::new(client, &redis.prefix)).transpose()?;
         let secret = settings.limit_secret.clone();
-        let secret = secret.unwrap_or_else(|| SecretString::from(hex::encode(rand::random::<[u8; 32]>())));
         Ok(Self(Arc::new(Inner {
             settings: settings.clone(),
-            secret,
-            shared,
+            secret: secret.unwrap_or_else(|| SecretString::from(hex::encode(rand::random::<[u8; 32]>()))),
+            redis: redis.client.as_ref().map(|client| RedisCounters::new(client, &redis.prefix)).transpose()?,
             windows: Mutex::default(),
-            alone_until: Mutex::new(Instant::now()),
+            redis_bypassed_until: Mutex::new(Instant::now()),
         })))
     }
 
-    /// A keyed hash of this text, by the secret of the fleet.
+    /// A hash of this text, keyed with the fleet's secret.
     pub(crate) fn hash(&self, text: &str) -> [u8; 32] {
-        // HMAC takes a key of any length.
+        // HMAC accepts keys of any length, so there is no error.
         let mac = Hmac::<Sha256>::new_from_slice(self.0.secret.expose_secret().as_bytes());
         mac.map(|mac| mac.chain_update(text).finalize().into_bytes().into()).unwrap_or_default()
     }
 
     /// Counts a request. Takes [`Settings::limit_redis_timeout`] at most, and never fails.
-    pub async fn count(&self, class: RateClass, who: Who) -> Decision {
+    pub async fn count(&self, class: RateClass, client: ClientIdentity) -> Decision {
         let quota = self.0.settings.quota(class);
-        let hash = self.hash(&who.name());
-        let mut key = Key { class, who: [0; 16] };
-        key.who.copy_from_slice(hash.split_at(16).0);
+        let hash = self.hash(&client.name());
+        let mut key = CounterKey { class, client: [0; 16] };
+        key.client.copy_from_slice(hash.split_at(16).0);
         if quota <= EXACT_UP_TO
-            && let Some(shared) = self.0.shared.as_ref().filter(|_| !self.is_alone())
+            && let Some(redis) = self.0.redis.as_ref().filter(|_| !self.is_redis_bypassed())
         {
-            // Who is over the limit costs Redis nothing: the count only grows until its window ends.
-            if let Some(refusal) = self.refusal(key, quota) {
-                return refusal;
+            // A client over its quota causes no Redis call: the count only grows until the window ends.
+            if let Some(rejection) = self.known_rejection(key, quota) {
+                return rejection;
             }
-            if let Some(held) = shared.count(key, self.0.settings.limit_redis_timeout).await {
-                return self.learn(key, quota, held);
+            if let Some(value) = redis.count(key, self.0.settings.limit_redis_timeout).await {
+                return self.apply(key, quota, value);
             }
-            self.be_alone(SETTLING);
-            // Redis may have counted it, or may yet: it is not told of it again.
-            return self.count_here(key, quota, Told::Perhaps);
+            self.bypass_redis(SYNC_INTERVAL);
+            return self.count_locally(key, quota, true);
         }
-        self.count_here(key, quota, Told::No)
+        self.count_locally(key, quota, false)
     }
 
-    fn windows(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Window>> {
+    fn windows(&self) -> MutexGuard<'_, HashMap<CounterKey, Window>> {
         self.0.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_alone(&self) -> bool {
-        Instant::now() < *self.0.alone_until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_redis_bypassed(&self) -> bool {
+        Instant::now() < *self.0.redis_bypassed_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn be_alone(&self, pause: Duration) {
-        *self.0.alone_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
+    fn bypass_redis(&self, pause: Duration) {
+        *self.0.redis_bypassed_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
     }
 
-    fn refusal(&self, key: Key, quota: u32) -> Option<Decision> {
+    fn known_rejection(&self, key: CounterKey, quota: u32) -> Option<Decision> {
         let now = Instant::now();
         let window = self.windows().get(&key).copied().filter(|window| window.ends > now)?;
-        let is_over = window.known + window.unsettled >= u64::from(quota);
+        let is_over = window.known + window.unsynced >= u64::from(quota);
         is_over.then(|| decision(key.class, quota, u64::from(quota) + 1, window.ends - now))
     }
 
-    /// What Redis said of a request that it has counted.
-    fn learn(&self, key: Key, quota: u32, held: Held) -> Decision {
+    /// Applies Redis' count of a request.
+    fn apply(&self, key: CounterKey, quota: u32, value: CounterValue) -> Decision {
         let now = Instant::now();
         let mut windows = self.windows();
-        if windows.len() < MOST || windows.contains_key(&key) {
-            windows.entry(key).or_insert(Window { known: 0, unsettled: 0, ends: now }).learn(held, now);
+        if windows.len() < MAX_COUNTERS || windows.contains_key(&key) {
+            windows.entry(key).or_insert(Window { known: 0, unsynced: 0, ends: now }).apply(value, now);
         }
-        decision(key.class, quota, held.count, held.left)
+        decision(key.class, quota, value.count, value.ttl)
     }
 
-    fn count_here(&self, key: Key, quota: u32, told: Told) -> Decision {
+    /// Counts a request locally. `is_sent` if Redis may have counted it already: then it is not synchronised.
+    fn count_locally(&self, key: CounterKey, quota: u32, is_sent: bool) -> Decision {
         let now = Instant::now();
         let mut windows = self.windows();
-        if windows.len() >= MOST && !windows.contains_key(&key) {
+        if windows.len() >= MAX_COUNTERS && !windows.contains_key(&key) {
             return decision(key.class, quota, 1, WINDOW);
         }
-        let window = windows.entry(key).or_insert(Window { known: 0, unsettled: 0, ends: now });
+        let window = windows.entry(key).or_insert(Window { known: 0, unsynced: 0, ends: now });
         if window.ends <= now {
-            *window = Window { known: 0, unsettled: 0, ends: now + WINDOW };
+            *window = Window { known: 0, unsynced: 0, ends: now + WINDOW };
         }
-        // What is refused is not counted: it would have to be settled too.
-        let count = window.known + window.unsettled + 1;
+        // Rejected requests are not counted: they would have to be synchronised too.
+        let count = window.known + window.unsynced + 1;
         if count <= u64::from(quota) {
-            match told {
-                Told::No => window.unsettled += 1,
-                Told::Perhaps => window.known += 1,
-            }
+            *(if is_sent { &mut window.known } else { &mut window.unsynced }) += 1;
         }
         decision(key.class, quota, count, window.ends - now)
     }
 
-    /// Tells the others once a second what was counted here, and learns what they did, until the service ends.
-    pub(crate) async fn settle(self, tasks: Tasks) {
-        let mut is_well = true;
-        while tasks.sleep_unless_stopping(lifecycle::jittered(SETTLING)).await {
-            let Some(shared) = &self.0.shared else {
-                self.unsettled();
+    /// Synchronises the counts with Redis once a second until shutdown.
+    pub(crate) async fn run_sync(self, tasks: Tasks) {
+        let mut is_up = true;
+        while tasks.sleep_unless_stopping(lifecycle::jittered(SYNC_INTERVAL)).await {
+            let Some(redis) = &self.0.redis else {
+                self.unsynced_counts();
                 continue;
             };
-            let settled = tokio::select! {
-                settled = self.settle_all(shared) => settled,
+            let synced = tokio::select! {
+                synced = self.sync(redis) => synced,
                 () = tasks.stop().cancelled() => return,
             };
-            if let Err(error) = &settled {
-                // Said once, however long it lasts.
-                if is_well {
-                    tracing::warn!(error = %error, "Redis counts no requests; this instance counts alone");
+            if let Err(error) = &synced {
+                // Logged once per outage.
+                if is_up {
+                    tracing::warn!(error = %error, "Redis is unavailable; this instance counts requests on its own");
                 }
-                self.be_alone(SETTLING * 2);
+                self.bypass_redis(SYNC_INTERVAL * 2);
             }
-            is_well = settled.is_ok();
-            metrics::gauge!("rate_limit_redis_up").set(if is_well { 1.0 } else { 0.0 });
+            is_up = synced.is_ok();
+            metrics::gauge!("rate_limit_redis_up").set(f64::from(is_up));
         }
     }
 
-    /// Sends every unsettled count to Redis, each at most once: a call that timed out may still have been executed, and
-    /// sending it again would count a visitor twice.
-    async fn settle_all(&self, shared: &Shared) -> redis::RedisResult<()> {
-        let unsettled = self.unsettled();
-        if unsettled.is_empty() {
-            return shared.settle(&[]).await.map(drop);
+    /// Sends each unsynchronised count to Redis at most once: a call that timed out may still have been executed, and
+    /// sending it again would count a request twice.
+    async fn sync(&self, redis: &RedisCounters) -> redis::RedisResult<()> {
+        let counts = self.unsynced_counts();
+        if counts.is_empty() {
+            return redis.sync(&[]).await.map(drop);
         }
-        for batch in unsettled.chunks(BATCH) {
-            let held = shared.settle(batch).await;
-            self.settled(batch, held.as_deref().unwrap_or_default());
-            held?;
+        for batch in counts.chunks(BATCH_SIZE) {
+            let values = redis.sync(batch).await;
+            self.apply_sync(batch, values.as_deref().unwrap_or_default());
+            values?;
         }
         Ok(())
     }
 
-    /// What no other instance knows of; windows that have ended are forgotten.
-    fn unsettled(&self) -> Vec<(Key, u64)> {
+    /// The counts that Redis does not have. Also removes the windows that have ended.
+    fn unsynced_counts(&self) -> Vec<(CounterKey, u64)> {
         let now = Instant::now();
         let mut windows = self.windows();
         windows.retain(|_, window| window.ends > now);
-        windows.iter().filter(|(_, it)| it.unsettled > 0).map(|(key, it)| (*key, it.unsettled)).collect()
+        windows.iter().filter(|(_, it)| it.unsynced > 0).map(|(key, it)| (*key, it.unsynced)).collect()
     }
 
-    /// Marks counts as sent and applies Redis' answer, which is empty when none came.
-    fn settled(&self, counts: &[(Key, u64)], held: &[Held]) {
+    /// Marks counts as sent, and applies the values that Redis returned; none after an error.
+    fn apply_sync(&self, counts: &[(CounterKey, u64)], values: &[CounterValue]) {
         let now = Instant::now();
         let mut windows = self.windows();
-        for (place, (key, count)) in counts.iter().enumerate() {
+        for (index, (key, count)) in counts.iter().enumerate() {
             let Some(window) = windows.get_mut(key) else { continue };
-            let sent = window.unsettled.min(*count);
-            window.unsettled -= sent;
-            match held.get(place) {
-                Some(held) => window.learn(*held, now),
+            let sent = window.unsynced.min(*count);
+            window.unsynced -= sent;
+            match values.get(index) {
+                Some(value) => window.apply(*value, now),
                 None => window.known += sent,
             }
         }
@@ -251,12 +235,11 @@ impl Counters {
 }
 
 impl Window {
-    /// Applies the count that Redis holds. A smaller one than is known here means that Redis lost its data during the
-    /// window, and is ignored.
-    fn learn(&mut self, held: Held, now: Instant) {
-        if self.ends <= now || held.count >= self.known {
-            self.known = held.count;
-            self.ends = now + held.left;
+    /// Applies the count in Redis. A count below the known one is ignored: Redis lost its data during the window.
+    fn apply(&mut self, value: CounterValue, now: Instant) {
+        if self.ends <= now || value.count >= self.known {
+            self.known = value.count;
+            self.ends = now + value.ttl;
         }
     }
 }
@@ -286,25 +269,25 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_with_ipv6_is_a_network() {
-        let name = |address: &str| Who::Guest(address.parse().unwrap()).name();
+    fn ipv6_guests_are_counted_by_network() {
+        let name = |address: &str| ClientIdentity::Guest(address.parse().unwrap()).name();
         assert_eq!(name("2001:db8:1:2::1"), name("2001:db8:1:2:ffff:ffff:ffff:ffff"));
         assert_ne!(name("2001:db8:1:2::1"), name("2001:db8:1:3::1"));
         assert_ne!(name("192.0.2.1"), name("192.0.2.2"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_quota_is_whole_again_a_minute_after_its_first_request() {
+    async fn window_ends_a_minute_after_its_first_request() {
         let counters = counters(&["--orders-per-minute=3"]);
-        let (one, other) = (Who::Account(UserId::new()), Who::Account(UserId::new()));
+        let (one, other) = (ClientIdentity::Account(UserId::new()), ClientIdentity::Account(UserId::new()));
         for remaining in [2, 1, 0] {
             let decision = counters.count(RateClass::Orders, one).await;
             assert!(decision.is_allowed && decision.remaining == remaining, "{decision:?}");
             tokio::time::advance(Duration::from_secs(10)).await;
         }
-        let refused = counters.count(RateClass::Orders, one).await;
-        assert!(!refused.is_allowed && refused.remaining == 0, "{refused:?}");
-        assert_eq!(refused.resets_in, Duration::from_secs(30));
+        let rejected = counters.count(RateClass::Orders, one).await;
+        assert!(!rejected.is_allowed && rejected.remaining == 0, "{rejected:?}");
+        assert_eq!(rejected.resets_in, Duration::from_secs(30));
         assert!(counters.count(RateClass::Orders, other).await.is_allowed, "another account");
         assert!(counters.count(RateClass::Reads, one).await.is_allowed, "another class");
         tokio::time::advance(Duration::from_secs(30)).await;
@@ -312,14 +295,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn counters_end() {
+    async fn ended_windows_are_removed() {
         let counters = counters(&[]);
         for _ in 0..100 {
-            counters.count(RateClass::Reads, Who::Account(UserId::new())).await;
+            counters.count(RateClass::Reads, ClientIdentity::Account(UserId::new())).await;
         }
-        assert_eq!(counters.unsettled().len(), 100);
+        assert_eq!(counters.unsynced_counts().len(), 100);
         tokio::time::advance(WINDOW).await;
-        assert_eq!(counters.unsettled().len(), 0);
+        assert_eq!(counters.unsynced_counts().len(), 0);
         assert_eq!(counters.windows().len(), 0);
     }
 }

@@ -1,19 +1,19 @@
-//! What web asks of an owner for a page that it has counted bears a marker, by which the owner does not count it
-//! again. Nobody else can make one: it is made with the secret of the fleet.
+//! The marker of internal requests that have been counted: `web` sends it with requests for a page that it has counted,
+//! so that the called service does not count them again. It is made with the fleet's secret, so clients can't forge it.
 
 use http::{HeaderName, HeaderValue};
 
 use super::counters::Counters;
 
-/// The header of the marker, within the fleet.
+/// The internal header that holds the marker.
 pub const HEADER: HeaderName = HeaderName::from_static("x-counted");
 
-/// On a request that was counted where it arrived.
+/// Request extension: this service has counted the request.
 #[derive(Debug, Clone, Copy)]
-pub struct Counted;
+pub struct AlreadyCounted;
 
 /// The marker of this fleet.
-pub fn of(counters: &Counters) -> Option<HeaderValue> {
+pub fn header_value(counters: &Counters) -> Option<HeaderValue> {
     let mut marker = HeaderValue::from_str(&hex::encode(counters.hash("a request that was counted"))).ok()?;
     marker.set_sensitive(true);
     Some(marker)

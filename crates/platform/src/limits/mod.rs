@@ -1,20 +1,21 @@
-//! How many requests one account, or one guest's address, may send a minute, by class of route.
+//! Rate limits: how many requests per minute an account, or a guest's address, may send, by class of route.
 //!
-//! In reading order: [`class`], [`settings`], [`layer`], [`counters`], [`shared`], [`marker`].
+//! In reading order: [`class`], [`settings`], [`layer`], [`counters`], `redis_counters`, [`marker`].
 //!
 //! # Why
-//! Who answers a request counts it, once: web its pages and what it keeps itself, an owner the commands, also those
-//! that come by way of one of web's forms, which web does not count. What web asks of an owner for a page that it has
-//! counted is marked as counted. Signed-in people are counted by account alone, since a whole office or a phone
-//! network may be behind one address; a guest is its address, whatever it asks.
+//! The service that answers a request counts it, exactly once. `web` counts pages and what it stores itself. The owner
+//! of an entity counts commands, including those from `web`'s forms, which `web` does not count. Requests that `web`
+//! sends while it renders a counted page are marked, so that the owner does not count them again. Signed-in users are
+//! counted by account only, since an office or a phone network may share one address. Guests are counted by address,
+//! in one class for all routes.
 //!
-//! Redis makes instances count together and is never needed: it gets 20 ms of a request (`LIMIT_REDIS_TIMEOUT`), and while it is away
-//! each instance counts alone, from what it knows. A window begins with the first request and lasts a minute, by
-//! Redis' own clock.
+//! Redis shares the counts between instances, and is optional: a request waits 20 ms for it at most
+//! (`LIMIT_REDIS_TIMEOUT`). While it is unavailable, each instance counts on its own, from the last known counts. A
+//! window starts with the first request and lasts a minute, by the Redis server's clock.
 
 pub mod class;
 pub mod counters;
 pub mod layer;
 pub mod marker;
+pub(crate) mod redis_counters;
 pub mod settings;
-pub(crate) mod shared;

@@ -1,4 +1,4 @@
-//! What the environment says of limits.
+//! The settings of the rate limits.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,38 +9,35 @@ use secrecy::SecretString;
 use super::class::RateClass;
 use crate::parsers::duration;
 
-/// The least length of [`Settings::limit_secret`]: half of what `openssl rand -hex 32` prints.
-const SECRET_LENGTH: usize = 32;
-
-/// How many requests of each class a minute.
+/// The settings of the rate limits.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct Settings {
-    /// Hides accounts and addresses in Redis' keys, the same for all services: at least 32 characters.
+    /// Secret that hides accounts and addresses in Redis keys; at least 32 characters, the same for all services.
     #[arg(long, env = "LIMIT_SECRET", hide_env_values = true, value_parser = limit_secret)]
     pub limit_secret: Option<SecretString>,
-    /// How long Redis may keep a request waiting; after a failure it is not asked for a second.
+    /// How long a request may wait for Redis. After a failure, Redis is bypassed for one second.
     #[arg(long, env = "LIMIT_REDIS_TIMEOUT", default_value = "20ms", value_parser = duration)]
     pub limit_redis_timeout: Duration,
-    /// How many requests a minute guests may send from one address (IPv6: from one /64).
+    /// Requests per minute of guests from one address (IPv6: one /64).
     #[arg(long, env = "GUEST_REQUESTS_PER_MINUTE", default_value = "3000")]
     pub guest_requests_per_minute: NonZeroU32,
-    /// How many requests a minute one account may send that only read.
+    /// Reading requests per minute of one account.
     #[arg(long, env = "READS_PER_MINUTE", default_value = "1200")]
     pub reads_per_minute: NonZeroU32,
-    /// How many requests a minute one account may send that change something.
+    /// Changing requests per minute of one account.
     #[arg(long, env = "WRITES_PER_MINUTE", default_value = "300")]
     pub writes_per_minute: NonZeroU32,
-    /// How many orders a minute one account may place.
+    /// Orders per minute of one account.
     #[arg(long, env = "ORDERS_PER_MINUTE", default_value = "60")]
     pub orders_per_minute: NonZeroU32,
-    /// How many requests a minute one account may send that call the payment provider.
+    /// Requests per minute of one account that call the payment provider.
     #[arg(long, env = "PAYMENTS_PER_MINUTE", default_value = "30")]
     pub payments_per_minute: NonZeroU32,
 }
 
 impl Settings {
-    /// How many requests of this class a minute.
+    /// Requests per minute of this class.
     pub fn quota(&self, class: RateClass) -> u32 {
         let quota = match class {
             RateClass::Guest => self.guest_requests_per_minute,
@@ -54,8 +51,6 @@ impl Settings {
 }
 
 fn limit_secret(text: &str) -> Result<SecretString, String> {
-    if text.len() < SECRET_LENGTH {
-        return Err(format!("must have at least {SECRET_LENGTH} characters"));
-    }
-    Ok(SecretString::from(text))
+    // Half of what `openssl rand -hex 32` prints.
+    if text.len() < 32 { Err("must have at least 32 characters".to_owned()) } else { Ok(SecretString::from(text)) }
 }

@@ -1,58 +1,58 @@
-//! Anti-entropy: states that have not changed for a while are announced again.
+//! The announcer: publishes snapshots of aggregates that have been quiet for a while (anti-entropy).
 //!
 //! # Why
-//! A consumer that lost the last event of an entity would wait for ever. What is not final is
-//! announced with a doubling pause until it changes; what is final, once more.
+//! A consumer that lost the last event of an entity would wait forever. A state that is not final is announced at
+//! doubling intervals until it changes; a final state is announced once more.
 
 use std::time::Duration;
 
 use common::aggregate::{Aggregate, Versioned};
-use common::clock::SharedClock;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::doc;
 use serde::Deserialize;
 
-use super::Sources;
-use crate::lifecycle::{self, Tasks};
+use super::OutboxStores;
+use crate::context::Context;
+use crate::lifecycle;
 use crate::store::error::StoreError;
-use crate::store::{Announce, Store, as_i64, bson};
-use crate::telemetry;
+use crate::store::{NextAnnouncement, Store, as_i64, bson};
 
-/// How many documents one round takes.
-const ROUND: i64 = 200;
-/// The longest pause between two announcements of the same state.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// Maximum number of documents per round.
+const BATCH_SIZE: i64 = 200;
+/// Maximum interval between two announcements of the same state.
+const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(Deserialize)]
 #[serde(bound = "A: serde::de::DeserializeOwned")]
 struct Due<A> {
     version: u64,
     state: A,
-    announce: Announce,
+    announce: NextAnnouncement,
 }
 
 impl<A: Aggregate> Store<A> {
-    pub(crate) async fn announce_what_is_due(&self, now: Timestamp) -> Result<usize, StoreError> {
+    pub(crate) async fn announce_due_states(&self, now: Timestamp) -> Result<usize, StoreError> {
         let due = self.collection().clone_with_type::<Due<A>>();
         let filter = doc! { "announce.at": { "$exists": true, "$lte": now.to_string() } };
         let fields = doc! { "version": 1, "state": 1, "announce": 1 };
-        let found = due.find(filter).sort(doc! { "announce.at": 1 }).limit(ROUND).projection(fields);
+        let found = due.find(filter).sort(doc! { "announce.at": 1 }).limit(BATCH_SIZE).projection(fields);
         let found: Vec<Due<A>> = found.await?.try_collect().await?;
         let mut announced = 0;
-        for due in found {
-            // Whoever moves the mark announces; an instance that comes second finds nothing to move.
-            let mark = doc! { "_id": due.state.id(), "version": as_i64(due.version), "announce.at": due.announce.at.to_string() };
-            let update = if due.state.is_final() {
+        for Due { version, state, announce } in found {
+            // Compare-and-swap on the due time: only the instance that moves it announces.
+            let unmoved =
+                doc! { "_id": state.id(), "version": as_i64(version), "announce.at": announce.at.to_string() };
+            let update = if state.is_final() {
                 doc! { "$unset": { "announce": "" } }
             } else {
-                let pause =
-                    self.announce_after().saturating_mul(2_u32.saturating_pow(due.announce.count + 1)).min(LONGEST);
-                let next = Announce { at: now.plus(lifecycle::jittered(pause)), count: due.announce.count + 1 };
+                let count = announce.count + 1;
+                let interval = self.announce_after.saturating_mul(2_u32.saturating_pow(count)).min(MAX_INTERVAL);
+                let next = NextAnnouncement { at: now.plus(lifecycle::jittered(interval)), count };
                 doc! { "$set": { "announce": bson(&next)? } }
             };
-            if self.collection().update_one(mark, update).await?.matched_count > 0 {
-                self.announce(&Versioned { version: due.version, state: due.state });
+            if self.collection().update_one(unmoved, update).await?.matched_count > 0 {
+                self.announce(&Versioned { version, state });
                 announced += 1;
             }
         }
@@ -60,23 +60,9 @@ impl<A: Aggregate> Store<A> {
     }
 }
 
-/// Announces what is due in all stores until the service ends.
-pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, after: Duration) {
-    let pause = (after / 6).max(Duration::from_millis(100));
-    while tasks.sleep_unless_stopping(lifecycle::jittered(pause)).await {
-        for source in sources.iter() {
-            match source.announce_due(clock.now()).await {
-                Ok(0) => {}
-                Ok(count) => {
-                    metrics::counter!("announced_total", "collection" => source.name()).increment(count as u64);
-                    tracing::debug!(collection = source.name(), count, "announced present states again");
-                }
-                Err(error) => tracing::warn!(
-                    error = telemetry::causes(&error),
-                    collection = source.name(),
-                    "could not announce states"
-                ),
-            }
-        }
-    }
+/// Announces the due states of all stores until shutdown.
+pub(crate) async fn run(context: Context, stores: OutboxStores) {
+    let interval = (context.config.announce_after / 6).max(Duration::from_millis(100));
+    let counter = "announced_total";
+    super::announce_periodically(context, stores, interval, counter, |store, now| store.announce_due(now)).await;
 }

@@ -1,9 +1,9 @@
-//! From the outbox to the stream: the relay at once, the sweeper after a crash, announcements and the rotation for
-//! what a stream lost.
+//! Publishing from the outbox: the relay publishes events at once, the sweeper those that a crash left unpublished. The
+//! announcer, the scan and resync publish snapshots of current states for consumers that lost an event.
 //!
 //! # Why
-//! MongoDB is the truth and the stream is transport. Everything here runs on every instance without
-//! a leader, because doing it twice is harmless: consumers go by the entity's version.
+//! MongoDB is the source of truth and the stream is transport. All workers run on every instance without a leader,
+//! because publishing twice is harmless: consumers compare the entity's version.
 
 pub mod announcer;
 pub mod event;
@@ -13,34 +13,38 @@ pub mod scan;
 pub mod sweeper;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::aggregate::Aggregate;
 use common::api::admin::Resync;
 use common::timestamp::Timestamp;
 use futures::future::BoxFuture;
 
+use crate::context::Context;
+use crate::lifecycle;
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::telemetry;
 
-/// A store as the outbox's workers see it, whatever it holds.
-pub(crate) trait Source: Send + Sync {
+/// A store of any aggregate type, as the workers use it.
+pub(crate) trait OutboxStore: Send + Sync {
     /// The collection's name.
     fn name(&self) -> &'static str;
-    /// Hands events that were left behind to the relay; how many documents had some.
+    /// Requeues unpublished events. Returns the number of documents that had some.
     fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
-    /// Announces what is due; how many.
+    /// Announces the states that are due. Returns how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
-    /// Announces the next batch of the rotation if its turn is due. Returns how many events.
-    fn scan_and_announce(&self, now: Timestamp, pace: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>>;
-    /// Announces what was asked for; how many.
-    fn resync<'a>(&'a self, wanted: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>>;
-    /// Removes idempotency keys whose retention has ended. Returns how many.
-    fn forget_answers(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
-    /// How many aggregates have unpublished events, and since when the oldest waits.
+    /// Announces the next batch of the scan if its turn is due. Returns how many states.
+    fn scan_and_announce(&self, now: Timestamp, rate: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Announces the requested states. Returns how many.
+    fn resync<'a>(&'a self, request: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// Removes idempotency records whose retention has ended. Returns how many.
+    fn purge_idempotency_records(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
+    /// Returns the number of aggregates with unpublished events, and the time of the oldest event.
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>>;
 }
 
-impl<A: Aggregate> Source for Store<A> {
+impl<A: Aggregate> OutboxStore for Store<A> {
     fn name(&self) -> &'static str {
         A::COLLECTION
     }
@@ -50,19 +54,19 @@ impl<A: Aggregate> Source for Store<A> {
     }
 
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.announce_what_is_due(now))
+        Box::pin(self.announce_due_states(now))
     }
 
-    fn scan_and_announce(&self, now: Timestamp, pace: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.scan_and_announce(now, pace))
+    fn scan_and_announce(&self, now: Timestamp, rate: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.announce_next_batch(now, rate))
     }
 
-    fn resync<'a>(&'a self, wanted: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>> {
-        Box::pin(self.announce_wanted(wanted))
+    fn resync<'a>(&'a self, request: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.announce_requested(request))
     }
 
-    fn forget_answers(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(Store::forget_answers(self, now))
+    fn purge_idempotency_records(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.purge_answered_keys(now))
     }
 
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>> {
@@ -71,4 +75,27 @@ impl<A: Aggregate> Source for Store<A> {
 }
 
 /// All stores of a service.
-pub(crate) type Sources = Arc<Vec<Arc<dyn Source>>>;
+pub(crate) type OutboxStores = Arc<Vec<Arc<dyn OutboxStore>>>;
+
+/// Calls `announce` for every store once per `interval`, until shutdown. `counter` is the metric of announced states.
+async fn announce_periodically(
+    context: Context,
+    stores: OutboxStores,
+    interval: Duration,
+    counter: &'static str,
+    announce: impl Fn(&dyn OutboxStore, Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> + Send,
+) {
+    while context.tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
+        for store in stores.iter() {
+            match announce(store.as_ref(), context.clock.now()).await {
+                Ok(0) => {}
+                Ok(count) => metrics::counter!(counter, "collection" => store.name()).increment(count as u64),
+                Err(error) => tracing::warn!(
+                    error = telemetry::causes(&error),
+                    collection = store.name(),
+                    "states could not be announced"
+                ),
+            }
+        }
+    }
+}

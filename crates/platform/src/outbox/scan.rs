@@ -1,73 +1,71 @@
-//! The rotation: everything that a service owns is announced again, slowly, for ever.
+//! The scan: a slow, endless walk through every collection that announces the state of each entity.
 //!
 //! # Why
-//! Announcements of what has just changed heal a lost event while they go on. What is at rest is announced once, and
-//! a copy that missed its last event and that announcement would be wrong for ever, as would one that was spoiled
-//! later. So each collection is walked by id and announced in laps: what can still change or came to rest within
-//! 30 days comes first, everything else in the time that is left.
+//! The announcer repairs lost events of entities that have changed recently. A final state is announced only once, so
+//! a replica that missed both its last event and that announcement would stay wrong forever, as would a replica that
+//! was corrupted later. So each collection is also scanned by id. States that can still change, or changed within
+//! 30 days, have a scan of their own, which comes first; the scan of all others gets the remaining turns.
 //!
-//! One document for each collection says where the walk is. An instance moves it by compare-and-swap before it
-//! announces, so that several together are no faster than one. A crash after that skips a few until the next lap.
+//! A document per collection holds the position. An instance advances it by compare-and-swap before it announces, so
+//! several instances are no faster than one. If it crashes in between, a few entities are skipped until the next scan.
 
 use std::time::Duration;
 
 use common::aggregate::{Aggregate, Versioned};
-use common::clock::SharedClock;
 use common::timestamp::Timestamp;
-use futures::TryStreamExt;
 use mongodb::Collection;
 use mongodb::bson::{Document, doc};
+use mongodb::options::FindOptions;
 use serde::{Deserialize, Serialize};
 
-use super::Sources;
+use super::OutboxStores;
 use super::event::OutboxEvent;
-use crate::lifecycle::{self, Tasks};
+use crate::context::Context;
 use crate::mongo;
 use crate::store::error::StoreError;
 use crate::store::{Store, bson};
-use crate::telemetry;
 
-/// The collection that says how far each other one has got.
+/// The collection of scan positions.
 pub(crate) const SCANS: &str = "announcement_scans";
 
-/// How many documents one turn looks at, however few of them it announces.
-const WALK: u64 = 1000;
-/// How long something counts as recent after its last change.
+/// Maximum number of documents examined per turn, however few of them match.
+const MAX_EXAMINED: u64 = 1000;
+/// How long after its last change an entity is scanned as recent.
 const RECENT: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Between the end of a lap of what is recent and the next one, at least; and the longest pause of all.
+/// Minimum pause between two scans of recent entities; maximum pause between two turns.
 const HOUR: Duration = Duration::from_secs(3600);
-/// Between the end of a lap of everything else and the next one.
+/// Pause between two scans of the other entities.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// A day's announcements may fill one of so many parts of the stream's size.
-const PARTS: u64 = 20;
+/// The announcements of a day may fill a twentieth of the stream.
+const STREAM_SHARES: u64 = 20;
 
-/// How fast a service rotates, all its instances together.
+/// The maximum rate of a service's scans, for all its instances together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScanRate {
-    /// How many announcements a second at most; none at all when 0.
+    /// Announcements per second; 0 disables scans.
     pub(crate) per_second: u32,
-    /// At which size the stream drops its oldest events, in bytes.
+    /// Size of the stream in bytes beyond which it drops its oldest events; unlimited if not positive.
     pub(crate) stream_bytes: i64,
 }
 
 impl ScanRate {
-    /// How long to wait after announcing `events` events of `bytes` bytes in all.
+    /// The pause after announcing this many events with this total size.
     fn pause(self, events: usize, bytes: usize) -> Duration {
         let (events, bytes) = (events as u64, bytes as u64);
         let by_count = Duration::from_millis(events * 1000 / u64::from(self.per_second.max(1)));
-        // No limit of size where the stream has none.
-        let a_day = u64::try_from(self.stream_bytes).ok().filter(|size| *size > 0).map(|size| (size / PARTS).max(1));
-        let by_size = a_day.map_or(0, |a_day| bytes.saturating_mul(DAY.as_secs() * 1000) / a_day);
+        let stream_bytes = u64::try_from(self.stream_bytes).ok().filter(|size| *size > 0);
+        let daily_bytes = stream_bytes.map(|size| (size / STREAM_SHARES).max(1));
+        let by_size = daily_bytes.map_or(0, |daily| bytes.saturating_mul(DAY.as_secs() * 1000) / daily);
         by_count.max(Duration::from_millis(by_size)).clamp(Duration::from_secs(1), HOUR)
     }
 }
 
-/// How far the walk through one collection has got.
+/// The position of the two scans of one collection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct ScanPosition {
     #[serde(rename = "_id")]
     collection: String,
-    /// Counts the moves: whoever moves it takes this turn.
+    /// Version of this document, for compare-and-swap; +1 per turn.
     turn: i64,
     /// When the next turn may be taken.
     due: Timestamp,
@@ -75,24 +73,27 @@ struct ScanPosition {
     others: Scan,
 }
 
-/// A walk from the smallest id to the largest.
+/// One pass through the ids of a collection, in ascending order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Scan {
     begun: Timestamp,
-    /// None while it goes on.
+    /// None while it is running.
     ended: Option<Timestamp>,
-    /// The last id that it came to.
+    /// The last id that was examined.
     after: String,
 }
 
 impl Scan {
-    fn begin(now: Timestamp) -> Self {
+    fn start(now: Timestamp) -> Self {
         Self { begun: now, ended: None, after: String::new() }
     }
 
-    /// When the next one may begin; `None` while this one goes on.
-    fn next(&self, rest: Duration) -> Option<Timestamp> {
-        self.ended.map(|ended| ended.plus(rest))
+    /// Restarts the scan if it ended at least `pause` ago. Returns whether it is running.
+    fn is_running(&mut self, pause: Duration, now: Timestamp) -> bool {
+        if self.ended.is_some_and(|ended| ended.plus(pause) <= now) {
+            *self = Self::start(now);
+        }
+        self.ended.is_none()
     }
 }
 
@@ -103,156 +104,129 @@ enum ScanKind {
 }
 
 impl ScanPosition {
-    fn begin(collection: &str, now: Timestamp) -> Self {
-        Self {
-            collection: collection.to_owned(),
-            turn: 0,
-            due: now,
-            recent: Scan::begin(now),
-            others: Scan::begin(now),
-        }
+    fn start(collection: &str, now: Timestamp) -> Self {
+        let (recent, others) = (Scan::start(now), Scan::start(now));
+        Self { collection: collection.to_owned(), turn: 0, due: now, recent, others }
     }
 
-    /// Whether a turn may be taken. A due time more than two hours ahead comes from a wrong clock and is ignored.
+    /// Whether the next turn is due. A due time more than two hours ahead comes from a skewed clock and is ignored.
     fn is_due(&self, now: Timestamp) -> bool {
         self.due <= now || self.due > now.plus(HOUR * 2)
     }
 
-    /// Which scan has this turn, begun anew where its time has come; none when both rest.
+    /// Chooses the scan for this turn, and restarts it if it is due again. Returns `None` while both pause.
     ///
-    /// What is recent comes first, and rests for as long as its lap took: so the others have half of all turns.
-    fn choose(&mut self, now: Timestamp) -> Option<ScanKind> {
+    /// The scan of recent entities comes first, and pauses for as long as it took: the other one has half of all turns.
+    fn choose_scan(&mut self, now: Timestamp) -> Option<ScanKind> {
         let took = self.recent.ended.map_or(Duration::ZERO, |ended| ended.since(self.recent.begun));
-        match (self.recent.next(took.max(HOUR)), self.others.next(DAY)) {
-            (None, _) => Some(ScanKind::Recent),
-            (Some(next), _) if next <= now => {
-                self.recent = Scan::begin(now);
-                Some(ScanKind::Recent)
-            }
-            (_, None) => Some(ScanKind::Others),
-            (_, Some(next)) if next <= now => {
-                self.others = Scan::begin(now);
-                Some(ScanKind::Others)
-            }
-            _ => None,
+        if self.recent.is_running(took.max(HOUR), now) {
+            return Some(ScanKind::Recent);
         }
-    }
-
-    fn lap(&mut self, which: ScanKind) -> &mut Scan {
-        match which {
-            ScanKind::Recent => &mut self.recent,
-            ScanKind::Others => &mut self.others,
-        }
+        self.others.is_running(DAY, now).then_some(ScanKind::Others)
     }
 }
 
-/// Matches what a lap announces; each document is matched by one of the two.
-fn matching(which: ScanKind, now: Timestamp) -> Document {
+/// Matches the documents of a scan; each document belongs to exactly one of the two.
+fn scan_filter(kind: ScanKind, now: Timestamp) -> Document {
     let since = doc! { "$gte": now.minus(RECENT).to_string() };
-    match which {
+    match kind {
         ScanKind::Recent => doc! { "$or": [{ "announce": { "$exists": true } }, { "state.updatedAt": since }] },
         ScanKind::Others => doc! { "announce": { "$exists": false }, "state.updatedAt": { "$not": since } },
     }
 }
 
 impl<A: Aggregate> Store<A> {
-    /// Takes a turn if one is due; how many states were announced.
-    pub(crate) async fn scan_and_announce(&self, now: Timestamp, pace: ScanRate) -> Result<usize, StoreError> {
-        if pace.per_second == 0 || !self.relay().has_capacity() {
+    /// Takes a turn if one is due, and returns how many states were announced.
+    pub(crate) async fn announce_next_batch(&self, now: Timestamp, rate: ScanRate) -> Result<usize, StoreError> {
+        if rate.per_second == 0 || !self.relay.has_capacity() {
             return Ok(0);
         }
-        let rotations = self.sibling::<ScanPosition>(SCANS);
-        let found = rotations.find_one(doc! { "_id": A::COLLECTION }).await?;
-        let was = found.as_ref().map(|found| found.turn);
-        let mut rotation = found.unwrap_or_else(|| ScanPosition::begin(A::COLLECTION, now));
-        if !rotation.is_due(now) {
+        let positions = self.sibling::<ScanPosition>(SCANS);
+        let found = positions.find_one(doc! { "_id": A::COLLECTION }).await?;
+        let turn = found.as_ref().map(|found| found.turn);
+        let mut position = found.unwrap_or_else(|| ScanPosition::start(A::COLLECTION, now));
+        if !position.is_due(now) {
             return Ok(0);
         }
-        let Some(which) = rotation.choose(now) else {
-            rotation.due = now.plus(HOUR / 60);
-            move_on(&rotations, was, rotation).await?;
+        let Some(kind) = position.choose_scan(now) else {
+            position.due = now.plus(HOUR / 60);
+            save_position(&positions, turn, position).await?;
             return Ok(0);
         };
-        let lap = rotation.lap(which);
-        let (states, after) = self.walk(which, &lap.after, now, pace).await?;
-        match after {
-            Some(after) => lap.after = after,
-            None => lap.ended = Some(now),
+        let scan = match kind {
+            ScanKind::Recent => &mut position.recent,
+            ScanKind::Others => &mut position.others,
+        };
+        let (states, last) = self.next_batch(kind, &scan.after, now, rate).await?;
+        match last {
+            Some(last) => scan.after = last,
+            None => scan.ended = Some(now),
         }
         let events: Vec<OutboxEvent> =
             states.iter().filter(|state| state.is_announced()).map(|state| self.snapshot(state)).collect();
         let bytes = events.iter().map(|event| event.payload.len()).sum();
-        rotation.due = now.plus(pace.pause(events.len(), bytes));
-        if !move_on(&rotations, was, rotation).await? {
+        position.due = now.plus(rate.pause(events.len(), bytes));
+        if !save_position(&positions, turn, position).await? {
             return Ok(0);
         }
         let count = events.len();
         for event in events {
-            self.relay().announce_when_free(event).await;
+            self.relay.announce_when_free(event).await;
         }
         Ok(count)
     }
 
-    /// The next states of a lap, and the id that the walk has come to; none at the lap's end.
-    async fn walk(
+    /// Returns the next states of a scan, and the last id that was examined; `None` at the end of the scan.
+    async fn next_batch(
         &self,
-        which: ScanKind,
+        kind: ScanKind,
         after: &str,
         now: Timestamp,
-        pace: ScanRate,
+        rate: ScanRate,
     ) -> Result<(Vec<Versioned<A>>, Option<String>), StoreError> {
         let ids = self.collection().find_one(doc! { "_id": { "$gt": after } }).sort(doc! { "_id": 1 });
-        let last = ids.skip(WALK - 1).projection(doc! { "_id": 1 }).await?;
+        let last = ids.skip(MAX_EXAMINED - 1).projection(doc! { "_id": 1 }).await?;
         let last = last.and_then(|last| last.get_str("_id").ok().map(ToOwned::to_owned));
-        let mut filter = matching(which, now);
         let mut range = doc! { "$gt": after };
         if let Some(last) = &last {
             range.insert("$lte", last);
         }
+        let mut filter = scan_filter(kind, now);
         filter.insert("_id", range);
-        let typed = self.typed();
-        let states = typed.find(filter).sort(doc! { "_id": 1 }).limit(pace.per_second.into());
-        let states: Vec<Versioned<A>> =
-            states.projection(doc! { "version": 1, "state": 1 }).await?.try_collect().await?;
-        let is_full = states.len() == pace.per_second as usize;
-        let after = states.last().filter(|_| is_full).map(|state| state.id()).or(last);
-        Ok((states, after))
+        let options = FindOptions::builder().sort(doc! { "_id": 1 }).limit(i64::from(rate.per_second)).build();
+        let states: Vec<Versioned<A>> = self.documents.query(filter, options).await?;
+        let is_full = states.len() == rate.per_second as usize;
+        let last = states.last().filter(|_| is_full).map(|state| state.id()).or(last);
+        Ok((states, last))
     }
 }
 
-/// Stores the new position by compare-and-swap on the turn `was`. Returns false when another instance was faster.
-async fn move_on(
-    rotations: &Collection<ScanPosition>,
-    was: Option<i64>,
+/// Saves the position by compare-and-swap on the turn that was read, if any. Returns false when that was lost.
+async fn save_position(
+    positions: &Collection<ScanPosition>,
+    turn: Option<i64>,
     next: ScanPosition,
 ) -> Result<bool, StoreError> {
-    let Some(was) = was else {
-        let inserted = rotations.insert_one(&next).await;
-        return match inserted {
-            Err(error) if mongo::duplicate(&error).is_some() => Ok(false),
+    let Some(turn) = turn else {
+        return match positions.insert_one(&next).await {
+            Err(error) if mongo::violated_index(&error).is_some() => Ok(false),
             inserted => inserted.map(|_| true).map_err(StoreError::from),
         };
     };
-    let filter = doc! { "_id": &next.collection, "turn": was };
-    let next = doc! { "$set": bson(&ScanPosition { turn: was + 1, ..next })? };
-    Ok(rotations.update_one(filter, next).await?.matched_count > 0)
+    let filter = doc! { "_id": &next.collection, "turn": turn };
+    let next = doc! { "$set": bson(&ScanPosition { turn: turn + 1, ..next })? };
+    Ok(positions.update_one(filter, next).await?.matched_count > 0)
 }
 
-/// Rotates all stores until the service ends.
-pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, pace: ScanRate) {
-    while tasks.sleep_unless_stopping(lifecycle::jittered(Duration::from_secs(1))).await {
-        for source in sources.iter() {
-            match source.scan_and_announce(clock.now(), pace).await {
-                Ok(0) => {}
-                Ok(count) => {
-                    metrics::counter!("scan_announced_total", "collection" => source.name()).increment(count as u64);
-                }
-                Err(error) => {
-                    tracing::warn!(error = telemetry::causes(&error), collection = source.name(), "could not rotate");
-                }
-            }
-        }
-    }
+/// Scans all stores until shutdown.
+pub(crate) async fn run(context: Context, stores: OutboxStores) {
+    let rate =
+        ScanRate { per_second: context.config.announce_per_second, stream_bytes: context.config.stream_max_bytes };
+    let (interval, counter) = (Duration::from_secs(1), "scan_announced_total");
+    super::announce_periodically(context, stores, interval, counter, move |store, now| {
+        store.scan_and_announce(now, rate)
+    })
+    .await;
 }
 
 #[cfg(test)]
@@ -264,45 +238,45 @@ mod tests {
     }
 
     #[test]
-    fn a_day_s_announcements_fill_a_twentieth_of_the_stream() {
-        let pace = ScanRate { per_second: 10, stream_bytes: 4 << 30 };
-        // 4 GiB / 20 a day is 2,485 bytes a second: ten of 1,200 bytes last 4.8 s.
-        let pause = pace.pause(10, 12_000).as_secs_f64();
+    fn daily_announcements_fill_a_twentieth_of_the_stream() {
+        let rate = ScanRate { per_second: 10, stream_bytes: 4 << 30 };
+        // 4 GiB / 20 per day is 2,485 bytes per second: ten events of 1,200 bytes take 4.8 s.
+        let pause = rate.pause(10, 12_000).as_secs_f64();
         assert!((pause - 4.83).abs() < 0.01, "{pause}");
-        assert_eq!(pace.pause(10, 100), Duration::from_secs(1), "never more than ANNOUNCE_PER_SECOND");
-        assert_eq!(pace.pause(0, 0), Duration::from_secs(1));
-        assert_eq!(ScanRate { stream_bytes: 1 << 20, ..pace }.pause(10, 100_000), HOUR);
+        assert_eq!(rate.pause(10, 100), Duration::from_secs(1), "at most ANNOUNCE_PER_SECOND");
+        assert_eq!(rate.pause(0, 0), Duration::from_secs(1));
+        assert_eq!(ScanRate { stream_bytes: 1 << 20, ..rate }.pause(10, 100_000), HOUR);
         assert_eq!(
-            ScanRate { stream_bytes: -1, ..pace }.pause(20, 100_000),
+            ScanRate { stream_bytes: -1, ..rate }.pause(20, 100_000),
             Duration::from_secs(2),
-            "no limit of size"
+            "the stream has no size limit"
         );
     }
 
     #[test]
-    fn what_is_recent_comes_first_and_leaves_half_of_all_turns() {
-        let mut rotation = ScanPosition::begin("orders", at(0));
-        assert_eq!(rotation.choose(at(1)), Some(ScanKind::Recent));
-        rotation.recent.ended = Some(at(5));
-        assert_eq!(rotation.choose(at(6)), Some(ScanKind::Others), "a lap of five hours is followed by five hours");
-        assert_eq!(rotation.choose(at(9)), Some(ScanKind::Others));
-        assert_eq!(rotation.choose(at(10)), Some(ScanKind::Recent));
-        assert_eq!(rotation.recent, Scan::begin(at(10)));
-        assert_eq!(rotation.others.ended, None, "it goes on afterwards");
-        rotation.recent.ended = Some(at(10));
-        rotation.others.ended = Some(at(10));
-        assert_eq!(rotation.choose(at(10)), None, "a small collection rests");
-        assert_eq!(rotation.choose(at(11)), Some(ScanKind::Recent));
-        rotation.recent.ended = Some(at(34));
-        assert_eq!(rotation.choose(at(34)), Some(ScanKind::Others));
+    fn recent_scan_comes_first_and_leaves_half_of_the_turns() {
+        let mut position = ScanPosition::start("orders", at(0));
+        assert_eq!(position.choose_scan(at(1)), Some(ScanKind::Recent));
+        position.recent.ended = Some(at(5));
+        assert_eq!(position.choose_scan(at(6)), Some(ScanKind::Others), "a scan of five hours pauses for five hours");
+        assert_eq!(position.choose_scan(at(9)), Some(ScanKind::Others));
+        assert_eq!(position.choose_scan(at(10)), Some(ScanKind::Recent));
+        assert_eq!(position.recent, Scan::start(at(10)));
+        assert_eq!(position.others.ended, None, "it continues afterwards");
+        position.recent.ended = Some(at(10));
+        position.others.ended = Some(at(10));
+        assert_eq!(position.choose_scan(at(10)), None, "both scans of a small collection pause");
+        assert_eq!(position.choose_scan(at(11)), Some(ScanKind::Recent));
+        position.recent.ended = Some(at(34));
+        assert_eq!(position.choose_scan(at(34)), Some(ScanKind::Others));
     }
 
     #[test]
-    fn a_turn_that_a_wrong_clock_has_put_off_is_taken() {
-        let mut rotation = ScanPosition::begin("orders", at(0));
-        rotation.due = at(1);
-        assert!(!rotation.is_due(at(0)) && rotation.is_due(at(1)));
-        rotation.due = at(9);
-        assert!(rotation.is_due(at(0)));
+    fn due_time_from_a_skewed_clock_is_ignored() {
+        let mut position = ScanPosition::start("orders", at(0));
+        position.due = at(1);
+        assert!(!position.is_due(at(0)) && position.is_due(at(1)));
+        position.due = at(9);
+        assert!(position.is_due(at(0)));
     }
 }

@@ -1,29 +1,29 @@
-//! The sweeper: finds events that a crash, a full queue or an outage left in an outbox.
+//! The sweeper: requeues events that a crash, a full queue or an outage left in an outbox.
 
 use std::time::Duration;
 
 use common::aggregate::Aggregate;
-use common::clock::SharedClock;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use serde::Deserialize;
 
+use super::OutboxStores;
 use super::event::OutboxEvent;
-use super::{Sources, relay};
-use crate::lifecycle::{self, Backoff, Tasks};
+use crate::context::Context;
+use crate::lifecycle::{self, Backoff};
 use crate::mongo;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::telemetry;
 
-/// How long the relay is given before the sweeper believes that an event was left behind.
+/// Minimum age of an event before it is requeued: the relay publishes it first.
 const GRACE: Duration = Duration::from_secs(2);
-/// How many documents one round takes.
-const ROUND: i64 = 500;
+/// Maximum number of documents per round.
+const BATCH_SIZE: i64 = 500;
 
 #[derive(Deserialize)]
-struct Pending {
+struct OutboxDocument {
     #[serde(rename = "_id")]
     id: String,
     outbox: Vec<OutboxEvent>,
@@ -31,17 +31,17 @@ struct Pending {
 
 impl<A: Aggregate> Store<A> {
     pub(crate) async fn sweep_outbox(&self, now: Timestamp) -> Result<usize, StoreError> {
-        if !self.relay().has_capacity() {
+        if !self.relay.has_capacity() {
             return Ok(0);
         }
         let mut filter = mongo::idle_since("outbox.0.time", now, GRACE);
         filter.insert("outbox.0.time", doc! { "$exists": true });
-        let pending = self.collection().clone_with_type::<Pending>();
-        let found = pending.find(filter).sort(doc! { "outbox.0.time": 1 }).projection(doc! { "outbox": 1 });
-        let found: Vec<Pending> = found.limit(ROUND).await?.try_collect().await?;
+        let documents = self.collection().clone_with_type::<OutboxDocument>();
+        let found = documents.find(filter).sort(doc! { "outbox.0.time": 1 }).projection(doc! { "outbox": 1 });
+        let found: Vec<OutboxDocument> = found.limit(BATCH_SIZE).await?.try_collect().await?;
         let count = found.len();
         for document in found {
-            relay::requeue(self.relay(), A::COLLECTION, &document.id, document.outbox).await;
+            self.relay.requeue(A::COLLECTION, &document.id, document.outbox).await;
         }
         Ok(count)
     }
@@ -52,53 +52,41 @@ impl<A: Aggregate> Store<A> {
         let Some(document): Option<Document> = oldest.projection(doc! { "outbox.time": 1 }).await? else {
             return Ok((0, None));
         };
-        let time =
-            document.get_array("outbox").ok().and_then(|outbox| outbox.first()).and_then(|event| event.as_document());
-        let time = time.and_then(|event| event.get_str("time").ok()).and_then(|time| time.parse().ok());
+        let event = document.get_array("outbox").ok().and_then(|outbox| outbox.first()?.as_document());
+        let time = event.and_then(|event| event.get_str("time").ok()?.parse().ok());
         Ok((self.collection().count_documents(filter).await?, time))
     }
 }
 
-/// Sweeps all stores until the service ends, and keeps the outbox metrics.
-pub(crate) async fn run(sources: Sources, clock: SharedClock, tasks: Tasks, interval: Duration) {
+/// Sweeps all stores and sets the outbox gauges, until shutdown.
+pub(crate) async fn run(context: Context, stores: OutboxStores) {
+    let (clock, interval) = (&context.clock, context.config.outbox_sweep_interval);
     let (mut backoff, mut pause) = (Backoff::default(), lifecycle::jittered(interval));
-    while tasks.sleep_unless_stopping(pause).await {
+    while context.tasks.sleep_unless_stopping(pause).await {
         let mut round = Ok(());
-        for source in sources.iter() {
-            let swept = source.sweep(clock.now()).await;
-            let backlog = source.backlog().await;
-            match backlog {
-                Ok((pending, oldest)) => {
-                    let age = oldest.map_or(0.0, |time| clock.now().since(time).as_secs_f64());
-                    metrics::gauge!("outbox_pending", "collection" => source.name()).set(f64_from(pending));
-                    metrics::gauge!("outbox_oldest_age_seconds", "collection" => source.name()).set(age);
-                    if age > 10.0 {
-                        tracing::warn!(
-                            collection = source.name(),
-                            pending,
-                            age,
-                            "events wait in the outbox; is NATS away?"
-                        );
-                    }
-                }
-                Err(error) => round = Err(error),
+        for store in stores.iter() {
+            let swept = store.sweep(clock.now()).await;
+            if let Ok(count @ 1..) = swept {
+                tracing::info!(collection = store.name(), count, "requeued events that were left in the outbox");
             }
-            match swept {
-                Ok(0) => {}
-                Ok(count) => {
-                    tracing::info!(collection = source.name(), count, "swept events that were left in the outbox");
-                }
-                Err(error) => round = Err(error),
-            }
+            let measured = store.backlog().await.map(|(pending, oldest)| {
+                let age = oldest.map_or(0.0, |time| clock.now().since(time).as_secs_f64());
+                set_gauges(store.name(), pending, age);
+            });
+            round = round.and(swept.map(drop)).and(measured);
         }
         pause = backoff.after_round(&round, interval);
         if let Err(error) = round {
-            tracing::warn!(error = telemetry::causes(&error), "the outbox could not be swept");
+            tracing::warn!(error = telemetry::causes(&error), "the outboxes could not be swept");
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge; nobody counts past 2^52 events")]
-fn f64_from(count: u64) -> f64 {
-    count as f64
+#[expect(clippy::cast_precision_loss, reason = "a gauge does not need precision beyond 2^52 events")]
+fn set_gauges(collection: &'static str, pending: u64, age: f64) {
+    metrics::gauge!("outbox_pending", "collection" => collection).set(pending as f64);
+    metrics::gauge!("outbox_oldest_age_seconds", "collection" => collection).set(age);
+    if age > 10.0 {
+        tracing::warn!(collection, pending, age, "events wait in the outbox; is NATS unavailable?");
+    }
 }

@@ -1,4 +1,4 @@
-//! A collection whose reads and writes are batched; see [`group`](super::group) for why.
+//! A collection whose reads and writes are batched; see [`batcher`](super::batcher) for why.
 
 use std::collections::HashMap;
 
@@ -7,25 +7,25 @@ use futures::{StreamExt, TryStreamExt, stream};
 use mongodb::Collection;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 use mongodb::bson::{Bson, Document, deserialize_from_document, deserialize_from_slice, doc};
-use mongodb::error::{Error, ErrorKind};
+use mongodb::error::{Error, ErrorKind, IndexedWriteError, WriteConcernError};
 use mongodb::options::{FindOptions, Hint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::batcher::Batcher;
 use super::error::StoreError;
-use super::partial::PartialIndex;
-use super::{as_i64, bson};
+use super::index::PartialIndex;
+use super::{as_i64, bson, versioned_fields};
 use crate::mongo::{self, WriteConcernFailed};
 
-/// How many groups of reads are under way at once.
+/// Maximum number of read batches in flight.
 const READS: usize = 2;
-/// How many groups of writes are: while one waits for the journal, the next gathers.
+/// Maximum number of write batches in flight: while one waits for the journal, the next accumulates.
 const WRITES: usize = 1;
-/// How many replicas are looked at once more at the same time.
-const AGAIN: usize = 16;
+/// Maximum number of upserts retried at once.
+const RETRIES: usize = 16;
 
-/// One collection.
+/// A collection with one batcher for each kind of command.
 #[derive(Clone)]
 pub(crate) struct BatchedCollection {
     pub(crate) collection: Collection<Document>,
@@ -34,38 +34,37 @@ pub(crate) struct BatchedCollection {
     updates: Batcher<Update, Result<bool, StoreError>>,
 }
 
-/// The documents whose `field` is this value and which match `also`.
+/// Selects the documents that have this value in `field` and match `also`.
 struct FindRequest {
     field: &'static str,
     value: String,
     also: Document,
-    /// The index to use; the planner's choice unless told.
+    /// The index to use; by default the planner chooses.
     index: Option<&'static str>,
 }
 
 impl FindRequest {
-    /// Whether both are answered by one query for several values.
-    fn is_like(&self, other: &Self) -> bool {
+    /// Whether one query can answer both requests.
+    fn can_share_query(&self, other: &Self) -> bool {
         self.field == other.field && self.index == other.index && self.also == other.also
     }
 }
 
-/// One document's change from one version to the next.
+/// Changes one document to a new version.
 pub(crate) struct Update {
     pub(crate) id: String,
-    /// What it becomes.
     pub(crate) version: u64,
     pub(crate) change: Document,
     pub(crate) precondition: Precondition,
 }
 
-/// What a document must be for an [`Update`].
+/// What must hold for the document of an [`Update`].
 pub(crate) enum Precondition {
-    /// At the version before; the change pushes the event of this id to the outbox, if any.
+    /// It has the previous version. The change adds the event with this id, if any, to the outbox.
     Previous { event: Option<String> },
-    /// Absent, or at any version before.
+    /// It is absent, or has an older version.
     AnyOlder,
-    /// Absent, at any version before, or at this version with a different state.
+    /// It is absent, has an older version, or has the same version and a different state.
     AnyOlderOrDifferent,
 }
 
@@ -74,14 +73,13 @@ impl BatchedCollection {
         let (finds, inserts, updates) = (collection.clone(), collection.clone(), collection.clone());
         Self {
             collection,
-            finds: Batcher::new(READS, move |wanted| find_all(finds.clone(), wanted)),
+            finds: Batcher::new(READS, move |requests| find_all(finds.clone(), requests)),
             inserts: Batcher::new(WRITES, move |documents| insert_all(inserts.clone(), documents)),
             updates: Batcher::new(WRITES, move |changes| update_all(updates.clone(), changes)),
         }
     }
 
-    /// The documents whose `field` is this value and which match `also`, by id; their `version` and
-    /// `state` alone.
+    /// Finds the documents that have this value in `field` and match `also`, by id. Reads `version` and `state` only.
     pub(crate) async fn find<T: DeserializeOwned>(
         &self,
         field: &'static str,
@@ -91,7 +89,7 @@ impl BatchedCollection {
         self.look_up(FindRequest { field, value, also, index: None }).await
     }
 
-    /// The same for the documents in this index.
+    /// Like [`BatchedCollection::find`], for the documents in this index.
     pub(crate) async fn find_in<T: DeserializeOwned, I: AsRef<str>>(
         &self,
         index: &'static PartialIndex<I>,
@@ -100,76 +98,86 @@ impl BatchedCollection {
         self.look_up(FindRequest { field: index.field, value, also: index.filter(), index: Some(index.name) }).await
     }
 
-    async fn look_up<T: DeserializeOwned>(&self, wanted: FindRequest) -> Result<Vec<T>, StoreError> {
-        let found = self.finds.call(wanted).await.unwrap_or_else(|| Err(gone()))?;
+    async fn look_up<T: DeserializeOwned>(&self, request: FindRequest) -> Result<Vec<T>, StoreError> {
+        let found = self.finds.call(request).await.unwrap_or_else(|| Err(batch_failed()))?;
         found.iter().map(|found| deserialize_from_slice(found.as_bytes()).map_err(StoreError::encoding)).collect()
     }
 
-    /// Stores a document.
-    pub(crate) async fn insert(&self, document: Document) -> Result<(), StoreError> {
-        self.inserts.call(document).await.unwrap_or_else(|| Err(gone()))
+    /// Finds documents without batching. Reads `version` and `state` only.
+    pub(crate) async fn query<T: DeserializeOwned + Send + Sync>(
+        &self,
+        filter: Document,
+        mut options: FindOptions,
+    ) -> Result<Vec<T>, StoreError> {
+        options.projection = Some(versioned_fields());
+        let found = self.collection.clone_with_type::<T>().find(filter).with_options(options).await?;
+        Ok(found.try_collect().await?)
     }
 
-    /// Changes a document; whether it was what it must be for that.
+    pub(crate) async fn insert(&self, document: Document) -> Result<(), StoreError> {
+        self.inserts.call(document).await.unwrap_or_else(|| Err(batch_failed()))
+    }
+
+    /// Applies the update. Returns whether its precondition held.
     pub(crate) async fn update(&self, update: Update) -> Result<bool, StoreError> {
-        self.updates.call(update).await.unwrap_or_else(|| Err(gone()))
+        self.updates.call(update).await.unwrap_or_else(|| Err(batch_failed()))
     }
 }
 
-fn gone() -> StoreError {
-    Error::custom("the group of this call came to no end".to_owned()).into()
+fn batch_failed() -> StoreError {
+    Error::custom("the batch of this call panicked or was aborted".to_owned()).into()
 }
 
 async fn find_all(
     collection: Collection<Document>,
-    wanted: Vec<FindRequest>,
+    requests: Vec<FindRequest>,
 ) -> Vec<Result<Vec<RawDocumentBuf>, StoreError>> {
-    let mut kinds: Vec<(&FindRequest, Vec<&str>)> = Vec::new();
-    for want in &wanted {
-        match kinds.iter_mut().find(|(kind, _)| kind.is_like(want)) {
-            Some((_, values)) => values.push(&want.value),
-            None => kinds.push((want, vec![&want.value])),
+    let mut queries: Vec<(&FindRequest, Vec<&str>)> = Vec::new();
+    for request in &requests {
+        match queries.iter_mut().find(|(query, _)| query.can_share_query(request)) {
+            Some((_, values)) => values.push(&request.value),
+            None => queries.push((request, vec![&request.value])),
         }
     }
-    let found = join_all(kinds.into_iter().map(|(kind, values)| find_kind(&collection, kind, values))).await;
+    let found = join_all(queries.into_iter().map(|(query, values)| find_values(&collection, query, values))).await;
     let found: Result<Vec<_>, StoreError> = found.into_iter().collect();
-    let of = |want: &FindRequest| {
-        let kinds = found.as_ref().map_err(Clone::clone)?;
-        let kind = kinds.iter().find(|(kind, _)| kind.is_like(want));
-        Ok(kind.and_then(|(_, by_value)| by_value.get(&want.value).cloned()).unwrap_or_default())
+    let result_of = |request: &FindRequest| {
+        let queries = found.as_ref().map_err(Clone::clone)?;
+        let query = queries.iter().find(|(query, _)| query.can_share_query(request));
+        Ok(query.and_then(|(_, by_value)| by_value.get(&request.value).cloned()).unwrap_or_default())
     };
-    wanted.iter().map(of).collect()
+    requests.iter().map(result_of).collect()
 }
 
-/// By the field's value: the documents that have it.
-async fn find_kind<'a>(
+/// Runs one query for all these values of the field, and groups the documents by value.
+async fn find_values<'a>(
     collection: &Collection<Document>,
-    kind: &'a FindRequest,
+    query: &'a FindRequest,
     mut values: Vec<&str>,
 ) -> Result<(&'a FindRequest, HashMap<String, Vec<RawDocumentBuf>>), StoreError> {
     values.sort_unstable();
     values.dedup();
-    let mut filter = kind.also.clone();
+    let mut filter = query.also.clone();
     match values.as_slice() {
-        // Equality with an id has a fast path of its own.
-        [value] => filter.insert(kind.field, *value),
-        values => filter.insert(kind.field, doc! { "$in": values }),
+        // MongoDB has a fast path for equality with an id.
+        [value] => filter.insert(query.field, *value),
+        values => filter.insert(query.field, doc! { "$in": values }),
     };
     let collection = collection.clone_with_type::<RawDocumentBuf>();
     let options = FindOptions::builder()
-        .projection(doc! { "version": 1, "state": 1 })
-        .hint(kind.index.map(|name| Hint::Name(name.to_owned())))
+        .projection(versioned_fields())
+        .hint(query.index.map(|name| Hint::Name(name.to_owned())))
         .build();
     let found = collection.find(filter).with_options(options).await?;
     let mut by_value: HashMap<String, Vec<RawDocumentBuf>> = HashMap::new();
     for document in found.try_collect::<Vec<_>>().await? {
-        let value = text_at(&document, kind.field).unwrap_or_default().to_owned();
+        let value = text_at(&document, query.field).unwrap_or_default().to_owned();
         by_value.entry(value).or_default().push(document);
     }
     for documents in by_value.values_mut() {
         documents.sort_by(|one, other| text_at(one, "_id").cmp(&text_at(other, "_id")));
     }
-    Ok((kind, by_value))
+    Ok((query, by_value))
 }
 
 /// The text at a dotted path.
@@ -191,45 +199,31 @@ async fn insert_all(collection: Collection<Document>, documents: Vec<Document>) 
         return vec![Err(error.into()); count];
     }
     let mut results = vec![Ok(()); count];
-    for write in refused.write_errors.iter().flatten() {
-        if let Some(result) = results.get_mut(write.index) {
-            *result = Err(write_error(write.code, &write.message));
-        }
-    }
+    set_errors(&mut results, refused.write_errors.as_deref().unwrap_or_default());
     results
 }
 
-/// What the server says of an `update` command; it does not tell which statements matched.
+/// The server's reply to an `update` command. It does not say which statements matched.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct UpdateReply {
     n: usize,
     #[serde(default)]
-    write_errors: Vec<WriteError>,
-    write_concern_error: Option<WriteError>,
-}
-
-#[derive(Deserialize)]
-struct WriteError {
-    #[serde(default)]
-    index: usize,
-    code: i32,
-    #[serde(default)]
-    errmsg: String,
+    write_errors: Vec<IndexedWriteError>,
+    write_concern_error: Option<WriteConcernError>,
 }
 
 async fn update_all(collection: Collection<Document>, updates: Vec<Update>) -> Vec<Result<bool, StoreError>> {
-    let answer = match send(&collection, &updates).await {
-        // Each statement names the version that it starts from, so a second time changes nothing.
+    let reply = match send(&collection, &updates).await {
+        // Each statement is conditional on the version, so a retry changes nothing twice.
         Err(error) if mongo::is_unavailable(&error) => send(&collection, &updates).await,
-        answer => answer,
+        reply => reply,
     };
-    let answer = match answer {
-        Ok(answer) => answer,
+    let reply = match reply {
+        Ok(reply) => reply,
         Err(error) => return updates.iter().map(|_| Err(error.clone().into())).collect(),
     };
-    let matched = answer.n + answer.write_errors.len() == updates.len();
-    let mut results = if matched {
+    let mut results = if reply.n + reply.write_errors.len() == updates.len() {
         updates.iter().map(|_| Ok(true)).collect()
     } else {
         match which_matched(&collection, &updates).await {
@@ -237,62 +231,48 @@ async fn update_all(collection: Collection<Document>, updates: Vec<Update>) -> V
             Err(error) => vec![Err(error); updates.len()],
         }
     };
-    for WriteError { index, code, errmsg } in answer.write_errors {
-        if let Some(result) = results.get_mut(index) {
-            *result = Err(write_error(code, &errmsg));
-        }
-    }
-    // A replica that is known at this version or a newer one; or another version was inserted at this
-    // very moment, which is why these are tried once more.
-    let again = |(update, result): (&Update, _)| {
-        let again = matches!(
-            (&update.precondition, &result),
-            (Precondition::AnyOlder | Precondition::AnyOlderOrDifferent, Err(StoreError::Duplicate(_)))
-        )
-        .then(|| (collection.clone(), update.filter(), update.change.clone()));
+    set_errors(&mut results, &reply.write_errors);
+    // An upsert fails with a duplicate key when its precondition does not hold, and also when another version is
+    // inserted at the same moment. Hence one retry, without inserting.
+    let retried = updates.iter().zip(results).map(|(update, result)| {
+        let is_retried = update.is_upsert() && matches!(result, Err(StoreError::Duplicate(_)));
+        let retry = is_retried.then(|| (collection.clone(), update.filter(), update.change.clone()));
         async move {
-            match again {
-                Some((collection, filter, change)) => {
-                    Ok(collection.update_one(filter, change).await?.matched_count > 0)
-                }
-                None => result,
-            }
+            let Some((collection, filter, change)) = retry else { return result };
+            Ok(collection.update_one(filter, change).await?.matched_count > 0)
         }
-    };
-    let again: Vec<_> = updates.iter().zip(results).map(again).collect();
-    stream::iter(again).buffered(AGAIN).collect().await
+    });
+    let retried: Vec<_> = retried.collect();
+    stream::iter(retried).buffered(RETRIES).collect().await
 }
 
-/// One atomic write for each, all in one request.
-async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<Answer, Error> {
-    let statements: Vec<Bson> = updates
-        .iter()
-        .map(|update| {
-            let upsert = matches!(update.precondition, Precondition::AnyOlder | Precondition::AnyOlderOrDifferent);
-            Bson::Document(doc! { "q": update.filter(), "u": update.change.clone(), "upsert": upsert })
-        })
-        .collect();
+/// Sends one atomic statement per update, all in one command.
+async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<UpdateReply, Error> {
+    let statement = |update: &Update| {
+        Bson::Document(doc! { "q": update.filter(), "u": update.change.clone(), "upsert": update.is_upsert() })
+    };
+    let statements: Vec<Bson> = updates.iter().map(statement).collect();
     let mut command = doc! { "update": collection.name(), "updates": statements, "ordered": false };
     if let Some(concern) = collection.write_concern() {
         command.insert("writeConcern", bson(concern).map_err(Error::custom)?);
     }
     let database = collection.client().database(&collection.namespace().db);
-    let answer: Answer = deserialize_from_document(database.run_command(command).await?)?;
-    match answer.write_concern_error {
-        Some(WriteError { code, errmsg, .. }) => {
-            tracing::warn!(code, reason = errmsg, "writes were made that are not confirmed");
+    let reply: UpdateReply = deserialize_from_document(database.run_command(command).await?)?;
+    match reply.write_concern_error {
+        Some(WriteConcernError { code, message, .. }) => {
+            tracing::warn!(code, reason = message, "writes were applied without the requested write concern");
             Err(Error::custom(WriteConcernFailed { code }))
         }
-        None => Ok(answer),
+        None => Ok(reply),
     }
 }
 
-/// Which of these changes have been made, when some have not: those whose event is in the outbox. One
-/// without an event is as good as made when the document is what it was to become.
+/// Finds out which updates were applied when some were not: those whose event is in the outbox. An update without an
+/// event counts as applied when the document has the version and the state that it sets.
 ///
-/// Nobody has told the relay yet. Should the sweeper have been faster (it leaves events alone for a
-/// while, which a lost connection may outlast), and somebody else have changed the document again, a
-/// change that was made counts as one that came too late, whose maker then decides anew.
+/// The relay does not know the events yet, so it has not removed them. In a rare case the sweeper has: it leaves new
+/// events alone for a while, but a lost connection may last longer. If the document was also changed again since, an
+/// applied update is reported as stale, and its caller decides again.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {
     let ids: Vec<_> = updates.iter().map(|update| update.id.as_str()).collect();
     let projection = doc! { "version": 1, "state": 1, "outbox.id": 1 };
@@ -300,29 +280,33 @@ async fn which_matched(collection: &Collection<Document>, updates: &[Update]) ->
     let found: Vec<Document> = found.try_collect().await?;
     let found: HashMap<&str, &Document> =
         found.iter().filter_map(|found| Some((found.get_str("_id").ok()?, found))).collect();
-    let has = |found: &Document, event: &str| {
+    let has_event = |found: &Document, event: &str| {
         let outbox = found.get_array("outbox").map(Vec::as_slice).unwrap_or_default();
         outbox.iter().filter_map(Bson::as_document).any(|entry| entry.get_str("id").is_ok_and(|id| id == event))
     };
-    let is_made = |update: &Update| {
+    let is_applied = |update: &Update| {
         let Some(found) = found.get(update.id.as_str()) else { return false };
         match &update.precondition {
-            Precondition::Previous { event: Some(event) } => has(found, event),
+            Precondition::Previous { event: Some(event) } => has_event(found, event),
             Precondition::Previous { event: None } => {
                 found.get_i64("version").is_ok_and(|version| version == as_i64(update.version))
-                    && found.get("state") == update.payload()
+                    && found.get("state") == update.state()
             }
-            // An upsert that is not refused has matched or inserted.
+            // An upsert without a write error has matched or inserted.
             Precondition::AnyOlder | Precondition::AnyOlderOrDifferent => true,
         }
     };
-    Ok(updates.iter().map(is_made).collect())
+    Ok(updates.iter().map(is_applied).collect())
 }
 
 impl Update {
-    /// What the document's state becomes.
-    fn payload(&self) -> Option<&Bson> {
+    /// The state that the update sets.
+    fn state(&self) -> Option<&Bson> {
         self.change.get_document("$set").ok().and_then(|set| set.get("state"))
+    }
+
+    fn is_upsert(&self) -> bool {
+        !matches!(self.precondition, Precondition::Previous { .. })
     }
 
     fn filter(&self) -> Document {
@@ -334,16 +318,21 @@ impl Update {
                 "_id": &self.id,
                 "$or": [
                     { "version": { "$lt": version } },
-                    { "version": version, "state": { "$ne": self.payload().cloned().unwrap_or(Bson::Null) } },
+                    { "version": version, "state": { "$ne": self.state().cloned().unwrap_or(Bson::Null) } },
                 ],
             },
         }
     }
 }
 
-fn write_error(code: i32, message: &str) -> StoreError {
-    match mongo::violated_index(code, message) {
-        Some(index) => StoreError::Duplicate(index),
-        None => Error::custom(format!("the write failed with {code}: {message}")).into(),
+/// Replaces the results of the statements that failed.
+fn set_errors<T>(results: &mut [Result<T, StoreError>], errors: &[IndexedWriteError]) {
+    for IndexedWriteError { index, code, message, .. } in errors {
+        if let Some(result) = results.get_mut(*index) {
+            *result = Err(match mongo::index_in_message(*code, message) {
+                Some(index) => StoreError::Duplicate(index),
+                None => Error::custom(format!("the write failed with {code}: {message}")).into(),
+            });
+        }
     }
 }

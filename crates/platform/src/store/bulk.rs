@@ -1,4 +1,4 @@
-//! Many aggregates saved at one go, no faster than the stream takes their events.
+//! Saves many aggregates at once, no faster than the relay publishes their events.
 
 use common::aggregate::{Aggregate, ChangeOf, Versioned};
 use futures::future::join_all;
@@ -7,38 +7,38 @@ use mongodb::bson::Document;
 use super::Store;
 use super::error::StoreError;
 
-/// One of many changes: what was read, what becomes of it, and what happened.
+/// One change of a bulk save.
 pub struct BulkChange<'a, A: Aggregate> {
-    /// As it was read.
+    /// The aggregate as it was read.
     pub current: &'a Versioned<A>,
-    /// As it will be.
+    /// Its next state.
     pub next: A,
     /// What happened.
     pub change: ChangeOf<A>,
 }
 
 impl<A: Aggregate> Store<A> {
-    /// Like [`Store::save`] of each; how many were saved. The others have changed since they were read.
+    /// Saves each change like [`Store::save`], and returns how many were saved; the others are stale.
     ///
-    /// Waits until the relay has published most of what was saved so before. After an error some may
-    /// have been saved; their events are in their outboxes.
+    /// Waits until the relay has published most events of earlier bulk saves. After an error, some changes may have
+    /// been saved; their events are in the outboxes.
     pub async fn save_all(&self, changes: Vec<BulkChange<'_, A>>) -> Result<usize, StoreError> {
         if changes.is_empty() {
             return Ok(0);
         }
-        let mut room = self.relay.bulk_permits(changes.len()).await;
+        let mut permits = self.relay.bulk_permits(changes.len()).await;
         let mut saving = Vec::with_capacity(changes.len());
         for BulkChange { current, next, change } in changes {
             let version = current.version + 1;
             let event = self.event(&next, change, version);
-            let update = self.statement(version, &next, Some(&event), Document::new(), Document::new())?;
+            let update = self.update_to(version, &next, Some(&event), Document::new(), Document::new())?;
             saving.push(async move { (self.documents.update(update).await, next.id(), event) });
         }
         let (mut saved, mut failure) = (0, None);
         for (result, id, event) in join_all(saving).await {
             match result {
                 Ok(true) => {
-                    self.relay.enqueue_with_permit(&mut room, A::COLLECTION, id, event);
+                    self.relay.enqueue(A::COLLECTION, id, event, permits.take_one());
                     saved += 1;
                 }
                 Ok(false) => {}

@@ -1,4 +1,4 @@
-//! How the store fails, and what that means for a request.
+//! Store errors, and their mapping to HTTP errors.
 
 use std::sync::Arc;
 
@@ -6,30 +6,30 @@ use common::error::Error;
 
 use crate::mongo;
 
-/// Why a write or read was not done.
+/// Why a read or write failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody changed the aggregate since it was read.
+    /// The aggregate was changed after it was read.
     #[error("the aggregate has changed since it was read")]
     Stale,
-    /// The unique index of this name refused the write.
-    #[error("the unique index {0} refused the write")]
+    /// The write violates the unique index of this name.
+    #[error("the write violates the unique index {0}")]
     Duplicate(String),
-    /// The database failed or is away.
+    /// The database failed or is unavailable.
     #[error("the database failed")]
     Database(#[source] mongodb::error::Error),
-    /// A stored document does not have the expected shape, or a value cannot be stored.
+    /// A stored document does not have the expected shape, or a value can't be stored.
     #[error("a document could not be encoded or decoded")]
     Encoding(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl StoreError {
-    /// The value or the document that the error speaks of can't be encoded or decoded.
+    /// Wraps the error of an encoder or decoder.
     pub fn encoding(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Encoding(Arc::new(error))
     }
 
-    /// Whether this unique index refused the write.
+    /// Whether the write violates this unique index.
     pub fn is_duplicate_of(&self, index: &str) -> bool {
         matches!(self, Self::Duplicate(name) if name == index)
     }
@@ -37,7 +37,7 @@ impl StoreError {
 
 impl From<mongodb::error::Error> for StoreError {
     fn from(error: mongodb::error::Error) -> Self {
-        match mongo::duplicate(&error) {
+        match mongo::violated_index(&error) {
             Some(index) => Self::Duplicate(index),
             None => Self::Database(error),
         }
@@ -47,10 +47,8 @@ impl From<mongodb::error::Error> for StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Database(cause) if mongo::is_unavailable(&cause) => {
-                Self::unavailable(StoreError::Database(cause))
-            }
-            // A caller that neither repeats nor explains leaves it to the client to look again.
+            StoreError::Database(ref cause) if mongo::is_unavailable(cause) => Self::unavailable(error),
+            // Callers that don't retry pass the conflict on to the client.
             StoreError::Stale => {
                 Self::conflict("changed-meanwhile", "It changed just now. Look at it again, then retry.")
             }

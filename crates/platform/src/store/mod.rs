@@ -1,17 +1,17 @@
-//! The versioned store: one document per aggregate, its outbox inside, one atomic write per change.
+//! The versioned store: one document per aggregate with its outbox, and one atomic write per change.
 //!
 //! # Why
-//! State and events in one document means one write and no dual write: an event exists if and only
-//! if its change does. `{_id, version, state, outbox, announce, idempotency}`; the state is nested,
-//! so a field that a new state lacks is gone, and the platform's fields can't collide with it.
+//! State and events are in one document, so there is no dual write: an event exists if and only if its change does.
+//! A document is `{_id, version, state, outbox, announce, idempotency}`. The state is nested and replaced as a whole,
+//! so a field that a new state lacks is removed, and no field of the state collides with the platform's.
 
 pub(crate) mod batched;
 pub mod batcher;
 pub mod bulk;
 pub mod error;
 pub mod idempotency;
+pub mod index;
 pub mod page;
-pub mod partial;
 pub mod replica;
 
 use std::marker::PhantomData;
@@ -23,9 +23,8 @@ use common::clock::SharedClock;
 use common::events::Change;
 use common::events::envelope::Envelope;
 use common::timestamp::Timestamp;
-use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{Hint, IndexOptions};
+use mongodb::options::{FindOptions, Hint};
 use mongodb::{Collection, IndexModel};
 use serde::{Deserialize, Serialize};
 
@@ -35,42 +34,55 @@ use crate::outbox::relay::Relay;
 use crate::store::batched::{BatchedCollection, Precondition, Update};
 use crate::store::error::StoreError;
 use crate::store::idempotency::IdempotencyRecord;
+use crate::store::index::PartialIndex;
 use crate::store::page::PageRequest;
-use crate::store::partial::PartialIndex;
 
-/// When an aggregate's state will be announced again, and how often it was.
+/// When an aggregate's state will next be announced, and how often it has been.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Announce {
+pub(crate) struct NextAnnouncement {
     pub(crate) at: Timestamp,
     pub(crate) count: u32,
 }
 
-/// The collection of one kind of aggregate.
+/// The collection of one type of aggregate. Filters name the aggregate's fields with the prefix `state.`.
+///
+/// # Examples
+///
+/// A change is one compare-and-swap. Where another writer was faster, load and decide again:
+///
+/// ```
+/// use common::aggregate::{Aggregate, ChangeOf};
+/// use platform::store::Store;
+/// use platform::store::error::StoreError;
+///
+/// async fn change<A: Aggregate>(
+///     store: &Store<A>,
+///     id: &str,
+///     decide: impl Fn(A) -> (A, ChangeOf<A>),
+/// ) -> Result<(), StoreError> {
+///     while let Some(current) = store.get(id).await? {
+///         let (next, change) = decide(current.state.clone());
+///         match store.save(&current, next, change).await {
+///             Err(StoreError::Stale) => {}
+///             saved => return saved.map(drop),
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
 pub struct Store<A> {
-    documents: BatchedCollection,
-    relay: Relay,
+    pub(crate) documents: BatchedCollection,
+    pub(crate) relay: Relay,
     clock: SharedClock,
-    announce_after: Duration,
+    pub(crate) announce_after: Duration,
     kind: PhantomData<fn() -> A>,
 }
 
-impl<A> Clone for Store<A> {
-    fn clone(&self) -> Self {
-        Self {
-            documents: self.documents.clone(),
-            relay: self.relay.clone(),
-            clock: self.clock.clone(),
-            announce_after: self.announce_after,
-            kind: PhantomData,
-        }
-    }
-}
-
-/// The index by which a user's key is unique.
+/// The index that makes an idempotency key unique per user.
 const IDEMPOTENCY_INDEX: &str = "idempotency_v1";
 
 impl<A: Aggregate> Store<A> {
-    /// The store over this collection; [`crate::context::Context::store`] makes it.
     pub(crate) fn new(
         documents: BatchedCollection,
         relay: Relay,
@@ -80,32 +92,24 @@ impl<A: Aggregate> Store<A> {
         Self { documents, relay, clock, announce_after, kind: PhantomData }
     }
 
-    /// The indexes that the platform itself needs.
-    pub(crate) fn own_indexes() -> Vec<IndexModel> {
-        let partial = |keys: Document, name: &str, unique: bool, filter: Document| {
-            let options =
-                IndexOptions::builder().name(name.to_owned()).unique(unique).partial_filter_expression(filter).build();
-            IndexModel::builder().keys(keys).options(options).build()
-        };
+    /// The indexes that the platform needs.
+    pub(crate) fn platform_indexes() -> Vec<IndexModel> {
+        let over_existing =
+            |name: &str, field: &str| index::partial(name, doc! { field: 1 }, doc! { field: { "$exists": true } });
         vec![
-            partial(doc! { "outbox.0.time": 1 }, "outbox_v1", false, doc! { "outbox.0.time": { "$exists": true } }),
-            partial(doc! { "announce.at": 1 }, "announce_v1", false, doc! { "announce.at": { "$exists": true } }),
-            partial(
-                doc! { "idempotency.answeredAt": 1 },
-                "answers_v1",
-                false,
-                doc! { "idempotency.answeredAt": { "$exists": true } },
-            ),
-            partial(
-                doc! { "idempotency.user": 1, "idempotency.key": 1 },
+            over_existing("outbox_v1", "outbox.0.time"),
+            over_existing("announce_v1", "announce.at"),
+            over_existing("answers_v1", "idempotency.answeredAt"),
+            index::model(
                 IDEMPOTENCY_INDEX,
-                true,
-                doc! { "idempotency.key": { "$exists": true } },
+                doc! { "idempotency.user": 1, "idempotency.key": 1 },
+                Some(true),
+                Some(doc! { "idempotency.key": { "$exists": true } }),
             ),
         ]
     }
 
-    /// The bare collection, for the outbox's workers.
+    /// The collection without batching, for the outbox workers.
     pub(crate) fn collection(&self) -> &Collection<Document> {
         &self.documents.collection
     }
@@ -116,75 +120,58 @@ impl<A: Aggregate> Store<A> {
         self.documents.collection.client().database(&namespace.db).collection(name)
     }
 
-    pub(crate) fn relay(&self) -> &Relay {
-        &self.relay
-    }
-
-    pub(crate) fn announce_after(&self) -> Duration {
-        self.announce_after
-    }
-
     /// Stores a new aggregate at version 0 with its first event.
     pub async fn insert(&self, state: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.insert_claimed(state, change, None).await
+        self.create(state, Some(change), None).await
     }
 
-    /// Like [`Store::insert`], with the idempotency key of the request.
-    async fn insert_claimed(
+    /// Like [`Store::insert`], without an event. Only for timers, whose setting concerns no other service: consumers
+    /// of other aggregates would miss a version.
+    pub async fn insert_without_event(&self, state: A) -> Result<Versioned<A>, StoreError> {
+        self.create(state, None, None).await
+    }
+
+    async fn create(
         &self,
         state: A,
-        change: ChangeOf<A>,
-        claimed: Option<IdempotencyRecord>,
+        change: Option<ChangeOf<A>>,
+        record: Option<IdempotencyRecord>,
     ) -> Result<Versioned<A>, StoreError> {
         let id = state.id();
-        let event = self.event(&state, change, 0);
-        let mut document = doc! {
-            "_id": &id,
-            "version": 0_i64,
-            "state": bson(&state)?,
-            "outbox": [bson(&event)?],
-        };
+        let event = change.map(|change| self.event(&state, change, 0));
+        let outbox = event.iter().map(bson).collect::<Result<Vec<_>, _>>()?;
+        let mut document = doc! { "_id": &id, "version": 0_i64, "state": bson(&state)?, "outbox": outbox };
         if let Some(announce) = self.first_announcement(&state)? {
             document.insert("announce", announce);
         }
-        if let Some(claimed) = claimed {
-            let is_answered = claimed.answer.is_some();
-            let mut claimed = doc! { "idempotency": bson(&claimed)? };
-            if is_answered && let Ok(claimed) = claimed.get_document_mut("idempotency") {
-                claimed.insert("answeredAt", self.clock.now().to_string());
+        if let Some(record) = record {
+            let mut stored = bson(&record)?;
+            if let Some(stored) = stored.as_document_mut().filter(|_| record.answer.is_some()) {
+                stored.insert("answeredAt", self.clock.now().to_string());
             }
-            document.extend(claimed);
+            document.insert("idempotency", stored);
         }
         self.documents.insert(document).await?;
-        self.relay.enqueue(A::COLLECTION, id, event);
+        if let Some(event) = event {
+            self.relay.enqueue(A::COLLECTION, id, event, None);
+        }
         Ok(Versioned { version: 0, state })
     }
 
-    /// Like [`Store::insert`], without an event. For timers alone, whose setting is nobody's business:
-    /// of anything else others would miss a version.
-    pub async fn insert_without_event(&self, state: A) -> Result<Versioned<A>, StoreError> {
-        let mut document = doc! { "_id": state.id(), "version": 0_i64, "state": bson(&state)?, "outbox": [] };
-        if let Some(announce) = self.first_announcement(&state)? {
-            document.insert("announce", announce);
-        }
-        self.documents.insert(document).await?;
-        Ok(Versioned { version: 0, state })
-    }
-
-    /// Like [`Store::save`], without an event. For timers alone, as [`Store::insert_without_event`] is.
+    /// Like [`Store::save`], without an event. Only for timers, as [`Store::insert_without_event`].
     pub async fn save_without_event(&self, current: &Versioned<A>, next: A) -> Result<Versioned<A>, StoreError> {
         self.write(current, next, None, Document::new(), Document::new()).await
     }
 
-    /// Replaces an aggregate that is still at the version that `current` was read at, with the event
-    /// of the change; [`StoreError::Stale`] when somebody was faster: load it and decide again.
+    /// Replaces an aggregate by compare-and-swap on the version of `current`, with the event of the change. Returns
+    /// [`StoreError::Stale`] if it was changed since: load it and decide again.
     pub async fn save(&self, current: &Versioned<A>, next: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.save_with(current, next, change, Document::new()).await
+        self.write(current, next, Some(change), Document::new(), Document::new()).await
     }
 
-    /// Changes an aggregate by a decision that depends on the aggregate alone. `decide` is called again whenever
-    /// somebody else has changed it meanwhile. `None` when there is no such aggregate.
-    pub async fn update<E: std::convert::From<StoreError>>(
+    /// Changes an aggregate by a decision that depends on the aggregate alone. Calls `decide` again after each lost
+    /// compare-and-swap. Returns `None` if there is no such aggregate.
+    pub async fn update<E: From<StoreError>>(
         &self,
         id: impl ToString,
         decide: impl Fn(&Versioned<A>) -> Result<(A, ChangeOf<A>), E> + Send,
@@ -201,16 +188,7 @@ impl<A: Aggregate> Store<A> {
         }
     }
 
-    async fn save_with(
-        &self,
-        current: &Versioned<A>,
-        next: A,
-        change: ChangeOf<A>,
-        set: Document,
-    ) -> Result<Versioned<A>, StoreError> {
-        self.write(current, next, Some(change), set, Document::new()).await
-    }
-
+    /// Writes the next state, and sets and unsets other fields of the document.
     async fn write(
         &self,
         current: &Versioned<A>,
@@ -221,18 +199,18 @@ impl<A: Aggregate> Store<A> {
     ) -> Result<Versioned<A>, StoreError> {
         let version = current.version + 1;
         let event = change.map(|change| self.event(&next, change, version));
-        let update = self.statement(version, &next, event.as_ref(), set, unset)?;
+        let update = self.update_to(version, &next, event.as_ref(), set, unset)?;
         if !self.documents.update(update).await? {
             return Err(StoreError::Stale);
         }
         if let Some(event) = event {
-            self.relay.enqueue(A::COLLECTION, next.id(), event);
+            self.relay.enqueue(A::COLLECTION, next.id(), event, None);
         }
         Ok(Versioned { version, state: next })
     }
 
-    /// For the aggregate to become this at `version`.
-    fn statement(
+    /// Builds the update to the next state at `version`.
+    fn update_to(
         &self,
         version: u64,
         next: &A,
@@ -257,43 +235,39 @@ impl<A: Aggregate> Store<A> {
         Ok(Update { id: next.id(), version, change, precondition })
     }
 
-    /// When a state that has just been written will be announced again, if it ever is.
+    /// The first announcement after a change; none if this state is not announced.
     fn first_announcement(&self, state: &A) -> Result<Option<Bson>, StoreError> {
-        let at = || Announce { at: self.clock.now().plus(self.announce_after), count: 0 };
-        state.is_announced().then(|| bson(&at())).transpose()
+        let next = || NextAnnouncement { at: self.clock.now().plus(self.announce_after), count: 0 };
+        state.is_announced().then(|| bson(&next())).transpose()
     }
 
-    /// The event of a change, ready to be published.
     fn event(&self, state: &A, change: ChangeOf<A>, version: u64) -> OutboxEvent {
         OutboxEvent::of(&Envelope::new(change, state.id(), version, self.clock.now(), state.payload()))
     }
 
-    /// An announcement of the present state, ready to be published.
+    /// The event that announces the current state.
     pub(crate) fn snapshot(&self, current: &Versioned<A>) -> OutboxEvent {
         self.event(current, ChangeOf::<A>::SNAPSHOT, current.version)
     }
 
-    /// Publishes the present state again, now and without a change: for a peer that missed an event.
-    /// A loss is repaired by the next announcement.
+    /// Publishes a snapshot, for a consumer that missed an event. If it is lost, the next announcement repairs that.
     pub fn announce(&self, current: &Versioned<A>) {
         if current.is_announced() {
             self.relay.announce(self.snapshot(current));
         }
     }
 
-    /// The aggregate with this id.
+    /// Returns the aggregate with this id.
     pub async fn get(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
         Ok(self.find_by("_id", id, Document::new()).await?.into_iter().next())
     }
 
-    /// Like [`Store::get`], where an answer of none decides something: it is looked for again by a linearizable read,
-    /// as [`mongo::find_by_id`] says.
+    /// Like [`Store::get`], but confirms an absence on which a decision rests, as [`mongo::find_by_id`].
     pub async fn get_linearizable(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
-        Ok(mongo::find_by_id(&self.typed(), &id.to_string()).await?)
+        Ok(mongo::find_by_id(&self.collection().clone_with_type(), &id.to_string()).await?)
     }
 
-    /// The aggregates with this text in a field, by id, of those that match `also`; fields of the
-    /// aggregate are under `state.`. Cheaper than [`Store::find`] when many ask at once.
+    /// Finds the aggregates that have this text in a field and match `also`, by id. Concurrent calls are batched.
     pub async fn find_by(
         &self,
         field: &'static str,
@@ -303,7 +277,7 @@ impl<A: Aggregate> Store<A> {
         self.documents.find(field, value.to_string(), also).await
     }
 
-    /// The aggregates with this text in the index's field that are in the index, by id: examines no others.
+    /// Like [`Store::find_by`], for the aggregates in this index only.
     pub async fn find_in(
         &self,
         index: &'static PartialIndex<impl AsRef<str>>,
@@ -312,18 +286,18 @@ impl<A: Aggregate> Store<A> {
         self.documents.find_in(index, value.to_string()).await
     }
 
-    /// One aggregate that matches; fields of the aggregate are under `state.`.
+    /// Finds any aggregate that matches.
     pub async fn find_one(&self, filter: Document) -> Result<Option<Versioned<A>>, StoreError> {
-        Ok(self.typed().find_one(filter).projection(doc! { "version": 1, "state": 1 }).await?)
+        self.find_first(filter, Document::new()).await
     }
 
-    /// The first in this order of the aggregates that match; fields are under `state.`.
-    pub async fn first(&self, filter: Document, order: Document) -> Result<Option<Versioned<A>>, StoreError> {
-        Ok(self.typed().find_one(filter).sort(order).projection(doc! { "version": 1, "state": 1 }).await?)
+    /// Finds the first aggregate that matches, in this order.
+    pub async fn find_first(&self, filter: Document, order: Document) -> Result<Option<Versioned<A>>, StoreError> {
+        let typed = self.collection().clone_with_type::<Versioned<A>>();
+        Ok(typed.find_one(filter).sort(order).projection(versioned_fields()).await?)
     }
 
-    /// The aggregates that match, in this order and at most `limit`, found by the index of this name; fields are
-    /// under `state.`.
+    /// Finds at most `limit` aggregates that match, in this order, by the index of this name.
     pub async fn find_by_index(
         &self,
         index: &str,
@@ -331,40 +305,36 @@ impl<A: Aggregate> Store<A> {
         order: Document,
         limit: i64,
     ) -> Result<Vec<Versioned<A>>, StoreError> {
-        let typed = self.typed();
-        let find = typed.find(filter).projection(doc! { "version": 1, "state": 1 }).sort(order).limit(limit);
-        Ok(find.hint(Hint::Name(index.to_owned())).await?.try_collect().await?)
+        let options = FindOptions::builder().sort(order).limit(limit).hint(Hint::Name(index.to_owned())).build();
+        self.documents.query(filter, options).await
     }
 
-    /// The aggregates that match, at most `limit`, in no order; fields are under `state.`.
+    /// Finds at most `limit` aggregates that match, in any order.
     pub async fn find(&self, filter: Document, limit: i64) -> Result<Vec<Versioned<A>>, StoreError> {
         self.find_after_skipping(filter, 0, limit).await
     }
 
-    /// Like [`Store::find`], leaving out the first `skip` of them.
+    /// Like [`Store::find`], without the first `skip` matches.
     pub async fn find_after_skipping(
         &self,
         filter: Document,
         skip: u64,
         limit: i64,
     ) -> Result<Vec<Versioned<A>>, StoreError> {
-        let typed = self.typed();
-        let found = typed.find(filter).projection(doc! { "version": 1, "state": 1 }).skip(skip).limit(limit);
-        Ok(found.await?.try_collect().await?)
+        self.documents.query(filter, FindOptions::builder().skip(skip).limit(limit).build()).await
     }
 
-    /// One page of those that match, newest first by id.
+    /// Returns one page of the aggregates that match, newest first by id.
     pub async fn page(&self, filter: Document, request: &PageRequest) -> Result<Page<Versioned<A>>, StoreError> {
-        let typed = self.typed();
-        let find = typed.find(request.narrow(filter)).projection(doc! { "version": 1, "state": 1 });
-        let found: Vec<Versioned<A>> =
-            find.sort(doc! { "_id": -1 }).limit(request.limit + 1).await?.try_collect().await?;
-        Ok(request.cut(found, |item| item.state.id()))
+        let options = FindOptions::builder().sort(doc! { "_id": -1 }).limit(request.limit + 1).build();
+        let found: Vec<Versioned<A>> = self.documents.query(request.apply_cursor(filter), options).await?;
+        Ok(request.to_page(found, |item| item.state.id()))
     }
+}
 
-    pub(crate) fn typed(&self) -> Collection<Versioned<A>> {
-        self.collection().clone_with_type()
-    }
+/// The projection of what [`Versioned`] needs.
+pub(crate) fn versioned_fields() -> Document {
+    doc! { "version": 1, "state": 1 }
 }
 
 pub(crate) fn bson(value: &impl Serialize) -> Result<Bson, StoreError> {

@@ -1,13 +1,13 @@
-//! Lists, newest first by id, with a cursor that stays right while others write.
+//! Cursor pagination, newest first by id. Concurrent writes neither repeat nor skip an item.
 
 use common::api::page::{Cursor, Page, PageQuery};
 use mongodb::bson::{Document, doc};
 use uuid::Uuid;
 
-/// A page that was asked for.
+/// A request for one page.
 #[derive(Debug, Clone)]
 pub struct PageRequest {
-    /// 1 to 100.
+    /// Maximum number of items, 1 to 100.
     pub limit: i64,
     /// Only items older than this id.
     pub before: Option<Uuid>,
@@ -20,16 +20,16 @@ impl From<&PageQuery> for PageRequest {
 }
 
 impl PageRequest {
-    /// The filter, kept to what comes after the cursor.
-    pub fn narrow(&self, mut filter: Document) -> Document {
+    /// Restricts the filter to the items after the cursor.
+    pub fn apply_cursor(&self, mut filter: Document) -> Document {
         if let Some(before) = self.before {
             filter.insert("_id", doc! { "$lt": before.to_string() });
         }
         filter
     }
 
-    /// One item more than `limit` was read; whether it is there tells whether there is a next page.
-    pub fn cut<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> String) -> Page<T> {
+    /// Makes a page of up to `limit + 1` items; the extra item only shows that there is a next page.
+    pub fn to_page<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> String) -> Page<T> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);

@@ -1,4 +1,4 @@
-//! JetStream: the service's own stream, durable consumers of the others', dead letters.
+//! JetStream: the streams, the durable consumers and the dead letters of a service.
 
 pub mod consumer;
 pub mod dead_letter;

@@ -1,11 +1,11 @@
-//! The names of streams, subjects and consumers, behind one prefix.
+//! The names of streams, subjects and consumers.
 
-/// Makes names with the configured prefix.
+/// Builds names with the configured prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names(String);
 
 impl Names {
-    /// Names that begin with `prefix`.
+    /// Names that start with `prefix`.
     pub fn new(prefix: &str) -> Self {
         Self(prefix.to_owned())
     }
@@ -15,9 +15,14 @@ impl Names {
         format!("{}-{service}", self.0)
     }
 
-    /// The subject of an event type, or of a pattern of them: `ticketing.order.created.v1`.
+    /// The subject of an event type, or a pattern of subjects: `ticketing.order.created.v1`.
     pub fn subject(&self, kind: &str) -> String {
         format!("{}.{kind}", self.0)
+    }
+
+    /// A service's durable consumer of an entity: `tickets-order`. It needs no prefix, since its stream has one.
+    pub(crate) fn consumer(service: &str, entity: &str) -> String {
+        format!("{service}-{entity}")
     }
 
     /// The stream of dead letters.

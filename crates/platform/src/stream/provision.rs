@@ -1,61 +1,53 @@
-//! The streams that a service creates: its own, and the shared one for dead letters.
+//! Creates the streams that a service needs: its own, and the one for all dead letters.
 
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, RetentionPolicy, StorageType};
-use async_nats::jetstream::{self};
 
-use super::names::Names;
-use crate::config;
-use crate::lifecycle::{self, Backoff, Tasks};
+use crate::context::Context;
+use crate::lifecycle::{self, Backoff};
 
-const DAYS_30: Duration = Duration::from_secs(30 * 24 * 3600);
-const DEDUPLICATION: Duration = Duration::from_secs(120);
+const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(120);
+/// How often the streams are checked: NATS may lose them when it restarts.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The stream that this service publishes to.
-pub(crate) fn service_stream(names: &Names, service: &str, entities: &[&str], config: &config::Config) -> Config {
-    Config {
-        name: names.stream(service),
-        subjects: entities.iter().map(|entity| names.subject(&format!("{entity}.>"))).collect(),
-        ..shared(config)
-    }
-}
-
-/// The stream of dead letters; every service makes the same one.
-pub(crate) fn dead_letter_stream(names: &Names, config: &config::Config) -> Config {
-    Config {
-        name: names.dead_letter_stream(),
-        subjects: vec![names.subject("dead-letter.>")],
-        // One that was replayed or explained is removed by whoever looked into it.
-        deny_delete: false,
-        ..shared(config)
-    }
-}
-
-fn shared(config: &config::Config) -> Config {
-    Config {
+/// The dead-letter stream, defined alike in every service; and the service's own stream, if it has entities.
+fn streams(context: &Context, entities: &[&str]) -> Vec<Config> {
+    let names = &context.names;
+    let common = Config {
         retention: RetentionPolicy::Limits,
         storage: StorageType::File,
-        max_age: DAYS_30,
-        max_bytes: config.stream_max_bytes,
+        max_age: MAX_AGE,
+        max_bytes: context.config.stream_max_bytes,
         deny_delete: true,
         deny_purge: true,
-        num_replicas: config.nats_replicas,
-        duplicate_window: DEDUPLICATION,
+        num_replicas: context.config.nats_replicas,
+        duplicate_window: DEDUPLICATION_WINDOW,
         ..Config::default()
+    };
+    let mut streams = vec![Config {
+        name: names.dead_letter_stream(),
+        subjects: vec![names.subject("dead-letter.>")],
+        // Operators remove the letters that they have dealt with.
+        deny_delete: false,
+        ..common.clone()
+    }];
+    if !entities.is_empty() {
+        let subjects = entities.iter().map(|entity| names.subject(&format!("{entity}.>"))).collect();
+        streams.push(Config { name: names.stream(context.service), subjects, ..common });
     }
+    streams
 }
 
-/// How often it is checked that the streams are there: NATS may come back without them.
-const CHECK: Duration = Duration::from_secs(30);
-
-/// Creates the streams, waiting for NATS as long as it takes, and keeps them there.
-pub(crate) async fn ensure_streams(jetstream: jetstream::Context, streams: Vec<Config>, tasks: Tasks) {
+/// Creates the streams, and recreates missing ones, until shutdown. Waits for NATS as long as it takes.
+pub(crate) async fn ensure_streams(context: Context, entities: Vec<&'static str>) {
+    let streams = streams(&context, &entities);
     let mut backoff = Backoff::default();
     loop {
         let mut missing = None;
         for stream in &streams {
-            if let Err(error) = jetstream.create_or_update_stream(stream.clone()).await {
+            if let Err(error) = context.jetstream.create_or_update_stream(stream.clone()).await {
                 missing = Some((stream.name.clone(), error));
             }
         }
@@ -65,9 +57,9 @@ pub(crate) async fn ensure_streams(jetstream: jetstream::Context, streams: Vec<C
             pause
         } else {
             backoff.reset();
-            lifecycle::jittered(CHECK)
+            lifecycle::jittered(CHECK_INTERVAL)
         };
-        if !tasks.sleep_unless_stopping(pause).await {
+        if !context.tasks.sleep_unless_stopping(pause).await {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! One line of a service's subscription table: whose events it takes, and the handler of them.
+//! A subscription: a service's handler for the events of one entity.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use futures::future::BoxFuture;
 use crate::store::error::StoreError;
 pub use crate::store::replica::Applied;
 
-/// What a handler failed with.
+/// Why a handler failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// It may succeed later: after this long, or with the usual backoff.
+    /// A retry may succeed.
     #[error("try again later: {cause}")]
     Retry {
-        /// How long to wait; the usual backoff when unset.
+        /// When to redeliver the message; the default backoff if unset.
         after: Option<Duration>,
         /// For the log.
         #[source]
         cause: Error,
     },
-    /// It never will: the message is a dead letter.
+    /// No retry can succeed: the message becomes a dead letter.
     #[error("rejected: {0}")]
     Reject(String),
 }
@@ -44,6 +44,23 @@ impl From<StoreError> for Failure {
 type Handler = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Applied, Failure>> + Send + Sync>;
 
 /// A subscription to all events of one entity.
+///
+/// # Examples
+///
+/// ```
+/// use common::events::envelope::Envelope;
+/// use common::events::ticket::TicketState;
+/// use platform::store::replica::Replica;
+/// use platform::stream::subscription::{Applied, Failure, Subscription};
+///
+/// async fn on_ticket(tickets: Replica<TicketState>, event: Envelope<TicketState>) -> Result<Applied, Failure> {
+///     Ok(tickets.put_if_newer(&event).await?)
+/// }
+///
+/// fn subscriptions(tickets: &Replica<TicketState>) -> Vec<Subscription> {
+///     vec![Subscription::with(tickets.clone(), on_ticket)]
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Subscription {
     /// The publishing service.
@@ -54,29 +71,29 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Takes every event of an entity, with its state typed.
-    pub fn to<S, F, R>(handler: F) -> Self
+    /// Calls `handler` with a clone of `state` and each event of the entity whose payload is `S`.
+    pub fn with<T, S, F, R>(state: T, handler: F) -> Self
     where
+        T: Clone + Send + Sync + 'static,
         S: Payload,
-        F: Fn(Envelope<S>) -> R + Send + Sync + 'static,
+        F: Fn(T, Envelope<S>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<Applied, Failure>> + Send + 'static,
     {
-        let handler = Arc::new(handler);
         Self {
             source: S::Change::SOURCE,
             entity: S::Change::ENTITY,
             handler: Arc::new(move |payload| {
-                let handler = Arc::clone(&handler);
+                let (state, handler) = (state.clone(), handler.clone());
                 Box::pin(async move {
                     let event = serde_json::from_slice(&payload)
                         .map_err(|error| Failure::Reject(format!("not a known event: {error}")))?;
-                    handler(event).await
+                    handler(state, event).await
                 })
             }),
         }
     }
 
-    /// Handles one message: what the consumer does, and what a test may do by hand.
+    /// Handles one message. The consumer calls this, and so do tests.
     pub async fn handle(&self, payload: &[u8]) -> Result<Applied, Failure> {
         (self.handler)(payload.to_vec()).await
     }

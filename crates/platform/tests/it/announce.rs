@@ -1,4 +1,4 @@
-//! Anti-entropy: what does not change is announced with a doubling pause, what is final once.
+//! The announcer: unchanged states are announced at doubling intervals, final states once.
 
 use std::time::Duration;
 
@@ -14,52 +14,52 @@ async fn announced(app: &TestApp, id: impl ToString) -> Vec<u64> {
     history.into_iter().filter(|(kind, _)| kind == "user.snapshot.v1").map(|(_, version)| version).collect()
 }
 
-/// When the document will be announced next, and how often it was.
-async fn mark(app: &TestApp, id: impl ToString) -> Option<(Duration, i64)> {
+/// The time until the next announcement of the document, and the number of past ones.
+async fn next_announcement(app: &TestApp, id: impl ToString) -> Option<(Duration, i64)> {
     let document = document(app, id).await;
-    let mark = document.get_document("announce").ok()?;
-    let at: common::timestamp::Timestamp = mark.get_str("at").unwrap().parse().unwrap();
-    Some((at.since(app.clock.now()), mark.get_i64("count").or_else(|_| mark.get_i32("count").map(i64::from)).unwrap()))
+    let next = document.get_document("announce").ok()?;
+    let at: common::timestamp::Timestamp = next.get_str("at").unwrap().parse().unwrap();
+    Some((at.since(app.clock.now()), next.get_i64("count").or_else(|_| next.get_i32("count").map(i64::from)).unwrap()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pause_doubles_until_an_hour_and_a_change_begins_anew() {
+async fn interval_doubles_up_to_an_hour_and_a_change_resets_it() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
-    // 600 ms, then 1.2 s, 2.4 s …: after twelve more than the longest pause.
+    // 600 ms, then 1.2 s, 2.4 s …: after twelve doublings more than the maximum.
     for count in 1..=14_u32 {
         app.clock.advance(Duration::from_secs(2 * 3600));
         eventually("the next announcement", async || announced(&app, made.id).await.len() >= count as usize).await;
-        let (pause, marked) = mark(&app, made.id).await.unwrap();
-        assert_eq!(marked, i64::from(count));
+        let (pause, announced_before) = next_announcement(&app, made.id).await.unwrap();
+        assert_eq!(announced_before, i64::from(count));
         let expected = Duration::from_millis(600).saturating_mul(1 << count).min(Duration::from_secs(3600));
-        // Spread by a fifth either way, and a little of it may have passed.
+        // With 20 % jitter, and some time may have passed.
         assert!(pause <= expected.mul_f64(1.2), "{count}: {pause:?}");
         assert!(pause + Duration::from_secs(5) >= expected.mul_f64(0.8), "{count}: {pause:?}");
     }
-    let saved = store.save(&made, made.up(), UserChange::Updated).await.unwrap();
-    let (pause, marked) = mark(&app, made.id).await.unwrap();
-    assert!(marked == 0 && pause <= Duration::from_millis(600));
+    let saved = store.save(&made, made.incremented(), UserChange::Updated).await.unwrap();
+    let (pause, announced_before) = next_announcement(&app, made.id).await.unwrap();
+    assert!(announced_before == 0 && pause <= Duration::from_millis(600));
     eventually("the new state", async || announced(&app, made.id).await.last() == Some(&saved.version)).await;
     let snapshots = app.events("demo").await.into_iter().filter(|e| e.kind == "user.snapshot.v1").collect::<Vec<_>>();
     let ids: std::collections::BTreeSet<_> = snapshots.iter().map(|event| event.id).collect();
-    assert_eq!(ids.len(), snapshots.len(), "each has an id of its own, so none is taken for a repeat");
+    assert_eq!(ids.len(), snapshots.len(), "each has its own id, so that the stream keeps all");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_final_is_announced_once_more() {
+async fn final_state_is_announced_once_more() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
     let done = store.save(&made, Counter { done: true, ..made.state.clone() }, UserChange::Updated).await.unwrap();
     app.clock.advance(Duration::from_secs(2));
     eventually("the announcement", async || announced(&app, made.id).await == [done.version]).await;
-    assert_eq!(mark(&app, made.id).await, None);
+    assert_eq!(next_announcement(&app, made.id).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_instances_announce_once() {
+async fn two_instances_announce_a_state_once() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
     let other = app.start_second_instance(crate::demo::build).await;
     let store = app.context.store::<Counter>();
@@ -71,10 +71,10 @@ async fn two_instances_announce_once() {
     }
     app.clock.advance(Duration::from_secs(10));
     for made in &done {
-        eventually("the mark to be gone", async || mark(&other, made.id).await.is_none()).await;
+        eventually("the last announcement", async || next_announcement(&other, made.id).await.is_none()).await;
     }
     for made in &done {
-        // Version 0 may have been announced too, between its two writes.
+        // Version 0 may have been announced too, between the two writes.
         let last = async || announced(&app, made.id).await.iter().filter(|version| **version == 1).count();
         eventually("the announcement", async || last().await > 0).await;
     }
@@ -86,7 +86,7 @@ async fn two_instances_announce_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_announcement_that_nats_missed_is_made_when_it_is_back() {
+async fn announcement_during_a_nats_outage_is_published_later() {
     let nats = Proxy::of_nats().await;
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms"), ("NATS_URL", &nats.url())]).await;
     let store = app.context.store::<Counter>();
@@ -95,8 +95,8 @@ async fn an_announcement_that_nats_missed_is_made_when_it_is_back() {
     app.wait_until_idle().await;
     nats.disconnect();
     app.clock.advance(Duration::from_secs(2));
-    // The mark is gone: nobody will think of this announcement again.
-    eventually("the mark to be gone", async || mark(&app, made.id).await.is_none()).await;
+    // It is no longer scheduled: only the relay's retry can publish it.
+    eventually("the last announcement", async || next_announcement(&app, made.id).await.is_none()).await;
     nats.restore();
     eventually("the announcement", async || announced(&app, made.id).await.contains(&done.version)).await;
 }

@@ -1,39 +1,39 @@
-//! Configuration: one clear line that names the variable, exit code 2; help that lists all of them.
+//! Configuration: errors are one line that names the variable, with exit code 2; the help lists all variables.
 
 use std::ffi::OsString;
 use std::time::Duration;
 
-use platform::config::{self, Ended, parse};
+use platform::config::{self, EarlyExit, parse};
 
 use crate::demo::Config;
 
-const GOOD: [&str; 4] =
+const VALID: [&str; 4] =
     ["--public-url=https://ticketing.dev", "--mongodb-url=mongodb://db", "--nats-url=nats://n:4222", "--jwks={}"];
 
-fn read(arguments: &[&str]) -> Result<(config::Config, Config), Ended> {
+fn read(arguments: &[&str]) -> Result<(config::Config, Config), EarlyExit> {
     parse("demo", std::iter::once("demo").chain(arguments.iter().copied()).map(OsString::from))
 }
 
-/// The good arguments with one replaced or added.
-fn with(argument: &str) -> Result<(config::Config, Config), Ended> {
+/// The valid arguments with one replaced or added.
+fn with(argument: &str) -> Result<(config::Config, Config), EarlyExit> {
     let name = argument.split('=').next().unwrap();
-    let mut arguments: Vec<_> = GOOD.into_iter().filter(|good| !good.starts_with(&format!("{name}="))).collect();
+    let mut arguments: Vec<_> = VALID.into_iter().filter(|valid| !valid.starts_with(&format!("{name}="))).collect();
     arguments.push(argument);
     read(&arguments)
 }
 
-fn line(result: Result<(config::Config, Config), Ended>) -> String {
-    let ended = result.expect_err("must be refused");
-    assert_eq!(ended.code, 2);
-    let text = ended.text.trim_end().to_owned();
+fn line(result: Result<(config::Config, Config), EarlyExit>) -> String {
+    let exit = result.expect_err("must be rejected");
+    assert_eq!(exit.code, 2);
+    let text = exit.text.trim_end().to_owned();
     assert_eq!(text.lines().count(), 1, "one line: {text}");
     assert!(text.starts_with("demo: "), "{text}");
     text
 }
 
 #[test]
-fn good_ones_are_read() {
-    let (platform, own) = read(&GOOD).unwrap();
+fn valid_settings_are_parsed() {
+    let (platform, own) = read(&VALID).unwrap();
     assert_eq!(platform.public_url, "https://ticketing.dev");
     assert_eq!(platform.nats_prefix, "ticketing");
     assert_eq!(platform.request_timeout, Duration::from_secs(30));
@@ -48,9 +48,9 @@ fn good_ones_are_read() {
 }
 
 #[test]
-fn a_missing_one_is_named() {
+fn missing_setting_is_named() {
     for (index, name) in ["PUBLIC_URL", "MONGODB_URL", "NATS_URL", "JWKS"].into_iter().enumerate() {
-        let mut arguments = GOOD.to_vec();
+        let mut arguments = VALID.to_vec();
         arguments.remove(index);
         let line = line(read(&arguments));
         assert!(line.starts_with(&format!("demo: {name} is not set: ")), "{line}");
@@ -63,7 +63,7 @@ fn a_missing_one_is_named() {
 }
 
 #[test]
-fn a_wrong_one_is_named_with_what_it_should_be() {
+fn invalid_setting_is_named_with_the_expected_format() {
     for (argument, name, hint) in [
         ("--bind=3000", "BIND", "'3000'"),
         ("--admin-bind=localhost", "ADMIN_BIND", "'localhost'"),
@@ -73,13 +73,13 @@ fn a_wrong_one_is_named_with_what_it_should_be() {
         ("--trusted-proxies=everyone", "TRUSTED_PROXIES", "must be addresses or networks"),
         ("--request-timeout=0s", "REQUEST_TIMEOUT", "must be a duration such as"),
         ("--request-timeout=-3s", "REQUEST_TIMEOUT", "must be a duration such as"),
-        ("--sweep-interval=soon", "OUTBOX_SWEEP_INTERVAL", "'soon' must be a duration"),
+        ("--outbox-sweep-interval=soon", "OUTBOX_SWEEP_INTERVAL", "'soon' must be a duration"),
         ("--announce-after=10", "ANNOUNCE_AFTER", "must be a duration"),
         ("--log-format=xml", "LOG_FORMAT", "'xml'"),
         ("--nats-replicas=three", "NATS_REPLICAS", "'three'"),
         ("--stream-max-bytes=4GB", "STREAM_MAX_BYTES", "'4GB'"),
-        ("--nats-prefix=", "NATS_PREFIX", "must be right"),
-        ("--mongodb-url=", "MONGODB_URL", "must be right"),
+        ("--nats-prefix=", "NATS_PREFIX", "must be valid"),
+        ("--mongodb-url=", "MONGODB_URL", "must be valid"),
         ("--demo-secret=x", "", "unexpected argument"),
     ] {
         let line = line(with(argument));
@@ -91,15 +91,15 @@ fn a_wrong_one_is_named_with_what_it_should_be() {
 }
 
 #[test]
-fn a_secret_is_not_shown() {
+fn secret_is_not_shown() {
     let line = line(with("--secret=hunter2"));
     assert!(line.starts_with("demo: DEMO_SECRET is wrong: must begin with secret-"), "{line}");
     assert!(!line.contains("hunter2"), "{line}");
 }
 
 #[test]
-fn help_lists_every_variable_with_what_it_is_for() {
-    let help = read(&["--help"]).expect_err("help ends the start");
+fn help_describes_every_variable() {
+    let help = read(&["--help"]).expect_err("help ends the process");
     assert_eq!(help.code, 0);
     let command =
         <Config as clap::Args>::augment_args(<config::Config as clap::Args>::augment_args(clap::Command::new("demo")));
@@ -110,7 +110,7 @@ fn help_lists_every_variable_with_what_it_is_for() {
         let text = argument.get_help().expect("every setting has a doc line").to_string();
         assert!(text.len() > 10 && help.text.contains(text.split_whitespace().next().unwrap()), "{variable}");
         let flag = argument.get_long().expect("a flag").replace('-', "_").to_uppercase();
-        assert!(variable.ends_with(&flag), "{variable} and its flag go by one name");
+        assert!(variable.ends_with(&flag), "{variable} and its flag have the same name");
         count += 1;
     }
     assert!(count >= 19, "{count}");

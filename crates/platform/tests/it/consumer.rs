@@ -1,4 +1,4 @@
-//! The durable consumer: acks, delays, rejects, survives what a handler does.
+//! The durable consumer: acks, retries, dead letters, and handlers that panic or hang.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ async fn publish(app: &TestApp, id: OrderId) {
     app.publish(ExpirationChange::Completed, id, 1, timer(app, id)).await;
 }
 
-/// The handler fails `times` times in this way.
-async fn script(app: &TestApp, mode: &str, times: i32) -> OrderId {
+/// Makes the handler fail in this way `times` times.
+async fn script_failures(app: &TestApp, mode: &str, times: i32) -> OrderId {
     let id = OrderId::new();
     let script = app.context.database.collection::<Document>("script");
     script.insert_one(doc! { "_id": id.to_string(), "mode": mode, "times": times, "seen": 0 }).await.unwrap();
@@ -30,22 +30,22 @@ async fn seen(app: &TestApp, id: OrderId) -> i32 {
     script.find_one(doc! { "_id": id.to_string() }).await.unwrap().unwrap().get_i32("seen").unwrap()
 }
 
-async fn is_taken(app: &TestApp, id: OrderId) -> bool {
+async fn is_handled(app: &TestApp, id: OrderId) -> bool {
     app.context.replica::<ExpirationState>().get(id).await.unwrap().is_some()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_handled_once_and_acknowledged() {
+async fn event_is_handled_once_and_acked() {
     let app = app().await;
-    let id = script(&app, "fine", 0).await;
+    let id = script_failures(&app, "fine", 0).await;
     publish(&app, id).await;
-    eventually("it to be handled", async || is_taken(&app, id).await).await;
+    eventually("the event to be handled", async || is_handled(&app, id).await).await;
     app.wait_until_idle().await;
     assert_eq!(seen(&app, id).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_was_published_before_the_service_is_handled() {
+async fn events_published_before_startup_are_handled() {
     let first = app().await;
     let ids: Vec<_> = (0..200).map(|_| OrderId::new()).collect();
     first.stop().await;
@@ -54,41 +54,41 @@ async fn everything_that_was_published_before_the_service_is_handled() {
     }
     let app = first.start_second_instance(crate::demo::build).await;
     for id in ids {
-        eventually("all to be handled", async || is_taken(&app, id).await).await;
+        eventually("all to be handled", async || is_handled(&app, id).await).await;
     }
     app.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_for_now_comes_again_later_and_later() {
+async fn transient_failures_are_retried_with_backoff() {
     let app = app().await;
-    let id = script(&app, "retry", 4).await;
+    let id = script_failures(&app, "retry", 4).await;
     let fine = OrderId::new();
-    let began = Instant::now();
+    let start = Instant::now();
     publish(&app, id).await;
     eventually("the first delivery", async || seen(&app, id).await == 1).await;
     publish(&app, fine).await;
-    eventually("the next one, which nothing blocks", async || is_taken(&app, fine).await).await;
-    eventually("the last delivery", async || is_taken(&app, id).await).await;
+    eventually("the next event, which is not blocked", async || is_handled(&app, fine).await).await;
+    eventually("the last delivery", async || is_handled(&app, id).await).await;
     assert_eq!(seen(&app, id).await, 5);
-    // 100, 200, 400 and 800 ms, each a fifth shorter at most.
-    assert!(began.elapsed().as_millis() >= 1_200, "{:?}", began.elapsed());
+    // 100, 200, 400 and 800 ms, each at most 20 % shorter.
+    assert!(start.elapsed().as_millis() >= 1_200, "{:?}", start.elapsed());
     app.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_may_say_when_to_come_again() {
+async fn handler_can_choose_the_retry_delay() {
     let app = app().await;
-    let id = script(&app, "later", 1).await;
+    let id = script_failures(&app, "later", 1).await;
     publish(&app, id).await;
     eventually("the first delivery", async || seen(&app, id).await == 1).await;
-    let began = Instant::now();
-    eventually("the second", async || is_taken(&app, id).await).await;
-    assert!(began.elapsed().as_millis() >= 500, "{:?}", began.elapsed());
+    let start = Instant::now();
+    eventually("the second delivery", async || is_handled(&app, id).await).await;
+    assert!(start.elapsed().as_millis() >= 500, "{:?}", start.elapsed());
     assert_eq!(seen(&app, id).await, 2);
 }
 
-/// The value of a metric of this entity; none when it is not told.
+/// The value of a metric of this entity, if it is exported.
 async fn metric(app: &TestApp, name: &str) -> Option<String> {
     let metrics = app.admin("GET", "/metrics").send().await.expect(200).text();
     let line = format!("{name}{{entity=\"expiration\"}} ");
@@ -96,10 +96,10 @@ async fn metric(app: &TestApp, name: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_rejected_is_a_dead_letter_that_tells_where_it_comes_from_and_why() {
+async fn rejected_message_becomes_a_dead_letter_with_origin_and_reason() {
     let app = app().await;
     assert_eq!(metric(&app, "dead_letters_total").await, None);
-    let id = script(&app, "reject", i32::MAX).await;
+    let id = script_failures(&app, "reject", i32::MAX).await;
     let fine = OrderId::new();
     publish(&app, id).await;
     app.publish_raw("expiration", "expiration", "expiration.completed.v1", b"\x00poison").await;
@@ -108,34 +108,34 @@ async fn what_is_rejected_is_a_dead_letter_that_tells_where_it_comes_from_and_wh
     let future = serde_json::to_vec(&future).unwrap();
     app.publish_raw("expiration", "expiration", "expiration.completed.v1", &future).await;
     publish(&app, fine).await;
-    eventually("the good one, behind them", async || is_taken(&app, fine).await).await;
+    eventually("the valid event, which comes last", async || is_handled(&app, fine).await).await;
     app.wait_until_idle().await;
-    assert_eq!(seen(&app, id).await, 1, "rejected is rejected");
+    assert_eq!(seen(&app, id).await, 1, "it is not retried");
 
-    let told = async |name| app.dead_letter_headers(name).await;
-    let (reasons, sequences, payloads) = (told("reason").await, told("sequence").await, app.dead_letters().await);
+    let headers = async |name| app.dead_letter_headers(name).await;
+    let (reasons, sequences, payloads) = (headers("reason").await, headers("sequence").await, app.dead_letters().await);
     assert_eq!(payloads.len(), 3);
-    // Handled at once, they come in any order.
+    // They are handled concurrently, so they come in any order.
     for ((reason, sequence), payload) in reasons.iter().zip(&sequences).zip(&payloads) {
         match sequence.as_str() {
             "1" => assert_eq!(reason, "the script says so", "on one line"),
             "2" => assert!(reason.starts_with("not a known event: ") && payload == b"\x00poison", "{reason}"),
             "3" => assert!(reason.starts_with("not a known event: ") && *payload == future, "{reason}"),
-            other => panic!("what is {other}?"),
+            other => panic!("unexpected sequence {other}"),
         }
     }
     let prefix = &app.context.config.nats_prefix;
-    assert_eq!(told("consumer").await, ["demo-expiration"; 3]);
-    assert_eq!(told("attempts").await, ["1"; 3]);
-    assert_eq!(told("stream").await, vec![format!("{prefix}-expiration"); 3]);
-    assert_eq!(told("subject").await, vec![format!("{prefix}.expiration.completed.v1"); 3]);
+    assert_eq!(headers("consumer").await, ["demo-expiration"; 3]);
+    assert_eq!(headers("attempts").await, ["1"; 3]);
+    assert_eq!(headers("stream").await, vec![format!("{prefix}-expiration"); 3]);
+    assert_eq!(headers("subject").await, vec![format!("{prefix}.expiration.completed.v1"); 3]);
     assert_eq!(metric(&app, "dead_letters_total").await.as_deref(), Some("3"));
     app.expect_dead_letters(3);
 }
 
-/// The counter is what this process has seen; the gauge is what somebody has yet to look at.
+/// The counter has what this process has rejected, the gauge what is stored.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gauge_tells_what_lies_there_in_every_instance_until_it_is_removed() {
+async fn gauge_counts_dead_letters_until_they_are_removed() {
     let app = app().await;
     let gauge = async |app: &TestApp| metric(app, "dead_letters").await;
     eventually("a count of none", async || gauge(&app).await.as_deref() == Some("0")).await;
@@ -153,65 +153,65 @@ async fn the_gauge_tells_what_lies_there_in_every_instance_until_it_is_removed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_panics_takes_nobody_with_it() {
+async fn panicking_handler_does_not_affect_other_messages() {
     let app = app().await;
-    let id = script(&app, "panic", 2).await;
+    let id = script_failures(&app, "panic", 2).await;
     let fine = OrderId::new();
     publish(&app, id).await;
     publish(&app, fine).await;
-    eventually("the good one", async || is_taken(&app, fine).await).await;
-    eventually("the other, tried again", async || is_taken(&app, id).await).await;
+    eventually("the valid event", async || is_handled(&app, fine).await).await;
+    eventually("the retried event", async || is_handled(&app, id).await).await;
     assert_eq!(seen(&app, id).await, 3);
     app.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_always_panics_is_a_dead_letter_in_the_end_and_holds_nothing_up() {
+async fn message_that_always_panics_is_dead_lettered() {
     let app = app().await;
-    let id = script(&app, "panic", i32::MAX).await;
+    let id = script_failures(&app, "panic", i32::MAX).await;
     let fine = OrderId::new();
     publish(&app, id).await;
     eventually("the first delivery", async || seen(&app, id).await == 1).await;
     publish(&app, fine).await;
-    eventually("the next one, which nothing blocks", async || is_taken(&app, fine).await).await;
-    assert_eq!(app.dead_letters().await.len(), 0, "it is tried again first");
+    eventually("the next event, which is not blocked", async || is_handled(&app, fine).await).await;
+    assert_eq!(app.dead_letters().await.len(), 0, "it is retried first");
     app.wait_until_idle().await;
     assert_eq!(app.dead_letter_headers("reason").await, ["the handler panicked"]);
     assert_eq!(app.dead_letter_headers("attempts").await, ["6"]);
     assert_eq!(seen(&app, id).await, 6);
-    assert!(!is_taken(&app, id).await);
+    assert!(!is_handled(&app, id).await);
     app.expect_dead_letters(1);
 }
 
-/// How many messages of one subscription an instance handles at once.
-const PLACES: usize = 64;
+/// The consumer's maximum number of concurrent messages.
+const CONCURRENCY: usize = 64;
 
-/// Every place of the only instance is taken by a handler that hangs.
+/// All slots of the only instance are taken by handlers that hang.
 #[tokio::test(flavor = "multi_thread")]
-async fn handlers_that_hang_lose_their_places_and_get_another_chance() {
+async fn hung_handlers_time_out_and_are_redelivered() {
     let app = app().await;
     let mut ids = Vec::new();
-    for _ in 0..PLACES {
-        ids.push(script(&app, "hang", 1).await);
+    for _ in 0..CONCURRENCY {
+        ids.push(script_failures(&app, "hang", 1).await);
     }
     let fine = OrderId::new();
     for id in ids.iter().chain([&fine]) {
         publish(&app, *id).await;
     }
     for id in &ids {
-        eventually("all places to be taken", async || seen(&app, *id).await == 1).await;
+        eventually("all slots to be taken", async || seen(&app, *id).await == 1).await;
     }
-    assert!(!is_taken(&app, fine).await);
-    // They are given 25 s.
+    assert!(!is_handled(&app, fine).await);
+    // The handlers time out after 25 s.
     tokio::time::timeout(Duration::from_secs(40), async {
-        while !is_taken(&app, fine).await {
+        while !is_handled(&app, fine).await {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     })
     .await
-    .expect("the one behind them is handled");
+    .expect("the last event is handled");
     for id in &ids {
-        eventually("the second delivery", async || is_taken(&app, *id).await).await;
+        eventually("the second delivery", async || is_handled(&app, *id).await).await;
         assert_eq!(seen(&app, *id).await, 2);
     }
     app.wait_until_idle().await;
@@ -227,35 +227,35 @@ async fn instances_share_the_work() {
     }
     app.wait_until_idle().await;
     for id in ids {
-        assert!(is_taken(&other, id).await);
+        assert!(is_handled(&other, id).await);
     }
 }
 
-/// More messages than are handled at once were fetched when the instance is asked to end: those that
-/// it did not begin are handled by the other one at once, not when their time to ack has run out.
+/// At shutdown, an instance has more messages than it can handle at once. Another instance gets those that it has not
+/// started, at once and not after the ack wait.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_ends_hands_over_what_it_has_not_begun() {
+async fn shutdown_leaves_unstarted_messages_to_other_instances() {
     let app = app().await;
-    // Fills every place of the first instance for a moment, and the rest of its batch waits behind.
+    // These take all slots of the first instance; the rest of its batch waits.
     let mut ids = Vec::new();
-    for _ in 0..PLACES {
-        ids.push(script(&app, "hang", 1).await);
+    for _ in 0..CONCURRENCY {
+        ids.push(script_failures(&app, "hang", 1).await);
     }
     let waiting: Vec<_> = (0..40).map(|_| OrderId::new()).collect();
     for id in ids.iter().chain(&waiting) {
         publish(&app, *id).await;
     }
     for id in &ids {
-        eventually("all places to be taken", async || seen(&app, *id).await == 1).await;
+        eventually("all slots to be taken", async || seen(&app, *id).await == 1).await;
     }
-    let began = Instant::now();
+    let start = Instant::now();
     app.context.tasks.stop().cancel();
     let other = app.start_second_instance(crate::demo::build).await;
     for id in &waiting {
-        eventually("what was not begun", async || is_taken(&other, *id).await).await;
+        eventually("the unstarted messages", async || is_handled(&other, *id).await).await;
     }
-    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
-    // The first instance's handlers hang until they are cut off, which nobody waits for here.
+    assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
+    // The handlers of the first instance hang until they time out; the test does not wait for that.
     other.context.tasks.stop().cancel();
     std::mem::forget((app, other));
 }

@@ -1,4 +1,4 @@
-//! A service with one aggregate, a few routes and one subscription, whose handler fails as it is told.
+//! A service with one aggregate, a few routes and one subscription, whose handler fails as a script says.
 
 use std::time::Duration;
 
@@ -18,24 +18,25 @@ use common::identity::{CurrentUser, Verifier};
 use common::problem::Problem;
 use common::timestamp::Timestamp;
 use http::StatusCode;
+use mongodb::Collection;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{IndexOptions, ReadConcern};
-use mongodb::{Collection, IndexModel};
+use mongodb::options::ReadConcern;
 use platform::app::App;
 use platform::context::Context;
 use platform::http::address::ClientAddress;
-use platform::http::extract::{Body, Creation, Id};
+use platform::http::extract::{Body, CreateRequest, Id};
 use platform::limits::class::{RateClass, RateClasses};
 use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::idempotency::InsertOutcome;
+use platform::store::index;
 use platform::store::replica::Replica;
 use platform::stream::subscription::{Applied, Failure, Subscription};
 use serde::{Deserialize, Serialize};
 use testkit::app::TestApp;
 use validator::Validate;
 
-/// A thing with a name that is unique and a count.
+/// An aggregate with a unique name and a count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Counter {
@@ -53,7 +54,7 @@ impl Counter {
         Self { id, name: name.to_owned(), count: 0, done: false, created_at: now, updated_at: now }
     }
 
-    pub(crate) fn up(&self) -> Self {
+    pub(crate) fn incremented(&self) -> Self {
         Self { count: self.count + 1, ..self.clone() }
     }
 }
@@ -77,7 +78,7 @@ impl Aggregate for Counter {
 pub(crate) struct Config {
     #[command(flatten)]
     pub(crate) keys: platform::config::Keys,
-    /// A word that nobody may see.
+    /// A secret word.
     #[arg(long, env = "DEMO_SECRET", hide_env_values = true, value_parser = secret, default_value = "secret-word")]
     pub(crate) secret: String,
 }
@@ -105,7 +106,7 @@ pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
     TestApp::start(NAME, build, settings).await
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that every service's build has")]
+#[expect(clippy::needless_pass_by_value, reason = "the signature of every service's build")]
 pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
     let state = AppState {
         counters: context.store(),
@@ -116,9 +117,9 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
     };
     let routes = Router::new()
         .route("/api/demo", post(create))
-        .route("/api/demo/{id}", get(read).put(bump))
+        .route("/api/demo/{id}", get(read).put(increment))
         .route("/api/demo/started", post(start))
-        .route("/api/demo/steps", post(steps))
+        .route("/api/demo/steps", post(create_in_two_steps))
         .route("/api/demo/started/{id}", post(finish))
         .route("/api/demo/panic", get(panics))
         .route("/api/demo/slow", get(slow))
@@ -133,15 +134,14 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
         .route("/page", get(async || Html("<p>hello</p>")).post(async || Html("<p>posted</p>")))
         .route("/page/broken", get(panics))
         .route("/page/own", get(async || (StatusCode::CONFLICT, Html("<p>own</p>"))));
-    let unique = IndexOptions::builder().name("name_v1".to_owned()).unique(true).build();
-    let indexes = vec![IndexModel::builder().keys(doc! { "state.name": 1 }).options(unique).build()];
+    let indexes = vec![index::unique("name_v1", doc! { "state.name": 1 })];
     Ok(App::new(routes.with_state(state.clone()), utoipa::openapi::OpenApi::default())
         .store(&state.counters, indexes)
-        .pages(page)
+        .error_page(page)
         .webhooks(&["/api/demo/webhook"])
-        .limits(&state.verifier, RATE_CLASSES)
+        .rate_limits(&state.verifier, RATE_CLASSES)
         .gauge("demo_counters", &state, count)
-        .subscribe(vec![Subscription::to(move |event| handle(state.clone(), event))]))
+        .subscribe(vec![Subscription::with(state, handle)]))
 }
 
 const RATE_CLASSES: RateClasses = &[("POST", "/api/demo/order", Some(RateClass::Orders))];
@@ -164,11 +164,11 @@ struct NameBody {
 async fn create(
     State(state): State<AppState>,
     user: CurrentUser,
-    Creation { body, key }: Creation<NameBody>,
+    CreateRequest { body, key }: CreateRequest<NameBody>,
 ) -> Result<Response, Error> {
     let request = state.counters.idempotent(user.id, key.as_ref());
-    if let Some(earlier) = request.earlier::<Versioned<Counter>>().await? {
-        return Ok((StatusCode::CREATED, Json(earlier)).into_response());
+    if let Some(answer) = request.find_replay::<Versioned<Counter>>().await? {
+        return Ok((StatusCode::CREATED, Json(answer)).into_response());
     }
     let counter = Counter::new(&body?.name, state.clock.now());
     let view = Versioned { version: 0, state: counter.clone() };
@@ -183,15 +183,15 @@ async fn create(
     }
 }
 
-/// Creates something whose answer is known later.
+/// Creates a counter whose idempotent answer is stored later.
 async fn start(
     State(state): State<AppState>,
     user: CurrentUser,
-    Creation { body, key }: Creation<NameBody>,
+    CreateRequest { body, key }: CreateRequest<NameBody>,
 ) -> Result<Response, Error> {
     let request = state.counters.idempotent(user.id, key.as_ref());
-    if let Some(earlier) = request.earlier::<String>().await? {
-        return Ok((StatusCode::CREATED, earlier).into_response());
+    if let Some(answer) = request.find_replay::<String>().await? {
+        return Ok((StatusCode::CREATED, answer).into_response());
     }
     let counter = Counter::new(&body?.name, state.clock.now());
     match request.insert(counter, UserChange::Registered, None::<&String>).await? {
@@ -201,14 +201,14 @@ async fn start(
     }
 }
 
-/// The answer is known now; or, with the name "forget", the request may be tried anew.
+/// Stores the answer; or, with the name "forget", releases the key.
 async fn finish(
     State(state): State<AppState>,
     Id(id): Id<UserId>,
     Body(body): Body<NameBody>,
 ) -> Result<StatusCode, Error> {
     let current = state.counters.get(id).await?.ok_or(Error::NotFound)?;
-    let next = current.up();
+    let next = current.incremented();
     if body.name == "forget" {
         state.counters.save_and_release_key(&current, next, UserChange::Updated).await?;
     } else {
@@ -221,17 +221,17 @@ async fn read(State(state): State<AppState>, Id(id): Id<UserId>) -> Result<Json<
     state.counters.get(id).await?.map(Json).ok_or(Error::NotFound)
 }
 
-async fn bump(State(state): State<AppState>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
+async fn increment(State(state): State<AppState>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {
     let current = state.counters.get(id).await?.ok_or(Error::NotFound)?;
-    Ok(Json(state.counters.save(&current, current.up(), UserChange::Updated).await?))
+    Ok(Json(state.counters.save(&current, current.incremented(), UserChange::Updated).await?))
 }
 
-/// Two steps, with time between them.
-async fn steps(State(state): State<AppState>, Body(body): Body<NameBody>) -> Result<StatusCode, Error> {
+/// Creates and increments a counter, with a pause in between.
+async fn create_in_two_steps(State(state): State<AppState>, Body(body): Body<NameBody>) -> Result<StatusCode, Error> {
     let counter = Counter::new(&body.name, state.clock.now());
     let first = state.counters.insert(counter, UserChange::Registered).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    state.counters.save(&first, first.up(), UserChange::Updated).await?;
+    state.counters.save(&first, first.incremented(), UserChange::Updated).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -247,14 +247,14 @@ async fn internal() -> Error {
     Error::internal_message("the password is hunter2")
 }
 
-/// Fails as the script says of this timer: `{mode, times}`; `seen` counts deliveries.
+/// Fails as the script `{mode, times}` of this timer says; `seen` counts deliveries.
 async fn handle(state: AppState, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
-    let known = state.script.find_one_and_update(doc! { "_id": &event.subject }, doc! { "$inc": { "seen": 1 } });
-    let told = known.await.map_err(StoreError::from)?.unwrap_or_default();
-    let seen = told.get_i32("seen").unwrap_or(0);
+    let script = state.script.find_one_and_update(doc! { "_id": &event.subject }, doc! { "$inc": { "seen": 1 } });
+    let script = script.await.map_err(StoreError::from)?.unwrap_or_default();
+    let seen = script.get_i32("seen").unwrap_or(0);
     let cause = || Error::internal_message("as the script says");
-    if seen < told.get_i32("times").unwrap_or(i32::MAX) {
-        match told.get_str("mode").unwrap_or_default() {
+    if seen < script.get_i32("times").unwrap_or(i32::MAX) {
+        match script.get_str("mode").unwrap_or_default() {
             "retry" => return Err(cause().into()),
             "later" => return Err(Failure::Retry { after: Some(Duration::from_millis(700)), cause: cause() }),
             "reject" => return Err(Failure::Reject("the script\nsays so".to_owned())),
@@ -266,13 +266,13 @@ async fn handle(state: AppState, event: Envelope<ExpirationState>) -> Result<App
     Ok(state.timers.put_if_newer(&event).await?)
 }
 
-/// Makes a counter by way of the store.
+/// Creates a counter through the store.
 pub(crate) async fn insert(app: &TestApp, name: &str) -> Versioned<Counter> {
     let store = app.context.store::<Counter>();
     store.insert(Counter::new(name, common::clock::Clock::now(&app.clock)), UserChange::Registered).await.unwrap()
 }
 
-/// The document as the primary has it: the relay waits for no majority when it takes an event out.
+/// Reads the document with local concern: the relay does not wait for a majority when it removes an event.
 pub(crate) async fn document(app: &TestApp, id: impl ToString) -> Document {
     let documents = app.context.database.collection::<Document>(Counter::COLLECTION);
     let found = documents.find_one(doc! { "_id": id.to_string() }).read_concern(ReadConcern::local());

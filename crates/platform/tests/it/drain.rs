@@ -1,4 +1,4 @@
-//! The end of an instance: what it has in hand is finished and told.
+//! Shutdown: work in flight is finished, and its events are published.
 
 use common::events::expiration::{ExpirationChange, ExpirationState};
 use common::events::user::UserChange;
@@ -8,7 +8,7 @@ use testkit::app::eventually;
 use crate::demo::{Counter, app, insert};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_relay_tells_everything_before_it_ends() {
+async fn relay_publishes_everything_before_shutdown() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     let mut ids = Vec::new();
@@ -16,14 +16,14 @@ async fn the_relay_tells_everything_before_it_ends() {
         ids.push(insert(&app, &format!("n{n}")).await.id);
     }
     let current = store.get(ids[0]).await.unwrap().unwrap();
-    store.save(&current, current.up(), UserChange::Updated).await.unwrap();
+    store.save(&current, current.incremented(), UserChange::Updated).await.unwrap();
     app.stop().await;
-    assert_eq!(app.unrelayed().await, 0);
+    assert_eq!(app.outbox_backlog().await, 0);
     assert_eq!(app.events("demo").await.len(), 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_in_hand_are_finished_and_acknowledged() {
+async fn messages_in_flight_are_finished_and_acked() {
     let app = app().await;
     let ids: Vec<_> = (0..100).map(|_| OrderId::new()).collect();
     for id in &ids {

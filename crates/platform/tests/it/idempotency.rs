@@ -1,4 +1,4 @@
-//! Idempotency keys: replay, mismatch, in flight, forgotten.
+//! Idempotency keys: replays, mismatches, requests in flight, released and expired keys.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use testkit::app::{TestApp, eventually};
 use crate::demo::{app, app_with};
 
 async fn post(app: &TestApp, user: &User, path: &str, key: &str, name: &str) -> Response {
-    let request = app.request("POST", path).by(user).header("idempotency-key", key);
+    let request = app.request("POST", path).as_user(user).header("idempotency-key", key);
     request.json(&json!({ "name": name })).send().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_gets_what_was_created() {
+async fn replay_returns_the_original_answer() {
     let app = app().await;
     let user = app.signer.user();
     let first = post(&app, &user, "/api/demo", "k", "one").await.expect(201).json();
@@ -27,7 +27,7 @@ async fn a_replay_gets_what_was_created() {
     let mismatch = post(&app, &user, "/api/demo", "k", "two").await.expect(422);
     assert_eq!(mismatch.problem(), "idempotency-mismatch");
     assert_eq!(mismatch.fields(), ["Idempotency-Key"]);
-    // The name is taken, but the key is another user's.
+    // Keys are scoped to a user, but the name is taken.
     let other = post(&app, &app.signer.user(), "/api/demo", "k", "one").await.expect(409);
     assert_eq!(other.problem(), "name-taken");
     app.wait_until_idle().await;
@@ -35,13 +35,13 @@ async fn a_replay_gets_what_was_created() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_request_many_times_at_once_creates_one() {
+async fn concurrent_repeats_create_one_counter() {
     let app = app().await;
     let user = app.signer.user();
     let answers = futures::future::join_all((0..20).map(|_| post(&app, &user, "/api/demo", "k", "one"))).await;
     let mut made: Vec<Value> = Vec::new();
     for answer in answers {
-        // Which unique index is hit first, that of the key or that of the name, is the database's choice.
+        // The database reports either unique index: that of the key or that of the name.
         if answer.status == 409 {
             assert_eq!(answer.problem(), "name-taken");
         } else {
@@ -52,7 +52,7 @@ async fn the_same_request_many_times_at_once_creates_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_first_is_in_flight_a_replay_is_told_to_wait() {
+async fn repeat_gets_409_while_the_first_request_is_in_flight() {
     let app = app().await;
     let user = app.signer.user();
     let id = post(&app, &user, "/api/demo/started", "k", "one").await.expect(201).text();
@@ -66,7 +66,7 @@ async fn while_the_first_is_in_flight_a_replay_is_told_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_was_forgotten_is_new() {
+async fn released_key_can_be_used_again() {
     let app = app().await;
     let user = app.signer.user();
     let id = post(&app, &user, "/api/demo/started", "k", "one").await.expect(201).text();
@@ -77,11 +77,11 @@ async fn a_key_that_was_forgotten_is_new() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_key_nothing_is_remembered() {
+async fn request_without_a_key_stores_no_record() {
     let app = app().await;
     let user = app.signer.user();
     let body = json!({ "name": "one" });
-    let id = app.request("POST", "/api/demo/started").by(&user).json(&body).send().await.expect(201).text();
+    let id = app.request("POST", "/api/demo/started").as_user(&user).json(&body).send().await.expect(201).text();
     let path = format!("/api/demo/started/{id}");
     app.request("POST", &path).json(&json!({ "name": "the answer" })).send().await.expect(204);
     let left = crate::demo::document(&app, &id).await;
@@ -89,7 +89,7 @@ async fn without_a_key_nothing_is_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_is_repeated_for_a_day_and_then_forgotten() {
+async fn answer_is_replayed_for_a_day() {
     let app = app_with(&[("CLEANUP_INTERVAL", "100ms")]).await;
     let id = UserId::new();
     let usual = Signer::claims(id);
@@ -97,7 +97,7 @@ async fn an_answer_is_repeated_for_a_day_and_then_forgotten() {
     let user = User { id, token: app.signer.sign(&claims) };
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
     let first = post(&app, &user, "/api/demo", "done", "one").await.expect(201).json();
-    // One whose request is in flight all that time, and another that is answered late.
+    // One request stays in flight, and another gets its answer late.
     let stuck = post(&app, &user, "/api/demo/started", "stuck", "two").await.expect(201).text();
     let late = post(&app, &user, "/api/demo/started", "late", "three").await.expect(201).text();
     app.clock.advance(hours(23));
@@ -105,8 +105,8 @@ async fn an_answer_is_repeated_for_a_day_and_then_forgotten() {
     finish.send().await.expect(204);
     assert_eq!(post(&app, &user, "/api/demo", "done", "one").await.expect(201).json(), first);
     app.clock.advance(hours(2));
-    // A new request then, which the name refuses.
-    eventually("the key to be forgotten", async || {
+    // Now it is a new request, whose name is taken.
+    eventually("the key to expire", async || {
         let answer = post(&app, &user, "/api/demo", "done", "one").await;
         answer.status == 409 && answer.problem() == "name-taken"
     })

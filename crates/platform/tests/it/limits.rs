@@ -1,4 +1,4 @@
-//! Limits: exact over instances while Redis is there, and nobody's worry when it is not.
+//! Rate limits: exact over all instances with Redis, and unaffected requests during Redis outages.
 
 use std::cell::Cell;
 use std::process::{Child, Command, Stdio};
@@ -12,10 +12,10 @@ use testkit::tools::Tools;
 
 use crate::demo::{app_with, build};
 
-/// Where a count must be exact, however busy the machine is: 20 ms are not always enough then.
-const LEISURE: &str = "10s";
+/// For exact counts on a busy machine, where the default of 20 ms is sometimes too short.
+const LONG_TIMEOUT: &str = "10s";
 
-/// A redis-server of the test's own, which it may stop, flush and kill.
+/// A Redis server for one test, which may stop, flush and kill it.
 struct Redis {
     child: Child,
     port: u16,
@@ -63,25 +63,25 @@ async fn limited(redis: &Redis, settings: &[(&str, &str)]) -> TestApp {
     let mut all = vec![("REDIS_URL", url.as_str())];
     all.extend(settings);
     let app = app_with(&all).await;
-    shares(&app).await;
+    wait_for_redis(&app).await;
     app
 }
 
-/// Waits until Redis counts.
-async fn shares(app: &TestApp) {
+/// Waits until the instance counts in Redis.
+async fn wait_for_redis(app: &TestApp) {
     eventually("Redis to count", async || app.metric("rate_limit_redis_up").await == Some(1.0)).await;
 }
 
 async fn order(app: &TestApp, user: &User) -> Response {
-    app.request("POST", "/api/demo/order").by(user).send().await
+    app.request("POST", "/api/demo/order").as_user(user).send().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sixty_first_of_sixty_is_refused_whichever_instance_answers() {
+async fn request_over_the_quota_is_rejected_by_any_instance() {
     let redis = Redis::start().await;
-    let app = limited(&redis, &[("ORDERS_PER_MINUTE", "60"), ("LIMIT_REDIS_TIMEOUT", LEISURE)]).await;
+    let app = limited(&redis, &[("ORDERS_PER_MINUTE", "60"), ("LIMIT_REDIS_TIMEOUT", LONG_TIMEOUT)]).await;
     let other = app.start_second_instance(build).await;
-    shares(&other).await;
+    wait_for_redis(&other).await;
     let (user, neighbour) = (app.signer.user(), app.signer.user());
     for number in 0..60 {
         let answer = order(if number % 2 == 0 { &app } else { &other }, &user).await.expect(204);
@@ -91,18 +91,18 @@ async fn the_sixty_first_of_sixty_is_refused_whichever_instance_answers() {
         assert!((1..=60).contains(&seconds.parse::<u64>().unwrap()), "{state}");
     }
     for instance in [&app, &other] {
-        let refused = order(instance, &user).await.expect(429);
-        assert_eq!(refused.problem(), "rate-limited");
-        assert_eq!(refused.header("content-type"), "application/problem+json");
-        assert!((1..=60).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
-        assert!(refused.header("ratelimit").starts_with(r#""orders";r=0;t="#), "{}", refused.header("ratelimit"));
+        let rejected = order(instance, &user).await.expect(429);
+        assert_eq!(rejected.problem(), "rate-limited");
+        assert_eq!(rejected.header("content-type"), "application/problem+json");
+        assert!((1..=60).contains(&rejected.header("retry-after").parse::<u64>().unwrap()));
+        assert!(rejected.header("ratelimit").starts_with(r#""orders";r=0;t="#), "{}", rejected.header("ratelimit"));
         order(instance, &neighbour).await.expect(204);
-        // Another class, and what is free.
-        instance.request("GET", "/page").by(&user).send().await.expect(200);
-        let webhook = instance.request("POST", "/api/demo/webhook").by(&user).send().await.expect(204);
+        // Another class, and an exempt route.
+        instance.request("GET", "/page").as_user(&user).send().await.expect(200);
+        let webhook = instance.request("POST", "/api/demo/webhook").as_user(&user).send().await.expect(204);
         assert_eq!(webhook.header("ratelimit"), "");
     }
-    // Nobody reads in Redis who it was, and everything ends.
+    // Redis keys do not reveal the client, and they expire.
     let mut connection = redis.connection().await.unwrap();
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
     assert!(keys.len() >= 2 && keys.iter().all(|key| key.starts_with("ticketing:limit:")), "{keys:?}");
@@ -114,19 +114,19 @@ async fn the_sixty_first_of_sixty_is_refused_whichever_instance_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_is_refused_by_a_page() {
+async fn rate_limited_page_gets_an_html_error() {
     let app = app_with(&[("READS_PER_MINUTE", "2")]).await;
     let user = app.signer.user();
-    let page = || app.request("GET", "/page").by(&user).send();
+    let page = || app.request("GET", "/page").as_user(&user).send();
     page().await.expect(200);
     assert!(page().await.expect(200).header("ratelimit").starts_with(r#""reads";r=0;t="#));
-    let refused = page().await.expect(429);
-    assert!(refused.text().contains("<h1>Too many requests</h1>"), "{}", refused.text());
-    assert!(!refused.header("retry-after").is_empty());
+    let rejected = page().await.expect(429);
+    assert!(rejected.text().contains("<h1>Too many requests</h1>"), "{}", rejected.text());
+    assert!(!rejected.header("retry-after").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guests_are_counted_by_address_and_accounts_wherever_they_are() {
+async fn guests_are_counted_by_address_and_users_by_account() {
     let app = app_with(&[("GUEST_REQUESTS_PER_MINUTE", "3"), ("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let from = |address: &str| app.request("GET", "/page").header("x-forwarded-for", address).send();
     for address in ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3"] {
@@ -135,66 +135,66 @@ async fn guests_are_counted_by_address_and_accounts_wherever_they_are() {
     from("2001:db8::4").await.expect(429);
     from("2001:db8:0:1::1").await.expect(200);
     from("198.51.100.7").await.expect(200);
-    // A guest's commands count too, and an account is not its address.
-    let unsafe_one = app.request("POST", "/api/demo/order").header("x-forwarded-for", "2001:db8::5");
-    unsafe_one.send().await.expect(429);
+    // A guest's commands count too, but not the requests of users at the same address.
+    let command = app.request("POST", "/api/demo/order").header("x-forwarded-for", "2001:db8::5");
+    command.send().await.expect(429);
     for _ in 0..10 {
         let user = app.signer.user();
-        app.request("GET", "/page").by(&user).header("x-forwarded-for", "2001:db8::6").send().await.expect(200);
+        app.request("GET", "/page").as_user(&user).header("x-forwarded-for", "2001:db8::6").send().await.expect(200);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_counted_where_it_arrived_is_not_counted_again() {
+async fn marked_request_is_not_counted_again() {
     let app = app_with(&[("READS_PER_MINUTE", "1")]).await;
     let user = app.signer.user();
-    let marked = |marker: &str| app.request("GET", "/page").by(&user).header("x-counted", marker).send();
-    let ours = marker::of(&app.context.counters).unwrap();
+    let marked = |marker: &str| app.request("GET", "/page").as_user(&user).header("x-counted", marker).send();
+    let valid = marker::header_value(&app.context.counters).unwrap();
     for _ in 0..3 {
-        assert_eq!(marked(ours.to_str().unwrap()).await.expect(200).header("ratelimit"), "");
+        assert_eq!(marked(valid.to_str().unwrap()).await.expect(200).header("ratelimit"), "");
     }
     marked("invented").await.expect(200);
     marked("invented").await.expect(429);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_are_settled_between_instances_once_a_second() {
+async fn local_counts_are_synchronised_every_second() {
     let redis = Redis::start().await;
     let app = limited(&redis, &[("READS_PER_MINUTE", "10000")]).await;
     let other = app.start_second_instance(build).await;
-    shares(&other).await;
+    wait_for_redis(&other).await;
     let user = app.signer.user();
     for _ in 0..300 {
-        app.request("GET", "/page").by(&user).send().await.expect(200);
+        app.request("GET", "/page").as_user(&user).send().await.expect(200);
     }
-    // Who looks is counted too.
-    let looked = Cell::new(0);
+    // These requests are counted too.
+    let sent = Cell::new(0);
     let others = async || {
-        looked.set(looked.get() + 1);
-        let answer = other.request("GET", "/page").by(&user).send().await.expect(200);
+        sent.set(sent.get() + 1);
+        let answer = other.request("GET", "/page").as_user(&user).send().await.expect(200);
         let state = answer.header("ratelimit");
         let remaining = state.split("r=").nth(1).unwrap().split(';').next().unwrap().parse::<u32>().unwrap();
-        10_000 - remaining - looked.get()
+        10_000 - remaining - sent.get()
     };
-    eventually("the other instance to know", async || others().await == 300).await;
+    eventually("the other instance to have the counts", async || others().await == 300).await;
 }
 
-/// Requests, one after the other: how many were refused or failed, and how long the longest took.
-async fn shop(app: &TestApp, users: &[User], rounds: usize) -> (usize, Duration, Duration) {
+/// Places orders one after the other. Returns the number of failures, the longest duration, and the total duration.
+async fn place_orders(app: &TestApp, users: &[User], rounds: usize) -> (usize, Duration, Duration) {
     let (mut failed, mut longest) = (0, Duration::ZERO);
-    let began = Instant::now();
+    let start = Instant::now();
     for _ in 0..rounds {
         for user in users {
-            let asked = Instant::now();
+            let sent = Instant::now();
             failed += usize::from(order(app, user).await.status != 204);
-            longest = longest.max(asked.elapsed());
+            longest = longest.max(sent.elapsed());
         }
     }
-    (failed, longest, began.elapsed())
+    (failed, longest, start.elapsed())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_is_flushed_hangs_and_dies_and_nobody_is_refused_or_waits() {
+async fn redis_failures_neither_reject_nor_delay_requests() {
     let redis = Redis::start().await;
     let app = limited(&redis, &[("ORDERS_PER_MINUTE", "300")]).await;
     let users: Vec<_> = (0..20).map(|_| app.signer.user()).collect();
@@ -205,36 +205,36 @@ async fn redis_is_flushed_hangs_and_dies_and_nobody_is_refused_or_waits() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let (shopped, ()) = tokio::join!(shop(&app, &users, 10), flushing);
-    assert_eq!(shopped.0, 0, "FLUSHALL fails nobody");
+    let (placed, ()) = tokio::join!(place_orders(&app, &users, 10), flushing);
+    assert_eq!(placed.0, 0, "FLUSHALL causes no failures");
 
     let check = |what: &str, (failed, longest, all): (usize, Duration, Duration)| {
         assert_eq!(failed, 0, "{what}");
-        // 200 requests, each of which would wait 20 ms for a Redis that it asks: one does, a second or so.
+        // A request that calls Redis waits 20 ms. Of 200 requests, only about one per second calls it.
         assert!(all < Duration::from_secs(2), "{what}: {all:?}");
         assert!(longest < Duration::from_millis(500), "{what}: {longest:?}");
     };
     redis.signal("-STOP");
-    check("while it hangs", shop(&app, &users, 10).await);
-    eventually("the instance to know", async || app.metric("rate_limit_redis_up").await == Some(0.0)).await;
+    check("while Redis hangs", place_orders(&app, &users, 10).await);
+    eventually("the outage to be reported", async || app.metric("rate_limit_redis_up").await == Some(0.0)).await;
     redis.signal("-CONT");
-    shares(&app).await;
-    check("after it hung", shop(&app, &users, 2).await);
-    // What was counted while it hung is counted once, though it was sent more than once or answered late.
-    let patient = app.signer.user();
+    wait_for_redis(&app).await;
+    check("after Redis hung", place_orders(&app, &users, 2).await);
+    // Requests during the outage are counted once, even if Redis executed a call after its timeout.
+    let user = app.signer.user();
     redis.signal("-STOP");
     for _ in 0..100 {
-        assert_eq!(order(&app, &patient).await.status, 204);
+        assert_eq!(order(&app, &user).await.status, 204);
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
     redis.signal("-CONT");
-    shares(&app).await;
+    wait_for_redis(&app).await;
     for _ in 0..190 {
-        assert_eq!(order(&app, &patient).await.status, 204, "within 300");
+        assert_eq!(order(&app, &user).await.status, 204, "within 300");
     }
     redis.signal("-KILL");
-    check("once it is dead", shop(&app, &users, 10).await);
-    // Counted alone, and not for nothing.
+    check("after Redis was killed", place_orders(&app, &users, 10).await);
+    // Local counts still enforce the quota.
     let busy = app.signer.user();
     let mut answers = Vec::new();
     for _ in 0..301 {

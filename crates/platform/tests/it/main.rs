@@ -1,4 +1,4 @@
-//! The platform under a small demo service, on real servers.
+//! Tests of the platform with a small demo service, on real servers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,19 +8,19 @@
 )]
 
 mod announce;
-mod away;
+mod client_disconnect;
 mod config;
 mod consumer;
 mod demo;
 mod drain;
 mod gauges;
-mod hang_up;
 mod idempotency;
 mod limits;
+mod mongodb_outage;
 mod outbox;
-mod reads;
+mod read_concern;
 mod replica;
-mod replicated;
+mod replica_set;
 mod resync;
 mod scan;
 mod server;

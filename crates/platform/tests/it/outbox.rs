@@ -1,4 +1,4 @@
-//! From the outbox to the stream: the relay, the sweeper, and NATS being away.
+//! Publishing from the outbox: the relay, the sweeper, and NATS outages.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::demo::{Counter, app, app_with, document, insert};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A document whose instance died, at that time by its clock, between the write and the relay.
-async fn left_behind(app: &TestApp, name: &str, events: u64, then: Timestamp) -> (UserId, Vec<String>) {
+/// Inserts a document with unpublished events, as left by an instance that crashed at `then` by its clock.
+async fn insert_unpublished(app: &TestApp, name: &str, events: u64, then: Timestamp) -> (UserId, Vec<String>) {
     let counter = Counter { count: events - 1, ..Counter::new(name, then) };
     let mut ids = Vec::new();
     let outbox: Vec<_> = (0..events)
@@ -41,44 +41,44 @@ async fn left_behind(app: &TestApp, name: &str, events: u64, then: Timestamp) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sweeper_publishes_what_a_crash_left_behind() {
+async fn sweeper_publishes_events_that_a_crash_left() {
     let app = app().await;
-    // The last one had a clock that was ahead.
+    // The clock of the last instance was ahead.
     for then in [app.clock.now().minus(MINUTE), app.clock.now(), app.clock.now().plus(60 * MINUTE)] {
-        let (id, ids) = left_behind(&app, &format!("crashed at {then}"), 3, then).await;
+        let (id, ids) = insert_unpublished(&app, &format!("crashed at {then}"), 3, then).await;
         app.wait_until_idle().await;
-        let mut told = app.events("demo").await;
-        told.retain(|event| event.subject == id.to_string());
-        let mut versions: Vec<_> = told.iter().map(|event| event.entityversion).collect();
+        let mut published = app.events("demo").await;
+        published.retain(|event| event.subject == id.to_string());
+        let mut versions: Vec<_> = published.iter().map(|event| event.entityversion).collect();
         versions.sort_unstable();
         assert_eq!(versions, [0, 1, 2], "{then}");
-        assert!(told.iter().all(|event| ids.contains(&event.id.to_string())), "under the ids they were written with");
+        assert!(published.iter().all(|event| ids.contains(&event.id.to_string())), "with their original ids");
         assert!(document(&app, id).await.get_array("outbox").unwrap().is_empty());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_are_swept_by_many_and_each_is_told_once() {
+async fn two_sweepers_publish_each_event_once() {
     let app = app().await;
     let other = app.start_second_instance(crate::demo::build).await;
     let mut all = Vec::new();
     for n in 0..120 {
-        all.extend(left_behind(&app, &format!("n{n}"), 2, app.clock.now().minus(MINUTE)).await.1);
+        all.extend(insert_unpublished(&app, &format!("n{n}"), 2, app.clock.now().minus(MINUTE)).await.1);
     }
     app.wait_until_idle().await;
-    let mut told: Vec<_> = other.events("demo").await.into_iter().map(|event| event.id.to_string()).collect();
-    told.sort();
+    let mut published: Vec<_> = other.events("demo").await.into_iter().map(|event| event.id.to_string()).collect();
+    published.sort();
     all.sort();
-    assert_eq!(told, all);
+    assert_eq!(published, all);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_published_again_is_the_same_event() {
+async fn event_that_is_published_twice_is_deduplicated() {
     let app = app().await;
     let made = insert(&app, "one").await;
     app.wait_until_idle().await;
     let first = app.events("demo").await;
-    // The take-out was lost: the event lies in the outbox as it did, and is old enough to be swept.
+    // As if the removal was lost: the event is in the outbox again, and old enough to be swept.
     let payload = serde_json::to_string(&first[0]).unwrap();
     let old = app.clock.now().minus(MINUTE).to_string();
     let event = doc! { "id": first[0].id.to_string(), "type": &first[0].kind, "time": old, "payload": payload };
@@ -86,16 +86,16 @@ async fn an_event_that_is_published_again_is_the_same_event() {
     let put_back = doc! { "$push": { "outbox": event } };
     documents.update_one(doc! { "_id": made.id.to_string() }, put_back).await.unwrap();
     app.wait_until_idle().await;
-    assert_eq!(app.events("demo").await, first, "the stream knows it by its id");
+    assert_eq!(app.events("demo").await, first, "the stream recognises its id");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_take_out_spares_events_that_came_meanwhile() {
+async fn removal_does_not_remove_newer_events() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     let mut current = insert(&app, "busy").await;
     for _ in 0..50 {
-        current = store.save(&current, current.up(), UserChange::Updated).await.unwrap();
+        current = store.save(&current, current.incremented(), UserChange::Updated).await.unwrap();
     }
     app.wait_until_idle().await;
     let mut versions: Vec<_> = app.events("demo").await.into_iter().map(|event| event.entityversion).collect();
@@ -111,11 +111,11 @@ async fn metric(app: &TestApp, name: &str) -> Option<f64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_nats_away_writes_go_on_and_the_outbox_keeps_their_events() {
+async fn writes_continue_during_a_nats_outage() {
     let nats = Proxy::of_nats().await;
     let app = app_with(&[("NATS_URL", &nats.url())]).await;
     let user = app.signer.user();
-    let create = |name: &str| app.request("POST", "/api/demo").by(&user).json(&json!({ "name": name })).send();
+    let create = |name: &str| app.request("POST", "/api/demo").as_user(&user).json(&json!({ "name": name })).send();
     create("before").await.expect(201);
     app.wait_until_idle().await;
     nats.disconnect();
@@ -129,22 +129,22 @@ async fn with_nats_away_writes_go_on_and_the_outbox_keeps_their_events() {
         app.request("GET", &format!("/api/demo/{id}")).send().await.expect(200);
     }
     app.admin("GET", "/readyz").send().await.expect(200);
-    eventually("the metric to tell", async || metric(&app, "outbox_pending").await >= Some(20.0)).await;
-    eventually("the age to tell", async || metric(&app, "outbox_oldest_age_seconds").await > Some(0.0)).await;
-    assert_eq!(app.unrelayed().await, 20);
+    eventually("the metric", async || metric(&app, "outbox_pending").await >= Some(20.0)).await;
+    eventually("the age", async || metric(&app, "outbox_oldest_age_seconds").await > Some(0.0)).await;
+    assert_eq!(app.outbox_backlog().await, 20);
     nats.restore();
     app.wait_until_idle().await;
-    let told = app.events("demo").await;
-    assert_eq!(told.len(), 41, "everything once");
+    let published = app.events("demo").await;
+    assert_eq!(published.len(), 41, "each event once");
     for id in &ids {
-        let versions: Vec<_> = told.iter().filter(|e| e.subject == *id).map(|e| e.entityversion).collect();
+        let versions: Vec<_> = published.iter().filter(|e| e.subject == *id).map(|e| e.entityversion).collect();
         assert!(versions.contains(&0) && versions.contains(&1), "{versions:?}");
     }
     eventually("the metric to fall", async || metric(&app, "outbox_pending").await == Some(0.0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_starts_without_nats_and_tells_when_it_comes() {
+async fn service_starts_without_nats_and_publishes_later() {
     let nats = Proxy::of_nats().await;
     nats.disconnect();
     let app = app_with(&[("NATS_URL", &nats.url())]).await;
@@ -156,23 +156,23 @@ async fn a_service_starts_without_nats_and_tells_when_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_where_nobody_listens_is_no_hindrance() {
-    // Taken and given back: nobody listens there.
+async fn unreachable_nats_does_not_prevent_startup() {
+    // A free port: no server listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("nats://127.0.0.1:{port}");
     let app = app_with(&[("NATS_URL", &url), ("SHUTDOWN_GRACE", "1s")]).await;
     let made = insert(&app, "alone").await;
     app.admin("GET", "/readyz").send().await.expect(200);
     app.admin("GET", "/healthz").send().await.expect(200);
-    eventually("the metric to tell", async || metric(&app, "outbox_pending").await == Some(1.0)).await;
+    eventually("the metric", async || metric(&app, "outbox_pending").await == Some(1.0)).await;
     assert_eq!(document(&app, made.id).await.get_array("outbox").unwrap().len(), 1);
-    // This one is never told: end it as a kill would, with what it owes in the outbox.
+    // The event is never published. End the instance as a kill would, with the event in the outbox.
     app.context.tasks.stop().cancel();
     std::mem::forget(app);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_workers_find_by_index() {
+async fn worker_queries_use_indexes() {
     let app = app().await;
     for n in 0..50 {
         insert(&app, &format!("n{n}")).await;
@@ -207,7 +207,7 @@ async fn the_workers_find_by_index() {
         let shown = command.to_string();
         let explain = doc! { "explain": command, "verbosity": "executionStats" };
         let explained = app.context.database.run_command(explain).await.unwrap();
-        // An aggregate explains the find that it begins with.
+        // The explanation of an aggregation contains that of its initial find.
         let inner = explained.get_array("stages").ok().and_then(|stages| stages[0].as_document()?.get("$cursor"));
         let inner = inner.and_then(Bson::as_document).unwrap_or(&explained);
         let plan = inner.get_document("queryPlanner").unwrap().get_document("winningPlan").unwrap().to_string();
@@ -216,7 +216,7 @@ async fn the_workers_find_by_index() {
         if index == "outbox_v1" {
             let stats = inner.get_document("executionStats").unwrap();
             let keys = stats.get("totalKeysExamined").unwrap();
-            assert!(matches!(keys, Bson::Int32(0) | Bson::Int64(0)), "an empty outbox is in no index: {keys}");
+            assert!(matches!(keys, Bson::Int32(0) | Bson::Int64(0)), "an empty outbox is not indexed: {keys}");
         }
     }
 }

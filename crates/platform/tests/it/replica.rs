@@ -1,4 +1,4 @@
-//! `put_if_newer`: the highest version wins, whatever comes first.
+//! `put_if_newer`: the highest version wins, in any order of arrival.
 
 use common::events::user::{UserChange, UserState};
 use common::id::UserId;
@@ -14,7 +14,7 @@ fn user(id: UserId, version: u64) -> UserState {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_is_newer_is_taken() {
+async fn only_newer_versions_are_stored() {
     let app = app().await;
     let replica = app.context.replica::<UserState>();
     let id = UserId::new();
@@ -35,7 +35,7 @@ async fn only_what_is_newer_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_versions_at_once_the_highest_wins() {
+async fn highest_of_concurrent_versions_wins() {
     let app = app().await;
     let other = app.start_second_instance(crate::demo::build).await;
     let replicas = [app.context.replica::<UserState>(), other.context.replica::<UserState>()];
@@ -56,18 +56,18 @@ async fn of_many_versions_at_once_the_highest_wins() {
         let known = replicas[0].get(id).await.unwrap().unwrap();
         assert_eq!((known.version, known.state), (19, user(id, 19)), "round {round}");
         for version in 0..20 {
-            let taken = puts.iter().filter(|put| **put == (version, Applied::Applied)).count();
-            assert!(taken <= 1, "round {round}: version {version} was news twice");
+            let applied = puts.iter().filter(|put| **put == (version, Applied::Applied)).count();
+            assert!(applied <= 1, "round {round}: version {version} was applied twice");
         }
         assert!(puts.contains(&(19, Applied::Applied)), "round {round}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_derived_is_written_with_its_state_and_in_no_other_fields_place() {
+async fn derived_fields_are_stored_with_the_state_and_do_not_replace_it() {
     let app = app().await;
     let replica = app.context.replica::<UserState>();
-    let replica = replica.deriving(|user| doc! { "words": [user.display_name.as_str()], "version": 99_i64 });
+    let replica = replica.with_derived_fields(|user| doc! { "words": [user.display_name.as_str()], "version": 99_i64 });
     let id = UserId::new();
     let put = async |version| {
         replica.put_if_newer(&app.event(UserChange::Updated, id, version, user(id, version))).await.unwrap()
@@ -83,12 +83,12 @@ async fn what_is_derived_is_written_with_its_state_and_in_no_other_fields_place(
     assert_eq!(replica.count(doc! { "words": "v2" }).await.unwrap(), 1);
 }
 
-/// The owner says again what it has: that heals what is wrong at the right version, and writes nothing where it is right.
+/// A snapshot repairs a wrong copy of the same version, and writes nothing if the copy is right.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_replaces_another_state_of_the_same_version() {
+async fn snapshot_replaces_a_different_state_of_the_same_version() {
     let app = app().await;
     let replica = app.context.replica::<UserState>();
-    let replica = replica.deriving(|user| doc! { "words": [user.display_name.as_str()] });
+    let replica = replica.with_derived_fields(|user| doc! { "words": [user.display_name.as_str()] });
     let id = UserId::new();
     let right = user(id, 3);
     let wrong = UserState { display_name: "wrong".to_owned(), ..right.clone() };
@@ -105,9 +105,9 @@ async fn a_snapshot_replaces_another_state_of_the_same_version() {
     assert_eq!(known().await, (3, wrong));
     assert_eq!(put(UserChange::Snapshot, 3, &right).await, Applied::Applied);
     assert_eq!(known().await, (3, right.clone()));
-    assert_eq!(replica.find(doc! { "words": "wrong" }).await.unwrap().len(), 0, "what is derived follows");
-    assert_eq!(put(UserChange::Snapshot, 3, &right).await, Applied::Stale, "the same again is no news");
-    // Many at once, of which some are right already.
+    assert_eq!(replica.find(doc! { "words": "wrong" }).await.unwrap().len(), 0, "the derived fields are updated too");
+    assert_eq!(put(UserChange::Snapshot, 3, &right).await, Applied::Stale, "the state is the same");
+    // Several at once, some of which are right already.
     let others = [UserId::new(), UserId::new()];
     for other in others {
         replica.put_if_newer(&app.event(UserChange::Registered, other, 0, user(other, 0))).await.unwrap();

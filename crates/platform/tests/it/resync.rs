@@ -14,7 +14,7 @@ async fn snapshots(app: &TestApp) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_some_or_since() {
+async fn resync_announces_all_ids_or_since() {
     let app = app().await;
     let resync = async |body: Value| {
         let answer = app.admin("POST", "/resync").json(&body).send().await.expect(200).json();
@@ -41,7 +41,7 @@ async fn all_some_or_since() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_the_relay_holds_at_once() {
+async fn resync_can_exceed_the_queue_of_the_relay() {
     let app = app().await;
     let documents = app.context.database.collection::<mongodb::bson::Document>("counters");
     let many: Vec<_> = (0..9_000)
@@ -56,7 +56,7 @@ async fn more_than_the_relay_holds_at_once() {
     assert_eq!(answer["announced"]["counters"], 9_000);
     let jetstream = async_nats::jetstream::new(app.context.nats.clone());
     let stream = format!("{}-demo", app.context.config.nats_prefix);
-    eventually("all of them", async || {
+    eventually("all snapshots", async || {
         let mut stream = jetstream.get_stream(&stream).await.unwrap();
         stream.info().await.unwrap().state.messages == 9_000
     })
@@ -64,10 +64,10 @@ async fn more_than_the_relay_holds_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_body_is_refused() {
+async fn invalid_body_is_rejected() {
     let app = app().await;
     insert(&app, "one").await;
-    for wrong in [
+    for invalid in [
         json!({}),
         json!({ "all": false }),
         json!({ "all": "yes" }),
@@ -77,8 +77,8 @@ async fn a_bad_body_is_refused() {
         json!({ "everything": true }),
         json!([]),
     ] {
-        let response = app.admin("POST", "/resync").json(&wrong).send().await.expect(400);
-        assert_eq!(response.header("content-type"), "application/problem+json", "{wrong}");
+        let response = app.admin("POST", "/resync").json(&invalid).send().await.expect(400);
+        assert_eq!(response.header("content-type"), "application/problem+json", "{invalid}");
     }
     app.admin("POST", "/resync").body("all").send().await.expect(415);
     app.admin("GET", "/resync").send().await.expect(405);

@@ -1,4 +1,4 @@
-//! The rotation: what is at rest is announced again, slowly, once in each lap.
+//! The scan: every entity is announced once per scan, at a limited rate.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::demo::{Counter, app_with, document, insert};
 const HOUR: Duration = Duration::from_secs(3600);
 const MONTH: Duration = Duration::from_secs(31 * 24 * 3600);
 
-async fn rotation(app: &TestApp) -> Option<Document> {
-    let rotations = app.context.database.collection::<Document>("announcement_scans");
-    rotations.find_one(doc! { "_id": Counter::COLLECTION }).await.unwrap()
+async fn position(app: &TestApp) -> Option<Document> {
+    let positions = app.context.database.collection::<Document>("announcement_scans");
+    positions.find_one(doc! { "_id": Counter::COLLECTION }).await.unwrap()
 }
 
-/// How often each counter's last version was announced.
+/// The number of announcements of each counter's last version.
 async fn announcements(app: &TestApp) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for event in app.events("demo").await {
@@ -31,15 +31,15 @@ async fn announcements(app: &TestApp) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Whether a lap has ended since then.
-async fn has_ended(app: &TestApp, lap: &str, since: Timestamp) -> bool {
-    let rotation = rotation(app).await.unwrap_or_default();
-    let ended = rotation.get_document(lap).ok().and_then(|lap| lap.get_str("ended").ok());
+/// Whether the scan has ended since then.
+async fn has_ended(app: &TestApp, scan: &str, since: Timestamp) -> bool {
+    let position = position(app).await.unwrap_or_default();
+    let ended = position.get_document(scan).ok().and_then(|scan| scan.get_str("ended").ok());
     ended.is_some_and(|ended| ended.parse::<Timestamp>().unwrap() >= since)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_instances_announce_everything_once_in_each_lap() {
+async fn two_instances_announce_each_entity_once_per_scan() {
     let settings = [("ANNOUNCE_AFTER", "600ms"), ("ANNOUNCE_PER_SECOND", "7"), ("STREAM_MAX_BYTES", "1073741824")];
     let app = app_with(&settings).await;
     let other = app.start_second_instance(crate::demo::build).await;
@@ -56,32 +56,32 @@ async fn two_instances_announce_everything_once_in_each_lap() {
     }
     app.wait_until_idle().await;
     let before = announcements(&app).await;
-    // First as what came to rest a while ago, then as what has been at rest for long.
-    for (lap, name, pause) in [(1, "recent", 2 * HOUR), (2, "others", MONTH)] {
+    // First in the scan of recent entities, then in that of the others.
+    for (scans, name, pause) in [(1, "recent", 2 * HOUR), (2, "others", MONTH)] {
         app.clock.advance(pause);
         let since = app.clock.now();
-        eventually("the end of the lap", async || has_ended(&app, name, since).await).await;
-        let expected: BTreeMap<_, _> = before.iter().map(|(id, count)| (id.clone(), count + lap)).collect();
+        eventually("the end of the scan", async || has_ended(&app, name, since).await).await;
+        let expected: BTreeMap<_, _> = before.iter().map(|(id, count)| (id.clone(), count + scans)).collect();
         eventually("the announcements", async || announcements(&app).await.values().eq(expected.values())).await;
         app.wait_until_idle().await;
-        assert_eq!(announcements(&app).await, expected, "once in each lap, by either of the two");
+        assert_eq!(announcements(&app).await, expected, "once per scan, by either instance");
     }
-    let turns = rotation(&app).await.unwrap().get_i64("turn").unwrap();
-    assert!(turns >= 6, "seven in each turn at most: {turns}");
+    let turns = position(&app).await.unwrap().get_i64("turn").unwrap();
+    assert!(turns >= 6, "at most seven per turn: {turns}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_day_announces_is_no_more_than_a_twentieth_of_the_stream() {
+async fn daily_announcements_fill_at_most_a_twentieth_of_the_stream() {
     let app = app_with(&[("ANNOUNCE_PER_SECOND", "10"), ("STREAM_MAX_BYTES", "1048576")]).await;
     for n in 0..20 {
         insert(&app, &format!("n{n}")).await;
     }
     app.clock.advance(2 * HOUR);
-    let is_put_off = async || {
-        let due: Option<Timestamp> = rotation(&app).await.map(|it| it.get_str("due").unwrap().parse().unwrap());
-        // Ten events of more than 300 bytes, at 1 MiB / 20 a day.
+    let is_delayed = async || {
+        let due: Option<Timestamp> = position(&app).await.map(|it| it.get_str("due").unwrap().parse().unwrap());
+        // Ten events of more than 300 bytes, at 1 MiB / 20 per day.
         due.is_some_and(|due| due.since(app.clock.now()) > Duration::from_secs(3_000))
     };
-    eventually("the next turn to be put off", is_put_off).await;
+    eventually("the next turn to be delayed", is_delayed).await;
     app.wait_until_idle().await;
 }

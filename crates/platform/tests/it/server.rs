@@ -1,4 +1,4 @@
-//! Clients that only hold a connection are let go; those that wait for us, or talk, are not.
+//! Connections of clients that only occupy them are closed; those with a request in progress are not.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::routing::{any, get, post};
-use platform::http::server::{self, Patience};
+use platform::http::server::{self, ConnectionTimeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 const HEAD: Duration = Duration::from_millis(500);
 const IDLE: Duration = Duration::from_millis(1500);
 const WRITE: Duration = Duration::from_millis(500);
-const ASK: &[u8] = b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n";
+const REQUEST: &[u8] = b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n";
 
 struct Served {
     address: SocketAddr,
@@ -45,8 +45,8 @@ async fn serve() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let closing = CancellationToken::new();
-    let patience = Patience { head: HEAD, idle: IDLE, write: WRITE };
-    let server = tokio::spawn(server::serve(listener, routes, patience, closing.clone()));
+    let timeouts = ConnectionTimeouts { head: HEAD, idle: IDLE, write: WRITE };
+    let server = tokio::spawn(server::serve(listener, routes, timeouts, closing.clone()));
     Served { address, closing, server }
 }
 
@@ -56,30 +56,30 @@ impl Served {
     }
 }
 
-/// What is read in `within`, and whether the other side closed the connection meanwhile.
+/// Returns what is read in `within`, and whether the server closed the connection.
 async fn read(stream: &mut TcpStream, within: Duration) -> (String, bool) {
     let mut text = Vec::new();
     let is_closed = tokio::time::timeout(within, stream.read_to_end(&mut text)).await.is_ok();
     (String::from_utf8_lossy(&text).into_owned(), is_closed)
 }
 
-async fn ask(stream: &mut TcpStream) -> String {
-    stream.write_all(ASK).await.unwrap();
+async fn request(stream: &mut TcpStream) -> String {
+    stream.write_all(REQUEST).await.unwrap();
     let (text, _) = read(stream, Duration::from_millis(200)).await;
     text
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_drips_is_not_waited_for() {
+async fn slow_head_times_out() {
     let served = serve().await;
     // The first request of a connection, and a later one.
-    for warm in [false, true] {
+    for is_later in [false, true] {
         let mut stream = served.connect().await;
-        if warm {
-            assert!(ask(&mut stream).await.ends_with("127.0.0.1"), "the peer's address is known");
+        if is_later {
+            assert!(request(&mut stream).await.ends_with("127.0.0.1"), "the peer's address is known");
         }
-        let began = Instant::now();
-        let dripping = async {
+        let start = Instant::now();
+        let slow_head = async {
             for byte in b"GET /quick HTTP/1.1\r\nhost: a\r\nx: ".iter().chain(std::iter::repeat(&b'x')) {
                 if stream.write_all(&[*byte]).await.is_err() {
                     return;
@@ -87,28 +87,28 @@ async fn a_head_that_drips_is_not_waited_for() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(HEAD * 6, dripping).await.expect("the connection is closed while it drips");
-        assert!(began.elapsed() >= HEAD, "closed after {:?}", began.elapsed());
+        tokio::time::timeout(HEAD * 6, slow_head).await.expect("the connection is closed meanwhile");
+        assert!(start.elapsed() >= HEAD, "closed after {:?}", start.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_rests_between_requests_for_longer_than_a_head_may_take() {
+async fn connection_may_idle_for_longer_than_the_head_timeout() {
     let served = serve().await;
     let mut stream = served.connect().await;
     for _ in 0..3 {
-        assert!(ask(&mut stream).await.starts_with("HTTP/1.1 200"));
+        assert!(request(&mut stream).await.starts_with("HTTP/1.1 200"));
         tokio::time::sleep(HEAD + Duration::from_millis(200)).await;
     }
-    let began = Instant::now();
+    let start = Instant::now();
     let (_, is_closed) = read(&mut stream, IDLE * 4).await;
-    assert!(is_closed && began.elapsed() > IDLE / 3, "closed at rest, after {:?}", began.elapsed());
+    assert!(is_closed && start.elapsed() > IDLE / 3, "closed while idle, after {:?}", start.elapsed());
     let mut silent = served.connect().await;
-    assert!(read(&mut silent, IDLE * 4).await.1, "also one that never says a word");
+    assert!(read(&mut silent, IDLE * 4).await.1, "also one without any request");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_an_answer_and_who_still_sends_a_body_is_kept() {
+async fn slow_response_and_slow_body_are_not_closed() {
     let served = serve().await;
     let mut slow = served.connect().await;
     slow.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
@@ -125,7 +125,7 @@ async fn who_waits_for_an_answer_and_who_still_sends_a_body_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_nobody_reads_is_given_up() {
+async fn unread_response_times_out() {
     let served = serve().await;
     let mut stream = served.connect().await;
     stream.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
@@ -135,11 +135,11 @@ async fn an_answer_that_nobody_reads_is_given_up() {
     while let Ok(some @ 1..) = stream.read(&mut buffer).await {
         read += some;
     }
-    assert!(read < 64 << 20, "{read} bytes were sent to somebody who did not read them");
+    assert!(read < 64 << 20, "{read} bytes were sent to a client that did not read them");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_lives_on_and_ends_do_not_wait_for_it() {
+async fn websocket_stays_open_and_does_not_delay_shutdown() {
     let served = serve().await;
     let mut stream = served.connect().await;
     let upgrade = b"GET /live HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -157,18 +157,18 @@ async fn a_websocket_lives_on_and_ends_do_not_wait_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_waits_for_the_answer_in_flight_and_for_nobody_at_rest() {
+async fn shutdown_waits_for_responses_in_flight_but_not_for_idle_connections() {
     let served = serve().await;
-    let mut resting = served.connect().await;
-    ask(&mut resting).await;
+    let mut idle = served.connect().await;
+    request(&mut idle).await;
     let mut slow = served.connect().await;
     slow.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     served.closing.cancel();
-    let began = Instant::now();
-    assert!(read(&mut resting, HEAD).await.1, "closed at once");
+    let start = Instant::now();
+    assert!(read(&mut idle, HEAD).await.1, "closed at once");
     served.server.await.unwrap();
-    assert!(began.elapsed() > IDLE, "ended after {:?}", began.elapsed());
+    assert!(start.elapsed() > IDLE, "ended after {:?}", start.elapsed());
     assert!(read(&mut slow, HEAD).await.0.starts_with("HTTP/1.1 200"));
-    assert!(TcpStream::connect(served.address).await.is_err(), "the door is closed");
+    assert!(TcpStream::connect(served.address).await.is_err(), "the listener is closed");
 }

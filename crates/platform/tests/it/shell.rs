@@ -1,4 +1,4 @@
-//! The HTTP shell: every answer is a proper one, whoever made it.
+//! The HTTP middleware.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use testkit::app::request::Response;
 
 use crate::demo::{app, app_with};
 
-fn is_problem(response: &Response, status: u16, code: &str) {
+fn assert_problem(response: &Response, status: u16, code: &str) {
     assert_eq!(response.status, status, "{}", response.text());
     assert_eq!(response.header("content-type"), "application/problem+json");
     assert_eq!(response.problem(), code);
@@ -18,7 +18,7 @@ fn is_problem(response: &Response, status: u16, code: &str) {
     assert_eq!(problem["instance"], response.header("x-request-id"));
     assert!(!problem["title"].as_str().unwrap().is_empty() && !problem["detail"].as_str().unwrap().is_empty());
     assert_eq!(response.header("x-content-type-options"), "nosniff");
-    assert_eq!(response.header("content-length"), response.bytes.len().to_string(), "one body, one length");
+    assert_eq!(response.header("content-length"), response.bytes.len().to_string(), "the length is that of the body");
 }
 
 async fn get(app: &TestApp, path: &str) -> Response {
@@ -29,36 +29,36 @@ async fn get(app: &TestApp, path: &str) -> Response {
 async fn every_error_is_a_problem() {
     let app = app_with(&[("REQUEST_TIMEOUT", "300ms")]).await;
     let user = app.signer.user();
-    is_problem(&get(&app, "/api/nothing").await, 404, "not-found");
-    is_problem(&get(&app, "/api").await, 404, "not-found");
-    is_problem(&get(&app, "/api/demo/panic").await, 500, "internal");
-    is_problem(&get(&app, "/api/demo/internal").await, 500, "internal");
-    is_problem(&get(&app, "/api/demo/slow").await, 504, "timed-out");
-    is_problem(&get(&app, "/api/demo/teapot").await, 400, "invalid");
-    is_problem(&get(&app, "/api/demo/7").await, 400, "invalid");
+    assert_problem(&get(&app, "/api/nothing").await, 404, "not-found");
+    assert_problem(&get(&app, "/api").await, 404, "not-found");
+    assert_problem(&get(&app, "/api/demo/panic").await, 500, "internal");
+    assert_problem(&get(&app, "/api/demo/internal").await, 500, "internal");
+    assert_problem(&get(&app, "/api/demo/slow").await, 504, "timed-out");
+    assert_problem(&get(&app, "/api/demo/teapot").await, 400, "invalid");
+    assert_problem(&get(&app, "/api/demo/7").await, 400, "invalid");
     let nobody = get(&app, "/api/demo/me").await;
-    is_problem(&nobody, 401, "unauthenticated");
+    assert_problem(&nobody, 401, "unauthenticated");
     assert_eq!(nobody.header("www-authenticate"), "Cookie");
     let busy = get(&app, "/api/demo/busy").await;
-    is_problem(&busy, 429, "rate-limited");
+    assert_problem(&busy, 429, "rate-limited");
     assert_eq!(busy.header("retry-after"), "2", "rounded up");
     let wrong_method = app.request("DELETE", "/api/demo").send().await;
-    is_problem(&wrong_method, 405, "method-not-allowed");
+    assert_problem(&wrong_method, 405, "method-not-allowed");
     assert_eq!(wrong_method.header("allow"), "POST");
-    let post = || app.request("POST", "/api/demo").by(&user);
-    is_problem(&post().body("{}").send().await, 415, "unsupported-media-type");
-    is_problem(&post().header("content-type", "application/json").body("{").send().await, 400, "invalid");
+    let post = || app.request("POST", "/api/demo").as_user(&user);
+    assert_problem(&post().body("{}").send().await, 415, "unsupported-media-type");
+    assert_problem(&post().header("content-type", "application/json").body("{").send().await, 400, "invalid");
     let unknown = post().json(&json!({ "name": "x", "more": 1 })).send().await;
-    is_problem(&unknown, 400, "invalid");
+    assert_problem(&unknown, 400, "invalid");
     assert_eq!(unknown.fields(), ["more"]);
     let large = post().json(&json!({ "name": "x".repeat(1 << 20) })).send().await;
-    is_problem(&large, 413, "too-large");
+    assert_problem(&large, 413, "too-large");
     let other_site = post().header("sec-fetch-site", "cross-site").json(&json!({ "name": "x" })).send().await;
-    is_problem(&other_site, 403, "cross-site");
+    assert_problem(&other_site, 403, "cross-site");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
+async fn body_with_too_large_content_length_is_rejected_at_once() {
     let app = app().await;
     let user = app.signer.user();
     for (path, kind) in [
@@ -67,7 +67,7 @@ async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
         ("/page", "application/x-www-form-urlencoded"),
     ] {
         let never = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
-        let request = app.request("POST", path).by(&user).header("content-type", kind);
+        let request = app.request("POST", path).as_user(&user).header("content-type", kind);
         let request = request.header("content-length", (8 << 20).to_string()).body(never);
         let response = tokio::time::timeout(Duration::from_secs(5), request.send()).await;
         response.unwrap_or_else(|_| panic!("{path} waits for the body")).expect(413);
@@ -75,19 +75,19 @@ async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_of_one_mebibyte_is_read() {
+async fn body_of_one_mebibyte_is_accepted() {
     let app = app().await;
     let user = app.signer.user();
     let frame = json!({ "name": "" }).to_string().len();
     for (over, status) in [(0, 400), (1, 413)] {
-        // Too long for the unique index? No: a name is any text here, but one byte more is too large a body.
+        // With exactly 1 MiB the unknown field is the error; one more byte is too large.
         let body = json!({ "nom": "x".repeat((1 << 20) - frame + 1 + over) });
-        app.request("POST", "/api/demo").by(&user).json(&body).send().await.expect(status);
+        app.request("POST", "/api/demo").as_user(&user).json(&body).send().await.expect(status);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_internal_is_not_told() {
+async fn internal_errors_are_not_disclosed() {
     let app = app().await;
     for path in ["/api/demo/panic", "/api/demo/internal", "/page/broken"] {
         let response = get(&app, path).await.expect(500);
@@ -96,7 +96,7 @@ async fn what_is_internal_is_not_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_has_a_request_id() {
+async fn every_response_has_a_request_id() {
     let app = app().await;
     for path in ["/page", "/api/nothing", "/api/demo/panic"] {
         let first = get(&app, path).await;
@@ -116,7 +116,7 @@ async fn every_answer_has_a_request_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_has_the_security_headers() {
+async fn every_response_has_the_security_headers() {
     let app = app().await;
     for path in ["/page", "/page/broken", "/api/nothing", "/nothing", "/api/demo/panic"] {
         let response = get(&app, path).await;
@@ -130,7 +130,7 @@ async fn every_answer_has_the_security_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn outside_of_api_errors_are_pages() {
+async fn errors_outside_api_are_html() {
     let app = app().await;
     for (path, status, title) in
         [("/nothing", 404, "Not found"), ("/page/broken", 500, "Something went wrong"), ("/apiary", 404, "Not found")]
@@ -145,12 +145,12 @@ async fn outside_of_api_errors_are_pages() {
     assert!(wrong_method.header("allow").contains("GET"));
     let other_site = app.request("POST", "/page").header("origin", "https://evil.example").send().await.expect(403);
     assert!(other_site.text().contains("<h1>Not allowed</h1>"));
-    // A page that a handler made stays as it is.
+    // A page that a handler has rendered is not replaced.
     assert_eq!(get(&app, "/page/own").await.expect(409).text(), "<p>own</p>");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_sites_may_post_to_webhooks_alone() {
+async fn cross_site_requests_are_accepted_by_webhooks_only() {
     let app = app().await;
     let post = |path: &str, name: &str, value: &str| app.request("POST", path).header(name, value).send();
     for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://stripe.example")] {
@@ -160,7 +160,7 @@ async fn other_sites_may_post_to_webhooks_alone() {
     }
     app.request("POST", "/api/demo/other-hook").send().await.expect(204);
     post("/api/demo/other-hook", "origin", "http://localhost:8080").await.expect(204);
-    // A WebSocket must come from our own pages, although it is a GET.
+    // WebSocket upgrades must be same-origin, although they are GET requests.
     let upgrade = |origin: Option<&str>| {
         let request = app.request("GET", "/page").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
         origin.map_or_else(
@@ -174,7 +174,7 @@ async fn other_sites_may_post_to_webhooks_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_address_is_what_a_trusted_proxy_says() {
+async fn address_comes_from_trusted_proxies() {
     let app = app_with(&[("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")]).await;
     let from = |forwarded: &str| app.request("GET", "/api/demo/address").header("x-forwarded-for", forwarded).send();
     assert_eq!(from("198.51.100.7").await.text(), "198.51.100.7");
@@ -186,11 +186,12 @@ async fn the_address_is_what_a_trusted_proxy_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_answers_are_compressed_for_who_asks() {
+async fn large_responses_are_compressed_on_request() {
     let app = app().await;
     let user = app.signer.user();
     let name = "x".repeat(2_000);
-    let made = app.request("POST", "/api/demo").by(&user).json(&json!({ "name": "short" })).send().await.expect(201);
+    let made =
+        app.request("POST", "/api/demo").as_user(&user).json(&json!({ "name": "short" })).send().await.expect(201);
     let id = made.json()["state"]["id"].as_str().unwrap().to_owned();
     let documents = app.context.database.collection::<mongodb::bson::Document>("counters");
     let longer = mongodb::bson::doc! { "$set": { "state.name": &name } };
@@ -203,9 +204,9 @@ async fn large_answers_are_compressed_for_who_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_stranger_invents_makes_no_series() {
+async fn client_input_creates_no_metric_series() {
     let app = app().await;
-    // A process measures from its start on; here that is the first time that somebody asks.
+    // In tests the metrics start with the first scrape.
     app.admin("GET", "/metrics").send().await.expect(200);
     for number in 0..20 {
         app.request(&format!("BREW{number}"), "/page").send().await.expect(405);
@@ -222,11 +223,11 @@ async fn what_a_stranger_invents_makes_no_series() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_admin_port_answers_what_operators_ask() {
+async fn admin_port_serves_health_and_metrics() {
     let app = app().await;
     assert_eq!(app.admin("GET", "/healthz").send().await.expect(200).text(), "alive\n");
     assert_eq!(app.admin("GET", "/readyz").send().await.expect(200).text(), "ready\n");
-    // A process measures from its start on; here that is the first time that somebody asks.
+    // In tests the metrics start with the first scrape.
     app.admin("GET", "/metrics").send().await.expect(200);
     get(&app, "/api/nothing").await;
     get(&app, "/api/demo/7").await;
@@ -238,8 +239,8 @@ async fn the_admin_port_answers_what_operators_ask() {
         line.starts_with("http_request_duration_seconds_count{") && labels.iter().all(|label| line.contains(label))
     });
     assert!(line.is_some_and(|line| line.ends_with("} 1")), "{text}");
-    assert!(!text.contains("/api/demo/7"), "labels hold routes, not paths");
-    // None of it is on the public port.
+    assert!(!text.contains("/api/demo/7"), "labels have routes, not paths");
+    // The public port does not serve these.
     for path in ["/healthz", "/readyz", "/metrics", "/resync"] {
         get(&app, path).await.expect(404);
     }

@@ -1,4 +1,4 @@
-//! One atomic write per change: the state, the version and the event, or nothing.
+//! The store writes state, version and event of a change atomically.
 
 use common::aggregate::Aggregate;
 use common::api::page::PageQuery;
@@ -14,13 +14,13 @@ use platform::store::page::PageRequest;
 use crate::demo::{Counter, app, document, insert};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn state_and_event_are_one_document() {
+async fn state_and_event_are_in_one_document() {
     let app = app().await;
     let store = app.context.store::<Counter>();
-    // The relay is fast: what was written is seen in the collection's changes.
+    // The change stream shows what was written before the relay removes the event.
     let mut seen = app.context.database.collection::<Document>(Counter::COLLECTION).watch().await.unwrap();
     let made = insert(&app, "one").await;
-    let saved = store.save(&made, made.up(), UserChange::Updated).await.unwrap();
+    let saved = store.save(&made, made.incremented(), UserChange::Updated).await.unwrap();
     assert_eq!((made.version, saved.version, saved.count), (0, 1, 1));
     let first = seen.next().await.unwrap().expect("the insert").full_document.expect("the document");
     assert_eq!(first.get_i64("version").unwrap(), 0);
@@ -33,38 +33,42 @@ async fn state_and_event_are_one_document() {
     assert_eq!((payload.entityversion, payload.subject.as_str()), (0, made.id.to_string().as_str()));
     assert_eq!(payload.data, made.state.payload());
     app.wait_until_idle().await;
-    let told = app.events("demo").await;
-    assert_eq!(told[0], serde_json::from_str(event.get_str("payload").unwrap()).unwrap(), "told as it was written");
-    assert_eq!(told.iter().map(|e| e.entityversion).collect::<Vec<_>>(), [0, 1]);
+    let published = app.events("demo").await;
+    assert_eq!(
+        published[0],
+        serde_json::from_str(event.get_str("payload").unwrap()).unwrap(),
+        "published as it was written"
+    );
+    assert_eq!(published.iter().map(|e| e.entityversion).collect::<Vec<_>>(), [0, 1]);
     let left = document(&app, made.id).await;
     assert!(left.get_array("outbox").unwrap().is_empty());
-    assert_eq!(left.get_i64("version").unwrap(), 1, "a take-out is no change");
+    assert_eq!(left.get_i64("version").unwrap(), 1, "the removal of an event is not a change");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_saves_of_one_version_one_is_made() {
+async fn only_one_of_concurrent_saves_succeeds() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
-    let saves = join_all((0..30).map(|_| store.save(&made, made.up(), UserChange::Updated))).await;
+    let saves = join_all((0..30).map(|_| store.save(&made, made.incremented(), UserChange::Updated))).await;
     assert_eq!(saves.iter().filter(|save| save.is_ok()).count(), 1);
     assert!(saves.iter().all(|save| matches!(save, Ok(_) | Err(StoreError::Stale))));
     assert_eq!(store.get(made.id).await.unwrap().unwrap().version, 1);
     app.wait_until_idle().await;
-    assert_eq!(app.events("demo").await.len(), 2, "the others told nothing");
+    assert_eq!(app.events("demo").await.len(), 2, "the others published nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_saves_at_once_each_maker_is_told_of_its_own() {
+async fn each_of_many_concurrent_saves_gets_its_own_result() {
     let app = app().await;
     let other = app.start_second_instance(crate::demo::build).await;
     let (store, elsewhere) = (app.context.store::<Counter>(), other.context.store::<Counter>());
     let names: Vec<_> = (0..60).map(|n| format!("counter {n}")).collect();
     let made = join_all(names.iter().map(|name| insert(&app, name))).await;
-    // Somebody else is faster with every third.
-    let faster = made.iter().step_by(3).map(|made| elsewhere.save(made, made.up(), UserChange::Updated));
+    // Another instance changes every third counter first.
+    let faster = made.iter().step_by(3).map(|made| elsewhere.save(made, made.incremented(), UserChange::Updated));
     assert!(join_all(faster).await.iter().all(Result::is_ok));
-    let saves = join_all(made.iter().map(|made| store.save(made, made.up(), UserChange::Updated))).await;
+    let saves = join_all(made.iter().map(|made| store.save(made, made.incremented(), UserChange::Updated))).await;
     for (n, save) in saves.iter().enumerate() {
         let expected = n % 3 != 0;
         assert!(if expected { save.is_ok() } else { matches!(save, Err(StoreError::Stale)) }, "{n}: {save:?}");
@@ -75,11 +79,11 @@ async fn of_many_saves_at_once_each_maker_is_told_of_its_own() {
         assert_eq!((kept.id, kept.version, kept.count), (made.id, 1, 1));
     }
     app.wait_until_idle().await;
-    assert_eq!(app.events("demo").await.len(), 120, "each counter's creation and its one change");
+    assert_eq!(app.events("demo").await.len(), 120, "the creation and one change of each counter");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_refused_stops_no_other() {
+async fn rejected_write_does_not_fail_others() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     let taken = insert(&app, "taken").await;
@@ -92,7 +96,7 @@ async fn a_write_that_is_refused_stops_no_other() {
     assert!(matches!(refused.as_slice(), [refused] if refused.is_duplicate_of("name_v1")), "{refused:?}");
     let made: Vec<_> = made.into_iter().filter_map(Result::ok).collect();
     let saves = made.iter().enumerate().map(|(n, made)| {
-        let next = if n == 7 { Counter { name: taken.name.clone(), ..made.state.clone() } } else { made.up() };
+        let next = if n == 7 { Counter { name: taken.name.clone(), ..made.state.clone() } } else { made.incremented() };
         store.save(made, next, UserChange::Updated)
     });
     let saves = join_all(saves).await;
@@ -103,19 +107,19 @@ async fn a_write_that_is_refused_stops_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn saving_what_is_not_there_is_stale() {
+async fn saving_a_missing_document_is_stale() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
     let mut elsewhere = made.clone();
     elsewhere.state.id = common::id::UserId::new();
-    let next = elsewhere.up();
+    let next = elsewhere.incremented();
     assert!(matches!(store.save(&elsewhere, next, UserChange::Updated).await, Err(StoreError::Stale)));
     assert!(store.get(elsewhere.id).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unique_index_is_named_and_leaves_nothing_behind() {
+async fn unique_violation_names_the_index_and_stores_nothing() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     insert(&app, "one").await;
@@ -133,7 +137,7 @@ async fn a_unique_index_is_named_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fields_that_a_later_release_adds_survive_no_save_and_break_none() {
+async fn save_replaces_the_state_and_keeps_other_fields() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
@@ -141,14 +145,14 @@ async fn fields_that_a_later_release_adds_survive_no_save_and_break_none() {
     let newer = doc! { "$set": { "state.colour": "red", "shard": 7 } };
     documents.update_one(doc! { "_id": made.id.to_string() }, newer).await.unwrap();
     let read = store.get(made.id).await.unwrap().unwrap();
-    store.save(&read, read.up(), UserChange::Updated).await.unwrap();
+    store.save(&read, read.incremented(), UserChange::Updated).await.unwrap();
     let left = document(&app, made.id).await;
-    assert_eq!(left.get_document("state").unwrap().get("colour"), None, "the state is replaced whole");
-    assert_eq!(left.get("shard"), Some(&Bson::Int32(7)), "what is beside it stays");
+    assert_eq!(left.get_document("state").unwrap().get("colour"), None, "the state is replaced as a whole");
+    assert_eq!(left.get("shard"), Some(&Bson::Int32(7)), "other fields are unchanged");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_hold_everything_once() {
+async fn pages_contain_each_item_once() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     let mut made = Vec::new();

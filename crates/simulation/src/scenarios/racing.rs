@@ -1,167 +1,163 @@
-//! Scenarios in which people are in each other's way: who wins is the schedule's business, and
-//! whatever happens, nobody is cheated.
+//! Racing scenarios: users conflict, and the schedule decides who wins. Only the invariants hold in every schedule.
+
+use std::time::Duration;
 
 use anyhow::Result;
-use common::events::order::OrderStatus;
 use common::id::{OrderId, TicketId};
 use futures::try_join;
 use serde_json::json;
 
-use super::scenarios;
-use crate::fleet::{CAPTURE_RETRY_WINDOW, HOLD};
-use crate::people::{Cast, DECLINED, Person, SECURE, VISA};
+use super::{list_and_order, scenarios};
+use crate::fleet::{CAPTURE_RETRY_WINDOW, ORDER_TTL};
+use crate::users::{CARD_3DS, CARD_DECLINED, CARD_OK, SimUser, Users};
 
 scenarios! {
-    cancel_against_pay,
-    expiry_against_pay,
-    three_buyers_at_once,
-    edit_against_order,
-    withdraw_against_order,
-    two_cards_at_once,
-    secured_against_cancel,
-    secured_against_expiry,
-    secured_against_another_card,
-    order_again_and_again,
-    edits_against_many_orders,
+    cancel_races_payment,
+    expiry_races_payment,
+    three_concurrent_buyers,
+    edit_races_order,
+    withdrawal_races_order,
+    two_concurrent_cards,
+    three_ds_races_cancel,
+    three_ds_races_expiry,
+    three_ds_races_another_card,
+    repeated_orders,
+    edits_race_repeated_orders,
     captures_fail,
 }
 
-async fn held(cast: &Cast) -> Result<(TicketId, OrderId)> {
-    let ticket = cast.seller.lists("Jazz", 5_000).await?;
-    let order = cast.ann.orders(ticket).await?;
-    cast.ann.sees_order(order, OrderStatus::AwaitingPayment).await?;
-    Ok((ticket, order))
-}
-
-async fn wants(buyer: &Person, ticket: TicketId, card: &str) -> Result<()> {
-    if let Ok(order) = buyer.tries_to_order(ticket).await? {
-        buyer.pays(order, card).await?;
+async fn order_and_pay(buyer: &SimUser, ticket: TicketId, card: &str) -> Result<()> {
+    if let Ok(order) = buyer.try_order(ticket).await? {
+        buyer.pay(order, card).await?;
     }
     Ok(())
 }
 
-async fn cancel_against_pay(cast: Cast) -> Result<()> {
-    let (ticket, order) = held(&cast).await?;
-    try_join!(cast.ann.pays(order, VISA), cast.ann.cancels(order), wants(&cast.ben, ticket, VISA))?;
+/// Advances the clock after some pauses; then Ben tries to buy.
+async fn advance_then_ben_buys(users: &Users, pauses: usize, by: Duration, ticket: TicketId) -> Result<()> {
+    for _ in 0..pauses {
+        users.context.pause().await;
+    }
+    users.context.clock.advance(by);
+    order_and_pay(&users.ben, ticket, CARD_OK).await
+}
+
+async fn cancel_races_payment(users: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&users.seller, &users.ann).await?;
+    let other = order_and_pay(&users.ben, ticket, CARD_OK);
+    try_join!(users.ann.pay(order, CARD_OK), users.ann.cancel(order), other)?;
     Ok(())
 }
 
-async fn expiry_against_pay(cast: Cast) -> Result<()> {
-    let (ticket, order) = held(&cast).await?;
-    let late = async {
-        cast.stage.pause().await;
-        cast.stage.time_passes(HOLD);
-        wants(&cast.ben, ticket, VISA).await
-    };
-    try_join!(cast.ann.pays(order, VISA), late)?;
+async fn expiry_races_payment(users: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&users.seller, &users.ann).await?;
+    try_join!(users.ann.pay(order, CARD_OK), advance_then_ben_buys(&users, 1, ORDER_TTL, ticket))?;
     Ok(())
 }
 
-async fn three_buyers_at_once(cast: Cast) -> Result<()> {
-    let ticket = cast.seller.lists("Jazz", 5_000).await?;
-    let [ann, ben, cleo] = [(&cast.ann, VISA), (&cast.ben, DECLINED), (&cast.cleo, SECURE)]
-        .map(|(buyer, card)| wants(buyer, ticket, card));
+async fn three_concurrent_buyers(users: Users) -> Result<()> {
+    let ticket = users.seller.list_ticket("Jazz", 5_000).await?;
+    let [ann, ben, cleo] = [(&users.ann, CARD_OK), (&users.ben, CARD_DECLINED), (&users.cleo, CARD_3DS)]
+        .map(|(buyer, card)| order_and_pay(buyer, ticket, card));
     try_join!(ann, ben, cleo)?;
     Ok(())
 }
 
-async fn edit_against_order(cast: Cast) -> Result<()> {
-    let ticket = cast.seller.lists("Jazz", 5_000).await?;
-    let edits = async {
-        cast.seller.edits(ticket, "Jazz", 6_000).await?;
-        cast.seller.edits(ticket, "Jazz", 7_000).await
-    };
-    try_join!(edits, wants(&cast.ann, ticket, VISA), wants(&cast.ben, ticket, VISA))?;
+async fn edit_races_order(users: Users) -> Result<()> {
+    let ticket = users.seller.list_ticket("Jazz", 5_000).await?;
+    let edits = edit_prices(&users, ticket, &[6_000, 7_000]);
+    try_join!(edits, order_and_pay(&users.ann, ticket, CARD_OK), order_and_pay(&users.ben, ticket, CARD_OK))?;
     Ok(())
 }
 
-async fn withdraw_against_order(cast: Cast) -> Result<()> {
-    let ticket = cast.seller.lists("Jazz", 5_000).await?;
-    try_join!(cast.seller.withdraws(ticket), wants(&cast.ann, ticket, VISA), wants(&cast.ben, ticket, VISA))?;
-    Ok(())
-}
-
-async fn two_cards_at_once(cast: Cast) -> Result<()> {
-    let (_, order) = held(&cast).await?;
-    let ann = &cast.ann;
-    try_join!(ann.pays(order, VISA), ann.pays(order, SECURE), ann.pays(order, DECLINED))?;
-    Ok(())
-}
-
-/// The buyer passes 3-D Secure, if it is still to be passed, and says so.
-async fn passes(cast: &Cast, order: OrderId) -> Result<()> {
-    let paid = cast.ann.pays(order, SECURE).await?;
-    if paid.status == 202 {
-        cast.stage.pause().await;
-        let payment = paid.payment?;
-        cast.stage.card_network.pass(payment.provider_ref.as_deref().unwrap_or_default()).await;
-        cast.ann.refreshes(payment.id).await?;
+async fn edit_prices(users: &Users, ticket: TicketId, prices: &[i64]) -> Result<()> {
+    for price in prices {
+        users.seller.edit_price(ticket, "Jazz", *price).await?;
     }
     Ok(())
 }
 
-async fn secured_against_cancel(cast: Cast) -> Result<()> {
-    let (ticket, order) = held(&cast).await?;
-    try_join!(passes(&cast, order), cast.ann.cancels(order), wants(&cast.ben, ticket, VISA))?;
+async fn withdrawal_races_order(users: Users) -> Result<()> {
+    let ticket = users.seller.list_ticket("Jazz", 5_000).await?;
+    let withdrawal = users.seller.withdraw(ticket);
+    try_join!(withdrawal, order_and_pay(&users.ann, ticket, CARD_OK), order_and_pay(&users.ben, ticket, CARD_OK))?;
     Ok(())
 }
 
-async fn secured_against_expiry(cast: Cast) -> Result<()> {
-    let (ticket, order) = held(&cast).await?;
-    let late = async {
-        cast.stage.pause().await;
-        cast.stage.pause().await;
-        cast.stage.time_passes(HOLD);
-        wants(&cast.ben, ticket, VISA).await
-    };
-    try_join!(passes(&cast, order), late)?;
+async fn two_concurrent_cards(users: Users) -> Result<()> {
+    let (_, order) = list_and_order(&users.seller, &users.ann).await?;
+    let ann = &users.ann;
+    try_join!(ann.pay(order, CARD_OK), ann.pay(order, CARD_3DS), ann.pay(order, CARD_DECLINED))?;
     Ok(())
 }
 
-async fn secured_against_another_card(cast: Cast) -> Result<()> {
-    let (_, order) = held(&cast).await?;
-    try_join!(passes(&cast, order), cast.ann.pays(order, VISA))?;
+/// Ann pays, passes the 3-D Secure challenge if there still is one, and refreshes the payment.
+async fn pay_with_3ds(users: &Users, order: OrderId) -> Result<()> {
+    let result = users.ann.pay(order, CARD_3DS).await?;
+    if result.status == 202 {
+        users.context.pause().await;
+        let payment = result.payment?;
+        let intent = payment.provider_ref.as_deref().unwrap_or_default();
+        users.context.card_network.complete_three_d_secure(intent).await;
+        users.ann.refresh_payment(payment.id).await?;
+    }
     Ok(())
 }
 
-/// A buyer who changes their mind twice.
-async fn hesitates(buyer: &Person, ticket: TicketId) -> Result<()> {
+async fn three_ds_races_cancel(users: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&users.seller, &users.ann).await?;
+    let other = order_and_pay(&users.ben, ticket, CARD_OK);
+    try_join!(pay_with_3ds(&users, order), users.ann.cancel(order), other)?;
+    Ok(())
+}
+
+async fn three_ds_races_expiry(users: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&users.seller, &users.ann).await?;
+    try_join!(pay_with_3ds(&users, order), advance_then_ben_buys(&users, 2, ORDER_TTL, ticket))?;
+    Ok(())
+}
+
+async fn three_ds_races_another_card(users: Users) -> Result<()> {
+    let (_, order) = list_and_order(&users.seller, &users.ann).await?;
+    try_join!(pay_with_3ds(&users, order), users.ann.pay(order, CARD_OK))?;
+    Ok(())
+}
+
+/// Orders and cancels twice, then buys.
+async fn order_repeatedly(buyer: &SimUser, ticket: TicketId) -> Result<()> {
     for _ in 0..2 {
-        if let Ok(order) = buyer.tries_to_order(ticket).await? {
-            buyer.cancels(order).await?;
+        if let Ok(order) = buyer.try_order(ticket).await? {
+            buyer.cancel(order).await?;
         }
     }
-    wants(buyer, ticket, VISA).await
+    order_and_pay(buyer, ticket, CARD_OK).await
 }
 
-async fn order_again_and_again(cast: Cast) -> Result<()> {
-    let ticket = cast.seller.lists("Jazz", 5_000).await?;
-    try_join!(hesitates(&cast.ann, ticket), hesitates(&cast.ben, ticket), hesitates(&cast.cleo, ticket))?;
+async fn repeated_orders(users: Users) -> Result<()> {
+    let ticket = users.seller.list_ticket("Jazz", 5_000).await?;
+    let [ann, ben, cleo] = [&users.ann, &users.ben, &users.cleo].map(|buyer| order_repeatedly(buyer, ticket));
+    try_join!(ann, ben, cleo)?;
     Ok(())
 }
 
-async fn edits_against_many_orders(cast: Cast) -> Result<()> {
-    let ticket = cast.seller.lists("Jazz", 5_000).await?;
-    let edits = async {
-        for price in [6_000, 7_000, 8_000, 9_000] {
-            cast.seller.edits(ticket, "Jazz", price).await?;
-        }
-        anyhow::Ok(())
-    };
-    try_join!(edits, hesitates(&cast.ann, ticket), hesitates(&cast.ben, ticket))?;
+async fn edits_race_repeated_orders(users: Users) -> Result<()> {
+    let ticket = users.seller.list_ticket("Jazz", 5_000).await?;
+    let edits = edit_prices(&users, ticket, &[6_000, 7_000, 8_000, 9_000]);
+    try_join!(edits, order_repeatedly(&users.ann, ticket), order_repeatedly(&users.ben, ticket))?;
     Ok(())
 }
 
-/// The card network takes no captures for longer than we are patient.
-async fn captures_fail(cast: Cast) -> Result<()> {
-    let (ticket, order) = held(&cast).await?;
-    cast.stage.card_network.faults(&json!({ "error500BeforeWork": 1.0, "paths": ["/capture"] })).await;
-    let late = async {
-        cast.stage.pause().await;
-        cast.stage.pause().await;
-        cast.stage.time_passes(CAPTURE_RETRY_WINDOW);
+/// Captures fail for longer than they are retried.
+async fn captures_fail(users: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&users.seller, &users.ann).await?;
+    let faults = json!({ "error500BeforeProcessing": 1.0, "paths": ["/capture"] });
+    users.context.card_network.set_faults(&faults).await;
+    let deadline = async {
+        users.context.pause().await;
+        users.context.pause().await;
+        users.context.clock.advance(CAPTURE_RETRY_WINDOW);
         anyhow::Ok(())
     };
-    try_join!(cast.ann.pays(order, VISA), late, wants(&cast.ben, ticket, VISA))?;
+    try_join!(users.ann.pay(order, CARD_OK), deadline, order_and_pay(&users.ben, ticket, CARD_OK))?;
     Ok(())
 }

@@ -1,15 +1,17 @@
 //! One schedule: a seed decides, step by step, what happens next.
 
-mod begin;
-mod end;
+mod advance;
+mod fault_profile;
 mod relay;
-mod weather;
+mod start;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use common::clock::Clock;
+use futures::future::BoxFuture;
 use platform::outbox::event::OutboxEvent;
 use platform::stream::subscription::{Applied, Failure, Subscription};
 use rand::rngs::StdRng;
@@ -19,42 +21,40 @@ use serde_json::json;
 use testkit::app::request::Response;
 use tokio::sync::oneshot;
 
-use crate::activity::Activity;
-use crate::fleet::{Fleet, HOLD, LONGEST_SILENCE, SERVICES};
+use self::fault_profile::FaultProfile;
+use crate::fleet::{MAX_ANNOUNCE_INTERVAL, ORDER_TTL, SERVICES, SimulatedFleet};
 use crate::network::{Message, Network};
-use crate::people::Stage;
-use crate::scenarios::Play;
+use crate::task::SteppedTask;
+use crate::users::SimContext;
 
-pub use self::weather::Weather;
-
-/// A schedule that has not ended by then never will.
-const STEPS: u32 = 20_000;
+/// A scenario that has not ended after this many steps is stuck.
+const MAX_STEPS: u32 = 20_000;
 /// The same in real time.
-const DEADLINE: Duration = Duration::from_secs(60);
-/// How often in a row nothing at all happens, however long one waits, before the scenario counts as stuck.
-const VAIN: u32 = 40;
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The same in consecutive rounds in which nothing happened, although time advanced.
+const MAX_IDLE_ROUNDS: u32 = 40;
 
-/// Something that was begun on an instance.
-struct Begun {
-    activity: Activity<End>,
-    what: What,
+/// A task that was started on an instance.
+struct RunningTask {
+    task: SteppedTask<TaskOutput>,
+    kind: TaskKind,
     service: usize,
     instance: usize,
     name: String,
 }
 
-enum What {
-    /// The handler of a message, which comes again unless it is handled.
+enum TaskKind {
+    /// The handler of a message, which is delivered again unless it is handled.
     Handler(Message),
-    /// A request, with who waits for the answer.
+    /// A request, with the receiver of the response.
     Request(Option<oneshot::Sender<Option<Response>>>),
-    /// Background work; some must not die, since what it would leave undone only a resync heals.
-    Work { mortal: bool },
+    /// A background job. Some must not crash, because only a resync would repair the loss.
+    Job { crashable: bool },
 }
 
-enum End {
+enum TaskOutput {
     Handled(Result<Applied, Failure>),
-    Answered(Response),
+    Response(Response),
     Done(Result<(), String>),
 }
 
@@ -67,118 +67,118 @@ struct Consumer {
 #[derive(Clone, Copy)]
 enum Step {
     Deliver,
-    Relay,
-    GoOn,
-    Answer,
-    Look,
-    Work,
+    PublishOutbox,
+    ResumeTask,
+    StartRequest,
+    WakeUser,
+    StartJob,
     Webhook,
-    TimePasses,
+    AdvanceClock,
     CardFault,
 }
 
-/// A schedule under way.
-pub struct Schedule<'a> {
-    fleet: &'a mut Fleet,
-    stage: Arc<Stage>,
+pub(crate) struct Schedule<'a> {
+    fleet: &'a mut SimulatedFleet,
+    context: Arc<SimContext>,
     rng: StdRng,
-    weather: Weather,
+    faults: FaultProfile,
     consumers: Vec<Consumer>,
     network: Network,
-    begun: Vec<Begun>,
-    /// Services whose outboxes may hold something, or who announced something.
-    written: BTreeSet<usize>,
-    /// What was announced, by service and instance, and is lost if that instance dies.
+    running: Vec<RunningTask>,
+    /// Services with outboxes that may contain events, or with announcements.
+    dirty_outboxes: BTreeSet<usize>,
+    /// Announcements by service and instance, which are lost if that instance crashes.
     announced: BTreeMap<(usize, usize), Vec<OutboxEvent>>,
-    /// Events that were published and are still in their outbox.
+    /// Events that were published and may still be in their outbox.
     published: HashSet<String>,
-    /// How often in a row there was nothing to do.
-    vain: u32,
+    /// Number of consecutive rounds in which nothing happened.
+    idle_rounds: u32,
     trace: Vec<String>,
 }
 
 impl<'a> Schedule<'a> {
-    /// The schedule of this seed; the straight one without a seed.
-    pub fn new(fleet: &'a mut Fleet, stage: Arc<Stage>, network: Network, seed: Option<u64>) -> Self {
+    /// The schedule of a seed; the reference run without one.
+    pub(crate) fn new(
+        fleet: &'a mut SimulatedFleet,
+        context: Arc<SimContext>,
+        network: Network,
+        seed: Option<u64>,
+    ) -> Self {
         let mut rng = StdRng::seed_from_u64(seed.unwrap_or_default());
-        let weather = if seed.is_some() { Weather::random(&mut rng) } else { Weather::STRAIGHT };
-        let lines = fleet.subscriptions().into_iter();
+        let faults = match seed {
+            Some(_) => FaultProfile::random(&mut rng),
+            None => FaultProfile { in_order: true, ..FaultProfile::default() },
+        };
+        let subscriptions = fleet.subscriptions().into_iter();
         let consumers =
-            lines.map(|(service, instances)| Consumer { service, entity: instances[0].entity, instances }).collect();
+            subscriptions.map(|(service, instances)| Consumer { service, entity: instances[0].entity, instances });
         Self {
+            consumers: consumers.collect(),
             fleet,
-            stage,
+            context,
             rng,
-            weather,
-            consumers,
+            faults,
             network,
-            begun: Vec::new(),
-            written: BTreeSet::new(),
+            running: Vec::new(),
+            dirty_outboxes: BTreeSet::new(),
             announced: BTreeMap::new(),
             published: HashSet::new(),
-            vain: 0,
-            trace: vec![format!("{weather:?}")],
+            idle_rounds: 0,
+            trace: vec![format!("{faults:?}")],
         }
     }
 
-    /// What happened, for people.
-    pub fn trace(&self) -> &[String] {
-        &self.trace
+    pub(crate) fn into_trace_and_network(self) -> (Vec<String>, Network) {
+        (self.trace, self.network)
     }
 
-    /// What was published.
-    pub fn into_network(self) -> Network {
-        self.network
-    }
-
-    /// Plays a scenario to its end, then lets everything heal.
-    pub async fn play(&mut self, play: Play) -> Result<(), String> {
+    /// Runs a scenario to its end, then lets the fleet recover.
+    pub(crate) async fn run(&mut self, scenario: BoxFuture<'static, Result<()>>) -> Result<(), String> {
         let began = Instant::now();
-        let mut play = Activity::new(play);
+        let mut scenario = SteppedTask::new(scenario);
         let mut steps = 0;
         loop {
-            while play.is_woken() {
-                if let Some(end) = play.poll() {
-                    end.map_err(|error| format!("{error:#}"))?;
-                    return self.heal(began).await;
+            while scenario.is_runnable() {
+                if let Some(result) = scenario.poll() {
+                    result.map_err(|error| format!("{error:#}"))?;
+                    return self.recover(began).await;
                 }
             }
             steps += 1;
-            if steps > STEPS || began.elapsed() > DEADLINE || self.vain > VAIN {
+            if steps > MAX_STEPS || began.elapsed() > TIMEOUT || self.idle_rounds > MAX_IDLE_ROUNDS {
                 return Err(format!("the scenario is stuck after {steps} steps"));
             }
             self.step().await?;
         }
     }
 
-    /// Faults have stopped: what was lost is announced again, and every hold comes to its end.
-    async fn heal(&mut self, began: Instant) -> Result<(), String> {
-        let resync = self.weather.lose_announcements;
-        self.weather = Weather { straight: self.weather.straight, ..Weather::CALM };
-        self.stage.let_through();
-        self.fleet.card_network.faults(&json!({})).await;
+    /// Stops the faults and lets the fleet recover: lost events are announced again, and holds expire.
+    async fn recover(&mut self, began: Instant) -> Result<(), String> {
+        let resync = self.faults.drop_announcements;
+        self.faults = FaultProfile { in_order: self.faults.in_order, ..FaultProfile::default() };
+        self.context.heal_partitions();
+        self.fleet.card_network.set_faults(&json!({})).await;
         self.note("the scenario has ended; faults stop");
         self.settle(began).await?;
-        self.fleet.clock.advance(LONGEST_SILENCE);
-        self.background_work(!resync);
+        self.fleet.clock.advance(MAX_ANNOUNCE_INTERVAL);
+        self.start_jobs(!resync);
         self.settle(began).await?;
         if resync {
             self.resync().await?;
             self.settle(began).await?;
         }
-        self.fleet.clock.advance(HOLD);
-        self.background_work(false);
-        self.settle(began).await?;
-        Ok(())
+        self.fleet.clock.advance(ORDER_TTL);
+        self.start_jobs(false);
+        self.settle(began).await
     }
 
-    /// Goes on until there is nothing left to do.
+    /// Runs until no step is possible and no message is delayed.
     async fn settle(&mut self, began: Instant) -> Result<(), String> {
         loop {
-            if began.elapsed() > DEADLINE {
-                return Err("it does not settle".to_owned());
+            if began.elapsed() > TIMEOUT {
+                return Err("the fleet does not settle".to_owned());
             }
-            if self.possible().is_empty() {
+            if self.possible_steps().is_empty() {
                 let Some(due) = self.network.next_due() else { return Ok(()) };
                 self.fleet.clock.advance(due.since(self.fleet.clock.now()));
             } else {
@@ -187,132 +187,128 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// What can be done at all, without waiting for anything.
-    fn possible(&mut self) -> Vec<(u32, Step)> {
-        let withheld = self.stage.withheld.lock().unwrap().clone();
-        let is_withheld = |consumer: &Consumer| withheld.contains(&(consumer.entity, SERVICES[consumer.service].0));
-        self.network.withheld =
-            (0..self.consumers.len()).filter(|place| is_withheld(&self.consumers[*place])).collect();
-        let deliverable = !self.network.deliverable(self.fleet.clock.now()).is_empty();
-        let asked = !self.stage.asked.lock().unwrap().is_empty();
-        let crowded = self.begun.len() > 6;
+    /// The steps that make progress without waiting, with their weights.
+    fn possible_steps(&mut self) -> Vec<(u32, Step)> {
+        let partitions = self.context.partitions.lock().unwrap().clone();
+        let is_partitioned =
+            |consumer: &Consumer| partitions.contains(&(consumer.entity, SERVICES[consumer.service].0));
+        self.network.partitioned =
+            (0..self.consumers.len()).filter(|index| is_partitioned(&self.consumers[*index])).collect();
+        let has_deliverable = !self.network.deliverable(self.fleet.clock.now()).is_empty();
+        let has_requests = !self.context.pending_requests.lock().unwrap().is_empty();
+        let resume_weight = if self.running.len() > 6 { 40 } else { 8 };
         let steps = [
-            (asked, 8, Step::Answer),
-            (deliverable, 10, Step::Deliver),
-            (!self.begun.is_empty(), if crowded { 40 } else { 8 }, Step::GoOn),
-            (!self.written.is_empty(), 6, Step::Relay),
+            (has_requests, 8, Step::StartRequest),
+            (has_deliverable, 10, Step::Deliver),
+            (!self.running.is_empty(), resume_weight, Step::ResumeTask),
+            (!self.dirty_outboxes.is_empty(), 6, Step::PublishOutbox),
         ];
         steps.into_iter().filter(|(possible, ..)| *possible).map(|(_, weight, step)| (weight, step)).collect()
     }
 
     async fn step(&mut self) -> Result<(), String> {
         self.fleet.clock.advance(Duration::from_millis(self.rng.random_range(1..20)));
-        let mut steps = self.possible();
+        let mut steps = self.possible_steps();
         if steps.is_empty() {
-            return self.nothing_to_do().await;
+            return self.idle().await;
         }
-        if self.weather.straight {
+        if self.faults.in_order {
             let (_, step) = steps[0];
-            return self.take(step).await;
+            return self.execute(step).await;
         }
-        if !self.stage.pausing.lock().unwrap().is_empty() {
-            steps.push((2, Step::Look));
+        if !self.context.paused_users.lock().unwrap().is_empty() {
+            steps.push((2, Step::WakeUser));
         }
-        if self.weather.rest > 0.0 {
-            steps.extend([(1, Step::Work), (1, Step::TimePasses)]);
-            if self.weather.repeat > 0.0 {
+        if self.faults.suspend > 0.0 {
+            steps.extend([(1, Step::StartJob), (1, Step::AdvanceClock)]);
+            if self.faults.duplicate > 0.0 {
                 steps.push((1, Step::Webhook));
             }
-            if self.weather.card_faults > 0.0 {
+            if self.faults.card_faults > 0.0 {
                 steps.push((1, Step::CardFault));
             }
         }
         let step = steps.choose_weighted(&mut self.rng, |(weight, _)| *weight).unwrap().1;
-        self.take(step).await
+        self.execute(step).await
     }
 
-    async fn take(&mut self, step: Step) -> Result<(), String> {
+    async fn execute(&mut self, step: Step) -> Result<(), String> {
         match step {
-            Step::Deliver => self.deliver().await,
-            Step::Relay => self.relay().await,
-            Step::GoOn => {
-                let place = self.rng.random_range(0..self.begun.len());
-                let begun = self.begun.swap_remove(place);
-                self.go_on(begun).await
+            Step::Deliver => return self.deliver().await,
+            Step::PublishOutbox => return self.publish_outbox().await,
+            Step::StartRequest => return self.start_request().await,
+            Step::ResumeTask => {
+                let index = self.rng.random_range(0..self.running.len());
+                let running = self.running.swap_remove(index);
+                return self.advance(running).await;
             }
-            Step::Answer => self.answer().await,
-            Step::Look => {
-                let mut pausing = self.stage.pausing.lock().unwrap();
-                let place = self.rng.random_range(0..pausing.len());
-                pausing.swap_remove(place).send(()).ok();
-                Ok(())
+            Step::WakeUser => {
+                let mut paused = self.context.paused_users.lock().unwrap();
+                let index = self.rng.random_range(0..paused.len());
+                paused.swap_remove(index).send(()).ok();
             }
-            Step::Work => {
-                let (work, instance) = (self.rng.random_range(0..4), self.rng.random_range(0..2));
+            Step::StartJob => {
+                let (job, instance) = (self.rng.random_range(0..4), self.rng.random_range(0..2));
                 let service = self.rng.random_range(0..SERVICES.len());
-                match work {
-                    0 => self.fire(instance),
+                match job {
+                    0 => self.fire_timers(instance),
                     1 => self.reconcile(instance),
                     _ => self.announce(service, instance),
                 }
-                Ok(())
             }
-            Step::Webhook => {
-                self.webhook();
-                Ok(())
-            }
-            Step::TimePasses => {
+            Step::Webhook => self.start_webhook(),
+            Step::AdvanceClock => {
                 let millis = self.rng.random_range(50..3_000);
                 self.fleet.clock.advance(Duration::from_millis(millis));
-                Ok(())
             }
             Step::CardFault => {
-                let faults =
-                    [json!({ "error500AfterWork": 1 }), json!({ "error500BeforeWork": 1 }), json!({ "latencyMs": 5 })];
-                if self.rng.random_bool(self.weather.card_faults) {
-                    let fault = faults.choose(&mut self.rng).unwrap();
+                if self.rng.random_bool(self.faults.card_faults) {
+                    let faults = ["error500AfterProcessing", "error500BeforeProcessing", "latencyMs"];
+                    let fault = *faults.choose(&mut self.rng).unwrap();
+                    let fault = json!({ fault: if fault == "latencyMs" { 5 } else { 1 } });
                     self.note(format!("the card network: {fault}"));
-                    self.fleet.card_network.faults(fault).await;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Everybody waits: people look again, or time passes until something is due.
-    async fn nothing_to_do(&mut self) -> Result<(), String> {
-        self.vain += 1;
-        let pausing = std::mem::take(&mut *self.stage.pausing.lock().unwrap());
-        if pausing.is_empty() {
-            return Err("the scenario waits for nothing".to_owned());
-        }
-        if self.vain > 1 {
-            let pause = Duration::from_secs(30 << self.vain.min(20)).min(LONGEST_SILENCE);
-            let due = self.network.next_due().map(|due| due.since(self.fleet.clock.now()));
-            self.fleet.clock.advance(due.unwrap_or(pause));
-            if due.is_none() {
-                self.background_work(true);
-                // A state that rests is announced once: if that was lost too, somebody has to ask.
-                if self.weather.lose_announcements && self.vain.is_multiple_of(5) {
-                    self.resync().await?;
+                    self.fleet.card_network.set_faults(&fault).await;
                 }
             }
-        }
-        for person in pausing {
-            person.send(()).ok();
         }
         Ok(())
     }
 
-    fn an_instance(&mut self) -> usize {
-        if self.weather.straight { 0 } else { self.rng.random_range(0..2) }
+    /// Handles a round without a possible step: wakes the paused users, and advances time until something is due.
+    async fn idle(&mut self) -> Result<(), String> {
+        self.idle_rounds += 1;
+        let paused = std::mem::take(&mut *self.context.paused_users.lock().unwrap());
+        if paused.is_empty() {
+            return Err("the scenario waits for nothing".to_owned());
+        }
+        if self.idle_rounds > 1 {
+            let pause = Duration::from_secs(30 << self.idle_rounds.min(20)).min(MAX_ANNOUNCE_INTERVAL);
+            let due = self.network.next_due().map(|due| due.since(self.fleet.clock.now()));
+            self.fleet.clock.advance(due.unwrap_or(pause));
+            if due.is_none() {
+                self.start_jobs(true);
+                // Unchanged state is announced only once; if that was lost too, a resync is needed.
+                if self.faults.drop_announcements && self.idle_rounds.is_multiple_of(5) {
+                    self.resync().await?;
+                }
+            }
+        }
+        for user in paused {
+            user.send(()).ok();
+        }
+        Ok(())
+    }
+
+    fn choose_instance(&mut self) -> usize {
+        if self.faults.in_order { 0 } else { self.rng.random_range(0..2) }
     }
 
     fn note(&mut self, line: impl Into<String>) {
         self.trace.push(line.into());
     }
 
-    fn happens(&mut self, chance: f64) -> bool {
-        self.rng.random_bool(chance)
+    /// Whether an event with this probability occurs.
+    fn happens(&mut self, probability: f64) -> bool {
+        self.rng.random_bool(probability)
     }
 }

@@ -1,4 +1,4 @@
-//! The network between outboxes and consumers.
+//! The relay between outboxes and consumers.
 
 use common::clock::Clock;
 use futures::TryStreamExt;
@@ -8,86 +8,77 @@ use serde_json::Value;
 
 use super::Schedule;
 use crate::fleet::SERVICES;
-use crate::network::{Message, tail};
+use crate::network::{Message, short_id};
 
 impl Schedule<'_> {
-    /// What a service wrote is published; what was published is taken out of its outbox, sometimes
-    /// later, sometimes after it was published again.
-    pub(super) async fn relay(&mut self) -> Result<(), String> {
-        let written: Vec<_> = self.written.iter().copied().collect();
-        let service = if self.weather.straight { written[0] } else { *written.choose(&mut self.rng).unwrap() };
+    /// Publishes the outboxes of a service and removes the published events, some of them later and after a duplicate
+    /// publication.
+    pub(super) async fn publish_outbox(&mut self) -> Result<(), String> {
+        let dirty: Vec<_> = self.dirty_outboxes.iter().copied().collect();
+        let service = if self.faults.in_order { dirty[0] } else { *dirty.choose(&mut self.rng).unwrap() };
         for instance in 0..2 {
             for event in self.announced.remove(&(service, instance)).unwrap_or_default() {
                 self.publish(&event.payload)?;
             }
         }
-        let mut left = false;
+        let mut has_unremoved = false;
         if let Some(collection) = SERVICES[service].1 {
             let documents = self.fleet.services[service].database.collection::<Document>(collection);
             let found = documents.find(doc! { "outbox.0.time": { "$exists": true } }).projection(doc! { "outbox": 1 });
             let found: Vec<Document> = async { found.await?.try_collect().await }
                 .await
                 .map_err(|error: mongodb::error::Error| error.to_string())?;
-            let (mut owners, mut done) = (Vec::new(), Vec::new());
+            let (mut owners, mut published) = (Vec::new(), Vec::new());
             for document in &found {
                 for event in document.get_array("outbox").unwrap().iter().filter_map(|event| event.as_document()) {
                     let id = event.get_str("id").unwrap().to_owned();
-                    if self.published.insert(id.clone()) || self.happens(self.weather.repeat) {
+                    if self.published.insert(id.clone()) || self.happens(self.faults.duplicate) {
                         self.publish(event.get_str("payload").unwrap())?;
                     }
-                    // A crash between the two steps leaves it where it is.
-                    if self.happens(self.weather.repeat) {
-                        left = true;
+                    // Simulates a crash between publication and removal.
+                    if self.happens(self.faults.duplicate) {
+                        has_unremoved = true;
                     } else {
                         owners.push(document.get_str("_id").unwrap());
-                        done.push(id);
+                        published.push(id);
                     }
                 }
             }
-            if !done.is_empty() {
-                let update = doc! { "$pull": { "outbox": { "id": { "$in": done } } } };
-                let taken = documents.update_many(doc! { "_id": { "$in": owners } }, update);
-                taken.await.map_err(|error| error.to_string())?;
+            if !published.is_empty() {
+                let update = doc! { "$pull": { "outbox": { "id": { "$in": published } } } };
+                let removed = documents.update_many(doc! { "_id": { "$in": owners } }, update).await;
+                removed.map_err(|error| error.to_string())?;
             }
         }
-        if !left {
-            self.written.remove(&service);
+        if !has_unremoved {
+            self.dirty_outboxes.remove(&service);
         }
         Ok(())
     }
 
-    /// One event goes to each of its consumers, or is lost on the way.
-    pub(super) fn publish(&mut self, payload: &str) -> Result<(), String> {
+    /// Sends an event to each of its consumers, or drops it on the way.
+    fn publish(&mut self, payload: &str) -> Result<(), String> {
         let published = self.network.publish(payload)?;
         let (name, is_snapshot) = (published.name, published.is_snapshot);
-        self.note(format!("  {name}: {}", standing(&published.event)));
-        for place in 0..self.consumers.len() {
-            if self.consumers[place].entity != published.entity {
+        self.note(format!("  {name}: {}", status_label(&published.event)));
+        for consumer in 0..self.consumers.len() {
+            if self.consumers[consumer].entity != published.entity {
                 continue;
             }
-            if (!is_snapshot || self.weather.lose_announcements) && self.happens(self.weather.lose) {
-                let to = SERVICES[self.consumers[place].service].0;
-                self.note(format!("  {name} to {to} is lost"));
+            if (!is_snapshot || self.faults.drop_announcements) && self.happens(self.faults.drop) {
+                let to = SERVICES[self.consumers[consumer].service].0;
+                self.note(format!("  {name} to {to} is dropped"));
                 continue;
             }
-            let payload = payload.as_bytes().to_vec();
-            let not_before = self.fleet.clock.now();
-            self.network.waiting.push(Message {
-                consumer: place,
-                payload,
-                name: name.clone(),
-                not_before,
-                is_snapshot,
-            });
+            let (payload, not_before) = (payload.as_bytes().to_vec(), self.fleet.clock.now());
+            self.network.queue.push(Message { consumer, payload, name: name.clone(), not_before });
         }
         Ok(())
     }
 }
 
-/// Where an entity stands, for people.
-fn standing(event: &Value) -> String {
-    let data = &event["data"];
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let other = |field: &str| tail(data[field].as_str().unwrap_or_default()).to_owned();
-    format!("{} {} {}", text(&data["status"]), text(&data["cancelReason"]), other("orderId")).trim().to_owned()
+/// The status of the entity, for the trace.
+fn status_label(event: &Value) -> String {
+    let text = |field: &str| event["data"][field].as_str().unwrap_or_default();
+    format!("{} {} {}", text("status"), text("cancelReason"), short_id(text("orderId"))).trim().to_owned()
 }

@@ -1,23 +1,23 @@
-//! What each service may do in NATS: made from the registry of events and the subscription tables. What web hears
-//! without a durable consumer is listed here.
+//! Generates the NATS permissions of each service from the registry of events and the subscription tables. Core
+//! (non-durable) subscriptions of `web` are listed here.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::fmt::Write as _;
 
 use common::events::ENTITIES;
-use simulation::fleet::{Fleet, SERVICES};
+use simulation::fleet::{SERVICES, SimulatedFleet};
 use testkit::tools::workspace_root;
 
-/// What a service hears as it happens, beside its durable consumers: the entities of `Context::listen`.
-const HEARD: [(&str, [&str; 2]); 1] = [(web::NAME, ["ticket", "order"])];
+/// Entities that a service subscribes to with `Context::listen`, in addition to its durable consumers.
+const CORE_SUBSCRIPTIONS: [(&str, [&str; 2]); 1] = [(web::NAME, ["ticket", "order"])];
 
-/// The start of the file, which people write.
+/// The end of the hand-written beginning of the file.
 const BEGINNING: &str = "authorization {\n  users: [\n";
-/// The first line after the services' users.
+/// The first line after the generated part.
 const END: &str = "    # For people:";
 
-/// The user of one service, which consumes these: each with the service that publishes it.
+/// The NATS user of a service. `consumed` are the entities that it subscribes to, each with the service that owns it.
 fn user(service: &str, consumed: &[(&str, &str)]) -> String {
     let mut text = format!("    {{\n      user: {service}, password: $NATS_PASSWORD_{}\n", service.to_uppercase());
     text.push_str("      permissions {\n        publish: [\n");
@@ -30,9 +30,10 @@ fn user(service: &str, consumed: &[(&str, &str)]) -> String {
     if !consumed.is_empty() {
         write!(text, r#""ticketing.dead-letter.{service}.*", "#).unwrap();
     }
-    let letters = "ticketing-dead-letters";
-    writeln!(text, r#""$JS.API.STREAM.INFO.{letters}""#).unwrap();
-    writeln!(text, r#"          "$JS.API.STREAM.CREATE.{letters}", "$JS.API.STREAM.UPDATE.{letters}""#).unwrap();
+    let dead_letters = "ticketing-dead-letters";
+    writeln!(text, r#""$JS.API.STREAM.INFO.{dead_letters}""#).unwrap();
+    writeln!(text, r#"          "$JS.API.STREAM.CREATE.{dead_letters}", "$JS.API.STREAM.UPDATE.{dead_letters}""#)
+        .unwrap();
     for (entity, source) in consumed {
         let (stream, consumer) = (format!("ticketing-{source}"), format!("{service}-{entity}"));
         for line in [
@@ -46,26 +47,29 @@ fn user(service: &str, consumed: &[(&str, &str)]) -> String {
         }
     }
     text.push_str("        ]\n");
-    let mut heard = vec![format!(r#""_INBOX_{service}.>""#)];
-    if let Some((_, entities)) = HEARD.iter().find(|(name, _)| *name == service) {
-        text.push_str("        # What live pages show is heard as it happens, beside the durable consumers.\n");
-        heard.extend(entities.map(|entity| format!(r#""ticketing.{entity}.*.v1""#)));
+    let mut subjects = vec![format!(r#""_INBOX_{service}.>""#)];
+    if let Some((_, entities)) = CORE_SUBSCRIPTIONS.iter().find(|(name, _)| *name == service) {
+        text.push_str("        # Live pages receive these events directly, in addition to the durable consumers.\n");
+        subjects.extend(entities.map(|entity| format!(r#""ticketing.{entity}.*.v1""#)));
     }
-    writeln!(text, "        subscribe: [{}]\n      }}\n    }}", heard.join(", ")).unwrap();
+    writeln!(text, "        subscribe: [{}]\n      }}\n    }}", subjects.join(", ")).unwrap();
     text
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_service_may_do_what_the_registry_and_its_subscriptions_say() {
-    let fleet = Fleet::new().await.unwrap();
+async fn nats_permissions_match_the_registry_and_the_subscriptions() {
+    let fleet = SimulatedFleet::new().await.unwrap();
     let consumed: Vec<_> = fleet
         .subscriptions()
         .into_iter()
-        .filter_map(|(place, line)| line.first().map(|line| (SERVICES[place].0, (line.entity, line.source))))
+        .filter_map(|(service, instances)| {
+            let subscription = instances.first()?;
+            Some((SERVICES[service].0, (subscription.entity, subscription.source)))
+        })
         .collect();
     fleet.end().await;
     let users = SERVICES.iter().map(|(service, _)| {
-        let consumed: Vec<_> = consumed.iter().filter(|(by, _)| by == service).map(|(_, line)| *line).collect();
+        let consumed: Vec<_> = consumed.iter().filter(|(by, _)| by == service).map(|(_, entity)| *entity).collect();
         user(service, &consumed)
     });
     let users: String = users.collect();

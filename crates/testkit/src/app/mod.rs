@@ -1,8 +1,8 @@
-//! One service in the test's own process, on real servers, with a database and a subject prefix of
-//! its own and a clock that the test may move.
+//! Runs one service inside the test process, on real servers, with its own database, subject prefix
+//! and adjustable clock.
 //!
-//! When a [`TestApp`] is dropped the test fails if an event was never relayed or a message became a
-//! dead letter that the test did not expect.
+//! Dropping a [`TestApp`] fails the test if an event stays in an outbox or a message became an
+//! unexpected dead letter.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,16 +10,17 @@
     clippy::missing_panics_doc,
     clippy::needless_pass_by_value,
     clippy::return_self_not_must_use,
-    reason = "it fails tests, which is done by panicking, and is called by tests, which should read well"
+    reason = "this code fails tests by panicking, and keeps calls in tests short"
 )]
 
 pub mod contract;
-pub mod examined;
 pub mod fuzz;
+pub mod profiler;
 pub mod proxy;
 pub mod request;
 pub mod users;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +34,7 @@ use common::events::{Change, Payload};
 use futures::StreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReadConcern;
-use platform::app::{App, Running};
+use platform::app::{App, RunningApp};
 use platform::config;
 use platform::context::Context;
 use platform::lifecycle::Tasks;
@@ -43,93 +44,93 @@ use serde_json::Value;
 
 use self::request::Request;
 use self::users::Signer;
-use crate::fleet::options::UNLIMITED;
+use crate::fleet::options::NO_RATE_LIMITS;
 
-/// How long [`TestApp::settle`] and [`eventually`] wait before they fail the test.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// How long [`eventually`] waits before it fails the test.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running service.
 pub struct TestApp {
     /// The service's connections.
     pub context: Context,
-    /// Its routes and subscriptions.
-    pub running: Running,
+    /// The service's routes and subscriptions.
+    pub running: RunningApp,
     document: Arc<Value>,
-    /// Its clock; instances share it.
+    /// The clock that all instances share.
     pub clock: ShiftedClock,
-    /// Makes users and signs their tokens.
+    /// Creates users and signs their tokens.
     pub signer: Signer,
     jetstream: jetstream::Context,
     names: Names,
     expected_dead_letters: AtomicU64,
-    /// The settings that a second instance needs too.
-    settings: Vec<(String, String)>,
-    /// Held by every instance: the last one to go clears up.
-    family: Arc<()>,
+    /// The settings of every instance.
+    settings: BTreeMap<String, String>,
+    /// Counts the instances; the last one cleans up.
+    instances: Arc<()>,
 }
 
-/// The variable's value, which `cargo xtask test` and `cargo xtask servers` provide.
+/// Returns the URL in a variable that `cargo xtask test` and `cargo xtask servers` set.
 fn server(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests by `cargo xtask test`"))
 }
 
-/// The address of the run's Redis.
+/// The URL of the run's Redis.
 pub fn redis_url() -> String {
     server("TEST_REDIS_URL")
 }
 
 impl TestApp {
-    /// Starts a service by its `build`, with these settings (names of environment variables).
+    /// Starts a service and waits until it is ready. `build` is the service's function; the names of
+    /// `settings` are those of environment variables.
     pub async fn start<C: clap::Args>(
         service: &'static str,
         build: fn(C, &Context) -> anyhow::Result<App>,
         settings: &[(&str, &str)],
     ) -> Self {
-        let app = Self::launch(service, build, settings).await;
+        let app = Self::start_without_waiting(service, build, settings).await;
         app.ready().await;
         app
     }
 
     /// Like [`TestApp::start`], without waiting until the service is ready.
-    pub async fn launch<C: clap::Args>(
+    pub async fn start_without_waiting<C: clap::Args>(
         service: &'static str,
         build: fn(C, &Context) -> anyhow::Result<App>,
         settings: &[(&str, &str)],
     ) -> Self {
         let id = uuid::Uuid::now_v7().simple().to_string();
-        // The time's first digits are the same all day: the end tells tests apart.
+        // The start of a UUIDv7 is its time, whose first digits tests share.
         let name = format!("t{}", &id[12..]);
         let signer = Signer::new();
-        let mut all = vec![
-            ("MONGODB_URL".to_owned(), server("TEST_MONGODB_URL")),
-            ("NATS_URL".to_owned(), server("TEST_NATS_URL")),
-            ("MONGODB_DATABASE".to_owned(), format!("{name}_{service}")),
-            ("NATS_PREFIX".to_owned(), name),
-            ("PUBLIC_URL".to_owned(), users::PUBLIC_URL.to_owned()),
-            ("STREAM_MAX_BYTES".to_owned(), (16 << 20).to_string()),
-            ("OUTBOX_SWEEP_INTERVAL".to_owned(), "200ms".to_owned()),
-            ("GAUGE_INTERVAL".to_owned(), "500ms".to_owned()),
-            // Tests count events.
-            ("ANNOUNCE_PER_SECOND".to_owned(), "0".to_owned()),
-            ("LIMIT_SECRET".to_owned(), "the limits of a test, which nobody knows".to_owned()),
-        ];
-        all.extend(UNLIMITED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        all.extend(match service {
-            "auth" => Some(("JWT_PRIVATE_KEYS".to_owned(), signer.pem.clone())),
-            // Nobody signs in to it.
-            "expiration" => None,
-            _ => Some(("JWKS".to_owned(), signer.jwks.clone())),
-        });
-        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        let mut set = |name: &str, value: &str| drop(all.insert(name.to_owned(), value.to_owned()));
+        set("MONGODB_URL", &server("TEST_MONGODB_URL"));
+        set("NATS_URL", &server("TEST_NATS_URL"));
+        set("MONGODB_DATABASE", &format!("{name}_{service}"));
+        set("NATS_PREFIX", &name);
+        set("PUBLIC_URL", users::PUBLIC_URL);
+        set("STREAM_MAX_BYTES", &(16 << 20).to_string());
+        set("OUTBOX_SWEEP_INTERVAL", "200ms");
+        set("GAUGE_INTERVAL", "500ms");
+        // No snapshot events by default, since tests count events.
+        set("ANNOUNCE_PER_SECOND", "0");
+        set("LIMIT_SECRET", "an HMAC key for tests that is long enough");
+        match service {
+            "auth" => set("JWT_PRIVATE_KEYS", &signer.pem),
+            // It has no users.
+            "expiration" => {}
+            _ => set("JWKS", &signer.jwks),
+        }
+        NO_RATE_LIMITS.iter().chain(settings).for_each(|(name, value)| set(name, value));
         Self::instance(service, build, all, ShiftedClock::default(), signer).await
     }
 
-    /// A second instance of the same service: same database, same streams, same clock.
+    /// Starts another instance of the service, with the same database, streams and clock.
     pub async fn start_second_instance<C: clap::Args>(&self, build: fn(C, &Context) -> anyhow::Result<App>) -> Self {
         let settings = self.settings.clone();
         let mut app =
             Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone()).await;
-        app.family = Arc::clone(&self.family);
+        app.instances = Arc::clone(&self.instances);
         app.ready().await;
         app
     }
@@ -142,19 +143,18 @@ impl TestApp {
     async fn instance<C: clap::Args>(
         service: &'static str,
         build: fn(C, &Context) -> anyhow::Result<App>,
-        settings: Vec<(String, String)>,
+        settings: BTreeMap<String, String>,
         clock: ShiftedClock,
         signer: Signer,
     ) -> Self {
-        let mut latest = std::collections::BTreeMap::new();
-        latest.extend(settings.iter().cloned());
-        let flags = latest
-            .iter()
-            .map(|(name, value)| OsString::from(format!("--{}={value}", name.to_lowercase().replace('_', "-"))));
+        let flag = |(name, value): (&String, &String)| {
+            OsString::from(format!("--{}={value}", name.to_lowercase().replace('_', "-")))
+        };
+        let flags = settings.iter().map(flag);
         let arguments = std::iter::once(OsString::from(service)).chain(flags);
         let (platform, own) = config::parse::<C>(service, arguments).unwrap_or_else(|end| panic!("{}", end.text));
         let names = Names::new(&platform.nats_prefix);
-        let (tasks, _deaths) = Tasks::new();
+        let (tasks, _failures) = Tasks::new();
         let (context, queue) =
             Context::new(service, platform, Arc::new(clock.clone()), tasks).await.expect("a context");
         let running = build(own, &context).expect("a service").start(&context, queue);
@@ -170,22 +170,21 @@ impl TestApp {
             names,
             expected_dead_letters: AtomicU64::new(0),
             settings,
-            family: Arc::default(),
+            instances: Arc::default(),
         }
     }
 
-    /// A request to the public routes.
+    /// Creates a request to the public routes, whose responses are checked against the `OpenAPI` document.
     pub fn request(&self, method: &str, path: &str) -> Request {
-        Request::new(self.running.public.clone(), method, path).documented(Arc::clone(&self.document))
+        Request::new(self.running.public.clone(), method, path).check_against(Arc::clone(&self.document))
     }
 
-    /// A request to the admin routes.
+    /// Creates a request to the admin routes.
     pub fn admin(&self, method: &str, path: &str) -> Request {
         Request::new(self.running.admin.clone(), method, path)
     }
 
-    /// The value of a metric with its labels in any order, such as `dead_letters{entity="order"}`, as
-    /// /metrics shows it.
+    /// Reads a metric, such as `dead_letters{entity="order"}`, from /metrics. Labels may be in any order.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let sorted = |series: &str| {
             let mut parts: Vec<_> = series.split(['{', ',', '}']).map(ToOwned::to_owned).collect();
@@ -194,10 +193,10 @@ impl TestApp {
         };
         let text = self.admin("GET", "/metrics").send().await.expect(200).text();
         let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
-        lines.find(|(shown, _)| sorted(shown) == sorted(series)).and_then(|(_, value)| value.parse().ok())
+        lines.find(|(found, _)| sorted(found) == sorted(series)).and_then(|(_, value)| value.parse().ok())
     }
 
-    /// Publishes an event of another service, as that service would.
+    /// Publishes an event in the name of the service that owns the entity.
     pub async fn publish<S: Payload>(
         &self,
         change: S::Change,
@@ -210,12 +209,12 @@ impl TestApp {
         event
     }
 
-    /// An event of another service that is not published, for a handler called by hand.
+    /// Creates an event without publishing it, to pass to a handler directly.
     pub fn event<S: Payload>(&self, change: S::Change, id: impl ToString, version: u64, state: S) -> Envelope<S> {
         Envelope::new(change, id.to_string(), version, self.clock.now(), state)
     }
 
-    /// Publishes any bytes on another service's stream, which is created if need be.
+    /// Publishes arbitrary bytes on another service's stream, which is created if necessary.
     pub async fn publish_raw(&self, source: &str, entity: &str, kind: &str, payload: &[u8]) {
         let config = jetstream::stream::Config {
             name: self.names.stream(source),
@@ -228,13 +227,13 @@ impl TestApp {
         published.expect("publishing").await.expect("the stream's ack");
     }
 
-    /// The line of the subscription table for this entity.
+    /// The subscription to this entity's events.
     pub fn subscription(&self, entity: &str) -> &Subscription {
-        let mut lines = self.running.subscriptions.iter();
-        lines.find(|line| line.entity == entity).unwrap_or_else(|| panic!("no subscription to {entity}"))
+        let mut all = self.running.subscriptions.iter();
+        all.find(|one| one.entity == entity).unwrap_or_else(|| panic!("no subscription to {entity}"))
     }
 
-    /// Hands an event to its handler, as the consumer would after a delivery.
+    /// Passes an event to its handler, as the consumer does after a delivery.
     pub async fn handle<S: Payload>(
         &self,
         event: &Envelope<S>,
@@ -242,51 +241,52 @@ impl TestApp {
         self.subscription(S::Change::ENTITY).handle(&serde_json::to_vec(event).unwrap()).await
     }
 
-    /// Waits until every outbox is empty and every consumer has handled all there is.
+    /// Waits until every outbox is empty and every consumer has handled all messages.
     pub async fn wait_until_idle(&self) {
-        let mut quiet = 0;
+        let mut idle_checks = 0;
         eventually("outboxes and consumers to be empty", async || {
-            let idle = self.unrelayed().await == 0 && self.unhandled().await == 0;
-            quiet = if idle { quiet + 1 } else { 0 };
-            // Handling the last message may have written the next event: look twice.
-            quiet > 1
+            let is_idle = self.outbox_backlog().await == 0 && self.consumer_backlog().await == 0;
+            idle_checks = if is_idle { idle_checks + 1 } else { 0 };
+            // Check twice, since the handler of the last message may have written another event.
+            idle_checks > 1
         })
         .await;
     }
 
-    /// How many documents hold unpublished events, as the primary has them: the relay waits for no majority when it
-    /// takes an event out.
-    pub async fn unrelayed(&self) -> u64 {
+    /// Counts the documents with unpublished events in the primary's latest state: the relay does not wait for a
+    /// majority when it removes an event from an outbox.
+    pub async fn outbox_backlog(&self) -> u64 {
         let mut count = 0;
         for name in self.context.database.list_collection_names().await.unwrap_or_default() {
             let documents = self.context.database.collection::<Document>(&name);
-            let waiting = documents.count_documents(doc! { "outbox.0": { "$exists": true } });
-            count += waiting.read_concern(ReadConcern::local()).await.unwrap_or(0);
+            let unpublished = documents.count_documents(doc! { "outbox.0": { "$exists": true } });
+            count += unpublished.read_concern(ReadConcern::local()).await.unwrap_or(0);
         }
         count
     }
 
-    async fn unhandled(&self) -> u64 {
+    async fn consumer_backlog(&self) -> u64 {
         let mut count = 0;
-        for line in &self.running.subscriptions {
-            let Ok(stream) = self.jetstream.get_stream(self.names.stream(line.source)).await else { continue };
-            let name = format!("{}-{}", self.context.service, line.entity);
+        for subscription in &self.running.subscriptions {
+            let stream = self.names.stream(subscription.source);
+            let Ok(stream) = self.jetstream.get_stream(stream).await else { continue };
+            let name = format!("{}-{}", self.context.service, subscription.entity);
             match stream.get_consumer::<consumer::pull::Config>(&name).await {
                 Ok(mut consumer) => {
                     let info = consumer.info().await.expect("consumer info");
                     count += info.num_pending + info.num_ack_pending as u64;
                 }
-                // The stream is there and the consumer not yet.
+                // The stream exists, but not yet the consumer.
                 Err(_) => count += 1,
             }
         }
         count
     }
 
-    /// All events of a publishing service's stream, oldest first.
+    /// All events in a service's stream, oldest first.
     pub async fn events(&self, source: &str) -> Vec<Envelope<serde_json::Value>> {
-        let payloads = self.read_stream(&self.names.stream(source)).await;
-        payloads.iter().map(|payload| serde_json::from_slice(payload).expect("an envelope")).collect()
+        let messages = self.messages(&self.names.stream(source)).await;
+        messages.iter().map(|message| serde_json::from_slice(&message.payload).expect("an envelope")).collect()
     }
 
     /// The events of one entity, oldest first, as (type, version).
@@ -294,10 +294,6 @@ impl TestApp {
         let id = id.to_string();
         let events = self.events(source).await;
         events.into_iter().filter(|e| e.subject == id).map(|e| (e.kind, e.entityversion)).collect()
-    }
-
-    async fn read_stream(&self, name: &str) -> Vec<Vec<u8>> {
-        self.messages(name).await.into_iter().map(|message| message.payload.to_vec()).collect()
     }
 
     async fn messages(&self, name: &str) -> Vec<jetstream::Message> {
@@ -312,12 +308,13 @@ impl TestApp {
         messages.map(|message| message.expect("a message")).collect().await
     }
 
-    /// Payloads of the dead letters so far.
+    /// The payloads of all dead letters.
     pub async fn dead_letters(&self) -> Vec<Vec<u8>> {
-        self.read_stream(&self.names.dead_letter_stream()).await
+        let letters = self.messages(&self.names.dead_letter_stream()).await;
+        letters.into_iter().map(|letter| letter.payload.to_vec()).collect()
     }
 
-    /// The dead letters' headers of this name, without the `dead-letter-`: `reason`, `subject`.
+    /// The header `dead-letter-<name>` of all dead letters; names are `reason`, `subject` and others.
     pub async fn dead_letter_headers(&self, name: &str) -> Vec<String> {
         let name = format!("dead-letter-{name}");
         let letters = self.messages(&self.names.dead_letter_stream()).await;
@@ -327,17 +324,17 @@ impl TestApp {
         letters.iter().map(|letter| header(letter).unwrap_or_default()).collect()
     }
 
-    /// The test expects this many dead letters in all.
+    /// Sets the total number of dead letters that the test expects.
     pub fn expect_dead_letters(&self, count: u64) {
         self.expected_dead_letters.store(count, Ordering::SeqCst);
     }
 
-    /// Drops the database and the streams: the servers have a bound on open files, and a run has many
-    /// tests. What a failed test leaves is kept, to be looked at.
-    async fn clear_up(&self) {
+    /// Drops the database and the streams, since a run has many tests and the servers' open files are
+    /// limited. The data of a failed test are retained for inspection.
+    async fn clean_up(&self) {
         self.context.database.drop().await.ok();
         if self.context.nats.connection_state() == async_nats::connection::State::Connected {
-            let sources = self.running.subscriptions.iter().map(|line| line.source);
+            let sources = self.running.subscriptions.iter().map(|subscription| subscription.source);
             let streams = sources.chain([self.context.service]).map(|service| self.names.stream(service));
             for stream in streams.chain([self.names.dead_letter_stream()]) {
                 self.jetstream.delete_stream(stream).await.ok();
@@ -345,17 +342,17 @@ impl TestApp {
         }
     }
 
-    /// Ends the instance as SIGTERM would; what it owes is left to another one.
+    /// Shuts the instance down gracefully, as SIGTERM does. Unpublished events remain for another instance.
     pub async fn stop(&self) {
-        assert!(self.context.tasks.drain(Duration::from_secs(10)).await, "the service does not drain");
+        assert!(self.context.tasks.drain(Duration::from_secs(10)).await, "the service did not drain within 10 s");
     }
 }
 
-/// Polls until the condition holds, or fails the test after a deadline.
+/// Polls until the condition holds. Fails the test after a timeout.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
+    let started = Instant::now();
     while !condition().await {
-        assert!(began.elapsed() < DEADLINE, "waited {DEADLINE:?} for {what}");
+        assert!(started.elapsed() < TIMEOUT, "waited {TIMEOUT:?} for {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -368,15 +365,15 @@ impl Drop for TestApp {
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
                 if !self.context.tasks.stop().is_cancelled() {
-                    eventually("the outbox to be relayed", async || self.unrelayed().await == 0).await;
+                    eventually("the outbox to be relayed", async || self.outbox_backlog().await == 0).await;
                     self.stop().await;
                 }
                 let letters = self.dead_letters().await;
                 let expected = self.expected_dead_letters.load(Ordering::SeqCst);
                 let shown: Vec<_> = letters.iter().map(|letter| String::from_utf8_lossy(letter)).collect();
                 assert_eq!(letters.len() as u64, expected, "unexpected dead letters: {shown:?}");
-                if Arc::strong_count(&self.family) == 1 {
-                    self.clear_up().await;
+                if Arc::strong_count(&self.instances) == 1 {
+                    self.clean_up().await;
                 }
             });
         });

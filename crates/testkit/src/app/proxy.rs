@@ -1,4 +1,4 @@
-//! A network that a test can cut: a TCP proxy in front of a real server.
+//! A TCP proxy in front of a real server that simulates network failures.
 
 use std::net::SocketAddr;
 
@@ -9,80 +9,80 @@ use tokio::sync::watch;
 
 use super::server;
 
-/// What the network does.
+/// The simulated state of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Network {
-    /// Bytes pass.
+    /// Data is forwarded.
     Up,
-    /// Connections are closed, new ones at once.
+    /// Connections are closed, new ones immediately.
     Down,
-    /// Connections stay and nothing passes.
-    Silent,
+    /// Connections stay open, but nothing is forwarded.
+    Stalled,
 }
 
-/// The proxy; it ends when it is dropped.
+/// A proxy that runs until it is dropped.
 pub struct Proxy {
     address: SocketAddr,
     scheme: &'static str,
-    tail: String,
+    path_and_query: String,
     network: watch::Sender<Network>,
 }
 
 impl Proxy {
-    /// In front of the run's MongoDB.
+    /// Starts a proxy of the run's MongoDB.
     pub async fn of_mongodb() -> Self {
         Self::of("mongodb", &server("TEST_MONGODB_URL")).await
     }
 
-    /// In front of the run's NATS server.
+    /// Starts a proxy of the run's NATS server.
     pub async fn of_nats() -> Self {
         Self::of("nats", &server("TEST_NATS_URL")).await
     }
 
     async fn of(scheme: &'static str, url: &str) -> Self {
         let rest = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")).expect("the server's address");
-        let (target, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (target, path_and_query) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let target: SocketAddr = target.parse().expect("host and port of one server");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let (network, seen) = watch::channel(Network::Up);
+        let (network, state) = watch::channel(Network::Up);
         tokio::spawn(async move {
-            let mut dropped = seen.clone();
+            let mut dropped = state.clone();
             loop {
                 tokio::select! {
                     _ = dropped.wait_for(|_| false) => return,
                     accepted = listener.accept() => {
                         let Ok((client, _)) = accepted else { continue };
-                        tokio::spawn(join(client, target, seen.clone()));
+                        tokio::spawn(relay(client, target, state.clone()));
                     }
                 }
             }
         });
-        Self { address, scheme, tail: tail.to_owned(), network }
+        Self { address, scheme, path_and_query: path_and_query.to_owned(), network }
     }
 
-    /// The server's address by way of the proxy.
+    /// The server's URL with the proxy's address.
     pub fn url(&self) -> String {
-        format!("{}://{}{}", self.scheme, self.address, self.tail)
+        format!("{}://{}{}", self.scheme, self.address, self.path_and_query)
     }
 
-    /// The server is gone: connections break, new ones too.
+    /// Closes all connections, new ones too.
     pub fn disconnect(&self) {
         self.network.send_replace(Network::Down);
     }
 
-    /// The server does not answer: connections stand and nothing passes.
+    /// Keeps connections open but forwards nothing.
     pub fn stall(&self) {
-        self.network.send_replace(Network::Silent);
+        self.network.send_replace(Network::Stalled);
     }
 
-    /// The server is back.
+    /// Forwards data again.
     pub fn restore(&self) {
         self.network.send_replace(Network::Up);
     }
 }
 
-async fn join(client: TcpStream, target: SocketAddr, mut network: watch::Receiver<Network>) {
+async fn relay(client: TcpStream, target: SocketAddr, mut network: watch::Receiver<Network>) {
     if *network.borrow() == Network::Down {
         return;
     }
@@ -92,7 +92,7 @@ async fn join(client: TcpStream, target: SocketAddr, mut network: watch::Receive
     tokio::select! {
         () = copy(from_client, to_server, network.clone()) => {}
         () = copy(from_server, to_client, network.clone()) => {}
-        // Also when the proxy is dropped: then nobody will ever say so.
+        // Also ends when the proxy, which owns the sender, is dropped.
         _ = network.wait_for(|network| *network == Network::Down) => {}
     }
 }
@@ -100,7 +100,7 @@ async fn join(client: TcpStream, target: SocketAddr, mut network: watch::Receive
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut network: watch::Receiver<Network>) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(count) = from.read(&mut buffer).await {
-        if count == 0 || network.wait_for(|network| *network != Network::Silent).await.is_err() {
+        if count == 0 || network.wait_for(|network| *network != Network::Stalled).await.is_err() {
             return;
         }
         if to.write_all(&buffer[..count]).await.is_err() {

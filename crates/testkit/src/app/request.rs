@@ -1,4 +1,4 @@
-//! Requests to a router, without a socket.
+//! Builds requests and sends them to a router without a socket.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use super::contract;
 use super::users::User;
 
-/// A request that is being put together.
+/// A builder of a request.
 #[must_use]
 pub struct Request {
     router: Router,
@@ -23,41 +23,40 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request to these routes.
+    /// Creates a request to these routes.
     pub fn new(router: Router, method: &str, path: &str) -> Self {
         let builder = http::Request::builder().method(method).uri(path);
         Self { router, document: None, builder, body: Body::empty() }
     }
 
-    /// Whose response is held against this `OpenAPI` document.
-    pub(super) fn documented(self, document: Arc<Value>) -> Self {
+    /// Checks problems in the response against this `OpenAPI` document.
+    pub(super) fn check_against(self, document: Arc<Value>) -> Self {
         Self { document: Some(document), ..self }
     }
 
-    /// With a header.
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.builder = self.builder.header(name, value.as_ref());
         self
     }
 
-    /// As this user, by their access cookie.
-    pub fn by(self, user: &User) -> Self {
-        let cookie = format!("access={}", user.token);
-        self.header("cookie", cookie)
+    /// Authenticates the request with the user's access cookie.
+    pub fn as_user(self, user: &User) -> Self {
+        self.header("cookie", format!("access={}", user.token))
     }
 
-    /// With a JSON body.
+    /// Sets a JSON body.
     pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }
 
-    /// With a bare body.
+    /// Sets the raw body.
     pub fn body(mut self, body: impl Into<Body>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Sends it.
+    /// Sends the request.
     pub async fn send(self) -> Response {
         let request = self.builder.body(self.body).expect("a request");
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -74,19 +73,19 @@ impl Request {
     }
 }
 
-/// What came back.
+/// A response that was read completely.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The status code.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap<HeaderValue>,
-    /// The bare body.
+    /// The raw body.
     pub bytes: Vec<u8>,
 }
 
 impl Response {
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_default()
     }
@@ -96,24 +95,24 @@ impl Response {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// A header's value; empty when it is not there.
+    /// The value of a header; empty if the header is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The tail of a problem's `type`: `ticket-sold`.
+    /// The code at the end of a problem's `type`, such as `ticket-sold`.
     pub fn problem(&self) -> String {
         let kind = self.json()["type"].as_str().unwrap_or_default().to_owned();
         kind.rsplit(':').next().unwrap_or_default().to_owned()
     }
 
-    /// The fields that a problem names.
+    /// The names of the invalid fields in a problem.
     pub fn fields(&self) -> Vec<String> {
         let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
         errors.iter().map(|error| error["field"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// Fails the test unless the status is this one; the response.
+    /// Fails the test if the status is another one.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());

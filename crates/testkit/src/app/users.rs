@@ -1,4 +1,4 @@
-//! Users whose tokens the services under test believe.
+//! Test users and the signing of their access tokens.
 
 use common::clock::{Clock, SystemClock};
 use common::id::{SessionId, UserId};
@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
 use crate::fleet::keys::Keys;
 
-/// The public address in tests of one service.
+/// The public URL in tests of one service.
 pub const PUBLIC_URL: &str = "http://localhost:8080";
 
 /// A signed-in user.
@@ -15,34 +15,34 @@ pub const PUBLIC_URL: &str = "http://localhost:8080";
 pub struct User {
     /// The user's id.
     pub id: UserId,
-    /// An access token, good for a day.
+    /// An access token that is valid for a day.
     pub token: String,
 }
 
-/// Signs tokens as auth would.
+/// Signs access tokens as `auth` does.
 #[derive(Clone)]
 pub struct Signer {
-    /// The public half, as services are told it.
+    /// Public key, as configured in the services.
     pub jwks: String,
-    /// The private half, as auth is told it.
+    /// Private key, as configured in `auth`.
     pub pem: String,
 }
 
 impl Signer {
-    /// A signer with a key of its own.
+    /// Creates a signer with a new key.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder for keys");
-        let keys = Keys::of(folder.path()).expect("keys");
+        let keys = Keys::load_or_create(folder.path()).expect("keys");
         Self { jwks: keys.jwks, pem: keys.jwt_private_keys }
     }
 
-    /// A user who has just signed in.
+    /// Creates a user who has just signed in.
     pub fn user(&self) -> User {
         let id = UserId::new();
         User { id, token: self.sign(&Self::claims(id)) }
     }
 
-    /// The claims of a token that is good.
+    /// The claims of a valid token.
     pub fn claims(id: UserId) -> Claims {
         let now = SystemClock.now().as_seconds();
         Claims {
@@ -56,7 +56,7 @@ impl Signer {
         }
     }
 
-    /// A token with these claims.
+    /// Signs a token with these claims.
     pub fn sign(&self, claims: &Claims) -> String {
         let jwks: serde_json::Value = serde_json::from_str(&self.jwks).expect("JSON");
         let kid = jwks["keys"][0]["kid"].as_str().map(ToOwned::to_owned);

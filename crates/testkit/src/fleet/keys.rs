@@ -1,7 +1,7 @@
-//! The development fleet's secrets: made once per data folder, never in git.
+//! Development secrets: generated once per data folder and never checked in.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -14,55 +14,55 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, Keypair
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// Read from the data folder, made where they are missing.
+/// The secrets of a fleet.
 #[derive(Clone)]
 pub struct Keys {
-    /// auth's private key: PKCS#8, PEM.
+    /// Private key of `auth` for access tokens: PKCS#8, PEM.
     pub jwt_private_keys: String,
-    /// Its public half as a JWK set.
+    /// The matching public key as a JWK set.
     pub jwks: String,
-    /// orders' private key for passes: PKCS#8, PEM.
+    /// Private key of `orders` for passes: PKCS#8, PEM.
     pub pass_private_keys: String,
-    /// What payments shows to fakestripe.
+    /// API key that `payments` sends to fakestripe.
     pub stripe_key: String,
-    /// What fakestripe signs its webhooks with.
+    /// Key that fakestripe signs its webhooks with.
     pub webhook_secret: String,
-    /// What hides accounts and addresses in Redis' keys.
+    /// HMAC key that pseudonymises accounts and addresses in Redis' keys.
     pub limit_secret: String,
 }
 
 impl Keys {
-    /// Those of this folder.
-    pub fn of(folder: &Path) -> Result<Self> {
+    /// Reads the secrets from this folder and generates those that are missing.
+    pub fn load_or_create(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let (pem, key) = signing_key(&folder.join("jwt.pem"))?;
         let (pass_private_keys, _) = signing_key(&folder.join("pass.pem"))?;
         let token = |prefix: &str| {
-            anyhow::Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random()?).replace(['-', '_'], "0")))
+            anyhow::Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>()?).replace(['-', '_'], "0")))
         };
         Ok(Self {
             jwt_private_keys: pem,
             jwks: json!({ "keys": [jwk(&key)] }).to_string(),
             pass_private_keys,
-            stripe_key: kept(&folder.join("stripe-key"), || token("sk_test_"))?,
-            limit_secret: kept(&folder.join("limit-secret"), || token("limit_"))?,
-            webhook_secret: kept(&folder.join("webhook-secret"), || token("whsec_"))?,
+            stripe_key: read_or_create(&folder.join("stripe-key"), || token("sk_test_"))?,
+            limit_secret: read_or_create(&folder.join("limit-secret"), || token("limit_"))?,
+            webhook_secret: read_or_create(&folder.join("webhook-secret"), || token("whsec_"))?,
         })
     }
 }
 
-/// The Ed25519 key in this file, made where it is missing; with its PEM.
+/// Reads the Ed25519 key from this file or generates it. Returns its PEM, too.
 fn signing_key(file: &Path) -> Result<(String, SigningKey)> {
-    let pem = kept(file, || {
+    let pem = read_or_create(file, || {
         let keypair = KeypairBytes { secret_key: random()?, public_key: None };
         keypair.to_pkcs8_pem(LineEnding::LF).map(|pem| pem.to_string()).context("encoding a key")
     })?;
     let key = SigningKey::from_pkcs8_pem(&pem)
-        .with_context(|| format!("{} is not an Ed25519 key; `--fresh` makes another", file.display()))?;
+        .with_context(|| format!("{} is not an Ed25519 key; `--fresh` generates another one", file.display()))?;
     Ok((pem, key))
 }
 
-/// The public key, named by its RFC 7638 thumbprint.
+/// The public key as a JWK; its key id is the RFC 7638 thumbprint.
 fn jwk(key: &SigningKey) -> Value {
     let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
     let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
@@ -70,22 +70,30 @@ fn jwk(key: &SigningKey) -> Value {
     json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": "EdDSA", "use": "sig" })
 }
 
-/// The file's text, or what `make` gives, written for us alone to read.
-fn kept(file: &Path, make: impl FnOnce() -> Result<String>) -> Result<String> {
+/// Returns the file's text, or creates the file from what `generate` returns.
+pub fn read_or_create(file: &Path, generate: impl FnOnce() -> Result<String>) -> Result<String> {
     if let Ok(text) = fs::read_to_string(file) {
         return Ok(text);
     }
-    let text = make()?;
-    let unfinished = file.with_extension("unfinished");
-    let mut options = fs::File::options();
-    let mut out = options.create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
-    std::io::Write::write_all(&mut out, text.as_bytes())?;
-    fs::rename(&unfinished, file)?;
+    let text = generate()?;
+    write_private_file(file, &text)?;
     Ok(text)
 }
 
-fn random() -> Result<[u8; 32]> {
-    let mut bytes = [0; 32];
+/// Replaces the file atomically. Only its owner may read it.
+pub fn write_private_file(file: &Path, text: &str) -> Result<()> {
+    let unfinished = file.with_extension("unfinished");
+    let write = || {
+        let mut out = fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&unfinished)?;
+        out.write_all(text.as_bytes())?;
+        fs::rename(&unfinished, file)
+    };
+    write().with_context(|| format!("writing {}", file.display()))
+}
+
+/// Returns cryptographically secure random bytes.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes)
 }
@@ -95,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_the_thumbprint_of_rfc_8037() {
+    fn key_id_is_the_rfc_7638_thumbprint() {
         // Appendix A.2 and A.3 of RFC 8037.
         let d = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
         let jwk = jwk(&SigningKey::from_bytes(&d.try_into().unwrap()));
@@ -104,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_kept() {
+    fn keys_are_persisted() {
         let folder = tempfile::tempdir().unwrap();
-        let (one, two) = (Keys::of(folder.path()).unwrap(), Keys::of(folder.path()).unwrap());
+        let (one, two) = (Keys::load_or_create(folder.path()).unwrap(), Keys::load_or_create(folder.path()).unwrap());
         assert_eq!((&one.jwt_private_keys, &one.jwks), (&two.jwt_private_keys, &two.jwks));
         assert_eq!(one.stripe_key, two.stripe_key);
         assert_eq!(one.pass_private_keys, two.pass_private_keys);
-        assert_ne!(one.pass_private_keys, one.jwt_private_keys, "a pass is no access token");
+        assert_ne!(one.pass_private_keys, one.jwt_private_keys, "passes and access tokens have different keys");
         assert!(one.webhook_secret.starts_with("whsec_") && one.webhook_secret == two.webhook_secret);
     }
 }

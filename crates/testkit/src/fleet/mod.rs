@@ -1,111 +1,117 @@
-//! The whole marketplace on this machine: servers, fakestripe, the services, the gateway.
+//! The whole marketplace on this machine: servers, fakestripe, the services and the gateway.
 //!
-//! Builds nothing itself. Everything that it starts is killed when it is dropped.
+//! The binaries must be built already. All processes are killed on drop.
 
 pub mod instance;
 pub mod keys;
 pub mod options;
-mod wiring;
+mod service_env;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpStream;
 
 use self::instance::{Instance, Ports};
 use self::keys::Keys;
 use self::options::FleetOptions;
-use self::wiring::Wiring;
+use self::service_env::ServiceEnv;
 use crate::gateway::{self, GatewayOptions};
 use crate::servers::ports::Port;
-use crate::servers::slot::ManagedProcess;
+use crate::servers::process::Process;
 use crate::servers::{Servers, ServersOptions};
 use crate::tools::{Tools, progress};
 
 /// The services, each with its own database.
 pub const SERVICES: [&str; 6] = ["auth", "tickets", "orders", "payments", "expiration", "web"];
 
-const GATEWAY_GRACE: Duration = Duration::from_secs(7);
+/// The services that `web` calls.
+const CALLED_BY_WEB: [&str; 4] = ["auth", "tickets", "orders", "payments"];
+
+const GATEWAY_START_TIMEOUT: Duration = Duration::from_secs(20);
+const GATEWAY_STOP_GRACE: Duration = Duration::from_secs(7);
 
 /// A running fleet.
 #[derive(Debug)]
 pub struct Fleet {
-    // Dropped in this order: who asks before who answers.
-    gateway: ManagedProcess,
+    // The drop order: clients before the servers that they call.
+    gateway: Process,
     services: BTreeMap<String, Vec<Instance>>,
     fakestripe: Instance,
     servers: Servers,
     port: Port,
-    _inner: InnerPorts,
+    _internal_ports: BTreeMap<String, Port>,
     description_file: Option<PathBuf>,
 }
 
 impl Fleet {
-    /// Starts everything and waits until all of it is ready. An error says what did not work, with
-    /// the end of its log; nothing is left running then.
+    /// Starts everything and waits until all of it is ready. On failure, the error names what did not
+    /// start and shows the end of its log, and everything is stopped.
     pub async fn start(options: &FleetOptions) -> Result<Self> {
-        let port = Port::given_or_free(options.port)?;
+        let port = options.port.map_or_else(Port::free, Port::given)?;
         let tools = Tools::find_or_install()?;
         fs::create_dir_all(&options.logs).with_context(|| format!("creating {}", options.logs.display()))?;
-        let keys = Keys::of(&options.data.join("keys"))?;
-        let fakestripe_port = Port::free()?;
+        let keys = Keys::load_or_create(&options.data.join("keys"))?;
 
         progress("Starting", "mongod, nats-server, redis-server, fakestripe");
+        let webhook_url = format!("http://127.0.0.1:{}/api/payments/webhooks/stripe", port.number());
         let fakestripe_env = BTreeMap::from([
             ("FAKESTRIPE_KEY".to_owned(), keys.stripe_key.clone()),
             ("FAKESTRIPE_WEBHOOK_SECRET".to_owned(), keys.webhook_secret.clone()),
-            (
-                "FAKESTRIPE_WEBHOOK_URL".to_owned(),
-                format!("http://127.0.0.1:{}/api/payments/webhooks/stripe", port.number()),
-            ),
+            ("FAKESTRIPE_WEBHOOK_URL".to_owned(), webhook_url),
         ]);
-        let program = |name: &str| options.programs.join(name);
-        let fakestripe = Instance::fakestripe(fakestripe_port, &program("fakestripe"), &options.logs, fakestripe_env)?;
+        let ports = Arc::new(Ports { public: Port::free()?, admin: None });
+        let fakestripe = Instance::start(options, ("fakestripe", 0), &ports, fakestripe_env)?;
         let servers_options = ServersOptions {
             data: options.data.clone(),
             logs: options.logs.clone(),
             members: options.members,
-            nats_users: options.server_users.then(options::nats_users),
-            redis_args: if options.server_users { options::redis_users()? } else { Vec::new() },
-            ..ServersOptions::below(&options.data)
+            nats_users: options.server_auth.then(options::nats_users),
+            redis_args: if options.server_auth { options::redis_users()? } else { Vec::new() },
         };
         let servers = Servers::start(&tools, &servers_options).await?;
         fakestripe.ready().await?;
 
         progress("Starting", &SERVICES.join(", "));
-        let wiring = Wiring {
+        let internal_ports: BTreeMap<String, Port> =
+            CALLED_BY_WEB.into_iter().map(|name| Ok((name.to_owned(), Port::free()?))).collect::<Result<_>>()?;
+        let internal_url =
+            |(name, port): (&String, &Port)| (name.clone(), format!("http://127.0.0.1:{}", port.number()));
+        let env = ServiceEnv {
             public_url: format!("http://localhost:{}", port.number()),
             servers: &servers,
             keys: &keys,
             stripe_url: fakestripe.url(),
-            several: options.instances > 1,
-            server_users: options.server_users,
+            has_multiple_instances: options.instances > 1,
+            server_auth: options.server_auth,
             extra: &options.env,
+            internal_urls: internal_ports.iter().map(internal_url).collect(),
         };
-        let inner = InnerPorts::reserve()?;
-        let services = start_services(options, &wiring, &inner.urls())?;
+        let services = start_services(options, &env)?;
         let gateway_options = GatewayOptions {
             port: port.number(),
             upstreams: services
                 .iter()
                 .map(|(name, all)| (name.clone(), all.iter().map(Instance::address).collect()))
                 .collect(),
-            internal: inner.numbers(),
+            internal_ports: internal_ports.iter().map(|(name, port)| (name.clone(), port.number())).collect(),
             admin_ports: services
                 .iter()
                 .filter_map(|(name, all)| Some((name.clone(), all.first()?.admin_port()?)))
                 .collect(),
-            routes: gateway::routes_file(),
             data: options.data.join("gateway"),
             log: options.logs.join("gateway.log"),
         };
-        let gateway = ManagedProcess::spawn(&gateway::prepare(&tools.caddy, &gateway_options)?)?;
+        let gateway = Process::spawn(&gateway::prepare(&tools.caddy, &gateway_options)?)?;
         let description_file = options.fleet_file.clone();
-        let fleet = Self { gateway, services, fakestripe, servers, port, _inner: inner, description_file };
+        let fleet =
+            Self { gateway, services, fakestripe, servers, port, _internal_ports: internal_ports, description_file };
         fleet.ready().await?;
         fleet.write_fleet_file()?;
         Ok(fleet)
@@ -114,47 +120,37 @@ impl Fleet {
     /// Waits until every instance and the gateway are ready.
     pub async fn ready(&self) -> Result<()> {
         for instance in self.services.values().flatten() {
-            // They start side by side; whoever dies first is told even while another is awaited.
+            // The instances start in parallel: report a crash of any of them while waiting for this one.
             tokio::select! {
                 ready = instance.ready() => ready?,
-                death = self.unexpected_exit() => return Err(death),
+                exit = self.unexpected_exit() => return Err(exit),
             }
         }
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", self.port.number())).await.is_err() {
-            if let Some(death) = self.gateway.unexpected_exit() {
-                return Err(death);
-            }
-            if Instant::now() > deadline {
-                return Err(self.gateway.exit_report());
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        Ok(())
+        let is_ready = async || TcpStream::connect(("127.0.0.1", self.port.number())).await.is_ok();
+        self.gateway.wait_until_ready(GATEWAY_START_TIMEOUT, is_ready).await
     }
 
-    /// Resolves when something ends that nobody told to.
+    /// Waits until a process exits by itself and returns the error to report.
     pub async fn unexpected_exit(&self) -> anyhow::Error {
         loop {
-            let services = self.services.values().flatten().chain([&self.fakestripe]);
-            let death = services
-                .filter_map(Instance::unexpected_exit)
-                .chain(self.servers.each().into_iter().filter_map(|(_, server)| server.unexpected_exit()))
-                .chain(self.gateway.unexpected_exit())
-                .next();
-            if let Some(death) = death {
-                return death;
+            let mut instances = self.services.values().flatten().chain([&self.fakestripe]);
+            let exit = instances
+                .find_map(Instance::unexpected_exit)
+                .or_else(|| self.servers.unexpected_exit())
+                .or_else(|| self.gateway.unexpected_exit());
+            if let Some(exit) = exit {
+                return exit;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
-    /// `http://localhost:port`, as browsers are told.
+    /// The URL for browsers: `http://localhost:port`.
     pub fn public_url(&self) -> String {
         format!("http://localhost:{}", self.port.number())
     }
 
-    /// The gateway as programs on this machine reach it: `http://127.0.0.1:port`.
+    /// The gateway's URL for programs on this machine: `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port.number())
     }
@@ -169,7 +165,7 @@ impl Fleet {
         self.services.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The card network's stand-in.
+    /// The development server that replaces Stripe.
     pub fn fakestripe(&self) -> &Instance {
         &self.fakestripe
     }
@@ -179,32 +175,25 @@ impl Fleet {
         &self.servers
     }
 
-    /// The gateway's process.
-    pub fn gateway_pid(&self) -> u32 {
-        self.gateway.pid()
-    }
-
-    /// What fleet.json says.
+    /// The content of fleet.json.
     pub fn description(&self) -> Value {
         let mut services = Map::new();
         for (name, instances) in &self.services {
-            let all: Vec<Value> = instances.iter().map(Instance::described).collect();
-            let mut service = all.first().cloned().unwrap_or_else(|| json!({}));
-            if let Some(fields) = service.as_object_mut() {
-                fields.insert("instances".to_owned(), Value::Array(all));
-            }
-            services.insert(name.clone(), service);
+            let all: Vec<Value> = instances.iter().map(Instance::to_json).collect();
+            let mut service = all.first().and_then(Value::as_object).cloned().unwrap_or_default();
+            service.insert("instances".to_owned(), Value::Array(all));
+            services.insert(name.clone(), Value::Object(service));
         }
         let mut servers = Map::new();
-        for (name, server) in self.servers.each() {
+        for (name, server) in self.servers.all() {
             servers.insert(name, json!({ "url": server.url(), "pid": server.pid() }));
         }
-        servers.insert("fakestripe".to_owned(), self.fakestripe.described());
+        servers.insert("fakestripe".to_owned(), self.fakestripe.to_json());
         servers.insert("gateway".to_owned(), json!({ "url": self.public_url(), "pid": self.gateway.pid() }));
         json!({ "publicUrl": self.public_url(), "services": services, "servers": servers })
     }
 
-    /// Writes the description anew; pids change when something is started again.
+    /// Writes [`Fleet::description`] to its file, if the options name one. Pids change with restarts.
     pub fn write_fleet_file(&self) -> Result<()> {
         let Some(file) = &self.description_file else { return Ok(()) };
         let unfinished = file.with_extension("unfinished");
@@ -213,14 +202,14 @@ impl Fleet {
             .with_context(|| format!("writing {}", file.display()))
     }
 
-    /// Orderly: requests end, services drain, servers flush.
+    /// Stops everything in order: requests end, services drain, servers flush their data.
     pub async fn stop(self) -> Result<()> {
-        self.gateway.stop(GATEWAY_GRACE).await?;
-        let draining: Vec<_> = self.services.values().flatten().collect();
-        for instance in &draining {
-            instance.signal(nix::sys::signal::Signal::SIGTERM);
+        self.gateway.stop(GATEWAY_STOP_GRACE).await?;
+        // All instances drain in parallel.
+        for instance in self.services.values().flatten() {
+            instance.signal(Signal::SIGTERM);
         }
-        for instance in draining {
+        for instance in self.services.values().flatten() {
             instance.stop().await?;
         }
         self.fakestripe.stop().await?;
@@ -236,39 +225,11 @@ impl Drop for Fleet {
     }
 }
 
-/// Addresses behind which all instances of one service answer; for web, which calls the others.
-#[derive(Debug)]
-struct InnerPorts(BTreeMap<String, Port>);
-
-impl InnerPorts {
-    fn reserve() -> Result<Self> {
-        let callees = SERVICES.into_iter().filter(|service| !matches!(*service, "expiration" | "web"));
-        Ok(Self(callees.map(|service| Ok((service.to_owned(), Port::free()?))).collect::<Result<_>>()?))
-    }
-
-    fn numbers(&self) -> BTreeMap<String, u16> {
-        self.0.iter().map(|(name, port)| (name.clone(), port.number())).collect()
-    }
-
-    fn urls(&self) -> BTreeMap<String, String> {
-        self.0.iter().map(|(name, port)| (name.clone(), format!("http://127.0.0.1:{}", port.number()))).collect()
-    }
-}
-
-fn start_services(
-    options: &FleetOptions,
-    wiring: &Wiring<'_>,
-    inner: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, Vec<Instance>>> {
-    let mut services = BTreeMap::new();
-    for service in SERVICES {
-        let env = wiring.of(service, inner);
-        let program: &Path = &options.programs.join(service);
-        let ports = Ports::free()?;
-        let instances: Vec<Instance> = (0..options.instances.max(1))
-            .map(|index| Instance::service((service, index, &ports), program, &options.logs, env.clone()))
-            .collect::<Result<_>>()?;
-        services.insert(service.to_owned(), instances);
-    }
-    Ok(services)
+fn start_services(options: &FleetOptions, env: &ServiceEnv<'_>) -> Result<BTreeMap<String, Vec<Instance>>> {
+    let start = |service: &str| {
+        let ports = Arc::new(Ports { public: Port::free()?, admin: Some(Port::free()?) });
+        let instance = |index| Instance::start(options, (service, index), &ports, env.variables(service));
+        Ok((service.to_owned(), (0..options.instances.max(1)).map(instance).collect::<Result<_>>()?))
+    };
+    SERVICES.into_iter().map(start).collect()
 }

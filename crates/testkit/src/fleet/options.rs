@@ -1,4 +1,4 @@
-//! What a fleet is to be like.
+//! Options of a fleet.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,33 +12,34 @@ use super::SERVICES;
 use crate::servers::NatsUsers;
 use crate::tools::workspace_root;
 
-/// `new` gives what tests want: free ports, one instance of each.
+/// Options of a fleet. [`FleetOptions::new`] suits tests: free ports and one instance of each service.
 #[derive(Debug, Clone)]
 pub struct FleetOptions {
-    /// The gateway's port; a free one unless given.
+    /// The gateway's port; a free one by default.
     pub port: Option<u16>,
-    /// How many of each service.
+    /// Number of instances of each service.
     pub instances: u8,
-    /// Where the services' programs are.
+    /// Folder of the services' binaries.
     pub programs: PathBuf,
-    /// Data of the servers, keys.
+    /// Folder of the servers' data and of the keys.
     pub data: PathBuf,
-    /// One file per process.
+    /// Log folder, with one file per process.
     pub logs: PathBuf,
-    /// Set for every service, on top of our own environment and below the fleet's wiring.
+    /// Further variables of every service. They override the inherited environment; the variables that the fleet
+    /// generates override them.
     pub env: BTreeMap<String, String>,
-    /// Where the description of the fleet is written.
+    /// File that [`super::Fleet::description`] is written to.
     pub fleet_file: Option<PathBuf>,
-    /// Whether each service is its own user at NATS and Redis, with the permissions that it has in a cluster. Nobody
-    /// else gets in then, tests included.
-    pub server_users: bool,
-    /// How many members MongoDB and NATS have: one, or three as in production.
+    /// Whether each service connects to NATS and Redis as its own user, with the permissions that it has in a
+    /// cluster. Other clients, tests included, are then rejected.
+    pub server_auth: bool,
+    /// Number of members of MongoDB and NATS: one, or three as in production.
     pub members: u8,
 }
 
-/// Limits that no test and no load of ours reaches: one client there is as busy as a thousand people. Who tests
-/// limits sets them again.
-pub const UNLIMITED: [(&str, &str); 5] = [
+/// Rate limits that no test and no benchmark reaches, although one of their clients sends as much as a thousand
+/// users. Tests of the limits override them.
+pub const NO_RATE_LIMITS: [(&str, &str); 5] = [
     ("GUEST_REQUESTS_PER_MINUTE", "100000000"),
     ("READS_PER_MINUTE", "100000000"),
     ("WRITES_PER_MINUTE", "100000000"),
@@ -47,25 +48,25 @@ pub const UNLIMITED: [(&str, &str); 5] = [
 ];
 
 impl FleetOptions {
-    /// Everything below one folder, with the programs that were built beside the running one.
+    /// Data and logs in one folder, with the binaries beside the running one.
     pub fn new(folder: &Path) -> Self {
         Self {
             port: None,
             instances: 1,
-            programs: programs_beside_us(),
+            programs: sibling_binaries_dir(),
             data: folder.join("data"),
             logs: folder.join("logs"),
             env: BTreeMap::new(),
             fleet_file: None,
             members: 1,
-            server_users: false,
+            server_auth: false,
         }
     }
 
-    /// With [`UNLIMITED`].
+    /// Sets [`NO_RATE_LIMITS`].
     #[must_use]
-    pub fn unlimited(self) -> Self {
-        UNLIMITED.iter().fold(self, |options, (name, value)| options.env(name, value))
+    pub fn without_rate_limits(self) -> Self {
+        NO_RATE_LIMITS.iter().fold(self, |options, (name, value)| options.env(name, value))
     }
 
     /// Adds a variable for every service.
@@ -76,22 +77,22 @@ impl FleetOptions {
     }
 }
 
-/// A password for each user that infra/k8s/nats/users.conf names; `operator` is the one for people.
+/// The users of infra/k8s/nats/users.conf with a password each; people use `operator`.
 pub(super) fn nats_users() -> NatsUsers {
     let names = SERVICES.into_iter().chain(["operator"]);
     let env = names.map(|name| (format!("NATS_PASSWORD_{}", name.to_uppercase()), server_password(name)));
     NatsUsers { file: workspace_root().join("infra/k8s/nats/users.conf"), env: env.collect() }
 }
 
-/// What infra/k8s/redis/deployment.yaml tells redis-server, with a password for each of its users.
+/// The arguments of redis-server in infra/k8s/redis/deployment.yaml, with a password for each user.
 pub(super) fn redis_users() -> Result<Vec<String>> {
     let file = workspace_root().join("infra/k8s/redis/deployment.yaml");
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
     let mut args = Vec::new();
     for document in serde_yaml_ng::Deserializer::from_str(&text) {
         let object = Value::deserialize(document)?;
-        let told = object.pointer("/spec/template/spec/containers/0/args").and_then(Value::as_array);
-        args.extend(told.into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned));
+        let list = object.pointer("/spec/template/spec/containers/0/args").and_then(Value::as_array);
+        args.extend(list.into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned));
     }
     for arg in &mut args {
         *arg = arg.replace("$(REDIS_PASSWORD)", &server_password("operator"));
@@ -102,14 +103,17 @@ pub(super) fn redis_users() -> Result<Vec<String>> {
     Ok(args)
 }
 
-/// The password of one of them; nothing that has to be kept from this machine.
+/// A user's password at NATS and Redis, which need not be secret on this machine.
 pub fn server_password(user: &str) -> String {
     format!("password-of-{user}")
 }
 
-/// The folder of this profile's programs; tests live in `deps` below it.
-pub fn programs_beside_us() -> PathBuf {
-    let exe = std::env::current_exe().unwrap_or_default();
-    let folder = exe.parent().unwrap_or(Path::new("."));
-    if folder.ends_with("deps") { folder.parent().unwrap_or(folder).to_path_buf() } else { folder.to_path_buf() }
+/// Folder of the running binary and its siblings. Test binaries are in its subfolder `deps`.
+pub fn sibling_binaries_dir() -> PathBuf {
+    let mut folder = std::env::current_exe().unwrap_or_default();
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    folder
 }

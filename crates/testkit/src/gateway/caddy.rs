@@ -1,47 +1,42 @@
-//! The routes as Caddy's JSON configuration.
+//! Generates Caddy's JSON configuration from the routes.
 //!
-//! Caddy sets X-Forwarded-For from the peer that it sees and drops what the client claimed, since
-//! no proxy is trusted; Host and WebSocket upgrades pass unchanged by themselves.
+//! Caddy trusts no proxy by default: it sets X-Forwarded-For to the address of its peer and drops the
+//! client's value. It passes Host and WebSocket upgrades on unchanged.
 
 use serde_json::{Map, Value, json};
 
 use super::GatewayOptions;
 use super::route::{PathMatch, Rule};
 
-/// How long a request waits for an instance that takes connections.
-const TRY_FOR: &str = "5s";
+/// How long a request waits for an instance that accepts connections.
+const TRY_DURATION: &str = "5s";
 
-/// How often each instance is asked whether it is ready.
-const READY_CHECK: &str = "500ms";
+/// Interval between readiness checks of an instance.
+const READY_CHECK_INTERVAL: &str = "500ms";
 
-/// The largest body that the services take, in bytes.
+/// The largest body that the services accept, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// The whole configuration.
+/// Returns the complete configuration.
 pub(super) fn config(listen: &[String], rules: &[Rule], options: &GatewayOptions) -> Value {
     let proxy = |service: &str| {
         let instances = options.upstreams.get(service).map(Vec::as_slice).unwrap_or_default();
         proxy(instances, options.admin_ports.get(service).copied())
     };
-    let routes: Vec<Value> = rules
-        .iter()
-        .map(|rule| {
-            json!({
-                "match": [{ "path_regexp": { "pattern": pattern(&rule.path) } }],
-                "handle": [proxy(&rule.service)],
-                "terminal": true,
-            })
+    let route = |rule: &Rule| {
+        json!({
+            "match": [{ "path_regexp": { "pattern": pattern(&rule.path) } }],
+            "handle": [proxy(&rule.service)],
+            "terminal": true,
         })
-        .collect();
+    };
     let mut servers = Map::new();
-    servers.insert("gateway".to_owned(), server(listen, &routes));
-    for (service, port) in &options.internal {
-        let mut server = server(&[format!("127.0.0.1:{port}")], &[json!({ "handle": [proxy(service)] })]);
-        // The caller is one of us and says truly whom it speaks for.
-        if let Some(fields) = server.as_object_mut() {
-            fields.insert("trusted_proxies".to_owned(), json!({ "source": "static", "ranges": ["127.0.0.1/32"] }));
-        }
-        servers.insert(format!("internal-{service}"), server);
+    servers.insert("gateway".to_owned(), server(listen, rules.iter().map(route).collect()));
+    for (service, port) in &options.internal_ports {
+        let server = server(&[format!("127.0.0.1:{port}")], vec![json!({ "handle": [proxy(service)] })]);
+        // Internal callers are trusted to set X-Forwarded-For.
+        let trusted = json!({ "source": "static", "ranges": ["127.0.0.1/32"] });
+        servers.insert(format!("internal-{service}"), with(server, "trusted_proxies", trusted));
     }
     json!({
         "admin": { "disabled": true, "config": { "persist": false } },
@@ -50,12 +45,12 @@ pub(super) fn config(listen: &[String], rules: &[Rule], options: &GatewayOptions
     })
 }
 
-fn server(listen: &[String], routes: &[Value]) -> Value {
-    let routes: Vec<_> = [too_large(true), too_large(false)].iter().chain(routes).cloned().collect();
+fn server(listen: &[String], mut routes: Vec<Value>) -> Value {
+    routes.splice(0..0, too_large());
     json!({
         "listen": listen,
         "protocols": ["h1"],
-        // What is too much of them the services say, in words that help.
+        // Above the services' own limit, so that their more helpful response is sent.
         "max_header_bytes": 1 << 18,
         "automatic_https": { "disable": true },
         "routes": routes,
@@ -63,7 +58,7 @@ fn server(listen: &[String], routes: &[Value]) -> Value {
     })
 }
 
-/// A regular expression, since Caddy's own path matcher ignores case and knows no segments.
+/// Returns a regular expression, since Caddy's path matcher ignores case and does not match by segments.
 fn pattern(path: &PathMatch) -> String {
     match path {
         PathMatch::Exact(path) => format!("^{}$", quote(path)),
@@ -72,77 +67,81 @@ fn pattern(path: &PathMatch) -> String {
 }
 
 fn quote(text: &str) -> String {
-    let mut quoted = String::new();
-    for c in text.chars() {
-        if c.is_ascii_punctuation() {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted
+    text.chars().map(|c| if c.is_ascii_punctuation() { format!("\\{c}") } else { c.to_string() }).collect()
 }
 
-/// Tries another instance (or the same one again, while it restarts) when a connection is refused;
-/// a request that has reached an instance is never sent twice unless it is a GET.
+/// Forwards to the instances of a service. When a connection is refused, another instance is tried (or
+/// the same one again, while it restarts). A request that has reached an instance is not repeated unless
+/// it is a GET.
 ///
-/// Each request has a connection of its own: one that is kept may be closed by an instance that ends
-/// in the very moment in which a request is sent on it. Where there are several instances, one that
-/// says that it is not ready gets no more requests, as in a cluster.
+/// Each request has its own connection: an instance that shuts down could close a reused one just as a
+/// request is sent on it. If a service has several instances, one that is not ready gets no more
+/// requests, as in a cluster.
 fn proxy(instances: &[String], admin_port: Option<u16>) -> Value {
     let upstreams: Vec<Value> = instances.iter().map(|address| json!({ "dial": address })).collect();
-    let mut proxy = json!({
+    let proxy = json!({
         "handler": "reverse_proxy",
         "upstreams": upstreams,
         "load_balancing": {
             "selection_policy": { "policy": "round_robin" },
-            "try_duration": TRY_FOR,
+            "try_duration": TRY_DURATION,
             "try_interval": "50ms",
         },
         "transport": { "protocol": "http", "dial_timeout": "1s", "keep_alive": { "enabled": false } },
         "headers": { "request": { "delete": ["Forwarded", "X-Real-Ip"] } },
     });
-    if let (Some(fields), Some(port)) = (proxy.as_object_mut(), admin_port)
-        && instances.len() > 1
-    {
-        let check = json!({ "uri": "/readyz", "port": port, "interval": READY_CHECK, "timeout": "3s" });
-        fields.insert("health_checks".to_owned(), json!({ "active": check }));
-    }
-    proxy
+    let Some(port) = admin_port.filter(|_| instances.len() > 1) else { return proxy };
+    let check = json!({ "uri": "/readyz", "port": port, "interval": READY_CHECK_INTERVAL, "timeout": "3s" });
+    with(proxy, "health_checks", json!({ "active": check }))
 }
 
-/// A body that says that it is too large is refused here: the proxy would wait for the body that a service has refused
-/// already. To a browser it is said in words.
-fn too_large(is_api: bool) -> Value {
+/// Adds a field to a JSON object.
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+    object
+}
+
+/// Two routes that reject a request whose Content-Length exceeds the limit: with problem details for the
+/// API, with a page for browsers. Without them, a service would reject the request and Caddy would go on
+/// reading the body.
+fn too_large() -> [Value; 2] {
     let length = "{http.request.header.Content-Length}";
     let expression =
         format!("{length}.matches('^[0-9]{{19,}}$') || ({length}.matches('^[0-9]+$') && int({length}) > {BODY_LIMIT})");
-    let mut route = problem(413, "too-large", "The body is too large", "Send at most 1 MiB.");
-    if !is_api && let Some(handler) = route.pointer_mut("/handle/0").and_then(Value::as_object_mut) {
-        let page = "<!doctype html><html lang=\"en\"><title>Too large</title><h1>What you sent is too large</h1>\
-                    <p>Send at most 1 MiB. Go back, shorten it, and try again.</p></html>";
-        handler.insert("body".to_owned(), json!(page));
-        handler.insert("headers".to_owned(), json!({ "Content-Type": ["text/html; charset=utf-8"] }));
-    }
-    // Without an end of the connection the answer would wait for the body as well.
-    if let Some(handler) = route.pointer_mut("/handle/0").and_then(Value::as_object_mut) {
-        handler.insert("close".to_owned(), json!(true));
-    }
-    if let Some(fields) = route.as_object_mut() {
-        let path = if is_api { "^/api(?:/|$)" } else { "" };
-        let whose = json!([{ "expression": expression, "path_regexp": { "pattern": path } }]);
-        fields.insert("match".to_owned(), whose);
-        fields.insert("terminal".to_owned(), json!(true));
-    }
-    route
+    let route = |path: &str, response: Value| {
+        json!({
+            "match": [{ "expression": expression, "path_regexp": { "pattern": path } }],
+            // Unless the connection is closed, the response waits for the body as well.
+            "handle": [with(response, "close", json!(true))],
+            "terminal": true,
+        })
+    };
+    let problem = problem(413, "too-large", "The body is too large", "Send at most 1 MiB.", Map::new());
+    let page = "<!doctype html><html lang=\"en\"><title>Too large</title><h1>What you sent is too large</h1>\
+                <p>Send at most 1 MiB. Go back, shorten it, and try again.</p></html>";
+    let headers = json!({ "Content-Type": ["text/html; charset=utf-8"] });
+    let page = with(with(problem.clone(), "body", json!(page)), "headers", headers);
+    [route("^/api(?:/|$)", problem), route("", page)]
 }
 
-/// No instance could be reached: the answer that the services give when they lack something.
+/// The response when no instance is reachable: the same 503 as the services' for an unavailable dependency.
 fn unavailable() -> Value {
-    problem(503, "unavailable", "Not available right now", "The service can't be reached; try again soon.")
+    let detail = "The service can't be reached; try again soon.";
+    let retry = Map::from_iter([("Retry-After".to_owned(), json!(["1"]))]);
+    json!({ "handle": [problem(503, "unavailable", "Not available right now", detail, retry)] })
 }
 
-/// A route that answers with a problem.
-fn problem(status: u16, code: &str, title: &str, detail: &str) -> Value {
+/// A handler that responds with problem details.
+fn problem(status: u16, code: &str, title: &str, detail: &str, mut headers: Map<String, Value>) -> Value {
+    for (name, value) in [
+        ("Content-Type", "application/problem+json"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Request-Id", "{http.request.uuid}"),
+    ] {
+        headers.insert(name.to_owned(), json!([value]));
+    }
     let problem = json!({
         "type": format!("urn:ticketing:problem:{code}"),
         "title": title,
@@ -150,22 +149,12 @@ fn problem(status: u16, code: &str, title: &str, detail: &str) -> Value {
         "detail": detail,
         "instance": "{http.request.uuid}",
     });
-    let mut headers = json!({
-        "Content-Type": ["application/problem+json"],
-        "X-Content-Type-Options": ["nosniff"],
-        "X-Request-Id": ["{http.request.uuid}"],
-    });
-    if status == 503
-        && let Some(fields) = headers.as_object_mut()
-    {
-        fields.insert("Retry-After".to_owned(), json!(["1"]));
-    }
-    json!({ "handle": [{
+    json!({
         "handler": "static_response",
         "status_code": status,
         "headers": headers,
         "body": problem.to_string(),
-    }]})
+    })
 }
 
 #[cfg(test)]
@@ -176,21 +165,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_end_at_segments_and_everything_is_quoted() {
+    fn prefixes_end_at_segments_and_punctuation_is_quoted() {
         assert_eq!(pattern(&PathMatch::Prefix("/api/users".to_owned())), r"^\/api\/users(?:/|$)");
         assert_eq!(pattern(&PathMatch::Prefix(String::new())), "^(?:/|$)");
         assert_eq!(pattern(&PathMatch::Exact("/a.b{c}".to_owned())), r"^\/a\.b\{c\}$");
     }
 
     #[test]
-    fn nothing_of_the_outside_is_trusted_or_opened() {
+    fn external_listener_trusts_no_proxies() {
         let rules = [Rule { path: PathMatch::Prefix("/api".to_owned()), service: "one".to_owned() }];
         let options = GatewayOptions {
             port: 80,
             upstreams: BTreeMap::from([("one".to_owned(), vec!["127.0.0.1:1".to_owned(), "127.0.0.2:1".to_owned()])]),
-            internal: BTreeMap::from([("one".to_owned(), 81)]),
+            internal_ports: BTreeMap::from([("one".to_owned(), 81)]),
             admin_ports: BTreeMap::from([("one".to_owned(), 91)]),
-            routes: PathBuf::new(),
             data: PathBuf::new(),
             log: PathBuf::new(),
         };

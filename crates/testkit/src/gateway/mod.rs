@@ -1,9 +1,9 @@
-//! The development gateway: routes as infra/k8s/httproute.yaml says, by Caddy.
+//! The development gateway: Caddy with the routes of infra/k8s/httproute.yaml.
 
 mod caddy;
 mod route;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,51 +11,41 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::servers::ports::has_ipv6;
-use crate::servers::process::Spec;
+use crate::servers::process::ProcessSpec;
 use crate::tools::{progress, workspace_root};
 
-/// What the gateway listens on and forwards to.
+/// The `HTTPRoute` that the gateway implements.
+const ROUTES: &str = "infra/k8s/httproute.yaml";
+
+/// Addresses and files of the gateway.
 #[derive(Debug, Clone)]
 pub struct GatewayOptions {
-    /// On 127.0.0.1, and on `::1` where that exists.
+    /// Port on 127.0.0.1 and, if it exists, `::1`.
     pub port: u16,
-    /// `127.0.0.1:port` of each instance, by the name of the service.
+    /// Addresses (`127.0.0.1:port`) of the instances of each service.
     pub upstreams: BTreeMap<String, Vec<String>>,
-    /// Ports on 127.0.0.1 behind which all instances of one service answer, by its name: what a
-    /// cluster's Service address is to a service that calls another.
-    pub internal: BTreeMap<String, u16>,
-    /// The port of `/readyz` on the address of each instance, by the name of the service.
+    /// Load-balanced ports on 127.0.0.1, one per service that others call; they correspond to the
+    /// addresses of Services in a cluster.
+    pub internal_ports: BTreeMap<String, u16>,
+    /// Port of each service's `/readyz`, on the addresses of its instances.
     pub admin_ports: BTreeMap<String, u16>,
-    /// The `HTTPRoute` to follow.
-    pub routes: PathBuf,
-    /// Its configuration is written here, and Caddy keeps its own things here.
+    /// Folder of the generated configuration and of Caddy's own data.
     pub data: PathBuf,
-    /// The log's path.
+    /// Log file.
     pub log: PathBuf,
 }
 
-/// The checked-in routes.
-pub fn routes_file() -> PathBuf {
-    workspace_root().join("infra/k8s/httproute.yaml")
-}
-
-/// The services that a route file sends traffic to; an error names what it does not understand.
-pub fn services_of(routes: &Path) -> Result<BTreeSet<String>> {
-    Ok(read(routes)?.into_iter().map(|rule| rule.service).collect())
-}
-
-/// Writes the configuration and says how to run the gateway.
-pub fn prepare(caddy: &Path, options: &GatewayOptions) -> Result<Spec> {
-    let rules = read(&options.routes)?;
-    let missing = rules.iter().find(|rule| !options.upstreams.contains_key(&rule.service));
-    if let Some(rule) = missing {
-        bail!("{}: no service is called {}", options.routes.display(), rule.service);
+/// Writes the configuration and returns how to run the gateway.
+pub fn prepare(caddy: &Path, options: &GatewayOptions) -> Result<ProcessSpec> {
+    let rules = read_routes()?;
+    if let Some(rule) = rules.iter().find(|rule| !options.upstreams.contains_key(&rule.service)) {
+        bail!("{ROUTES}: there is no service called {}", rule.service);
     }
     let mut listen = vec![format!("127.0.0.1:{}", options.port)];
     if has_ipv6() {
         listen.push(format!("[::1]:{}", options.port));
     } else {
-        progress("Note", "this machine has no ::1: the gateway listens on 127.0.0.1 alone");
+        progress("Note", "this machine has no ::1: the gateway listens on 127.0.0.1 only");
     }
     let config = caddy::config(&listen, &rules, options);
     fs::create_dir_all(&options.data)?;
@@ -65,7 +55,7 @@ pub fn prepare(caddy: &Path, options: &GatewayOptions) -> Result<Spec> {
     let home = options.data.display().to_string();
     let own_folders = ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"];
     let args: [OsString; 3] = ["run".into(), "--config".into(), file.into()];
-    Ok(Spec {
+    Ok(ProcessSpec {
         name: "gateway".to_owned(),
         program: caddy.to_path_buf(),
         args: args.into(),
@@ -74,7 +64,7 @@ pub fn prepare(caddy: &Path, options: &GatewayOptions) -> Result<Spec> {
     })
 }
 
-fn read(path: &Path) -> Result<Vec<route::Rule>> {
-    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    route::parse(&text).with_context(|| format!("{} is not a route file that the gateway understands", path.display()))
+fn read_routes() -> Result<Vec<route::Rule>> {
+    let text = fs::read_to_string(workspace_root().join(ROUTES)).with_context(|| format!("reading {ROUTES}"))?;
+    route::parse(&text).with_context(|| format!("{ROUTES} has routes that the gateway does not support"))
 }

@@ -1,11 +1,11 @@
-//! Reads an `HTTPRoute` of the Gateway API, as far as the development gateway understands it:
-//! `PathPrefix` and Exact, one Service per rule. Anything else is an error that names it.
+//! Parses the subset of the Gateway API's `HTTPRoute` that the development gateway supports:
+//! `PathPrefix` and `Exact` matches, one Service per rule. Anything else is an error that names it.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
-/// One match and where it leads; `parse` gives them in the order in which they are to be tried.
+/// A path match and the service that it routes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
     pub(super) path: PathMatch,
@@ -14,9 +14,9 @@ pub(super) struct Rule {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PathMatch {
-    /// This path and no other.
+    /// Exactly this path.
     Exact(String),
-    /// This path and what lies below it, by whole segments; without a slash at its end.
+    /// This path and everything below it, by whole segments; without a trailing slash.
     Prefix(String),
 }
 
@@ -48,19 +48,24 @@ struct RouteRule {
     backend_refs: Vec<BackendRef>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct RouteMatch {
-    path: Option<RoutePath>,
+    path: RoutePath,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 struct RoutePath {
-    #[serde(rename = "type", default = "path_prefix")]
+    #[serde(rename = "type")]
     kind: String,
-    #[serde(default = "root")]
     value: String,
+}
+
+impl Default for RoutePath {
+    fn default() -> Self {
+        Self { kind: "PathPrefix".to_owned(), value: "/".to_owned() }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,36 +76,24 @@ struct BackendRef {
     _port: u16,
 }
 
-fn path_prefix() -> String {
-    "PathPrefix".to_owned()
-}
-
-fn root() -> String {
-    "/".to_owned()
-}
-
-/// The rules, first match first: Exact before `PathPrefix`, then the longer path; among equals the
-/// one that the file has first, as the Gateway API demands.
+/// Returns the rules in the order of precedence that the Gateway API demands: `Exact` before
+/// `PathPrefix`, longer prefixes before shorter ones, then the order of the file.
 pub(super) fn parse(text: &str) -> Result<Vec<Rule>> {
-    let route: HttpRoute = serde_yaml_ng::from_str(text)?;
-    if route.kind != "HTTPRoute" || route.api_version != "gateway.networking.k8s.io/v1" {
-        bail!(
-            "kind {} of {} is not understood, only HTTPRoute of gateway.networking.k8s.io/v1",
-            route.kind,
-            route.api_version
-        );
-    }
+    let HttpRoute { api_version, kind, spec, .. } = serde_yaml_ng::from_str(text)?;
+    ensure!(
+        kind == "HTTPRoute" && api_version == "gateway.networking.k8s.io/v1",
+        "kind {kind} of {api_version} is not supported, only HTTPRoute of gateway.networking.k8s.io/v1"
+    );
     let mut rules = Vec::new();
-    for (index, rule) in route.spec.rules.into_iter().enumerate() {
+    for (index, mut rule) in spec.rules.into_iter().enumerate() {
         let [backend] = <[BackendRef; 1]>::try_from(rule.backend_refs)
-            .map_err(|all| anyhow!("spec.rules[{index}].backendRefs: {} of them, only one is understood", all.len()))?;
-        let mut matches = rule.matches;
-        if matches.is_empty() {
-            matches.push(RouteMatch { path: None });
+            .map_err(|all| anyhow!("spec.rules[{index}].backendRefs: {} backends, only one is supported", all.len()))?;
+        if rule.matches.is_empty() {
+            rule.matches.push(RouteMatch::default());
         }
-        for one in matches {
-            let path = one.path.unwrap_or_else(|| RoutePath { kind: path_prefix(), value: root() });
-            rules.push(Rule { path: path_match(index, &path)?, service: backend.name.clone() });
+        for RouteMatch { path } in rule.matches {
+            let path = path_match(&path).map_err(|error| error.context(format!("spec.rules[{index}]")))?;
+            rules.push(Rule { path, service: backend.name.clone() });
         }
     }
     rules.sort_by_key(|rule| match &rule.path {
@@ -110,20 +103,19 @@ pub(super) fn parse(text: &str) -> Result<Vec<Rule>> {
     Ok(rules)
 }
 
-fn path_match(index: usize, path: &RoutePath) -> Result<PathMatch> {
-    let RoutePath { kind, value } = path;
-    if !value.starts_with('/') {
-        bail!("spec.rules[{index}]: path {value} does not begin with a slash");
-    }
+fn path_match(RoutePath { kind, value }: &RoutePath) -> Result<PathMatch> {
+    ensure!(value.starts_with('/'), "path {value} does not begin with a slash");
     match kind.as_str() {
         "Exact" => Ok(PathMatch::Exact(value.clone())),
         "PathPrefix" => Ok(PathMatch::Prefix(value.trim_end_matches('/').to_owned())),
-        other => bail!("spec.rules[{index}]: path type {other} is not understood, only PathPrefix and Exact"),
+        other => bail!("path type {other} is not supported, only PathPrefix and Exact"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn route(rules: &str) -> String {
@@ -139,12 +131,12 @@ mod tests {
         )
     }
 
-    fn refusal(text: &str) -> String {
+    fn error(text: &str) -> String {
         format!("{:#}", parse(text).unwrap_err())
     }
 
     #[test]
-    fn exact_goes_before_prefix_and_long_before_short() {
+    fn exact_precedes_prefix_and_long_precedes_short() {
         let text = [
             rule("PathPrefix", "/", "web"),
             rule("PathPrefix", "/api/", "short"),
@@ -157,38 +149,38 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_gateway_api() {
+    fn missing_match_defaults_to_the_root_prefix() {
         let rules = parse(&route("  - backendRefs: [{name: web, port: 80}]\n")).unwrap();
         assert_eq!(rules, [Rule { path: PathMatch::Prefix(String::new()), service: "web".to_owned() }]);
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn errors_name_what_is_not_supported() {
         let regex = route(&rule("RegularExpression", "/a.*", "web"));
         assert_eq!(
-            refusal(&regex),
-            "spec.rules[0]: path type RegularExpression is not understood, only PathPrefix and Exact"
+            error(&regex),
+            "spec.rules[0]: path type RegularExpression is not supported, only PathPrefix and Exact"
         );
         let filters = route("  - backendRefs: [{name: web, port: 80}]\n    filters: []\n");
-        assert!(refusal(&filters).contains("spec.rules[0]: unknown field `filters`"), "{}", refusal(&filters));
+        assert!(error(&filters).contains("spec.rules[0]: unknown field `filters`"), "{}", error(&filters));
         let headers = route("  - matches: [{headers: []}]\n    backendRefs: [{name: web, port: 80}]\n");
-        assert!(refusal(&headers).contains("unknown field `headers`"), "{}", refusal(&headers));
+        assert!(error(&headers).contains("unknown field `headers`"), "{}", error(&headers));
         let weight = route("  - backendRefs: [{name: web, port: 80, weight: 2}]\n");
-        assert!(refusal(&weight).contains("unknown field `weight`"), "{}", refusal(&weight));
+        assert!(error(&weight).contains("unknown field `weight`"), "{}", error(&weight));
         let two = route("  - backendRefs: [{name: a, port: 80}, {name: b, port: 80}]\n");
-        assert_eq!(refusal(&two), "spec.rules[0].backendRefs: 2 of them, only one is understood");
+        assert_eq!(error(&two), "spec.rules[0].backendRefs: 2 backends, only one is supported");
         let grpc = route(&rule("Exact", "/", "web")).replace("HTTPRoute", "GRPCRoute");
-        assert!(refusal(&grpc).starts_with("kind GRPCRoute"), "{}", refusal(&grpc));
+        assert!(error(&grpc).starts_with("kind GRPCRoute"), "{}", error(&grpc));
         let hosts = format!("{}  hostnames: [a.example]\n", route(&rule("Exact", "/", "web")));
-        assert!(refusal(&hosts).contains("unknown field `hostnames`"), "{}", refusal(&hosts));
+        assert!(error(&hosts).contains("unknown field `hostnames`"), "{}", error(&hosts));
         let relative = route(&rule("Exact", "api", "web"));
-        assert_eq!(refusal(&relative), "spec.rules[0]: path api does not begin with a slash");
+        assert_eq!(error(&relative), "spec.rules[0]: path api does not begin with a slash");
     }
 
     #[test]
-    fn the_checked_in_routes_are_understood() {
-        let services = super::super::services_of(&super::super::routes_file()).unwrap();
-        let expected = ["auth", "orders", "payments", "tickets", "web"];
-        assert_eq!(services.into_iter().collect::<Vec<_>>(), expected);
+    fn checked_in_routes_are_supported() {
+        let rules = super::super::read_routes().unwrap();
+        let services: BTreeSet<_> = rules.iter().map(|rule| rule.service.as_str()).collect();
+        assert_eq!(services, BTreeSet::from(["auth", "orders", "payments", "tickets", "web"]));
     }
 }

@@ -1,4 +1,4 @@
-//! The three kinds of servers: what they are called, and with which arguments they start.
+//! The three kinds of servers: their names, and the arguments that they start with.
 
 use std::ffi::OsString;
 use std::fs;
@@ -6,34 +6,32 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::NatsUsers;
+use super::{NatsUsers, numbered};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ServerKind {
     Mongodb,
     Nats,
     Redis,
 }
 
-/// One of several servers that are one to their clients.
+/// The position of a server in its replica set or cluster.
+#[derive(Default)]
 pub(super) struct Member<'a> {
     pub(super) index: usize,
-    /// Where the members of a NATS cluster reach each other, this one among them.
-    pub(super) routes: &'a [u16],
+    /// Ports on which the members of a NATS cluster connect to each other; empty for a single server.
+    pub(super) cluster_ports: &'a [u16],
 }
 
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
+impl ServerKind {
+    /// `mongodb`, `mongodb-2`, `mongodb-3`.
+    pub(super) fn member_name(self, index: usize) -> String {
+        let name = match self {
             Self::Mongodb => "mongodb",
             Self::Nats => "nats",
             Self::Redis => "redis",
-        }
-    }
-
-    /// `mongodb`, `mongodb-2`, `mongodb-3`.
-    pub(super) fn member_name(self, index: usize) -> String {
-        if index == 0 { self.name().to_owned() } else { format!("{}-{}", self.name(), index + 1) }
+        };
+        numbered(name, index)
     }
 
     pub(super) fn binary(self) -> &'static str {
@@ -49,7 +47,7 @@ impl Kind {
         port: u16,
         data: &Path,
         users: Option<&NatsUsers>,
-        member: Option<&Member<'_>>,
+        member: &Member<'_>,
     ) -> Result<Vec<OsString>> {
         let port = port.to_string();
         let mut args: Vec<OsString> = Vec::new();
@@ -61,16 +59,16 @@ impl Kind {
                 args.extend(["--dbpath".into(), data.into()]);
             }
             Self::Nats => {
-                // A relative store inside the configuration would depend on our working folder.
+                // A relative path in the configuration would be relative to our working folder.
                 let store = std::path::absolute(data.join("jetstream"))?;
                 let config = data.join("nats-server.conf");
                 let mut text = nats_config(&port, &store)?;
-                if let Some(member) = member {
+                if !member.cluster_ports.is_empty() {
                     text.push_str(&nats_cluster(member));
                 }
                 if let Some(users) = users {
-                    // Included files are named from where the configuration lies.
-                    fs::copy(&users.file, data.join("users.conf")).context("copying the users of NATS")?;
+                    // Include paths are relative to the configuration file.
+                    fs::copy(&users.file, data.join("users.conf")).context("copying the NATS users")?;
                     text.push_str("include ./users.conf\n");
                 }
                 fs::write(&config, text)?;
@@ -87,24 +85,24 @@ impl Kind {
     }
 }
 
-/// Acknowledged messages are on the disk (`sync_interval`). The limit is far beyond any disk since
-/// each stream reserves its cap of it, and tests make many streams.
+/// Acknowledged messages are on disk (`sync_interval`). The limit is larger than any disk, since each
+/// stream reserves its maximum size from it and tests create many streams.
 fn nats_config(port: &str, store: &Path) -> Result<String> {
-    let store = serde_json::to_string(store.to_str().ok_or_else(|| anyhow!("a path that is not UTF-8"))?)?;
+    let store = serde_json::to_string(store.to_str().ok_or_else(|| anyhow!("the data folder's path is not UTF-8"))?)?;
     Ok(format!(
         "listen: \"127.0.0.1:{port}\"\n\
          jetstream {{\n  store_dir: {store}\n  max_file_store: 100TB\n  sync_interval: always\n}}\n"
     ))
 }
 
-/// One member of a cluster, whose members know each other from the start.
+/// Configures one member of a cluster with the addresses of all members.
 fn nats_cluster(member: &Member<'_>) -> String {
-    let listen = member.routes.get(member.index).copied().unwrap_or_default();
-    let others: Vec<_> = member.routes.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
+    let listen = member.cluster_ports.get(member.index).copied().unwrap_or_default();
+    let routes: Vec<_> = member.cluster_ports.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
     format!(
         "server_name: \"{}\"\n\
          cluster {{\n  name: test\n  listen: \"127.0.0.1:{listen}\"\n  routes: [{}]\n}}\n",
-        Kind::Nats.member_name(member.index),
-        others.join(", ")
+        ServerKind::Nats.member_name(member.index),
+        routes.join(", ")
     )
 }

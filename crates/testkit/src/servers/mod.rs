@@ -1,72 +1,61 @@
-//! mongod (a replica set of one, or of three), nats-server with JetStream (one, or a cluster of three), and
-//! redis-server on 127.0.0.1.
+//! mongod (a replica set of one or three members), nats-server with JetStream (one server or a cluster of
+//! three) and redis-server on 127.0.0.1.
 
 mod kind;
 mod mongo_wire;
 pub mod ports;
 pub mod process;
 pub mod scratch;
-pub(crate) mod slot;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use self::kind::{Kind, Member};
+use self::kind::{Member, ServerKind};
 use self::ports::Port;
-use self::process::Spec;
-use self::slot::ManagedProcess;
+use self::process::{Process, ProcessSpec};
 use crate::tools::Tools;
 
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// Where the servers keep what they keep.
+/// Options of the three kinds of servers.
 #[derive(Debug, Clone)]
 pub struct ServersOptions {
-    /// One folder per server is made in it.
+    /// Data folder, with one subfolder per server.
     pub data: PathBuf,
-    /// `mongod.log`, `nats-server.log`, `redis-server.log`.
+    /// Folder of `mongod.log`, `nats-server.log` and `redis-server.log`.
     pub logs: PathBuf,
-    /// A free one unless given.
-    pub mongodb_port: Option<u16>,
-    /// A free one unless given.
-    pub nats_port: Option<u16>,
-    /// A free one unless given.
-    pub redis_port: Option<u16>,
-    /// A configuration of users for NATS, such as the cluster's; anybody may do anything without.
+    /// NATS users, such as the cluster's; no access control by default.
     pub nats_users: Option<NatsUsers>,
-    /// How many members MongoDB's replica set and NATS' cluster have: one, or three as in production.
+    /// Number of members of MongoDB's replica set and of the NATS cluster: one, or three as in production.
     pub members: u8,
-    /// Further arguments of redis-server, such as the cluster's users; anybody may do anything without.
+    /// Further arguments of redis-server, such as the cluster's users; no access control by default.
     pub redis_args: Vec<String>,
 }
 
-/// Who may do what at NATS.
+/// Users of NATS and their permissions.
 #[derive(Debug, Clone)]
 pub struct NatsUsers {
-    /// A file of its configuration that asks for passwords by variables.
+    /// A part of its configuration that reads the passwords from variables.
     pub file: PathBuf,
-    /// The variables.
+    /// Values of the variables.
     pub env: BTreeMap<String, String>,
 }
 
 impl ServersOptions {
-    /// Data and logs below one folder, free ports.
-    pub fn below(folder: &Path) -> Self {
+    /// Data and logs in one folder.
+    pub fn in_dir(folder: &Path) -> Self {
         Self {
             data: folder.join("data"),
             logs: folder.join("logs"),
-            mongodb_port: None,
-            nats_port: None,
-            redis_port: None,
             nats_users: None,
             members: 1,
             redis_args: Vec::new(),
@@ -74,112 +63,106 @@ impl ServersOptions {
     }
 }
 
-/// The servers, running. All are killed on drop.
+/// The running servers. All are killed on drop.
 #[derive(Debug)]
 pub struct Servers {
-    /// The database: the first member of `rs0`, and its primary when it is the only one.
+    /// MongoDB: the first member of `rs0`, and its primary if it is the only one.
     pub mongodb: Server,
-    /// The streams: the first member of the cluster, or the only server.
+    /// NATS: the first member of the cluster, or the only server.
     pub nats: Server,
-    /// The queue.
+    /// Redis.
     pub redis: Server,
-    /// The other members of `rs0`.
-    more_mongodb: Vec<Server>,
-    /// The other members of NATS' cluster.
-    more_nats: Vec<Server>,
+    other_mongodb_members: Vec<Server>,
+    other_nats_members: Vec<Server>,
 }
 
-/// One server, which can be killed and started again on its port with its data.
+/// One server, which can be killed and restarted on its port with its data.
 #[derive(Debug)]
 pub struct Server {
-    kind: Kind,
+    kind: ServerKind,
     port: Port,
-    /// Where it keeps what it keeps.
     data: PathBuf,
     log: PathBuf,
-    /// Whether it is one member of several.
-    clustered: bool,
-    slot: ManagedProcess,
-    /// Where the other members of a NATS cluster reach it.
-    _route: Option<Port>,
+    is_clustered: bool,
+    process: Process,
+    /// The reservation of the port for the other members of its NATS cluster.
+    _cluster_port: Option<Port>,
 }
 
 impl Servers {
-    /// Starts all of them side by side and waits until each answers.
+    /// Starts all servers in parallel and waits until each is ready.
     pub async fn start(tools: &Tools, options: &ServersOptions) -> Result<Self> {
         raise_open_file_limit();
-        let mut mongodb = Server::spawn_members(Kind::Mongodb, &tools.mongod, options, options.mongodb_port)?;
-        let mut nats = Server::spawn_members(Kind::Nats, &tools.nats_server, options, options.nats_port)?;
-        let redis = Server::spawn(Kind::Redis, &tools.redis_server, options, options.redis_port, None)?;
-        let (more_mongodb, more_nats) = (mongodb.split_off(1), nats.split_off(1));
-        let (Some(mongodb), Some(nats)) = (mongodb.pop(), nats.pop()) else { bail!("ServersOptions::members is 0") };
-        let servers = Self { mongodb, nats, redis, more_mongodb, more_nats };
+        let mut mongodb = Server::spawn_members(ServerKind::Mongodb, &tools.mongod, options)?;
+        let mut nats = Server::spawn_members(ServerKind::Nats, &tools.nats_server, options)?;
+        let redis = Server::spawn(ServerKind::Redis, &tools.redis_server, options, &Member::default())?;
+        ensure!(options.members > 0, "ServersOptions::members is 0");
+        let (mongodb, other_mongodb_members) = (mongodb.remove(0), mongodb);
+        let (nats, other_nats_members) = (nats.remove(0), nats);
+        let servers = Self { mongodb, nats, redis, other_mongodb_members, other_nats_members };
         if options.members > 1 {
             servers.form_replica_set().await?;
         }
-        for (_, server) in servers.each() {
+        for (_, server) in servers.all() {
             server.ready().await?;
         }
         Ok(servers)
     }
 
-    /// All of them, with their names in fleet.json.
-    pub fn each(&self) -> Vec<(String, &Server)> {
-        let of = [self.mongodb_members(), self.nats_members(), vec![&self.redis]];
-        let of = of.into_iter().flat_map(|members| members.into_iter().enumerate());
-        of.map(|(index, server)| (server.kind.member_name(index), server)).collect()
+    /// All servers with their names in fleet.json.
+    pub fn all(&self) -> Vec<(String, &Server)> {
+        let groups = [self.mongodb_members(), self.nats_members(), vec![&self.redis]];
+        let servers = groups.into_iter().flat_map(|members| members.into_iter().enumerate());
+        servers.map(|(index, server)| (server.kind.member_name(index), server)).collect()
     }
 
     /// The members of MongoDB's replica set.
     pub fn mongodb_members(&self) -> Vec<&Server> {
-        std::iter::once(&self.mongodb).chain(&self.more_mongodb).collect()
+        std::iter::once(&self.mongodb).chain(&self.other_mongodb_members).collect()
     }
 
-    /// The members of NATS' cluster.
+    /// The members of the NATS cluster.
     pub fn nats_members(&self) -> Vec<&Server> {
-        std::iter::once(&self.nats).chain(&self.more_nats).collect()
+        std::iter::once(&self.nats).chain(&self.other_nats_members).collect()
     }
 
-    /// Where clients reach MongoDB, whoever is primary.
+    /// MongoDB's URL for clients, independent of the current primary.
     pub fn mongodb_url(&self) -> String {
-        if self.more_mongodb.is_empty() {
+        if self.other_mongodb_members.is_empty() {
             return self.mongodb.url();
         }
         let hosts: Vec<_> = self.mongodb_members().iter().map(|server| server.address()).collect();
         format!("mongodb://{}/?replicaSet=rs0", hosts.join(","))
     }
 
-    /// Where clients reach NATS: every member, with commas between.
+    /// The comma-separated URLs of all NATS members.
     pub fn nats_url(&self) -> String {
         let urls: Vec<_> = self.nats_members().iter().map(|server| server.url()).collect();
         urls.join(",")
     }
 
-    /// The member of MongoDB's replica set that takes writes now; waits until there is one.
+    /// Waits for a primary of MongoDB's replica set and returns it.
     pub async fn mongodb_primary(&self) -> Result<&Server> {
-        let deadline = Instant::now() + START_DEADLINE;
+        let deadline = Instant::now() + START_TIMEOUT;
         loop {
             for server in self.mongodb_members() {
                 if mongo_wire::is_primary(server.port()).await.unwrap_or(false) {
                     return Ok(server);
                 }
             }
-            anyhow::ensure!(
-                Instant::now() < deadline,
-                "no member of rs0 is primary; {}",
-                self.mongodb.slot.exit_report()
-            );
+            let report = || self.mongodb.process.exit_report();
+            ensure!(Instant::now() < deadline, "no member of rs0 is primary; {}", report());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     async fn form_replica_set(&self) -> Result<()> {
         let members: Vec<_> = self.mongodb_members().iter().map(|server| server.address()).collect();
-        let deadline = Instant::now() + START_DEADLINE;
-        // It refuses until it reaches all of them; the caller asks again.
+        let deadline = Instant::now() + START_TIMEOUT;
+        // The first member refuses until it reaches all of them.
         while let Err(error) = mongo_wire::initiate(self.mongodb.port(), &members).await {
-            if let Some(death) = self.each().into_iter().find_map(|(_, server)| server.unexpected_exit()) {
-                return Err(death);
+            if let Some(exit) = self.unexpected_exit() {
+                return Err(exit);
             }
             if Instant::now() > deadline {
                 return Err(error);
@@ -189,15 +172,20 @@ impl Servers {
         self.mongodb_primary().await.map(drop)
     }
 
-    /// Orderly; data are flushed.
+    /// The error to report if a server has exited by itself.
+    pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
+        self.all().into_iter().find_map(|(_, server)| server.process.unexpected_exit())
+    }
+
+    /// Stops the servers in order, so that they flush their data.
     pub async fn stop(&self) -> Result<()> {
-        for (_, server) in self.each() {
+        for (_, server) in self.all() {
             server.stop().await?;
         }
         Ok(())
     }
 
-    /// What tests read: `TEST_MONGODB_URL`, `TEST_NATS_URL`, `TEST_REDIS_URL`.
+    /// The variables that tests read: `TEST_MONGODB_URL`, `TEST_NATS_URL`, `TEST_REDIS_URL`.
     pub fn test_env(&self) -> BTreeMap<String, String> {
         BTreeMap::from([
             ("TEST_MONGODB_URL".to_owned(), self.mongodb_url()),
@@ -208,57 +196,43 @@ impl Servers {
 }
 
 impl Server {
-    /// As many as are wanted.
-    fn spawn_members(kind: Kind, program: &Path, options: &ServersOptions, port: Option<u16>) -> Result<Vec<Self>> {
-        if options.members == 1 {
-            return Ok(vec![Self::spawn(kind, program, options, port, None)?]);
-        }
-        let routes: Vec<Port> = (0..options.members).map(|_| Port::free()).collect::<Result<_>>()?;
-        let numbers: Vec<u16> = routes.iter().map(Port::number).collect();
-        let spawn = |(index, route): (usize, Port)| {
-            let port = port.filter(|_| index == 0);
-            let member = Member { index, routes: &numbers };
-            let server = Self::spawn(kind, program, options, port, Some(&member))?;
-            Ok(Self { _route: Some(route), ..server })
+    fn spawn_members(kind: ServerKind, program: &Path, options: &ServersOptions) -> Result<Vec<Self>> {
+        let clustered = if options.members > 1 { options.members } else { 0 };
+        let ports: Vec<Port> = (0..clustered).map(|_| Port::free()).collect::<Result<_>>()?;
+        let cluster_ports: Vec<u16> = ports.iter().map(Port::number).collect();
+        let mut ports = ports.into_iter();
+        let mut spawn = |index| {
+            let member = Member { index, cluster_ports: &cluster_ports };
+            let server = Self::spawn(kind, program, options, &member)?;
+            Ok(Self { _cluster_port: ports.next(), ..server })
         };
-        routes.into_iter().enumerate().map(spawn).collect()
+        (0..usize::from(options.members)).map(&mut spawn).collect()
     }
 
-    fn spawn(
-        kind: Kind,
-        program: &Path,
-        options: &ServersOptions,
-        port: Option<u16>,
-        member: Option<&Member<'_>>,
-    ) -> Result<Self> {
-        let port = Port::given_or_free(port).with_context(|| format!("{} can't start", kind.binary()))?;
-        let index = member.map_or(0, |member| member.index);
-        let data = options.data.join(kind.member_name(index));
+    fn spawn(kind: ServerKind, program: &Path, options: &ServersOptions, member: &Member<'_>) -> Result<Self> {
+        let port = Port::free()?;
+        let data = options.data.join(kind.member_name(member.index));
         fs::create_dir_all(&data).with_context(|| format!("creating {}", data.display()))?;
-        let name = if index == 0 { kind.binary().to_owned() } else { format!("{}-{}", kind.binary(), index + 1) };
+        let name = numbered(kind.binary(), member.index);
         let log = options.logs.join(format!("{name}.log"));
-        let users = options.nats_users.as_ref().filter(|_| kind == Kind::Nats);
+        let users = options.nats_users.as_ref().filter(|_| kind == ServerKind::Nats);
         let mut args = kind.args(port.number(), &data, users, member)?;
-        if kind == Kind::Redis {
+        if kind == ServerKind::Redis {
             args.extend(options.redis_args.iter().map(Into::into));
         }
-        let spec = Spec {
-            name,
-            program: program.to_path_buf(),
-            args,
-            env: users.map(|users| users.env.clone()).unwrap_or_default(),
-            log: log.clone(),
-        };
-        let slot = ManagedProcess::spawn(&spec)?;
-        Ok(Self { kind, port, data, log, clustered: member.is_some(), slot, _route: None })
+        let env = users.map(|users| users.env.clone()).unwrap_or_default();
+        let spec = ProcessSpec { name, program: program.to_path_buf(), args, env, log: log.clone() };
+        let process = Process::spawn(&spec)?;
+        let is_clustered = !member.cluster_ports.is_empty();
+        Ok(Self { kind, port, data, log, is_clustered, process, _cluster_port: None })
     }
 
-    /// `mongodb://…`, `nats://…` or `redis://…`: this server alone.
+    /// The URL of this server only: `mongodb://…`, `nats://…` or `redis://…`.
     pub fn url(&self) -> String {
         match self.kind {
-            Kind::Mongodb => format!("mongodb://{}/?directConnection=true", self.address()),
-            Kind::Nats => format!("nats://{}", self.address()),
-            Kind::Redis => format!("redis://{}", self.address()),
+            ServerKind::Mongodb => format!("mongodb://{}/?directConnection=true", self.address()),
+            ServerKind::Nats => format!("nats://{}", self.address()),
+            ServerKind::Redis => format!("redis://{}", self.address()),
         }
     }
 
@@ -267,54 +241,49 @@ impl Server {
         format!("127.0.0.1:{}", self.port())
     }
 
-    /// Its port on 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// What it says of itself is in this file.
+    /// The server's log file.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Of the process that runs now; another after a restart.
+    /// The process id, which a restart changes.
     pub fn pid(&self) -> u32 {
-        self.slot.pid()
+        self.process.pid()
     }
 
-    /// What to say when it ended by itself.
-    pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
-        self.slot.unexpected_exit()
-    }
-
-    /// SIGSTOP, SIGCONT and the like.
+    /// Sends a signal such as SIGSTOP or SIGCONT.
     pub fn signal(&self, signal: Signal) {
-        self.slot.signal(signal);
+        self.process.signal(signal);
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub fn kill(&self) -> Result<()> {
-        self.slot.kill()
+        self.process.kill()
     }
 
-    /// SIGTERM, and waits until it has ended.
+    /// Sends SIGTERM and waits for the exit.
     pub async fn stop(&self) -> Result<()> {
-        self.slot.stop(STOP_GRACE).await.map(drop)
+        self.process.stop(STOP_GRACE).await.map(drop)
     }
 
-    /// Starts it again, on the same port and data, and waits until it answers.
+    /// Restarts the server on the same port and data, and waits until it is ready.
     pub async fn restart(&self) -> Result<()> {
-        self.slot.restart()?;
+        self.process.restart(&[])?;
         self.ready().await
     }
 
-    /// Like [`Server::restart`], without what it kept: a member whose disk was lost copies all of it from the
-    /// others.
+    /// Restarts the server with an empty data folder, as after the loss of a disk: a member copies the data
+    /// from the others.
     pub async fn restart_with_empty_data(&self) -> Result<()> {
         self.kill()?;
         for entry in fs::read_dir(&self.data)? {
             let path = entry?.path();
-            // The configuration was not lost.
+            // The configuration is generated only at the first start.
             if path.extension().is_some_and(|extension| extension == "conf") {
                 continue;
             }
@@ -324,49 +293,43 @@ impl Server {
     }
 
     async fn ready(&self) -> Result<()> {
-        let deadline = Instant::now() + START_DEADLINE;
-        loop {
-            if self.answers().await.unwrap_or(false) {
-                return Ok(());
-            }
-            if let Some(death) = self.unexpected_exit() {
-                return Err(death);
-            }
-            if Instant::now() > deadline {
-                return Err(self.slot.exit_report());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.process.wait_until_ready(START_TIMEOUT, async || self.is_ready().await.unwrap_or(false)).await
     }
 
-    async fn answers(&self) -> Result<bool> {
+    async fn is_ready(&self) -> Result<bool> {
         match self.kind {
-            Kind::Mongodb if self.clustered => mongo_wire::is_member(self.port()).await,
-            Kind::Mongodb => mongo_wire::become_primary(self.port()).await,
-            Kind::Nats => Ok(first_answer(self.port(), b"").await?.contains("\"jetstream\":true")),
-            Kind::Redis => {
-                let answer = first_answer(self.port(), b"PING\r\n").await?;
-                // Where it asks for a password, it is there.
-                Ok(answer.starts_with("+PONG") || answer.starts_with("-NOAUTH"))
+            ServerKind::Mongodb if self.is_clustered => mongo_wire::is_member(self.port()).await,
+            ServerKind::Mongodb => mongo_wire::become_primary(self.port()).await,
+            ServerKind::Nats => Ok(first_response(self.port(), b"").await?.contains("\"jetstream\":true")),
+            ServerKind::Redis => {
+                let response = first_response(self.port(), b"PING\r\n").await?;
+                // A server that requires a password is ready, too.
+                Ok(response.starts_with("+PONG") || response.starts_with("-NOAUTH"))
             }
         }
     }
 }
 
-/// What a server says first, or answers to one line.
-async fn first_answer(port: u16, line: &[u8]) -> Result<String> {
+/// `name` for the first instance, `name-2` for the second one.
+pub(crate) fn numbered(name: &str, index: usize) -> String {
+    if index == 0 { name.to_owned() } else { format!("{name}-{}", index + 1) }
+}
+
+/// Sends one line, if it is not empty, and returns the first bytes that the server sends.
+async fn first_response(port: u16, line: &[u8]) -> Result<String> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.write_all(line).await?;
-        let mut answer = vec![0; 4096];
-        let read = stream.read(&mut answer).await?;
-        answer.truncate(read);
-        anyhow::Ok(String::from_utf8_lossy(&answer).into_owned())
+        let mut response = vec![0; 4096];
+        let read = stream.read(&mut response).await?;
+        response.truncate(read);
+        anyhow::Ok(String::from_utf8_lossy(&response).into_owned())
     };
     tokio::time::timeout(Duration::from_secs(2), exchange).await?
 }
 
-/// Two hundred databases are some thousand open files: more than many shells allow by default.
+/// Raises the limit to what two hundred databases need: thousands of open files, more than many shells allow
+/// by default.
 fn raise_open_file_limit() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard

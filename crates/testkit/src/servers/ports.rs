@@ -1,9 +1,9 @@
-//! Ports on loopback that stay ours, also while the process behind one is restarted.
+//! Loopback ports that stay reserved while the process that listens on one is restarted.
 //!
 //! # Why
-//! A port that the kernel hands out for `:0` can be handed to the next asker as soon as it is
-//! closed again. So ports come from below the range that the kernel gives to clients, and a lock
-//! file per port keeps parallel test processes apart.
+//! The kernel can give a port that it chose for `:0` to another process as soon as the port is
+//! closed. So ports come from below the kernel's ephemeral range, and a lock file per port keeps
+//! parallel test processes apart.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, RandomState};
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 const FIRST: u16 = 20_000;
 const LAST: u16 = 31_999;
 
-/// A port that no other process of this workspace will take while this value lives.
+/// A port that no other process of this workspace uses while this value lives.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
@@ -22,7 +22,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// A free one.
+    /// Reserves a free port.
     pub fn free() -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("ticketing-ports-{}", nix::unistd::getuid()));
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -39,23 +39,18 @@ impl Port {
         bail!("no port between {FIRST} and {LAST} is free on 127.0.0.1")
     }
 
-    /// This very one; an error when something listens on it.
+    /// Takes this port; fails if something listens on it.
     pub fn given(number: u16) -> Result<Self> {
         if is_free(number) { Ok(Self { number, _reservation: None }) } else { bail!("port {number} is in use") }
     }
 
-    /// `given` if there is one, else `free`.
-    pub fn given_or_free(number: Option<u16>) -> Result<Self> {
-        number.map_or_else(Self::free, Self::given)
-    }
-
-    /// Its number.
+    /// The port number.
     pub fn number(&self) -> u16 {
         self.number
     }
 }
 
-/// Whether nothing listens on this port of 127.0.0.1, nor of `::1` where that exists.
+/// Whether nothing listens on this port of 127.0.0.1 or, if it exists, `::1`.
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
         && (!has_ipv6() || TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok())
@@ -71,11 +66,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_ports_differ_and_a_used_one_is_refused() {
+    fn free_ports_differ_and_a_port_in_use_is_refused() {
         let (one, two) = (Port::free().unwrap(), Port::free().unwrap());
         assert_ne!(one.number(), two.number());
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, one.number())).unwrap();
-        let refusal = Port::given(one.number()).unwrap_err().to_string();
-        assert_eq!(refusal, format!("port {} is in use", one.number()));
+        let error = Port::given(one.number()).unwrap_err().to_string();
+        assert_eq!(error, format!("port {} is in use", one.number()));
     }
 }

@@ -1,11 +1,11 @@
-//! A child process that does not outlive us, whatever way we end.
+//! Child processes that never outlive this process, however it ends.
 //!
 //! # Why
-//! Three nets, one below the other: `Drop` kills what it started (a return, a panic); our own
-//! signal handling leads there (Ctrl-C, SIGTERM; children stand in a process group of their own,
-//! so the terminal does not shoot them first); and the kernel kills them when we are killed
-//! (`setpriv --pdeathsig`, part of util-linux). The kernel's rule is bound to the *thread* that
-//! started the child, so one thread that never ends starts them all.
+//! Three safety nets: `Drop` kills the child (a return, a panic); our own signal handling leads to
+//! `Drop` (Ctrl-C, SIGTERM; each child has a process group of its own, so the terminal does not
+//! signal it directly); and the kernel kills the child when we are killed (`setpriv --pdeathsig`,
+//! part of util-linux). The kernel ties that to the *thread* that started the child, so one thread
+//! that never ends starts them all.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,8 +13,10 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use nix::sys::signal::{Signal, kill};
@@ -22,91 +24,140 @@ use nix::unistd::Pid;
 
 use crate::tools::search_path;
 
-/// What to run; can be run again after the process has ended.
+/// The program to run at the start and after each restart.
 #[derive(Debug, Clone)]
-pub struct Spec {
+pub struct ProcessSpec {
     /// Shown in messages.
     pub name: String,
-    /// The program's path.
+    /// Path of the program.
     pub program: PathBuf,
-    /// Its arguments.
+    /// Command-line arguments.
     pub args: Vec<OsString>,
-    /// Set on top of our own environment.
+    /// Added to our own environment.
     pub env: BTreeMap<String, String>,
     /// Both output streams are appended to this file.
     pub log: PathBuf,
 }
 
-/// A running (or ended) child. Killed on drop.
+/// A child process that can be killed, stopped and restarted. Killed on drop.
 #[derive(Debug)]
 pub struct Process {
-    spec: Spec,
-    pid: u32,
-    child: Mutex<Child>,
+    state: Mutex<State>,
+    /// Tells an intended stop from a crash.
+    stopped_intentionally: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    spec: ProcessSpec,
+    child: Child,
+}
+
+impl State {
+    fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    fn kill(&mut self) -> Result<ExitStatus> {
+        if self.child.try_wait()?.is_none() {
+            self.child.kill()?;
+        }
+        Ok(self.child.wait()?)
+    }
+
+    fn exit_report(&mut self) -> anyhow::Error {
+        let outcome =
+            self.exit_status().map_or_else(|| "is not ready".to_owned(), |status| format!("ended ({status})"));
+        anyhow!("{} {outcome}; {}", self.spec.name, log_tail(&self.spec.log))
+    }
 }
 
 impl Process {
-    /// Starts it. The error names the program.
-    pub fn spawn(spec: &Spec) -> Result<Self> {
-        if let Some(folder) = spec.log.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let log = File::options().create(true).append(true).open(&spec.log)?;
-        let mut command = bound_to_us(&spec.program);
-        command
-            .args(&spec.args)
-            .envs(&spec.env)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0);
-        let child = spawn_from_lasting_thread(command)
-            .with_context(|| format!("{} can't be started ({})", spec.name, spec.program.display()))?;
-        Ok(Self { spec: spec.clone(), pid: child.id(), child: Mutex::new(child) })
+    /// Starts the process. The error names the program.
+    pub fn spawn(spec: &ProcessSpec) -> Result<Self> {
+        let state = State { spec: spec.clone(), child: spawn_child(spec)? };
+        Ok(Self { state: Mutex::new(state), stopped_intentionally: AtomicBool::new(false) })
     }
 
-    /// Its process id.
+    /// The process id, which a restart changes.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.state().child.id()
     }
 
-    /// What was started.
-    pub fn spec(&self) -> &Spec {
-        &self.spec
+    /// The error to report if the process has exited without being stopped or killed through this handle.
+    pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
+        let mut state = self.state();
+        if self.stopped_intentionally.load(Ordering::SeqCst) || state.exit_status().is_none() {
+            return None;
+        }
+        Some(state.exit_report())
     }
 
-    /// How it ended, if it did.
-    pub fn exited(&self) -> Option<ExitStatus> {
-        self.child().try_wait().ok().flatten()
+    /// Polls until `is_ready` returns true. Fails when the process exits or the timeout passes.
+    pub async fn wait_until_ready(&self, timeout: Duration, mut is_ready: impl AsyncFnMut() -> bool) -> Result<()> {
+        let deadline = Instant::now() + timeout;
+        while !is_ready().await {
+            if let Some(exit) = self.unexpected_exit() {
+                return Err(exit);
+            }
+            if Instant::now() > deadline {
+                return Err(self.exit_report());
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        Ok(())
     }
 
-    /// Sends a signal, unless it has ended (its pid may be someone else's then).
-    pub fn signal(&self, signal: Signal) {
-        let mut child = self.child();
+    /// One line on a process that has exited or is not ready, followed by the end of its log.
+    pub(crate) fn exit_report(&self) -> anyhow::Error {
+        self.state().exit_report()
+    }
+
+    /// Sends a signal, unless the process has exited.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let child = &mut self.state().child;
+        // The pid of a process that has exited may belong to another one.
         if matches!(child.try_wait(), Ok(None))
-            && let Ok(pid) = i32::try_from(self.pid)
+            && let Ok(pid) = i32::try_from(child.id())
         {
             let _ = kill(Pid::from_raw(pid), signal);
         }
     }
 
-    /// SIGKILL, and waits until it is gone.
-    pub fn kill(&self) -> Result<ExitStatus> {
-        let mut child = self.child();
-        if child.try_wait()?.is_none() {
-            child.kill()?;
+    /// Sends SIGKILL and waits for the exit.
+    pub(crate) fn kill(&self) -> Result<()> {
+        self.stopped_intentionally.store(true, Ordering::SeqCst);
+        self.state().kill().map(drop)
+    }
+
+    /// Sends SIGTERM, and SIGKILL after `grace`. Returns the exit code, if there is one.
+    pub(crate) async fn stop(&self, grace: Duration) -> Result<Option<i32>> {
+        self.stopped_intentionally.store(true, Ordering::SeqCst);
+        self.signal(Signal::SIGTERM);
+        // A process suspended by SIGSTOP handles SIGTERM only once it continues.
+        self.signal(Signal::SIGCONT);
+        let deadline = Instant::now() + grace;
+        while Instant::now() < deadline {
+            if let Some(status) = self.state().exit_status() {
+                return Ok(status.code());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(child.wait()?)
+        Ok(self.state().kill()?.code())
     }
 
-    /// One line on a process that ended by itself, with the end of its log.
-    pub fn exit_report(&self) -> anyhow::Error {
-        let how = self.exited().map_or_else(|| "is not ready".to_owned(), |status| format!("ended ({status})"));
-        anyhow!("{} {how}; {}", self.spec.name, log_tail(&self.spec.log))
+    /// Kills the process if it still runs and starts it again, with these variables from now on.
+    pub(crate) fn restart(&self, env: &[(&str, &str)]) -> Result<()> {
+        let mut state = self.state();
+        state.kill()?;
+        state.spec.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        state.child = spawn_child(&state.spec)?;
+        self.stopped_intentionally.store(false, Ordering::SeqCst);
+        Ok(())
     }
 
-    fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,8 +167,19 @@ impl Drop for Process {
     }
 }
 
-/// The end of a log, indented, with its path.
-pub fn log_tail(log: &Path) -> String {
+fn spawn_child(spec: &ProcessSpec) -> Result<Child> {
+    if let Some(folder) = spec.log.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let log = File::options().create(true).append(true).open(&spec.log)?;
+    let mut command = with_parent_death_signal(&spec.program);
+    command.args(&spec.args).envs(&spec.env).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+    spawn_from_persistent_thread(command)
+        .with_context(|| format!("{} can't be started ({})", spec.name, spec.program.display()))
+}
+
+/// The last lines of a log, indented, with its path.
+fn log_tail(log: &Path) -> String {
     const LINES: usize = 12;
     let bytes = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
@@ -126,55 +188,40 @@ pub fn log_tail(log: &Path) -> String {
     if tail.is_empty() {
         return format!("its log is empty: {}", log.display());
     }
-    let mut shown = format!("its log {} ends:", log.display());
-    for line in tail {
-        let short: String = line.chars().take(400).collect();
-        shown.push_str("\n    ");
-        shown.push_str(&short);
-    }
-    shown
+    let lines = tail.iter().map(|line| format!("\n    {}", line.chars().take(400).collect::<String>()));
+    format!("its log {} ends:{}", log.display(), lines.collect::<String>())
 }
 
 /// A command that the kernel kills when the thread that starts it ends.
-fn bound_to_us(program: &Path) -> Command {
+fn with_parent_death_signal(program: &Path) -> Command {
     static SETPRIV: OnceLock<Option<PathBuf>> = OnceLock::new();
     let setpriv = SETPRIV.get_or_init(|| {
         let path = search_path("setpriv")?;
-        let works = Command::new(&path)
-            .args(["--pdeathsig", "KILL", "true"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-        works.then_some(path)
+        let trial = Command::new(&path).args(["--pdeathsig", "KILL", "true"]).output();
+        trial.is_ok_and(|output| output.status.success()).then_some(path)
     });
-    match setpriv {
-        // It replaces itself by the program, so the pid is the program's.
-        Some(setpriv) => {
-            let mut command = Command::new(setpriv);
-            command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-            command
-        }
-        None => Command::new(program),
-    }
+    let Some(setpriv) = setpriv else { return Command::new(program) };
+    // setpriv replaces itself with the program, so the pid is the program's.
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
 }
 
 type SpawnRequest = (Command, Sender<std::io::Result<Child>>);
 
-fn spawn_from_lasting_thread(command: Command) -> Result<Child> {
+fn spawn_from_persistent_thread(command: Command) -> Result<Child> {
     static SPAWNER: OnceLock<Sender<SpawnRequest>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
         let (requests, inbox) = channel::<SpawnRequest>();
         std::thread::spawn(move || {
-            for (mut command, answer) in inbox {
-                let _ = answer.send(command.spawn());
+            for (mut command, reply) in inbox {
+                let _ = reply.send(command.spawn());
             }
         });
         requests
     });
-    let (answer, result) = channel();
-    spawner.send((command, answer)).map_err(|_| anyhow!("the thread that starts processes is gone"))?;
+    let (reply, result) = channel();
+    spawner.send((command, reply)).map_err(|_| anyhow!("the thread that starts processes has ended"))?;
     Ok(result.recv()??)
 }
 
@@ -182,37 +229,68 @@ fn spawn_from_lasting_thread(command: Command) -> Result<Child> {
 mod tests {
     use super::*;
 
-    fn sleeper(folder: &Path, script: &str) -> Spec {
-        Spec {
-            name: "sleeper".to_owned(),
+    fn shell(folder: &Path, script: &str) -> Process {
+        let spec = ProcessSpec {
+            name: "script".to_owned(),
             program: search_path("sh").unwrap(),
             args: vec!["-c".into(), script.into()],
             env: BTreeMap::new(),
-            log: folder.join("sleeper.log"),
-        }
+            log: folder.join("script.log"),
+        };
+        Process::spawn(&spec).unwrap()
     }
 
-    fn alive(pid: u32) -> bool {
+    fn is_alive(pid: u32) -> bool {
         fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
     }
 
-    #[test]
-    fn a_dropped_process_is_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let process = Process::spawn(&sleeper(folder.path(), "exec sleep 600")).unwrap();
-        let pid = process.pid();
-        assert!(alive(pid));
-        drop(process);
-        assert!(!alive(pid));
+    async fn wait_until(condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !condition() {
+            assert!(Instant::now() < deadline);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     #[test]
-    fn an_obituary_shows_the_log() {
+    fn drop_kills_the_process() {
         let folder = tempfile::tempdir().unwrap();
-        let process = Process::spawn(&sleeper(folder.path(), "echo MONGODB_URL is missing >&2; exit 2")).unwrap();
-        let _ = process.child().wait();
+        let process = shell(folder.path(), "exec sleep 600");
+        let pid = process.pid();
+        assert!(is_alive(pid));
+        drop(process);
+        assert!(!is_alive(pid));
+    }
+
+    #[test]
+    fn exit_report_shows_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = shell(folder.path(), "echo MONGODB_URL is missing >&2; exit 2");
+        let _ = process.state().child.wait();
         let line = process.exit_report().to_string();
-        assert!(line.contains("sleeper ended (exit status: 2)"), "{line}");
+        assert!(line.contains("script ended (exit status: 2)"), "{line}");
         assert!(line.contains("MONGODB_URL is missing"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn stop_continues_a_suspended_process_and_falls_back_to_sigkill() {
+        let folder = tempfile::tempdir().unwrap();
+        let well_behaved = shell(folder.path(), "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done");
+        wait_until(|| !fs::read_to_string(folder.path().join("script.log")).unwrap_or_default().is_empty()).await;
+        well_behaved.signal(Signal::SIGSTOP);
+        assert_eq!(well_behaved.stop(Duration::from_secs(10)).await.unwrap(), Some(7));
+        assert!(well_behaved.unexpected_exit().is_none(), "the stop was intended");
+
+        let ignores_sigterm = shell(folder.path(), "trap '' TERM; while :; do sleep 0.05; done");
+        ignores_sigterm.stop(Duration::from_millis(100)).await.unwrap();
+        ignores_sigterm.restart(&[]).unwrap();
+        assert!(ignores_sigterm.unexpected_exit().is_none());
+    }
+
+    #[tokio::test]
+    async fn unexpected_exit_is_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = shell(folder.path(), "exit 3");
+        wait_until(|| process.unexpected_exit().is_some()).await;
     }
 }

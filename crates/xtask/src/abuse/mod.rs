@@ -1,113 +1,106 @@
-//! `cargo xtask abuse`: what one visitor may try on the whole shop, each thing beside an innocent buyer.
+//! `cargo xtask abuse`: attacks by one client on a fleet, each beside a control buyer.
 //!
-//! In reading order: [`shop`], [`innocent`], [`attacks`], [`raw`].
+//! In reading order: [`target`], [`control_buyer`], [`attacks`], [`raw`].
 
 mod attacks;
-mod innocent;
+mod control_buyer;
 mod raw;
-mod shop;
+mod target;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use clap::Args;
 use testkit::tools::progress;
 
-use self::shop::Shop;
+use self::target::Target;
 use crate::signals::StopSignals;
 
-/// How much longer than in a quiet shop a purchase may take beside the flood; and beside an attack that takes all of
-/// the CPU that it can get, on the machine that the shop runs on.
-const TWICE: f64 = 2.0;
-const FIVEFOLD: f64 = 5.0;
-/// How many purchases are made beside the flood, and in the quiet; and beside anything else.
+/// By how much the flood may slow a purchase down; and any other attack, which may use all of the CPU that it
+/// gets on the machine that the fleet runs on.
+const FLOOD_SLOWDOWN_LIMIT: f64 = 2.0;
+const CPU_SLOWDOWN_LIMIT: f64 = 5.0;
+/// Purchases without an attack and during the flood; and during any other attack.
 const PURCHASES: usize = 50;
-const FEW: usize = 12;
+const PURCHASES_PER_ATTACK: usize = 12;
 
-/// What to attack: the fleet that `up` has started, or that `--fleet` names; where none runs, one is started for
-/// this and thrown away.
+/// Attacks the fleet that `up` has started or that `--fleet` names. If none is running, starts a temporary one.
 #[derive(Debug, Args)]
 pub(crate) struct AbuseArgs {
-    /// Start the fleet from release builds.
+    /// Start the temporary fleet from release builds.
     #[arg(long)]
     release: bool,
-    /// Start the fleet from the programs that are there, built by whatever means.
+    /// Start the temporary fleet from existing binaries.
     #[arg(long)]
     no_build: bool,
 }
 
-/// What became of an attack.
+/// A row of the table of results.
 #[derive(Debug)]
-struct Outcome {
+struct AttackResult {
     name: &'static str,
-    /// What was sent, and what was answered.
-    seen: String,
-    /// The median purchase beside it.
+    /// Requests sent and responses received.
+    summary: String,
+    /// Median duration of the control buyer's purchases.
     purchase: Duration,
-    /// What does not hold.
-    faults: Vec<String>,
+    /// The guarantees that did not hold.
+    violations: Vec<String>,
 }
 
-/// Attacks, prints a table, and fails when something does not hold.
+/// Runs all attacks and prints a table. Fails if a guarantee is violated.
 pub(crate) async fn run(args: AbuseArgs, fleet: Option<PathBuf>) -> Result<()> {
-    let mut stop = StopSignals::install()?;
-    let outcomes = tokio::select! {
-        outcomes = attack(&args, fleet) => outcomes?,
-        () = stop.wait() => bail!("interrupted"),
-    };
-    print(&outcomes);
-    let faults = outcomes.iter().map(|outcome| outcome.faults.len()).sum::<usize>();
-    if faults > 0 {
-        bail!("{faults} of what is promised did not hold");
-    }
+    let results = StopSignals::install()?.unless_interrupted(attack(&args, fleet)).await?;
+    print(&results);
+    let violations = results.iter().map(|result| result.violations.len()).sum::<usize>();
+    ensure!(violations == 0, "{violations} guarantees were violated");
     Ok(())
 }
 
-async fn attack(args: &AbuseArgs, fleet: Option<PathBuf>) -> Result<Vec<Outcome>> {
-    let shop = Shop::find_or_start(args, fleet).await?;
-    let outcomes = tokio::select! {
-        outcomes = each(&shop) => outcomes,
-        death = shop.unexpected_exit() => Err(death),
+async fn attack(args: &AbuseArgs, fleet: Option<PathBuf>) -> Result<Vec<AttackResult>> {
+    let target = Target::find_or_start(args, fleet).await?;
+    let results = tokio::select! {
+        results = run_attacks(&target) => results,
+        exit = target.unexpected_exit() => Err(exit),
     };
-    shop.close().await?;
-    outcomes
+    target.close().await?;
+    results
 }
 
-async fn each(shop: &Shop) -> Result<Vec<Outcome>> {
-    progress("Buying", &format!("{PURCHASES} tickets in a quiet shop"));
-    let quiet = innocent::buys(shop, PURCHASES).await?;
-    let mut outcomes =
-        vec![Outcome { name: "quiet", seen: "nobody else".to_owned(), purchase: quiet, faults: Vec::new() }];
+async fn run_attacks(target: &Target) -> Result<Vec<AttackResult>> {
+    progress("Buying", &format!("{PURCHASES} tickets without an attack"));
+    let quiet = control_buyer::buy(target, PURCHASES).await?;
+    let summary = "no attack".to_owned();
+    let mut results = vec![AttackResult { name: "none", summary, purchase: quiet, violations: Vec::new() }];
     for (name, attack) in attacks::all() {
         progress("Trying", name);
-        let (purchases, limit) = if name == attacks::FLOOD { (PURCHASES, TWICE) } else { (FEW, FIVEFOLD) };
-        // Told once the innocent have what they came for.
+        let is_flood = name == attacks::FLOOD;
+        let purchases = if is_flood { PURCHASES } else { PURCHASES_PER_ATTACK };
+        let slowdown_limit = if is_flood { FLOOD_SLOWDOWN_LIMIT } else { CPU_SLOWDOWN_LIMIT };
+        // The attack stops when the control buyer has finished.
         let (done, stop) = tokio::sync::watch::channel(false);
-        let attacking = attack(shop, stop);
         let buying = async {
-            let purchase = innocent::buys(shop, purchases).await;
+            let purchase = control_buyer::buy(target, purchases).await;
             done.send(true).ok();
             purchase
         };
-        let (attacked, purchase) = tokio::join!(attacking, buying);
-        let (attacked, purchase) = (attacked?, purchase?);
-        let mut faults = attacked.faults;
-        if purchase > quiet.mul_f64(limit) {
+        let (report, purchase) = tokio::join!(attack(target, stop), buying);
+        let (mut report, purchase) = (report?, purchase?);
+        if purchase > quiet.mul_f64(slowdown_limit) {
             let ratio = purchase.as_secs_f64() / quiet.as_secs_f64();
-            faults.push(format!("a purchase took {ratio:.1} times as long as in the quiet"));
+            report.violations.push(format!("a purchase took {ratio:.1} times as long as without an attack"));
         }
-        outcomes.push(Outcome { name, seen: attacked.seen, purchase, faults });
+        results.push(AttackResult { name, summary: report.summary, purchase, violations: report.violations });
     }
-    Ok(outcomes)
+    Ok(results)
 }
 
-fn print(outcomes: &[Outcome]) {
-    println!("\n{:<34} {:>10}  what was seen", "attack", "purchase");
-    for Outcome { name, seen, purchase, faults } in outcomes {
-        println!("{name:<34} {:>7} ms  {seen}", purchase.as_millis());
-        for fault in faults {
-            println!("{:<34} {:>10}  DOES NOT HOLD: {fault}", "", "");
+fn print(results: &[AttackResult]) {
+    println!("\n{:<34} {:>10}  summary", "attack", "purchase");
+    for AttackResult { name, summary, purchase, violations } in results {
+        println!("{name:<34} {:>7} ms  {summary}", purchase.as_millis());
+        for violation in violations {
+            println!("{:<34} {:>10}  VIOLATED: {violation}", "", "");
         }
     }
     println!();

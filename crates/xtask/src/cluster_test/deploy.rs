@@ -1,50 +1,50 @@
-//! Deploying: for the first time, again with nothing changed, with one service changed, and rolling out.
+//! Deploys the overlay: the first time, again without changes, with one service changed, and as a rollout under load.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use testkit::tools::progress;
 
 use super::Cluster;
-use super::gateway::Way;
-use super::kube::{SERVICES, output, say, text};
-use super::shoppers::{Crowd, sell_one};
+use super::gateway::GatewayForward;
+use super::kube::{SERVICE_SELECTOR, output, text};
+use super::load::{Load, sell_one};
 
-/// How long everything may take to be ready for the first time.
-const FIRST: Duration = Duration::from_secs(300);
+/// How long everything may take to become ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(300);
 /// The service that is changed.
 const CHANGED: &str = "web";
 
-/// As a release is deployed: by infra/ci/deploy.sh.
-async fn deploy(cluster: &Cluster, way: Option<&Way>, overlay: &Path) -> Result<()> {
+/// Deploys an overlay as a release is deployed: with infra/ci/deploy.sh.
+async fn deploy(cluster: &Cluster, gateway: &GatewayForward, overlay: &Path) -> Result<()> {
     let mut command = cluster.kube.command("infra/ci/deploy.sh");
     command.arg(&cluster.overlay.images).arg(&cluster.overlay.shop).env("OVERLAY", overlay).env("TIMEOUT", "5m");
-    if let Some(way) = way {
-        command.env("CURL_HOME", &way.curl_home);
-    }
-    output(command, "infra/ci/deploy.sh").await?;
-    Ok(())
+    command.env("CURL_HOME", &gateway.curl_home);
+    output(command, "infra/ci/deploy.sh").await.map(drop)
 }
 
-/// The overlay is applied, all of it is ready, replicas are on nodes of their own, and a ticket is sold.
-pub(super) async fn first(cluster: &Cluster) -> Result<()> {
-    cluster.overlay.make_what_is_missing(&cluster.kube).await?;
+/// Applies the overlay, waits until everything is ready, checks that replicas are spread over nodes, and sells a
+/// ticket.
+pub(super) async fn initial_deploy(cluster: &Cluster) -> Result<()> {
+    cluster.overlay.create_substitutes(&cluster.kube).await?;
     let manifests = render(cluster, &cluster.overlay.folder).await?;
-    let said = cluster.kube.apply(&manifests).await?;
-    say("Applied", &format!("{} objects", said.lines().count()));
-    let took = cluster.kube.ready(FIRST).await?;
-    say("Ready", &format!("{} pods, after {:.0} s", cluster.kube.pods().await?.len(), took.as_secs_f32()));
-    spread(cluster).await?;
-    let way = Way::open(cluster).await?;
-    let (_, took) = sell_one(cluster, &way).await?;
-    say("Sold", &format!("a ticket through the Gateway, in {:.1} s", took.as_secs_f32()));
+    let applied = cluster.kube.apply(&manifests).await?;
+    progress("Applied", &format!("{} objects", applied.lines().count()));
+    let duration = cluster.kube.ready(READY_TIMEOUT).await?;
+    let pods = cluster.kube.pods().await?.len();
+    progress("Ready", &format!("{pods} pods, after {:.0} s", duration.as_secs_f32()));
+    check_spread(cluster).await?;
+    let gateway = GatewayForward::open(cluster).await?;
+    let (_, duration) = sell_one(cluster, &gateway).await?;
+    progress("Sold", &format!("a ticket through the Gateway, in {:.1} s", duration.as_secs_f32()));
     Ok(())
 }
 
-/// The overlay with its images pinned, as infra/ci/deploy.sh applies it; a file.
-async fn render(cluster: &Cluster, overlay: &Path) -> Result<std::path::PathBuf> {
+/// Renders the overlay with pinned images, as infra/ci/deploy.sh does, and returns the file.
+async fn render(cluster: &Cluster, overlay: &Path) -> Result<PathBuf> {
     let mut command = cluster.kube.command("infra/ci/render.py");
     command.arg(&cluster.overlay.images).arg(overlay);
     let file = cluster.overlay.home.join("manifests.yaml");
@@ -52,67 +52,61 @@ async fn render(cluster: &Cluster, overlay: &Path) -> Result<std::path::PathBuf>
     Ok(file)
 }
 
-/// No node has two pods of a service while another has none.
-async fn spread(cluster: &Cluster) -> Result<()> {
-    let nodes = cluster.kube.run(&["get", "nodes", "--no-headers"]).await?.lines().count();
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for pod in cluster.kube.get("pods", SERVICES).await? {
+/// Checks that no node has two pods of a service while another has none.
+async fn check_spread(cluster: &Cluster) -> Result<()> {
+    let node_count = cluster.kube.run(&["get", "nodes", "--no-headers"]).await?.lines().count();
+    let mut nodes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for pod in cluster.kube.get("pods", SERVICE_SELECTOR).await? {
         let label = pod.pointer("/metadata/labels").and_then(|labels| labels.get("app.kubernetes.io/name"));
-        let name = label.and_then(Value::as_str).context("a pod of a service without its name")?;
-        places.entry(name.to_owned()).or_default().push(text(&pod, "/spec/nodeName")?.to_owned());
+        let name = label.and_then(Value::as_str).context("a pod of a service without the name label")?;
+        nodes.entry(name.to_owned()).or_default().push(text(&pod, "/spec/nodeName")?.to_owned());
     }
-    for (service, places) in &places {
-        let different: BTreeSet<_> = places.iter().collect();
+    for (service, nodes) in &nodes {
+        let distinct: BTreeSet<_> = nodes.iter().collect();
         ensure!(
-            different.len() == places.len().min(nodes),
-            "the pods of {service} are on {places:?}, and there are {nodes} nodes"
+            distinct.len() == nodes.len().min(node_count),
+            "the pods of {service} are on {nodes:?}, although there are {node_count} nodes"
         );
     }
-    say("Spread", &format!("pods of {} services, over {nodes} nodes", places.len()));
+    progress("Spread", &format!("pods of {} services, over {node_count} nodes", nodes.len()));
     Ok(())
 }
 
-/// Whoever deploys what is there replaces nothing; whoever changes one service replaces its pods alone.
-pub(super) async fn again(cluster: &Cluster) -> Result<()> {
-    let way = Way::open(cluster).await?;
+/// Checks that deploying without changes replaces no pod, and that changing one service replaces only its pods.
+pub(super) async fn redeploy(cluster: &Cluster) -> Result<()> {
+    let gateway = GatewayForward::open(cluster).await?;
     let before = cluster.kube.pods().await?;
     let manifests = render(cluster, &cluster.overlay.folder).await?;
     cluster.kube.apply(&manifests).await?;
-    deploy(cluster, Some(&way), &cluster.overlay.folder).await?;
-    deploy(cluster, Some(&way), &cluster.overlay.folder).await?;
-    ensure!(cluster.kube.pods().await? == before, "pods were replaced with nothing changed");
-    say("Deployed", &format!("again with nothing changed: none of {} pods was replaced", before.len()));
+    deploy(cluster, &gateway, &cluster.overlay.folder).await?;
+    deploy(cluster, &gateway, &cluster.overlay.folder).await?;
+    ensure!(cluster.kube.pods().await? == before, "pods were replaced without changes");
+    progress("Deployed", &format!("again without changes: none of {} pods was replaced", before.len()));
 
-    deploy(cluster, Some(&way), &cluster.overlay.with_change_of(CHANGED)?).await?;
-    cluster.kube.ready(FIRST).await?;
+    deploy(cluster, &gateway, &cluster.overlay.with_changed_service(CHANGED)?).await?;
+    cluster.kube.ready(READY_TIMEOUT).await?;
     let after = cluster.kube.pods().await?;
-    let gone: Vec<_> = before.difference(&after).map(|(name, _)| name.as_str()).collect();
-    let all: Vec<_> =
-        before.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with(&format!("{CHANGED}-"))).collect();
-    ensure!(gone == all, "{CHANGED} was changed, and these pods were replaced: {gone:?}");
-    say("Deployed", &format!("with {CHANGED} changed: its {} pods were replaced and no other", gone.len()));
-    deploy(cluster, Some(&way), &cluster.overlay.folder).await?;
-    cluster.kube.ready(FIRST).await?;
-    Ok(())
+    let replaced: Vec<_> = before.difference(&after).map(|(name, _)| name.as_str()).collect();
+    let of_service = |name: &&str| name.starts_with(&format!("{CHANGED}-"));
+    let expected: Vec<_> = before.iter().map(|(name, _)| name.as_str()).filter(of_service).collect();
+    ensure!(replaced == expected, "{CHANGED} was changed, and these pods were replaced: {replaced:?}");
+    progress("Deployed", &format!("with {CHANGED} changed: only its {} pods were replaced", replaced.len()));
+    deploy(cluster, &gateway, &cluster.overlay.folder).await?;
+    cluster.kube.ready(READY_TIMEOUT).await.map(drop)
 }
 
-/// Every service at once, while people buy.
+/// Rolls out all services at once under load.
 pub(super) async fn roll_out(cluster: &Cluster) -> Result<()> {
-    let way = Way::open(cluster).await?;
-    let crowd = Crowd::enter(cluster, &way).await?;
+    let gateway = GatewayForward::open(cluster).await?;
+    let load = Load::start(cluster, &gateway).await?;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    cluster.kube.run(&["rollout", "restart", "deployment", "--selector", SERVICES]).await?;
+    cluster.kube.run(&["rollout", "restart", "deployment", "--selector", SERVICE_SELECTOR]).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let took = cluster.kube.ready(FIRST).await?;
-    // Those who are replaced serve for a moment more.
+    let duration = cluster.kube.ready(READY_TIMEOUT).await?;
+    // Terminating pods still serve for a moment.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let (requests, purchases) = crowd.leave().await.context("while every service was rolled out")?;
-    say(
-        "Rolled out",
-        &format!(
-            "every service in {:.0} s: 0 of {requests} requests and 0 of {purchases} purchases failed",
-            took.as_secs_f32()
-        ),
-    );
+    let (requests, purchases) = load.stop().await.context("while all services were rolled out")?;
+    let outcome = format!("0 of {requests} requests and 0 of {purchases} purchases failed");
+    progress("Rolled out", &format!("all services in {:.0} s: {outcome}", duration.as_secs_f32()));
     Ok(())
 }

@@ -1,17 +1,16 @@
-//! The images, and how they get to the nodes.
+//! Builds the images if necessary and loads them onto the nodes.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Result;
-use testkit::tools::workspace_root;
+use testkit::tools::{progress, workspace_root};
 use tokio::process::Command;
 
-use super::kube::say;
 use crate::cargo::run;
 
-/// What this repository builds.
-pub(super) const OURS: [&str; 8] = [
+/// The images that this repository builds.
+pub(super) const IMAGES: [&str; 8] = [
     "ticketing/auth",
     "ticketing/expiration",
     "ticketing/fakestripe",
@@ -22,34 +21,34 @@ pub(super) const OURS: [&str; 8] = [
     "ticketing/web",
 ];
 
-/// What nodes pull by themselves, where they reach a registry.
-const SERVERS: [&str; 3] = ["mongo:7.0", "nats:2.15.1", "redis:7.2"];
+/// The images of the servers, which nodes pull if they reach a registry.
+const SERVER_IMAGES: [&str; 3] = ["mongo:7.0", "nats:2.15.1", "redis:7.2"];
 
-/// Brings them to the nodes by this command. Where there is no Docker that has built them, they are built here, and
-/// with them stand-ins for the servers, since no registry is taken for granted either.
-pub(super) async fn bring(home: &Path, load: &str) -> Result<()> {
-    let is_docker = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-    let mut names: Vec<String> = OURS.iter().map(|name| format!("{name}:latest")).collect();
-    if !is_docker.is_ok_and(|status| status.success()) {
-        say("Building", "the images, without Docker");
+/// Loads the images onto the nodes with this command. Without Docker, first builds them and substitutes for the
+/// servers' images, since a registry may be unreachable as well.
+pub(super) async fn load(home: &Path, command: &str) -> Result<()> {
+    let docker = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+    let mut names: Vec<String> = IMAGES.iter().map(|name| format!("{name}:latest")).collect();
+    if !docker.is_ok_and(|status| status.success()) {
+        progress("Building", "the images, without Docker");
         let mut build = Command::new("infra/docker/build.sh");
         build.current_dir(workspace_root()).kill_on_drop(true);
         run(build, "infra/docker/build.sh").await?;
-        let mut stand_ins = Command::new("python3");
-        stand_ins
+        let mut substitutes = Command::new("python3");
+        substitutes
             .args(["infra/docker/containers/servers.py", "--root", ".", "--storage", "target/images/storage"])
             .args(["--runroot", "/run/ticketing-images"])
-            .args(SERVERS)
+            .args(SERVER_IMAGES)
             .current_dir(workspace_root())
             .kill_on_drop(true);
-        run(stand_ins, "building stand-ins for the servers").await?;
-        names.extend(SERVERS.map(ToOwned::to_owned));
+        run(substitutes, "building substitutes for the servers' images").await?;
+        names.extend(SERVER_IMAGES.map(ToOwned::to_owned));
     }
-    let mut command = Command::new("bash");
-    command.args(["-c", &format!("{load} \"$@\""), "load"]).args(&names).current_dir(workspace_root());
+    let mut load = Command::new("bash");
+    load.args(["-c", &format!("{command} \"$@\""), "load"]).args(&names).current_dir(workspace_root());
     let log = std::fs::File::create(home.join("load.log"))?;
-    command.stdout(log.try_clone()?).stderr(log).stdin(Stdio::null()).kill_on_drop(true);
-    run(command, "bringing the images to the nodes (see target/cluster-test/load.log)").await?;
-    say("Brought", &format!("{} images to the nodes", names.len()));
+    load.stdout(log.try_clone()?).stderr(log).stdin(Stdio::null()).kill_on_drop(true);
+    run(load, "loading the images onto the nodes (see target/cluster-test/load.log)").await?;
+    progress("Loaded", &format!("{} images onto the nodes", names.len()));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What is deployed: an overlay as it ships, without the kinds of objects that this cluster does not know, and
-//! with what those would have made.
+//! The deployed overlay: the shipped one without the kinds of objects that the cluster does not support, plus the
+//! objects that their controllers would create.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,59 +8,60 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
-use testkit::fleet::options::UNLIMITED;
+use testkit::fleet::options::NO_RATE_LIMITS;
+use testkit::tools::progress;
 
-use super::images::OURS;
-use super::kube::{Kube, output, say, text};
-use super::{Which, kube};
+use super::OverlayKind;
+use super::images::IMAGES;
+use super::kube::{Kube, NAMESPACE, output, text};
 use crate::secrets;
 
-/// The Secret of the Gateway's certificate.
+/// Name of the Secret with the Gateway's certificate.
 const CERTIFICATE: &str = "ticketing-tls";
 
-/// A folder that kustomize takes, and what is asked of it.
+/// A rendered overlay.
 pub(super) struct Overlay {
-    /// The overlay's manifests, without what the cluster does not know.
+    /// Folder of a kustomization with the supported objects.
     pub(super) folder: PathBuf,
-    /// The images, as infra/ci/deploy.sh is told of them.
+    /// File that names the images for infra/ci/deploy.sh.
     pub(super) images: PathBuf,
-    /// Where this test keeps its things.
+    /// Working folder of this test.
     pub(super) home: PathBuf,
-    /// The shop's address.
+    /// URL of the shop.
     pub(super) shop: String,
     objects: Vec<Value>,
-    left_out: Vec<Value>,
+    unsupported: Vec<Value>,
 }
 
 impl Overlay {
-    /// Renders it for this cluster.
-    pub(super) async fn prepare(kube: &Kube, which: Which, home: &Path) -> Result<Self> {
-        let source = match which {
-            Which::Dev => {
-                secrets::of_development()?;
+    /// Renders the overlay for this cluster.
+    pub(super) async fn prepare(kube: &Kube, kind: OverlayKind, home: &Path) -> Result<Self> {
+        let source = match kind {
+            OverlayKind::Dev => {
+                secrets::ensure_development()?;
                 "infra/k8s-dev"
             }
-            Which::Prod => "infra/cluster-test",
+            OverlayKind::Prod => "infra/cluster-test",
         };
         let rendered = output(kube.kubectl(&["kustomize", source]), "kubectl kustomize").await?;
-        let known = kinds(kube).await?;
-        let (mut objects, mut left_out, mut kept) = (Vec::new(), Vec::new(), String::new());
+        let supported = supported_kinds(kube).await?;
+        let (mut objects, mut unsupported, mut kept) = (Vec::new(), Vec::new(), String::new());
         for document in rendered.split("\n---\n") {
             let object: Value = serde_yaml_ng::from_str(document)?;
             let kind = (text(&object, "/apiVersion")?.to_owned(), text(&object, "/kind")?.to_owned());
-            if known.contains(&kind) {
+            if supported.contains(&kind) {
                 write!(kept, "---\n{document}\n")?;
                 objects.push(object);
             } else {
-                left_out.push(object);
+                unsupported.push(object);
             }
         }
         let folder = home.join("overlay");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("all.yaml"), kept)?;
-        // Three people buy here as nobody else would.
+        // Raise the rate limits, since a few users generate all of the load.
         let raised =
-            UNLIMITED.map(|(name, value)| json!({ "op": "add", "path": format!("/data/{name}"), "value": value }));
+            NO_RATE_LIMITS.map(|(name, value)| json!({ "op": "add", "path": format!("/data/{name}"), "value": value }));
         let kustomization = format!(
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [all.yaml]\npatches:\n  \
              - target: {{kind: ConfigMap, name: 'fleet.*'}}\n    patch: '{}'\n",
@@ -68,35 +69,29 @@ impl Overlay {
         );
         fs::write(folder.join("kustomization.yaml"), kustomization)?;
         let images = home.join("images.json");
-        let builds: Vec<_> = OURS.map(|name| json!({ "imageName": name, "tag": format!("{name}:latest") })).into();
+        let builds: Vec<_> = IMAGES.map(|name| json!({ "imageName": name, "tag": format!("{name}:latest") })).into();
         fs::write(&images, json!({ "builds": builds }).to_string())?;
         let fleet =
             objects.iter().find(|object| object["kind"] == "ConfigMap" && object.pointer("/data/PUBLIC_URL").is_some());
         let shop = text(fleet.context("no ConfigMap has PUBLIC_URL")?, "/data/PUBLIC_URL")?.to_owned();
-        Ok(Self { folder, images, home: home.to_owned(), shop, objects, left_out })
+        Ok(Self { folder, images, home: home.to_owned(), shop, objects, unsupported })
     }
 
-    /// The hosts of the Gateway's listeners.
-    fn hosts(&self) -> BTreeSet<&str> {
-        let gateways = self.objects.iter().filter(|object| object["kind"] == "Gateway");
-        let listeners = gateways.filter_map(|gateway| gateway.pointer("/spec/listeners")?.as_array()).flatten();
-        listeners.filter_map(|listener| listener["hostname"].as_str()).collect()
-    }
-
-    /// The shop's host.
+    /// Host name of the shop.
     pub(super) fn host(&self) -> &str {
         self.shop.trim_start_matches("https://")
     }
 
-    /// Makes what the kinds that were left out would have made: the Gateway's certificate and Secrets.
-    pub(super) async fn make_what_is_missing(&self, kube: &Kube) -> Result<()> {
-        let mut kinds: Vec<_> = self.left_out.iter().filter_map(|object| object["kind"].as_str()).collect();
+    /// Creates the namespace and what the controllers of the unsupported kinds would create: the Gateway's certificate
+    /// and Secrets.
+    pub(super) async fn create_substitutes(&self, kube: &Kube) -> Result<()> {
+        let mut kinds: Vec<_> = self.unsupported.iter().filter_map(|object| object["kind"].as_str()).collect();
         kinds.sort_unstable();
         kinds.dedup();
         if !kinds.is_empty() {
-            say("Left out", &format!("what this cluster does not know: {}", kinds.join(", ")));
+            progress("Omitted", &format!("kinds that the cluster does not support: {}", kinds.join(", ")));
         }
-        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": kube::NAMESPACE } });
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
         let mut objects = vec![namespace];
         if kinds.contains(&"Certificate") {
             objects.push(self.certificate(kube).await?);
@@ -107,10 +102,14 @@ impl Overlay {
         kube.apply_json(&objects).await
     }
 
-    /// Makes a self-signed certificate, which this test's clients trust. It is kept, so a second run changes nothing.
+    /// Generates a self-signed certificate for the hosts of the Gateway, which this test's clients trust. A later run
+    /// reuses it, so that nothing changes.
     async fn certificate(&self, kube: &Kube) -> Result<Value> {
         let (key, certificate) = (self.home.join("tls.key"), self.home.join("tls.crt"));
-        let names: Vec<_> = self.hosts().iter().map(|host| format!("DNS:{host}")).collect();
+        let gateways = self.objects.iter().filter(|object| object["kind"] == "Gateway");
+        let listeners = gateways.filter_map(|gateway| gateway.pointer("/spec/listeners")?.as_array()).flatten();
+        let hosts: BTreeSet<_> = listeners.filter_map(|listener| listener["hostname"].as_str()).collect();
+        let names: Vec<_> = hosts.iter().map(|host| format!("DNS:{host}")).collect();
         let config = format!(
             "[req]\nprompt = no\ndistinguished_name = name\nx509_extensions = server\n[name]\nCN = cluster-test\n\
              [server]\nbasicConstraints = critical, CA:FALSE\nextendedKeyUsage = serverAuth\nsubjectAltName = {}\n",
@@ -129,17 +128,15 @@ impl Overlay {
             "tls.key": fs::read_to_string(&key)?,
             "ca.crt": fs::read_to_string(&certificate)?,
         });
-        let metadata = json!({ "name": CERTIFICATE, "namespace": kube::NAMESPACE });
-        Ok(json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/tls", "stringData": data,
-        }))
+        Ok(secret(CERTIFICATE, "kubernetes.io/tls", &data))
     }
 
-    /// Those that production's secret store would hold.
+    /// Generates the Secrets of production's secret store.
     fn secrets(&self) -> Result<Vec<Value>> {
-        let folder = secrets::make(&secrets::SecretsArgs { out: Some(self.home.join("secrets")), mongodb_members: 3 })?;
-        let of_store = self.left_out.iter().filter(|object| object["kind"] == "ExternalSecret");
-        let names = of_store.filter_map(|object| object.pointer("/metadata/name")?.as_str());
+        let folder =
+            secrets::generate(&secrets::SecretsArgs { out: Some(self.home.join("secrets")), mongodb_members: 3 })?;
+        let external = self.unsupported.iter().filter(|object| object["kind"] == "ExternalSecret");
+        let names = external.filter_map(|object| object.pointer("/metadata/name")?.as_str());
         names
             .map(|name| {
                 let file = folder.join(format!("{name}.env"));
@@ -156,14 +153,13 @@ impl Overlay {
                         data.insert(key.to_owned(), fs::read_to_string(folder.join(file))?.into());
                     }
                 }
-                let metadata = json!({ "name": name, "namespace": kube::NAMESPACE });
-                Ok(json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data }))
+                Ok(secret(name, "Opaque", &Value::Object(data)))
             })
             .collect()
     }
 
-    /// The overlay with one service changed: it is told something more.
-    pub(super) fn with_change_of(&self, service: &str) -> Result<PathBuf> {
+    /// Writes an overlay in which one service has an additional environment variable, and returns its folder.
+    pub(super) fn with_changed_service(&self, service: &str) -> Result<PathBuf> {
         let folder = self.home.join("changed");
         fs::create_dir_all(&folder)?;
         let resource = format!(
@@ -176,8 +172,13 @@ impl Overlay {
     }
 }
 
-/// The kinds that the cluster knows, each with its version.
-async fn kinds(kube: &Kube) -> Result<BTreeSet<(String, String)>> {
+fn secret(name: &str, kind: &str, data: &Value) -> Value {
+    let metadata = json!({ "name": name, "namespace": NAMESPACE });
+    json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "stringData": data })
+}
+
+/// Returns the API versions and names of the kinds that the cluster supports.
+async fn supported_kinds(kube: &Kube) -> Result<BTreeSet<(String, String)>> {
     let listed = kube.run(&["api-resources", "--no-headers"]).await?;
     let kind = |line: &str| {
         let mut words = line.split_whitespace().rev();

@@ -1,100 +1,89 @@
-//! Everything stopped, and started in any order: all of it comes back by itself.
+//! Stops everything and starts it in any order: everything must recover by itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use testkit::tools::progress;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use super::Cluster;
-use super::gateway::Way;
-use super::kube::{SERVICES, say};
-use super::shoppers::sell_one;
+use super::gateway::GatewayForward;
+use super::kube::{FLEET_SELECTOR, SERVICE_SELECTOR};
+use super::load::sell_one;
 use crate::cargo::run;
 
-/// How long it may take until all is ready and a ticket is sold.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How much later the second half is started.
-const LATER: Duration = Duration::from_secs(25);
+/// How long it may take until everything is ready and a ticket is sold.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(120);
+/// Delay between the start of the first and of the second group.
+const START_DELAY: Duration = Duration::from_secs(25);
 
-/// In which order it is started.
+/// The order in which everything is started.
 #[derive(Debug, Clone, Copy)]
-enum Order {
+enum StartOrder {
     AllAtOnce,
     ServicesFirst,
     ServersFirst,
 }
 
-/// Three times, in three orders; and three times by the command, if there is one.
-pub(super) async fn everything(cluster: &Cluster, restart: Option<&str>) -> Result<()> {
-    let all = cluster.kube.all().await?;
-    for order in [Order::AllAtOnce, Order::ServicesFirst, Order::ServersFirst] {
+/// Restarts everything in three orders, and three times with the command, if there is one.
+pub(super) async fn restart_all(cluster: &Cluster, command: Option<&str>) -> Result<()> {
+    let all = cluster.kube.workloads(FLEET_SELECTOR).await?;
+    for order in [StartOrder::AllAtOnce, StartOrder::ServicesFirst, StartOrder::ServersFirst] {
         let outcome = stop_and_start(cluster, &all, order).await.with_context(|| format!("{order:?}"));
-        // Whatever it was, not everything is to be left stopped.
+        // Scale everything up again, even after a failure.
         cluster.kube.scale(&all).await?;
         outcome?;
     }
-    for time in ["first", "second", "third"].into_iter().filter(|_| restart.is_some()) {
+    let Some(command) = command else { return Ok(()) };
+    for time in ["first", "second", "third"] {
         let before = cluster.kube.containers().await?;
-        let mut command = Command::new("bash");
+        let mut restart = Command::new("bash");
         let log = std::fs::File::create(cluster.overlay.home.join("restart.log"))?;
-        command.args(["-c", restart.unwrap_or_default()]).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
-        run(command, "restarting the cluster (see target/cluster-test/restart.log)").await?;
-        // What the API server knows at first is what was before.
-        let began = Instant::now();
+        restart.args(["-c", command]).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        run(restart, "restarting the cluster (see target/cluster-test/restart.log)").await?;
+        // At first, the API server still reports the old containers.
+        let started = Instant::now();
         while !cluster.kube.containers().await?.is_disjoint(&before) {
-            ensure!(began.elapsed() < PATIENCE, "not every container was started again");
+            ensure!(started.elapsed() < RECOVERY_TIMEOUT, "not every container was restarted");
             sleep(Duration::from_millis(500)).await;
         }
-        come_back(cluster, &format!("the whole cluster, for the {time} time")).await?;
+        wait_for_recovery(cluster, &format!("the whole cluster, for the {time} time")).await?;
     }
     Ok(())
 }
 
-async fn stop_and_start(cluster: &Cluster, all: &BTreeMap<String, i64>, order: Order) -> Result<()> {
+async fn stop_and_start(cluster: &Cluster, all: &BTreeMap<String, i64>, order: StartOrder) -> Result<()> {
     let kube = &cluster.kube;
-    let services = kube.workloads(SERVICES).await?;
+    let services = kube.workloads(SERVICE_SELECTOR).await?;
     let (services, servers): (BTreeMap<_, _>, BTreeMap<_, _>) =
         all.clone().into_iter().partition(|(workload, _)| services.contains_key(workload));
     kube.scale(&all.keys().map(|workload| (workload.clone(), 0)).collect()).await?;
-    kube.gone(PATIENCE).await?;
-    match order {
-        Order::AllAtOnce => kube.scale(all).await?,
-        Order::ServicesFirst => {
-            kube.scale(&services).await?;
-            sleep(LATER).await;
-            kube.scale(&servers).await?;
-        }
-        Order::ServersFirst => {
-            kube.scale(&servers).await?;
-            sleep(LATER).await;
-            kube.scale(&services).await?;
-        }
+    kube.wait_until_no_pods(RECOVERY_TIMEOUT).await?;
+    let (label, first, second) = match order {
+        StartOrder::AllAtOnce => ("at once", all, None),
+        StartOrder::ServicesFirst => ("the services first", &services, Some(&servers)),
+        StartOrder::ServersFirst => ("the servers first", &servers, Some(&services)),
+    };
+    kube.scale(first).await?;
+    if let Some(second) = second {
+        sleep(START_DELAY).await;
+        kube.scale(second).await?;
     }
-    come_back(cluster, &format!("everything, {}", how(order))).await
+    wait_for_recovery(cluster, &format!("everything, {label}")).await
 }
 
-fn how(order: Order) -> &'static str {
-    match order {
-        Order::AllAtOnce => "at once",
-        Order::ServicesFirst => "the services first",
-        Order::ServersFirst => "the servers first",
-    }
-}
-
-/// Waits until all is ready and a ticket is sold.
-async fn come_back(cluster: &Cluster, what: &str) -> Result<()> {
-    let began = Instant::now();
-    cluster.kube.ready(PATIENCE).await.with_context(|| what.to_owned())?;
-    let ready = began.elapsed();
-    let way = Way::open(cluster).await?;
-    sell_one(cluster, &way).await.with_context(|| what.to_owned())?;
-    let took = began.elapsed();
-    ensure!(took < PATIENCE, "{what}: a ticket was sold after {took:?} only");
-    say(
-        "Restarted",
-        &format!("{what}: ready after {:.0} s, a ticket sold after {:.0} s", ready.as_secs_f32(), took.as_secs_f32()),
-    );
+/// Waits until everything is ready and sells a ticket.
+async fn wait_for_recovery(cluster: &Cluster, what: &str) -> Result<()> {
+    let started = Instant::now();
+    cluster.kube.ready(RECOVERY_TIMEOUT).await.with_context(|| what.to_owned())?;
+    let ready = started.elapsed();
+    let gateway = GatewayForward::open(cluster).await?;
+    sell_one(cluster, &gateway).await.with_context(|| what.to_owned())?;
+    let sold = started.elapsed();
+    ensure!(sold < RECOVERY_TIMEOUT, "{what}: a ticket was sold only after {sold:?}");
+    let (ready, sold) = (ready.as_secs_f32(), sold.as_secs_f32());
+    progress("Restarted", &format!("{what}: ready after {ready:.0} s, a ticket sold after {sold:.0} s"));
     Ok(())
 }

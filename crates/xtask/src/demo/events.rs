@@ -1,21 +1,21 @@
-//! What the demo's tickets are for. Invented names, at times as they are usual for each kind.
+//! Fictional events, at hours typical of their category.
 
 use common::events::ticket::Category::{self, Comedy, Concert, Festival, Other, Sport, Theatre};
 
-/// Where, with the time zone and the currency that go with it.
+/// A venue with its time zone and currency.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) venue: &'static str,
+pub(super) struct Venue {
+    pub(super) name: &'static str,
     pub(super) city: &'static str,
     pub(super) time_zone: &'static str,
     pub(super) currency: &'static str,
 }
 
-/// One event; `price` in minor units of the place's currency.
+/// An event, `in_days` from now at the local hour and minute `at`. `price` is in minor units of the venue's currency.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Event {
+pub(super) struct DemoEvent {
     pub(super) title: &'static str,
-    pub(super) place: Place,
+    pub(super) venue: Venue,
     pub(super) category: Category,
     pub(super) in_days: i64,
     pub(super) at: (i8, i8),
@@ -23,8 +23,8 @@ pub(super) struct Event {
     pub(super) about: &'static str,
 }
 
-const fn place(venue: &'static str, city: &'static str, time_zone: &'static str, currency: &'static str) -> Place {
-    Place { venue, city, time_zone, currency }
+const fn venue(name: &'static str, city: &'static str, time_zone: &'static str, currency: &'static str) -> Venue {
+    Venue { name, city, time_zone, currency }
 }
 
 const NEW_YORK: &str = "America/New_York";
@@ -33,33 +33,33 @@ const LOS_ANGELES: &str = "America/Los_Angeles";
 const LONDON: &str = "Europe/London";
 const BERLIN: &str = "Europe/Berlin";
 
-const HARBOR: Place = place("Harbor Hall", "New York", NEW_YORK, "USD");
-const FOUNDRY: Place = place("The Foundry", "New York", NEW_YORK, "USD");
-const LAKESIDE: Place = place("Lakeside Stadium", "Chicago", CHICAGO, "USD");
-const ORPHEUM: Place = place("Old Orpheum", "Chicago", CHICAGO, "USD");
-const CANYON: Place = place("Canyon Amphitheater", "Los Angeles", LOS_ANGELES, "USD");
-const ARTS: Place = place("Riverside Arts Center", "Austin", CHICAGO, "USD");
-const WHARF: Place = place("Wharf Arena", "London", LONDON, "GBP");
-const PLAYHOUSE: Place = place("Lantern Street Playhouse", "London", LONDON, "GBP");
-const ABBEY: Place = place("Abbey Fields", "Manchester", LONDON, "GBP");
-const SPREE: Place = place("Spreehalle", "Berlin", BERLIN, "EUR");
-const ISAR: Place = place("Isarpark", "Munich", BERLIN, "EUR");
-const CANAL: Place = place("Grachtenzaal", "Amsterdam", "Europe/Amsterdam", "EUR");
-const LUMIERE: Place = place("Théâtre des Lumières", "Paris", "Europe/Paris", "EUR");
-const MARINA: Place = place("Palco da Marina", "Lisbon", "Europe/Lisbon", "EUR");
+const HARBOR: Venue = venue("Harbor Hall", "New York", NEW_YORK, "USD");
+const FOUNDRY: Venue = venue("The Foundry", "New York", NEW_YORK, "USD");
+const LAKESIDE: Venue = venue("Lakeside Stadium", "Chicago", CHICAGO, "USD");
+const ORPHEUM: Venue = venue("Old Orpheum", "Chicago", CHICAGO, "USD");
+const CANYON: Venue = venue("Canyon Amphitheater", "Los Angeles", LOS_ANGELES, "USD");
+const ARTS: Venue = venue("Riverside Arts Center", "Austin", CHICAGO, "USD");
+const WHARF: Venue = venue("Wharf Arena", "London", LONDON, "GBP");
+const PLAYHOUSE: Venue = venue("Lantern Street Playhouse", "London", LONDON, "GBP");
+const ABBEY: Venue = venue("Abbey Fields", "Manchester", LONDON, "GBP");
+const SPREE: Venue = venue("Spreehalle", "Berlin", BERLIN, "EUR");
+const ISAR: Venue = venue("Isarpark", "Munich", BERLIN, "EUR");
+const CANAL: Venue = venue("Grachtenzaal", "Amsterdam", "Europe/Amsterdam", "EUR");
+const LUMIERE: Venue = venue("Théâtre des Lumières", "Paris", "Europe/Paris", "EUR");
+const MARINA: Venue = venue("Palco da Marina", "Lisbon", "Europe/Lisbon", "EUR");
 
 const fn event(
     title: &'static str,
-    place: Place,
+    venue: Venue,
     category: Category,
     (in_days, hour, minute): (i64, i8, i8),
     price: i64,
     about: &'static str,
-) -> Event {
-    Event { title, place, category, in_days, at: (hour, minute), price, about }
+) -> DemoEvent {
+    DemoEvent { title, venue, category, in_days, at: (hour, minute), price, about }
 }
 
-pub(super) const EVENTS: [Event; 24] = [
+pub(super) const EVENTS: [DemoEvent; 24] = [
     event("The Paper Lanterns", HARBOR, Concert, (9, 20, 0), 8_500, "The autumn tour, with the whole band."),
     event("Midnight Atlas", FOUNDRY, Concert, (16, 21, 0), 6_200, "Standing room. Doors an hour earlier."),
     event("Velvet Meridian", CANYON, Concert, (31, 19, 30), 12_550, "Under the open sky, rain or shine."),

@@ -1,7 +1,7 @@
-//! Makes tickets of the events, and offers them.
+//! Creates the listings of the events.
 
 use anyhow::{Context, Result};
-use common::api::tickets::{CreateListing, NewListing};
+use common::api::tickets::{CreateListing, NewListing, ReplaceListing};
 use common::events::ticket::Category;
 use common::id::TicketId;
 use common::money::Money;
@@ -12,11 +12,11 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use super::SELLERS;
-use super::events::{EVENTS, Event};
+use super::events::{DemoEvent, EVENTS};
 use crate::client::Session;
 
-/// Seats in the same house are offered by several people at several prices: what is added to the
-/// event's price in percent, with section, row and seat. Dearer seats are nearer.
+/// The seats of an event that several sellers list: the surcharge on the event's price in percent, with section,
+/// row and seat. Seats nearer to the stage cost more.
 const SEATS: [(i64, &str, &str, &str); 5] = [
     (0, "Balcony", "F", "12"),
     (35, "Stalls", "C", "7"),
@@ -25,54 +25,58 @@ const SEATS: [(i64, &str, &str, &str); 5] = [
     (10, "Balcony", "B", "18"),
 ];
 
-/// A ticket that is offered, by whom.
+/// Indexes of the listings whose price is lowered; none of them is ordered.
+const LOWERED: [usize; 4] = [2, 9, 18, 27];
+const REDUCED_TO_PERCENT: i64 = 85;
+
+/// A listing to create, and the index of its seller.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct ListingRequest {
     seller: usize,
     request: CreateListing,
 }
 
-/// A ticket that was accepted.
+/// A listing that was created.
 #[derive(Debug)]
-pub(super) struct Offered {
+pub(super) struct CreatedListing {
     pub(super) id: TicketId,
     pub(super) seller: usize,
     pub(super) listing: NewListing,
 }
 
-/// Two or three tickets of each event.
-pub(super) fn all(now: &jiff::Timestamp) -> Result<Vec<Listing>> {
+/// Returns two or three listings of each event.
+pub(super) fn all(now: &jiff::Timestamp) -> Result<Vec<ListingRequest>> {
     let mut listings = Vec::new();
     for (number, event) in EVENTS.iter().enumerate() {
-        let how_many = if number % 2 == 0 { 3 } else { 2 };
-        for (turn, seat) in SEATS.iter().cycle().skip(number % SEATS.len()).take(how_many).enumerate() {
-            let seller = (number + turn * 3) % SELLERS;
-            listings.push(Listing { seller, request: CreateListing { body: body(event, seat, turn, now)? } });
+        let count = if number % 2 == 0 { 3 } else { 2 };
+        for (index, seat) in SEATS.iter().cycle().skip(number % SEATS.len()).take(count).enumerate() {
+            let seller = (number + index * 3) % SELLERS;
+            listings.push(ListingRequest { seller, request: CreateListing { body: body(event, seat, index, now)? } });
         }
     }
     Ok(listings)
 }
 
-fn body(event: &Event, seat: &(i64, &str, &str, &str), turn: usize, now: &jiff::Timestamp) -> Result<NewListing> {
+fn body(event: &DemoEvent, seat: &(i64, &str, &str, &str), index: usize, now: &jiff::Timestamp) -> Result<NewListing> {
     let &(percent, section, row, number) = seat;
-    let zone = TimeZone::get(event.place.time_zone).with_context(|| format!("no zone {}", event.place.time_zone))?;
+    let zone = TimeZone::get(event.venue.time_zone).with_context(|| format!("no zone {}", event.venue.time_zone))?;
     let day = now.to_zoned(zone.clone()).date().checked_add(event.in_days.days())?;
     let (hour, minute) = event.at;
     let starts_at = day.to_datetime(Time::new(hour, minute, 0, 0)?).to_zoned(zone)?.timestamp();
 
     let face_value = event.price * (100 + percent) / 100;
-    // Some sell for what they paid, some for a bit more or less.
-    let asked = face_value * [100, 115, 90].get(turn % 3).unwrap_or(&100) / 100;
-    let money = |amount| anyhow::Ok(Money { amount, currency: event.place.currency.parse()? });
+    // Some sellers ask for the face value, some for a little more or less.
+    let asking_price = face_value * [100, 115, 90].get(index % 3).unwrap_or(&100) / 100;
+    let money = |amount| anyhow::Ok(Money { amount, currency: event.venue.currency.parse()? });
     let is_seated = !event.about.contains("Standing") && event.category != Category::Festival;
     let seated = |text| Text::non_blank(text).filter(|_| is_seated);
     Ok(NewListing {
         title: Text::new(event.title),
-        venue: Text::new(event.place.venue),
-        city: Text::non_blank(event.place.city),
+        venue: Text::new(event.venue.name),
+        city: Text::non_blank(event.venue.city),
         starts_at: Timestamp::from_millis(starts_at.as_millisecond()),
-        time_zone: Text::non_blank(event.place.time_zone),
-        price: money(asked)?,
+        time_zone: Text::non_blank(event.venue.time_zone),
+        price: money(asking_price)?,
         face_value: Some(money(face_value)?),
         category: Some(event.category),
         section: seated(section),
@@ -82,15 +86,26 @@ fn body(event: &Event, seat: &(i64, &str, &str, &str), turn: usize, now: &jiff::
     })
 }
 
-/// Posts them all, in this order.
-pub(super) async fn offer(people: &[Session], listings: Vec<Listing>) -> Result<Vec<Offered>> {
-    let mut offered = Vec::new();
-    for Listing { seller, request } in listings {
-        let session = people.get(seller).context("a seller without a session")?;
-        let id = session.send_patiently(&request).await?.id;
-        offered.push(Offered { id, seller, listing: request.body });
+/// Creates the listings in this order.
+pub(super) async fn create(sessions: &[Session], listings: Vec<ListingRequest>) -> Result<Vec<CreatedListing>> {
+    let mut created = Vec::new();
+    for ListingRequest { seller, request } in listings {
+        let session = sessions.get(seller).context("a seller without a session")?;
+        let id = session.send_retrying(&request).await?.id;
+        created.push(CreatedListing { id, seller, listing: request.body });
     }
-    Ok(offered)
+    Ok(created)
+}
+
+/// Lowers the prices of a few listings; web's first page shows them as price drops.
+pub(super) async fn lower_prices(sessions: &[Session], listings: &[CreatedListing]) -> Result<()> {
+    for CreatedListing { id, seller, listing } in LOWERED.iter().filter_map(|index| listings.get(*index)) {
+        let mut body = listing.clone();
+        body.price.amount = body.price.amount * REDUCED_TO_PERCENT / 100;
+        let session = sessions.get(*seller).context("a seller without a session")?;
+        session.send(&ReplaceListing { id: *id, body }).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -100,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_sixty_tickets_and_all_lie_ahead() {
+    fn demo_has_sixty_future_listings() {
         let now = "2027-02-28T23:59:59Z";
         let listings: Vec<_> = all(&now.parse().unwrap()).unwrap().into_iter().map(|one| one.request.body).collect();
         assert_eq!(listings.len(), 60);
@@ -113,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn an_event_begins_at_its_local_time() {
-        // Summer time ends in between.
+    fn event_starts_at_its_local_time() {
+        // Daylight saving time ends before the event.
         let now = "2026-10-20T12:00:00Z".parse().unwrap();
         let first = &all(&now).unwrap()[0].request.body;
         assert_eq!(first.starts_at, "2026-10-30T00:00:00Z".parse().unwrap(), "20:00 in New York on the 29th");

@@ -1,9 +1,8 @@
-//! Demo data, loaded through the public API as any client would do it.
+//! Demo data, loaded through the public API.
 
 mod events;
 mod listings;
 mod orders;
-mod prices;
 
 use std::fs;
 use std::path::Path;
@@ -16,39 +15,28 @@ use testkit::tools::progress;
 
 use crate::client::{self, Session, status_of};
 
-/// The password of all of them.
+/// The password of every demo account.
 pub(crate) const PASSWORD: &str = "front-row-please";
 
-/// Someone who has an account.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Person {
-    pub(crate) name: &'static str,
-    pub(crate) email: &'static str,
-}
-
-const fn person(name: &'static str, email: &'static str) -> Person {
-    Person { name, email }
-}
-
-/// The first eight sell, the others buy.
-pub(crate) const PEOPLE: [Person; 12] = [
-    person("Maya Lindqvist", "maya.lindqvist@example.com"),
-    person("Tom Okafor", "tom.okafor@example.com"),
-    person("Elena Rossi", "elena.rossi@example.com"),
-    person("Jonas Weber", "jonas.weber@example.com"),
-    person("Priya Raman", "priya.raman@example.com"),
-    person("Daniel Cho", "daniel.cho@example.com"),
-    person("Sofia Almeida", "sofia.almeida@example.com"),
-    person("Grace Whitfield", "grace.whitfield@example.com"),
-    person("Liam Byrne", "liam.byrne@example.com"),
-    person("Amira Haddad", "amira.haddad@example.com"),
-    person("Kenji Mori", "kenji.mori@example.com"),
-    person("Nora Dubois", "nora.dubois@example.com"),
+/// Names and email addresses. The first eight users sell, the others buy.
+pub(crate) const USERS: [(&str, &str); 12] = [
+    ("Maya Lindqvist", "maya.lindqvist@example.com"),
+    ("Tom Okafor", "tom.okafor@example.com"),
+    ("Elena Rossi", "elena.rossi@example.com"),
+    ("Jonas Weber", "jonas.weber@example.com"),
+    ("Priya Raman", "priya.raman@example.com"),
+    ("Daniel Cho", "daniel.cho@example.com"),
+    ("Sofia Almeida", "sofia.almeida@example.com"),
+    ("Grace Whitfield", "grace.whitfield@example.com"),
+    ("Liam Byrne", "liam.byrne@example.com"),
+    ("Amira Haddad", "amira.haddad@example.com"),
+    ("Kenji Mori", "kenji.mori@example.com"),
+    ("Nora Dubois", "nora.dubois@example.com"),
 ];
 
 pub(crate) const SELLERS: usize = 8;
 
-/// Payment methods that the card network's stand-in knows, and what they do.
+/// Payment methods of fakestripe and their outcomes.
 pub(crate) const CARDS: [(&str, &str); 5] = [
     ("pm_card_visa", "is accepted"),
     ("pm_card_mastercard", "is accepted"),
@@ -57,45 +45,45 @@ pub(crate) const CARDS: [(&str, &str); 5] = [
     ("pm_card_chargeDeclinedInsufficientFunds", "is declined: insufficient funds"),
 ];
 
-/// Whether the data that are there came with the demo's accounts.
+/// Whether the fleet with this data folder has the demo accounts.
 pub(crate) fn is_loaded(data: &Path) -> bool {
     data.join("demo-loaded").exists()
 }
 
-/// Loads everything, unless something is for sale already. `base` is the gateway's address.
+/// Loads the demo data unless there are listings already. `base` is the gateway's URL.
 pub(crate) async fn load_if_empty(base: &str, data: &Path) -> Result<()> {
     let visitor = Session::new(base)?;
     let query = ListingQuery { limit: Some(1), ..ListingQuery::default() };
     if !visitor.send(&ListListings { query }).await?.items.is_empty() {
         return Ok(());
     }
-    progress("Loading", &format!("demo data: {} people", PEOPLE.len()));
-    let people = sign_up(base).await?;
-    // From here on the accounts exist, whatever happens to the rest.
-    fs::write(data.join("demo-loaded"), "").context("noting that the demo data are there")?;
+    progress("Loading", &format!("demo data: {} users", USERS.len()));
+    let sessions = sign_up(base).await?;
+    // From here on the accounts exist, even if a later step fails.
+    fs::write(data.join("demo-loaded"), "").context("recording that the demo accounts exist")?;
 
     let listings = listings::all(&jiff::Timestamp::now())?;
     progress("Loading", &format!("demo data: {} tickets", listings.len()));
-    let tickets = listings::offer(&people, listings).await?;
+    let tickets = listings::create(&sessions, listings).await?;
 
     progress("Loading", "demo data: orders");
-    orders::place(&people, &tickets).await?;
-    prices::lower(&people, &tickets).await
+    orders::create(&sessions, &tickets).await?;
+    listings::lower_prices(&sessions, &tickets).await
 }
 
 async fn sign_up(base: &str) -> Result<Vec<Session>> {
-    let mut people = Vec::new();
-    for person in PEOPLE {
+    let mut sessions = Vec::new();
+    for (name, email) in USERS {
         let session = Session::new(base)?;
-        match session.send(&client::sign_up(person.email, PASSWORD, person.name)).await {
+        match session.send(&client::sign_up(email, PASSWORD, name)).await {
             Err(error) if status_of(&error) == Some(409) => {
-                // An earlier start was interrupted here.
-                let (email, password) = (Text::new(person.email), Password::new(PASSWORD));
+                // An interrupted start has created the account.
+                let (email, password) = (Text::new(email), Password::new(PASSWORD));
                 session.send(&SignIn { body: Credentials { email, password } }).await?
             }
             answer => answer?,
         };
-        people.push(session);
+        sessions.push(session);
     }
-    Ok(people)
+    Ok(sessions)
 }

@@ -37,7 +37,7 @@ pub(crate) async fn run() -> Result<()> {
 pub(crate) async fn check() -> Result<()> {
     let toolbox = Toolbox::find_or_install().await?;
     // The dev overlay takes them in.
-    secrets::of_development()?;
+    secrets::ensure_development()?;
     progress("Checking", "infra/");
     let schemas = std::env::var_os("SCHEMAS_DIR").map(PathBuf::from).filter(|folder| folder.is_dir());
     let problems = tokio::task::spawn_blocking(move || problems(&toolbox, schemas.as_deref())).await??;
@@ -87,7 +87,7 @@ fn problems(toolbox: &Toolbox, schemas: Option<&Path>) -> Result<Vec<String>> {
 fn programs() -> Result<settings::Programs> {
     let mut programs = BTreeMap::new();
     for name in SERVICES.into_iter().chain(["fakestripe"]) {
-        let program = testkit::fleet::options::programs_beside_us().join(name);
+        let program = testkit::fleet::options::sibling_binaries_dir().join(name);
         let help = Command::new(&program)
             .arg("--help")
             // What is set here would be printed as a default.

@@ -1,4 +1,4 @@
-//! `up --detach` and `down`: the fleet in the background.
+//! `up --detach` and `down`: runs the fleet in the background and stops it.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -15,15 +15,15 @@ use tokio::process::{Child, Command};
 use super::{UpArgs, home, lock};
 use crate::signals::StopSignals;
 
-/// Services drain for up to 25 s; the servers come after them.
-const STOP_DEADLINE: Duration = Duration::from_secs(60);
+/// Services drain for up to 25 s, then the servers stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Written when the shop is open.
+/// A file that exists once the fleet is ready.
 pub(super) fn ready_file() -> PathBuf {
     home().join("ready")
 }
 
-/// Starts ourselves in the background, shows what it says, and returns when the shop is open.
+/// Runs `up` again as a background process, copies its output, and returns once the fleet is ready.
 pub(super) async fn start(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
     let _ = fs::remove_file(ready_file());
     let log = home().join("up.log");
@@ -35,26 +35,26 @@ pub(super) async fn start(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut child = command.spawn().context("starting the background process")?;
 
-    let mut shown = File::open(&log)?;
+    let mut log = File::open(&log)?;
     loop {
-        relay(&mut shown)?;
-        if ready_file().exists() {
-            relay(&mut shown)?;
+        // Read the state first, so that the output is complete when the loop ends.
+        let (is_ready, has_exited) = (ready_file().exists(), child.try_wait()?.is_some());
+        copy_new_output(&mut log)?;
+        if is_ready {
             return Ok(());
         }
-        if child.try_wait()?.is_some() {
-            // Its own last line says why; another one of ours would not make it clearer.
-            relay(&mut shown)?;
+        if has_exited {
+            // Its output ends with the reason.
             std::process::exit(1);
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
-            () = stop.wait() => return give_up(&mut child).await,
+            () = stop.wait() => return interrupt(&mut child).await,
         }
     }
 }
 
-async fn give_up(child: &mut Child) -> Result<()> {
+async fn interrupt(child: &mut Child) -> Result<()> {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
         kill(Pid::from_raw(pid), Signal::SIGTERM)?;
     }
@@ -62,27 +62,26 @@ async fn give_up(child: &mut Child) -> Result<()> {
     bail!("interrupted")
 }
 
-/// Copies what was added to the log since the last time.
-fn relay(log: &mut File) -> Result<()> {
+/// Copies the output since the last call.
+fn copy_new_output(log: &mut File) -> Result<()> {
     let mut added = Vec::new();
     log.read_to_end(&mut added)?;
     std::io::stdout().write_all(&added)?;
     Ok(std::io::stdout().flush()?)
 }
 
-/// Stops the fleet that runs, in the background or in another terminal.
+/// Stops the running fleet of this checkout, in the background or in another terminal.
 pub(crate) async fn down() -> Result<()> {
     let Some(pid) = lock::holder()? else {
         println!("Nothing is running.");
         return Ok(());
     };
     progress("Stopping", &format!("the fleet (pid {pid})"));
-    // The pid is the one of the process that holds the lock at this very moment.
     kill(Pid::from_raw(pid), Signal::SIGTERM).with_context(|| format!("stopping process {pid}"))?;
-    let deadline = Instant::now() + STOP_DEADLINE;
+    let deadline = Instant::now() + STOP_TIMEOUT;
     while lock::holder()? == Some(pid) {
         if Instant::now() > deadline {
-            // What it started is killed along with it.
+            // Its children are killed with it.
             kill(Pid::from_raw(pid), Signal::SIGKILL)?;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

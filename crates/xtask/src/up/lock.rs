@@ -1,7 +1,7 @@
-//! One fleet per checkout: a file that the running `up` holds locked and that has its pid in it.
+//! Allows one fleet per checkout, by a lock file that contains the pid of the running `up`.
 //!
-//! The kernel drops the lock when its holder ends, however it ends: so while it is held, the pid
-//! in it is the holder's and no one else's.
+//! The kernel releases the lock when the process ends, in whatever way. So while the lock is held, the
+//! pid in the file is the holder's.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
@@ -13,16 +13,13 @@ fn path() -> PathBuf {
     super::home().join("up.lock")
 }
 
-/// Held while the fleet runs.
+/// The lock, held while the fleet runs.
 #[derive(Debug)]
 pub(super) struct UpLock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
 impl UpLock {
     pub(super) fn take() -> Result<Self> {
-        let mut file = open()?;
-        if file.try_lock().is_err() {
-            return Err(running(&mut file));
-        }
+        let mut file = lock()?;
         file.set_len(0)?;
         file.rewind()?;
         write!(file, "{}", std::process::id())?;
@@ -30,7 +27,7 @@ impl UpLock {
     }
 }
 
-/// The pid of the `up` that runs, if one does.
+/// Returns the pid of the running `up`, if there is one.
 pub(super) fn holder() -> Result<Option<i32>> {
     let mut file = open()?;
     if file.try_lock().is_ok() {
@@ -38,32 +35,26 @@ pub(super) fn holder() -> Result<Option<i32>> {
     }
     let mut text = String::new();
     file.read_to_string(&mut text)?;
-    text.trim().parse().map(Some).with_context(|| format!("{} has no pid in it", path().display()))
+    text.trim().parse().map(Some).with_context(|| format!("{} contains no pid", path().display()))
 }
 
-pub(super) fn refuse_if_running() -> Result<()> {
+/// Fails if `up` is running.
+pub(super) fn ensure_not_running() -> Result<()> {
+    lock().map(drop)
+}
+
+fn lock() -> Result<File> {
     let mut file = open()?;
     if file.try_lock().is_err() {
-        return Err(running(&mut file));
+        let mut pid = String::new();
+        let _ = file.read_to_string(&mut pid);
+        bail!("the marketplace is already running (pid {}); `cargo xtask down` stops it", pid.trim());
     }
-    Ok(())
-}
-
-fn running(file: &mut File) -> anyhow::Error {
-    let mut pid = String::new();
-    let _ = file.read_to_string(&mut pid);
-    anyhow::anyhow!("the marketplace runs already (pid {}); `cargo xtask down` stops it", pid.trim())
+    Ok(file)
 }
 
 fn open() -> Result<File> {
-    let path = path();
-    let Some(folder) = path.parent() else { bail!("{} has no folder", path.display()) };
-    std::fs::create_dir_all(folder)?;
-    File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("opening {}", path.display()))
+    std::fs::create_dir_all(super::home())?;
+    let file = File::options().create(true).truncate(false).read(true).write(true).open(path());
+    file.with_context(|| format!("opening {}", path().display()))
 }

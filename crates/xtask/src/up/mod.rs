@@ -1,6 +1,5 @@
-//! `cargo xtask up` and `down`: the whole marketplace on this machine.
+//! `cargo xtask up` and `down`: runs the whole marketplace on this machine.
 
-mod banner;
 pub(crate) mod detach;
 mod lock;
 
@@ -8,10 +7,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use testkit::fleet::Fleet;
-use testkit::fleet::options::{FleetOptions, programs_beside_us};
+use testkit::fleet::options::FleetOptions;
 use testkit::servers::ports;
 use testkit::tools::{Tools, progress, workspace_root};
 
@@ -20,33 +19,33 @@ use crate::signals::StopSignals;
 use crate::{cargo, demo, npm};
 
 /// Starts everything; Ctrl-C stops it.
-#[allow(clippy::struct_excessive_bools, reason = "each one is a flag of the command line")]
+#[allow(clippy::struct_excessive_bools, reason = "each field is a command-line flag")]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpArgs {
-    /// The gateway's port.
+    /// Port of the gateway.
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Run release builds.
     #[arg(long)]
     release: bool,
-    /// Leave it running in the background; `cargo xtask down` stops it.
+    /// Run in the background; `cargo xtask down` stops it.
     #[arg(long)]
     detach: bool,
-    /// Wipe the data first.
+    /// Delete the data first.
     #[arg(long)]
     fresh: bool,
-    /// How many of each service.
+    /// Number of instances of each service.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
     instances: u8,
-    /// Load no demo data.
+    /// Do not load the demo data.
     #[arg(long)]
     no_demo: bool,
-    /// We are the background process that --detach started.
+    /// Set by --detach for the background process.
     #[arg(long, hide = true)]
     background: bool,
 }
 
-/// Where the running fleet keeps its things.
+/// The folder of the fleet's data, logs and state files.
 fn home() -> PathBuf {
     workspace_root().join("target/dev")
 }
@@ -55,16 +54,16 @@ fn data() -> PathBuf {
     home().join("data")
 }
 
-/// Builds, starts, loads the demo data, and stays until told to stop or until something dies.
+/// Builds and starts the fleet, loads the demo data, and runs until a stop signal or a crash.
 pub(crate) async fn up(args: UpArgs) -> Result<()> {
     let mut stop = StopSignals::install()?;
     fs::create_dir_all(home()).with_context(|| format!("creating {}", home().display()))?;
     if args.background {
-        // Of no terminal any more: closing it does not concern us. (Fails where that is so already.)
+        // Detach from the terminal, so that closing it does not stop us. Fails for a session leader, which is detached.
         let _ = nix::unistd::setsid();
     }
     if args.detach {
-        lock::refuse_if_running()?;
+        lock::ensure_not_running()?;
         prepare(&args, &mut stop).await?;
         return detach::start(&args, &mut stop).await;
     }
@@ -77,61 +76,49 @@ pub(crate) async fn up(args: UpArgs) -> Result<()> {
     outcome
 }
 
-/// All that can fail before anything runs.
+/// Does everything that can fail before the fleet starts.
 async fn prepare(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
-    refuse_used_port(args.port)?;
-    let tools = tokio::task::spawn_blocking(Tools::find_or_install);
-    tokio::select! {
-        tools = tools => drop(tools??),
-        () = stop.wait() => bail!("interrupted"),
-    }
-    tokio::select! {
-        installed = npm::install(npm::WEB) => installed?,
-        () = stop.wait() => bail!("interrupted"),
-    }
-    tokio::select! {
-        built = cargo::build_fleet(args.release) => built,
-        () = stop.wait() => bail!("interrupted"),
-    }
+    ensure_port_is_free(args.port)?;
+    let preparation = async {
+        tokio::task::spawn_blocking(Tools::find_or_install).await??;
+        npm::install(npm::WEB).await?;
+        cargo::build_fleet(args.release).await
+    };
+    stop.unless_interrupted(preparation).await
 }
 
-fn refuse_used_port(port: u16) -> Result<()> {
-    if !ports::is_free(port) {
-        bail!("port {port} is in use; stop what listens on it, or choose another one with --port");
-    }
+fn ensure_port_is_free(port: u16) -> Result<()> {
+    ensure!(ports::is_free(port), "port {port} is in use; stop what listens on it, or choose another one with --port");
     Ok(())
 }
 
 async fn serve(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
-    refuse_used_port(args.port)?;
-    let begun = Instant::now();
+    ensure_port_is_free(args.port)?;
+    let started = Instant::now();
     if args.fresh && data().exists() {
-        progress("Wiping", "target/dev/data");
-        fs::remove_dir_all(data()).context("wiping the data")?;
+        progress("Deleting", "target/dev/data");
+        fs::remove_dir_all(data()).context("deleting the data")?;
     }
     let options = options(args);
     let _ = fs::remove_dir_all(&options.logs);
-    let fleet = tokio::select! {
-        fleet = Fleet::start(&options) => fleet?,
-        () = stop.wait() => bail!("interrupted"),
-    };
-    progress("Ready", &format!("all services, after {:.1} s", begun.elapsed().as_secs_f32()));
+    let fleet = stop.unless_interrupted(Fleet::start(&options)).await?;
+    progress("Ready", &format!("all services, after {:.1} s", started.elapsed().as_secs_f32()));
     if !args.no_demo {
         let (url, data) = (fleet.url(), data());
         let loaded = tokio::select! {
             loaded = demo::load_if_empty(&url, &data) => loaded,
-            death = fleet.unexpected_exit() => return Err(death),
+            exit = fleet.unexpected_exit() => return Err(exit),
             () = stop.wait() => return stop_all(fleet).await,
         };
         if let Err(error) = loaded {
-            // The shop is open all the same.
+            // The fleet works without the demo data.
             progress("Warning", &format!("the demo data could not be loaded: {error:#}"));
         }
     }
-    banner::print(&fleet.public_url(), demo::is_loaded(&data()), args.background);
+    print_banner(&fleet.public_url(), args.background);
     fs::write(detach::ready_file(), "")?;
     tokio::select! {
-        death = fleet.unexpected_exit() => Err(death),
+        exit = fleet.unexpected_exit() => Err(exit),
         () = stop.wait() => stop_all(fleet).await,
     }
 }
@@ -142,11 +129,29 @@ async fn stop_all(fleet: Fleet) -> Result<()> {
 }
 
 fn options(args: &UpArgs) -> FleetOptions {
-    let mut options = FleetOptions::new(&home());
-    options.port = Some(args.port);
-    options.instances = args.instances;
-    options.fleet_file = Some(home().join("fleet.json"));
-    let profile = if args.release { "release" } else { "debug" };
-    options.programs = programs_beside_us().with_file_name(profile);
-    options
+    FleetOptions {
+        port: Some(args.port),
+        instances: args.instances,
+        fleet_file: Some(home().join("fleet.json")),
+        programs: cargo::binaries(args.release),
+        ..FleetOptions::new(&home())
+    }
+}
+
+fn print_banner(public_url: &str, background: bool) {
+    println!("\n  The shop is open: {public_url}\n");
+    if demo::is_loaded(&data()) {
+        println!("  Demo sign-ins (password: {})", demo::PASSWORD);
+        for (name, email) in demo::USERS {
+            println!("    {email:<32} {name}");
+        }
+        println!();
+    }
+    println!("  Test cards (paymentMethod)");
+    for (card, outcome) in demo::CARDS {
+        println!("    {card:<40} {outcome}");
+    }
+    println!("\n  Logs:      target/dev/logs");
+    println!("  Addresses: target/dev/fleet.json");
+    println!("  Stop it:   {}\n", if background { "cargo xtask down" } else { "Ctrl-C" });
 }

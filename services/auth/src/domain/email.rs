@@ -1,42 +1,38 @@
-//! Email addresses: what passes for one, and when two are the same.
+//! Email addresses: validation and equality.
 
 use common::validate;
 use serde::{Deserialize, Serialize};
 
-/// The text is not an address that mail could be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an email address such as ana@example.com")]
-pub struct InvalidEmail;
+pub(crate) struct InvalidEmail;
 
-/// An email address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Email {
-    /// As its owner wrote it.
-    pub address: String,
-    /// What is unique among users.
-    pub key: EmailKey,
+pub(crate) struct Email {
+    /// As the user entered it.
+    pub(crate) address: String,
+    /// Unique among users.
+    pub(crate) key: EmailKey,
 }
 
-/// The form by which addresses are compared: without case and surrounding white space.
+/// Normalised form in which addresses are compared: lower case, without surrounding white space.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct EmailKey(String);
+pub(crate) struct EmailKey(String);
 
 impl EmailKey {
-    /// The key of any text; that of no address finds no user.
-    pub fn of(text: &str) -> Self {
+    /// The key of any text; if the text is not an address, the key matches no user.
+    pub(crate) fn of(text: &str) -> Self {
         Self(text.trim().to_ascii_lowercase())
     }
 
-    /// The bare text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Email {
-    /// Reads an address.
-    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let address = text.trim();
         validate::email(address).map_err(|_| InvalidEmail)?;
         Ok(Self { address: address.to_owned(), key: EmailKey::of(address) })
@@ -48,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_mail_can_be_sent_to_is_an_address() {
+    fn deliverable_addresses_are_accepted_and_others_rejected() {
         for good in [
             "ana@example.com",
             " Ana.Lopez+tickets@Mail.Example.co.uk ",
@@ -92,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn case_makes_no_difference() {
+    fn case_is_ignored() {
         let key = |text| Email::parse(text).map(|email| email.key);
         assert_eq!(key("Ana@Example.COM"), key(" ana@example.com"));
         assert_ne!(key("ana@example.com"), key("ana@example.org"));
@@ -101,7 +97,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_read_is_read_again(text in "[!-~]{1,8}@[a-z0-9.-]{1,12}") {
+        fn parsing_is_idempotent(text in "[!-~]{1,8}@[a-z0-9.-]{1,12}") {
             if let Ok(email) = Email::parse(&text) {
                 proptest::prop_assert_eq!(Email::parse(&email.address), Ok(email.clone()));
                 proptest::prop_assert_eq!(Email::parse(email.key.as_str()).map(|again| again.key), Ok(email.key));

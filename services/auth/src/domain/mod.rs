@@ -1,7 +1,7 @@
 //! Users, sessions and the rules about them; pure.
 
-pub mod email;
-pub mod password;
+pub(crate) mod email;
+pub(crate) mod password;
 pub mod session;
-pub mod throttle;
-pub mod user;
+pub(crate) mod throttle;
+pub(crate) mod user;

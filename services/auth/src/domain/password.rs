@@ -1,11 +1,11 @@
-//! The hash that is kept of a password.
+//! The stored hash of a password.
 
 use serde::{Deserialize, Serialize};
 
-/// What is kept of a password: algorithm, parameters, salt and hash, as a PHC string.
+/// Algorithm, parameters, salt and hash as a PHC string; redacted in debug output.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct PasswordHash(pub String);
+pub(crate) struct PasswordHash(pub(crate) String);
 
 impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_does_not_show_itself() {
+    fn debug_output_redacts_the_hash() {
         assert!(!format!("{:?}", PasswordHash("$argon2id$secret".to_owned())).contains("secret"));
     }
 }

@@ -1,4 +1,4 @@
-//! A user and what can happen to them.
+//! The user aggregate.
 
 use common::aggregate::Aggregate;
 use common::events::user::{UserChange, UserState};
@@ -9,27 +9,21 @@ use serde::{Deserialize, Serialize};
 use super::email::Email;
 use super::password::PasswordHash;
 
-/// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct User {
-    /// Their id.
-    pub id: UserId,
-    /// What they sign in with; no other user has it.
-    pub email: Email,
-    /// What is kept of their password.
-    pub password: PasswordHash,
-    /// How other people see them.
-    pub display_name: String,
-    /// When they signed up.
-    pub created_at: Timestamp,
-    /// When they last changed.
-    pub updated_at: Timestamp,
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    /// Unique among users.
+    pub(crate) email: Email,
+    pub(crate) password: PasswordHash,
+    pub(crate) display_name: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 impl User {
-    /// Somebody signs up; without a name of their own they get one that tells nothing about them.
-    pub fn register(
+    /// Registers a user; without a display name, a neutral default is generated.
+    pub(crate) fn register(
         id: UserId,
         email: Email,
         password: PasswordHash,
@@ -41,20 +35,18 @@ impl User {
         (user, UserChange::Registered)
     }
 
-    /// They change how they are called.
     #[must_use]
-    pub fn rename(self, display_name: String, now: Timestamp) -> (Self, UserChange) {
+    pub(crate) fn rename(self, display_name: String, now: Timestamp) -> (Self, UserChange) {
         (Self { display_name, updated_at: now, ..self }, UserChange::Updated)
     }
 
-    /// They choose another password.
     #[must_use]
-    pub fn choose_password(self, password: PasswordHash, now: Timestamp) -> (Self, UserChange) {
+    pub(crate) fn change_password(self, password: PasswordHash, now: Timestamp) -> (Self, UserChange) {
         (Self { password, updated_at: now, ..self }, UserChange::PasswordChanged)
     }
 }
 
-/// From the end of the id, which is random: never from the email address, which is for the owner alone.
+/// Derived from the random tail of the id, never from the email address, which is private.
 fn default_name(id: UserId) -> String {
     let id = id.as_uuid().simple().to_string();
     let (_, tail) = id.split_at(id.len().saturating_sub(6));
@@ -69,13 +61,13 @@ impl Aggregate for User {
         self.id.to_string()
     }
 
-    /// No email address and no password: a stream can't forget.
+    /// Omits email address and password: an event in the stream can't be erased.
     fn payload(&self) -> UserState {
         UserState { id: self.id, display_name: self.display_name.clone(), created_at: self.created_at }
     }
 
     fn is_final(&self) -> bool {
-        // Nobody waits for a user to change.
+        // No service waits for a change of a user.
         true
     }
 }
@@ -95,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_gives_no_name_gets_one_that_tells_nothing() {
+    fn missing_display_name_gets_a_neutral_default() {
         let (one, change) = register(None);
         let (two, _) = register(None);
         assert_eq!(change, UserChange::Registered);
@@ -106,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn renaming_changes_the_name_alone() {
+    fn renaming_changes_only_the_name() {
         let (user, _) = register(None);
         let (renamed, change) = user.clone().rename("Ana L".to_owned(), at(5));
         assert_eq!(change, UserChange::Updated);
@@ -114,19 +106,19 @@ mod tests {
     }
 
     #[test]
-    fn another_password_changes_the_password_alone() {
+    fn changing_the_password_changes_only_the_password() {
         let (user, _) = register(None);
         let hash = PasswordHash("$argon2id$other".to_owned());
-        let (changed, change) = user.clone().choose_password(hash.clone(), at(5));
+        let (changed, change) = user.clone().change_password(hash.clone(), at(5));
         assert_eq!(change, UserChange::PasswordChanged);
         assert_eq!(changed, User { password: hash, updated_at: at(5), ..user });
     }
 
     #[test]
-    fn events_tell_neither_address_nor_password() {
+    fn events_contain_neither_email_nor_password() {
         let (user, _) = register(None);
-        let told = serde_json::to_string(&user.payload()).unwrap().to_lowercase();
-        assert!(!told.contains("ana") && !told.contains("argon2id"), "{told}");
+        let payload = serde_json::to_string(&user.payload()).unwrap().to_lowercase();
+        assert!(!payload.contains("ana") && !payload.contains("argon2id"), "{payload}");
         let stored: User = serde_json::from_str(&serde_json::to_string(&user).unwrap()).unwrap();
         assert_eq!(stored, user);
     }

@@ -1,4 +1,4 @@
 //! Use cases with more than one caller.
 
-pub mod check_password;
-pub mod open_session;
+pub(crate) mod check_password;
+pub(crate) mod open_session;

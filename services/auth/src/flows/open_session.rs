@@ -1,4 +1,4 @@
-//! A user is signed in on one more device: after signing up and after signing in.
+//! Opens a session for a device, at sign-up and at sign-in.
 
 use common::error::Error;
 use common::id::{SessionId, UserId};
@@ -7,33 +7,27 @@ use http::{HeaderMap, header};
 use crate::domain::session::Session;
 use crate::state::AppState;
 
-/// How much of a browser's own description is kept.
-const LONGEST_DEVICE: usize = 200;
+/// A browser's `User-Agent` is truncated to this many characters.
+const MAX_DEVICE_CHARS: usize = 200;
 
-/// The two tokens that a browser holds.
-#[derive(Clone)]
-pub struct Tokens {
-    /// The session.
-    pub session: SessionId,
-    /// The access token.
-    pub access: String,
-    /// The refresh token.
-    pub refresh: String,
+pub(crate) struct Tokens {
+    pub(crate) session: SessionId,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
 }
 
 /// Opens a session for the device that sent these headers.
-pub async fn open_session(state: &AppState, user: UserId, headers: &HeaderMap) -> Result<Tokens, Error> {
+pub(crate) async fn open_session(state: &AppState, user: UserId, headers: &HeaderMap) -> Result<Tokens, Error> {
     let now = state.clock.now();
-    let session = Session::open(SessionId::new(), user, device(headers), now, &state.lifetimes);
-    let (id, access) = (session.id, state.keys.sign(user, session.id, now)?);
+    let session = Session::open(SessionId::new(), user, device(headers), now, &state.session_policy);
+    let (id, access) = (session.id, state.signer.sign(user, session.id, now)?);
     let refresh = state.sessions.issue(&session, session.generation).await?;
     state.sessions.insert(session).await?;
     Ok(Tokens { session: id, access, refresh })
 }
 
-/// What the device calls itself.
 fn device(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?.trim();
-    let text: String = text.chars().take(LONGEST_DEVICE).collect();
+    let text: String = text.chars().take(MAX_DEVICE_CHARS).collect();
     (!text.is_empty()).then_some(text)
 }

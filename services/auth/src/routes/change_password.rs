@@ -1,7 +1,7 @@
-//! PUT /api/users/password: a user chooses another password, and is signed out everywhere else.
+//! PUT /api/users/password: changes the password and ends all other sessions of the user.
 //!
 //! # Why
-//! Whoever holds a session without knowing the password (a laptop left open) must not be able to guess it here, so
+//! Somebody at an unlocked laptop has a session without knowing the password, and must not be able to guess it here. So
 //! a wrong one counts as a failed sign-in.
 
 use axum::extract::State;
@@ -13,47 +13,43 @@ use platform::http::address::ClientAddress;
 use platform::http::extract::Body;
 use platform::lifecycle::Backoff;
 
-use crate::flows::check_password::{Checked, check_password, may_try};
+use crate::flows::check_password::check_password;
 use crate::state::AppState;
-use crate::store::throttles::Attempt;
 
-/// How many times ending the other sessions is attempted.
-const ATTEMPTS: u32 = 5;
+/// Maximum number of attempts to end the other sessions.
+const END_SESSIONS_ATTEMPTS: u32 = 5;
 
-/// Choose another password.
+/// Change the password.
 #[utoipa::path(put, path = "/api/users/password", tag = "users", request_body = NewPassword,
     security(("session" = []), ("sessionOverHttp" = [])),
-    responses((status = 204, description = "All other sessions of the user have ended; their access tokens run out within minutes.")))]
+    responses((status = 204, description = "All other sessions of the user have ended; their access tokens expire within minutes.")))]
 pub(super) async fn change_password(
     State(state): State<AppState>,
-    user: CurrentUser,
+    current_user: CurrentUser,
     ClientAddress(address): ClientAddress,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, Error> {
     if body.new == body.current {
-        return Err(Error::field("new", "must be another than the current one"));
+        return Err(Error::field("new", "must differ from the current password"));
     }
     // A token may outlive the account.
-    let account = state.users.get_linearizable(user.id).await?.ok_or_else(Error::unauthenticated)?;
-    let attempt = Attempt::new(&account.email.key, address);
-    let known = account.password.clone();
-    may_try(&state, &attempt).await?;
-    let slot = match check_password(&state, &attempt, body.current, Some(known.clone())).await? {
-        Checked::Right(slot) => slot,
-        Checked::Wrong => return Err(Error::field("current", "must be your current password")),
-    };
-    let password = slot.hash(body.new).await?;
+    let user = state.users.get_linearizable(current_user.id).await?.ok_or_else(Error::unauthenticated)?;
+    let attempt = state.throttles.attempt(&user.email.key, address);
+    state.throttles.check(&attempt, state.clock.now()).await?;
+    let permit = check_password(&state, &attempt, body.current, Some(user.password.clone())).await?;
+    let permit = permit.ok_or_else(|| Error::field("current", "must be your current password"))?;
+    let password = permit.hash(body.new).await?;
     let changed = state.users.update(user.id, |current| {
-        if current.password != known {
+        if current.password != user.password {
             return Err(Error::conflict("password-changed", "The password has just been changed. Sign in again."));
         }
-        Ok(current.state.clone().choose_password(password.clone(), state.clock.now()))
+        Ok(current.state.clone().change_password(password.clone(), state.clock.now()))
     });
     changed.await?.ok_or_else(Error::unauthenticated)?;
-    // Retried here, since the client can't: the password is changed, so a repeat would fail on the old one.
+    // Retried here because the client can't: the old password is no longer accepted.
     let mut backoff = Backoff::default();
-    while let Err(error) = state.sessions.end_others(user.id, user.session).await {
-        if backoff.failures() + 1 == ATTEMPTS {
+    while let Err(error) = state.sessions.end_all_except(user.id, current_user.session).await {
+        if backoff.failures() + 1 == END_SESSIONS_ATTEMPTS {
             return Err(error.into());
         }
         tokio::time::sleep(backoff.next_delay()).await;

@@ -1,8 +1,8 @@
-//! The two cookies: set at once, cleared at once.
+//! The access and refresh cookies, always set and cleared together.
 
 use std::time::Duration;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::response::AppendHeaders;
 use common::identity::{CookieNames, cookie};
 use http::request::Parts;
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, header};
 use crate::flows::open_session::Tokens;
 use crate::state::AppState;
 
-/// How our cookies are called and how long they live; an argument of handlers.
+/// Extractor: names and lifetimes of the cookies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cookies {
     names: CookieNames,
@@ -22,17 +22,14 @@ pub(super) struct Cookies {
 type SetCookies = AppendHeaders<[(HeaderName, String); 2]>;
 
 impl Cookies {
-    /// Hands the tokens to the browser.
     pub(super) fn set(self, tokens: &Tokens) -> SetCookies {
         self.both((&tokens.access, self.access), (&tokens.refresh, self.refresh))
     }
 
-    /// Takes them away from it.
     pub(super) fn clear(self) -> SetCookies {
         self.both(("", Duration::ZERO), ("", Duration::ZERO))
     }
 
-    /// The refresh token that the request bears.
     pub(super) fn refresh_token(self, headers: &HeaderMap) -> Option<&str> {
         cookie(headers, self.names.refresh).filter(|token| !token.is_empty())
     }
@@ -53,12 +50,7 @@ impl FromRequestParts<AppState> for Cookies {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        Ok(Self::from_ref(state))
-    }
-}
-
-impl FromRef<AppState> for Cookies {
-    fn from_ref(state: &AppState) -> Self {
-        Self { names: state.verifier.cookies(), access: state.keys.lifetime(), refresh: state.lifetimes.session }
+        let (access, refresh) = (state.signer.lifetime, state.session_policy.idle_timeout);
+        Ok(Self { names: state.verifier.cookie_names(), access, refresh })
     }
 }

@@ -1,23 +1,24 @@
-//! GET /api/users/currentuser.
+//! GET /api/users/currentuser: the signed-in user, or null.
 
 use axum::Json;
 use axum::extract::State;
-use common::api::users::CurrentUser;
+use common::api;
 use common::error::Error;
-use common::identity::CurrentUser as SignedIn;
+use common::identity::CurrentUser;
 
 use super::view;
 use crate::state::AppState;
 
-/// Who am I?
-#[utoipa::path(get, path = "/api/users/currentuser", tag = "users", responses((status = 200, body = CurrentUser, description = "The user, or null.")))]
+/// Get the signed-in user.
+#[utoipa::path(get, path = "/api/users/currentuser", tag = "users",
+    responses((status = 200, body = api::users::CurrentUser, description = "The user, or null.")))]
 pub(super) async fn current_user(
     State(state): State<AppState>,
-    user: Option<SignedIn>,
-) -> Result<Json<CurrentUser>, Error> {
+    user: Option<CurrentUser>,
+) -> Result<Json<api::users::CurrentUser>, Error> {
     let user = match user {
         Some(user) => state.users.get(user.id).await?,
         None => None,
     };
-    Ok(Json(CurrentUser { current_user: user.map(|user| view::user(&user.state)) }))
+    Ok(Json(api::users::CurrentUser { current_user: user.map(|user| view::user(&user.state)) }))
 }

@@ -1,7 +1,7 @@
-//! DELETE /api/users/sessions/{id}: another device is signed out, or this one.
+//! DELETE /api/users/sessions/{id}: signs out another device, or this one.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use common::error::Error;
 use common::id::SessionId;
 use common::identity::CurrentUser;
@@ -14,19 +14,16 @@ use crate::state::AppState;
 /// Sign a device out.
 #[utoipa::path(delete, path = "/api/users/sessions/{id}", tag = "users", params(("id" = SessionId, Path)),
     security(("session" = []), ("sessionOverHttp" = [])),
-    responses((status = 204, description = "Clears the cookies when it is the session that asks.")))]
+    responses((status = 204, description = "Clears the cookies if the ended session is the current one.")))]
 pub(super) async fn end_session(
     State(state): State<AppState>,
     user: CurrentUser,
     cookies: Cookies,
     Id(id): Id<SessionId>,
-) -> Result<Response, Error> {
-    if !state.sessions.end_of(user.id, id, state.clock.now()).await? {
+) -> Result<impl IntoResponse, Error> {
+    if !state.sessions.end_if_owned(user.id, id, state.clock.now()).await? {
         return Err(Error::NotFound);
     }
-    Ok(if id == user.session {
-        (StatusCode::NO_CONTENT, cookies.clear()).into_response()
-    } else {
-        StatusCode::NO_CONTENT.into_response()
-    })
+    let cleared = (id == user.session).then(|| cookies.clear());
+    Ok((cleared, StatusCode::NO_CONTENT))
 }

@@ -1,4 +1,4 @@
-//! GET /api/users/jwks.json: the public keys of access tokens.
+//! GET /api/users/jwks.json.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -6,8 +6,8 @@ use platform::keys::JwkSet;
 
 use crate::state::AppState;
 
-/// The public keys by which anybody can verify an access token.
+/// Get the public keys for verifying access tokens.
 #[utoipa::path(get, path = "/api/users/jwks.json", tag = "users", responses((status = 200, body = JwkSet, description = "The keys.")))]
 pub(super) async fn jwks(State(state): State<AppState>) -> Response {
-    state.keys.serve()
+    state.signer.keys.serve()
 }

@@ -1,4 +1,4 @@
-//! GET /api/users/sessions: where the user is signed in.
+//! GET /api/users/sessions: the devices on which the user is signed in.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,7 @@ use platform::store::page::PageRequest;
 use super::view;
 use crate::state::AppState;
 
-/// Where am I signed in?
+/// List the sessions of the signed-in user.
 #[utoipa::path(get, path = "/api/users/sessions", tag = "users", params(PageQuery),
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Page<Session>, description = "Sessions that have not ended.")))]

@@ -22,12 +22,12 @@ use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// What has throttles of its own, by account and address: see [`crate::domain::throttle`].
-pub const RATE_CLASSES: RateClasses =
+/// Routes exempt from the generic rate limiter, because they have their own by account and client address.
+pub(crate) const RATE_CLASSES: RateClasses =
     &[("POST", "/api/users/signin", None), ("POST", "/api/users/signup", None), ("PUT", "/api/users/password", None)];
 
-/// All routes, with the document that describes them.
-pub fn table() -> (Router<AppState>, OpenApi) {
+/// All routes, and their OpenAPI document.
+pub(crate) fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(sign_up::sign_up))
         .routes(routes!(sign_in::sign_in))

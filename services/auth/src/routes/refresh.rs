@@ -1,4 +1,4 @@
-//! POST /api/users/refresh: a refresh token is exchanged for new tokens.
+//! POST /api/users/refresh: exchanges a refresh token for new tokens.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,14 +9,14 @@ use http::{HeaderMap, StatusCode};
 
 use super::cookies::Cookies;
 use super::view::signed_in;
-use crate::domain::session::{Presented, TokenError};
+use crate::domain::session::{RefreshOutcome, TokenError};
 use crate::domain::user::User;
 use crate::flows::open_session::Tokens;
 use crate::state::AppState;
 
-/// Get new tokens for the refresh cookie.
+/// Exchange the refresh cookie for new tokens.
 #[utoipa::path(post, path = "/api/users/refresh", tag = "users",
-    responses((status = 200, body = api::users::User, description = "Sets the cookies anew; a 401 clears them.")))]
+    responses((status = 200, body = api::users::User, description = "Replaces the cookies; a 401 clears them.")))]
 pub(super) async fn refresh(
     State(state): State<AppState>,
     cookies: Cookies,
@@ -24,23 +24,23 @@ pub(super) async fn refresh(
 ) -> Result<Response, Error> {
     match exchange(&state, cookies.refresh_token(&headers)).await {
         Ok((user, tokens)) => Ok(signed_in(StatusCode::OK, &user, cookies, &tokens)),
-        // A token that is refused will never be good again; one that could not be looked up may be.
-        Err(refused @ Error::Unauthenticated(_)) => Ok((cookies.clear(), refused).into_response()),
+        // A rejected token stays invalid. After any other error it may still be valid, so the cookies stay.
+        Err(error @ Error::Unauthenticated(_)) => Ok((cookies.clear(), error).into_response()),
         Err(error) => Err(error),
     }
 }
 
 async fn exchange(state: &AppState, token: Option<&str>) -> Result<(Versioned<User>, Tokens), Error> {
     let token = token.ok_or_else(Error::unauthenticated)?;
-    let known = state.sessions.token(token).await?.ok_or_else(Error::unauthenticated)?;
+    let record = state.sessions.find_token(token).await?.ok_or_else(Error::unauthenticated)?;
     loop {
-        let session = state.sessions.get(known.session).await?.ok_or_else(Error::unauthenticated)?;
+        let session = state.sessions.get(record.session_id).await?.ok_or_else(Error::unauthenticated)?;
         let user = state.users.get_linearizable(session.user_id).await?.ok_or_else(Error::unauthenticated)?;
         let now = state.clock.now();
-        let refresh = match session.present(known.generation, now, &state.lifetimes) {
-            Ok(Presented::Sibling) => state.sessions.issue(&session, session.generation).await?,
-            Ok(Presented::Rotated(next)) => {
-                // The token first: a session must not move on to a generation that nobody was given.
+        let refresh = match session.redeem(record.generation, now, &state.session_policy) {
+            Ok(RefreshOutcome::Reissue) => state.sessions.issue(&session, session.generation).await?,
+            Ok(RefreshOutcome::Rotated(next)) => {
+                // Stores the token first: a generation must not become current before a token of it exists.
                 let refresh = state.sessions.issue(&next, next.generation).await?;
                 if !state.sessions.rotate(next).await? {
                     continue;
@@ -50,13 +50,13 @@ async fn exchange(state: &AppState, token: Option<&str>) -> Result<(Versioned<Us
             Err(error) => {
                 if error == TokenError::Reused {
                     metrics::counter!("refresh_tokens_reused_total").increment(1);
-                    tracing::warn!(session.id = %session.id, "a refresh token was used after its time; session ended");
+                    tracing::warn!(session.id = %session.id, "refresh token reuse detected; session revoked");
                     state.sessions.end(session.id).await?;
                 }
                 return Err(Error::unauthenticated());
             }
         };
-        let access = state.keys.sign(user.id, session.id, now)?;
+        let access = state.signer.sign(user.id, session.id, now)?;
         return Ok((user, Tokens { session: session.id, access, refresh }));
     }
 }

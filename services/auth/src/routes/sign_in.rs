@@ -1,7 +1,8 @@
-//! POST /api/users/signin: a user is signed in on one more device.
+//! POST /api/users/signin: signs a user in on a device.
 //!
 //! # Why
-//! An unknown address and a wrong password get the same answer for the same work.
+//! An unknown email address and a wrong password get the same response after the same work, so that neither the
+//! response nor its timing reveals who has an account.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -14,11 +15,10 @@ use platform::http::extract::Body;
 use super::cookies::Cookies;
 use super::view::signed_in;
 use crate::domain::email::EmailKey;
-use crate::flows::check_password::{Checked, check_password, may_try};
+use crate::flows::check_password::check_password;
 use crate::flows::open_session::open_session;
 use crate::state::AppState;
-use crate::store::throttles::Attempt;
-use crate::store::users;
+use crate::store;
 
 /// Sign in.
 #[utoipa::path(post, path = "/api/users/signin", tag = "users", request_body = Credentials,
@@ -31,19 +31,19 @@ pub(super) async fn sign_in(
     Body(body): Body<Credentials>,
 ) -> Result<Response, Error> {
     let key = EmailKey::of(&body.email);
-    let attempt = Attempt::new(&key, address);
-    may_try(&state, &attempt).await?;
-    let user = users::by_email(&state.users, &key).await?;
-    let known = user.as_ref().map(|user| user.password.clone());
-    let checked = check_password(&state, &attempt, body.password, known).await?;
-    let (Checked::Right(slot), Some(user)) = (checked, user) else {
+    let attempt = state.throttles.attempt(&key, address);
+    state.throttles.check(&attempt, state.clock.now()).await?;
+    let user = store::find_user(&state.users, &key).await?;
+    let stored = user.as_ref().map(|user| user.password.clone());
+    let permit = check_password(&state, &attempt, body.password, stored).await?;
+    let (Some(permit), Some(user)) = (permit, user) else {
         return Err(wrong_credentials());
     };
-    drop(slot);
+    drop(permit);
     let tokens = open_session(&state, user.id, &headers).await?;
-    // Whoever has changed the password meanwhile has ended all other sessions, perhaps before this one was there.
-    let present = state.users.get_linearizable(user.id).await?;
-    if present.is_none_or(|present| present.password != user.password) {
+    // A concurrent password change may have ended all other sessions before this one was stored: compare again.
+    let current = state.users.get_linearizable(user.id).await?;
+    if current.is_none_or(|current| current.password != user.password) {
         state.sessions.end(tokens.session).await?;
         return Err(wrong_credentials());
     }

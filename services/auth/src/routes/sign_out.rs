@@ -1,4 +1,6 @@
-//! POST /api/users/signout: this device is signed out.
+//! POST /api/users/signout: signs this device out.
+
+use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -9,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use super::cookies::Cookies;
 use crate::state::AppState;
 
-/// Sign out. Succeeds for whoever is not signed in, too.
+/// Sign out. Also succeeds without a session.
 #[utoipa::path(post, path = "/api/users/signout", tag = "users",
     responses((status = 204, description = "Clears the cookies.")))]
 pub(super) async fn sign_out(
@@ -19,15 +21,12 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Error> {
     let token = match cookies.refresh_token(&headers) {
-        Some(token) => state.sessions.token(token).await?,
+        Some(token) => state.sessions.find_token(token).await?,
         None => None,
     };
     // Usually the same session; the refresh token outlives the access token.
-    let mut ended = [token.map(|token| token.session), user.map(|user| user.session)];
-    if ended[0] == ended[1] {
-        ended[1] = None;
-    }
-    for session in ended.into_iter().flatten() {
+    let sessions = [token.map(|token| token.session_id), user.map(|user| user.session)];
+    for session in sessions.into_iter().flatten().collect::<BTreeSet<_>>() {
         state.sessions.end(session).await?;
     }
     Ok((StatusCode::NO_CONTENT, cookies.clear()))

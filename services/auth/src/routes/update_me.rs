@@ -1,4 +1,4 @@
-//! PUT /api/users/me: a user changes how they are called.
+//! PUT /api/users/me: changes the display name.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,21 +12,21 @@ use platform::http::versions::{IfMatch, etag};
 use super::view;
 use crate::state::AppState;
 
-/// Change how I am called.
+/// Change the display name.
 #[utoipa::path(put, path = "/api/users/me", tag = "users", request_body = Profile,
     security(("session" = []), ("sessionOverHttp" = [])),
-    params(("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
-    responses((status = 200, body = User, description = "The user as they now are.")))]
+    params(("If-Match" = Option<String>, Header, description = "ETag that must match.")),
+    responses((status = 200, body = User, description = "The changed user.")))]
 pub(super) async fn update_me(
     State(state): State<AppState>,
     user: CurrentUser,
-    when: IfMatch,
+    if_match: IfMatch,
     Body(body): Body<Profile>,
 ) -> Result<impl IntoResponse, Error> {
     // A token may outlive the account.
     state.users.get_linearizable(user.id).await?.ok_or_else(Error::unauthenticated)?;
     let renamed = state.users.update(user.id, |current| {
-        when.check(current.version)?;
+        if_match.check(current.version)?;
         Ok::<_, Error>(current.state.clone().rename(body.display_name.to_string(), state.clock.now()))
     });
     let user = renamed.await?.ok_or_else(Error::unauthenticated)?;

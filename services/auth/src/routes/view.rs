@@ -1,4 +1,4 @@
-//! A user as they see themselves, and their sessions.
+//! Conversions of users and sessions to API types.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::flows::open_session::Tokens;
 
-/// A user, as their owner alone sees it.
+/// The user as shown to that user: with the private email address.
 pub(super) fn user(user: &User) -> api::users::User {
     api::users::User {
         id: user.id,
@@ -23,7 +23,7 @@ pub(super) fn user(user: &User) -> api::users::User {
     }
 }
 
-/// A session, as its user sees it from the session `current`.
+/// `current` is the session of the request.
 pub(super) fn session(session: Session, current: SessionId) -> api::users::Session {
     api::users::Session {
         current: session.id == current,
@@ -35,7 +35,7 @@ pub(super) fn session(session: Session, current: SessionId) -> api::users::Sessi
     }
 }
 
-/// The answer to whoever is signed in from now on: the user, and the cookies.
+/// Response to a sign-in: the user, and the cookies.
 pub(super) fn signed_in(status: StatusCode, user: &Versioned<User>, cookies: Cookies, tokens: &Tokens) -> Response {
     (status, etag(user.version), cookies.set(tokens), Json(self::user(&user.state))).into_response()
 }

@@ -1,9 +1,9 @@
-//! Sessions and the refresh tokens that lead to them.
+//! Sessions and their refresh tokens.
 //!
 //! # Why
-//! A token's document holds its hash and its generation and never changes; what is decided is decided
-//! on the session's document alone, by a compare-and-swap of its generation. A token that was stored
-//! by somebody who then lost the race is of the generation that won, which is to say a sibling.
+//! A token's document holds its hash and its generation and never changes; every decision is a compare-and-swap of the
+//! generation in the session's document. A request stores its new token before the swap: if it loses the swap, its
+//! token is of the generation that won, and stays valid.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,27 +11,18 @@ use common::api::page::Page;
 use common::id::{SessionId, UserId};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt as _;
-use mongodb::bson::{DateTime, doc};
-use mongodb::{Collection, Database, IndexModel};
+use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::{Collection, Database};
 use platform::mongo;
 use platform::store::error::StoreError;
 use platform::store::page::PageRequest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::{date, expiry, index};
+use super::{date, sha256};
 use crate::domain::session::Session;
 
 pub(super) const SESSIONS: &str = "sessions";
 pub(super) const TOKENS: &str = "refresh_tokens";
-
-pub(super) fn session_indexes() -> Vec<IndexModel> {
-    vec![index("user_v1", doc! { "state.userId": 1, "_id": -1 }, false), expiry()]
-}
-
-pub(super) fn token_indexes() -> Vec<IndexModel> {
-    vec![index("session_v1", doc! { "sessionId": 1 }, false), expiry()]
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,31 +33,25 @@ struct SessionDocument {
     expires_on: DateTime,
 }
 
+/// The stored record of a refresh token.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct TokenDocument {
-    /// The hash: whoever reads the database can't use the tokens.
+pub(crate) struct TokenRecord {
+    /// Hash of the token, so that read access to the database does not reveal usable tokens. 256 random bits can't be
+    /// guessed, so the hash needs no salt and may be fast.
     #[serde(rename = "_id")]
     hash: String,
-    session_id: SessionId,
-    generation: i64,
+    /// The session, which may have ended.
+    pub(crate) session_id: SessionId,
+    pub(crate) generation: i64,
     expires_on: DateTime,
 }
 
-/// The collections of sessions and tokens.
+/// The collections of sessions and refresh tokens.
 #[derive(Clone)]
 pub struct Sessions {
     sessions: Collection<SessionDocument>,
-    tokens: Collection<TokenDocument>,
-}
-
-/// What is known of a token that was presented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownToken {
-    /// The session that it belongs to, which may have ended.
-    pub session: SessionId,
-    /// Its generation.
-    pub generation: i64,
+    tokens: Collection<TokenRecord>,
 }
 
 impl Sessions {
@@ -75,89 +60,84 @@ impl Sessions {
         Self { sessions: database.collection(SESSIONS), tokens: database.collection(TOKENS) }
     }
 
-    /// Stores a new session.
-    pub async fn insert(&self, session: Session) -> Result<(), StoreError> {
+    pub(crate) async fn insert(&self, session: Session) -> Result<(), StoreError> {
         self.sessions.insert_one(document(session)).await?;
         Ok(())
     }
 
-    /// A new refresh token of the session, of this generation: 256 random bits.
-    pub async fn issue(&self, session: &Session, generation: i64) -> Result<String, StoreError> {
+    /// Stores and returns a new refresh token of this generation.
+    pub(crate) async fn issue(&self, session: &Session, generation: i64) -> Result<String, StoreError> {
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-        let document = TokenDocument {
-            hash: hash(&token),
-            session_id: session.id,
-            generation,
-            expires_on: date(session.expires_at),
-        };
-        self.tokens.insert_one(document).await?;
+        let (hash, expires_on) = (sha256(&token), date(session.expires_at));
+        self.tokens.insert_one(TokenRecord { hash, session_id: session.id, generation, expires_on }).await?;
         Ok(token)
     }
 
-    /// What is known of a token.
-    pub async fn token(&self, token: &str) -> Result<Option<KnownToken>, StoreError> {
-        let found = mongo::find_by_id(&self.tokens, &hash(token)).await?;
-        Ok(found.map(|found| KnownToken { session: found.session_id, generation: found.generation }))
+    pub(crate) async fn find_token(&self, token: &str) -> Result<Option<TokenRecord>, StoreError> {
+        Ok(mongo::find_by_id(&self.tokens, &sha256(token)).await?)
     }
 
-    /// The session with this id, unless it was ended. By a linearizable read: one that is older than a rotation
-    /// would take the newest token for one that was never given out, and sign its user out.
+    /// The session with this id, unless it was ended. The read is linearizable: one that misses a rotation would take
+    /// the newest token for one that was never issued, and sign the user out.
     pub async fn get(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         Ok(mongo::linearizable(&self.sessions, &id.to_string()).await?.map(|found| found.state))
     }
 
-    /// Stores the session as it is after a rotation, if it was not rotated or ended meanwhile; whether
-    /// it was stored.
+    /// Stores the session after a rotation. Returns false if it was rotated or ended in the meantime.
     pub async fn rotate(&self, next: Session) -> Result<bool, StoreError> {
         let filter = doc! { "_id": next.id.to_string(), "state.generation": next.generation - 1 };
         Ok(self.sessions.replace_one(filter, document(next)).await?.matched_count > 0)
     }
 
-    /// Ends a session: neither it nor any of its tokens is known any more.
+    /// Deletes a session and its tokens.
     pub async fn end(&self, id: SessionId) -> Result<(), StoreError> {
         self.sessions.delete_one(doc! { "_id": id.to_string() }).await?;
-        self.tokens.delete_many(doc! { "sessionId": id.to_string() }).await?;
-        Ok(())
+        self.delete_tokens(vec![id.to_string().into()]).await
     }
 
-    /// Ends a session of this user; false when it is not there or not theirs.
-    pub async fn end_of(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
-        let filter = doc! { "_id": id.to_string(), "state.userId": user.to_string(), "state.expiresAt": after(now) };
-        let theirs = self.sessions.delete_one(filter).await?.deleted_count > 0;
-        if theirs {
-            self.tokens.delete_many(doc! { "sessionId": id.to_string() }).await?;
+    /// Ends a session of this user. Returns false if it is absent, expired or another user's.
+    pub(crate) async fn end_if_owned(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
+        let mut filter = live_sessions(user, now);
+        filter.insert("_id", id.to_string());
+        let owned = self.sessions.delete_one(filter).await?.deleted_count > 0;
+        if owned {
+            self.delete_tokens(vec![id.to_string().into()]).await?;
         }
-        Ok(theirs)
+        Ok(owned)
     }
 
-    /// Ends all sessions of this user but one.
-    pub async fn end_others(&self, user: UserId, kept: SessionId) -> Result<(), StoreError> {
+    /// Ends all sessions of this user except one.
+    pub(crate) async fn end_all_except(&self, user: UserId, kept: SessionId) -> Result<(), StoreError> {
         let others = doc! { "state.userId": user.to_string(), "_id": { "$ne": kept.to_string() } };
         let ids = self.sessions.distinct("_id", others.clone()).await?;
         self.sessions.delete_many(others).await?;
-        // Tokens without a session are worth nothing; those of a session that came in between run out by themselves.
-        self.tokens.delete_many(doc! { "sessionId": { "$in": ids } }).await?;
+        // Misses the tokens of a session that was stored after `distinct`: useless without it, they expire.
+        self.delete_tokens(ids).await
+    }
+
+    async fn delete_tokens(&self, sessions: Vec<Bson>) -> Result<(), StoreError> {
+        self.tokens.delete_many(doc! { "sessionId": { "$in": sessions } }).await?;
         Ok(())
     }
 
-    /// One page of a user's sessions that have not ended, newest first.
-    pub async fn page(&self, user: UserId, now: Timestamp, request: &PageRequest) -> Result<Page<Session>, StoreError> {
-        let filter = doc! { "state.userId": user.to_string(), "state.expiresAt": after(now) };
-        let found = self.sessions.find(request.narrow(filter)).sort(doc! { "_id": -1 }).limit(request.limit + 1);
+    /// One page of a user's unexpired sessions, newest first.
+    pub(crate) async fn page(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        request: &PageRequest,
+    ) -> Result<Page<Session>, StoreError> {
+        let filter = request.apply_cursor(live_sessions(user, now));
+        let found = self.sessions.find(filter).sort(doc! { "_id": -1 }).limit(request.limit + 1);
         let found: Vec<SessionDocument> = found.await?.try_collect().await?;
-        Ok(request.cut(found, |found| found.id.to_string()).map(|found| found.state))
+        Ok(request.to_page(found, |found| found.id.to_string()).map(|found| found.state))
     }
 }
 
-fn after(now: Timestamp) -> mongodb::bson::Document {
-    doc! { "$gt": now.to_string() }
+fn live_sessions(user: UserId, now: Timestamp) -> Document {
+    doc! { "state.userId": user.to_string(), "state.expiresAt": { "$gt": now.to_string() } }
 }
 
 fn document(session: Session) -> SessionDocument {
     SessionDocument { id: session.id, expires_on: date(session.expires_at), state: session }
-}
-
-/// Random tokens need no salt and no slow hash: there is nothing to guess.
-fn hash(token: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(token))
 }

@@ -1,141 +1,130 @@
-//! Who tried how often: in the database, so that it counts over all instances.
+//! Counters of failed sign-ins and of sign-ups, in the database so that they count across all instances.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::error::Error;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt as _;
+use futures::future::try_join_all;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
-use mongodb::{Collection, Database, IndexModel};
+use mongodb::{Collection, Database};
 use platform::store::error::StoreError;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
-use super::{date, expiry};
-use crate::config::Limits;
+use super::{date, sha256};
+use crate::config::SignInLimits;
 use crate::domain::email::EmailKey;
-use crate::domain::throttle::{Limit, network};
+use crate::domain::throttle::{BackoffPolicy, client_network};
 
 pub(super) const THROTTLES: &str = "throttles";
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(super) fn indexes() -> Vec<IndexModel> {
-    vec![expiry()]
-}
-
-/// The collection of attempts.
 #[derive(Clone)]
-pub struct Throttles {
-    collection: Collection<Record>,
-    limits: Limits,
+pub(crate) struct Throttles {
+    collection: Collection<ThrottleRecord>,
+    limits: SignInLimits,
 }
 
-/// What is known of one who tries.
+/// The counters of one key.
 #[derive(Debug, Deserialize)]
-struct Record {
+struct ThrottleRecord {
     #[serde(rename = "_id")]
     key: String,
-    /// When a password was wrong, oldest first.
+    /// Times of wrong passwords, oldest first.
     #[serde(default)]
     failures: Vec<Timestamp>,
-    /// Sign-ups in this minute.
+    /// Number of sign-ups in the key's minute.
     #[serde(default)]
     count: i64,
 }
 
-/// Somebody gives a password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    account: String,
-    address: String,
-}
+/// The keys under which a password attempt is counted, each with the policy that applies to it.
+pub(crate) struct Attempt([(String, BackoffPolicy); 2]);
 
-impl Attempt {
-    /// To this account (whether there is one or not) from this address.
-    pub fn new(account: &EmailKey, address: IpAddr) -> Self {
-        let address = network(address);
-        Self { account: key("account", &[account.as_str(), &address]), address: key("address", &[&address]) }
-    }
-}
-
-/// What is stored is a hash: neither addresses of machines nor of people lie about.
+/// Keys are hashed so that neither client nor email addresses are stored.
 fn key(kind: &str, parts: &[&str]) -> String {
-    format!("{kind}:{}", URL_SAFE_NO_PAD.encode(Sha256::digest(parts.join("\n"))))
+    format!("{kind}:{}", sha256(&parts.join("\n")))
 }
 
 impl Throttles {
-    /// The collection in this database.
-    pub fn new(database: &Database, limits: Limits) -> Self {
+    pub(crate) fn new(database: &Database, limits: SignInLimits) -> Self {
         Self { collection: database.collection(THROTTLES), limits }
     }
 
-    fn limit_of(&self, failures: u32) -> Limit {
-        Limit { failures, window: self.limits.signin_window, backoff: self.limits.signin_backoff }
+    /// An attempt on the account, which may not exist, from this client address.
+    pub(crate) fn attempt(&self, account: &EmailKey, address: IpAddr) -> Attempt {
+        let SignInLimits { signin_window: window, signin_backoff: initial_delay, .. } = self.limits;
+        let policy = |threshold: NonZeroU32| BackoffPolicy { threshold: threshold.get(), window, initial_delay };
+        let network = client_network(address);
+        Attempt([
+            (key("account", &[account.as_str(), &network]), policy(self.limits.signin_failures)),
+            (key("address", &[&network]), policy(self.limits.signin_address_failures)),
+        ])
     }
 
-    /// The records of an attempt, each with what it is held to.
-    fn limits_of<'a>(&self, attempt: &'a Attempt) -> [(&'a String, Limit); 2] {
-        [
-            (&attempt.account, self.limit_of(self.limits.signin_failures.get())),
-            (&attempt.address, self.limit_of(self.limits.signin_address_failures.get())),
-        ]
-    }
-
-    /// How long this attempt has to wait; `None` when it may be made.
-    pub async fn wait(&self, attempt: &Attempt, now: Timestamp) -> Result<Option<Duration>, StoreError> {
-        let filter = doc! { "_id": { "$in": [&attempt.account, &attempt.address] } };
-        let found: Vec<Record> = self.collection.find(filter).await?.try_collect().await?;
-        let limits = self.limits_of(attempt);
-        let waits = found.iter().filter_map(|record| {
-            let (_, limit) = limits.iter().find(|(key, _)| **key == record.key)?;
-            limit.wait(&record.failures, now)
+    /// Returns [`Error::RateLimited`] if the attempt is not allowed yet.
+    pub(crate) async fn check(&self, Attempt(keys): &Attempt, now: Timestamp) -> Result<(), Error> {
+        let filter = doc! { "_id": { "$in": keys.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>() } };
+        let found = self.collection.find(filter).await.map_err(StoreError::from)?;
+        let found: Vec<ThrottleRecord> = found.try_collect().await.map_err(StoreError::from)?;
+        let delays = found.iter().filter_map(|record| {
+            let (_, policy) = keys.iter().find(|(key, _)| *key == record.key)?;
+            policy.retry_after(&record.failures, now)
         });
-        Ok(waits.max())
+        rate_limit(delays.max())
     }
 
-    /// The attempt failed; how long the next has to wait.
-    pub async fn failed(&self, attempt: &Attempt, now: Timestamp) -> Result<Option<Duration>, StoreError> {
-        let [account, address] = self.limits_of(attempt);
-        let (account, address) = tokio::try_join!(self.note(account, now), self.note(address, now))?;
-        Ok(account.max(address))
+    /// Counts a failed attempt. Returns [`Error::RateLimited`] if the next one has to wait.
+    pub(crate) async fn record_failure(&self, Attempt(keys): &Attempt, now: Timestamp) -> Result<(), Error> {
+        let delays = try_join_all(keys.iter().map(|(key, policy)| self.push_failure(key, policy, now))).await?;
+        rate_limit(delays.into_iter().flatten().max())
     }
 
-    async fn note(&self, (key, limit): (&String, Limit), now: Timestamp) -> Result<Option<Duration>, StoreError> {
-        let newest = -i64::from(limit.remembered());
-        // A failure counts for a window, and the wait after it lasts at most as long.
+    async fn push_failure(
+        &self,
+        key: &str,
+        policy: &BackoffPolicy,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, StoreError> {
+        let newest = -i64::from(policy.max_recorded_failures());
+        // A failure counts for one window, and the delay after it is at most as long.
         let update = doc! {
             "$push": { "failures": { "$each": [now.to_string()], "$slice": newest } },
-            "$set": { "expiresOn": date(now.plus(limit.window)) },
+            "$set": { "expiresOn": date(now.plus(policy.window)) },
         };
         let record = self.upsert(key, update).await?;
-        Ok(limit.wait(&record.failures, now))
+        Ok(policy.retry_after(&record.failures, now))
     }
 
-    /// Counts a sign-up from this address; how long to wait when there were too many in this minute.
-    pub async fn sign_up(&self, address: IpAddr, now: Timestamp) -> Result<Option<Duration>, StoreError> {
+    /// Counts a sign-up. Returns [`Error::RateLimited`] after too many from this client network within the minute.
+    pub(crate) async fn record_sign_up(&self, address: IpAddr, now: Timestamp) -> Result<(), Error> {
         let minute = now.as_seconds().div_euclid(60);
         let end = Timestamp::from_millis((minute + 1) * 60_000);
-        let key = key("signup", &[&network(address), &minute.to_string()]);
+        let key = key("signup", &[&client_network(address), &minute.to_string()]);
         let update = doc! { "$inc": { "count": 1_i64 }, "$set": { "expiresOn": date(end.plus(MINUTE)) } };
         let record = self.upsert(&key, update).await?;
-        Ok((record.count > i64::from(self.limits.signups_per_minute.get())).then(|| end.since(now)))
+        rate_limit((record.count > i64::from(self.limits.signups_per_minute.get())).then(|| end.since(now)))
     }
 
-    /// Updates a record that may not be there yet; the record as it then is.
-    async fn upsert(&self, key: &str, update: Document) -> Result<Record, StoreError> {
+    /// Updates or creates a record, and returns it.
+    async fn upsert(&self, key: &str, update: Document) -> Result<ThrottleRecord, StoreError> {
         let mut repeated = false;
         loop {
             let write = self.collection.find_one_and_update(doc! { "_id": key }, update.clone());
             match write.upsert(true).return_document(ReturnDocument::After).await.map_err(StoreError::from) {
                 Ok(Some(record)) => return Ok(record),
-                // Two upserts of a new record met, and the other one was faster: now there is a record.
+                // A concurrent upsert created the record first: update that one.
                 Err(StoreError::Duplicate(_)) if !repeated => repeated = true,
                 Err(error) => return Err(error),
-                Ok(None) => return Ok(Record { key: key.to_owned(), failures: Vec::new(), count: 0 }),
+                Ok(None) => return Ok(ThrottleRecord { key: key.to_owned(), failures: Vec::new(), count: 0 }),
             }
         }
     }
+}
+
+fn rate_limit(retry_after: Option<Duration>) -> Result<(), Error> {
+    retry_after.map_or(Ok(()), |wait| Err(Error::RateLimited(wait)))
 }

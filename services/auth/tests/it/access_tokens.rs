@@ -1,4 +1,4 @@
-//! Access tokens: only those that we signed, for us, and that are good now.
+//! Access tokens: only unexpired tokens that this service signed for this audience are accepted.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ async fn jwks(app: &TestApp) -> Vec<Value> {
     response.json()["keys"].as_array().unwrap().clone()
 }
 
-/// Counts as no token at all, on every route.
-async fn counts_as_none(app: &TestApp, what: &str, token: &str) {
+/// Asserts that every route treats a request with this token as anonymous.
+async fn assert_anonymous(app: &TestApp, what: &str, token: &str) {
     assert!(whoami(app, token).await.is_null(), "{what}");
     let cookies = [("access", token)];
     let body = json!({ "displayName": "Mallory" });
     let session = format!("/api/users/sessions/{}", common::id::SessionId::new());
-    let refused = [
+    let requests = [
         with_cookies(app, "PUT", "/api/users/me", &cookies).json(&body),
         with_cookies(app, "GET", "/api/users/sessions", &cookies),
         with_cookies(app, "DELETE", &session, &cookies),
     ];
-    for request in refused {
+    for request in requests {
         assert_eq!(request.send().await.expect(401).problem(), "unauthenticated", "{what}");
     }
 }
@@ -40,11 +40,11 @@ fn encoded(part: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forged_tokens_are_no_tokens() {
+async fn forged_tokens_are_treated_as_anonymous() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let good = Signer::claims(ana.id().parse().unwrap());
-    assert_eq!(whoami(&app, &app.signer.sign(&good)).await, ana.view, "what is forged below is good otherwise");
+    assert_eq!(whoami(&app, &app.signer.sign(&good)).await, ana.view, "the unmodified token is accepted");
     let keys = jwks(&app).await;
     let kid = keys[0]["kid"].as_str().unwrap().to_owned();
     let (mallory, ours) = (Signer::new(), EncodingKey::from_ed_pem(app.signer.pem.as_bytes()).unwrap());
@@ -68,22 +68,22 @@ async fn forged_tokens_are_no_tokens() {
         ("our public key as a shared secret", sign(&hs256, &EncodingKey::from_secret(&public))),
         ("our JWK's text as a shared secret", sign(&hs256, &EncodingKey::from_secret(keys[0].to_string().as_bytes()))),
         ("other claims under our signature", format!("{head}.{}.{signature}", encoded(&other))),
-        ("a signature that was cut off", format!("{head}.{body}.{}", &signature[..40])),
+        ("a truncated signature", format!("{head}.{body}.{}", &signature[..40])),
         ("no signature", format!("{head}.{body}.")),
         ("two parts", format!("{head}.{body}")),
         ("text", "nonsense".to_owned()),
-        ("nothing", String::new()),
+        ("an empty token", String::new()),
         ("a refresh token", ana.refresh.clone()),
     ];
     for (what, token) in table {
-        counts_as_none(&app, what, &token).await;
+        assert_anonymous(&app, what, &token).await;
     }
 }
 
 type Change = fn(&mut Claims);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_for_others_or_other_times_are_no_tokens() {
+async fn wrong_audience_issuer_or_time_is_treated_as_anonymous() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let good = Signer::claims(ana.id().parse().unwrap());
@@ -98,41 +98,41 @@ async fn tokens_for_others_or_other_times_are_no_tokens() {
     for (what, change) in table {
         let mut claims = good.clone();
         change(&mut claims);
-        counts_as_none(&app, what, &app.signer.sign(&claims)).await;
+        assert_anonymous(&app, what, &app.signer.sign(&claims)).await;
     }
-    // A claim that is missing is not one that is right.
+    // No claim may be missing.
     for missing in ["sub", "sid", "iss", "aud", "nbf", "exp", "iat"] {
         let mut claims = serde_json::to_value(&good).unwrap();
         claims.as_object_mut().unwrap().remove(missing);
         let kid = jwks(&app).await[0]["kid"].as_str().map(ToOwned::to_owned);
         let key = EncodingKey::from_ed_pem(app.signer.pem.as_bytes()).unwrap();
         let token = encode(&Header { kid, ..Header::new(Algorithm::EdDSA) }, &claims, &key).unwrap();
-        counts_as_none(&app, missing, &token).await;
+        assert_anonymous(&app, missing, &token).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_good_for_its_minutes() {
+async fn token_is_valid_for_the_configured_lifetime() {
     let app = app_with(&[("ACCESS_TOKEN_TTL", "10h")]).await;
     let ana = sign_up(&app).await;
     app.clock.advance(Duration::from_secs(9 * 3600));
     assert_eq!(whoami(&app, &ana.access).await, ana.view);
     app.clock.advance(Duration::from_secs(3600));
-    counts_as_none(&app, "expired", &ana.access).await;
+    assert_anonymous(&app, "expired", &ana.access).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_rotated_without_signing_anybody_out() {
+async fn key_rotation_keeps_users_signed_in() {
     let (old, new) = (Signer::new(), Signer::new());
-    let known = |signer: &Signer| serde_json::from_str::<Value>(&signer.jwks).unwrap()["keys"][0].clone();
-    // First the new key is made known behind the old one, then it signs, then the old one goes.
+    let published = |signer: &Signer| serde_json::from_str::<Value>(&signer.jwks).unwrap()["keys"][0].clone();
+    // The new key is first published after the old one, then it signs, then the old one is removed.
     let steps = [(vec![&old, &new], &old), (vec![&new, &old], &new), (vec![&new], &new)];
     for (keys, signing) in steps {
         let pems: String = keys.iter().map(|signer| signer.pem.as_str()).collect();
         let app = app_with(&[("JWT_PRIVATE_KEYS", &pems)]).await;
-        assert_eq!(jwks(&app).await, keys.iter().map(|signer| known(signer)).collect::<Vec<_>>());
+        assert_eq!(jwks(&app).await, keys.iter().map(|signer| published(signer)).collect::<Vec<_>>());
         let ana = sign_up(&app).await;
-        assert_eq!(part(&ana.access, 0)["kid"], known(signing)["kid"]);
+        assert_eq!(part(&ana.access, 0)["kid"], published(signing)["kid"]);
         for signer in [&old, &new] {
             let token = signer.sign(&Signer::claims(ana.id().parse().unwrap()));
             let expected = if keys.iter().any(|key| key.pem == signer.pem) { ana.view.clone() } else { Value::Null };

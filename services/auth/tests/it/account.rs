@@ -8,11 +8,11 @@ use testkit::app::users::User;
 use crate::support::{app, sign_up, whoami};
 
 async fn rename(app: &TestApp, user: &User, name: &str) -> Response {
-    app.request("PUT", "/api/users/me").by(user).json(&json!({ "displayName": name })).send().await
+    app.request("PUT", "/api/users/me").as_user(user).json(&json!({ "displayName": name })).send().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_signed_in_is_nobody() {
+async fn current_user_is_null_without_a_session() {
     let app = app().await;
     let response = app.request("GET", "/api/users/currentuser").send().await.expect(200);
     assert_eq!(response.json(), json!({ "currentUser": null }));
@@ -21,7 +21,7 @@ async fn whoever_is_not_signed_in_is_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_name_is_seen_and_announced() {
+async fn new_name_is_visible_and_published() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let response = rename(&app, &ana.user(), "  Ana Lopez ").await.expect(200);
@@ -33,12 +33,15 @@ async fn a_new_name_is_seen_and_announced() {
     app.wait_until_idle().await;
     let history = app.history("auth", ana.id()).await;
     assert_eq!(history, [("user.registered.v1".to_owned(), 0), ("user.updated.v1".to_owned(), 1)]);
-    let told = &app.events("auth").await[1].data;
-    assert_eq!(*told, json!({ "id": ana.view["id"], "displayName": "Ana Lopez", "createdAt": ana.view["createdAt"] }));
+    let payload = &app.events("auth").await[1].data;
+    assert_eq!(
+        *payload,
+        json!({ "id": ana.view["id"], "displayName": "Ana Lopez", "createdAt": ana.view["createdAt"] })
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wrong_field_is_named() {
+async fn each_invalid_field_is_named() {
     let app = app().await;
     let ana = sign_up(&app).await;
     for (body, field) in [
@@ -50,14 +53,14 @@ async fn each_wrong_field_is_named() {
         (json!({ "displayName": "a\u{0}b" }), "displayName"),
         (json!({ "displayName": "Ana", "email": "ben@example.com" }), "email"),
     ] {
-        let response = app.request("PUT", "/api/users/me").by(&ana.user()).json(&body).send().await;
+        let response = app.request("PUT", "/api/users/me").as_user(&ana.user()).json(&body).send().await;
         assert_eq!(response.expect(400).fields(), [field], "{body}");
     }
     assert_eq!(whoami(&app, &ana.access).await, ana.view);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_user_renames_themself() {
+async fn renaming_requires_a_signed_in_user() {
     let app = app().await;
     let body = json!({ "displayName": "Ana" });
     let response = app.request("PUT", "/api/users/me").json(&body).send().await.expect(401);
@@ -66,12 +69,12 @@ async fn only_the_user_renames_themself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_version_is_refused() {
+async fn stale_version_is_rejected() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let put = |tag: &str, name: &str| {
         let body = json!({ "displayName": name });
-        app.request("PUT", "/api/users/me").by(&ana.user()).header("if-match", tag).json(&body).send()
+        app.request("PUT", "/api/users/me").as_user(&ana.user()).header("if-match", tag).json(&body).send()
     };
     put("\"0\"", "One").await.expect(200);
     put("\"0\"", "Two").await.expect(412);
@@ -80,7 +83,7 @@ async fn a_stale_version_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_race_are_all_told_in_order() {
+async fn concurrent_renames_publish_every_version() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let user = ana.user();

@@ -1,17 +1,17 @@
-//! The documented contract, and that no request breaks the service.
+//! The OpenAPI document, unknown routes and random requests.
 
 use std::path::Path;
 
-use testkit::app::contract::{has_routes, is_current};
+use testkit::app::contract::{assert_current_or_update, assert_routes_documented};
 use testkit::app::fuzz::fuzz_routes;
 
 use crate::support::{app, app_with, sign_up};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_is_checked_in_and_served() {
+async fn openapi_document_is_checked_in_and_served() {
     let app = app().await;
-    is_current(&Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"), &app.running.openapi);
-    has_routes(&app.running.openapi, common::api::users::ROUTES);
+    assert_current_or_update(&Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"), &app.running.openapi);
+    assert_routes_documented(&app.running.openapi, common::api::users::ROUTES);
     let served = app.request("GET", "/api/users/openapi.json").send().await.expect(200);
     assert_eq!(served.json(), serde_json::to_value(&app.running.openapi).unwrap());
     assert!(served.json()["openapi"].as_str().unwrap().starts_with("3.1"));
@@ -20,7 +20,7 @@ async fn the_document_is_checked_in_and_served() {
             for (status, response) in operation["responses"].as_object().unwrap() {
                 assert!(
                     response["description"].is_string(),
-                    "{method} {path} {status}: OpenAPI 3.1 asks for a description"
+                    "{method} {path} {status}: OpenAPI 3.1 requires a description"
                 );
             }
         }
@@ -44,7 +44,7 @@ async fn the_document_is_checked_in_and_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_is_told_as_a_problem() {
+async fn unknown_routes_return_problem_details() {
     let app = app().await;
     for path in ["/api/users/nonsense", "/api/users", "/api/users/sessions/a/b", "/nonsense"] {
         assert_eq!(app.request("GET", path).send().await.expect(404).problem(), "not-found", "{path}");
@@ -53,7 +53,7 @@ async fn what_is_not_there_is_told_as_a_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_request_breaks_it() {
+async fn random_requests_never_cause_a_server_error() {
     let limits =
         [("SIGNUPS_PER_MINUTE", "100000"), ("SIGNIN_FAILURES", "100000"), ("SIGNIN_ADDRESS_FAILURES", "100000")];
     let app = app_with(&limits).await;
@@ -63,5 +63,5 @@ async fn no_request_breaks_it() {
     let events = app.events("auth").await;
     let count = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
     let reached = (count("user.registered.v1") - 1, count("user.updated.v1"));
-    assert!(reached.0 + reached.1 > 0, "what was sent never got past the first checks");
+    assert!(reached.0 + reached.1 > 0, "no random request passed validation");
 }

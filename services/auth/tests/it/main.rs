@@ -1,16 +1,16 @@
-//! The auth service on real servers.
+//! Integration tests of the auth service against real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod access_tokens;
 mod account;
-mod browsers;
-mod configuration;
 mod contract;
-mod housekeeping;
+mod csrf_and_cookies;
 mod password;
 mod refresh;
 mod sessions;
 mod sign_in;
 mod sign_up;
+mod startup;
 mod support;
 mod throttling;
+mod ttl_and_resync;

@@ -11,16 +11,16 @@ const NEW: &str = "another horse battery";
 
 async fn change(app: &TestApp, person: &Person, current: &str, new: &str) -> Response {
     let body = json!({ "current": current, "new": new });
-    app.request("PUT", "/api/users/password").by(&person.user()).json(&body).send().await
+    app.request("PUT", "/api/users/password").as_user(&person.user()).json(&body).send().await
 }
 
 async fn sessions(app: &TestApp, person: &Person) -> Vec<Value> {
-    let list = app.request("GET", "/api/users/sessions").by(&person.user()).send().await.expect(200).json();
+    let list = app.request("GET", "/api/users/sessions").as_user(&person.user()).send().await.expect(200).json();
     list["items"].as_array().unwrap().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_new_password_signs_in_and_every_other_device_is_signed_out() {
+async fn new_password_signs_in_and_ends_all_other_sessions() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let phone = Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
@@ -37,12 +37,12 @@ async fn the_new_password_signs_in_and_every_other_device_is_signed_out() {
     app.wait_until_idle().await;
     let history = app.history("auth", ana.id()).await;
     assert_eq!(history, [("user.registered.v1".to_owned(), 0), ("user.passwordChanged.v1".to_owned(), 1)]);
-    let told = app.events("auth").await.into_iter().map(|event| event.data.to_string()).collect::<String>();
-    assert!(!told.contains("argon2") && !told.contains("horse"), "{told}");
+    let payloads = app.events("auth").await.into_iter().map(|event| event.data.to_string()).collect::<String>();
+    assert!(!payloads.contains("argon2") && !payloads.contains("horse"), "{payloads}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_the_same_from_every_keyboard() {
+async fn passwords_are_unicode_normalised() {
     let app = app().await;
     let ana = sign_up(&app).await;
     // Decomposed letters and a no-break space, as a Mac types them.
@@ -52,7 +52,7 @@ async fn a_password_is_the_same_from_every_keyboard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wrong_field_is_named_and_nothing_changes() {
+async fn each_invalid_field_is_named_and_nothing_changes() {
     let app = app().await;
     let ana = sign_up(&app).await;
     for (body, field) in [
@@ -65,7 +65,7 @@ async fn each_wrong_field_is_named_and_nothing_changes() {
         (json!({ "current": "wrong password", "new": NEW }), "current"),
         (json!({ "current": PASSWORD, "new": NEW, "email": "a@example.com" }), "email"),
     ] {
-        let response = app.request("PUT", "/api/users/password").by(&ana.user()).json(&body).send().await;
+        let response = app.request("PUT", "/api/users/password").as_user(&ana.user()).json(&body).send().await;
         assert_eq!(response.expect(400).fields(), [field], "{body}");
     }
     app.request("PUT", "/api/users/password")
@@ -79,7 +79,7 @@ async fn each_wrong_field_is_named_and_nothing_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_guesses_here_is_slowed_down_as_at_the_sign_in() {
+async fn wrong_current_password_is_throttled_like_sign_in() {
     let app = app_with(&[("SIGNIN_FAILURES", "3"), ("SIGNIN_WINDOW", "1000h"), ("SIGNIN_BACKOFF", "1h")]).await;
     let ana = sign_up(&app).await;
     sign_in(&app, ana.email(), "wrong password").await.expect(401);
@@ -90,7 +90,7 @@ async fn who_guesses_here_is_slowed_down_as_at_the_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_at_once_one_is_taken_and_its_device_stays_signed_in() {
+async fn one_of_several_concurrent_changes_wins_and_keeps_its_session() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let mut devices = Vec::new();
@@ -100,30 +100,30 @@ async fn of_several_at_once_one_is_taken_and_its_device_stays_signed_in() {
     let wanted: Vec<_> =
         devices.iter().enumerate().map(|(at, device)| (device, format!("another horse {at}"))).collect();
     let answers = join_all(wanted.iter().map(|(device, new)| change(&app, device, PASSWORD, new))).await;
-    let taken: Vec<_> = answers.iter().zip(&wanted).filter(|(answer, _)| answer.status == 204).collect();
-    assert_eq!(taken.len(), 1, "{answers:?}");
-    let (device, password) = taken[0].1;
+    let accepted: Vec<_> = answers.iter().zip(&wanted).filter(|(answer, _)| answer.status == 204).collect();
+    assert_eq!(accepted.len(), 1, "{answers:?}");
+    let (device, password) = accepted[0].1;
     refresh(&app, &device.refresh).await.expect(200);
     assert_eq!(sessions(&app, device).await.len(), 1);
     for answer in answers.iter().filter(|answer| answer.status != 204) {
-        // Whoever was overtaken, or came too late with the old password.
+        // 409: lost the compare-and-swap; 400: came after the change, with the old password.
         assert!(matches!(answer.status, 400 | 409), "{answer:?}");
     }
     sign_in(&app, ana.email(), password).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_signs_in_with_the_old_password_while_it_is_changed() {
+async fn old_password_opens_no_session_during_a_change() {
     let app = app_with(&[("SIGNIN_FAILURES", "1000")]).await;
     let ana = sign_up(&app).await;
     let mut current = PASSWORD.to_owned();
     for round in 0..5 {
         let new = format!("another horse {round}");
-        let entering = async || (0..4).map(|_| sign_in(&app, ana.email(), &current)).collect::<Vec<_>>();
-        let (changed, entered) = tokio::join!(change(&app, &ana, &current, &new), join_all(entering().await));
+        let sign_ins = async || (0..4).map(|_| sign_in(&app, ana.email(), &current)).collect::<Vec<_>>();
+        let (changed, signed_in) = tokio::join!(change(&app, &ana, &current, &new), join_all(sign_ins().await));
         changed.expect(204);
         let left = sessions(&app, &ana).await;
-        assert_eq!(left.len(), 1, "of {entered:?}");
+        assert_eq!(left.len(), 1, "of {signed_in:?}");
         current = new;
     }
 }

@@ -1,4 +1,4 @@
-//! POST /api/users/refresh: rotation, racing tabs, reuse.
+//! POST /api/users/refresh: rotation, concurrent tabs, reuse.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use crate::support::{
     Person, app, app_with, claims, clears_cookies, refresh, set_cookies, sign_up, whoami, with_cookies,
 };
 
-/// A grace period so long that how fast the test runs makes no difference.
-async fn patient() -> TestApp {
+/// A grace period so long that the speed of the test makes no difference.
+async fn app_with_long_grace() -> TestApp {
     app_with(&[("REFRESH_GRACE", "1h"), ("SESSION_TTL", "1000h")]).await
 }
 
 const GRACE: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn refused(app: &TestApp, token: &str) {
+async fn assert_rejected(app: &TestApp, token: &str) {
     let response = refresh(app, token).await.expect(401);
     assert_eq!(response.problem(), "unauthenticated");
     assert!(clears_cookies(&response), "{:?}", response.headers);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_replaced_at_each_use() {
-    let app = patient().await;
+async fn each_use_replaces_the_token() {
+    let app = app_with_long_grace().await;
     let ana = sign_up(&app).await;
     app.clock.advance(MINUTE * 20);
     assert!(whoami(&app, &ana.access).await.is_null());
@@ -43,42 +43,42 @@ async fn a_token_is_replaced_at_each_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_comes_back_late_ends_the_family() {
-    let app = patient().await;
+async fn reuse_after_the_grace_period_revokes_the_family() {
+    let app = app_with_long_grace().await;
     let ana = sign_up(&app).await;
     let thief = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
     let newest = Person::of(&refresh(&app, &thief.refresh).await.expect(200));
     app.clock.advance(GRACE + MINUTE);
     let other_device = Person::of(&crate::support::sign_in(&app, ana.email(), crate::support::PASSWORD).await);
-    refused(&app, &ana.refresh).await;
+    assert_rejected(&app, &ana.refresh).await;
     for token in [&ana.refresh, &thief.refresh, &newest.refresh] {
-        refused(&app, token).await;
+        assert_rejected(&app, token).await;
     }
     refresh(&app, &other_device.refresh).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn within_the_grace_period_a_replaced_token_gets_a_sibling() {
-    let app = patient().await;
+async fn replaced_token_is_reissued_within_the_grace_period() {
+    let app = app_with_long_grace().await;
     let ana = sign_up(&app).await;
     let one = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
     app.clock.advance(MINUTE * 55);
     let two = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
     assert_ne!(one.refresh, two.refresh);
     assert_eq!(one.session(), two.session());
-    // Both are good, long after what they were made from is not.
+    // Both stay valid long after the token that they were issued for has become invalid.
     app.clock.advance(GRACE);
     let next = Person::of(&refresh(&app, &two.refresh).await.expect(200));
     refresh(&app, &one.refresh).await.expect(200);
-    // From then on the other sibling's time runs out, too.
+    // Then the other one was replaced, too, and its grace period ends.
     app.clock.advance(GRACE + MINUTE);
-    refused(&app, &one.refresh).await;
-    refused(&app, &next.refresh).await;
+    assert_rejected(&app, &one.refresh).await;
+    assert_rejected(&app, &next.refresh).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_tabs_that_race_all_stay_signed_in() {
-    let app = patient().await;
+async fn concurrent_tabs_all_stay_signed_in() {
+    let app = app_with_long_grace().await;
     let another = app.start_second_instance(auth::build).await;
     let ana = sign_up(&app).await;
     let tabs = (0..10).map(|tab| refresh(if tab % 2 == 0 { &app } else { &another }, &ana.refresh));
@@ -86,58 +86,58 @@ async fn ten_tabs_that_race_all_stay_signed_in() {
         futures::future::join_all(tabs).await.into_iter().map(|tab| Person::of(&tab.expect(200))).collect();
     let tokens: HashSet<_> = tabs.iter().map(|tab| tab.refresh.clone()).collect();
     assert_eq!(tokens.len(), 10);
-    // The race was one rotation: whichever token the browser kept is of the present generation.
+    // There was one rotation: every token that the browser may have kept is of the current generation.
     app.clock.advance(GRACE + MINUTE);
     let kept = Person::of(&refresh(&app, &tabs[7].refresh).await.expect(200));
     assert_eq!(kept.session(), ana.session());
-    refused(&app, &ana.refresh).await;
+    assert_rejected(&app, &ana.refresh).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_that_was_overtaken_or_revoked_is_not_stored() {
-    let app = patient().await;
+async fn rotation_is_not_stored_after_another_rotation_or_revocation() {
+    let app = app_with_long_grace().await;
     let ana = sign_up(&app).await;
     let sessions = auth::store::sessions::Sessions::new(&app.context.database);
     let id = ana.session().parse().unwrap();
     let read = sessions.get(id).await.unwrap().unwrap();
     let next = auth::domain::session::Session { generation: 1, ..read };
     assert!(sessions.rotate(next.clone()).await.unwrap());
-    assert!(!sessions.rotate(next.clone()).await.unwrap(), "somebody was faster");
+    assert!(!sessions.rotate(next.clone()).await.unwrap(), "rotated in the meantime");
     sessions.end(id).await.unwrap();
     let later = auth::domain::session::Session { generation: 2, ..next };
-    assert!(!sessions.rotate(later).await.unwrap(), "signed out meanwhile");
+    assert!(!sessions.rotate(later).await.unwrap(), "revoked in the meantime");
     assert_eq!(sessions.get(id).await.unwrap(), None);
-    refused(&app, &ana.refresh).await;
+    assert_rejected(&app, &ana.refresh).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_token_of_ours_is_refused() {
-    let app = patient().await;
+async fn unknown_tokens_are_rejected() {
+    let app = app_with_long_grace().await;
     let ana = sign_up(&app).await;
     let response = app.request("POST", "/api/users/refresh").send().await.expect(401);
     assert!(clears_cookies(&response));
     for token in ["", "x", &ana.access, &"A".repeat(43), &ana.refresh[..42]] {
-        refused(&app, token).await;
+        assert_rejected(&app, token).await;
     }
-    // The access token is not asked, and none of this hurt the real one.
+    // The access token is ignored, and the valid refresh token is unaffected.
     let both = [("access", "nonsense"), ("refresh", ana.refresh.as_str())];
     with_cookies(&app, "POST", "/api/users/refresh", &both).send().await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_not_used_ends_and_one_that_is_does_not() {
+async fn only_idle_sessions_end() {
     let app = app_with(&[("SESSION_TTL", "10h")]).await;
     let (idle, busy) = (sign_up(&app).await, sign_up(&app).await);
     app.clock.advance(MINUTE * 60 * 6);
     let busy = Person::of(&refresh(&app, &busy.refresh).await.expect(200));
     app.clock.advance(MINUTE * 60 * 5);
-    refused(&app, &idle.refresh).await;
+    assert_rejected(&app, &idle.refresh).await;
     let busy = Person::of(&refresh(&app, &busy.refresh).await.expect(200));
     assert_eq!(claims(&busy.access)["sub"], busy.view["id"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_database_is_away_nobody_is_signed_out() {
+async fn database_outage_signs_nobody_out() {
     let network = Proxy::of_mongodb().await;
     let app = app_with(&[("MONGODB_URL", &network.url())]).await;
     let ana = sign_up(&app).await;
@@ -145,14 +145,14 @@ async fn while_the_database_is_away_nobody_is_signed_out() {
     network.disconnect();
     let response = refresh(&app, &ana.refresh).await.expect(503);
     assert!(!response.header("retry-after").is_empty());
-    assert!(set_cookies(&response).is_empty(), "the cookies are still good");
+    assert!(set_cookies(&response).is_empty(), "the cookies stay");
     network.restore();
     let back = async || refresh(&app, &ana.refresh).await.status == 200;
     testkit::app::eventually("the database to be back", back).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_store_holds_no_token() {
+async fn database_contains_no_tokens() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let next = Person::of(&refresh(&app, &ana.refresh).await.expect(200));

@@ -1,4 +1,4 @@
-//! Sessions: listed, ended, signed out of.
+//! Listing and ending sessions, and signing out.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::support::{
 };
 
 async fn list(app: &TestApp, person: &Person) -> Vec<Value> {
-    let response = app.request("GET", "/api/users/sessions").by(&person.user()).send().await.expect(200);
+    let response = app.request("GET", "/api/users/sessions").as_user(&person.user()).send().await.expect(200);
     response.json()["items"].as_array().unwrap().clone()
 }
 
 async fn end(app: &TestApp, person: &Person, id: &str) -> testkit::app::request::Response {
-    app.request("DELETE", &format!("/api/users/sessions/{id}")).by(&person.user()).send().await
+    app.request("DELETE", &format!("/api/users/sessions/{id}")).as_user(&person.user()).send().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_device_is_listed_newest_first() {
+async fn sessions_are_listed_newest_first() {
     let app = app().await;
     let phone = sign_up(&app).await;
     let body = json!({ "email": phone.email(), "password": PASSWORD });
@@ -32,13 +32,13 @@ async fn every_device_is_listed_newest_first() {
     assert_eq!((&sessions[1]["current"], &sessions[1]["device"]), (&json!(false), &Value::Null));
     let text = sessions[0].to_string();
     assert!(!text.contains(&laptop.refresh) && !text.contains("generation"), "{text}");
-    // Somebody else's are not among them.
+    // Other users see only their own.
     let ben = sign_up(&app).await;
     assert_eq!(ids(&list(&app, &ben).await), [ben.session()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_list_has_pages() {
+async fn session_list_is_paginated() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let mut expected = vec![ana.session()];
@@ -48,20 +48,20 @@ async fn the_list_has_pages() {
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = format!("/api/users/sessions?limit=2{cursor}");
-        let page = app.request("GET", &path).by(&ana.user()).send().await.expect(200).json();
+        let page = app.request("GET", &path).as_user(&ana.user()).send().await.expect(200).json();
         seen.extend(page["items"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap().to_owned()));
         let Some(next) = page["nextCursor"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }
     assert_eq!(seen, expected);
     for (query, field) in [("limit=0", "limit"), ("limit=101", "limit"), ("cursor=x", "cursor")] {
-        let response = app.request("GET", &format!("/api/users/sessions?{query}")).by(&ana.user()).send().await;
+        let response = app.request("GET", &format!("/api/users/sessions?{query}")).as_user(&ana.user()).send().await;
         assert_eq!(response.expect(400).fields(), [field]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_ended_gets_no_new_tokens() {
+async fn ended_session_gets_no_new_tokens() {
     let app = app().await;
     let phone = sign_up(&app).await;
     let laptop = Person::of(&sign_in(&app, phone.email(), PASSWORD).await.expect(200));
@@ -69,7 +69,7 @@ async fn a_session_that_is_ended_gets_no_new_tokens() {
     assert!(set_cookies(&response).is_empty(), "this device stays signed in");
     refresh(&app, &phone.refresh).await.expect(401);
     assert_eq!(list(&app, &laptop).await.len(), 1);
-    // Its access token lives out its minutes.
+    // Its access token stays valid until it expires.
     assert_eq!(whoami(&app, &phone.access).await, phone.view);
     end(&app, &laptop, &phone.session()).await.expect(404);
     let own = end(&app, &laptop, &laptop.session()).await.expect(204);
@@ -78,7 +78,7 @@ async fn a_session_that_is_ended_gets_no_new_tokens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_ends_the_sessions_of_others() {
+async fn sessions_of_other_users_cannot_be_ended() {
     let app = app().await;
     let (ana, ben) = (sign_up(&app).await, sign_up(&app).await);
     end(&app, &ben, &ana.session()).await.expect(404);
@@ -88,12 +88,12 @@ async fn nobody_ends_the_sessions_of_others() {
     app.request("GET", "/api/users/sessions").send().await.expect(401);
     let path = format!("/api/users/sessions/{}", ana.session());
     app.request("DELETE", &path).send().await.expect(401);
-    // Who is not known learns nothing of ids, either.
+    // Without a session, an id is not even validated.
     app.request("DELETE", "/api/users/sessions/nonsense").send().await.expect(401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_session_is_not_there() {
+async fn expired_sessions_are_hidden() {
     let app = app_with(&[("SESSION_TTL", "10h")]).await;
     let old = sign_up(&app).await;
     app.clock.advance(Duration::from_secs(11 * 3600));
@@ -103,7 +103,7 @@ async fn an_expired_session_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signing_out_ends_the_session() {
+async fn sign_out_ends_the_session() {
     let app = app().await;
     let ana = sign_up(&app).await;
     let other = Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
@@ -124,7 +124,7 @@ async fn either_cookie_is_enough_to_sign_out() {
         with_cookies(&app, "POST", "/api/users/signout", &[(cookie, value)]).send().await.expect(204);
         refresh(&app, &ana.refresh).await.expect(401);
     }
-    // Also one that was replaced a moment ago: whoever signs out means the device.
+    // So is a refresh token that has just been replaced.
     let ana = sign_up(&app).await;
     let next = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
     with_cookies(&app, "POST", "/api/users/signout", &[("refresh", &ana.refresh)]).send().await.expect(204);
@@ -132,7 +132,7 @@ async fn either_cookie_is_enough_to_sign_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_signed_in_signs_out_all_the_same() {
+async fn sign_out_without_a_session_succeeds() {
     let app = app().await;
     let response = app.request("POST", "/api/users/signout").send().await.expect(204);
     assert!(clears_cookies(&response));

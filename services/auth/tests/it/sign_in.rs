@@ -2,48 +2,48 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, Person, app, email, post, set_cookies, sign_in, sign_up, verified, whoami};
+use crate::support::{PASSWORD, Person, app, email, post, set_cookies, sign_in, sign_up, verify_count, whoami};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_right_password_signs_in() {
+async fn correct_password_signs_in() {
     let app = app().await;
     let ana = sign_up(&app).await;
     for address in [ana.email().to_owned(), ana.email().to_uppercase(), format!(" {} ", ana.email())] {
         let again = Person::of(&sign_in(&app, &address, PASSWORD).await.expect(200));
         assert_eq!(again.view, ana.view);
-        assert_ne!((again.session(), &again.refresh), (ana.session(), &ana.refresh), "a session of its own");
+        assert_ne!((again.session(), &again.refresh), (ana.session(), &ana.refresh), "each sign-in opens a session");
         assert_eq!(whoami(&app, &again.access).await, ana.view);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_address_and_a_wrong_password_are_not_told_apart() {
+async fn unknown_email_and_wrong_password_are_indistinguishable() {
     let app = app().await;
     let ana = sign_up(&app).await;
-    let before = verified(&app).await;
+    let before = verify_count(&app).await;
     let wrong = sign_in(&app, ana.email(), "wrong password").await.expect(401);
-    let wrong_work = verified(&app).await - before;
+    let wrong_work = verify_count(&app).await - before;
     let unknown = sign_in(&app, &email(), PASSWORD).await.expect(401);
-    let unknown_work = verified(&app).await - before - wrong_work;
-    assert_eq!((wrong_work, unknown_work), (1, 1), "both run the hash");
-    let told = |response: &testkit::app::request::Response| {
+    let unknown_work = verify_count(&app).await - before - wrong_work;
+    assert_eq!((wrong_work, unknown_work), (1, 1), "both run one hash");
+    let observable = |response: &testkit::app::request::Response| {
         let mut body = response.json();
         assert_eq!(body["instance"].take().as_str(), Some(response.header("x-request-id")));
         let mut headers = response.headers.clone();
         headers.remove("x-request-id");
         (body, headers)
     };
-    assert_eq!(told(&wrong), told(&unknown));
+    assert_eq!(observable(&wrong), observable(&unknown));
     assert_eq!(wrong.problem(), "wrong-credentials");
     assert!(set_cookies(&wrong).is_empty());
-    // What can't be an address or a password at all is answered the same, too.
+    // So are texts that can't be an email address or a password.
     for (address, password) in [("", ""), ("ana", "x"), (ana.email(), ""), (ana.email(), &"x".repeat(10_000))] {
-        assert_eq!(told(&sign_in(&app, address, password).await.expect(401)).0, told(&wrong).0);
+        assert_eq!(observable(&sign_in(&app, address, password).await.expect(401)).0, observable(&wrong).0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wrong_field_is_named() {
+async fn each_invalid_field_is_named() {
     let app = app().await;
     for (body, field) in [
         (json!({ "password": PASSWORD }), "email"),

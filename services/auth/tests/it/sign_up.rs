@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{PASSWORD, Person, app, cookie, email, post, set_cookies, sign_in, whoami};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_signs_up_is_signed_in_and_announced() {
+async fn sign_up_signs_in_and_publishes_an_event() {
     let app = app().await;
     let body = json!({ "email": " Ana.Lopez@Example.com ", "password": PASSWORD, "displayName": "  Ana L  " });
     let response = post(&app, "signup", &body).await.expect(201);
@@ -23,12 +23,12 @@ async fn whoever_signs_up_is_signed_in_and_announced() {
     let events = app.events("auth").await;
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].kind.as_str(), events[0].entityversion), ("user.registered.v1", 0));
-    // Nothing else: no email address, no hash.
+    // No other fields: no email address, no hash.
     assert_eq!(events[0].data, json!({ "id": id, "displayName": "Ana L", "createdAt": view["createdAt"] }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_is_made_up_and_tells_nothing() {
+async fn default_display_name_is_neutral() {
     let app = app().await;
     for name in [json!(null), json!(""), json!("   ")] {
         let body = json!({ "email": email(), "password": PASSWORD, "displayName": name });
@@ -39,7 +39,7 @@ async fn a_name_is_made_up_and_tells_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wrong_field_is_named() {
+async fn each_invalid_field_is_named() {
     let app = app().await;
     let good = json!({ "email": "ana@example.com", "password": PASSWORD });
     for (field, value) in [
@@ -84,7 +84,7 @@ async fn each_wrong_field_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_has_one_account_whatever_its_case() {
+async fn email_is_unique_regardless_of_case() {
     let app = app().await;
     let address = email();
     let first = post(&app, "signup", &json!({ "email": address, "password": PASSWORD })).await.expect(201).json();
@@ -94,17 +94,17 @@ async fn an_address_has_one_account_whatever_its_case() {
         assert_eq!(response.problem(), "email-in-use");
         assert!(set_cookies(&response).is_empty());
     }
-    // The account is still the first one's.
+    // The first account is unchanged.
     assert_eq!(sign_in(&app, &address, PASSWORD).await.expect(200).json(), first);
     sign_in(&app, &address, "another password").await.expect(401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_sign_ups_of_one_address_at_once_make_one_account() {
+async fn concurrent_sign_ups_with_one_email_create_one_account() {
     let app = app().await;
     let address = email();
     let requests = (0..50).map(|number| {
-        // Case differs: the index and not the look beforehand has to see that they are the same.
+        // Alternates the case, so that the unique index must treat both spellings as equal.
         let address = if number % 2 == 0 { address.clone() } else { address.to_uppercase() };
         let body = json!({ "email": address, "password": PASSWORD });
         app.request("POST", "/api/users/signup").json(&body).send()
@@ -119,7 +119,7 @@ async fn fifty_sign_ups_of_one_address_at_once_make_one_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_tokens_say_who_and_until_when() {
+async fn cookies_and_token_claims() {
     let app = app().await;
     let response = post(&app, "signup", &json!({ "email": email(), "password": PASSWORD })).await.expect(201);
     let attributes =

@@ -1,4 +1,4 @@
-//! The service under test, and what its tests say again and again.
+//! The service under test, and shared test helpers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,18 +17,18 @@ pub(crate) async fn app() -> TestApp {
 
 pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
     let app = TestApp::start(auth::NAME, auth::build, settings).await;
-    // Metrics are recorded from the first look at them on.
+    // Metrics are recorded from the first scrape on.
     app.admin("GET", "/metrics").send().await.expect(200);
     app
 }
 
-/// An address that no other account of the test has.
+/// A unique email address.
 pub(crate) fn email() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("ana{}@example.com", COUNT.fetch_add(1, Ordering::SeqCst))
 }
 
-/// Somebody at a browser, signed in.
+/// A signed-in user with the browser's cookies.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub(crate) view: Value,
@@ -50,7 +50,7 @@ impl Person {
         self.view["email"].as_str().unwrap()
     }
 
-    /// The same person as the test kit knows users.
+    /// The same user as a type of the test kit.
     pub(crate) fn user(&self) -> User {
         User { id: self.id().parse().unwrap(), token: self.access.clone() }
     }
@@ -61,7 +61,7 @@ impl Person {
     }
 }
 
-/// Signs somebody up.
+/// Signs a new user up.
 pub(crate) async fn sign_up(app: &TestApp) -> Person {
     let body = json!({ "email": email(), "password": PASSWORD, "displayName": "Ana" });
     Person::of(&post(app, "signup", &body).await.expect(201))
@@ -71,7 +71,7 @@ pub(crate) async fn sign_in(app: &TestApp, email: &str, password: &str) -> Respo
     post(app, "signin", &json!({ "email": email, "password": password })).await
 }
 
-/// The same from another address, which a trusted proxy tells.
+/// Signs in from another client address, as reported by a trusted proxy.
 pub(crate) async fn sign_in_from(app: &TestApp, address: &str, email: &str, password: &str) -> Response {
     let body = json!({ "email": email, "password": password });
     app.request("POST", "/api/users/signin").header("x-forwarded-for", address).json(&body).send().await
@@ -81,7 +81,6 @@ pub(crate) async fn post(app: &TestApp, route: &str, body: &Value) -> Response {
     app.request("POST", &format!("/api/users/{route}")).json(body).send().await
 }
 
-/// A request with these cookies.
 pub(crate) fn with_cookies(app: &TestApp, method: &str, path: &str, cookies: &[(&str, &str)]) -> Request {
     let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     app.request(method, path).header("cookie", pairs.join("; "))
@@ -91,7 +90,7 @@ pub(crate) async fn refresh(app: &TestApp, token: &str) -> Response {
     with_cookies(app, "POST", "/api/users/refresh", &[("refresh", token)]).send().await
 }
 
-/// Who the service takes the holder of this access token for; null for nobody.
+/// The current user for this access token, or null.
 pub(crate) async fn whoami(app: &TestApp, access: &str) -> Value {
     let response = with_cookies(app, "GET", "/api/users/currentuser", &[("access", access)]).send().await.expect(200);
     response.json()["currentUser"].clone()
@@ -120,7 +119,7 @@ pub(crate) fn cookie(response: &Response, name: &str) -> Option<SetCookie> {
     set_cookies(response).into_iter().find(|cookie| cookie.name == name)
 }
 
-/// Whether the answer takes both cookies away.
+/// Whether the response clears both cookies.
 pub(crate) fn clears_cookies(response: &Response) -> bool {
     let cleared = |cookie: &SetCookie| cookie.value.is_empty() && cookie.attributes.contains(&"Max-Age=0".to_owned());
     let cookies = set_cookies(response);
@@ -128,7 +127,7 @@ pub(crate) fn clears_cookies(response: &Response) -> bool {
     names == ["access", "refresh"] && cookies.iter().all(cleared)
 }
 
-/// What a token says, unverified.
+/// The unverified claims of a token.
 pub(crate) fn claims(token: &str) -> Value {
     part(token, 1)
 }
@@ -139,8 +138,8 @@ pub(crate) fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// How many passwords were verified against a hash so far.
-pub(crate) async fn verified(app: &TestApp) -> u64 {
+/// Number of password verifications so far.
+pub(crate) async fn verify_count(app: &TestApp) -> u64 {
     let metrics = app.admin("GET", "/metrics").send().await.expect(200).text();
     let line = metrics
         .lines()

@@ -1,4 +1,4 @@
 //! The rules, pure: no async, no clock, no I/O.
 
-pub mod reconcile;
+pub(crate) mod reconcile;
 pub mod timer;

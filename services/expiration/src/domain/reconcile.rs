@@ -1,4 +1,4 @@
-//! What the timer of an order does next, given what is known of the order.
+//! The next step of a timer, given its order.
 
 use common::events::expiration::ExpirationChange;
 use common::events::order::{OrderState, OrderStatus};
@@ -6,33 +6,31 @@ use common::timestamp::Timestamp;
 
 use super::timer::{Status, Timer, TimerError};
 
-/// One step of a timer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// There is no timer yet: this is it.
-    Set(Timer),
-    /// It changes, and nobody is told.
-    Change(Timer),
-    /// It fires, and orders is told.
+pub(crate) enum Step {
+    Create(Timer),
+    /// Updates the timer without publishing an event.
+    Update(Timer),
+    /// Fires the timer, which publishes an event.
     Fire(Timer, ExpirationChange),
 }
 
-/// The next step; `None` when timer and order agree. `now` is one reading of the clock.
+/// The next step; `None` if timer and order agree.
 ///
-/// A timer is set even for an order that is over already, and then closed at once: whatever older
-/// news comes later finds a timer that can't fire.
-pub fn next(timer: Option<&Timer>, order: &OrderState, now: Timestamp) -> Option<Result<Step, TimerError>> {
+/// A timer is created even for an order that has already ended, and then closed at once, so that an older event which
+/// arrives later finds a timer that can't fire.
+pub(crate) fn next_step(timer: Option<&Timer>, order: &OrderState, now: Timestamp) -> Option<Result<Step, TimerError>> {
     let Some(timer) = timer else {
-        return Some(Ok(Step::Set(Timer::set(order.id, order.expires_at, now))));
+        return Some(Ok(Step::Create(Timer::new(order.id, order.expires_at, now))));
     };
     if timer.status != Status::Pending {
         return None;
     }
     let timer = timer.clone();
-    if !may_expire(order.status) {
-        Some(timer.close(now).map(Step::Change))
+    if !can_expire(order.status) {
+        Some(timer.close(now).map(Step::Update))
     } else if timer.expires_at != order.expires_at {
-        Some(timer.move_to(order.expires_at, now).map(Step::Change))
+        Some(timer.reschedule(order.expires_at, now).map(Step::Update))
     } else if timer.is_due(now) {
         Some(timer.fire(now).map(|(timer, change)| Step::Fire(timer, change)))
     } else {
@@ -40,14 +38,14 @@ pub fn next(timer: Option<&Timer>, order: &OrderState, now: Timestamp) -> Option
     }
 }
 
-/// Whether the hold ends by time: not once its payment is authorised.
-fn may_expire(status: OrderStatus) -> bool {
+/// Whether the hold can still expire: not after its payment is authorised.
+fn can_expire(status: OrderStatus) -> bool {
     matches!(status, OrderStatus::Created | OrderStatus::AwaitingPayment)
 }
 
-/// Whether orders waits for news that the timer has told already.
-pub fn is_peer_behind(timer: &Timer, order: &OrderState) -> bool {
-    may_expire(order.status) && matches!(timer.status, Status::Fired { .. })
+/// Whether `orders` missed the event of a timer that has fired.
+pub(crate) fn orders_missed_expiry(timer: &Timer, order: &OrderState) -> bool {
+    can_expire(order.status) && matches!(timer.status, Status::Fired { .. })
 }
 
 #[cfg(test)]
@@ -98,13 +96,13 @@ mod tests {
         }
     }
 
-    /// Steps until nothing is left to do; how often it fired.
-    fn settle(timer: &mut Option<Timer>, order: &OrderState, now: Timestamp) -> usize {
+    /// Makes steps until nothing changes; returns how often the timer fired.
+    fn reconcile(timer: &mut Option<Timer>, order: &OrderState, now: Timestamp) -> usize {
         let mut fired = 0;
         for _ in 0..8 {
-            match next(timer.as_ref(), order, now) {
+            match next_step(timer.as_ref(), order, now) {
                 None => return fired,
-                Some(Ok(Step::Set(next) | Step::Change(next))) => *timer = Some(next),
+                Some(Ok(Step::Create(next) | Step::Update(next))) => *timer = Some(next),
                 Some(Ok(Step::Fire(next, _))) => {
                     fired += 1;
                     *timer = Some(next);
@@ -112,17 +110,17 @@ mod tests {
                 Some(Err(error)) => panic!("{error}"),
             }
         }
-        panic!("does not settle");
+        panic!("reconciling does not end");
     }
 
     #[test]
-    fn an_order_in_every_state_before_and_at_its_time() {
+    fn timer_by_order_status_and_time() {
         for status in ALL {
             let order = order(status, at(10));
             let open = matches!(status, OrderStatus::Created | OrderStatus::AwaitingPayment);
             for (now, due) in [(at(9), false), (at(10), true), (at(11), true)] {
                 let mut timer = None;
-                assert_eq!(settle(&mut timer, &order, now) == 1, open && due, "{status:?} at {now}");
+                assert_eq!(reconcile(&mut timer, &order, now) == 1, open && due, "{status:?} at {now}");
                 let timer = timer.unwrap();
                 let expected = match (open, due) {
                     (false, _) => Status::Closed,
@@ -130,35 +128,35 @@ mod tests {
                     (true, true) => Status::Fired { at: now },
                 };
                 assert_eq!(timer.status, expected, "{status:?} at {now}");
-                assert_eq!(is_peer_behind(&timer, &order), open && due);
+                assert_eq!(orders_missed_expiry(&timer, &order), open && due);
             }
         }
     }
 
     #[test]
-    fn a_hold_that_ends_at_another_moment_moves_its_timer() {
+    fn changed_expiry_reschedules_the_timer() {
         let mut order = order(OrderStatus::Created, at(10));
         let mut timer = None;
-        settle(&mut timer, &order, at(5));
+        reconcile(&mut timer, &order, at(5));
         order.expires_at = at(20);
-        assert_eq!(settle(&mut timer, &order, at(15)), 0);
+        assert_eq!(reconcile(&mut timer, &order, at(15)), 0);
         assert_eq!(timer.as_ref().unwrap().expires_at, at(20));
-        assert_eq!(settle(&mut timer, &order, at(20)), 1);
+        assert_eq!(reconcile(&mut timer, &order, at(20)), 1);
     }
 
     proptest! {
         #[test]
-        fn whatever_is_known_when_it_fires_at_most_once_and_never_early(
-            news in proptest::collection::vec((0_usize..5, 0_i64..20), 1..12),
+        fn timer_fires_at_most_once_and_never_early(
+            events in proptest::collection::vec((0_usize..5, 0_i64..20), 1..12),
         ) {
             let base = order(OrderStatus::Created, at(10));
             let (mut timer, mut fired, mut now) = (None, 0, 0);
-            for (status, later) in news {
+            for (status, later) in events {
                 now += later;
-                let known = OrderState { status: ALL[status], ..base.clone() };
-                let this = settle(&mut timer, &known, at(now));
-                prop_assert!(this == 0 || now >= 10);
-                fired += this;
+                let order = OrderState { status: ALL[status], ..base.clone() };
+                let count = reconcile(&mut timer, &order, at(now));
+                prop_assert!(count == 0 || now >= 10);
+                fired += count;
             }
             prop_assert!(fired <= 1);
         }

@@ -6,7 +6,6 @@ use platform::stream::subscription::Subscription;
 
 use crate::state::AppState;
 
-/// Whose events the service takes.
-pub fn table(state: &AppState) -> Vec<Subscription> {
+pub(crate) fn table(state: &AppState) -> Vec<Subscription> {
     vec![order::subscription(state.clone())]
 }

@@ -1,4 +1,4 @@
-//! Fires every timer whose moment has come: after a wake-up, and in each sweep.
+//! Fires all due timers: after a wake-up, and in each sweep.
 
 use std::collections::HashMap;
 
@@ -6,24 +6,25 @@ use common::error::Error;
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::store::bulk::BulkChange;
 
-use super::reconcile_timer::step;
+use super::reconcile_timer::reconcile_step;
 use crate::domain::reconcile::{self, Step};
 use crate::state::AppState;
 use crate::store;
 
-/// How many timers are read at once, and fired in one request.
+/// Maximum number of timers that one query reads and one bulk write saves.
 const BATCH: u32 = 250;
-/// How many of those that do not fire are written at once.
+/// Maximum number of concurrent writes of timers that don't fire.
 const CONCURRENCY: usize = 32;
-/// Among how many batches the next one is chosen while there are so many.
-const SPREAD: u32 = 8;
+/// After a full batch, the next query skips at most this many batches, chosen at random.
+const MAX_SKIPPED_BATCHES: u32 = 7;
 
-/// Goes on until none is due, or the service ends; how many were due.
+/// Repeats until no timer is due or the service stops. Returns the number of due timers, including those that another
+/// instance fired first.
 pub async fn fire_due(state: &AppState) -> Result<usize, Error> {
-    let _firing = state.firing.lock().await;
+    let _guard = state.fire_lock.lock().await;
     let (mut count, mut skip) = (0, 0);
     while !state.tasks.stop().is_cancelled() {
-        // One reading of the clock decides what is due and fires it.
+        // One reading of the clock decides which timers are due, and fires them.
         let now = state.clock.now();
         let due = store::due(&state.timers, now, skip.into(), BATCH.into()).await?;
         if due.is_empty() && skip == 0 {
@@ -33,26 +34,26 @@ pub async fn fire_due(state: &AppState) -> Result<usize, Error> {
         let orders = store::orders_of(&state.orders, &due).await?;
         let orders: HashMap<_, _> = orders.iter().map(|order| (order.id, &order.state)).collect();
         count += due.len();
-        let (mut firing, mut others) = (Vec::with_capacity(due.len()), Vec::new());
+        let (mut to_fire, mut others) = (Vec::with_capacity(due.len()), Vec::new());
         for timer in &due {
             let Some(order) = orders.get(&timer.order_id) else { continue };
-            match reconcile::next(Some(timer), order, now) {
-                Some(Ok(Step::Fire(next, change))) => firing.push(BulkChange { current: timer, next, change }),
-                _ => others.push(step(state, Some(timer), order, now)),
+            match reconcile::next_step(Some(timer), order, now) {
+                Some(Ok(Step::Fire(next, change))) => to_fire.push(BulkChange { current: timer, next, change }),
+                _ => others.push(reconcile_step(state, Some(timer), order, now)),
             }
         }
-        // Replicas are written before timers and never removed, so every timer has its order. Should
-        // none have one, they would come back in each batch: the round ends instead of turning for ever.
-        if firing.is_empty() && others.is_empty() && !due.is_empty() {
-            return Err(Error::internal_message(format!("{} timers are due whose orders are not known", due.len())));
+        // Replicas are written before timers and never removed, so every timer has its order. If none had one, every
+        // further query would return the same batch: fail instead of looping forever.
+        if to_fire.is_empty() && others.is_empty() && !due.is_empty() {
+            return Err(Error::internal_message(format!("{} due timers have no known order", due.len())));
         }
-        for BulkChange { next, .. } in &firing {
+        for BulkChange { next, .. } in &to_fire {
             metrics::histogram!("timer_lateness_seconds").record(now.since(next.expires_at).as_secs_f64());
         }
-        state.timers.save_all(firing).await?;
+        state.timers.save_all(to_fire).await?;
         stream::iter(others).buffer_unordered(CONCURRENCY).try_for_each(async |_| Ok(())).await?;
-        // With so many, the other instances are at it too, and one that took the same would do it in vain.
-        skip = if is_full { BATCH * rand::random_range(0..SPREAD) } else { 0 };
+        // Under load the other instances fire timers too; with the same batch, each would lose most compare-and-swaps.
+        skip = if is_full { BATCH * rand::random_range(0..=MAX_SKIPPED_BATCHES) } else { 0 };
     }
     Ok(count)
 }

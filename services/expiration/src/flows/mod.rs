@@ -1,4 +1,4 @@
 //! Use cases with more than one caller.
 
 pub mod fire_due;
-pub mod reconcile_timer;
+pub(crate) mod reconcile_timer;

@@ -1,4 +1,4 @@
-//! Brings a timer in agreement with its order, one step at a time.
+//! Reconciles a timer with its order.
 
 use common::aggregate::Versioned;
 use common::error::Error;
@@ -12,18 +12,18 @@ use crate::domain::reconcile::{self, Step};
 use crate::domain::timer::Timer;
 use crate::state::AppState;
 
-/// Steps until nothing is left to do; the timer as it then is, if its order is known.
-pub async fn reconcile_timer(state: &AppState, id: OrderId) -> Result<Option<Versioned<Timer>>, Error> {
-    let (timer, _) = until_settled(&OneTimer { state, id }).await?;
+/// Makes steps until nothing changes. Returns the timer, if its order is known.
+pub(crate) async fn reconcile_timer(state: &AppState, id: OrderId) -> Result<Option<Versioned<Timer>>, Error> {
+    let (timer, _) = until_settled(&TimerReconciler { state, id }).await?;
     Ok(timer)
 }
 
-struct OneTimer<'a> {
+struct TimerReconciler<'a> {
     state: &'a AppState,
     id: OrderId,
 }
 
-impl Reconcile for OneTimer<'_> {
+impl Reconcile for TimerReconciler<'_> {
     type View = (Option<Versioned<Timer>>, Option<Versioned<OrderState>>);
 
     async fn load(&self) -> Result<Self::View, Error> {
@@ -33,18 +33,20 @@ impl Reconcile for OneTimer<'_> {
 
     async fn step(&self, (timer, order): &Self::View) -> Result<Progress, Error> {
         let Some(order) = order else { return Ok(Progress::Settled) };
-        step(self.state, timer.as_ref(), order, self.state.clock.now()).await
+        reconcile_step(self.state, timer.as_ref(), order, self.state.clock.now()).await
     }
 }
 
-/// Moves one timer at most one step, by compare-and-swap.
-pub(super) async fn step(
+/// Makes at most one step of a timer, by compare-and-swap.
+pub(super) async fn reconcile_step(
     state: &AppState,
     timer: Option<&Versioned<Timer>>,
     order: &OrderState,
     now: Timestamp,
 ) -> Result<Progress, Error> {
-    let Some(step) = reconcile::next(timer.map(|timer| &timer.state), order, now) else { return Ok(Progress::Settled) };
+    let Some(step) = reconcile::next_step(timer.map(|timer| &timer.state), order, now) else {
+        return Ok(Progress::Settled);
+    };
     let written = match (step.map_err(Error::internal)?, timer) {
         (Step::Fire(next, change), Some(timer)) => {
             let late = now.since(next.expires_at);
@@ -54,13 +56,13 @@ pub(super) async fn step(
             }
             written
         }
-        (Step::Set(next) | Step::Change(next), Some(timer)) => state.timers.save_without_event(timer, next).await,
-        (Step::Set(next) | Step::Change(next) | Step::Fire(next, _), None) => {
+        (Step::Create(next) | Step::Update(next), Some(timer)) => state.timers.save_without_event(timer, next).await,
+        (Step::Create(next) | Step::Update(next) | Step::Fire(next, _), None) => {
             state.timers.insert_without_event(next).await
         }
     };
     match written {
-        // Another instance was faster, or another event of the same order here.
+        // Another instance, or another event of the same order, was first.
         Ok(_) | Err(StoreError::Stale | StoreError::Duplicate(_)) => Ok(Progress::Changed),
         Err(error) => Err(error.into()),
     }

@@ -5,22 +5,19 @@ use common::events::order::OrderState;
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::doc;
-use mongodb::options::IndexOptions;
 use platform::store::Store;
 use platform::store::error::StoreError;
+use platform::store::index;
 use platform::store::replica::Replica;
 
 use crate::domain::timer::{Status, Timer};
 
-/// Indexes of the timers.
-pub fn timer_indexes() -> Vec<IndexModel> {
-    let options = IndexOptions::builder().name("due_v1".to_owned()).build();
-    let keys = doc! { "state.status.name": 1, "state.expiresAt": 1 };
-    vec![IndexModel::builder().keys(keys).options(options).build()]
+pub(crate) fn timer_indexes() -> Vec<IndexModel> {
+    vec![index::named("due_v1", doc! { "state.status.name": 1, "state.expiresAt": 1 })]
 }
 
-/// At most `limit` pending timers whose moment has come by `now`, leaving out so many others.
-pub async fn due(
+/// At most `limit` timers that are due at `now`, after skipping `skip` others.
+pub(crate) async fn due(
     timers: &Store<Timer>,
     now: Timestamp,
     skip: u64,
@@ -30,8 +27,8 @@ pub async fn due(
     timers.find_after_skipping(filter, skip, limit).await
 }
 
-/// What is known of the orders of these timers.
-pub async fn orders_of(
+/// The known orders of these timers.
+pub(crate) async fn orders_of(
     orders: &Replica<OrderState>,
     timers: &[Versioned<Timer>],
 ) -> Result<Vec<Versioned<OrderState>>, StoreError> {

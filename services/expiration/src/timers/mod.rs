@@ -1,13 +1,13 @@
-//! What makes timers fire in time: wake-ups by way of Redis, and a sweep over MongoDB.
+//! Triggers that fire due timers: wake-ups from Redis, and a sweep over MongoDB.
 //!
 //! # Why
-//! Redis holds no timer, only one job per second in which some timer is due; whoever is woken fires
-//! everything that is due in MongoDB. So the queue stays small however many holds there are, may
-//! repeat itself, and may be lost: the sweep finds the same timers a moment later.
+//! Redis holds no timer, only one job per second in which some timer is due; the instance that takes the job fires all
+//! due timers in MongoDB. So the queue stays small however many holds there are, and it may contain duplicates or be
+//! lost: the sweep finds the same timers a moment later.
 
-pub mod schedule;
-pub mod sweep;
-pub mod worker;
+pub(crate) mod sweep;
+pub mod wake_ups;
+pub(crate) mod worker;
 
 use std::time::Duration;
 
@@ -15,22 +15,22 @@ use apalis_redis::{Config as QueueConfig, RedisStorage};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use serde::{Deserialize, Serialize};
 
-/// The job: fire what is due, as it will be in this second.
+/// Job: fire the timers that are due at this second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WakeUp {
-    /// Since the Unix epoch.
+    /// Unix time.
     second: i64,
 }
 
-/// How long Redis remembers that a second was asked for. A longer hold may be asked for twice, which
-/// is harmless. It must be set at all: without it nothing would be remembered.
-const REMEMBERED: Duration = Duration::from_secs(3600);
-/// How often a worker shows that it lives; one that misses two such loses its jobs to another.
+/// How long the queue rejects a duplicate job for the same second. Duplicates after that are harmless. It must be set:
+/// by default nothing is deduplicated.
+const IDEMPOTENCY_TTL: Duration = Duration::from_secs(3600);
+/// Interval of a worker's heartbeats; a worker that misses two of them loses its jobs to another.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How long Redis may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Maximum time for connecting to Redis, and for one response.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where the queue is.
+/// The queue of wake-ups in Redis.
 #[derive(Clone)]
 pub struct Queue {
     connection: ConnectionManager,
@@ -38,17 +38,17 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue, its keys behind this prefix; Redis does not have to be there yet.
-    pub fn new(redis: &redis::Client, prefix: &str) -> anyhow::Result<Self> {
+    /// `prefix` is that of the queue's Redis keys. Redis need not be reachable yet.
+    pub(crate) fn new(redis: &redis::Client, prefix: &str) -> anyhow::Result<Self> {
         let options = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE))
-            // Whoever uses the connection repeats by itself, with a pause that ends with the service.
+            .set_connection_timeout(Some(REDIS_TIMEOUT))
+            .set_response_timeout(Some(REDIS_TIMEOUT))
+            // Callers retry themselves, after a back-off that a shutdown interrupts.
             .set_number_of_retries(0);
         let connection = redis.get_connection_manager_lazy(options)?;
         let config = QueueConfig::default()
             .queue(format!("{prefix}:expiration:wake-ups"))
-            .idempotency_ttl(Some(REMEMBERED))
+            .idempotency_ttl(Some(IDEMPOTENCY_TTL))
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(2)
             .lock_tasks(false)

@@ -1,4 +1,4 @@
-//! Fires what is due in MongoDB at a steady pace, whatever Redis does.
+//! Fires due timers periodically, independent of Redis.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use platform::telemetry;
 use crate::flows::fire_due::fire_due;
 use crate::state::AppState;
 
-/// Sweeps until the service ends.
-pub async fn run(state: AppState, interval: Duration) {
+/// Sweeps until the service stops.
+pub(crate) async fn run(state: AppState, interval: Duration) {
     let (mut backoff, mut pause) = (Backoff::default(), lifecycle::jittered(interval));
     while state.tasks.sleep_unless_stopping(pause).await {
-        // Also where sweeps are rare, a hold does not end late because one of them failed.
+        // A failed sweep is repeated after a back-off instead of the interval, which may be long.
         pause = match fire_due(&state).await {
             Ok(count) => {
                 backoff.reset();
@@ -24,7 +24,7 @@ pub async fn run(state: AppState, interval: Duration) {
             }
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(error = telemetry::causes(&error), source, "the timers could not be swept");
+                tracing::warn!(error = telemetry::causes(&error), source, "sweep of due timers failed");
                 backoff.next_delay()
             }
         };

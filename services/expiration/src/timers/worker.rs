@@ -1,9 +1,10 @@
-//! Takes wake-ups from Redis. Any error of Redis ends a worker, so each one is followed by a new one.
+//! Handles wake-ups from Redis. A Redis error ends a worker, so a supervisor starts a new one.
 
 use std::time::Duration;
 
 use apalis::prelude::{BackendExt, BoxDynError, Data, WorkerBuilder, WorkerError};
 use apalis_core::backend::Vacuum;
+use futures::FutureExt as _;
 use platform::lifecycle::Backoff;
 use redis::AsyncCommands;
 
@@ -11,36 +12,29 @@ use super::{Queue, WakeUp};
 use crate::flows::fire_due::fire_due;
 use crate::state::AppState;
 
-/// How often Redis is asked for wake-ups. Much shorter is erratic, and the default is the heartbeat.
-const POLL: Duration = Duration::from_millis(500);
-/// How often finished jobs are removed, which would stay for ever.
-const CLEANING: Duration = Duration::from_secs(10);
-/// How long a worker's name card stays in Redis when nobody renews it, in seconds.
-const CARD_TTL: i64 = 600;
-/// The longest pause between two workers.
-const LONGEST: Duration = Duration::from_secs(3);
-/// How long a worker may take to end. What it was doing is in MongoDB, and another will finish it.
-const ENDING: Duration = Duration::from_secs(5);
+/// Interval at which Redis is polled. Much shorter intervals are erratic; the default is the heartbeat interval.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// Interval at which finished jobs are removed, which the queue never does.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(10);
+/// Seconds after which a worker's metadata in Redis expires if they are not renewed.
+const METADATA_TTL: i64 = 600;
+/// Longest delay before a new worker starts.
+const MAX_BACKOFF: Duration = Duration::from_secs(3);
+/// How long a worker may take to stop. Its unfinished work is in MongoDB, and another instance takes it over.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs one worker after the other until the service ends.
-pub async fn run(state: AppState, queue: Queue) {
-    let mut backoff = Backoff::up_to(LONGEST);
+/// Runs one worker after the other until the service stops.
+pub(crate) async fn run(state: AppState, queue: Queue) {
+    let mut backoff = Backoff::up_to(MAX_BACKOFF);
     while !state.tasks.stop().is_cancelled() {
-        // Each has a name of its own: Redis takes a name again only after it was silent for a while.
+        // Each has a new name: the queue accepts a name again only after its heartbeats have timed out.
         let name = format!("expiration-{}", uuid::Uuid::now_v7());
-        let began = tokio::time::Instant::now();
-        let worker = work(state.clone(), &queue, &name);
-        let end = tokio::select! {
-            end = worker => end,
-            () = too_late(&state) => {
-                tracing::warn!("the worker was still busy at the end; the sweep of another instance goes on");
-                return;
-            }
-        };
+        let started = tokio::time::Instant::now();
+        let end = run_worker(state.clone(), &queue, &name).await;
         if state.tasks.stop().is_cancelled() {
             return;
         }
-        if began.elapsed() > Duration::from_secs(60) {
+        if started.elapsed() > Duration::from_secs(60) {
             backoff.reset();
         }
         let pause = backoff.next_delay();
@@ -49,7 +43,7 @@ pub async fn run(state: AppState, queue: Queue) {
         tracing::warn!(
             error,
             attempt = backoff.failures(),
-            "no wake-ups from Redis; the sweep fires the timers meanwhile"
+            "the wake-up worker ended; the sweep fires timers until it is restarted"
         );
         if !state.tasks.sleep_unless_stopping(pause).await {
             return;
@@ -57,51 +51,49 @@ pub async fn run(state: AppState, queue: Queue) {
     }
 }
 
-async fn too_late(state: &AppState) {
-    state.tasks.stop().cancelled().await;
-    tokio::time::sleep(ENDING).await;
-}
-
-/// One worker, until it fails or the service ends, with what it leaves behind being cleaned up.
-async fn work(state: AppState, queue: &Queue, name: &str) -> Result<(), WorkerError> {
-    let stop = state.tasks.stop().clone();
-    let worker =
-        WorkerBuilder::new(name).backend(queue.storage().poll_with_interval(POLL)).data(state.clone()).build(woken);
-    let running = worker.run_until(async move {
-        stop.cancelled().await;
-        Ok::<_, WorkerError>(())
-    });
+/// Runs one worker and the cleanup of its finished jobs until it fails or the service stops.
+async fn run_worker(state: AppState, queue: &Queue, name: &str) -> Result<(), WorkerError> {
+    let backend = queue.storage().poll_with_interval(POLL_INTERVAL);
+    let worker = WorkerBuilder::new(name).backend(backend).data(state.clone()).build(handle_wake_up);
+    let stopping = state.tasks.stop().clone().cancelled_owned();
+    let running = worker.run_until(stopping.map(Ok::<_, WorkerError>));
+    let deadline = async {
+        state.tasks.stop().cancelled().await;
+        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
+    };
     tokio::select! {
-        end = running => end,
-        () = clean(&state, queue, name) => Ok(()),
-    }
-}
-
-/// Handles one wake-up. It never fails: the queue would keep a failed job for a retry while cleaning
-/// removes its data, and the next worker would stumble over it. The sweep does what was not done.
-async fn woken(_: WakeUp, state: Data<AppState>) -> Result<(), BoxDynError> {
-    match fire_due(&state).await {
-        Ok(count) => metrics::counter!("due_timers_found_total", "found_by" => "wake-up").increment(count as u64),
-        Err(error) => tracing::warn!(error = %error, "woken in vain; the sweep will fire the timers"),
+        end = running => return end,
+        () = clean_up(&state, queue, name) => {},
+        () = deadline => tracing::warn!("the wake-up worker did not stop in time; another instance fires its timers"),
     }
     Ok(())
 }
 
-/// Removes finished jobs and renews the worker's card. Ends only when its caller does.
-async fn clean(state: &AppState, queue: &Queue, name: &str) {
+/// Handles one wake-up. It never fails: the queue would retain a failed job for a retry while the cleanup removes its
+/// data, and the next worker would fail on it. The sweep fires the timers instead.
+async fn handle_wake_up(_: WakeUp, state: Data<AppState>) -> Result<(), BoxDynError> {
+    match fire_due(&state).await {
+        Ok(count) => metrics::counter!("due_timers_found_total", "found_by" => "wake-up").increment(count as u64),
+        Err(error) => tracing::warn!(error = %error, "firing due timers failed; the sweep will retry"),
+    }
+    Ok(())
+}
+
+/// Removes finished jobs and renews the worker's metadata; never returns.
+async fn clean_up(state: &AppState, queue: &Queue, name: &str) {
     let mut storage = queue.storage();
     let mut connection = queue.connection.clone();
-    let card = format!("{}:workers:metadata:{name}", queue.config.queue);
-    while state.tasks.sleep_unless_stopping(CLEANING).await {
+    let metadata = format!("{}:workers:metadata:{name}", queue.config.queue);
+    while state.tasks.sleep_unless_stopping(CLEANUP_INTERVAL).await {
         let cleaned = async {
             storage.vacuum().await.map_err(|error| error.to_string())?;
-            // Only the ids of finished jobs, which vacuuming leaves in place.
+            // The ids of finished jobs, which vacuuming leaves in place.
             let finished = [queue.config.done_jobs_set(), queue.config.dead_jobs_set()];
             connection.del::<_, ()>(&finished).await.map_err(|error| error.to_string())?;
-            connection.expire::<_, ()>(&card, CARD_TTL).await.map_err(|error| error.to_string())
+            connection.expire::<_, ()>(&metadata, METADATA_TTL).await.map_err(|error| error.to_string())
         };
         if let Err(error) = cleaned.await {
-            tracing::debug!(error, "finished wake-ups could not be removed");
+            tracing::debug!(error, "cleanup of finished wake-ups failed");
         }
     }
     std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! Timers fire in time: by Redis, by the sweep when Redis fails, once, and never early.
+//! Timers fire in time: by a wake-up, or by the sweep when Redis fails; once, and never early.
 
 use std::time::{Duration, Instant};
 
@@ -9,38 +9,38 @@ use mongodb::bson::{Document, doc};
 use redis::AsyncCommands;
 use testkit::app::{TestApp, eventually};
 
-use crate::support::{NEVER, app, created, fires, order, status, told, with};
+use crate::support::{NO_SWEEP, app, app_with, order, publish_created, published_events, status, wait_until_fired};
 
 const HOLD: Duration = Duration::from_secs(900);
 
-/// A place of its own in Redis, and a connection to look into it.
+/// A unique Redis key prefix, and a connection.
 async fn redis() -> (String, redis::aio::MultiplexedConnection) {
     let client = redis::Client::open(testkit::app::redis_url()).unwrap();
     let prefix = format!("t{}", common::id::OrderId::new().as_uuid().simple());
     (prefix, client.get_multiplexed_async_connection().await.unwrap())
 }
 
-/// The tail of a key of the queue, with the prefix of the test.
+/// A key of the queue.
 fn key(prefix: &str, tail: &str) -> String {
     format!("{prefix}:expiration:wake-ups:{tail}")
 }
 
-/// Redis loses everything of this test.
+/// Deletes all keys of this test.
 async fn flush(redis: &mut redis::aio::MultiplexedConnection, prefix: &str) {
     let keys: Vec<String> = redis.keys(format!("{prefix}:*")).await.unwrap();
     redis.del::<_, ()>(keys).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_wakes_the_service_in_time_and_keeps_no_finished_jobs() {
+async fn wake_ups_fire_timers_in_time_and_finished_jobs_are_removed() {
     let (prefix, mut redis) = redis().await;
-    let app = with(&[("TIMER_SWEEP_INTERVAL", NEVER), ("REDIS_PREFIX", &prefix)]).await;
+    let app = app_with(&[("TIMER_SWEEP_INTERVAL", NO_SWEEP), ("REDIS_PREFIX", &prefix)]).await;
     let orders: Vec<_> = (0..3).map(|n| order(&app, Duration::from_millis(1200 + 10 * n))).collect();
     for order in &orders {
-        created(&app, order).await;
+        publish_created(&app, order).await;
     }
     for order in &orders {
-        let at = fires(&app, order).await;
+        let at = wait_until_fired(&app, order).await;
         assert!(at >= order.expires_at, "fired at {at}, due at {}", order.expires_at);
     }
     let jobs: usize = redis.hlen(key(&prefix, "data")).await.unwrap();
@@ -54,94 +54,94 @@ async fn redis_wakes_the_service_in_time_and_keeps_no_finished_jobs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sweep_fires_what_redis_lost() {
+async fn sweep_fires_timers_of_lost_wake_ups() {
     let (prefix, mut redis) = redis().await;
-    let app = with(&[("TIMER_SWEEP_INTERVAL", "100ms"), ("REDIS_PREFIX", &prefix)]).await;
+    let app = app_with(&[("TIMER_SWEEP_INTERVAL", "100ms"), ("REDIS_PREFIX", &prefix)]).await;
     let order = order(&app, HOLD);
-    created(&app, &order).await;
+    publish_created(&app, &order).await;
     eventually("the wake-up to be in Redis", async || {
         redis.zcard::<_, usize>(key(&prefix, "scheduled")).await.unwrap() == 1
     })
     .await;
     flush(&mut redis, &prefix).await;
     app.clock.advance(HOLD);
-    fires(&app, &order).await;
+    wait_until_fired(&app, &order).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_evicts_counters_of_requests_before_anything_of_the_queue() {
+async fn redis_evicts_rate_limit_counters_before_the_queue() {
     let (prefix, mut redis) = redis().await;
-    let app = with(&[("TIMER_SWEEP_INTERVAL", NEVER), ("REDIS_PREFIX", &prefix)]).await;
-    created(&app, &order(&app, HOLD)).await;
+    let app = app_with(&[("TIMER_SWEEP_INTERVAL", NO_SWEEP), ("REDIS_PREFIX", &prefix)]).await;
+    publish_created(&app, &order(&app, HOLD)).await;
     eventually("the wake-up to be in Redis", async || {
         redis.zcard::<_, usize>(key(&prefix, "scheduled")).await.unwrap() == 1
     })
     .await;
-    // By `volatile-ttl` what has no end never goes, and what ends soonest goes first: a counter ends in a minute.
+    // `volatile-ttl` never evicts keys without a TTL, and those with the shortest TTL first: a counter's is one minute.
     let keys: Vec<String> = redis.keys(format!("{prefix}:expiration:*")).await.unwrap();
     for key in &keys {
         let seconds: i64 = redis.ttl(key).await.unwrap();
-        assert!(seconds == -1 || seconds > 60, "{key} ends in {seconds} s; all: {keys:?}");
+        assert!(seconds == -1 || seconds > 60, "{key} expires in {seconds} s; all: {keys:?}");
     }
     let scheduled: i64 = redis.ttl(key(&prefix, "scheduled")).await.unwrap();
-    assert_eq!(scheduled, -1, "the queue itself has no end");
+    assert_eq!(scheduled, -1, "the queue itself has no TTL");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_the_sweep_fires_the_timers() {
+async fn sweep_fires_timers_without_redis() {
     let app = TestApp::start(expiration::NAME, expiration::build, &[("TIMER_SWEEP_INTERVAL", "100ms")]).await;
     let order = order(&app, Duration::from_secs(1));
-    created(&app, &order).await;
-    fires(&app, &order).await;
-    assert_eq!(app.metric("wake_up_requests_dropped_total").await, None, "nobody asks for what nobody gives");
+    publish_created(&app, &order).await;
+    wait_until_fired(&app, &order).await;
+    assert_eq!(app.metric("wake_up_requests_dropped_total").await, None, "no wake-ups are requested without Redis");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_redis_forgot_comes_back() {
+async fn worker_is_replaced_after_redis_loses_its_data() {
     let (prefix, mut redis) = redis().await;
-    let app = with(&[("TIMER_SWEEP_INTERVAL", NEVER), ("REDIS_PREFIX", &prefix)]).await;
+    let app = app_with(&[("TIMER_SWEEP_INTERVAL", NO_SWEEP), ("REDIS_PREFIX", &prefix)]).await;
     let workers = key(&prefix, "workers");
     let names = async |redis: &mut redis::aio::MultiplexedConnection| -> Vec<String> {
         redis.zrange(&workers, 0, -1).await.unwrap()
     };
-    eventually("the worker to be there", async || names(&mut redis.clone()).await.len() == 1).await;
+    eventually("the worker", async || names(&mut redis.clone()).await.len() == 1).await;
     flush(&mut redis, &prefix).await;
-    eventually("another worker to be there", async || names(&mut redis.clone()).await.len() == 1).await;
+    eventually("another worker", async || names(&mut redis.clone()).await.len() == 1).await;
     let order = order(&app, Duration::from_secs(1));
-    created(&app, &order).await;
-    fires(&app, &order).await;
+    publish_created(&app, &order).await;
+    wait_until_fired(&app, &order).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_notices_that_redis_is_away() {
+async fn redis_outage_delays_nothing() {
     // Nothing listens on port 1.
-    let app = with(&[("TIMER_SWEEP_INTERVAL", "100ms"), ("REDIS_URL", "redis://127.0.0.1:1")]).await;
+    let app = app_with(&[("TIMER_SWEEP_INTERVAL", "100ms"), ("REDIS_URL", "redis://127.0.0.1:1")]).await;
     let orders: Vec<_> = (0..40).map(|_| order(&app, HOLD)).collect();
     let began = Instant::now();
     for order in &orders {
-        created(&app, order).await;
+        publish_created(&app, order).await;
     }
     app.wait_until_idle().await;
-    assert!(began.elapsed() < Duration::from_secs(10), "no event waits for Redis: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "event handlers must not wait for Redis: {:?}", began.elapsed());
     app.clock.advance(HOLD);
     for order in &orders {
-        fires(&app, order).await;
+        wait_until_fired(&app, order).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_timer_is_early() {
+async fn timers_never_fire_early() {
     let app = app("100ms").await;
-    let (order, witness) = (order(&app, HOLD), order(&app, HOLD.saturating_sub(Duration::from_secs(60))));
-    created(&app, &order).await;
-    created(&app, &witness).await;
+    let (order, sentinel) = (order(&app, HOLD), order(&app, HOLD.saturating_sub(Duration::from_secs(60))));
+    publish_created(&app, &order).await;
+    publish_created(&app, &sentinel).await;
     app.wait_until_idle().await;
     app.clock.advance(HOLD.saturating_sub(Duration::from_secs(30)));
-    fires(&app, &witness).await;
+    wait_until_fired(&app, &sentinel).await;
     assert_eq!(status(&app, &order).await, Some(Status::Pending));
-    assert_eq!(told(&app, &order).await, []);
+    assert_eq!(published_events(&app, &order).await, []);
     app.clock.advance(Duration::from_secs(30));
-    assert!(fires(&app, &order).await >= order.expires_at);
+    assert!(wait_until_fired(&app, &order).await >= order.expires_at);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,41 +150,41 @@ async fn two_instances_fire_each_timer_once() {
     let other = app.start_second_instance(expiration::build).await;
     let orders: Vec<_> = (0..100).map(|_| order(&app, HOLD)).collect();
     for order in &orders {
-        created(&app, order).await;
+        publish_created(&app, order).await;
     }
     app.wait_until_idle().await;
     app.clock.advance(HOLD);
     eventually("every timer to fire", async || fired(&app).await == 100).await;
     app.wait_until_idle().await;
-    let mut told: Vec<_> =
+    let mut published: Vec<_> =
         app.events("expiration").await.iter().map(|e| (e.subject.clone(), e.entityversion)).collect();
     let mut expected: Vec<_> = orders.iter().map(|order| (order.id.to_string(), 1)).collect();
-    told.sort();
+    published.sort();
     expected.sort();
-    assert_eq!(told, expected);
+    assert_eq!(published, expected);
     drop(other);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_thousand_timers_of_one_moment_fire_together() {
+async fn two_thousand_simultaneous_timers_fire_together() {
     let app = app("200ms").await;
     let (timers, replica) = (app.context.store::<Timer>(), app.context.replica());
     stream::iter(0..2000)
         .for_each_concurrent(64, async |_| {
-            // What the handler of its event does, with a fourth of the steps.
+            // The two writes of the event handler.
             let order = order(&app, HOLD);
             replica.put_if_newer(&app.event(OrderChange::Created, order.id, 0, order.clone())).await.unwrap();
-            timers.insert_without_event(Timer::set(order.id, order.expires_at, order.created_at)).await.unwrap();
+            timers.insert_without_event(Timer::new(order.id, order.expires_at, order.created_at)).await.unwrap();
         })
         .await;
     app.clock.advance(HOLD);
-    // That this takes no longer than `eventually` waits is the point.
+    // Must take no longer than `eventually` waits.
     eventually("every timer to fire", async || fired(&app).await == 2000).await;
     app.wait_until_idle().await;
     assert_eq!(app.events("expiration").await.len(), 2000);
 }
 
-/// How many timers have fired.
+/// Number of fired timers.
 async fn fired(app: &TestApp) -> u64 {
     let timers = app.context.database.collection::<Document>("timers");
     timers.count_documents(doc! { "state.status.name": "fired" }).await.unwrap()

@@ -1,4 +1,4 @@
-//! Many timers of one second: how fast they are told, by two instances.
+//! Many timers due in one second: how fast two instances publish their events.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,52 +14,52 @@ use mongodb::bson::{Document, doc, serialize_to_document};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use testkit::app::TestApp;
 
-use crate::support::{order, with};
+use crate::support::{app_with, order};
 
 const TIMERS: usize = 100_000;
-/// How many documents are written at once.
+/// Number of documents per insert.
 const BATCH: usize = 2_000;
 const HOLD: Duration = Duration::from_secs(900);
-/// How long it may take until all of them are in the stream.
-const PROMISED: Duration = Duration::from_secs(60);
+/// Maximum time until all events are in the stream.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_timers_of_one_second_are_told_within_a_minute() {
-    // As in production, but for the size of the stream, which other tests have no room for.
+async fn hundred_thousand_timers_of_one_second_are_published_within_a_minute() {
+    // As in production, except for the size of the stream, which leaves room for other tests.
     let settings = [("TIMER_SWEEP_INTERVAL", "1s"), ("OUTBOX_SWEEP_INTERVAL", "1s"), ("STREAM_MAX_BYTES", "268435456")];
-    let app = with(&settings).await;
+    let app = app_with(&settings).await;
     let other = app.start_second_instance(expiration::build).await;
-    let set = set(&app, app.clock.now().plus(HOLD)).await;
+    let ids = insert_timers(&app, app.clock.now().plus(HOLD)).await;
     let stream = format!("{}-expiration", app.context.config.nats_prefix);
     let stream = jetstream::new(app.context.nats.clone()).get_stream(stream).await.unwrap();
     let began = Instant::now();
     app.clock.advance(HOLD + Duration::from_secs(1));
     loop {
-        let told = stream.get_info().await.unwrap().state.messages;
-        if told >= TIMERS as u64 {
+        let published = stream.get_info().await.unwrap().state.messages;
+        if published >= TIMERS as u64 {
             break;
         }
-        assert!(began.elapsed() < PROMISED, "{told} of {TIMERS} after {PROMISED:?}");
+        assert!(began.elapsed() < DEADLINE, "{published} of {TIMERS} after {DEADLINE:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     eprintln!("{TIMERS} timers in {:?}", began.elapsed());
     app.wait_until_idle().await;
-    let told = app.events("expiration").await;
-    assert!(told.iter().all(|event| event.kind == "expiration.completed.v1" && event.entityversion == 1));
-    assert_eq!(told.len(), TIMERS, "each is told once");
-    assert_eq!(told.into_iter().map(|event| event.subject).collect::<BTreeSet<_>>(), set);
+    let events = app.events("expiration").await;
+    assert!(events.iter().all(|event| event.kind == "expiration.completed.v1" && event.entityversion == 1));
+    assert_eq!(events.len(), TIMERS, "each is published once");
+    assert_eq!(events.into_iter().map(|event| event.subject).collect::<BTreeSet<_>>(), ids);
     drop(other);
 }
 
-/// Sets timers that all end in the second after `due`, with the orders that they belong to, as the
-/// handler of their events leaves them; the ids.
-async fn set(app: &TestApp, due: Timestamp) -> BTreeSet<String> {
+/// Inserts timers that are all due within the second after `due`, with their orders, as the event handler would store
+/// them. Returns the ids.
+async fn insert_timers(app: &TestApp, due: Timestamp) -> BTreeSet<String> {
     let order = order(app, HOLD);
-    let timer = Timer::set(order.id, order.expires_at, order.created_at);
+    let timer = Timer::new(order.id, order.expires_at, order.created_at);
     let order = serialize_to_document(&Versioned::<OrderState> { version: 0, state: order }).unwrap();
     let mut timer = serialize_to_document(&Versioned { version: 0, state: timer }).unwrap();
     timer.insert("outbox", Vec::<Document>::new());
-    let quickly = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
+    let concern = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
     let mut ids = BTreeSet::new();
     for _ in 0..TIMERS / BATCH {
         let (mut orders, mut timers) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
@@ -79,10 +79,10 @@ async fn set(app: &TestApp, due: Timestamp) -> BTreeSet<String> {
             timers.push(of(&timer, doc! { "orderId": &id, "expiresAt": expires_at }));
             ids.insert(id);
         }
-        // Orders first, as their handler does.
+        // Orders first, as in the event handler.
         for (name, documents) in [("replica_order", orders), ("timers", timers)] {
             let collection = app.context.database.collection::<Document>(name);
-            collection.insert_many(documents).ordered(false).write_concern(quickly.clone()).await.unwrap();
+            collection.insert_many(documents).ordered(false).write_concern(concern.clone()).await.unwrap();
         }
     }
     ids

@@ -1,9 +1,9 @@
-//! The expiration service on real servers.
+//! Integration tests of the expiration service against real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
-mod announcements;
+mod anti_entropy;
 mod firing;
 mod growth;
 mod orders;
-mod start;
+mod startup;
 mod support;

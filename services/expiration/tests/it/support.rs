@@ -1,4 +1,4 @@
-//! The service under test, and what its tests say again and again.
+//! The service under test, and shared test helpers.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use common::timestamp::Timestamp;
 use expiration::domain::timer::{Status, Timer};
 use testkit::app::{TestApp, eventually};
 
-/// Long enough for a test never to see the sweep.
-pub(crate) const NEVER: &str = "1h";
+/// A sweep interval so long that no sweep happens during a test.
+pub(crate) const NO_SWEEP: &str = "1h";
 
-/// The service with an own place in Redis, sweeping at this interval.
+/// The service with its own Redis key prefix and this sweep interval.
 pub(crate) async fn app(sweep: &str) -> TestApp {
-    with(&[("TIMER_SWEEP_INTERVAL", sweep)]).await
+    app_with(&[("TIMER_SWEEP_INTERVAL", sweep)]).await
 }
 
-/// The service with these settings, and an own place in Redis unless they name another.
-pub(crate) async fn with(settings: &[(&str, &str)]) -> TestApp {
+/// The service with these settings, and by default its own Redis key prefix.
+pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
     let (redis, prefix) = (testkit::app::redis_url(), format!("t{}", OrderId::new().as_uuid().simple()));
     let mut all = vec![("REDIS_URL", redis.as_str()), ("REDIS_PREFIX", prefix.as_str())];
     all.extend(settings);
     TestApp::start(expiration::NAME, expiration::build, &all).await
 }
 
-/// An order whose hold ends this long from now.
+/// An order whose hold ends after this time.
 pub(crate) fn order(app: &TestApp, hold: Duration) -> OrderState {
     let now = app.clock.now();
     let ticket = TicketTerms {
@@ -57,13 +57,13 @@ pub(crate) fn order(app: &TestApp, hold: Duration) -> OrderState {
     }
 }
 
-/// The order in another state.
-pub(crate) fn turned(order: &OrderState, status: OrderStatus) -> OrderState {
+/// The order with another status.
+pub(crate) fn with_status(order: &OrderState, status: OrderStatus) -> OrderState {
     OrderState { status, ..order.clone() }
 }
 
-/// orders publishes the order as created.
-pub(crate) async fn created(app: &TestApp, order: &OrderState) {
+/// Publishes the creation of the order.
+pub(crate) async fn publish_created(app: &TestApp, order: &OrderState) {
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
 }
 
@@ -75,21 +75,20 @@ pub(crate) async fn status(app: &TestApp, order: &OrderState) -> Option<Status> 
     timer(app, order).await.map(|timer| timer.status)
 }
 
-/// Waits until the order's timer has been set.
-pub(crate) async fn is_set(app: &TestApp, order: &OrderState) {
-    eventually("the timer to be set", async || timer(app, order).await.is_some()).await;
+pub(crate) async fn wait_until_timer_exists(app: &TestApp, order: &OrderState) {
+    eventually("the timer to be created", async || timer(app, order).await.is_some()).await;
 }
 
-/// Waits until the order's timer has fired and told so; when it fired.
-pub(crate) async fn fires(app: &TestApp, order: &OrderState) -> Timestamp {
+/// Waits until the order's timer has fired and published its event; returns when it fired.
+pub(crate) async fn wait_until_fired(app: &TestApp, order: &OrderState) -> Timestamp {
     eventually("the timer to fire", async || matches!(status(app, order).await, Some(Status::Fired { .. }))).await;
     app.wait_until_idle().await;
-    assert_eq!(told(app, order).await, [("expiration.completed.v1".to_owned(), 1)]);
-    let Some(Status::Fired { at }) = status(app, order).await else { panic!("it stays fired") };
+    assert_eq!(published_events(app, order).await, [("expiration.completed.v1".to_owned(), 1)]);
+    let Some(Status::Fired { at }) = status(app, order).await else { panic!("the timer stays fired") };
     at
 }
 
-/// What was published of the order's timer, as (type, version).
-pub(crate) async fn told(app: &TestApp, order: &OrderState) -> Vec<(String, u64)> {
+/// The published events of the order's timer, as (type, version).
+pub(crate) async fn published_events(app: &TestApp, order: &OrderState) -> Vec<(String, u64)> {
     app.history("expiration", order.id).await
 }

@@ -1,53 +1,53 @@
-//! How many tickets a buyer may hold at once, and how often one listing again: so that nobody keeps others from
-//! buying without buying.
+//! Limits on a buyer's unpaid holds, at once and of one listing repeatedly, so that no buyer blocks tickets without
+//! buying.
 //!
 //! # Why
-//! A unique index can't count over the shards, so whether a hold is one too many is decided after its insert. Each
-//! request reads its buyer's holds once its own is stored, and lets its hold stay when it sees no more than the limit.
-//! Of those that stay the last to look has seen all others, so there are never more. Who sees more gives up when it
-//! comes behind the limit by id, and else waits until the others have. They may never: an id that was made earlier
-//! can be stored later, behind holds that stay already. Then those who wait give up one after the other, the newest
-//! first, until there are few enough.
+//! A unique index can't count across shards, so the limit is checked after the insert. Each request reads its buyer's
+//! holds once its own hold is stored, and keeps its hold if it sees no more than the limit. Of the requests that keep
+//! their hold, the last to read has seen all the others, so the limit is never exceeded. A request that sees more holds
+//! withdraws its own if that ranks beyond the limit by id; otherwise it waits until the others have withdrawn. They may
+//! never do so: an id that was generated earlier can be stored later, after newer holds were kept. Then the waiting
+//! requests withdraw one after the other, the newest first, until the limit is met.
 
 use std::time::Duration;
 
 use common::error::{Error, Rejection};
 use common::id::OrderId;
 
-/// What becomes of a hold that was just stored.
+/// What to do with a hold that was just stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It stays.
-    Stay,
-    /// Others are about to give up: look again. If they don't, so many holds are to give up before this one.
+pub enum HoldDecision {
+    /// Keep it.
+    Keep,
+    /// Read again, because newer holds are about to be withdrawn. If they are not, withdraw this one.
     Wait {
-        /// How many.
-        behind: usize,
+        /// Maximum number of waiting requests that withdraw before this one.
+        newer: usize,
     },
-    /// It is one too many.
-    GiveUp,
+    /// Withdraw it.
+    Withdraw,
 }
 
-/// What becomes of `own`, given the buyer's other holds.
-pub fn judge(own: OrderId, others: &[OrderId], limit: usize) -> Verdict {
+/// Decides what to do with the hold `own`, given the buyer's other holds.
+pub fn decide_hold(own: OrderId, others: &[OrderId], limit: usize) -> HoldDecision {
     if others.len() < limit {
-        return Verdict::Stay;
+        return HoldDecision::Keep;
     }
-    let before = others.iter().filter(|other| **other < own).count();
-    match (limit - 1).checked_sub(before) {
-        Some(behind) => Verdict::Wait { behind },
-        None => Verdict::GiveUp,
+    let older = others.iter().filter(|other| **other < own).count();
+    match (limit - 1).checked_sub(older) {
+        Some(newer) => HoldDecision::Wait { newer },
+        None => HoldDecision::Withdraw,
     }
 }
 
 /// Why a buyer may not hold a ticket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HoldError {
-    /// These are held already.
-    #[error("the buyer holds as many tickets as one may")]
+    /// The buyer has reached the limit with these orders.
+    #[error("the buyer has reached the limit of holds")]
     TooMany(Vec<OrderId>),
-    /// The buyer's holds of this listing ended again and again; it may be held after this long.
-    #[error("the buyer has held this listing again and again")]
+    /// Too many of the buyer's holds of this listing were cancelled or expired; the time until it may be held again.
+    #[error("the buyer has held this listing too often without buying it")]
     TooOften(Duration),
 }
 
@@ -81,26 +81,26 @@ mod tests {
     }
 
     #[test]
-    fn of_more_than_the_limit_the_newest_give_up() {
+    fn newest_holds_beyond_the_limit_are_withdrawn() {
         let ids = ids(6);
-        assert_eq!(judge(ids[0], &[], 1), Verdict::Stay);
-        assert_eq!(judge(ids[4], &ids[..4], 5), Verdict::Stay);
-        assert_eq!(judge(ids[5], &ids[..5], 5), Verdict::GiveUp);
-        assert_eq!(judge(ids[0], &ids[1..], 5), Verdict::Wait { behind: 4 });
+        assert_eq!(decide_hold(ids[0], &[], 1), HoldDecision::Keep);
+        assert_eq!(decide_hold(ids[4], &ids[..4], 5), HoldDecision::Keep);
+        assert_eq!(decide_hold(ids[5], &ids[..5], 5), HoldDecision::Withdraw);
+        assert_eq!(decide_hold(ids[0], &ids[1..], 5), HoldDecision::Wait { newer: 4 });
         let others = [&ids[..4], &ids[5..]].concat();
-        assert_eq!(judge(ids[4], &others, 5), Verdict::Wait { behind: 0 });
+        assert_eq!(decide_hold(ids[4], &others, 5), HoldDecision::Wait { newer: 0 });
     }
 
-    /// A request on its way.
+    /// The progress of a request.
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Stage {
-        Unstored,
+        NotStored,
         Undecided,
-        Stays,
-        Gone,
+        Kept,
+        Withdrawn,
     }
 
-    /// A buyer's requests, by id.
+    /// A buyer's requests, ordered by id.
     struct Requests {
         ids: Vec<OrderId>,
         stages: Vec<Stage>,
@@ -108,27 +108,27 @@ mod tests {
     }
 
     impl Requests {
-        fn verdict(&self, n: usize) -> Verdict {
-            let held = |other: &usize| matches!(self.stages[*other], Stage::Undecided | Stage::Stays);
+        fn decide(&self, n: usize) -> HoldDecision {
+            let held = |other: &usize| matches!(self.stages[*other], Stage::Undecided | Stage::Kept);
             let others = (0..self.ids.len()).filter(|other| *other != n).filter(held);
-            judge(self.ids[n], &others.map(|other| self.ids[other]).collect::<Vec<_>>(), self.limit)
+            decide_hold(self.ids[n], &others.map(|other| self.ids[other]).collect::<Vec<_>>(), self.limit)
         }
 
-        /// One is stored, or looks.
+        /// Stores the hold of a request, or reads the others and decides.
         fn step(&mut self, n: usize) {
             match self.stages[n] {
-                Stage::Unstored => self.stages[n] = Stage::Undecided,
-                Stage::Undecided => match self.verdict(n) {
-                    Verdict::Stay => self.stages[n] = Stage::Stays,
-                    Verdict::GiveUp => self.stages[n] = Stage::Gone,
-                    Verdict::Wait { .. } => {}
+                Stage::NotStored => self.stages[n] = Stage::Undecided,
+                Stage::Undecided => match self.decide(n) {
+                    HoldDecision::Keep => self.stages[n] = Stage::Kept,
+                    HoldDecision::Withdraw => self.stages[n] = Stage::Withdrawn,
+                    HoldDecision::Wait { .. } => {}
                 },
-                Stage::Stays | Stage::Gone => {}
+                Stage::Kept | Stage::Withdrawn => {}
             }
         }
 
-        /// Everybody is stored, and looks until nothing changes.
-        fn rest(&mut self) {
+        /// Advances all requests until nothing changes.
+        fn run_until_stable(&mut self) {
             loop {
                 let before = self.stages.clone();
                 (0..self.ids.len()).for_each(|n| self.step(n));
@@ -138,41 +138,41 @@ mod tests {
             }
         }
 
-        /// Of those who wait the one that gives up first, if any waits.
-        fn impatient(&self) -> Option<usize> {
+        /// The waiting request that withdraws first.
+        fn next_to_withdraw(&self) -> Option<usize> {
             let waiting = (0..self.ids.len()).filter(|n| self.stages[*n] == Stage::Undecided);
-            waiting.min_by_key(|n| match self.verdict(*n) {
-                Verdict::Wait { behind } => behind,
-                verdict => panic!("{verdict:?} is acted on at once"),
+            waiting.min_by_key(|n| match self.decide(*n) {
+                HoldDecision::Wait { newer } => newer,
+                decision => panic!("{decision:?} must not wait"),
             })
         }
 
-        fn staying(&self) -> usize {
-            self.stages.iter().filter(|stage| **stage == Stage::Stays).count()
+        fn kept(&self) -> usize {
+            self.stages.iter().filter(|stage| **stage == Stage::Kept).count()
         }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// Whatever the order in which ids are made, stored and looked at.
+        /// For every order in which ids are generated, stored and read.
         #[test]
-        fn as_many_stay_as_may_and_never_more(
+        fn exactly_the_limit_is_kept(
             count in 1_usize..12,
             limit in 1_usize..6,
             turns in proptest::collection::vec(any::<prop::sample::Index>(), 0..80),
         ) {
-            let mut requests = Requests { ids: ids(count), stages: vec![Stage::Unstored; count], limit };
+            let mut requests = Requests { ids: ids(count), stages: vec![Stage::NotStored; count], limit };
             for turn in &turns {
                 requests.step(turn.index(count));
-                prop_assert!(requests.staying() <= limit);
+                prop_assert!(requests.kept() <= limit);
             }
-            requests.rest();
-            while let Some(n) = requests.impatient() {
-                requests.stages[n] = Stage::Gone;
-                requests.rest();
+            requests.run_until_stable();
+            while let Some(n) = requests.next_to_withdraw() {
+                requests.stages[n] = Stage::Withdrawn;
+                requests.run_until_stable();
             }
-            prop_assert_eq!(requests.staying(), count.min(limit));
+            prop_assert_eq!(requests.kept(), count.min(limit));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The rules, pure: no async, no clock, no I/O.
+//! The domain rules. Pure: no async, no clock, no I/O.
 
 pub mod holds;
 pub mod order;
@@ -6,7 +6,7 @@ pub mod pass;
 pub mod reconcile;
 
 #[cfg(test)]
-mod interleavings;
+mod convergence_tests;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

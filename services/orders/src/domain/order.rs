@@ -1,4 +1,4 @@
-//! An order and what can happen to it.
+//! The order aggregate: its statuses, transitions and errors.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use common::money::Money;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Where an order stands, with what belongs to that state alone.
+/// An order's status, with the data that only this status has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Status {
-    /// Holds the ticket; tickets has yet to answer.
+    /// Holds the ticket and waits until `tickets` reserves the listing.
     Created,
-    /// Confirmed by tickets; may be paid.
+    /// Confirmed by `tickets`; can be paid.
     AwaitingPayment,
-    /// Won: this payment is authorised and no other one will be captured.
+    /// A payment is authorised; no other payment will be captured.
     Authorized {
         /// The payment.
         payment_id: PaymentId,
@@ -31,76 +31,67 @@ pub enum Status {
     },
     /// Ended without a sale; final.
     Cancelled {
-        /// Why.
+        /// The reason.
         reason: CancelReason,
-        /// What was in the way of the order, when tickets refused it.
+        /// The refusal, if `tickets` refused the order.
         refusal: Option<Refusal>,
     },
 }
+
+/// The statuses of an unpaid hold, which can expire or be cancelled by its buyer.
+pub const UNPAID: [OrderStatus; 2] = [OrderStatus::Created, OrderStatus::AwaitingPayment];
 
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its id.
+    /// The order's id.
     pub id: OrderId,
-    /// Who buys.
+    /// The buyer.
     pub buyer_id: UserId,
-    /// What the buyer agreed to, as the listing was then.
+    /// The listing's terms when the order was placed.
     pub ticket: TicketTerms,
-    /// What the buyer agreed to pay.
+    /// The listing's price when the order was placed.
     pub price: Money,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// When an unpaid hold ends.
+    /// When the hold ends if the order is unpaid.
     pub expires_at: Timestamp,
-    /// When the hold began.
+    /// When the order was placed.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the order last changed.
     pub updated_at: Timestamp,
 }
 
-/// What an order, or its state, does not allow.
+/// Why an order can't be placed or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
-    /// Nobody buys from themselves.
+    /// The buyer is the seller.
     #[error("the ticket is the buyer's own")]
     OwnTicket,
-    /// The seller took the listing back.
+    /// The seller has withdrawn the listing.
     #[error("the ticket is withdrawn")]
     TicketWithdrawn,
-    /// The ticket is for an event that has begun.
-    #[error("the event has begun")]
-    TicketBegun,
-    /// Another open order holds the ticket.
-    #[error("the ticket is taken")]
+    /// The ticket's event has started.
+    #[error("the event has started")]
+    EventStarted,
+    /// An order of another buyer holds the ticket.
+    #[error("another order holds the ticket")]
     TicketTaken,
-    /// Another open order of the same buyer holds the ticket.
+    /// An order of the same buyer holds the ticket.
     #[error("the buyer holds the ticket already")]
     AlreadyHeld,
-    /// Tickets has yet to answer.
-    #[error("the order is not confirmed yet")]
-    Created,
-    /// It is confirmed and no payment of it is authorised.
-    #[error("the order awaits its payment")]
-    AwaitingPayment,
-    /// It is won.
-    #[error("the order's payment is authorised")]
-    Authorized,
-    /// It is paid.
-    #[error("the order is completed")]
-    Completed,
-    /// It is closed.
-    #[error("the order is cancelled")]
-    Cancelled,
-    /// Only a paid order lets its buyer in.
+    /// The order's status does not allow the transition.
+    #[error("the order is {0:?}")]
+    InvalidStatus(OrderStatus),
+    /// There is no pass before the order is completed.
     #[error("the order is not completed")]
     NotCompleted,
-    /// It has not come to its end yet, but will after this long.
+    /// The hold has not ended yet; the time until then.
     #[error("the hold ends in {0:?}")]
     NotDue(Duration),
-    /// It was won by another payment.
-    #[error("another payment has won the order")]
+    /// The order is authorised by another payment.
+    #[error("the order is authorised by another payment")]
     OtherPayment,
 }
 
@@ -111,33 +102,37 @@ impl From<OrderError> for Error {
                 return Self::Forbidden(Rejection::new("own-ticket", "You can't buy a ticket that you sell yourself."));
             }
             OrderError::TicketWithdrawn => ("ticket-withdrawn", "The seller took this ticket back."),
-            OrderError::TicketBegun => ("ticket-begun", "The event has begun, so its tickets are no longer sold."),
+            OrderError::EventStarted => ("ticket-begun", "The event has begun, so its tickets are no longer sold."),
             OrderError::TicketTaken => {
                 ("ticket-taken", "Somebody else was faster. The ticket comes back if they don't pay in time.")
             }
             OrderError::AlreadyHeld => ("ticket-held", "You have this ticket already; look at your orders."),
-            OrderError::Created => ("order-unconfirmed", "The order is not confirmed yet. Try again in a moment."),
-            OrderError::AwaitingPayment => ("order-unpaid", "The order awaits its payment."),
-            OrderError::Authorized => ("order-authorized", "The card is being charged, so it is too late for that."),
-            OrderError::Completed => ("order-completed", "The order is paid, so it is too late for that."),
-            OrderError::Cancelled => ("order-closed", "The order is cancelled already."),
+            OrderError::InvalidStatus(status) => match status {
+                OrderStatus::Created => ("order-unconfirmed", "The order is not confirmed yet. Try again in a moment."),
+                OrderStatus::AwaitingPayment => ("order-unpaid", "The order awaits its payment."),
+                OrderStatus::Authorized => {
+                    ("order-authorized", "The card is being charged, so it is too late for that.")
+                }
+                OrderStatus::Completed => ("order-completed", "The order is paid, so it is too late for that."),
+                OrderStatus::Cancelled => ("order-closed", "The order is cancelled already."),
+            },
             OrderError::NotCompleted => ("order-not-completed", "There is a pass once the order is paid."),
             OrderError::NotDue(_) => ("order-not-due", "The hold has not ended yet."),
-            OrderError::OtherPayment => ("other-payment", "Another payment has won the order."),
+            OrderError::OtherPayment => ("other-payment", "Another payment has authorised the order."),
         };
         Self::conflict(code, detail)
     }
 }
 
-/// The order after a step, with what happened to it.
-pub type Changed = Result<(Order, OrderChange), OrderError>;
+/// The order after a transition, with the change to publish.
+pub type Transition = Result<(Order, OrderChange), OrderError>;
 
 impl Order {
-    /// A buyer wants a listing on the terms that are known of it, and holds it until `now` + `hold`.
+    /// Places an order on the listing's present terms, which holds the ticket until `now` + `hold`.
     ///
-    /// Whether the listing is reserved says nothing: who holds it is decided by the orders alone, and
-    /// the listing may not have seen yet that the order before was closed.
-    pub fn place(id: OrderId, buyer_id: UserId, ticket: &TicketState, hold: Duration, now: Timestamp) -> Changed {
+    /// A listing that is reserved or sold is accepted. Only the orders decide who holds a ticket, and `tickets` may
+    /// not have released the listing yet after the previous order was cancelled.
+    pub fn place(id: OrderId, buyer_id: UserId, ticket: &TicketState, hold: Duration, now: Timestamp) -> Transition {
         if ticket.seller_id == buyer_id {
             return Err(OrderError::OwnTicket);
         }
@@ -145,7 +140,7 @@ impl Order {
             return Err(OrderError::TicketWithdrawn);
         }
         if now >= ticket.terms.starts_at {
-            return Err(OrderError::TicketBegun);
+            return Err(OrderError::EventStarted);
         }
         let order = Self {
             id,
@@ -160,89 +155,70 @@ impl Order {
         Ok((order, OrderChange::Created))
     }
 
-    /// Tickets has reserved the listing for it.
-    pub fn confirm(self, now: Timestamp) -> Changed {
-        match self.status {
-            Status::Created => Ok(self.turn(Status::AwaitingPayment, OrderChange::Confirmed, now)),
-            _ => Err(self.obstacle()),
+    /// `tickets` has reserved the listing for the order.
+    pub fn confirm(self, now: Timestamp) -> Transition {
+        self.ensure_status_in(&[OrderStatus::Created])?;
+        Ok(self.with_status(Status::AwaitingPayment, OrderChange::Confirmed, now))
+    }
+
+    /// `tickets` refused the order.
+    pub fn refuse(self, refusal: Refusal, now: Timestamp) -> Transition {
+        self.ensure_status_in(&[OrderStatus::Created])?;
+        Ok(self.cancel_with(CancelReason::Refused, Some(refusal), now))
+    }
+
+    /// A payment of the order is authorised; any other payment will be voided.
+    pub fn authorize(self, payment_id: PaymentId, now: Timestamp) -> Transition {
+        self.ensure_status_in(&[OrderStatus::AwaitingPayment])?;
+        Ok(self.with_status(Status::Authorized { payment_id }, OrderChange::Authorized, now))
+    }
+
+    /// The authorised payment is captured.
+    pub fn complete(self, payment_id: PaymentId, now: Timestamp) -> Transition {
+        self.ensure_authorized_by(payment_id)?;
+        Ok(self.with_status(Status::Completed { payment_id }, OrderChange::Completed, now))
+    }
+
+    /// The capture of the authorised payment failed.
+    pub fn fail_payment(self, payment_id: PaymentId, now: Timestamp) -> Transition {
+        self.ensure_authorized_by(payment_id)?;
+        Ok(self.cancel_with(CancelReason::PaymentFailed, None, now))
+    }
+
+    /// The buyer cancels the unpaid order.
+    pub fn cancel(self, now: Timestamp) -> Transition {
+        self.ensure_status_in(&UNPAID)?;
+        Ok(self.cancel_with(CancelReason::Buyer, None, now))
+    }
+
+    /// The hold ended and the order is unpaid.
+    pub fn expire(self, now: Timestamp) -> Transition {
+        self.ensure_status_in(&UNPAID)?;
+        if now < self.expires_at {
+            return Err(OrderError::NotDue(self.expires_at.since(now)));
         }
+        Ok(self.cancel_with(CancelReason::Expired, None, now))
     }
 
-    /// Tickets can't give it the listing.
-    pub fn refuse(self, refusal: Refusal, now: Timestamp) -> Changed {
-        match self.status {
-            Status::Created => Ok(self.close(CancelReason::Refused, Some(refusal), now)),
-            _ => Err(self.obstacle()),
-        }
+    fn ensure_status_in(&self, allowed: &[OrderStatus]) -> Result<(), OrderError> {
+        let status = self.status_name();
+        if allowed.contains(&status) { Ok(()) } else { Err(OrderError::InvalidStatus(status)) }
     }
 
-    /// A payment of it is authorised: that payment wins.
-    pub fn authorize(self, payment_id: PaymentId, now: Timestamp) -> Changed {
-        match self.status {
-            Status::AwaitingPayment => Ok(self.turn(Status::Authorized { payment_id }, OrderChange::Authorized, now)),
-            _ => Err(self.obstacle()),
-        }
+    fn ensure_authorized_by(&self, payment: PaymentId) -> Result<(), OrderError> {
+        self.ensure_status_in(&[OrderStatus::Authorized])?;
+        if self.payment_id() == Some(payment) { Ok(()) } else { Err(OrderError::OtherPayment) }
     }
 
-    /// The payment that won is captured.
-    pub fn complete(self, payment: PaymentId, now: Timestamp) -> Changed {
-        let payment_id = self.won_by(payment)?;
-        Ok(self.turn(Status::Completed { payment_id }, OrderChange::Completed, now))
+    fn cancel_with(self, reason: CancelReason, refusal: Option<Refusal>, now: Timestamp) -> (Self, OrderChange) {
+        self.with_status(Status::Cancelled { reason, refusal }, OrderChange::Cancelled, now)
     }
 
-    /// The payment that won could not be captured.
-    pub fn fail_payment(self, payment: PaymentId, now: Timestamp) -> Changed {
-        self.won_by(payment)?;
-        Ok(self.close(CancelReason::PaymentFailed, None, now))
-    }
-
-    /// The buyer gives it up.
-    pub fn cancel(self, now: Timestamp) -> Changed {
-        match self.status {
-            Status::Created | Status::AwaitingPayment => Ok(self.close(CancelReason::Buyer, None, now)),
-            _ => Err(self.obstacle()),
-        }
-    }
-
-    /// Its time has come.
-    pub fn expire(self, now: Timestamp) -> Changed {
-        match self.status {
-            Status::Created | Status::AwaitingPayment if now < self.expires_at => {
-                Err(OrderError::NotDue(self.expires_at.since(now)))
-            }
-            Status::Created | Status::AwaitingPayment => Ok(self.close(CancelReason::Expired, None, now)),
-            _ => Err(self.obstacle()),
-        }
-    }
-
-    fn won_by(&self, payment: PaymentId) -> Result<PaymentId, OrderError> {
-        match self.status {
-            Status::Authorized { payment_id } if payment_id == payment => Ok(payment_id),
-            Status::Authorized { .. } => Err(OrderError::OtherPayment),
-            _ => Err(self.obstacle()),
-        }
-    }
-
-    fn close(self, reason: CancelReason, refusal: Option<Refusal>, now: Timestamp) -> (Self, OrderChange) {
-        self.turn(Status::Cancelled { reason, refusal }, OrderChange::Cancelled, now)
-    }
-
-    fn turn(self, status: Status, change: OrderChange, now: Timestamp) -> (Self, OrderChange) {
+    fn with_status(self, status: Status, change: OrderChange, now: Timestamp) -> (Self, OrderChange) {
         (Self { status, updated_at: now, ..self }, change)
     }
 
-    /// The present state, as what stands in the way.
-    fn obstacle(&self) -> OrderError {
-        match self.status {
-            Status::Created => OrderError::Created,
-            Status::AwaitingPayment => OrderError::AwaitingPayment,
-            Status::Authorized { .. } => OrderError::Authorized,
-            Status::Completed { .. } => OrderError::Completed,
-            Status::Cancelled { .. } => OrderError::Cancelled,
-        }
-    }
-
-    /// Where it stands, in the words of the contract.
+    /// The status as the API and the events name it.
     pub fn status_name(&self) -> OrderStatus {
         match self.status {
             Status::Created => OrderStatus::Created,
@@ -253,12 +229,12 @@ impl Order {
         }
     }
 
-    /// Whether it holds its ticket without having been won: the end of its time ends it.
+    /// Whether the order is an unpaid hold.
     pub fn is_unpaid(&self) -> bool {
-        matches!(self.status, Status::Created | Status::AwaitingPayment)
+        UNPAID.contains(&self.status_name())
     }
 
-    /// Why it ended without a sale.
+    /// Why the order was cancelled.
     pub fn cancel_reason(&self) -> Option<CancelReason> {
         match self.status {
             Status::Cancelled { reason, .. } => Some(reason),
@@ -266,7 +242,7 @@ impl Order {
         }
     }
 
-    /// Why the listing could not be had.
+    /// Why `tickets` refused the order.
     pub fn refusal(&self) -> Option<&Refusal> {
         match &self.status {
             Status::Cancelled { refusal, .. } => refusal.as_ref(),
@@ -274,7 +250,7 @@ impl Order {
         }
     }
 
-    /// The payment that won.
+    /// The payment that authorised the order.
     pub fn payment_id(&self) -> Option<PaymentId> {
         match self.status {
             Status::Authorized { payment_id } | Status::Completed { payment_id } => Some(payment_id),

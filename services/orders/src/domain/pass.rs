@@ -1,40 +1,39 @@
-//! What a pass says: that whoever shows it has paid for this seat.
+//! The claims of a pass, which lets the buyer of a completed order into the venue.
 
 use common::id::{OrderId, TicketId};
 use serde::Serialize;
 
 use super::order::{Order, OrderError, Status};
 
-/// The `typ` in a pass's header: nothing that knows its own kind takes it for an access token.
+/// The `typ` in a pass's header, by which a verifier distinguishes a pass from an access token.
 pub const KIND: &str = "ticket-pass+jwt";
 /// The `aud` of every pass.
 pub const AUDIENCE: &str = "admission";
 
-/// How many characters of the title and the venue are in a pass. With [`LONGEST_PLACE`] it keeps every
-/// pass small enough for a QR code; the ids are whole, so nothing is mistaken for something else.
-const LONGEST_NAME: usize = 64;
-/// How many characters of section, row and seat are in a pass.
-const LONGEST_PLACE: usize = 32;
+/// Maximum number of characters of the title and the venue. With [`MAX_PLACE_CHARS`] it keeps every pass small enough
+/// for a QR code. The ids are never truncated, so a pass stays unambiguous.
+const MAX_NAME_CHARS: usize = 64;
+/// Maximum number of characters of the section, the row and the seat.
+const MAX_PLACE_CHARS: usize = 32;
 
-/// The claims of a pass; times are seconds since the Unix epoch. The names are short because the whole
-/// goes into a QR code.
+/// The claims of a pass. Times are seconds since the Unix epoch. The names are short to fit into a QR code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pass {
     /// Issuer: the public address of the marketplace.
     pub iss: String,
     /// Audience: [`AUDIENCE`].
     pub aud: &'static str,
-    /// The order, which is admitted once.
+    /// The order's id. The venue admits each id once.
     pub sub: OrderId,
     /// When the order was completed.
     pub iat: i64,
-    /// The ticket.
+    /// The ticket's id.
     pub tid: TicketId,
-    /// What it is for.
+    /// The event's title.
     pub title: String,
-    /// Where that is.
+    /// The event's venue.
     pub venue: String,
-    /// When it begins.
+    /// When the event starts.
     pub start: i64,
     /// The section.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,16 +51,16 @@ impl Pass {
     pub fn of(order: &Order, issuer: &str) -> Result<Self, OrderError> {
         let Status::Completed { .. } = order.status else { return Err(OrderError::NotCompleted) };
         let terms = &order.ticket;
-        let place = |text: Option<&str>| text.map(|text| cut(text, LONGEST_PLACE));
+        let place = |text: Option<&str>| text.map(|text| truncate(text, MAX_PLACE_CHARS));
         Ok(Self {
             iss: issuer.to_owned(),
             aud: AUDIENCE,
             sub: order.id,
-            // Nothing changes after the completion.
+            // A completed order never changes.
             iat: order.updated_at.as_seconds(),
             tid: terms.id,
-            title: cut(&terms.title, LONGEST_NAME),
-            venue: cut(&terms.venue, LONGEST_NAME),
+            title: truncate(&terms.title, MAX_NAME_CHARS),
+            venue: truncate(&terms.venue, MAX_NAME_CHARS),
             start: terms.starts_at.as_seconds(),
             sec: place(terms.section.as_deref()),
             row: place(terms.row.as_deref()),
@@ -70,12 +69,12 @@ impl Pass {
     }
 }
 
-/// The text, or its first characters and an ellipsis, which counts as one of them.
-fn cut(text: &str, longest: usize) -> String {
-    if text.chars().count() <= longest {
+/// The text, or its beginning with an ellipsis, at most `max` characters in all.
+fn truncate(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
         return text.to_owned();
     }
-    text.chars().take(longest - 1).chain(['…']).collect()
+    text.chars().take(max - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -97,10 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_says_what_was_bought_and_when() {
+    fn claims_describe_the_purchase() {
         let order = completed();
         let pass = Pass::of(&order, "http://localhost:8080").unwrap();
-        let told = serde_json::to_value(&pass).unwrap();
+        let claims = serde_json::to_value(&pass).unwrap();
         let expected = serde_json::json!({
             "iss": "http://localhost:8080",
             "aud": "admission",
@@ -112,11 +111,11 @@ mod tests {
             "start": start().as_seconds() + 86_400,
             "seat": "14",
         });
-        assert_eq!(told, expected);
+        assert_eq!(claims, expected);
     }
 
     #[test]
-    fn there_is_none_before_the_order_is_paid_nor_after_it_was_cancelled() {
+    fn only_a_completed_order_has_a_pass() {
         let payment_id = PaymentId::new();
         let cancelled = Status::Cancelled { reason: CancelReason::Buyer, refusal: None };
         for status in [Status::Created, Status::AwaitingPayment, Status::Authorized { payment_id }, cancelled] {
@@ -128,15 +127,15 @@ mod tests {
     #[test]
     fn every_pass_fits_a_qr_code() {
         let mut order = completed();
-        // Four bytes each, in names as long as a listing may have.
+        // Four bytes per character, in names of the maximum length of a listing.
         (order.ticket.title, order.ticket.venue) = ("🎷".repeat(200), "🎸".repeat(200));
         let place = Some("🎹".repeat(100));
         (order.ticket.section, order.ticket.row, order.ticket.seat) = (place.clone(), place.clone(), place);
         let pass = Pass::of(&order, &format!("https://{}", "a".repeat(60))).unwrap();
         assert_eq!(pass.title, format!("{}…", "🎷".repeat(63)));
         let claims = serde_json::to_string(&pass).unwrap();
-        // Three bytes are four letters; the header and the signature are the rest. The largest QR code
-        // of the middle level holds 2,331.
+        // Base64 turns three bytes into four characters; the header and the signature take up to 240. The largest
+        // QR code of error correction level M holds 2,331 bytes.
         assert!(claims.len() * 4 / 3 + 240 < 2331, "{}", claims.len());
     }
 }

@@ -1,4 +1,4 @@
-//! What an order does next, given its listing and the payments that can move it.
+//! An order's next transition, given its listing and the payments that can affect it.
 
 use common::aggregate::Aggregate;
 use common::events::payment::{PaymentState, PaymentStatus};
@@ -6,24 +6,24 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
 
-use super::order::{Changed, Order, Status};
+use super::order::{Order, Status, Transition};
 
-/// The next step of this order; `None` when it agrees with its listing and its payments. Of those it has to be given
-/// the ones that are not declined, or, once it is won, the one that won it.
+/// The order's next transition; `None` when it agrees with its listing and its payments. `payments` must contain all
+/// payments that are not declined, or, once the order is authorised, the payment that authorised it.
 ///
-/// A payment that is known before the listing's answer waits for it. One that is authorised when the
-/// order is closed changes nothing: payments gives the authorisation back.
+/// A payment that arrives before the listing's reservation is considered after it. A payment that is authorised after
+/// the order was cancelled changes nothing: `payments` voids it.
 pub fn next<'a>(
     order: &Order,
     ticket: Option<&TicketState>,
     mut payments: impl Iterator<Item = &'a PaymentState>,
     now: Timestamp,
-) -> Option<Changed> {
+) -> Option<Transition> {
     match order.status {
-        Status::Created => answer(order, ticket?, now),
+        Status::Created => confirm_or_refuse(order, ticket?, now),
         Status::AwaitingPayment => {
-            // payments lets only one be alive. If there were several, one that is charged already
-            // would have to win, and else all instances have to choose the same one.
+            // `payments` allows one active payment of an order. If there were several, a captured one would have to
+            // win, and otherwise all instances have to choose the same one.
             let winner = payments
                 .filter(|payment| can_win(payment, order))
                 .min_by_key(|payment| (payment.status != PaymentStatus::Captured, payment.id))?;
@@ -43,21 +43,21 @@ pub fn next<'a>(
     }
 }
 
-/// What the listing says to an order that waits for it.
-fn answer(order: &Order, ticket: &TicketState, now: Timestamp) -> Option<Changed> {
-    if holds(ticket) == Some(order.id) {
+/// The transition of an order that waits for its listing.
+fn confirm_or_refuse(order: &Order, ticket: &TicketState, now: Timestamp) -> Option<Transition> {
+    if reserved_for(ticket) == Some(order.id) {
         return Some(order.clone().confirm(now));
     }
     let refused = ticket.refusals.iter().find(|refused| refused.order_id == order.id)?;
     Some(order.clone().refuse(refused.refusal.clone(), now))
 }
 
-/// The order that the listing is held for.
-fn holds(ticket: &TicketState) -> Option<OrderId> {
+/// The order that the listing is reserved for.
+fn reserved_for(ticket: &TicketState) -> Option<OrderId> {
     ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved)
 }
 
-/// Whether this payment sets aside, or has charged and not given back, exactly what the order costs.
+/// Whether the payment has authorised, or captured and not refunded in full, exactly the order's price.
 fn can_win(payment: &PaymentState, order: &Order) -> bool {
     matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Captured)
         && payment.order_id == order.id
@@ -65,18 +65,17 @@ fn can_win(payment: &PaymentState, order: &Order) -> bool {
         && payment.refunded.as_ref().is_none_or(|refunded| refunded.amount != payment.amount)
 }
 
-/// The orders whose end the listing waits for: the one that it is held for, and those it refused.
-pub fn awaited_by(ticket: &TicketState) -> impl Iterator<Item = OrderId> {
-    holds(ticket).into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
+/// The orders whose end the listing waits for: the one that it is reserved for, and those that it refused.
+pub fn pending_order_ids(ticket: &TicketState) -> impl Iterator<Item = OrderId> {
+    reserved_for(ticket).into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
 }
 
-/// Whether tickets waits for the end of this order, which was told already.
+/// Whether `tickets` has missed the event of this order's end.
 pub fn is_tickets_behind(order: &Order, ticket: &TicketState) -> bool {
-    order.is_final() && awaited_by(ticket).any(|id| id == order.id)
+    order.is_final() && pending_order_ids(ticket).any(|id| id == order.id)
 }
 
-/// Whether payments waits for news of this order that was told already: that it is won, or closed.
+/// Whether `payments` has missed the event that this order was authorised or cancelled.
 pub fn is_payments_behind(order: &Order, payment: &PaymentState) -> bool {
-    let decided = !matches!(order.status, Status::Created | Status::AwaitingPayment);
-    decided && payment.order_id == order.id && !payment.status.is_final()
+    !order.is_unpaid() && payment.order_id == order.id && !payment.status.is_final()
 }

@@ -1,4 +1,4 @@
-//! Listings, orders and payments for the tests of the rules.
+//! Sample listings, orders and payments for the domain tests.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::order::Order;
 
 pub(super) const HOLD: Duration = Duration::from_secs(900);
 
-/// When every sample begins.
+/// The time at which all samples are created.
 pub(super) fn start() -> Timestamp {
     "2026-11-22T20:00:00Z".parse().unwrap()
 }
@@ -54,12 +54,12 @@ pub(super) fn refusal() -> Refusal {
     Refusal { reason: RefusalReason::PriceChanged, price: Some(usd(20_000)) }
 }
 
-/// The listing, held for an order.
+/// The listing, reserved for an order.
 pub(super) fn reserved(ticket: &TicketState, order: OrderId) -> TicketState {
     TicketState { status: TicketStatus::Reserved, order_id: Some(order), ..ticket.clone() }
 }
 
-/// The listing, which refuses an order.
+/// The listing with a refusal of an order.
 pub(super) fn refusing(ticket: &TicketState, order: OrderId) -> TicketState {
     let refusals = vec![RefusedOrder { order_id: order, refusal: refusal() }];
     TicketState { refusals, ..ticket.clone() }

@@ -1,4 +1,4 @@
-//! Every command in every state, and who may place an order.
+//! Every command in every status, and the conditions of placing an order.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::time::Duration;
@@ -10,10 +10,10 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, PaymentId, UserId};
 use common::timestamp::Timestamp;
 
-use super::order::{Changed, Order, OrderError, Status};
+use super::order::{Order, OrderError, Status, Transition};
 use super::samples::{HOLD, order, refusal, start, ticket};
 
-type Command = (&'static str, fn(Order, PaymentId, Timestamp) -> Changed);
+type Command = (&'static str, fn(Order, PaymentId, Timestamp) -> Transition);
 
 const COMMANDS: [Command; 9] = [
     ("confirm", |order, _, now| order.confirm(now)),
@@ -32,7 +32,7 @@ fn cancelled(reason: CancelReason) -> Status {
 }
 
 #[test]
-fn every_command_in_every_state() {
+fn every_command_in_every_status() {
     let payment_id = PaymentId::new();
     let due = start().plus(HOLD);
     let states = [
@@ -43,29 +43,31 @@ fn every_command_in_every_state() {
         cancelled(CancelReason::Buyer),
     ];
     let confirmed = || Ok((Status::AwaitingPayment, OrderChange::Confirmed));
-    let won = || Ok((Status::Authorized { payment_id }, OrderChange::Authorized));
-    let paid = || Ok((Status::Completed { payment_id }, OrderChange::Completed));
+    let authorized = || Ok((Status::Authorized { payment_id }, OrderChange::Authorized));
+    let completed = || Ok((Status::Completed { payment_id }, OrderChange::Completed));
     let closed = |reason| Ok((cancelled(reason), OrderChange::Cancelled));
-    let created = || Err(OrderError::Created);
-    let awaiting = || Err(OrderError::AwaitingPayment);
-    let is_won = || Err(OrderError::Authorized);
-    let is_paid = || Err(OrderError::Completed);
-    let is_over = || Err(OrderError::Cancelled);
+    let not_in = |status| Err(OrderError::InvalidStatus(status));
+    let is_created = || not_in(OrderStatus::Created);
+    let is_awaiting = || not_in(OrderStatus::AwaitingPayment);
+    let is_authorized = || not_in(OrderStatus::Authorized);
+    let is_completed = || not_in(OrderStatus::Completed);
+    let is_cancelled = || not_in(OrderStatus::Cancelled);
     let other = || Err(OrderError::OtherPayment);
     let (buyer, expired) = (|| closed(CancelReason::Buyer), || closed(CancelReason::Expired));
-    // A line per command, in the order above; a column per state: created, awaitingPayment,
-    // authorized, completed, cancelled.
+    let (refused, failed) = (|| closed(CancelReason::Refused), || closed(CancelReason::PaymentFailed));
+    // One line per command, in the order above; one column per status: created, awaitingPayment, authorized,
+    // completed, cancelled.
     #[rustfmt::skip]
     let table = [
-        [confirmed(),                   awaiting(), is_won(),                            is_paid(), is_over()],
-        [closed(CancelReason::Refused), awaiting(), is_won(),                            is_paid(), is_over()],
-        [created(),                     won(),      is_won(),                            is_paid(), is_over()],
-        [created(),                     awaiting(), paid(),                              is_paid(), is_over()],
-        [created(),                     awaiting(), other(),                             is_paid(), is_over()],
-        [created(),                     awaiting(), closed(CancelReason::PaymentFailed), is_paid(), is_over()],
-        [created(),                     awaiting(), other(),                             is_paid(), is_over()],
-        [buyer(),                       buyer(),    is_won(),                            is_paid(), is_over()],
-        [expired(),                     expired(),  is_won(),                            is_paid(), is_over()],
+        [confirmed(),  is_awaiting(), is_authorized(), is_completed(), is_cancelled()],
+        [refused(),    is_awaiting(), is_authorized(), is_completed(), is_cancelled()],
+        [is_created(), authorized(),  is_authorized(), is_completed(), is_cancelled()],
+        [is_created(), is_awaiting(), completed(),     is_completed(), is_cancelled()],
+        [is_created(), is_awaiting(), other(),         is_completed(), is_cancelled()],
+        [is_created(), is_awaiting(), failed(),        is_completed(), is_cancelled()],
+        [is_created(), is_awaiting(), other(),         is_completed(), is_cancelled()],
+        [buyer(),      buyer(),       is_authorized(), is_completed(), is_cancelled()],
+        [expired(),    expired(),     is_authorized(), is_completed(), is_cancelled()],
     ];
     for ((name, command), line) in COMMANDS.iter().zip(table) {
         for (state, expected) in states.iter().zip(line) {
@@ -78,20 +80,20 @@ fn every_command_in_every_state() {
 }
 
 #[test]
-fn a_hold_does_not_end_before_its_time() {
+fn hold_does_not_expire_early() {
     for status in [Status::Created, Status::AwaitingPayment] {
         let order = Order { status, ..order(&ticket()) };
         let early = order.expires_at.minus(Duration::from_millis(1));
         assert_eq!(order.clone().expire(early), Err(OrderError::NotDue(Duration::from_millis(1))));
         assert!(order.clone().expire(order.expires_at).is_ok());
     }
-    // What is over is not put off: nobody would ever answer that timer otherwise.
-    let over = Order { status: cancelled(CancelReason::Buyer), ..order(&ticket()) };
-    assert_eq!(over.expire(start()), Err(OrderError::Cancelled));
+    // A cancelled order must not return `NotDue`, or its timer event would be redelivered.
+    let order = Order { status: cancelled(CancelReason::Buyer), ..order(&ticket()) };
+    assert_eq!(order.expire(start()), Err(OrderError::InvalidStatus(OrderStatus::Cancelled)));
 }
 
 #[test]
-fn who_may_place_an_order() {
+fn conditions_of_placing_an_order() {
     let place = |buyer, ticket: &TicketState, now| Order::place(OrderId::new(), buyer, ticket, HOLD, now);
     let (ticket, buyer) = (ticket(), UserId::new());
     let (order, change) = place(buyer, &ticket, start()).unwrap();
@@ -100,12 +102,12 @@ fn who_may_place_an_order() {
     assert_eq!((order.expires_at, order.created_at), (start().plus(HOLD), start()));
 
     assert_eq!(place(ticket.seller_id, &ticket, start()), Err(OrderError::OwnTicket));
-    let begins = ticket.terms.starts_at;
-    assert_eq!(place(buyer, &ticket, begins), Err(OrderError::TicketBegun));
-    assert!(place(buyer, &ticket, begins.minus(Duration::from_millis(1))).is_ok());
+    let starts_at = ticket.terms.starts_at;
+    assert_eq!(place(buyer, &ticket, starts_at), Err(OrderError::EventStarted));
+    assert!(place(buyer, &ticket, starts_at.minus(Duration::from_millis(1))).is_ok());
     for (status, expected) in [
         (TicketStatus::Withdrawn, Err(OrderError::TicketWithdrawn)),
-        // Who holds it is decided by the orders alone.
+        // Only the orders decide who holds the ticket.
         (TicketStatus::Reserved, Ok(())),
         (TicketStatus::Sold, Ok(())),
     ] {
@@ -115,41 +117,41 @@ fn who_may_place_an_order() {
 }
 
 #[test]
-fn others_are_told_what_belongs_to_the_state() {
+fn payload_contains_the_data_of_the_status() {
     let payment_id = PaymentId::new();
-    let told = |status| {
+    let payload_of = |status| {
         let order = Order { status, ..order(&ticket()) };
         let state = order.payload();
-        // Queries name the stored status by the announced one.
+        // Queries use the payload's status names for stored statuses.
         assert_eq!(serde_json::to_value(&order.status).unwrap()["name"], state.status.as_ref());
         (state.status, state.payment_id, state.cancel_reason, state.refusal)
     };
-    assert_eq!(told(Status::Created), (OrderStatus::Created, None, None, None));
-    assert_eq!(told(Status::AwaitingPayment), (OrderStatus::AwaitingPayment, None, None, None));
-    assert_eq!(told(Status::Authorized { payment_id }), (OrderStatus::Authorized, Some(payment_id), None, None));
-    assert_eq!(told(Status::Completed { payment_id }), (OrderStatus::Completed, Some(payment_id), None, None));
+    assert_eq!(payload_of(Status::Created), (OrderStatus::Created, None, None, None));
+    assert_eq!(payload_of(Status::AwaitingPayment), (OrderStatus::AwaitingPayment, None, None, None));
+    assert_eq!(payload_of(Status::Authorized { payment_id }), (OrderStatus::Authorized, Some(payment_id), None, None));
+    assert_eq!(payload_of(Status::Completed { payment_id }), (OrderStatus::Completed, Some(payment_id), None, None));
     let reason = CancelReason::Refused;
-    assert_eq!(told(cancelled(reason)), (OrderStatus::Cancelled, None, Some(reason), Some(refusal())));
+    assert_eq!(payload_of(cancelled(reason)), (OrderStatus::Cancelled, None, Some(reason), Some(refusal())));
 }
 
 #[test]
-fn only_buying_from_oneself_is_forbidden_and_all_else_is_a_conflict() {
+fn own_ticket_is_forbidden_and_other_errors_are_conflicts() {
     assert_eq!(Error::from(OrderError::OwnTicket).status(), 403);
     let conflicts = [
         OrderError::TicketWithdrawn,
-        OrderError::TicketBegun,
+        OrderError::EventStarted,
         OrderError::TicketTaken,
         OrderError::AlreadyHeld,
-        OrderError::Created,
-        OrderError::AwaitingPayment,
-        OrderError::Authorized,
-        OrderError::Completed,
-        OrderError::Cancelled,
+        OrderError::InvalidStatus(OrderStatus::Created),
+        OrderError::InvalidStatus(OrderStatus::AwaitingPayment),
+        OrderError::InvalidStatus(OrderStatus::Authorized),
+        OrderError::InvalidStatus(OrderStatus::Completed),
+        OrderError::InvalidStatus(OrderStatus::Cancelled),
         OrderError::NotCompleted,
         OrderError::NotDue(HOLD),
         OrderError::OtherPayment,
     ];
     let kinds: std::collections::BTreeSet<_> = conflicts.map(|error| Error::from(error).problem().kind).into();
-    assert_eq!(kinds.len(), conflicts.len(), "each has a code of its own");
+    assert_eq!(kinds.len(), conflicts.len(), "each error has its own code");
     assert!(conflicts.iter().all(|error| Error::from(*error).status() == 409));
 }

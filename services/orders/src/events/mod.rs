@@ -8,11 +8,11 @@ use platform::stream::subscription::Subscription;
 
 use crate::state::AppState;
 
-/// Whose events the service takes.
+/// The service's subscriptions.
 pub fn table(state: &AppState) -> Vec<Subscription> {
     vec![
-        ticket::subscription(state.clone()),
-        payment::subscription(state.clone()),
-        expiration::subscription(state.clone()),
+        Subscription::with(state.clone(), ticket::handle),
+        Subscription::with(state.clone(), payment::handle),
+        Subscription::with(state.clone(), expiration::handle),
     ]
 }

@@ -1,21 +1,17 @@
-//! Any event of a payment: its order is won, completed, or closed because the capture failed.
+//! A payment changed: its order is authorised, completed, or cancelled because the capture failed.
 
 use common::events::envelope::Envelope;
 use common::events::payment::PaymentState;
-use platform::stream::subscription::{Applied, Failure, Subscription};
+use platform::stream::subscription::{Applied, Failure};
 
 use crate::domain::reconcile;
 use crate::flows::reconcile_order::reconcile_order;
 use crate::state::AppState;
 
-pub(super) fn subscription(state: AppState) -> Subscription {
-    Subscription::to(move |event| handle(state.clone(), event))
-}
-
-async fn handle(state: AppState, event: Envelope<PaymentState>) -> Result<Applied, Failure> {
+pub(super) async fn handle(state: AppState, event: Envelope<PaymentState>) -> Result<Applied, Failure> {
     let applied = state.payments.put_if_newer(&event).await?;
     let order = reconcile_order(&state, event.data.order_id).await?;
-    // payments announces a payment that waits for us although we have decided: it missed our event.
+    // A snapshot of a payment that still waits for a decided order: `payments` missed our event.
     if let Some(order) = order
         && event.is_snapshot()
         && reconcile::is_payments_behind(&order, &event.data)

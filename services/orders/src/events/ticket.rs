@@ -1,28 +1,24 @@
-//! Any event of a listing: the order that waits for it is confirmed or refused.
+//! A listing changed: the order that waits for a reservation is confirmed or refused.
 
 use common::aggregate::Aggregate;
 use common::events::envelope::Envelope;
 use common::events::ticket::TicketState;
-use platform::stream::subscription::{Applied, Failure, Subscription};
+use platform::stream::subscription::{Applied, Failure};
 
 use crate::domain::reconcile;
 use crate::flows::reconcile_order::reconcile_order;
 use crate::state::AppState;
 use crate::store;
 
-pub(super) fn subscription(state: AppState) -> Subscription {
-    Subscription::to(move |event| handle(state.clone(), event))
-}
-
-async fn handle(state: AppState, event: Envelope<TicketState>) -> Result<Applied, Failure> {
+pub(super) async fn handle(state: AppState, event: Envelope<TicketState>) -> Result<Applied, Failure> {
     let applied = state.tickets.put_if_newer(&event).await?;
     let ticket = &event.data;
-    if let Some(order) = store::open_of(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_final()) {
+    if let Some(order) = store::find_holder(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_final()) {
         reconcile_order(&state, order.id).await?;
     }
-    // tickets announces a listing that waits for an order although that one is over: it missed our event.
+    // A snapshot of a listing that still waits for an ended order: `tickets` missed our event.
     if event.is_snapshot() {
-        for id in reconcile::awaited_by(ticket) {
+        for id in reconcile::pending_order_ids(ticket) {
             if let Some(order) = state.orders.get(id).await?
                 && reconcile::is_tickets_behind(&order, ticket)
             {

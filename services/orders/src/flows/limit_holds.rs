@@ -1,5 +1,4 @@
-//! Keeps buyers to the number of holds that they may have: before one is placed, after it, and when its answer is
-//! repeated.
+//! Enforces the limits on holds: before a hold is inserted, after it, and before a stored response is replayed.
 
 use std::time::Duration;
 
@@ -10,112 +9,102 @@ use platform::store::idempotency::{self, IdempotencyKey};
 use tokio::time::{Instant, sleep};
 
 use super::reconcile_order::reconcile_order;
-use crate::domain::holds::{HoldError, Verdict, judge};
+use crate::domain::holds::{HoldDecision, HoldError, decide_hold};
 use crate::domain::order::Order;
 use crate::state::AppState;
 use crate::store;
 
-/// How long holds count that ended.
-pub const WINDOW: Duration = Duration::from_secs(3600);
-/// How long others have to give up, before those who wait for that do so one after the other, this far apart.
-const PATIENCE: Duration = Duration::from_secs(3);
-const APART: Duration = Duration::from_millis(100);
-/// How many of them keep that distance: no request takes longer.
-const MOST: usize = 30;
-/// How often it is looked whether they have.
-const POLL: Duration = Duration::from_millis(20);
-/// After this long a request has answered, or ended without an answer.
-const ANSWERED: Duration = Duration::from_secs(60);
+/// For how long an abandoned hold counts towards the limit of its listing.
+const ABANDONED_WINDOW: Duration = Duration::from_secs(3600);
+/// How long a request waits for newer holds to be withdrawn. Then the waiting requests withdraw one after the other,
+/// `STAGGER` apart.
+const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(3);
+const STAGGER: Duration = Duration::from_millis(100);
+/// Maximum number of `STAGGER`s that a request waits, so that its duration is bounded.
+const MAX_STAGGERS: usize = 30;
+/// How often a waiting request reads the holds again.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// After this long, a request has responded or has failed without a response.
+const MAX_REQUEST_DURATION: Duration = Duration::from_secs(60);
 
-/// Whether this buyer may try to hold this ticket.
-pub async fn may_hold(state: &AppState, buyer: UserId, ticket: TicketId) -> Result<Result<(), HoldError>, Error> {
+/// Checks the limits before this buyer tries to hold this ticket. Returns the limit that is reached, if any.
+pub async fn check_limits(state: &AppState, buyer: UserId, ticket: TicketId) -> Result<Option<HoldError>, Error> {
     let now = state.clock.now();
-    let again = state.limits.per_listing;
-    let (holds, ended) = tokio::try_join!(
-        store::holds_of(&state.orders, buyer),
-        store::ended_since(&state.orders, ticket, buyer, now.minus(WINDOW), again),
+    let limit = state.config.holds_per_listing.get();
+    let (holds, abandoned) = tokio::try_join!(
+        store::unpaid_order_ids(&state.orders, buyer),
+        store::abandoned_since(&state.orders, ticket, buyer, now.minus(ABANDONED_WINDOW), limit),
     )?;
-    if holds.len() >= state.limits.per_buyer {
-        return Ok(Err(HoldError::TooMany(holds)));
+    if holds.len() >= state.config.holds_per_buyer.get() {
+        return Ok(Some(HoldError::TooMany(holds)));
     }
-    // The first of them has to be an hour ago.
-    match ended.last() {
-        Some(first) if ended.len() >= again => Ok(Err(HoldError::TooOften(first.plus(WINDOW).since(now)))),
-        _ => Ok(Ok(())),
-    }
+    // The buyer may try again when the oldest of them leaves the window.
+    let oldest = abandoned.last().filter(|_| abandoned.len() >= limit);
+    Ok(oldest.map(|oldest| HoldError::TooOften(oldest.plus(ABANDONED_WINDOW).since(now))))
 }
 
-/// Whether a hold that was just stored stays; if not, it is cancelled, and its key forgotten.
-pub async fn settle_hold(state: &AppState, order: &Order) -> Result<Result<(), HoldError>, Error> {
-    let began = Instant::now();
+/// Keeps a hold that was just stored, or withdraws it if the buyer has too many: cancels it and releases its
+/// idempotency key.
+pub async fn keep_or_withdraw(state: &AppState, order: &Order) -> Result<(), Error> {
+    let (started, limit) = (Instant::now(), state.config.holds_per_buyer.get());
     loop {
-        let mut others = others(state, order.id, order.buyer_id).await?;
-        match judge(order.id, &others, state.limits.per_buyer) {
-            Verdict::Stay => return Ok(Ok(())),
-            Verdict::Wait { behind } if began.elapsed() < PATIENCE + APART * steps(behind) => sleep(POLL).await,
-            Verdict::Wait { .. } | Verdict::GiveUp => {
-                // Those behind them give up as well.
-                others.truncate(state.limits.per_buyer);
-                return Ok(if give_up(state, order.id).await? { Err(HoldError::TooMany(others)) } else { Ok(()) });
+        let mut others = other_holds(state, order.id, order.buyer_id).await?;
+        match decide_hold(order.id, &others, limit) {
+            HoldDecision::Keep => return Ok(()),
+            HoldDecision::Wait { newer } if started.elapsed() < max_wait(newer) => sleep(POLL_INTERVAL).await,
+            HoldDecision::Wait { .. } | HoldDecision::Withdraw => {
+                // Report only the holds within the limit: the newer ones are withdrawn as well.
+                others.truncate(limit);
+                return if withdraw(state, order.id).await? { Err(HoldError::TooMany(others).into()) } else { Ok(()) };
             }
         }
     }
 }
 
-fn steps(behind: usize) -> u32 {
-    u32::try_from(behind.min(MOST)).unwrap_or_default()
+fn max_wait(newer: usize) -> Duration {
+    WITHDRAW_TIMEOUT + STAGGER * u32::try_from(newer.min(MAX_STAGGERS)).unwrap_or_default()
 }
 
-async fn others(state: &AppState, own: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
-    let mut holds = store::holds_of(&state.orders, buyer).await?;
+async fn other_holds(state: &AppState, own: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
+    let mut holds = store::unpaid_order_ids(&state.orders, buyer).await?;
     holds.retain(|hold| *hold != own);
     Ok(holds)
 }
 
-/// Cancels a hold that nobody was told of. False when somebody was, or it is over already.
-async fn give_up(state: &AppState, id: OrderId) -> Result<bool, Error> {
-    // A repeat of the request may have been answered, and what was acknowledged stays. From here on one is a new
-    // request.
+/// Cancels a hold that no response has acknowledged. Returns false if a replay has acknowledged it, or if it is no
+/// longer an unpaid hold.
+async fn withdraw(state: &AppState, id: OrderId) -> Result<bool, Error> {
+    // A repeat of the request may have replayed the response, and an acknowledged hold is kept. Once the key is
+    // released, a repeat is a new request.
     if !state.orders.release_key(id).await? {
         return Ok(false);
     }
-    let given_up =
-        state.orders.update(id, |order| order.state.clone().cancel(state.clock.now()).map_err(|_| Standing::IsOver));
-    match given_up.await {
+    // The error is `None` if the order can't be cancelled any more.
+    let cancelled = state
+        .orders
+        .update::<Option<StoreError>>(id, |order| order.state.clone().cancel(state.clock.now()).map_err(|_| None));
+    match cancelled.await {
         Ok(Some(_)) => {
             reconcile_order(state, id).await?;
             Ok(true)
         }
         Ok(None) => Err(Error::NotFound),
-        Err(Standing::IsOver) => Ok(false),
-        Err(Standing::Unknown(error)) => Err(error.into()),
+        Err(None) => Ok(false),
+        Err(Some(error)) => Err(error.into()),
     }
 }
 
-/// Why a hold could not be given up.
-enum Standing {
-    /// It is over, or won.
-    IsOver,
-    Unknown(StoreError),
-}
-
-impl From<StoreError> for Standing {
-    fn from(error: StoreError) -> Self {
-        Self::Unknown(error)
-    }
-}
-
-/// Whether the answer to a request that placed this order is repeated: not while the request may yet give its hold
-/// up, and not once it has, when the key is forgotten and the request a new one.
-pub async fn may_repeat(state: &AppState, id: OrderId, key: Option<&IdempotencyKey>) -> Result<bool, Error> {
+/// Whether the stored response that placed this order may be replayed: not while the original request may still
+/// withdraw its hold, and not after it has done so, when its key is released and the repeat is a new request.
+pub async fn may_replay(state: &AppState, id: OrderId, key: Option<&IdempotencyKey>) -> Result<bool, Error> {
     let Some(key) = key else { return Ok(false) };
     let Some(order) = state.orders.get(id).await? else { return Ok(false) };
-    if state.clock.now().since(order.created_at) > ANSWERED {
+    if state.clock.now().since(order.created_at) > MAX_REQUEST_DURATION {
         return Ok(true);
     }
-    if order.is_unpaid() && others(state, id, order.buyer_id).await?.len() >= state.limits.per_buyer {
+    if order.is_unpaid() && other_holds(state, id, order.buyer_id).await?.len() >= state.config.holds_per_buyer.get() {
         return Err(idempotency::in_flight());
     }
-    // Also of one that is over: whether its buyer ended it or its request gave it up, only the key tells.
+    // Cancelled orders, too: only the key shows whether the buyer cancelled the order or its request withdrew it.
     Ok(state.orders.pin_answer(id, key).await?)
 }

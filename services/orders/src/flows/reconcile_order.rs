@@ -1,4 +1,4 @@
-//! Brings an order in agreement with its listing and its payments: after an event, a request, a catch-up.
+//! Reconciles an order with its listing and its payments.
 
 use common::aggregate::Versioned;
 use common::error::Error;
@@ -12,43 +12,40 @@ use crate::domain::reconcile;
 use crate::state::AppState;
 use crate::store;
 
-/// Steps until nothing is left to do; the order as it then is, if it exists.
+/// Applies transitions until the order agrees with its listing and its payments; returns the order, if it exists.
 pub async fn reconcile_order(state: &AppState, id: OrderId) -> Result<Option<Versioned<Order>>, Error> {
-    let view = until_settled(&OneOrder { state, id }).await?;
-    Ok(view.order)
+    Ok(until_settled(&OrderReconciler { state, id }).await?.map(|view| view.order))
 }
 
-struct OneOrder<'a> {
+struct OrderReconciler<'a> {
     state: &'a AppState,
     id: OrderId,
 }
 
 #[derive(PartialEq)]
 struct View {
-    order: Option<Versioned<Order>>,
+    order: Versioned<Order>,
     ticket: Option<Versioned<TicketState>>,
     payments: Vec<Versioned<PaymentState>>,
 }
 
-impl Reconcile for OneOrder<'_> {
-    type View = View;
+impl Reconcile for OrderReconciler<'_> {
+    type View = Option<View>;
 
-    async fn load(&self) -> Result<View, Error> {
-        let Some(order) = self.state.orders.get(self.id).await? else {
-            return Ok(View { order: None, ticket: None, payments: Vec::new() });
-        };
+    async fn load(&self) -> Result<Option<View>, Error> {
+        let Some(order) = self.state.orders.get(self.id).await? else { return Ok(None) };
         let ticket = self.state.tickets.get(order.ticket.id).await?;
-        let payments = store::deciding_payments(&self.state.payments, &order).await?;
-        Ok(View { order: Some(order), ticket, payments })
+        let payments = store::relevant_payments(&self.state.payments, &order).await?;
+        Ok(Some(View { order, ticket, payments }))
     }
 
-    async fn step(&self, view: &View) -> Result<Progress, Error> {
-        let Some(order) = &view.order else { return Ok(Progress::Settled) };
-        let ticket = view.ticket.as_ref().map(|ticket| &ticket.state);
-        let payments = view.payments.iter().map(|payment| &payment.state);
-        let Some(step) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {
+    async fn step(&self, view: &Option<View>) -> Result<Progress, Error> {
+        let Some(View { order, ticket, payments }) = view else { return Ok(Progress::Settled) };
+        let ticket = ticket.as_ref().map(|ticket| &ticket.state);
+        let payments = payments.iter().map(|payment| &payment.state);
+        let Some(transition) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {
             return Ok(Progress::Settled);
         };
-        advance(&self.state.orders, order, step?).await
+        advance(&self.state.orders, order, transition?).await
     }
 }

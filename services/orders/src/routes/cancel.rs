@@ -1,4 +1,4 @@
-//! DELETE /api/orders/{id}: the buyer gives the ticket up.
+//! DELETE /api/orders/{id}: the buyer cancels an unpaid order.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,13 +23,13 @@ pub(super) async fn cancel(
     State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<OrderId>,
-    when: IfMatch,
+    if_match: IfMatch,
 ) -> Result<impl IntoResponse, Error> {
     let cancelled = state.orders.update(id, |order| {
         if order.buyer_id != user.id {
             return Err(Error::NotFound);
         }
-        when.check(order.version)?;
+        if_match.check(order.version)?;
         Ok(order.state.clone().cancel(state.clock.now())?)
     });
     let cancelled = cancelled.await?.ok_or(Error::NotFound)?;

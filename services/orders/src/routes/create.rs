@@ -1,4 +1,4 @@
-//! POST /api/orders: a buyer holds a ticket.
+//! POST /api/orders: a buyer places an order, which holds the ticket.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,13 +10,13 @@ use common::error::Error;
 use common::id::OrderId;
 use common::identity::CurrentUser;
 use http::{StatusCode, header};
-use platform::http::extract::Creation;
+use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
 use platform::store::idempotency::{self, InsertOutcome};
 
 use super::view;
 use crate::domain::order::{Order, OrderError};
-use crate::flows::limit_holds::{may_hold, may_repeat, settle_hold};
+use crate::flows::limit_holds::{check_limits, keep_or_withdraw, may_replay};
 use crate::flows::reconcile_order::reconcile_order;
 use crate::state::AppState;
 use crate::store;
@@ -24,38 +24,39 @@ use crate::store;
 /// Hold a ticket.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = NewOrder,
     security(("session" = []), ("sessionOverHttp" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        description = "Makes repeating this request harmless.")),
     responses((status = 201, body = OrderView)))]
 pub(super) async fn create(
     State(state): State<AppState>,
     user: CurrentUser,
-    Creation { body, key }: Creation<NewOrder>,
+    CreateRequest { body, key }: CreateRequest<NewOrder>,
 ) -> Result<Response, Error> {
     let request = state.orders.idempotent(user.id, key.as_ref());
-    if let Some(earlier) = request.earlier::<OrderView>().await?
-        && may_repeat(&state, earlier.id, key.as_ref()).await?
+    if let Some(earlier) = request.find_replay::<OrderView>().await?
+        && may_replay(&state, earlier.id, key.as_ref()).await?
     {
         return Ok(created(earlier));
     }
     let body = body?;
     let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
-    let (order, change) = Order::place(OrderId::new(), user.id, &ticket, state.hold, state.clock.now())?;
-    if let Err(refused) = may_hold(&state, user.id, body.ticket_id).await? {
-        // Who has the ticket already is told so.
+    let (order, change) = Order::place(OrderId::new(), user.id, &ticket, state.config.order_ttl, state.clock.now())?;
+    if let Some(error) = check_limits(&state, user.id, body.ticket_id).await? {
+        // For a buyer who holds this ticket already, that error is more helpful.
         let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
-        return Err(if own { OrderError::AlreadyHeld.into() } else { refused.into() });
+        return Err(if own { OrderError::AlreadyHeld.into() } else { error.into() });
     }
     let view = view::order(Versioned { version: 0, state: order.clone() });
     match request.insert(order, change, Some(&view)).await? {
         InsertOutcome::Created(order) => {
-            settle_hold(&state, &order).await??;
+            keep_or_withdraw(&state, &order).await?;
             reconcile_order(&state, order.id).await?;
             Ok(created(view))
         }
-        InsertOutcome::Replayed(earlier) if may_repeat(&state, earlier.id, key.as_ref()).await? => Ok(created(earlier)),
-        // The other one has just given its hold up, which was one too many.
+        InsertOutcome::Replayed(earlier) if may_replay(&state, earlier.id, key.as_ref()).await? => Ok(created(earlier)),
+        // The concurrent request has just withdrawn its hold, which exceeded the limit.
         InsertOutcome::Replayed(_) => Err(idempotency::in_flight()),
-        InsertOutcome::Refused(error) if error.is_duplicate_of(store::OPEN.name) => {
+        InsertOutcome::Refused(error) if error.is_duplicate_of(store::TICKET_HOLDER.name) => {
             let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
             Err(if own { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
         }

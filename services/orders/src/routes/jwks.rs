@@ -1,4 +1,4 @@
-//! GET /api/orders/jwks.json: the public keys of passes.
+//! GET /api/orders/jwks.json: the public keys that verify passes.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -6,8 +6,8 @@ use platform::keys::JwkSet;
 
 use crate::state::AppState;
 
-/// The public keys by which anybody can verify a pass.
+/// Get the public keys that verify passes.
 #[utoipa::path(get, path = "/api/orders/jwks.json", tag = "orders", responses((status = 200, body = JwkSet, description = "The keys.")))]
 pub(super) async fn jwks(State(state): State<AppState>) -> Response {
-    state.passes.serve_keys()
+    state.pass_signer.serve_keys()
 }

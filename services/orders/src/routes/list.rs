@@ -1,4 +1,4 @@
-//! GET /api/orders: the buyer's own, newest first.
+//! GET /api/orders: the buyer's orders, newest first.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,6 +23,6 @@ pub(super) async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Order>>, Error> {
     let page = PageRequest::from(&query);
-    let found = store::page_of(&state.orders, user.id, &page).await?;
+    let found = store::page_by_buyer(&state.orders, user.id, &page).await?;
     Ok(Json(found.map(view::order)))
 }

@@ -17,10 +17,10 @@ use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// What is more than a write.
+/// The routes that count for more than an ordinary write in rate limits.
 pub const RATE_CLASSES: RateClasses = &[("POST", "/api/orders", Some(RateClass::Orders))];
 
-/// All routes, with the document that describes them.
+/// All routes, with their OpenAPI document.
 pub fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(create::create, list::list))

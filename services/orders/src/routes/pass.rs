@@ -1,4 +1,4 @@
-//! GET /api/orders/{id}/pass: what lets the buyer in.
+//! GET /api/orders/{id}/pass: the signed pass.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use platform::http::extract::Id;
 use crate::state::AppState;
 use crate::store;
 
-/// The pass of one of your completed orders.
+/// Get the pass of one of your completed orders.
 #[utoipa::path(get, path = "/api/orders/{id}/pass", tag = "orders", params(("id" = OrderId, Path)),
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Pass)))]
@@ -21,5 +21,5 @@ pub(super) async fn pass(
     Id(id): Id<OrderId>,
 ) -> Result<Json<Pass>, Error> {
     let order = store::find_owned(&state.orders, id, user.id).await?.ok_or(Error::NotFound)?;
-    Ok(Json(Pass { pass: state.passes.sign(&order)? }))
+    Ok(Json(Pass { pass: state.pass_signer.sign(&order)? }))
 }

@@ -14,7 +14,7 @@ use super::view;
 use crate::state::AppState;
 use crate::store;
 
-/// Look at one of your orders.
+/// Get one of your orders.
 #[utoipa::path(get, path = "/api/orders/{id}", tag = "orders", params(("id" = OrderId, Path)),
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Order)))]

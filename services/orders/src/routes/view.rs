@@ -1,4 +1,4 @@
-//! An order as its buyer sees it.
+//! The API's representation of an order.
 
 use common::aggregate::Versioned;
 use common::api;

@@ -1,4 +1,4 @@
-//! The indexes and queries of the service's collections; the only file that names MongoDB.
+//! The indexes and queries of the service's collections. Only this module depends on MongoDB.
 
 use common::aggregate::Versioned;
 use common::api::page::Page;
@@ -7,18 +7,19 @@ use common::events::payment::{PaymentState, PaymentStatus};
 use common::id::{OrderId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
-use mongodb::bson::{Document, doc};
-use mongodb::options::IndexOptions;
+use mongodb::bson::doc;
 use platform::store::Store;
 use platform::store::error::StoreError;
+use platform::store::index::{self, PartialIndex, any_of};
 use platform::store::page::PageRequest;
-use platform::store::partial::{PartialIndex, any_of};
 use platform::store::replica::Replica;
 
-use crate::domain::order::{Order, Status};
+use crate::domain::order::{Order, Status, UNPAID};
 
-/// The index that decides who holds a ticket: at most one open order of each. A completed one is open for ever.
-pub static OPEN: PartialIndex<OrderStatus> = PartialIndex {
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// The unique index that decides which order holds a ticket: at most one that is not cancelled.
+pub static TICKET_HOLDER: PartialIndex<OrderStatus> = PartialIndex {
     name: "open_ticket_v1",
     field: "state.ticket.id",
     status: "state.status.name",
@@ -26,7 +27,7 @@ pub static OPEN: PartialIndex<OrderStatus> = PartialIndex {
     unique: true,
 };
 
-/// The payments of an order that can still decide something, or have: all but the declined ones.
+/// The payments of an order that are not declined.
 static NOT_DECLINED: PartialIndex<PaymentStatus> = PartialIndex {
     name: "not_declined_v1",
     field: "state.orderId",
@@ -36,7 +37,7 @@ static NOT_DECLINED: PartialIndex<PaymentStatus> = PartialIndex {
 };
 
 /// The unpaid orders of a buyer.
-static HOLDS: PartialIndex<OrderStatus> = PartialIndex {
+static UNPAID_BY_BUYER: PartialIndex<OrderStatus> = PartialIndex {
     name: "holds_v1",
     field: "state.buyerId",
     status: "state.status.name",
@@ -44,40 +45,21 @@ static HOLDS: PartialIndex<OrderStatus> = PartialIndex {
     unique: false,
 };
 
-/// The index of the holds of a ticket that its buyers let go, or that ran out.
-const ENDED: &str = "ended_v1";
-/// How such holds ended.
-const ENDS: [CancelReason; 2] = [CancelReason::Buyer, CancelReason::Expired];
-
-/// The states that the end of the hold ends.
-const UNPAID: [OrderStatus; 2] = [OrderStatus::Created, OrderStatus::AwaitingPayment];
-
-fn index(name: &str, keys: Document) -> IndexModel {
-    IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
-}
-
-fn among(name: &str, keys: Document, only: Document) -> IndexModel {
-    let options = IndexOptions::builder().name(name.to_owned()).partial_filter_expression(only).build();
-    IndexModel::builder().keys(keys).options(options).build()
-}
+/// The index of the holds of a ticket that were cancelled by their buyers or expired.
+const ABANDONED: &str = "ended_v1";
+const ABANDON_REASONS: [CancelReason; 2] = [CancelReason::Buyer, CancelReason::Expired];
 
 /// Indexes of the orders.
 pub fn order_indexes() -> Vec<IndexModel> {
+    let authorized = doc! { "state.status.name": OrderStatus::Authorized.as_ref() };
+    let abandoned_keys = doc! { "state.ticket.id": 1, "state.buyerId": 1, "state.updatedAt": -1 };
     vec![
-        OPEN.model(),
-        HOLDS.model(),
-        among(
-            ENDED,
-            doc! { "state.ticket.id": 1, "state.buyerId": 1, "state.updatedAt": -1 },
-            doc! { "state.status.reason": any_of(&ENDS) },
-        ),
-        among(
-            "authorized_v1",
-            doc! { "state.updatedAt": 1 },
-            doc! { "state.status.name": OrderStatus::Authorized.as_ref() },
-        ),
-        among("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": any_of(&UNPAID) }),
-        index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
+        TICKET_HOLDER.model(),
+        UNPAID_BY_BUYER.model(),
+        index::partial(ABANDONED, abandoned_keys, doc! { "state.status.reason": any_of(&ABANDON_REASONS) }),
+        index::partial("authorized_v1", doc! { "state.updatedAt": 1 }, authorized),
+        index::partial("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": any_of(&UNPAID) }),
+        index::named("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
     ]
 }
 
@@ -86,11 +68,12 @@ pub fn payment_indexes() -> Vec<IndexModel> {
     vec![NOT_DECLINED.model()]
 }
 
-/// The payments that can move an order as it stands: the one that won it, or else those that are not declined.
-pub async fn deciding_payments(
+/// The payments that can affect the order in its present status: the payment that authorised it, or, before that, those
+/// that are not declined.
+pub async fn relevant_payments(
     payments: &Replica<PaymentState>,
     order: &Order,
-) -> Result<Vec<Versioned<PaymentState>>, StoreError> {
+) -> Result<Vec<Versioned<PaymentState>>> {
     match order.status {
         Status::AwaitingPayment => payments.find_in(&NOT_DECLINED, order.id).await,
         Status::Authorized { payment_id } => Ok(payments.get(payment_id).await?.into_iter().collect()),
@@ -99,64 +82,63 @@ pub async fn deciding_payments(
 }
 
 /// The order that holds a ticket, if there is one.
-pub async fn open_of(orders: &Store<Order>, ticket: TicketId) -> Result<Option<Versioned<Order>>, StoreError> {
-    Ok(orders.find_in(&OPEN, ticket).await?.into_iter().next())
+pub async fn find_holder(orders: &Store<Order>, ticket: TicketId) -> Result<Option<Versioned<Order>>> {
+    Ok(orders.find_in(&TICKET_HOLDER, ticket).await?.into_iter().next())
 }
 
 /// The buyer's order with this id.
-pub async fn find_owned(
-    orders: &Store<Order>,
-    id: OrderId,
-    buyer: UserId,
-) -> Result<Option<Versioned<Order>>, StoreError> {
+pub async fn find_owned(orders: &Store<Order>, id: OrderId, buyer: UserId) -> Result<Option<Versioned<Order>>> {
     orders.find_one(doc! { "_id": id.to_string(), "state.buyerId": buyer.to_string() }).await
 }
 
-/// What a buyer holds without having paid, by id.
-pub async fn holds_of(orders: &Store<Order>, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
-    Ok(orders.find_in(&HOLDS, buyer).await?.into_iter().map(|order| order.id).collect())
+/// The ids of a buyer's unpaid orders, ascending.
+pub async fn unpaid_order_ids(orders: &Store<Order>, buyer: UserId) -> Result<Vec<OrderId>> {
+    Ok(orders.find_in(&UNPAID_BY_BUYER, buyer).await?.into_iter().map(|order| order.id).collect())
 }
 
-/// When the buyer's holds of a ticket ended since then, let go or run out: the latest `limit` of them, latest first.
-pub async fn ended_since(
+/// When the buyer's holds of a ticket were cancelled by the buyer or expired: the latest `limit` times after `since`,
+/// latest first.
+pub async fn abandoned_since(
     orders: &Store<Order>,
     ticket: TicketId,
     buyer: UserId,
     since: Timestamp,
     limit: usize,
-) -> Result<Vec<Timestamp>, StoreError> {
+) -> Result<Vec<Timestamp>> {
     let filter = doc! {
         "state.ticket.id": ticket.to_string(),
         "state.buyerId": buyer.to_string(),
-        "state.status.reason": any_of(&ENDS),
+        "state.status.reason": any_of(&ABANDON_REASONS),
         "state.updatedAt": { "$gt": since.to_string() },
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let found = orders.find_by_index(ENDED, filter, doc! { "state.updatedAt": -1 }, limit).await?;
+    let found = orders.find_by_index(ABANDONED, filter, doc! { "state.updatedAt": -1 }, limit).await?;
     Ok(found.into_iter().map(|order| order.updated_at).collect())
 }
 
-/// Whether this buyer is the one who holds, or has bought, the ticket.
-pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -> Result<bool, StoreError> {
-    Ok(open_of(orders, ticket).await?.is_some_and(|order| order.buyer_id == buyer))
+/// Whether this buyer holds or has bought the ticket.
+pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -> Result<bool> {
+    Ok(find_holder(orders, ticket).await?.is_some_and(|order| order.buyer_id == buyer))
 }
 
-/// Of the orders that are won and not paid yet, the one that has been so for the longest.
-pub async fn oldest_authorized(orders: &Store<Order>) -> Result<Option<Versioned<Order>>, StoreError> {
-    orders.first(doc! { "state.status.name": OrderStatus::Authorized.as_ref() }, doc! { "state.updatedAt": 1 }).await
+/// The order that has been authorised for the longest and is not completed.
+pub async fn oldest_authorized(orders: &Store<Order>) -> Result<Option<Versioned<Order>>> {
+    orders
+        .find_first(doc! { "state.status.name": OrderStatus::Authorized.as_ref() }, doc! { "state.updatedAt": 1 })
+        .await
 }
 
-/// Of the unpaid orders whose hold should have ended by now, the one that outlives it for the longest.
-pub async fn oldest_overdue(orders: &Store<Order>, now: Timestamp) -> Result<Option<Versioned<Order>>, StoreError> {
+/// The unpaid order whose hold ended the longest ago.
+pub async fn oldest_overdue(orders: &Store<Order>, now: Timestamp) -> Result<Option<Versioned<Order>>> {
     let filter = doc! { "state.status.name": any_of(&UNPAID), "state.expiresAt": { "$lt": now.to_string() } };
-    orders.first(filter, doc! { "state.expiresAt": 1 }).await
+    orders.find_first(filter, doc! { "state.expiresAt": 1 }).await
 }
 
 /// One page of the buyer's orders, newest first.
-pub async fn page_of(
+pub async fn page_by_buyer(
     orders: &Store<Order>,
     buyer: UserId,
     request: &PageRequest,
-) -> Result<Page<Versioned<Order>>, StoreError> {
+) -> Result<Page<Versioned<Order>>> {
     orders.page(doc! { "state.buyerId": buyer.to_string() }, request).await
 }

@@ -1,4 +1,4 @@
-//! DELETE /api/orders/{id}: what it answers, and each refusal.
+//! DELETE /api/orders/{id}: responses and errors.
 
 use common::events::payment::PaymentStatus;
 use common::events::ticket::{TicketChange, TicketState};
@@ -8,10 +8,12 @@ use testkit::app::TestApp;
 use testkit::app::request::Request;
 use testkit::app::users::User;
 
-use crate::support::{app, changes, id_of, known, path, payment, place, read, reserved, step, way};
+use crate::support::{
+    app, changes, create_listing, expected_changes, id_of, path, payment, payment_transition, place, read, reserved,
+};
 
 fn cancel(app: &TestApp, buyer: &User, order: &Value) -> Request {
-    app.request("DELETE", &path(order)).by(buyer)
+    app.request("DELETE", &path(order)).as_user(buyer)
 }
 
 async fn confirm(app: &TestApp, ticket: &TicketState, order: &Value) {
@@ -20,11 +22,11 @@ async fn confirm(app: &TestApp, ticket: &TicketState, order: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_buyer_gives_the_ticket_up_and_another_takes_it() {
+async fn cancelled_order_frees_the_ticket_for_another_buyer() {
     let app = app().await;
     let (buyer, rival) = (app.signer.user(), app.signer.user());
     for confirmed in [false, true] {
-        let ticket = known(&app).await;
+        let ticket = create_listing(&app).await;
         let order = place(&app, &buyer, &ticket).await;
         if confirmed {
             confirm(&app, &ticket, &order).await;
@@ -34,29 +36,32 @@ async fn a_buyer_gives_the_ticket_up_and_another_takes_it() {
         assert_eq!(response.header("etag"), format!("\"{}\"", 1 + u64::from(confirmed)));
         assert_eq!((&cancelled["status"], &cancelled["cancelReason"]), (&"cancelled".into(), &"buyer".into()));
         assert_eq!(read(&app, &buyer, &order).await, cancelled);
-        let expected =
-            if confirmed { way(&["created", "confirmed", "cancelled"]) } else { way(&["created", "cancelled"]) };
+        let expected = if confirmed {
+            expected_changes(&["created", "confirmed", "cancelled"])
+        } else {
+            expected_changes(&["created", "cancelled"])
+        };
         assert_eq!(changes(&app, &order).await, expected);
         place(&app, &rival, &ticket).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_can_cancel() {
+async fn only_the_buyer_can_cancel() {
     let app = app().await;
-    let (buyer, ticket) = (app.signer.user(), known(&app).await);
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let order = place(&app, &buyer, &ticket).await;
     app.request("DELETE", &path(&order)).send().await.expect(401);
     cancel(&app, &app.signer.user(), &order).send().await.expect(404);
-    app.request("DELETE", &format!("/api/orders/{}", OrderId::new())).by(&buyer).send().await.expect(404);
-    app.request("DELETE", "/api/orders/x").by(&buyer).send().await.expect(400);
+    app.request("DELETE", &format!("/api/orders/{}", OrderId::new())).as_user(&buyer).send().await.expect(404);
+    app.request("DELETE", "/api/orders/x").as_user(&buyer).send().await.expect(400);
     assert_eq!(read(&app, &buyer, &order).await, order);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_etag_is_refused_and_the_present_one_is_not() {
+async fn stale_etag_is_rejected_and_present_etag_is_accepted() {
     let app = app().await;
-    let (buyer, ticket) = (app.signer.user(), known(&app).await);
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let order = place(&app, &buyer, &ticket).await;
     confirm(&app, &ticket, &order).await;
     let response = cancel(&app, &buyer, &order).header("if-match", "\"0\"").send().await.expect(412);
@@ -66,27 +71,27 @@ async fn a_stale_etag_is_refused_and_the_present_one_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_won_or_over_stays() {
+async fn authorized_completed_or_cancelled_order_cannot_be_cancelled() {
     let app = app().await;
-    let (buyer, ticket) = (app.signer.user(), known(&app).await);
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let order = place(&app, &buyer, &ticket).await;
     confirm(&app, &ticket, &order).await;
     let payment = payment(&order, PaymentStatus::Authorizing);
     for (status, problem) in
         [(PaymentStatus::Authorized, "order-authorized"), (PaymentStatus::Captured, "order-completed")]
     {
-        let (change, version, state) = step(&payment, status);
+        let (change, version, state) = payment_transition(&payment, status);
         app.handle(&app.event(change, payment.id, version, state)).await.unwrap();
         let before = read(&app, &buyer, &order).await;
         assert_eq!(cancel(&app, &buyer, &order).send().await.expect(409).problem(), problem);
         assert_eq!(read(&app, &buyer, &order).await, before);
     }
-    // Sold: the ticket stays taken for ever.
+    // A completed order holds the ticket permanently.
     let response = crate::support::post(&app, &app.signer.user(), &ticket).await.expect(409);
     assert_eq!(response.problem(), "ticket-taken");
 
-    let order = place(&app, &buyer, &known(&app).await).await;
+    let order = place(&app, &buyer, &create_listing(&app).await).await;
     cancel(&app, &buyer, &order).send().await.expect(200);
     assert_eq!(cancel(&app, &buyer, &order).send().await.expect(409).problem(), "order-closed");
-    assert_eq!(changes(&app, &order).await, way(&["created", "cancelled"]));
+    assert_eq!(changes(&app, &order).await, expected_changes(&["created", "cancelled"]));
 }

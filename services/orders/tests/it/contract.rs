@@ -1,4 +1,4 @@
-//! What is promised on paper: the checked-in description of the routes, the tables, the configuration.
+//! The OpenAPI document, the documented event table, and configuration errors.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -11,26 +11,26 @@ use serde_json::Value;
 use testkit::app::users::Signer;
 use testkit::app::{contract, fuzz};
 
-use crate::support::{app, known, place};
+use crate::support::{app, create_listing, place};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_served_description_is_the_checked_in_one() {
+async fn served_openapi_document_is_checked_in() {
     let app = app().await;
     let served: Value = app.request("GET", "/api/orders/openapi.json").send().await.expect(200).json();
-    contract::is_current(&Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"), &served);
-    contract::has_routes(&served, common::api::orders::ROUTES);
+    contract::assert_current_or_update(&Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"), &served);
+    contract::assert_routes_documented(&served, common::api::orders::ROUTES);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_request_breaks_it() {
+async fn fuzzed_requests_never_cause_a_server_error() {
     let app = app().await;
     let buyer = app.signer.user();
-    place(&app, &buyer, &known(&app).await).await;
+    place(&app, &buyer, &create_listing(&app).await).await;
     fuzz::fuzz_routes(&app, &app.running.openapi, Some(&buyer)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_table_of_events_is_the_one_in_the_documentation() {
+async fn documented_event_table_is_correct() {
     let app = app().await;
     let text = include_str!("../../src/lib.rs");
     let line = text.lines().find(|line| line.starts_with("//! | orders")).unwrap();
@@ -48,7 +48,7 @@ async fn the_table_of_events_is_the_one_in_the_documentation() {
 }
 
 #[test]
-fn a_wrong_hold_is_one_line_that_names_the_variable() {
+fn invalid_order_ttl_is_reported_in_one_line() {
     let parse = |hold: &str| {
         let fixed = ["orders", "--public-url=http://localhost", "--mongodb-url=x", "--nats-url=x", "--jwks=x"];
         let rest = ["--pass-private-keys=x".into(), format!("--order-ttl={hold}").into()];
@@ -64,7 +64,7 @@ fn a_wrong_hold_is_one_line_that_names_the_variable() {
 }
 
 #[test]
-fn wrong_keys_of_passes_are_one_line_that_tells_none_of_them() {
+fn invalid_pass_keys_are_reported_in_one_line_without_the_keys() {
     let signer = Signer::new();
     let start = |keys: &[(&str, &str)]| {
         let output = Command::new(env!("CARGO_BIN_EXE_orders"))
@@ -80,9 +80,9 @@ fn wrong_keys_of_passes_are_one_line_that_tells_none_of_them() {
             .envs(keys.iter().copied())
             .output()
             .unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");
-        told
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
+        stderr
     };
     assert!(start(&[]).starts_with("orders: PASS_PRIVATE_KEYS is not set: "));
     let twice = format!("{pem}{pem}", pem = signer.pem);
@@ -91,9 +91,9 @@ fn wrong_keys_of_passes_are_one_line_that_tells_none_of_them() {
         ("hunter2", "must begin with -----BEGIN PRIVATE KEY-----"),
         (twice.as_str(), "key 2 is there twice"),
     ] {
-        let told = start(&[("PASS_PRIVATE_KEYS", keys)]);
-        assert!(told.starts_with(&format!("orders: PASS_PRIVATE_KEYS is wrong: {why}")), "{told}");
-        assert!(!told.contains("hunter2") && !told.contains("MC4CAQAw"), "a secret is told: {told}");
+        let stderr = start(&[("PASS_PRIVATE_KEYS", keys)]);
+        assert!(stderr.starts_with(&format!("orders: PASS_PRIVATE_KEYS is wrong: {why}")), "{stderr}");
+        assert!(!stderr.contains("hunter2") && !stderr.contains("MC4CAQAw"), "a secret is printed: {stderr}");
     }
     let help = Command::new(env!("CARGO_BIN_EXE_orders")).arg("--help").env("PASS_PRIVATE_KEYS", "hunter2").output();
     let help = String::from_utf8(help.unwrap().stdout).unwrap();

@@ -1,4 +1,4 @@
-//! What is told of orders that take too long.
+//! The gauges of orders that take too long.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use common::events::ticket::TicketChange;
 use mongodb::bson::doc;
 use testkit::app::{TestApp, eventually};
 
-use crate::support::{app, id_of, known, payment, place, reserved};
-use crate::told::Told;
+use crate::scenarios::TestEvent;
+use crate::support::{app, create_listing, id_of, payment, place, reserved};
 
 const AUTHORIZED: &str = "orders_authorized_oldest_age_seconds";
 const OVERDUE: &str = "orders_overdue_oldest_age_seconds";
 
-async fn tells(app: &TestApp, authorized: f64, overdue: f64) {
-    let about = |told: Option<f64>, expected: f64| told.is_some_and(|told| (expected..expected + 20.0).contains(&told));
+async fn expect_gauges(app: &TestApp, authorized: f64, overdue: f64) {
+    let about = |age: Option<f64>, expected: f64| age.is_some_and(|age| (expected..expected + 20.0).contains(&age));
     eventually(&format!("{authorized} s authorised, {overdue} s overdue"), async || {
         about(app.metric(AUTHORIZED).await, authorized) && about(app.metric(OVERDUE).await, overdue)
     })
@@ -23,39 +23,39 @@ async fn tells(app: &TestApp, authorized: f64, overdue: f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_that_outlives_its_time_is_told_until_it_ends() {
+async fn overdue_hold_is_reported_until_it_ends() {
     let app = app().await;
-    let order = place(&app, &app.signer.user(), &known(&app).await).await;
-    tells(&app, 0.0, 0.0).await;
+    let order = place(&app, &app.signer.user(), &create_listing(&app).await).await;
+    expect_gauges(&app, 0.0, 0.0).await;
     app.clock.advance(Duration::from_secs(960));
-    // A younger one does not hide it.
-    place(&app, &app.signer.user(), &known(&app).await).await;
-    tells(&app, 0.0, 60.0).await;
-    Told::expiration(&app, &order).handle(&app).await.unwrap();
-    tells(&app, 0.0, 0.0).await;
+    // A newer hold does not hide it.
+    place(&app, &app.signer.user(), &create_listing(&app).await).await;
+    expect_gauges(&app, 0.0, 60.0).await;
+    TestEvent::expiration(&app, &order).handle(&app).await.unwrap();
+    expect_gauges(&app, 0.0, 0.0).await;
     assert!(app.metric(OVERDUE).await < Some(1.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_is_won_and_not_completed_is_told_until_it_is() {
+async fn authorized_order_is_reported_until_it_is_completed() {
     let app = app().await;
-    let ticket = known(&app).await;
+    let ticket = create_listing(&app).await;
     let order = place(&app, &app.signer.user(), &ticket).await;
-    Told::ticket(&app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order))).handle(&app).await.unwrap();
+    TestEvent::ticket(&app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order))).handle(&app).await.unwrap();
     let paid = payment(&order, PaymentStatus::Authorizing);
-    Told::payment(&app, &paid, PaymentStatus::Authorized).handle(&app).await.unwrap();
-    // It is no hold any more: that its time is over is nothing to be told.
+    TestEvent::payment(&app, &paid, PaymentStatus::Authorized).handle(&app).await.unwrap();
+    // An authorised order is no hold, so it is not reported as overdue.
     app.clock.advance(Duration::from_secs(1_000));
-    tells(&app, 1_000.0, 0.0).await;
-    Told::payment(&app, &paid, PaymentStatus::Captured).handle(&app).await.unwrap();
-    tells(&app, 0.0, 0.0).await;
+    expect_gauges(&app, 1_000.0, 0.0).await;
+    TestEvent::payment(&app, &paid, PaymentStatus::Captured).handle(&app).await.unwrap();
+    expect_gauges(&app, 0.0, 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_are_found_by_index_whatever_else_there_is() {
+async fn gauge_queries_use_their_indexes() {
     let app = app().await;
     for _ in 0..20 {
-        place(&app, &app.signer.user(), &known(&app).await).await;
+        place(&app, &app.signer.user(), &create_listing(&app).await).await;
     }
     app.wait_until_idle().await;
     let now = app.clock.now().to_string();
@@ -70,6 +70,10 @@ async fn both_are_found_by_index_whatever_else_there_is() {
         let plan = explained.get_document("queryPlanner").unwrap().get_document("winningPlan").unwrap().to_string();
         assert!(plan.contains(index) && !plan.contains("\"SORT\""), "{plan}");
         let stats = explained.get_document("executionStats").unwrap();
-        assert_eq!(stats.get("totalKeysExamined").unwrap().to_string(), "0", "no order is won, none overdue: {stats}");
+        assert_eq!(
+            stats.get("totalKeysExamined").unwrap().to_string(),
+            "0",
+            "no order is authorised or overdue: {stats}"
+        );
     }
 }

@@ -1,19 +1,19 @@
 //! The orders service on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
-mod announcing;
+mod anti_entropy;
 mod cancelling;
 mod contention;
 mod contract;
 mod deliveries;
+mod delivery_order;
 mod expiring;
 mod gauges;
 mod holding;
-mod journey;
+mod lifecycle;
 mod passes;
 mod placing;
+mod query_cost;
 mod reading;
-mod reordering;
-mod repeats;
+mod scenarios;
 mod support;
-mod told;

@@ -1,4 +1,4 @@
-//! GET /api/orders/{id}/pass and GET /api/orders/jwks.json: what lets a buyer in, and how it is checked.
+//! GET /api/orders/{id}/pass and GET /api/orders/jwks.json: passes and their verification.
 
 use std::sync::Arc;
 
@@ -14,20 +14,23 @@ use testkit::app::TestApp;
 use testkit::app::request::Response;
 use testkit::app::users::{PUBLIC_URL, Signer, User};
 
-use crate::support::{app, app_with, id_of, know, known, listing, path, payment, place, read, reserved, step};
+use crate::support::{
+    add_listing, app, app_with, create_listing, id_of, listing, path, payment, payment_transition, place, read,
+    reserved,
+};
 
-async fn ask(app: &TestApp, user: &User, order: &Value) -> Response {
-    app.request("GET", &format!("{}/pass", path(order))).by(user).send().await
+async fn get_pass(app: &TestApp, user: &User, order: &Value) -> Response {
+    app.request("GET", &format!("{}/pass", path(order))).as_user(user).send().await
 }
 
 /// The pass of a completed order.
 async fn pass(app: &TestApp, buyer: &User, order: &Value) -> String {
-    let answer = ask(app, buyer, order).await.expect(200).json();
+    let answer = get_pass(app, buyer, order).await.expect(200).json();
     assert_eq!(answer.as_object().unwrap().len(), 1, "{answer}");
     answer["pass"].as_str().unwrap().to_owned()
 }
 
-/// The public keys, as anybody is told them.
+/// The served public keys.
 async fn jwks(app: &TestApp) -> Value {
     let response = app.request("GET", "/api/orders/jwks.json").send().await.expect(200);
     assert_eq!(response.header("content-type"), "application/json");
@@ -35,19 +38,19 @@ async fn jwks(app: &TestApp) -> Value {
     response.json()
 }
 
-/// tickets has reserved the listing for the order.
+/// `tickets` reserves the listing for the order.
 async fn confirm(app: &TestApp, ticket: &TicketState, order: &Value) {
     let event = app.event(TicketChange::Reserved, ticket.terms.id, 1, reserved(ticket, id_of(order)));
     app.handle(&event).await.unwrap();
 }
 
-/// A new order of this listing that is paid.
-async fn bought(app: &TestApp, buyer: &User, ticket: &TicketState) -> Value {
+/// Places an order of this listing and completes it.
+async fn complete_order(app: &TestApp, buyer: &User, ticket: &TicketState) -> Value {
     let order = place(app, buyer, ticket).await;
     confirm(app, ticket, &order).await;
     let payment = payment(&order, PaymentStatus::Authorizing);
     for status in [PaymentStatus::Authorized, PaymentStatus::Captured] {
-        let (change, version, state) = step(&payment, status);
+        let (change, version, state) = payment_transition(&payment, status);
         app.handle(&app.event(change, payment.id, version, state)).await.unwrap();
     }
     let order = read(app, buyer, &order).await;
@@ -55,8 +58,8 @@ async fn bought(app: &TestApp, buyer: &User, ticket: &TicketState) -> Value {
     order
 }
 
-/// What the pass says to somebody at the door who knows these keys, and has no network.
-fn checked(pass: &str, jwks: &Value) -> Option<Value> {
+/// The claims of a pass, verified offline with these keys; `None` if it is invalid.
+fn verify(pass: &str, jwks: &Value) -> Option<Value> {
     let set: JwkSet = serde_json::from_value(jwks.clone()).unwrap();
     let header = decode_header(pass).ok()?;
     if header.typ.as_deref() != Some("ticket-pass+jwt") {
@@ -66,7 +69,7 @@ fn checked(pass: &str, jwks: &Value) -> Option<Value> {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[PUBLIC_URL]);
     validation.set_audience(&["admission"]);
-    // It does not expire: the event tells when it is of use.
+    // A pass does not expire; it states when the event starts.
     validation.set_required_spec_claims(&["iss", "aud", "sub"]);
     decode::<Value>(pass, &key, &validation).ok().map(|token| token.claims)
 }
@@ -76,14 +79,14 @@ fn seconds(time: &Value) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pass_is_verified_by_the_served_keys_and_says_what_was_bought() {
+async fn pass_is_verified_by_the_served_keys_and_describes_the_purchase() {
     let app = app().await;
     let buyer = app.signer.user();
     let mut ticket = listing(&app);
     ticket.terms.section = Some("A".to_owned());
     ticket.terms.row = Some("3".to_owned());
-    let ticket = know(&app, ticket).await;
-    let order = bought(&app, &buyer, &ticket).await;
+    let ticket = add_listing(&app, ticket).await;
+    let order = complete_order(&app, &buyer, &ticket).await;
     let (pass, jwks) = (pass(&app, &buyer, &order).await, jwks(&app).await);
     let expected = json!({
         "iss": PUBLIC_URL,
@@ -98,94 +101,95 @@ async fn a_pass_is_verified_by_the_served_keys_and_says_what_was_bought() {
         "row": "3",
         "seat": "14",
     });
-    assert_eq!(checked(&pass, &jwks), Some(expected));
+    assert_eq!(verify(&pass, &jwks), Some(expected));
     let key = &jwks["keys"][0];
     assert_eq!((&key["kty"], &key["crv"], &key["alg"]), (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA")));
     assert!(key.get("d").is_none(), "the private half is not served: {key}");
 
-    // Whoever changes a letter of it stays outside.
+    // A manipulated pass is invalid.
     let [head, claims, signature] = pass.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let other = bought(&app, &buyer, &known(&app).await).await;
+    let other = complete_order(&app, &buyer, &create_listing(&app).await).await;
     let others = self::pass(&app, &buyer, &other).await;
     let others_claims = others.split('.').nth(1).unwrap();
-    assert!(checked(&others, &jwks).is_some());
+    assert!(verify(&others, &jwks).is_some());
     for forged in [
         format!("{head}.{others_claims}.{signature}"),
         format!("{head}.{claims}."),
         format!("{head}.{claims}"),
         Signer::new().sign(&Signer::claims(buyer.id)),
     ] {
-        assert_eq!(checked(&forged, &jwks), None, "{forged}");
+        assert_eq!(verify(&forged, &jwks), None, "{forged}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_listing_does_not_say_is_not_in_the_pass_and_long_names_are_cut() {
+async fn absent_fields_are_omitted_and_long_names_are_truncated() {
     let app = app().await;
     let buyer = app.signer.user();
     let ticket = listing(&app);
     let terms = TicketTerms { title: "é".repeat(200), seat: None, ..ticket.terms.clone() };
-    let ticket = know(&app, TicketState { terms, ..ticket }).await;
-    let order = bought(&app, &buyer, &ticket).await;
-    let told = checked(&pass(&app, &buyer, &order).await, &jwks(&app).await).unwrap();
-    assert_eq!(told["title"], format!("{}…", "é".repeat(63)));
+    let ticket = add_listing(&app, TicketState { terms, ..ticket }).await;
+    let order = complete_order(&app, &buyer, &ticket).await;
+    let claims = verify(&pass(&app, &buyer, &order).await, &jwks(&app).await).unwrap();
+    assert_eq!(claims["title"], format!("{}…", "é".repeat(63)));
     for absent in ["sec", "row", "seat"] {
-        assert!(told.get(absent).is_none(), "{told}");
+        assert!(claims.get(absent).is_none(), "{claims}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_the_same_pass_every_time_and_on_every_instance() {
+async fn pass_is_always_the_same_on_every_instance() {
     let app = app().await;
     let other = app.start_second_instance(orders::build).await;
     let buyer = app.signer.user();
-    let order = bought(&app, &buyer, &known(&app).await).await;
+    let order = complete_order(&app, &buyer, &create_listing(&app).await).await;
     let first = pass(&app, &buyer, &order).await;
     assert_eq!(pass(&app, &buyer, &order).await, first);
     assert_eq!(pass(&other, &buyer, &order).await, first);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pass_is_for_the_buyer_alone() {
+async fn only_the_buyer_gets_the_pass() {
     let app = app().await;
     let buyer = app.signer.user();
-    let order = bought(&app, &buyer, &known(&app).await).await;
+    let order = complete_order(&app, &buyer, &create_listing(&app).await).await;
     let get = |path: &str| app.request("GET", path);
     get(&format!("{}/pass", path(&order))).send().await.expect(401);
-    ask(&app, &app.signer.user(), &order).await.expect(404);
-    get(&format!("/api/orders/{}/pass", OrderId::new())).by(&buyer).send().await.expect(404);
-    assert_eq!(get("/api/orders/1/pass").by(&buyer).send().await.expect(400).fields(), ["id"]);
+    get_pass(&app, &app.signer.user(), &order).await.expect(404);
+    get(&format!("/api/orders/{}/pass", OrderId::new())).as_user(&buyer).send().await.expect(404);
+    assert_eq!(get("/api/orders/1/pass").as_user(&buyer).send().await.expect(400).fields(), ["id"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_no_pass_before_the_order_is_completed_nor_after_it_was_cancelled() {
+async fn only_a_completed_order_has_a_pass() {
     let app = app().await;
-    let (buyer, ticket) = (app.signer.user(), known(&app).await);
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let order = place(&app, &buyer, &ticket).await;
     let refused = async |order: &Value, status: &str| {
         assert_eq!(read(&app, &buyer, order).await["status"], status);
-        let problem = ask(&app, &buyer, order).await.expect(409).problem();
+        let problem = get_pass(&app, &buyer, order).await.expect(409).problem();
         assert_eq!(problem, "order-not-completed", "{status}");
     };
     refused(&order, "created").await;
     confirm(&app, &ticket, &order).await;
     refused(&order, "awaitingPayment").await;
-    let (change, version, state) = step(&payment(&order, PaymentStatus::Authorizing), PaymentStatus::Authorized);
+    let (change, version, state) =
+        payment_transition(&payment(&order, PaymentStatus::Authorizing), PaymentStatus::Authorized);
     app.handle(&app.event(change, state.id, version, state)).await.unwrap();
     refused(&order, "authorized").await;
 
-    let order = place(&app, &buyer, &known(&app).await).await;
-    app.request("DELETE", &path(&order)).by(&buyer).send().await.expect(200);
+    let order = place(&app, &buyer, &create_listing(&app).await).await;
+    app.request("DELETE", &path(&order)).as_user(&buyer).send().await.expect(200);
     refused(&order, "cancelled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pass_is_no_access_token_and_an_access_token_is_no_pass() {
+async fn passes_and_access_tokens_are_not_interchangeable() {
     let app = app().await;
     let buyer = app.signer.user();
-    let order = bought(&app, &buyer, &known(&app).await).await;
+    let order = complete_order(&app, &buyer, &create_listing(&app).await).await;
     let (pass, jwks) = (pass(&app, &buyer, &order).await, jwks(&app).await);
-    // Also if somebody mixed the keys up: audience and claims differ as well.
+    // Even with interchanged keys: the audience and the claims differ as well.
     for keys in [app.signer.jwks.clone(), jwks.to_string()] {
         let verifier = Verifier::new(&keys, PUBLIC_URL, Arc::clone(&app.context.clock)).unwrap();
         assert_eq!(verifier.verify(&pass), None);
@@ -193,22 +197,22 @@ async fn a_pass_is_no_access_token_and_an_access_token_is_no_pass() {
     let as_cookie = app.request("GET", "/api/orders").header("cookie", format!("access={pass}"));
     as_cookie.send().await.expect(401);
     for keys in [jwks, serde_json::from_str(&app.signer.jwks).unwrap()] {
-        assert_eq!(checked(&buyer.token, &keys), None);
+        assert_eq!(verify(&buyer.token, &keys), None);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_replaced_without_turning_anybody_away() {
+async fn key_rotation_keeps_printed_passes_valid() {
     let (old, new) = (Signer::new(), Signer::new());
     let kid = |signer: &Signer| serde_json::from_str::<Value>(&signer.jwks).unwrap()["keys"][0]["kid"].clone();
     let app = app_with(&[("PASS_PRIVATE_KEYS", &old.pem)]).await;
     let buyer = app.signer.user();
-    let order = bought(&app, &buyer, &known(&app).await).await;
+    let order = complete_order(&app, &buyer, &create_listing(&app).await).await;
     let printed = pass(&app, &buyer, &order).await;
     app.wait_until_idle().await;
     app.stop().await;
 
-    // The same order's pass, and the served keys, after a restart with these keys.
+    // The pass of the same order and the served keys, after a restart with these keys.
     let database = app.context.config.mongodb_database.clone().unwrap();
     let restarted = async |keys: &str| {
         let settings = [
@@ -218,10 +222,10 @@ async fn a_key_is_replaced_without_turning_anybody_away() {
             ("PASS_PRIVATE_KEYS", keys),
         ];
         let later = app_with(&settings).await;
-        let told = (pass(&later, &buyer, &order).await, jwks(&later).await);
+        let served = (pass(&later, &buyer, &order).await, jwks(&later).await);
         later.stop().await;
-        // Kept until the end: whoever goes drops the database.
-        (told, later)
+        // Kept until the end, because dropping an app drops its database.
+        (served, later)
     };
     let signed_by = |pass: &str| json!(decode_header(pass).unwrap().kid);
 
@@ -232,11 +236,11 @@ async fn a_key_is_replaced_without_turning_anybody_away() {
     let ((fresh, both), _replaced) = restarted(&format!("{}{}", new.pem, old.pem)).await;
     assert_eq!((&both["keys"][0]["kid"], &both["keys"][1]["kid"]), (&kid(&new), &kid(&old)));
     assert_eq!(signed_by(&fresh), kid(&new));
-    // What was printed before lets in as what is shown now does, and says the same.
-    assert_eq!(checked(&printed, &both), checked(&fresh, &both));
-    assert!(checked(&printed, &both).is_some());
+    // A pass that was printed before is as valid as the present one and has the same claims.
+    assert_eq!(verify(&printed, &both), verify(&fresh, &both));
+    assert!(verify(&printed, &both).is_some());
 
     let ((last, one), _retired) = restarted(&new.pem).await;
     assert_eq!((one["keys"].as_array().unwrap().len(), last), (1, fresh.clone()));
-    assert_eq!((checked(&printed, &one), checked(&fresh, &one).is_some()), (None, true));
+    assert_eq!((verify(&printed, &one), verify(&fresh, &one).is_some()), (None, true));
 }

@@ -1,4 +1,4 @@
-//! POST /api/orders: what it answers, and each refusal.
+//! POST /api/orders: responses and errors.
 
 use std::time::Duration;
 
@@ -7,12 +7,15 @@ use common::events::ticket::{TicketChange, TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
 use serde_json::json;
 
-use crate::support::{app, app_with, changes, id_of, know, known, listing, place, post, read, refusing, reserved, way};
+use crate::support::{
+    add_listing, app, app_with, changes, create_listing, expected_changes, id_of, listing, place, post, read, reserved,
+    with_refusal,
+};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_holds_the_ticket_on_the_terms_of_its_listing() {
+async fn order_has_the_terms_of_its_listing() {
     let app = app_with(&[("ORDER_TTL", "90s")]).await;
-    let (buyer, ticket) = (app.signer.user(), known(&app).await);
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let before = app.clock.now();
     let response = post(&app, &buyer, &ticket).await.expect(201);
     let order = response.json();
@@ -41,21 +44,21 @@ async fn an_order_holds_the_ticket_on_the_terms_of_its_listing() {
         })
     );
     assert_eq!(read(&app, &buyer, &order).await, order);
-    assert_eq!(changes(&app, &order).await, way(&["created"]));
+    assert_eq!(changes(&app, &order).await, expected_changes(&["created"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_lasts_fifteen_minutes_unless_configured() {
+async fn hold_lasts_fifteen_minutes_by_default() {
     let app = app().await;
-    let order = place(&app, &app.signer.user(), &known(&app).await).await;
+    let order = place(&app, &app.signer.user(), &create_listing(&app).await).await;
     let time = |name: &str| order[name].as_str().unwrap().parse::<common::timestamp::Timestamp>().unwrap();
     assert_eq!(time("expiresAt").since(time("createdAt")), Duration::from_secs(900));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_of_the_listing_does_not_change_an_order() {
+async fn update_of_the_listing_does_not_change_the_order() {
     let app = app().await;
-    let (buyer, ticket) = (app.signer.user(), known(&app).await);
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let order = place(&app, &buyer, &ticket).await;
     let dearer = TicketState { price: crate::support::usd(99_900), ..ticket.clone() };
     app.handle(&app.event(TicketChange::Updated, ticket.terms.id, 1, dearer)).await.unwrap();
@@ -63,9 +66,9 @@ async fn an_edit_of_the_listing_does_not_change_an_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_refusal_says_why() {
+async fn each_error_has_its_code() {
     let app = app().await;
-    let (buyer, ticket) = (app.signer.user(), known(&app).await);
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
 
     let anonymous = app.request("POST", "/api/orders").json(&json!({ "ticketId": ticket.terms.id }));
     anonymous.send().await.expect(401);
@@ -73,26 +76,26 @@ async fn each_refusal_says_why() {
     let unknown = listing(&app);
     post(&app, &buyer, &unknown).await.expect(404);
 
-    let own = know(&app, TicketState { seller_id: buyer.id, ..listing(&app) }).await;
+    let own = add_listing(&app, TicketState { seller_id: buyer.id, ..listing(&app) }).await;
     assert_eq!(post(&app, &buyer, &own).await.expect(403).problem(), "own-ticket");
 
-    let withdrawn = know(&app, TicketState { status: TicketStatus::Withdrawn, ..listing(&app) }).await;
+    let withdrawn = add_listing(&app, TicketState { status: TicketStatus::Withdrawn, ..listing(&app) }).await;
     assert_eq!(post(&app, &buyer, &withdrawn).await.expect(409).problem(), "ticket-withdrawn");
 
-    let mut begun = listing(&app);
-    begun.terms.starts_at = app.clock.now();
-    let begun = know(&app, begun).await;
-    assert_eq!(post(&app, &buyer, &begun).await.expect(409).problem(), "ticket-begun");
+    let mut started = listing(&app);
+    started.terms.starts_at = app.clock.now();
+    let started = add_listing(&app, started).await;
+    assert_eq!(post(&app, &buyer, &started).await.expect(409).problem(), "ticket-begun");
 
     place(&app, &buyer, &ticket).await;
     assert_eq!(post(&app, &app.signer.user(), &ticket).await.expect(409).problem(), "ticket-taken");
     assert_eq!(post(&app, &buyer, &ticket).await.expect(409).problem(), "ticket-held");
     app.wait_until_idle().await;
-    assert_eq!(app.events("orders").await.len(), 1, "a refusal has no effect");
+    assert_eq!(app.events("orders").await.len(), 1, "a rejected request has no effect");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_request_names_the_field() {
+async fn validation_errors_name_the_field() {
     let app = app().await;
     let buyer = app.signer.user();
     let id = TicketId::new();
@@ -105,24 +108,24 @@ async fn a_bad_request_names_the_field() {
         (json!([]), ""),
     ];
     for (body, field) in bodies {
-        let response = app.request("POST", "/api/orders").by(&buyer).json(&body).send().await.expect(400);
+        let response = app.request("POST", "/api/orders").as_user(&buyer).json(&body).send().await.expect(400);
         let fields = response.fields();
         assert!(fields == [field] || field.is_empty(), "{body}: {fields:?}");
     }
-    let form = app.request("POST", "/api/orders").by(&buyer).header("content-type", "text/plain").body("{}");
+    let form = app.request("POST", "/api/orders").as_user(&buyer).header("content-type", "text/plain").body("{}");
     form.send().await.expect(415);
-    let large = app.request("POST", "/api/orders").by(&buyer).json(&json!({ "ticketId": "x".repeat(1 << 20) }));
+    let large = app.request("POST", "/api/orders").as_user(&buyer).json(&json!({ "ticketId": "x".repeat(1 << 20) }));
     large.send().await.expect(413);
-    let keyed = app.request("POST", "/api/orders").by(&buyer).json(&json!({ "ticketId": id }));
+    let keyed = app.request("POST", "/api/orders").as_user(&buyer).json(&json!({ "ticketId": id }));
     let response = keyed.header("idempotency-key", "k".repeat(256)).send().await.expect(400);
     assert_eq!(response.fields(), ["Idempotency-Key"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ticket_that_is_reserved_as_far_as_is_known_can_be_ordered() {
+async fn reserved_listing_can_be_ordered_when_no_order_holds_it() {
     let app = app().await;
-    let (buyer, ticket) = (app.signer.user(), known(&app).await);
-    // The order before is closed, and tickets has yet to release the listing.
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
+    // The previous order is cancelled, and `tickets` has not released the listing yet.
     let stale = reserved(&ticket, OrderId::new());
     app.handle(&app.event(TicketChange::Reserved, ticket.terms.id, 1, stale)).await.unwrap();
     let order = place(&app, &buyer, &ticket).await;
@@ -135,39 +138,39 @@ async fn a_ticket_that_is_reserved_as_far_as_is_known_can_be_ordered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_of_a_key_creates_nothing() {
+async fn repeated_key_replays_the_original_response() {
     let app = app().await;
-    let (buyer, ticket, other) = (app.signer.user(), known(&app).await, known(&app).await);
+    let (buyer, ticket, other) = (app.signer.user(), create_listing(&app).await, create_listing(&app).await);
     let post = |ticket: &TicketState| {
         let body = json!({ "ticketId": ticket.terms.id });
-        app.request("POST", "/api/orders").by(&buyer).header("idempotency-key", "k1").json(&body).send()
+        app.request("POST", "/api/orders").as_user(&buyer).header("idempotency-key", "k1").json(&body).send()
     };
     let first = post(&ticket).await.expect(201);
     let order = first.json();
-    // Whatever became of it since, the replay tells of the order as it was created.
-    let refused = refusing(&ticket, id_of(&order));
+    // The replay contains the order as it was created, even after a change.
+    let refused = with_refusal(&ticket, id_of(&order));
     app.handle(&app.event(TicketChange::Refused, ticket.terms.id, 1, refused)).await.unwrap();
     let again = post(&ticket).await.expect(201);
     assert_eq!(again.json(), order);
     assert_eq!((again.header("etag"), again.header("location")), (first.header("etag"), first.header("location")));
     assert_eq!(post(&other).await.expect(422).fields(), ["Idempotency-Key"]);
-    assert_eq!(changes(&app, &order).await, way(&["created", "cancelled"]));
-    // Keys of different users never meet.
+    assert_eq!(changes(&app, &order).await, expected_changes(&["created", "cancelled"]));
+    // Another user can use the same key.
     let body = json!({ "ticketId": other.terms.id });
-    let stranger = app.request("POST", "/api/orders").by(&app.signer.user()).header("idempotency-key", "k1");
+    let stranger = app.request("POST", "/api/orders").as_user(&app.signer.user()).header("idempotency-key", "k1");
     stranger.json(&body).send().await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_not_remembered_under_its_key() {
+async fn key_of_a_rejected_request_can_be_reused() {
     let app = app().await;
-    let (buyer, rival, ticket) = (app.signer.user(), app.signer.user(), known(&app).await);
+    let (buyer, rival, ticket) = (app.signer.user(), app.signer.user(), create_listing(&app).await);
     let post = || {
         let body = json!({ "ticketId": ticket.terms.id });
-        app.request("POST", "/api/orders").by(&buyer).header("idempotency-key", "k1").json(&body).send()
+        app.request("POST", "/api/orders").as_user(&buyer).header("idempotency-key", "k1").json(&body).send()
     };
     let taken = place(&app, &rival, &ticket).await;
     assert_eq!(post().await.expect(409).problem(), "ticket-taken");
-    app.request("DELETE", &crate::support::path(&taken)).by(&rival).send().await.expect(200);
+    app.request("DELETE", &crate::support::path(&taken)).as_user(&rival).send().await.expect(200);
     post().await.expect(201);
 }

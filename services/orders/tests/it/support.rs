@@ -1,4 +1,4 @@
-//! The service under test, its neighbours' events, and what its tests say again and again.
+//! The service under test, events of the other services, and shared test helpers.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(crate) fn usd(amount: i64) -> Money {
     Money { amount, currency: "USD".parse().unwrap() }
 }
 
-/// A listing as tickets would tell of it.
+/// A listing as `tickets` would publish it.
 pub(crate) fn listing(app: &TestApp) -> TicketState {
     let now = app.clock.now();
     TicketState {
@@ -58,13 +58,13 @@ pub(crate) fn listing(app: &TestApp) -> TicketState {
     }
 }
 
-/// A listing that the service knows, at version 0.
-pub(crate) async fn known(app: &TestApp) -> TicketState {
-    know(app, listing(app)).await
+/// Adds a default listing at version 0 to the replica.
+pub(crate) async fn create_listing(app: &TestApp) -> TicketState {
+    add_listing(app, listing(app)).await
 }
 
-/// Makes a listing known, at version 0.
-pub(crate) async fn know(app: &TestApp, ticket: TicketState) -> TicketState {
+/// Adds a listing at version 0 to the replica.
+pub(crate) async fn add_listing(app: &TestApp, ticket: TicketState) -> TicketState {
     app.handle(&app.event(TicketChange::Created, ticket.terms.id, 0, ticket.clone())).await.unwrap();
     ticket
 }
@@ -73,7 +73,7 @@ pub(crate) fn reserved(ticket: &TicketState, order: OrderId) -> TicketState {
     TicketState { status: TicketStatus::Reserved, order_id: Some(order), ..ticket.clone() }
 }
 
-pub(crate) fn refusing(ticket: &TicketState, order: OrderId) -> TicketState {
+pub(crate) fn with_refusal(ticket: &TicketState, order: OrderId) -> TicketState {
     let refusal = Refusal { reason: RefusalReason::PriceChanged, price: Some(usd(20_000)) };
     TicketState { refusals: vec![RefusedOrder { order_id: order, refusal }], ..ticket.clone() }
 }
@@ -98,8 +98,8 @@ pub(crate) fn payment(order: &Value, status: PaymentStatus) -> PaymentState {
     }
 }
 
-/// The payment at its next status, with the change that leads there and its version.
-pub(crate) fn step(payment: &PaymentState, status: PaymentStatus) -> (PaymentChange, u64, PaymentState) {
+/// The payment in a status, with the change that leads to it and its version.
+pub(crate) fn payment_transition(payment: &PaymentState, status: PaymentStatus) -> (PaymentChange, u64, PaymentState) {
     let (change, version) = match status {
         PaymentStatus::Authorizing => (PaymentChange::Started, 0),
         PaymentStatus::RequiresAction => (PaymentChange::ActionRequired, 1),
@@ -113,10 +113,10 @@ pub(crate) fn step(payment: &PaymentState, status: PaymentStatus) -> (PaymentCha
 }
 
 pub(crate) async fn post(app: &TestApp, buyer: &User, ticket: &TicketState) -> Response {
-    app.request("POST", "/api/orders").by(buyer).json(&json!({ "ticketId": ticket.terms.id })).send().await
+    app.request("POST", "/api/orders").as_user(buyer).json(&json!({ "ticketId": ticket.terms.id })).send().await
 }
 
-/// Places an order; the answer's body.
+/// Places an order; returns the response's body.
 pub(crate) async fn place(app: &TestApp, buyer: &User, ticket: &TicketState) -> Value {
     post(app, buyer, ticket).await.expect(201).json()
 }
@@ -130,20 +130,20 @@ pub(crate) fn path(order: &Value) -> String {
 }
 
 pub(crate) async fn read(app: &TestApp, buyer: &User, order: &Value) -> Value {
-    app.request("GET", &path(order)).by(buyer).send().await.expect(200).json()
+    app.request("GET", &path(order)).as_user(buyer).send().await.expect(200).json()
 }
 
-/// What has happened to an order, oldest first, without announcements.
+/// The published changes of an order by version, without snapshots.
 pub(crate) async fn changes(app: &TestApp, order: &Value) -> Vec<(String, u64)> {
     app.wait_until_idle().await;
     let mut history = app.history("orders", id_of(order)).await;
     history.retain(|(kind, _)| kind != "order.snapshot.v1");
-    // Two events of one order may reach the stream in either order; the version tells.
+    // Two events of one order may reach the stream in either order.
     history.sort_by_key(|(_, version)| *version);
     history
 }
 
-/// The changes of an order that went this way, each at the next version.
-pub(crate) fn way(changes: &[&str]) -> Vec<(String, u64)> {
+/// These changes of an order, each at the next version.
+pub(crate) fn expected_changes(changes: &[&str]) -> Vec<(String, u64)> {
     changes.iter().zip(0..).map(|(change, version)| (format!("order.{change}.v1"), version)).collect()
 }

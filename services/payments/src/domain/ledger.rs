@@ -1,47 +1,47 @@
-//! The ledger: double entries for every move of money, kept inside the payment that moved it.
+//! The ledger: double entries for every movement of money, stored in the payment that caused it.
 
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What an entry is booked on.
+/// The account that an entry is posted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Account {
-    /// Amounts that we may capture.
+    /// Amounts that can be captured.
     Authorizations,
-    /// Amounts set aside on buyers' cards.
+    /// Amounts authorised on buyers' cards.
     CardholderHolds,
-    /// What the provider owes us.
+    /// The amount that the provider owes the marketplace.
     ProviderBalance,
-    /// What we owe the seller.
+    /// The amount that the marketplace owes the seller.
     SellerPayable,
 }
 
-/// One line: minor units of the payment's currency on one side of one account.
+/// A debit or a credit of one account, in minor units of the payment's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// When it was booked.
+    /// When the entry was posted.
     pub at: Timestamp,
-    /// On what.
+    /// The account.
     pub account: Account,
-    /// Minor units; zero when it is a credit.
+    /// Zero for a credit.
     pub debit: i64,
-    /// Minor units; zero when it is a debit.
+    /// Zero for a debit.
     pub credit: i64,
 }
 
-/// An amount from one account to another: two lines that balance.
+/// Two entries that balance.
 fn transfer(at: Timestamp, debit: Account, credit: Account, amount: i64) -> [Entry; 2] {
     [Entry { at, account: debit, debit: amount, credit: 0 }, Entry { at, account: credit, debit: 0, credit: amount }]
 }
 
-/// The amount is set aside on the card.
+/// The amount is authorised on the card.
 pub fn authorized(amount: i64, at: Timestamp) -> [Entry; 2] {
     transfer(at, Account::Authorizations, Account::CardholderHolds, amount)
 }
 
-/// What was set aside is given back.
+/// The authorisation is released.
 pub fn released(amount: i64, at: Timestamp) -> [Entry; 2] {
     transfer(at, Account::CardholderHolds, Account::Authorizations, amount)
 }
@@ -51,7 +51,7 @@ pub fn captured(amount: i64, at: Timestamp) -> [Entry; 2] {
     transfer(at, Account::ProviderBalance, Account::SellerPayable, amount)
 }
 
-/// Some of the charge was given back; a negative amount when what was to be given back was not.
+/// An amount was refunded. A negative amount reverses a refund that failed.
 pub fn refunded(amount: i64, at: Timestamp) -> [Entry; 2] {
     if amount < 0 {
         return captured(-amount, at);
@@ -59,7 +59,7 @@ pub fn refunded(amount: i64, at: Timestamp) -> [Entry; 2] {
     transfer(at, Account::SellerPayable, Account::ProviderBalance, amount)
 }
 
-/// Debits minus credits of one account.
+/// The debits minus the credits of an account.
 pub fn balance(entries: &[Entry], account: Account) -> i64 {
     entries.iter().filter(|entry| entry.account == account).map(|entry| entry.debit - entry.credit).sum()
 }

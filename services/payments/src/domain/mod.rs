@@ -1,11 +1,12 @@
-//! The rules, pure: no async, no clock, no I/O.
+//! The domain rules. Pure: no async, no clock, no I/O.
 
-pub mod declined;
+pub mod decline_reason;
 pub mod intent;
 pub mod ledger;
-pub mod method;
 pub mod orphans;
 pub mod payment;
+pub mod payment_method;
 pub mod reconcile;
+
 #[cfg(test)]
-mod tests;
+mod convergence_tests;

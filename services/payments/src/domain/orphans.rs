@@ -1,41 +1,41 @@
-//! Whether an intent at the provider is one that the payments know of.
+//! Checks whether a payment accounts for an intent at the provider.
 
-use super::intent::{Charge, Standing};
+use super::intent::{Intent, IntentStatus};
 use super::payment::Payment;
 use super::reconcile;
 
-/// What is to be done about an intent.
+/// The result of checking an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// A payment vouches for it, or it is cancelled: nothing to do.
-    InOrder,
-    /// It is its payment's own charge, and the payment has not recorded its present state.
-    Changed,
-    /// No payment vouches for it and it can still be charged: cancel it.
-    Open,
-    /// No payment vouches for it and it was charged: refund it.
-    Charged,
+pub enum IntentCheck {
+    /// A payment accounts for the intent, or no money can move: nothing to do.
+    Consistent,
+    /// The intent is the payment's own captured one, and the payment has not recorded the charge's present state.
+    PaymentOutdated,
+    /// The intent is orphaned and can still be charged: cancel it.
+    NeedsCancel,
+    /// The intent is orphaned and was charged: refund it.
+    NeedsRefund,
 }
 
-/// Judges an intent by the payment that it was made for, if there is one.
-pub fn verdict(payment: Option<&Payment>, reference: &str, standing: &Standing, charge: Option<&Charge>) -> Verdict {
-    if matches!(standing, Standing::Cancelled { .. }) {
-        return Verdict::InOrder;
+/// Checks an intent against the payment that it was created for, if there is one.
+pub fn check_intent(payment: Option<&Payment>, intent: &Intent) -> IntentCheck {
+    let Intent { reference, status, charge, .. } = intent;
+    if matches!(status, IntentStatus::Cancelled { .. }) {
+        return IntentCheck::Consistent;
     }
     if let Some(payment) = payment {
-        let its_own = payment.provider_ref.as_deref() == Some(reference);
-        let status = payment.status_name();
-        if !status.is_final() && (its_own || payment.provider_ref.is_none()) {
-            return Verdict::InOrder;
+        let is_own = payment.provider_ref.as_ref() == Some(reference);
+        if !payment.status_name().is_final() && (is_own || payment.provider_ref.is_none()) {
+            return IntentCheck::Consistent;
         }
-        if its_own && payment.is_captured() && *standing == Standing::Captured {
-            let news = charge.is_some_and(|charge| reconcile::observe(payment, charge, payment.updated_at).is_some());
-            return if news { Verdict::Changed } else { Verdict::InOrder };
+        if is_own && payment.is_captured() && *status == IntentStatus::Captured {
+            let change = charge.and_then(|charge| reconcile::apply_charge(payment, &charge, payment.updated_at));
+            return if change.is_some() { IntentCheck::PaymentOutdated } else { IntentCheck::Consistent };
         }
     }
-    match standing {
-        Standing::Captured if charge.is_some_and(|charge| charge.kept <= 0) => Verdict::InOrder,
-        Standing::Captured => Verdict::Charged,
-        _ => Verdict::Open,
+    match status {
+        IntentStatus::Captured if charge.is_some_and(|charge| charge.net_amount <= 0) => IntentCheck::Consistent,
+        IntentStatus::Captured => IntentCheck::NeedsRefund,
+        _ => IntentCheck::NeedsCancel,
     }
 }

@@ -1,7 +1,8 @@
-//! A payment and what can happen to it.
+//! The payment aggregate: its statuses and transitions.
 
 use common::aggregate::Aggregate;
 use common::error::{Error, Rejection};
+use common::events::order::OrderState;
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus, Refunded};
 use common::id::{OrderId, PaymentId, UserId};
 use common::money::Money;
@@ -10,38 +11,38 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::{self, Account, Entry};
 
-/// Where a payment stands, with what belongs to that state alone.
+/// A payment's status, with the data that only this status has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Status {
-    /// Stored before the provider is asked; its answer is not known.
+    /// Stored before the provider is called; the result is not known.
     Authorizing {
-        /// When somebody else than the request that stored it took the question over, because its fate was
-        /// unknown. From then on the request may no longer say that nothing was sent.
+        /// When another worker took the call over from the request that stored the payment, because its result was
+        /// not known. From then on that request can't assume that nothing was sent.
         #[serde(default)]
         delayed_at: Option<Timestamp>,
     },
     /// The buyer must pass 3-D Secure.
     RequiresAction,
-    /// The amount is set aside.
+    /// The amount is authorised.
     Authorized {
-        /// When a capture failed for the first time; patience counts from here.
+        /// When a capture failed for the first time: the start of the retry window.
         #[serde(default)]
         capture_delayed_at: Option<Timestamp>,
     },
-    /// Charged; final.
+    /// The card is charged; final.
     Captured,
-    /// Not charged, and another card may be tried; final.
+    /// Not charged, and the buyer can try another card; final.
     Declined {
         /// The provider's code, or `superseded`.
         reason: String,
     },
-    /// The capture failed and nothing is charged; final.
+    /// The capture failed, so nothing is charged; final.
     Failed {
         /// The provider's code.
         reason: String,
     },
-    /// The authorisation was given back; final.
+    /// The authorisation was released; final.
     Voided,
 }
 
@@ -49,97 +50,91 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
-    /// Its id, which is also the idempotency key at the provider.
+    /// The payment's id, which is also the idempotency key at the provider.
     pub id: PaymentId,
-    /// What it pays for.
+    /// The order that the payment is for.
     pub order_id: OrderId,
-    /// Which one of its order it is, from 1: how many payment methods were tried.
+    /// The payment's number within its order, from 1; each payment tries one payment method.
     pub attempt: u32,
-    /// Who pays.
+    /// The buyer.
     pub buyer_id: UserId,
-    /// How much.
+    /// The order's price.
     pub amount: Money,
-    /// The provider.
+    /// The provider's name.
     pub provider: String,
-    /// The request to the provider as it is sent, and sent again; it names the card and holds no card datum.
+    /// The body of the authorisation request, as it is sent and resent. It names the payment method and contains no
+    /// card data.
     pub request: String,
-    /// The provider's id of it, once known.
+    /// The provider's id of the intent, once known.
     pub provider_ref: Option<String>,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// Every move of money.
+    /// The entries for every movement of money.
     pub ledger: Vec<Entry>,
-    /// What we asked the provider to give back, because the order was closed when the card was charged.
+    /// The refund that was requested because the order was closed when the card was charged.
     #[serde(default)]
     pub refund: Option<Refund>,
-    /// What was given back, by us or in the provider's dashboard.
+    /// The amount that was refunded, by this service or in the provider's dashboard.
     #[serde(default)]
     pub refunded: Option<Refunded>,
     /// Whether the cardholder disputes the charge.
     #[serde(default)]
     pub disputed: bool,
-    /// When it was started.
+    /// When the payment was started.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the payment last changed.
     pub updated_at: Timestamp,
 }
 
-/// A charge that is to be given back. Its payment and its attempt are the idempotency key at the provider.
+/// A requested refund. The payment's id and the attempt are the idempotency key at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refund {
-    /// 1, and one more whenever the provider would only repeat a failure under the key before.
+    /// The number of the attempt, from 1. A new one starts when the provider would only replay a failure for the key.
     pub attempt: u32,
     /// When this attempt was stored.
     pub since: Timestamp,
-    /// Whether some of the charge has yet to be given back.
+    /// Whether a part of the charge has yet to be refunded.
     pub is_open: bool,
 }
 
-/// A transition that the payment's state does not allow.
+/// The payment's status does not allow the transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a payment that is {from:?} can't become {to:?}")]
 pub struct PaymentError {
-    /// Where it stands.
+    /// The present status.
     pub from: PaymentStatus,
-    /// Where it was to go.
+    /// The status after the transition.
     pub to: PaymentStatus,
 }
 
 impl From<PaymentError> for Error {
     fn from(_: PaymentError) -> Self {
-        Self::Conflict(Rejection::new("payment-moved-on", "The payment is past that. Look at it again."))
+        Self::Conflict(Rejection::new("payment-moved-on", "The payment has changed meanwhile. Look at it again."))
     }
 }
 
-type Changed = Result<(Payment, PaymentChange), PaymentError>;
-
-/// What a payment is made of before the provider knows of it.
-#[derive(Debug, Clone)]
-pub struct Start {
-    /// What it pays for.
-    pub order_id: OrderId,
-    /// Who pays.
-    pub buyer_id: UserId,
-    /// How much.
-    pub amount: Money,
-    /// The provider.
-    pub provider: &'static str,
-    /// The request to the provider.
-    pub request: String,
-}
+/// The payment after a transition, with the change to publish.
+pub type Transition = Result<(Payment, PaymentChange), PaymentError>;
 
 impl Payment {
-    /// A payment whose provider will be asked next.
-    pub fn start(id: PaymentId, start: Start, now: Timestamp) -> (Self, PaymentChange) {
+    /// Starts a payment, which is stored before the provider is called.
+    pub fn start(
+        id: PaymentId,
+        order: &OrderState,
+        attempt: u32,
+        provider: &str,
+        request: String,
+        now: Timestamp,
+    ) -> (Self, PaymentChange) {
         let payment = Self {
             id,
-            order_id: start.order_id,
-            attempt: 1,
-            buyer_id: start.buyer_id,
-            amount: start.amount,
-            provider: start.provider.to_owned(),
-            request: start.request,
+            order_id: order.id,
+            attempt,
+            buyer_id: order.buyer_id,
+            amount: order.price.clone(),
+            provider: provider.to_owned(),
+            request,
             provider_ref: None,
             status: Status::Authorizing { delayed_at: None },
             ledger: Vec::new(),
@@ -152,115 +147,105 @@ impl Payment {
         (payment, PaymentChange::Started)
     }
 
-    /// Nobody knows what came of the request to the provider: it is repeated.
-    pub fn delay_authorization(self, now: Timestamp) -> Changed {
-        match self.status {
-            Status::Authorizing { delayed_at: None } => {
-                let status = Status::Authorizing { delayed_at: Some(now) };
-                Ok((self.moved(status, None, now), PaymentChange::AuthorizationDelayed))
-            }
-            _ => Err(self.not_allowed(PaymentStatus::Authorizing)),
+    /// Another worker takes the authorisation over, because its result is not known.
+    pub fn delay_authorization(self, now: Timestamp) -> Transition {
+        if self.status != (Status::Authorizing { delayed_at: None }) {
+            return Err(self.invalid_transition(PaymentStatus::Authorizing));
         }
+        let status = Status::Authorizing { delayed_at: Some(now) };
+        Ok((self.with_status(status, None, now), PaymentChange::AuthorizationDelayed))
     }
 
-    /// A capture failed for the first time: it is tried again for as long as we are patient.
-    pub fn delay_capture(self, now: Timestamp) -> Changed {
-        match self.status {
-            Status::Authorized { capture_delayed_at: None } => {
-                let status = Status::Authorized { capture_delayed_at: Some(now) };
-                Ok((self.moved(status, None, now), PaymentChange::CaptureDelayed))
-            }
-            _ => Err(self.not_allowed(PaymentStatus::Authorized)),
+    /// A capture failed for the first time, which starts the retry window.
+    pub fn delay_capture(self, now: Timestamp) -> Transition {
+        if self.status != (Status::Authorized { capture_delayed_at: None }) {
+            return Err(self.invalid_transition(PaymentStatus::Authorized));
         }
+        let status = Status::Authorized { capture_delayed_at: Some(now) };
+        Ok((self.with_status(status, None, now), PaymentChange::CaptureDelayed))
     }
 
-    /// The provider wants the buyer to pass 3-D Secure.
-    pub fn require_action(self, reference: String, now: Timestamp) -> Changed {
-        self.from(&[PaymentStatus::Authorizing], PaymentStatus::RequiresAction)?;
-        Ok((self.moved(Status::RequiresAction, Some(reference), now), PaymentChange::ActionRequired))
+    /// The provider requires the buyer to pass 3-D Secure.
+    pub fn require_action(self, reference: String, now: Timestamp) -> Transition {
+        self.ensure_status_in(&[PaymentStatus::Authorizing], PaymentStatus::RequiresAction)?;
+        Ok((self.with_status(Status::RequiresAction, Some(reference), now), PaymentChange::ActionRequired))
     }
 
-    /// The provider set the amount aside.
-    pub fn authorize(self, reference: String, now: Timestamp) -> Changed {
-        self.from(&[PaymentStatus::Authorizing, PaymentStatus::RequiresAction], PaymentStatus::Authorized)?;
-        let mut next = self.moved(Status::Authorized { capture_delayed_at: None }, Some(reference), now);
+    /// The provider authorised the amount.
+    pub fn authorize(self, reference: String, now: Timestamp) -> Transition {
+        self.ensure_status_in(&[PaymentStatus::Authorizing, PaymentStatus::RequiresAction], PaymentStatus::Authorized)?;
+        let mut next = self.with_status(Status::Authorized { capture_delayed_at: None }, Some(reference), now);
         next.ledger.extend(ledger::authorized(next.amount.amount, now));
         Ok((next, PaymentChange::Authorized))
     }
 
     /// The provider charged the card.
-    pub fn capture(self, reference: String, now: Timestamp) -> Changed {
+    pub fn capture(self, reference: String, now: Timestamp) -> Transition {
         use PaymentStatus::{Authorized, Authorizing, Captured, RequiresAction};
-        self.from(&[Authorizing, RequiresAction, Authorized], Captured)?;
-        let mut next = self.moved(Status::Captured, Some(reference), now);
-        if next.is_on_hold() {
-            next.ledger.extend(ledger::released(next.amount.amount, now));
-        }
+        self.ensure_status_in(&[Authorizing, RequiresAction, Authorized], Captured)?;
+        let mut next = self.release_hold(Status::Captured, Some(reference), now);
         next.ledger.extend(ledger::captured(next.amount.amount, now));
         Ok((next, PaymentChange::Captured))
     }
 
-    /// The provider said no, the buyer gave it up for another card, or the authorisation was cancelled before
-    /// the order was won; nothing is set aside any more.
-    pub fn decline(self, reason: String, reference: Option<String>, now: Timestamp) -> Changed {
+    /// The provider declined the card, the buyer switched to another card, or the authorisation was cancelled before
+    /// the order was authorised. Nothing is held on the card any more.
+    pub fn decline(self, reason: String, reference: Option<String>, now: Timestamp) -> Transition {
         use PaymentStatus::{Authorized, Authorizing, Declined, RequiresAction};
-        self.from(&[Authorizing, RequiresAction, Authorized], Declined)?;
-        Ok((self.given_back(Status::Declined { reason }, reference, now), PaymentChange::Declined))
+        self.ensure_status_in(&[Authorizing, RequiresAction, Authorized], Declined)?;
+        Ok((self.release_hold(Status::Declined { reason }, reference, now), PaymentChange::Declined))
     }
 
-    /// The capture failed for good; the provider has cancelled the authorisation.
-    pub fn fail(self, reason: String, now: Timestamp) -> Changed {
-        self.from(&[PaymentStatus::Authorized], PaymentStatus::Failed)?;
-        Ok((self.given_back(Status::Failed { reason }, None, now), PaymentChange::Failed))
+    /// The capture failed for good, and the provider has cancelled the authorisation.
+    pub fn fail(self, reason: String, now: Timestamp) -> Transition {
+        self.ensure_status_in(&[PaymentStatus::Authorized], PaymentStatus::Failed)?;
+        Ok((self.release_hold(Status::Failed { reason }, None, now), PaymentChange::Failed))
     }
 
-    /// The order is closed; the provider has cancelled the authorisation.
-    pub fn void(self, now: Timestamp) -> Changed {
-        self.from(&[PaymentStatus::RequiresAction, PaymentStatus::Authorized], PaymentStatus::Voided)?;
-        Ok((self.given_back(Status::Voided, None, now), PaymentChange::Voided))
+    /// The order is closed, and the provider has cancelled the authorisation.
+    pub fn void(self, now: Timestamp) -> Transition {
+        self.ensure_status_in(&[PaymentStatus::RequiresAction, PaymentStatus::Authorized], PaymentStatus::Voided)?;
+        Ok((self.release_hold(Status::Voided, None, now), PaymentChange::Voided))
     }
 
-    /// The order is closed: all of the charge is to be given back, by a new attempt.
-    pub fn start_refund(self, now: Timestamp) -> Changed {
-        self.from(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
+    /// The order is closed, so a new attempt is started to refund the whole charge.
+    pub fn start_refund(self, now: Timestamp) -> Transition {
         let attempt = self.refund.as_ref().map_or(0, |refund| refund.attempt) + 1;
-        let mut next = self.moved(Status::Captured, None, now);
+        let mut next = self.still_captured(now)?;
         next.refund = Some(Refund { attempt, since: now, is_open: true });
         Ok((next, PaymentChange::RefundStarted))
     }
 
-    /// So much of the charge has been given back in all, whoever gave it.
-    pub fn refund(self, total: i64, now: Timestamp) -> Changed {
-        self.from(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
+    /// Records the total amount that has been refunded so far, by this service or in the dashboard.
+    pub fn refund(self, total: i64, now: Timestamp) -> Transition {
         let before = self.refunded_amount();
-        let mut next = self.moved(Status::Captured, None, now);
+        let mut next = self.still_captured(now)?;
         next.ledger.extend(ledger::refunded(total - before, now));
         let amount = Money { amount: total, currency: next.amount.currency.clone() };
         next.refunded = (total != 0).then_some(Refunded { amount, at: now });
-        let is_whole = next.is_refunded();
+        let is_open = !next.is_refunded();
         if let Some(refund) = &mut next.refund {
-            refund.is_open = !is_whole;
+            refund.is_open = is_open;
         }
         Ok((next, PaymentChange::Refunded))
     }
 
     /// The cardholder disputes the charge.
-    pub fn dispute(self, now: Timestamp) -> Changed {
-        self.from(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
-        let mut next = Self { disputed: true, ..self.moved(Status::Captured, None, now) };
-        // The bank has taken the money back and decides whose it is; the provider refuses to give it back as well.
+    pub fn dispute(self, now: Timestamp) -> Transition {
+        let mut next = Self { disputed: true, ..self.still_captured(now)? };
+        // The bank has taken the money back and decides the dispute; the provider refuses a refund meanwhile.
         if let Some(refund) = &mut next.refund {
             refund.is_open = false;
         }
         Ok((next, PaymentChange::Disputed))
     }
 
-    /// Whether a charge has yet to be given back.
-    pub fn is_to_be_given_back(&self) -> bool {
+    /// Whether a part of a requested refund is outstanding.
+    pub fn has_open_refund(&self) -> bool {
         self.refund.as_ref().is_some_and(|refund| refund.is_open)
     }
 
-    /// How much of the charge was given back, in minor units.
+    /// The refunded amount, in minor units.
     pub fn refunded_amount(&self) -> i64 {
         self.refunded.as_ref().map_or(0, |refunded| refunded.amount.amount)
     }
@@ -270,36 +255,38 @@ impl Payment {
         self.status == Status::Captured
     }
 
-    /// Whether all of the charge was given back.
+    /// Whether the whole charge was refunded.
     pub fn is_refunded(&self) -> bool {
         self.refunded_amount() >= self.amount.amount
     }
 
-    fn given_back(self, status: Status, reference: Option<String>, now: Timestamp) -> Self {
-        let mut next = self.moved(status, reference, now);
-        if next.is_on_hold() {
+    /// The payment in another status, without an authorisation in its ledger.
+    fn release_hold(self, status: Status, reference: Option<String>, now: Timestamp) -> Self {
+        let mut next = self.with_status(status, reference, now);
+        if ledger::balance(&next.ledger, Account::Authorizations) != 0 {
             next.ledger.extend(ledger::released(next.amount.amount, now));
         }
         next
     }
 
-    fn is_on_hold(&self) -> bool {
-        ledger::balance(&self.ledger, Account::Authorizations) != 0
+    fn still_captured(self, now: Timestamp) -> Result<Self, PaymentError> {
+        self.ensure_status_in(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
+        Ok(self.with_status(Status::Captured, None, now))
     }
 
-    fn moved(self, status: Status, reference: Option<String>, now: Timestamp) -> Self {
+    fn with_status(self, status: Status, reference: Option<String>, now: Timestamp) -> Self {
         Self { status, provider_ref: reference.or(self.provider_ref), updated_at: now, ..self }
     }
 
-    fn from(&self, allowed: &[PaymentStatus], to: PaymentStatus) -> Result<(), PaymentError> {
-        if allowed.contains(&self.status_name()) { Ok(()) } else { Err(self.not_allowed(to)) }
+    fn ensure_status_in(&self, allowed: &[PaymentStatus], to: PaymentStatus) -> Result<(), PaymentError> {
+        if allowed.contains(&self.status_name()) { Ok(()) } else { Err(self.invalid_transition(to)) }
     }
 
-    fn not_allowed(&self, to: PaymentStatus) -> PaymentError {
+    fn invalid_transition(&self, to: PaymentStatus) -> PaymentError {
         PaymentError { from: self.status_name(), to }
     }
 
-    /// When a capture failed for the first time, if it has yet to succeed.
+    /// When the capture of an authorised payment failed for the first time.
     pub fn capture_delayed_at(&self) -> Option<Timestamp> {
         match self.status {
             Status::Authorized { capture_delayed_at } => capture_delayed_at,
@@ -307,13 +294,13 @@ impl Payment {
         }
     }
 
-    /// When the amount was set aside, if it ever was.
+    /// When the amount was authorised, if it ever was.
     pub fn authorized_at(&self) -> Option<Timestamp> {
         let held = |entry: &&Entry| entry.account == Account::Authorizations && entry.debit > 0;
         self.ledger.iter().find(held).map(|entry| entry.at)
     }
 
-    /// Where it stands, in the words of the contract.
+    /// The status as the API and the events name it.
     pub fn status_name(&self) -> PaymentStatus {
         match self.status {
             Status::Authorizing { .. } => PaymentStatus::Authorizing,
@@ -326,7 +313,7 @@ impl Payment {
         }
     }
 
-    /// Why it was declined or failed.
+    /// Why the payment was declined or failed.
     pub fn reason(&self) -> Option<&str> {
         match &self.status {
             Status::Declined { reason } | Status::Failed { reason } => Some(reason),

@@ -1,51 +1,57 @@
-//! What a payment needs from the provider, given its order and what the provider says.
+//! A payment's next provider action, and the transitions that the provider's responses lead to.
 
 use std::time::Duration;
 
 use common::events::order::{OrderState, OrderStatus};
-use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
+use common::events::payment::{PaymentState, PaymentStatus};
 use common::timestamp::Timestamp;
 
-use super::intent::{Charge, Intent, Standing};
-use super::payment::{Payment, PaymentError, Refund};
+use super::intent::{Charge, Intent, IntentStatus};
+use super::payment::{Payment, Refund, Transition};
 
-/// A call to the provider that has to be made next.
+/// An action at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    /// The order is won by this payment: charge the card.
+pub enum ProviderAction {
+    /// Charge the card, because this payment authorised the order.
     Capture,
-    /// Captures have failed for too long: try once more, then cancel, and let the answer decide.
-    GiveUpCapture,
-    /// The order is closed, or another payment won it: give the authorisation back.
+    /// Try to capture once more after the retry window, then cancel; the provider's response decides.
+    CaptureOrCancel,
+    /// Release the authorisation, because the order is closed for this payment.
     Void,
-    /// The card was charged, and the order is closed or won by another payment: give it all back.
-    GiveBack,
-    /// The buyer takes another card instead of passing 3-D Secure with this one.
+    /// Refund the whole charge, because the order is closed for this payment.
+    Refund,
+    /// Cancel, because the buyer switches to another card instead of passing 3-D Secure.
     Supersede,
 }
 
-/// The call that this payment needs; `None` when it agrees with its order.
+/// The action that a payment needs; `None` when it agrees with its order. Captures are retried for `retry_window`.
 ///
-/// A payment whose authorisation is not answered needs nothing yet: what the answer will be has to
-/// be known before it can be voided.
-pub fn next(payment: &Payment, order: Option<&OrderState>, now: Timestamp, patience: Duration) -> Option<Call> {
+/// A payment whose authorisation has no result yet needs no action: it can only be voided once the result is known.
+pub fn next_action(
+    payment: &Payment,
+    order: Option<&OrderState>,
+    now: Timestamp,
+    retry_window: Duration,
+) -> Option<ProviderAction> {
     let order = order.filter(|order| order.id == payment.order_id)?;
-    let won = order.payment_id == Some(payment.id);
     let closed = is_closed(payment, order);
     match payment.status_name() {
-        // Of one that is disputed the bank decides.
-        PaymentStatus::Captured if closed && !payment.is_refunded() && !payment.disputed => Some(Call::GiveBack),
-        PaymentStatus::RequiresAction | PaymentStatus::Authorized if closed => Some(Call::Void),
-        PaymentStatus::Authorized if won => {
-            // Counted from a capture that failed, so that an outage of ours never makes the first call a cancel.
-            let out_of_patience = payment.capture_delayed_at().is_some_and(|since| now.since(since) > patience);
-            Some(if out_of_patience { Call::GiveUpCapture } else { Call::Capture })
+        // The bank decides a disputed charge.
+        PaymentStatus::Captured if closed && !payment.is_refunded() && !payment.disputed => {
+            Some(ProviderAction::Refund)
+        }
+        PaymentStatus::RequiresAction | PaymentStatus::Authorized if closed => Some(ProviderAction::Void),
+        PaymentStatus::Authorized if order.payment_id == Some(payment.id) => {
+            // The window starts at the first failed capture, so that after an outage of this service the first call is
+            // still a capture.
+            let is_over = payment.capture_delayed_at().is_some_and(|since| now.since(since) > retry_window);
+            Some(if is_over { ProviderAction::CaptureOrCancel } else { ProviderAction::Capture })
         }
         _ => None,
     }
 }
 
-/// Whether this order will never take this payment: it is cancelled, or another payment has won it.
+/// Whether the order is closed for this payment: it is cancelled, or another payment authorised it.
 pub fn is_closed(payment: &Payment, order: &OrderState) -> bool {
     match order.status {
         OrderStatus::Created | OrderStatus::AwaitingPayment => false,
@@ -54,83 +60,84 @@ pub fn is_closed(payment: &Payment, order: &OrderState) -> bool {
     }
 }
 
-/// The change that the provider's answer means; `None` when it tells nothing new.
-pub fn follow(
+/// The transition that an intent's status leads to, after `action` if there was one; `None` when nothing changed.
+pub fn apply_intent(
     payment: &Payment,
-    call: Option<Call>,
+    action: Option<ProviderAction>,
     intent: &Intent,
     now: Timestamp,
-) -> Option<Result<(Payment, PaymentChange), PaymentError>> {
+) -> Option<Transition> {
     let (payment, reference) = (payment.clone(), intent.reference.clone());
     let status = payment.status_name();
     if status.is_final() {
         return None;
     }
-    match &intent.standing {
-        Standing::RequiresAction if status == PaymentStatus::Authorizing => {
+    match &intent.status {
+        IntentStatus::RequiresAction if status == PaymentStatus::Authorizing => {
             Some(payment.require_action(reference, now))
         }
-        Standing::Authorized if status != PaymentStatus::Authorized => Some(payment.authorize(reference, now)),
-        Standing::Captured => Some(payment.capture(reference, now).map(|(mut captured, change)| {
-            if call == Some(Call::Void) {
-                // Too late to be given back as an authorisation. Part of the same write, so that it is not forgotten.
+        IntentStatus::Authorized if status != PaymentStatus::Authorized => Some(payment.authorize(reference, now)),
+        IntentStatus::Captured => Some(payment.capture(reference, now).map(|(mut captured, change)| {
+            if action == Some(ProviderAction::Void) {
+                // Too late to void. The refund is part of the same write, so that it can't be lost.
                 captured.refund = Some(Refund { attempt: 1, since: now, is_open: true });
             }
             (captured, change)
         })),
-        Standing::Cancelled { reason } => Some(cancelled(payment, call, reason.as_deref(), reference, now)),
-        // A refused card is cancelled at the provider before it counts as declined, because until
-        // then the buyer's browser could still confirm the intent with another card.
-        Standing::Pending | Standing::RequiresAction | Standing::Authorized | Standing::Declined { .. } => None,
+        IntentStatus::Cancelled { reason } => {
+            let reason = reason.as_deref().unwrap_or("cancelled_at_provider").to_owned();
+            Some(apply_cancellation(payment, action, reason, reference, now))
+        }
+        // The intent of a declined card is cancelled at the provider before the payment counts as declined: until then
+        // the buyer's browser could still confirm the intent with another card.
+        IntentStatus::Pending
+        | IntentStatus::RequiresAction
+        | IntentStatus::Authorized
+        | IntentStatus::Declined { .. } => None,
     }
 }
 
-/// The provider has cancelled the intent. What that means depends on why we asked, or that we did not.
-fn cancelled(
+/// The transition after the provider has cancelled the intent, which depends on why it was cancelled.
+fn apply_cancellation(
     payment: Payment,
-    call: Option<Call>,
-    reason: Option<&str>,
+    action: Option<ProviderAction>,
+    reason: String,
     reference: String,
     now: Timestamp,
-) -> Result<(Payment, PaymentChange), PaymentError> {
-    match (payment.status_name(), call) {
-        (PaymentStatus::RequiresAction | PaymentStatus::Authorized, Some(Call::Void)) => payment.void(now),
-        (PaymentStatus::RequiresAction, Some(Call::Supersede)) => {
+) -> Transition {
+    use ProviderAction::{Capture, CaptureOrCancel, Supersede, Void};
+    match (payment.status_name(), action) {
+        (PaymentStatus::RequiresAction | PaymentStatus::Authorized, Some(Void)) => payment.void(now),
+        (PaymentStatus::RequiresAction, Some(Supersede)) => {
             payment.decline(PaymentState::SUPERSEDED.to_owned(), Some(reference), now)
         }
-        (PaymentStatus::Authorized, Some(Call::Capture | Call::GiveUpCapture)) => {
-            payment.fail(reason.unwrap_or("cancelled_at_provider").to_owned(), now)
-        }
-        // Also an authorisation that somebody cancelled in the provider's dashboard before the order was won:
-        // the buyer may take another card.
-        _ => payment.decline(reason.unwrap_or("cancelled_at_provider").to_owned(), Some(reference), now),
+        (PaymentStatus::Authorized, Some(Capture | CaptureOrCancel)) => payment.fail(reason, now),
+        // This includes an authorisation that was cancelled in the provider's dashboard before the order was
+        // authorised: the buyer can try another card.
+        _ => payment.decline(reason, Some(reference), now),
     }
 }
 
-/// The change that a look at the charge of a captured payment means; `None` when it tells nothing new.
-pub fn observe(
-    payment: &Payment,
-    charge: &Charge,
-    now: Timestamp,
-) -> Option<Result<(Payment, PaymentChange), PaymentError>> {
-    if payment.status_name() != PaymentStatus::Captured {
+/// The transition that the charge of a captured payment leads to; `None` when nothing changed.
+pub fn apply_charge(payment: &Payment, charge: &Charge, now: Timestamp) -> Option<Transition> {
+    if !payment.is_captured() {
         return None;
     }
-    // More than was asked for can't be written as a refund; who looks says so.
-    let given_back = (payment.amount.amount - charge.kept).max(0);
-    if given_back != payment.refunded_amount() {
-        return Some(payment.clone().refund(given_back, now));
+    // An amount above the requested one can't be recorded as a refund; the caller logs it.
+    let refunded = (payment.amount.amount - charge.net_amount).max(0);
+    if refunded != payment.refunded_amount() {
+        return Some(payment.clone().refund(refunded, now));
     }
     (charge.disputed && !payment.disputed).then(|| payment.clone().dispute(now))
 }
 
-/// The change that a capture which failed means; `None` when it is not the first.
-pub fn capture_failed(payment: &Payment, now: Timestamp) -> Option<Result<(Payment, PaymentChange), PaymentError>> {
+/// The transition after a failed capture; `None` when it is not the first one.
+pub fn apply_failed_capture(payment: &Payment, now: Timestamp) -> Option<Transition> {
     let first = payment.status_name() == PaymentStatus::Authorized && payment.capture_delayed_at().is_none();
     first.then(|| payment.clone().delay_capture(now))
 }
 
-/// Whether orders waits for news of this payment that was told already.
+/// Whether `orders` has missed an event of this payment.
 pub fn is_peer_behind(payment: &Payment, order: &OrderState) -> bool {
     let status = payment.status_name();
     match order.status {

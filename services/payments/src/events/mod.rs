@@ -6,7 +6,7 @@ use platform::stream::subscription::Subscription;
 
 use crate::state::AppState;
 
-/// Whose events the service takes.
+/// The service's subscriptions.
 pub fn table(state: &AppState) -> Vec<Subscription> {
-    vec![order::subscription(state.clone())]
+    vec![Subscription::with(state.clone(), order::handle)]
 }

@@ -1,4 +1,5 @@
-//! Brings a payment in agreement with its order: captures what won, gives back the rest.
+//! Reconciles a payment with its order: captures it if it authorised the order, and voids or refunds it if the order is
+//! closed for it.
 
 use common::aggregate::Versioned;
 use common::error::Error;
@@ -7,40 +8,41 @@ use common::id::PaymentId;
 use platform::reconcile::{Progress, Reconcile, advance, until_settled};
 use platform::telemetry;
 
-use super::give_back::give_back;
-use super::record_answer::{Recorded, away, record_answer};
-use crate::domain::intent::Standing;
+use super::authorize_payment::KEY_TTL;
+use super::record_intent::{RecordOutcome, record_charge, record_intent};
+use crate::domain::intent::IntentStatus;
 use crate::domain::payment::Payment;
-use crate::domain::reconcile::{self, Call};
+use crate::domain::reconcile::{self, ProviderAction};
+use crate::providers::ProviderError;
 use crate::state::AppState;
 
-/// Steps until nothing is left to do; the payment as it then is.
+/// Takes provider actions until the payment agrees with its order; returns the payment, if it exists.
 ///
-/// A charge that the provider does not give back yet is no error: that may last for days, as when its balance is empty,
-/// and is the reconciler's to try again once the attempt is stored. Whoever came with news is not kept waiting for it.
+/// An open refund is not an error. It may take days, such as when the provider's balance is empty. Once the attempt is
+/// stored the reconciler retries it, so the caller is not blocked.
 ///
 /// # Errors
-/// Unavailable when the provider did not do what it was asked to, or does not answer: try again.
+/// Unavailable when the provider did not take the action or did not respond: retry.
 pub async fn reconcile_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
-    let error = match until_settled(&OnePayment { state, id }).await {
+    let error = match until_settled(&PaymentReconciler { state, id }).await {
         Ok((payment, _)) => return Ok(payment),
         Err(error) => error,
     };
     let payment = state.payments.get(id).await?;
-    if payment.as_ref().is_some_and(|payment| payment.is_to_be_given_back()) {
+    if payment.as_ref().is_some_and(|payment| payment.has_open_refund()) {
         metrics::counter!("payment_refund_failures_total").increment(1);
-        tracing::warn!(payment.id = %id, error = telemetry::causes(&error), "a charge is not given back yet; it is tried again");
+        tracing::warn!(payment.id = %id, error = telemetry::causes(&error), "a charge is not refunded yet; the refund will be retried");
         return Ok(payment);
     }
     Err(error)
 }
 
-struct OnePayment<'a> {
+struct PaymentReconciler<'a> {
     state: &'a AppState,
     id: PaymentId,
 }
 
-impl Reconcile for OnePayment<'_> {
+impl Reconcile for PaymentReconciler<'_> {
     type View = (Option<Versioned<Payment>>, Option<Versioned<OrderState>>);
 
     async fn load(&self) -> Result<Self::View, Error> {
@@ -51,46 +53,85 @@ impl Reconcile for OnePayment<'_> {
 
     async fn step(&self, (payment, order): &Self::View) -> Result<Progress, Error> {
         let Some(payment) = payment else { return Ok(Progress::Settled) };
-        let (now, patience) = (self.state.clock.now(), self.state.config.capture_retry_window);
+        let (now, retry_window) = (self.state.clock.now(), self.state.config.capture_retry_window);
         let order = order.as_ref().map(|order| &order.state);
-        let Some(call) = reconcile::next(&payment.state, order, now, patience) else { return Ok(Progress::Settled) };
-        let failed = match self.ask(payment, call).await {
-            Ok(Recorded::Changed(_) | Recorded::Overtaken) => return Ok(Progress::Changed),
-            Ok(Recorded::Nothing) => {
-                tracing::warn!(payment.id = %self.id, ?call, "the provider did not do it yet");
+        let Some(action) = reconcile::next_action(payment, order, now, retry_window) else {
+            return Ok(Progress::Settled);
+        };
+        let error = match self.execute(payment, action).await {
+            Ok(RecordOutcome::Updated(_) | RecordOutcome::Overtaken) => return Ok(Progress::Changed),
+            Ok(RecordOutcome::Unchanged) => {
+                tracing::warn!(payment.id = %self.id, ?action, "the provider has not taken the action yet");
                 Error::Unavailable(None)
             }
             Err(error) => error,
         };
-        if matches!(call, Call::Capture | Call::GiveUpCapture) {
-            self.capture_failed(payment).await?;
+        if matches!(action, ProviderAction::Capture | ProviderAction::CaptureOrCancel)
+            && let Some(transition) = reconcile::apply_failed_capture(payment, self.state.clock.now())
+        {
+            advance(&self.state.payments, payment, transition?).await?;
         }
-        Err(failed)
+        Err(error)
     }
 }
 
-impl OnePayment<'_> {
-    async fn ask(&self, payment: &Versioned<Payment>, call: Call) -> Result<Recorded, Error> {
+impl PaymentReconciler<'_> {
+    async fn execute(&self, payment: &Versioned<Payment>, action: ProviderAction) -> Result<RecordOutcome, Error> {
         let Some(reference) = &payment.provider_ref else {
-            return Err(Error::internal_message("a payment that was answered has no provider's id"));
+            return Err(Error::internal_message("a payment that needs an action has no intent"));
         };
         let provider = &self.state.provider;
-        let answer = match call {
-            Call::Capture => provider.capture(reference).await,
-            // The provider may be back just now: the order is won, so it is charged before it is given up.
-            Call::GiveUpCapture => match provider.capture(reference).await {
-                Ok(intent) if intent.standing == Standing::Captured => Ok(intent),
+        let intent = match action {
+            ProviderAction::Capture => provider.capture(reference).await,
+            // The provider may just have recovered.
+            ProviderAction::CaptureOrCancel => match provider.capture(reference).await {
+                Ok(intent) if intent.status == IntentStatus::Captured => Ok(intent),
                 _ => provider.cancel(reference).await,
             },
-            Call::Void | Call::Supersede => provider.cancel(reference).await,
-            Call::GiveBack => return give_back(self.state, payment, reference).await,
+            ProviderAction::Void | ProviderAction::Supersede => provider.cancel(reference).await,
+            ProviderAction::Refund => return refund_charge(self.state, payment, reference).await,
         };
-        record_answer(self.state, payment, Some(call), answer.map_err(away)?).await
+        record_intent(self.state, payment, Some(action), intent?).await
     }
+}
 
-    /// Writes down when captures began to fail. Who is overtaken leaves it to whoever was faster.
-    async fn capture_failed(&self, payment: &Versioned<Payment>) -> Result<(), Error> {
-        let Some(step) = reconcile::capture_failed(payment, self.state.clock.now()) else { return Ok(()) };
-        advance(&self.state.payments, payment, step?).await.map(drop)
+/// Takes one step to refund the whole charge, once: stores a refund attempt, which determines the idempotency key; or
+/// requests the refund with that key and records the charge's state after it.
+///
+/// # Errors
+/// Unavailable while the charge is not refunded: retry.
+async fn refund_charge(
+    state: &AppState,
+    payment: &Versioned<Payment>,
+    reference: &str,
+) -> Result<RecordOutcome, Error> {
+    let now = state.clock.now();
+    let Some(refund) = payment.refund.as_ref().filter(|refund| now.since(refund.since) < KEY_TTL) else {
+        return start_attempt(state, payment).await;
+    };
+    let key = format!("{}:refund:{}", payment.id, refund.attempt);
+    let response = state.provider.refund(reference, &key).await;
+    // Whatever the response, such as that nothing is left to refund, the charge's state decides.
+    if let Some(charge) = state.provider.look_up(reference).await?.charge
+        && charge.net_amount < payment.amount.amount - payment.refunded_amount()
+    {
+        record_charge(state, payment.clone(), &charge).await?;
+        // The payment was saved, by this call or a concurrent one.
+        return Ok(RecordOutcome::Overtaken);
     }
+    match response {
+        Ok(()) => Err(Error::Unavailable(None)),
+        Err(error) => {
+            if matches!(error, ProviderError::Failed(_)) {
+                // The same key would only replay the failure.
+                start_attempt(state, payment).await?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+async fn start_attempt(state: &AppState, payment: &Versioned<Payment>) -> Result<RecordOutcome, Error> {
+    let (next, change) = payment.state.clone().start_refund(state.clock.now())?;
+    RecordOutcome::of(state.payments.save(payment, next, change).await)
 }

@@ -1,10 +1,10 @@
-//! Orphans: intents that the card network has and no payment vouches for. A payment that is over was answered twice,
-//! since its call outlived its key; or the databases were brought back to an earlier moment. What was charged is
-//! given back, what was set aside is cancelled.
+//! Finds and settles orphaned intents: intents at the provider that no payment accounts for. Captured intents are
+//! refunded, others are cancelled. Either a call was executed again after its idempotency key had expired, when its
+//! payment was final; or the databases were restored to an earlier moment.
 //!
 //! # Why
-//! Orphans of payments that are known are settled by the sweep. An intent without any payment is settled only when an
-//! operator asks: it may be another shop's that shares the account.
+//! The sweep settles orphaned intents of existing payments. An intent without any payment is settled only at an
+//! operator's request: it may belong to another shop that shares the provider's account.
 
 use std::time::Duration;
 
@@ -15,117 +15,129 @@ use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use platform::telemetry;
 
-use super::observe_payment::observe_payment;
-use super::record_answer::away;
-use super::settle_intent::settle_one;
-use crate::domain::orphans::{Verdict, verdict};
+use super::sync_payment::sync_final_payment;
+use crate::domain::intent::{Intent, IntentStatus};
+use crate::domain::orphans::{IntentCheck, check_intent};
 use crate::domain::payment::Payment;
 use crate::providers::ListedIntent;
 use crate::state::AppState;
 
-/// How far back the sweep looks: longer than the provider keeps a key.
-const SWEPT: Duration = Duration::from_secs(48 * 3600);
-/// How many payments are read at once.
-const BATCH: usize = 100;
+/// How far back the sweep searches: longer than the provider stores an idempotency key.
+const SWEEP_PERIOD: Duration = Duration::from_secs(48 * 3600);
+/// Maximum number of payments that are read at once.
+const BATCH_SIZE: usize = 100;
 
-/// Those that were made since this time; settled, if that is wanted. One that can't be settled keeps no other
-/// waiting: it is told as failed, and tried again by whoever asks again.
+/// Returns the orphaned intents that were created at or after `since`, and settles them if `settle` is true. An intent
+/// that can't be settled does not block the others: it is reported as failed, and another request tries again.
 ///
 /// # Errors
-/// Unavailable when the card network does not list them.
+/// Unavailable when the provider does not list the intents.
 pub async fn settle_orphans(state: &AppState, since: Timestamp, settle: bool) -> Result<Vec<Orphan>, Error> {
+    Ok(find_orphans(state, since, |_| settle).await?.into_iter().map(|(orphan, _)| orphan).collect())
+}
+
+/// Compares the provider's intents of the last two days with the payments, and settles the orphaned intents of existing
+/// payments. Returns the number of intents without any payment.
+///
+/// # Errors
+/// Unavailable when the provider does not list the intents.
+pub async fn sweep(state: &AppState) -> Result<usize, Error> {
+    let since = state.clock.now().minus(SWEEP_PERIOD);
+    let orphans = find_orphans(state, since, |has_payment| has_payment).await?;
+    for (orphan, _) in orphans.iter().filter(|(_, has_payment)| *has_payment) {
+        metrics::counter!("payment_orphans_total", "outcome" => orphan.outcome.as_ref().to_owned()).increment(1);
+    }
+    Ok(orphans.iter().filter(|(_, has_payment)| !has_payment).count())
+}
+
+/// Finds the orphaned intents, each with whether its payment exists, and settles those that `settle` selects by that.
+async fn find_orphans(
+    state: &AppState,
+    since: Timestamp,
+    settle: impl Fn(bool) -> bool,
+) -> Result<Vec<(Orphan, bool)>, Error> {
     let mut orphans = Vec::new();
-    for (made, payment) in suspicious(state, since).await? {
-        let outcome = check(state, payment.as_ref(), &made, settle).await;
-        orphans.extend(outcome.map(|outcome| orphan(made, outcome)));
+    for (listed, payment) in find_suspects(state, since).await? {
+        let has_payment = payment.is_some();
+        let ListedIntent { intent, payment: id, amount, currency } = listed;
+        let reference = intent.reference;
+        let verified = verify(state, payment.as_ref(), &reference, settle(has_payment)).await;
+        let outcome = verified.unwrap_or_else(|error| {
+            tracing::error!(reference, error = telemetry::causes(&error), "an orphaned intent could not be settled");
+            Some(OrphanOutcome::Failed)
+        });
+        if let Some(outcome) = outcome {
+            tracing::warn!(reference, payment.id = %id, outcome = outcome.as_ref(), "an orphaned intent");
+            orphans.push((Orphan { reference, payment: id, amount, currency, outcome }, has_payment));
+        }
     }
     Ok(orphans)
 }
 
-/// Compares the provider's intents of the last two days with the payments, and settles what it finds. Returns how many
-/// there are of which there is no payment at all.
-///
-/// # Errors
-/// Unavailable when the card network does not list them.
-pub async fn sweep(state: &AppState) -> Result<usize, Error> {
-    let mut unknown = 0;
-    for (made, payment) in suspicious(state, state.clock.now().minus(SWEPT)).await? {
-        let Some(outcome) = check(state, payment.as_ref(), &made, payment.is_some()).await else { continue };
-        if payment.is_none() {
-            unknown += 1;
-        } else {
-            metrics::counter!("payment_orphans_total", "outcome" => outcome.as_ref().to_owned()).increment(1);
-        }
-        orphan(made, outcome);
-    }
-    Ok(unknown)
-}
-
-fn orphan(made: ListedIntent, outcome: OrphanOutcome) -> Orphan {
-    let ListedIntent { reference, payment, amount, currency, .. } = made;
-    let name = outcome.as_ref();
-    tracing::warn!(reference, payment.id = %payment, outcome = name, "an intent that no payment vouches for");
-    Orphan { reference, payment, amount, currency, outcome }
-}
-
-/// The intents with which something seems to be wrong, each with its payment.
-async fn suspicious(
+/// The intents that seem to be orphaned, or whose payment is outdated, each with its payment.
+async fn find_suspects(
     state: &AppState,
     since: Timestamp,
 ) -> Result<Vec<(ListedIntent, Option<Versioned<Payment>>)>, Error> {
-    let mut found = Vec::new();
-    let made = state.provider.created_since(since).await.map_err(away)?;
-    for batch in made.chunks(BATCH) {
-        let payments = try_join_all(batch.iter().map(|made| state.payments.get(made.payment))).await?;
-        for (made, payment) in batch.iter().zip(payments) {
-            let known = payment.as_ref().map(|payment| &payment.state);
-            if verdict(known, &made.reference, &made.standing, made.charge.as_ref()) != Verdict::InOrder {
-                found.push((made.clone(), payment));
+    let mut suspects = Vec::new();
+    let listed = state.provider.created_since(since).await?;
+    for batch in listed.chunks(BATCH_SIZE) {
+        let payments = try_join_all(batch.iter().map(|listed| state.payments.get(listed.payment))).await?;
+        for (listed, payment) in batch.iter().zip(payments) {
+            if check_intent(payment.as_deref(), &listed.intent) != IntentCheck::Consistent {
+                suspects.push((listed.clone(), payment));
             }
         }
     }
-    Ok(found)
+    Ok(suspects)
 }
 
-/// What is to be told of an intent; `None` when there is nothing wrong with it. The list is older than its payment, so
-/// the intent is looked up again.
-async fn check(
+/// Verifies an intent and settles it if `settle` is true; `None` when the intent is not orphaned.
+async fn verify(
     state: &AppState,
     payment: Option<&Versioned<Payment>>,
-    made: &ListedIntent,
-    settle: bool,
-) -> Option<OrphanOutcome> {
-    match recheck(state, payment, made, settle).await {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            tracing::error!(
-                reference = made.reference,
-                error = telemetry::causes(&error),
-                "an intent could not be settled"
-            );
-            Some(OrphanOutcome::Failed)
-        }
-    }
-}
-
-async fn recheck(
-    state: &AppState,
-    payment: Option<&Versioned<Payment>>,
-    made: &ListedIntent,
+    reference: &str,
     settle: bool,
 ) -> Result<Option<OrphanOutcome>, Error> {
-    let intent = state.provider.look_up(&made.reference).await.map_err(away)?;
-    let known = payment.map(|payment| &payment.state);
-    match verdict(known, &intent.reference, &intent.standing, intent.charge.as_ref()) {
-        Verdict::InOrder => Ok(None),
-        Verdict::Changed => {
+    // The list is older than the payment, so read the intent again.
+    let intent = state.provider.look_up(reference).await?;
+    match check_intent(payment.map(|payment| &payment.state), &intent) {
+        IntentCheck::Consistent => Ok(None),
+        IntentCheck::PaymentOutdated => {
             if let Some(payment) = payment {
-                Box::pin(observe_payment(state, payment)).await?;
+                Box::pin(sync_final_payment(state, payment)).await?;
             }
             Ok(None)
         }
-        Verdict::Open if !settle => Ok(Some(OrphanOutcome::Open)),
-        Verdict::Charged if !settle => Ok(Some(OrphanOutcome::Charged)),
-        wrong => settle_one(state, &intent, wrong).await.map(Some),
+        IntentCheck::NeedsCancel if !settle => Ok(Some(OrphanOutcome::Open)),
+        IntentCheck::NeedsRefund if !settle => Ok(Some(OrphanOutcome::Charged)),
+        check => settle_intent(state, &intent, check).await.map(Some),
+    }
+}
+
+/// Settles the intent of a final payment if the payment does not account for it. Returns whether it was settled.
+pub(super) async fn settle_if_orphaned(state: &AppState, payment: &Payment, intent: &Intent) -> Result<bool, Error> {
+    let check = check_intent(Some(payment), intent);
+    if matches!(check, IntentCheck::Consistent | IntentCheck::PaymentOutdated) {
+        return Ok(false);
+    }
+    let outcome = settle_intent(state, intent, check).await?;
+    metrics::counter!("payment_orphans_total", "outcome" => outcome.as_ref().to_owned()).increment(1);
+    let (reference, outcome) = (&intent.reference, outcome.as_ref());
+    tracing::warn!(reference, payment.id = %payment.id, outcome, "an orphaned intent of a final payment");
+    Ok(true)
+}
+
+/// Refunds or cancels an orphaned intent, as `check` requires. Returns what was done.
+async fn settle_intent(state: &AppState, intent: &Intent, check: IntentCheck) -> Result<OrphanOutcome, Error> {
+    if check == IntentCheck::NeedsRefund {
+        let key = format!("orphan:{}", intent.reference);
+        state.provider.refund(&intent.reference, &key).await?;
+        return Ok(OrphanOutcome::Refunded);
+    }
+    match state.provider.cancel(&intent.reference).await?.status {
+        IntentStatus::Cancelled { .. } => Ok(OrphanOutcome::Cancelled),
+        // The intent was captured in the meantime, or is being processed; the next attempt sees the result.
+        _ => Err(Error::Unavailable(None)),
     }
 }

@@ -1,16 +1,17 @@
 //! Stripe: payment intents with manual capture.
 //!
 //! # Why
-//! Creating is keyed by the payment's id, and repeated byte for byte as it was stored, since Stripe refuses a key
-//! with other parameters. Capturing and cancelling are not keyed: the intent's own state lets each happen once,
-//! and a key would replay a stored 500 for a day. After any doubt the intent is looked up; one that was created
-//! by a call whose answer is a stored 500 is found by its metadata.
+//! A creation has the payment's id as its idempotency key, and its stored request is resent verbatim, because Stripe
+//! rejects a key with other parameters. Captures and cancellations have no key: the intent's own status makes each
+//! happen once, and a key would replay a stored 500 for a day. After any ambiguous response the intent is read; one
+//! that was created by a call whose stored response is a 500 is found by its metadata.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{self, Future};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use common::events::order::OrderState;
 use common::id::PaymentId;
 use common::timestamp::Timestamp;
 use futures::future::BoxFuture;
@@ -28,21 +29,23 @@ use stripe_shared::{
 use stripe_types::{Currency, Expandable, RangeBoundsTs, RangeQueryTs};
 use tracing::Instrument as _;
 
-use super::{Authorization, ListedIntent, ProviderError, Submission, Window};
-use crate::domain::intent::{Charge, Intent, Standing};
+use super::{ListedIntent, ProviderError};
+use crate::domain::intent::{Charge, Intent, IntentStatus};
+
+type Result<T, E = ProviderError> = std::result::Result<T, E>;
 
 /// The provider's name in payments and metrics.
 pub const NAME: &str = "stripe";
-/// The metadata key that holds our payment's id.
-const PAYMENT: &str = "payment_id";
-/// How far Stripe's clock and ours may be apart.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
+/// The metadata key of the payment's id.
+const PAYMENT_ID: &str = "payment_id";
+/// Maximum difference between Stripe's clock and this service's.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
-/// Stripe's API.
+/// A client of Stripe's API.
 pub struct Stripe(Client);
 
 impl Stripe {
-    /// A client that connects when it is first used.
+    /// Creates a client, which connects when it is first used.
     pub fn new(key: &SecretString, url: &str, timeout: Duration) -> anyhow::Result<Self> {
         let client = ClientBuilder::new(key.expose_secret())
             .url(url)
@@ -53,37 +56,36 @@ impl Stripe {
         Ok(Self(client))
     }
 
-    /// Authorises an amount, once for each payment however often it is called within a day.
-    pub async fn authorize(&self, submission: Submission<'_>) -> Result<Intent, ProviderError> {
+    /// Authorises a payment's amount. `request` is the body that [`prepare`] returned, in this version of the service
+    /// or an earlier one. Idempotent for a day.
+    pub async fn authorize(&self, payment: PaymentId, request: &str) -> Result<Intent> {
         let create = async {
-            let key = key(&submission.payment.to_string())?;
+            let key = key(&payment.to_string())?;
             // The stored request replaces the body and with it the placeholders for amount and currency.
             let mut create = CreatePaymentIntent::new(0, Currency::USD).build();
-            create.body = Some(submission.request.to_owned());
+            create.body = Some(request.to_owned());
             let create = create.customize::<PaymentIntent>().request_strategy(RequestStrategy::Idempotent(key));
             match create.send(&self.0).await {
                 Ok(intent) => Ok(read(intent)),
-                Err(StripeError::Stripe(error, status)) => refusal(*error, status),
+                Err(StripeError::Stripe(error, status)) => creation_error(*error, status),
                 Err(error) => Err(unknown(&error)),
             }
         };
-        timed("authorize", standing, Box::pin(create)).await
+        timed("authorize", intent_status, Box::pin(create)).await
     }
 
-    /// The intent that was created for a payment in this window, if there is one. Of several, the one that may
-    /// still move money.
-    pub async fn find(&self, payment: PaymentId, created: Window) -> Result<Option<Intent>, ProviderError> {
-        let id = payment.to_string();
+    /// Finds the intent that was created for a payment between `from` and `to`, by this service's clock. Prefers an
+    /// intent that is not cancelled.
+    pub async fn find(&self, payment: PaymentId, from: Timestamp, to: Timestamp) -> Result<Option<Intent>> {
         let search = async {
-            let mut listed = self.created(created.from.minus(CLOCK_SKEW), Some(created.to.plus(CLOCK_SKEW)));
+            let mut listed = self.created(from, Some(to));
             let mut found = None;
-            while let Some(intent) = listed.try_next().await.map_err(|error| unknown(&error))? {
-                if intent.metadata.get(PAYMENT) == Some(&id) {
-                    let intent = read(intent);
-                    if !matches!(intent.standing, Standing::Cancelled { .. }) {
-                        return Ok(Some(intent));
+            while let Some(listed) = listed.try_next().await? {
+                if listed.payment == payment {
+                    if !matches!(listed.intent.status, IntentStatus::Cancelled { .. }) {
+                        return Ok(Some(listed.intent));
                     }
-                    found = Some(intent);
+                    found = Some(listed.intent);
                 }
             }
             Ok(found)
@@ -91,41 +93,31 @@ impl Stripe {
         timed("find", done, Box::pin(search)).await
     }
 
-    /// Charges what was authorised, once however often it is called.
-    pub async fn capture(&self, reference: &str) -> Result<Intent, ProviderError> {
+    /// Charges the authorised amount. Idempotent.
+    pub async fn capture(&self, reference: &str) -> Result<Intent> {
         let capture = async { CapturePaymentIntent::new(reference.to_owned()).send(&self.0).await };
-        timed("capture", standing, Box::pin(self.or_look_up(reference, capture))).await
+        timed("capture", intent_status, Box::pin(self.or_look_up(reference, capture))).await
     }
 
-    /// Releases what was authorised. The intent returned may have been captured already.
-    pub async fn cancel(&self, reference: &str) -> Result<Intent, ProviderError> {
+    /// Releases the authorisation. The returned intent may have been captured before.
+    pub async fn cancel(&self, reference: &str) -> Result<Intent> {
         let cancel = async { CancelPaymentIntent::new(reference.to_owned()).send(&self.0).await };
-        timed("cancel", standing, Box::pin(self.or_look_up(reference, cancel))).await
+        timed("cancel", intent_status, Box::pin(self.or_look_up(reference, cancel))).await
     }
 
-    /// Reads the intent.
-    pub async fn look_up(&self, reference: &str) -> Result<Intent, ProviderError> {
-        timed("lookUp", standing, Box::pin(self.retrieve(reference))).await
+    /// Reads an intent.
+    pub async fn look_up(&self, reference: &str) -> Result<Intent> {
+        timed("lookUp", intent_status, Box::pin(self.retrieve(reference))).await
     }
 
-    /// Every intent that was created for a payment of ours at or after `since`, by the provider's clock.
-    pub async fn created_since(&self, since: Timestamp) -> Result<Vec<ListedIntent>, ProviderError> {
-        let list = async {
-            let mut found = self.created(since.minus(CLOCK_SKEW), None);
-            let mut listed = Vec::new();
-            while let Some(intent) = found.try_next().await.map_err(|error| unknown(&error))? {
-                let Some(payment) = intent.metadata.get(PAYMENT).and_then(|id| id.parse().ok()) else { continue };
-                let (amount, currency) = (intent.amount, intent.currency.to_string());
-                let Intent { reference, standing, charge, .. } = read(intent);
-                listed.push(ListedIntent { reference, payment, standing, amount, currency, charge });
-            }
-            Ok(listed)
-        };
-        timed("list", done, Box::pin(list)).await
+    /// Lists the intents that were created for payments of this service at or after `since`, with a margin for clock
+    /// differences.
+    pub async fn created_since(&self, since: Timestamp) -> Result<Vec<ListedIntent>> {
+        timed("list", done, Box::pin(self.created(since, None).try_collect())).await
     }
 
-    /// Refunds what is left of a charge, once for each key however often it is called within a day.
-    pub async fn refund(&self, reference: &str, idempotency_key: &str) -> Result<(), ProviderError> {
+    /// Refunds the rest of a charge. Idempotent per key for a day.
+    pub async fn refund(&self, reference: &str, idempotency_key: &str) -> Result<()> {
         let refund = async {
             let refund = CreateRefund::new().payment_intent(reference).customize();
             let strategy = RequestStrategy::Idempotent(key(idempotency_key)?);
@@ -139,32 +131,29 @@ impl Stripe {
         timed("refund", done, Box::pin(refund)).await
     }
 
-    /// Every intent that was created in this time, page by page.
-    fn created(
-        &self,
-        from: Timestamp,
-        to: Option<Timestamp>,
-    ) -> impl Stream<Item = Result<PaymentIntent, StripeError>> + Unpin {
-        let lte = to.map(Timestamp::as_seconds);
-        let bounds = RangeBoundsTs { gte: Some(from.as_seconds()), lte, ..RangeBoundsTs::default() };
+    /// Lists the intents that were created for payments of this service in a time range, page by page.
+    fn created(&self, from: Timestamp, to: Option<Timestamp>) -> impl Stream<Item = Result<ListedIntent>> + Unpin {
+        let (gte, lte) = (from.minus(MAX_CLOCK_SKEW).as_seconds(), to.map(|to| to.plus(MAX_CLOCK_SKEW).as_seconds()));
+        let bounds = RangeBoundsTs { gte: Some(gte), lte, ..RangeBoundsTs::default() };
         let list = ListPaymentIntent::new()
             .created(RangeQueryTs::Bounds(bounds))
             .limit(100)
             .expand(vec!["data.latest_charge".to_owned()]);
-        list.paginate().stream(&self.0)
+        let intents = list.paginate().stream(&self.0).map_err(|error| unknown(&error));
+        intents.try_filter_map(|intent| future::ready(Ok(listed(intent))))
     }
 
-    async fn retrieve(&self, reference: &str) -> Result<Intent, ProviderError> {
+    async fn retrieve(&self, reference: &str) -> Result<Intent> {
         let intent = RetrievePaymentIntent::new(reference.to_owned()).expand(vec!["latest_charge".to_owned()]);
         intent.send(&self.0).await.map(read).map_err(|error| unknown(&error))
     }
 
-    /// Makes the call; where it fails, the intent itself says what happened.
+    /// Makes a call; if it fails, reads the intent instead.
     async fn or_look_up(
         &self,
         reference: &str,
         call: impl Future<Output = Result<PaymentIntent, StripeError>>,
-    ) -> Result<Intent, ProviderError> {
+    ) -> Result<Intent> {
         match call.await {
             Ok(intent) => Ok(read(intent)),
             Err(_) => self.retrieve(reference).await,
@@ -172,21 +161,20 @@ impl Stripe {
     }
 }
 
-/// The body of the request that authorises an amount, to be stored before it is sent. Fails for what can't be
-/// authorised.
-pub fn prepare(authorization: &Authorization) -> Result<String, ProviderError> {
-    let Authorization { payment, order, amount, method } = authorization;
-    let currency: Currency =
-        amount.currency.lower().parse().map_err(|_| ProviderError::Refused("currency_not_supported".to_owned()))?;
+/// The body of the request that authorises an order's price, to be stored before it is sent. Fails if Stripe does not
+/// support the currency.
+pub fn prepare(payment: PaymentId, order: &OrderState, method: &str) -> Result<String> {
+    let currency = order.price.currency.lowercase().parse::<Currency>();
+    let currency = currency.map_err(|_| ProviderError::Refused("currency_not_supported".to_owned()))?;
     let metadata =
-        HashMap::from([(PAYMENT.to_owned(), payment.to_string()), ("order_id".to_owned(), order.to_string())]);
-    // Cards alone: a method that redirects to another site could return after the hold has ended.
+        HashMap::from([(PAYMENT_ID.to_owned(), payment.to_string()), ("order_id".to_owned(), order.id.to_string())]);
+    // No methods that redirect to another site: the buyer could return after the hold has ended.
     let methods = CreatePaymentIntentAutomaticPaymentMethods {
         allow_redirects: Some(CreatePaymentIntentAutomaticPaymentMethodsAllowRedirects::Never),
         enabled: true,
     };
-    let create = CreatePaymentIntent::new(amount.amount, currency)
-        .payment_method(method.as_str())
+    let create = CreatePaymentIntent::new(order.price.amount, currency)
+        .payment_method(method)
         .automatic_payment_methods(methods)
         .capture_method(PaymentIntentCaptureMethod::Manual)
         .confirm(true)
@@ -194,63 +182,69 @@ pub fn prepare(authorization: &Authorization) -> Result<String, ProviderError> {
     Ok(create.build().body.unwrap_or_default())
 }
 
-/// Runs a call in a span of its own, and counts and times it by its outcome.
+/// Traces a call and records its duration by its outcome.
 async fn timed<T>(
     operation: &'static str,
-    outcome: fn(&Result<T, ProviderError>) -> &'static str,
-    call: BoxFuture<'_, Result<T, ProviderError>>,
-) -> Result<T, ProviderError> {
+    outcome: fn(&Result<T>) -> &'static str,
+    call: BoxFuture<'_, Result<T>>,
+) -> Result<T> {
     let span = tracing::info_span!("provider call", otel.kind = "client", provider = NAME, operation, outcome = "none");
-    let began = Instant::now();
-    let answer = call.instrument(span.clone()).await;
-    let outcome = outcome(&answer);
+    let started = Instant::now();
+    let result = call.instrument(span.clone()).await;
+    let outcome = outcome(&result);
     span.record("outcome", outcome);
     let labels = [("provider", NAME), ("operation", operation), ("outcome", outcome)];
-    metrics::histogram!("provider_call_duration_seconds", &labels).record(began.elapsed().as_secs_f64());
-    answer
+    metrics::histogram!("provider_call_duration_seconds", &labels).record(started.elapsed().as_secs_f64());
+    result
 }
 
-/// The outcome of a call that returns an intent: where it stands, or the kind of error.
-fn standing(answer: &Result<Intent, ProviderError>) -> &'static str {
-    answer.as_ref().map_or_else(Into::into, |intent| (&intent.standing).into())
+/// The outcome label of a call that returns an intent: the intent's status or the kind of error.
+fn intent_status(result: &Result<Intent>) -> &'static str {
+    result.as_ref().map_or_else(Into::into, |intent| (&intent.status).into())
 }
 
-/// The outcome of any other call.
-fn done<T>(answer: &Result<T, ProviderError>) -> &'static str {
-    answer.as_ref().map_or_else(Into::into, |_| "done")
+/// The outcome label of any other call.
+fn done<T>(result: &Result<T>) -> &'static str {
+    result.as_ref().map_or_else(Into::into, |_| "done")
 }
 
-fn key(text: &str) -> Result<IdempotencyKey, ProviderError> {
+fn key(text: &str) -> Result<IdempotencyKey> {
     IdempotencyKey::new(text).map_err(|error| ProviderError::Unknown(error.to_string()))
 }
 
-/// Where an intent stands.
 fn read(intent: PaymentIntent) -> Intent {
-    let refused = intent.last_payment_error.as_deref().map(code);
-    let standing = match intent.status {
-        PaymentIntentStatus::RequiresAction => Standing::RequiresAction,
-        PaymentIntentStatus::RequiresCapture => Standing::Authorized,
-        PaymentIntentStatus::Succeeded => Standing::Captured,
-        PaymentIntentStatus::Canceled => Standing::Cancelled { reason: refused },
+    let decline_code = intent.last_payment_error.as_deref().map(code);
+    let status = match intent.status {
+        PaymentIntentStatus::RequiresAction => IntentStatus::RequiresAction,
+        PaymentIntentStatus::RequiresCapture => IntentStatus::Authorized,
+        PaymentIntentStatus::Succeeded => IntentStatus::Captured,
+        PaymentIntentStatus::Canceled => IntentStatus::Cancelled { reason: decline_code },
         PaymentIntentStatus::RequiresPaymentMethod => {
-            Standing::Declined { reason: refused.unwrap_or_else(|| "card_declined".to_owned()) }
+            IntentStatus::Declined { reason: decline_code.unwrap_or_else(|| "card_declined".to_owned()) }
         }
-        // Creating confirms in the same call: one that is not confirmed is what a call left that broke.
-        PaymentIntentStatus::RequiresConfirmation => Standing::Declined { reason: "provider_error".to_owned() },
-        // Processing, or a status that is newer than this code.
-        _ => Standing::Pending,
+        // A creation also confirms, so an unconfirmed intent is left over from a call that was interrupted.
+        PaymentIntentStatus::RequiresConfirmation => IntentStatus::Declined { reason: "provider_error".to_owned() },
+        // Processing, or a status that is unknown to this code.
+        _ => IntentStatus::Pending,
     };
     let charge = intent.latest_charge.as_ref().and_then(Expandable::as_object);
     let charge = charge.filter(|charge| charge.captured).map(|charge| Charge {
-        // What a partial capture left out counts as refunded, too.
-        kept: intent.amount_received.min(charge.amount - charge.amount_refunded),
+        // The part that a partial capture left out counts as refunded.
+        net_amount: intent.amount_received.min(charge.amount - charge.amount_refunded),
         disputed: charge.disputed,
     });
-    Intent { reference: intent.id.to_string(), standing, charge, client_secret: intent.client_secret }
+    Intent { reference: intent.id.to_string(), status, charge, client_secret: intent.client_secret }
 }
 
-/// What an error answer to a creation means.
-fn refusal(error: ApiErrors, status: u16) -> Result<Intent, ProviderError> {
+/// The intent, if it was created for a payment of this service.
+fn listed(intent: PaymentIntent) -> Option<ListedIntent> {
+    let payment = intent.metadata.get(PAYMENT_ID)?.parse().ok()?;
+    let (amount, currency) = (intent.amount, intent.currency.to_string());
+    Some(ListedIntent { intent: read(intent), payment, amount, currency })
+}
+
+/// The result of a creation whose response is an error.
+fn creation_error(error: ApiErrors, status: u16) -> Result<Intent> {
     if error.type_ == ApiErrorsType::CardError {
         let reason = code(&error);
         return match error.payment_intent {
@@ -264,25 +258,25 @@ fn refusal(error: ApiErrors, status: u16) -> Result<Intent, ProviderError> {
             Err(ProviderError::UnknownMethod)
         }
         400 | 404 if error.type_ == ApiErrorsType::InvalidRequestError => Err(ProviderError::Refused(code(&error))),
-        // Stripe keeps this answer under the key. A gateway's 502, 503 or 504 may have come before the call was
-        // finished.
+        // Stripe replays this response for the key. A 502, 503 or 504 comes from a gateway, perhaps before the call
+        // was finished.
         500 => Err(ProviderError::Failed(code(&error))),
         _ => Err(ProviderError::Unknown(format!("{status} {}", code(&error)))),
     }
 }
 
-/// The most telling code of an error.
+/// The most specific code of an error.
 fn code(error: &ApiErrors) -> String {
     let coded = error.code.as_ref().map(ToString::to_string);
     error.decline_code.clone().or(coded).unwrap_or_else(|| error.type_.to_string())
 }
 
-/// A failed call in words that hold no secret.
+/// Describes a failed call without secrets.
 fn unknown(error: &StripeError) -> ProviderError {
     ProviderError::Unknown(match error {
         StripeError::Stripe(error, status) => format!("{status} {}", code(error)),
         StripeError::Timeout => "timed out".to_owned(),
-        StripeError::JSONDeserialize(why) => format!("unreadable answer: {why}"),
+        StripeError::JSONDeserialize(why) => format!("unreadable response: {why}"),
         StripeError::ClientError(why) | StripeError::ConfigError(why) => why.clone(),
     })
 }

@@ -1,41 +1,41 @@
-//! Stripe's webhooks: the signature over the raw body, and the little that is read of an event.
+//! Stripe's webhooks: verification of the signature over the raw body, and parsing of the event.
 //!
 //! # Why
-//! An event is a hint to look, never a fact: so only the intent's id is read, and newer shapes of
-//! events do no harm.
+//! An event only triggers a look-up; its content is not trusted. So only the intent's id is parsed, and newer formats
+//! of events do no harm.
 
 use common::timestamp::Timestamp;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde_json::Value;
 use sha2::Sha256;
 
-/// How old a signature may be, in seconds, either way.
-const TOLERANCE: i64 = 300;
+/// Maximum difference between a signature's time and this service's clock.
+const TOLERANCE_SECONDS: i64 = 300;
 
-/// The signature is missing, damaged, stale, or made with another secret.
+/// Why a signature was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
-    /// No `t=` or no `v1=`, or far too long.
+    /// No `t=` or no `v1=`, or the header is too long.
     #[error("must be like t=…,v1=…")]
     Malformed,
-    /// Signed too long ago, or in the future.
+    /// The signature's time is too far in the past or the future.
     #[error("is older than five minutes")]
     Stale,
-    /// No secret of ours made it.
+    /// None of the configured secrets produced the signature.
     #[error("does not match the body")]
-    Forged,
+    Mismatch,
 }
 
-/// The longest header that is read, in bytes, and how many signatures are read of it: Stripe signs once with
-/// each secret that is valid at the time, and that is one, or two while one is replaced.
-const LONGEST: usize = 4096;
-const SIGNATURES: usize = 16;
+/// Maximum length of the header, and maximum number of its signatures that are read. Stripe signs once with each valid
+/// secret: one, or two while a secret is rotated.
+const MAX_HEADER_BYTES: usize = 4096;
+const MAX_SIGNATURES: usize = 16;
 
-/// Checks the `Stripe-Signature` header of a raw body. What it costs is bounded, whoever sends it: one HMAC of
-/// the body for each secret of ours, and none where the header alone shows that it can't be right.
+/// Verifies the `Stripe-Signature` header of a raw body. The cost is bounded for any sender: one HMAC of the body per
+/// configured secret, and none if the header alone is invalid.
 pub fn verify(header: &str, body: &[u8], secrets: &[SecretString], now: Timestamp) -> Result<(), BadSignature> {
-    if header.len() > LONGEST {
+    if header.len() > MAX_HEADER_BYTES {
         return Err(BadSignature::Malformed);
     }
     let mut time = None;
@@ -43,55 +43,33 @@ pub fn verify(header: &str, body: &[u8], secrets: &[SecretString], now: Timestam
     for part in header.split(',') {
         match part.trim().split_once('=') {
             Some(("t", value)) => time = value.parse::<i64>().ok(),
-            Some(("v1", value)) if signatures.len() < SIGNATURES => signatures.extend(hex::decode(value)),
+            Some(("v1", value)) if signatures.len() < MAX_SIGNATURES => signatures.extend(hex::decode(value)),
             _ => {}
         }
     }
     let time = time.filter(|_| !signatures.is_empty()).ok_or(BadSignature::Malformed)?;
-    if now.as_seconds().saturating_sub(time).saturating_abs() > TOLERANCE {
+    if now.as_seconds().saturating_sub(time).saturating_abs() > TOLERANCE_SECONDS {
         return Err(BadSignature::Stale);
     }
-    let is_ours = |secret: &SecretString| {
+    let matches_secret = |secret: &SecretString| {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else { return false };
         mac.update(time.to_string().as_bytes());
         mac.update(b".");
         mac.update(body);
-        // Of the body once; a copy is finished for each comparison, which takes constant time.
+        // The body is hashed once; each comparison finishes a copy, in constant time.
         signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok())
     };
-    if secrets.iter().any(is_ours) { Ok(()) } else { Err(BadSignature::Forged) }
+    if secrets.iter().any(matches_secret) { Ok(()) } else { Err(BadSignature::Mismatch) }
 }
 
-/// What is read of an event.
-#[derive(Debug, Deserialize)]
-struct Event {
-    data: Data,
-}
-
-#[derive(Debug, Deserialize)]
-struct Data {
-    object: Object,
-}
-
-#[derive(Debug, Deserialize)]
-struct Object {
-    id: Option<String>,
-    #[serde(rename = "object")]
-    kind: Option<String>,
-    payment_intent: Option<serde_json::Value>,
-}
-
-/// The intent that an event is about, directly or through a charge; `None` for other events.
-pub fn intent(body: &[u8]) -> Option<String> {
-    let object = serde_json::from_slice::<Event>(body).ok()?.data.object;
-    if object.kind.as_deref() == Some("payment_intent") {
-        return object.id;
-    }
-    match object.payment_intent? {
-        serde_json::Value::String(id) => Some(id),
-        serde_json::Value::Object(intent) => intent.get("id")?.as_str().map(ToOwned::to_owned),
-        _ => None,
-    }
+/// The id of the intent that an event is about, directly or through a charge; `None` for other events.
+pub fn intent_id(body: &[u8]) -> Option<String> {
+    let event: Value = serde_json::from_slice(body).ok()?;
+    let object = event.pointer("/data/object")?;
+    let is_intent = object.get("object").is_some_and(|kind| kind == "payment_intent");
+    let intent = if is_intent { object } else { object.get("payment_intent")? };
+    // A charge contains its intent or only the intent's id.
+    intent.get("id").unwrap_or(intent).as_str().map(ToOwned::to_owned)
 }
 
 #[cfg(test)]
@@ -105,17 +83,17 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_believed_only_when_it_is_ours_and_fresh() {
+    fn accepts_only_fresh_signatures_made_with_our_secrets() {
         let secrets: Vec<SecretString> = vec!["whsec_new".into(), "whsec_old".into()];
         let now = Timestamp::from_millis(1_800_000_000_000);
         let t = now.as_seconds();
         let check = |header: &str, body: &str| verify(header, body.as_bytes(), &secrets, now);
         let good = sign("whsec_old", t, "{}");
         assert_eq!(check(&format!("t={t},v1={good}"), "{}"), Ok(()));
-        assert_eq!(check(&format!("t={t},v1=00,v1={good},v0=x"), "{}"), Ok(()), "any of several may match");
-        assert_eq!(check(&format!("t={t},v1={good}"), "{ }"), Err(BadSignature::Forged));
-        assert_eq!(check(&format!("t={},v1={good}", t + 1), "{}"), Err(BadSignature::Forged));
-        assert_eq!(check(&format!("t={t},v1={}", sign("whsec_other", t, "{}")), "{}"), Err(BadSignature::Forged));
+        assert_eq!(check(&format!("t={t},v1=00,v1={good},v0=x"), "{}"), Ok(()), "one of several matches");
+        assert_eq!(check(&format!("t={t},v1={good}"), "{ }"), Err(BadSignature::Mismatch));
+        assert_eq!(check(&format!("t={},v1={good}", t + 1), "{}"), Err(BadSignature::Mismatch));
+        assert_eq!(check(&format!("t={t},v1={}", sign("whsec_other", t, "{}")), "{}"), Err(BadSignature::Mismatch));
         for wrong in ["", "t=1", "v1=00", "nonsense", &format!("t=x,v1={good}"), &format!("t={t},v1=zz")] {
             assert_eq!(check(wrong, "{}"), Err(BadSignature::Malformed), "{wrong}");
         }
@@ -126,37 +104,37 @@ mod tests {
     }
 
     #[test]
-    fn what_a_header_costs_does_not_grow_with_it() {
+    fn verification_cost_does_not_grow_with_the_header() {
         let secrets: Vec<SecretString> = vec!["whsec_new".into(), "whsec_old".into()];
         let now = Timestamp::from_millis(1_800_000_000_000);
         let t = now.as_seconds();
         let body = "x".repeat(1 << 20);
         let good = sign("whsec_old", t, &body);
         let check = |header: &str| verify(header, body.as_bytes(), &secrets, now);
-        // The least of some: what else the machine does makes it longer, never shorter.
+        // The minimum of several measurements: other load only makes a measurement longer.
         let time_of = |header: &str| {
             let timed = std::iter::repeat_with(|| (std::time::Instant::now(), check(header)));
-            timed.take(7).map(|(began, end)| (began.elapsed(), end)).min_by_key(|(took, _)| *took).unwrap()
+            timed.take(7).map(|(started, end)| (started.elapsed(), end)).min_by_key(|(took, _)| *took).unwrap()
         };
         let (once, end) = time_of(&format!("t={t},v1={}", "0".repeat(64)));
-        assert_eq!(end, Err(BadSignature::Forged));
+        assert_eq!(end, Err(BadSignature::Mismatch));
         for entries in [format!("v1={},", "0".repeat(64)).repeat(55), "v1=,".repeat(900), "v1=00,".repeat(600)] {
             let (many, end) = time_of(&format!("t={t},{entries}v1={good}"));
-            assert_eq!(end, Err(BadSignature::Forged), "only the first few are compared");
-            // One HMAC a secret, not one a signature: 55 times as long, it was.
+            assert_eq!(end, Err(BadSignature::Mismatch), "only the first few are compared");
+            // One HMAC per secret, not per signature, which used to take 55 times as long.
             assert!(many < once * 5, "{many:?} for many signatures, {once:?} for one");
         }
         let longer = format!("t={t},v1={good},{}", "v1=00,".repeat(1400));
-        assert_eq!(check(&longer), Err(BadSignature::Malformed), "8 KB are not read");
+        assert_eq!(check(&longer), Err(BadSignature::Malformed), "a header of 8 KB is rejected");
     }
 
     #[test]
-    fn the_intent_is_found_in_events_of_intents_and_of_charges() {
-        let of = |object: &str| intent(format!(r#"{{"data":{{"object":{object}}}}}"#).as_bytes());
+    fn intent_id_is_found_in_events_of_intents_and_charges() {
+        let of = |object: &str| intent_id(format!(r#"{{"data":{{"object":{object}}}}}"#).as_bytes());
         assert_eq!(of(r#"{"object":"payment_intent","id":"pi_1","new_field":[]}"#).as_deref(), Some("pi_1"));
         assert_eq!(of(r#"{"object":"charge","id":"ch_1","payment_intent":"pi_2"}"#).as_deref(), Some("pi_2"));
         assert_eq!(of(r#"{"object":"charge","payment_intent":{"id":"pi_3"}}"#).as_deref(), Some("pi_3"));
         assert_eq!(of(r#"{"object":"customer","id":"cus_1"}"#), None);
-        assert_eq!(intent(b"nonsense"), None);
+        assert_eq!(intent_id(b"nonsense"), None);
     }
 }

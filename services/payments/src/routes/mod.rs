@@ -14,16 +14,16 @@ use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// Where Stripe posts its events.
+/// The path that Stripe posts its events to.
 pub const WEBHOOK: &str = "/api/payments/webhooks/stripe";
 
-/// What calls the provider.
+/// The routes that call the provider, for rate limits.
 pub const RATE_CLASSES: RateClasses = &[
     ("POST", "/api/payments", Some(RateClass::Payments)),
     ("POST", "/api/payments/{id}/refresh", Some(RateClass::Payments)),
 ];
 
-/// All routes, with the document that describes them.
+/// All routes, with their OpenAPI document.
 pub fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(create::create))

@@ -14,7 +14,7 @@ use crate::state::AppState;
 use crate::store;
 use crate::view;
 
-/// Look at a payment of one's own.
+/// Get one of your payments.
 #[utoipa::path(get, path = "/api/payments/{id}", tag = "payments", params(("id" = PaymentId, Path)),
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Payment)))]

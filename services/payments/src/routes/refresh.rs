@@ -1,4 +1,4 @@
-//! POST /api/payments/{id}/refresh: looked up anew at the provider, after 3-D Secure.
+//! POST /api/payments/{id}/refresh: synchronises a payment with the provider, such as after 3-D Secure.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,12 +10,12 @@ use common::identity::CurrentUser;
 use platform::http::extract::Id;
 use platform::http::versions::etag;
 
-use crate::flows::look_up_payment::{look_up_payment, present};
+use crate::flows::sync_payment::{reload, sync_payment};
 use crate::state::AppState;
 use crate::store;
 use crate::view;
 
-/// Look a payment of one's own up at the provider.
+/// Synchronise one of your payments with the provider.
 #[utoipa::path(post, path = "/api/payments/{id}/refresh", tag = "payments", params(("id" = PaymentId, Path)),
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = Payment)))]
@@ -25,10 +25,10 @@ pub(super) async fn refresh(
     Id(id): Id<PaymentId>,
 ) -> Result<impl IntoResponse, Error> {
     let payment = store::find_owned(&state.payments, id, user.id).await?.ok_or(Error::NotFound)?;
-    // What is over is the buyer's to see also while the provider is away; its own news come by webhook and sweep.
+    // A final payment can be shown while the provider is unavailable; webhooks and the sweep bring its later changes.
     if !payment.status_name().is_final() {
-        look_up_payment(&state, &payment).await?;
+        sync_payment(&state, &payment).await?;
     }
-    let payment = present(&state, id).await?;
+    let payment = reload(&state, id).await?;
     Ok((etag(payment.version), Json(view::payment(&payment))))
 }

@@ -1,15 +1,15 @@
-//! POST /api/payments/webhooks/stripe: a hint that something happened to an intent.
+//! POST /api/payments/webhooks/stripe: an event triggers the synchronisation of its payment.
 
 use axum::extract::State;
 use common::error::Error;
 use http::{HeaderMap, StatusCode};
 
-use crate::flows::look_up_payment::look_up_payment;
+use crate::flows::sync_payment::sync_payment;
 use crate::providers::webhook;
 use crate::state::AppState;
 use crate::store;
 
-/// Take an event of Stripe's.
+/// Receive an event from Stripe.
 #[utoipa::path(post, path = super::WEBHOOK, tag = "payments",
     request_body(content = String, content_type = "application/json"),
     params(("Stripe-Signature" = String, Header, description = "Stripe's signature over the raw body.")),
@@ -22,12 +22,12 @@ pub(super) async fn stripe_webhook(
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     webhook::verify(signature, body.as_bytes(), &state.config.stripe_webhook_secrets, state.clock.now())
         .map_err(|bad| Error::field("Stripe-Signature", bad.to_string()))?;
-    // An event that is early finds no payment yet: the request that is under way, or the reconciler,
-    // will look for itself.
-    if let Some(reference) = webhook::intent(body.as_bytes())
+    // An event can arrive before the intent's id is stored. Then the request in progress or the reconciler reads the
+    // intent.
+    if let Some(reference) = webhook::intent_id(body.as_bytes())
         && let Some(payment) = store::by_reference(&state.payments, &reference).await?
     {
-        look_up_payment(&state, &payment).await?;
+        sync_payment(&state, &payment).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

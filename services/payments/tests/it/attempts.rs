@@ -1,4 +1,4 @@
-//! How many payment methods may be tried for one order.
+//! The maximum number of payments of one order.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -6,11 +6,11 @@ use serde_json::json;
 use crate::support::{DECLINED, SECURE, Shop, VISA};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_payment_methods_are_tried_and_no_eleventh() {
+async fn eleventh_payment_method_is_rejected() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let (order, another) = (shop.order(&buyer).await, shop.order(&buyer).await);
-    // One that only the card network can refuse is an attempt as any other.
+    // A well-formed but unknown payment method counts as an attempt, too.
     assert_eq!(shop.pay(&buyer, &order, "pm_unknown").await.expect(400).fields(), ["paymentMethod"]);
     for _ in 0..9 {
         shop.pay(&buyer, &order, DECLINED).await.expect(402);
@@ -19,12 +19,12 @@ async fn ten_payment_methods_are_tried_and_no_eleventh() {
     assert_eq!(refused.problem(), "rate-limited");
     let wait: u64 = refused.header("retry-after").parse().unwrap();
     assert!((840..=900).contains(&wait), "until the hold ends: {wait}");
-    assert_eq!(shop.intents().await.len(), 9, "what is refused by us never reaches the card network");
+    assert_eq!(shop.intents().await.len(), 9, "a rejected attempt never reaches the provider");
     shop.pay(&buyer, &another, VISA).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_crowd_gets_more_attempts() {
+async fn concurrent_requests_cannot_exceed_the_limit() {
     let shop = Shop::open_with(&[("PAYMENT_ATTEMPTS", "4")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
@@ -41,7 +41,7 @@ async fn no_crowd_gets_more_attempts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_last_attempt_that_waits_for_3d_secure_is_not_given_up_for_one_that_may_not_be() {
+async fn last_attempt_is_not_superseded_by_one_beyond_the_limit() {
     let shop = Shop::open_with(&[("PAYMENT_ATTEMPTS", "1")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
@@ -52,7 +52,7 @@ async fn a_last_attempt_that_waits_for_3d_secure_is_not_given_up_for_one_that_ma
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_is_refused_before_anything_is_stored() {
+async fn malformed_payment_method_is_rejected_before_anything_is_stored() {
     let shop = Shop::open_with(&[("PAYMENT_ATTEMPTS", "1")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
@@ -61,6 +61,6 @@ async fn nonsense_is_refused_before_anything_is_stored() {
     }
     shop.app.wait_until_idle().await;
     assert_eq!(shop.app.events("payments").await.len(), 0);
-    assert_eq!(shop.payload().await["paymentIntents"], json!([]));
+    assert_eq!(shop.provider_state().await["paymentIntents"], json!([]));
     shop.pay(&buyer, &order, VISA).await.expect(201);
 }

@@ -1,4 +1,4 @@
-//! Capturing what won and giving back the rest, whatever the card network does meanwhile.
+//! Captures of authorised orders and voids of closed ones, with failures of the provider.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use common::events::order::{CancelReason, OrderChange, OrderState};
 use serde_json::{Value, json};
 use testkit::app::eventually;
 
-use crate::support::{Shop, VISA, cancelled, won};
+use crate::support::{Shop, VISA, authorized_by, cancelled};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_closed_before_the_answer_is_voided_and_the_buyer_told() {
+async fn order_closed_during_the_call_is_voided_and_reported() {
     for (reason, status, code) in
         [(CancelReason::Expired, 410, "hold-expired"), (CancelReason::Buyer, 409, "order-closed")]
     {
@@ -31,82 +31,82 @@ async fn an_order_closed_before_the_answer_is_voided_and_the_buyer_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_authorisation_of_a_closed_order_is_given_back() {
+async fn authorisation_of_a_closed_order_is_voided() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    shop.tell(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
+    shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "voided");
     assert_eq!(shop.intents().await, ["canceled"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_capture_that_fails_is_tried_again() {
+async fn failed_capture_is_retried() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    shop.faults(&json!({ "error500BeforeWork": 2, "paths": ["/capture"] })).await;
-    shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
+    shop.faults(&json!({ "error500BeforeProcessing": 2, "paths": ["/capture"] })).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
     assert_eq!(shop.intents().await, ["succeeded"]);
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captureDelayed", "captured"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_capture_whose_answer_is_lost_is_believed_when_it_is_looked_up() {
+async fn capture_with_a_lost_response_is_found_by_look_up() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    shop.faults(&json!({ "error500AfterWork": 1.0, "paths": ["/capture"] })).await;
-    shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
+    shop.faults(&json!({ "error500AfterProcessing": 1.0, "paths": ["/capture"] })).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured"]);
     assert_eq!(shop.intents().await, ["succeeded"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_of_ours_that_outlasts_our_patience_loses_no_order() {
+async fn service_outage_longer_than_the_retry_window_still_captures() {
     let shop = Shop::open_with(&[("CAPTURE_RETRY_WINDOW", "1m")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    // Won at once, and told to a service that was away for an hour.
+    // The order was authorised at once, but this service was down for an hour.
     shop.app.clock.advance(Duration::from_secs(3_600));
-    shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured"]);
     assert_eq!(shop.intents().await, ["succeeded"]);
 }
 
-/// A won order whose first capture has failed, longer ago than we are patient.
-async fn out_of_patience(faults: &Value) -> (Shop, Value, Envelope<OrderState>) {
+/// An authorised order whose first capture failed before the retry window.
+async fn after_the_retry_window(faults: &Value) -> (Shop, Value, Envelope<OrderState>) {
     let shop = Shop::open_with(&[("CAPTURE_RETRY_WINDOW", "1m")]).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
     shop.faults(faults).await;
-    let event = shop.app.event(OrderChange::Authorized, order.id, 2, won(&order, &payment));
+    let event = shop.app.event(OrderChange::Authorized, order.id, 2, authorized_by(&order, &payment));
     assert!(shop.app.handle(&event).await.is_err());
     shop.app.clock.advance(Duration::from_secs(59));
-    assert!(shop.app.handle(&event).await.is_err(), "patience counts from the capture that failed");
+    assert!(shop.app.handle(&event).await.is_err(), "the window starts at the failed capture");
     shop.app.clock.advance(Duration::from_secs(2));
     (shop, payment, event)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_capture_that_keeps_failing_is_given_up_at_the_provider_first() {
+async fn failing_capture_is_cancelled_at_the_provider_after_the_window() {
     let (shop, payment, event) =
-        Box::pin(out_of_patience(&json!({ "error500BeforeWork": 1.0, "paths": ["/capture"] }))).await;
+        Box::pin(after_the_retry_window(&json!({ "error500BeforeProcessing": 1.0, "paths": ["/capture"] }))).await;
     shop.app.handle(&event).await.unwrap();
     assert_eq!(shop.intents().await, ["canceled"]);
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captureDelayed", "failed"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_capture_is_tried_once_more_before_it_is_given_up() {
+async fn capture_is_tried_once_more_before_it_is_cancelled() {
     let (shop, payment, event) =
-        Box::pin(out_of_patience(&json!({ "error500BeforeWork": 2, "paths": ["/capture"] }))).await;
+        Box::pin(after_the_retry_window(&json!({ "error500BeforeProcessing": 2, "paths": ["/capture"] }))).await;
     shop.app.handle(&event).await.unwrap();
     assert_eq!(shop.intents().await, ["succeeded"]);
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captureDelayed", "captured"]);

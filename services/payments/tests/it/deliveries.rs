@@ -1,10 +1,10 @@
-//! Every row of the subscription table: repeated, stale, reordered, twice at once, lost.
+//! Delivery of events of orders: repeated, stale, reordered, concurrent, or lost.
 
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use platform::stream::subscription::Applied;
 use testkit::app::eventually;
 
-use crate::support::{Shop, VISA, cancelled, won};
+use crate::support::{Shop, VISA, authorized_by, cancelled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_and_stale_events_change_nothing() {
@@ -12,9 +12,9 @@ async fn repeated_and_stale_events_change_nothing() {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    let event = shop.app.event(OrderChange::Authorized, order.id, 2, won(&order, &payment));
+    let event = shop.app.event(OrderChange::Authorized, order.id, 2, authorized_by(&order, &payment));
     assert_eq!(shop.app.handle(&event).await.unwrap(), Applied::Applied);
-    // A crash between the write and the ack: it comes again.
+    // After a crash between the write and the ack, the event is redelivered.
     assert_eq!(shop.app.handle(&event).await.unwrap(), Applied::Stale);
     let stale = shop.app.event(OrderChange::Confirmed, order.id, 1, order.clone());
     assert_eq!(shop.app.handle(&stale).await.unwrap(), Applied::Stale);
@@ -23,24 +23,24 @@ async fn repeated_and_stale_events_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancellation_that_overtakes_the_order_closes_it() {
+async fn cancellation_that_overtakes_its_order_closes_it() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.new_order(&buyer, OrderStatus::AwaitingPayment);
-    shop.tell(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
-    shop.tell(OrderChange::Confirmed, 1, &order).await;
-    shop.tell(OrderChange::Created, 0, &OrderState { status: OrderStatus::Created, ..order.clone() }).await;
+    shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
+    shop.publish_order(OrderChange::Confirmed, 1, &order).await;
+    shop.publish_order(OrderChange::Created, 0, &OrderState { status: OrderStatus::Created, ..order.clone() }).await;
     shop.pay(&buyer, &order, VISA).await.expect(409);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_instances_at_once_capture_once() {
+async fn concurrent_instances_capture_once() {
     let shop = Shop::open().await;
     let second = shop.app.start_second_instance(payments::build).await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    let event = shop.app.event(OrderChange::Authorized, order.id, 2, won(&order, &payment));
+    let event = shop.app.event(OrderChange::Authorized, order.id, 2, authorized_by(&order, &payment));
     let (one, two) = tokio::join!(shop.app.handle(&event), second.handle(&event));
     assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured"]);
@@ -48,7 +48,7 @@ async fn two_instances_at_once_capture_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_instances_that_disagree_end_in_the_provider_s_word() {
+async fn concurrent_instances_converge_on_the_provider_status() {
     let shop = Shop::open().await;
     let second = shop.app.start_second_instance(payments::build).await;
     let buyer = shop.app.signer.user();
@@ -62,25 +62,25 @@ async fn two_instances_that_disagree_end_in_the_provider_s_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_last_event_heals_by_the_order_s_announcement() {
+async fn snapshot_of_the_order_replaces_a_lost_event() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    // order.authorized is lost; a minute later orders announces its order again.
-    shop.tell(OrderChange::Snapshot, 2, &won(&order, &payment)).await;
+    // order.authorized is lost; a minute later `orders` announces the order.
+    shop.publish_order(OrderChange::Snapshot, 2, &authorized_by(&order, &payment)).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_missed_our_event_is_told_again() {
+async fn payment_is_announced_when_orders_still_waits_for_it() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
     shop.app.wait_until_idle().await;
-    // orders still waits for a payment, so payment.authorized was lost.
-    shop.tell(OrderChange::Snapshot, 1, &order).await;
+    // `orders` still waits for a payment, so payment.authorized was lost.
+    shop.publish_order(OrderChange::Snapshot, 1, &order).await;
     eventually("the payment to be announced", async || shop.history(&payment).await.contains(&"snapshot".to_owned()))
         .await;
     let announced = shop.app.events("payments").await.into_iter().find(|event| event.kind == "payment.snapshot.v1");
@@ -88,7 +88,7 @@ async fn an_order_that_missed_our_event_is_told_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poison_event_is_kept_and_blocks_nothing() {
+async fn poison_message_becomes_a_dead_letter_without_blocking() {
     let shop = Shop::open().await;
     shop.app.expect_dead_letters(1);
     shop.app.publish_raw("orders", "order", "order.created.v1", b"{\"not\": \"an event\"}").await;

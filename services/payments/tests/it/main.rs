@@ -1,4 +1,4 @@
-//! The payments service on real servers, with fakestripe as the card network.
+//! The payments service on real servers, with fakestripe as the payment provider.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,19 +7,19 @@
     reason = "tests may panic, and start a server of their own"
 )]
 
-mod after_the_end;
 mod attempts;
 mod capture;
 mod contract;
+mod declined_archive;
 mod deliveries;
-mod fates;
-mod measured;
+mod error_responses;
+mod final_payments;
+mod indeterminate_calls;
+mod metrics;
 mod orphans;
 mod pay;
+mod query_cost;
 mod reconciler;
-mod refusals;
-mod repeats;
-mod retention;
 mod support;
 mod three_d_secure;
 mod webhooks;

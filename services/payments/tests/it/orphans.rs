@@ -1,15 +1,15 @@
-//! After a restore: what the card network has and no payment knows of is given back, and nothing else is touched.
+//! After a restore, orphaned intents are refunded or cancelled, and others are not changed.
 
 use common::events::order::{OrderChange, OrderState};
 use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 use testkit::app::users::User;
 
-use crate::support::{SECURE, Shop, VISA, id, won};
+use crate::support::{SECURE, Shop, VISA, authorized_by, id};
 
 async fn orphans(shop: &Shop, settle: bool) -> Vec<Value> {
-    let wanted = json!({ "since": "2020-01-01T00:00:00Z", "settle": settle });
-    let answer = shop.app.admin("POST", "/orphans").json(&wanted).send().await.expect(200).json();
+    let request = json!({ "since": "2020-01-01T00:00:00Z", "settle": settle });
+    let answer = shop.app.admin("POST", "/orphans").json(&request).send().await.expect(200).json();
     answer["orphans"].as_array().unwrap().clone()
 }
 
@@ -19,32 +19,32 @@ fn outcomes(orphans: &[Value]) -> Vec<&str> {
     outcomes
 }
 
-async fn paid(shop: &Shop, buyer: &User) -> (OrderState, Value) {
+async fn authorized_payment(shop: &Shop, buyer: &User) -> (OrderState, Value) {
     let order = shop.order(buyer).await;
     let payment = shop.pay(buyer, &order, VISA).await.expect(201).json();
     (order, payment)
 }
 
-/// As a restored database is: it knows nothing of the payment.
-async fn forget(shop: &Shop, payment: &Value) {
+/// Deletes the payment, like a restore of an earlier backup.
+async fn delete_payment(shop: &Shop, payment: &Value) {
     let payments = shop.app.context.database.collection::<Document>("payments");
-    let forgotten = payments.delete_one(doc! { "_id": id(payment).to_string() }).await.unwrap();
-    assert_eq!(forgotten.deleted_count, 1);
+    let deleted = payments.delete_one(doc! { "_id": id(payment).to_string() }).await.unwrap();
+    assert_eq!(deleted.deleted_count, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_payment_knows_of_is_given_back() {
+async fn intents_without_a_payment_are_settled_on_request() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
-    let (_, known) = paid(&shop, &buyer).await;
-    let (order, charged) = paid(&shop, &buyer).await;
-    shop.tell(OrderChange::Authorized, 2, &won(&order, &charged)).await;
-    let (_, set_aside) = paid(&shop, &buyer).await;
+    let (_, known) = authorized_payment(&shop, &buyer).await;
+    let (order, charged) = authorized_payment(&shop, &buyer).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &charged)).await;
+    let (_, authorized) = authorized_payment(&shop, &buyer).await;
     let order = shop.order(&buyer).await;
-    let asked = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
+    let pending = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
     assert_eq!(orphans(&shop, true).await, Vec::<Value>::new());
-    for payment in [&charged, &set_aside, &asked] {
-        forget(&shop, payment).await;
+    for payment in [&charged, &authorized, &pending] {
+        delete_payment(&shop, payment).await;
     }
 
     assert_eq!(outcomes(&orphans(&shop, false).await), ["charged", "open", "open"]);
@@ -60,7 +60,7 @@ async fn what_no_payment_knows_of_is_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_unfinished_payment_is_looked_up_when_asked() {
+async fn reconcile_request_synchronises_every_payment_that_is_not_final() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;

@@ -1,13 +1,13 @@
-//! Paying: once, whoever repeats what.
+//! POST /api/payments: a card is authorised once, even if requests are repeated.
 
 use common::events::order::OrderChange;
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::support::{DECLINED, SECURE, Shop, VISA, won};
+use crate::support::{DECLINED, SECURE, Shop, VISA, authorized_by};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_card_is_authorised_and_charged_once_the_order_is_won() {
+async fn card_is_charged_only_after_the_order_is_authorized() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
@@ -18,15 +18,15 @@ async fn a_good_card_is_authorised_and_charged_once_the_order_is_won() {
     assert_eq!(payment["provider"], "stripe");
     assert_eq!(payment["clientSecret"], json!(null));
     assert_eq!(response.header("etag"), format!("\"{}\"", payment["version"]));
-    assert_eq!(shop.intents().await, ["requires_capture"], "nothing is charged before the order is won");
-    shop.tell(OrderChange::Authorized, 2, &won(&order, &payment)).await;
+    assert_eq!(shop.intents().await, ["requires_capture"], "nothing is charged before the order is authorised");
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
     assert_eq!(shop.intents().await, ["succeeded"]);
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_paid_five_times_at_once_is_paid_once() {
+async fn concurrent_payments_of_an_order_charge_once() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
@@ -39,13 +39,13 @@ async fn an_order_paid_five_times_at_once_is_paid_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_makes_a_repeat_harmless() {
+async fn repeated_key_replays_the_original_response() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let pay = |method: &str| {
         let body = json!({ "orderId": order.id, "paymentMethod": method });
-        shop.app.request("POST", "/api/payments").by(&buyer).header("idempotency-key", "k").json(&body).send()
+        shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
     };
     let answers = join_all((0..5).map(|_| pay(VISA))).await;
     let first = answers.iter().find(|answer| answer.status == 201).expect("one goes through").json();
@@ -56,20 +56,20 @@ async fn a_key_makes_a_repeat_harmless() {
             status => panic!("{status}"),
         }
     }
-    shop.tell(OrderChange::Authorized, 2, &won(&order, &first)).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &first)).await;
     assert_eq!(pay(VISA).await.expect(201).json(), first, "as it was created, not as it is now");
     assert_eq!(pay(DECLINED).await.expect(422).fields(), ["Idempotency-Key"]);
     assert_eq!(shop.intents().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_card_leaves_the_order_open_and_the_key_free() {
+async fn declined_card_keeps_the_order_payable_and_the_key_reusable() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let pay = |key: &'static str, method: &str| {
         let body = json!({ "orderId": order.id, "paymentMethod": method });
-        shop.app.request("POST", "/api/payments").by(&buyer).header("idempotency-key", key).json(&body).send()
+        shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", key).json(&body).send()
     };
     let declined = pay("a", DECLINED).await.expect(402);
     assert!(declined.json()["detail"].as_str().unwrap().starts_with("The bank declined the card"));
@@ -79,17 +79,21 @@ async fn a_refused_card_leaves_the_order_open_and_the_key_free() {
     pay("c", VISA).await.expect(201);
     let mut intents = shop.intents().await;
     intents.sort_unstable();
-    assert_eq!(intents, ["canceled", "canceled", "canceled", "requires_capture"], "no refused intent stays usable");
+    assert_eq!(
+        intents,
+        ["canceled", "canceled", "canceled", "requires_capture"],
+        "the intents of declined cards are cancelled"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_of_a_3d_secure_payment_has_its_secret_again() {
+async fn replay_of_a_3d_secure_payment_contains_the_client_secret() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let pay = || {
         let body = json!({ "orderId": order.id, "paymentMethod": SECURE });
-        shop.app.request("POST", "/api/payments").by(&buyer).header("idempotency-key", "k").json(&body).send()
+        shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
     };
     let first = pay().await.expect(202).json();
     assert!(first["clientSecret"].as_str().unwrap().contains("_secret_"));

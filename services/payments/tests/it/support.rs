@@ -1,4 +1,4 @@
-//! The service under test beside a fakestripe of its own, and what its tests say again and again.
+//! The service under test with its own fakestripe, and shared test helpers.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
 use common::id::{OrderId, PaymentId, TicketId};
-use payments::domain::payment::{Payment, Start};
-use payments::providers::{Authorization, stripe};
+use payments::domain::payment::Payment;
+use payments::providers::stripe;
 use payments::state::AppState;
 use platform::config;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(crate) const DECLINED: &str = "pm_card_visa_chargeDeclined";
 pub(crate) const SECURE: &str = "pm_card_threeDSecure2Required";
 pub(crate) const SECRET: &str = "whsec_test";
 
-/// The service and its card network.
+/// The service and its payment provider.
 pub(crate) struct Shop {
     pub(crate) app: TestApp,
     pub(crate) stripe: String,
@@ -42,7 +42,7 @@ impl Shop {
             ("STRIPE_KEY", "sk_test_1"),
             ("STRIPE_URL", stripe.as_str()),
             ("STRIPE_WEBHOOK_SECRETS", SECRET),
-            // Far away: a test that wants the reconciler says so.
+            // Disables the reconciler, unless a test overrides it.
             ("RECONCILE_AFTER", "1h"),
         ];
         all.extend(settings);
@@ -50,10 +50,10 @@ impl Shop {
         Self { app, stripe, http: reqwest::Client::new() }
     }
 
-    /// An order of this buyer that waits for its payment, known to the service.
+    /// An order of this buyer that awaits its payment, in the service's replica.
     pub(crate) async fn order(&self, buyer: &User) -> OrderState {
         let order = self.new_order(buyer, OrderStatus::AwaitingPayment);
-        self.tell(OrderChange::Confirmed, 1, &order).await;
+        self.publish_order(OrderChange::Confirmed, 1, &order).await;
         order
     }
 
@@ -86,7 +86,12 @@ impl Shop {
     }
 
     /// Publishes a state of an order and waits until the service has handled it.
-    pub(crate) async fn tell(&self, change: OrderChange, version: u64, order: &OrderState) -> Envelope<OrderState> {
+    pub(crate) async fn publish_order(
+        &self,
+        change: OrderChange,
+        version: u64,
+        order: &OrderState,
+    ) -> Envelope<OrderState> {
         let event = self.app.publish(change, order.id, version, order.clone()).await;
         self.app.wait_until_idle().await;
         event
@@ -94,21 +99,21 @@ impl Shop {
 
     pub(crate) async fn pay(&self, buyer: &User, order: &OrderState, method: &str) -> Response {
         let body = json!({ "orderId": order.id, "paymentMethod": method });
-        self.app.request("POST", "/api/payments").by(buyer).json(&body).send().await
+        self.app.request("POST", "/api/payments").as_user(buyer).json(&body).send().await
     }
 
     pub(crate) async fn read(&self, buyer: &User, payment: &Value) -> Value {
         let path = format!("/api/payments/{}", payment["id"].as_str().unwrap());
-        self.app.request("GET", &path).by(buyer).send().await.expect(200).json()
+        self.app.request("GET", &path).as_user(buyer).send().await.expect(200).json()
     }
 
     pub(crate) async fn refresh(&self, buyer: &User, payment: &Value) -> Response {
         let path = format!("/api/payments/{}/refresh", payment["id"].as_str().unwrap());
-        self.app.request("POST", &path).by(buyer).send().await
+        self.app.request("POST", &path).as_user(buyer).send().await
     }
 
-    /// Waits until the buyer sees the payment in this state.
-    pub(crate) async fn becomes(&self, buyer: &User, payment: &Value, status: &str) -> Value {
+    /// Waits until the payment has this status.
+    pub(crate) async fn wait_for_status(&self, buyer: &User, payment: &Value, status: &str) -> Value {
         eventually(&format!("the payment to be {status}"), async || {
             self.read(buyer, payment).await["status"] == status
         })
@@ -116,27 +121,25 @@ impl Shop {
         self.read(buyer, payment).await
     }
 
-    /// A payment as a process leaves it behind that dies between its write and its call, so long after now. What is
-    /// given `more` of stands in its request beside what this release asks for.
-    pub(crate) async fn left_behind(&self, order: &OrderState, method: &str, ahead: Duration, more: &str) -> Value {
+    /// Stores a payment whose process crashed before it called the provider, created `ahead` of the present time. `extra`
+    /// is appended to its request.
+    pub(crate) async fn insert_abandoned_payment(
+        &self,
+        order: &OrderState,
+        method: &str,
+        ahead: Duration,
+        extra: &str,
+    ) -> Value {
         let id = PaymentId::new();
-        let amount = order.price.clone();
-        let authorization = Authorization { payment: id, order: order.id, amount, method: method.to_owned() };
-        let request = stripe::prepare(&authorization).unwrap() + more;
-        let start = Start {
-            order_id: order.id,
-            buyer_id: order.buyer_id,
-            amount: order.price.clone(),
-            provider: "stripe",
-            request,
-        };
-        let (payment, change) = Payment::start(id, start, self.app.clock.now().plus(ahead));
+        let request = stripe::prepare(id, order, method).unwrap() + extra;
+        let now = self.app.clock.now().plus(ahead);
+        let (payment, change) = Payment::start(id, order, 1, stripe::NAME, request, now);
         self.app.context.store::<Payment>().insert(payment, change).await.unwrap();
         json!({ "id": id })
     }
 
-    /// What the service's handlers share, for a flow that is called by hand.
-    pub(crate) fn shared(&self) -> AppState {
+    /// The application state, for calling a flow directly.
+    pub(crate) fn new_state(&self) -> AppState {
         let settings = [
             ("mongodb-url", "mongodb://127.0.0.1:1"),
             ("nats-url", "nats://127.0.0.1:1"),
@@ -149,16 +152,16 @@ impl Shop {
         ];
         let flags = settings.iter().map(|(name, value)| format!("--{name}={value}").into());
         let arguments = std::iter::once(payments::NAME.into()).chain(flags);
-        let (_, own) = config::parse::<payments::config::Config>(payments::NAME, arguments).expect("the settings");
-        AppState::new(own, &self.app.context).unwrap()
+        let (_, config) = config::parse::<payments::config::Config>(payments::NAME, arguments).expect("valid settings");
+        AppState::new(config, &self.app.context).unwrap()
     }
 
-    /// The payment as it is stored.
+    /// The stored payment.
     pub(crate) async fn stored(&self, payment: &Value) -> Versioned<Payment> {
         self.app.context.store::<Payment>().get(id(payment)).await.unwrap().unwrap()
     }
 
-    /// What a person does in the card network's dashboard.
+    /// Changes something at the provider, like a person in its dashboard.
     pub(crate) async fn dashboard(&self, path: &str, form: &[(&str, &str)]) -> Value {
         let url = format!("{}/v1{path}", self.stripe);
         let answer = self.http.post(url).bearer_auth("sk_test_1").form(form).send().await.unwrap();
@@ -167,7 +170,7 @@ impl Shop {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// The service looks at every payment that is not over.
+    /// Runs the reconciler for every payment that is not final.
     pub(crate) async fn reconcile(&self) -> Value {
         self.app.admin("POST", "/reconcile").send().await.expect(200).json()
     }
@@ -179,7 +182,7 @@ impl Shop {
         assert!(request.send().await.unwrap().status().is_success());
     }
 
-    /// Passes or fails 3-D Secure as the buyer would.
+    /// Passes or fails 3-D Secure like a buyer.
     pub(crate) async fn authenticate(&self, payment: &Value, outcome: &str) {
         let intent = payment["providerRef"].as_str().unwrap();
         let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.stripe);
@@ -195,20 +198,20 @@ impl Shop {
         assert!(self.http.post(url).send().await.unwrap().status().is_success());
     }
 
-    /// Everything at the card network.
-    pub(crate) async fn payload(&self) -> Value {
+    /// The provider's whole state.
+    pub(crate) async fn provider_state(&self) -> Value {
         let text = self.http.get(format!("{}/_fake/state", self.stripe)).send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
-    /// The statuses of all intents at the card network, oldest first.
+    /// The statuses of all intents at the provider, oldest first.
     pub(crate) async fn intents(&self) -> Vec<String> {
-        let state = self.payload().await;
+        let state = self.provider_state().await;
         let intents = state["paymentIntents"].as_array().unwrap();
         intents.iter().map(|intent| intent["status"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The change events of a payment, in the order of their versions.
+    /// The published changes of a payment, by version.
     pub(crate) async fn history(&self, payment: &Value) -> Vec<String> {
         self.app.wait_until_idle().await;
         let mut history = self.app.history("payments", payment["id"].as_str().unwrap()).await;
@@ -221,12 +224,12 @@ pub(crate) fn id(payment: &Value) -> PaymentId {
     payment["id"].as_str().unwrap().parse().unwrap()
 }
 
-/// The order, won by this payment.
-pub(crate) fn won(order: &OrderState, payment: &Value) -> OrderState {
+/// The order, authorised by this payment.
+pub(crate) fn authorized_by(order: &OrderState, payment: &Value) -> OrderState {
     OrderState { status: OrderStatus::Authorized, payment_id: Some(id(payment)), ..order.clone() }
 }
 
-/// The order, closed for this reason.
+/// The order, cancelled for this reason.
 pub(crate) fn cancelled(order: &OrderState, reason: CancelReason) -> OrderState {
     OrderState { status: OrderStatus::Cancelled, cancel_reason: Some(reason), ..order.clone() }
 }

@@ -1,4 +1,4 @@
-//! Webhooks: hints, believed only after a look; twice, early, forged, stale.
+//! Webhooks: an event only triggers a look-up; repeated, early, forged and stale events.
 
 use common::clock::Clock;
 use hmac::{Hmac, Mac};
@@ -21,11 +21,11 @@ pub(crate) fn sign(secret: &str, time: i64, body: &str) -> String {
 
 pub(crate) async fn post(shop: &Shop, signature: &str, body: &str) -> Response {
     let request = shop.app.request("POST", "/api/payments/webhooks/stripe").header("stripe-signature", signature);
-    // As a provider would: no browser's header would let it pass, but it is another site.
+    // A cross-site request without a browser's headers, like the provider's.
     request.header("sec-fetch-site", "cross-site").body(body.to_owned()).send().await
 }
 
-async fn unfinished(shop: &Shop) -> (testkit::app::users::User, Value) {
+async fn pending_payment(shop: &Shop) -> (testkit::app::users::User, Value) {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
@@ -33,12 +33,12 @@ async fn unfinished(shop: &Shop) -> (testkit::app::users::User, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_makes_the_service_look_and_believes_nothing_else() {
+async fn webhook_triggers_a_look_up_and_its_content_is_ignored() {
     let shop = Shop::open().await;
-    let (buyer, payment) = unfinished(&shop).await;
+    let (buyer, payment) = pending_payment(&shop).await;
     let body = event(payment["providerRef"].as_str().unwrap());
     let now = shop.app.clock.now().as_seconds();
-    // The event says that it was paid; the provider says that it was not.
+    // The event claims that the intent succeeded; the provider's intent has not.
     post(&shop, &sign(SECRET, now, &body), &body).await.expect(204);
     assert_eq!(shop.read(&buyer, &payment).await["status"], "requiresAction");
     shop.authenticate(&payment, "succeed").await;
@@ -50,9 +50,9 @@ async fn a_webhook_makes_the_service_look_and_believes_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forged_and_stale_ones_are_refused() {
+async fn forged_and_stale_events_are_rejected() {
     let shop = Shop::open().await;
-    let (buyer, payment) = unfinished(&shop).await;
+    let (buyer, payment) = pending_payment(&shop).await;
     shop.authenticate(&payment, "succeed").await;
     let body = event(payment["providerRef"].as_str().unwrap());
     let now = shop.app.clock.now().as_seconds();
@@ -70,7 +70,7 @@ async fn forged_and_stale_ones_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn early_and_strange_ones_do_no_harm() {
+async fn early_and_unreadable_events_are_ignored() {
     let shop = Shop::open().await;
     let now = shop.app.clock.now().as_seconds();
     for body in [event("pi_not_known_yet"), json!({ "type": "customer.created" }).to_string(), "x".to_owned()] {

@@ -1,12 +1,12 @@
 //! The rules, pure: no async, no clock, no I/O.
 
-pub mod reconcile;
+pub(crate) mod reconcile;
+pub(crate) mod search_tokens;
 pub mod ticket;
-pub mod words;
 
 #[cfg(test)]
-mod samples;
+mod convergence_tests;
 #[cfg(test)]
-mod transitions;
+mod fixtures;
 #[cfg(test)]
-mod world;
+mod transition_table_tests;

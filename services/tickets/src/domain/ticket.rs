@@ -1,4 +1,4 @@
-//! A listing and what can happen to it.
+//! The listing aggregate and its transitions.
 
 use common::aggregate::Aggregate;
 use common::error::{Error, Rejection};
@@ -10,103 +10,95 @@ use common::money::Money;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::words::words;
+use super::search_tokens::search_tokens;
 
-/// What the seller says of the ticket; texts are trimmed and within bounds.
+/// What the seller enters; texts are trimmed and within bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listing {
-    /// What it is for.
+pub struct ListingDetails {
+    /// Name of the event.
     pub title: String,
-    /// Where it takes place.
+    /// Venue of the event.
     pub venue: String,
-    /// The venue's city.
+    /// City of the venue.
     pub city: Option<String>,
-    /// When it begins.
+    /// When the event starts.
     pub starts_at: Timestamp,
     /// IANA time zone of the venue.
     pub time_zone: String,
-    /// What it costs, all-in.
+    /// Total price, without further fees.
     pub price: Money,
-    /// What is printed on it, in the price's currency.
+    /// Price printed on the ticket, in the same currency as `price`.
     pub face_value: Option<Money>,
-    /// What kind of event it is for.
+    /// Category of the event.
     pub category: Option<Category>,
     /// Section or block.
     pub section: Option<String>,
-    /// Row.
+    /// Row in the section.
     pub row: Option<String>,
-    /// Seat.
+    /// Seat in the row.
     pub seat: Option<String>,
-    /// The seller's own words.
+    /// Free text of the seller.
     pub description: Option<String>,
 }
 
-/// Where a listing stands, with what belongs to that state alone.
+/// Status of a listing, with the data specific to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Status {
     /// For sale.
     Available,
-    /// Held for an order.
+    /// Reserved for an order.
     Reserved {
         /// The order.
         order_id: OrderId,
     },
-    /// Bought by an order; final.
+    /// Sold to an order's buyer; never changes again.
     Sold {
         /// The order.
         order_id: OrderId,
     },
-    /// Taken back; final.
+    /// Withdrawn by the seller; never changes again.
     Withdrawn,
 }
 
-/// A listing.
+/// A listing of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
-    /// Its id.
+    /// Id of the listing, and of its ticket.
     pub id: TicketId,
-    /// Who sells it.
-    pub seller_id: UserId,
-    /// What the seller says of it.
-    pub listing: Listing,
-    /// The words of title, venue and city, by which it is found.
-    pub words: Vec<String>,
-    /// The last change of the price, if that lowered it.
+    pub(crate) seller_id: UserId,
+    pub(crate) listing: ListingDetails,
+    /// Search tokens of title, venue and city.
+    pub(crate) words: Vec<String>,
+    /// The latest price change, if it was a reduction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price_drop: Option<PriceDrop>,
-    /// Where it stands.
+    pub(crate) price_drop: Option<PriceDrop>,
+    /// Current status.
     pub status: Status,
-    /// The orders that can't have it and are not known to be closed.
-    pub refusals: Vec<RefusedOrder>,
-    /// When it was listed.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
+    /// Refused orders that are not yet known to be finished.
+    pub(crate) refusals: Vec<RefusedOrder>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
-impl Listing {
-    fn words(&self) -> Vec<String> {
-        words([self.title.as_str(), self.venue.as_str(), self.city.as_deref().unwrap_or_default()])
+impl ListingDetails {
+    fn search_tokens(&self) -> Vec<String> {
+        search_tokens([self.title.as_str(), self.venue.as_str(), self.city.as_deref().unwrap_or_default()])
     }
 }
 
-/// A transition that the listing's state does not allow.
+/// Why a transition is not allowed in the listing's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TicketError {
-    /// It is held for somebody.
+pub(crate) enum TicketError {
     #[error("the ticket is reserved")]
     Reserved,
-    /// It is sold.
     #[error("the ticket is sold")]
     Sold,
-    /// It was taken back.
     #[error("the ticket is withdrawn")]
     Withdrawn,
-    /// It is not held for this order.
-    #[error("the ticket is not held for this order")]
+    #[error("the ticket is not reserved for this order")]
     NotHeld,
 }
 
@@ -124,16 +116,16 @@ impl From<TicketError> for Error {
     }
 }
 
-/// The next state with the name of the change, or why there is none.
-pub(super) type Changed = Result<(Ticket, TicketChange), TicketError>;
+/// The next state and the change, or why the transition is not allowed.
+pub(crate) type Transition = Result<(Ticket, TicketChange), TicketError>;
 
 impl Ticket {
-    /// A new listing.
-    pub fn list(id: TicketId, seller_id: UserId, listing: Listing, now: Timestamp) -> (Self, TicketChange) {
+    /// Creates a listing.
+    pub fn list(id: TicketId, seller_id: UserId, listing: ListingDetails, now: Timestamp) -> (Self, TicketChange) {
         let ticket = Self {
             id,
             seller_id,
-            words: listing.words(),
+            words: listing.search_tokens(),
             price_drop: None,
             listing,
             status: Status::Available,
@@ -144,16 +136,19 @@ impl Ticket {
         (ticket, TicketChange::Created)
     }
 
-    /// The seller replaces what they said of it.
-    pub fn revise(self, listing: Listing, now: Timestamp) -> Changed {
-        self.for_sale()?;
-        let price_drop = self.price_drop_with(&listing.price, now);
-        Ok((Self { words: listing.words(), price_drop, listing, updated_at: now, ..self }, TicketChange::Updated))
+    /// Replaces the details.
+    pub(crate) fn revise(self, listing: ListingDetails, now: Timestamp) -> Transition {
+        self.ensure_available()?;
+        let price_drop = self.price_drop_after(&listing.price, now);
+        Ok((
+            Self { words: listing.search_tokens(), price_drop, listing, updated_at: now, ..self },
+            TicketChange::Updated,
+        ))
     }
 
-    /// What there is to tell of the price once it is this one. A price in another currency is neither
-    /// lower nor higher.
-    fn price_drop_with(&self, price: &Money, now: Timestamp) -> Option<PriceDrop> {
+    /// The price drop that is published once `price` is the new price. A price in another currency is neither lower nor
+    /// higher.
+    fn price_drop_after(&self, price: &Money, now: Timestamp) -> Option<PriceDrop> {
         let before = &self.listing.price;
         if price == before {
             return self.price_drop.clone();
@@ -162,49 +157,45 @@ impl Ticket {
         is_lower.then(|| PriceDrop { from: before.clone(), at: now })
     }
 
-    /// The seller takes it back.
-    pub fn withdraw(self, now: Timestamp) -> Changed {
-        self.for_sale()?;
+    pub(crate) fn withdraw(self, now: Timestamp) -> Transition {
+        self.ensure_available()?;
         Ok((Self { status: Status::Withdrawn, updated_at: now, ..self }, TicketChange::Withdrawn))
     }
 
-    /// It is held for an order.
-    pub fn reserve(self, order_id: OrderId, now: Timestamp) -> Changed {
-        self.for_sale()?;
+    pub(crate) fn reserve(self, order_id: OrderId, now: Timestamp) -> Transition {
+        self.ensure_available()?;
         Ok((Self { status: Status::Reserved { order_id }, updated_at: now, ..self }, TicketChange::Reserved))
     }
 
-    /// An order can't have it.
-    pub fn refuse(mut self, order_id: OrderId, refusal: Refusal, now: Timestamp) -> Changed {
-        match self.status {
-            Status::Available | Status::Withdrawn => {}
-            Status::Reserved { .. } => return Err(TicketError::Reserved),
-            Status::Sold { .. } => return Err(TicketError::Sold),
+    /// Records that the ticket can't be reserved for this order.
+    pub(crate) fn refuse(mut self, order_id: OrderId, refusal: Refusal, now: Timestamp) -> Transition {
+        if let Err(error @ (TicketError::Reserved | TicketError::Sold)) = self.ensure_available() {
+            return Err(error);
         }
         self.refusals.push(RefusedOrder { order_id, refusal });
         Ok((Self { updated_at: now, ..self }, TicketChange::Refused))
     }
 
-    /// The orders that were refused are closed: nobody needs to be told any more.
+    /// Removes the refusals of finished orders: `orders` no longer needs them.
     #[must_use]
-    pub fn forget_refusals(mut self, closed: &[OrderId], now: Timestamp) -> (Self, TicketChange) {
-        self.refusals.retain(|refused| !closed.contains(&refused.order_id));
+    pub(crate) fn clear_refusals(mut self, finished: &[OrderId], now: Timestamp) -> (Self, TicketChange) {
+        self.refusals.retain(|refused| !finished.contains(&refused.order_id));
         (Self { updated_at: now, ..self }, TicketChange::Updated)
     }
 
-    /// The order that holds it is closed.
-    pub fn release(self, order_id: OrderId, now: Timestamp) -> Changed {
-        self.held_for(order_id)?;
+    /// Makes the ticket available again after its order was cancelled.
+    pub(crate) fn release(self, order_id: OrderId, now: Timestamp) -> Transition {
+        self.ensure_reserved_for(order_id)?;
         Ok((Self { status: Status::Available, updated_at: now, ..self }, TicketChange::Released))
     }
 
-    /// The order that holds it is completed.
-    pub fn sell(self, order_id: OrderId, now: Timestamp) -> Changed {
-        self.held_for(order_id)?;
+    /// Marks the ticket as sold after its order was completed.
+    pub(crate) fn sell(self, order_id: OrderId, now: Timestamp) -> Transition {
+        self.ensure_reserved_for(order_id)?;
         Ok((Self { status: Status::Sold { order_id }, updated_at: now, ..self }, TicketChange::Sold))
     }
 
-    fn for_sale(&self) -> Result<(), TicketError> {
+    fn ensure_available(&self) -> Result<(), TicketError> {
         match self.status {
             Status::Available => Ok(()),
             Status::Reserved { .. } => Err(TicketError::Reserved),
@@ -213,15 +204,15 @@ impl Ticket {
         }
     }
 
-    fn held_for(&self, order: OrderId) -> Result<(), TicketError> {
+    fn ensure_reserved_for(&self, order: OrderId) -> Result<(), TicketError> {
         match self.status {
             Status::Reserved { order_id } if order_id == order => Ok(()),
             _ => Err(TicketError::NotHeld),
         }
     }
 
-    /// What a buyer agrees to, price aside.
-    pub fn terms(&self) -> TicketTerms {
+    /// The terms that a buyer agrees to, apart from the price.
+    pub(crate) fn terms(&self) -> TicketTerms {
         let listing = self.listing.clone();
         TicketTerms {
             id: self.id,
@@ -236,8 +227,8 @@ impl Ticket {
         }
     }
 
-    /// Where it stands, in the words of the contract.
-    pub fn status_name(&self) -> TicketStatus {
+    /// The status as events and the API name it.
+    pub(crate) fn status_name(&self) -> TicketStatus {
         match self.status {
             Status::Available => TicketStatus::Available,
             Status::Reserved { .. } => TicketStatus::Reserved,
@@ -246,16 +237,15 @@ impl Ticket {
         }
     }
 
-    /// The order that holds or bought it.
-    pub fn order_id(&self) -> Option<OrderId> {
+    /// The order for which the ticket is reserved or to which it is sold.
+    pub(crate) fn order_id(&self) -> Option<OrderId> {
         match self.status {
             Status::Reserved { order_id } | Status::Sold { order_id } => Some(order_id),
             Status::Available | Status::Withdrawn => None,
         }
     }
 
-    /// Whether an order was refused.
-    pub fn has_refused(&self, order: OrderId) -> bool {
+    pub(crate) fn has_refused(&self, order: OrderId) -> bool {
         self.refusals.iter().any(|refused| refused.order_id == order)
     }
 }
@@ -286,7 +276,7 @@ impl Aggregate for Ticket {
     }
 
     fn is_final(&self) -> bool {
-        // A refusal is news until its order is seen closed.
+        // `orders` needs a refusal until the refused order has finished.
         !matches!(self.status, Status::Reserved { .. }) && self.refusals.is_empty()
     }
 }

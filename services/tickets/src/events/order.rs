@@ -1,4 +1,4 @@
-//! Any event of an order: the listing reserves, refuses, releases or sells.
+//! Order events: the listing of the order is reserved, refused, released or sold.
 
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
@@ -9,16 +9,16 @@ use crate::flows::reconcile_ticket::reconcile_ticket;
 use crate::state::AppState;
 
 pub(super) fn subscription(state: AppState) -> Subscription {
-    Subscription::to(move |event| handle(state.clone(), event))
+    Subscription::with(state, handle)
 }
 
 async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
     let applied = state.orders.put_if_newer(&event).await?;
     let ticket = reconcile_ticket(&state, event.data.ticket.id).await?;
-    // orders announces an order that waits for us although we have decided: it missed our event.
+    // A snapshot of an order that still waits for this service means that `orders` missed the listing's event.
     if let Some(ticket) = ticket
         && event.is_snapshot()
-        && reconcile::is_peer_behind(&ticket, &event.data)
+        && reconcile::orders_missed_decision(&ticket, &event.data)
     {
         state.tickets.announce(&ticket);
     }

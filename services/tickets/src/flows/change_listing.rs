@@ -1,28 +1,27 @@
-//! The seller changes a listing: found, theirs, at the version they meant, then one step.
+//! Applies a seller's change to a listing: checks the seller and the version, then makes one transition.
 
 use common::aggregate::Versioned;
 use common::error::{Error, Rejection};
-use common::events::ticket::TicketChange;
 use common::id::{TicketId, UserId};
 use platform::http::versions::IfMatch;
 
 use super::reconcile_ticket::reconcile_ticket;
-use crate::domain::ticket::{Ticket, TicketError};
+use crate::domain::ticket::{Ticket, Transition};
 use crate::state::AppState;
 
-/// Applies `change`, again if somebody was faster; the listing as the change left it.
-pub async fn change_listing(
+/// Applies `change`, retrying after a lost compare-and-swap. Returns the listing as the change left it.
+pub(crate) async fn change_listing(
     state: &AppState,
     id: TicketId,
     seller: UserId,
-    when: &IfMatch,
-    change: impl Fn(Ticket) -> Result<(Ticket, TicketChange), TicketError> + Send + Sync,
+    if_match: &IfMatch,
+    change: impl Fn(Ticket) -> Transition + Send + Sync,
 ) -> Result<Versioned<Ticket>, Error> {
     let changed = state.tickets.update(id, |ticket| {
         if ticket.seller_id != seller {
             return Err(Error::Forbidden(Rejection::new("not-the-seller", "Only its seller can change a listing.")));
         }
-        when.check(ticket.version)?;
+        if_match.check(ticket.version)?;
         Ok(change(ticket.state.clone())?)
     });
     let changed = changed.await?.ok_or(Error::NotFound)?;

@@ -1,4 +1,4 @@
 //! Use cases with more than one caller.
 
-pub mod change_listing;
-pub mod reconcile_ticket;
+pub(crate) mod change_listing;
+pub(crate) mod reconcile_ticket;

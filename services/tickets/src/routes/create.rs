@@ -1,4 +1,4 @@
-//! POST /api/tickets: a seller lists a ticket.
+//! POST /api/tickets: lists a ticket for sale.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,31 +10,32 @@ use common::error::Error;
 use common::id::TicketId;
 use common::identity::CurrentUser;
 use http::{StatusCode, header};
-use platform::http::extract::Creation;
+use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
 use platform::store::idempotency::InsertOutcome;
 
-use super::view::{listing, said};
+use super::view::{to_details, to_view};
 use crate::domain::ticket::Ticket;
 use crate::state::AppState;
 
 /// List a ticket for sale.
 #[utoipa::path(post, path = "/api/tickets", tag = "tickets", request_body = NewListing,
     security(("session" = []), ("sessionOverHttp" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of this request harmless.")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        description = "Makes repeating this request harmless.")),
     responses((status = 201, body = Listing)))]
 pub(super) async fn create(
     State(state): State<AppState>,
     user: CurrentUser,
-    Creation { body, key }: Creation<NewListing>,
+    CreateRequest { body, key }: CreateRequest<NewListing>,
 ) -> Result<Response, Error> {
     let request = state.tickets.idempotent(user.id, key.as_ref());
-    if let Some(earlier) = request.earlier().await? {
+    if let Some(earlier) = request.find_replay().await? {
         return Ok(created(earlier));
     }
     let now = state.clock.now();
-    let (ticket, change) = Ticket::list(TicketId::new(), user.id, said(body?), now);
-    let view = listing(Versioned { version: 0, state: ticket.clone() });
+    let (ticket, change) = Ticket::list(TicketId::new(), user.id, to_details(body?), now);
+    let view = to_view(Versioned { version: 0, state: ticket.clone() });
     match request.insert(ticket, change, Some(&view)).await? {
         InsertOutcome::Created(_) => Ok(created(view)),
         InsertOutcome::Replayed(earlier) => Ok(created(earlier)),

@@ -1,16 +1,15 @@
-//! GET /api/tickets: what there is, newest first.
+//! GET /api/tickets: lists tickets, newest first.
 
 use axum::Json;
 use axum::extract::State;
-use common::api::page::{Page, PageQuery};
+use common::api::page::Page;
 use common::api::tickets::{Listing, ListingQuery};
 use common::error::Error;
 use platform::http::extract::Query;
-use platform::store::page::PageRequest;
 
-use super::view::listing;
+use super::view::to_view;
 use crate::state::AppState;
-use crate::store::{self, Filter};
+use crate::store;
 
 /// List tickets.
 #[utoipa::path(get, path = "/api/tickets", tag = "tickets", params(ListingQuery),
@@ -19,9 +18,6 @@ pub(super) async fn list(
     State(state): State<AppState>,
     Query(query): Query<ListingQuery>,
 ) -> Result<Json<Page<Listing>>, Error> {
-    let ListingQuery { status, seller, q, limit, cursor } = query;
-    let filter = Filter { status, seller, text: q.map(String::from) };
-    let page = PageRequest::from(&PageQuery { limit, cursor });
-    let found = store::page(&state.tickets, &filter, state.clock.now(), &page).await?;
-    Ok(Json(found.map(listing)))
+    let found = store::page(&state.tickets, query, state.clock.now()).await?;
+    Ok(Json(found.map(to_view)))
 }

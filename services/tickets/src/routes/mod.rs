@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// All routes, with the document that describes them.
-pub fn table() -> (Router<AppState>, OpenApi) {
+/// All routes, and their OpenAPI document.
+pub(crate) fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new().routes(routes!(create::create, list::list)).routes(routes!(
         read::read,
         update::update,

@@ -9,13 +9,13 @@ use common::id::TicketId;
 use platform::http::extract::Id;
 use platform::http::versions::etag;
 
-use super::view::listing;
+use super::view::to_view;
 use crate::state::AppState;
 
-/// Look at a ticket.
+/// Get a ticket.
 #[utoipa::path(get, path = "/api/tickets/{id}", tag = "tickets", params(("id" = TicketId, Path)),
     responses((status = 200, body = Listing)))]
 pub(super) async fn read(State(state): State<AppState>, Id(id): Id<TicketId>) -> Result<impl IntoResponse, Error> {
     let ticket = state.tickets.get(id).await?.ok_or(Error::NotFound)?;
-    Ok((etag(ticket.version), Json(listing(ticket))))
+    Ok((etag(ticket.version), Json(to_view(ticket))))
 }

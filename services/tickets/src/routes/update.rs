@@ -1,4 +1,4 @@
-//! PUT /api/tickets/{id}: the seller replaces what they said of the ticket.
+//! PUT /api/tickets/{id}: replaces the details of a listing.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,24 +10,24 @@ use common::identity::CurrentUser;
 use platform::http::extract::{Body, Id};
 use platform::http::versions::{IfMatch, etag};
 
-use super::view::{listing, said};
+use super::view::{to_details, to_view};
 use crate::flows::change_listing::change_listing;
 use crate::state::AppState;
 
 /// Replace a listing.
 #[utoipa::path(put, path = "/api/tickets/{id}", tag = "tickets", request_body = NewListing,
     security(("session" = []), ("sessionOverHttp" = [])),
-    params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
+    params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must match.")),
     responses((status = 200, body = Listing)))]
 pub(super) async fn update(
     State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<TicketId>,
-    when: IfMatch,
+    if_match: IfMatch,
     Body(body): Body<NewListing>,
 ) -> Result<impl IntoResponse, Error> {
     let now = state.clock.now();
-    let new = said(body);
-    let ticket = change_listing(&state, id, user.id, &when, |ticket| ticket.revise(new.clone(), now)).await?;
-    Ok((etag(ticket.version), Json(listing(ticket))))
+    let new = to_details(body);
+    let ticket = change_listing(&state, id, user.id, &if_match, |ticket| ticket.revise(new.clone(), now)).await?;
+    Ok((etag(ticket.version), Json(to_view(ticket))))
 }

@@ -1,4 +1,4 @@
-//! What is said of a listing over HTTP, to the domain and from it.
+//! Conversions between API listings and domain listings.
 
 use common::aggregate::Versioned;
 use common::api;
@@ -6,12 +6,11 @@ use common::api::tickets::NewListing;
 use common::text::Text;
 use common::validate;
 
-use crate::domain::ticket::{Listing, Ticket};
+use crate::domain::ticket::{ListingDetails, Ticket};
 
-/// What a seller says, as the domain keeps it.
-pub(super) fn said(new: NewListing) -> Listing {
+pub(super) fn to_details(new: NewListing) -> ListingDetails {
     let text = |text: Option<Text>| text.map(String::from);
-    Listing {
+    ListingDetails {
         title: new.title.into(),
         venue: new.venue.into(),
         city: text(new.city),
@@ -27,8 +26,8 @@ pub(super) fn said(new: NewListing) -> Listing {
     }
 }
 
-/// A listing as the public sees it.
-pub(super) fn listing(ticket: Versioned<Ticket>) -> api::tickets::Listing {
+/// The listing as the public sees it.
+pub(super) fn to_view(ticket: Versioned<Ticket>) -> api::tickets::Listing {
     let Versioned { version, state: ticket } = ticket;
     let status = ticket.status_name();
     let listing = ticket.listing;

@@ -1,4 +1,4 @@
-//! DELETE /api/tickets/{id}: the seller takes the ticket back.
+//! DELETE /api/tickets/{id}: withdraws a listing.
 
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -15,15 +15,15 @@ use crate::state::AppState;
 /// Withdraw a listing.
 #[utoipa::path(delete, path = "/api/tickets/{id}", tag = "tickets",
     security(("session" = []), ("sessionOverHttp" = [])),
-    params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must still hold.")),
+    params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must match.")),
     responses((status = 204)))]
 pub(super) async fn withdraw(
     State(state): State<AppState>,
     user: CurrentUser,
     Id(id): Id<TicketId>,
-    when: IfMatch,
+    if_match: IfMatch,
 ) -> Result<impl IntoResponse, Error> {
     let now = state.clock.now();
-    let ticket = change_listing(&state, id, user.id, &when, |ticket| ticket.withdraw(now)).await?;
+    let ticket = change_listing(&state, id, user.id, &if_match, |ticket| ticket.withdraw(now)).await?;
     Ok((StatusCode::NO_CONTENT, etag(ticket.version)))
 }

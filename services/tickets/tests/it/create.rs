@@ -4,13 +4,15 @@ use common::id::UserId;
 use serde_json::{Value, json};
 use testkit::app::users::{Signer, User};
 
-use crate::support::{app, app_with, body, body_with, faults, list, list_as, path, put, read};
+use crate::support::{
+    app, app_with, body, body_with, create_listing, create_listing_with, invalid_fields, path, put, read,
+};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listing_can_be_read_at_once_and_is_announced() {
+async fn new_listing_can_be_read_and_is_published() {
     let app = app().await;
     let seller = app.signer.user();
-    let response = app.request("POST", "/api/tickets").by(&seller).json(&body()).send().await.expect(201);
+    let response = app.request("POST", "/api/tickets").as_user(&seller).json(&body()).send().await.expect(201);
     let ticket = response.json();
     assert_eq!(response.header("etag"), "\"0\"");
     assert_eq!(response.header("location"), path(&ticket));
@@ -24,7 +26,7 @@ async fn a_listing_can_be_read_at_once_and_is_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_field_is_kept_and_texts_are_trimmed() {
+async fn all_fields_are_stored_and_texts_trimmed() {
     let app = app().await;
     let body = json!({
         "title": "  Hamlet ", "venue": " Globe\t", "city": " London ", "startsAt": "2099-06-01T21:30:00+02:00",
@@ -32,7 +34,7 @@ async fn every_field_is_kept_and_texts_are_trimmed() {
         "faceValue": { "amount": 4_000, "currency": "GBP" }, "category": "theatre", "section": " A ", "row": " 2 ",
         "seat": " 14 ", "description": " Two lines\nof text ",
     });
-    let ticket = list_as(&app, &app.signer.user(), &body).await;
+    let ticket = create_listing_with(&app, &app.signer.user(), &body).await;
     let expected = json!({
         "title": "Hamlet", "venue": "Globe", "city": "London", "startsAt": "2099-06-01T19:30:00.000Z",
         "timeZone": "Europe/London", "price": { "amount": 5_000, "currency": "GBP" },
@@ -45,7 +47,7 @@ async fn every_field_is_kept_and_texts_are_trimmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn optionals_that_are_absent_null_or_blank_are_empty() {
+async fn absent_null_and_blank_optionals_become_null() {
     let app = app().await;
     let seller = app.signer.user();
     let least = json!({
@@ -53,7 +55,7 @@ async fn optionals_that_are_absent_null_or_blank_are_empty() {
         "price": { "amount": 50, "currency": "USD" },
     });
     let optional = ["city", "faceValue", "category", "section", "row", "seat", "description"];
-    let absent = list_as(&app, &seller, &least).await;
+    let absent = create_listing_with(&app, &seller, &least).await;
     let mut nulls = least.clone();
     let mut blanks = least.clone();
     for field in optional.iter().chain(&["timeZone"]) {
@@ -62,16 +64,18 @@ async fn optionals_that_are_absent_null_or_blank_are_empty() {
             blanks[field] = json!("  ");
         }
     }
-    for ticket in [absent, list_as(&app, &seller, &nulls).await, list_as(&app, &seller, &blanks).await] {
+    for ticket in
+        [absent, create_listing_with(&app, &seller, &nulls).await, create_listing_with(&app, &seller, &blanks).await]
+    {
         assert_eq!(ticket["timeZone"], "UTC");
         for field in optional {
-            assert_eq!(ticket.get(field), Some(&Value::Null), "{field} is there, and null");
+            assert_eq!(ticket.get(field), Some(&Value::Null), "{field} is present, and null");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_bounds_themselves_are_allowed() {
+async fn bounds_are_inclusive() {
     let app = app().await;
     let seller = app.signer.user();
     let text = |length: usize| json!("é".repeat(length));
@@ -83,56 +87,56 @@ async fn the_bounds_themselves_are_allowed() {
         ("price.amount", json!(50)),
         ("price.amount", json!(99_999_999)),
     ] {
-        list_as(&app, &seller, &body_with(path, value)).await;
+        create_listing_with(&app, &seller, &body_with(path, value)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wrong_field_is_named() {
+async fn each_invalid_field_is_named() {
     let app = app().await;
     let seller = app.signer.user();
-    for (path, value, field) in faults() {
+    for (path, value, field) in invalid_fields() {
         let body = body_with(path, value.clone());
-        let response = app.request("POST", "/api/tickets").by(&seller).json(&body).send().await.expect(400);
+        let response = app.request("POST", "/api/tickets").as_user(&seller).json(&body).send().await.expect(400);
         assert_eq!(response.fields(), [field], "{path} = {value}: {}", response.text());
         assert_eq!(response.problem(), "invalid");
     }
     let response = app.request("GET", "/api/tickets").send().await.expect(200);
-    assert_eq!(response.json()["items"], json!([]), "a refused listing is not there");
+    assert_eq!(response.json()["items"], json!([]), "an invalid listing is not stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_wrong_fields_are_named_at_once() {
+async fn all_invalid_fields_are_named_together() {
     let app = app().await;
     let mut body = body_with("title", json!(" "));
     body["price"]["amount"] = json!(1);
     body["startsAt"] = json!("2001-01-01T00:00:00Z");
     body["timeZone"] = json!("Nowhere");
-    let response = app.request("POST", "/api/tickets").by(&app.signer.user()).json(&body).send().await.expect(400);
+    let response = app.request("POST", "/api/tickets").as_user(&app.signer.user()).json(&body).send().await.expect(400);
     let mut fields = response.fields();
     fields.sort();
     assert_eq!(fields, ["price.amount", "startsAt", "timeZone", "title"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_configured_currencies_are_taken() {
+async fn only_configured_currencies_are_accepted() {
     let app = app_with(&[("CURRENCIES", "JPY")]).await;
     let seller = app.signer.user();
-    let response = app.request("POST", "/api/tickets").by(&seller).json(&body()).send().await.expect(400);
+    let response = app.request("POST", "/api/tickets").as_user(&seller).json(&body()).send().await.expect(400);
     assert_eq!(response.fields(), ["price.currency"]);
-    list_as(&app, &seller, &body_with("price.currency", json!("JPY"))).await;
+    create_listing_with(&app, &seller, &body_with("price.currency", json!("JPY"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_amount_that_can_t_be_charged_is_no_price() {
+async fn unchargeable_amounts_are_rejected() {
     let app = app_with(&[("CURRENCIES", "ISK,KWD")]).await;
     let seller = app.signer.user();
-    for (currency, amount, is_price) in
+    for (currency, amount, is_chargeable) in
         [("ISK", 50_000, true), ("ISK", 50_050, false), ("KWD", 5_120, true), ("KWD", 5_124, false)]
     {
         let body = body_with("price", json!({ "amount": amount, "currency": currency }));
-        let answer = app.request("POST", "/api/tickets").by(&seller).json(&body).send().await;
-        if is_price {
+        let answer = app.request("POST", "/api/tickets").as_user(&seller).json(&body).send().await;
+        if is_chargeable {
             answer.expect(201);
         } else {
             assert_eq!(answer.expect(400).fields(), ["price.amount"], "{amount} {currency}");
@@ -141,9 +145,9 @@ async fn an_amount_that_can_t_be_charged_is_no_price() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_who_is_signed_in_may_list() {
+async fn creating_a_listing_requires_authentication() {
     let app = app().await;
-    let post = |user: &User| app.request("POST", "/api/tickets").by(user).json(&body());
+    let post = |user: &User| app.request("POST", "/api/tickets").as_user(user).json(&body());
     let nobody = app.request("POST", "/api/tickets").json(&body()).send().await.expect(401);
     assert_eq!(nobody.problem(), "unauthenticated");
     let id = UserId::new();
@@ -155,16 +159,16 @@ async fn only_who_is_signed_in_may_list() {
     for user in [expired, forged, garbled] {
         post(&user).send().await.expect(401);
     }
-    // Who asks comes before what they say.
+    // Authentication is checked before the body.
     app.request("POST", "/api/tickets").json(&json!({})).send().await.expect(401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_gets_the_listing_as_it_was_created() {
+async fn replay_returns_the_listing_as_it_was_created() {
     let app = app().await;
     let seller = app.signer.user();
     let post = |user: &User, body: &Value, key: &str| {
-        app.request("POST", "/api/tickets").by(user).header("idempotency-key", key).json(body).send()
+        app.request("POST", "/api/tickets").as_user(user).header("idempotency-key", key).json(body).send()
     };
     let first = post(&seller, &body(), "k1").await.expect(201);
     put(&app, &seller, &first.json(), &body_with("title", json!("Edited"))).send().await.expect(200);
@@ -172,9 +176,9 @@ async fn a_replay_gets_the_listing_as_it_was_created() {
     assert_eq!(replay.json(), first.json());
     assert_eq!(replay.header("location"), first.header("location"));
     assert_eq!(replay.header("etag"), first.header("etag"));
-    // The same document written in another way is the same body.
+    // The same JSON document with other white space is the same body.
     let spaced = serde_json::to_string_pretty(&body()).unwrap();
-    let request = app.request("POST", "/api/tickets").by(&seller).header("idempotency-key", "k1");
+    let request = app.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", "k1");
     let again = request.header("content-type", "application/json").body(spaced).send().await.expect(201);
     assert_eq!(again.json(), first.json());
     let other = post(&seller, &body_with("title", json!("Another")), "k1").await.expect(422);
@@ -191,21 +195,22 @@ async fn a_replay_gets_the_listing_as_it_was_created() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_not_remembered() {
+async fn failed_request_does_not_use_up_the_key() {
     let app = app().await;
     let seller = app.signer.user();
-    let post =
-        |body: Value| app.request("POST", "/api/tickets").by(&seller).header("idempotency-key", "k").json(&body).send();
+    let post = |body: Value| {
+        app.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", "k").json(&body).send()
+    };
     post(body_with("title", json!(""))).await.expect(400);
     post(body()).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_has_1_to_255_characters() {
+async fn idempotency_key_has_1_to_255_characters() {
     let app = app().await;
     let seller = app.signer.user();
     let post = |key: String| {
-        app.request("POST", "/api/tickets").by(&seller).header("idempotency-key", key).json(&body()).send()
+        app.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", key).json(&body()).send()
     };
     for key in [String::new(), "k".repeat(256)] {
         assert_eq!(post(key).await.expect(400).fields(), ["Idempotency-Key"]);
@@ -214,11 +219,12 @@ async fn a_key_has_1_to_255_characters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_key_many_times_at_once_is_one_listing() {
+async fn concurrent_requests_with_one_key_create_one_listing() {
     let app = app().await;
     let seller = app.signer.user();
     let requests = (0..20).map(|_| {
-        let request = app.request("POST", "/api/tickets").by(&seller).header("idempotency-key", "once").json(&body());
+        let request =
+            app.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", "once").json(&body());
         tokio::spawn(request.send())
     });
     let requests: Vec<_> = requests.collect();
@@ -226,7 +232,7 @@ async fn one_key_many_times_at_once_is_one_listing() {
     for request in requests {
         answers.push(request.await.unwrap().expect(201).json());
     }
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "all name the same listing: {answers:?}");
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "all return the same listing: {answers:?}");
     let all = app.request("GET", "/api/tickets").send().await.json();
     assert_eq!(all["items"], json!([answers[0]]));
     app.wait_until_idle().await;
@@ -234,12 +240,12 @@ async fn one_key_many_times_at_once_is_one_listing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_may_begin_a_moment_from_now_and_not_now() {
+async fn event_must_start_in_the_future() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let now = ticket["createdAt"].clone();
     let body = body_with("startsAt", now);
-    let response = app.request("POST", "/api/tickets").by(&seller).json(&body).send().await.expect(400);
+    let response = app.request("POST", "/api/tickets").as_user(&seller).json(&body).send().await.expect(400);
     assert_eq!(response.fields(), ["startsAt"]);
 }

@@ -1,4 +1,4 @@
-//! GET /api/tickets: narrowing and paging.
+//! GET /api/tickets: filters and pages.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use common::id::UserId;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 
-use crate::support::{app, body, body_with, list, list_as, put, reserved, sold, withdraw};
+use crate::support::{
+    app, body, body_with, create_listing, create_listing_with, create_reserved, create_sold, put, withdraw,
+};
 
 /// The ids on one page.
 async fn ids(app: &TestApp, query: &str) -> Vec<String> {
@@ -27,8 +29,8 @@ fn id(ticket: &Value) -> String {
     ticket["id"].as_str().unwrap().to_owned()
 }
 
-/// Reads a list to its end.
-async fn to_its_end(app: &TestApp, query: &str) -> Vec<String> {
+/// The ids on all pages.
+async fn ids_on_all_pages(app: &TestApp, query: &str) -> Vec<String> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = app.request("GET", &format!("/api/tickets?{query}{cursor}")).send().await.expect(200).json();
@@ -41,25 +43,25 @@ async fn to_its_end(app: &TestApp, query: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_list_is_a_list() {
+async fn empty_list() {
     let app = app().await;
     let page = app.request("GET", "/api/tickets").send().await.expect(200);
     assert_eq!(page.json(), json!({ "items": [], "nextCursor": null }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn newest_first_whole_and_narrowed_by_status_and_seller() {
+async fn filters_by_status_and_seller_newest_first() {
     let app = app().await;
     let (seller, other) = (app.signer.user(), app.signer.user());
-    let available = list(&app, &seller).await;
-    let (held, _) = reserved(&app, &seller).await;
-    let bought = sold(&app, &other).await;
-    let taken_back = list(&app, &other).await;
-    withdraw(&app, &other, &taken_back).await.expect(204);
-    let [available_id, held_id, bought_id, withdrawn_id] = [&available, &held, &bought, &taken_back].map(id);
+    let available = create_listing(&app, &seller).await;
+    let (held, _) = create_reserved(&app, &seller).await;
+    let bought = create_sold(&app, &other).await;
+    let withdrawn = create_listing(&app, &other).await;
+    withdraw(&app, &other, &withdrawn).await.expect(204);
+    let [available_id, held_id, bought_id, withdrawn_id] = [&available, &held, &bought, &withdrawn].map(id);
     assert_eq!(ids(&app, "").await, [&bought_id[..], &held_id, &available_id], "all but withdrawn");
     let page = app.request("GET", "/api/tickets?status=available").send().await.json();
-    assert_eq!(page["items"], json!([available]), "an item is what a GET of it shows");
+    assert_eq!(page["items"], json!([available]), "an item is the same as in a GET of the listing");
     assert_eq!(ids(&app, "?status=reserved").await, [&held_id[..]]);
     assert_eq!(ids(&app, "?status=sold").await, [&bought_id[..]]);
     assert_eq!(ids(&app, "?status=withdrawn").await, [&withdrawn_id[..]]);
@@ -70,42 +72,42 @@ async fn newest_first_whole_and_narrowed_by_status_and_seller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn available_leaves_out_what_has_begun() {
+async fn available_excludes_started_events() {
     let app = app().await;
     let seller = app.signer.user();
     let soon = app.clock.now().plus(Duration::from_secs(60));
-    let begins = list_as(&app, &seller, &body_with("startsAt", json!(soon))).await;
-    let later = list(&app, &seller).await;
+    let begins = create_listing_with(&app, &seller, &body_with("startsAt", json!(soon))).await;
+    let later = create_listing(&app, &seller).await;
     assert_eq!(ids(&app, "?status=available").await, [id(&later), id(&begins)]);
     app.clock.advance(Duration::from_secs(61));
     assert_eq!(ids(&app, "?status=available").await, [id(&later)]);
-    assert_eq!(ids(&app, "").await, [id(&later), id(&begins)], "it still is a listing");
+    assert_eq!(ids(&app, "").await, [id(&later), id(&begins)], "it is still listed");
     assert_eq!(ids(&app, "?q=simone").await.len(), 2);
     assert_eq!(ids(&app, "?q=simone&status=available").await, [id(&later)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_are_cut_by_limit() {
+async fn limit_bounds_the_page_size() {
     let app = app().await;
     let seller = app.signer.user();
     let mut listed = Vec::new();
     for _ in 0..25 {
-        listed.insert(0, id(&list(&app, &seller).await));
+        listed.insert(0, id(&create_listing(&app, &seller).await));
     }
     let first = app.request("GET", "/api/tickets").send().await.json();
-    assert_eq!(ids_of(&first), listed[..20], "20 unless told");
+    assert_eq!(ids_of(&first), listed[..20], "20 by default");
     let cursor = first["nextCursor"].as_str().unwrap();
     assert!(cursor.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~.".contains(&b)), "URL-safe: {cursor}");
     for limit in [1, 2, 24, 25, 26, 100] {
-        assert_eq!(to_its_end(&app, &format!("limit={limit}")).await, listed, "limit {limit}");
+        assert_eq!(ids_on_all_pages(&app, &format!("limit={limit}")).await, listed, "limit {limit}");
     }
-    // A page that ends with the last one has no next page.
+    // A page that ends with the last listing has no next page.
     let whole = app.request("GET", "/api/tickets?limit=25").send().await.json();
     assert_eq!(whole["nextCursor"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_parameter_is_named() {
+async fn each_invalid_parameter_is_named() {
     let app = app().await;
     let long = "x".repeat(201);
     for (query, field) in [
@@ -132,39 +134,39 @@ async fn a_wrong_parameter_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_read_while_others_write_has_everything_once() {
+async fn pages_contain_each_listing_once_during_concurrent_writes() {
     let app = Arc::new(app().await);
     let seller = app.signer.user();
-    let mut there = Vec::new();
+    let mut listings = Vec::new();
     for _ in 0..60 {
-        there.push(list(&app, &seller).await);
+        listings.push(create_listing(&app, &seller).await);
     }
     let stop = Arc::new(AtomicBool::new(false));
     let writer = tokio::spawn({
-        let (app, stop, there) = (Arc::clone(&app), Arc::clone(&stop), there.clone());
+        let (app, stop, listings) = (Arc::clone(&app), Arc::clone(&stop), listings.clone());
         async move {
             let other = app.signer.user();
-            let mut turn = 0;
+            let mut writes = 0;
             while !stop.load(Ordering::SeqCst) {
-                list(&app, &other).await;
-                put(&app, &seller, &there[turn % there.len()], &body()).send().await.expect(200);
-                turn += 1;
+                create_listing(&app, &other).await;
+                put(&app, &seller, &listings[writes % listings.len()], &body()).send().await.expect(200);
+                writes += 1;
             }
-            turn
+            writes
         }
     });
     for limit in [3, 7, 20] {
         for query in ["", "status=available&", "q=simone&"] {
             let mut count = BTreeMap::<_, u32>::new();
-            for id in to_its_end(&app, &format!("{query}limit={limit}")).await {
+            for id in ids_on_all_pages(&app, &format!("{query}limit={limit}")).await {
                 *count.entry(id).or_default() += 1;
             }
-            assert!(count.values().all(|times| *times == 1), "{query}limit={limit}: something came twice");
-            for ticket in &there {
-                assert!(count.contains_key(&id(ticket)), "{query}limit={limit}: something was left out");
+            assert!(count.values().all(|times| *times == 1), "{query}limit={limit}: a duplicate");
+            for ticket in &listings {
+                assert!(count.contains_key(&id(ticket)), "{query}limit={limit}: a listing is missing");
             }
         }
     }
     stop.store(true, Ordering::SeqCst);
-    assert!(writer.await.unwrap() > 0, "somebody wrote meanwhile");
+    assert!(writer.await.unwrap() > 0, "there were concurrent writes");
 }

@@ -1,4 +1,4 @@
-//! The tickets service on real servers.
+//! Integration tests of the tickets service against real servers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,10 +7,12 @@
     reason = "tests may panic, and may spawn what they await"
 )]
 
+mod anti_entropy;
 mod contract;
 mod create;
+mod delivery_order;
 mod growth;
-mod healing;
+mod http_conventions;
 mod list;
 mod orders;
 mod process;
@@ -19,8 +21,6 @@ mod races;
 mod read;
 mod repeats;
 mod search;
-mod shell;
-mod stories;
 mod support;
 mod update;
 mod withdraw;

@@ -1,4 +1,4 @@
-//! The row `order.*` of the subscription table, event by event.
+//! Handling of each order event.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use testkit::app::eventually;
 
 use crate::support::{
-    app, body_with, last_event, list, list_as, order, put, read, reserved, sold, tell, told, with, withdraw,
+    app, body_with, create_listing, create_listing_with, create_reserved, create_sold, deliver, last_event, order,
+    order_event, put, read, with_status, withdraw,
 };
 
 async fn status(app: &testkit::app::TestApp, ticket: &Value) -> String {
@@ -20,9 +21,9 @@ async fn status(app: &testkit::app::TestApp, ticket: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_whole_story_by_way_of_the_stream() {
+async fn full_lifecycle_through_the_stream() {
     let app = app().await;
-    let ticket = list(&app, &app.signer.user()).await;
+    let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
     for (version, change, status, expected) in [
         (0, OrderChange::Created, OrderStatus::Created, "reserved"),
@@ -30,7 +31,7 @@ async fn the_whole_story_by_way_of_the_stream() {
         (2, OrderChange::Authorized, OrderStatus::Authorized, "reserved"),
         (3, OrderChange::Completed, OrderStatus::Completed, "sold"),
     ] {
-        app.publish(change, order.id, version, with(&order, status)).await;
+        app.publish(change, order.id, version, with_status(&order, status)).await;
         eventually("the listing to follow", async || self::status(&app, &ticket).await == expected).await;
         app.wait_until_idle().await;
     }
@@ -43,10 +44,10 @@ async fn the_whole_story_by_way_of_the_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_order_lets_it_go() {
+async fn cancelled_order_releases_the_listing() {
     let app = app().await;
-    let (ticket, order) = reserved(&app, &app.signer.user()).await;
-    tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await;
+    let (ticket, order) = create_reserved(&app, &app.signer.user()).await;
+    deliver(&app, 1, &with_status(&order, OrderStatus::Cancelled)).await;
     assert_eq!(status(&app, &ticket).await, "available");
     app.wait_until_idle().await;
     let event = last_event(&app, &ticket).await;
@@ -55,7 +56,7 @@ async fn a_cancelled_order_lets_it_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_term_that_was_replaced_is_a_refusal() {
+async fn each_changed_term_refuses_the_order() {
     let app = app().await;
     let seller = app.signer.user();
     for (path, value, reason) in [
@@ -70,18 +71,18 @@ async fn each_term_that_was_replaced_is_a_refusal() {
         ("row", json!("2"), "termsChanged"),
         ("seat", json!("15"), "termsChanged"),
     ] {
-        let ticket = list(&app, &seller).await;
+        let ticket = create_listing(&app, &seller).await;
         let order = order(&app, &ticket);
         let edited = put(&app, &seller, &ticket, &body_with(path, value)).send().await.expect(200).json();
-        tell(&app, 0, &order).await;
+        deliver(&app, 0, &order).await;
         assert_eq!(status(&app, &ticket).await, "available", "{path}");
         app.wait_until_idle().await;
         let event = last_event(&app, &ticket).await;
         assert_eq!((event.kind.as_str(), event.entityversion), ("ticket.refused.v1", 2), "{path}");
         let price = if reason == "priceChanged" { edited["price"].clone() } else { Value::Null };
         assert_eq!(event.data["refusals"], json!([{ "orderId": order.id, "reason": reason, "price": price }]));
-        // Closed, the refusal is forgotten.
-        tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await;
+        // Once the order is cancelled, its refusal is cleared.
+        deliver(&app, 1, &with_status(&order, OrderStatus::Cancelled)).await;
         app.wait_until_idle().await;
         let event = last_event(&app, &ticket).await;
         assert_eq!((event.kind.as_str(), &event.data["refusals"]), ("ticket.updated.v1", &json!([])), "{path}");
@@ -89,31 +90,31 @@ async fn each_term_that_was_replaced_is_a_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_buyer_does_not_agree_to_may_change_under_way() {
+async fn details_outside_the_terms_may_change_before_the_order_arrives() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let order = order(&app, &ticket);
     let mut body = body_with("description", json!("Aisle"));
     body["category"] = json!("concert");
     body["faceValue"] = json!({ "amount": 1, "currency": "USD" });
     put(&app, &seller, &ticket, &body).send().await.expect(200);
-    tell(&app, 0, &order).await;
+    deliver(&app, 0, &order).await;
     assert_eq!(status(&app, &ticket).await, "reserved");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn withdrawn_and_begun_listings_are_refused() {
+async fn orders_of_withdrawn_and_started_listings_are_refused() {
     let app = app().await;
     let seller = app.signer.user();
-    let taken_back = list(&app, &seller).await;
-    withdraw(&app, &seller, &taken_back).await.expect(204);
+    let withdrawn = create_listing(&app, &seller).await;
+    withdraw(&app, &seller, &withdrawn).await.expect(204);
     let soon = app.clock.now().plus(Duration::from_secs(60));
-    let begun = list_as(&app, &seller, &body_with("startsAt", json!(soon))).await;
+    let started = create_listing_with(&app, &seller, &body_with("startsAt", json!(soon))).await;
     app.clock.advance(Duration::from_secs(60));
-    for (ticket, reason, status) in [(&taken_back, "withdrawn", "withdrawn"), (&begun, "begun", "available")] {
+    for (ticket, reason, status) in [(&withdrawn, "withdrawn", "withdrawn"), (&started, "begun", "available")] {
         let order = order(&app, ticket);
-        tell(&app, 0, &order).await;
+        deliver(&app, 0, &order).await;
         assert_eq!(self::status(&app, ticket).await, status);
         app.wait_until_idle().await;
         let event = last_event(&app, ticket).await;
@@ -123,13 +124,13 @@ async fn withdrawn_and_begun_listings_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn being_held_by_another_is_no_refusal_and_the_release_serves_who_waits() {
+async fn second_order_waits_and_is_reserved_after_the_release() {
     let app = app().await;
-    let (ticket, first) = reserved(&app, &app.signer.user()).await;
+    let (ticket, first) = create_reserved(&app, &app.signer.user()).await;
     let second = OrderState { id: common::id::OrderId::new(), ..first.clone() };
-    assert_eq!(tell(&app, 0, &second).await, Applied::Applied);
+    assert_eq!(deliver(&app, 0, &second).await, Applied::Applied);
     assert_eq!(read(&app, &ticket).await["version"], 1, "it waits");
-    tell(&app, 1, &with(&first, OrderStatus::Cancelled)).await;
+    deliver(&app, 1, &with_status(&first, OrderStatus::Cancelled)).await;
     app.wait_until_idle().await;
     let event = last_event(&app, &ticket).await;
     assert_eq!((event.kind.as_str(), &event.data["orderId"]), ("ticket.reserved.v1", &json!(second.id)));
@@ -138,26 +139,26 @@ async fn being_held_by_another_is_no_refusal_and_the_release_serves_who_waits() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelled_before_created_holds_nothing() {
+async fn order_cancelled_before_its_creation_arrives_reserves_nothing() {
     let app = app().await;
-    let ticket = list(&app, &app.signer.user()).await;
+    let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
-    assert_eq!(tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await, Applied::Applied);
-    assert_eq!(tell(&app, 0, &order).await, Applied::Stale);
+    assert_eq!(deliver(&app, 1, &with_status(&order, OrderStatus::Cancelled)).await, Applied::Applied);
+    assert_eq!(deliver(&app, 0, &order).await, Applied::Stale);
     assert_eq!(read(&app, &ticket).await, ticket);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_event_twice_changes_nothing_more() {
+async fn duplicate_events_change_nothing() {
     let app = app().await;
-    let ticket = list(&app, &app.signer.user()).await;
+    let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
     for (version, status) in
         [OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized, OrderStatus::Completed]
             .into_iter()
             .enumerate()
     {
-        let event = told(&app, version as u64, &with(&order, status));
+        let event = order_event(&app, version as u64, &with_status(&order, status));
         assert_eq!(app.handle(&event).await.unwrap(), Applied::Applied);
         let after = read(&app, &ticket).await;
         assert_eq!(app.handle(&event).await.unwrap(), Applied::Stale);
@@ -168,12 +169,12 @@ async fn every_event_twice_changes_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_after_the_replica_was_written_is_made_good_by_the_next_delivery() {
+async fn redelivery_recovers_from_a_crash_after_the_replica_write() {
     let app = app().await;
-    let ticket = list(&app, &app.signer.user()).await;
+    let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
-    let event = told(&app, 0, &order);
-    // What the handler writes first, and nothing of what it does next.
+    let event = order_event(&app, 0, &order);
+    // Only the first write of the handler.
     let state = mongodb::bson::serialize_to_document(&order).unwrap();
     let replica = app.context.database.collection::<Document>("replica_order");
     replica.insert_one(doc! { "_id": order.id.to_string(), "version": 0_i64, "state": state }).await.unwrap();
@@ -182,23 +183,23 @@ async fn a_crash_after_the_replica_was_written_is_made_good_by_the_next_delivery
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_may_be_heard_of_before_its_listing_is_known() {
+async fn order_of_an_unknown_listing_is_stored() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let mut elsewhere = order(&app, &ticket);
     elsewhere.ticket.id = common::id::TicketId::new();
-    assert_eq!(tell(&app, 0, &elsewhere).await, Applied::Applied);
+    assert_eq!(deliver(&app, 0, &elsewhere).await, Applied::Applied);
     assert_eq!(read(&app, &ticket).await, ticket);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sellers_change_takes_up_what_waits() {
+async fn seller_change_reconciles_waiting_orders() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let mut order = order(&app, &ticket);
-    // Written and not reconciled: as if the handler had died in between.
+    // Stored but not reconciled, as after a crash of the handler.
     order.price = Money { amount: 20_000, ..order.price };
     let state = mongodb::bson::serialize_to_document(&order).unwrap();
     let replica = app.context.database.collection::<Document>("replica_order");
@@ -209,11 +210,11 @@ async fn a_sellers_change_takes_up_what_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sold_is_not_sold_again() {
+async fn sold_listing_is_not_sold_again() {
     let app = app().await;
-    let ticket = sold(&app, &app.signer.user()).await;
+    let ticket = create_sold(&app, &app.signer.user()).await;
     for status in [OrderStatus::Created, OrderStatus::Completed, OrderStatus::Cancelled] {
-        tell(&app, 0, &with(&order(&app, &ticket), status)).await;
+        deliver(&app, 0, &with_status(&order(&app, &ticket), status)).await;
         assert_eq!(read(&app, &ticket).await, ticket, "{status:?}");
     }
 }

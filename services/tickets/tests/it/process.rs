@@ -1,4 +1,4 @@
-//! The program itself: how it starts, what it says when it can't, and how it ends.
+//! The program as a process: start-up, start-up errors, and graceful shutdown.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use tokio::process::{Child, Command};
 
 use crate::support::{app, body};
 
-/// The program with nothing in its environment.
+/// The program with an empty environment.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickets"));
     command.env_clear().kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-/// A running program beside a [`TestApp`]: same database, same streams.
+/// A process that shares the database and the streams of a [`TestApp`].
 struct Instance {
     child: Child,
     public: u16,
@@ -28,7 +28,7 @@ struct Instance {
 
 impl Instance {
     fn start(app: &TestApp, mongodb: &Proxy, grace: &str) -> Self {
-        // Taken and given back at once: free, unless somebody is very quick.
+        // Bound and released at once: another process could take the port in between.
         let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (public, admin) = (free(), free());
         let mut command = program();
@@ -47,18 +47,18 @@ impl Instance {
         Self { child: command.spawn().expect("the program starts"), public, admin }
     }
 
-    /// The status and body of the answer; 0 when there is none.
+    /// Status and body of the response; status 0 if there is none.
     async fn admin(&self, path: &str) -> (u16, String) {
         send(self.admin, &format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await
     }
 
     fn terminate(&self) {
         let pid = self.child.id().expect("it runs").to_string();
-        let told = std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
-        assert!(told.success());
+        let status = std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(status.success());
     }
 
-    /// Waits for the end; the exit code.
+    /// Waits until the process exits, and returns the exit code.
     async fn ended(mut self) -> Option<i32> {
         let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.expect("it ends");
         status.expect("a status").code()
@@ -78,7 +78,7 @@ async fn send(port: u16, request: &str) -> (u16, String) {
     (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
-fn creating(app: &TestApp) -> String {
+fn create_request(app: &TestApp) -> String {
     let (user, body) = (app.signer.user(), body().to_string());
     format!(
         "POST /api/tickets HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncookie: access={}\r\n\
@@ -89,7 +89,7 @@ fn creating(app: &TestApp) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_start_is_one_clear_line_and_exit_code_2() {
+async fn invalid_configuration_is_reported_in_one_line_with_exit_code_2() {
     let good = [
         ("PUBLIC_URL", "http://localhost:8080"),
         ("MONGODB_URL", "mongodb://127.0.0.1"),
@@ -110,7 +110,6 @@ async fn a_wrong_start_is_one_clear_line_and_exit_code_2() {
         ("JWKS", Some(r#"{"keys":[]}"#), "tickets: JWKS is wrong: the set holds no key"),
     ] {
         let mut command = program();
-        // Any port will do; it never listens for long.
         command.env("BIND", "127.0.0.1:0").env("ADMIN_BIND", "127.0.0.1:0").envs(good);
         match value {
             Some(value) => command.env(changed, value),
@@ -126,9 +125,9 @@ async fn a_wrong_start_is_one_clear_line_and_exit_code_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_in_use_is_one_clear_line() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
+async fn port_in_use_is_reported_in_one_line() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
     let mut command = program();
     command.envs([
         ("PUBLIC_URL", "http://a"),
@@ -155,31 +154,31 @@ async fn help_lists_every_variable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_starts_without_its_database_and_ends_with_0() {
+async fn service_starts_without_its_database_and_exits_with_0() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
     mongodb.disconnect();
     let instance = Instance::start(&app, &mongodb, "5s");
-    eventually("it to live", async || instance.admin("/healthz").await.0 == 200).await;
+    eventually("the service to be live", async || instance.admin("/healthz").await.0 == 200).await;
     assert_eq!(instance.admin("/readyz").await.0, 503);
-    assert_eq!(send(instance.public, &creating(&app)).await.0, 503);
+    assert_eq!(send(instance.public, &create_request(&app)).await.0, 503);
     mongodb.restore();
-    eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
-    assert_eq!(send(instance.public, &creating(&app)).await.0, 201);
+    eventually("the service to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    assert_eq!(send(instance.public, &create_request(&app)).await.0, 201);
     instance.terminate();
     assert_eq!(instance.ended().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_flight_at_the_end_is_finished_and_told() {
+async fn shutdown_completes_requests_in_flight_and_publishes_their_events() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
     let instance = Instance::start(&app, &mongodb, "15s");
-    eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    eventually("the service to be ready", async || instance.admin("/readyz").await.0 == 200).await;
     mongodb.stall();
-    let (public, request) = (instance.public, creating(&app));
+    let (public, request) = (instance.public, create_request(&app));
     let in_flight = tokio::spawn(async move { send(public, &request).await });
-    // The request is with the service once its database was asked and does not answer: nobody can see
-    // that from outside, so it is the service's own count of connections that is awaited.
-    eventually("the request to be there", async || {
+    // The request is in flight once the service waits for the stalled database. That can't be observed from outside,
+    // so the test waits until the kernel shows the connection as established.
+    eventually("the connection of the request", async || {
         let sockets = tokio::fs::read_to_string("/proc/net/tcp").await.unwrap();
         let port = format!(":{public:04X}");
         sockets.lines().any(|line| {
@@ -189,29 +188,29 @@ async fn what_is_in_flight_at_the_end_is_finished_and_told() {
     })
     .await;
     instance.terminate();
-    eventually("it to drain", async || TcpStream::connect(("127.0.0.1", public)).await.is_err()).await;
-    assert!(!in_flight.is_finished(), "it waits for its database");
+    eventually("the service to drain", async || TcpStream::connect(("127.0.0.1", public)).await.is_err()).await;
+    assert!(!in_flight.is_finished(), "the request waits for the database");
     mongodb.restore();
     let (status, answer) = in_flight.await.unwrap();
     assert_eq!(status, 201, "{answer}");
     assert_eq!(instance.ended().await, Some(0));
-    assert_eq!(app.unrelayed().await, 0, "the relay was flushed");
+    assert_eq!(app.outbox_backlog().await, 0, "the relay was flushed");
     let ticket: serde_json::Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(app.history("tickets", ticket["id"].as_str().unwrap()).await, [("ticket.created.v1".to_owned(), 0)]);
     assert_eq!(json!("available"), ticket["status"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_grace_period_is_a_bound() {
+async fn grace_period_bounds_the_shutdown() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
     let instance = Instance::start(&app, &mongodb, "1s");
-    eventually("it to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    eventually("the service to be ready", async || instance.admin("/readyz").await.0 == 200).await;
     mongodb.stall();
-    let (public, request) = (instance.public, creating(&app));
+    let (public, request) = (instance.public, create_request(&app));
     let hangs = tokio::spawn(async move { send(public, &request).await });
     let began = Instant::now();
     instance.terminate();
-    assert_eq!(instance.ended().await, Some(0), "what is left is in the outbox");
+    assert_eq!(instance.ended().await, Some(0), "unpublished events are in the outbox");
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     hangs.abort();
 }

@@ -1,10 +1,10 @@
-//! The queries use the indexes that were made for them.
+//! The queries use their indexes.
 
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::json;
 use testkit::app::TestApp;
 
-use crate::support::{app, body_with, list, list_as, order, reserved, tell};
+use crate::support::{app, body_with, create_listing, create_listing_with, create_reserved, deliver, order};
 
 /// The indexes and stages of the plan that the database chooses.
 async fn plan(app: &TestApp, collection: &str, find: Document) -> (Vec<String>, Vec<String>) {
@@ -35,13 +35,18 @@ fn walk(value: &Bson, indexes: &mut Vec<String>, stages: &mut Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_are_read_in_the_order_of_an_index() {
+async fn list_queries_read_in_index_order() {
     let app = app().await;
     let (seller, other) = (app.signer.user(), app.signer.user());
     for n in 0..60 {
-        list_as(&app, if n % 3 == 0 { &seller } else { &other }, &body_with("title", json!(format!("Act {n}")))).await;
+        create_listing_with(
+            &app,
+            if n % 3 == 0 { &seller } else { &other },
+            &body_with("title", json!(format!("Act {n}"))),
+        )
+        .await;
     }
-    reserved(&app, &seller).await;
+    create_reserved(&app, &seller).await;
     let sort = doc! { "_id": -1 };
     for (filter, allowed) in [
         (doc! { "state.status.name": { "$ne": "withdrawn" } }, "_id_"),
@@ -58,10 +63,10 @@ async fn lists_are_read_in_the_order_of_an_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_orders_of_a_listing_are_found_by_index() {
+async fn unfinished_orders_of_a_listing_are_found_by_index() {
     let app = app().await;
-    let ticket = list(&app, &app.signer.user()).await;
-    tell(&app, 0, &order(&app, &ticket)).await;
+    let ticket = create_listing(&app, &app.signer.user()).await;
+    deliver(&app, 0, &order(&app, &ticket)).await;
     let open = doc! { "$in": ["created", "awaitingPayment", "authorized"] };
     let filter = doc! { "state.ticket.id": ticket["id"].as_str().unwrap(), "state.status": open };
     let (indexes, stages) = plan(&app, "replica_order", doc! { "filter": filter }).await;
@@ -69,9 +74,9 @@ async fn the_orders_of_a_listing_are_found_by_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_outboxs_workers_find_by_index() {
+async fn outbox_queries_use_their_indexes() {
     let app = app().await;
-    list(&app, &app.signer.user()).await;
+    create_listing(&app, &app.signer.user()).await;
     app.wait_until_idle().await;
     let now = "2099-01-01T00:00:00.000Z";
     for (filter, sort, index) in [

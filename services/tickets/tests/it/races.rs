@@ -1,4 +1,4 @@
-//! Sellers and orders at the same listings at the same moment.
+//! Concurrent changes of a listing by its seller and by orders.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use common::events::ticket::{RefusalReason, TicketState, TicketStatus};
 use common::money::Money;
 use serde_json::json;
 
-use crate::support::{app, body_with, list, order, path, put, read, told, with, withdraw};
+use crate::support::{app, body_with, create_listing, order, order_event, path, put, read, with_status, withdraw};
 
-/// Every event of the listing tells of a hold at the terms that the order agreed to.
+/// No event shows a reservation at terms that the order did not agree to.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_edited_while_being_ordered_is_never_sold_at_the_replaced_one() {
+async fn concurrent_price_change_is_never_reserved_at_the_old_price() {
     const TICKETS: usize = 40;
     let app = Arc::new(app().await);
     let seller = app.signer.user();
     let mut pairs = Vec::new();
     for _ in 0..TICKETS {
-        let ticket = list(&app, &seller).await;
+        let ticket = create_listing(&app, &seller).await;
         let order = order(&app, &ticket);
         pairs.push((ticket, order));
     }
     let mut work = Vec::new();
-    for (turn, (ticket, order)) in pairs.iter().enumerate() {
+    for (index, (ticket, order)) in pairs.iter().enumerate() {
         let edits = {
             let (app, seller, ticket) = (Arc::clone(&app), seller.clone(), ticket.clone());
             async move {
@@ -43,8 +43,8 @@ async fn a_price_edited_while_being_ordered_is_never_sold_at_the_replaced_one() 
             app.publish(OrderChange::Created, order.id, 0, order).await;
             0
         };
-        // Which of them is first differs from listing to listing.
-        if turn % 2 == 0 {
+        // The order of the two alternates.
+        if index % 2 == 0 {
             work.extend([tokio::spawn(edits), tokio::spawn(ordering)]);
         } else {
             work.extend([tokio::spawn(ordering), tokio::spawn(edits)]);
@@ -54,7 +54,7 @@ async fn a_price_edited_while_being_ordered_is_never_sold_at_the_replaced_one() 
     for work in work {
         edits += work.await.unwrap();
     }
-    assert!(edits > 0, "somebody edited");
+    assert!(edits > 0, "at least one edit succeeds");
     app.wait_until_idle().await;
     let events = app.events("tickets").await;
     for (ticket, order) in &pairs {
@@ -64,7 +64,7 @@ async fn a_price_edited_while_being_ordered_is_never_sold_at_the_replaced_one() 
             mine.iter().map(|event| serde_json::from_value(event.data.clone()).unwrap()).collect();
         for (event, state) in mine.iter().zip(&states) {
             if state.order_id == Some(order.id) {
-                assert_eq!(state.price, order.price, "held at a price that was replaced: {}", event.kind);
+                assert_eq!(state.price, order.price, "reserved at an outdated price: {}", event.kind);
                 assert_eq!(state.terms, order.ticket);
             }
         }
@@ -76,20 +76,20 @@ async fn a_price_edited_while_being_ordered_is_never_sold_at_the_replaced_one() 
                 assert_eq!(refused.refusal.reason, RefusalReason::PriceChanged);
                 assert!(refused.refusal.price.as_ref().is_some_and(|price| *price != order.price));
             }
-            other => panic!("neither held nor refused: {other:?}"),
+            other => panic!("neither reserved nor refused: {other:?}"),
         }
         assert_eq!(json!(last.status), read(&app, ticket).await["status"]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listing_withdrawn_while_being_ordered_is_either_held_or_withdrawn() {
+async fn concurrent_withdrawal_and_order_end_in_withdrawn_or_reserved() {
     let app = app().await;
     let seller = app.signer.user();
     for _ in 0..20 {
-        let ticket = list(&app, &seller).await;
+        let ticket = create_listing(&app, &seller).await;
         let order = order(&app, &ticket);
-        let event = told(&app, 0, &order);
+        let event = order_event(&app, 0, &order);
         let (handled, withdrawn) = tokio::join!(app.handle(&event), withdraw(&app, &seller, &ticket));
         handled.unwrap();
         let after = read(&app, &ticket).await;
@@ -103,21 +103,21 @@ async fn a_listing_withdrawn_while_being_ordered_is_either_held_or_withdrawn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_was_given_stays_true() {
+async fn late_order_does_not_revert_a_price_change() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let edited = put(&app, &seller, &ticket, &body_with("price.amount", json!(20_000))).send().await.expect(200).json();
-    // An order at the old price comes late, one at the new price holds it.
+    // An order at the old price arrives late; the listing is reserved for one at the new price.
     let late = order(&app, &ticket);
     let fresh = order(&app, &edited);
     for order in [&late, &fresh] {
-        app.handle(&told(&app, 0, order)).await.unwrap();
+        app.handle(&order_event(&app, 0, order)).await.unwrap();
     }
     let after = read(&app, &ticket).await;
     assert_eq!((&after["status"], &after["price"]), (&json!("reserved"), &edited["price"]));
     let price: Money = serde_json::from_value(after["price"].clone()).unwrap();
     assert_eq!(price, fresh.price);
-    app.handle(&told(&app, 1, &with(&late, OrderStatus::Cancelled))).await.unwrap();
+    app.handle(&order_event(&app, 1, &with_status(&late, OrderStatus::Cancelled))).await.unwrap();
     assert_eq!(app.request("GET", &path(&ticket)).send().await.json()["status"], "reserved");
 }

@@ -1,31 +1,31 @@
-//! What one visitor repeats makes nobody else's decision slower.
+//! Many released holds of one listing do not slow down later decisions.
 
 use common::events::order::{OrderChange, OrderStatus};
 
-use crate::support::{app, list, order, read, tell, with};
+use crate::support::{app, create_listing, deliver, order, read, with_status};
 
-/// How often somebody holds the listing and lets it go.
+/// Number of times that the listing is reserved and released.
 const REPEATS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listing_that_was_held_again_and_again_is_decided_by_the_orders_that_are_open() {
+async fn reconciling_reads_only_unfinished_orders_after_many_holds() {
     let app = app().await;
-    let ticket = list(&app, &app.signer.user()).await;
+    let ticket = create_listing(&app, &app.signer.user()).await;
     let mut last = order(&app, &ticket);
     for _ in 0..REPEATS {
         last = order(&app, &ticket);
-        tell(&app, 0, &last).await;
-        tell(&app, 2, &with(&last, OrderStatus::Cancelled)).await;
+        deliver(&app, 0, &last).await;
+        deliver(&app, 2, &with_status(&last, OrderStatus::Cancelled)).await;
     }
     assert_eq!(read(&app, &ticket).await["status"], "available");
     let next = order(&app, &ticket);
     app.assert_examined_at_most(5, async {
-        // The announcement of one that is long over, another buyer's hold, and its sale.
-        let snapshot = app.event(OrderChange::Snapshot, last.id, 2, with(&last, OrderStatus::Cancelled));
+        // A snapshot of an order that ended long ago, another buyer's reservation, and its sale.
+        let snapshot = app.event(OrderChange::Snapshot, last.id, 2, with_status(&last, OrderStatus::Cancelled));
         app.handle(&snapshot).await.unwrap();
-        tell(&app, 0, &next).await;
+        deliver(&app, 0, &next).await;
         assert_eq!(read(&app, &ticket).await["status"], "reserved");
-        tell(&app, 3, &with(&next, OrderStatus::Completed)).await;
+        deliver(&app, 3, &with_status(&next, OrderStatus::Completed)).await;
     })
     .await;
     assert_eq!(read(&app, &ticket).await["status"], "sold");

@@ -1,13 +1,13 @@
-//! GET /api/tickets?q=: words of title, venue and city.
+//! GET /api/tickets?q=: search by words of title, venue and city.
 
 use std::fmt::Write;
 
 use serde_json::json;
 use testkit::app::TestApp;
 
-use crate::support::{app, body, list_as};
+use crate::support::{app, body, create_listing_with};
 
-async fn shop() -> TestApp {
+async fn app_with_listings() -> TestApp {
     let app = app().await;
     let seller = app.signer.user();
     for (title, venue, city) in [
@@ -22,7 +22,7 @@ async fn shop() -> TestApp {
         body["venue"] = json!(venue);
         body["city"] = json!(city);
         body["description"] = json!("Zanzibar");
-        list_as(&app, &seller, &body).await;
+        create_listing_with(&app, &seller, &body).await;
     }
     app
 }
@@ -38,12 +38,12 @@ async fn found(app: &TestApp, q: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn words_are_found_in_title_venue_and_city() {
-    let app = shop().await;
+    let app = app_with_listings().await;
     for (q, titles) in [
         ("wembley", vec!["The Who"]),
         ("london", vec!["Party in the Park", "The Who"]),
         ("WHO", vec!["Who Let the Dogs Out", "The Who"]),
-        // Common words are words like any other: they may be a band.
+        // There are no stop words: common words may name a band.
         ("the who", vec!["Who Let the Dogs Out", "The Who"]),
         ("who london", vec!["The Who"]),
         ("london who wembley", vec!["The Who"]),
@@ -62,21 +62,21 @@ async fn words_are_found_in_title_venue_and_city() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whole_words_are_meant() {
-    let app = shop().await;
-    assert_eq!(found(&app, "art").await, [""; 0], "party holds art, and is another word");
+async fn only_whole_words_match() {
+    let app = app_with_listings().await;
+    assert_eq!(found(&app, "art").await, [""; 0], "part of a word is no match");
     assert_eq!(found(&app, "park art").await, [""; 0]);
     assert_eq!(found(&app, "park party").await, ["Party in the Park"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_are_harmless() {
-    let app = shop().await;
-    assert_eq!(found(&app, "-london who").await, ["The Who"], "a minus takes nothing away");
-    assert_eq!(found(&app, "\"who london\"").await, ["The Who"], "quotes mean nothing");
+async fn search_operators_are_ignored() {
+    let app = app_with_listings().await;
+    assert_eq!(found(&app, "-london who").await, ["The Who"], "a minus is ignored");
+    assert_eq!(found(&app, "\"who london\"").await, ["The Who"], "quotes are ignored");
     assert_eq!(found(&app, "who \\\" -wembley").await, ["The Who"]);
     for nothing in ["-", "\"", "...", "\u{1F3B8}", "$where", "{\"$gt\":\"\"}", "\u{0}", ".*"] {
         assert_eq!(found(&app, nothing).await, [""; 0], "{nothing}");
     }
-    assert_eq!(found(&app, "   ").await.len(), 5, "no words, no narrowing");
+    assert_eq!(found(&app, "   ").await.len(), 5, "a blank query is ignored");
 }

@@ -1,4 +1,4 @@
-//! The service under test, and what its tests say again and again.
+//! The service under test, and shared test helpers.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
     TestApp::start(tickets::NAME, tickets::build, settings).await
 }
 
-/// A listing's body that is right in every field.
+/// A valid request body of a listing.
 pub(crate) fn body() -> Value {
     json!({
         "title": "Nina Simone Tribute", "venue": "Town Hall", "city": "New York",
@@ -29,7 +29,7 @@ pub(crate) fn body() -> Value {
     })
 }
 
-/// The body with the value at this path (`price.amount`) replaced, or taken out when it is null.
+/// The body with the value at this path (`price.amount`) replaced, or removed if it is null.
 pub(crate) fn body_with(path: &str, value: Value) -> Value {
     let mut body = body();
     let (parent, last) = match path.rsplit_once('.') {
@@ -45,8 +45,8 @@ pub(crate) fn body_with(path: &str, value: Value) -> Value {
     body
 }
 
-/// What is wrong with a listing's body: the path, a wrong value (null: absent), the field that the refusal names.
-pub(crate) fn faults() -> Vec<(&'static str, Value, &'static str)> {
+/// Invalid values of a listing's body: the path, the value (null: absent), and the field that the error names.
+pub(crate) fn invalid_fields() -> Vec<(&'static str, Value, &'static str)> {
     let text = |length: usize| Value::String("x".repeat(length));
     vec![
         ("title", Value::Null, "title"),
@@ -100,13 +100,13 @@ pub(crate) fn faults() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
-/// Lists a ticket; the answer's body.
-pub(crate) async fn list(app: &TestApp, seller: &User) -> Value {
-    list_as(app, seller, &body()).await
+/// Lists a ticket and returns the response's body.
+pub(crate) async fn create_listing(app: &TestApp, seller: &User) -> Value {
+    create_listing_with(app, seller, &body()).await
 }
 
-pub(crate) async fn list_as(app: &TestApp, seller: &User, body: &Value) -> Value {
-    app.request("POST", "/api/tickets").by(seller).json(body).send().await.expect(201).json()
+pub(crate) async fn create_listing_with(app: &TestApp, seller: &User, body: &Value) -> Value {
+    app.request("POST", "/api/tickets").as_user(seller).json(body).send().await.expect(201).json()
 }
 
 pub(crate) fn path(ticket: &Value) -> String {
@@ -118,14 +118,14 @@ pub(crate) async fn read(app: &TestApp, ticket: &Value) -> Value {
 }
 
 pub(crate) fn put(app: &TestApp, seller: &User, ticket: &Value, body: &Value) -> Request {
-    app.request("PUT", &path(ticket)).by(seller).json(body)
+    app.request("PUT", &path(ticket)).as_user(seller).json(body)
 }
 
 pub(crate) async fn withdraw(app: &TestApp, seller: &User, ticket: &Value) -> Response {
-    app.request("DELETE", &path(ticket)).by(seller).send().await
+    app.request("DELETE", &path(ticket)).as_user(seller).send().await
 }
 
-/// An order of this listing as orders would create it now.
+/// An order of this listing as the orders service would create it now.
 pub(crate) fn order(app: &TestApp, ticket: &Value) -> OrderState {
     let now = app.clock.now();
     let terms = ["id", "title", "venue", "city", "startsAt", "timeZone", "section", "row", "seat"];
@@ -145,20 +145,20 @@ pub(crate) fn order(app: &TestApp, ticket: &Value) -> OrderState {
     }
 }
 
-/// The order in another state.
-pub(crate) fn with(order: &OrderState, status: OrderStatus) -> OrderState {
-    let won = matches!(status, OrderStatus::Authorized | OrderStatus::Completed);
+/// The order with another status.
+pub(crate) fn with_status(order: &OrderState, status: OrderStatus) -> OrderState {
+    let has_payment = matches!(status, OrderStatus::Authorized | OrderStatus::Completed);
     OrderState {
         status,
-        payment_id: won.then(PaymentId::new),
+        payment_id: has_payment.then(PaymentId::new),
         cancel_reason: (status == OrderStatus::Cancelled).then_some(CancelReason::Buyer),
         updated_at: order.updated_at.plus(Duration::from_secs(1)),
         ..order.clone()
     }
 }
 
-/// The event that tells of this state at this version.
-pub(crate) fn told(app: &TestApp, version: u64, order: &OrderState) -> Envelope<OrderState> {
+/// An event with this state at this version.
+pub(crate) fn order_event(app: &TestApp, version: u64, order: &OrderState) -> Envelope<OrderState> {
     let change = match order.status {
         OrderStatus::Created => OrderChange::Created,
         OrderStatus::AwaitingPayment => OrderChange::Confirmed,
@@ -169,30 +169,30 @@ pub(crate) fn told(app: &TestApp, version: u64, order: &OrderState) -> Envelope<
     app.event(change, order.id, version, order.clone())
 }
 
-/// The state is told to the handler, as a delivery would.
-pub(crate) async fn tell(app: &TestApp, version: u64, order: &OrderState) -> Applied {
-    app.handle(&told(app, version, order)).await.expect("handled")
+/// Passes the state to the event handler, as a delivery would.
+pub(crate) async fn deliver(app: &TestApp, version: u64, order: &OrderState) -> Applied {
+    app.handle(&order_event(app, version, order)).await.expect("handled")
 }
 
-/// A listing that is held; with its order.
-pub(crate) async fn reserved(app: &TestApp, seller: &User) -> (Value, OrderState) {
-    let ticket = list(app, seller).await;
+/// A reserved listing and its order.
+pub(crate) async fn create_reserved(app: &TestApp, seller: &User) -> (Value, OrderState) {
+    let ticket = create_listing(app, seller).await;
     let order = order(app, &ticket);
-    tell(app, 0, &order).await;
+    deliver(app, 0, &order).await;
     let ticket = read(app, &ticket).await;
     assert_eq!(ticket["status"], "reserved");
     (ticket, order)
 }
 
-pub(crate) async fn sold(app: &TestApp, seller: &User) -> Value {
-    let (ticket, order) = reserved(app, seller).await;
-    tell(app, 3, &with(&order, OrderStatus::Completed)).await;
+pub(crate) async fn create_sold(app: &TestApp, seller: &User) -> Value {
+    let (ticket, order) = create_reserved(app, seller).await;
+    deliver(app, 3, &with_status(&order, OrderStatus::Completed)).await;
     let ticket = read(app, &ticket).await;
     assert_eq!(ticket["status"], "sold");
     ticket
 }
 
-/// The newest event of the listing, as others see it.
+/// The newest published event of the listing.
 pub(crate) async fn last_event(app: &TestApp, ticket: &Value) -> Envelope<Value> {
     let events = app.events("tickets").await;
     events.into_iter().rfind(|event| ticket["id"] == event.subject).expect("an event")

@@ -7,11 +7,12 @@ use common::id::TicketId;
 use serde_json::{Value, json};
 
 use crate::support::{
-    app, body, body_with, faults, last_event, list, list_as, path, put, read, reserved, sold, tell, with, withdraw,
+    app, body, body_with, create_listing, create_listing_with, create_reserved, create_sold, deliver, invalid_fields,
+    last_event, path, put, read, with_status, withdraw,
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_put_replaces_the_whole_listing() {
+async fn put_replaces_the_whole_listing() {
     let app = app().await;
     let seller = app.signer.user();
     let mut full = body();
@@ -20,7 +21,7 @@ async fn a_put_replaces_the_whole_listing() {
     full["section"] = json!("A");
     full["row"] = json!("2");
     full["description"] = json!("Aisle");
-    let before = list_as(&app, &seller, &full).await;
+    let before = create_listing_with(&app, &seller, &full).await;
     app.clock.advance(Duration::from_secs(1));
     let least = json!({
         "title": "Hamlet", "venue": "Globe", "startsAt": "2099-07-01T19:30:00Z",
@@ -49,13 +50,13 @@ async fn a_put_replaces_the_whole_listing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_event_of_a_lower_price_tells_the_one_before() {
+async fn event_of_a_price_reduction_contains_the_previous_price() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let priced = |amount: i64| body_with("price.amount", json!(amount));
     let answer = put(&app, &seller, &ticket, &priced(9_900)).send().await.expect(200).json();
-    assert_eq!(answer.get("priceDrop"), None, "it is no part of the public view");
+    assert_eq!(answer.get("priceDrop"), None, "the public view does not contain it");
     app.wait_until_idle().await;
     let drop = json!({ "from": { "amount": 12_550, "currency": "USD" }, "at": answer["updatedAt"] });
     assert_eq!(last_event(&app, &ticket).await.data["priceDrop"], drop);
@@ -65,48 +66,48 @@ async fn the_event_of_a_lower_price_tells_the_one_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wrong_field_is_named() {
+async fn each_invalid_field_is_named() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
-    for (path, value, field) in faults() {
+    let ticket = create_listing(&app, &seller).await;
+    for (path, value, field) in invalid_fields() {
         let response = put(&app, &seller, &ticket, &body_with(path, value.clone())).send().await.expect(400);
         assert_eq!(response.fields(), [field], "{path} = {value}: {}", response.text());
     }
-    assert_eq!(read(&app, &ticket).await, ticket, "a refused change has no effect");
+    assert_eq!(read(&app, &ticket).await, ticket, "an invalid change has no effect");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_change_it() {
+async fn only_the_seller_can_update() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     app.request("PUT", &path(&ticket)).json(&body()).send().await.expect(401);
     let stranger = put(&app, &app.signer.user(), &ticket, &body()).send().await.expect(403);
     assert_eq!(stranger.problem(), "not-the-seller");
     let unknown = json!({ "id": TicketId::new() });
     put(&app, &seller, &unknown, &body()).send().await.expect(404);
-    let malformed = app.request("PUT", "/api/tickets/7").by(&seller).json(&body()).send().await.expect(400);
+    let malformed = app.request("PUT", "/api/tickets/7").as_user(&seller).json(&body()).send().await.expect(400);
     assert_eq!(malformed.fields(), ["id"]);
     assert_eq!(read(&app, &ticket).await, ticket);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_sold_or_withdrawn_cannot_be_changed() {
+async fn reserved_sold_or_withdrawn_listing_cannot_be_updated() {
     let app = app().await;
     let seller = app.signer.user();
-    let (held, order) = reserved(&app, &seller).await;
-    let bought = sold(&app, &seller).await;
-    let taken_back = list(&app, &seller).await;
-    withdraw(&app, &seller, &taken_back).await.expect(204);
-    for (ticket, code) in [(&held, "ticket-reserved"), (&bought, "ticket-sold"), (&taken_back, "ticket-withdrawn")] {
+    let (held, order) = create_reserved(&app, &seller).await;
+    let bought = create_sold(&app, &seller).await;
+    let withdrawn = create_listing(&app, &seller).await;
+    withdraw(&app, &seller, &withdrawn).await.expect(204);
+    for (ticket, code) in [(&held, "ticket-reserved"), (&bought, "ticket-sold"), (&withdrawn, "ticket-withdrawn")] {
         let before = read(&app, ticket).await;
         let refused = put(&app, &seller, ticket, &body_with("title", json!("New"))).send().await.expect(409);
         assert_eq!(refused.problem(), code);
         assert_eq!(read(&app, ticket).await, before);
     }
-    // Once the hold has ended it can be changed again.
-    tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await;
+    // After its release it can be updated again.
+    deliver(&app, 1, &with_status(&order, OrderStatus::Cancelled)).await;
     put(&app, &seller, &held, &body()).send().await.expect(200);
 }
 
@@ -114,7 +115,7 @@ async fn what_is_held_sold_or_withdrawn_cannot_be_changed() {
 async fn if_match_is_honoured() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let change = |tag: &str| put(&app, &seller, &ticket, &body()).header("if-match", tag).send();
     change("\"0\"").await.expect(200);
     for stale in ["\"0\"", "\"2\"", "1", "W/\"1\"", "\"0\", \"2\""] {
@@ -123,7 +124,7 @@ async fn if_match_is_honoured() {
     }
     assert_eq!(change("\"7\", \"1\"").await.expect(200).header("etag"), "\"2\"");
     assert_eq!(change("*").await.expect(200).header("etag"), "\"3\"");
-    // Not theirs and not there come before the version.
+    // 403 and 404 take precedence over 412.
     let stranger = put(&app, &app.signer.user(), &ticket, &body()).header("if-match", "\"0\"").send().await;
     stranger.expect(403);
     let unknown = json!({ "id": TicketId::new() });
@@ -131,10 +132,10 @@ async fn if_match_is_honoured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_changes_meant_for_one_version_one_is_made() {
+async fn one_of_several_concurrent_updates_of_a_version_wins() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let requests: Vec<_> = (0..20)
         .map(|n| {
             let body = body_with("title", json!(format!("Title {n}")));
@@ -154,10 +155,10 @@ async fn of_many_changes_meant_for_one_version_one_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_without_a_version_are_made_one_after_the_other() {
+async fn concurrent_updates_without_a_version_all_succeed() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let requests: Vec<_> = (0..20).map(|_| tokio::spawn(put(&app, &seller, &ticket, &body()).send())).collect();
     let mut versions = Vec::new();
     for request in requests {
@@ -166,8 +167,8 @@ async fn changes_without_a_version_are_made_one_after_the_other() {
     versions.sort_unstable();
     assert_eq!(versions, (1..=20).collect::<Vec<_>>());
     app.wait_until_idle().await;
-    let mut told: Vec<_> =
+    let mut published: Vec<_> =
         app.history("tickets", ticket["id"].as_str().unwrap()).await.into_iter().map(|(_, version)| version).collect();
-    told.sort_unstable();
-    assert_eq!(told, (0..=20).collect::<Vec<_>>(), "one event for each version");
+    published.sort_unstable();
+    assert_eq!(published, (0..=20).collect::<Vec<_>>(), "one event for each version");
 }

@@ -4,13 +4,13 @@ use common::events::order::OrderStatus;
 use common::id::TicketId;
 use serde_json::json;
 
-use crate::support::{app, list, path, read, reserved, sold, tell, with, withdraw};
+use crate::support::{app, create_listing, create_reserved, create_sold, deliver, path, read, with_status, withdraw};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_withdrawn_listing_is_final() {
+async fn withdrawn_listing_never_changes() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     let response = withdraw(&app, &seller, &ticket).await.expect(204);
     assert_eq!(response.header("etag"), "\"1\"");
     assert!(response.bytes.is_empty());
@@ -22,27 +22,27 @@ async fn a_withdrawn_listing_is_final() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_withdraw_it() {
+async fn only_the_seller_can_withdraw() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
+    let ticket = create_listing(&app, &seller).await;
     app.request("DELETE", &path(&ticket)).send().await.expect(401);
     assert_eq!(withdraw(&app, &app.signer.user(), &ticket).await.expect(403).problem(), "not-the-seller");
     withdraw(&app, &seller, &json!({ "id": TicketId::new() })).await.expect(404);
-    let malformed = app.request("DELETE", "/api/tickets/7").by(&seller).send().await.expect(400);
+    let malformed = app.request("DELETE", "/api/tickets/7").as_user(&seller).send().await.expect(400);
     assert_eq!(malformed.fields(), ["id"]);
     assert_eq!(read(&app, &ticket).await, ticket);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_or_sold_cannot_be_withdrawn() {
+async fn reserved_or_sold_listing_cannot_be_withdrawn() {
     let app = app().await;
     let seller = app.signer.user();
-    let (held, order) = reserved(&app, &seller).await;
-    let bought = sold(&app, &seller).await;
+    let (held, order) = create_reserved(&app, &seller).await;
+    let bought = create_sold(&app, &seller).await;
     assert_eq!(withdraw(&app, &seller, &held).await.expect(409).problem(), "ticket-reserved");
     assert_eq!(withdraw(&app, &seller, &bought).await.expect(409).problem(), "ticket-sold");
-    tell(&app, 1, &with(&order, OrderStatus::Cancelled)).await;
+    deliver(&app, 1, &with_status(&order, OrderStatus::Cancelled)).await;
     withdraw(&app, &seller, &held).await.expect(204);
 }
 
@@ -50,8 +50,8 @@ async fn what_is_held_or_sold_cannot_be_withdrawn() {
 async fn if_match_is_honoured() {
     let app = app().await;
     let seller = app.signer.user();
-    let ticket = list(&app, &seller).await;
-    let delete = |tag: &str| app.request("DELETE", &path(&ticket)).by(&seller).header("if-match", tag).send();
+    let ticket = create_listing(&app, &seller).await;
+    let delete = |tag: &str| app.request("DELETE", &path(&ticket)).as_user(&seller).header("if-match", tag).send();
     assert_eq!(delete("\"1\"").await.expect(412).problem(), "precondition-failed");
     delete("\"0\"").await.expect(204);
     delete("\"0\"").await.expect(412);

@@ -1,35 +1,35 @@
-//! An event that somebody has a ticket for, as a calendar file (RFC 5545).
+//! A calendar file (RFC 5545) for the event of an order.
 //!
 //! # Why
-//! Written by hand. It is a dozen lines; the libraries bring time zones or a parser with them, and the
-//! one that brings nothing makes lines of 76 octets.
+//! Generated here, in a dozen lines: most libraries add time zones or a parser, and the one without dependencies folds
+//! lines at 76 octets, which violates RFC 5545.
 
 use common::events::order::OrderState;
 use common::timestamp::Timestamp;
 
-use super::offer::{place, seat};
+use super::listing_view::{place, seat};
 
-/// How many octets a line may have, without its end.
-const LONGEST: usize = 75;
+/// Maximum number of octets in a line, without its line break.
+const MAX_LINE_OCTETS: usize = 75;
 
-/// The calendar file of an order; `page` is the address of the ticket. Nobody knows when the event
-/// ends, so it is a moment in the calendar.
-pub fn calendar(order: &OrderState, page: &str) -> String {
+/// The calendar file of an order; `page` is the URL of the order's page. There is no `DTEND`, because the end of the
+/// event is unknown.
+pub(crate) fn calendar(order: &OrderState, page: &str) -> String {
     let terms = &order.ticket;
     let seat = seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref());
-    let about = [seat.as_str(), "Show your ticket at the entrance:", page];
-    let about: Vec<_> = about.into_iter().filter(|line| !line.is_empty()).collect();
+    let description = [seat.as_str(), "Show your ticket at the entrance:", page];
+    let description: Vec<_> = description.into_iter().filter(|line| !line.is_empty()).collect();
     let lines = [
         "BEGIN:VCALENDAR".to_owned(),
         "VERSION:2.0".to_owned(),
         "PRODID:-//Ticketing//Tickets//EN".to_owned(),
         "BEGIN:VEVENT".to_owned(),
         format!("UID:{}", order.id),
-        format!("DTSTAMP:{}", moment(order.updated_at)),
-        format!("DTSTART:{}", moment(terms.starts_at)),
+        format!("DTSTAMP:{}", utc_stamp(order.updated_at)),
+        format!("DTSTART:{}", utc_stamp(terms.starts_at)),
         format!("SUMMARY:{}", escaped(&terms.title)),
         format!("LOCATION:{}", escaped(&place(&terms.venue, terms.city.as_deref()))),
-        format!("DESCRIPTION:{}", escaped(&about.join("\n"))),
+        format!("DESCRIPTION:{}", escaped(&description.join("\n"))),
         "END:VEVENT".to_owned(),
         "END:VCALENDAR".to_owned(),
     ];
@@ -37,11 +37,11 @@ pub fn calendar(order: &OrderState, page: &str) -> String {
 }
 
 /// `20991231T235900Z`.
-fn moment(at: Timestamp) -> String {
+fn utc_stamp(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// Text without the letters that have a meaning in a calendar file.
+/// The text with special characters escaped.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -55,13 +55,12 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The line with its end, broken where it is too long, but not within a letter: what goes on begins
-/// with a space.
+/// The line, folded with its line break as RFC 5545 requires, but never inside a character.
 fn folded(line: &str) -> String {
     let mut folded = String::with_capacity(line.len() + 2);
     let mut length = 0;
     for letter in line.chars() {
-        if length + letter.len_utf8() > LONGEST {
+        if length + letter.len_utf8() > MAX_LINE_OCTETS {
             folded.push_str("\r\n ");
             length = 1;
         }
@@ -77,17 +76,17 @@ mod tests {
     use common::events::order::OrderStatus;
 
     use super::*;
-    use crate::domain::history::tests::sample;
+    use crate::domain::order_view::tests::sample;
 
     const PAGE: &str = "http://localhost:8080/orders/1";
 
-    /// As calendars read it: lines put together again.
+    /// The lines as calendar programs read them.
     fn unfolded(calendar: &str) -> Vec<String> {
         calendar.replace("\r\n ", "").split_terminator("\r\n").map(ToOwned::to_owned).collect()
     }
 
     #[test]
-    fn a_calendar_says_what_where_and_when() {
+    fn calendar_contains_the_event() {
         let order = sample(OrderStatus::Completed);
         let id = format!("UID:{}", order.id);
         let expected = [
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn no_seller_writes_lines_of_the_calendar() {
+    fn listing_text_cannot_inject_lines() {
         let mut order = sample(OrderStatus::Completed);
         order.ticket.title = "a;b,c\\d\r\nDTEND:20000101T000000Z".to_owned();
         let lines = unfolded(&calendar(&order, PAGE));
@@ -117,16 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_broken_between_letters() {
+    fn long_lines_are_folded_between_characters() {
         for letter in ["x", "é", "老", "🎷"] {
             let mut order = sample(OrderStatus::Completed);
             order.ticket.title = letter.repeat(200);
             let calendar = calendar(&order, PAGE);
-            assert!(calendar.split("\r\n").all(|line| line.len() <= LONGEST), "{calendar}");
+            assert!(calendar.split("\r\n").all(|line| line.len() <= MAX_LINE_OCTETS), "{calendar}");
             assert!(!calendar.replace("\r\n", "").contains(['\r', '\n']));
             assert!(unfolded(&calendar).contains(&format!("SUMMARY:{}", letter.repeat(200))), "{calendar}");
         }
-        // As long as it may be, and one longer.
+        // The longest unfolded line, and one octet more.
         assert_eq!(folded(&"x".repeat(75)), format!("{}\r\n", "x".repeat(75)));
         assert_eq!(folded(&"x".repeat(76)), format!("{}\r\n x\r\n", "x".repeat(75)));
     }

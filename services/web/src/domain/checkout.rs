@@ -1,4 +1,4 @@
-//! An order at the till: what its buyer can do now, or how it ended.
+//! The checkout's view of an order: what its buyer can do now, or how the order ended.
 
 use common::events::order::{CancelReason, OrderState, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};
@@ -6,38 +6,31 @@ use common::events::ticket::RefusalReason;
 use common::money::Money;
 use common::timestamp::Timestamp;
 
-/// What the checkout shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
-    /// It can be paid for so many more seconds.
+pub(crate) enum Phase {
     Payable {
-        /// Seconds.
+        /// Seconds until the hold ends.
         left: u64,
-        /// Why the last card was not taken.
         declined: Option<String>,
     },
-    /// The card is being charged: it can't be lost any more.
-    Winning,
-    /// The ticket is theirs.
-    Won,
-    /// It ended without a sale; what was charged all the same is given back.
-    Ended(Ending),
+    /// The card is being charged; no other buyer can get the ticket any more.
+    Charging,
+    Completed,
+    /// The order ended without a sale; a charge made nevertheless is refunded.
+    Ended(Outcome),
 }
 
-/// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// In a few words.
+pub(crate) struct Outcome {
     pub heading: &'static str,
-    /// What happened, and what became of the buyer's money.
+    /// What happened to the order and to the buyer's money.
     pub text: String,
-    /// What the ticket costs now, when that is why it ended.
+    /// The current price, if the order ended because the price changed.
     pub new_price: Option<Money>,
 }
 
 impl Phase {
-    /// The order with its payments at this time.
-    pub fn new(order: &OrderState, payments: &[PaymentState], now: Timestamp) -> Self {
+    pub(crate) fn new(order: &OrderState, payments: &[PaymentState], now: Timestamp) -> Self {
         match order.status {
             OrderStatus::Created | OrderStatus::AwaitingPayment => {
                 let latest = payments.iter().max_by_key(|payment| payment.created_at);
@@ -49,34 +42,33 @@ impl Phase {
                     declined: declined.map(|_| "Your card was declined. Nothing was charged; try another.".to_owned()),
                 }
             }
-            OrderStatus::Authorized => Self::Winning,
-            OrderStatus::Completed => Self::Won,
-            OrderStatus::Cancelled => Self::Ended(ending(order, payments)),
+            OrderStatus::Authorized => Self::Charging,
+            OrderStatus::Completed => Self::Completed,
+            OrderStatus::Cancelled => Self::Ended(outcome(order, payments)),
         }
     }
 
-    /// Whether a card may be given.
-    pub fn is_payable(&self) -> bool {
+    pub(crate) fn is_payable(&self) -> bool {
         matches!(self, Self::Payable { .. })
     }
 
-    /// What is read out when it comes to this.
-    pub fn said(&self) -> &str {
+    /// Text for screen readers when this state is reached.
+    pub(crate) fn announcement(&self) -> &str {
         match self {
             Self::Payable { declined: Some(text), .. } => text,
             Self::Payable { .. } => "",
-            Self::Winning => "Your card is being charged.",
-            Self::Won => "The ticket is yours.",
-            Self::Ended(ending) => ending.heading,
+            Self::Charging => "Your card is being charged.",
+            Self::Completed => "The ticket is yours.",
+            Self::Ended(outcome) => outcome.heading,
         }
     }
 }
 
-fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
-    let plain = |heading, text: &str| Ending { heading, text: text.to_owned(), new_price: None };
+fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
+    let plain = |heading, text: &str| Outcome { heading, text: text.to_owned(), new_price: None };
     if let Some(payment) = payments.iter().find(|payment| payment.status == PaymentStatus::Captured) {
-        let is_given_back = payment.refunded.as_ref().is_some_and(|refunded| refunded.amount == payment.amount);
-        let done = if is_given_back { "was" } else { "is being" };
+        let is_refunded = payment.refunded.as_ref().is_some_and(|refunded| refunded.amount == payment.amount);
+        let done = if is_refunded { "was" } else { "is being" };
         return plain(
             "Closed, and charged",
             &format!("Your card was charged although the order was closed. All of it {done} given back."),
@@ -84,22 +76,22 @@ fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
     }
     match (order.cancel_reason, order.refusal.as_ref()) {
         (Some(CancelReason::Expired), _) => {
-            let set_aside = |payment: &PaymentState| match payment.status {
+            let is_authorized = |payment: &PaymentState| match payment.status {
                 PaymentStatus::Authorized | PaymentStatus::Authorizing => true,
                 PaymentStatus::Voided => payment.authorized_at.is_some(),
                 _ => false,
             };
-            let unanswered = |payment: &PaymentState| match payment.status {
+            let is_unconfirmed = |payment: &PaymentState| match payment.status {
                 PaymentStatus::RequiresAction => true,
                 PaymentStatus::Voided => payment.authorized_at.is_none(),
                 _ => false,
             };
-            if payments.iter().any(set_aside) {
+            if payments.iter().any(is_authorized) {
                 plain(
                     "Too late, and not charged",
                     "Your bank answered after the hold had ended. You were not charged: what was set aside on your card is given back.",
                 )
-            } else if payments.iter().any(unanswered) {
+            } else if payments.iter().any(is_unconfirmed) {
                 plain(
                     "Your hold has ended",
                     "The payment was not confirmed with your bank in time. Nothing was set aside on your card, and you were not charged.",
@@ -109,7 +101,7 @@ fn ending(order: &OrderState, payments: &[PaymentState]) -> Ending {
             }
         }
         (Some(CancelReason::Refused), Some(refusal)) => match (refusal.reason, &refusal.price) {
-            (RefusalReason::PriceChanged, Some(price)) => Ending {
+            (RefusalReason::PriceChanged, Some(price)) => Outcome {
                 heading: "The price has changed",
                 text: format!(
                     "The seller changed it from {} to {price} as you ordered. You were not charged.",
@@ -140,42 +132,44 @@ mod tests {
     use common::events::ticket::Refusal;
 
     use super::*;
-    use crate::domain::history::tests::{payment, sample};
+    use crate::domain::order_view::tests::{payment, sample};
 
     #[test]
-    fn an_open_order_can_be_paid_until_it_ends() {
+    fn open_order_is_payable() {
         let order = sample(OrderStatus::AwaitingPayment);
         let now = order.expires_at.minus(std::time::Duration::from_secs(61));
         assert_eq!(Phase::new(&order, &[], now), Phase::Payable { left: 61, declined: None });
         let declined = payment(&order, PaymentStatus::Declined, 1);
         let phase = Phase::new(&order, std::slice::from_ref(&declined), now);
-        assert!(phase.is_payable() && phase.said().contains("declined"), "{phase:?}");
+        assert!(phase.is_payable() && phase.announcement().contains("declined"), "{phase:?}");
         let superseded = PaymentState { decline_reason: Some(PaymentState::SUPERSEDED.to_owned()), ..declined };
-        assert_eq!(Phase::new(&order, &[superseded], now).said(), "");
-        assert_eq!(Phase::new(&sample(OrderStatus::Authorized), &[], now), Phase::Winning);
-        assert_eq!(Phase::new(&sample(OrderStatus::Completed), &[], now), Phase::Won);
+        assert_eq!(Phase::new(&order, &[superseded], now).announcement(), "");
+        assert_eq!(Phase::new(&sample(OrderStatus::Authorized), &[], now), Phase::Charging);
+        assert_eq!(Phase::new(&sample(OrderStatus::Completed), &[], now), Phase::Completed);
     }
 
     #[test]
-    fn an_unanswered_question_of_the_bank_set_nothing_aside() {
+    fn unconfirmed_3ds_payment_holds_no_funds() {
         let order = OrderState { cancel_reason: Some(CancelReason::Expired), ..sample(OrderStatus::Cancelled) };
         let voided = PaymentState { authorized_at: None, ..payment(&order, PaymentStatus::Voided, 1) };
-        for unanswered in [voided, payment(&order, PaymentStatus::RequiresAction, 1)] {
-            let Phase::Ended(ending) = Phase::new(&order, &[unanswered], order.expires_at) else { panic!("it ended") };
-            assert_eq!(ending.heading, "Your hold has ended");
-            assert!(ending.text.contains("Nothing was set aside"), "{}", ending.text);
+        for unconfirmed in [voided, payment(&order, PaymentStatus::RequiresAction, 1)] {
+            let Phase::Ended(outcome) = Phase::new(&order, &[unconfirmed], order.expires_at) else {
+                panic!("not ended")
+            };
+            assert_eq!(outcome.heading, "Your hold has ended");
+            assert!(outcome.text.contains("Nothing was set aside"), "{}", outcome.text);
         }
     }
 
     #[test]
-    fn a_closed_order_that_was_charged_says_so_whatever_closed_it() {
+    fn cancelled_but_charged_order_reports_the_refund() {
         let mut order = sample(OrderStatus::Cancelled);
         for reason in [CancelReason::Expired, CancelReason::Buyer, CancelReason::PaymentFailed] {
             order.cancel_reason = Some(reason);
             let mut captured = payment(&order, PaymentStatus::Captured, 1);
             let text =
                 |captured: &PaymentState| match Phase::new(&order, std::slice::from_ref(captured), order.expires_at) {
-                    Phase::Ended(ending) => ending.text,
+                    Phase::Ended(outcome) => outcome.text,
                     other => panic!("{other:?}"),
                 };
             assert!(text(&captured).ends_with("is being given back."), "{reason:?}");
@@ -185,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_order_says_why_and_that_nothing_was_charged() {
+    fn cancelled_order_gives_its_reason() {
         let mut order = sample(OrderStatus::Cancelled);
         let price = Money { amount: 15_000, currency: "USD".parse().unwrap() };
         let refusal = |reason, price| Some(Refusal { reason, price });
@@ -207,10 +201,10 @@ mod tests {
         ] {
             (order.cancel_reason, order.refusal) = (Some(reason), refusal);
             let payments: Vec<_> = paid.map(|status| payment(&order, status, 1)).into_iter().collect();
-            let Phase::Ended(ending) = Phase::new(&order, &payments, order.expires_at) else { panic!("{reason:?}") };
-            assert_eq!(ending.heading, heading);
-            assert!(ending.text.contains("charged"), "{}", ending.text);
-            assert_eq!(ending.new_price.is_some(), heading == "The price has changed");
+            let Phase::Ended(outcome) = Phase::new(&order, &payments, order.expires_at) else { panic!("{reason:?}") };
+            assert_eq!(outcome.heading, heading);
+            assert!(outcome.text.contains("charged"), "{}", outcome.text);
+            assert_eq!(outcome.new_price.is_some(), heading == "The price has changed");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Links that begin a search, and links that take a part of one away again.
+//! Links that start a search, and links that remove one filter of a search.
 
 use common::money::{Currency, Money};
 use common::timestamp::Timestamp;
@@ -6,36 +6,36 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::filter::{Asked, Filter};
-use super::listing::categories;
+use super::filter::{Filter, SearchParams};
+use super::form::capitalized;
+use super::listing_form::categories;
 use super::sort::Sort;
 
-/// A link among others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chip {
-    /// What it says.
+pub(crate) struct Chip {
     pub label: String,
-    /// Where it leads.
     pub address: String,
 }
 
 impl Chip {
-    fn new(label: impl Into<String>, asked: &Asked) -> Self {
-        Self { label: label.into(), address: asked.address() }
+    fn new(label: impl Into<String>, params: &SearchParams) -> Self {
+        Self { label: label.into(), address: params.address() }
     }
 }
 
-/// What is on, by its kind.
-pub fn kinds() -> Vec<Chip> {
-    let kind = |(name, label)| Chip::new(label, &Asked { category: String::from(name), ..Asked::default() });
-    categories().map(kind).collect()
+/// One search by each category.
+pub(crate) fn category_chips() -> Vec<Chip> {
+    let chip = |(name, label): (&str, String)| {
+        Chip::new(label, &SearchParams { category: name.to_owned(), ..SearchParams::default() })
+    };
+    categories().map(chip).collect()
 }
 
-/// What is on when people have time. Days are those of UTC, as in the filter that the links lead to.
-pub fn days(now: Timestamp) -> Vec<Chip> {
+/// Searches by date: today, this weekend and so on. Days are in UTC, as in the filter.
+pub(crate) fn date_chips(now: Timestamp) -> Vec<Chip> {
     let today = jiff::Timestamp::from_millisecond(now.as_millis()).unwrap_or_default().to_zoned(TimeZone::UTC).date();
     let monday = today.saturating_sub(today.weekday().to_monday_zero_offset().days());
-    // It begins on Friday night.
+    // A weekend starts on Friday night.
     let friday = monday.saturating_add(4.days());
     [
         ("Today", today, today),
@@ -45,45 +45,44 @@ pub fn days(now: Timestamp) -> Vec<Chip> {
     ]
     .into_iter()
     .map(|(label, from, to)| {
-        Chip::new(label, &Asked { from: from.to_string(), to: to.to_string(), ..Asked::default() })
+        Chip::new(label, &SearchParams { from: from.to_string(), to: to.to_string(), ..SearchParams::default() })
     })
     .collect()
 }
 
-/// What narrows the list; each link leads to the list without that.
-pub fn active(asked: &Asked, filter: &Filter, usual: &Currency) -> Vec<Chip> {
-    let whole = asked.from_the_start();
+/// One link for each active filter, which leads to the search without it.
+pub(crate) fn active_filter_chips(params: &SearchParams, filter: &Filter, default_currency: &Currency) -> Vec<Chip> {
+    let first_page = params.first_page();
     let mut chips = Vec::new();
-    let mut chip = |label: String, without: fn(&mut Asked)| {
-        let mut rest = whole.clone();
+    let mut chip = |label: String, without: fn(&mut SearchParams)| {
+        let mut rest = first_page.clone();
         without(&mut rest);
         chips.push(Chip::new(label, &rest));
     };
-    let currency = filter.currency.as_ref().unwrap_or(usual);
-    let price = |amount| Money { amount, currency: currency.clone() };
+    let currency = filter.currency.as_ref().unwrap_or(default_currency);
+    let money = |amount| Money { amount, currency: currency.clone() };
     if filter.words.is_some() {
-        chip(format!("“{}”", asked.q.trim()), |rest| rest.q.clear());
+        chip(format!("“{}”", params.q.trim()), |rest| rest.q.clear());
     }
     if filter.category.is_some() {
-        let label = categories().find(|(name, _)| *name == asked.category.trim()).map_or("Kind", |(_, label)| label);
-        chip(label.to_owned(), |rest| rest.category.clear());
+        chip(capitalized(params.category.trim()), |rest| rest.category.clear());
     }
     if filter.from.is_some() {
-        chip(format!("From {}", day(&asked.from)), |rest| rest.from.clear());
+        chip(format!("From {}", day(&params.from)), |rest| rest.from.clear());
     }
     if filter.until.is_some() {
-        chip(format!("Until {}", day(&asked.to)), |rest| rest.to.clear());
+        chip(format!("Until {}", day(&params.to)), |rest| rest.to.clear());
     }
-    if let Some(least) = filter.least {
-        chip(format!("From {}", price(least)), |rest| rest.min.clear());
+    if let Some(price) = filter.min_price {
+        chip(format!("From {}", money(price)), |rest| rest.min.clear());
     }
-    if let Some(most) = filter.most {
-        chip(format!("Up to {}", price(most)), |rest| rest.max.clear());
+    if let Some(price) = filter.max_price {
+        chip(format!("Up to {}", money(price)), |rest| rest.max.clear());
     }
-    if !asked.currency.trim().is_empty() {
+    if !params.currency.trim().is_empty() {
         chip(format!("In {currency}"), |rest| rest.currency.clear());
     }
-    if filter.with_taken {
+    if filter.include_unavailable {
         chip("Held and sold, too".to_owned(), |rest| rest.status.clear());
     }
     if filter.sort == Sort::PriceDrop {
@@ -106,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn days_are_counted_from_today() {
+    fn date_chips_are_relative_to_today() {
         for (now, expected) in [
             // A Wednesday.
             (
                 "2026-06-10T12:00:00Z",
                 ["06-10&to=2026-06-10", "06-12&to=2026-06-14", "06-10&to=2026-06-16", "06-10&to=2026-06-30"],
             ),
-            // A Sunday: most of the weekend is over.
+            // A Sunday: only its last day is left.
             (
                 "2026-06-14T23:59:00Z",
                 ["06-14&to=2026-06-14", "06-14&to=2026-06-14", "06-14&to=2026-06-20", "06-14&to=2026-06-30"],
@@ -124,35 +123,35 @@ mod tests {
                 ["12-28&to=2026-12-28", "01-01&to=2027-01-03", "12-28&to=2027-01-03", "12-28&to=2026-12-31"],
             ),
         ] {
-            let days = days(now.parse().unwrap());
+            let days = date_chips(now.parse().unwrap());
             assert_eq!(days.len(), expected.len());
             for (chip, expected) in days.iter().zip(expected) {
                 assert!(chip.address.ends_with(expected), "{now} {}: {}", chip.label, chip.address);
             }
         }
         for extreme in [i64::MIN, i64::MAX] {
-            assert_eq!(days(Timestamp::from_millis(extreme)).len(), 4);
+            assert_eq!(date_chips(Timestamp::from_millis(extreme)).len(), 4);
         }
     }
 
     #[test]
-    fn every_link_is_understood_by_the_filter() {
-        for chip in kinds().into_iter().chain(days("2026-06-10T12:00:00Z".parse().unwrap())) {
+    fn filter_parses_every_link() {
+        for chip in category_chips().into_iter().chain(date_chips("2026-06-10T12:00:00Z".parse().unwrap())) {
             let query = chip.address.strip_prefix("/browse?").unwrap();
-            let mut asked: Asked = serde_urlencoded::from_str(query).unwrap();
-            let (filter, faults) = Filter::read(&mut asked, &usd());
-            assert_eq!(faults, [], "{}", chip.label);
+            let mut params: SearchParams = serde_urlencoded::from_str(query).unwrap();
+            let (filter, errors) = Filter::parse(&mut params, &usd());
+            assert_eq!(errors, [], "{}", chip.label);
             assert_ne!(filter, Filter::default(), "{}", chip.label);
         }
     }
 
     #[test]
-    fn each_part_of_a_search_can_be_taken_away() {
+    fn every_active_filter_has_a_remove_link() {
         let query = "q=jazz&category=concert&from=2026-06-01&to=2026-06-03&min=25&max=50&currency=EUR&status=all\
                      &sort=price-drop";
-        let mut asked: Asked = serde_urlencoded::from_str(query).unwrap();
-        let (filter, _) = Filter::read(&mut asked, &usd());
-        let chips = active(&asked, &filter, &usd());
+        let mut params: SearchParams = serde_urlencoded::from_str(query).unwrap();
+        let (filter, _) = Filter::parse(&mut params, &usd());
+        let chips = active_filter_chips(&params, &filter, &usd());
         let labels: Vec<_> = chips.iter().map(|chip| chip.label.as_str()).collect();
         let expected = [
             "“jazz”",
@@ -170,6 +169,6 @@ mod tests {
             let rest: Vec<_> = query.split('&').filter(|other| *other != part).collect();
             assert_eq!(chip.address, format!("/browse?{}", rest.join("&")));
         }
-        assert_eq!(active(&Asked::default(), &Filter::default(), &usd()), []);
+        assert_eq!(active_filter_chips(&SearchParams::default(), &Filter::default(), &usd()), []);
     }
 }

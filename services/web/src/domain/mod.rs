@@ -1,15 +1,15 @@
-//! What is said about things on pages, pure: no async, no clock, no I/O.
+//! View models and presentation rules. Pure: no async, no clock, no I/O.
 
 pub mod calendar;
 pub mod checkout;
 pub mod chips;
 pub mod filter;
 pub mod form;
-pub mod history;
-pub mod listing;
+pub mod listing_form;
+pub mod listing_view;
 pub mod moment;
-pub mod notice;
-pub mod offer;
+pub mod notification;
+pub mod order_view;
 pub mod qr;
 pub mod search;
 pub mod sort;

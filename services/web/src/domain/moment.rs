@@ -1,4 +1,4 @@
-//! Points in time as people at the venue would say them.
+//! Points in time, formatted in the venue's time zone.
 
 use std::sync::LazyLock;
 
@@ -7,28 +7,28 @@ use jiff::tz::TimeZone;
 
 /// A point in time, for a `<time>` element.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// RFC 3339 in UTC, for programs.
     pub machine: String,
-    /// With the zone named: `Monday, 1 June 2099, 15:30 EDT (America/New_York)`.
+    /// With the zone's name: `Monday, 1 June 2099, 15:30 EDT (America/New_York)`.
     pub text: String,
 }
 
 impl Moment {
-    /// A moment in this IANA time zone; in UTC when the zone is not known here.
-    pub fn new(time: Timestamp, zone: &str) -> Self {
+    /// A moment in this IANA time zone; in UTC if the zone is unknown.
+    pub(crate) fn new(time: Timestamp, zone: &str) -> Self {
         let (zone, name) = TimeZone::get(zone).map_or((TimeZone::UTC, "UTC"), |known| (known, zone));
         let local = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone);
         let text = local.strftime("%A, %-d %B %Y, %H:%M").to_string();
         let abbreviation = local.strftime("%Z").to_string();
-        // `UTC (UTC)` and `+03 (Europe/Istanbul)` would say too much or too little.
+        // `UTC (UTC)` would be redundant, and `+03` alone would not name the zone.
         let zone = if abbreviation == name { abbreviation } else { format!("{abbreviation} ({name})") };
         Self { machine: time.to_string(), text: format!("{text} {zone}") }
     }
 }
 
-/// The time zones that a seller may choose from: those of places, without historical aliases.
-pub fn zones() -> Vec<&'static str> {
+/// The time zones that a seller may choose from: UTC and those of places, without historical aliases.
+pub(crate) fn zones() -> Vec<&'static str> {
     const AREAS: [&str; 9] =
         ["Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/"];
     static ZONES: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seller_finds_the_zone_of_the_place() {
+    fn zones_include_places_and_start_with_utc() {
         for zone in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kolkata", "Pacific/Auckland"] {
             assert!(zones().contains(&zone), "{zone}");
         }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_names_its_zone() {
+    fn text_names_the_zone() {
         let text = |time: &str, zone| Moment::new(time.parse().unwrap(), zone).text;
         assert_eq!(
             text("2099-06-01T19:30:00Z", "America/New_York"),

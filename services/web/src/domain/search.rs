@@ -1,11 +1,11 @@
-//! What listings and people are found by: how their words begin, alone and in pairs.
+//! Search keys of listings and users: the prefixes of their words, alone and in pairs.
 //!
 //! # Why
-//! The beginnings of its words are stored beside a listing: equality on one of them is a look-up in an
-//! index that is sorted already, however many listings there are. A text index knows whole words only, and
-//! sorts in memory. Two words that many listings have, but few have both, would be a long search behind
-//! either; so pairs of words are stored, too, by the first letters of each: a search for words that never
-//! meet ends at once. A kind of event is paired like a word, since it is often one of two conditions.
+//! The prefixes of its words are stored with a listing. Equality on one of them is a look-up in an index that is sorted
+//! already, however many listings there are. A text index knows whole words only, and sorts in memory. Two words that
+//! many listings have, but few listings have both, would scan many entries of either word. So pairs of words are stored
+//! too, by the first letters of each: a search for words that never occur together ends at once. A category is paired
+//! like a word, since it is often one of two conditions.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,23 @@ use common::events::ticket::Category;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// How many words of a search count; more narrow nothing down any further.
-const SEARCHED: usize = 12;
-/// How many words of a listing it is found by: more than a title, a venue and a city of sense have, and few
-/// enough for their pairs.
-const FOUND_BY: usize = 40;
-/// How many letters of a word are looked up. Words that begin with the same dozen are taken for one.
-const BEGINNING: usize = 12;
-/// By how many letters of each, words are paired; shorter ones are not.
-const PAIRED: usize = 3;
-/// How many words of a search are paired: each with each other one.
-const PAIRING: usize = 3;
+/// Maximum number of words of a search that are used; more words hardly narrow the result.
+const MAX_QUERY_WORDS: usize = 12;
+/// Maximum number of indexed words of a listing: more than a sensible title, venue and city have, and few enough for
+/// their pairs.
+const MAX_DOCUMENT_WORDS: usize = 40;
+/// Maximum length of a prefix. Words with the same prefix of this length count as the same word.
+const MAX_PREFIX_CHARS: usize = 12;
+/// Length of the prefixes that are paired. Shorter words are not paired.
+const PAIR_PREFIX_CHARS: usize = 3;
+/// Maximum number of words of a search that are paired, each with every other.
+const MAX_PAIRED_QUERY_WORDS: usize = 3;
 
-/// The words of a text, each once and as they are compared: `Café AC/DC` has `cafe`, `ac` and `dc`.
+/// The distinct normalised words of a text: `Café AC/DC` has `cafe`, `ac` and `dc`.
 ///
 /// No stemming and no stop words: titles are names, in any language.
-pub fn words(text: &str) -> Vec<String> {
-    let folded = folded(text);
+pub(crate) fn tokenize(text: &str) -> Vec<String> {
+    let folded = fold_case_and_accents(text);
     let mut words: Vec<String> = Vec::new();
     for word in folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         if !words.iter().any(|known| known == word) {
@@ -39,80 +39,77 @@ pub fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// The words of a search.
-pub fn searched(text: &str) -> Vec<String> {
-    let mut words = words(text);
-    words.truncate(SEARCHED);
+pub(crate) fn query_words(text: &str) -> Vec<String> {
+    let mut words = tokenize(text);
+    words.truncate(MAX_QUERY_WORDS);
     words
 }
 
-/// All that something with these texts and of this kind is found by.
-pub fn keys<'a>(texts: impl IntoIterator<Item = &'a str>, category: Option<Category>) -> BTreeSet<String> {
-    let words: Vec<String> = texts.into_iter().flat_map(words).take(FOUND_BY).collect();
-    let kind = category.map(kind);
-    let paired: BTreeSet<&str> = words.iter().filter_map(|word| start(word)).chain(kind).collect();
-    words.iter().flat_map(|word| starts(word)).map(ToOwned::to_owned).chain(pairs(&paired)).collect()
+/// All keys stored for a document with these texts and this category.
+pub(crate) fn index_keys<'a>(texts: impl IntoIterator<Item = &'a str>, category: Option<Category>) -> BTreeSet<String> {
+    let words: Vec<String> = texts.into_iter().flat_map(tokenize).take(MAX_DOCUMENT_WORDS).collect();
+    let category = category.map(category_token);
+    let paired = words.iter().filter_map(|word| pair_prefix(word)).chain(category.as_deref()).collect();
+    words.iter().flat_map(|word| prefixes(word)).map(ToOwned::to_owned).chain(pair_keys(&paired)).collect()
 }
 
-/// Which keys something has that has all of these words and is of this kind; the rarest come first.
-pub fn lookup<'a>(words: impl IntoIterator<Item = &'a str> + Clone, category: Option<Category>) -> Vec<String> {
-    let mut paired: Vec<&str> = Vec::new();
-    for start in category.map(kind).into_iter().chain(words.clone().into_iter().filter_map(start)) {
-        if paired.len() < PAIRING && !paired.contains(&start) {
-            paired.push(start);
+/// The keys that a document must have to match all of these words and the category, the most selective first.
+pub(crate) fn query_keys<'a>(
+    words: impl IntoIterator<Item = &'a str> + Clone,
+    category: Option<Category>,
+) -> Vec<String> {
+    let category = category.map(category_token);
+    let mut paired: Vec<&str> = category.as_deref().into_iter().collect();
+    for prefix in words.clone().into_iter().filter_map(pair_prefix) {
+        if paired.len() < MAX_PAIRED_QUERY_WORDS && !paired.contains(&prefix) {
+            paired.push(prefix);
         }
     }
-    let each = words.into_iter().map(|word| beginning(word).to_owned());
-    pairs(&paired.into_iter().collect()).into_iter().chain(each).collect()
+    let single = words.into_iter().map(|word| longest_prefix(word).to_owned());
+    pair_keys(&paired.into_iter().collect()).into_iter().chain(single).collect()
 }
 
-/// Whether somebody with this name is meant by a word.
-pub fn is_name(name: &str, word: &str) -> bool {
-    words(name).iter().take(FOUND_BY).any(|part| starts(part).any(|start| start == beginning(word)))
+/// Whether a word of a search matches a part of this name.
+pub(crate) fn name_matches(name: &str, word: &str) -> bool {
+    let mut parts = tokenize(name).into_iter().take(MAX_DOCUMENT_WORDS);
+    parts.any(|part| prefixes(&part).any(|prefix| prefix == longest_prefix(word)))
 }
 
-/// What a word of a search is looked up as.
-fn beginning(word: &str) -> &str {
-    starts(word).last().unwrap_or_default()
+/// The key that a word of a search is looked up by.
+fn longest_prefix(word: &str) -> &str {
+    prefixes(word).last().unwrap_or_default()
 }
 
 /// `j`, `ja`, `jaz`, `jazz`.
-fn starts(word: &str) -> impl Iterator<Item = &str> {
+fn prefixes(word: &str) -> impl Iterator<Item = &str> {
     let ends = word.char_indices().skip(1).map(|(at, _)| at).chain([word.len()]);
-    ends.take(BEGINNING).filter_map(|end| word.get(..end))
+    ends.take(MAX_PREFIX_CHARS).filter_map(|end| word.get(..end))
 }
 
-/// The letters that a word is paired by. Of two words that begin alike there is no pair: one word of a
-/// listing may be meant by both.
-fn start(word: &str) -> Option<&str> {
-    starts(word).nth(PAIRED - 1)
+/// The prefix that a word is paired by. Words with the same prefix form no pair, because one word of a listing may
+/// match both.
+fn pair_prefix(word: &str) -> Option<&str> {
+    prefixes(word).nth(PAIR_PREFIX_CHARS - 1)
 }
 
-/// `hal jaz`: no word has a space.
-fn pairs(starts: &BTreeSet<&str>) -> Vec<String> {
+/// `hal jaz`: words contain no space.
+fn pair_keys(prefixes: &BTreeSet<&str>) -> Vec<String> {
     let mut pairs = Vec::new();
-    for (n, one) in starts.iter().enumerate() {
-        pairs.extend(starts.iter().skip(n + 1).map(|other| format!("{one} {other}")));
+    for (n, one) in prefixes.iter().enumerate() {
+        pairs.extend(prefixes.iter().skip(n + 1).map(|other| format!("{one} {other}")));
     }
     pairs
 }
 
-/// A kind as it is paired: no word has a hash.
-fn kind(category: Category) -> &'static str {
-    match category {
-        Category::Concert => "#concert",
-        Category::Sport => "#sport",
-        Category::Theatre => "#theatre",
-        Category::Comedy => "#comedy",
-        Category::Festival => "#festival",
-        Category::Other => "#other",
-    }
+/// The category as a member of pairs, such as `#concert`: words contain no hash.
+fn category_token(category: Category) -> String {
+    format!("#{}", category.as_ref())
 }
 
-fn folded(text: &str) -> String {
+fn fold_case_and_accents(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
-        // Letters that have no accent to lose, and that people type without.
+        // Letters that decomposition leaves as they are, and that people type without the mark.
         match c {
             'ß' => folded.push_str("ss"),
             'æ' => folded.push_str("ae"),
@@ -133,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_accents_and_marks_make_no_difference() {
+    fn case_accents_and_punctuation_are_ignored() {
         for (text, expected) in [
             ("Café AC/DC café", vec!["cafe", "ac", "dc"]),
             ("cafe\u{301}", vec!["cafe"]),
@@ -147,28 +144,28 @@ mod tests {
             ("  -Jazz \"at\" $ the.Hall ", vec!["jazz", "at", "the", "hall"]),
             (" - \" ... \u{1F3B8}", vec![]),
         ] {
-            assert_eq!(words(text), expected, "{text}");
+            assert_eq!(tokenize(text), expected, "{text}");
         }
-        assert_eq!(searched(&"a b c d e f g h i j k l m n".repeat(2)).len(), SEARCHED);
+        assert_eq!(query_words(&"a b c d e f g h i j k l m n".repeat(2)).len(), MAX_QUERY_WORDS);
     }
 
     #[test]
-    fn a_listing_is_found_by_how_its_words_begin() {
-        let found: Vec<_> = keys(["Jazz im Zoo", "Zoo"], None).into_iter().collect();
-        assert_eq!(found, ["i", "im", "j", "ja", "jaz", "jaz zoo", "jazz", "z", "zo", "zoo"]);
+    fn index_keys_are_prefixes_and_pairs() {
+        let keys: Vec<_> = index_keys(["Jazz im Zoo", "Zoo"], None).into_iter().collect();
+        assert_eq!(keys, ["i", "im", "j", "ja", "jaz", "jaz zoo", "jazz", "z", "zo", "zoo"]);
         let long = "Donaudampfschifffahrt";
-        assert_eq!(keys([long], None).len(), BEGINNING);
+        assert_eq!(index_keys([long], None).len(), MAX_PREFIX_CHARS);
         for typed in ["d", "donaudampf", "donaudampfschifff", "donaudampfschifffahrt"] {
-            assert!(keys([long], None).contains(beginning(typed)), "{typed}");
+            assert!(index_keys([long], None).contains(longest_prefix(typed)), "{typed}");
         }
-        assert_eq!(beginning("東京ドーム"), "東京ドーム");
-        assert_eq!(beginning(""), "");
+        assert_eq!(longest_prefix("東京ドーム"), "東京ドーム");
+        assert_eq!(longest_prefix(""), "");
     }
 
     #[test]
-    fn whatever_is_looked_up_is_stored() {
+    fn query_keys_are_a_subset_of_index_keys() {
         let texts = ["The Jazz and Jazzercise Orchestra of U2", "Royal Albert Hall", "London"];
-        let stored = keys(texts, Some(Category::Concert));
+        let stored = index_keys(texts, Some(Category::Concert));
         let typed = [
             "the", "j", "ja", "jaz", "jazz", "jazze", "orch", "u2", "u", "of", "royal", "alb", "hall", "london",
             "londo",
@@ -176,24 +173,25 @@ mod tests {
         for (n, one) in typed.iter().enumerate() {
             for other in &typed[n..] {
                 for category in [None, Some(Category::Concert)] {
-                    let keys = lookup([*one, *other, "hall"], category);
+                    let keys = query_keys([*one, *other, "hall"], category);
                     assert!(keys.iter().all(|key| stored.contains(key)), "{one} {other}: {keys:?}");
                 }
             }
         }
-        assert_eq!(lookup(["jazz", "hall"], None), ["hal jaz", "jazz", "hall"]);
-        assert_eq!(lookup(["jazz"], Some(Category::Sport)), ["#sport jaz", "jazz"]);
-        assert_eq!(lookup(["jazz", "u2", "jazzercise"], None), ["jazz", "u2", "jazzercise"]);
-        assert_eq!(lookup(["aaa", "bbb", "ccc", "ddd"], None).len(), 3 + 4);
-        // However long a text is.
-        let most = keys([(0..500).map(|n| format!("{n:03}x")).collect::<Vec<_>>().join(" ").as_str()], None).len();
-        assert!(most < FOUND_BY * FOUND_BY, "{most}");
+        assert_eq!(query_keys(["jazz", "hall"], None), ["hal jaz", "jazz", "hall"]);
+        assert_eq!(query_keys(["jazz"], Some(Category::Sport)), ["#sport jaz", "jazz"]);
+        assert_eq!(query_keys(["jazz", "u2", "jazzercise"], None), ["jazz", "u2", "jazzercise"]);
+        assert_eq!(query_keys(["aaa", "bbb", "ccc", "ddd"], None).len(), 3 + 4);
+        // The number of keys is bounded for any text.
+        let most =
+            index_keys([(0..500).map(|n| format!("{n:03}x")).collect::<Vec<_>>().join(" ").as_str()], None).len();
+        assert!(most < MAX_DOCUMENT_WORDS * MAX_DOCUMENT_WORDS, "{most}");
     }
 
     #[test]
-    fn a_name_is_found_by_how_its_parts_begin() {
-        for (word, is_meant) in [("ana", true), ("an", true), ("kovac", true), ("nak", false), ("anabel", false)] {
-            assert_eq!(is_name("Ana Kovač", word), is_meant, "{word}");
+    fn name_matches_prefixes_of_its_parts() {
+        for (word, matches) in [("ana", true), ("an", true), ("kovac", true), ("nak", false), ("anabel", false)] {
+            assert_eq!(name_matches("Ana Kovač", word), matches, "{word}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The orders in which listings come, and places in them.
+//! Sort orders of listings, and the sort keys that pages continue after.
 
 use common::events::ticket::TicketState;
 use common::id::TicketId;
 use uuid::Uuid;
 
-/// In which order listings come.
+/// A sort order of listings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
     /// The next event first.
@@ -16,11 +16,11 @@ pub enum Sort {
     PriceLow,
     /// The highest price first.
     PriceHigh,
-    /// Only what has become cheaper, the latest drop first.
+    /// Only listings that became cheaper, the latest drop first.
     PriceDrop,
 }
 
-/// All of them: as addresses call them, and as people do.
+/// All sort orders, with their names in URLs and their labels.
 pub const SORTS: [(Sort, &str, &str); 5] = [
     (Sort::Soonest, "soonest", "Soonest first"),
     (Sort::Newest, "newest", "Just listed first"),
@@ -30,57 +30,56 @@ pub const SORTS: [(Sort, &str, &str); 5] = [
 ];
 
 impl Sort {
-    /// The order that an address calls so.
-    pub fn read(name: &str) -> Option<Self> {
+    /// The sort order with this name.
+    pub fn parse(name: &str) -> Option<Self> {
         SORTS.iter().find(|(_, known, _)| *known == name).map(|(sort, ..)| *sort)
     }
 
-    /// As addresses call it.
+    /// Name in URLs.
     pub fn name(self) -> &'static str {
         SORTS.iter().find(|(sort, ..)| *sort == self).map_or("", |(_, name, _)| name)
     }
 
-    /// As people call it.
+    /// Label on pages.
     pub fn label(self) -> &'static str {
         SORTS.iter().find(|(sort, ..)| *sort == self).map_or("", |(.., label)| label)
     }
 
-    /// Whether places rise from page to page.
-    pub fn is_rising(self) -> bool {
+    /// Whether sort keys increase.
+    pub fn is_ascending(self) -> bool {
         matches!(self, Self::Soonest | Self::PriceLow)
     }
 
-    /// Whether prices are compared, which only those in one currency can be.
+    /// Whether the order compares prices, which requires a single currency.
     pub fn is_by_price(self) -> bool {
         matches!(self, Self::PriceLow | Self::PriceHigh)
     }
 
-    /// Where a listing stands in this order.
-    pub fn place(self, ticket: &TicketState) -> Place {
+    /// The sort key of a listing.
+    pub fn key(self, ticket: &TicketState) -> SortKey {
         let value = match self {
             Self::Soonest => ticket.terms.starts_at.as_millis(),
-            // Ids rise with the time of listing.
+            // Ids increase with the time of listing.
             Self::Newest => 0,
             Self::PriceLow | Self::PriceHigh => ticket.price.amount,
             Self::PriceDrop => ticket.price_drop.as_ref().map_or(0, |drop| drop.at.as_millis()),
         };
-        Place { value, id: ticket.terms.id }
+        SortKey { value, id: ticket.terms.id }
     }
 
-    /// A place in this order as it travels in an address. The first letter tells the order, so that it
-    /// is never taken for a place in another one.
-    pub fn token(self, place: Place) -> String {
-        format!("{}{}.{}", self.letter(), place.value, place.id.as_uuid().as_simple())
+    /// The key as a URL parameter. The first letter names the sort order, so the parameter is invalid with another one.
+    pub fn encode(self, key: SortKey) -> String {
+        format!("{}{}.{}", self.tag(), key.value, key.id.as_uuid().as_simple())
     }
 
-    /// The place in this order that a token tells.
-    pub fn read_token(self, token: &str) -> Option<Place> {
-        let (value, id) = token.strip_prefix(self.letter())?.split_once('.')?;
+    /// The key that a URL parameter encodes; `None` if it is malformed or belongs to another sort order.
+    pub fn decode(self, token: &str) -> Option<SortKey> {
+        let (value, id) = token.strip_prefix(self.tag())?.split_once('.')?;
         let id = Uuid::try_parse(id).ok().filter(|_| id.len() == 32)?;
-        Some(Place { value: value.parse().ok()?, id: TicketId::from_uuid(id) })
+        Some(SortKey { value: value.parse().ok()?, id: TicketId::from_uuid(id) })
     }
 
-    fn letter(self) -> char {
+    fn tag(self) -> char {
         match self {
             Self::Soonest => 's',
             Self::Newest => 'n',
@@ -91,12 +90,12 @@ impl Sort {
     }
 }
 
-/// A place in an order: that of a listing.
+/// The position of a listing in a sort order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// What is sorted by: a time in milliseconds, or minor units of money.
+pub struct SortKey {
+    /// The sort value: a time in milliseconds, or a price in minor units.
     pub value: i64,
-    /// The listing, which decides between equals.
+    /// The listing, which breaks ties.
     pub id: TicketId,
 }
 
@@ -105,21 +104,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_survives_its_travel() {
+    fn key_round_trips_in_its_own_sort_order_only() {
         for (sort, name, label) in SORTS {
-            assert_eq!((Sort::read(name), sort.name(), sort.label()), (Some(sort), name, label));
-            let there = Place { value: -5, id: TicketId::new() };
-            assert_eq!(sort.read_token(&sort.token(there)), Some(there), "{name}");
+            assert_eq!((Sort::parse(name), sort.name(), sort.label()), (Some(sort), name, label));
+            let key = SortKey { value: -5, id: TicketId::new() };
+            assert_eq!(sort.decode(&sort.encode(key)), Some(key), "{name}");
             for (other, ..) in SORTS {
-                assert_eq!(other.read_token(&sort.token(there)).is_some(), other == sort, "{name} as {other:?}");
+                assert_eq!(other.decode(&sort.encode(key)).is_some(), other == sort, "{name} as {other:?}");
             }
         }
-        assert_eq!(Sort::read(""), None);
+        assert_eq!(Sort::parse(""), None);
         let id = "01890a5dac96774bbcceb302099a8057";
-        assert!(Sort::Soonest.read_token(&format!("s5.{id}")).is_some());
+        assert!(Sort::Soonest.decode(&format!("s5.{id}")).is_some());
         let hyphens = "01890a5d-ac96-774b-bcce-b302099a8057";
         for wrong in ["", "s", "s5", "s5.", ".", &format!("5.{id}"), &format!("sx.{id}"), &format!("s5.{hyphens}")] {
-            assert_eq!(Sort::Soonest.read_token(wrong), None, "{wrong}");
+            assert_eq!(Sort::Soonest.decode(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,36 +1,36 @@
-//! Which word was meant by a mistyped one.
+//! Spelling correction: finds and ranks the known words that a misspelled word may stand for.
 //!
 //! # Why
-//! A typo is not looked up among listings but corrected first, by the words that listings have. Two words
-//! are near when both, with a letter or two left out, are the same (symmetric deletion): so candidates are
-//! found by equality, however many words there are, and few are left to be compared.
+//! A misspelled word is corrected to a word of the listings before the search, instead of searching the listings
+//! approximately. Two words are close when they become the same after removing a letter or two from each (symmetric
+//! deletion). So candidates are found by equality, however many words there are, and only a few are compared.
 
 use std::collections::BTreeSet;
 
-/// Longer words are not corrected: no one types them.
-const LONGEST: usize = 32;
-/// Letters are left out from this many, the first ones; by how the rest differs, the distance tells.
-const COMPARED: usize = 7;
+/// Longer words are not corrected: nobody types them.
+const MAX_WORD_CHARS: usize = 32;
+/// Deletion variants are built from this many first letters only; the edit distance compares whole words.
+const VARIANT_PREFIX_CHARS: usize = 7;
 
-/// How many typos a word may have. None where almost any other word would do, and none in a number.
-pub fn typos(word: &str) -> usize {
+/// The maximum number of typos in a word. 0 for very short words, which are close to almost any other, and for numbers.
+pub(crate) fn max_typos(word: &str) -> usize {
     if word.chars().any(char::is_numeric) {
         return 0;
     }
     match word.chars().count() {
         3..=5 => 1,
-        6..=LONGEST => 2,
+        6..=MAX_WORD_CHARS => 2,
         _ => 0,
     }
 }
 
-/// What the word is with as many letters left out as it may have typos; the word itself, too. A word and
-/// what it was mistyped as have one of these in common.
-pub fn near(word: &str) -> BTreeSet<String> {
-    let start: Vec<char> = word.chars().take(COMPARED).collect();
+/// The word and what it becomes without up to [`max_typos`] of its letters. A word and its misspelling have at least
+/// one variant in common.
+pub(crate) fn deletion_variants(word: &str) -> BTreeSet<String> {
+    let start: Vec<char> = word.chars().take(VARIANT_PREFIX_CHARS).collect();
     let mut all = BTreeSet::from([start.clone()]);
     let mut latest = vec![start];
-    for _ in 0..typos(word) {
+    for _ in 0..max_typos(word) {
         latest = latest.iter().flat_map(|word| without_one(word)).collect();
         all.extend(latest.iter().cloned());
     }
@@ -44,19 +44,20 @@ fn without_one(letters: &[char]) -> impl Iterator<Item = Vec<char>> {
     })
 }
 
-/// Which of these words a mistyped one may have been meant as, the likeliest first.
-pub fn meant(typed: &str, known: impl IntoIterator<Item = String>) -> Vec<String> {
-    let allowed = typos(typed);
+/// The known words that a misspelled one may stand for, the likeliest first.
+pub(crate) fn rank_corrections(typed: &str, known: impl IntoIterator<Item = String>) -> Vec<String> {
+    let allowed = max_typos(typed);
     let length = typed.chars().count();
     let mut likely: Vec<_> = known
         .into_iter()
         .filter_map(|word| {
-            // Far cheaper than the distance, and never more than it.
-            let longer = word.chars().count().abs_diff(length);
-            let distance = if longer > allowed { longer } else { strsim::damerau_levenshtein(typed, &word) };
+            // A lower bound of the distance, and far cheaper.
+            let length_difference = word.chars().count().abs_diff(length);
+            let distance =
+                if length_difference > allowed { length_difference } else { strsim::damerau_levenshtein(typed, &word) };
             // People seldom mistype the first letter.
-            let begins_otherwise = word.chars().next() != typed.chars().next();
-            (1..=allowed).contains(&distance).then_some((distance, begins_otherwise, longer, word))
+            let differs_in_first_letter = word.chars().next() != typed.chars().next();
+            (1..=allowed).contains(&distance).then_some((distance, differs_in_first_letter, length_difference, word))
         })
         .collect();
     likely.sort();
@@ -68,8 +69,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typo_and_what_was_meant_have_something_in_common() {
-        let is_near = |one: &str, other: &str| !near(one).is_disjoint(&near(other));
+    fn misspelling_shares_a_variant_with_the_word() {
+        let is_close = |one: &str, other: &str| !deletion_variants(one).is_disjoint(&deletion_variants(other));
         for (typed, word) in [
             ("jasz", "jazz"),
             ("jzaz", "jazz"),
@@ -86,23 +87,23 @@ mod tests {
             ("beyonse", "beyonce"),
             ("coldpaly", "coldplay"),
         ] {
-            assert!(is_near(typed, word), "{typed} and {word}");
-            assert_eq!(meant(typed, [word.to_owned()]), [word], "{typed}");
+            assert!(is_close(typed, word), "{typed} and {word}");
+            assert_eq!(rank_corrections(typed, [word.to_owned()]), [word], "{typed}");
         }
         for (typed, other) in [("jazz", "rock"), ("jass", "jazz"), ("carmen", "tosca"), ("2025", "2026"), ("ab", "ac")]
         {
-            assert_eq!(meant(typed, [other.to_owned()]), [""; 0], "{typed} and {other}");
+            assert_eq!(rank_corrections(typed, [other.to_owned()]), [""; 0], "{typed} and {other}");
         }
-        // Whatever somebody types, or a seller has written, it is bounded what is looked up and stored.
-        let most = 1 + COMPARED + COMPARED * (COMPARED - 1) / 2;
-        assert_eq!(near("abcdefghij").len(), most);
-        assert_eq!(near(&"ab".repeat(100)).len(), 1);
-        assert!(near("").contains(""));
+        // The number of variants is bounded for any input.
+        let most = 1 + VARIANT_PREFIX_CHARS + VARIANT_PREFIX_CHARS * (VARIANT_PREFIX_CHARS - 1) / 2;
+        assert_eq!(deletion_variants("abcdefghij").len(), most);
+        assert_eq!(deletion_variants(&"ab".repeat(100)).len(), 1);
+        assert!(deletion_variants("").contains(""));
     }
 
     #[test]
-    fn the_likeliest_word_comes_first() {
+    fn corrections_are_ranked_by_likelihood() {
         let known = ["fezz", "jezzy", "jazz", "jezz", "jurassic"].map(ToOwned::to_owned);
-        assert_eq!(meant("jezz", known), ["jazz", "jezzy", "fezz"]);
+        assert_eq!(rank_corrections("jezz", known), ["jazz", "jezzy", "fezz"]);
     }
 }

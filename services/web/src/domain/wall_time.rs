@@ -1,61 +1,56 @@
-//! The date and time on a wall at the venue, as a form says it.
+//! The local date and time at the venue, as typed in a form.
 //!
 //! # Why
-//! A wall time is no instant: where clocks go back, an hour comes twice, and where they go forward one never comes. A
-//! seller is asked in the one case and told in the other, since a guess would put a wrong time on a ticket. What was
-//! not edited keeps its instant, to the millisecond.
+//! A local time is not an instant: where clocks go back, an hour occurs twice, and where they go forward an hour does
+//! not exist. The seller must choose in the first case and correct the time in the second, since a guess would put a wrong
+//! time on a ticket. A time that was not edited keeps its instant to the millisecond.
 
 use common::timestamp::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
-use super::form::is_shaped;
+use super::form::matches_digit_pattern;
 
-/// What a form says of a date and a time.
 #[derive(Debug, Clone, Copy)]
-pub struct WallTime<'a> {
-    /// What a `datetime-local` field has: `2099-06-01T19:30`.
+pub(crate) struct WallTime<'a> {
+    /// Value of the `datetime-local` field: `2099-06-01T19:30`.
     pub text: &'a str,
-    /// The venue's IANA time zone.
     pub zone: &'a str,
-    /// Which of two is meant, in an hour that comes twice: `first` or `second`.
-    pub which: &'a str,
-    /// The instant that the form was filled from, if it was: RFC 3339.
-    pub unedited: &'a str,
+    /// The chosen one of two occurrences: `first` or `second`.
+    pub occurrence: &'a str,
+    /// The instant that the form was filled from, in RFC 3339; empty for a new listing.
+    pub original: &'a str,
 }
 
-/// Why it is no instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WallTimeError {
-    /// The zone is not known.
-    Zone,
-    /// No date with a time.
-    Text,
-    /// The clocks go forward past it.
-    Skipped(String),
-    /// The clocks go back, so that it comes twice.
-    Repeated,
+pub(crate) enum WallTimeError {
+    UnknownZone,
+    /// The text is not a date with a time.
+    Malformed,
+    /// The clocks skip it when they go forward; with a description of the gap.
+    Nonexistent(String),
+    /// It occurs twice because the clocks go back, and no occurrence was chosen.
+    Ambiguous,
 }
 
-/// A wall time that comes twice: how each of them is called, and which one is meant as far as that is known.
+/// A local time that occurs twice: the labels of its occurrences, and the chosen one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeated {
+pub(crate) struct AmbiguousTime {
     /// `01:30 EDT (UTC-04)`.
     pub first: String,
     /// `01:30 EST (UTC-05)`.
     pub second: String,
-    /// `first` or `second`; empty when nobody has said.
-    pub meant: &'static str,
+    /// `first` or `second`; empty when none was chosen.
+    pub chosen: &'static str,
 }
 
 impl WallTimeError {
-    /// What to do about it, as other faults of forms are told.
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
-            Self::Zone => "must be at a known time zone".to_owned(),
-            Self::Text => "must be a date and a time".to_owned(),
-            Self::Skipped(gap) => format!("does not exist at the venue: {gap}"),
-            Self::Repeated => {
+            Self::UnknownZone => "must be at a known time zone".to_owned(),
+            Self::Malformed => "must be a date and a time".to_owned(),
+            Self::Nonexistent(gap) => format!("does not exist at the venue: {gap}"),
+            Self::Ambiguous => {
                 "comes twice at the venue, since the clocks go back that night: choose which one is meant".to_owned()
             }
         }
@@ -63,74 +58,76 @@ impl WallTimeError {
 }
 
 impl WallTime<'_> {
-    /// The instant.
-    pub fn instant(&self) -> Result<Timestamp, WallTimeError> {
+    pub(crate) fn instant(&self) -> Result<Timestamp, WallTimeError> {
         let zone = self.zone()?;
         let local = self.local(&zone)?;
         let offset = match zone.to_ambiguous_timestamp(local).offset() {
             AmbiguousOffset::Unambiguous { offset } => offset,
-            AmbiguousOffset::Gap { before, after } => return Err(WallTimeError::Skipped(gap(local, before, after))),
-            AmbiguousOffset::Fold { before, after } => match self.meant(&zone, before, after) {
+            AmbiguousOffset::Gap { before, after } => {
+                return Err(WallTimeError::Nonexistent(gap_description(local, before, after)));
+            }
+            AmbiguousOffset::Fold { before, after } => match self.chosen_occurrence(&zone, before, after) {
                 "first" => before,
                 "second" => after,
-                _ => return Err(WallTimeError::Repeated),
+                _ => return Err(WallTimeError::Ambiguous),
             },
         };
-        let instant = offset.to_timestamp(local).map_err(|_| WallTimeError::Text)?;
+        let instant = offset.to_timestamp(local).map_err(|_| WallTimeError::Malformed)?;
         Ok(Timestamp::from_millis(instant.as_millisecond()))
     }
 
-    /// What there is to choose from, when it comes twice.
-    pub fn repeated(&self) -> Option<Repeated> {
+    /// The occurrences to choose from, if the time occurs twice.
+    pub(crate) fn ambiguity(&self) -> Option<AmbiguousTime> {
         let zone = self.zone().ok()?;
         let local = self.local(&zone).ok()?;
         let AmbiguousOffset::Fold { before, after } = zone.to_ambiguous_timestamp(local).offset() else { return None };
-        let called = |offset| called(local, offset, &zone);
-        Some(Repeated { first: called(before), second: called(after), meant: self.meant(&zone, before, after) })
+        let label = |offset| occurrence_label(local, offset, &zone);
+        let chosen = self.chosen_occurrence(&zone, before, after);
+        Some(AmbiguousTime { first: label(before), second: label(after), chosen })
     }
 
     fn zone(&self) -> Result<TimeZone, WallTimeError> {
-        TimeZone::get(self.zone.trim()).map_err(|_| WallTimeError::Zone)
+        TimeZone::get(self.zone.trim()).map_err(|_| WallTimeError::UnknownZone)
     }
 
-    /// The instant that the form was filled from, if date, time and zone are as they were then.
+    /// The instant that the form was filled from, if date, time and zone are unchanged.
     fn unedited(&self) -> Option<jiff::Timestamp> {
-        let time: Timestamp = self.unedited.parse().ok()?;
-        let is_same = self.text.trim() == local(time, self.zone);
+        let time: Timestamp = self.original.parse().ok()?;
+        let is_same = self.text.trim() == to_local_input(time, self.zone);
         is_same.then(|| jiff::Timestamp::from_millisecond(time.as_millis()).ok()).flatten()
     }
 
-    /// Date and time, with the seconds that the form does not show.
+    /// The local date and time. An unedited one includes the seconds, which the form does not show.
     fn local(&self, zone: &TimeZone) -> Result<DateTime, WallTimeError> {
         if let Some(time) = self.unedited() {
             return Ok(zone.to_datetime(time));
         }
         let text = self.text.trim();
-        let (minute, rest) = text.split_at_checked(16).ok_or(WallTimeError::Text)?;
-        // The parser would also take a date alone, or one with an offset behind it.
+        let (minute, rest) = text.split_at_checked(16).ok_or(WallTimeError::Malformed)?;
+        // The parser would also accept a date without a time, or one with an offset.
         let is_second = rest.is_empty()
             || (rest.starts_with(':') && rest.bytes().skip(1).all(|byte| byte.is_ascii_digit() || byte == b'.'));
-        if !is_shaped(minute, "0000-00-00T00:00") || !is_second {
-            return Err(WallTimeError::Text);
+        if !matches_digit_pattern(minute, "0000-00-00T00:00") || !is_second {
+            return Err(WallTimeError::Malformed);
         }
-        text.parse().map_err(|_| WallTimeError::Text)
+        text.parse().map_err(|_| WallTimeError::Malformed)
     }
 
-    /// Which of two is meant: what was chosen, or else what stands and was not edited.
-    fn meant(&self, zone: &TimeZone, before: Offset, after: Offset) -> &'static str {
-        let stands = self.unedited().map(|time| zone.to_offset(time));
-        match self.which {
+    /// The chosen occurrence, otherwise that of the unedited instant; empty if neither is known.
+    fn chosen_occurrence(&self, zone: &TimeZone, before: Offset, after: Offset) -> &'static str {
+        let original = self.unedited().map(|time| zone.to_offset(time));
+        match self.occurrence {
             "first" => "first",
             "second" => "second",
-            _ if stands == Some(before) => "first",
-            _ if stands == Some(after) => "second",
+            _ if original == Some(before) => "first",
+            _ if original == Some(after) => "second",
             _ => "",
         }
     }
 }
 
 /// `01:30 EDT (UTC-04)`.
-fn called(local: DateTime, offset: Offset, zone: &TimeZone) -> String {
+fn occurrence_label(local: DateTime, offset: Offset, zone: &TimeZone) -> String {
     let abbreviation = offset.to_timestamp(local).map(|time| time.to_zoned(zone.clone()).strftime("%Z").to_string());
     let clock = local.strftime("%H:%M");
     match abbreviation {
@@ -139,8 +136,8 @@ fn called(local: DateTime, offset: Offset, zone: &TimeZone) -> String {
     }
 }
 
-/// What the clocks do instead.
-fn gap(local: DateTime, before: Offset, after: Offset) -> String {
+/// When the clocks go forward, and by how much.
+fn gap_description(local: DateTime, before: Offset, after: Offset) -> String {
     let skipped = i64::from(after.seconds() - before.seconds()) / 60;
     let by = match (skipped / 60, skipped % 60) {
         (1, 0) => "an hour".to_owned(),
@@ -150,8 +147,8 @@ fn gap(local: DateTime, before: Offset, after: Offset) -> String {
     format!("on {} the clocks go forward by {by}, past {}", local.strftime("%-d %B %Y"), local.strftime("%H:%M"))
 }
 
-/// An instant as a `datetime-local` field takes it.
-pub fn local(time: Timestamp, zone: &str) -> String {
+/// An instant as the value of a `datetime-local` field.
+pub(crate) fn to_local_input(time: Timestamp, zone: &str) -> String {
     let zone = TimeZone::get(zone.trim()).unwrap_or(TimeZone::UTC);
     let local = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone);
     local.strftime("%Y-%m-%dT%H:%M").to_string()
@@ -164,12 +161,12 @@ mod tests {
     const NEW_YORK: &str = "America/New_York";
     const BERLIN: &str = "Europe/Berlin";
 
-    fn instant(text: &str, zone: &str, which: &str, unedited: &str) -> Result<String, WallTimeError> {
-        WallTime { text, zone, which, unedited }.instant().map(|time| time.to_string())
+    fn instant(text: &str, zone: &str, occurrence: &str, original: &str) -> Result<String, WallTimeError> {
+        WallTime { text, zone, occurrence, original }.instant().map(|time| time.to_string())
     }
 
     #[test]
-    fn a_wall_time_is_that_of_its_place() {
+    fn local_time_is_converted_in_its_zone() {
         for (text, zone, expected) in [
             ("2099-06-01T15:30", NEW_YORK, "2099-06-01T19:30:00.000Z"),
             (" 2099-06-01T15:30 ", "UTC", "2099-06-01T15:30:00.000Z"),
@@ -180,11 +177,11 @@ mod tests {
         ] {
             assert_eq!(instant(text, zone, "", "").as_deref(), Ok(expected), "{text}");
         }
-        assert_eq!(local("2099-06-01T19:30:00Z".parse().unwrap(), NEW_YORK), "2099-06-01T15:30");
+        assert_eq!(to_local_input("2099-06-01T19:30:00Z".parse().unwrap(), NEW_YORK), "2099-06-01T15:30");
     }
 
     #[test]
-    fn a_date_without_a_time_is_none() {
+    fn malformed_date_times_are_rejected() {
         for text in [
             "",
             "soon",
@@ -204,54 +201,55 @@ mod tests {
             "２０99-06-01T19:30",
             "20990601T1530",
         ] {
-            assert_eq!(instant(text, "UTC", "", ""), Err(WallTimeError::Text), "{text}");
+            assert_eq!(instant(text, "UTC", "", ""), Err(WallTimeError::Malformed), "{text}");
         }
-        assert_eq!(instant("2099-06-01T15:30", "Atlantis/Capital", "", ""), Err(WallTimeError::Zone));
+        assert_eq!(instant("2099-06-01T15:30", "Atlantis/Capital", "", ""), Err(WallTimeError::UnknownZone));
     }
 
     #[test]
-    fn a_time_that_is_skipped_is_refused_with_the_reason() {
+    fn nonexistent_time_is_rejected_with_the_reason() {
         let message = |text, zone| instant(text, zone, "", "").unwrap_err().message();
-        let said = message("2027-03-28T02:30", BERLIN);
-        assert!(said.contains("on 28 March 2027 the clocks go forward by an hour, past 02:30"), "{said}");
-        let said = message("2027-10-03T02:15", "Australia/Lord_Howe");
-        assert!(said.contains("by 30 minutes, past 02:15"), "{said}");
+        let text = message("2027-03-28T02:30", BERLIN);
+        assert!(text.contains("on 28 March 2027 the clocks go forward by an hour, past 02:30"), "{text}");
+        let text = message("2027-10-03T02:15", "Australia/Lord_Howe");
+        assert!(text.contains("by 30 minutes, past 02:15"), "{text}");
     }
 
     #[test]
-    fn a_time_that_comes_twice_is_asked_about() {
+    fn ambiguous_time_must_be_chosen() {
         let local = "2027-11-07T01:30";
-        assert_eq!(instant(local, NEW_YORK, "", ""), Err(WallTimeError::Repeated));
-        assert_eq!(instant(local, NEW_YORK, "both", ""), Err(WallTimeError::Repeated));
+        assert_eq!(instant(local, NEW_YORK, "", ""), Err(WallTimeError::Ambiguous));
+        assert_eq!(instant(local, NEW_YORK, "both", ""), Err(WallTimeError::Ambiguous));
         assert_eq!(instant(local, NEW_YORK, "first", "").as_deref(), Ok("2027-11-07T05:30:00.000Z"));
         assert_eq!(instant(local, NEW_YORK, "second", "").as_deref(), Ok("2027-11-07T06:30:00.000Z"));
-        assert!(instant("2027-11-07T02:30", NEW_YORK, "first", "").is_ok(), "which it is does not matter elsewhere");
-        let asked = |text, which, unedited| WallTime { text, zone: NEW_YORK, which, unedited }.repeated();
-        let repeated = asked(local, "", "").unwrap();
-        assert_eq!((repeated.first.as_str(), repeated.second.as_str()), ("01:30 EDT (UTC-04)", "01:30 EST (UTC-05)"));
-        assert_eq!(repeated.meant, "");
-        assert_eq!(asked("2027-11-07T02:30", "", ""), None);
-        // What stands is chosen already, and can be chosen otherwise.
-        assert_eq!(asked(local, "", "2027-11-07T06:30:00Z").unwrap().meant, "second");
-        assert_eq!(asked(local, "first", "2027-11-07T06:30:00Z").unwrap().meant, "first");
+        assert!(instant("2027-11-07T02:30", NEW_YORK, "first", "").is_ok(), "the choice is ignored for other times");
+        let ambiguity =
+            |text, occurrence, original| WallTime { text, zone: NEW_YORK, occurrence, original }.ambiguity();
+        let ambiguous = ambiguity(local, "", "").unwrap();
+        assert_eq!((ambiguous.first.as_str(), ambiguous.second.as_str()), ("01:30 EDT (UTC-04)", "01:30 EST (UTC-05)"));
+        assert_eq!(ambiguous.chosen, "");
+        assert_eq!(ambiguity("2027-11-07T02:30", "", ""), None);
+        // The original occurrence is chosen by default and can be changed.
+        assert_eq!(ambiguity(local, "", "2027-11-07T06:30:00Z").unwrap().chosen, "second");
+        assert_eq!(ambiguity(local, "first", "2027-11-07T06:30:00Z").unwrap().chosen, "first");
     }
 
     #[test]
-    fn what_was_not_edited_keeps_its_instant() {
-        for unedited in ["2027-11-07T06:30:00.000Z", "2027-11-07T05:30:59.999Z", "2027-11-07T06:30:12.345Z"] {
-            assert_eq!(instant("2027-11-07T01:30", NEW_YORK, "", unedited).as_deref(), Ok(unedited));
+    fn unedited_time_keeps_its_instant() {
+        for original in ["2027-11-07T06:30:00.000Z", "2027-11-07T05:30:59.999Z", "2027-11-07T06:30:12.345Z"] {
+            assert_eq!(instant("2027-11-07T01:30", NEW_YORK, "", original).as_deref(), Ok(original));
         }
         // A choice is an edit, which keeps the seconds.
-        let unedited = "2027-11-07T05:30:12.345Z";
-        assert_eq!(instant("2027-11-07T01:30", NEW_YORK, "first", unedited).as_deref(), Ok(unedited));
+        let original = "2027-11-07T05:30:12.345Z";
+        assert_eq!(instant("2027-11-07T01:30", NEW_YORK, "first", original).as_deref(), Ok(original));
         assert_eq!(
-            instant("2027-11-07T01:30", NEW_YORK, "second", unedited).as_deref(),
+            instant("2027-11-07T01:30", NEW_YORK, "second", original).as_deref(),
             Ok("2027-11-07T06:30:12.345Z")
         );
         // Another zone is an edit, and so is another minute.
-        let unedited = "2027-06-01T10:00:59.000Z";
-        assert_eq!(instant("2027-06-01T10:00", BERLIN, "", unedited).as_deref(), Ok("2027-06-01T08:00:00.000Z"));
-        assert_eq!(instant("2027-06-01T12:01", BERLIN, "", unedited).as_deref(), Ok("2027-06-01T10:01:00.000Z"));
+        let original = "2027-06-01T10:00:59.000Z";
+        assert_eq!(instant("2027-06-01T10:00", BERLIN, "", original).as_deref(), Ok("2027-06-01T08:00:00.000Z"));
+        assert_eq!(instant("2027-06-01T12:01", BERLIN, "", original).as_deref(), Ok("2027-06-01T10:01:00.000Z"));
         assert_eq!(instant("2027-06-01T12:00", BERLIN, "", "nonsense").as_deref(), Ok("2027-06-01T10:00:00.000Z"));
     }
 }

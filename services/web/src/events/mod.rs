@@ -1,5 +1,5 @@
-//! The subscription table. Each handler only keeps what it is told, since pages join what they show:
-//! one function serves them all.
+//! The subscription table. One function handles all events: it only stores the state, since pages join entities when
+//! they are read.
 
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
@@ -9,19 +9,19 @@ use common::events::user::UserState;
 use platform::stream::subscription::Subscription;
 
 use crate::state::AppState;
-use crate::store::findable::Findable;
 use crate::store::model::ReadModel;
+use crate::store::searchable::Searchable;
 
-/// Whose events the service takes.
-pub fn table(state: &AppState) -> Vec<Subscription> {
+pub(crate) fn table(state: &AppState) -> Vec<Subscription> {
     let model = &state.model;
-    vec![keep::<UserState>(model), keep::<TicketState>(model), keep::<OrderState>(model), keep::<PaymentState>(model)]
+    vec![
+        replicate::<UserState>(model),
+        replicate::<TicketState>(model),
+        replicate::<OrderState>(model),
+        replicate::<PaymentState>(model),
+    ]
 }
 
-fn keep<S: Findable>(model: &ReadModel) -> Subscription {
-    let model = model.clone();
-    Subscription::to(move |event: Envelope<S>| {
-        let model = model.clone();
-        async move { Ok(model.put(&event).await?) }
-    })
+fn replicate<S: Searchable>(model: &ReadModel) -> Subscription {
+    Subscription::with(model.clone(), async |model: ReadModel, event: Envelope<S>| Ok(model.put(&event).await?))
 }

@@ -1,5 +1,5 @@
 //! Use cases with more than one caller.
 
 pub mod await_version;
-pub mod notices;
-pub mod present_listing;
+pub mod collect_notifications;
+pub mod fetch_current_listing;

@@ -1,36 +1,37 @@
-//! Hears what happens in the fleet, and tells the pages that show it.
+//! Forwards ticket and order events to the open pages that subscribe to them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ws::Utf8Bytes;
 use common::error::Error;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::UserId;
-use common::timestamp::Timestamp;
 use futures::StreamExt;
 use platform::context::Context;
 use platform::lifecycle::Backoff;
 use platform::telemetry;
 
 use super::message;
-use crate::flows::await_version::{Shown, await_version};
+use crate::flows::await_version::await_version;
 use crate::state::AppState;
 use crate::store::lists;
+use crate::store::searchable::Searchable;
 
-/// The longest pause between attempts to listen.
-const LONGEST: Duration = Duration::from_secs(3);
+/// Maximum back-off between attempts to subscribe.
+const MAX_BACKOFF: Duration = Duration::from_secs(3);
 
-/// Listens until the service ends.
-pub async fn run(state: AppState, context: Context) {
-    let mut backoff = Backoff::up_to(LONGEST);
+pub(crate) async fn run(state: AppState, context: Context) {
+    let mut backoff = Backoff::up_to(MAX_BACKOFF);
     while !state.tasks.stop().is_cancelled() {
-        let heard = tokio::try_join!(context.listen::<TicketState>(), context.listen::<OrderState>());
-        let (tickets, orders) = match heard {
-            Ok(heard) => heard,
+        let subscriptions =
+            tokio::try_join!(context.subscribe_ephemeral::<TicketState>(), context.subscribe_ephemeral::<OrderState>());
+        let (tickets, orders) = match subscriptions {
+            Ok(subscriptions) => subscriptions,
             Err(error) => {
-                tracing::warn!(error = telemetry::causes(&error), "live pages hear nothing yet");
+                tracing::warn!(error = telemetry::causes(&error), "cannot subscribe to live events yet");
                 if !state.tasks.sleep_unless_stopping(backoff.next_delay()).await {
                     return;
                 }
@@ -42,84 +43,73 @@ pub async fn run(state: AppState, context: Context) {
         loop {
             tokio::select! {
                 () = state.tasks.stop().cancelled() => return,
-                Some(event) = tickets.next() => pass_on(&state, event),
-                Some(event) = orders.next() => order(&state, &event),
+                Some(event) = tickets.next() => dispatch_ticket(&state, event),
+                Some(event) = orders.next() => publish_order(&state, &event),
                 else => break,
             }
         }
     }
 }
 
-/// Nothing here is waited for: a slow look-up is not to keep the next event from being told.
-fn pass_on(state: &AppState, event: Envelope<TicketState>) {
-    // A resync tells everything again.
+/// Publishes in a separate task, so that a slow query does not delay the next event.
+fn dispatch_ticket(state: &AppState, event: Envelope<TicketState>) {
+    // A resync repeats known states.
     if event.is_snapshot() {
         return;
     }
     let event = Arc::new(event);
-    state.heard_tickets.put(event.data.terms.id, Arc::clone(&event));
+    state.recent_ticket_events.put(event.data.terms.id, Arc::clone(&event));
     let state = state.clone();
-    state.tasks.clone().detach(async move { ticket(&state, &event).await });
+    state.tasks.clone().detach(async move {
+        if let Err(error) = publish_ticket(&state, &event).await {
+            // The pages recover by their periodic version reports.
+            tracing::warn!(error = telemetry::causes(&error), "could not publish a ticket event to live pages");
+        }
+    });
 }
 
-async fn ticket(state: &AppState, event: &Envelope<TicketState>) {
-    let told = async {
-        let ticket = &event.data;
-        let topic = message::ticket_topic(ticket.terms.id);
-        if state.hub.is_heard(&topic) {
-            let ends = hold_ends(state, ticket).await?;
-            state.hub.tell(&topic, &message::ticket(ticket, event.entityversion, ends, state.clock.now())?);
-        }
-        if ticket.status == TicketStatus::Sold {
-            concern(state, ticket.seller_id, event);
-        }
-        if ticket.price_drop.as_ref().is_some_and(|drop| drop.at == ticket.updated_at) {
-            for watcher in state.own.watchers_of(ticket.terms.id).await? {
-                concern(state, watcher, event);
-            }
-        }
-        Ok::<_, Error>(())
-    };
-    if let Err(error) = told.await {
-        // The pages find it out when they say which version they show.
-        tracing::warn!(error = telemetry::causes(&error), "a change was not passed on to live pages");
+async fn publish_ticket(state: &AppState, event: &Envelope<TicketState>) -> Result<(), Error> {
+    let ticket = &event.data;
+    let topic = message::ticket_topic(ticket.terms.id);
+    if state.hub.has_subscribers(&topic) {
+        let hold_expiry = lists::hold_expiry(&state.model.live().await?.orders, ticket).await?;
+        let message = message::ticket_changed(ticket, event.entityversion, hold_expiry, state.clock.now())?;
+        state.hub.publish(&topic, &message);
     }
-}
-
-/// When the hold on a ticket ends.
-pub(crate) async fn hold_ends(state: &AppState, ticket: &TicketState) -> Result<Option<Timestamp>, Error> {
-    match (ticket.status, ticket.order_id) {
-        (TicketStatus::Reserved, Some(order)) => Ok(lists::hold_ends(&state.model.live().await?.orders, order).await?),
-        _ => Ok(None),
+    if ticket.status == TicketStatus::Sold {
+        notify_user(state, ticket.seller_id, event);
     }
+    if ticket.price_drop.as_ref().is_some_and(|drop| drop.at == ticket.updated_at) {
+        for watcher in state.user_data.watchers_of(ticket.terms.id).await? {
+            notify_user(state, watcher, event);
+        }
+    }
+    Ok(())
 }
 
-fn order(state: &AppState, event: &Envelope<OrderState>) {
+fn publish_order(state: &AppState, event: &Envelope<OrderState>) {
+    state.recent_order_versions.put(event.data.id, event.entityversion);
     let topic = message::order_topic(event.data.id);
-    state.heard_orders.put(event.data.id, event.entityversion);
-    if state.hub.is_heard(&topic) {
-        let (state, event) = (state.clone(), event.clone());
-        state.tasks.clone().detach(async move {
-            // The page then asks for itself, and is to see it.
-            let arrived = await_version::<OrderState>(&state, &event.subject, event.entityversion).await;
-            if let (Ok(_), Ok(message)) = (arrived, message::changed(&topic, event.entityversion)) {
-                state.hub.tell(&topic, &message);
-            }
-        });
+    if let Ok(message) = message::entity_changed(&topic, event.entityversion) {
+        publish_once_replicated(state, topic, message, event);
     }
-    concern(state, event.data.buyer_id, event);
+    notify_user(state, event.data.buyer_id, event);
 }
 
-/// Tells a user's pages that there may be something new for them, once the read model has it.
-fn concern<S: Shown>(state: &AppState, user: UserId, event: &Envelope<S>) {
-    let topic = message::user_topic(user);
-    if !state.hub.is_heard(&topic) {
+/// Tells a user's pages that there may be something new for them.
+fn notify_user<S: Searchable>(state: &AppState, user: UserId, event: &Envelope<S>) {
+    publish_once_replicated(state, message::user_topic(user), message::user_changed(), event);
+}
+
+/// Publishes a message that makes pages query the read model, once the read model has the event.
+fn publish_once_replicated<S: Searchable>(state: &AppState, topic: String, message: Utf8Bytes, event: &Envelope<S>) {
+    if !state.hub.has_subscribers(&topic) {
         return;
     }
     let (state, id, version) = (state.clone(), event.subject.clone(), event.entityversion);
     state.tasks.clone().detach(async move {
         if await_version::<S>(&state, &id, version).await.is_ok() {
-            state.hub.tell(&topic, &message::me());
+            state.hub.publish(&topic, &message);
         }
     });
 }

@@ -1,4 +1,4 @@
-//! Who is to be told about what, on this instance.
+//! In-process publish/subscribe for the open pages connected to this instance.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,75 +8,71 @@ use axum::extract::ws::Utf8Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// How many messages wait for one browser at most; one that takes no more is let go, and comes back.
-const WAITING: usize = 32;
+/// Capacity of a subscriber's queue. A subscriber whose queue is full is disconnected, and reconnects.
+const QUEUE_CAPACITY: usize = 32;
 
-/// The topics and their listeners; cheap to clone.
+/// The topics and their subscribers; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Hub(Arc<Inner>);
+pub(crate) struct Hub(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    topics: Mutex<HashMap<Arc<str>, HashMap<u64, Sender>>>,
-    last: AtomicU64,
+    topics: Mutex<HashMap<Arc<str>, HashMap<u64, SubscriberQueue>>>,
+    next_id: AtomicU64,
 }
 
 #[derive(Clone)]
-struct Sender {
-    queue: mpsc::Sender<Utf8Bytes>,
+struct SubscriberQueue {
+    messages: mpsc::Sender<Utf8Bytes>,
     slow: CancellationToken,
 }
 
-/// One connected page. It hears what it listens to until it is dropped.
-pub struct Listener {
+/// One connected page, subscribed until it is dropped.
+pub(crate) struct Subscriber {
     hub: Hub,
     id: u64,
-    sender: Sender,
+    queue: SubscriberQueue,
     topics: Vec<Arc<str>>,
-    /// What it is told.
     pub messages: mpsc::Receiver<Utf8Bytes>,
-    /// Cancelled when it does not keep up.
+    /// Cancelled when its queue is full.
     pub slow: CancellationToken,
 }
 
 impl Hub {
-    /// A listener that listens to nothing yet.
-    pub fn listener(&self) -> Listener {
-        let (queue, messages) = mpsc::channel(WAITING);
+    pub(crate) fn subscribe(&self) -> Subscriber {
+        let (sender, messages) = mpsc::channel(QUEUE_CAPACITY);
         let slow = CancellationToken::new();
-        let id = self.0.last.fetch_add(1, Ordering::Relaxed);
-        let sender = Sender { queue, slow: slow.clone() };
-        Listener { hub: self.clone(), id, sender, topics: Vec::new(), messages, slow }
+        let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+        let queue = SubscriberQueue { messages: sender, slow: slow.clone() };
+        Subscriber { hub: self.clone(), id, queue, topics: Vec::new(), messages, slow }
     }
 
-    /// Whether anybody listens to the topic.
-    pub fn is_heard(&self, topic: &str) -> bool {
+    pub(crate) fn has_subscribers(&self, topic: &str) -> bool {
         self.topics().contains_key(topic)
     }
 
-    /// Tells everybody who listens to the topic. Nobody is waited for.
-    pub fn tell(&self, topic: &str, message: &Utf8Bytes) {
+    /// Queues a message for all subscribers of the topic; never blocks.
+    pub(crate) fn publish(&self, topic: &str, message: &Utf8Bytes) {
         let topics = self.topics();
-        for sender in topics.get(topic).into_iter().flat_map(HashMap::values) {
-            if sender.queue.try_send(message.clone()).is_err() {
-                sender.slow.cancel();
+        for queue in topics.get(topic).into_iter().flat_map(HashMap::values) {
+            if queue.messages.try_send(message.clone()).is_err() {
+                queue.slow.cancel();
             }
         }
     }
 
-    fn topics(&self) -> MutexGuard<'_, HashMap<Arc<str>, HashMap<u64, Sender>>> {
+    fn topics(&self) -> MutexGuard<'_, HashMap<Arc<str>, HashMap<u64, SubscriberQueue>>> {
         self.0.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Listener {
-    /// Listens to these topics, and no longer to any other.
-    pub fn listen_to(&mut self, wanted: &[String]) {
+impl Subscriber {
+    pub(crate) fn set_topics(&mut self, wanted: &[String]) {
         let mut topics = self.hub.topics();
         self.topics.retain(|topic| {
             let keep = wanted.iter().any(|wanted| **wanted == **topic);
             if !keep {
-                leave(&mut topics, topic, self.id);
+                unsubscribe(&mut topics, topic, self.id);
             }
             keep
         });
@@ -86,25 +82,25 @@ impl Listener {
             }
             let topic = topics.get_key_value(wanted.as_str()).map(|(topic, _)| Arc::clone(topic));
             let topic = topic.unwrap_or_else(|| wanted.as_str().into());
-            topics.entry(Arc::clone(&topic)).or_default().insert(self.id, self.sender.clone());
+            topics.entry(Arc::clone(&topic)).or_default().insert(self.id, self.queue.clone());
             self.topics.push(topic);
         }
     }
 }
 
-impl Drop for Listener {
+impl Drop for Subscriber {
     fn drop(&mut self) {
         let mut topics = self.hub.topics();
         for topic in &self.topics {
-            leave(&mut topics, topic, self.id);
+            unsubscribe(&mut topics, topic, self.id);
         }
     }
 }
 
-fn leave(topics: &mut HashMap<Arc<str>, HashMap<u64, Sender>>, topic: &str, id: u64) {
-    if let Some(listeners) = topics.get_mut(topic) {
-        listeners.remove(&id);
-        if listeners.is_empty() {
+fn unsubscribe(topics: &mut HashMap<Arc<str>, HashMap<u64, SubscriberQueue>>, topic: &str, id: u64) {
+    if let Some(subscribers) = topics.get_mut(topic) {
+        subscribers.remove(&id);
+        if subscribers.is_empty() {
             topics.remove(topic);
         }
     }
@@ -114,40 +110,40 @@ fn leave(topics: &mut HashMap<Arc<str>, HashMap<u64, Sender>>, topic: &str, id: 
 mod tests {
     use super::*;
 
-    fn wants(topics: &[&str]) -> Vec<String> {
+    fn topics(topics: &[&str]) -> Vec<String> {
         topics.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn each_hears_what_it_listens_to_while_it_does() {
+    fn subscribers_receive_only_their_topics() {
         let hub = Hub::default();
-        let (mut one, mut two) = (hub.listener(), hub.listener());
-        one.listen_to(&wants(&["ticket:1", "ticket:2"]));
-        two.listen_to(&wants(&["ticket:2"]));
-        hub.tell("ticket:1", &"a".into());
-        hub.tell("ticket:2", &"b".into());
-        hub.tell("ticket:3", &"c".into());
-        one.listen_to(&wants(&["ticket:3"]));
-        hub.tell("ticket:1", &"d".into());
-        hub.tell("ticket:3", &"e".into());
-        let heard = |listener: &mut Listener| -> Vec<String> {
-            std::iter::from_fn(|| listener.messages.try_recv().ok()).map(|text| text.to_string()).collect()
+        let (mut one, mut two) = (hub.subscribe(), hub.subscribe());
+        one.set_topics(&topics(&["ticket:1", "ticket:2"]));
+        two.set_topics(&topics(&["ticket:2"]));
+        hub.publish("ticket:1", &"a".into());
+        hub.publish("ticket:2", &"b".into());
+        hub.publish("ticket:3", &"c".into());
+        one.set_topics(&topics(&["ticket:3"]));
+        hub.publish("ticket:1", &"d".into());
+        hub.publish("ticket:3", &"e".into());
+        let received = |subscriber: &mut Subscriber| -> Vec<String> {
+            std::iter::from_fn(|| subscriber.messages.try_recv().ok()).map(|text| text.to_string()).collect()
         };
-        assert_eq!(heard(&mut one), ["a", "b", "e"]);
-        assert_eq!(heard(&mut two), ["b"]);
+        assert_eq!(received(&mut one), ["a", "b", "e"]);
+        assert_eq!(received(&mut two), ["b"]);
         drop((one, two));
-        assert!(!hub.is_heard("ticket:2") && !hub.is_heard("ticket:3"), "nothing is left behind");
+        assert!(!hub.has_subscribers("ticket:2") && !hub.has_subscribers("ticket:3"), "no subscriptions remain");
     }
 
     #[test]
-    fn who_does_not_keep_up_is_let_go_and_nobody_else() {
+    fn only_slow_subscribers_are_disconnected() {
         let hub = Hub::default();
-        let (mut slow, mut quick) = (hub.listener(), hub.listener());
-        for listener in [&mut slow, &mut quick] {
-            listener.listen_to(&wants(&["ticket:1"]));
+        let (mut slow, mut quick) = (hub.subscribe(), hub.subscribe());
+        for subscriber in [&mut slow, &mut quick] {
+            subscriber.set_topics(&topics(&["ticket:1"]));
         }
-        for _ in 0..=WAITING {
-            hub.tell("ticket:1", &"a".into());
+        for _ in 0..=QUEUE_CAPACITY {
+            hub.publish("ticket:1", &"a".into());
             quick.messages.try_recv().unwrap();
         }
         assert!(slow.slow.is_cancelled() && !quick.slow.is_cancelled());

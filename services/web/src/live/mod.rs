@@ -1,10 +1,9 @@
-//! Live pages: what has changed is told to every open page that shows it.
+//! Live updates: changes are sent to every open page that shows the changed entity.
 //!
 //! # Why
-//! One plain NATS subscription per instance, not a durable one: every instance hears everything, and
-//! passes it on to the browsers that are connected to it. What is missed meanwhile (a reconnect, a
-//! message that NATS dropped) is made good by versions: a page says again and again which versions it
-//! shows, and is sent what is newer.
+//! Each instance has one ephemeral NATS subscription, not a durable one: every instance receives all events and sends
+//! them to the browsers connected to it. Version reports repair missed messages (during a reconnect, or dropped by
+//! NATS): a page periodically reports the versions that it shows, and is sent newer ones.
 
 pub mod feed;
 pub mod hub;

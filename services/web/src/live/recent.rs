@@ -1,5 +1,5 @@
-//! What was heard in the last few seconds. A page that begins to listen looks at the read model for
-//! what it has missed; what has been told already but is not there yet, it finds here.
+//! A short-lived cache of recent events. A page that connects is brought up to date from the read model and from this
+//! cache, because the read model may lag behind the events that were published already.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -8,45 +8,45 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Much longer than the read model is behind, while all is well.
-const KEPT: Duration = Duration::from_secs(5);
+/// How long an event is kept: well above the usual lag of the read model.
+const TTL: Duration = Duration::from_secs(5);
 
-/// The latest of each key; cheap to clone.
-pub struct Recent<K, V>(Arc<Mutex<Entries<K, V>>>);
+/// The latest value of each key; cheap to clone.
+pub(crate) struct RecentEvents<K, V>(Arc<Mutex<Entries<K, V>>>);
 
 struct Entries<K, V> {
     latest: HashMap<K, (Instant, V)>,
-    heard: VecDeque<(Instant, K)>,
+    expiry_queue: VecDeque<(Instant, K)>,
 }
 
-impl<K, V> Clone for Recent<K, V> {
+impl<K, V> Clone for RecentEvents<K, V> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K, V> Default for Recent<K, V> {
+impl<K, V> Default for RecentEvents<K, V> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Entries { latest: HashMap::new(), heard: VecDeque::new() })))
+        Self(Arc::new(Mutex::new(Entries { latest: HashMap::new(), expiry_queue: VecDeque::new() })))
     }
 }
 
-impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
-    /// Keeps it for a while, in place of what there was.
-    pub fn put(&self, key: K, value: V) {
+impl<K: Clone + Eq + Hash, V: Clone> RecentEvents<K, V> {
+    /// Stores a value in place of the previous one, and evicts values older than `TTL`.
+    pub(crate) fn put(&self, key: K, value: V) {
         let now = Instant::now();
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((_, key)) = entries.heard.pop_front_if(|(at, _)| now.duration_since(*at) > KEPT) {
-            if entries.latest.get(&key).is_some_and(|(at, _)| now.duration_since(*at) > KEPT) {
+        while let Some((_, key)) = entries.expiry_queue.pop_front_if(|(at, _)| now.duration_since(*at) > TTL) {
+            if entries.latest.get(&key).is_some_and(|(at, _)| now.duration_since(*at) > TTL) {
                 entries.latest.remove(&key);
             }
         }
-        entries.heard.push_back((now, key.clone()));
+        entries.expiry_queue.push_back((now, key.clone()));
         entries.latest.insert(key, (now, value));
     }
 
-    /// The latest, if it was heard a moment ago.
-    pub fn get(&self, key: &K) -> Option<V> {
+    /// The latest value. It may be older than `TTL`, since only `put` evicts.
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.latest.get(key).map(|(_, value)| value.clone())
     }
@@ -57,14 +57,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_latest_is_kept_for_a_while_and_no_longer() {
-        let recent = Recent::default();
+    async fn values_are_evicted_after_the_ttl() {
+        let recent = RecentEvents::default();
         recent.put("a", 1);
         tokio::time::advance(Duration::from_secs(4)).await;
         recent.put("a", 2);
         recent.put("b", 1);
         tokio::time::advance(Duration::from_secs(4)).await;
-        // The first of `a` is forgotten, the second is not.
+        // The first value of `a` is evicted, the second is not.
         recent.put("c", 1);
         assert_eq!((recent.get(&"a"), recent.get(&"b")), (Some(2), Some(1)));
         tokio::time::advance(Duration::from_secs(4)).await;

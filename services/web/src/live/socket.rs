@@ -13,48 +13,46 @@ use platform::telemetry;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::hub::Listener;
-use super::{feed, message};
+use super::hub::Subscriber;
+use super::message;
 use crate::flows::await_version::await_version;
-use crate::flows::notices;
+use crate::flows::collect_notifications::collect_notifications;
 use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;
 
-/// How many things one page may show.
-const TOPICS: usize = 120;
-/// What one message of a page may have.
-const LARGEST: usize = 16 * 1024;
-/// A page says what it shows every 25 s; one that is silent for longer is gone.
-const SILENCE: Duration = Duration::from_secs(80);
-/// How soon a page may say it again, and how often it may do so sooner, in a row.
-const LEAST: Duration = Duration::from_millis(250);
-const HASTY: u32 = 20;
+const MAX_TOPICS: usize = 120;
+const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+/// A page reports its versions every 25 s. A connection without a message for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(80);
+/// Reports that follow the previous one sooner than this are early.
+const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(250);
+const MAX_EARLY_REPORTS: u32 = 20;
 
-/// What a page says: which versions of what it shows.
+/// A page's message: the topics of what it shows, with their versions.
 #[derive(Debug, Deserialize)]
-struct Shows {
-    watch: BTreeMap<String, u64>,
+struct VersionReport {
+    #[serde(rename = "watch")]
+    versions: BTreeMap<String, u64>,
 }
 
-/// The WebSocket of an open page.
 pub(crate) async fn live(State(state): State<AppState>, viewer: Viewer, upgrade: WebSocketUpgrade) -> Response {
     upgrade
-        // Thousands of pages, each with little to say: the buffers would be most of what they need.
+        // For thousands of mostly silent pages, default buffers would take most of the memory.
         .read_buffer_size(1024)
         .write_buffer_size(0)
         .max_write_buffer_size(256 * 1024)
-        .max_message_size(LARGEST)
-        .max_frame_size(LARGEST)
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
         .on_upgrade(move |socket| serve(state, viewer.id(), socket))
 }
 
 async fn serve(state: AppState, user: Option<UserId>, mut socket: WebSocket) {
     metrics::gauge!("live_pages").increment(1.0);
-    let mut listener = state.hub.listener();
-    let slow = listener.slow.clone();
+    let mut subscriber = state.hub.subscribe();
+    let slow = subscriber.slow.clone();
     let reason = tokio::select! {
-        reason = talk(&state, user, &mut socket, &mut listener) => reason,
+        reason = run_connection(&state, user, &mut socket, &mut subscriber) => reason,
         () = slow.cancelled() => Some((close_code::AGAIN, "too slow")),
         () = state.tasks.stop().cancelled() => Some((close_code::RESTART, "restarting")),
     };
@@ -65,65 +63,65 @@ async fn serve(state: AppState, user: Option<UserId>, mut socket: WebSocket) {
     }
 }
 
-/// Until the page is gone, or is to be let go, and why.
-async fn talk(
+/// Runs until the connection ends; returns the close code and reason to send, if the page is still connected.
+async fn run_connection(
     state: &AppState,
     user: Option<UserId>,
     socket: &mut WebSocket,
-    listener: &mut Listener,
+    subscriber: &mut Subscriber,
 ) -> Option<(u16, &'static str)> {
     let mut unread = None;
-    let (mut last, mut hasty) = (Instant::now(), 0);
+    let (mut last_report, mut early_reports) = (Instant::now(), 0);
     loop {
-        let heard = tokio::select! {
-            message = listener.messages.recv() => {
+        let received = tokio::select! {
+            message = subscriber.messages.recv() => {
                 socket.send(Message::Text(message?)).await.ok()?;
                 continue;
             }
-            heard = tokio::time::timeout(SILENCE, socket.recv()) => heard,
+            received = tokio::time::timeout(IDLE_TIMEOUT, socket.recv()) => received,
         };
-        let text = match heard {
+        let text = match received {
             Err(_) => return Some((close_code::AWAY, "silent")),
             Ok(None | Some(Err(_) | Ok(Message::Close(_)))) => return None,
             Ok(Some(Ok(Message::Text(text)))) => text,
             Ok(Some(Ok(_))) => continue,
         };
-        hasty = if last.elapsed() < LEAST { hasty + 1 } else { 0 };
-        last = Instant::now();
-        if hasty > HASTY {
+        early_reports = if last_report.elapsed() < MIN_REPORT_INTERVAL { early_reports + 1 } else { 0 };
+        last_report = Instant::now();
+        if early_reports > MAX_EARLY_REPORTS {
             return Some((close_code::POLICY, "too often"));
         }
-        let Ok(shows) = serde_json::from_str::<Shows>(&text) else {
+        let Ok(report) = serde_json::from_str::<VersionReport>(&text) else {
             return Some((close_code::UNSUPPORTED, "not understood"));
         };
-        match catch_up(state, user, listener, shows, &mut unread).await {
+        match catch_up(state, user, subscriber, report, &mut unread).await {
             Ok(missed) => {
                 for message in missed {
                     socket.send(Message::Text(message)).await.ok()?;
                 }
             }
-            // The page says it again before long.
-            Err(error) => tracing::warn!(error = telemetry::causes(&error), "a live page can't be brought up to date"),
+            // The page's next report repeats the attempt.
+            Err(error) => tracing::warn!(error = telemetry::causes(&error), "could not bring a live page up to date"),
         }
     }
 }
 
-/// Listens to what the page shows from now on, and finds what it has missed.
+/// Subscribes the page to what it shows, and returns the updates that it missed.
 async fn catch_up(
     state: &AppState,
     user: Option<UserId>,
-    listener: &mut Listener,
-    mut shows: Shows,
+    subscriber: &mut Subscriber,
+    mut report: VersionReport,
     unread: &mut Option<usize>,
 ) -> Result<Vec<Utf8Bytes>, Error> {
     let model = state.model.live().await?;
     let (mut tickets, mut orders) = (Vec::new(), HashMap::new());
-    // How many notifications its bell shows.
-    if let Some(shown) = shows.watch.remove("me") {
+    // The number of unread notifications that the page shows.
+    if let Some(shown) = report.versions.remove("me") {
         *unread = usize::try_from(shown).ok();
     }
     let mut topics: Vec<_> = user.map(message::user_topic).into_iter().collect();
-    for (topic, version) in shows.watch.into_iter().take(TOPICS) {
+    for (topic, version) in report.versions.into_iter().take(MAX_TOPICS) {
         match topic.split_once(':') {
             Some(("ticket", id)) => {
                 let Ok(id) = id.parse::<TicketId>() else { continue };
@@ -137,38 +135,38 @@ async fn catch_up(
             _ => {}
         }
     }
-    let own = lists::own_orders(&model.orders, user, orders.keys().copied()).await?;
+    let own = lists::own_orders_by_ids(&model.orders, user, orders.keys().copied()).await?;
     topics.extend(own.iter().map(|order| message::order_topic(order.id)));
-    // Listen first and look then: nothing can fall between the two.
-    listener.listen_to(&topics);
+    // Subscribe before the query, so that no change is missed in between.
+    subscriber.set_topics(&topics);
     let mut missed = Vec::new();
-    // One query for the page: thousands of pages ask every few seconds.
-    let known = lists::versions_of(&model.tickets, tickets.iter().map(|(id, _)| *id)).await?;
+    // One query for the whole page, since thousands of pages report every few seconds.
+    let known = lists::tickets_by_ids(&model.tickets, tickets.iter().map(|(id, _)| *id)).await?;
     let mut known: HashMap<_, _> = known.into_iter().map(|known| (known.terms.id, known)).collect();
     for (id, version) in tickets {
         let known = known.remove(&id).map(|known| (known.version, known.state));
-        let heard = state.heard_tickets.get(&id).map(|event| (event.entityversion, event.data.clone()));
-        let latest = known.into_iter().chain(heard).max_by_key(|(version, _)| *version);
+        let recent = state.recent_ticket_events.get(&id).map(|event| (event.entityversion, event.data.clone()));
+        let latest = known.into_iter().chain(recent).max_by_key(|(version, _)| *version);
         if let Some((known, ticket)) = latest.filter(|(known, _)| *known > version) {
-            let ends = feed::hold_ends(state, &ticket).await?;
-            missed.push(message::ticket(&ticket, known, ends, state.clock.now())?);
+            let hold_expiry = lists::hold_expiry(&model.orders, &ticket).await?;
+            missed.push(message::ticket_changed(&ticket, known, hold_expiry, state.clock.now())?);
         }
     }
     for order in &own {
-        if let Some(heard) = state.heard_orders.get(&order.id).filter(|heard| *heard > order.version) {
-            // The page then asks for itself, and is to see it.
-            await_version::<OrderState>(state, &order.id.to_string(), heard).await?;
+        if let Some(recent) = state.recent_order_versions.get(&order.id).filter(|recent| *recent > order.version) {
+            // Wait, so that the page's reload sees this version.
+            await_version::<OrderState>(state, &order.id.to_string(), recent).await?;
         }
     }
-    for order in lists::own_orders(&model.orders, user, own.iter().map(|order| order.id)).await? {
+    for order in lists::own_orders_by_ids(&model.orders, user, own.iter().map(|order| order.id)).await? {
         if orders.get(&order.id).is_some_and(|shown| order.version > *shown) {
-            missed.push(message::changed(&message::order_topic(order.id), order.version)?);
+            missed.push(message::entity_changed(&message::order_topic(order.id), order.version)?);
         }
     }
     if let Some(user) = user {
-        let now = notices::unread(state, &model, user).await?;
+        let (_, now) = collect_notifications(state, &model, user).await?;
         if unread.replace(now).is_some_and(|before| before != now) {
-            missed.push(message::me());
+            missed.push(message::user_changed());
         }
     }
     Ok(missed)

@@ -13,61 +13,60 @@ use common::id::SessionId;
 use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use validator::Validate;
 
-use super::failure::Failure;
+use super::error::{PageError, with_retry_after};
 use super::layout::{self, Layout, see_other};
-use crate::domain::form::Faults;
+use super::sign_in::credential_errors;
+use crate::client_context::{ClientContext, with_cookies};
+use crate::domain::form::FormErrors;
 use crate::domain::moment::Moment;
-use crate::flows::await_version::until;
-use crate::forms::{Fields, Posted, checked};
-use crate::parameters::{Parameters, notice};
-use crate::session::{Session, with_cookies};
+use crate::flows::await_version::poll_until;
+use crate::forms::{FormFields, SubmittedForm, validate_request};
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::viewer::Viewer;
 
-/// A new display name.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct AccountForm {
+pub(crate) struct AccountForm {
     display_name: String,
 }
 
-/// Another password.
-#[derive(Default, Deserialize, ToSchema)]
+/// A new password, confirmed by the current one.
+#[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct PasswordForm {
+pub(crate) struct PasswordForm {
     current: String,
     new: String,
 }
 
-impl Fields for AccountForm {
+impl FormFields for AccountForm {
     type Request = Profile;
 
-    fn request(&self, _: &ListingRules) -> Result<Profile, Faults> {
-        checked(Profile { display_name: Text::new(&self.display_name) }, field)
+    fn request(&self, _: &ListingRules) -> Result<Profile, FormErrors> {
+        validate_request(Profile { display_name: Text::new(&self.display_name) }, field)
     }
 }
 
-impl Fields for PasswordForm {
+impl FormFields for PasswordForm {
     type Request = NewPassword;
 
-    fn request(&self, _: &ListingRules) -> Result<NewPassword, Faults> {
-        checked(NewPassword { current: Password::new(&self.current), new: Password::new(&self.new) }, field)
+    fn request(&self, _: &ListingRules) -> Result<NewPassword, FormErrors> {
+        validate_request(NewPassword { current: Password::new(&self.current), new: Password::new(&self.new) }, field)
     }
 }
 
-/// The field of a form that one of the API is.
 fn field(api: &str) -> Option<&'static str> {
     ["displayName", "current", "new"].into_iter().find(|name| *name == api)
 }
 
-/// What the page is to say.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
-    /// Whether the password was changed just now.
+pub(crate) struct AccountQuery {
+    /// Whether the password has just been changed.
     #[serde(default)]
     password_changed: bool,
 }
@@ -78,132 +77,112 @@ struct AccountPage {
     layout: Layout,
     email: String,
     display_name: String,
-    devices: Vec<Device>,
+    sessions: Vec<api::users::Session>,
     password_changed: bool,
-    /// Of the name.
-    faults: Faults,
-    /// Of the password.
-    password_faults: Faults,
+    name_errors: FormErrors,
+    password_errors: FormErrors,
 }
 
-layout::page!(AccountPage);
-
-/// A session, as it is shown.
-struct Device {
-    id: SessionId,
-    name: Option<String>,
-    is_current: bool,
-    used: Moment,
+fn last_used(session: &api::users::Session) -> Moment {
+    Moment::new(session.last_used_at, "UTC")
 }
 
-impl From<api::users::Session> for Device {
-    fn from(session: api::users::Session) -> Self {
-        let used = Moment::new(session.last_used_at, "UTC");
-        Self { id: session.id, name: session.device, is_current: session.current, used }
-    }
+async fn page(state: &AppState, viewer: &Viewer, client: &ClientContext) -> Result<AccountPage, PageError> {
+    let user = state.services.send(&ReadCurrentUser {}, client).await?.body.current_user;
+    let user = user.ok_or_else(|| PageError::SignInRequired("/account".to_owned()))?;
+    let sessions = state.services.send(&ListSessions { query: PageQuery::default() }, client).await?;
+    Ok(AccountPage {
+        layout: Layout::new("Account", "Your name here, and where you are signed in.", viewer),
+        email: user.email,
+        display_name: user.display_name,
+        sessions: sessions.body.items,
+        password_changed: false,
+        name_errors: FormErrors::default(),
+        password_errors: FormErrors::default(),
+    })
 }
 
-async fn page(state: &AppState, viewer: &Viewer, session: &Session) -> Result<AccountPage, Failure> {
-    let current = state.calls.send(&ReadCurrentUser {}, session).await?;
-    let me = current.body.current_user.ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
-    let devices = state.calls.send(&ListSessions { query: PageQuery::default() }, session).await?;
-    let (display_name, faults) = (me.display_name, Faults::default());
-    let layout = Layout::new("Account", "Your name here, and where you are signed in.", viewer);
-    let devices = devices.body.map(Device::from).items;
-    let (password_changed, password_faults) = (false, Faults::default());
-    Ok(AccountPage { layout, email: me.email, display_name, devices, password_changed, faults, password_faults })
-}
-
-/// The page again, with the name as it was typed and what is wrong with it.
-async fn misnamed(
+async fn page_with_name_errors(
     state: &AppState,
     viewer: &Viewer,
-    session: &Session,
-    (display_name, faults): (String, Faults),
-) -> Result<Response, Failure> {
-    let page = page(state, viewer, session).await?;
-    Ok(layout::respond(StatusCode::BAD_REQUEST, &AccountPage { display_name, faults, ..page })?)
+    client: &ClientContext,
+    (display_name, name_errors): (String, FormErrors),
+) -> Result<Response, PageError> {
+    let page = AccountPage { display_name, name_errors, ..page(state, viewer, client).await? };
+    Ok(layout::respond(StatusCode::BAD_REQUEST, &page.layout, &page)?)
 }
 
-/// One's account.
-#[utoipa::path(get, path = "/account", tag = "pages", params(Asked),
+/// Show the account.
+#[utoipa::path(get, path = "/account", tag = "pages", params(AccountQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn account(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
-    asked: Parameters<Asked>,
-) -> Result<Response, Failure> {
-    viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
-    let page = page(&state, &viewer, &session).await?;
-    let (password_changed, layout) = (asked.known.password_changed, page.layout.saying(notice(&asked.faults)));
-    Ok(layout::respond(StatusCode::OK, &AccountPage { layout, password_changed, ..page })?)
+    client: ClientContext,
+    query: LenientQuery<AccountQuery>,
+) -> Result<Response, PageError> {
+    viewer.require_user("/account")?;
+    let mut page = page(&state, &viewer, &client).await?;
+    page.password_changed = query.value.password_changed;
+    page.layout.notice = rejected_parameters_message(&query.rejected);
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-/// Be called otherwise.
+/// Change the display name.
 #[utoipa::path(post, path = "/account", tag = "pages",
     responses((status = 303, description = "Renamed."), (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn rename(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
-    Posted { form, request }: Posted<AccountForm>,
-) -> Result<Response, Failure> {
-    let id = viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
+    client: ClientContext,
+    SubmittedForm { form, request }: SubmittedForm<AccountForm>,
+) -> Result<Response, PageError> {
+    let id = viewer.require_user("/account")?;
     let body = match request {
         Ok(body) => body,
-        Err(faults) => return misnamed(&state, &viewer, &session, (form.display_name, faults)).await,
+        Err(errors) => return page_with_name_errors(&state, &viewer, &client, (form.display_name, errors)).await,
     };
-    match state.calls.send(&UpdateProfile { body }, &session).await {
-        Ok(answer) => {
-            let name = answer.body.display_name;
-            until(|| async {
+    match state.services.send(&UpdateProfile { body }, &client).await {
+        Ok(response) => {
+            let name = response.body.display_name;
+            poll_until(|| async {
                 let known = state.model.live().await?.users.get(id).await?;
                 Ok(known.is_some_and(|user| user.state.display_name == name))
             })
             .await?;
             Ok(see_other("/account"))
         }
-        Err(refusal) if refusal.status() == StatusCode::BAD_REQUEST => {
-            let faults = Faults::from_problem(&refusal.problem.errors, &refusal.problem.detail, field);
-            misnamed(&state, &viewer, &session, (form.display_name, faults)).await
+        Err(error) if error.status() == StatusCode::BAD_REQUEST => {
+            let errors = FormErrors::from_problem(&error.problem, field);
+            page_with_name_errors(&state, &viewer, &client, (form.display_name, errors)).await
         }
-        Err(refusal) => Err(refusal.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Choose another password.
+/// Change the password.
 #[utoipa::path(post, path = "/account/password", tag = "pages",
     responses((status = 303, description = "Changed; all other devices are signed out."),
         (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn change_password(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
-    Posted { request, .. }: Posted<PasswordForm>,
-) -> Result<Response, Failure> {
-    viewer.id().ok_or_else(|| Failure::SignIn("/account".to_owned()))?;
-    let (status, faults, retry_after) = match request {
-        Err(faults) => (StatusCode::BAD_REQUEST, faults, None),
-        Ok(body) => match state.calls.send(&ChangePassword { body }, &session).await {
+    client: ClientContext,
+    SubmittedForm { request, .. }: SubmittedForm<PasswordForm>,
+) -> Result<Response, PageError> {
+    viewer.require_user("/account")?;
+    let (status, password_errors, retry_after) = match request {
+        Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
+        Ok(body) => match state.services.send(&ChangePassword { body }, &client).await {
             Ok(_) => return Ok(see_other("/account?password_changed=true")),
-            Err(refused) if refused.status().is_client_error() && refused.status() != StatusCode::UNAUTHORIZED => {
-                let detail = match refused.status() {
-                    StatusCode::TOO_MANY_REQUESTS => "Too many tries. Wait a little, then try again.",
-                    _ => refused.problem.detail.as_str(),
-                };
-                let faults = Faults::from_problem(&refused.problem.errors, detail, field);
-                (refused.status(), faults, refused.retry_after)
+            Err(error) if error.status().is_client_error() && error.status() != StatusCode::UNAUTHORIZED => {
+                (error.status(), credential_errors(&error, field), error.retry_after)
             }
-            Err(refused) => return Err(refused.into()),
+            Err(error) => return Err(error.into()),
         },
     };
-    let page = page(&state, &viewer, &session).await?;
-    let mut response = layout::respond(status, &AccountPage { password_faults: faults, ..page })?;
-    if let Some(after) = retry_after {
-        response.headers_mut().insert(http::header::RETRY_AFTER, after);
-    }
-    Ok(response)
+    let page = AccountPage { password_errors, ..page(&state, &viewer, &client).await? };
+    Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, retry_after))
 }
 
 /// Sign out another device, or this one.
@@ -211,12 +190,12 @@ pub(super) async fn change_password(
     responses((status = 303, description = "Signed out there.")))]
 pub(super) async fn revoke(
     State(state): State<AppState>,
-    session: Session,
+    client: ClientContext,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, PageError> {
     let id: SessionId = id.parse().map_err(|_| common::error::Error::NotFound)?;
-    let answer = state.calls.send(&EndSession { id }, &session).await?;
-    Ok(with_cookies(see_other("/account"), answer.cookies))
+    let response = state.services.send(&EndSession { id }, &client).await?;
+    Ok(with_cookies(see_other("/account"), response.cookies))
 }
 
 #[cfg(test)]
@@ -226,21 +205,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_template_shows_what_it_is_given() {
-        let device = |name: Option<&str>, current| Device {
+    fn template_shows_its_values() {
+        let time = "2026-01-01T10:00:00Z".parse().unwrap();
+        let session = |device: Option<&str>, current| api::users::Session {
             id: SessionId::new(),
-            name: name.map(ToOwned::to_owned),
-            is_current: current,
-            used: Moment::new("2026-01-01T10:00:00Z".parse().unwrap(), "UTC"),
+            device: device.map(ToOwned::to_owned),
+            current,
+            created_at: time,
+            expires_at: time,
+            last_used_at: time,
         };
         let html = AccountPage {
             layout: Layout::new("Account", "About", &Viewer::Guest),
             email: "a@example.com".to_owned(),
             display_name: "Ana <i>".to_owned(),
-            devices: vec![device(Some("Mozilla <x>"), true), device(None, false)],
+            sessions: vec![session(Some("Mozilla <x>"), true), session(None, false)],
             password_changed: true,
-            faults: Faults::default(),
-            password_faults: Faults::default(),
+            name_errors: FormErrors::default(),
+            password_errors: FormErrors::default(),
         }
         .render()
         .unwrap();

@@ -1,4 +1,4 @@
-//! GET /browse: what is for sale, searched, filtered, in order, page by page.
+//! GET /browse: search, filters, sort orders and pages.
 
 use askama::Template;
 use axum::extract::State;
@@ -12,167 +12,150 @@ use http::StatusCode;
 
 use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
-use crate::domain::filter::{Asked, Filter};
-use crate::domain::listing::categories as all_categories;
-use crate::domain::offer::Offer;
+use crate::domain::filter::{Filter, SearchParams};
+use crate::domain::listing_form::categories as all_categories;
+use crate::domain::listing_view::ListingView;
 use crate::domain::sort::{SORTS, Sort};
-use crate::parameters::{Parameters, notice};
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
-use crate::store;
+use crate::store::lists;
 use crate::store::model::Replicas;
 use crate::store::search::search;
 use crate::viewer::Viewer;
 
-/// How many listings a page shows.
-const PAGE: usize = 24;
-/// How many others are shown where nothing was found.
-const INSTEAD: i64 = 4;
-/// What a search engine shows below the title.
-pub(super) const ABOUT: &str = "Tickets that people resell: concerts, sport, theatre and more, at all-in prices.";
+const PAGE_SIZE: usize = 24;
+const FALLBACK_COUNT: i64 = 4;
+pub(super) const META_DESCRIPTION: &str =
+    "Tickets that people resell: concerts, sport, theatre and more, at all-in prices.";
 
 #[derive(Template)]
 #[template(path = "browse.html")]
 struct BrowsePage {
     layout: Layout,
-    /// As the form is filled in.
-    asked: Asked,
+    params: SearchParams,
     categories: Vec<Choice>,
     sorts: Vec<Choice>,
     currencies: Vec<Choice>,
-    with_taken: bool,
-    /// What narrows the list; each leads to the list without it.
-    chips: Vec<Chip>,
-    /// What was searched for instead.
+    include_unavailable: bool,
+    active_filters: Vec<Chip>,
+    /// The corrected search words, if the original ones found nothing.
     corrected: Option<String>,
     summary: String,
-    /// Names the parameters that could not be read. Part of the results, which alone are replaced by a new search.
-    left_out: Option<String>,
-    /// What was found, with the versions.
-    offers: Vec<(Offer, u64)>,
-    /// What there is when nothing was found.
-    instead: Vec<(Offer, u64)>,
-    /// Whether this is not the first page.
+    /// The notice about rejected parameters. In the results, because a new search replaces only these.
+    rejected: Option<String>,
+    /// The results, with their versions.
+    listings: Vec<(ListingView, u64)>,
+    /// Other listings, if there are no results.
+    fallback: Vec<(ListingView, u64)>,
     is_continued: bool,
-    /// Address of the first page.
     first: String,
-    /// Address of the next page.
     next: Option<String>,
 }
 
-layout::page!(BrowsePage);
-
-/// One of several things to choose from.
 struct Choice {
-    /// Empty for the usual one, which an address need not name.
+    /// Empty for the default.
     value: String,
     label: String,
     is_chosen: bool,
 }
 
-/// What is for sale.
-#[utoipa::path(get, path = "/browse", tag = "pages", params(Asked),
+impl Choice {
+    fn new(value: impl Into<String>, label: impl Into<String>, is_chosen: bool) -> Self {
+        Self { value: value.into(), label: label.into(), is_chosen }
+    }
+}
+
+/// Browse the listings.
+#[utoipa::path(get, path = "/browse", tag = "pages", params(SearchParams),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn browse(
     State(state): State<AppState>,
     viewer: Viewer,
-    query: Parameters<Asked>,
+    query: LenientQuery<SearchParams>,
 ) -> Result<Response, Error> {
-    let usual = usual(&state.config.currencies)?;
-    let Parameters { known: mut asked, mut faults } = query;
-    let (filter, not_understood) = Filter::read(&mut asked, usual);
-    faults.extend(not_understood);
+    let currencies = &state.config.currencies;
+    let default_currency = currencies.first().ok_or_else(|| Error::internal_message("no currency is configured"))?;
+    let LenientQuery { value: mut params, mut rejected } = query;
+    let (filter, invalid) = Filter::parse(&mut params, default_currency);
+    rejected.extend(invalid);
     let now = state.clock.now();
     let model = state.model.live().await?;
-    // One more than is shown tells whether there is a next page.
-    let limit = 1 + i64::try_from(PAGE).unwrap_or(i64::MAX);
+    // One more than is shown, to know whether there is a next page.
+    let limit = 1 + i64::try_from(PAGE_SIZE).unwrap_or(i64::MAX);
     let mut found = search(&model, &state.model.vocabulary, &filter, now, limit).await?;
-    let has_more = found.tickets.len() > PAGE;
-    found.tickets.truncate(PAGE);
-    let q = found.corrected.clone().unwrap_or_else(|| asked.q.clone());
+    let has_more = found.tickets.len() > PAGE_SIZE;
+    found.tickets.truncate(PAGE_SIZE);
+    let q = found.corrected.clone().unwrap_or_else(|| params.q.clone());
     let next = found.tickets.last().filter(|_| has_more).map(|last| {
-        let after = filter.sort.token(filter.sort.place(last));
-        Asked { q, after, ..asked.clone() }.address()
+        let after = filter.sort.encode(filter.sort.key(last));
+        SearchParams { q, after, ..params.clone() }.address()
     });
-    let chips = chips::active(&asked, &filter, usual);
-    let instead = if found.tickets.is_empty() && !chips.is_empty() && filter.place.is_none() {
-        let soon = Filter::by(Sort::Soonest);
-        search(&model, &state.model.vocabulary, &soon, now, INSTEAD).await?.tickets
+    let active_filters = chips::active_filter_chips(&params, &filter, default_currency);
+    let fallback = if found.tickets.is_empty() && !active_filters.is_empty() && filter.after.is_none() {
+        let soonest = Filter::sorted_by(Sort::Soonest);
+        search(&model, &state.model.vocabulary, &soonest, now, FALLBACK_COUNT).await?.tickets
     } else {
         Vec::new()
     };
-    let layout = Layout::new("Browse tickets", ABOUT, &viewer);
     let is_plain = filter == Filter::default();
+    let canonical = is_plain.then(|| format!("{}/browse", state.public_url));
     let page = BrowsePage {
-        layout: if is_plain { layout.at(format!("{}/browse", state.public_url)) } else { layout },
-        categories: categories(&asked),
+        layout: Layout { canonical, ..Layout::new("Browse tickets", META_DESCRIPTION, &viewer) },
+        categories: categories(&params),
         sorts: sorts(filter.sort),
-        currencies: currencies(&asked, &state.config.currencies),
-        with_taken: filter.with_taken,
-        chips,
+        currencies: currency_choices(&params, currencies),
+        include_unavailable: filter.include_unavailable,
+        active_filters,
         corrected: found.corrected,
         summary: summary(found.tickets.len(), has_more, &filter),
-        left_out: notice(&faults),
-        offers: offers(&model, &found.tickets, now).await?,
-        instead: offers(&model, &instead, now).await?,
-        is_continued: filter.place.is_some(),
-        first: asked.from_the_start().address(),
+        rejected: rejected_parameters_message(&rejected),
+        listings: listing_views(&model, &found.tickets, now).await?,
+        fallback: listing_views(&model, &fallback, now).await?,
+        is_continued: filter.after.is_some(),
+        first: params.first_page().address(),
         next,
-        asked,
+        params,
     };
-    layout::respond(StatusCode::OK, &page)
+    layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
-/// Listings as they are shown, with their versions.
-pub(super) async fn offers(
+/// The views of these listings, with their versions.
+pub(super) async fn listing_views(
     model: &Replicas,
     tickets: &[Versioned<TicketState>],
     now: Timestamp,
-) -> Result<Vec<(Offer, u64)>, Error> {
-    let sellers = store::names(&model.users, tickets.iter().map(|ticket| ticket.seller_id)).await?;
-    let offer =
-        |ticket: &Versioned<TicketState>| (Offer::new(ticket, sellers.get(&ticket.seller_id), now), ticket.version);
-    Ok(tickets.iter().map(offer).collect())
+) -> Result<Vec<(ListingView, u64)>, Error> {
+    let sellers = lists::display_names(&model.users, tickets.iter().map(|ticket| ticket.seller_id)).await?;
+    let view = |ticket: &Versioned<TicketState>| ListingView::new(ticket, sellers.get(&ticket.seller_id), now);
+    Ok(tickets.iter().map(|ticket| (view(ticket), ticket.version)).collect())
 }
 
-/// The currency of prices that come without one: the first that listings may be in.
-fn usual(currencies: &[Currency]) -> Result<&Currency, Error> {
-    currencies.first().ok_or_else(|| Error::internal_message("no currency is configured"))
-}
-
-fn categories(asked: &Asked) -> Vec<Choice> {
-    let chosen = asked.category.trim();
-    let choice = |(value, label): (&str, &str)| Choice {
-        value: value.to_owned(),
-        label: label.to_owned(),
-        is_chosen: value == chosen,
-    };
-    std::iter::once(("", "All")).chain(all_categories()).map(choice).collect()
+fn categories(params: &SearchParams) -> Vec<Choice> {
+    let chosen = params.category.trim();
+    let all = [("", "All".to_owned())].into_iter().chain(all_categories());
+    all.map(|(value, label)| Choice::new(value, label, value == chosen)).collect()
 }
 
 fn sorts(chosen: Sort) -> Vec<Choice> {
-    let choice = |(sort, name, label): (Sort, &str, &str)| Choice {
-        value: if sort == Sort::default() { String::new() } else { name.to_owned() },
-        label: label.to_owned(),
-        is_chosen: sort == chosen,
-    };
-    SORTS.into_iter().map(choice).collect()
+    let value = |sort, name| if sort == Sort::default() { "" } else { name };
+    SORTS.into_iter().map(|(sort, name, label)| Choice::new(value(sort, name), label, sort == chosen)).collect()
 }
 
-fn currencies(asked: &Asked, configured: &[Currency]) -> Vec<Choice> {
-    let chosen = asked.currency.trim();
+fn currency_choices(params: &SearchParams, configured: &[Currency]) -> Vec<Choice> {
+    let chosen = params.currency.trim();
     let mut codes: Vec<String> = configured.iter().map(ToString::to_string).collect();
     // Listings outlive the configuration.
     if !chosen.is_empty() && !codes.iter().any(|code| code == chosen) {
         codes.push(chosen.to_owned());
     }
-    let any = Choice { value: String::new(), label: "Any".to_owned(), is_chosen: chosen.is_empty() };
-    let each = codes.into_iter().map(|code| Choice { is_chosen: code == chosen, value: code.clone(), label: code });
+    let any = Choice::new("", "Any", chosen.is_empty());
+    let each = codes.iter().map(|code| Choice::new(code, code, code == chosen));
     std::iter::once(any).chain(each).collect()
 }
 
-/// How many listings are shown, and in which order.
+/// The number of listings shown, and their order.
 fn summary(count: usize, has_more: bool, filter: &Filter) -> String {
-    let tickets = match (count, filter.place.is_some()) {
+    let tickets = match (count, filter.after.is_some()) {
         (0, _) => return "No tickets".to_owned(),
         (1, false) => "1 ticket".to_owned(),
         (1, true) => "1 more ticket".to_owned(),
@@ -180,8 +163,7 @@ fn summary(count: usize, has_more: bool, filter: &Filter) -> String {
         (count, false) => format!("{count} tickets"),
         (count, true) => format!("{count} more tickets"),
     };
-    let mut order = filter.sort.label().chars();
-    let order: String = order.next().map(|first| first.to_lowercase().chain(order).collect()).unwrap_or_default();
+    let order = filter.sort.label().to_lowercase();
     let currency = filter.currency.as_ref().map(|currency| format!(" in {currency}")).unwrap_or_default();
     format!("{tickets}{currency}, {order}")
 }
@@ -189,38 +171,39 @@ fn summary(count: usize, has_more: bool, filter: &Filter) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::offer::tests::sample;
+    use crate::domain::listing_view::tests::sample;
 
     fn page(query: &str) -> BrowsePage {
-        let (mut asked, usd): (Asked, Currency) = (serde_urlencoded::from_str(query).unwrap(), "USD".parse().unwrap());
-        let (filter, _) = Filter::read(&mut asked, &usd);
+        let (mut params, usd): (SearchParams, Currency) =
+            (serde_urlencoded::from_str(query).unwrap(), "USD".parse().unwrap());
+        let (filter, _) = Filter::parse(&mut params, &usd);
         let ticket = sample();
-        let offer = Offer::new(&ticket, Some(&"Ana <i>".to_owned()), ticket.created_at);
+        let listing = ListingView::new(&ticket, Some(&"Ana <i>".to_owned()), ticket.created_at);
         BrowsePage {
-            layout: Layout::new("Browse tickets", ABOUT, &Viewer::Guest),
-            categories: categories(&asked),
+            layout: Layout::new("Browse tickets", META_DESCRIPTION, &Viewer::Guest),
+            categories: categories(&params),
             sorts: sorts(filter.sort),
-            currencies: currencies(&asked, std::slice::from_ref(&usd)),
-            with_taken: filter.with_taken,
-            chips: chips::active(&asked, &filter, &usd),
+            currencies: currency_choices(&params, std::slice::from_ref(&usd)),
+            include_unavailable: filter.include_unavailable,
+            active_filters: chips::active_filter_chips(&params, &filter, &usd),
             corrected: None,
             summary: summary(1, false, &filter),
-            left_out: None,
-            offers: vec![(offer, 7)],
-            instead: Vec::new(),
-            is_continued: filter.place.is_some(),
-            first: asked.from_the_start().address(),
+            rejected: None,
+            listings: vec![(listing, 7)],
+            fallback: Vec::new(),
+            is_continued: filter.after.is_some(),
+            first: params.first_page().address(),
             next: None,
-            asked,
+            params,
         }
     }
 
     #[test]
-    fn the_template_shows_what_it_is_given() {
+    fn template_shows_its_values() {
         let mut page = page("q=%22jazz%22&category=concert&from=2026-06-01&min=25&currency=JPY&status=all&sort=newest");
         page.next = Some("/browse?q=a&after=b".to_owned());
         page.corrected = Some("ja<zz".to_owned());
-        page.left_out = Some("max must be <an amount>".to_owned());
+        page.rejected = Some("max must be <an amount>".to_owned());
         let html = page.render().unwrap();
         for part in [
             "<h1>Browse tickets</h1>",
@@ -247,7 +230,7 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         let (_, results) = html.split_once("id=\"results\"").unwrap();
-        assert!(results.contains("max must be"), "a search without a new page shows it too: {html}");
+        assert!(results.contains("max must be"), "a search that replaces only the results shows it too: {html}");
         assert_eq!((html.matches("<h1").count(), html.matches(" selected").count()), (1, 3));
         // Each field has its label.
         for field in ["q", "category", "sort", "from", "to", "min", "max", "currency", "status"] {
@@ -257,10 +240,10 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_page_says_where_to_go_on() {
+    fn empty_results_offer_links() {
         let empty = |query: &str| {
             let mut page = page(query);
-            page.instead.append(&mut page.offers);
+            page.fallback.append(&mut page.listings);
             page.summary = summary(0, false, &Filter::default());
             page.render().unwrap()
         };
@@ -269,17 +252,17 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(empty("").contains("Nothing is for sale at the moment"));
-        let after = Sort::Soonest.token(Sort::Soonest.place(&sample()));
+        let after = Sort::Soonest.encode(Sort::Soonest.key(&sample()));
         let html = empty(&format!("q=jazz&after={after}"));
         assert!(html.contains("Nothing more is for sale") && html.contains("href=\"/browse?q=jazz\""), "{html}");
     }
 
     #[test]
-    fn a_summary_counts_and_names_the_order() {
+    fn summary_counts_and_names_the_order() {
         let filter = Filter::default();
         assert_eq!(summary(24, true, &filter), "The first 24 tickets, soonest first");
         assert_eq!(summary(2, false, &filter), "2 tickets, soonest first");
-        let filter = Filter { place: Some(Sort::Soonest.place(&sample())), ..filter };
+        let filter = Filter { after: Some(Sort::Soonest.key(&sample())), ..filter };
         assert_eq!(summary(24, true, &filter), "24 more tickets, soonest first");
         assert_eq!(summary(1, false, &filter), "1 more ticket, soonest first");
     }

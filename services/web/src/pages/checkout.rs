@@ -1,4 +1,4 @@
-//! GET /checkout/{id}: the till; POST /orders/{id}/cancel: letting a hold go.
+//! GET /checkout/{id}: the checkout page; POST /orders/{id}/cancel: releasing a hold.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -16,64 +16,53 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use super::failure::Failure;
+use super::error::PageError;
 use super::layout::{self, Layout, see_other};
+use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::checkout::Phase;
-use crate::domain::moment::Moment;
-use crate::domain::offer::{place, seat};
+use crate::domain::order_view::OrderView;
 use crate::flows::await_version::await_version;
-use crate::parameters::{self, Parameters};
-use crate::session::{Session, with_cookies};
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
-use crate::store;
+use crate::store::lists;
 use crate::viewer::Viewer;
 
-/// How the buyer came here.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct CheckoutQuery {
-    /// Whether the price is another one than they had seen.
+pub(crate) struct CheckoutQuery {
+    /// Whether the price differs from the one that the buyer saw.
     #[param(inline)]
-    price: Option<PriceSeen>,
+    price: Option<PriceNotice>,
 }
 
-/// What the buyer knows of the price.
+/// A notice about the price.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-enum PriceSeen {
-    /// It is another one than they had seen.
-    New,
+enum PriceNotice {
+    /// The price changed after the buyer saw it.
+    #[serde(rename = "new")]
+    Changed,
 }
 
 #[derive(Template)]
 #[template(path = "checkout.html")]
 pub(super) struct CheckoutPage {
-    layout: Layout,
-    id: String,
+    pub(super) layout: Layout,
+    order: OrderView,
     version: u64,
-    ticket: String,
-    title: String,
-    place: String,
-    seat: String,
-    starts_at: Moment,
-    total: String,
     phase: Phase,
-    /// For the card form.
     publishable_key: String,
-    /// Makes holding again by a double click the same hold.
-    key: String,
-    /// The trace that paying goes on with; empty where nothing is traced.
+    /// Idempotency key for holding the ticket again.
+    idempotency_key: String,
+    /// `traceparent` for the payment; empty without tracing.
     trace: String,
 }
 
-layout::page!(CheckoutPage);
-
-/// What a buyer is told whose order has another price than they had seen.
-pub(super) fn new_price(order: &OrderState) -> String {
+/// The notice that the order's price differs from the one that the buyer saw.
+pub(super) fn price_changed_notice(order: &OrderState) -> String {
     format!("The price changed while you looked at it: it is now {}. Pay only if you agree.", order.price)
 }
 
-/// The till of an order.
 pub(super) fn page(
     state: &AppState,
     viewer: &Viewer,
@@ -82,81 +71,80 @@ pub(super) fn page(
     notice: Option<String>,
     trace: Option<String>,
 ) -> CheckoutPage {
-    let terms = &order.ticket;
-    let layout = Layout::new("Checkout", "Pay for the ticket that you hold.", viewer).saying(notice);
     CheckoutPage {
-        layout: layout.running("checkout.js").with_cards(&state.config.stripe_js_origin),
-        id: order.id.to_string(),
+        layout: Layout {
+            notice,
+            script: Some("checkout.js"),
+            stripe_origin: Some(state.config.stripe_js_origin.clone()),
+            ..Layout::new("Checkout", "Pay for the ticket that you hold.", viewer)
+        },
+        order: OrderView::new(order, payments),
         version: order.version,
-        ticket: terms.id.to_string(),
-        title: terms.title.clone(),
-        place: place(&terms.venue, terms.city.as_deref()),
-        seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
-        starts_at: Moment::new(terms.starts_at, &terms.time_zone),
-        total: order.price.to_string(),
         phase: Phase::new(order, payments, state.clock.now()),
         publishable_key: state.config.stripe_publishable_key.clone(),
-        key: uuid::Uuid::now_v7().to_string(),
+        idempotency_key: uuid::Uuid::now_v7().to_string(),
         trace: trace.or_else(telemetry::traceparent).unwrap_or_default(),
     }
 }
 
-/// The cookie that carries the trace of a hold to the till of its order, and nowhere else: a browser that
-/// is sent on to another page tells nothing of where it comes from.
-const TRACE: &str = "trace";
+/// Cookie with the trace context of a hold, sent to the order's checkout only. A redirect would lose the context
+/// otherwise.
+const TRACE_COOKIE: &str = "trace";
 
-/// The answer that sends the buyer on to the till of what they hold now, with its trace.
-pub(super) fn go_on(state: &AppState, order: OrderId, query: &str) -> Response {
+/// Redirects the buyer to the checkout, with the trace context of the hold.
+pub(super) fn redirect_to_checkout(state: &AppState, order: OrderId, query: &str) -> Response {
     let response = see_other(&format!("/checkout/{order}{query}"));
     let secure = if state.public_url.starts_with("https:") { "; Secure" } else { "" };
     let cookie = telemetry::traceparent().and_then(|trace| {
-        let text = format!("{TRACE}={trace}; Path=/checkout/{order}; HttpOnly; SameSite=Lax; Max-Age=3600{secure}");
+        let text =
+            format!("{TRACE_COOKIE}={trace}; Path=/checkout/{order}; HttpOnly; SameSite=Lax; Max-Age=3600{secure}");
         HeaderValue::from_str(&text).ok()
     });
     with_cookies(response, cookie.into_iter().collect())
 }
 
-/// The trace that the buyer brings along.
+/// The trace context in the browser's cookie.
 fn trace_of(headers: &HeaderMap) -> Option<String> {
-    cookie(headers, TRACE).filter(|trace| trace.len() == 55 && trace.is_ascii()).map(ToOwned::to_owned)
+    cookie(headers, TRACE_COOKIE).filter(|trace| trace.len() == 55 && trace.is_ascii()).map(ToOwned::to_owned)
 }
 
-/// Pay for what is held.
+/// Show the checkout.
 #[utoipa::path(get, path = "/checkout/{id}", tag = "pages", params(("id" = OrderId, Path), CheckoutQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn checkout(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
-    query: Parameters<CheckoutQuery>,
+    query: LenientQuery<CheckoutQuery>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
-    let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/checkout/{id}")))?;
+) -> Result<Response, PageError> {
+    let user = viewer.require_user(format!("/checkout/{id}"))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
     let model = state.model.live().await?;
     let order = model.orders.get(id).await?.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
-    let payments = store::payments_of(&model.payments, order.id).await?;
-    let new_price = query.known.price.filter(|_| !order.status.is_final()).map(|_| new_price(&order));
-    let notice = new_price.or_else(|| parameters::notice(&query.faults));
-    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, &order, &payments, notice, trace_of(&headers)))?)
+    let payments = lists::payments_of(&model.payments, order.id).await?;
+    let price_changed = query.value.price.filter(|_| !order.status.is_final()).map(|_| price_changed_notice(&order));
+    let notice = price_changed.or_else(|| rejected_parameters_message(&query.rejected));
+    let page = page(&state, &viewer, &order, &payments, notice, trace_of(&headers));
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-/// Let a hold go.
+/// Release a hold.
 #[utoipa::path(post, path = "/orders/{id}/cancel", tag = "pages", params(("id" = OrderId, Path)),
-    responses((status = 303, description = "Let go, or too late for that: the till tells.")))]
+    responses((status = 303, description = "Released, or too late: the checkout shows which.")))]
 pub(super) async fn cancel(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
+    client: ClientContext,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    viewer.id().ok_or_else(|| Failure::SignIn(format!("/checkout/{id}")))?;
+) -> Result<Response, PageError> {
+    viewer.require_user(format!("/checkout/{id}"))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
-    match state.calls.send(&CancelOrder { id }, &session).await {
-        Ok(answer) => drop(await_version::<OrderState>(&state, &id.to_string(), answer.body.version).await?),
-        // Paid or over already: the page shows which.
-        Err(refused) if refused.status() == StatusCode::CONFLICT => {}
-        Err(refused) => return Err(refused.into()),
+    match state.services.send(&CancelOrder { id }, &client).await {
+        Ok(response) => drop(await_version::<OrderState>(&state, &id.to_string(), response.body.version).await?),
+        // Already paid or closed: the page shows which.
+        Err(error) if error.status() == StatusCode::CONFLICT => {}
+        Err(error) => return Err(error.into()),
     }
     Ok(see_other(&format!("/checkout/{id}")))
 }
@@ -166,26 +154,23 @@ mod tests {
     use common::events::order::OrderStatus;
 
     use super::*;
-    use crate::domain::checkout::Ending;
-    use crate::domain::history::tests::sample;
+    use crate::domain::checkout::Outcome;
+    use crate::domain::order_view::tests::sample;
 
     #[test]
-    fn the_template_shows_every_phase() {
+    fn template_shows_every_phase() {
         let order = sample(OrderStatus::AwaitingPayment);
         let html = |phase| {
             CheckoutPage {
-                layout: Layout::new("Checkout", "About", &Viewer::Guest).with_cards("https://js.stripe.com"),
-                id: order.id.to_string(),
+                layout: Layout {
+                    stripe_origin: Some("https://js.stripe.com".to_owned()),
+                    ..Layout::new("Checkout", "About", &Viewer::Guest)
+                },
+                order: OrderView::new(&order, &[]),
                 version: 4,
-                ticket: order.ticket.id.to_string(),
-                title: order.ticket.title.clone(),
-                place: "Town Hall".to_owned(),
-                seat: String::new(),
-                starts_at: Moment::new(order.ticket.starts_at, "UTC"),
-                total: order.price.to_string(),
                 phase,
                 publishable_key: "pk_test_x".to_owned(),
-                key: "the-key".to_owned(),
+                idempotency_key: "the-key".to_owned(),
                 trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
             }
             .render()
@@ -205,17 +190,17 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part} is not in {shown}");
         }
-        assert!(html(Phase::Winning).contains("being charged"));
-        let shown = html(Phase::Won);
+        assert!(html(Phase::Charging).contains("being charged"));
+        let shown = html(Phase::Completed);
         assert!(shown.contains("The ticket is yours") && shown.contains(&format!("/orders/{}", order.id)), "{shown}");
-        let ending = Ending {
+        let outcome = Outcome {
             heading: "The price has changed",
             text: "It has.".to_owned(),
             new_price: Some(order.price.clone()),
         };
-        let shown = html(Phase::Ended(ending.clone()));
+        let shown = html(Phase::Ended(outcome.clone()));
         assert!(shown.contains("Hold it at 125.50 USD") && shown.contains("data-payable=\"false\""), "{shown}");
-        let shown = html(Phase::Ended(Ending { new_price: None, ..ending }));
+        let shown = html(Phase::Ended(Outcome { new_price: None, ..outcome }));
         assert!(!shown.contains("Hold it at"), "{shown}");
     }
 }

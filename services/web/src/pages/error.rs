@@ -1,76 +1,95 @@
-//! The page of every error outside `/api/`, and what a browser is answered when a page can't be shown.
+//! The error page outside `/api/`, and the errors of page handlers.
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
+use common::error::Error;
 use common::problem::Problem;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
-use super::failure::Failure;
 use super::layout::{self, Layout};
 use super::sign_in;
-use crate::calls::Refused;
-use crate::session::with_cookies;
+use crate::client_context::with_cookies;
+use crate::service_client::ServiceError;
 
-layout::page!(ErrorPage<'_>);
+/// Why a page can't be shown.
+#[derive(Debug)]
+pub(crate) enum PageError {
+    /// A local error; the platform renders it with [`page`].
+    Internal(Error),
+    Upstream(Box<ServiceError>),
+    /// The viewer must sign in. The form leads to this path afterwards.
+    SignInRequired(String),
+}
+
+impl<E: Into<Error>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<ServiceError> for PageError {
+    fn from(error: ServiceError) -> Self {
+        Self::Upstream(Box::new(error))
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Internal(error) => error.into_response(),
+            Self::Upstream(error) => {
+                with_cookies(with_retry_after(page(&error.problem), error.retry_after), error.cookies)
+            }
+            Self::SignInRequired(path) => sign_in::sign_in_required(&path),
+        }
+    }
+}
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     layout: Layout,
     problem: &'a Problem,
-    /// Whether asking again may help.
-    is_passing: bool,
+    /// Whether the request may succeed later.
+    is_transient: bool,
 }
 
-/// Renders an error for a browser; nothing is in it that the API would not say.
-pub fn page(problem: &Problem) -> Response {
+/// Renders an error for a browser; it shows nothing that the API would not.
+pub(crate) fn page(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let page = ErrorPage {
-        layout: Layout::nobodys(&problem.title, &problem.detail),
+        layout: Layout::anonymous(&problem.title, &problem.detail),
         problem,
-        is_passing: matches!(problem.status, 408 | 429 | 503 | 504),
+        is_transient: matches!(problem.status, 408 | 429 | 503 | 504),
     };
-    layout::respond(status, &page).unwrap_or_else(|_| {
-        // A template that can't be rendered must not hide the error that it was to show.
+    layout::respond(status, &page.layout, &page).unwrap_or_else(|_| {
+        // A template that fails to render must not hide the original error.
         (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], problem.title.clone()).into_response()
     })
 }
 
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let mut response = page(&self.problem);
-        if let Some(after) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, after);
-        }
-        with_cookies(response, self.cookies)
+pub(super) fn with_retry_after(mut response: Response, retry_after: Option<HeaderValue>) -> Response {
+    if let Some(value) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
     }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Ours(error) => error.into_response(),
-            Self::Theirs(refused) => refused.into_response(),
-            Self::SignIn(next) => sign_in::ask(&next),
-        }
-    }
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use common::error::{Error, Rejection};
+    use common::error::Rejection;
 
     use super::*;
 
     #[test]
-    fn the_template_shows_every_kind_of_error() {
-        let refusal = || Rejection::new("code", "Because <of> this.");
-        for (error, passing) in [
+    fn template_shows_every_kind_of_error() {
+        let rejection = || Rejection::new("code", "Because <of> this.");
+        for (error, expected) in [
             (Error::field("q", "must be <short>"), false),
-            (Error::Unauthenticated(refusal()), false),
-            (Error::Forbidden(refusal()), false),
+            (Error::Unauthenticated(rejection()), false),
+            (Error::Forbidden(rejection()), false),
             (Error::NotFound, false),
             (Error::MethodNotAllowed, false),
             (Error::TooLarge, false),
@@ -78,20 +97,20 @@ mod tests {
             (Error::RateLimited(Duration::from_secs(3)), true),
             (Error::internal_message("a secret"), false),
             (Error::Unavailable(None), true),
-            (Error::NotReady(refusal()), true),
+            (Error::NotReady(rejection()), true),
             (Error::TimedOut, true),
         ] {
             let mut problem = error.problem();
             problem.instance = "the-request".to_owned();
             let response = page(&problem);
             assert_eq!(response.status(), error.status());
-            let is_passing = matches!(problem.status, 408 | 429 | 503 | 504);
-            assert_eq!(is_passing, passing, "{error}");
-            let layout = Layout::nobodys(&problem.title, &problem.detail);
-            let html = ErrorPage { layout, problem: &problem, is_passing }.render().unwrap();
+            let is_transient = matches!(problem.status, 408 | 429 | 503 | 504);
+            assert_eq!(is_transient, expected, "{error}");
+            let layout = Layout::anonymous(&problem.title, &problem.detail);
+            let html = ErrorPage { layout, problem: &problem, is_transient }.render().unwrap();
             assert!(html.contains(&problem.title) && html.contains("the-request"), "{html}");
             assert!(!html.contains("<of>") && !html.contains("<short>") && !html.contains("a secret"), "{html}");
-            assert_eq!(html.contains("in a moment"), passing, "{html}");
+            assert_eq!(html.contains("in a moment"), expected, "{html}");
             assert!(html.contains("content=\"noindex\""), "{html}");
         }
     }

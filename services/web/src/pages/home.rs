@@ -1,4 +1,4 @@
-//! GET /: ways into what is for sale, and some of it.
+//! GET /: the home page: links to searches, and a selection of listings.
 
 use askama::Template;
 use axum::extract::State;
@@ -11,27 +11,27 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::browse::{ABOUT, offers};
+use super::browse::{META_DESCRIPTION, listing_views};
 use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
-use crate::domain::filter::{Asked, Filter};
-use crate::domain::offer::Offer;
+use crate::domain::filter::{Filter, SearchParams};
+use crate::domain::listing_view::ListingView;
 use crate::domain::sort::Sort;
-use crate::parameters::{Parameters, notice};
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::model::Replicas;
 use crate::store::search::search;
 use crate::viewer::Viewer;
 
-/// Each shelf: what it is called, in which order it is filled, and with how many listings.
+/// The shelves: title, sort order and number of listings.
 const SHELVES: [(&str, Sort, i64); 3] =
     [("On soon", Sort::Soonest, 8), ("Price drops", Sort::PriceDrop, 4), ("Just listed", Sort::Newest, 8)];
 
-/// What an address of an earlier release may carry.
+/// The query of a legacy search URL.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct HomeQuery {
-    /// What to search for, which is now done at /browse.
+pub(crate) struct HomeQuery {
+    /// Search words; the search is at /browse now.
     #[serde(default)]
     q: String,
 }
@@ -40,47 +40,45 @@ pub struct HomeQuery {
 #[template(path = "home.html")]
 struct HomePage {
     layout: Layout,
-    kinds: Vec<Chip>,
-    days: Vec<Chip>,
-    /// Those that are not empty.
+    categories: Vec<Chip>,
+    dates: Vec<Chip>,
+    /// Without empty ones.
     shelves: Vec<Shelf>,
 }
 
-layout::page!(HomePage);
-
-/// Some listings, and where there are more.
+/// A selection of listings with a link to more.
 struct Shelf {
-    /// For the page alone.
     id: &'static str,
     title: &'static str,
-    /// Address of the whole list.
+    /// URL path of the whole list.
     all: String,
-    /// With their versions.
-    offers: Vec<(Offer, u64)>,
+    /// The listings, with their versions.
+    listings: Vec<(ListingView, u64)>,
 }
 
-/// Ways into what is for sale, and some of it.
+/// Show the home page.
 #[utoipa::path(get, path = "/", tag = "pages", params(HomeQuery),
     responses((status = 200, body = String, content_type = "text/html"),
         (status = 308, description = "The search is at /browse.")))]
 pub(super) async fn home(
     State(state): State<AppState>,
     viewer: Viewer,
-    query: Parameters<HomeQuery>,
+    query: LenientQuery<HomeQuery>,
 ) -> Result<Response, Error> {
-    if !query.known.q.trim().is_empty() {
-        let asked = Asked { q: query.known.q, ..Asked::default() };
-        return Ok(Redirect::permanent(&asked.address()).into_response());
+    if !query.value.q.trim().is_empty() {
+        let params = SearchParams { q: query.value.q, ..SearchParams::default() };
+        return Ok(Redirect::permanent(&params.address()).into_response());
     }
     let now = state.clock.now();
     let model = state.model.live().await?;
     let shelves = SHELVES.into_iter().map(|(title, sort, count)| shelf(&state, &model, now, title, sort, count));
     let mut shelves = try_join_all(shelves).await?;
-    shelves.retain(|shelf| !shelf.offers.is_empty());
-    let layout = Layout::new("Tickets for sale", ABOUT, &viewer).at(format!("{}/", state.public_url));
-    let layout = layout.saying(notice(&query.faults));
-    let page = HomePage { layout, kinds: chips::kinds(), days: chips::days(now), shelves };
-    layout::respond(StatusCode::OK, &page)
+    shelves.retain(|shelf| !shelf.listings.is_empty());
+    let mut layout = Layout::new("Tickets for sale", META_DESCRIPTION, &viewer);
+    layout.canonical = Some(format!("{}/", state.public_url));
+    layout.notice = rejected_parameters_message(&query.rejected);
+    let page = HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(now), shelves };
+    layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
 async fn shelf(
@@ -91,27 +89,37 @@ async fn shelf(
     sort: Sort,
     count: i64,
 ) -> Result<Shelf, Error> {
-    let found = search(model, &state.model.vocabulary, &Filter::by(sort), now, count).await?;
-    let all = Asked { sort: sort.name().to_owned(), ..Asked::default() };
-    // What is soonest is what comes first anyway.
-    let all = if sort == Sort::default() { Asked::default() } else { all };
-    Ok(Shelf { id: sort.name(), title, all: all.address(), offers: offers(model, &found.tickets, now).await? })
+    let found = search(model, &state.model.vocabulary, &Filter::sorted_by(sort), now, count).await?;
+    // The default order needs no parameter.
+    let name = if sort == Sort::default() { "" } else { sort.name() };
+    let all = SearchParams { sort: name.to_owned(), ..SearchParams::default() }.address();
+    Ok(Shelf { id: sort.name(), title, all, listings: listing_views(model, &found.tickets, now).await? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::offer::tests::sample;
+    use crate::domain::listing_view::tests::sample;
 
     #[test]
-    fn the_template_shows_what_it_is_given() {
+    fn template_shows_its_values() {
         let ticket = sample();
         let now = ticket.created_at;
-        let offer = Offer::new(&ticket, Some(&"Ana <i>".to_owned()), now);
-        let shelf =
-            Shelf { id: "newest", title: "Just <listed>", all: "/browse?a=b&c=d".to_owned(), offers: vec![(offer, 7)] };
-        let layout = Layout::new("Tickets for sale", ABOUT, &Viewer::Guest).at("http://localhost:8080/".to_owned());
-        let mut page = HomePage { layout, kinds: chips::kinds(), days: chips::days(now), shelves: vec![shelf] };
+        let listing = ListingView::new(&ticket, Some(&"Ana <i>".to_owned()), now);
+        let shelf = Shelf {
+            id: "newest",
+            title: "Just <listed>",
+            all: "/browse?a=b&c=d".to_owned(),
+            listings: vec![(listing, 7)],
+        };
+        let mut layout = Layout::new("Tickets for sale", META_DESCRIPTION, &Viewer::Guest);
+        layout.canonical = Some("http://localhost:8080/".to_owned());
+        let mut page = HomePage {
+            layout,
+            categories: chips::category_chips(),
+            dates: chips::date_chips(now),
+            shelves: vec![shelf],
+        };
         let html = page.render().unwrap();
         for part in [
             "<title>Tickets for sale",

@@ -1,10 +1,9 @@
-//! The route table. A page is one file here and one template beside it.
+//! The route table. A page is one file here and one template.
 
 pub mod account;
 pub mod browse;
 pub mod checkout;
 pub mod error;
-pub mod failure;
 pub mod home;
 pub mod layout;
 pub mod notifications;
@@ -31,9 +30,9 @@ use crate::live::socket;
 use crate::state::AppState;
 use crate::viewer;
 
-/// Forms are counted here for the page that answers them, also where no command comes of it; the commands are counted
-/// by their owners. What never changes is free.
-pub const RATE_CLASSES: RateClasses = &[
+/// Rate-limit classes. A form submission counts as a read here; the resulting command is limited by the service that
+/// handles it. Static files are not limited.
+pub(crate) const RATE_CLASSES: RateClasses = &[
     ("POST", "/tickets/{id}/hold", Some(RateClass::Reads)),
     ("POST", "/tickets/{id}/withdraw", Some(RateClass::Reads)),
     ("POST", "/tickets/{id}/edit", Some(RateClass::Reads)),
@@ -50,8 +49,8 @@ pub const RATE_CLASSES: RateClasses = &[
     ("GET", "/robots.txt", None),
 ];
 
-/// All routes, with the document that describes the pages.
-pub fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
+/// All routes, and the OpenAPI document of the pages.
+pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
     let pages = OpenApiRouter::new()
         .routes(routes!(home::home))
         .routes(routes!(browse::browse))
@@ -74,7 +73,7 @@ pub fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(offline::offline))
         .routes(routes!(notifications::notifications))
         .routes(routes!(notifications::bell))
-        .routes(routes!(notifications::read))
+        .routes(routes!(notifications::mark_read))
         .routes(routes!(orders::orders))
         .routes(routes!(order::order))
         .routes(routes!(order::calendar_file))
@@ -85,13 +84,13 @@ pub fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
     (
         pages
             .route("/assets/{name}", get(assets::serve))
-            .route("/sw.js", get(offline::worker))
+            .route("/sw.js", get(offline::service_worker))
             .route("/robots.txt", get(robots)),
         document,
     )
 }
 
-/// GET /robots.txt: pages are for everyone, and the API is not a page.
+/// GET /robots.txt: crawlers may visit public pages only.
 async fn robots() -> &'static str {
     "User-agent: *\nDisallow: /api/\nDisallow: /orders\nDisallow: /checkout\n"
 }

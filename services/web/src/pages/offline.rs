@@ -1,5 +1,4 @@
-//! GET /offline, the page that a browser keeps for when there is no network, and GET /sw.js, which has
-//! it do so.
+//! GET /offline: the page that browsers show without a network; GET /sw.js: the service worker that caches it.
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
@@ -15,25 +14,24 @@ struct OfflinePage {
     layout: Layout,
 }
 
-layout::page!(OfflinePage);
-
-/// What is shown when there is no network.
+/// Show the offline page.
 #[utoipa::path(get, path = "/offline", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn offline() -> Result<Response, Error> {
-    let layout = Layout::nobodys("You are offline", "There is no connection.");
-    layout::respond(StatusCode::OK, &OfflinePage { layout })
+    let layout = Layout::anonymous("You are offline", "There is no connection.");
+    let page = OfflinePage { layout };
+    layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
-/// GET /sw.js: at the root, since it is to see every page.
-pub(super) async fn worker() -> Response {
+/// GET /sw.js: served at the root, so that its scope covers all pages.
+pub(super) async fn service_worker() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
         (header::CACHE_CONTROL, "no-cache"),
-        // A worker has a policy of its own, which what it fetches has to pass.
+        // A service worker has its own policy, which applies to what it fetches.
         (header::CONTENT_SECURITY_POLICY, "default-src 'self'"),
     ];
-    // Another release has other files, and so another worker, which fetches them.
+    // The paths make the worker differ between versions, so that a new version caches its own files.
     let body = format!("{}// {} {}\n", assets::text("worker.js"), assets::path("style.css"), assets::import_map());
     (headers, body).into_response()
 }
@@ -43,8 +41,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_template_says_what_to_do() {
-        let html = OfflinePage { layout: Layout::nobodys("You are offline", "About") }.render().unwrap();
+    fn template_says_what_to_do() {
+        let html = OfflinePage { layout: Layout::anonymous("You are offline", "About") }.render().unwrap();
         assert!(html.contains("<h1>You are offline</h1>") && html.contains("Try again"), "{html}");
     }
 }

@@ -1,9 +1,9 @@
-//! GET /orders/{id}: one of the viewer's orders and, once it is paid, the ticket; with
-//! GET /orders/{id}/ticket.ics, its event for a calendar.
+//! GET /orders/{id}: one of the viewer's orders and, once it is paid, the ticket; GET /orders/{id}/ticket.ics: the event
+//! as a calendar file.
 //!
 //! # Why
-//! The pass is asked of orders whenever it is shown: no event tells it, so that it is in no replica. All
-//! else on the page is there without orders, and is not to wait for it.
+//! The pass is fetched from the orders service on every view, because it is in no event and so in no replica. The rest
+//! of the page does not depend on that call.
 
 use std::time::Duration;
 
@@ -17,106 +17,103 @@ use common::events::order::{OrderState, OrderStatus};
 use common::id::OrderId;
 use http::{StatusCode, header};
 
-use super::failure::Failure;
+use super::error::PageError;
 use super::layout::{self, Layout};
+use crate::client_context::ClientContext;
 use crate::domain::calendar::calendar;
-use crate::domain::history::{Purchase, Step, timeline};
+use crate::domain::order_view::{OrderView, Step, timeline};
 use crate::domain::qr::Qr;
-use crate::session::Session;
 use crate::state::AppState;
-use crate::store;
+use crate::store::lists;
 use crate::viewer::Viewer;
 
-/// How long the page waits for the pass.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PASS_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Template)]
 #[template(path = "order.html")]
 struct OrderPage {
     layout: Layout,
-    purchase: Purchase,
+    order: OrderView,
     version: u64,
     steps: Vec<Step>,
-    pass: Pass,
+    pass: EntryPass,
 }
 
-layout::page!(OrderPage);
-
-/// What lets the buyer in.
+/// The pass that lets the buyer into the venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Pass {
-    /// There is none: the order is not completed.
-    Missing,
-    /// Here it is.
-    Shown(Qr),
-    /// There is one, which can't be had right now.
-    Away,
+enum EntryPass {
+    /// The order is not completed.
+    NotIssued,
+    Available(Qr),
+    /// The pass exists, but could not be fetched.
+    Unavailable,
 }
 
-/// The viewer's order with this id; whoever is not signed in is asked to be, and led to its page.
-async fn own(state: &AppState, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, Failure> {
-    let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/orders/{id}")))?;
+async fn load_own_order(state: &AppState, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, PageError> {
+    let user = viewer.require_user(format!("/orders/{id}"))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
     let order = state.model.live().await?.orders.get(id).await?;
     Ok(order.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?)
 }
 
-/// The same, if it is completed.
-pub(super) async fn bought(state: &AppState, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, Failure> {
-    let order = own(state, viewer, id).await?;
+pub(super) async fn load_completed_order(
+    state: &AppState,
+    viewer: &Viewer,
+    id: &str,
+) -> Result<Versioned<OrderState>, PageError> {
+    let order = load_own_order(state, viewer, id).await?;
     if order.status == OrderStatus::Completed { Ok(order) } else { Err(Error::NotFound.into()) }
 }
 
-/// One of the viewer's orders.
+/// Show an order.
 #[utoipa::path(get, path = "/orders/{id}", tag = "pages", params(("id" = OrderId, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn order(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
+    client: ClientContext,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let Versioned { version, state: order } = own(&state, &viewer, &id).await?;
+) -> Result<Response, PageError> {
+    let Versioned { version, state: order } = load_own_order(&state, &viewer, &id).await?;
     let model = state.model.live().await?;
-    let payments = store::payments_of(&model.payments, order.id).await?;
+    let payments = lists::payments_of(&model.payments, order.id).await?;
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
-        purchase: Purchase::new(&order, &payments),
+        order: OrderView::new(&order, &payments),
         version,
         steps: timeline(&order, &payments),
-        pass: pass(&state, &session, &order).await,
+        pass: fetch_pass(&state, &client, &order).await,
     };
-    Ok(layout::respond(StatusCode::OK, &page)?)
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-async fn pass(state: &AppState, session: &Session, order: &OrderState) -> Pass {
+async fn fetch_pass(state: &AppState, client: &ClientContext, order: &OrderState) -> EntryPass {
     if order.status != OrderStatus::Completed {
-        return Pass::Missing;
+        return EntryPass::NotIssued;
     }
     let request = ReadPass { id: order.id };
-    let asked = state.calls.send(&request, session);
-    match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(answer)) => Qr::of(&answer.body.pass).map_or(Pass::Away, Pass::Shown),
-        Ok(Err(refused)) => {
-            tracing::warn!(http.status = refused.problem.status, "a pass can't be had; the page is shown without it");
-            Pass::Away
+    match tokio::time::timeout(PASS_TIMEOUT, state.services.send(&request, client)).await {
+        Ok(Ok(response)) => Qr::encode(&response.body.pass).map_or(EntryPass::Unavailable, EntryPass::Available),
+        Ok(Err(error)) => {
+            tracing::warn!(http.status = error.problem.status, "cannot fetch a pass; rendering the page without it");
+            EntryPass::Unavailable
         }
         Err(_) => {
-            tracing::warn!("orders does not answer in time; the page is shown without the pass");
-            Pass::Away
+            tracing::warn!("orders did not respond in time; rendering the page without the pass");
+            EntryPass::Unavailable
         }
     }
 }
 
-/// The event of a ticket that was bought, for a calendar.
+/// Download the event as a calendar file.
 #[utoipa::path(get, path = "/orders/{id}/ticket.ics", tag = "pages", params(("id" = OrderId, Path)),
     responses((status = 200, body = String, content_type = "text/calendar")))]
 pub(super) async fn calendar_file(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let order = bought(&state, &viewer, &id).await?;
+) -> Result<Response, PageError> {
+    let order = load_completed_order(&state, &viewer, &id).await?;
     let page = format!("{}/orders/{}", state.public_url, order.id);
     let headers = [
         (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
@@ -128,16 +125,16 @@ pub(super) async fn calendar_file(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::history::tests::sample;
+    use crate::domain::order_view::tests::sample;
 
-    fn html(status: OrderStatus, pass: Pass) -> String {
+    fn html(status: OrderStatus, pass: EntryPass) -> String {
         let order = sample(status);
         let page = OrderPage {
             layout: Layout::new(&order.ticket.title, "About", &Viewer::Guest),
-            purchase: Purchase {
+            order: OrderView {
                 id: "the-id".to_owned(),
                 ticket: "the-ticket".to_owned(),
-                ..Purchase::new(&order, &[])
+                ..OrderView::new(&order, &[])
             },
             version: 4,
             steps: timeline(&order, &[]),
@@ -157,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_completed_order_shows_the_ticket() {
-        let code = Qr::of("ticket").unwrap();
+    fn completed_order_shows_the_ticket() {
+        let code = Qr::encode("ticket").unwrap();
         check(
-            &html(OrderStatus::Completed, Pass::Shown(code.clone())),
+            &html(OrderStatus::Completed, EntryPass::Available(code.clone())),
             &[
                 "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
                 "id=\"live\" data-live=\"order:the-id\" data-version=\"4\" data-mode=\"reload\"",
@@ -178,25 +175,29 @@ mod tests {
     }
 
     #[test]
-    fn without_orders_all_but_the_code_is_shown() {
+    fn page_omits_the_code_when_the_pass_is_unavailable() {
         check(
-            &html(OrderStatus::Completed, Pass::Away),
+            &html(OrderStatus::Completed, EntryPass::Unavailable),
             &["The code can't be shown right now", "href=\"/orders/the-id\"", "ticket.ics", "Town Hall, New York"],
             &["role=\"img\""],
         );
     }
 
     #[test]
-    fn an_unpaid_order_leads_to_the_checkout_and_an_ended_one_to_the_listing() {
+    fn unpaid_order_links_to_checkout_and_closed_one_to_the_listing() {
         let ticket = ["role=\"img\"", "ticket.ics", "/receipt"];
         check(
-            &html(OrderStatus::AwaitingPayment, Pass::Missing),
+            &html(OrderStatus::AwaitingPayment, EntryPass::NotIssued),
             &["href=\"/checkout/the-id\"", "The hold ends", "To be paid", "aria-current=\"step\""],
             &ticket,
         );
-        check(&html(OrderStatus::Authorized, Pass::Missing), &["Being charged"], &["/checkout/", ticket[0], ticket[1]]);
         check(
-            &html(OrderStatus::Cancelled, Pass::Missing),
+            &html(OrderStatus::Authorized, EntryPass::NotIssued),
+            &["Being charged"],
+            &["/checkout/", ticket[0], ticket[1]],
+        );
+        check(
+            &html(OrderStatus::Cancelled, EntryPass::NotIssued),
             &["Cancelled. You were not charged.", "href=\"/tickets/the-ticket\""],
             &["/checkout/", ticket[0], ticket[1], ticket[2]],
         );

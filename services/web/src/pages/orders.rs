@@ -1,4 +1,4 @@
-//! GET /orders: what the viewer has ordered; a guest is asked to sign in.
+//! GET /orders: the viewer's orders.
 
 use askama::Template;
 use axum::extract::State;
@@ -10,28 +10,28 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::failure::Failure;
+use super::error::PageError;
 use super::layout::{self, Layout};
-use crate::domain::history::Purchase;
-use crate::parameters::{Parameters, notice};
+use crate::domain::order_view::OrderView;
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
-use crate::store;
+use crate::store::lists;
 use crate::viewer::Viewer;
 
 const TITLE: &str = "My orders";
 
-/// Which page of a list.
+/// The query of a list page.
 #[derive(Debug, Clone, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Continued {
-    /// From the link of the page before.
+pub(crate) struct CursorQuery {
+    /// Cursor from the previous page's link.
     #[param(value_type = Option<String>)]
     pub(super) cursor: Option<Cursor>,
 }
 
-impl From<Continued> for PageRequest {
-    fn from(continued: Continued) -> Self {
-        Self::from(&PageQuery { limit: None, cursor: continued.cursor })
+impl From<CursorQuery> for PageRequest {
+    fn from(query: CursorQuery) -> Self {
+        Self::from(&PageQuery { limit: None, cursor: query.cursor })
     }
 }
 
@@ -39,32 +39,31 @@ impl From<Continued> for PageRequest {
 #[template(path = "orders.html")]
 struct OrdersPage {
     layout: Layout,
-    /// With their versions.
-    purchases: Vec<(Purchase, u64)>,
+    /// The orders, with their versions.
+    orders: Vec<(OrderView, u64)>,
     is_continued: bool,
-    /// Cursor of the next page.
     next: Option<String>,
 }
 
-layout::page!(OrdersPage);
-
-/// What the viewer has ordered.
-#[utoipa::path(get, path = "/orders", tag = "pages", params(Continued),
+/// Show the viewer's orders.
+#[utoipa::path(get, path = "/orders", tag = "pages", params(CursorQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn orders(
     State(state): State<AppState>,
     viewer: Viewer,
-    query: Parameters<Continued>,
-) -> Result<Response, Failure> {
-    let id = viewer.id().ok_or_else(|| Failure::SignIn("/orders".to_owned()))?;
-    let layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer).saying(notice(&query.faults));
-    let is_continued = query.known.cursor.is_some();
-    let request = PageRequest::from(query.known);
+    query: LenientQuery<CursorQuery>,
+) -> Result<Response, PageError> {
+    let user = viewer.require_user("/orders")?;
+    let mut layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer);
+    layout.notice = rejected_parameters_message(&query.rejected);
+    let is_continued = query.value.cursor.is_some();
+    let request = PageRequest::from(query.value);
     let model = state.model.live().await?;
-    let page = store::orders_of(&model.orders, id, &request).await?;
+    let page = lists::orders_of(&model.orders, user, &request).await?;
     let next = page.next_cursor.map(|cursor| cursor.to_string());
-    let purchases = page.items.iter().map(|order| (Purchase::new(order, &[]), order.version)).collect();
-    Ok(layout::respond(StatusCode::OK, &OrdersPage { layout, purchases, is_continued, next })?)
+    let orders = page.items.iter().map(|order| (OrderView::new(order, &[]), order.version)).collect();
+    let page = OrdersPage { layout, orders, is_continued, next };
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
 #[cfg(test)]
@@ -73,15 +72,15 @@ mod tests {
     use common::id::UserId;
 
     use super::*;
-    use crate::domain::history::tests::sample;
+    use crate::domain::order_view::tests::sample;
 
     #[test]
-    fn the_templates_show_what_they_are_given() {
+    fn template_shows_its_values() {
         let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()), unread: 0 };
         let order = sample(OrderStatus::AwaitingPayment);
         let mut page = OrdersPage {
             layout: Layout::new(TITLE, "About", &ana),
-            purchases: vec![(Purchase::new(&order, &[]), 4)],
+            orders: vec![(OrderView::new(&order, &[]), 4)],
             is_continued: false,
             next: Some("abc".to_owned()),
         };
@@ -100,7 +99,7 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        page.purchases.clear();
+        page.orders.clear();
         page.next = None;
         assert!(page.render().unwrap().contains("You have no orders yet"));
     }

@@ -1,4 +1,4 @@
-//! GET /orders/{id}/receipt: what was paid, to whom and for what; made to be printed.
+//! GET /orders/{id}/receipt: a printable receipt.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -9,45 +9,41 @@ use common::id::{OrderId, UserId};
 use common::money::Money;
 use http::StatusCode;
 
-use super::failure::Failure;
+use super::error::PageError;
 use super::layout::{self, Layout};
-use super::order::bought;
-use crate::domain::history::Purchase;
+use super::order::load_completed_order;
+use crate::domain::listing_view::UNKNOWN_SELLER_NAME;
 use crate::domain::moment::Moment;
-use crate::domain::offer::NAMELESS;
+use crate::domain::order_view::OrderView;
 use crate::state::AppState;
-use crate::store;
+use crate::store::lists;
 use crate::viewer::Viewer;
 
 #[derive(Template)]
 #[template(path = "receipt.html")]
 struct ReceiptPage {
     layout: Layout,
-    purchase: Purchase,
+    order: OrderView,
     buyer: String,
     seller: String,
-    /// There are none, which is worth a line.
+    /// Always zero, and shown explicitly.
     fees: String,
-    /// When the order was completed.
     completed_at: Moment,
-    /// When the card was charged.
     charged_at: Moment,
 }
-
-layout::page!(ReceiptPage);
 
 impl ReceiptPage {
     fn new(viewer: &Viewer, order: &OrderState, payments: &[PaymentState], buyer: String, seller: String) -> Self {
         let captured = payments
             .iter()
             .find(|payment| Some(payment.id) == order.payment_id && payment.status == PaymentStatus::Captured);
-        // The order is completed by the capture, so it stands in while payments' event is on its way.
-        // One that was refunded or disputed since has changed later than that.
+        // The capture completes the order, so the order's time is used until the payment event arrives. A later refund or
+        // dispute changes the payment's time, but must not change that of the charge.
         let charged = captured.map_or(order.updated_at, |payment| payment.updated_at.min(order.updated_at));
         let moment = |at| Moment::new(at, &order.ticket.time_zone);
         Self {
             layout: Layout::new("Receipt", "What you paid.", viewer),
-            purchase: Purchase::new(order, &[]),
+            order: OrderView::new(order, &[]),
             buyer,
             seller,
             fees: Money { amount: 0, ..order.price.clone() }.to_string(),
@@ -57,23 +53,24 @@ impl ReceiptPage {
     }
 }
 
-/// What was paid.
+/// Show the receipt.
 #[utoipa::path(get, path = "/orders/{id}/receipt", tag = "pages", params(("id" = OrderId, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn receipt(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let order = bought(&state, &viewer, &id).await?.state;
+) -> Result<Response, PageError> {
+    let order = load_completed_order(&state, &viewer, &id).await?.state;
     let model = state.model.live().await?;
-    let payments = store::payments_of(&model.payments, order.id).await?;
+    let payments = lists::payments_of(&model.payments, order.id).await?;
     let seller = model.tickets.get(order.ticket.id).await?.map(|ticket| ticket.seller_id);
-    let names = store::names(&model.users, seller.into_iter().chain([order.buyer_id])).await?;
+    let names = lists::display_names(&model.users, seller.into_iter().chain([order.buyer_id])).await?;
     let name = |id: UserId| names.get(&id).cloned();
     let (buyer, seller) = (name(order.buyer_id), seller.and_then(name));
-    let [buyer, seller] = [buyer, seller].map(|name| name.unwrap_or_else(|| NAMELESS.to_owned()));
-    Ok(layout::respond(StatusCode::OK, &ReceiptPage::new(&viewer, &order, &payments, buyer, seller))?)
+    let [buyer, seller] = [buyer, seller].map(|name| name.unwrap_or_else(|| UNKNOWN_SELLER_NAME.to_owned()));
+    let page = ReceiptPage::new(&viewer, &order, &payments, buyer, seller);
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
 #[cfg(test)]
@@ -81,10 +78,10 @@ mod tests {
     use common::events::order::OrderStatus;
 
     use super::*;
-    use crate::domain::history::tests::sample;
+    use crate::domain::order_view::tests::sample;
 
     #[test]
-    fn the_template_shows_what_was_paid() {
+    fn template_shows_the_payment() {
         let order = sample(OrderStatus::Completed);
         let page = ReceiptPage::new(&Viewer::Guest, &order, &[], "Ana <i>".to_owned(), "Ben & Co".to_owned());
         let html = page.render().unwrap();

@@ -1,4 +1,4 @@
-//! GET and POST /sell, GET and POST /tickets/{id}/edit: a seller describes a ticket.
+//! GET and POST /sell, GET and POST /tickets/{id}/edit: the listing form.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -10,23 +10,22 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{TicketId, UserId};
 use common::money::Currency;
 use common::text::Text;
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::Deserialize;
-use utoipa::ToSchema;
 
-use super::failure::Failure;
+use super::error::{PageError, with_retry_after};
 use super::layout::{self, Layout, see_other};
 use super::ticket;
-use crate::calls::{Refused, Terms};
-use crate::domain::form::Faults;
-use crate::domain::listing::{ListingForm, categories, is_as};
+use crate::client_context::ClientContext;
+use crate::domain::form::FormErrors;
+use crate::domain::listing_form::{ListingForm, already_matches, categories};
+use crate::domain::listing_view::ListingView;
 use crate::domain::moment::zones;
-use crate::domain::offer::Offer;
-use crate::domain::wall_time::Repeated;
-use crate::flows::await_version::{UPDATING, await_version};
-use crate::flows::present_listing::present_listing;
-use crate::forms::{Fields, Posted};
-use crate::session::Session;
+use crate::domain::wall_time::AmbiguousTime;
+use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
+use crate::flows::fetch_current_listing::fetch_current_listing;
+use crate::forms::{FormFields, SubmittedForm};
+use crate::service_client::{RequestOptions, ServiceError};
 use crate::state::AppState;
 use crate::viewer::Viewer;
 
@@ -34,27 +33,23 @@ use crate::viewer::Viewer;
 #[template(path = "sell.html")]
 struct SellPage {
     layout: Layout,
-    /// The listing that is edited; none when it is new.
+    /// Id of the edited listing; `None` for a new one.
     editing: Option<String>,
     form: ListingForm,
-    faults: Faults,
+    errors: FormErrors,
     currencies: Vec<Currency>,
     zones: Vec<&'static str>,
-    /// What is asked where the clocks go back.
-    repeated: Option<Repeated>,
-    /// How it would look.
-    preview: Option<Offer>,
+    /// The occurrences of a start that occurs twice.
+    ambiguous_start: Option<AmbiguousTime>,
+    preview: Option<ListingView>,
 }
 
-layout::page!(SellPage);
-
 impl SellPage {
-    /// Whether the listing is in a currency that new ones can't be in: it must not change by itself.
+    /// Whether the listing has a currency that new listings can't have. The form must keep it.
     fn is_other_currency(&self) -> bool {
         self.currencies.iter().all(|currency| currency.to_string() != self.form.currency)
     }
 
-    /// Of a field of one line of text: its name in the form, its label, what was typed.
     fn text(&self, name: &'static str) -> &str {
         let form = &self.form;
         match name {
@@ -77,202 +72,189 @@ fn page(
     viewer: &Viewer,
     editing: Option<TicketId>,
     form: ListingForm,
-    faults: Faults,
-    preview: Option<Offer>,
+    errors: FormErrors,
+    preview: Option<ListingView>,
 ) -> SellPage {
     let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
     SellPage {
         layout: Layout::new(title, "List a ticket for sale: you name the price, and pay no fees.", viewer),
         editing: editing.map(|id| id.to_string()),
-        repeated: form.repeated(),
+        ambiguous_start: form.ambiguity(),
         form,
-        faults,
+        errors,
         currencies: state.config.currencies.clone(),
         zones: zones(),
         preview,
     }
 }
 
-/// Describe a ticket.
+/// Show the form for a new listing.
 #[utoipa::path(get, path = "/sell", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn sell_form(State(state): State<AppState>, viewer: Viewer) -> Result<Response, Failure> {
-    viewer.id().ok_or_else(|| Failure::SignIn("/sell".to_owned()))?;
+pub(super) async fn sell_form(State(state): State<AppState>, viewer: Viewer) -> Result<Response, PageError> {
+    viewer.require_user("/sell")?;
     let form = ListingForm::empty(&state.config.currencies);
-    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, None, form, Faults::default(), None))?)
+    let page = page(&state, &viewer, None, form, FormErrors::default(), None);
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-/// What a form with two buttons says.
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct Sent {
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListingSubmission {
     #[serde(flatten)]
     listing: ListingForm,
-    /// `preview`, or to do it.
+    /// The clicked button: `preview`; anything else submits.
     #[serde(default)]
     action: String,
 }
 
-impl Fields for Sent {
+impl FormFields for ListingSubmission {
     type Request = NewListing;
 
-    fn request(&self, rules: &ListingRules) -> Result<NewListing, Faults> {
-        self.listing.read(rules)
+    fn request(&self, rules: &ListingRules) -> Result<NewListing, FormErrors> {
+        self.listing.to_request(rules)
     }
 }
 
-/// List it, or see how it would look.
+/// List a ticket, or preview the listing.
 #[utoipa::path(post, path = "/sell", tag = "pages",
     responses((status = 303, description = "Listed."), (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn sell(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
-    sent: Posted<Sent>,
-) -> Result<Response, Failure> {
-    let user = viewer.id().ok_or_else(|| Failure::SignIn("/sell".to_owned()))?;
-    take(&state, &viewer, user, &session, None, sent).await
+    client: ClientContext,
+    submission: SubmittedForm<ListingSubmission>,
+) -> Result<Response, PageError> {
+    let user = viewer.require_user("/sell")?;
+    submit_listing(&state, &viewer, user, &client, None, submission).await
 }
 
-/// Change a listing.
+/// Show the form for a listing.
 #[utoipa::path(get, path = "/tickets/{id}/edit", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn edit_form(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let id = ticket::id_of(&id)?;
-    let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}/edit")))?;
+) -> Result<Response, PageError> {
+    let id = ticket::parse_id(&id)?;
+    let user = viewer.require_user(format!("/tickets/{id}/edit"))?;
     let listing = state.model.live().await?.tickets.get(id).await?.ok_or(Error::NotFound)?;
-    // Somebody else's listing has no such page.
+    // Only the seller has an edit page.
     if listing.seller_id != user {
         return Err(Error::NotFound.into());
     }
     if listing.status != TicketStatus::Available {
         return Ok(see_other(&format!("/tickets/{id}")));
     }
-    let form = ListingForm::of(&listing, listing.version);
-    Ok(layout::respond(StatusCode::OK, &page(&state, &viewer, Some(id), form, Faults::default(), None))?)
+    let form = ListingForm::from_ticket(&listing, listing.version);
+    let page = page(&state, &viewer, Some(id), form, FormErrors::default(), None);
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-/// Change it, or see how it would look.
+/// Change a listing, or preview the change.
 #[utoipa::path(post, path = "/tickets/{id}/edit", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Changed."), (status = 400, body = String, content_type = "text/html")))]
 pub(super) async fn edit(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
+    client: ClientContext,
     Path(id): Path<String>,
-    sent: Posted<Sent>,
-) -> Result<Response, Failure> {
-    let id = ticket::id_of(&id)?;
-    let user = viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}/edit")))?;
-    take(&state, &viewer, user, &session, Some(id), sent).await
+    submission: SubmittedForm<ListingSubmission>,
+) -> Result<Response, PageError> {
+    let id = ticket::parse_id(&id)?;
+    let user = viewer.require_user(format!("/tickets/{id}/edit"))?;
+    submit_listing(&state, &viewer, user, &client, Some(id), submission).await
 }
 
-async fn take(
+async fn submit_listing(
     state: &AppState,
     viewer: &Viewer,
     user: UserId,
-    session: &Session,
+    client: &ClientContext,
     editing: Option<TicketId>,
-    Posted { form: sent, request }: Posted<Sent>,
-) -> Result<Response, Failure> {
-    let form = sent.listing;
+    SubmittedForm { form: submission, request }: SubmittedForm<ListingSubmission>,
+) -> Result<Response, PageError> {
+    let form = submission.listing;
+    let form_page = |status, form, errors, preview| {
+        let page = page(state, viewer, editing, form, errors, preview);
+        layout::respond(status, &page.layout, &page)
+    };
     let listing = match request {
         Ok(listing) => listing,
-        Err(faults) => {
-            let page = page(state, viewer, editing, form, faults, None);
-            return Ok(layout::respond(StatusCode::BAD_REQUEST, &page)?);
-        }
+        Err(errors) => return Ok(form_page(StatusCode::BAD_REQUEST, form, errors, None)?),
     };
-    if sent.action == "preview" {
-        let offer = preview_of(state, viewer, user, listing);
-        return Ok(layout::respond(
-            StatusCode::OK,
-            &page(state, viewer, editing, form, Faults::default(), Some(offer)),
-        )?);
+    if submission.action == "preview" {
+        let preview = preview_of(state, viewer, user, listing);
+        return Ok(form_page(StatusCode::OK, form, FormErrors::default(), Some(preview))?);
     }
-    let answer = match editing {
+    let result = match editing {
         None => {
             let request = CreateListing { body: listing.clone() };
-            state.calls.send_on(&Terms::keyed(&form.key), &request, session).await
+            state.services.send_with(&RequestOptions::with_idempotency_key(&form.key), &request, client).await
         }
         Some(id) => {
-            // Without the version, whatever others have changed since would be overwritten.
+            // Without the version, the request would overwrite concurrent changes.
             let Ok(version) = form.version.parse() else {
-                let mut faults = Faults::default();
-                faults.add("", "this page can't be read any more. Open it again, then make your changes");
-                let page = page(state, viewer, editing, form, faults, None);
-                return Ok(layout::respond(StatusCode::BAD_REQUEST, &page)?);
+                let message = "this page can't be read any more. Open it again, then make your changes";
+                return Ok(form_page(StatusCode::BAD_REQUEST, form, FormErrors::new("", message), None)?);
             };
-            let terms = Terms { key: None, version: Some(version) };
-            state.calls.send_on(&terms, &ReplaceListing { id, body: listing.clone() }, session).await
+            let options = RequestOptions { idempotency_key: None, if_match: Some(version) };
+            state.services.send_with(&options, &ReplaceListing { id, body: listing.clone() }, client).await
         }
     };
-    match answer {
-        Ok(answer) => {
-            let version = answer.body.version;
-            let listing = TicketState::from(answer.body);
+    match result {
+        Ok(response) => {
+            let version = response.body.version;
+            let listing = TicketState::from(response.body);
             let id = listing.terms.id;
             if await_version::<TicketState>(state, &id.to_string(), version).await? {
                 return Ok(see_other(&format!("/tickets/{id}")));
             }
             let listing = Versioned { version, state: listing };
-            let page = ticket::page(state, viewer, &listing, Some(UPDATING.to_owned())).await?;
-            Ok(layout::respond(StatusCode::OK, &page)?)
+            let page = ticket::page(state, viewer, &listing, Some(STILL_UPDATING_MESSAGE.to_owned())).await?;
+            Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
         }
-        Err(refused)
-            if refused.status() == StatusCode::PRECONDITION_FAILED
+        Err(error)
+            if error.status() == StatusCode::PRECONDITION_FAILED
                 && let Some(id) = editing
-                && stands(state, session, id, &listing).await =>
+                && is_already_applied(state, client, id, &listing).await =>
         {
             Ok(see_other(&format!("/tickets/{id}")))
         }
-        Err(refused) => match told(&refused) {
-            Some(faults) => {
-                let page = page(state, viewer, editing, form, faults, None);
-                let mut response = layout::respond(refused.status(), &page)?;
-                if let Some(after) = refused.retry_after {
-                    response.headers_mut().insert(header::RETRY_AFTER, after);
-                }
-                Ok(response)
-            }
-            None => Err(refused.into()),
+        Err(error) => match correctable_errors(&error) {
+            Some(errors) => Ok(with_retry_after(form_page(error.status(), form, errors, None)?, error.retry_after)),
+            None => Err(error.into()),
         },
     }
 }
 
-/// Whether the listing is as this change would make it: another click has made it.
-async fn stands(state: &AppState, session: &Session, id: TicketId, new: &NewListing) -> bool {
-    present_listing(state, session, id).await.is_some_and(|present| is_as(&present, new))
+/// Whether the listing has this change already, because an earlier click applied it.
+async fn is_already_applied(state: &AppState, client: &ClientContext, id: TicketId, new: &NewListing) -> bool {
+    fetch_current_listing(state, client, id).await.is_some_and(|current| already_matches(&current, new))
 }
 
-/// What a seller can do something about.
-fn told(refused: &Refused) -> Option<Faults> {
-    let mut faults = Faults::default();
-    match refused.status() {
-        StatusCode::BAD_REQUEST => {
-            return Some(Faults::from_problem(&refused.problem.errors, &refused.problem.detail, ListingForm::field));
-        }
-        StatusCode::CONFLICT => faults.add("", &refused.problem.detail),
-        StatusCode::PRECONDITION_FAILED => {
-            faults.add("", "the listing has changed since you opened this page. Open it again, then make your changes");
-        }
-        // The key belongs to a listing that was made from this very page.
+/// The errors that the seller can do something about.
+fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
+    let detail = &error.problem.detail;
+    Some(match error.status() {
+        StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
+        StatusCode::CONFLICT => FormErrors::new("", detail),
+        StatusCode::PRECONDITION_FAILED => FormErrors::new(
+            "",
+            "the listing has changed since you opened this page. Open it again, then make your changes",
+        ),
+        // The idempotency key belongs to a listing that was created from this same page.
         StatusCode::UNPROCESSABLE_ENTITY => {
-            faults.add("", "this form has listed a ticket already. Open Sell again for another one");
+            FormErrors::new("", "this form has listed a ticket already. Open Sell again for another one")
         }
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            faults.add("", format!("{} What you typed is kept: send it again in a moment.", refused.problem.detail));
+            FormErrors::new("", format!("{detail} What you typed is kept: send it again in a moment."))
         }
         _ => return None,
-    }
-    Some(faults)
+    })
 }
 
-/// How a listing would look; nothing is stored.
-fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> Offer {
+fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> ListingView {
     let now = state.clock.now();
     let text = |text: Option<Text>| text.map(String::from);
     let listing = Listing {
@@ -299,29 +281,27 @@ fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing
         Viewer::User { name, .. } => name.clone(),
         Viewer::Guest => None,
     };
-    Offer::new(&listing.into(), name.as_ref(), now)
+    ListingView::new(&listing.into(), name.as_ref(), now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::offer::tests::sample;
+    use crate::domain::listing_view::tests::sample;
 
     #[test]
-    fn the_template_keeps_what_was_typed_and_tells_faults_at_their_fields() {
+    fn template_keeps_the_fields_and_shows_their_errors() {
         let listing = sample();
-        let mut faults = Faults::default();
-        faults.add("price", "must be at least 0.50 <USD>");
         let mut page = SellPage {
             layout: Layout::new("Edit your listing", "About", &Viewer::Guest),
             editing: Some(listing.terms.id.to_string()),
-            form: ListingForm::of(&listing, 7),
-            repeated: Some(Repeated {
+            form: ListingForm::from_ticket(&listing, 7),
+            ambiguous_start: Some(AmbiguousTime {
                 first: "01:30 EDT (UTC-04)".to_owned(),
                 second: "01:30 EST (UTC-05)".to_owned(),
-                meant: "second",
+                chosen: "second",
             }),
-            faults,
+            errors: FormErrors::new("price", "must be at least 0.50 <USD>"),
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
             zones: vec!["America/New_York", "UTC"],
             preview: None,
@@ -342,7 +322,7 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        // Neither a zone nor a currency that is not on offer is exchanged for one that is.
+        // A zone or a currency that is not an option is kept.
         page.form.time_zone = "US/Eastern".to_owned();
         page.form.currency = "JPY".to_owned();
         let html = page.render().unwrap();
@@ -350,8 +330,8 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         page.editing = None;
-        page.faults = Faults::default();
-        page.preview = Some(Offer::new(&listing, None, listing.created_at));
+        page.errors = FormErrors::default();
+        page.preview = Some(ListingView::new(&listing, None, listing.created_at));
         let html = page.render().unwrap();
         for part in ["List this ticket", "You will receive", "125.50 USD", "Preview"] {
             assert!(html.contains(part), "{part} is not in {html}");

@@ -1,86 +1,81 @@
-//! GET /tickets/{id}: one listing, and the buttons on it: hold, watch, withdraw.
+//! GET /tickets/{id}: the page of a listing, and its commands: hold, watch, unwatch, withdraw.
 
 use std::time::Duration;
 
 use askama::Template;
+use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::orders::{CreateOrder, NewOrder};
-use common::api::tickets::{ListingRules, WithdrawListing};
+use common::api::tickets::WithdrawListing;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
 use common::timestamp::Timestamp;
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::checkout;
-use super::failure::Failure;
+use super::error::{PageError, with_retry_after};
 use super::layout::{self, Layout, see_other};
-use crate::calls::Terms;
-use crate::domain::form::Faults;
-use crate::domain::offer::{Offer, Standing};
-use crate::flows::await_version::{UPDATING, await_version};
-use crate::flows::present_listing::present_listing;
-use crate::forms::{Fields, Posted};
-use crate::live::feed::hold_ends;
-use crate::session::Session;
+use crate::client_context::ClientContext;
+use crate::domain::listing_view::{Availability, ListingView};
+use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
+use crate::flows::fetch_current_listing::fetch_current_listing;
+use crate::service_client::RequestOptions;
 use crate::state::AppState;
-use crate::store::{self, lists};
+use crate::store::lists;
 use crate::viewer::Viewer;
 
 #[derive(Template)]
 #[template(path = "ticket.html")]
 pub(super) struct TicketPage {
-    layout: Layout,
-    offer: Offer,
+    pub(super) layout: Layout,
+    listing: ListingView,
     version: u64,
-    /// In how many seconds the hold ends that somebody has on it.
-    left: Option<u64>,
-    /// How many tickets the seller has sold here.
+    /// Seconds until the current hold expires.
+    hold_seconds_left: Option<u64>,
+    /// Number of tickets that the seller has sold.
     sales: u64,
-    /// What the viewer is to it.
     role: Role,
-    /// Makes holding twice by a double click the same hold.
-    key: String,
+    idempotency_key: String,
 }
 
-layout::page!(TicketPage);
-
-/// What the viewer is to a listing.
+/// The viewer's relation to the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// Somebody who may buy it; whether they watch it.
-    Buyer { watches: bool },
-    /// The one whose hold it is on.
+    /// A possible buyer, who may watch the price.
+    Buyer {
+        watches: bool,
+    },
+    /// The buyer whose order holds the ticket.
     Holder(OrderId),
-    /// Its seller.
     Seller,
 }
 
 impl Role {
-    /// Whether the page is another one for this viewer than for everybody.
-    fn is_special(&self) -> bool {
+    /// Whether the page differs from the one for everybody else, so that live updates must reload it.
+    fn is_personalised(&self) -> bool {
         !matches!(self, Self::Buyer { .. })
     }
 }
 
-/// One listing.
+/// Show a listing.
 #[utoipa::path(get, path = "/tickets/{id}", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn ticket(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    show(&state, &viewer, id_of(&id)?, StatusCode::OK, None).await
+) -> Result<Response, PageError> {
+    show(&state, &viewer, parse_id(&id)?, StatusCode::OK, None).await
 }
 
-/// Whoever mistyped an address is told that nothing is there, not that an id has a form.
-pub(super) fn id_of(id: &str) -> Result<TicketId, Error> {
+/// A malformed id is 404, not 400.
+pub(super) fn parse_id(id: &str) -> Result<TicketId, Error> {
     id.parse().map_err(|_| Error::NotFound)
 }
 
@@ -90,79 +85,75 @@ async fn show(
     id: TicketId,
     status: StatusCode,
     notice: Option<String>,
-) -> Result<Response, Failure> {
-    let ticket = arrived(state, id).await?.ok_or(Error::NotFound)?;
-    Ok(layout::respond(status, &page(state, viewer, &ticket, notice).await?)?)
+) -> Result<Response, PageError> {
+    let ticket = load_or_await_listing(state, id).await?.ok_or(Error::NotFound)?;
+    let page = page(state, viewer, &ticket, notice).await?;
+    Ok(layout::respond(status, &page.layout, &page)?)
 }
 
-/// The page of a listing as it is known, or was answered.
+/// The page of a listing from the read model or from a command's response.
 pub(super) async fn page(
     state: &AppState,
     viewer: &Viewer,
     ticket: &Versioned<TicketState>,
     notice: Option<String>,
-) -> Result<TicketPage, Failure> {
+) -> Result<TicketPage, PageError> {
     let (id, now) = (ticket.terms.id, state.clock.now());
     let model = state.model.live().await?;
     let (sellers, sales) = tokio::try_join!(
-        store::names(&model.users, [ticket.seller_id]),
-        lists::sales_of(&model.tickets, ticket.seller_id),
+        lists::display_names(&model.users, [ticket.seller_id]),
+        lists::sales_count(&model.tickets, ticket.seller_id),
     )?;
     let role = match viewer.id() {
         Some(user) if user == ticket.seller_id => Role::Seller,
         Some(user) => match holder(state, ticket, user).await? {
             Some(order) => Role::Holder(order),
-            None => Role::Buyer { watches: state.own.is_watched(user, id).await? },
+            None => Role::Buyer { watches: state.user_data.is_watched(user, id).await? },
         },
         None => Role::Buyer { watches: false },
     };
-    let left = hold_ends(state, ticket).await?.map(|ends| ends.since(now).as_secs());
-    let offer = Offer::new(ticket, sellers.get(&ticket.seller_id), now);
-    let about = format!("{}, {}: {} all-in.", offer.place, offer.starts_at.text, offer.price);
-    let layout = Layout::new(&offer.title, about, viewer).saying(notice);
-    let layout =
-        if offer.standing.is_for_sale() { layout.at(format!("{}/tickets/{id}", state.public_url)) } else { layout };
-    let key = uuid::Uuid::now_v7().to_string();
-    Ok(TicketPage { layout, offer, version: ticket.version, left, sales, role, key })
+    let hold_expiry = lists::hold_expiry(&model.orders, ticket).await?;
+    let listing = ListingView::new(ticket, sellers.get(&ticket.seller_id), now);
+    let description = format!("{}, {}: {} all-in.", listing.place, listing.starts_at.text, listing.price);
+    let is_for_sale = listing.availability.is_for_sale();
+    let canonical = is_for_sale.then(|| format!("{}/tickets/{id}", state.public_url));
+    Ok(TicketPage {
+        layout: Layout { canonical, notice, ..Layout::new(&listing.title, description, viewer) },
+        listing,
+        version: ticket.version,
+        hold_seconds_left: hold_expiry.map(|expiry| expiry.since(now).as_secs()),
+        sales,
+        role,
+        idempotency_key: uuid::Uuid::now_v7().to_string(),
+    })
 }
 
-/// The order of this user that the listing is held for.
 async fn holder(state: &AppState, ticket: &TicketState, user: common::id::UserId) -> Result<Option<OrderId>, Error> {
     let Some(order) = ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved) else { return Ok(None) };
     let known = state.model.live().await?.orders.get(order).await?;
     Ok(known.filter(|known| known.buyer_id == user).map(|_| order))
 }
 
-/// What the form says.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
-pub struct HoldForm {
+pub(crate) struct HoldForm {
     /// The `Idempotency-Key`.
     key: String,
-    /// The price that the buyer saw, as it is shown.
+    /// The price that the buyer saw, as displayed.
     price: Option<String>,
 }
 
-impl Fields for HoldForm {
-    /// The ticket is named by the path.
-    type Request = ();
-
-    fn request(&self, _: &ListingRules) -> Result<(), Faults> {
-        Ok(())
-    }
-}
-
-/// Hold the ticket, and go on to the checkout.
+/// Hold the ticket and go to the checkout.
 #[utoipa::path(post, path = "/tickets/{id}/hold", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Held."), (status = 409, body = String, content_type = "text/html")))]
 pub(super) async fn hold(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
+    client: ClientContext,
     Path(id): Path<String>,
-    Posted { form, .. }: Posted<HoldForm>,
-) -> Result<Response, Failure> {
-    let id = id_of(&id)?;
+    Form(form): Form<HoldForm>,
+) -> Result<Response, PageError> {
+    let id = parse_id(&id)?;
     if viewer.id().is_none() {
         return Ok(see_other(&format!("/signin?next=/tickets/{id}")));
     }
@@ -174,21 +165,22 @@ pub(super) async fn hold(
         return show(&state, &viewer, id, StatusCode::CONFLICT, Some(notice)).await;
     }
     let request = CreateOrder { body: NewOrder { ticket_id: id } };
-    match state.calls.send_on(&Terms::keyed(&form.key), &request, &session).await {
-        Ok(answer) => {
-            let version = answer.body.version;
-            let order = OrderState::from(answer.body);
-            let is_new_price = form.price.as_ref().is_some_and(|seen| *seen != order.price.to_string());
-            let notice = is_new_price.then(|| checkout::new_price(&order));
+    match state.services.send_with(&RequestOptions::with_idempotency_key(&form.key), &request, &client).await {
+        Ok(response) => {
+            let version = response.body.version;
+            let order = OrderState::from(response.body);
+            let price_changed = form.price.as_ref().is_some_and(|seen| *seen != order.price.to_string());
             if await_version::<OrderState>(&state, &order.id.to_string(), version).await? {
-                let changed = if is_new_price { "?price=new" } else { "" };
-                return Ok(checkout::go_on(&state, order.id, changed));
+                let query = if price_changed { "?price=new" } else { "" };
+                return Ok(checkout::redirect_to_checkout(&state, order.id, query));
             }
-            let notice = notice.unwrap_or_else(|| UPDATING.to_owned());
+            let notice = price_changed.then(|| checkout::price_changed_notice(&order));
+            let notice = notice.unwrap_or_else(|| STILL_UPDATING_MESSAGE.to_owned());
             let order = Versioned { version, state: order };
-            Ok(layout::respond(StatusCode::OK, &checkout::page(&state, &viewer, &order, &[], Some(notice), None))?)
+            let page = checkout::page(&state, &viewer, &order, &[], Some(notice), None);
+            Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
         }
-        Err(refused) => match refused.status() {
+        Err(error) => match error.status() {
             StatusCode::UNAUTHORIZED => Ok(see_other(&format!("/signin?next=/tickets/{id}"))),
             status @ (StatusCode::CONFLICT
             | StatusCode::FORBIDDEN
@@ -196,85 +188,80 @@ pub(super) async fn hold(
             | StatusCode::TOO_MANY_REQUESTS) => {
                 let notice = match status {
                     StatusCode::NOT_FOUND => "This listing is still on its way. Try again in a moment.".to_owned(),
-                    _ => refused.problem.detail,
+                    _ => error.problem.detail,
                 };
-                let mut page = show(&state, &viewer, id, status, Some(notice)).await?;
-                if let Some(after) = refused.retry_after {
-                    page.headers_mut().insert(header::RETRY_AFTER, after);
-                }
-                Ok(page)
+                let response = show(&state, &viewer, id, status, Some(notice)).await?;
+                Ok(with_retry_after(response, error.retry_after))
             }
-            _ => Err(refused.into()),
+            _ => Err(error.into()),
         },
     }
 }
 
-/// Be told when it gets cheaper.
+/// Watch the price.
 #[utoipa::path(post, path = "/tickets/{id}/watch", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Watched.")))]
 pub(super) async fn watch(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let id = id_of(&id)?;
+) -> Result<Response, PageError> {
+    let id = parse_id(&id)?;
     let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/tickets/{id}"))) };
     state.model.live().await?.tickets.get(id).await?.ok_or(Error::NotFound)?;
-    state.own.watch(user, id, state.clock.now()).await?;
+    state.user_data.add_watch(user, id, state.clock.now()).await?;
     Ok(see_other(&format!("/tickets/{id}")))
 }
 
-/// Be told no longer.
+/// Stop watching the price.
 #[utoipa::path(post, path = "/tickets/{id}/unwatch", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Not watched.")))]
 pub(super) async fn unwatch(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let id = id_of(&id)?;
+) -> Result<Response, PageError> {
+    let id = parse_id(&id)?;
     let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/tickets/{id}"))) };
-    state.own.unwatch(user, id).await?;
+    state.user_data.remove_watch(user, id).await?;
     Ok(see_other(&format!("/tickets/{id}")))
 }
 
-/// Take one's own listing back.
+/// Withdraw a listing.
 #[utoipa::path(post, path = "/tickets/{id}/withdraw", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Withdrawn."), (status = 409, body = String, content_type = "text/html")))]
 pub(super) async fn withdraw(
     State(state): State<AppState>,
     viewer: Viewer,
-    session: Session,
+    client: ClientContext,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let id = id_of(&id)?;
-    viewer.id().ok_or_else(|| Failure::SignIn(format!("/tickets/{id}")))?;
-    match state.calls.send(&WithdrawListing { id }, &session).await {
-        Ok(answer) => {
-            await_version::<TicketState>(&state, &id.to_string(), answer.version.unwrap_or(0)).await?;
+) -> Result<Response, PageError> {
+    let id = parse_id(&id)?;
+    viewer.require_user(format!("/tickets/{id}"))?;
+    match state.services.send(&WithdrawListing { id }, &client).await {
+        Ok(response) => {
+            await_version::<TicketState>(&state, &id.to_string(), response.version.unwrap_or(0)).await?;
             Ok(see_other("/selling"))
         }
-        Err(refused) if refused.status() == StatusCode::CONFLICT => {
-            let present = present_listing(&state, &session, id).await;
-            if present.is_some_and(|present| present.status == TicketStatus::Withdrawn) {
+        Err(error) if error.status() == StatusCode::CONFLICT => {
+            let current = fetch_current_listing(&state, &client, id).await;
+            if current.is_some_and(|current| current.status == TicketStatus::Withdrawn) {
                 return Ok(see_other("/selling"));
             }
-            let detail = refused.problem.detail;
-            show(&state, &viewer, id, StatusCode::CONFLICT, Some(detail)).await
+            show(&state, &viewer, id, StatusCode::CONFLICT, Some(error.problem.detail)).await
         }
-        Err(refused) => Err(refused.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// For how long after its listing a ticket may still be on its way to the read model.
-const FRESH: Duration = Duration::from_secs(10);
+/// How long after its creation a listing may be missing in the read model.
+const REPLICATION_GRACE: Duration = Duration::from_secs(10);
 
-/// The listing; one that was listed a moment ago, as its id tells, is waited for: whoever has just
-/// listed it must not be told that it does not exist.
-async fn arrived(state: &AppState, id: TicketId) -> Result<Option<Versioned<TicketState>>, Error> {
-    let listed = id.as_uuid().get_timestamp().map(|time| time.to_unix());
-    let listed = listed.map(|(seconds, _)| Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000));
-    if listed.is_some_and(|listed| state.clock.now().since(listed) < FRESH) {
+/// The listing. If its id is recent, waits for it: a seller who has just listed a ticket must not get 404.
+async fn load_or_await_listing(state: &AppState, id: TicketId) -> Result<Option<Versioned<TicketState>>, Error> {
+    let created = id.as_uuid().get_timestamp().map(|time| time.to_unix());
+    let created = created.map(|(seconds, _)| Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000));
+    if created.is_some_and(|created| state.clock.now().since(created) < REPLICATION_GRACE) {
         await_version::<TicketState>(state, &id.to_string(), 0).await?;
     }
     Ok(state.model.live().await?.tickets.get(id).await?)
@@ -283,16 +270,17 @@ async fn arrived(state: &AppState, id: TicketId) -> Result<Option<Versioned<Tick
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::offer::tests::sample;
+    use crate::domain::listing_view::tests::sample;
 
     #[test]
-    fn the_template_shows_what_it_is_given() {
+    fn template_shows_its_values() {
         let mut ticket = sample();
-        let page = |ticket: &_, role, left| {
-            let offer = Offer::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
-            let layout = Layout::new(&offer.title, "About", &Viewer::Guest);
-            let key = "the-key".to_owned();
-            TicketPage { layout, offer, version: 7, left, sales: 3, role, key }.render().unwrap()
+        let page = |ticket: &_, role, hold_seconds_left| {
+            let listing = ListingView::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
+            let layout = Layout::new(&listing.title, "About", &Viewer::Guest);
+            let idempotency_key = "the-key".to_owned();
+            let page = TicketPage { layout, listing, version: 7, hold_seconds_left, sales: 3, role, idempotency_key };
+            page.render().unwrap()
         };
         let html = page(&ticket, Role::Buyer { watches: false }, None);
         for part in [

@@ -1,106 +1,154 @@
-//! Lists by their owner: a seller's listings and sales, a buyer's orders.
+//! Queries by owner or by id: a seller's listings and sales, a buyer's orders, an order's payments, users' names.
+
+use std::collections::BTreeMap;
 
 use common::aggregate::Versioned;
 use common::api::page::Page;
+use common::events::Payload;
 use common::events::order::{OrderState, OrderStatus};
+use common::events::payment::PaymentState;
 use common::events::ticket::{TicketState, TicketStatus};
+use common::events::user::UserState;
 use common::id::{OrderId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
-use mongodb::bson::{Bson, doc};
+use mongodb::bson::{Bson, Document, doc};
 use platform::store::error::StoreError;
 use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
 
 use super::index;
+use crate::domain::order_view::is_unpaid;
 
-/// Indexes of the replica of tickets that these lists need.
-pub fn ticket_indexes() -> Vec<IndexModel> {
+/// Maximum number of payments shown for one order: more than the payments service allows.
+const MAX_PAYMENTS: i64 = 50;
+
+/// Indexes of the replica of tickets that these queries need.
+pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
     vec![
         index("seller_v1", doc! { "state.sellerId": 1, "_id": -1 }),
         index("sales_v1", doc! { "state.sellerId": 1, "state.status": 1, "state.updatedAt": -1 }),
     ]
 }
 
-/// The same for orders.
-pub fn order_indexes() -> Vec<IndexModel> {
-    vec![index("buyer_status_v1", doc! { "state.buyerId": 1, "state.status": 1, "state.updatedAt": -1 })]
+pub(crate) fn order_indexes() -> Vec<IndexModel> {
+    vec![
+        index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
+        index("buyer_status_v1", doc! { "state.buyerId": 1, "state.status": 1, "state.updatedAt": -1 }),
+    ]
 }
 
-/// What a seller sold, the latest first.
-pub async fn sold_by(
+pub(crate) fn payment_indexes() -> Vec<IndexModel> {
+    vec![index("order_v2", doc! { "state.orderId": 1, "_id": -1 })]
+}
+
+/// The display names of these users, where known.
+pub(crate) async fn display_names(
+    users: &Replica<UserState>,
+    ids: impl IntoIterator<Item = UserId>,
+) -> Result<BTreeMap<UserId, String>, StoreError> {
+    let found = find_by_ids(users, ids, Document::new()).await?;
+    Ok(found.into_iter().map(|user| (user.state.id, user.state.display_name)).collect())
+}
+
+fn sold_by(seller: UserId) -> Document {
+    doc! { "state.sellerId": seller.to_string(), "state.status": TicketStatus::Sold.as_ref() }
+}
+
+/// The tickets that a seller has sold, the latest sale first.
+pub(crate) async fn sold_tickets(
     tickets: &Replica<TicketState>,
     seller: UserId,
     limit: i64,
-) -> Result<Vec<TicketState>, StoreError> {
-    let filter = doc! { "state.sellerId": seller.to_string(), "state.status": TicketStatus::Sold.as_ref() };
-    let found = tickets.find_some(filter, doc! { "state.updatedAt": -1 }, limit).await?;
-    Ok(found.into_iter().map(|ticket| ticket.state).collect())
+) -> Result<Vec<Versioned<TicketState>>, StoreError> {
+    tickets.find_sorted(sold_by(seller), doc! { "state.updatedAt": -1 }, limit).await
 }
 
-/// How many tickets a seller has sold.
-pub async fn sales_of(tickets: &Replica<TicketState>, seller: UserId) -> Result<u64, StoreError> {
-    tickets.count(doc! { "state.sellerId": seller.to_string(), "state.status": TicketStatus::Sold.as_ref() }).await
+pub(crate) async fn sales_count(tickets: &Replica<TicketState>, seller: UserId) -> Result<u64, StoreError> {
+    tickets.count(sold_by(seller)).await
 }
 
 /// One page of a seller's listings, newest first.
-pub async fn listings_of(
+pub(crate) async fn listings_of(
     tickets: &Replica<TicketState>,
     seller: UserId,
     request: &PageRequest,
 ) -> Result<Page<Versioned<TicketState>>, StoreError> {
-    let filter = request.narrow(doc! { "state.sellerId": seller.to_string() });
-    let found = tickets.find_some(filter, doc! { "_id": -1 }, request.limit + 1).await?;
-    Ok(request.cut(found, |ticket| ticket.terms.id.to_string()))
+    let filter = request.apply_cursor(doc! { "state.sellerId": seller.to_string() });
+    let found = tickets.find_sorted(filter, doc! { "_id": -1 }, request.limit + 1).await?;
+    Ok(request.to_page(found, |ticket| ticket.terms.id.to_string()))
 }
 
-/// A buyer's orders in these states, the latest change first.
-pub async fn orders_in(
+/// One page of a buyer's orders, newest first.
+pub(crate) async fn orders_of(
     orders: &Replica<OrderState>,
     buyer: UserId,
-    states: &[OrderStatus],
+    request: &PageRequest,
+) -> Result<Page<Versioned<OrderState>>, StoreError> {
+    let filter = request.apply_cursor(doc! { "state.buyerId": buyer.to_string() });
+    let found = orders.find_sorted(filter, doc! { "_id": -1 }, request.limit + 1).await?;
+    Ok(request.to_page(found, |order| order.id.to_string()))
+}
+
+/// A buyer's orders with one of these statuses, the latest change first.
+pub(crate) async fn orders_with_status(
+    orders: &Replica<OrderState>,
+    buyer: UserId,
+    statuses: &[OrderStatus],
     limit: i64,
-) -> Result<Vec<OrderState>, StoreError> {
-    let states: Vec<Bson> = states.iter().filter_map(|state| mongodb::bson::serialize_to_bson(state).ok()).collect();
-    let filter = doc! { "state.buyerId": buyer.to_string(), "state.status": { "$in": states } };
-    let found = orders.find_some(filter, doc! { "state.updatedAt": -1 }, limit).await?;
-    Ok(found.into_iter().map(|order| order.state).collect())
+) -> Result<Vec<Versioned<OrderState>>, StoreError> {
+    let statuses: Vec<Bson> = statuses.iter().filter_map(|it| mongodb::bson::serialize_to_bson(it).ok()).collect();
+    let filter = doc! { "state.buyerId": buyer.to_string(), "state.status": { "$in": statuses } };
+    orders.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await
 }
 
-/// These tickets, as far as they are known.
-pub async fn tickets(
-    tickets: &Replica<TicketState>,
-    ids: impl IntoIterator<Item = TicketId>,
-) -> Result<Vec<TicketState>, StoreError> {
-    Ok(versions_of(tickets, ids).await?.into_iter().map(|ticket| ticket.state).collect())
-}
-
-/// The same, each with its version.
-pub async fn versions_of(
+/// The tickets with these ids that are known.
+pub(crate) async fn tickets_by_ids(
     tickets: &Replica<TicketState>,
     ids: impl IntoIterator<Item = TicketId>,
 ) -> Result<Vec<Versioned<TicketState>>, StoreError> {
-    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    tickets.find(doc! { "_id": { "$in": ids } }).await
+    find_by_ids(tickets, ids, Document::new()).await
 }
 
-/// Those of these orders that are the buyer's own: somebody else's is as good as none.
-pub async fn own_orders(
+/// The orders with these ids, without those of other buyers.
+pub(crate) async fn own_orders_by_ids(
     orders: &Replica<OrderState>,
     buyer: Option<UserId>,
     ids: impl IntoIterator<Item = OrderId>,
 ) -> Result<Vec<Versioned<OrderState>>, StoreError> {
-    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
-    let Some(buyer) = buyer.filter(|_| !ids.is_empty()) else { return Ok(Vec::new()) };
-    orders.find(doc! { "_id": { "$in": ids }, "state.buyerId": buyer.to_string() }).await
+    let Some(buyer) = buyer else { return Ok(Vec::new()) };
+    find_by_ids(orders, ids, doc! { "state.buyerId": buyer.to_string() }).await
 }
 
-/// When the hold on a ticket ends that this order has.
-pub async fn hold_ends(orders: &Replica<OrderState>, order: impl ToString) -> Result<Option<Timestamp>, StoreError> {
+async fn find_by_ids<S: Payload>(
+    replica: &Replica<S>,
+    ids: impl IntoIterator<Item = impl ToString>,
+    mut filter: Document,
+) -> Result<Vec<Versioned<S>>, StoreError> {
+    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    filter.insert("_id", doc! { "$in": ids });
+    replica.find(filter).await
+}
+
+/// The latest payments of an order, oldest first.
+pub(crate) async fn payments_of(
+    payments: &Replica<PaymentState>,
+    order: OrderId,
+) -> Result<Vec<PaymentState>, StoreError> {
+    let filter = doc! { "state.orderId": order.to_string() };
+    let found = payments.find_sorted(filter, doc! { "_id": -1 }, MAX_PAYMENTS).await?;
+    Ok(found.into_iter().rev().map(|payment| payment.state).collect())
+}
+
+/// When the unpaid hold on a ticket expires; `None` when no unpaid order holds the ticket.
+pub(crate) async fn hold_expiry(
+    orders: &Replica<OrderState>,
+    ticket: &TicketState,
+) -> Result<Option<Timestamp>, StoreError> {
+    let Some(order) = ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved) else { return Ok(None) };
     let order = orders.get(order).await?.map(|order| order.state);
-    let unpaid = |order: &OrderState| matches!(order.status, OrderStatus::Created | OrderStatus::AwaitingPayment);
-    Ok(order.filter(unpaid).map(|order| order.expires_at))
+    Ok(order.filter(is_unpaid).map(|order| order.expires_at))
 }

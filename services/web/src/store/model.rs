@@ -1,17 +1,15 @@
-//! The read model: the replicas that pages read, and the ones that are being filled to take their place.
+//! The read model: the replicas that pages read, and the generation that a rebuild fills to replace them.
 //!
 //! # Why
-//! Replicas come in generations, each in collections of its own, and one small document says which is
-//! which. A rebuild adds an empty generation; from then on every event is written to it too, while the
-//! owners announce what there was before. It takes the other's place, by one compare-and-swap of that
-//! document, once it knows whatever the live one knows, at the same version or a newer one. Nobody
-//! leads: all that there is to know is in the database, any instance begins, swaps and clears away,
-//! and one that dies half-way has left nothing that another does not go on with.
+//! Replicas come in generations, each in its own collections, and one small document lists the generations. A rebuild
+//! adds an empty generation. From then on every event is written to it too, while the owning services publish snapshots
+//! of what existed before. Once the new generation has every entity of the live one, at the same version or a newer
+//! one, it replaces the live one by a compare-and-swap of that document. There is no leader: all state is in the
+//! database, so any instance can start, swap and clean up, and can continue where another instance died.
 //!
-//! Instances keep the document in memory. A handler reads it again after it has written, and writes
-//! again if it has changed: so each event is in every generation that there was when it was
-//! acknowledged, whatever its instance had missed. What was replaced is kept up to date and stays for
-//! a while, because pages may still be reading it.
+//! Instances cache the document. After each write an event handler reads it again, and repeats the write if the
+//! generations changed. So an acknowledged event is in every generation that existed at that time, even if the cache
+//! was stale. A replaced generation is kept up to date for a while, because pages may still be reading it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,85 +32,85 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::findable::{self, Findable};
-use super::generations::{entities, generation_of, name};
+use super::generations::{collection_name, collections, generation_of};
+use super::searchable::{self, Searchable};
 use super::vocabulary::Vocabulary;
 
-/// For how long pages go by what this instance last read about generations.
-const FRESH: Duration = Duration::from_secs(1);
-/// How many documents are named that a new generation lacks.
-const EXAMPLES: i64 = 3;
-/// The collection of the one document about generations, and its `_id`.
-const TABLE: &str = "read_model";
+/// How long pages use the cached document before it is read again.
+const CACHE_TTL: Duration = Duration::from_secs(1);
+/// Maximum number of reported examples of entities that a new generation lacks.
+const MAX_MISSING_SAMPLES: i64 = 3;
+/// The collection of the document about generations, and its `_id`.
+const GENERATIONS_COLLECTION: &str = "read_model";
 const ID: &str = "generations";
 
-/// The replicas of one generation.
-pub struct Replicas {
-    /// What auth told of its users.
+pub(crate) struct Replicas {
     pub users: Replica<UserState>,
-    /// What tickets told of its listings.
     pub tickets: Replica<TicketState>,
-    /// What orders told of its orders.
     pub orders: Replica<OrderState>,
-    /// What payments told of its payments.
     pub payments: Replica<PaymentState>,
 }
 
-/// Which generations there are. Numbers are never used again.
+/// The generations that exist. A number is never reused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Generations {
-    /// Counts the changes of this document.
-    changes: i64,
-    /// The highest number that was ever used.
-    last: i64,
-    /// The one that pages read.
+    /// Incremented by every change of this document.
+    #[serde(rename = "changes")]
+    revision: i64,
+    /// The highest number ever used.
+    #[serde(rename = "last")]
+    highest: i64,
     live: i64,
-    /// The one that is to take its place.
-    filling: Option<i64>,
-    /// Those that are to be dropped.
+    /// The generation that a rebuild fills.
+    #[serde(rename = "filling")]
+    building: Option<i64>,
+    /// The generations that are to be dropped.
     retired: Vec<i64>,
 }
 
-/// What this instance knows of the generations.
+impl Generations {
+    fn retired_and(&self, generation: i64) -> Vec<i64> {
+        self.retired.iter().copied().chain([generation]).collect()
+    }
+}
+
 #[derive(Default)]
-struct Known {
+struct CachedGenerations {
     generations: Generations,
-    /// When it was read; never, at first.
-    at: Option<Instant>,
-    /// Since when it is known which ones are retired. Not a time of day: clocks may differ.
+    /// When the document was read; `None` before the first read.
+    read_at: Option<Instant>,
+    /// When this instance first saw each generation retired. Monotonic, since the clocks of instances may differ.
     retired: HashMap<i64, Instant>,
 }
 
 /// The read model of one instance; cheap to clone.
 #[derive(Clone)]
-pub struct ReadModel {
+pub(crate) struct ReadModel {
     context: Context,
-    known: Arc<watch::Sender<Known>>,
-    /// The words that listings have had.
+    cache: Arc<watch::Sender<CachedGenerations>>,
+    /// The dictionary that corrects searches.
     pub vocabulary: Vocabulary,
-    /// Every event asks which generations there are.
-    asking: Batcher<(), Result<Generations, StoreError>>,
+    /// Batches concurrent reads of the document, which every event causes.
+    coalesced_read: Batcher<(), Result<Generations, StoreError>>,
 }
 
 impl ReadModel {
-    /// The read model in the service's database.
-    pub fn new(context: &Context) -> Self {
-        let table = context.database.collection::<Generations>(TABLE);
-        let asking = Batcher::new(1, move |askers: Vec<()>| {
-            let table = table.clone();
+    pub(crate) fn new(context: &Context) -> Self {
+        let collection = context.database.collection::<Generations>(GENERATIONS_COLLECTION);
+        let coalesced_read = Batcher::new(1, move |calls: Vec<()>| {
+            let collection = collection.clone();
             async move {
-                let found = table.find_one(doc! { "_id": ID }).await.map(Option::unwrap_or_default);
-                let found = found.map_err(StoreError::from);
-                askers.into_iter().map(|()| found.clone()).collect()
+                let found = collection.find_one(doc! { "_id": ID }).await.map(Option::unwrap_or_default);
+                vec![found.map_err(StoreError::from); calls.len()]
             }
         });
         let vocabulary = Vocabulary::new(&context.database);
-        Self { context: context.clone(), known: Arc::new(watch::Sender::default()), vocabulary, asking }
+        Self { context: context.clone(), cache: Arc::new(watch::Sender::default()), vocabulary, coalesced_read }
     }
 
     /// The replicas that pages read.
-    pub async fn live(&self) -> Result<Replicas, StoreError> {
-        let generation = self.known().await?.live;
+    pub(crate) async fn live(&self) -> Result<Replicas, StoreError> {
+        let generation = self.cached().await?.live;
         Ok(Replicas {
             users: self.replica(generation),
             tickets: self.replica(generation),
@@ -121,35 +119,40 @@ impl ReadModel {
         })
     }
 
-    /// Takes an event into every generation that is in use. Whether it was news to the live one.
-    pub async fn put<S: Findable>(&self, event: &Envelope<S>) -> Result<Applied, StoreError> {
-        if S::IS_LEARNED {
-            self.vocabulary.learn(&event.data.texts()).await;
+    /// The replica of one entity that pages read.
+    pub(crate) async fn live_replica<S: Searchable>(&self) -> Result<Replica<S>, StoreError> {
+        Ok(self.replica(self.cached().await?.live))
+    }
+
+    /// Applies an event to every generation in use. Returns whether the live one changed.
+    pub(crate) async fn put<S: Searchable>(&self, event: &Envelope<S>) -> Result<Applied, StoreError> {
+        if S::FEEDS_VOCABULARY {
+            self.vocabulary.add_words(&event.data.searchable_texts()).await;
         }
         let mut applied = Applied::Stale;
-        let mut known = self.known().await?;
+        let mut generations = self.cached().await?;
         loop {
-            // What pages show is then in the others already.
-            for generation in self.in_use(&known) {
-                let news = self.replica::<S>(generation).put_if_newer(event).await?;
-                if generation == known.live && news == Applied::Applied {
-                    applied = news;
+            // The live one comes last, so that whatever pages show is in the others too.
+            for generation in self.write_targets(&generations) {
+                let outcome = self.replica::<S>(generation).put_if_newer(event).await?;
+                if generation == generations.live && outcome == Applied::Applied {
+                    applied = outcome;
                 }
             }
-            let now = self.look().await?;
-            if now == known {
+            let current = self.reload().await?;
+            if current == generations {
                 return Ok(applied);
             }
-            known = now;
+            generations = current;
         }
     }
 
-    /// Builds the indexes of the generations that queries go to, or will go to.
-    pub async fn build_indexes(&self) -> Result<(), StoreError> {
+    /// Builds the indexes of the live generation and of the one being built.
+    pub(crate) async fn build_indexes(&self) -> Result<(), StoreError> {
         self.vocabulary.build_indexes().await?;
-        let known = self.look().await?;
-        for generation in [Some(known.live), known.filling].into_iter().flatten() {
-            for (entity, indexes) in entities() {
+        let current = self.reload().await?;
+        for generation in [Some(current.live), current.building].into_iter().flatten() {
+            for (entity, indexes) in collections() {
                 if !indexes.is_empty() {
                     self.collection(entity, generation).create_indexes(indexes).await?;
                 }
@@ -158,177 +161,165 @@ impl ReadModel {
         Ok(())
     }
 
-    /// Begins a rebuild, unless one is under way; the number of the generation that is being filled.
-    pub async fn begin(&self) -> Result<i64, StoreError> {
+    /// Starts a rebuild unless one is in progress. Returns the number of the generation being built.
+    pub(crate) async fn begin(&self) -> Result<i64, StoreError> {
         loop {
-            let known = self.look().await?;
-            if let Some(filling) = known.filling {
-                return Ok(filling);
+            let current = self.reload().await?;
+            if let Some(building) = current.building {
+                return Ok(building);
             }
-            let next = known.last + 1;
-            if self.change(&known, Generations { last: next, filling: Some(next), ..known.clone() }).await? {
-                tracing::info!(generation = next, "a new read model is being filled");
+            let next = current.highest + 1;
+            let started = Generations { highest: next, building: Some(next), ..current.clone() };
+            if self.compare_and_swap(&current, started).await? {
+                tracing::info!(generation = next, "rebuild of the read model started");
                 return Ok(next);
             }
         }
     }
 
-    /// Gives a rebuild up, if one is under way.
-    pub async fn abandon(&self) -> Result<(), StoreError> {
+    pub(crate) async fn abandon(&self) -> Result<(), StoreError> {
         loop {
-            let known = self.look().await?;
-            let Some(filling) = known.filling else { return Ok(()) };
-            let retired = known.retired.iter().copied().chain([filling]).collect();
-            if self.change(&known, Generations { filling: None, retired, ..known.clone() }).await? {
-                tracing::info!(generation = filling, "the new read model was given up");
+            let current = self.reload().await?;
+            let Some(building) = current.building else { return Ok(()) };
+            let retired = current.retired_and(building);
+            if self.compare_and_swap(&current, Generations { building: None, retired, ..current.clone() }).await? {
+                tracing::info!(generation = building, "rebuild of the read model abandoned");
                 return Ok(());
             }
         }
     }
 
-    /// Puts the new generation in the live one's place: once nothing is missing in it, or in any case.
-    pub async fn swap(&self, in_any_case: bool) -> Result<(), StoreError> {
+    /// Makes the new generation live if it lacks nothing, or if `force` is set.
+    pub(crate) async fn swap(&self, force: bool) -> Result<(), StoreError> {
         loop {
-            let known = self.look().await?;
-            let Some(filling) = known.filling else { return Ok(()) };
+            let current = self.reload().await?;
+            let Some(building) = current.building else { return Ok(()) };
             self.build_indexes().await?;
-            if !in_any_case {
-                for (entity, _) in entities() {
-                    if !self.missing(entity, known.live, filling, 1).await?.is_empty() {
+            if !force {
+                for (entity, _) in collections() {
+                    if !self.missing(entity, current.live, building, 1).await?.is_empty() {
                         return Ok(());
                     }
                 }
             }
-            let retired = known.retired.iter().copied().chain([known.live]).collect();
-            if self.change(&known, Generations { live: filling, filling: None, retired, ..known.clone() }).await? {
-                tracing::info!(generation = filling, "the new read model is live");
+            let retired = current.retired_and(current.live);
+            let swapped = Generations { live: building, building: None, retired, ..current.clone() };
+            if self.compare_and_swap(&current, swapped).await? {
+                tracing::info!(generation = building, "the rebuilt read model is live");
                 return Ok(());
             }
         }
     }
 
-    /// How far the rebuild is that is under way.
-    pub async fn progress(&self) -> Result<RebuildProgress, StoreError> {
-        let known = self.look().await?;
-        let mut progress = RebuildProgress { live: known.live, filling: known.filling, entities: Vec::new() };
-        if let Some(filling) = known.filling {
-            for (entity, _) in entities() {
+    pub(crate) async fn progress(&self) -> Result<RebuildProgress, StoreError> {
+        let Generations { live, building, .. } = self.reload().await?;
+        let mut progress = RebuildProgress { live, filling: building, entities: Vec::new() };
+        if let Some(building) = building {
+            for (entity, _) in collections() {
                 progress.entities.push(EntityProgress {
                     entity: entity.to_owned(),
-                    live: self.collection(entity, known.live).estimated_document_count().await?,
-                    filled: self.collection(entity, filling).estimated_document_count().await?,
-                    missing: self.missing(entity, known.live, filling, EXAMPLES).await?,
+                    live: self.collection(entity, live).estimated_document_count().await?,
+                    filled: self.collection(entity, building).estimated_document_count().await?,
+                    missing: self.missing(entity, live, building, MAX_MISSING_SAMPLES).await?,
                 });
             }
         }
         Ok(progress)
     }
 
-    /// Drops what has been retired for longer than any request that may read it, or instance that
-    /// may write it without having looked.
-    pub async fn clear_away(&self) -> Result<(), StoreError> {
-        let known = self.look().await?;
-        let due: Vec<_> =
-            known.retired.iter().copied().filter(|retired| self.since(*retired) >= self.grace() * 2).collect();
+    /// Drops generations that were retired longer ago than any request takes that reads them, and longer than an
+    /// instance with a stale cache writes to them.
+    pub(crate) async fn drop_retired(&self) -> Result<(), StoreError> {
+        let current = self.reload().await?;
+        let is_due = |retired: &i64| self.retired_for(*retired) >= self.grace_period() * 2;
+        let (due, retired): (Vec<_>, Vec<_>) = current.retired.iter().copied().partition(is_due);
         if due.is_empty() {
             return Ok(());
         }
-        let kept: Vec<_> = known.retired.iter().copied().filter(|retired| !due.contains(retired)).collect();
+        let Generations { highest, live, building, .. } = current;
+        let is_used = |generation| generation == live || building == Some(generation) || retired.contains(&generation);
         for name in self.context.database.list_collection_names().await? {
-            // Also what an instance that stood still wrote to a generation that had been dropped.
-            let of_nobody = generation_of(&name).is_some_and(|generation| {
-                generation <= known.last
-                    && generation != known.live
-                    && known.filling != Some(generation)
-                    && !kept.contains(&generation)
-            });
-            if of_nobody {
+            // Also drops collections that a stalled instance has created again.
+            if generation_of(&name).is_some_and(|generation| generation <= highest && !is_used(generation)) {
                 self.context.database.collection::<Document>(&name).drop().await?;
             }
         }
-        if self.change(&known, Generations { retired: kept, ..known.clone() }).await? {
-            tracing::info!(generations = ?due, "old read models were dropped");
+        if self.compare_and_swap(&current, Generations { retired, ..current.clone() }).await? {
+            tracing::info!(generations = ?due, "dropped old generations of the read model");
         }
         Ok(())
     }
 
-    /// What was read about generations a moment ago.
-    async fn known(&self) -> Result<Generations, StoreError> {
-        let fresh = {
-            let known = self.known.borrow();
-            known.at.filter(|at| at.elapsed() < FRESH).map(|_| known.generations.clone())
+    /// The cached generations, read again when the cache is older than [`CACHE_TTL`].
+    async fn cached(&self) -> Result<Generations, StoreError> {
+        let cached = {
+            let cache = self.cache.borrow();
+            cache.read_at.filter(|at| at.elapsed() < CACHE_TTL).map(|_| cache.generations.clone())
         };
-        match fresh {
-            Some(known) => Ok(known),
-            None => self.look().await,
+        match cached {
+            Some(generations) => Ok(generations),
+            None => self.reload().await,
         }
     }
 
-    /// Reads about the generations.
-    async fn look(&self) -> Result<Generations, StoreError> {
+    async fn reload(&self) -> Result<Generations, StoreError> {
         let began = Instant::now();
-        let ended = || StoreError::Database(mongodb::error::Error::custom("the generations could not be read"));
-        let found = self.asking.call(()).await.unwrap_or_else(|| Err(ended()))?;
-        self.known.send_if_modified(|known| {
-            if known.at.is_none_or(|at| at < began) {
-                known.at = Some(began);
-                known.retired.retain(|generation, _| found.retired.contains(generation));
+        let ended = || StoreError::Database(mongodb::error::Error::custom("could not read the generations"));
+        let found = self.coalesced_read.call(()).await.unwrap_or_else(|| Err(ended()))?;
+        self.cache.send_if_modified(|cache| {
+            if cache.read_at.is_none_or(|at| at < began) {
+                cache.read_at = Some(began);
+                cache.retired.retain(|generation, _| found.retired.contains(generation));
                 for generation in &found.retired {
-                    known.retired.entry(*generation).or_insert(began);
+                    cache.retired.entry(*generation).or_insert(began);
                 }
-                known.generations = found.clone();
+                cache.generations = found.clone();
             }
             false
         });
         Ok(found)
     }
 
-    /// Writes about the generations, unless somebody else was faster.
-    async fn change(&self, from: &Generations, to: Generations) -> Result<bool, StoreError> {
-        let to = Generations { changes: from.changes + 1, ..to };
+    /// Replaces `from` by `to`; returns whether no concurrent change came first.
+    async fn compare_and_swap(&self, from: &Generations, to: Generations) -> Result<bool, StoreError> {
+        let to = Generations { revision: from.revision + 1, ..to };
         let to = serialize_to_bson(&to).map_err(StoreError::encoding)?;
-        let filter = doc! { "_id": ID, "changes": from.changes };
-        let first = from.changes == 0;
-        match self
-            .context
-            .database
-            .collection::<Document>(TABLE)
-            .update_one(filter, doc! { "$set": to })
-            .upsert(first)
-            .await
-            .map_err(Into::into)
-        {
+        let filter = doc! { "_id": ID, "changes": from.revision };
+        let collection = self.context.database.collection::<Document>(GENERATIONS_COLLECTION);
+        let written = collection.update_one(filter, doc! { "$set": to }).upsert(from.revision == 0).await;
+        match written.map_err(Into::into) {
             Ok(result) => Ok(result.matched_count > 0 || result.upserted_id.is_some()),
             Err(StoreError::Duplicate(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Generations that events are written to, the live one last.
-    fn in_use(&self, known: &Generations) -> Vec<i64> {
-        let read = known.retired.iter().copied().filter(|retired| self.since(*retired) < self.grace());
-        known.filling.into_iter().chain(read).chain([known.live]).collect()
+    /// The generations that events are written to, the live one last.
+    fn write_targets(&self, generations: &Generations) -> Vec<i64> {
+        let retired = generations.retired.iter().copied();
+        let still_read = retired.filter(|generation| self.retired_for(*generation) < self.grace_period());
+        generations.building.into_iter().chain(still_read).chain([generations.live]).collect()
     }
 
-    /// For how long this instance has known that it is retired.
-    fn since(&self, retired: i64) -> Duration {
-        self.known.borrow().retired.get(&retired).map(Instant::elapsed).unwrap_or_default()
+    /// How long this instance has known that a generation is retired.
+    fn retired_for(&self, generation: i64) -> Duration {
+        self.cache.borrow().retired.get(&generation).map(Instant::elapsed).unwrap_or_default()
     }
 
-    /// Longer than any page takes.
-    fn grace(&self) -> Duration {
-        self.context.config.request_timeout + FRESH
+    /// Longer than any page may read a generation after it was retired.
+    fn grace_period(&self) -> Duration {
+        self.context.config.request_timeout + CACHE_TTL
     }
 
-    /// Some that `filling` lacks or knows an older version of, at most `limit`.
-    async fn missing(&self, entity: &str, live: i64, filling: i64, limit: i64) -> Result<Vec<String>, StoreError> {
-        let at_least_as_new = doc! { "$max": "$filled.version" };
+    /// Ids of at most `limit` entities that `building` lacks or has at an older version.
+    async fn missing(&self, entity: &str, live: i64, building: i64, limit: i64) -> Result<Vec<String>, StoreError> {
+        let built_version = doc! { "$max": "$built.version" };
         let pipeline = [
             doc! { "$lookup": {
-                "from": name(entity, filling), "localField": "_id", "foreignField": "_id",
-                "pipeline": [{ "$project": { "version": 1 } }], "as": "filled",
+                "from": collection_name(entity, building), "localField": "_id", "foreignField": "_id",
+                "pipeline": [{ "$project": { "version": 1 } }], "as": "built",
             } },
-            doc! { "$match": { "$expr": { "$lt": [{ "$ifNull": [at_least_as_new, -1] }, "$version"] } } },
+            doc! { "$match": { "$expr": { "$lt": [{ "$ifNull": [built_version, -1] }, "$version"] } } },
             doc! { "$limit": limit },
             doc! { "$project": { "_id": 1 } },
         ];
@@ -340,11 +331,13 @@ impl ReadModel {
         Ok(ids)
     }
 
-    fn replica<S: Findable>(&self, generation: i64) -> Replica<S> {
-        self.context.replica_in(&name(S::Change::ENTITY, generation)).deriving(findable::derived)
+    fn replica<S: Searchable>(&self, generation: i64) -> Replica<S> {
+        self.context
+            .replica_in(&collection_name(S::Change::ENTITY, generation))
+            .with_derived_fields(searchable::search_fields)
     }
 
     fn collection(&self, entity: &str, generation: i64) -> Collection<Document> {
-        self.context.database.collection(&name(entity, generation))
+        self.context.database.collection(&collection_name(entity, generation))
     }
 }

@@ -1,90 +1,75 @@
-//! Finds listings: what somebody looks for as queries, by words, by sellers, page by page.
+//! Ticket search: builds queries that indexes answer in order, and merges and pages their results.
 //!
 //! # Why
-//! Each query is one that an index answers in the order that is asked for: equality on the beginning of a
-//! word, or on a seller, then a range of times. What is found in several ways is merged here, since the
-//! first so many of a union are among the first so many of each; the database would sort it in memory.
-//! For the same reason the next page begins with two queries: the rest of those that stand at the same
-//! place, such as many tickets of one event, then what is behind it. A word may also be the seller's: who
-//! is called so is looked up first, all words together before each by itself, so that a full name is
-//! found among many of the same first name.
+//! Each query is answered by an index in the requested order: equality on a word prefix or on a seller, then a range
+//! of times. The results of several queries are merged here, since the first `n` of a union are among the first `n` of
+//! each query; the database would sort in memory. For the same reason a further page runs two queries: the rest of the
+//! listings with the same sort value, such as many tickets of one event, then the listings after that value. A word may
+//! also be part of a seller's name. Sellers are looked up by all words together and by each word alone, so that a full
+//! name is found among many users with the same first name.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use common::aggregate::Versioned;
 use common::events::ticket::{TicketState, TicketStatus};
+use common::id::UserId;
 use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use mongodb::bson::{Bson, Document, doc, serialize_to_bson};
 use platform::store::error::StoreError;
-use platform::store::partial::any_of;
+use platform::store::index::any_of;
 
 use super::model::Replicas;
 use super::vocabulary::Vocabulary;
 use crate::domain::filter::Filter;
-use crate::domain::search::{is_name, lookup};
-use crate::domain::sort::{Place, Sort};
+use crate::domain::search::{name_matches, query_keys};
+use crate::domain::sort::{Sort, SortKey};
 
-/// How many sellers of a name are looked at.
-const SELLERS: i64 = 20;
-/// How many words of a search may be names.
-const NAMES: usize = 4;
-/// A shorter beginning, in bytes, is no name: too many are called so. A letter of Chinese has three.
-const NAME: usize = 3;
-/// How many ways there are at most for sellers and other words to share a search.
-const WAYS: usize = 4;
+/// Maximum number of sellers looked up by one name.
+const MAX_SELLERS: i64 = 20;
+/// Maximum number of words of a search that are looked up as names.
+const MAX_NAME_WORDS: usize = 4;
+/// Minimum length in bytes of a word looked up as a name: shorter prefixes match too many users. One Chinese character
+/// has three bytes.
+const MIN_NAME_BYTES: usize = 3;
+/// Maximum number of queries by seller.
+const MAX_SELLER_QUERIES: usize = 4;
 
-/// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
-    /// The listings, in order.
+pub(crate) struct SearchResult {
     pub tickets: Vec<Versioned<TicketState>>,
-    /// What was searched for instead, since nothing has what was typed.
+    /// The corrected search words, if the original ones found nothing.
     pub corrected: Option<String>,
 }
 
-/// The first listings that match at `now`, at most `limit`. Withdrawn ones are never among them, nor those
-/// whose event has begun.
-pub async fn search(
+/// The first listings that match at `now`, at most `limit`. Withdrawn listings and past events never match.
+pub(crate) async fn search(
     model: &Replicas,
     vocabulary: &Vocabulary,
     filter: &Filter,
     now: Timestamp,
     limit: i64,
-) -> Result<Found, StoreError> {
+) -> Result<SearchResult, StoreError> {
     let search = Search { model, filter, now, limit };
     let Some(words) = &filter.words else {
-        return Ok(Found { tickets: search.page(&search.query()).await?, corrected: None });
+        return Ok(SearchResult { tickets: search.page(&search.query()).await?, corrected: None });
     };
     if words.is_empty() {
-        return Ok(Found::default());
+        return Ok(SearchResult::default());
     }
-    let (tickets, sellers) = search.with(words).await?;
-    if !tickets.is_empty() || filter.place.is_some() {
-        return Ok(Found { tickets, corrected: None });
+    let (tickets, sellers) = search.by_words(words).await?;
+    if !tickets.is_empty() || filter.after.is_some() {
+        return Ok(SearchResult { tickets, corrected: None });
     }
-    let is_called = |word: &str| sellers.iter().any(|seller| seller.is_called(word));
-    for words in vocabulary.corrections(words, is_called).await? {
-        let (tickets, _) = search.with(&words).await?;
+    let is_name = |word: &str| sellers.values().any(|name| name_matches(name, word));
+    for words in vocabulary.corrections(words, is_name).await? {
+        let (tickets, _) = search.by_words(&words).await?;
         if !tickets.is_empty() {
-            return Ok(Found { tickets, corrected: Some(words.join(" ")) });
+            return Ok(SearchResult { tickets, corrected: Some(words.join(" ")) });
         }
     }
-    Ok(Found::default())
-}
-
-/// Somebody who may have listings.
-struct Seller {
-    id: String,
-    name: String,
-}
-
-impl Seller {
-    fn is_called(&self, word: &str) -> bool {
-        is_name(&self.name, word)
-    }
+    Ok(SearchResult::default())
 }
 
 struct Search<'a> {
@@ -95,33 +80,34 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// What has all these words, in its own texts or in its seller's name; and who is called like one.
-    async fn with(&self, words: &[String]) -> Result<(Vec<Versioned<TicketState>>, Vec<Seller>), StoreError> {
+    /// The listings that have all these words in their own texts or in their seller's name, with the sellers whose
+    /// name matches a word.
+    async fn by_words(
+        &self,
+        words: &[String],
+    ) -> Result<(Vec<Versioned<TicketState>>, BTreeMap<UserId, String>), StoreError> {
         let by_words = self.query_with(&words.iter().collect::<Vec<_>>());
         let (mut found, sellers) = tokio::try_join!(self.page(&by_words), self.sellers(words))?;
-        // By the words that the sellers' names leave to their listings, those that leave the fewest first.
-        let mut ways: BTreeMap<(usize, Vec<&String>), Vec<&String>> = BTreeMap::new();
-        for seller in &sellers {
-            let left: Vec<_> = words.iter().filter(|word| !seller.is_called(word)).collect();
-            ways.entry((left.len(), left)).or_default().push(&seller.id);
+        // Group the sellers by the remaining words, which their listings must have: the fewest words first.
+        let mut groups: BTreeMap<(usize, Vec<&String>), Vec<String>> = BTreeMap::new();
+        for (seller, name) in &sellers {
+            let remaining: Vec<_> = words.iter().filter(|word| !name_matches(name, word)).collect();
+            groups.entry((remaining.len(), remaining)).or_default().push(seller.to_string());
         }
-        let queries: Vec<_> = ways
+        let queries: Vec<_> = groups
             .iter()
-            .take(WAYS)
-            .map(|((_, left), sellers)| {
-                let mut query = self.query_with(left);
+            .take(MAX_SELLER_QUERIES)
+            .map(|((_, remaining), sellers)| {
+                let mut query = self.query_with(remaining);
                 query.insert("state.sellerId", doc! { "$in": sellers.as_slice() });
                 query
             })
             .collect();
-        for more in try_join_all(queries.iter().map(|query| self.page(query))).await? {
-            found.extend(more);
-        }
+        found.extend(try_join_all(queries.iter().map(|query| self.page(query))).await?.into_iter().flatten());
         let sort = self.filter.sort;
-        if sort.is_rising() {
-            found.sort_by_key(|ticket| sort.place(ticket));
-        } else {
-            found.sort_by_key(|ticket| Reverse(sort.place(ticket)));
+        found.sort_by_key(|ticket| sort.key(ticket));
+        if !sort.is_ascending() {
+            found.reverse();
         }
         let mut seen = BTreeSet::new();
         found.retain(|ticket| seen.insert(ticket.terms.id));
@@ -129,47 +115,47 @@ impl Search<'_> {
         Ok((found, sellers))
     }
 
-    /// Who is called like one of these words; first of all, who is called like all of them.
-    async fn sellers(&self, words: &[String]) -> Result<Vec<Seller>, StoreError> {
-        let names: Vec<&str> = words.iter().map(String::as_str).filter(|word| word.len() >= NAME).take(NAMES).collect();
-        let mut searches: Vec<_> = names.iter().map(|name| lookup([*name], None)).collect();
+    /// The ids and names of users whose name matches one or all of these words.
+    async fn sellers(&self, words: &[String]) -> Result<BTreeMap<UserId, String>, StoreError> {
+        let names = words.iter().map(String::as_str).filter(|word| word.len() >= MIN_NAME_BYTES);
+        let names: Vec<_> = names.take(MAX_NAME_WORDS).collect();
+        let mut searches: Vec<_> = names.iter().map(|name| query_keys([*name], None)).collect();
         if names.len() > 1 {
-            searches.push(lookup(names, None));
+            searches.push(query_keys(names, None));
         }
         let found = searches.into_iter().map(|keys| {
             let filter = doc! { "words": { "$all": keys } };
-            self.model.users.find_some(filter, doc! { "_id": 1 }, SELLERS)
+            self.model.users.find_sorted(filter, doc! { "_id": 1 }, MAX_SELLERS)
         });
         let found = try_join_all(found).await?.into_iter().flatten();
-        let by_id: BTreeMap<_, _> = found.map(|user| (user.state.id, user.state.display_name)).collect();
-        Ok(by_id.into_iter().map(|(id, name)| Seller { id: id.to_string(), name }).collect())
+        Ok(found.map(|user| (user.state.id, user.state.display_name)).collect())
     }
 
-    /// The first listings that match this query, behind the place where the page begins.
+    /// The first listings that match this query after the key where the page begins.
     async fn page(&self, query: &Document) -> Result<Vec<Versioned<TicketState>>, StoreError> {
         let (sort, tickets) = (self.filter.sort, &self.model.tickets);
-        let direction = if sort.is_rising() { 1 } else { -1 };
-        let order = || match field(sort) {
+        let direction = if sort.is_ascending() { 1 } else { -1 };
+        let order = || match sort_field(sort) {
             "_id" => doc! { "_id": direction },
             field => doc! { field: direction, "_id": direction },
         };
-        let Some(place) = self.filter.place else {
-            return tickets.find_some(query.clone(), order(), self.limit).await;
+        let Some(key) = self.filter.after else {
+            return tickets.find_sorted(query.clone(), order(), self.limit).await;
         };
-        let behind = if sort.is_rising() { "$gt" } else { "$lt" };
-        let id = place.id.to_string();
+        let after = if sort.is_ascending() { "$gt" } else { "$lt" };
+        let id = key.id.to_string();
         if sort == Sort::Newest {
             let mut query = query.clone();
-            query.insert("_id", doc! { behind: id });
-            return tickets.find_some(query, order(), self.limit).await;
+            query.insert("_id", doc! { after: id });
+            return tickets.find_sorted(query, order(), self.limit).await;
         }
-        let mut beside = narrowed(query, field(sort), "$eq", value(sort, place));
-        beside.insert("_id", doc! { behind: id });
-        let mut found = tickets.find_some(beside, order(), self.limit).await?;
+        let mut ties = with_condition(query, sort_field(sort), "$eq", sort_value(sort, key));
+        ties.insert("_id", doc! { after: id });
+        let mut found = tickets.find_sorted(ties, order(), self.limit).await?;
         let left = self.limit - i64::try_from(found.len()).unwrap_or(i64::MAX);
         if left > 0 {
-            let query = narrowed(query, field(sort), behind, value(sort, place));
-            found.extend(tickets.find_some(query, order(), left).await?);
+            let query = with_condition(query, sort_field(sort), after, sort_value(sort, key));
+            found.extend(tickets.find_sorted(query, order(), left).await?);
         }
         Ok(found)
     }
@@ -177,23 +163,23 @@ impl Search<'_> {
     fn query_with(&self, words: &[&String]) -> Document {
         let mut query = self.query();
         if !words.is_empty() {
-            let keys = lookup(words.iter().map(|word| word.as_str()), self.filter.category);
+            let keys = query_keys(words.iter().map(|word| word.as_str()), self.filter.category);
             query.insert("words", doc! { "$all": keys });
         }
         query
     }
 
-    /// What the filters say, words and place aside.
+    /// The conditions of the filter, without its words and its start key.
     fn query(&self) -> Document {
         let filter = self.filter;
         let mut query = Document::new();
-        if filter.with_taken {
+        if filter.include_unavailable {
             query
                 .insert("state.status", any_of(&[TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold]));
         } else {
             query.insert("state.status", TicketStatus::Available.as_ref());
         }
-        // What begins now has begun.
+        // An event that starts now has begun.
         let earliest = self.now.plus(Duration::from_millis(1));
         let mut times = doc! { "$gte": filter.from.map_or(earliest, |from| from.max(earliest)).to_string() };
         if let Some(until) = filter.until {
@@ -207,8 +193,8 @@ impl Search<'_> {
             query.insert("state.price.currency", currency.to_string());
         }
         let mut prices = Document::new();
-        prices.extend(filter.least.map(|least| ("$gte".to_owned(), Bson::Int64(least))));
-        prices.extend(filter.most.map(|most| ("$lte".to_owned(), Bson::Int64(most))));
+        prices.extend(filter.min_price.map(|price| ("$gte".to_owned(), Bson::Int64(price))));
+        prices.extend(filter.max_price.map(|price| ("$lte".to_owned(), Bson::Int64(price))));
         if !prices.is_empty() {
             query.insert("state.price.amount", prices);
         }
@@ -219,8 +205,7 @@ impl Search<'_> {
     }
 }
 
-/// What is sorted by.
-fn field(sort: Sort) -> &'static str {
+fn sort_field(sort: Sort) -> &'static str {
     match sort {
         Sort::Soonest => "state.startsAt",
         Sort::Newest => "_id",
@@ -229,17 +214,17 @@ fn field(sort: Sort) -> &'static str {
     }
 }
 
-/// What is sorted by, of a listing at this place.
-fn value(sort: Sort, place: Place) -> Bson {
+/// The sort field's stored value of a listing with this key.
+fn sort_value(sort: Sort, key: SortKey) -> Bson {
     match sort {
-        Sort::Soonest | Sort::PriceDrop => Bson::String(Timestamp::from_millis(place.value).to_string()),
-        Sort::Newest => Bson::String(place.id.to_string()),
-        Sort::PriceLow | Sort::PriceHigh => Bson::Int64(place.value),
+        Sort::Soonest | Sort::PriceDrop => Bson::String(Timestamp::from_millis(key.value).to_string()),
+        Sort::Newest => Bson::String(key.id.to_string()),
+        Sort::PriceLow | Sort::PriceHigh => Bson::Int64(key.value),
     }
 }
 
-/// The query with one more condition on a field that it may have conditions on already.
-fn narrowed(query: &Document, field: &str, operator: &str, value: Bson) -> Document {
+/// The query with one more condition on a field that may have conditions already.
+fn with_condition(query: &Document, field: &str, operator: &str, value: Bson) -> Document {
     let mut query = query.clone();
     let mut conditions = query.get_document(field).cloned().unwrap_or_default();
     conditions.insert(operator, value);

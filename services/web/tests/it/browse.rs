@@ -11,9 +11,9 @@ use mongodb::bson::{Document, doc};
 use testkit::app::{TestApp, eventually};
 use web::domain::sort::SORTS;
 
-use crate::support::{app, is_page, listed, listing, page, registered, shows, user};
+use crate::support::{app, assert_contains, assert_page, listing, page, publish_listing, publish_user, user};
 
-/// The titles that a page found, in order; what it shows where nothing was found is left out.
+/// The titles of the results on a page, in order, without the fallback listings.
 fn titles(html: &str) -> Vec<String> {
     let (_, results) = html.split_once("id=\"results\"").unwrap_or_else(|| panic!("no results in {html}"));
     let results = results.split("id=\"instead\"").next().unwrap();
@@ -22,12 +22,12 @@ fn titles(html: &str) -> Vec<String> {
     cards.map(title).collect()
 }
 
-async fn found(app: &TestApp, query: &str) -> Vec<String> {
+async fn titles_for(app: &TestApp, query: &str) -> Vec<String> {
     titles(&page(app, &format!("/browse?{query}")).await)
 }
 
-/// The titles of all pages, in order, with the number of pages.
-async fn followed(app: &TestApp, query: &str) -> (Vec<String>, usize) {
+/// The titles on all pages of a search, in order, with the number of pages.
+async fn all_pages(app: &TestApp, query: &str) -> (Vec<String>, usize) {
     let (mut next, mut seen, mut pages) = (Some(format!("/browse?{query}")), Vec::new(), 0);
     while let Some(path) = next {
         let html = page(app, &path).await;
@@ -48,13 +48,13 @@ fn money(amount: i64, currency: &str) -> Money {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_are_found_by_how_they_begin() {
+async fn search_matches_word_prefixes() {
     let app = app().await;
     let mut opera = listing(&app, "Tosca", 0);
     opera.terms.venue = "Staatsoper".to_owned();
     opera.terms.city = Some("München".to_owned());
-    listed(&app, &opera).await;
-    listed(&app, &listing(&app, "Jazz Night", 1)).await;
+    publish_listing(&app, &opera).await;
+    publish_listing(&app, &listing(&app, "Jazz Night", 1)).await;
     app.wait_until_idle().await;
     for (q, tosca, jazz) in [
         ("tosca", true, false),
@@ -78,25 +78,25 @@ async fn words_are_found_by_how_they_begin() {
             .filter(|(_, is_there)| *is_there)
             .map(|(t, _)| *t)
             .collect();
-        assert_eq!(found(&app, &format!("q={q}&utm_source=elsewhere")).await, expected, "{q}");
+        assert_eq!(titles_for(&app, &format!("q={q}&utm_source=elsewhere")).await, expected, "{q}");
     }
     let html = page(&app, "/browse?q=%22%3E%3Cscript%3E").await;
     assert!(!html.contains("<script>"), "{html}");
-    shows(&html, &["value=\"&#34;&#62;&#60;script&#62;\"", "content=\"noindex\""]);
-    // What is changed is found by its new words alone.
+    assert_contains(&html, &["value=\"&#34;&#62;&#60;script&#62;\"", "content=\"noindex\""]);
+    // A changed listing is found by its new words only.
     opera.terms.title = "Aida".to_owned();
     app.publish(TicketChange::Updated, opera.terms.id, 1, opera.clone()).await;
     app.wait_until_idle().await;
-    assert_eq!((found(&app, "q=aid").await.len(), found(&app, "q=tosca").await.len()), (1, 0));
+    assert_eq!((titles_for(&app, "q=aid").await.len(), titles_for(&app, "q=tosca").await.len()), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_typo_is_forgiven_and_said() {
+async fn misspelled_search_is_corrected_and_reported() {
     let app = app().await;
     let mut opera = listing(&app, "Tosca", 0);
     opera.terms.venue = "Staatsoper".to_owned();
     for ticket in [&opera, &listing(&app, "Jazz Night", 1)] {
-        listed(&app, ticket).await;
+        publish_listing(&app, ticket).await;
     }
     app.wait_until_idle().await;
     for (q, corrected, title) in [
@@ -109,14 +109,14 @@ async fn a_typo_is_forgiven_and_said() {
     ] {
         let html = page(&app, &format!("/browse?q={q}")).await;
         assert_eq!(titles(&html), [title], "{q}");
-        let said = format!("No match for “{}”. Showing “{corrected}”.", q.replace('+', " "));
-        shows(&html, &[&said, "content=\"noindex\""]);
+        let notice = format!("No match for “{}”. Showing “{corrected}”.", q.replace('+', " "));
+        assert_contains(&html, &[&notice, "content=\"noindex\""]);
     }
     for (q, filters) in [("xylophone", ""), ("jazz+tosca", ""), ("jaxz", "&category=sport"), ("ja", "")] {
         let html = page(&app, &format!("/browse?q={q}{filters}")).await;
         assert!(!html.contains("Showing “"), "{q}: {html}");
     }
-    // What nobody can have is not suggested.
+    // A correction that finds nothing is not suggested.
     opera.status = TicketStatus::Withdrawn;
     app.publish(TicketChange::Withdrawn, opera.terms.id, 1, opera.clone()).await;
     app.wait_until_idle().await;
@@ -125,17 +125,17 @@ async fn a_typo_is_forgiven_and_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_seller_is_found_by_name() {
+async fn search_matches_seller_names() {
     let app = app().await;
-    // Many who are called so, and sell nothing.
+    // Many users with the same first name, who sell nothing.
     for _ in 0..25 {
-        registered(&app, UserId::new(), "Ana").await;
+        publish_user(&app, UserId::new(), "Ana").await;
     }
     let (carmen, tosca) = (listing(&app, "Carmen", 0), listing(&app, "Tosca", 1));
-    registered(&app, carmen.seller_id, "Ana Kovač").await;
-    registered(&app, tosca.seller_id, "Berta Smith").await;
+    publish_user(&app, carmen.seller_id, "Ana Kovač").await;
+    publish_user(&app, tosca.seller_id, "Berta Smith").await;
     for ticket in [&carmen, &tosca] {
-        listed(&app, ticket).await;
+        publish_listing(&app, ticket).await;
     }
     app.wait_until_idle().await;
     for (q, expected) in [
@@ -149,18 +149,18 @@ async fn a_seller_is_found_by_name() {
         ("smith", vec!["Tosca"]),
         ("smith+kovac", vec![]),
     ] {
-        assert_eq!(found(&app, &format!("q={q}")).await, expected, "{q}");
+        assert_eq!(titles_for(&app, &format!("q={q}")).await, expected, "{q}");
     }
-    // Found in two ways, shown once.
-    registered(&app, UserId::new(), "Carmen").await;
+    // A listing found by its title and by its seller is shown once.
+    publish_user(&app, UserId::new(), "Carmen").await;
     app.publish(UserChange::Updated, carmen.seller_id, 1, user(&app, carmen.seller_id, "Carmen Kovač")).await;
     app.wait_until_idle().await;
-    assert_eq!(found(&app, "q=carmen").await, ["Carmen"]);
-    assert_eq!(found(&app, "q=ana+kovac").await, [""; 0], "she is no longer called so");
+    assert_eq!(titles_for(&app, "q=carmen").await, ["Carmen"]);
+    assert_eq!(titles_for(&app, "q=ana+kovac").await, [""; 0], "a former name does not match");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_filter_narrows_and_withdrawn_ones_are_never_shown() {
+async fn filters_narrow_and_withdrawn_listings_are_never_shown() {
     use TicketStatus::{Available, Reserved, Sold, Withdrawn};
     let app = app().await;
     for (title, category, price, starts_at, status) in [
@@ -173,7 +173,7 @@ async fn every_filter_narrows_and_withdrawn_ones_are_never_shown() {
     ] {
         let mut ticket = TicketState { category, price, status, ..listing(&app, title, 0) };
         ticket.terms.starts_at = starts_at.parse().unwrap();
-        listed(&app, &ticket).await;
+        publish_listing(&app, &ticket).await;
     }
     app.wait_until_idle().await;
     for (query, expected) in [
@@ -209,11 +209,11 @@ async fn every_filter_narrows_and_withdrawn_ones_are_never_shown() {
         ("q=town&category=concert&from=2099-06-02&max=40&currency=EUR&sort=price-low", "Gamma"),
     ] {
         let expected: Vec<_> = expected.split_whitespace().collect();
-        assert_eq!(found(&app, query).await, expected, "{query}");
+        assert_eq!(titles_for(&app, query).await, expected, "{query}");
     }
-    // The label of each filter takes it away.
+    // Each active filter has a link that removes it.
     let html = page(&app, "/browse?category=concert&max=60").await;
-    shows(
+    assert_contains(
         &html,
         &["Up to 60.00 USD", "href=\"/browse?category=concert\"", "href=\"/browse?max=60\"", "1 ticket in USD"],
     );
@@ -222,16 +222,16 @@ async fn every_filter_narrows_and_withdrawn_ones_are_never_shown() {
         let found = html.contains("rel=\"canonical\" href=\"http://localhost:8080/browse\"");
         assert_eq!((found, html.contains("content=\"noindex\"")), (canonical, !canonical), "{query}");
     }
-    // What has begun is not shown, whatever is asked for.
+    // Past events are never shown.
     app.clock.advance("2099-06-02T00:00:00Z".parse::<common::timestamp::Timestamp>().unwrap().since(app.clock.now()));
-    assert_eq!(found(&app, "from=2099-06-01&status=all").await, ["Gamma", "Delta", "Epsilon"]);
+    assert_eq!(titles_for(&app, "from=2099-06-01&status=all").await, ["Gamma", "Delta", "Epsilon"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_is_named_field_by_field_and_left_out() {
+async fn invalid_parameters_are_dropped_and_reported() {
     let app = app().await;
     let long = format!("q={}", "x".repeat(201));
-    for (query, said) in [
+    for (query, message) in [
         ("category=opera", "category must be one of concert"),
         ("from=soon", "from must be a day"),
         ("max=much", "max must be an amount"),
@@ -243,22 +243,22 @@ async fn nonsense_is_named_field_by_field_and_left_out() {
         (long.as_str(), "q must have"),
     ] {
         let response = app.request("GET", &format!("/browse?{query}")).send().await.expect(200);
-        is_page(&response);
-        shows(&response.text(), &["could not be read and was left out:", said]);
+        assert_page(&response);
+        assert_contains(&response.text(), &["could not be read and was left out:", message]);
     }
-    // What others have added to an address is not our business.
+    // Unknown parameters, which other sites add, are ignored.
     let foreign = "utm_source=newsletter&fbclid=a&gclid=%zz&payment_intent=pi_1&x=1&x=2";
     let html = app.request("GET", &format!("/browse?{foreign}")).send().await.expect(200).text();
     assert!(!html.contains("left out"), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn following_the_pages_in_any_order_shows_each_listing_once() {
+async fn paging_shows_each_listing_once_for_every_sort_order() {
     let app = app().await;
     let now = app.clock.now();
     let seller = UserId::new();
-    registered(&app, seller, "Ana Kovač").await;
-    // Many that are equal in what is sorted by: their order must be certain too.
+    publish_user(&app, seller, "Ana Kovač").await;
+    // Many listings with equal sort values: ties must have a stable order too.
     let tickets: Vec<_> = (0..60_u64)
         .map(|n| {
             let price = money(1_000 + i64::try_from(n % 3).unwrap(), "USD");
@@ -268,66 +268,67 @@ async fn following_the_pages_in_any_order_shows_each_listing_once() {
         })
         .collect();
     for ticket in &tickets {
-        listed(&app, ticket).await;
+        publish_listing(&app, ticket).await;
     }
     for n in 0..3 {
-        listed(&app, &TicketState { status: TicketStatus::Sold, ..listing(&app, &format!("Sold-{n}"), n) }).await;
+        publish_listing(&app, &TicketState { status: TicketStatus::Sold, ..listing(&app, &format!("Sold-{n}"), n) })
+            .await;
     }
     app.wait_until_idle().await;
     for (sort, name, _) in SORTS {
         let mut expected: Vec<_> = tickets.iter().collect();
-        expected.sort_by_key(|ticket| sort.place(ticket));
-        if !sort.is_rising() {
+        expected.sort_by_key(|ticket| sort.key(ticket));
+        if !sort.is_ascending() {
             expected.reverse();
         }
         let expected: Vec<_> = expected.into_iter().map(|ticket| ticket.terms.title.clone()).collect();
         for more in ["", "&q=show", "&q=kovac", "&q=show+kov", "&currency=USD&min=10", "&from=2001-01-01&q=ana"] {
             let query = format!("sort={name}{more}");
-            assert_eq!(followed(&app, &query).await, (expected.clone(), 3), "{query}");
+            assert_eq!(all_pages(&app, &query).await, (expected.clone(), 3), "{query}");
         }
     }
-    // The pages of a search that was corrected go on with what was found.
-    let (seen, pages) = followed(&app, "q=shwo").await;
+    // Further pages of a corrected search use the corrected words.
+    let (seen, pages) = all_pages(&app, "q=shwo").await;
     assert_eq!((seen.len(), pages), (60, 3));
-    // Those behind the last page have been sold.
+    // The listings of the next page are no longer for sale.
     let html = page(&app, "/browse").await;
     let (head, _) = html.split_once("\" rel=\"next\"").unwrap();
     let next = head.rsplit_once("href=\"").unwrap().1.replace("&#38;", "&");
     app.clock.advance(Duration::from_secs(2 * 86_400));
-    shows(&page(&app, &next).await, &["Nothing more is for sale", "href=\"/browse\">Back to the first page"]);
+    assert_contains(&page(&app, &next).await, &["Nothing more is for sale", "href=\"/browse\">Back to the first page"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_page_says_where_to_go_on() {
+async fn empty_results_offer_links() {
     let app = app().await;
-    shows(&page(&app, "/browse").await, &["Nothing is for sale at the moment", "No tickets"]);
-    listed(&app, &listing(&app, "Tosca", 0)).await;
+    assert_contains(&page(&app, "/browse").await, &["Nothing is for sale at the moment", "No tickets"]);
+    publish_listing(&app, &listing(&app, "Tosca", 0)).await;
     app.wait_until_idle().await;
     let html = page(&app, "/browse?q=xylophone&max=5").await;
     assert!(titles(&html).is_empty(), "{html}");
-    shows(
+    assert_contains(
         &html,
         &["Nothing matches all of that", "Clear all", "href=\"/browse?max=5\"", "href=\"/browse?q=xylophone\""],
     );
     let (_, instead) = html.split_once("id=\"instead\"").unwrap();
-    shows(instead, &["On soon", "Tosca"]);
+    assert_contains(instead, &["On soon", "Tosca"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_older_release_has_written_is_found_after_a_rebuild() {
+async fn documents_without_words_are_searchable_after_a_rebuild() {
     let app = app().await;
     let ticket = listing(&app, "Jazz", 0);
-    listed(&app, &ticket).await;
+    publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
     let replica = app.context.database.collection::<Document>("replica_ticket");
     replica.update_one(doc! {}, doc! { "$unset": { "words": "" } }).await.unwrap();
     app.context.database.collection::<Document>("vocabulary").delete_many(doc! {}).await.unwrap();
-    assert_eq!(found(&app, "q=jazz").await, [""; 0]);
-    assert_eq!(found(&app, "").await, ["Jazz"], "nothing else is lost");
+    assert_eq!(titles_for(&app, "q=jazz").await, [""; 0]);
+    assert_eq!(titles_for(&app, "").await, ["Jazz"], "only search by words needs them");
     let other = app.start_second_instance(web::build).await;
     app.stop().await;
     other.admin("POST", "/rebuild").send().await.expect(200);
     other.publish(TicketChange::Snapshot, ticket.terms.id, 0, ticket.clone()).await;
-    eventually("the listing to be found", async || found(&other, "q=jaz").await == ["Jazz"]).await;
-    assert_eq!(found(&other, "q=jaxz").await, ["Jazz"], "its words have been learned anew");
+    eventually("the listing to be found", async || titles_for(&other, "q=jaz").await == ["Jazz"]).await;
+    assert_eq!(titles_for(&other, "q=jaxz").await, ["Jazz"], "the vocabulary has its words again");
 }

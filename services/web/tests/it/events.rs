@@ -1,4 +1,4 @@
-//! Every row of the subscription table: duplicate, stale, reordered, two instances at once.
+//! Every subscription: duplicate, stale, reordered and concurrent deliveries.
 
 use common::events::order::{OrderChange, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentStatus};
@@ -11,26 +11,26 @@ use testkit::app::TestApp;
 
 use crate::support::{app, listing, order, payment, user};
 
-/// Two versions of one entity, handed over in every wrong way; the second must win.
-async fn survives<S>([app, other]: [&TestApp; 2], change: S::Change, id: impl ToString, first: S, second: S)
+/// Delivers two versions of an entity in the wrong order and more than once; the newer one must win.
+async fn newest_version_wins<S>([app, other]: [&TestApp; 2], change: S::Change, id: impl ToString, first: S, second: S)
 where
     S: Payload + PartialEq + std::fmt::Debug,
 {
     let id = id.to_string();
-    let kept = async || app.context.replica::<S>().get(&id).await.unwrap().unwrap();
+    let stored = async || app.context.replica::<S>().get(&id).await.unwrap().unwrap();
     let old = app.event(change, &id, 3, first.clone());
     let new = app.event(change, &id, 4, second.clone());
-    // Both instances get the first delivery: the other's answer to the server was lost.
+    // Both instances receive the first event, as after a lost acknowledgement.
     let (one, two) = tokio::join!(app.handle(&old), other.handle(&old));
     let applied = [one.unwrap(), two.unwrap()];
     assert_eq!(applied.iter().filter(|applied| **applied == Applied::Applied).count(), 1, "{applied:?}");
-    assert_eq!((kept().await.version, kept().await.state), (3, first));
+    assert_eq!((stored().await.version, stored().await.state), (3, first));
     assert_eq!(app.handle(&new).await.unwrap(), Applied::Applied);
     for event in [&new, &old] {
         assert_eq!(other.handle(event).await.unwrap(), Applied::Stale);
-        assert_eq!((kept().await.version, &kept().await.state), (4, &second));
+        assert_eq!((stored().await.version, &stored().await.state), (4, &second));
     }
-    // The owner says the same again under another name.
+    // The owner publishes the same state as a snapshot.
     let again = app.event(S::Change::SNAPSHOT, &id, 4, second.clone());
     assert_eq!(app.handle(&again).await.unwrap(), Applied::Stale);
     let later = app.event(S::Change::SNAPSHOT, &id, 5, second);
@@ -38,34 +38,34 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_event_of_each_entity_wins() {
+async fn newest_version_of_each_entity_wins() {
     let app = app().await;
     let both = [&app, &app.start_second_instance(web::build).await];
     let rows: Vec<_> = app.running.subscriptions.iter().map(|row| row.entity).collect();
-    assert_eq!(rows, ["user", "ticket", "order", "payment"], "a new row wants a line below");
+    assert_eq!(rows, ["user", "ticket", "order", "payment"], "add a case below for a new subscription");
     let id = UserId::new();
-    Box::pin(survives(both, UserChange::Updated, id, user(&app, id, "Ana"), user(&app, id, "Bea"))).await;
+    Box::pin(newest_version_wins(both, UserChange::Updated, id, user(&app, id, "Ana"), user(&app, id, "Bea"))).await;
     let ticket = listing(&app, "Jazz", 0);
     let mut changed = ticket.clone();
     changed.terms.title = "Blues".to_owned();
-    Box::pin(survives(both, TicketChange::Updated, ticket.terms.id, ticket.clone(), changed)).await;
+    Box::pin(newest_version_wins(both, TicketChange::Updated, ticket.terms.id, ticket.clone(), changed)).await;
     let first = order(&app, &ticket, id, OrderStatus::Created);
     let mut second = first.clone();
     second.status = OrderStatus::Cancelled;
-    Box::pin(survives(both, OrderChange::Cancelled, first.id, first.clone(), second)).await;
+    Box::pin(newest_version_wins(both, OrderChange::Cancelled, first.id, first.clone(), second)).await;
     let paid = payment(&app, &first, PaymentStatus::Authorized);
     let mut captured = paid.clone();
     captured.status = PaymentStatus::Captured;
-    Box::pin(survives(both, PaymentChange::Captured, paid.id, paid, captured)).await;
+    Box::pin(newest_version_wins(both, PaymentChange::Captured, paid.id, paid, captured)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_event_is_kept_aside_and_holds_nothing_up() {
+async fn malformed_message_is_dead_lettered_without_blocking() {
     let app = app().await;
     app.expect_dead_letters(1);
     app.publish_raw("tickets", "ticket", "ticket.created.v1", b"{\"no\": \"event\"}").await;
     let ticket = listing(&app, "Jazz", 0);
-    crate::support::listed(&app, &ticket).await;
+    crate::support::publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
     assert!(crate::support::page(&app, "/").await.contains("Jazz"));
 }

@@ -1,4 +1,4 @@
-//! The home page: ways into what is for sale, and some of it.
+//! The home page.
 
 use std::time::Duration;
 
@@ -6,34 +6,40 @@ use common::clock::Clock;
 use common::events::ticket::{PriceDrop, TicketChange, TicketState, TicketStatus};
 use common::money::Money;
 
-use crate::support::{app, is_page, listed, listing, page, path, registered, shows};
+use crate::support::{app, assert_contains, assert_page, listing, page, path, publish_listing, publish_user};
 
-/// The part of the page that this shelf takes.
+/// The section of this shelf.
 fn shelf<'a>(html: &'a str, title: &str) -> Option<&'a str> {
     html.split("<section").find(|section| section.contains(&format!("\">{title}</h2>")))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_shows_what_is_on_soon_and_what_was_just_listed() {
+async fn shelves_are_sorted_by_start_and_by_listing_time() {
     let app = app().await;
     let html = page(&app, "/").await;
-    shows(&html, &["Nothing is for sale at the moment", "action=\"/browse\"", "href=\"/browse?category=concert\""]);
+    assert_contains(
+        &html,
+        &["Nothing is for sale at the moment", "action=\"/browse\"", "href=\"/browse?category=concert\""],
+    );
     assert_eq!((shelf(&html, "On soon"), shelf(&html, "Just listed")), (None, None));
-    // Ids rise with the time of listing.
+    // Ids increase with the time of listing.
     let (later, sooner) = (listing(&app, "Later Show", 60), listing(&app, "Sooner Show", 5));
     let gone: Vec<_> = [TicketStatus::Reserved, TicketStatus::Sold, TicketStatus::Withdrawn]
         .map(|status| TicketState { status, ..listing(&app, &format!("{status:?} Show"), 1) })
         .into();
-    registered(&app, sooner.seller_id, "Ana").await;
+    publish_user(&app, sooner.seller_id, "Ana").await;
     for ticket in [&later, &sooner].into_iter().chain(&gone) {
-        listed(&app, ticket).await;
+        publish_listing(&app, ticket).await;
     }
     app.wait_until_idle().await;
     let response = app.request("GET", "/").send().await.expect(200);
-    is_page(&response);
+    assert_page(&response);
     let html = response.text();
-    shows(&html, &[&path(&sooner), &path(&later), "Seller: Ana", "Town Hall, New York", "Seat 14", "125.50 USD"]);
-    shows(&html, &["rel=\"canonical\" href=\"http://localhost:8080/\"", "href=\"/browse?sort=newest\""]);
+    assert_contains(
+        &html,
+        &[&path(&sooner), &path(&later), "Seller: Ana", "Town Hall, New York", "Seat 14", "125.50 USD"],
+    );
+    assert_contains(&html, &["rel=\"canonical\" href=\"http://localhost:8080/\"", "href=\"/browse?sort=newest\""]);
     let soon = shelf(&html, "On soon").unwrap();
     assert!(soon.find("Sooner Show") < soon.find("Later Show"), "{soon}");
     let new = shelf(&html, "Just listed").unwrap();
@@ -41,17 +47,17 @@ async fn it_shows_what_is_on_soon_and_what_was_just_listed() {
     for status in ["Reserved", "Sold", "Withdrawn"] {
         assert!(!html.contains(&format!("{status} Show")), "{html}");
     }
-    // What has begun is gone by itself.
+    // A past event disappears without an event.
     app.clock.advance(Duration::from_secs(86_400 + 6 * 60));
     let html = page(&app, "/").await;
     assert!(!html.contains("Sooner Show") && html.contains("Later Show"), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_held_ticket_goes_and_comes_back() {
+async fn held_tickets_are_hidden_until_released() {
     let app = app().await;
     let ticket = listing(&app, "Jazz", 0);
-    listed(&app, &ticket).await;
+    publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
     for (version, change, status, is_there) in [
         (1, TicketChange::Reserved, TicketStatus::Reserved, false),
@@ -65,7 +71,7 @@ async fn a_held_ticket_goes_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn price_drops_are_shown_while_they_last_the_latest_first() {
+async fn price_drops_are_shown_latest_first_while_they_last() {
     let app = app().await;
     let now = app.clock.now();
     let dropped = |title: &str, minutes: u64| {
@@ -75,14 +81,17 @@ async fn price_drops_are_shown_while_they_last_the_latest_first() {
     };
     let (first, second) = (dropped("First Drop", 1), dropped("Second Drop", 2));
     for ticket in [&first, &second, &listing(&app, "No Drop", 0)] {
-        listed(&app, ticket).await;
+        publish_listing(&app, ticket).await;
     }
     app.wait_until_idle().await;
     let html = page(&app, "/").await;
     let drops = shelf(&html, "Price drops").unwrap();
-    shows(drops, &["First Drop", "Second Drop", "125.50 USD", "<s class=\"was\">150.00 USD</s>", "sort=price-drop"]);
+    assert_contains(
+        drops,
+        &["First Drop", "Second Drop", "125.50 USD", "<s class=\"was\">150.00 USD</s>", "sort=price-drop"],
+    );
     assert!(drops.find("Second Drop") < drops.find("First Drop") && !drops.contains("No Drop"), "{drops}");
-    // It has risen again; the other one is held.
+    // One price has risen again, the other ticket is held.
     app.publish(TicketChange::Updated, first.terms.id, 1, TicketState { price_drop: None, ..first.clone() }).await;
     let status = TicketStatus::Reserved;
     app.publish(TicketChange::Reserved, second.terms.id, 1, TicketState { status, ..second.clone() }).await;
@@ -91,7 +100,7 @@ async fn price_drops_are_shown_while_they_last_the_latest_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn earlier_addresses_of_a_search_lead_to_the_browse_page() {
+async fn legacy_search_urls_redirect_to_browse() {
     let app = app().await;
     let response = app.request("GET", "/?q=jazz+%26+blues").send().await.expect(308);
     assert_eq!(response.header("location"), "/browse?q=jazz+%26+blues");

@@ -1,4 +1,4 @@
-//! The WebSocket of open pages.
+//! Live updates over the WebSocket.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::{app, listed, listing, order};
+use crate::support::{app, listing, order, publish_listing};
 
 /// An open page.
 struct Page(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// The service behind a real port.
-#[expect(clippy::disallowed_methods, reason = "a server of the test's own, which ends with its runtime")]
+/// Serves the service on a real port.
+#[expect(clippy::disallowed_methods, reason = "a server of the test itself, which stops with its runtime")]
 async fn listen(app: &TestApp) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -43,74 +43,73 @@ impl Page {
         }
     }
 
-    async fn shows(&mut self, versions: &Value) {
+    async fn report_versions(&mut self, versions: &Value) {
         self.0.send(Message::text(json!({ "watch": versions }).to_string())).await.unwrap();
     }
 
-    /// What it is told next.
-    async fn told(&mut self) -> Value {
+    async fn next_message(&mut self) -> Value {
         let next = tokio::time::timeout(Duration::from_secs(10), self.0.next());
-        let message = next.await.expect("it is told something").unwrap().unwrap();
+        let message = next.await.expect("no message arrived").unwrap().unwrap();
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
-    /// What it is told before it is told of this.
-    async fn told_before(&mut self, last: &str) -> Vec<Value> {
-        let mut told = Vec::new();
+    /// The messages before the first one of this topic.
+    async fn messages_until(&mut self, last: &str) -> Vec<Value> {
+        let mut messages = Vec::new();
         loop {
-            let next = self.told().await;
+            let next = self.next_message().await;
             if next["topic"] == last {
-                return told;
+                return messages;
             }
-            told.push(next);
+            messages.push(next);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_hears_of_what_it_shows_and_of_nothing_else() {
+async fn pages_receive_updates_of_shown_entities_only() {
     let app = app().await;
     let (shown, other) = (listing(&app, "Carmen", 0), listing(&app, "Tosca", 0));
     for ticket in [&shown, &other] {
-        listed(&app, ticket).await;
+        publish_listing(&app, ticket).await;
     }
     app.wait_until_idle().await;
     let at = listen(&app).await;
     let mut page = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
     let topic = format!("ticket:{}", shown.terms.id);
-    page.shows(&json!({ &topic: 0 })).await;
+    page.report_versions(&json!({ &topic: 0 })).await;
     let held = TicketState { status: TicketStatus::Reserved, ..shown.clone() };
     for ticket in [&other, &shown] {
         let state = TicketState { status: TicketStatus::Reserved, ..ticket.clone() };
         app.publish(TicketChange::Reserved, ticket.terms.id, 1, state).await;
     }
-    let told = page.told().await;
-    assert_eq!((&told["topic"], &told["version"], &told["open"]), (&json!(topic), &json!(1), &json!(false)));
-    assert!(told["html"].as_str().unwrap().contains("Held by a buyer"), "{told}");
+    let message = page.next_message().await;
+    assert_eq!((&message["topic"], &message["version"], &message["open"]), (&json!(topic), &json!(1), &json!(false)));
+    assert!(message["html"].as_str().unwrap().contains("Held by a buyer"), "{message}");
     app.wait_until_idle().await;
-    // A second page, which was rendered before that, catches up.
+    // A second page, rendered with the old version, catches up.
     let mut late = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
-    late.shows(&json!({ &topic: 0, "ticket:nonsense": 0, "user:me": 0 })).await;
-    assert_eq!(late.told().await["version"], 1);
+    late.report_versions(&json!({ &topic: 0, "ticket:nonsense": 0, "user:me": 0 })).await;
+    assert_eq!(late.next_message().await["version"], 1);
     app.publish(TicketChange::Sold, shown.terms.id, 2, TicketState { status: TicketStatus::Sold, ..held }).await;
     for page in [&mut page, &mut late] {
-        // Told twice of one version, once as news and once as missed, is no harm.
-        let told = loop {
-            let told = page.told().await;
-            if told["version"] != 1 {
-                break told;
+        // A version may arrive twice: once live and once as catch-up.
+        let message = loop {
+            let message = page.next_message().await;
+            if message["version"] != 1 {
+                break message;
             }
         };
-        assert_eq!((&told["topic"], &told["version"]), (&json!(topic), &json!(2)));
+        assert_eq!((&message["topic"], &message["version"]), (&json!(topic), &json!(2)));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_its_buyers_alone() {
+async fn order_updates_reach_its_buyer_only() {
     let app = app().await;
     let (ben, eve, ticket) = (app.signer.user(), app.signer.user(), listing(&app, "Carmen", 0));
     let order = order(&app, &ticket, ben.id, OrderStatus::Created);
-    listed(&app, &ticket).await;
+    publish_listing(&app, &ticket).await;
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
     app.wait_until_idle().await;
     let at = listen(&app).await;
@@ -118,32 +117,32 @@ async fn an_order_is_its_buyers_alone() {
     let mut bens = Page::open(at, "http://localhost:8080", Some(&ben)).await.ok().unwrap();
     let mut eves = Page::open(at, "http://localhost:8080", Some(&eve)).await.ok().unwrap();
     for page in [&mut bens, &mut eves] {
-        page.shows(&shown).await;
+        page.report_versions(&shown).await;
     }
     let mut confirmed = order.clone();
     confirmed.status = OrderStatus::AwaitingPayment;
-    // Until both are known to listen.
+    // The ticket's event marks the end for both pages.
     let sold = TicketState { status: TicketStatus::Sold, ..ticket.clone() };
     app.publish(OrderChange::Confirmed, order.id, 1, confirmed).await;
     app.publish(TicketChange::Sold, ticket.terms.id, 1, sold).await;
     let topic = format!("ticket:{}", ticket.terms.id);
-    let told = eves.told_before(&topic).await;
-    assert!(told.is_empty(), "{told:?}");
-    let mut told = bens.told_before(&topic).await;
-    // The order's page is told once the read model has it, which may be after that.
-    while !told.iter().any(|told| told["topic"] == format!("order:{}", order.id)) {
-        told.push(bens.told().await);
+    let messages = eves.messages_until(&topic).await;
+    assert!(messages.is_empty(), "{messages:?}");
+    let mut messages = bens.messages_until(&topic).await;
+    // The order's update is sent once the read model has it, which may be after the ticket's.
+    while !messages.iter().any(|message| message["topic"] == format!("order:{}", order.id)) {
+        messages.push(bens.next_message().await);
     }
-    assert!(told.iter().any(|told| told["version"] == 1 && told.get("html").is_none()), "{told:?}");
+    assert!(messages.iter().any(|message| message["version"] == 1 && message.get("html").is_none()), "{messages:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_of_other_sites_are_refused() {
+async fn connections_from_other_sites_are_rejected() {
     let app = app().await;
     app.wait_until_idle().await;
     let at = listen(&app).await;
     assert_eq!(Page::open(at, "https://evil.example", None).await.err(), Some(403));
-    // What is no message of ours ends the connection.
+    // An invalid message closes the connection.
     let mut page = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
     page.0.send(Message::text("{}")).await.unwrap();
     let end = tokio::time::timeout(Duration::from_secs(10), page.0.next()).await.unwrap();

@@ -1,17 +1,18 @@
 //! The web service on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod accounts;
 mod browse;
 mod commands;
+mod configuration;
 mod events;
+mod fake_services;
 mod fuzz;
 mod home;
 mod live;
 mod orders;
+mod page_chrome;
 mod rebuild;
 mod refresh;
-mod shell;
-mod start;
 mod support;
 mod ticket;
-mod upstream;

@@ -1,4 +1,4 @@
-//! The pages of the viewer's own orders: the list, each order with its ticket, calendar file and receipt.
+//! The pages of the viewer's orders: list, order with ticket, calendar file, receipt.
 
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
@@ -8,8 +8,10 @@ use testkit::app::TestApp;
 use testkit::app::request::Response;
 use testkit::app::users::User;
 
-use crate::support::{app, is_page, listed, listing, order, payment, registered, shows, with_settings};
-use crate::upstream::Upstream;
+use crate::fake_services::FakeServices;
+use crate::support::{
+    app, assert_contains, assert_page, listing, order, payment, publish_listing, publish_user, with_settings,
+};
 
 /// The path of an order's page.
 fn path(order: &OrderState) -> String {
@@ -18,17 +20,17 @@ fn path(order: &OrderState) -> String {
 
 async fn get(app: &TestApp, viewer: &User, path: &str) -> Response {
     app.wait_until_idle().await;
-    app.request("GET", path).by(viewer).send().await
+    app.request("GET", path).as_user(viewer).send().await
 }
 
-/// orders publishes that this order is completed.
-async fn completed(app: &TestApp, order: &OrderState) {
+/// Publishes the event that this order is completed.
+async fn publish_completed(app: &TestApp, order: &OrderState) {
     let state = OrderState { status: OrderStatus::Completed, ..order.clone() };
     app.publish(OrderChange::Completed, order.id, 3, state).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_is_asked_to_sign_in_and_led_back() {
+async fn guests_get_the_sign_in_form_with_a_way_back() {
     let app = app().await;
     let own = format!("/orders/{}", OrderId::new());
     for (path, next) in [
@@ -38,15 +40,18 @@ async fn a_guest_is_asked_to_sign_in_and_led_back() {
         (format!("{own}/receipt"), own.as_str()),
     ] {
         let response = app.request("GET", &path).send().await.expect(401);
-        is_page(&response);
-        shows(&response.text(), &["<h1>Sign in</h1>", "for those who are signed in", &format!("value=\"{next}\"")]);
+        assert_page(&response);
+        assert_contains(
+            &response.text(),
+            &["<h1>Sign in</h1>", "for those who are signed in", &format!("value=\"{next}\"")],
+        );
     }
     let forged = app.request("GET", "/orders").header("cookie", "access=eyJhbGciOiJub25lIn0.e30.").send().await;
     forged.expect(401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_follows_an_order_to_its_end_and_shows_nobody_elses() {
+async fn pages_follow_an_order_and_hide_other_buyers() {
     let app = app().await;
     let ana = app.signer.user();
     let ticket = listing(&app, "Tosca", 0);
@@ -54,54 +59,57 @@ async fn it_follows_an_order_to_its_end_and_shows_nobody_elses() {
     let others = order(&app, &listing(&app, "Secret Show", 0), UserId::new(), OrderStatus::Completed);
     let orders = async || {
         let response = get(&app, &ana, "/orders").await.expect(200);
-        is_page(&response);
+        assert_page(&response);
         assert!(!response.text().contains("Secret Show"), "{}", response.text());
         response.text()
     };
     let page = async || {
         let response = get(&app, &ana, &path(&own)).await.expect(200);
-        is_page(&response);
+        assert_page(&response);
         response.text()
     };
-    shows(&orders().await, &["You have no orders yet"]);
-    registered(&app, ana.id, "Ana").await;
+    assert_contains(&orders().await, &["You have no orders yet"]);
+    publish_user(&app, ana.id, "Ana").await;
     app.publish(OrderChange::Completed, others.id, 3, others.clone()).await;
     app.publish(OrderChange::Created, own.id, 0, own.clone()).await;
-    shows(
+    assert_contains(
         &orders().await,
         &[">Ana<", "Tosca", "Being confirmed.", "The hold ends", &format!("href=\"{}\"", path(&own))],
     );
     let live = format!("id=\"live\" data-live=\"order:{}\" data-version=\"0\" data-mode=\"reload\"", own.id);
-    shows(&page().await, &["<h1>Tosca</h1>", "Town Hall, New York", "Seat 14", "You held the ticket.", &live]);
+    assert_contains(
+        &page().await,
+        &["<h1>Tosca</h1>", "Town Hall, New York", "Seat 14", "You held the ticket.", &live],
+    );
 
     let in_state = |status| OrderState { status, ..own.clone() };
     app.publish(OrderChange::Confirmed, own.id, 1, in_state(OrderStatus::AwaitingPayment)).await;
-    shows(&orders().await, &["Held for you until it is paid", "To be paid"]);
-    shows(&page().await, &["data-version=\"1\"", &format!("href=\"/checkout/{}\"", own.id)]);
-    // The payment's end arrives before its start.
+    assert_contains(&orders().await, &["Held for you until it is paid", "To be paid"]);
+    assert_contains(&page().await, &["data-version=\"1\"", &format!("href=\"/checkout/{}\"", own.id)]);
+    // The payment's events arrive in reverse order.
     let paid = payment(&app, &own, PaymentStatus::Authorizing);
     let captured = PaymentState { status: PaymentStatus::Captured, ..paid.clone() };
     app.publish(PaymentChange::Captured, paid.id, 2, captured).await;
     app.publish(PaymentChange::Started, paid.id, 0, paid.clone()).await;
-    shows(&page().await, &["Your card was charged 125.50 USD."]);
-    completed(&app, &own).await;
+    assert_contains(&page().await, &["Your card was charged 125.50 USD."]);
+    publish_completed(&app, &own).await;
     app.publish(OrderChange::Authorized, own.id, 2, in_state(OrderStatus::Authorized)).await;
-    shows(&orders().await, &["Paid. The ticket is yours."]);
+    assert_contains(&orders().await, &["Paid. The ticket is yours."]);
     let html = page().await;
-    shows(&html, &["Paid. The ticket is yours.", "data-version=\"3\""]);
+    assert_contains(&html, &["Paid. The ticket is yours.", "data-version=\"3\""]);
     for gone in ["The hold ends", "was started", "/checkout/"] {
         assert!(!html.contains(gone), "{gone} is in {html}");
     }
 
     for end in ["", "/ticket.ics", "/receipt"] {
-        is_page(&get(&app, &ana, &format!("{}{end}", path(&others))).await.expect(404));
+        assert_page(&get(&app, &ana, &format!("{}{end}", path(&others))).await.expect(404));
         get(&app, &ana, &format!("/orders/{}{end}", OrderId::new())).await.expect(404);
         get(&app, &ana, &format!("/orders/1{end}")).await.expect(404);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_order_says_that_nothing_was_charged() {
+async fn expired_order_says_that_nothing_was_charged() {
     let app = app().await;
     let ana = app.signer.user();
     let mut own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::Cancelled);
@@ -110,71 +118,75 @@ async fn an_expired_order_says_that_nothing_was_charged() {
     app.publish(OrderChange::Cancelled, own.id, 2, own.clone()).await;
     app.publish(PaymentChange::Voided, voided.id, 2, voided).await;
     let expired = "Expired: it was not paid in time. You were not charged.";
-    shows(&get(&app, &ana, "/orders").await.expect(200).text(), &[expired, ">Expired<"]);
+    assert_contains(&get(&app, &ana, "/orders").await.expect(200).text(), &[expired, ">Expired<"]);
     let html = get(&app, &ana, &path(&own)).await.expect(200).text();
-    shows(&html, &[expired, "125.50 USD set aside on your card were given back"]);
+    assert_contains(&html, &[expired, "125.50 USD set aside on your card were given back"]);
 
-    // The bank's question was never answered.
+    // The buyer never completed 3-D Secure.
     let mut own = order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled);
     own.cancel_reason = Some(CancelReason::Expired);
-    let unanswered = PaymentState { authorized_at: None, ..payment(&app, &own, PaymentStatus::Voided) };
+    let unconfirmed = PaymentState { authorized_at: None, ..payment(&app, &own, PaymentStatus::Voided) };
     app.publish(OrderChange::Cancelled, own.id, 2, own.clone()).await;
-    app.publish(PaymentChange::Voided, unanswered.id, 2, unanswered).await;
-    shows(&get(&app, &ana, "/orders").await.expect(200).text(), &["Aida"]);
+    app.publish(PaymentChange::Voided, unconfirmed.id, 2, unconfirmed).await;
+    assert_contains(&get(&app, &ana, "/orders").await.expect(200).text(), &["Aida"]);
     let html = get(&app, &ana, &path(&own)).await.expect(200).text();
-    shows(&html, &[expired, "nothing was set aside or charged"]);
+    assert_contains(&html, &[expired, "nothing was set aside or charged"]);
     let html = get(&app, &ana, &path(&own).replace("/orders/", "/checkout/")).await.expect(200).text();
-    shows(&html, &["Nothing was set aside on your card"]);
+    assert_contains(&html, &["Nothing was set aside on your card"]);
     assert!(!html.contains("is given back"), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_completed_order_shows_the_pass_that_orders_signs() {
-    let (upstream, url) = Upstream::start().await;
+async fn completed_order_shows_the_signed_pass() {
+    let (services, url) = FakeServices::start().await;
     let app = with_settings(&[("ORDERS_URL", &url)]).await;
     let ana = app.signer.user();
     let own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::AwaitingPayment);
     app.publish(OrderChange::Confirmed, own.id, 1, own.clone()).await;
     let html = get(&app, &ana, &path(&own)).await.expect(200).text();
-    assert!(!html.contains("QR code") && upstream.asked().is_empty(), "{html}");
+    assert!(!html.contains("QR code") && services.take_requests().is_empty(), "{html}");
 
-    completed(&app, &own).await;
+    publish_completed(&app, &own).await;
     let route = format!("GET /api/orders/{}/pass", own.id);
-    upstream.answers(&route, 200, json!({ "pass": "head.claims.signature" }), &[]);
+    services.respond_with(&route, 200, json!({ "pass": "head.claims.signature" }), &[]);
     let html = get(&app, &ana, &path(&own)).await.expect(200).text();
-    shows(&html, &["aria-label=\"QR code of your ticket for Tosca\"", "viewBox=\"0 0 ", "/ticket.ics\"", "/receipt\""]);
-    let [asked] = <[_; 1]>::try_from(upstream.asked()).unwrap();
+    assert_contains(
+        &html,
+        &["aria-label=\"QR code of your ticket for Tosca\"", "viewBox=\"0 0 ", "/ticket.ics\"", "/receipt\""],
+    );
+    let [request] = <[_; 1]>::try_from(services.take_requests()).unwrap();
     assert_eq!(
-        (asked.what, asked.headers["cookie"].to_str().unwrap()),
+        (request.route, request.headers["cookie"].to_str().unwrap()),
         (route.clone(), &*format!("access={}", ana.token))
     );
 
-    // A refusal, or nothing that can be read: the page says so and shows the rest.
-    upstream.refuses(&route, 503, "not now", &[]);
-    let away = ["The code can't be shown right now", "Load the page again", "Paid. The ticket is yours.", "Seat 14"];
-    shows(&get(&app, &ana, &path(&own)).await.expect(200).text(), &away);
-    upstream.answers(&route, 200, json!({ "ticket": 1 }), &[]);
+    // An error or a malformed response: the page says so and shows the rest.
+    services.respond_with_problem(&route, 503, "not now", &[]);
+    let unavailable =
+        ["The code can't be shown right now", "Load the page again", "Paid. The ticket is yours.", "Seat 14"];
+    assert_contains(&get(&app, &ana, &path(&own)).await.expect(200).text(), &unavailable);
+    services.respond_with(&route, 200, json!({ "ticket": 1 }), &[]);
     let html = get(&app, &ana, &path(&own)).await.expect(200).text();
-    shows(&html, &away);
+    assert_contains(&html, &unavailable);
     assert!(!html.contains("QR code"), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_orders_the_ticket_is_shown_without_its_code() {
+async fn page_omits_the_code_when_orders_is_unreachable() {
     let app = app().await;
     let ana = app.signer.user();
     let own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::Completed);
-    completed(&app, &own).await;
+    publish_completed(&app, &own).await;
     let response = get(&app, &ana, &path(&own)).await.expect(200);
-    is_page(&response);
-    shows(
+    assert_page(&response);
+    assert_contains(
         &response.text(),
         &["The code can't be shown right now", "Town Hall, New York", "Paid. The ticket is yours."],
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_bought_has_a_calendar_file_and_a_receipt() {
+async fn completed_order_has_a_calendar_file_and_a_receipt() {
     let app = app().await;
     let ana = app.signer.user();
     let ticket = listing(&app, "Tosca, or not", 0);
@@ -184,35 +196,35 @@ async fn what_was_bought_has_a_calendar_file_and_a_receipt() {
         get(&app, &ana, &format!("{}/{end}", path(&own))).await.expect(404);
     }
 
-    completed(&app, &own).await;
+    publish_completed(&app, &own).await;
     let file = get(&app, &ana, &format!("{}/ticket.ics", path(&own))).await.expect(200);
     assert_eq!(file.header("content-type"), "text/calendar; charset=utf-8");
     assert_eq!(file.header("content-disposition"), "attachment; filename=\"ticket.ics\"");
     let text = file.text();
     assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VCALENDAR\r\n"), "{text}");
-    shows(
+    assert_contains(
         &text,
         &[&format!("UID:{}\r\n", own.id), "SUMMARY:Tosca\\, or not\r\n", "LOCATION:Town Hall\\, New York\r\n"],
     );
-    shows(&text.replace("\r\n ", ""), &[&format!("http://localhost:8080{}", path(&own))]);
+    assert_contains(&text.replace("\r\n ", ""), &[&format!("http://localhost:8080{}", path(&own))]);
 
-    // Who they are is not known at first; nor when the card was charged.
+    // The names and the payment have not been replicated yet.
     let receipt = async || {
         let response = get(&app, &ana, &format!("{}/receipt", path(&own))).await.expect(200);
-        is_page(&response);
+        assert_page(&response);
         response.text()
     };
-    shows(&receipt().await, &["a member of the marketplace", "125.50 USD", "0.00 USD", &own.id.to_string()]);
-    listed(&app, &ticket).await;
-    registered(&app, ana.id, "Ana Buyer").await;
-    registered(&app, ticket.seller_id, "Ben Seller").await;
+    assert_contains(&receipt().await, &["a member of the marketplace", "125.50 USD", "0.00 USD", &own.id.to_string()]);
+    publish_listing(&app, &ticket).await;
+    publish_user(&app, ana.id, "Ana Buyer").await;
+    publish_user(&app, ticket.seller_id, "Ben Seller").await;
     let html = receipt().await;
-    shows(&html, &["Ana Buyer", "Ben Seller", "Tosca, or not"]);
+    assert_contains(&html, &["Ana Buyer", "Ben Seller", "Tosca, or not"]);
     assert!(!html.contains("a member of"), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_orders_are_several_pages_newest_first() {
+async fn orders_are_paged_newest_first() {
     let app = app().await;
     let ana = app.signer.user();
     for n in 0..25 {
@@ -226,7 +238,7 @@ async fn many_orders_are_several_pages_newest_first() {
     let second = get(head.rsplit_once("href=\"").unwrap().1).await;
     assert!(second.contains("Show-04") && second.contains("Show-00") && !second.contains("Show-05"), "{second}");
     assert!(!second.contains("rel=\"next\""), "{second}");
-    // What can't be read is left out, and said.
+    // An invalid cursor is dropped and reported.
     for path in ["/orders?cursor=x", "/orders?cursor=a&cursor=b&utm_source=c", "/orders?cursor=", "/orders?cursor=%FF"]
     {
         let html = get(path).await;
@@ -236,7 +248,7 @@ async fn many_orders_are_several_pages_newest_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_page_reads_the_latest_payments_however_many_there_are() {
+async fn order_page_query_cost_is_bounded() {
     let app = app().await;
     let ben = app.signer.user();
     let own = order(&app, &listing(&app, "Carmen", 0), ben.id, OrderStatus::AwaitingPayment);
@@ -245,6 +257,6 @@ async fn its_page_reads_the_latest_payments_however_many_there_are() {
         let declined = payment(&app, &own, PaymentStatus::Declined);
         app.handle(&app.event(PaymentChange::Declined, declined.id, 1, declined.clone())).await.unwrap();
     }
-    let page = app.request("GET", &path(&own)).by(&ben);
+    let page = app.request("GET", &path(&own)).as_user(&ben);
     app.assert_examined_at_most(60, Box::pin(async { drop(page.send().await.expect(200)) })).await;
 }

@@ -1,4 +1,4 @@
-//! A session is renewed on the way to a page: once, with the browser's own cookies and address.
+//! Renewal of an expired session before a page is rendered.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,23 +9,23 @@ use http::{HeaderMap, StatusCode, header};
 use testkit::app::users::{Signer, User};
 use testkit::app::{TestApp, eventually};
 
-use crate::support::{app, is_page, registered, shows, with_auth, with_settings};
+use crate::support::{app, assert_contains, assert_page, publish_user, with_auth, with_settings};
 
-/// What stands in for auth: answers as it is told, and remembers who asked.
+/// A fake auth service, with a scripted response and recorded requests.
 #[derive(Clone, Default)]
-struct FakeAuth(Arc<Mutex<Script>>);
+struct FakeAuth(Arc<Mutex<ScriptedResponse>>);
 
 #[derive(Default)]
-struct Script {
+struct ScriptedResponse {
     status: StatusCode,
     cookies: Vec<String>,
     /// The `cookie` and `x-forwarded-for` of each request.
-    asked: Vec<(String, String)>,
+    requests: Vec<(String, String)>,
 }
 
 impl FakeAuth {
-    /// Listens on a free port; with its address.
-    #[expect(clippy::disallowed_methods, reason = "a server of the test's own, which ends with its runtime")]
+    /// Starts the fake on a free port; returns it with its URL.
+    #[expect(clippy::disallowed_methods, reason = "a server of the test itself, which stops with its runtime")]
     async fn start() -> (Self, String) {
         let auth = Self::default();
         let routes = axum::Router::new().route("/api/users/refresh", post(refresh)).with_state(auth.clone());
@@ -35,21 +35,21 @@ impl FakeAuth {
         (auth, url)
     }
 
-    fn answer(&self, status: StatusCode, cookies: &[&str]) {
+    fn respond_with(&self, status: StatusCode, cookies: &[&str]) {
         let mut script = self.0.lock().unwrap();
         script.status = status;
         script.cookies = cookies.iter().map(ToString::to_string).collect();
     }
 
-    fn asked(&self) -> Vec<(String, String)> {
-        std::mem::take(&mut self.0.lock().unwrap().asked)
+    fn take_requests(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.0.lock().unwrap().requests)
     }
 }
 
 async fn refresh(State(auth): State<FakeAuth>, headers: HeaderMap) -> Response {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
     let mut script = auth.0.lock().unwrap();
-    script.asked.push((text("cookie"), text("x-forwarded-for")));
+    script.requests.push((text("cookie"), text("x-forwarded-for")));
     let mut response = (script.status, "{}").into_response();
     for cookie in &script.cookies {
         response.headers_mut().append(header::SET_COOKIE, cookie.parse().unwrap());
@@ -57,7 +57,7 @@ async fn refresh(State(auth): State<FakeAuth>, headers: HeaderMap) -> Response {
     response
 }
 
-/// A page as a browser with these cookies gets it, with the cookies that it is told to keep.
+/// Requests a page with these cookies; returns the response with its `Set-Cookie` values.
 async fn get(app: &TestApp, path: &str, cookies: &str) -> (testkit::app::request::Response, Vec<String>) {
     let response = app.request("GET", path).header("cookie", cookies).header("x-forwarded-for", "203.0.113.9").send();
     let response = response.await;
@@ -65,10 +65,10 @@ async fn get(app: &TestApp, path: &str, cookies: &str) -> (testkit::app::request
     (response, set)
 }
 
-/// A user who is known by name.
+/// A user with a replicated name.
 async fn ana(app: &TestApp) -> User {
     let ana = app.signer.user();
-    registered(app, ana.id, "Ana").await;
+    publish_user(app, ana.id, "Ana").await;
     app.wait_until_idle().await;
     ana
 }
@@ -79,58 +79,58 @@ fn expired(app: &TestApp, user: &User) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_goes_on_signed_in() {
+async fn expired_session_is_renewed() {
     let (auth, url) = FakeAuth::start().await;
     let app = with_auth(&url).await;
     let ana = ana(&app).await;
     let renewed = format!("access={}; Path=/; HttpOnly; SameSite=Lax", ana.token);
     let rotated = "refresh=next; Path=/; HttpOnly; SameSite=Lax".to_owned();
-    auth.answer(StatusCode::OK, &[&renewed, &rotated]);
+    auth.respond_with(StatusCode::OK, &[&renewed, &rotated]);
     let cookies = format!("access={}; refresh=now; theme=dark", expired(&app, &ana));
     for path in ["/", "/orders"] {
         let (response, set) = get(&app, path, &cookies).await;
-        shows(&response.clone().expect(200).text(), &[">Ana<"]);
-        is_page(&response);
+        assert_contains(&response.clone().expect(200).text(), &[">Ana<"]);
+        assert_page(&response);
         assert_eq!(set, [renewed.clone(), rotated.clone()]);
-        // No proxy is trusted in tests: the address is this machine's, whatever the browser claims.
-        assert_eq!(auth.asked(), [(cookies.clone(), "127.0.0.1".to_owned())]);
+        // Tests trust no proxy, so the browser's `X-Forwarded-For` is ignored.
+        assert_eq!(auth.take_requests(), [(cookies.clone(), "127.0.0.1".to_owned())]);
     }
-    // An error page relays them too: the old refresh cookie is used up.
+    // An error page relays the cookies too, because the old refresh cookie is used up.
     let (response, set) = get(&app, "/tickets/nonsense", &cookies).await;
     response.expect(404);
     assert_eq!(set, [renewed, rotated]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_address_that_auth_is_told_is_the_one_that_a_trusted_proxy_tells() {
+async fn client_address_from_a_trusted_proxy_is_forwarded() {
     let (auth, url) = FakeAuth::start().await;
     let settings = [("AUTH_URL", url.as_str()), ("TRUSTED_PROXIES", "127.0.0.1")];
     let app = with_settings(&settings).await;
-    auth.answer(StatusCode::UNAUTHORIZED, &[]);
+    auth.respond_with(StatusCode::UNAUTHORIZED, &[]);
     get(&app, "/", "refresh=now").await;
-    assert_eq!(auth.asked(), [("refresh=now".to_owned(), "203.0.113.9".to_owned())]);
+    assert_eq!(auth.take_requests(), [("refresh=now".to_owned(), "203.0.113.9".to_owned())]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_over_leaves_a_guest_with_cleared_cookies() {
+async fn ended_session_clears_its_cookies() {
     let (auth, url) = FakeAuth::start().await;
     let app = with_auth(&url).await;
     let cleared = ["access=; Path=/; Max-Age=0", "refresh=; Path=/; Max-Age=0"];
-    auth.answer(StatusCode::UNAUTHORIZED, &cleared);
+    auth.respond_with(StatusCode::UNAUTHORIZED, &cleared);
     let (response, set) = get(&app, "/", "refresh=stolen").await;
-    shows(&response.expect(200).text(), &["href=\"/signin\""]);
+    assert_contains(&response.expect(200).text(), &["href=\"/signin\""]);
     assert_eq!(set, cleared);
     let (response, set) = get(&app, "/orders", "refresh=stolen").await;
-    shows(&response.expect(401).text(), &["<h1>Sign in</h1>", "for those who are signed in"]);
+    assert_contains(&response.expect(401).text(), &["<h1>Sign in</h1>", "for those who are signed in"]);
     assert_eq!(set, cleared);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn auth_is_not_asked_without_need() {
+async fn auth_is_called_only_when_needed() {
     let (auth, url) = FakeAuth::start().await;
     let app = with_auth(&url).await;
     let ana = ana(&app).await;
-    auth.answer(StatusCode::INTERNAL_SERVER_ERROR, &["access=bad"]);
+    auth.respond_with(StatusCode::INTERNAL_SERVER_ERROR, &["access=bad"]);
     let signed_in = format!("access={}; refresh=now", ana.token);
     for (path, cookies) in [
         ("/", signed_in.as_str()),
@@ -142,29 +142,29 @@ async fn auth_is_not_asked_without_need() {
     ] {
         let (_, set) = get(&app, path, cookies).await;
         assert!(set.is_empty(), "{path} {cookies}");
-        assert!(auth.asked().is_empty(), "{path} {cookies}");
+        assert!(auth.take_requests().is_empty(), "{path} {cookies}");
     }
-    // A failing auth costs nobody their session.
+    // A failing auth service does not clear the session.
     let (response, set) = get(&app, "/", "refresh=now").await;
-    shows(&response.expect(200).text(), &["href=\"/signin\""]);
-    assert_eq!((set.len(), auth.asked().len()), (0, 1));
+    assert_contains(&response.expect(200).text(), &["href=\"/signin\""]);
+    assert_eq!((set.len(), auth.take_requests().len()), (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renewal_that_is_not_ours_signs_nobody_in() {
+async fn token_with_a_foreign_signature_is_rejected() {
     let (auth, url) = FakeAuth::start().await;
     let app = with_auth(&url).await;
     let stranger = Signer::new().user();
-    auth.answer(StatusCode::OK, &[&format!("access={}; Path=/", stranger.token)]);
+    auth.respond_with(StatusCode::OK, &[&format!("access={}; Path=/", stranger.token)]);
     let (response, _) = get(&app, "/orders", "refresh=now").await;
     response.expect(401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_are_shown_to_guests_while_auth_is_away() {
+async fn pages_render_for_guests_when_auth_is_unreachable() {
     let app = app().await;
     let (response, set) = get(&app, "/", "refresh=now").await;
-    shows(&response.expect(200).text(), &["href=\"/signin\""]);
+    assert_contains(&response.expect(200).text(), &["href=\"/signin\""]);
     assert!(set.is_empty());
     eventually("the service to be ready still", async || app.admin("GET", "/readyz").send().await.status == 200).await;
 }

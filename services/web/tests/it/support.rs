@@ -1,4 +1,4 @@
-//! The service under test, and what its tests say again and again.
+//! Starts the service under test; shared fixtures and assertions.
 
 use std::time::Duration;
 
@@ -12,44 +12,48 @@ use common::money::Money;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
 
-/// The other services are away: nothing listens on port 1.
-pub(crate) const AWAY: &str = "http://127.0.0.1:1";
+/// A URL for the other services: nothing listens on port 1.
+pub(crate) const UNREACHABLE_URL: &str = "http://127.0.0.1:1";
 
-/// The service, with all others away.
+/// The service, with all other services unreachable.
 pub(crate) async fn app() -> TestApp {
     with_settings(&[]).await
 }
 
-/// The service, with auth at this address.
+/// The service, with auth at this URL.
 pub(crate) async fn with_auth(url: &str) -> TestApp {
     with_settings(&[("AUTH_URL", url)]).await
 }
 
-/// The service with these settings; the others are away unless they say otherwise.
+/// The service with these settings. By default the other services are unreachable.
 pub(crate) async fn with_settings(settings: &[(&str, &str)]) -> TestApp {
-    let mut all =
-        vec![("AUTH_URL", AWAY), ("TICKETS_URL", AWAY), ("ORDERS_URL", AWAY), ("STRIPE_PUBLISHABLE_KEY", "pk_test_x")];
+    let mut all = vec![
+        ("AUTH_URL", UNREACHABLE_URL),
+        ("TICKETS_URL", UNREACHABLE_URL),
+        ("ORDERS_URL", UNREACHABLE_URL),
+        ("STRIPE_PUBLISHABLE_KEY", "pk_test_x"),
+    ];
     all.retain(|(name, _)| settings.iter().all(|(other, _)| other != name));
     all.extend(settings);
     TestApp::start(web::NAME, web::build, &all).await
 }
 
-/// A page as a guest sees it.
+/// Requests a page as a guest.
 pub(crate) async fn page(app: &TestApp, path: &str) -> String {
     app.request("GET", path).send().await.expect(200).text()
 }
 
-/// Fails the test unless the page shows all of these.
+/// Asserts that the page contains all of these.
 #[track_caller]
-pub(crate) fn shows(html: &str, parts: &[&str]) {
+pub(crate) fn assert_contains(html: &str, parts: &[&str]) {
     for part in parts {
         assert!(html.contains(part), "{part} is not in {html}");
     }
 }
 
-/// Whether the response is a whole page that browsers may be shown.
+/// Asserts that the response is a complete page with its security headers.
 #[track_caller]
-pub(crate) fn is_page(response: &Response) {
+pub(crate) fn assert_page(response: &Response) {
     assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
     assert!(response.text().contains("</html>"), "{}", response.text());
     let policy = response.header("content-security-policy");
@@ -58,17 +62,17 @@ pub(crate) fn is_page(response: &Response) {
     assert_eq!(response.header("x-content-type-options"), "nosniff");
 }
 
-/// A user of this name.
+/// A user with this name.
 pub(crate) fn user(app: &TestApp, id: UserId, name: &str) -> UserState {
     UserState { id, display_name: name.to_owned(), created_at: app.clock.now() }
 }
 
-/// auth publishes that somebody of this name has signed up.
-pub(crate) async fn registered(app: &TestApp, id: UserId, name: &str) {
+/// Publishes the event that a user with this name has signed up.
+pub(crate) async fn publish_user(app: &TestApp, id: UserId, name: &str) {
     app.publish(UserChange::Registered, id, 0, user(app, id, name)).await;
 }
 
-/// A listing that is for sale, its event in a day and `minutes`.
+/// A listing that is for sale; the event starts in a day and `minutes`.
 pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
     let now = app.clock.now();
     TicketState {
@@ -97,8 +101,8 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
     }
 }
 
-/// tickets publishes the listing as new.
-pub(crate) async fn listed(app: &TestApp, ticket: &TicketState) {
+/// Publishes the event that the listing was created.
+pub(crate) async fn publish_listing(app: &TestApp, ticket: &TicketState) {
     app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
 }
 
@@ -107,7 +111,7 @@ pub(crate) fn path(ticket: &TicketState) -> String {
     format!("/tickets/{}", ticket.terms.id)
 }
 
-/// An order of this listing.
+/// An order for this listing.
 pub(crate) fn order(app: &TestApp, ticket: &TicketState, buyer_id: UserId, status: OrderStatus) -> OrderState {
     let now = app.clock.now();
     OrderState {
@@ -125,7 +129,7 @@ pub(crate) fn order(app: &TestApp, ticket: &TicketState, buyer_id: UserId, statu
     }
 }
 
-/// A payment of this order.
+/// A payment for this order.
 pub(crate) fn payment(app: &TestApp, order: &OrderState, status: PaymentStatus) -> PaymentState {
     let now = app.clock.now();
     PaymentState {

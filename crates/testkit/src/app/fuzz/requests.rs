@@ -1,4 +1,4 @@
-//! Random requests to one route, drawn from what the OpenAPI document says of it.
+//! Strategies for random requests to one operation of the OpenAPI document.
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Request};
@@ -10,45 +10,31 @@ use serde_json::Value;
 use super::values::{any_json, any_text, of_schema};
 use crate::app::users::User;
 
-/// Headers that something on the way to a handler reads.
-const HEADERS: [&str; 14] = [
-    "accept",
-    "accept-encoding",
-    "authorization",
-    "content-length",
-    "cookie",
-    "forwarded",
-    "idempotency-key",
-    "if-match",
-    "origin",
-    "sec-fetch-site",
-    "sec-websocket-key",
-    "traceparent",
-    "x-forwarded-for",
-    "x-request-id",
-];
+/// Headers that middleware or extractors read.
+const HEADERS: &str = "accept accept-encoding authorization content-length cookie forwarded idempotency-key if-match \
+                       origin sec-fetch-site sec-websocket-key traceparent x-forwarded-for x-request-id";
 
-/// A request as it was drawn.
+/// A generated request, which may be invalid.
 #[derive(Debug, Clone)]
-pub(super) struct Crafted {
+pub(super) struct GeneratedRequest {
     method: String,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
-    body: Shown,
+    body: BodyBytes,
 }
 
-/// A body that a failing test shows as text.
+/// A body whose debug output is text.
 #[derive(Clone)]
-struct Shown(Vec<u8>);
+struct BodyBytes(Vec<u8>);
 
-impl std::fmt::Debug for Shown {
+impl std::fmt::Debug for BodyBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}", String::from_utf8_lossy(&self.0))
     }
 }
 
-impl Crafted {
-    /// The request, unless no client could send it.
+impl GeneratedRequest {
+    /// Builds the request, unless no client could send it.
     pub(super) fn build(&self) -> Option<Request<Body>> {
         let mut request = Request::builder().method(self.method.as_str()).uri(&self.target);
         for (name, value) in &self.headers {
@@ -58,41 +44,40 @@ impl Crafted {
         request.body(Body::from(self.body.0.clone())).ok()
     }
 
-    /// Whether its errors are problem details.
+    /// Whether errors of this request are problem documents.
     pub(super) fn is_api(&self) -> bool {
         self.target.starts_with("/api/")
     }
 
-    /// Whether an answer to it has a body.
-    pub(super) fn has_answer(&self) -> bool {
-        // The answer may be compressed, which is not what is tested here.
+    /// Whether the response has a body that is not compressed.
+    pub(super) fn expects_plain_body(&self) -> bool {
         self.method != "HEAD" && !self.headers.iter().any(|(name, _)| name == "accept-encoding")
     }
 }
 
-/// Requests to one operation of the document.
+/// Returns a strategy for requests to one operation of the document.
 pub(super) fn requests(
     document: &Value,
     method: &str,
     path: &str,
     operation: &Value,
     user: Option<&User>,
-) -> BoxedStrategy<Crafted> {
+) -> BoxedStrategy<GeneratedRequest> {
     let method = method.to_uppercase();
     let cookie = user.map(|user| ("cookie".to_owned(), format!("access={}", user.token).into_bytes()));
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-    let told = declared_headers(document, &parameters);
+    let declared = declared_headers(document, &parameters);
     (
         prop_oneof![19 => Just(method), 1 => select(&["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])],
         target(document, path, &parameters),
-        (told, vec(header(), 0..3), content_type(), prop::bool::weighted(0.8)),
+        (declared, vec(header(), 0..3), content_type(), prop::bool::weighted(0.8)),
         body(document, operation),
     )
-        .prop_map(move |(method, target, (told, more, kind, signed_in), body)| {
-            let mut headers: Vec<_> = told.into_iter().chain(more).collect();
-            headers.extend(kind.map(|kind| ("content-type".to_owned(), kind.into_bytes())));
+        .prop_map(move |(method, target, (declared, more, content_type, signed_in), body)| {
+            let mut headers: Vec<_> = declared.into_iter().chain(more).collect();
+            headers.extend(content_type.map(|kind| ("content-type".to_owned(), kind.into_bytes())));
             headers.extend(cookie.clone().filter(|_| signed_in));
-            Crafted { method, target, headers, body: Shown(body) }
+            GeneratedRequest { method, target, headers, body: BodyBytes(body) }
         })
         .boxed()
 }
@@ -110,9 +95,9 @@ fn content_type() -> impl Strategy<Value = Option<String>> {
     ]
 }
 
-/// A header that nobody asked for.
+/// A header that the operation need not declare.
 fn header() -> impl Strategy<Value = (String, Vec<u8>)> {
-    (select(&HEADERS), header_value())
+    (select(&HEADERS.split(' ').collect::<Vec<_>>()), header_value())
 }
 
 fn header_value() -> impl Strategy<Value = Vec<u8>> {
@@ -140,59 +125,46 @@ fn header_value() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// The headers that the operation declares, each there or not.
+/// The headers that the operation declares, each present or not.
 fn declared_headers(document: &Value, parameters: &[Value]) -> BoxedStrategy<Vec<(String, Vec<u8>)>> {
-    let mut all = Just(Vec::new()).boxed();
-    for parameter in parameters.iter().filter(|parameter| parameter["in"] == "header") {
+    let header = |parameter: &Value| {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
-        let right = of_schema(document, &parameter["schema"], 0).prop_map(|value| plain(&value).into_bytes());
-        let value = option::of(prop_oneof![right, header_value()]);
-        all = (all, value)
-            .prop_map(move |(mut all, value)| {
-                all.extend(value.map(|value| (name.clone(), value)));
-                all
-            })
-            .boxed();
-    }
-    all
+        let valid = of_schema(document, &parameter["schema"], 0).prop_map(|value| plain(&value).into_bytes());
+        let value = option::of(prop_oneof![valid, header_value()]);
+        value.prop_map(move |value| value.map(|value| (name.clone(), value))).boxed()
+    };
+    let headers: Vec<_> = parameters.iter().filter(|parameter| parameter["in"] == "header").map(header).collect();
+    headers.prop_map(|headers| headers.into_iter().flatten().collect()).boxed()
 }
 
-/// The path with its places filled, and a query.
+/// The path with its parameters substituted, and a query.
 fn target(document: &Value, path: &str, parameters: &[Value]) -> BoxedStrategy<String> {
-    let mut target = Just(path.to_owned()).boxed();
-    let mut query = Just(Vec::<String>::new()).boxed();
-    for parameter in parameters {
+    let path = path.to_owned();
+    let argument = |parameter: &Value| {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
-        let right = of_schema(document, &parameter["schema"], 0).prop_map(|value| escaped(&plain(&value)));
-        let wrong = prop_oneof![any_text().prop_map(|text| escaped(&text)), select(&["%ff", "%00", "..", "%2f", "%"])];
-        let value = prop_oneof![3 => right, 1 => wrong];
-        match parameter["in"].as_str() {
-            Some("path") => {
-                target = (target, value)
-                    .prop_map(move |(target, value)| target.replace(&format!("{{{name}}}"), &value))
-                    .boxed();
-            }
-            Some("query") => {
-                query = (query, option::of(value))
-                    .prop_map(move |(mut query, value)| {
-                        query.extend(value.map(|value| format!("{name}={value}")));
-                        query
-                    })
-                    .boxed();
-            }
-            _ => {}
-        }
-    }
-    let orphan = prop_oneof![any_text().prop_map(|text| escaped(&text)), select(&["limit=", "a=1&a=2", "%zz", "&&=&"])];
-    (target, query, option::weighted(0.2, orphan))
-        .prop_map(|(target, mut query, orphan)| {
-            query.extend(orphan);
+        let valid = of_schema(document, &parameter["schema"], 0).prop_map(|value| escaped(&plain(&value)));
+        let invalid =
+            prop_oneof![any_text().prop_map(|text| escaped(&text)), select(&["%ff", "%00", "..", "%2f", "%"])];
+        prop_oneof![3 => valid, 1 => invalid].prop_map(move |value| (name.clone(), value)).boxed()
+    };
+    let declared_in = |place: &'static str| parameters.iter().filter(move |parameter| parameter["in"] == place);
+    let segments: Vec<_> = declared_in("path").map(argument).collect();
+    let query: Vec<_> = declared_in("query").map(|parameter| option::of(argument(parameter))).collect();
+    let undeclared =
+        prop_oneof![any_text().prop_map(|text| escaped(&text)), select(&["limit=", "a=1&a=2", "%zz", "&&=&"])];
+    (segments, query, option::weighted(0.2, undeclared))
+        .prop_map(move |(segments, query, undeclared)| {
+            let substitute =
+                |target: String, (name, value): &(String, String)| target.replace(&format!("{{{name}}}"), value);
+            let target = segments.iter().fold(path.clone(), substitute);
+            let query = query.into_iter().flatten().map(|(name, value)| format!("{name}={value}"));
+            let query: Vec<_> = query.chain(undeclared).collect();
             if query.is_empty() { target } else { format!("{target}?{}", query.join("&")) }
         })
         .boxed()
 }
 
-/// Mostly what the operation's schema says, sometimes damaged, sometimes anything.
+/// Mostly valid bodies, sometimes mutated ones, sometimes arbitrary bytes.
 fn body(document: &Value, operation: &Value) -> BoxedStrategy<Vec<u8>> {
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
     let anything = prop_oneof![
@@ -204,19 +176,19 @@ fn body(document: &Value, operation: &Value) -> BoxedStrategy<Vec<u8>> {
     if schema.is_null() {
         return prop_oneof![3 => Just(Vec::new()), 1 => anything].boxed();
     }
-    let right = of_schema(document, schema, 0).boxed();
-    let damaged = (right.clone(), any_json(), any::<prop::sample::Index>(), any::<bool>())
-        .prop_map(|(body, other, at, rename)| damage(body, other, at, rename));
+    let valid = of_schema(document, schema, 0).boxed();
+    let mutated = (valid.clone(), any_json(), any::<prop::sample::Index>(), any::<bool>())
+        .prop_map(|(body, other, at, rename)| mutate(body, other, at, rename));
     prop_oneof![
-        6 => right.prop_map(|value| value.to_string().into_bytes()),
-        3 => damaged.prop_map(|value| value.to_string().into_bytes()),
+        6 => valid.prop_map(|value| value.to_string().into_bytes()),
+        3 => mutated.prop_map(|value| value.to_string().into_bytes()),
         2 => anything,
     ]
     .boxed()
 }
 
-/// One field replaced by something else, or moved to a name that nobody knows.
-fn damage(mut body: Value, other: Value, at: prop::sample::Index, rename: bool) -> Value {
+/// Replaces the value of one field, or renames the field to an unknown name.
+fn mutate(mut body: Value, other: Value, at: prop::sample::Index, rename: bool) -> Value {
     let Some(fields) = body.as_object_mut().filter(|fields| !fields.is_empty()) else { return other };
     let name = fields.keys().nth(at.index(fields.len())).cloned().unwrap_or_default();
     if rename {
@@ -228,7 +200,7 @@ fn damage(mut body: Value, other: Value, at: prop::sample::Index, rename: bool) 
     body
 }
 
-/// The value as it stands in a path, a query or a header.
+/// The text form of a value in a path, a query or a header.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
@@ -239,7 +211,7 @@ fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            write!(out, "%{byte:02X}").expect("a string takes all");
+            write!(out, "%{byte:02X}").expect("writing to a string never fails");
         }
         out
     })

@@ -1,11 +1,11 @@
-//! Random JSON: any at all, or what a schema of the OpenAPI document describes.
+//! Strategies for random JSON: arbitrary, or conforming to a schema of the OpenAPI document.
 
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// Texts that programs stumble over, beside random ones.
+/// Texts that programs often mishandle.
 const AWKWARD: [&str; 20] = [
     "",
     " ",
@@ -29,7 +29,7 @@ const AWKWARD: [&str; 20] = [
     "９",
 ];
 
-/// Texts that mean something to one of the services.
+/// Texts that some service accepts in some field.
 const MEANINGFUL: [&str; 16] = [
     "ana@example.com",
     "ANA@EXAMPLE.COM",
@@ -49,7 +49,7 @@ const MEANINGFUL: [&str; 16] = [
     "0001-01-01T00:00:00Z",
 ];
 
-/// Text of any kind.
+/// Arbitrary text.
 pub(super) fn any_text() -> BoxedStrategy<String> {
     prop_oneof![
         4 => proptest::sample::select(MEANINGFUL.to_vec()).prop_map(ToOwned::to_owned),
@@ -65,7 +65,7 @@ fn integer() -> BoxedStrategy<i64> {
     prop_oneof![proptest::sample::select(edges.to_vec()), any::<i64>(), 1_i64..20_000].boxed()
 }
 
-/// Any JSON.
+/// Arbitrary JSON.
 pub(super) fn any_json() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -84,7 +84,7 @@ pub(super) fn any_json() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// Text of a length that the schema allows.
+/// Text whose length the schema allows.
 fn bounded_text(schema: &Value) -> BoxedStrategy<String> {
     let bound = |key: &str| schema[key].as_u64().and_then(|length| usize::try_from(length).ok());
     let shortest = bound("minLength").unwrap_or(0);
@@ -99,7 +99,7 @@ fn bounded_text(schema: &Value) -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// What a schema describes, by its types and lengths; bounds of numbers are left to chance.
+/// Values with the types and lengths of a schema. Bounds of numbers are ignored.
 pub(super) fn of_schema(document: &Value, schema: &Value, depth: usize) -> BoxedStrategy<Value> {
     if depth > 8 {
         return any_json();
@@ -116,12 +116,12 @@ pub(super) fn of_schema(document: &Value, schema: &Value, depth: usize) -> Boxed
     }
     match &schema["type"] {
         Value::Array(kinds) => {
-            let of = |kind: &Value| {
-                let mut one = schema.clone();
-                one["type"] = kind.clone();
-                of_schema(document, &one, depth + 1)
+            let of_kind = |kind: &Value| {
+                let mut schema = schema.clone();
+                schema["type"] = kind.clone();
+                of_schema(document, &schema, depth + 1)
             };
-            proptest::strategy::Union::new(kinds.iter().map(of)).boxed()
+            proptest::strategy::Union::new(kinds.iter().map(of_kind)).boxed()
         }
         Value::String(kind) => of_kind(document, schema, kind, depth),
         _ => any_json(),
@@ -159,19 +159,14 @@ fn of_kind(document: &Value, schema: &Value, kind: &str, depth: usize) -> BoxedS
     }
 }
 
-/// Required fields are nearly always there, others now and then.
+/// Objects with nearly all required fields and about half of the others.
 fn object(document: &Value, schema: &Value, depth: usize) -> BoxedStrategy<Value> {
     let required = schema["required"].as_array().cloned().unwrap_or_default();
-    let mut all = Just(Map::new()).boxed();
-    for (name, schema) in schema["properties"].as_object().cloned().unwrap_or_default() {
-        let often = if required.contains(&json!(name)) { 0.97 } else { 0.5 };
-        let value = option::weighted(often, of_schema(document, &schema, depth + 1));
-        all = (all, value)
-            .prop_map(move |(mut all, value)| {
-                all.extend(value.map(|value| (name.clone(), value)));
-                all
-            })
-            .boxed();
-    }
-    all.prop_map(Value::Object).boxed()
+    let field = |(name, schema): (String, Value)| {
+        let probability = if required.contains(&json!(name)) { 0.97 } else { 0.5 };
+        let value = option::weighted(probability, of_schema(document, &schema, depth + 1));
+        value.prop_map(move |value| value.map(|value| (name.clone(), value))).boxed()
+    };
+    let fields: Vec<_> = schema["properties"].as_object().cloned().unwrap_or_default().into_iter().map(field).collect();
+    fields.prop_map(|fields| Value::Object(fields.into_iter().flatten().collect())).boxed()
 }

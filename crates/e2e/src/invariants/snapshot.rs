@@ -1,0 +1,98 @@
+//! Reads the state that the invariants check.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use common::timestamp::Timestamp;
+use futures::{StreamExt, TryStreamExt};
+use serde_json::Value;
+use ticketctl::audit::snapshot::{AuditSnapshot, Entity, text};
+
+use crate::test_fleet::TestFleet;
+
+/// The state of the databases, the streams and the card network.
+pub struct Snapshot {
+    /// Entities and replicas in the databases.
+    pub databases: AuditSnapshot,
+    /// Published events by entity, as envelopes.
+    pub events: BTreeMap<String, Vec<Value>>,
+    /// By order and event type: when the stream received an order's creation, expiry and cancellation, by the stream's
+    /// clock.
+    pub published_at: BTreeMap<(String, String), Timestamp>,
+    /// Consumers with the number of their pending and unacknowledged messages.
+    pub backlogs: Vec<(String, u64)>,
+    /// Number of dead letters.
+    pub dead_letters: u64,
+    /// The whole state of fakestripe.
+    pub card_network: Value,
+}
+
+impl Snapshot {
+    pub(super) async fn read(fleet: &TestFleet) -> Result<Self> {
+        let client = mongodb::Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
+        let databases = AuditSnapshot::read(&client).await?;
+        let jetstream = fleet.jetstream().await?;
+        let mut events: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let (mut backlogs, mut dead_letters, mut published_at) = (Vec::new(), 0, BTreeMap::new());
+        let streams: Vec<_> = jetstream.stream_names().try_collect().await?;
+        for name in streams {
+            let stream = jetstream.get_stream(&name).await?;
+            let messages = stream.cached_info().state.messages;
+            if name.ends_with("dead-letters") {
+                dead_letters = messages;
+                continue;
+            }
+            let mut consumers = stream.consumers();
+            while let Some(consumer) = consumers.try_next().await? {
+                // Ephemeral consumers, such as the one below, have no durable name.
+                if consumer.config.durable_name.is_some() {
+                    backlogs.push((consumer.name, consumer.num_pending + consumer.num_ack_pending as u64));
+                }
+            }
+            let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
+            let mut reader = stream.create_consumer(config).await?.messages().await?;
+            for _ in 0..messages {
+                let message = reader.next().await.context("a stream ended early")??;
+                // Undecodable messages are counted by the dead letters of their consumers.
+                let Ok(event) = serde_json::from_slice::<Value>(&message.payload) else { continue };
+                let kind = text(&event["type"]);
+                if matches!(kind, "order.created.v1" | "order.cancelled.v1" | "expiration.completed.v1") {
+                    let published =
+                        message.info().map_err(anyhow::Error::from_boxed)?.published.unix_timestamp_nanos() / 1_000_000;
+                    let published = Timestamp::from_millis(i64::try_from(published)?);
+                    let key = (text(&event["subject"]).to_owned(), kind.to_owned());
+                    published_at.entry(key).or_insert(published);
+                }
+                let entity = kind.split('.').next().unwrap_or_default();
+                events.entry(entity.to_owned()).or_default().push(event);
+            }
+        }
+        let card_network = fleet.card_network().await?;
+        Ok(Self { databases, events, published_at, backlogs, dead_letters, card_network })
+    }
+
+    pub(super) fn by_id(&self, collection: &str) -> BTreeMap<&str, &Entity> {
+        self.databases.owned(collection).iter().map(|entity| (entity.id.as_str(), entity)).collect()
+    }
+
+    /// All events of an entity type.
+    pub(super) fn published(&self, entity: &str) -> &[Value] {
+        self.events.get(entity).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The published states of an entity type, by id and version.
+    pub(super) fn histories(&self, entity: &str) -> BTreeMap<&str, BTreeMap<u64, &Value>> {
+        let mut histories: BTreeMap<&str, BTreeMap<u64, &Value>> = BTreeMap::new();
+        for event in self.published(entity) {
+            let (subject, version) = subject_and_version(event);
+            histories.entry(subject).or_default().insert(version, &event["data"]);
+        }
+        histories
+    }
+}
+
+/// Id and version of the entity that an event is about.
+pub(super) fn subject_and_version(event: &Value) -> (&str, u64) {
+    (text(&event["subject"]), event["entityversion"].as_u64().unwrap_or(u64::MAX))
+}

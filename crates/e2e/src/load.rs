@@ -1,0 +1,221 @@
+//! A load generator: users who buy and sell while a test injects faults.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use common::api::Endpoint;
+use common::api::orders::{CancelOrder, CreateOrder, NewOrder, Order};
+use common::api::payments::{CreatePayment, NewPayment, Payment, RefreshPayment};
+use common::api::tickets::{CreateListing, ReplaceListing};
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::payment::PaymentStatus;
+use common::id::{OrderId, TicketId, UserId};
+use common::text::Text;
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+use crate::exchange::{Error, Success};
+use crate::test_fleet::{TestFleet, listing};
+use crate::user_client::UserClient;
+
+/// Time between the starts of two sales.
+const ARRIVAL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long to wait for an event to arrive at another service.
+const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(60);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Bounds the load on slow machines.
+const MAX_CONCURRENT_SALES: usize = 40;
+
+/// Starts sales until it is stopped.
+pub struct LoadGenerator {
+    stopping: Arc<AtomicBool>,
+    finished: Arc<AtomicUsize>,
+    sales: JoinHandle<Result<OutcomeCounts>>,
+}
+
+/// Number of sales by outcome.
+pub type OutcomeCounts = BTreeMap<&'static str, usize>;
+
+impl LoadGenerator {
+    /// Starts ten sales a second, until it is stopped and at least `min_sales` have started.
+    #[expect(clippy::disallowed_methods, reason = "the test that started it awaits its end")]
+    pub fn start(fleet: &TestFleet, min_sales: usize) -> Result<Self> {
+        let sellers = (0..3).map(|_| fleet.token_user()).collect::<Result<Vec<_>>>()?;
+        let buyers = (0..10).map(|_| Ok((fleet.token_user()?, fleet.token_user()?))).collect::<Result<Vec<_>>>()?;
+        let fakestripe = fleet.processes.fakestripe().url();
+        let (stopping, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let sales = tokio::spawn({
+            let (stopping, finished) = (Arc::clone(&stopping), Arc::clone(&finished));
+            async move {
+                let mut sales = JoinSet::new();
+                let mut interval = tokio::time::interval(ARRIVAL_INTERVAL);
+                interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                let semaphore = Arc::new(Semaphore::new(MAX_CONCURRENT_SALES));
+                let users = sellers.into_iter().cycle().zip(buyers.into_iter().cycle());
+                for (n, (seller, (buyer, other))) in users.enumerate() {
+                    if stopping.load(Ordering::SeqCst) && n >= min_sales {
+                        break;
+                    }
+                    interval.tick().await;
+                    let permit = Arc::clone(&semaphore).acquire_owned().await?;
+                    let (finished, fakestripe) = (Arc::clone(&finished), fakestripe.clone());
+                    sales.spawn(async move {
+                        let sale = Sale { n, seller, buyer, other, fakestripe };
+                        let outcome = sale.run().await.with_context(|| format!("sale {n}"));
+                        finished.fetch_add(1, Ordering::SeqCst);
+                        drop(permit);
+                        outcome
+                    });
+                }
+                let mut outcomes = OutcomeCounts::new();
+                while let Some(outcome) = sales.join_next().await {
+                    *outcomes.entry(outcome??).or_default() += 1;
+                }
+                Ok(outcomes)
+            }
+        });
+        Ok(Self { stopping, finished, sales })
+    }
+
+    /// Number of sales finished so far.
+    pub fn finished(&self) -> usize {
+        self.finished.load(Ordering::SeqCst)
+    }
+
+    /// Starts no more sales and waits for those in progress.
+    pub async fn stop(self) -> Result<OutcomeCounts> {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.sales.await?
+    }
+}
+
+struct Sale {
+    n: usize,
+    seller: UserClient,
+    buyer: UserClient,
+    other: UserClient,
+    fakestripe: String,
+}
+
+impl Sale {
+    /// Lists a ticket and sells it in the way that the number selects; returns the outcome.
+    async fn run(&self) -> Result<&'static str> {
+        let mut terms = listing(&format!("Night {}", self.n), 1_000 + i64::try_from(self.n)?);
+        let request = CreateListing { body: terms.clone() };
+        let ticket = self.seller.send_until_definitive(&request, Some(&key())).await?.body.id;
+        let scenario = self.n % 10;
+        let order = if scenario == 4 {
+            // The price changes while the buyer orders.
+            terms.price.amount = 5_000;
+            let edit = ReplaceListing { id: ticket, body: terms };
+            tokio::join!(create_order(&self.buyer, ticket), self.seller.send(&edit)).0?
+        } else {
+            create_order(&self.buyer, ticket).await?
+        };
+        match scenario {
+            0..=4 => _ = pay(&self.buyer, order, "pm_card_visa").await?,
+            5 => {
+                pay(&self.buyer, order, "pm_card_visa_chargeDeclined").await?;
+                pay(&self.buyer, order, "pm_card_visa").await?;
+            }
+            6 => {
+                self.cancel(order).await?;
+                let order = create_order(&self.other, ticket).await?;
+                pay(&self.other, order, "pm_card_visa").await?;
+                return outcome(&self.other, order).await;
+            }
+            // The hold expires.
+            7 => {}
+            8 => self.pay_with_3ds(order).await?,
+            _ => {
+                let (paid, cancelled) = tokio::join!(pay(&self.buyer, order, "pm_card_visa"), self.cancel(order));
+                paid?;
+                cancelled?;
+            }
+        }
+        outcome(&self.buyer, order).await
+    }
+
+    async fn pay_with_3ds(&self, order: OrderId) -> Result<()> {
+        let payment = pay(&self.buyer, order, "pm_card_authenticationRequired").await?;
+        if let Some(Payment { id, status: PaymentStatus::RequiresAction, provider_ref, .. }) = payment {
+            let intent = provider_ref.unwrap_or_default();
+            let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.fakestripe);
+            reqwest::Client::new().post(url).json(&json!({ "outcome": "succeed" })).send().await?;
+            // Half of the clients refresh the payment; the webhook or the reconciler completes the others.
+            if self.n.is_multiple_of(4) {
+                ignore_problem(self.buyer.send_until_definitive(&RefreshPayment { id }, Some(&key())).await)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cancels the order, unless it is too late.
+    async fn cancel(&self, order: OrderId) -> Result<()> {
+        ignore_problem(self.buyer.send_until_definitive(&CancelOrder { id: order }, None).await)
+    }
+}
+
+async fn create_order(buyer: &UserClient, ticket: TicketId) -> Result<OrderId> {
+    // 404: the listing has not arrived at `orders`. 409: the previous order is not closed yet.
+    let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
+    let order = send_until_propagated(buyer, &request, &[404, 409]).await;
+    Ok(order.with_context(|| format!("ordering {ticket}"))?.id)
+}
+
+/// Pays; `None` if the payment was declined or came too late.
+async fn pay(buyer: &UserClient, order: OrderId, card: &str) -> Result<Option<Payment>> {
+    let body = NewPayment { order_id: order, payment_method: Text::new(card) };
+    // 404: the order has not arrived at `payments`.
+    match send_until_propagated(buyer, &CreatePayment { body }, &[404]).await {
+        Err(error) if matches!(error.status(), Some(402 | 409 | 410)) => Ok(None),
+        result => Ok(Some(result.with_context(|| format!("paying {order}"))?)),
+    }
+}
+
+/// Repeats a request while it fails with one of these statuses, which mean that an event has not arrived yet.
+async fn send_until_propagated<E: Endpoint>(
+    client: &UserClient,
+    request: &E,
+    retry_on: &[u16],
+) -> Result<E::Answer, Error> {
+    let (began, key) = (Instant::now(), key());
+    loop {
+        match client.send_until_definitive(request, Some(&key)).await {
+            Err(error)
+                if error.status().is_some_and(|status| retry_on.contains(&status))
+                    && began.elapsed() < PROPAGATION_TIMEOUT => {}
+            result => return result.map(|success| success.body),
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
+    }
+}
+
+/// Accepts a success and a problem alike.
+fn ignore_problem<T>(result: Result<Success<T>, Error>) -> Result<()> {
+    match result {
+        Err(error) if error.problem().is_none() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Waits for the end of the order.
+async fn outcome(buyer: &UserClient, order: OrderId) -> Result<&'static str> {
+    let Order { status, cancel_reason, .. } = buyer.wait_for_order_end(order).await?;
+    Ok(match (status, cancel_reason) {
+        (OrderStatus::Completed, _) => "completed",
+        (_, Some(CancelReason::Buyer)) => "cancelled by the buyer",
+        (_, Some(CancelReason::Expired)) => "expired",
+        (_, Some(CancelReason::Refused)) => "refused",
+        _ => "payment failed",
+    })
+}
+
+fn key() -> String {
+    UserId::new().to_string()
+}

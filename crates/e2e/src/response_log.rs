@@ -1,0 +1,117 @@
+//! A record of all responses that clients received, which the invariants compare with the final state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use reqwest::Method;
+
+use crate::exchange::{Entity, Request, Response};
+use crate::invariants::MONOTONIC_READS;
+
+/// The responses that all clients of one fleet received.
+#[derive(Debug, Default)]
+pub struct ResponseLog(Mutex<Records>);
+
+#[derive(Debug, Default)]
+struct Records {
+    acknowledged: BTreeSet<Acknowledged>,
+    keys: KeyResponses,
+    stale_reads: Vec<(Instant, String)>,
+    failures: Vec<String>,
+}
+
+/// An entity version that a client received in a successful response.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Acknowledged {
+    /// `tickets`, `orders` or `payments`.
+    pub(crate) area: String,
+    pub(crate) id: String,
+    pub(crate) version: u64,
+    /// `None` if the response had no body.
+    pub(crate) status: Option<String>,
+}
+
+/// By idempotency key: status code (`None` without a response) and entity id of every response.
+pub(crate) type KeyResponses = BTreeMap<String, Vec<(Option<u16>, String)>>;
+
+impl ResponseLog {
+    /// Records a request with its response; `None` if there was none. `seen` are the newest versions that this client
+    /// has received, `known` the one of this entity at the time of the request.
+    pub(crate) fn record(
+        &self,
+        request: Request<'_>,
+        response: Option<&Response>,
+        seen: &mut BTreeMap<String, u64>,
+        known: Option<u64>,
+    ) {
+        let mut records = self.records();
+        let status = response.map(|response| response.status.as_u16());
+        if let Some(key) = request.key {
+            let id = response.and_then(|response| response.entity.id.clone()).unwrap_or_default();
+            records.keys.entry(key.to_owned()).or_default().push((status, id));
+        }
+        let (Some(response), Some(status)) = (response, status) else {
+            records.failures.push(format!("{request}: no response"));
+            return;
+        };
+        if status >= 500 {
+            records.failures.push(format!("{request}: {status} {}", response.body));
+        }
+        let Entity { id, version, status: entity_status } = &response.entity;
+        if let (Some(known), &Method::GET) = (known, request.method)
+            && (status == 404 || version.is_some_and(|version| version < known))
+        {
+            let text = format!(
+                "{MONOTONIC_READS}: {request} returned {status} {version:?} to a client that had read version {known}"
+            );
+            records.stale_reads.push((Instant::now(), text));
+        }
+        let entity = entity(request.target, id.as_deref());
+        if let (Some((area, id)), &Some(version), 200..300) = (entity, version, status) {
+            let newest = seen.entry(format!("{area}/{id}")).or_default();
+            *newest = version.max(*newest);
+            records.acknowledged.insert(Acknowledged { area, id, version, status: entity_status.clone() });
+        }
+    }
+
+    /// Requests without a response, or with a 5xx.
+    pub fn failures(&self) -> Vec<String> {
+        self.records().failures.clone()
+    }
+
+    /// Reads that returned an older version than the client had read before, or 404.
+    pub(crate) fn stale_reads(&self) -> Vec<String> {
+        self.records().stale_reads.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// Drops the stale reads within a window and returns their number: just after an election, reads may be older than
+    /// acknowledged writes.
+    pub fn ignore_stale_reads(&self, window: &Range<Instant>) -> usize {
+        let mut records = self.records();
+        let before = records.stale_reads.len();
+        records.stale_reads.retain(|(at, _)| !window.contains(at));
+        before - records.stale_reads.len()
+    }
+
+    pub(crate) fn acknowledged(&self) -> BTreeSet<Acknowledged> {
+        self.records().acknowledged.clone()
+    }
+
+    pub(crate) fn keys(&self) -> KeyResponses {
+        self.records().keys.clone()
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Area and id of the entity that a request is about; the id is the response's, or else the target's.
+pub(crate) fn entity(target: &str, id: Option<&str>) -> Option<(String, String)> {
+    let mut parts = target.strip_prefix("/api/")?.split(['/', '?']);
+    let area = parts.next().filter(|area| matches!(*area, "tickets" | "orders" | "payments"))?;
+    let id = id.or_else(|| parts.next().filter(|id| !id.is_empty()))?;
+    Some((area.to_owned(), id.to_owned()))
+}

@@ -1,0 +1,166 @@
+//! A running fleet for one test, and authenticated users in it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use async_nats::jetstream;
+use common::api::tickets::NewListing;
+use common::api::users::{NewUser, Password, SignUp};
+use common::id::UserId;
+use common::identity::Claims;
+use common::money::Money;
+use common::text::Text;
+use serde_json::Value;
+use testkit::app::users::Signer;
+use testkit::fleet::Fleet;
+use testkit::fleet::keys::Keys;
+use testkit::fleet::options::FleetOptions;
+use testkit::servers::scratch::ScratchDir;
+use testkit::tools::{progress, workspace_root};
+
+use crate::response_log::ResponseLog;
+use crate::user_client::UserClient;
+
+/// The password of every user who signs up.
+pub const PASSWORD: &str = "a long enough secret";
+
+/// A running fleet, which stops when it is dropped.
+pub struct TestFleet {
+    /// The processes of the fleet.
+    pub processes: Fleet,
+    /// The folder with one log file per process.
+    pub logs: PathBuf,
+    /// The responses that all clients received.
+    pub responses: Arc<ResponseLog>,
+    signer: Signer,
+    _logs: KeepLogs,
+    _scratch: ScratchDir,
+}
+
+impl TestFleet {
+    /// Starts a fleet whose services have these settings.
+    pub async fn start(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(settings, |_| {}).await
+    }
+
+    /// Like [`TestFleet::start`], with two instances of every service.
+    pub async fn start_two_instances(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(settings, |options| options.instances = 2).await
+    }
+
+    /// Like [`TestFleet::start`], with authentication at NATS and Redis as in a cluster.
+    pub async fn start_with_server_auth(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(settings, |options| options.server_auth = true).await
+    }
+
+    /// Like [`TestFleet::start_two_instances`], with three members of MongoDB and of NATS, as in production.
+    pub async fn start_replicated(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(settings, |options| (options.instances, options.members) = (2, 3)).await
+    }
+
+    /// Starts a fleet with the default limits.
+    pub async fn start_with_default_limits() -> Result<Self> {
+        let scratch = ScratchDir::new("e2e")?;
+        let options = FleetOptions::new(scratch.path());
+        Self::launch(scratch, options).await
+    }
+
+    async fn start_with(settings: &[(&str, &str)], configure: impl FnOnce(&mut FleetOptions)) -> Result<Self> {
+        let scratch = ScratchDir::new("e2e")?;
+        let options = FleetOptions::new(scratch.path()).without_rate_limits();
+        // No limits: few users generate all load.
+        let limits = [("HOLDS_PER_BUYER", "1000"), ("HOLDS_PER_LISTING", "1000")];
+        let mut options =
+            limits.iter().chain(settings).fold(options, |options, (name, value)| options.env(name, value));
+        configure(&mut options);
+        Self::launch(scratch, options).await
+    }
+
+    async fn launch(scratch: ScratchDir, mut options: FleetOptions) -> Result<Self> {
+        options.fleet_file = Some(scratch.path().join("fleet.json"));
+        let processes = Fleet::start(&options).await?;
+        let keys = Keys::load_or_create(&options.data.join("keys"))?;
+        let signer = Signer { jwks: keys.jwks, pem: keys.jwt_private_keys };
+        let logs = options.logs;
+        let responses = Arc::default();
+        Ok(Self { processes, _logs: KeepLogs(logs.clone()), logs, responses, signer, _scratch: scratch })
+    }
+
+    /// The gateway's URL.
+    pub fn url(&self) -> String {
+        self.processes.public_url()
+    }
+
+    /// A client that is not signed in.
+    pub fn anonymous(&self) -> Result<UserClient> {
+        UserClient::new(self.url(), None, Arc::clone(&self.responses))
+    }
+
+    /// A new user, signed up through the API.
+    pub async fn sign_up(&self, name: &str) -> Result<UserClient> {
+        let client = self.anonymous()?;
+        let email = format!("{}-{}@example.com", name.to_lowercase(), UserId::new());
+        let (password, display_name) = (Password::new(PASSWORD), Some(Text::new(name)));
+        client.send(&SignUp { body: NewUser { email: Text::new(&email), password, display_name } }).await?;
+        Ok(client)
+    }
+
+    /// A user with a token signed by the key of `auth`, without the cost of hashing a password.
+    pub fn token_user(&self) -> Result<UserClient> {
+        let claims = Claims { iss: self.url(), ..Signer::claims(UserId::new()) };
+        UserClient::new(self.url(), Some(self.signer.sign(&claims)), Arc::clone(&self.responses))
+    }
+
+    /// JetStream, through whichever NATS member responds.
+    pub async fn jetstream(&self) -> Result<jetstream::Context> {
+        let members = self.processes.servers().nats_members();
+        let urls: Vec<_> = members.iter().map(|server| server.url()).collect();
+        Ok(jetstream::new(async_nats::connect(urls.as_slice()).await?))
+    }
+
+    /// The whole state of fakestripe.
+    pub async fn card_network(&self) -> Result<Value> {
+        let url = format!("{}/_fake/state", self.processes.fakestripe().url());
+        let text = reqwest::get(url).await?.text().await?;
+        serde_json::from_str(&text).context("fakestripe's state")
+    }
+}
+
+/// Copies the logs of a failed test to `target/failed/<process id>`.
+struct KeepLogs(PathBuf);
+
+impl Drop for KeepLogs {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let target = workspace_root().join(format!("target/failed/{}", std::process::id()));
+        let logs = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        if std::fs::create_dir_all(&target).is_ok() {
+            for log in logs {
+                let _ = std::fs::copy(log.path(), target.join(log.file_name()));
+            }
+            progress("Kept", &format!("the logs of the failed test, in {}", target.display()));
+        }
+    }
+}
+
+/// A valid listing.
+#[expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "the time and the currency are valid")]
+pub fn listing(title: &str, price: i64) -> NewListing {
+    NewListing {
+        title: Text::new(title),
+        venue: Text::new("Concert Hall"),
+        city: Text::non_blank("Utrecht"),
+        starts_at: "2099-04-02T18:00:00Z".parse().unwrap(),
+        time_zone: Text::non_blank("Europe/Amsterdam"),
+        price: Money { amount: price, currency: "EUR".parse().unwrap() },
+        face_value: None,
+        category: None,
+        section: None,
+        row: None,
+        seat: Text::non_blank("7"),
+        description: None,
+    }
+}

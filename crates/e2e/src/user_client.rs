@@ -1,0 +1,178 @@
+//! A user's HTTP client, through the gateway.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use common::api::Endpoint;
+use common::api::orders::{CreateOrder, NewOrder, Order, ReadOrder};
+use common::api::payments::{CreatePayment, NewPayment, Payment, ReadPayment};
+use common::api::tickets::{CreateListing, Listing, NewListing, ReadListing};
+use common::events::order::OrderStatus;
+use common::events::payment::PaymentStatus;
+use common::events::ticket::TicketStatus;
+use common::id::{OrderId, PaymentId, TicketId};
+use common::text::Text;
+use reqwest::Method;
+use serde::Serialize;
+
+use crate::exchange::{Error, Request, Response, Success};
+use crate::response_log::{self, ResponseLog};
+
+/// A client with its own cookie jar, which records every response.
+#[derive(Clone)]
+pub struct UserClient {
+    client: reqwest::Client,
+    base: String,
+    token: Option<String>,
+    responses: Arc<ResponseLog>,
+    /// The newest version of each entity that this client has received.
+    seen: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+/// How long a request is repeated, and a status waited for: longer than any injected fault, and than a hold that was
+/// created under two minutes of clock skew.
+const TIMEOUT: Duration = Duration::from_secs(180);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
+impl UserClient {
+    pub(crate) fn new(base: String, token: Option<String>, responses: Arc<ResponseLog>) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder().cookie_store(true).timeout(REQUEST_TIMEOUT).build()?;
+        Ok(Self { client, base, token, responses, seen: Arc::default() })
+    }
+
+    /// The access token of a user who did not sign in through the API.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Sends a request once.
+    pub async fn send<E: Endpoint>(&self, request: &E) -> Result<Success<E::Answer>, Error> {
+        self.send_with(None, request).await
+    }
+
+    /// Repeats a request, with the same idempotency key, until the response is definitive.
+    pub async fn send_until_definitive<E: Endpoint>(
+        &self,
+        request: &E,
+        key: Option<&str>,
+    ) -> Result<Success<E::Answer>, Error> {
+        let began = Instant::now();
+        loop {
+            match self.send_with(key, request).await {
+                Err(last) if !last.is_definitive() => {
+                    if began.elapsed() > TIMEOUT {
+                        let request = format!("{} {} has no definitive response", E::METHOD, request.path());
+                        return Err(Error::NoResponse(request, last.into()));
+                    }
+                }
+                definitive => return definitive,
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Requests a page, which has no [`Endpoint`]; returns the status code.
+    pub async fn get_page(&self, page: &str) -> Result<u16, Error> {
+        let request = Request { method: &Method::GET, target: page, key: None };
+        Ok(self.exchange(request, None::<&()>).await?.status.as_u16())
+    }
+
+    async fn send_with<E: Endpoint>(&self, key: Option<&str>, request: &E) -> Result<Success<E::Answer>, Error> {
+        let target = request.target().map_err(|error| Error::NoResponse(request.path(), error.into()))?;
+        let wire = Request { method: &E::METHOD, target: &target, key };
+        let Response { status, body, .. } = self.exchange(wire, request.body()).await?;
+        match E::parse_response(status, body.as_bytes()) {
+            Ok(body) => Ok(Success { status: status.as_u16(), body }),
+            Err(failed) => Err(Error::Failed(wire.to_string(), failed)),
+        }
+    }
+
+    async fn exchange(&self, request: Request<'_>, body: Option<&impl Serialize>) -> Result<Response, Error> {
+        let known = {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let entity = response_log::entity(request.target, None);
+            entity.and_then(|(area, id)| seen.get(&format!("{area}/{id}")).copied())
+        };
+        let response = self.attempt(request, body).await;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.responses.record(request, response.as_ref().ok(), &mut seen, known);
+        response.map_err(|error| Error::NoResponse(request.to_string(), error.into()))
+    }
+
+    async fn attempt(&self, request: Request<'_>, body: Option<&impl Serialize>) -> reqwest::Result<Response> {
+        let mut wire = self.client.request(request.method.clone(), format!("{}{}", self.base, request.target));
+        if let Some(body) = body {
+            wire = wire.json(body);
+        }
+        if let Some(token) = &self.token {
+            wire = wire.header("cookie", format!("access={token}"));
+        }
+        if let Some(key) = request.key {
+            wire = wire.header("idempotency-key", key);
+        }
+        Response::read(wire.send().await?).await
+    }
+
+    /// Lists a ticket.
+    pub async fn create_listing(&self, listing: NewListing) -> Result<TicketId, Error> {
+        Ok(self.send(&CreateListing { body: listing }).await?.body.id)
+    }
+
+    /// Orders a ticket; repeats the request while the listing has not arrived at `orders`.
+    pub async fn create_order(&self, ticket: TicketId) -> Result<Order, Error> {
+        let (began, request) = (Instant::now(), CreateOrder { body: NewOrder { ticket_id: ticket } });
+        loop {
+            match self.send(&request).await {
+                Err(error) if error.status() == Some(404) && began.elapsed() < TIMEOUT => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                result => return Ok(result?.body),
+            }
+        }
+    }
+
+    /// Pays for an order.
+    pub async fn pay(&self, order: OrderId, card: &str) -> Result<Success<Payment>, Error> {
+        let body = NewPayment { order_id: order, payment_method: Text::new(card) };
+        self.send(&CreatePayment { body }).await
+    }
+
+    /// Waits until the listing has this status; ignores failing requests meanwhile.
+    pub async fn wait_for_ticket(&self, id: TicketId, status: TicketStatus) -> anyhow::Result<Listing> {
+        self.wait_for(&ReadListing { id }, &[status], |listing| listing.status).await
+    }
+
+    /// Like [`UserClient::wait_for_ticket`], for an order.
+    pub async fn wait_for_order(&self, id: OrderId, status: OrderStatus) -> anyhow::Result<Order> {
+        self.wait_for(&ReadOrder { id }, &[status], |order| order.status).await
+    }
+
+    /// Waits until the order is completed or cancelled.
+    pub async fn wait_for_order_end(&self, id: OrderId) -> anyhow::Result<Order> {
+        self.wait_for(&ReadOrder { id }, &[OrderStatus::Completed, OrderStatus::Cancelled], |order| order.status).await
+    }
+
+    /// Like [`UserClient::wait_for_ticket`], for a payment.
+    pub async fn wait_for_payment(&self, id: PaymentId, status: PaymentStatus) -> anyhow::Result<Payment> {
+        self.wait_for(&ReadPayment { id }, &[status], |payment| payment.status).await
+    }
+
+    async fn wait_for<E: Endpoint<Answer: Debug>, S: Debug + PartialEq>(
+        &self,
+        request: &E,
+        expected: &[S],
+        status: fn(&E::Answer) -> S,
+    ) -> anyhow::Result<E::Answer> {
+        let began = Instant::now();
+        loop {
+            let last = match self.send(request).await {
+                Ok(success) if expected.contains(&status(&success.body)) => return Ok(success.body),
+                last => last,
+            };
+            anyhow::ensure!(began.elapsed() < TIMEOUT, "{} is not {expected:?} but {last:?}", request.path());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}

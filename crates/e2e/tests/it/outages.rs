@@ -1,0 +1,161 @@
+//! Away is not down: what users notice while a server is gone, and that all resumes by itself.
+
+use std::time::{Duration, Instant};
+
+use common::api::Endpoint;
+use common::api::orders::{CancelOrder, CreateOrder, NewOrder};
+use common::api::tickets::{ListListings, ReadListing, ReplaceListing};
+use common::events::order::OrderStatus;
+use e2e::invariants;
+use e2e::test_fleet::{TestFleet, listing};
+use testkit::fleet::SERVICES;
+
+const SETTINGS: [(&str, &str); 2] = [("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "10s")];
+
+fn pids(fleet: &TestFleet) -> Vec<u32> {
+    SERVICES
+        .iter()
+        .flat_map(|service| fleet.processes.instances(service))
+        .map(testkit::fleet::instance::Instance::pid)
+        .collect()
+}
+
+/// The sum of a metric over all its labels and all instances of a service.
+async fn metric(fleet: &TestFleet, service: &str, name: &str) -> f64 {
+    let mut sum = 0.0;
+    for instance in fleet.processes.instances(service) {
+        let text = reqwest::get(format!("{}/metrics", instance.admin_url())).await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
+        sum += lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+    }
+    sum
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mongodb_away_is_503_and_nothing_ends() {
+    let fleet = TestFleet::start_two_instances(&SETTINGS).await.unwrap();
+    let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.token_user().unwrap());
+    let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.create_order(ticket).await.unwrap().id;
+    let before = pids(&fleet);
+    fleet.processes.servers().mongodb.stop().await.unwrap();
+
+    let client = reqwest::Client::new();
+    // For as long as it lasts, in the fleet's own words: the gateway has instances to send people to.
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        for (path, words) in [
+            (ListListings::PATH.to_owned(), "unavailable"),
+            (ReadListing { id: ticket }.path(), "unavailable"),
+            ("/".to_owned(), "<html"),
+        ] {
+            let answer = client.get(format!("{}{path}", fleet.url())).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), 503, "{path}");
+            assert!(answer.headers().contains_key("retry-after"), "{path}");
+            let body = answer.text().await.unwrap();
+            // The gateway's own answer is of no type.
+            assert!(body.contains(words) && !body.contains("about:blank"), "{path}: {body}");
+        }
+    }
+    for (service, path) in [("tickets", ListListings::PATH), ("web", "/")] {
+        let instance = fleet.processes.service(service).unwrap();
+        let answer = client.get(format!("{}{path}", instance.url())).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 503, "{service}");
+        assert!(answer.headers().contains_key("retry-after"), "{service}");
+        for (probe, expected) in [("/healthz", 200), ("/readyz", 200)] {
+            let status = client.get(format!("{}{probe}", instance.admin_url())).send().await.unwrap().status();
+            assert_eq!(status.as_u16(), expected, "{service} {probe}");
+        }
+    }
+    let refused = buyer.pay(order, "pm_card_visa").await.unwrap_err();
+    assert_eq!(refused.status(), Some(503), "{refused:?}");
+
+    fleet.processes.servers().mongodb.restart().await.unwrap();
+    fleet.processes.ready().await.unwrap();
+    // The hold has ended meanwhile, and the ticket can be had again.
+    buyer.wait_for_order(order, OrderStatus::Cancelled).await.unwrap();
+    let again = buyer.create_order(ticket).await.unwrap().id;
+    assert_eq!(buyer.pay(again, "pm_card_visa").await.unwrap().status, 201);
+    buyer.wait_for_order(again, OrderStatus::Completed).await.unwrap();
+    assert_eq!(pids(&fleet), before, "a service ended");
+    invariants::assert_eventually(&fleet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_away_is_seen_in_the_outbox_alone() {
+    let fleet = TestFleet::start_two_instances(&SETTINGS).await.unwrap();
+    let seller = fleet.sign_up("Mara").await.unwrap();
+    let known = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
+    let buyer = fleet.token_user().unwrap();
+    let order = buyer.create_order(known).await.unwrap().id;
+    assert_eq!(buyer.send(&CancelOrder { id: order }).await.unwrap().status, 200);
+    let before = pids(&fleet);
+    fleet.processes.servers().nats.stop().await.unwrap();
+
+    // Reads and writes go on.
+    let newcomer = fleet.sign_up("Ben").await.unwrap();
+    let mut tickets = Vec::new();
+    for n in 0..5 {
+        let id = newcomer.create_listing(listing(&format!("Night {n}"), 2_000)).await.unwrap();
+        tickets.push(id);
+        assert_eq!(newcomer.send(&ReadListing { id }).await.unwrap().status, 200);
+        let edit = ReplaceListing { id, body: listing(&format!("Day {n}"), 3_000) };
+        assert_eq!(newcomer.send(&edit).await.unwrap().status, 200);
+    }
+    let held = buyer.send(&CreateOrder { body: NewOrder { ticket_id: known } }).await.unwrap();
+    assert_eq!(held.status, 201, "{held:?}");
+    assert_eq!(buyer.send(&CancelOrder { id: held.body.id }).await.unwrap().status, 200);
+    // An operator sees it.
+    let began = Instant::now();
+    while metric(&fleet, "tickets", "outbox_pending").await < 5.0
+        || metric(&fleet, "tickets", "outbox_oldest_age_seconds").await <= 0.0
+    {
+        assert!(began.elapsed() < Duration::from_secs(30), "the outbox metric shows nothing");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for service in SERVICES {
+        fleet.processes.service(service).unwrap().ready().await.unwrap();
+    }
+    assert_eq!(fleet.responses.failures(), Vec::<String>::new());
+
+    fleet.processes.servers().nats.restart().await.unwrap();
+    for ticket in tickets {
+        let order = buyer.create_order(ticket).await.unwrap().id;
+        buyer.wait_for_order(order, OrderStatus::AwaitingPayment).await.unwrap();
+        assert_eq!(buyer.pay(order, "pm_card_visa").await.unwrap().status, 201);
+    }
+    let began = Instant::now();
+    while metric(&fleet, "tickets", "outbox_pending").await > 0.0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "the outbox metric does not fall");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(pids(&fleet), before, "a service ended");
+    invariants::assert_eventually(&fleet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_away_is_noticed_by_nobody() {
+    let fleet = TestFleet::start_two_instances(&SETTINGS).await.unwrap();
+    let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.token_user().unwrap());
+    let before = pids(&fleet);
+    fleet.processes.servers().redis.stop().await.unwrap();
+    let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
+    let order = buyer.create_order(ticket).await.unwrap().id;
+    buyer.wait_for_order(order, OrderStatus::Cancelled).await.unwrap();
+    let again = buyer.create_order(ticket).await.unwrap().id;
+    assert_eq!(buyer.pay(again, "pm_card_visa").await.unwrap().status, 201);
+    buyer.wait_for_order(again, OrderStatus::Completed).await.unwrap();
+    fleet.processes.service("expiration").unwrap().ready().await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
+    invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE).await.unwrap();
+    assert_eq!(fleet.responses.failures(), Vec::<String>::new());
+
+    // Back again, it is used again, without a restart.
+    fleet.processes.servers().redis.restart().await.unwrap();
+    let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
+    let order = buyer.create_order(ticket).await.unwrap().id;
+    buyer.wait_for_order(order, OrderStatus::Cancelled).await.unwrap();
+    assert_eq!(pids(&fleet), before, "a service ended");
+    invariants::assert_eventually(&fleet).await.unwrap();
+    invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE).await.unwrap();
+}

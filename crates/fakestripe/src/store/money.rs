@@ -1,0 +1,63 @@
+//! Currencies, their minimum charges, and amounts in error messages.
+
+use crate::error::ApiError;
+
+/// Minimum charges, in the smallest unit, each with its currencies.
+const MINIMUM_CHARGES: [(i64, &str); 11] = [
+    (30, "gbp"),
+    (50, "usd eur aud brl cad chf inr jpy nzd sgd try zar"),
+    (100, "bgn krw"),
+    (200, "aed myr pln ron"),
+    (250, "dkk"),
+    (300, "nok sek"),
+    (400, "hkd"),
+    (1000, "mxn thb"),
+    (1500, "czk"),
+    (17500, "huf"),
+    (200_000, "cop"),
+];
+
+/// All currencies with their minimum charges.
+fn currencies() -> impl Iterator<Item = (&'static str, i64)> {
+    MINIMUM_CHARGES.into_iter().flat_map(|(least, names)| names.split(' ').map(move |name| (name, least)))
+}
+
+/// The currency in lower case; an error unless it is supported.
+pub(crate) fn currency(text: &str) -> Result<&'static str, ApiError> {
+    let wanted = text.to_lowercase();
+    currencies().map(|(name, _)| name).find(|name| *name == wanted).ok_or_else(|| {
+        let names = currencies().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+        let message = format!("Invalid currency: {wanted}. Stripe currently supports these currencies: {names}");
+        ApiError::parameter("currency", message)
+    })
+}
+
+/// Rejects amounts that are too small or too large for a card payment.
+pub(crate) fn check(amount: i64, currency: &str) -> Result<(), ApiError> {
+    let least = currencies().find(|(name, _)| *name == currency).map_or(50, |(_, least)| least);
+    let (message, code) = if amount < 1 {
+        ("This value must be greater than or equal to 1.".to_owned(), "parameter_invalid_integer")
+    } else if amount < least {
+        (format!("Amount must be at least {}", display(least, currency)), "amount_too_small")
+    } else if amount > 99_999_999 {
+        (format!("Amount must be no more than {}", display(99_999_999, currency)), "amount_too_large")
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::parameter("amount", message).code(code))
+}
+
+/// An amount as in `$12.50 usd` or `500 jpy`.
+pub(crate) fn display(amount: i64, currency: &str) -> String {
+    let sign = match currency {
+        "usd" => "$",
+        "eur" => "€",
+        "gbp" => "£",
+        _ => "",
+    };
+    if matches!(currency, "jpy" | "krw") {
+        format!("{amount} {currency}")
+    } else {
+        format!("{sign}{}.{:02} {currency}", amount / 100, amount % 100)
+    }
+}

@@ -1,0 +1,63 @@
+//! Named indexes, and partial indexes over the documents whose status is still active.
+//!
+//! # Why
+//! Documents that one user creates without end (declined payments, released holds) must not slow down a decision
+//! about another user. A document enters a partial index when it is inserted and leaves it once, for good, so a query
+//! never misses a document that moves within the index, and a document that has left costs nothing. Queries name
+//! their index: the planner might otherwise choose a full index on the same field.
+
+use mongodb::IndexModel;
+use mongodb::bson::{Document, doc};
+use mongodb::options::IndexOptions;
+
+/// An index on these keys.
+pub fn named(name: &str, keys: Document) -> IndexModel {
+    model(name, keys, None, None)
+}
+
+/// A unique index on these keys.
+pub fn unique(name: &str, keys: Document) -> IndexModel {
+    model(name, keys, Some(true), None)
+}
+
+/// An index on these keys over the documents that match `filter`.
+pub fn partial(name: &str, keys: Document, filter: Document) -> IndexModel {
+    model(name, keys, None, Some(filter))
+}
+
+pub(super) fn model(name: &str, keys: Document, unique: Option<bool>, filter: Option<Document>) -> IndexModel {
+    let options = IndexOptions::builder().name(name.to_owned()).unique(unique).partial_filter_expression(filter);
+    IndexModel::builder().keys(keys).options(options.build()).build()
+}
+
+/// A partial index on a text field, over the documents with certain statuses.
+#[derive(Debug)]
+pub struct PartialIndex<S: 'static> {
+    /// The index's name.
+    pub name: &'static str,
+    /// Path of the indexed field, such as `state.orderId`.
+    pub field: &'static str,
+    /// Path of the status, such as `state.status.name`.
+    pub status: &'static str,
+    /// The indexed statuses. A document that leaves them must never return to one.
+    pub among: &'static [S],
+    /// Whether at most one indexed document may have a given value.
+    pub unique: bool,
+}
+
+impl<S: AsRef<str>> PartialIndex<S> {
+    /// The definition, for creating the index.
+    pub fn model(&self) -> IndexModel {
+        model(self.name, doc! { self.field: 1 }, Some(self.unique), Some(self.filter()))
+    }
+
+    /// Matches the indexed documents.
+    pub fn filter(&self) -> Document {
+        doc! { self.status: any_of(self.among) }
+    }
+}
+
+/// Matches any of these values by name.
+pub fn any_of<S: AsRef<str>>(values: &[S]) -> Document {
+    doc! { "$in": values.iter().map(AsRef::as_ref).collect::<Vec<&str>>() }
+}

@@ -1,0 +1,67 @@
+//! The store on three MongoDB members: a losing writer is answered only once the winning write is permanent.
+
+use std::time::Duration;
+
+use common::aggregate::Aggregate;
+use common::clock::Clock;
+use common::events::user::UserChange;
+use futures::future::join;
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use nix::sys::signal::Signal;
+use platform::store::error::StoreError;
+use testkit::app::eventually;
+use testkit::servers::scratch::ScratchDir;
+use testkit::servers::{Servers, ServersOptions};
+use testkit::tools::Tools;
+
+use crate::demo::{Counter, app_with, insert};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losing_writer_is_answered_after_the_majority_commit() {
+    let scratch = ScratchDir::new("replica-set").unwrap();
+    let tools = Tools::find_or_install().unwrap();
+    let options = ServersOptions { members: 3, ..ServersOptions::in_dir(scratch.path()) };
+    let servers = Servers::start(&tools, &options).await.unwrap();
+    let app = app_with(&[("MONGODB_URL", &servers.mongodb_url())]).await;
+    let other = app.start_second_instance(crate::demo::build).await;
+    let (store, elsewhere) = (app.context.store::<Counter>(), other.context.store::<Counter>());
+    let made = insert(&app, "one").await;
+    app.wait_until_idle().await;
+
+    let primary = servers.mongodb_primary().await.unwrap();
+    let secondaries = || servers.mongodb_members().into_iter().filter(|member| member.port() != primary.port());
+    secondaries().for_each(|member| member.signal(Signal::SIGSTOP));
+    // Reads what the primary has, committed or not.
+    let client = Client::with_uri_str(primary.url()).await.unwrap();
+    let counters = client.database(app.context.database.name()).collection::<Document>(Counter::COLLECTION);
+    let now = app.clock.now();
+
+    let losers = async {
+        eventually("the winners' writes", async || {
+            let bumped = counters.count_documents(doc! { "version": 1 }).await.unwrap();
+            let named = counters.count_documents(doc! { "state.name": "two" }).await.unwrap();
+            bumped == 1 && named == 1
+        })
+        .await;
+        let mut losers = Box::pin(join(
+            elsewhere.save(&made, made.incremented(), UserChange::Updated),
+            elsewhere.insert(Counter::new("two", now), UserChange::Registered),
+        ));
+        let early = tokio::time::timeout(Duration::from_secs(2), &mut losers).await;
+        assert!(early.is_err(), "answered before the majority commit: {early:?}");
+        secondaries().for_each(|member| member.signal(Signal::SIGCONT));
+        let results = losers.await;
+        (results, elsewhere.get(made.id).await, elsewhere.find(doc! { "state.name": "two" }, 2).await)
+    };
+    let (saved, inserted, (results, read, named)) = tokio::join!(
+        store.save(&made, made.incremented(), UserChange::Updated),
+        store.insert(Counter::new("two", now), UserChange::Registered),
+        losers
+    );
+    assert!(matches!(results.0, Err(StoreError::Stale)), "{:?}", results.0);
+    assert!(results.1.unwrap_err().is_duplicate_of("name_v1"));
+    assert_eq!(read.unwrap().unwrap(), saved.unwrap(), "a read after the answer returns the winning state");
+    assert_eq!(named.unwrap(), [inserted.unwrap()]);
+    app.wait_until_idle().await;
+}

@@ -1,0 +1,99 @@
+//! The canonical final state of a schedule, which can be compared between schedules: without ids, times and versions, and
+//! without effects that a repeated request may legitimately have more than once.
+
+use std::collections::BTreeMap;
+
+use e2e::invariants::snapshot::Snapshot;
+use serde_json::Value;
+use ticketctl::audit::snapshot::{Entity, text};
+
+use crate::fleet::SimulatedFleet;
+use crate::users::Users;
+
+/// One line per entity, sorted.
+pub(crate) async fn describe(fleet: &SimulatedFleet, snapshot: &Snapshot, users: &Users) -> Vec<String> {
+    let users = BTreeMap::from([
+        (users.seller.session.id.to_string(), "seller"),
+        (users.ann.session.id.to_string(), "ann"),
+        (users.ben.session.id.to_string(), "ben"),
+        (users.cleo.session.id.to_string(), "cleo"),
+    ]);
+    let user_name = |id: &str| users.get(id).copied().unwrap_or("nobody");
+    // Ids sort by creation time, and no user orders the same ticket twice concurrently.
+    let mut names: BTreeMap<&str, String> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for user in sorted(snapshot, "users") {
+        lines.push(format!("{} is called {}", user_name(&user.id), user.state["displayName"]));
+    }
+    for ticket in sorted(snapshot, "tickets") {
+        names.insert(&ticket.id, text(&ticket.state["listing"]["title"]).to_owned());
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for order in sorted(snapshot, "orders") {
+        let ticket = names.get(text(&order.state["ticket"]["id"])).cloned().unwrap_or_default();
+        let name = format!("order of {ticket} by {}", user_name(text(&order.state["buyerId"])));
+        let count = counts.entry(name.clone()).or_default();
+        *count += 1;
+        names.insert(&order.id, format!("{name} ({count})"));
+    }
+    let name = |id: &Value| names.get(text(id)).cloned().unwrap_or_default();
+    for ticket in sorted(snapshot, "tickets") {
+        let (status, price) = (&ticket.state["status"], &ticket.state["listing"]["price"]["amount"]);
+        let refusals = ticket.state["refusals"].as_array().map_or(0, Vec::len);
+        let (title, holder) = (&names[ticket.id.as_str()], name(&status["orderId"]));
+        lines.push(format!("{title} at {price} is {} {holder}, {refusals} refusals", status["name"]));
+        lines.push(format!("{title} is shown as {:?}", shown_availability(fleet, &ticket.id).await));
+    }
+    for order in sorted(snapshot, "orders") {
+        let (name, price, status) =
+            (&names[order.id.as_str()], &order.state["price"]["amount"], &order.state["status"]);
+        let refusal = &status["refusal"]["reason"];
+        lines.push(format!("{name} at {price}: {} {} {refusal}", status["name"], status["reason"]));
+    }
+    for timer in sorted(snapshot, "timers") {
+        lines.push(format!("timer of {}: {}", names[timer.id.as_str()], timer.state["status"]["name"]));
+    }
+    let intents = snapshot.card_network["paymentIntents"].as_array().cloned().unwrap_or_default();
+    // A payment that failed because of the provider was repeated as another payment.
+    let failed = |payment: &&Entity| payment.state["status"]["reason"] == "provider_error";
+    for payment in sorted(snapshot, "payments").into_iter().filter(|payment| !failed(payment)) {
+        let intent = intents.iter().find(|intent| intent["id"] == payment.state["providerRef"]);
+        let intent = intent.map(|intent| (&intent["status"], &intent["amount_received"]));
+        let (amount, ledger) = (&payment.state["amount"]["amount"], balances(payment));
+        let (order, status) = (name(&payment.state["orderId"]), &payment.state["status"]["name"]);
+        lines.push(format!("payment of {order}: {status} of {amount}, {ledger:?}, {intent:?}"));
+    }
+    lines.sort();
+    // A payment that is repeated because its response was lost may be declined more than once.
+    lines.dedup_by(|one, other| one == other && one.contains("\"declined\""));
+    lines
+}
+
+/// The entities of a collection, by id.
+fn sorted<'a>(snapshot: &'a Snapshot, collection: &str) -> Vec<&'a Entity> {
+    let mut entities: Vec<_> = snapshot.databases.owned(collection).iter().collect();
+    entities.sort_by_key(|entity| &entity.id);
+    entities
+}
+
+/// Debits minus credits of each account.
+fn balances(payment: &Entity) -> BTreeMap<String, i64> {
+    let mut balances = BTreeMap::new();
+    for line in payment.state["ledger"].as_array().into_iter().flatten() {
+        let amount = line["debit"].as_i64().unwrap_or(0) - line["credit"].as_i64().unwrap_or(0);
+        *balances.entry(text(&line["account"]).to_owned()).or_default() += amount;
+    }
+    balances.retain(|_, balance| *balance != 0);
+    balances
+}
+
+/// The availability that the ticket's page shows.
+async fn shown_availability(fleet: &SimulatedFleet, ticket: &str) -> Option<&'static str> {
+    use web::domain::listing_view::Availability;
+    let routes = fleet.routes(web::NAME, 1);
+    let page = testkit::app::request::Request::new(routes, "GET", &format!("/tickets/{ticket}")).send().await;
+    let availabilities =
+        [Availability::ForSale, Availability::Begun, Availability::Held, Availability::Sold, Availability::Withdrawn];
+    let page = page.expect(200).text();
+    availabilities.into_iter().map(Availability::sentence).find(|sentence| page.contains(sentence))
+}

@@ -1,0 +1,76 @@
+//! Checks the invariants over the stored state, the published events and the acknowledged responses.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use common::clock::Clock;
+use common::events::order::OrderStatus;
+use common::events::payment::PaymentStatus;
+use e2e::invariants::snapshot::Snapshot;
+use e2e::invariants::{ACKNOWLEDGED, HOLD_EXPIRY};
+use serde_json::Value;
+use ticketctl::audit::snapshot::{AuditSnapshot, Entity, REPLICATED_ENTITIES, entities};
+
+use crate::fleet::SimulatedFleet;
+use crate::network::Network;
+use crate::users::SimContext;
+
+/// Reads the state at the end of a schedule.
+pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Snapshot> {
+    let mut owned = BTreeMap::new();
+    for (service, collection, _) in REPLICATED_ENTITIES {
+        owned.insert(collection, entities(&fleet.service(service).database, collection).await?);
+    }
+    owned.insert("timers", entities(&fleet.service(expiration::NAME).database, "timers").await?);
+    let mut replicas = Vec::new();
+    for service in &fleet.services {
+        for subscription in &service.instances[0].running.subscriptions {
+            // Timers have no replicas.
+            if subscription.entity != "expiration" {
+                let stored = entities(&service.database, &format!("replica_{}", subscription.entity)).await?;
+                replicas.push((service.name.to_owned(), subscription.entity.to_owned(), stored));
+            }
+        }
+    }
+    Ok(Snapshot {
+        databases: AuditSnapshot { now: fleet.clock.now(), owned, replicas },
+        events: network.events.clone(),
+        published_at: BTreeMap::new(),
+        backlogs: Vec::new(),
+        dead_letters: 0,
+        card_network: fleet.card_network.state().await,
+    })
+}
+
+pub(crate) fn violations(snapshot: &Snapshot, context: &SimContext, network: &Network) -> Vec<String> {
+    let mut violations = e2e::invariants::violations(snapshot);
+    for (entity, view) in context.acknowledged.lock().unwrap().iter() {
+        if let Err(error) = check_acknowledged(network, entity, view) {
+            violations.push(format!("{ACKNOWLEDGED}: {error:#}"));
+        }
+    }
+    for collection in ["orders", "payments"] {
+        for entity in snapshot.databases.owned(collection).iter().filter(|entity| !is_final(entity)) {
+            violations.push(format!("{HOLD_EXPIRY}: {collection} {} stays {}", entity.id, entity.state["status"]));
+        }
+    }
+    violations
+}
+
+fn is_final(entity: &Entity) -> bool {
+    entity.status().is_none_or(OrderStatus::is_final) && entity.status().is_none_or(PaymentStatus::is_final)
+}
+
+/// An acknowledged version must be published, with the status that was returned.
+fn check_acknowledged(network: &Network, entity: &str, view: &Value) -> Result<()> {
+    let (Some(id), Some(version)) = (view["id"].as_str(), view["version"].as_u64()) else { return Ok(()) };
+    let published = network.changes.get(&(entity.to_owned(), id.to_owned(), version));
+    let published =
+        published.with_context(|| format!("{entity} {id} was returned at version {version}, which does not exist"))?;
+    let (returned, published) = (&view["status"], &published["data"]["status"]);
+    anyhow::ensure!(
+        returned == published,
+        "{entity} {id} was returned as {returned} at version {version}, and was {published}"
+    );
+    Ok(())
+}

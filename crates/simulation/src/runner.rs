@@ -1,0 +1,171 @@
+//! Runs many schedules, each with its own seed.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use axum::http::StatusCode;
+use common::api::Endpoint;
+use common::api::users::{NewUser, Password, SignUp};
+use common::text::Text;
+use e2e::test_fleet::PASSWORD;
+use futures::FutureExt;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use testkit::app::request::Request;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::fleet::SimulatedFleet;
+use crate::network::Network;
+use crate::scenarios::Scenario;
+use crate::schedule::Schedule;
+use crate::users::{SimContext, SimUser, UserSession, Users};
+use crate::{final_state, invariants};
+
+/// Number of fleets that run schedules concurrently in one test.
+const FLEETS: usize = 2;
+
+/// The schedules of one test.
+pub struct Campaign {
+    /// Each seed selects one of these scenarios.
+    pub scenarios: &'static [Scenario],
+    /// Whether every schedule must reach the final state of the scenario's reference run.
+    pub deterministic: bool,
+    /// Number of schedules, unless `SIMULATION_RUNS` is set.
+    pub schedules: usize,
+    /// Seeds that once failed; they always run.
+    pub regression_seeds: &'static [u64],
+}
+
+/// Progress that the fleets of a campaign share.
+struct Shared {
+    campaign: Campaign,
+    seeds: Vec<u64>,
+    next: AtomicUsize,
+    /// The final state of each scenario's reference run.
+    reference: Mutex<BTreeMap<&'static str, Vec<String>>>,
+}
+
+/// Runs a campaign; with `SIMULATION_SEED`, only that seed.
+pub async fn run(campaign: Campaign) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let (began, first) = (Instant::now(), u64::from(rand::rng().random::<u32>()));
+    let seeds: Vec<u64> = match (number("SIMULATION_SEED"), number("SIMULATION_RUNS")) {
+        (Some(seed), _) => vec![seed],
+        (None, count) => {
+            let count = count.unwrap_or(campaign.schedules as u64);
+            campaign.regression_seeds.iter().copied().chain(first..first + count).collect()
+        }
+    };
+    let count = seeds.len();
+    println!("{count} schedules, seeds {:?} to {:?}", seeds.first(), seeds.last());
+    let shared = Arc::new(Shared { campaign, seeds, next: AtomicUsize::new(0), reference: Mutex::default() });
+    let mut fleets = JoinSet::new();
+    for _ in 0..FLEETS.min(count) {
+        fleets.spawn(run_schedules(Arc::clone(&shared)));
+    }
+    while let Some(result) = fleets.join_next().await {
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => panic!("{failure}"),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    println!("{count} schedules in {:.1?}", began.elapsed());
+}
+
+/// Runs schedules on one fleet until no seed is left.
+async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
+    let Shared { campaign, seeds, next, reference } = &*shared;
+    let fleet = SimulatedFleet::new().await.map_err(|error| format!("{error:#}"))?;
+    let mut runner = Runner::new(fleet).await;
+    while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
+        let scenario = campaign.scenarios.choose(&mut StdRng::seed_from_u64(!seed)).unwrap();
+        let expected = match reference.lock().await.entry(scenario.name) {
+            _ if !campaign.deterministic => None,
+            Entry::Occupied(known) => Some(known.get().clone()),
+            Entry::Vacant(unknown) => Some(unknown.insert(runner.run(scenario, None).await?).clone()),
+        };
+        let reached = runner.run(scenario, Some(*seed)).await?;
+        if let Some(expected) = expected
+            && expected != reached
+        {
+            let missing: Vec<_> = expected.iter().filter(|line| !reached.contains(line)).collect();
+            let instead: Vec<_> = reached.iter().filter(|line| !expected.contains(line)).collect();
+            let (name, trace) = (scenario.name, runner.trace.join("\n"));
+            return Err(format!(
+                "seed {seed}, {name}: the final state differs from the reference run\n{trace}\nmissing {missing:#?}\n\
+                 instead {instead:#?}"
+            ));
+        }
+    }
+    runner.fleet.end().await;
+    Ok(())
+}
+
+/// Runs scenarios on a fleet.
+struct Runner {
+    fleet: SimulatedFleet,
+    sessions: [UserSession; 4],
+    /// Between schedules it contains the events of users, who stay.
+    network: Network,
+    trace: Vec<String>,
+}
+
+impl Runner {
+    async fn new(fleet: SimulatedFleet) -> Self {
+        let mut sessions = Vec::new();
+        for name in ["Seller", "Ann", "Ben", "Cleo"] {
+            sessions.push(sign_up(&fleet, name).await);
+        }
+        let sessions = sessions.try_into().ok().unwrap();
+        Self { fleet, sessions, network: Network::default(), trace: Vec::new() }
+    }
+
+    /// Runs a scenario, as its reference run without a seed; returns the final state, or the failure.
+    async fn run(&mut self, scenario: &Scenario, seed: Option<u64>) -> Result<Vec<String>, String> {
+        let mut network = std::mem::take(&mut self.network);
+        network.reset_except("user");
+        self.fleet.clear().await.map_err(|error| error.to_string())?;
+        let context = SimContext::new(self.fleet.clock.clone(), Arc::clone(&self.fleet.card_network));
+        let sessions = self.sessions.clone();
+        let [seller, ann, ben, cleo] = sessions.map(|session| SimUser { session, context: Arc::clone(&context) });
+        let users = Users { seller, ann, ben, cleo, context: Arc::clone(&context) };
+        let mut schedule = Schedule::new(&mut self.fleet, Arc::clone(&context), network, seed);
+        let result = AssertUnwindSafe(schedule.run((scenario.run)(users.clone()))).catch_unwind().await;
+        (self.trace, self.network) = schedule.into_trace_and_network();
+        let failure = match result {
+            Ok(Ok(())) => {
+                let snapshot = invariants::read(&self.fleet, &self.network).await;
+                let snapshot = snapshot.map_err(|error| format!("{error:#}"))?;
+                let violations = invariants::violations(&snapshot, &context, &self.network);
+                if violations.is_empty() {
+                    return Ok(final_state::describe(&self.fleet, &snapshot, &users).await);
+                }
+                violations.join("\n")
+            }
+            Ok(Err(failure)) => failure,
+            Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned()),
+        };
+        let seed = seed.map_or_else(|| "the reference run".to_owned(), |seed| format!("seed {seed}"));
+        Err(format!("{seed}, {}:\n{}\n{failure}", scenario.name, self.trace.join("\n")))
+    }
+}
+
+/// Signs a user up through the API.
+async fn sign_up(fleet: &SimulatedFleet, name: &str) -> UserSession {
+    let email = Text::new(&format!("{}@example.com", name.to_lowercase()));
+    let body = NewUser { email, password: Password::new(PASSWORD), display_name: Some(Text::new(name)) };
+    let body = serde_json::to_value(body).unwrap();
+    let routes = fleet.routes(auth::NAME, 0);
+    let response = Request::new(routes, SignUp::METHOD.as_str(), SignUp::PATH).json(&body).send().await.expect(201);
+    let cookies = response.headers.get_all("set-cookie").iter();
+    let pairs = cookies.filter_map(|value| value.to_str().ok()?.split(';').next().map(ToOwned::to_owned));
+    let user = SignUp::parse_response(StatusCode::CREATED, &response.bytes).unwrap();
+    UserSession { id: user.id, cookie: pairs.filter(|pair| pair.starts_with("access=")).collect() }
+}

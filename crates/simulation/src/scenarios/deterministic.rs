@@ -1,0 +1,187 @@
+//! Deterministic scenarios: users wait for the state that their next action needs, and concurrent users do not interact,
+//! so every schedule ends alike.
+
+use anyhow::{Result, ensure};
+use common::api::orders::Order;
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::payment::PaymentStatus;
+use common::events::ticket::{RefusalReason, TicketStatus};
+use common::id::TicketId;
+use futures::try_join;
+
+use super::{confirmed_order, list_and_order, scenarios};
+use crate::fleet::ORDER_TTL;
+use crate::users::{CARD_3DS, CARD_DECLINED, CARD_OK, SimContext, SimUser, Users};
+
+scenarios! {
+    bought,
+    cancelled_then_sold_to_another,
+    cancelled_unconfirmed_then_sold_to_another,
+    declined_then_another_card,
+    expired_then_bought,
+    three_ds_then_bought,
+    three_ds_abandoned_then_another_card,
+    three_ds_then_cancelled,
+    three_ds_then_expired,
+    edited_then_refused,
+    withdrawn_then_refused,
+    withdrawn_after_release,
+    edited_after_release,
+    two_tickets_with_three_buyers,
+    repeated_orders_and_cancellations,
+}
+
+async fn buy(buyer: &SimUser, ticket: TicketId) -> Result<()> {
+    let order = confirmed_order(buyer, ticket).await?;
+    buyer.pay_expecting(order, CARD_OK, 201).await?;
+    buyer.wait_for_order(order, OrderStatus::Completed).await?;
+    buyer.wait_for_ticket(ticket, TicketStatus::Sold).await?;
+    Ok(())
+}
+
+fn refusal_reason(order: &Order) -> Option<RefusalReason> {
+    order.refusal.as_ref().map(|refusal| refusal.reason)
+}
+
+async fn bought(Users { seller, ann, .. }: Users) -> Result<()> {
+    let ticket = seller.list_ticket("Jazz", 5_000).await?;
+    let renamed = async {
+        ann.rename("Anna").await?;
+        ann.rename("Ann").await
+    };
+    try_join!(buy(&ann, ticket), renamed)?;
+    Ok(())
+}
+
+async fn cancelled_then_sold_to_another(Users { seller, ann, ben, .. }: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&seller, &ann).await?;
+    ensure!(ann.cancel(order).await?, "an unpaid order can be cancelled");
+    buy(&ben, ticket).await
+}
+
+async fn cancelled_unconfirmed_then_sold_to_another(Users { seller, ann, ben, .. }: Users) -> Result<()> {
+    let ticket = seller.list_ticket("Jazz", 5_000).await?;
+    let order = ann.order(ticket).await?;
+    ensure!(ann.cancel(order).await?, "an unconfirmed order can be cancelled");
+    buy(&ben, ticket).await
+}
+
+async fn declined_then_another_card(Users { seller, ann, .. }: Users) -> Result<()> {
+    let (_, order) = list_and_order(&seller, &ann).await?;
+    ann.pay_expecting(order, CARD_DECLINED, 402).await?;
+    ann.pay_expecting(order, CARD_OK, 201).await?;
+    ann.wait_for_order(order, OrderStatus::Completed).await?;
+    Ok(())
+}
+
+async fn expired_then_bought(Users { seller, ann, ben, context, .. }: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&seller, &ann).await?;
+    context.clock.advance(ORDER_TTL);
+    let order = ann.wait_for_order(order, OrderStatus::Cancelled).await?;
+    ensure!(order.cancel_reason == Some(CancelReason::Expired), "{order:?}");
+    buy(&ben, ticket).await
+}
+
+async fn three_ds_then_bought(Users { seller, ann, context, .. }: Users) -> Result<()> {
+    let (_, order) = list_and_order(&seller, &ann).await?;
+    let payment = ann.pay_expecting(order, CARD_3DS, 202).await?.payment?;
+    let intent = payment.provider_ref.as_deref().unwrap_or_default();
+    ensure!(context.card_network.complete_three_d_secure(intent).await, "the challenge still exists");
+    ann.refresh_payment(payment.id).await?;
+    ann.wait_for_order(order, OrderStatus::Completed).await?;
+    Ok(())
+}
+
+async fn three_ds_abandoned_then_another_card(Users { seller, ann, .. }: Users) -> Result<()> {
+    let (_, order) = list_and_order(&seller, &ann).await?;
+    ann.pay_expecting(order, CARD_3DS, 202).await?;
+    ann.pay_expecting(order, CARD_OK, 201).await?;
+    ann.wait_for_order(order, OrderStatus::Completed).await?;
+    Ok(())
+}
+
+async fn three_ds_then_cancelled(Users { seller, ann, ben, .. }: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&seller, &ann).await?;
+    let paid = ann.pay_expecting(order, CARD_3DS, 202).await?;
+    ensure!(ann.cancel(order).await?, "an unpaid order can be cancelled");
+    ann.wait_for_payment(paid.payment?.id, PaymentStatus::Voided).await?;
+    buy(&ben, ticket).await
+}
+
+async fn three_ds_then_expired(Users { seller, ann, ben, context, .. }: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&seller, &ann).await?;
+    let paid = ann.pay_expecting(order, CARD_3DS, 202).await?;
+    context.clock.advance(ORDER_TTL);
+    ann.wait_for_order(order, OrderStatus::Cancelled).await?;
+    ann.wait_for_payment(paid.payment?.id, PaymentStatus::Voided).await?;
+    buy(&ben, ticket).await
+}
+
+/// Lists a ticket, which is ordered and released once, and then withholds its events from `orders`.
+async fn list_behind_partition(seller: &SimUser, ann: &SimUser, context: &SimContext) -> Result<TicketId> {
+    let (ticket, order) = list_and_order(seller, ann).await?;
+    ensure!(ann.cancel(order).await?, "an unpaid order can be cancelled");
+    seller.wait_for_ticket(ticket, TicketStatus::Available).await?;
+    context.partition("ticket", orders::NAME);
+    Ok(ticket)
+}
+
+/// Ann orders at a stale price of the replica in `orders` and is refused; Ben buys at the current one.
+async fn edited_then_refused(Users { seller, ann, ben, context, .. }: Users) -> Result<()> {
+    let ticket = list_behind_partition(&seller, &ann, &context).await?;
+    ensure!(seller.edit_price(ticket, "Jazz", 6_000).await?, "an available listing can be edited");
+    let order = ann.order(ticket).await?;
+    context.heal_partitions();
+    let order = ann.wait_for_order(order, OrderStatus::Cancelled).await?;
+    ensure!(refusal_reason(&order) == Some(RefusalReason::PriceChanged), "{order:?}");
+    buy(&ben, ticket).await
+}
+
+async fn withdrawn_then_refused(Users { seller, ann, context, .. }: Users) -> Result<()> {
+    let ticket = list_behind_partition(&seller, &ann, &context).await?;
+    ensure!(seller.withdraw(ticket).await?, "an available listing can be withdrawn");
+    let order = ann.order(ticket).await?;
+    context.heal_partitions();
+    let order = ann.wait_for_order(order, OrderStatus::Cancelled).await?;
+    ensure!(refusal_reason(&order) == Some(RefusalReason::Withdrawn), "{order:?}");
+    Ok(())
+}
+
+async fn withdrawn_after_release(Users { seller, ann, .. }: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&seller, &ann).await?;
+    ensure!(!seller.withdraw(ticket).await?, "a reserved listing cannot be withdrawn");
+    ensure!(ann.cancel(order).await?, "an unpaid order can be cancelled");
+    seller.wait_for_ticket(ticket, TicketStatus::Available).await?;
+    ensure!(seller.withdraw(ticket).await?, "an available listing can be withdrawn");
+    Ok(())
+}
+
+async fn edited_after_release(Users { seller, ann, .. }: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&seller, &ann).await?;
+    ensure!(!seller.edit_price(ticket, "Jazz", 6_000).await?, "a reserved listing cannot be edited");
+    ensure!(ann.cancel(order).await?, "an unpaid order can be cancelled");
+    seller.wait_for_ticket(ticket, TicketStatus::Available).await?;
+    ensure!(seller.edit_price(ticket, "Jazz", 7_000).await?, "an available listing can be edited");
+    Ok(())
+}
+
+async fn two_tickets_with_three_buyers(Users { seller, ann, ben, cleo, .. }: Users) -> Result<()> {
+    let (one, two) = try_join!(seller.list_ticket("Jazz", 5_000), seller.list_ticket("Opera", 9_000))?;
+    let second = async {
+        let order = confirmed_order(&ben, two).await?;
+        ben.pay_expecting(order, CARD_DECLINED, 402).await?;
+        ensure!(ben.cancel(order).await?, "an unpaid order can be cancelled");
+        buy(&cleo, two).await
+    };
+    try_join!(buy(&ann, one), second)?;
+    Ok(())
+}
+
+async fn repeated_orders_and_cancellations(Users { seller, ann, ben, cleo, .. }: Users) -> Result<()> {
+    let ticket = seller.list_ticket("Jazz", 5_000).await?;
+    for buyer in [&ann, &ben, &cleo, &ann] {
+        let order = buyer.order(ticket).await?;
+        ensure!(buyer.cancel(order).await?, "an unpaid order can be cancelled");
+    }
+    buy(&ben, ticket).await
+}

@@ -1,0 +1,337 @@
+//! Simulated users, who call the real routes: they wait for the state that they need, and repeat requests whose response
+//! was lost.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result, bail};
+use axum::http::{Method, StatusCode};
+use common::api::orders::{CancelOrder, CreateOrder, NewOrder, Order, ReadOrder};
+use common::api::payments::{CreatePayment, NewPayment, Payment, ReadPayment, RefreshPayment};
+use common::api::tickets::{CreateListing, Listing, ReadListing, ReplaceListing, WithdrawListing};
+use common::api::users::{Profile, UpdateProfile};
+use common::api::{ApiError, Endpoint};
+use common::events::ENTITIES;
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::payment::PaymentStatus;
+use common::events::ticket::TicketStatus;
+use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::text::Text;
+use e2e::invariants::MONOTONIC_READS;
+use e2e::test_fleet::listing;
+use serde_json::Value;
+use testkit::app::request::Response;
+use tokio::sync::oneshot;
+
+use crate::card_network::CardNetwork;
+use crate::clock::ManualClock;
+
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) service: &'static str,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    /// The session.
+    pub(crate) cookie: String,
+    pub(crate) body: Option<Value>,
+    /// The `Idempotency-Key`.
+    pub(crate) key: Option<String>,
+}
+
+/// A request that waits to be scheduled.
+pub(crate) struct PendingRequest {
+    pub(crate) request: Request,
+    /// Receives the response, or `None` if the connection broke.
+    pub(crate) reply: oneshot::Sender<Option<Response>>,
+}
+
+/// State that the users and the scheduler share during one schedule.
+pub(crate) struct SimContext {
+    pub(crate) clock: ManualClock,
+    pub(crate) card_network: Arc<CardNetwork>,
+    pub(crate) pending_requests: Mutex<Vec<PendingRequest>>,
+    /// Users who wait before they poll again.
+    pub(crate) paused_users: Mutex<Vec<oneshot::Sender<()>>>,
+    /// Entity and service: the entity's events are withheld from the service.
+    pub(crate) partitions: Mutex<Vec<(&'static str, &'static str)>>,
+    /// The entity type and the body of each 2xx response.
+    pub(crate) acknowledged: Mutex<Vec<(&'static str, Value)>>,
+    /// The newest version that was read, by path.
+    last_read_versions: Mutex<HashMap<String, u64>>,
+    keys: AtomicU32,
+}
+
+impl SimContext {
+    pub(crate) fn new(clock: ManualClock, card_network: Arc<CardNetwork>) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            card_network,
+            pending_requests: Mutex::default(),
+            paused_users: Mutex::default(),
+            partitions: Mutex::default(),
+            acknowledged: Mutex::default(),
+            last_read_versions: Mutex::default(),
+            keys: AtomicU32::new(1),
+        })
+    }
+
+    /// Withholds an entity's events from a service.
+    pub(crate) fn partition(&self, entity: &'static str, service: &'static str) {
+        self.partitions.lock().unwrap().push((entity, service));
+    }
+
+    pub(crate) fn heal_partitions(&self) {
+        self.partitions.lock().unwrap().clear();
+    }
+
+    /// Waits until the scheduler wakes this user.
+    pub(crate) async fn pause(&self) {
+        let (wake, woken) = oneshot::channel();
+        self.paused_users.lock().unwrap().push(wake);
+        // The sender is dropped only together with the whole scenario.
+        woken.await.ok();
+    }
+
+    fn key(&self) -> String {
+        format!("key-{}", self.keys.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// A user's id and session, which outlive a schedule.
+#[derive(Clone)]
+pub(crate) struct UserSession {
+    pub(crate) id: UserId,
+    pub(crate) cookie: String,
+}
+
+/// A signed-in user during one schedule.
+#[derive(Clone)]
+pub(crate) struct SimUser {
+    pub(crate) session: UserSession,
+    pub(crate) context: Arc<SimContext>,
+}
+
+/// The users of every scenario: one seller and three buyers.
+#[derive(Clone)]
+pub(crate) struct Users {
+    pub(crate) seller: SimUser,
+    pub(crate) ann: SimUser,
+    pub(crate) ben: SimUser,
+    pub(crate) cleo: SimUser,
+    pub(crate) context: Arc<SimContext>,
+}
+
+pub(crate) const CARD_OK: &str = "pm_card_visa";
+pub(crate) const CARD_DECLINED: &str = "pm_card_visa_chargeDeclined";
+pub(crate) const CARD_3DS: &str = "pm_card_threeDSecure2Required";
+
+#[derive(Debug)]
+pub(crate) struct PaymentResult {
+    /// The status code.
+    pub(crate) status: u16,
+    pub(crate) payment: Result<Payment, ApiError>,
+}
+
+/// Name and owner of the entity type that a path is about.
+fn entity_of(path: &str) -> (&'static str, &'static str) {
+    let area = path.split('/').nth(2);
+    let [user, ..] = ENTITIES;
+    let entity = ENTITIES.into_iter().find(|entity| Some(entity.source) == area).unwrap_or(user);
+    (entity.name, entity.source)
+}
+
+impl SimUser {
+    /// Sends a request once; `None` without a response.
+    async fn send(&self, request: Request) -> Result<Option<Response>> {
+        let (reply, response) = oneshot::channel();
+        let path = request.path.clone();
+        let known = self.context.last_read_versions.lock().unwrap().get(&path).copied();
+        self.context.pending_requests.lock().unwrap().push(PendingRequest { request, reply });
+        let Ok(Some(response)) = response.await else { return Ok(None) };
+        if matches!(response.status, 200..=299) {
+            let view = response.json();
+            if let Some(version) = view["version"].as_u64() {
+                if known.is_some_and(|known| version < known) {
+                    bail!("{MONOTONIC_READS}: {path} went back from version {known:?} to {version}");
+                }
+                let key = if path.matches('/').count() == 3 {
+                    path.clone()
+                } else {
+                    format!("{path}/{}", view["id"].as_str().unwrap_or_default())
+                };
+                let mut versions = self.context.last_read_versions.lock().unwrap();
+                let newest = versions.entry(key).or_default();
+                *newest = version.max(*newest);
+                self.context.acknowledged.lock().unwrap().push((entity_of(&path).0, view));
+            }
+        }
+        Ok(Some(response))
+    }
+
+    /// Repeats a request until the response is definitive; returns the status code and the body, or the problem.
+    async fn request_until_definitive<E: Endpoint>(
+        &self,
+        request: &E,
+        key: Option<&str>,
+    ) -> Result<Result<(u16, E::Answer), ApiError>> {
+        let path = request.target()?;
+        let wire = Request {
+            service: entity_of(&path).1,
+            method: E::METHOD,
+            path,
+            cookie: self.session.cookie.clone(),
+            body: request.body().map(serde_json::to_value).transpose()?,
+            key: key.map(ToOwned::to_owned),
+        };
+        loop {
+            if let Some(response) = self.send(wire.clone()).await? {
+                match E::parse_response(StatusCode::from_u16(response.status)?, &response.bytes) {
+                    Err(failed) if failed.status() == 503 || failed.code() == "in-flight" => {}
+                    result => return Ok(result.map(|body| (response.status, body))),
+                }
+            }
+            self.context.pause().await;
+        }
+    }
+
+    /// Like [`SimUser::request_until_definitive`], for a request that must succeed.
+    async fn request_ok<E: Endpoint>(&self, request: &E, key: Option<&str>) -> Result<E::Answer> {
+        let result = self.request_until_definitive(request, key).await?;
+        result.map(|(_, body)| body).with_context(|| format!("{} {}", E::METHOD, request.path()))
+    }
+
+    /// Repeats a request while it returns 404, which means that an event has not arrived yet.
+    async fn request_until_found<E: Endpoint>(&self, request: &E) -> Result<Result<(u16, E::Answer), ApiError>> {
+        let key = self.context.key();
+        loop {
+            match self.request_until_definitive(request, Some(&key)).await? {
+                Err(failed) if failed.status() == 404 => self.context.pause().await,
+                result => return Ok(result),
+            }
+        }
+    }
+
+    /// Sends a request that conflicts when it comes too late; returns whether it took effect. `is_done` decides this
+    /// after a 409, since an earlier attempt may have succeeded although its response was lost.
+    async fn request_unless_late<E: Endpoint, R: Endpoint>(
+        &self,
+        request: &E,
+        read: &R,
+        is_done: impl Fn(R::Answer) -> bool,
+    ) -> Result<bool> {
+        match self.request_until_definitive(request, None).await? {
+            Ok(_) => Ok(true),
+            Err(failed) if failed.status() == 409 => Ok(is_done(self.request_ok(read, None).await?)),
+            Err(failed) => Err(failed).with_context(|| format!("{} {}", E::METHOD, request.path())),
+        }
+    }
+
+    /// Waits for a status. `check` returns whether the entity has that status, and whether its status is final.
+    async fn wait_for<E: Endpoint<Answer: Debug>>(
+        &self,
+        request: &E,
+        check: impl Fn(&E::Answer) -> (bool, bool),
+    ) -> Result<E::Answer> {
+        loop {
+            let view = self.request_ok(request, None).await?;
+            match check(&view) {
+                (true, _) => return Ok(view),
+                (false, true) => bail!("{} has another final status: {view:?}", request.path()),
+                (false, false) => self.context.pause().await,
+            }
+        }
+    }
+
+    pub(crate) async fn wait_for_order(&self, id: OrderId, status: OrderStatus) -> Result<Order> {
+        self.wait_for(&ReadOrder { id }, |order| (order.status == status, order.status.is_final())).await
+    }
+
+    pub(crate) async fn wait_for_ticket(&self, id: TicketId, status: TicketStatus) -> Result<Listing> {
+        let is_final = |status| matches!(status, TicketStatus::Sold | TicketStatus::Withdrawn);
+        self.wait_for(&ReadListing { id }, |listing| (listing.status == status, is_final(listing.status))).await
+    }
+
+    pub(crate) async fn wait_for_payment(&self, id: PaymentId, status: PaymentStatus) -> Result<Payment> {
+        self.wait_for(&ReadPayment { id }, |payment| (payment.status == status, payment.status.is_final())).await
+    }
+
+    pub(crate) async fn list_ticket(&self, title: &str, price: i64) -> Result<TicketId> {
+        let request = CreateListing { body: listing(title, price) };
+        Ok(self.request_ok(&request, Some(&self.context.key())).await?.id)
+    }
+
+    /// Changes the price; returns whether the edit was accepted.
+    pub(crate) async fn edit_price(&self, id: TicketId, title: &str, price: i64) -> Result<bool> {
+        let edit = ReplaceListing { id, body: listing(title, price) };
+        self.request_unless_late(&edit, &ReadListing { id }, |listing| listing.price.amount == price).await
+    }
+
+    /// Withdraws the listing; returns whether that was possible.
+    pub(crate) async fn withdraw(&self, id: TicketId) -> Result<bool> {
+        let is_withdrawn = |listing: Listing| listing.status == TicketStatus::Withdrawn;
+        self.request_unless_late(&WithdrawListing { id }, &ReadListing { id }, is_withdrawn).await
+    }
+
+    /// Orders a ticket once its listing has arrived at `orders`; the inner error is a conflict.
+    pub(crate) async fn try_order(&self, ticket: TicketId) -> Result<Result<OrderId, ApiError>> {
+        let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
+        match self.request_until_found(&request).await? {
+            Err(failed) if failed.status() != 409 => Err(failed).context("ordering"),
+            result => Ok(result.map(|(_, order)| order.id)),
+        }
+    }
+
+    /// Orders a ticket that must be available.
+    pub(crate) async fn order(&self, ticket: TicketId) -> Result<OrderId> {
+        self.try_order(ticket).await?.context("ordering")
+    }
+
+    /// Cancels an order; returns whether that was possible.
+    pub(crate) async fn cancel(&self, id: OrderId) -> Result<bool> {
+        let is_cancelled = |order: Order| order.cancel_reason == Some(CancelReason::Buyer);
+        self.request_unless_late(&CancelOrder { id }, &ReadOrder { id }, is_cancelled).await
+    }
+
+    /// Pays once the order has arrived at `payments`.
+    pub(crate) async fn pay(&self, order: OrderId, card: &str) -> Result<PaymentResult> {
+        let body = NewPayment { order_id: order, payment_method: Text::new(card) };
+        match self.request_until_found(&CreatePayment { body }).await? {
+            Ok((status, payment)) => Ok(PaymentResult { status, payment: Ok(payment) }),
+            Err(failed) if matches!(failed.status(), 402 | 409 | 410) => {
+                Ok(PaymentResult { status: failed.status(), payment: Err(failed) })
+            }
+            Err(failed) => Err(failed).context("paying"),
+        }
+    }
+
+    /// Pays until the response has the expected status code.
+    pub(crate) async fn pay_expecting(&self, order: OrderId, card: &str, status: u16) -> Result<PaymentResult> {
+        loop {
+            let result = self.pay(order, card).await?;
+            match &result.payment {
+                // The provider failed, and replays the failure for the payment's key, so what the card leads to is
+                // still unknown: only a new payment can tell.
+                Err(ApiError::Problem(problem))
+                    if problem.status == 402 && problem.detail.starts_with("The bank could not be asked") => {}
+                _ if result.status == status => return Ok(result),
+                // The previous payment is not recorded as final yet.
+                Err(failed) if failed.status() == 409 && failed.code() == "order-being-paid" => {}
+                _ => bail!("paying with {card} returned {result:?}, not {status}"),
+            }
+            self.context.pause().await;
+        }
+    }
+
+    /// Makes `payments` look the payment up at the provider.
+    pub(crate) async fn refresh_payment(&self, id: PaymentId) -> Result<Payment> {
+        self.request_ok(&RefreshPayment { id }, None).await
+    }
+
+    /// Changes the display name.
+    pub(crate) async fn rename(&self, name: &str) -> Result<()> {
+        self.request_ok(&UpdateProfile { body: Profile { display_name: Text::new(name) } }, None).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! Property tests: the order state machine with events in any order, repeated and contradictory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use common::aggregate::Aggregate;
+use common::events::order::{CancelReason, OrderChange};
+use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::ticket::TicketState;
+use common::id::{OrderId, PaymentId};
+use common::timestamp::Timestamp;
+use proptest::prelude::*;
+
+use super::order::{Order, Status};
+use super::reconcile::{is_payments_behind, is_tickets_behind, next};
+use super::samples::{order, payment, refusing, reserved, start, ticket, usd};
+
+const STATUSES: [PaymentStatus; 7] = [
+    PaymentStatus::Authorizing,
+    PaymentStatus::RequiresAction,
+    PaymentStatus::Authorized,
+    PaymentStatus::Captured,
+    PaymentStatus::Declined,
+    PaymentStatus::Failed,
+    PaymentStatus::Voided,
+];
+
+/// An input of the order state machine, including inputs that should never occur.
+#[derive(Debug, Clone, Copy)]
+enum Stimulus {
+    TicketIsFree,
+    TicketIsReserved { for_another: bool },
+    TicketRefuses { another: bool },
+    Payment { which: usize, status: PaymentStatus, matches_price: bool },
+    Cancel,
+    Expire,
+    TimePasses(u64),
+}
+
+fn stimulus() -> impl Strategy<Value = Stimulus> {
+    prop_oneof![
+        1 => Just(Stimulus::TicketIsFree),
+        1 => any::<bool>().prop_map(|for_another| Stimulus::TicketIsReserved { for_another }),
+        1 => any::<bool>().prop_map(|another| Stimulus::TicketRefuses { another }),
+        4 => (0..3_usize, 0..STATUSES.len(), prop::bool::weighted(0.8))
+            .prop_map(|(which, n, matches_price)| Stimulus::Payment { which, status: STATUSES[n], matches_price }),
+        1 => Just(Stimulus::Cancel),
+        1 => Just(Stimulus::Expire),
+        1 => (0..600_u64).prop_map(Stimulus::TimePasses),
+    ]
+}
+
+/// An order with the replicas of its listing and its payments.
+struct Model {
+    order: Order,
+    free: TicketState,
+    ticket: Option<TicketState>,
+    payments: BTreeMap<PaymentId, PaymentState>,
+    ids: Vec<PaymentId>,
+    now: Timestamp,
+    winners: Vec<PaymentId>,
+}
+
+impl Model {
+    fn new() -> Self {
+        let free = ticket();
+        let ids = (0..3).map(|_| PaymentId::new()).collect();
+        let (payments, winners) = (BTreeMap::new(), Vec::new());
+        Self { order: order(&free), free, ticket: None, payments, ids, now: start(), winners }
+    }
+
+    fn apply(&mut self, stimulus: Stimulus) {
+        let id = |other: bool, order: &Order| if other { OrderId::new() } else { order.id };
+        match stimulus {
+            Stimulus::TicketIsFree => self.ticket = Some(self.free.clone()),
+            Stimulus::TicketIsReserved { for_another } => {
+                self.ticket = Some(reserved(&self.free, id(for_another, &self.order)));
+            }
+            Stimulus::TicketRefuses { another } => self.ticket = Some(refusing(&self.free, id(another, &self.order))),
+            Stimulus::Payment { which, status, matches_price } => {
+                let mut payment = payment(&self.order, self.ids[which], status);
+                if !matches_price {
+                    payment.amount = usd(1);
+                }
+                self.payments.insert(payment.id, payment);
+            }
+            Stimulus::Cancel => self.command(Order::cancel),
+            Stimulus::Expire => self.command(Order::expire),
+            Stimulus::TimePasses(seconds) => self.now = self.now.plus(Duration::from_secs(seconds)),
+        }
+        self.reconcile();
+    }
+
+    fn command(&mut self, command: fn(Order, Timestamp) -> super::order::Transition) {
+        if let Ok(transition) = command(self.order.clone(), self.now) {
+            self.check_and_apply(transition);
+        }
+    }
+
+    fn reconcile(&mut self) {
+        for _ in 0..5 {
+            match next(&self.order, self.ticket.as_ref(), self.payments.values(), self.now) {
+                None => return,
+                Some(transition) => self.check_and_apply(transition.expect("`next` returns only valid transitions")),
+            }
+        }
+        panic!("an order has at most four transitions");
+    }
+
+    /// Checks that the transition is allowed and applies it.
+    fn check_and_apply(&mut self, (order, change): (Order, OrderChange)) {
+        let known = |id: PaymentId| self.payments.get(&id).map(|payment| (payment.status, payment.amount.clone()));
+        match (&self.order.status, &order.status) {
+            (Status::Created, Status::AwaitingPayment) => {
+                assert_eq!(self.ticket.as_ref().unwrap().order_id, Some(order.id));
+            }
+            (Status::AwaitingPayment, Status::Authorized { payment_id }) => {
+                let (status, amount) = known(*payment_id).unwrap();
+                assert!(matches!(status, PaymentStatus::Authorized | PaymentStatus::Captured));
+                assert_eq!(amount, order.price);
+                self.winners.push(*payment_id);
+            }
+            (Status::Authorized { payment_id: authorized }, Status::Completed { payment_id }) => {
+                assert_eq!(authorized, payment_id);
+                assert_eq!(known(*payment_id).unwrap().0, PaymentStatus::Captured);
+            }
+            (Status::Authorized { payment_id }, Status::Cancelled { reason, .. }) => {
+                assert_eq!(*reason, CancelReason::PaymentFailed);
+                let status = known(*payment_id).unwrap().0;
+                assert!(status.is_final() && status != PaymentStatus::Captured);
+            }
+            (Status::Created, Status::Cancelled { reason: CancelReason::Refused, refusal }) => {
+                assert!(refusal.is_some());
+            }
+            (Status::Created | Status::AwaitingPayment, Status::Cancelled { reason, refusal: None }) => match reason {
+                CancelReason::Expired => assert!(self.now >= order.expires_at),
+                reason => assert_eq!(*reason, CancelReason::Buyer),
+            },
+            statuses => panic!("{change:?} is not an allowed transition: {statuses:?}"),
+        }
+        assert!(!self.order.is_final());
+        assert_eq!(
+            Order { status: self.order.status.clone(), updated_at: self.order.updated_at, ..order.clone() },
+            self.order
+        );
+        self.order = order;
+    }
+}
+
+proptest! {
+    #[test]
+    fn only_allowed_transitions_occur(stimuli in prop::collection::vec(stimulus(), 0..40)) {
+        let mut model = Model::new();
+        for stimulus in stimuli {
+            let before = model.order.clone();
+            model.apply(stimulus);
+            if before.is_final() {
+                prop_assert_eq!(&model.order, &before);
+            }
+            prop_assert!(model.winners.len() <= 1);
+            if let Some(winner) = model.order.payment_id() {
+                prop_assert_eq!(&model.winners, &vec![winner]);
+            }
+            // `tickets` is behind only if the order has ended.
+            if let Some(ticket) = &model.ticket {
+                prop_assert!(!is_tickets_behind(&model.order, ticket) || model.order.is_final());
+            }
+        }
+    }
+
+    /// An undisturbed sale converges, in whatever order and however often its events arrive.
+    #[test]
+    fn sale_completes_in_any_order_of_events(
+        events in Just((0..5_usize).collect::<Vec<_>>()).prop_shuffle(),
+        repeated in prop::collection::vec(0..5_usize, 0..10),
+    ) {
+        let mut model = Model::new();
+        let (id, free) = (model.ids[0], model.free.clone());
+        let mut versions = (0, 0);
+        for event in events.into_iter().chain(repeated) {
+            // Replicas keep the newest version, as `put_if_newer` does.
+            match event {
+                0 if versions.0 < 1 => (model.ticket, versions.0) = (Some(free.clone()), 1),
+                1 if versions.0 < 2 => (model.ticket, versions.0) = (Some(reserved(&free, model.order.id)), 2),
+                2..=4 if versions.1 < event => {
+                    let status = [PaymentStatus::Authorizing, PaymentStatus::Authorized, PaymentStatus::Captured][event - 2];
+                    model.payments.insert(id, payment(&model.order, id, status));
+                    versions.1 = event;
+                }
+                _ => {}
+            }
+            model.reconcile();
+        }
+        prop_assert_eq!(&model.order.status, &Status::Completed { payment_id: id });
+    }
+}
+
+#[test]
+fn mismatched_payment_does_not_authorize_the_order() {
+    let ticket = ticket();
+    let mine = Order { status: Status::AwaitingPayment, ..order(&ticket) };
+    let right = payment(&mine, PaymentId::new(), PaymentStatus::Authorized);
+    let advances = |payment: &PaymentState| next(&mine, None, std::iter::once(payment), start()).is_some();
+    assert!(advances(&right));
+    assert!(!advances(&PaymentState { amount: usd(12_549), ..right.clone() }));
+    let euros = common::money::Money { amount: right.amount.amount, currency: "EUR".parse().unwrap() };
+    assert!(!advances(&PaymentState { amount: euros, ..right.clone() }));
+    assert!(!advances(&PaymentState { order_id: OrderId::new(), ..right.clone() }));
+    for status in STATUSES {
+        let wins = matches!(status, PaymentStatus::Authorized | PaymentStatus::Captured);
+        assert_eq!(advances(&PaymentState { status, ..right.clone() }), wins, "{status:?}");
+    }
+}
+
+#[test]
+fn all_instances_choose_the_same_of_several_authorisations() {
+    let mine = Order { status: Status::AwaitingPayment, ..order(&ticket()) };
+    let [first, second] = [PaymentId::new(), PaymentId::new()];
+    let choose =
+        |payments: &[PaymentState]| next(&mine, None, payments.iter(), start()).unwrap().unwrap().0.payment_id();
+    let [a, b] = [first, second].map(|id| payment(&mine, id, PaymentStatus::Authorized));
+    assert_eq!(choose(&[a.clone(), b.clone()]), Some(first));
+    assert_eq!(choose(&[b, a.clone()]), Some(first));
+    let charged = payment(&mine, second, PaymentStatus::Captured);
+    assert_eq!(choose(&[a, charged]), Some(second));
+}
+
+#[test]
+fn peers_that_missed_an_event_are_behind() {
+    let ticket = ticket();
+    let mine = order(&ticket);
+    let payment_id = PaymentId::new();
+    let cancelled = Status::Cancelled { reason: CancelReason::Buyer, refusal: None };
+    let states = [
+        // The order's status; whether `tickets` is behind, and whether `payments` is with a payment that is not final.
+        (Status::Created, false, false),
+        (Status::AwaitingPayment, false, false),
+        (Status::Authorized { payment_id }, false, true),
+        (Status::Completed { payment_id }, true, true),
+        (cancelled, true, true),
+    ];
+    for (status, tickets, payments) in states {
+        let mine = Order { status, ..mine.clone() };
+        assert_eq!(is_tickets_behind(&mine, &reserved(&ticket, mine.id)), tickets, "{:?}", mine.status);
+        assert_eq!(is_tickets_behind(&mine, &refusing(&ticket, mine.id)), tickets, "{:?}", mine.status);
+        assert!(!is_tickets_behind(&mine, &ticket) && !is_tickets_behind(&mine, &reserved(&ticket, OrderId::new())));
+        for status in STATUSES {
+            let payment = payment(&mine, payment_id, status);
+            assert_eq!(is_payments_behind(&mine, &payment), payments && !status.is_final(), "{:?}", mine.status);
+        }
+    }
+}

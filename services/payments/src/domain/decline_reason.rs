@@ -1,0 +1,61 @@
+//! Explanations of Stripe's decline codes for the buyer.
+
+use common::events::payment::PaymentState;
+
+/// The explanation of a decline code. A card that is reported lost or stolen gets the general explanation, so that it
+/// does not warn a thief.
+pub fn explanation(reason: &str) -> &'static str {
+    match reason {
+        "insufficient_funds" | "withdrawal_count_limit_exceeded" | "card_velocity_exceeded" => {
+            "There is not enough money on the card, or its limit is reached. Nothing was charged; try another card."
+        }
+        "expired_card" | "invalid_expiry_month" | "invalid_expiry_year" => {
+            "The card has expired, or its date is wrong. Nothing was charged; check the date, or try another card."
+        }
+        "incorrect_cvc" | "invalid_cvc" => {
+            "The card's security code is wrong. Nothing was charged; check the code, and try again."
+        }
+        "incorrect_number" | "invalid_number" | "invalid_account" => {
+            "The card's number is wrong. Nothing was charged; check the number, or try another card."
+        }
+        "authentication_required" | "payment_intent_authentication_failure" | PaymentState::SUPERSEDED => {
+            "The payment was not confirmed with the bank. Nothing was charged; try again, or take another card."
+        }
+        "card_not_supported" | "currency_not_supported" => {
+            "The card can't be used for this purchase. Nothing was charged; try another card."
+        }
+        "processing_error" | "issuer_not_available" | "try_again_later" | "provider_error" => {
+            "The bank could not be asked. Nothing was charged; try again in a moment, or take another card."
+        }
+        _ => "The bank declined the card without saying why. Nothing was charged; try another card, or ask the bank.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explanation;
+
+    #[test]
+    fn explanations_say_that_nothing_was_charged_and_what_to_do() {
+        let codes = [
+            "insufficient_funds",
+            "expired_card",
+            "incorrect_cvc",
+            "incorrect_number",
+            "authentication_required",
+            "card_not_supported",
+            "processing_error",
+            "generic_decline",
+        ];
+        let mut texts: Vec<_> = codes.into_iter().map(explanation).collect();
+        for text in &texts {
+            assert!(text.contains("Nothing was charged; ") && !text.contains('_'), "{text}");
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), codes.len(), "every code has its own explanation");
+        for secret in ["lost_card", "stolen_card", "pickup_card", "fraudulent", ""] {
+            assert_eq!(explanation(secret), explanation("generic_decline"), "{secret}");
+        }
+    }
+}

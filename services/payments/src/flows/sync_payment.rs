@@ -1,0 +1,57 @@
+//! Synchronises a payment with the provider: after a webhook, at its buyer's request, or when it has not changed for
+//! long.
+
+use common::aggregate::Versioned;
+use common::error::Error;
+use common::id::PaymentId;
+
+use super::authorize_payment::retry_authorization;
+use super::reconcile_payment::reconcile_payment;
+use super::record_intent::{record_charge, record_intent};
+use super::settle_orphans::settle_if_orphaned;
+use crate::domain::payment::Payment;
+use crate::domain::reconcile;
+use crate::state::AppState;
+
+/// Records the intent's present status, then takes the action that the payment's order requires.
+pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
+    match (&payment.provider_ref, payment.status_name().is_final()) {
+        (_, true) => sync_final_payment(state, payment).await?,
+        (Some(reference), false) => {
+            let intent = state.provider.look_up(reference).await?;
+            // This service may have cancelled the intent itself, on another instance or before a crash. Then the order
+            // shows why, because its event was stored before that call.
+            let order = state.orders.get(payment.order_id).await?;
+            let order = order.as_ref().map(|order| &order.state);
+            let (now, retry_window) = (state.clock.now(), state.config.capture_retry_window);
+            let action = reconcile::next_action(payment, order, now, retry_window);
+            record_intent(state, payment, action, intent).await?;
+        }
+        // Not finding an intent would prove nothing, because a slow call may still create it.
+        (None, false) => {
+            retry_authorization(state, payment).await?;
+        }
+    }
+    reconcile_payment(state, payment.id).await?;
+    Ok(())
+}
+
+/// Records a refund, a dispute or a partial capture of a final payment that was made in the provider's dashboard, so
+/// that the ledger never contradicts the provider unnoticed; or settles the intent if it is orphaned.
+///
+/// The caller has read the payment before the provider is called, so a change is never overwritten by older data.
+pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
+    let Some(reference) = &payment.provider_ref else { return Ok(()) };
+    let intent = state.provider.look_up(reference).await?;
+    if !settle_if_orphaned(state, payment, &intent).await?
+        && let Some(charge) = intent.charge
+    {
+        record_charge(state, payment.clone(), &charge).await?;
+    }
+    Ok(())
+}
+
+/// Reads the payment again.
+pub async fn reload(state: &AppState, id: PaymentId) -> Result<Versioned<Payment>, Error> {
+    state.payments.get(id).await?.ok_or(Error::NotFound)
+}

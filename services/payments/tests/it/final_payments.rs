@@ -1,0 +1,208 @@
+//! Changes of final payments at the provider are recorded and published; a charge of a closed order is refunded.
+
+use common::clock::Clock;
+use common::events::order::{CancelReason, OrderChange, OrderState};
+use common::id::PaymentId;
+use serde_json::{Value, json};
+use testkit::app::eventually;
+use testkit::app::users::User;
+
+use crate::support::{Shop, VISA, authorized_by, cancelled};
+use crate::webhooks;
+
+async fn authorized_payment(shop: &Shop) -> (User, OrderState, Value) {
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
+    (buyer, order, payment)
+}
+
+async fn captured_payment(shop: &Shop) -> (User, Value) {
+    let (buyer, order, payment) = authorized_payment(shop).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
+    (buyer, payment)
+}
+
+fn reference(payment: &Value) -> &str {
+    payment["providerRef"].as_str().unwrap()
+}
+
+/// Sends a webhook about the payment's intent.
+async fn send_webhook(shop: &Shop, payment: &Value) {
+    let body = webhooks::event(reference(payment));
+    let signature = webhooks::sign(crate::support::SECRET, shop.app.clock.now().as_seconds(), &body);
+    webhooks::post(shop, &signature, &body).await.expect(204);
+}
+
+/// The number of counted changes of this kind at the provider. Counting starts with the first read of the metrics; a
+/// running service reads them when it starts.
+async fn external_changes(shop: &Shop, kind: &str) -> Option<f64> {
+    shop.app.metric(&format!("payments_changed_at_provider_total{{kind=\"{kind}\"}}")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refund_and_dispute_in_the_dashboard_are_recorded_and_published() {
+    let shop = Shop::open().await;
+    let (buyer, payment) = captured_payment(&shop).await;
+    assert_eq!(external_changes(&shop, "refunded").await, None);
+    let before = shop.read(&buyer, &payment).await;
+    assert_eq!((&before["refunded"], &before["disputed"]), (&Value::Null, &json!(false)));
+    for (amount, total) in [("5000", 5_000), ("7550", 12_550)] {
+        shop.dashboard("/refunds", &[("payment_intent", reference(&payment)), ("amount", amount)]).await;
+        send_webhook(&shop, &payment).await;
+        let refunded = shop.read(&buyer, &payment).await;
+        assert_eq!(refunded["status"], "captured");
+        assert_eq!(refunded["refunded"]["amount"], json!({ "amount": total, "currency": "USD" }));
+        assert!(refunded["refunded"]["at"].is_string());
+    }
+    shop.dispute(&payment).await;
+    for _ in 0..2 {
+        send_webhook(&shop, &payment).await;
+        assert_eq!(shop.read(&buyer, &payment).await["disputed"], true);
+    }
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refunded", "refunded", "disputed"]);
+    assert_eq!(
+        (external_changes(&shop, "refunded").await, external_changes(&shop, "disputed").await),
+        (Some(2.0), Some(1.0))
+    );
+    let events = shop.app.events("payments").await;
+    let disputed = events.iter().find(|event| event.kind == "payment.disputed.v1").unwrap();
+    assert_eq!(disputed.data["disputed"], true);
+    assert_eq!(disputed.data["refunded"]["amount"]["amount"], 12_550);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweep_finds_a_refund_without_a_webhook() {
+    let shop = Shop::open_with(&[("PROVIDER_SWEEP_INTERVAL", "200ms")]).await;
+    let (buyer, payment) = captured_payment(&shop).await;
+    shop.dashboard("/refunds", &[("payment_intent", reference(&payment)), ("amount", "5000")]).await;
+    eventually("the refund to be seen", async || {
+        shop.read(&buyer, &payment).await["refunded"]["amount"]["amount"] == 5_000
+    })
+    .await;
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refunded"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partial_capture_is_recorded_as_a_refund() {
+    let shop = Shop::open().await;
+    assert_eq!(external_changes(&shop, "refunded").await, None);
+    let (buyer, order, payment) = authorized_payment(&shop).await;
+    let path = format!("/payment_intents/{}/capture", reference(&payment));
+    shop.dashboard(&path, &[("amount_to_capture", "10000")]).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
+    let captured = shop.read(&buyer, &payment).await;
+    assert_eq!((&captured["status"], &captured["refunded"]["amount"]["amount"]), (&json!("captured"), &json!(2_550)));
+    assert_eq!(external_changes(&shop, "refunded").await, Some(1.0));
+}
+
+fn refunds(state: &Value) -> Vec<i64> {
+    state["refunds"].as_array().unwrap().iter().map(|refund| refund["amount"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capture_of_a_closed_order_is_refunded_once() {
+    for (faults, history) in [
+        (json!({}), vec!["started", "authorized", "captured", "refunded"]),
+        (
+            json!({ "error500AfterProcessing": 1, "paths": ["POST /v1/refunds"] }),
+            vec!["started", "authorized", "captured", "refunded"],
+        ),
+        // The key would only replay the failure, so a new attempt is started.
+        (
+            json!({ "error500BeforeProcessing": 1, "paths": ["POST /v1/refunds"] }),
+            vec!["started", "authorized", "captured", "refundStarted", "refunded"],
+        ),
+    ] {
+        let shop = Shop::open().await;
+        assert_eq!(external_changes(&shop, "refunded").await, None);
+        let (buyer, order, payment) = authorized_payment(&shop).await;
+        shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+        shop.faults(&faults).await;
+        shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
+        // Completes what the provider failed to do.
+        shop.reconcile().await;
+        let back = shop.read(&buyer, &payment).await;
+        assert_eq!((&back["status"], &back["refunded"]["amount"]["amount"]), (&json!("captured"), &json!(12_550)));
+        assert_eq!(refunds(&shop.provider_state().await), [12_550]);
+        assert_eq!(shop.history(&payment).await, history, "{faults}");
+        assert_eq!(external_changes(&shop, "refunded").await, None, "refunds by this service are not counted");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_capture_is_refunded_when_the_order_is_cancelled() {
+    let shop = Shop::open().await;
+    let (buyer, order, payment) = authorized_payment(&shop).await;
+    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    assert_eq!(shop.refresh(&buyer, &payment).await.expect(200).json()["status"], "captured");
+    shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refundStarted", "refunded"]);
+    assert_eq!(refunds(&shop.provider_state().await), [12_550]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reconciler_completes_an_open_refund() {
+    let shop = Shop::open().await;
+    let (_, order, payment) = authorized_payment(&shop).await;
+    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    shop.faults(&json!({ "error429": 1.0, "paths": ["POST /v1/refunds"] })).await;
+    let event = shop.app.event(OrderChange::Cancelled, order.id, 2, cancelled(&order, CancelReason::Buyer));
+    // The event is handled without the refund: refunds that fail for days would block the consumer.
+    for _ in 0..3 {
+        shop.app.handle(&event).await.unwrap();
+    }
+    assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
+    shop.app.assert_examined_at_most(1, Box::pin(async { drop(shop.reconcile().await) })).await;
+    assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
+    shop.faults(&json!({})).await;
+    assert_eq!(shop.reconcile().await, json!({ "lookedUp": 1, "failed": 0 }));
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refunded"]);
+    assert_eq!(shop.reconcile().await, json!({ "lookedUp": 0, "failed": 0 }));
+}
+
+/// Creates an intent like a call that is executed again, long after it timed out.
+async fn create_late_intent(shop: &Shop, payment: &str) -> String {
+    let form = [
+        ("amount", "12550"),
+        ("currency", "usd"),
+        ("payment_method", VISA),
+        ("confirm", "true"),
+        ("capture_method", "manual"),
+        ("metadata[payment_id]", payment),
+    ];
+    let intent = shop.dashboard("/payment_intents", &form).await;
+    assert_eq!(intent["status"], "requires_capture");
+    intent["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_intents_of_final_payments_are_cancelled_or_refunded() {
+    let shop = Shop::open_with(&[("PROVIDER_SWEEP_INTERVAL", "300ms")]).await;
+    assert_eq!(external_changes(&shop, "refunded").await, None);
+    let (_, payment) = captured_payment(&shop).await;
+    let (_, order, voided) = authorized_payment(&shop).await;
+    shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
+    for payment in [&payment, &voided] {
+        create_late_intent(&shop, payment["id"].as_str().unwrap()).await;
+    }
+    let charged = create_late_intent(&shop, voided["id"].as_str().unwrap()).await;
+    shop.dashboard(&format!("/payment_intents/{charged}/capture"), &[]).await;
+    // An intent of another shop that shares the account.
+    create_late_intent(&shop, &PaymentId::new().to_string()).await;
+    let expected = ["succeeded", "canceled", "canceled", "canceled", "succeeded", "requires_capture"];
+    eventually("the orphans to be settled", async || {
+        let state = shop.provider_state().await;
+        shop.intents().await == expected && refunds(&state) == [12_550]
+    })
+    .await;
+    for (outcome, least) in [("cancelled", 2.0), ("refunded", 1.0)] {
+        let series = format!("payment_orphans_total{{outcome=\"{outcome}\"}}");
+        eventually("the orphans to be counted", async || shop.app.metric(&series).await >= Some(least)).await;
+    }
+    eventually("the other shop's intent to be counted", async || {
+        shop.app.metric("payment_intents_unknown").await == Some(1.0)
+    })
+    .await;
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured"]);
+}

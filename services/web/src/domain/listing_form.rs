@@ -1,0 +1,263 @@
+//! The form in which a seller describes a ticket.
+
+use common::api::tickets::{Listing, ListingRules, NewListing};
+use common::events::ticket::{Category, TicketState};
+use common::money::Currency;
+use common::text::Text;
+use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
+use validator::ValidateArgs as _;
+
+use super::form::{FormErrors, format_amount, parse_money};
+use super::listing_view::category_label;
+use super::wall_time::{AmbiguousTime, WallTime, to_local_input};
+
+/// The fields as they were typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListingForm {
+    pub title: String,
+    pub venue: String,
+    pub city: String,
+    /// Start of the event at the venue: `2099-06-01T19:30`.
+    pub starts_at: String,
+    pub time_zone: String,
+    /// The chosen occurrence of a start that occurs twice because clocks go back: `first` or `second`.
+    #[serde(rename = "which")]
+    pub occurrence: String,
+    /// Start of the event in the listing that the form was filled from, in RFC 3339.
+    #[serde(rename = "unedited")]
+    pub original_starts_at: String,
+    pub price: String,
+    pub currency: String,
+    pub face_value: String,
+    pub category: String,
+    pub section: String,
+    pub row: String,
+    pub seat: String,
+    pub description: String,
+    pub key: String,
+    /// Version of the edited listing.
+    pub version: String,
+}
+
+/// All categories: name in the API, label.
+pub(crate) fn categories() -> impl Iterator<Item = (&'static str, String)> {
+    Category::VARIANTS.iter().map(|category| (category.as_ref(), category_label(*category)))
+}
+
+impl ListingForm {
+    pub(crate) fn empty(currencies: &[Currency]) -> Self {
+        Self {
+            currency: currencies.first().map(ToString::to_string).unwrap_or_default(),
+            time_zone: "UTC".to_owned(),
+            key: uuid::Uuid::now_v7().to_string(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn from_ticket(ticket: &TicketState, version: u64) -> Self {
+        let terms = &ticket.terms;
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Self {
+            title: terms.title.clone(),
+            venue: terms.venue.clone(),
+            city: text(&terms.city),
+            starts_at: to_local_input(terms.starts_at, &terms.time_zone),
+            time_zone: terms.time_zone.clone(),
+            occurrence: String::new(),
+            original_starts_at: terms.starts_at.to_string(),
+            price: format_amount(&ticket.price),
+            currency: ticket.price.currency.to_string(),
+            face_value: ticket.face_value.as_ref().map(format_amount).unwrap_or_default(),
+            category: ticket.category.as_ref().map_or_else(String::new, |category| category.as_ref().to_owned()),
+            section: text(&terms.section),
+            row: text(&terms.row),
+            seat: text(&terms.seat),
+            description: text(&ticket.description),
+            key: String::new(),
+            version: version.to_string(),
+        }
+    }
+
+    /// The request to the tickets service, or the errors.
+    pub(crate) fn to_request(&self, rules: &ListingRules) -> Result<NewListing, FormErrors> {
+        let mut errors = FormErrors::default();
+        let mut add = |field: &str, message: String| errors.add(field, message);
+        let starts_at = self.wall_time().instant().map_err(|error| add("starts_at", error.message()));
+        let currency = self.currency.parse::<Currency>();
+        let money = |text: &str| {
+            let currency = currency.as_ref().map_err(ToString::to_string)?;
+            parse_money(text, currency)
+        };
+        let price = money(&self.price).map_err(|message| add("price", message));
+        let face_value = Some(self.face_value.trim()).filter(|text| !text.is_empty());
+        let face_value = face_value.map(money).transpose().map_err(|message| add("face_value", message));
+        let category = Some(self.category.trim()).filter(|name| !name.is_empty());
+        let category = category.map(parse_category).transpose().map_err(|message| add("category", message));
+        let (Ok(starts_at), Ok(price), Ok(face_value), Ok(category)) = (starts_at, price, face_value, category) else {
+            // Report missing fields together with malformed ones.
+            for (field, text) in [("title", &self.title), ("venue", &self.venue)] {
+                if text.trim().is_empty() {
+                    errors.add(field, "must have 1 to 200 characters");
+                }
+            }
+            return Err(errors);
+        };
+        let listing = NewListing {
+            title: Text::new(&self.title),
+            venue: Text::new(&self.venue),
+            city: Text::non_blank(&self.city),
+            starts_at,
+            time_zone: Text::non_blank(&self.time_zone),
+            price,
+            face_value,
+            category,
+            section: Text::non_blank(&self.section),
+            row: Text::non_blank(&self.row),
+            seat: Text::non_blank(&self.seat),
+            // A browser sends line breaks as two characters each.
+            description: Text::non_blank(&self.description.replace("\r\n", "\n")),
+        };
+        match listing.validate_with_args(rules) {
+            Ok(()) => Ok(listing),
+            Err(errors) => Err(FormErrors::from_validation(&errors, Self::form_field)),
+        }
+    }
+
+    fn wall_time(&self) -> WallTime<'_> {
+        WallTime {
+            text: &self.starts_at,
+            zone: &self.time_zone,
+            occurrence: &self.occurrence,
+            original: &self.original_starts_at,
+        }
+    }
+
+    /// The occurrences to choose from, if the start occurs twice.
+    pub(crate) fn ambiguity(&self) -> Option<AmbiguousTime> {
+        self.wall_time().ambiguity()
+    }
+
+    /// The form field for an API field, which may be a path such as `price.amount`.
+    pub(crate) fn form_field(api: &str) -> Option<&'static str> {
+        let name = match api.split('.').next().unwrap_or_default() {
+            "startsAt" => "starts_at",
+            "timeZone" => "time_zone",
+            "faceValue" => "face_value",
+            name => name,
+        };
+        let text = ["title", "venue", "city", "section", "row", "seat", "description"];
+        let other = ["starts_at", "time_zone", "price", "face_value", "category"];
+        text.into_iter().chain(other).find(|field| *field == name)
+    }
+}
+
+pub(crate) fn parse_category(name: &str) -> Result<Category, String> {
+    name.parse().map_err(|_| {
+        format!("must be one of {}", Category::VARIANTS.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "))
+    })
+}
+
+/// Whether applying `new` would leave the listing as it is.
+pub(crate) fn already_matches(listing: &Listing, new: &NewListing) -> bool {
+    let text = |text: &Option<String>| text.as_deref().map(Text::new);
+    let current = NewListing {
+        title: Text::new(&listing.title),
+        venue: Text::new(&listing.venue),
+        city: text(&listing.city),
+        starts_at: listing.starts_at,
+        time_zone: Some(Text::new(&listing.time_zone)),
+        price: listing.price.clone(),
+        face_value: listing.face_value.clone(),
+        category: listing.category,
+        section: text(&listing.section),
+        row: text(&listing.row),
+        seat: text(&listing.seat),
+        description: text(&listing.description),
+    };
+    current == *new
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use common::clock::ShiftedClock;
+
+    use super::*;
+    use crate::domain::listing_view::tests::sample;
+
+    fn rules() -> ListingRules {
+        let currencies = ["USD", "JPY"].map(|code| code.parse().unwrap());
+        ListingRules { clock: Arc::new(ShiftedClock::default()), currencies: currencies.into() }
+    }
+
+    #[test]
+    fn form_round_trips_a_listing() {
+        let ticket = sample();
+        let listing = ListingForm::from_ticket(&ticket, 3).to_request(&rules()).unwrap();
+        let (sent, state) = (serde_json::to_value(&listing).unwrap(), serde_json::to_value(&ticket).unwrap());
+        for (field, value) in sent.as_object().unwrap() {
+            assert_eq!(value, &state[field], "{field}");
+            assert!(ListingForm::form_field(field).is_some(), "{field}");
+        }
+    }
+
+    #[test]
+    fn malformed_values_are_reported_at_their_fields() {
+        let form = ListingForm {
+            starts_at: "soon".to_owned(),
+            time_zone: "UTC".to_owned(),
+            price: "much".to_owned(),
+            currency: "USD".to_owned(),
+            face_value: "9.999".to_owned(),
+            category: "opera".to_owned(),
+            ..ListingForm::default()
+        };
+        let errors = form.to_request(&rules()).unwrap_err();
+        for field in ["title", "venue", "starts_at", "price", "face_value", "category"] {
+            assert!(errors.get(field).is_some_and(|error| error.starts_with("Must ")), "{field}");
+        }
+        assert!(errors.get("city").is_none(), "the city is optional");
+    }
+
+    #[test]
+    fn request_is_validated_by_the_rules_of_tickets() {
+        let good = ListingForm::from_ticket(&sample(), 3);
+        for (form, field) in [
+            (ListingForm { title: "\u{3164}".to_owned(), ..good.clone() }, "title"),
+            (ListingForm { venue: "x".repeat(201), ..good.clone() }, "venue"),
+            (ListingForm { starts_at: "1999-01-01T10:00".to_owned(), ..good.clone() }, "starts_at"),
+            (ListingForm { price: "0.49".to_owned(), ..good.clone() }, "price"),
+            (ListingForm { currency: "EUR".to_owned(), ..good.clone() }, "price"),
+            (ListingForm { seat: "a\u{202e}b".to_owned(), ..good.clone() }, "seat"),
+        ] {
+            let errors = form.to_request(&rules()).unwrap_err();
+            assert!(errors.get(field).is_some(), "{field}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn ambiguous_time_must_be_chosen() {
+        let form = |occurrence: &str| ListingForm {
+            starts_at: "2099-11-01T01:30".to_owned(),
+            time_zone: "America/New_York".to_owned(),
+            occurrence: occurrence.to_owned(),
+            original_starts_at: String::new(),
+            ..ListingForm::from_ticket(&sample(), 3)
+        };
+        assert!(
+            form("")
+                .to_request(&rules())
+                .unwrap_err()
+                .get("starts_at")
+                .is_some_and(|it| it.contains("twice at the venue"))
+        );
+        let at = |occurrence| form(occurrence).to_request(&rules()).unwrap().starts_at.to_string();
+        assert_eq!(at("first"), "2099-11-01T05:30:00.000Z");
+        assert_eq!(at("second"), "2099-11-01T06:30:00.000Z");
+        assert!(["", "first"].iter().all(|occurrence| form(occurrence).ambiguity().is_some()));
+        assert_eq!(ListingForm { starts_at: "2099-11-01T03:30".to_owned(), ..form("") }.ambiguity(), None);
+    }
+}

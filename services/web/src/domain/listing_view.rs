@@ -1,0 +1,176 @@
+//! The view of a listing.
+
+use common::events::ticket::{Category, TicketState, TicketStatus};
+use common::timestamp::Timestamp;
+
+use super::form::capitalized;
+use super::moment::Moment;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListingView {
+    pub id: String,
+    pub title: String,
+    /// Venue and city.
+    pub place: String,
+    pub starts_at: Moment,
+    /// `Section A, row 3, seat 14`; empty if unknown.
+    pub seat: String,
+    pub price: String,
+    pub previous_price: Option<String>,
+    pub face_value: Option<String>,
+    pub category: Option<String>,
+    pub description: Option<String>,
+    pub seller: String,
+    pub availability: Availability,
+}
+
+/// Whether a listing can be bought now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// It can be bought.
+    ForSale,
+    /// The event has begun.
+    Begun,
+    /// A buyer holds it.
+    Held,
+    /// It has been bought.
+    Sold,
+    /// The seller withdrew it.
+    Withdrawn,
+}
+
+impl Availability {
+    /// A sentence for visitors.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::ForSale => "For sale.",
+            Self::Begun => "No longer for sale: the event has begun.",
+            Self::Held => "Held by a buyer at the moment. It is for sale again if they let it go.",
+            Self::Sold => "Sold.",
+            Self::Withdrawn => "No longer for sale: the seller has withdrawn it.",
+        }
+    }
+
+    /// Whether the ticket can be ordered.
+    pub fn is_for_sale(self) -> bool {
+        self == Self::ForSale
+    }
+}
+
+/// Shown for a user whose name has not been replicated yet.
+pub(crate) const UNKNOWN_SELLER_NAME: &str = "a member of the marketplace";
+
+impl ListingView {
+    /// The view at this time, with the seller's name if it is known.
+    pub(crate) fn new(ticket: &TicketState, seller: Option<&String>, now: Timestamp) -> Self {
+        let terms = &ticket.terms;
+        let availability = match ticket.status {
+            TicketStatus::Available if now >= terms.starts_at => Availability::Begun,
+            TicketStatus::Available => Availability::ForSale,
+            TicketStatus::Reserved => Availability::Held,
+            TicketStatus::Sold => Availability::Sold,
+            TicketStatus::Withdrawn => Availability::Withdrawn,
+        };
+        Self {
+            id: terms.id.to_string(),
+            title: terms.title.clone(),
+            place: place(&terms.venue, terms.city.as_deref()),
+            starts_at: Moment::new(terms.starts_at, &terms.time_zone),
+            seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
+            price: ticket.price.to_string(),
+            previous_price: ticket.price_drop.as_ref().map(|drop| drop.from.to_string()),
+            face_value: ticket.face_value.as_ref().map(ToString::to_string),
+            category: ticket.category.map(category_label),
+            description: ticket.description.clone(),
+            seller: seller.cloned().unwrap_or_else(|| UNKNOWN_SELLER_NAME.to_owned()),
+            availability,
+        }
+    }
+}
+
+/// `Town Hall, New York`.
+pub(crate) fn place(venue: &str, city: Option<&str>) -> String {
+    city.map_or_else(|| venue.to_owned(), |city| format!("{venue}, {city}"))
+}
+
+/// `Section A, row 3, seat 14` without unknown parts; empty if all are unknown.
+pub(crate) fn seat(section: Option<&str>, row: Option<&str>, seat: Option<&str>) -> String {
+    let parts = [("section", section), ("row", row), ("seat", seat)];
+    let parts: Vec<_> = parts.iter().filter_map(|(name, value)| Some(format!("{name} {}", (*value)?))).collect();
+    capitalized(&parts.join(", "))
+}
+
+pub(crate) fn category_label(category: Category) -> String {
+    capitalized(category.as_ref())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use common::events::ticket::{PriceDrop, TicketTerms};
+    use common::id::{TicketId, UserId};
+    use common::money::Money;
+
+    use super::*;
+
+    /// A listing with all details, and with HTML in its texts.
+    pub(crate) fn sample() -> TicketState {
+        let money = |amount| Money { amount, currency: "USD".parse().unwrap() };
+        TicketState {
+            terms: TicketTerms {
+                id: TicketId::new(),
+                title: "Jazz & <b>Blues</b>".to_owned(),
+                venue: "Town Hall".to_owned(),
+                city: Some("New York".to_owned()),
+                starts_at: "2099-06-01T19:30:00Z".parse().unwrap(),
+                time_zone: "America/New_York".to_owned(),
+                section: Some("A".to_owned()),
+                row: Some("3".to_owned()),
+                seat: Some("14".to_owned()),
+            },
+            seller_id: UserId::new(),
+            price: money(12_550),
+            price_drop: None,
+            face_value: Some(money(9_900)),
+            category: Some(Category::Concert),
+            description: Some("Two lines,\n\"quoted\".".to_owned()),
+            status: TicketStatus::Available,
+            order_id: None,
+            refusals: Vec::new(),
+            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            updated_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn availability_depends_on_status_and_start() {
+        let mut ticket = sample();
+        let (before, begun) = (ticket.created_at, ticket.terms.starts_at);
+        for (status, then, later) in [
+            (TicketStatus::Available, Availability::ForSale, Availability::Begun),
+            (TicketStatus::Reserved, Availability::Held, Availability::Held),
+            (TicketStatus::Sold, Availability::Sold, Availability::Sold),
+            (TicketStatus::Withdrawn, Availability::Withdrawn, Availability::Withdrawn),
+        ] {
+            ticket.status = status;
+            assert_eq!(ListingView::new(&ticket, None, before).availability, then);
+            assert_eq!(ListingView::new(&ticket, None, begun).availability, later);
+        }
+    }
+
+    #[test]
+    fn lowered_price_is_shown_with_the_previous_one() {
+        let mut ticket = sample();
+        let previous_price = |ticket: &TicketState| ListingView::new(ticket, None, ticket.created_at).previous_price;
+        assert_eq!(previous_price(&ticket), None);
+        let from = Money { amount: 15_000, ..ticket.price.clone() };
+        ticket.price_drop = Some(PriceDrop { from, at: ticket.created_at });
+        assert_eq!(previous_price(&ticket).as_deref(), Some("150.00 USD"));
+    }
+
+    #[test]
+    fn seat_omits_unknown_parts() {
+        assert_eq!(seat(Some("A"), Some("3"), Some("14")), "Section A, row 3, seat 14");
+        assert_eq!(seat(None, None, Some("14")), "Seat 14");
+        assert_eq!(seat(None, None, None), "");
+    }
+}

@@ -1,0 +1,70 @@
+//! Notifications, derived from the read model. They are not stored, so none can be lost, and a rebuild of the read
+//! model restores them.
+
+use std::time::Duration;
+
+use common::events::order::{OrderState, OrderStatus};
+use common::events::ticket::{TicketState, TicketStatus};
+use common::timestamp::Timestamp;
+
+use super::moment::Moment;
+
+/// How long before its expiry a hold is reported to end soon.
+const EXPIRY_WARNING: Duration = Duration::from_secs(180);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notification {
+    pub at: Timestamp,
+    pub text: String,
+    /// URL path of the subject.
+    pub link: String,
+}
+
+impl Notification {
+    pub(crate) fn from_sale(ticket: &TicketState) -> Option<Self> {
+        let sold = ticket.status == TicketStatus::Sold;
+        sold.then(|| Self {
+            at: ticket.updated_at,
+            text: format!("Sold: {} for {}.", ticket.terms.title, ticket.price),
+            link: format!("/tickets/{}", ticket.terms.id),
+        })
+    }
+
+    /// The user's order is paid, or its hold ends soon.
+    pub(crate) fn from_order(order: &OrderState, now: Timestamp) -> Option<Self> {
+        let (id, title) = (order.id, &order.ticket.title);
+        match order.status {
+            OrderStatus::Completed => Some(Self {
+                at: order.updated_at,
+                text: format!("Paid: {title} is yours for {}.", order.price),
+                link: format!("/orders/{id}"),
+            }),
+            OrderStatus::Created | OrderStatus::AwaitingPayment => {
+                let from = order.expires_at.minus(EXPIRY_WARNING).max(order.created_at);
+                let is_soon = from <= now && now < order.expires_at;
+                is_soon.then(|| Self {
+                    at: from,
+                    text: format!("Your hold on {title} ends soon, and is not paid."),
+                    link: format!("/checkout/{id}"),
+                })
+            }
+            OrderStatus::Authorized | OrderStatus::Cancelled => None,
+        }
+    }
+
+    /// A ticket watched since then became cheaper, and is for sale.
+    pub(crate) fn from_price_drop(ticket: &TicketState, since: Timestamp) -> Option<Self> {
+        let drop = ticket.price_drop.as_ref().filter(|drop| drop.at > since)?;
+        let for_sale = ticket.status == TicketStatus::Available;
+        for_sale.then(|| Self {
+            at: drop.at,
+            text: format!("Now {}, was {}: {}.", ticket.price, drop.from, ticket.terms.title),
+            link: format!("/tickets/{}", ticket.terms.id),
+        })
+    }
+
+    /// The time in UTC, since the user's time zone is unknown.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::new(self.at, "UTC")
+    }
+}

@@ -1,0 +1,336 @@
+//! The buyer's view of an order: its status and its timeline.
+
+use common::events::order::{CancelReason, OrderState, OrderStatus};
+use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::ticket::RefusalReason;
+use common::timestamp::Timestamp;
+
+use super::listing_view::{place, seat};
+use super::moment::Moment;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OrderView {
+    pub id: String,
+    pub ticket: String,
+    pub title: String,
+    pub place: String,
+    pub starts_at: Moment,
+    /// The seat; empty if unknown.
+    pub seat: String,
+    pub price: String,
+    pub badge: Badge,
+    pub status_text: String,
+    /// When the hold ends; `None` once the order is paid or closed.
+    pub expires_at: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Badge {
+    pub text: &'static str,
+    /// CSS class of the colour, which adds nothing to the text.
+    pub class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// When it happened; `None` for the current status.
+    pub at: Option<Moment>,
+    pub what: String,
+}
+
+impl OrderView {
+    pub(crate) fn new(order: &OrderState, payments: &[PaymentState]) -> Self {
+        let terms = &order.ticket;
+        // In the venue's time zone, like all times on the page.
+        let moment = |at: Timestamp| Moment::new(at, &terms.time_zone);
+        Self {
+            id: order.id.to_string(),
+            ticket: terms.id.to_string(),
+            title: terms.title.clone(),
+            place: place(&terms.venue, terms.city.as_deref()),
+            starts_at: moment(terms.starts_at),
+            seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
+            price: order.price.to_string(),
+            badge: badge(order),
+            status_text: status_text(order, payments),
+            expires_at: is_unpaid(order).then(|| moment(order.expires_at)),
+        }
+    }
+}
+
+/// The timeline of an order, oldest step first; payments of other orders are ignored. The last step of an open order is
+/// its current status, without a time.
+pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<Step> {
+    let mut happened = vec![(order.created_at, "You held the ticket.".to_owned())];
+    let mut refunds = Vec::new();
+    for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
+        // A refund is a separate step, so the time of the charge must not be that of the refund.
+        let refunded = payment.refunded.as_ref();
+        let paid_at = refunded.and(payment.authorized_at).unwrap_or(payment.updated_at);
+        happened.push((paid_at, payment_sentence(payment)));
+        refunds.extend(refunded.map(|refunded| (refunded.at, format!("{} were given back.", refunded.amount))));
+    }
+    // A stable sort: steps of the same millisecond keep their order.
+    happened.sort_by_key(|(at, _)| *at);
+    let is_final = order.status.is_final();
+    if is_final {
+        happened.push((order.updated_at, status_text(order, payments)));
+    }
+    happened.extend(refunds);
+    let moment = |at| Moment::new(at, &order.ticket.time_zone);
+    let mut steps: Vec<_> = happened.into_iter().map(|(at, what)| Step { at: Some(moment(at)), what }).collect();
+    if !is_final {
+        steps.push(Step { at: None, what: status_text(order, payments) });
+    }
+    steps
+}
+
+/// Whether the order is unpaid and still holds the ticket.
+pub(crate) fn is_unpaid(order: &OrderState) -> bool {
+    matches!(order.status, OrderStatus::Created | OrderStatus::AwaitingPayment)
+}
+
+fn badge(order: &OrderState) -> Badge {
+    let (text, class) = match order.status {
+        OrderStatus::Created => ("Being confirmed", "text-bg-secondary"),
+        OrderStatus::AwaitingPayment => ("To be paid", "text-bg-warning"),
+        OrderStatus::Authorized => ("Being charged", "text-bg-info"),
+        OrderStatus::Completed => ("Yours", "text-bg-success"),
+        OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::Expired) => {
+            ("Expired", "text-bg-secondary")
+        }
+        OrderStatus::Cancelled => ("Cancelled", "text-bg-secondary"),
+    };
+    Badge { text, class }
+}
+
+/// The status of an order in a sentence.
+fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
+    let why = match order.status {
+        OrderStatus::Created => return "Being confirmed.".to_owned(),
+        OrderStatus::AwaitingPayment => return "Held for you until it is paid or the hold ends.".to_owned(),
+        OrderStatus::Authorized => return "Won: your card is being charged.".to_owned(),
+        OrderStatus::Completed => return "Paid. The ticket is yours.".to_owned(),
+        OrderStatus::Cancelled => match order.cancel_reason {
+            Some(CancelReason::Expired) => "Expired: it was not paid in time.".to_owned(),
+            Some(CancelReason::PaymentFailed) => "Cancelled: the payment failed.".to_owned(),
+            Some(CancelReason::Refused) => refusal_sentence(order),
+            Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
+        },
+    };
+    let own = |payment: &PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
+    let charge = if payments.iter().any(own) { "What was charged is given back." } else { "You were not charged." };
+    format!("{why} {charge}")
+}
+
+fn refusal_sentence(order: &OrderState) -> String {
+    let refusal = order.refusal.as_ref();
+    let why = match refusal.map(|refusal| refusal.reason) {
+        Some(RefusalReason::Withdrawn) => "the seller has withdrawn the ticket",
+        Some(RefusalReason::Begun) => "the event has begun",
+        Some(RefusalReason::PriceChanged) => match refusal.and_then(|refusal| refusal.price.as_ref()) {
+            Some(price) => return format!("Cancelled: the price is now {price}."),
+            None => "the price has changed",
+        },
+        Some(RefusalReason::TermsChanged) => "the listing has changed",
+        None => "the ticket can't be had",
+    };
+    format!("Cancelled: {why}.")
+}
+
+/// The status of a payment in a sentence.
+fn payment_sentence(payment: &PaymentState) -> String {
+    let amount = &payment.amount;
+    match payment.status {
+        PaymentStatus::Authorizing => format!("A payment of {amount} was started."),
+        PaymentStatus::RequiresAction => format!("Your bank asks you to confirm the payment of {amount}."),
+        PaymentStatus::Authorized => format!("{amount} were set aside on your card."),
+        PaymentStatus::Captured => format!("Your card was charged {amount}."),
+        PaymentStatus::Declined if payment.decline_reason.as_deref() == Some(PaymentState::SUPERSEDED) => {
+            "You chose another card; nothing was charged on the first.".to_owned()
+        }
+        PaymentStatus::Declined if payment.authorized_at.is_none() => {
+            "Your card was declined; nothing was charged.".to_owned()
+        }
+        PaymentStatus::Failed => "The payment failed; nothing was charged.".to_owned(),
+        // The buyer did not complete 3-D Secure.
+        PaymentStatus::Voided if payment.authorized_at.is_none() => {
+            "The payment was not confirmed with your bank; nothing was set aside or charged.".to_owned()
+        }
+        PaymentStatus::Declined | PaymentStatus::Voided => {
+            format!("The {amount} set aside on your card were given back; nothing was charged.")
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use common::events::payment::Refunded;
+    use common::events::ticket::Refusal;
+    use common::id::{OrderId, PaymentId, UserId};
+    use common::money::Money;
+
+    use super::*;
+    use crate::domain::listing_view::tests::sample as ticket;
+
+    fn minute(minute: u32) -> Timestamp {
+        format!("2026-01-01T10:{minute:02}:00Z").parse().unwrap()
+    }
+
+    /// An order of the sample listing.
+    pub(crate) fn sample(status: OrderStatus) -> OrderState {
+        let ticket = ticket();
+        OrderState {
+            id: OrderId::new(),
+            buyer_id: UserId::new(),
+            status,
+            cancel_reason: None,
+            refusal: None,
+            payment_id: None,
+            ticket: ticket.terms,
+            price: ticket.price,
+            expires_at: minute(15),
+            created_at: minute(0),
+            updated_at: minute(9),
+        }
+    }
+
+    /// A payment of the order, `at` minutes after the order was created.
+    pub(crate) fn payment(order: &OrderState, status: PaymentStatus, at: u32) -> PaymentState {
+        PaymentState {
+            id: PaymentId::new(),
+            order_id: order.id,
+            buyer_id: order.buyer_id,
+            status,
+            amount: order.price.clone(),
+            provider: "stripe".to_owned(),
+            provider_ref: None,
+            decline_reason: None,
+            // Statuses that imply a successful authorisation.
+            authorized_at: matches!(
+                status,
+                PaymentStatus::Authorized | PaymentStatus::Captured | PaymentStatus::Failed | PaymentStatus::Voided
+            )
+            .then(|| minute(at)),
+            refunded: None,
+            disputed: false,
+            created_at: minute(at),
+            updated_at: minute(at),
+        }
+    }
+
+    #[test]
+    fn timeline_is_ordered_and_ignores_other_payments() {
+        let order = sample(OrderStatus::Completed);
+        let payments = [
+            payment(&order, PaymentStatus::Captured, 8),
+            payment(&order, PaymentStatus::Declined, 5),
+            payment(&sample(OrderStatus::Completed), PaymentStatus::Voided, 6),
+        ];
+        let steps = timeline(&order, &payments);
+        let texts: Vec<_> = steps.iter().map(|step| step.what.as_str()).collect();
+        let expected = [
+            "You held the ticket.",
+            "Your card was declined; nothing was charged.",
+            "Your card was charged 125.50 USD.",
+            "Paid. The ticket is yours.",
+        ];
+        assert_eq!(texts, expected);
+        assert!(steps.iter().all(|step| step.at.is_some()));
+    }
+
+    #[test]
+    fn voided_payment_without_authorization_mentions_no_funds() {
+        let order = sample(OrderStatus::Cancelled);
+        let voided = payment(&order, PaymentStatus::Voided, 5);
+        assert_eq!(
+            payment_sentence(&voided),
+            "The 125.50 USD set aside on your card were given back; nothing was charged."
+        );
+        let unconfirmed = PaymentState { authorized_at: None, ..voided.clone() };
+        assert_eq!(
+            payment_sentence(&unconfirmed),
+            "The payment was not confirmed with your bank; nothing was set aside or charged."
+        );
+        let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
+        assert!(payment_sentence(&cancelled).starts_with("The 125.50 USD set aside on your card were given back"));
+    }
+
+    #[test]
+    fn refund_is_a_separate_step() {
+        let mut order = sample(OrderStatus::Completed);
+        order.updated_at = minute(5);
+        let captured = payment(&order, PaymentStatus::Captured, 7);
+        let amount = Money { amount: 2_550, currency: "USD".parse().unwrap() };
+        let refunded = PaymentState {
+            authorized_at: Some(minute(4)),
+            refunded: Some(Refunded { amount, at: minute(7) }),
+            ..captured
+        };
+        let texts: Vec<_> = timeline(&order, &[refunded]).into_iter().map(|step| step.what).collect();
+        assert_eq!(
+            texts[1..],
+            ["Your card was charged 125.50 USD.", "Paid. The ticket is yours.", "25.50 USD were given back."]
+        );
+    }
+
+    #[test]
+    fn cancelled_but_charged_order_does_not_claim_no_charge() {
+        let mut order = sample(OrderStatus::Cancelled);
+        order.cancel_reason = Some(CancelReason::Expired);
+        let captured = payment(&order, PaymentStatus::Captured, 5);
+        assert_eq!(status_text(&order, &[]), "Expired: it was not paid in time. You were not charged.");
+        assert_eq!(
+            status_text(&order, &[captured]),
+            "Expired: it was not paid in time. What was charged is given back."
+        );
+    }
+
+    #[test]
+    fn last_step_of_an_open_order_is_its_status() {
+        let steps = timeline(&sample(OrderStatus::Authorized), &[]);
+        let texts: Vec<_> = steps.iter().map(|step| (step.at.is_some(), step.what.as_str())).collect();
+        assert_eq!(texts, [(true, "You held the ticket."), (false, "Won: your card is being charged.")]);
+    }
+
+    #[test]
+    fn only_unpaid_orders_have_an_expiry() {
+        for (status, has_expiry) in [
+            (OrderStatus::Created, true),
+            (OrderStatus::AwaitingPayment, true),
+            (OrderStatus::Authorized, false),
+            (OrderStatus::Completed, false),
+            (OrderStatus::Cancelled, false),
+        ] {
+            assert_eq!(OrderView::new(&sample(status), &[]).expires_at.is_some(), has_expiry, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn cancelled_order_gives_its_reason() {
+        let mut order = sample(OrderStatus::Cancelled);
+        let mut text = |reason, refusal| {
+            order.cancel_reason = Some(reason);
+            order.refusal = refusal;
+            status_text(&order, &[])
+        };
+        assert!(text(CancelReason::Expired, None).starts_with("Expired:"));
+        assert!(text(CancelReason::PaymentFailed, None).contains("payment failed"));
+        assert_eq!(text(CancelReason::Buyer, None), "Cancelled. You were not charged.");
+        let price = Money { amount: 15_000, currency: "USD".parse().unwrap() };
+        let refusal = Refusal { reason: RefusalReason::PriceChanged, price: Some(price) };
+        assert!(text(CancelReason::Refused, Some(refusal)).contains("now 150.00 USD"));
+        let refusal = Refusal { reason: RefusalReason::Begun, price: None };
+        assert!(text(CancelReason::Refused, Some(refusal)).contains("has begun"));
+    }
+
+    #[test]
+    fn badge_distinguishes_statuses() {
+        let mut order = sample(OrderStatus::Cancelled);
+        assert_eq!(badge(&order).text, "Cancelled");
+        order.cancel_reason = Some(CancelReason::Expired);
+        assert_eq!(badge(&order).text, "Expired");
+        assert_eq!(badge(&sample(OrderStatus::AwaitingPayment)).text, "To be paid");
+        assert_eq!(badge(&sample(OrderStatus::Completed)).text, "Yours");
+    }
+}

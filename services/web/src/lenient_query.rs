@@ -1,0 +1,101 @@
+//! The query parameters of a page.
+//!
+//! # Why
+//! Other sites add parameters to our URLs: a newsletter adds `utm_source`, a social network `fbclid`, a card form
+//! `payment_intent`. A page ignores unknown parameters. An invalid known parameter is dropped, and the page reports it.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use common::problem::FieldError;
+use common::validate::invalid_fields;
+use http::Uri;
+use http::request::Parts;
+use platform::http::extract::read_query;
+use serde::de::DeserializeOwned;
+use validator::Validate;
+
+/// The valid part of a page's query; every parameter must be optional.
+#[derive(Debug)]
+pub(crate) struct LenientQuery<T> {
+    pub value: T,
+    /// The errors of dropped parameters.
+    pub rejected: Vec<FieldError>,
+}
+
+impl<T: DeserializeOwned + Default + Validate> LenientQuery<T> {
+    fn read(query: &str) -> Self {
+        let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        let mut rejected = Vec::new();
+        loop {
+            let errors = match parse(&pairs) {
+                Ok(value) => return Self { value, rejected },
+                Err(errors) => errors,
+            };
+            let before = pairs.len();
+            pairs.retain(|(name, _)| errors.iter().all(|error| error.field != *name));
+            rejected.extend(errors);
+            if pairs.len() == before {
+                return Self { value: T::default(), rejected };
+            }
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned + Validate>(pairs: &[(String, String)]) -> Result<T, Vec<FieldError>> {
+    let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
+    let uri = Uri::builder().path_and_query(format!("/?{query}")).build().unwrap_or_default();
+    let value: T = read_query(&uri).map_err(|error| vec![error])?;
+    value.validate().map(|()| value).map_err(|errors| invalid_fields(&errors))
+}
+
+/// The notice that names the dropped parameters, if there are any.
+pub(crate) fn rejected_parameters_message(rejected: &[FieldError]) -> Option<String> {
+    let errors: Vec<_> = rejected.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
+    (!errors.is_empty())
+        .then(|| format!("Some of what was asked for could not be read and was left out: {}.", errors.join("; ")))
+}
+
+impl<T: DeserializeOwned + Default + Validate, S: Send + Sync> FromRequestParts<S> for LenientQuery<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::read(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::api::page::PageQuery;
+
+    use super::*;
+
+    fn read(query: &str) -> (Option<u32>, Option<String>, Option<String>) {
+        let LenientQuery { value, rejected } = LenientQuery::<PageQuery>::read(query);
+        (value.limit, value.cursor.map(|cursor| cursor.to_string()), rejected_parameters_message(&rejected))
+    }
+
+    #[test]
+    fn invalid_parameters_are_dropped_and_reported() {
+        let cursor = "01890a5dac96774bbcceb302099a8057";
+        assert_eq!(read(""), (None, None, None));
+        assert_eq!(
+            read(&format!("cursor={cursor}&utm_source=x&fbclid=%zz&limit=7")),
+            (Some(7), Some(cursor.to_owned()), None)
+        );
+        for (query, expected) in [
+            ("cursor=x", "cursor must be the nextCursor of an earlier page"),
+            ("limit=0", "limit must be a number from 1 to 100"),
+            ("limit=many", "limit must be a number from 1 to 100"),
+            ("limit=7&limit=8", "limit must be given once"),
+        ] {
+            let (limit, read, notice) =
+                read(&format!("{query}&cursor{}", if query.starts_with("cursor") { "" } else { "=" }));
+            assert_eq!((limit, read), (None, None), "{query}");
+            assert!(notice.is_some_and(|notice| notice.contains(expected)), "{query}");
+        }
+        let (limit, read, notice) = read(&format!("limit=1000&cursor={cursor}"));
+        assert_eq!((limit, read.as_deref()), (None, Some(cursor)), "valid parameters remain");
+        assert!(notice.unwrap().contains("limit must be a number from 1 to 100."));
+    }
+}

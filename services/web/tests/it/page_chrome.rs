@@ -1,0 +1,82 @@
+//! Error pages, assets, the content security policy and robots.txt.
+
+use crate::support::{app, assert_contains, assert_page, page};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_pages_outside_the_api_and_problems_inside() {
+    let app = app().await;
+    for (method, path, status, title) in [
+        ("GET", "/nothing/here", 404, "Not found"),
+        ("POST", "/", 405, "Method not allowed"),
+        ("DELETE", "/orders", 405, "Method not allowed"),
+        ("GET", "/tickets/%FF", 400, "The request is invalid"),
+    ] {
+        let response = app.request(method, path).send().await.expect(status);
+        assert_page(&response);
+        assert_contains(&response.text(), &[&format!("<h1>{title}</h1>"), response.header("x-request-id")]);
+    }
+    let response = app.request("POST", "/orders").header("sec-fetch-site", "cross-site").send().await.expect(403);
+    assert_page(&response);
+    assert_contains(&response.text(), &["<h1>Not allowed</h1>", "Requests from other sites are refused."]);
+    assert_eq!(app.request("GET", "/api/nothing").send().await.expect(404).problem(), "not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hashed_assets_are_immutable_and_compressed() {
+    let app = app().await;
+    let html = page(&app, "/").await;
+    let paths: Vec<_> = html.split("=\"/assets/").skip(1).map(|tail| tail.split('"').next().unwrap()).collect();
+    assert_eq!(paths.len(), 5, "icon, two style sheets, two scripts: {html}");
+    for path in paths {
+        let kind = match path.rsplit('.').next().unwrap() {
+            "svg" => "image/svg+xml",
+            "css" => "text/css; charset=utf-8",
+            _ => "text/javascript; charset=utf-8",
+        };
+        let path = format!("/assets/{path}");
+        let response = app.request("GET", &path).send().await.expect(200);
+        assert_eq!(response.header("content-type"), kind);
+        // Assets are compressed at build time.
+        for (accepted, encoding) in [("gzip, br;q=0", "gzip"), ("gzip, deflate, br", "br"), ("identity", "")] {
+            let small = app.request("GET", &path).header("accept-encoding", accepted).send().await.expect(200);
+            assert_eq!((small.header("content-encoding"), small.header("content-type")), (encoding, kind));
+            assert!(encoding.is_empty() || small.bytes.len() < response.bytes.len(), "{path} as {encoding}");
+        }
+        assert_eq!(response.header("cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+    }
+    // The hash of another version gets this version's file, uncacheable.
+    let other = app.request("GET", "/assets/style-000000000000.css").send().await.expect(200);
+    assert_eq!((other.header("cache-control"), other.header("content-type")), ("no-cache", "text/css; charset=utf-8"));
+    for missing in ["/assets/style.css", "/assets/other-000000000000.css", "/assets/", "/assets/..%2Fsrc%2Flib.rs"] {
+        app.request("GET", missing).send().await.expect(404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_have_no_inline_code_and_basic_accessibility() {
+    let app = app().await;
+    for (path, status) in [("/", 200), ("/orders", 401), ("/nothing", 404)] {
+        let response = app.request("GET", path).send().await.expect(status);
+        let html = response.text();
+        assert_contains(
+            &html,
+            &["<html lang=\"en\">", "<main id=\"main\"", "<nav aria-label=\"Main\">", "name=\"viewport\""],
+        );
+        assert_eq!(html.matches("<h1").count(), 1, "{html}");
+        for inline in ["<style", " style=", " onclick=", "javascript:", "hx-on"] {
+            assert!(!html.contains(inline), "{inline} is in {html}");
+        }
+        // The only inline script is the import map, allowed by a nonce in this response's policy.
+        let policy = response.header("content-security-policy");
+        for script in html.split("<script").skip(1) {
+            let tag = script.split('>').next().unwrap();
+            let nonce = tag.split("nonce=\"").nth(1).and_then(|tail| tail.split('"').next());
+            match nonce {
+                Some(nonce) => assert!(policy.contains(&format!("'nonce-{nonce}'")), "{tag}: {policy}"),
+                None => assert!(tag.contains("src=\"/assets/"), "{tag}"),
+            }
+        }
+    }
+    assert!(app.request("GET", "/robots.txt").send().await.expect(200).text().contains("Disallow: /api/"));
+}
