@@ -20,7 +20,10 @@ FLEET = {
 ALL = ("Cargo.toml", "Cargo.lock", "clippy.toml", "rust-toolchain.toml", "rustfmt.toml", ".cargo/", ".config/", ".ci/", ".github/workflows/", "infra/ci/", "infra/dev/")
 # Files outside a package that its tests read.
 READ_BY = {"README.md": "e2e", "infra/k8s/httproute.yaml": "testkit"}
-MANIFESTS = ("infra/", ".github/workflows/", "skaffold.yaml", ".dockerignore", "docs/runbook.md", "crates/xtask/")
+MANIFESTS = (
+    "infra/", ".github/workflows/", "skaffold.yaml", ".dockerignore", "docs/runbook.md", "crates/lint-infra/",
+    "crates/xtask/",
+)
 
 
 def under(path: str, places: tuple) -> bool:

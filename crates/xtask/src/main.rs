@@ -12,6 +12,7 @@ mod client;
 mod cluster_test;
 mod dead_letters;
 mod demo;
+mod dependencies;
 mod fleet;
 mod lint_infra;
 mod npm;
@@ -61,6 +62,8 @@ enum Command {
     Resync(resync::ResyncArgs),
     /// Rebuild web's read model beside the live one and switch to it.
     Rebuild(rebuild::RebuildArgs),
+    /// Check the dependencies against the advisory database; needs the internet.
+    Advisories,
     /// Attack a fleet on this machine while a control buyer buys tickets; fails if a guarantee is violated.
     Abuse(abuse::AbuseArgs),
     /// Measure throughput, latency, CPU and memory of a release build; writes docs/performance.md.
@@ -84,6 +87,7 @@ async fn main() -> ExitCode {
         Command::DeadLetters(command) => dead_letters::run(command, fleet).await,
         Command::Resync(args) => resync::run(args, fleet).await,
         Command::Rebuild(args) => rebuild::run(args, fleet).await,
+        Command::Advisories => dependencies::check_advisories().await,
         Command::Abuse(args) => abuse::run(args, fleet).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Screenshots(args) => screenshots::run(args).await,

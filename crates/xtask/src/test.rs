@@ -16,7 +16,7 @@ use testkit::tools::{Tools, find_or_install, progress, workspace_root};
 use crate::cargo::{cargo, run as run_cargo};
 use crate::servers::test_env;
 use crate::signals::StopSignals;
-use crate::{chromium, lint_infra, npm};
+use crate::{chromium, dependencies, lint_infra, npm};
 
 /// Selects the tests.
 #[derive(Debug, Args)]
@@ -53,9 +53,15 @@ async fn steps(args: &TestArgs) -> Result<()> {
     // web is compiled with its npm packages.
     npm::install(npm::WEB).await?;
     step("cargo clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).await?;
+    dependencies::check().await?;
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+    doc.env("RUSTDOCFLAGS", "--deny warnings");
+    progress("Running", "cargo doc");
+    run_cargo(doc, "cargo doc").await?;
     step("cargo package -p common", &["package", "--package", "common", "--allow-dirty", "--quiet"]).await?;
     // Build binaries and tests in one command, so that nothing is built twice with different features.
     step("cargo build", &["build", "--workspace", "--bins", "--tests"]).await?;
+    step("cargo test --doc", &["test", "--workspace", "--doc", "--quiet"]).await?;
     lint_infra::check().await?;
 
     let chromium = if args.needs_browser() { Some(chromium::prepare().await?) } else { None };

@@ -1,4 +1,4 @@
-//! What one visitor may try on a fleet with the limits that one has unless its operator sets others.
+//! Abuse by a single client, with the default limits.
 
 use e2e::invariants;
 use e2e::test_fleet::TestFleet;
@@ -7,8 +7,8 @@ use testkit::tools::progress;
 use crate::operator::Operator;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_one_visitor_tries_others_buy_as_fast_and_the_promises_hold() {
+async fn abuse_by_one_client_neither_slows_others_nor_violates_invariants() {
     let fleet = TestFleet::start_with_default_limits().await.unwrap();
-    progress("Tried", &Operator::for_fleet(&fleet).run_ok(&["abuse"]).await);
+    progress("Abuse", &Operator::for_fleet(&fleet).run_ok(&["abuse"]).await);
     invariants::assert_eventually(&fleet).await.unwrap();
 }

@@ -1,12 +1,12 @@
-//! Wrong or missing configuration: one clear line that names the variable, exit 2.
+//! Invalid or missing configuration: one line that names the variable, and exit code 2.
 
 use std::process::{Command, Output};
 
 use testkit::fleet::SERVICES;
 use testkit::fleet::options::sibling_binaries_dir;
 
-/// Enough for any service to start, were the servers there.
-const GOOD: [(&str, &str); 16] = [
+/// A configuration that is valid for every service; its servers do not exist.
+const VALID: [(&str, &str); 16] = [
     ("BIND", "127.0.0.1:0"),
     ("ADMIN_BIND", "127.0.0.1:0"),
     ("PUBLIC_URL", "http://localhost:8080"),
@@ -25,10 +25,10 @@ const GOOD: [(&str, &str); 16] = [
     ("PAYMENTS_URL", "http://127.0.0.1:1"),
 ];
 
-fn start(service: &str, arguments: &[&str], change: &[(&str, Option<&str>)]) -> Output {
+fn run_with(service: &str, arguments: &[&str], overrides: &[(&str, Option<&str>)]) -> Output {
     let mut command = Command::new(sibling_binaries_dir().join(service));
-    command.args(arguments).env_clear().envs(GOOD);
-    for (name, value) in change {
+    command.args(arguments).env_clear().envs(VALID);
+    for (name, value) in overrides {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
@@ -45,10 +45,10 @@ fn assert_names(output: &Output, service: &str, variable: &str) {
 }
 
 #[test]
-fn a_missing_variable_is_named() {
+fn missing_variable_is_named() {
     for service in SERVICES {
         for variable in ["PUBLIC_URL", "MONGODB_URL", "NATS_URL"] {
-            assert_names(&start(service, &[], &[(variable, None)]), service, variable);
+            assert_names(&run_with(service, &[], &[(variable, None)]), service, variable);
         }
     }
     for (service, variable) in [
@@ -64,12 +64,12 @@ fn a_missing_variable_is_named() {
         ("web", "ORDERS_URL"),
         ("web", "STRIPE_PUBLISHABLE_KEY"),
     ] {
-        assert_names(&start(service, &[], &[(variable, None)]), service, variable);
+        assert_names(&run_with(service, &[], &[(variable, None)]), service, variable);
     }
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn invalid_variable_is_named() {
     for (service, variable, value) in [
         ("auth", "JWT_PRIVATE_KEYS", "not a key"),
         ("tickets", "BIND", "nowhere"),
@@ -87,29 +87,29 @@ fn a_wrong_variable_is_named() {
         ("orders", "LOG_FORMAT", "xml"),
         ("payments", "STRIPE_KEY", " "),
     ] {
-        assert_names(&start(service, &[], &[(variable, Some(value))]), service, variable);
+        assert_names(&run_with(service, &[], &[(variable, Some(value))]), service, variable);
     }
 }
 
 #[test]
-fn a_secret_is_never_repeated() {
-    let output = start("tickets", &[], &[("MONGODB_URL", Some("postgres://user:hunter2@localhost"))]);
+fn secrets_are_not_echoed_in_errors_or_help() {
+    let output = run_with("tickets", &[], &[("MONGODB_URL", Some("postgres://user:hunter2@localhost"))]);
     assert_names(&output, "tickets", "MONGODB_URL");
     assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
-    let help = start("tickets", &["--help"], &[("MONGODB_URL", Some("mongodb://user:hunter2@localhost"))]);
+    let help = run_with("tickets", &["--help"], &[("MONGODB_URL", Some("mongodb://user:hunter2@localhost"))]);
     assert!(!String::from_utf8_lossy(&help.stdout).contains("hunter2"));
 }
 
 #[test]
-fn help_shows_every_variable() {
+fn help_lists_the_variables() {
     for service in SERVICES {
-        let output = start(service, &["--help"], &[]);
+        let output = run_with(service, &["--help"], &[]);
         let help = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0), "{service}");
         for variable in ["BIND", "ADMIN_BIND", "MONGODB_URL", "NATS_URL", "LOG", "SHUTDOWN_GRACE"] {
             assert!(help.contains(&format!("[env: {variable}")), "{service}: {variable} in {help}");
         }
     }
-    let help = start("orders", &["--help"], &[]);
+    let help = run_with("orders", &["--help"], &[]);
     assert!(String::from_utf8_lossy(&help.stdout).contains("[env: ORDER_TTL"));
 }

@@ -1,4 +1,4 @@
-//! Crowds: one ticket for one buyer, one charge for one order, whatever comes at once.
+//! Contention: a ticket is sold once and an order charged once under concurrent requests.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,21 @@ use e2e::test_fleet::{TestFleet, listing};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 
-/// Buyers of each ticket, tickets, and how many tickets are fought for at the same time.
-const BUYERS: usize = 200;
+const BUYERS_PER_TICKET: usize = 200;
 const TICKETS: usize = 50;
-const AT_ONCE: usize = 2;
+const CONCURRENT_TICKETS: usize = 2;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_buyers_of_each_of_fifty_tickets() {
+async fn one_of_200_concurrent_buyers_gets_each_of_50_tickets() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let seller = fleet.token_user().unwrap();
-    let buyers: Vec<_> = (0..BUYERS).map(|_| fleet.token_user().unwrap()).collect();
+    let buyers: Vec<_> = (0..BUYERS_PER_TICKET).map(|_| fleet.token_user().unwrap()).collect();
     let tickets = join_all((0..TICKETS).map(|n| {
         let (seller, listing) = (&seller, listing(&format!("Night {n}"), 1_000));
         async move { seller.create_listing(listing).await.unwrap() }
     }))
     .await;
-    // Until orders knows them all, some buyers would get 404.
+    // Waits until `orders` has every listing; before that, some buyers would get 404.
     for ticket in &tickets {
         let order = buyers[0].create_order(*ticket).await.unwrap();
         assert_eq!(buyers[0].send(&CancelOrder { id: order.id }).await.unwrap().status, 200);
@@ -44,18 +43,18 @@ async fn two_hundred_buyers_of_each_of_fifty_tickets() {
                 statuses
             }
         })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENT_TICKETS)
         .collect::<Vec<_>>()
         .await;
     assert_eq!(all.len(), TICKETS);
     for statuses in all {
-        assert_eq!(statuses, BTreeMap::from([(201, 1), (409, BUYERS - 1)]));
+        assert_eq!(statuses, BTreeMap::from([(201, 1), (409, BUYERS_PER_TICKET - 1)]));
     }
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_order_paid_five_times_at_once_is_charged_once() {
+async fn order_paid_five_times_concurrently_is_charged_once() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
     for n in 0..10 {
@@ -74,7 +73,7 @@ async fn one_order_paid_five_times_at_once_is_charged_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_sold_at_a_price_that_the_seller_had_replaced() {
+async fn ticket_is_never_sold_at_an_outdated_price() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
     let rounds = join_all((0..20).map(|n| {
@@ -85,17 +84,17 @@ async fn nothing_is_sold_at_a_price_that_the_seller_had_replaced() {
             let (order, edited) = tokio::join!(buyer.create_order(ticket), seller.send(&edit));
             let order = order.unwrap();
             let paid = buyer.pay(order.id, "pm_card_visa").await;
-            let told = buyer.send(&ReadOrder { id: order.id }).await.unwrap().body;
+            let order_after = buyer.send(&ReadOrder { id: order.id }).await.unwrap().body;
             match (status(edited).unwrap(), order.price.amount) {
-                // The edit came first, and the order was made at the old price: refused, with the new one.
+                // The edit came first and the order was created at the old price: refused, with the new price.
                 (200, 1_000) => {
-                    let refused = paid.unwrap_err();
-                    assert_eq!(refused.status(), Some(409), "{refused:?} {told:?}");
-                    assert_eq!(told.refusal.unwrap().price.unwrap().amount, 2_000);
+                    let rejected = paid.unwrap_err();
+                    assert_eq!(rejected.status(), Some(409), "{rejected:?} {order_after:?}");
+                    assert_eq!(order_after.refusal.unwrap().price.unwrap().amount, 2_000);
                 }
-                // The order was made at the new price, or the ticket was held before the edit.
-                (200, 2_000) | (409, 1_000) => assert_eq!(paid.unwrap().status, 201, "{told:?}"),
-                other => panic!("{other:?} {told:?}"),
+                // The order was created at the new price, or the ticket was reserved before the edit.
+                (200, 2_000) | (409, 1_000) => assert_eq!(paid.unwrap().status, 201, "{order_after:?}"),
+                other => panic!("{other:?} {order_after:?}"),
             }
         }
     }));

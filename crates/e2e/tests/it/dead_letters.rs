@@ -1,5 +1,5 @@
-//! Poison in the streams: put aside with its reason, looked at, replayed or dropped by an operator,
-//! while the fleet goes on.
+//! Poison messages are dead-lettered with a reason, and an operator inspects, replays or drops them, while the fleet
+//! keeps working.
 
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::ticket::TicketStatus;
@@ -12,35 +12,35 @@ use crate::operator::Operator;
 
 /// One line of `dead-letters list`.
 #[derive(Debug, Clone, PartialEq)]
-struct Letter {
+struct DeadLetter {
     number: String,
     consumer: String,
     reason: String,
 }
 
-async fn letters(operator: &Operator) -> Vec<Letter> {
-    let list = operator.run_ok(&["dead-letters", "list"]).await;
-    let mut lines: Vec<_> = list.lines().collect();
+async fn list(operator: &Operator) -> Vec<DeadLetter> {
+    let output = operator.run_ok(&["dead-letters", "list"]).await;
+    let mut lines: Vec<_> = output.lines().collect();
     let last = lines.pop().unwrap();
-    assert_eq!(last, format!("{} dead letters", lines.len()), "{list}");
+    assert_eq!(last, format!("{} dead letters", lines.len()), "{output}");
     let letter = |line: &str| {
         let columns: Vec<_> = line.split("  ").map(ToOwned::to_owned).collect();
         let [number, consumer, attempts, subject, reason] = columns.try_into().expect("five columns");
         assert!(attempts.ends_with(" attempts") && subject.starts_with("ticketing."), "{line}");
-        Letter { number, consumer, reason }
+        DeadLetter { number, consumer, reason }
     };
     lines.into_iter().map(letter).collect()
 }
 
-fn consumers(letters: &[Letter]) -> Vec<&str> {
+fn consumers(letters: &[DeadLetter]) -> Vec<&str> {
     let mut consumers: Vec<_> = letters.iter().map(|letter| letter.consumer.as_str()).collect();
     consumers.sort_unstable();
     consumers
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
-    // Nothing that would heal by itself within the test.
+async fn poison_messages_are_dead_lettered_and_valid_ones_replayed() {
+    // Anti-entropy is off, so that nothing heals by itself during the test.
     let fleet = TestFleet::start_two_instances(&[("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "1h")]).await.unwrap();
     let operator = Operator::for_fleet(&fleet);
     let nats = async_nats::connect(fleet.processes.servers().nats.url()).await.unwrap();
@@ -48,9 +48,9 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
     let mongodb = mongodb::Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     let orders = mongodb.database("orders").collection::<Document>("orders");
     let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
-    assert_eq!(letters(&operator).await, []);
+    assert_eq!(list(&operator).await, []);
 
-    // orders loses an order, as by a restored backup, so that it must refuse the end of its hold.
+    // `orders` loses an order, as after restoring a backup, so that it rejects the expiration event.
     let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
     let lost = buyer.create_order(ticket).await.unwrap().id;
     buyer.wait_for_order(lost, OrderStatus::AwaitingPayment).await.unwrap();
@@ -66,7 +66,7 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
     let poison = "\u{1}\u{2} no event";
     jetstream.publish("ticketing.order.created.v1", poison.into()).await.unwrap().await.unwrap();
 
-    // Whoever comes behind the poison does not notice.
+    // Later messages are not blocked.
     for n in 0..5 {
         let ticket = seller.create_listing(listing(&format!("Night {n}"), 2_000)).await.unwrap();
         let order = buyer.create_order(ticket).await.unwrap().id;
@@ -74,45 +74,45 @@ async fn poison_is_put_aside_and_what_was_good_after_all_is_replayed() {
         buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();
         seller.wait_for_ticket(ticket, TicketStatus::Sold).await.unwrap();
     }
-    eventually("five letters", async || letters(&operator).await.len() == 5).await;
-    let all = letters(&operator).await;
-    let (refused, undecodable): (Vec<_>, Vec<_>) =
+    eventually("five dead letters", async || list(&operator).await.len() == 5).await;
+    let all = list(&operator).await;
+    let (rejected, undecodable): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|letter| letter.consumer == "orders-expiration");
     assert_eq!(consumers(&undecodable), consume);
     assert!(undecodable.iter().all(|letter| letter.reason.starts_with("not a known event: ")), "{undecodable:?}");
-    assert_eq!(refused[0].reason, format!("there is no order {lost}"));
-    let shown = operator.run_ok(&["dead-letters", "show", &undecodable[0].number]).await;
+    assert_eq!(rejected[0].reason, format!("there is no order {lost}"));
+    let output = operator.run_ok(&["dead-letters", "show", &undecodable[0].number]).await;
     for part in ["dead-letter-reason: not a known event", "dead-letter-stream: ticketing-orders", poison] {
-        assert!(shown.contains(part), "{shown}");
+        assert!(output.contains(part), "{output}");
     }
-    let shown = operator.run_ok(&["dead-letters", "show", &refused[0].number]).await;
+    let output = operator.run_ok(&["dead-letters", "show", &rejected[0].number]).await;
     for part in ["dead-letter-consumer: orders-expiration", "\"type\": \"expiration.completed.v1\"", &lost_id] {
-        assert!(shown.contains(part), "{shown}");
+        assert!(output.contains(part), "{output}");
     }
 
-    // The cause is mended, and the event is good after all.
+    // With the order restored, the event can be handled.
     orders.insert_one(document.unwrap()).await.unwrap();
-    operator.run_ok(&["dead-letters", "replay", &refused[0].number]).await;
+    operator.run_ok(&["dead-letters", "replay", &rejected[0].number]).await;
     let cancelled = buyer.wait_for_order(lost, OrderStatus::Cancelled).await.unwrap();
     assert_eq!(cancelled.cancel_reason, Some(CancelReason::Expired));
     seller.wait_for_ticket(ticket, TicketStatus::Available).await.unwrap();
 
-    // What is still no event comes back once to each, under a new number.
-    let numbers = |letters: &[Letter]| letters.iter().map(|letter| letter.number.clone()).collect::<Vec<_>>();
+    // A message that is still undecodable is dead-lettered again for each consumer, under a new number.
+    let numbers = |letters: &[DeadLetter]| letters.iter().map(|letter| letter.number.clone()).collect::<Vec<_>>();
     let old = numbers(&undecodable);
     let with = |what, numbers: &[String]| [&["dead-letters".to_owned(), what], numbers].concat();
     let replay = with("replay".to_owned(), &old);
     operator.run_ok(&replay.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    eventually("the letters to come back", async || letters(&operator).await.len() == 4).await;
-    let back = letters(&operator).await;
+    eventually("the dead letters to return", async || list(&operator).await.len() == 4).await;
+    let back = list(&operator).await;
     assert_eq!(consumers(&back), consume);
     assert!(numbers(&back).iter().all(|number| !old.contains(number)), "{back:?}");
     for command in ["show", "replay", "drop"] {
-        let (is_done, said) = operator.run(&["dead-letters", command, &old[0]]).await;
-        assert!(!is_done && said.contains(&format!("there is no dead letter {}", old[0])), "{said}");
+        let (succeeded, output) = operator.run(&["dead-letters", command, &old[0]]).await;
+        assert!(!succeeded && output.contains(&format!("there is no dead letter {}", old[0])), "{output}");
     }
     let drop = with("drop".to_owned(), &numbers(&back));
     operator.run_ok(&drop.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    assert_eq!(letters(&operator).await, []);
+    assert_eq!(list(&operator).await, []);
     invariants::assert_eventually(&fleet).await.unwrap();
 }

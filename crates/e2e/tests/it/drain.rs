@@ -1,4 +1,4 @@
-//! SIGTERM: a service finishes what it has in hand and ends with 0; started again, it goes on.
+//! On SIGTERM, a service drains its work in progress and exits with 0; it resumes after a restart.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use e2e::test_fleet::{TestFleet, listing};
 use testkit::fleet::SERVICES;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_service_drains_and_comes_back() {
+async fn every_service_drains_and_resumes() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     let mut orders = Vec::new();
@@ -17,7 +17,7 @@ async fn every_service_drains_and_comes_back() {
         let ticket = seller.create_listing(listing(service, 2_000)).await.unwrap();
         let order = buyer.create_order(ticket).await.unwrap().id;
         assert_eq!(buyer.pay(order, "pm_card_visa").await.unwrap().status, 201);
-        // With events on their way through it.
+        // While events are in flight.
         let instance = fleet.processes.service(service).unwrap();
         let began = Instant::now();
         assert_eq!(instance.stop().await.unwrap(), Some(0), "{service}");

@@ -1,4 +1,4 @@
-//! What the gateway adds and what it must not lose.
+//! The gateway: added headers, pass-through of errors, cookies and pages, and size limits.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_cookies_and_pages_come_through() {
+async fn errors_cookies_and_pages_pass_through_the_gateway() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let seller = fleet.sign_up("Mara").await.unwrap();
     let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
@@ -30,8 +30,8 @@ async fn errors_cookies_and_pages_come_through() {
         assert!(headers["content-type"].to_str().unwrap().starts_with(kind), "{path}: {headers:?}");
         assert!(headers.contains_key("x-request-id") && headers["x-content-type-options"] == "nosniff", "{path}");
     }
-    // The read model learns of the listing a moment later, and of its seller's name perhaps after that:
-    // events of different services have no order among them.
+    // The listing and the seller's name arrive at the read model later, in any order: events of different services are
+    // not ordered.
     eventually("the page shows the listing and its seller", async || {
         let answer = get(&format!("/tickets/{ticket}")).await.unwrap();
         match answer.status().as_u16() {
@@ -59,15 +59,15 @@ async fn errors_cookies_and_pages_come_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_large_is_said_at_once() {
+async fn oversized_requests_are_rejected_before_the_body() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let address = fleet.url().replace("http://localhost", "127.0.0.1").replace("http://", "");
-    // The head of a request alone: the body that it announces never comes.
-    let answered = async |head: String| {
+    // Sends only the head of a request; the announced body never follows.
+    let respond_to = async |head: String| {
         let mut stream = TcpStream::connect(&address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // Whether the connection is kept then or closed.
+        // The end of the response, whether or not the connection is closed then.
         while !String::from_utf8_lossy(&answer).contains("headers-too-large")
             && !answer.ends_with(b"}")
             && !answer.ends_with(b"</html>")
@@ -79,7 +79,7 @@ async fn what_is_too_large_is_said_at_once() {
                 Ok(Ok(0)) => break,
                 Ok(Ok(read)) => answer.extend_from_slice(&part[..read]),
                 Ok(Err(error)) => panic!("{error} after {}", so_far()),
-                Err(late) => panic!("{late}: no end after {}", so_far()),
+                Err(late) => panic!("{late}: incomplete response {}", so_far()),
             }
         }
         String::from_utf8_lossy(&answer).into_owned()
@@ -94,7 +94,7 @@ async fn what_is_too_large_is_said_at_once() {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
         );
-        let answer = answered(head).await;
+        let answer = respond_to(head).await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{length} to {path}: {answer}");
         let kind = if path.starts_with("/api/") { "application/problem+json" } else { "text/html" };
         assert!(answer.to_lowercase().contains(&format!("content-type: {kind}")), "{path}: {answer}");
@@ -103,7 +103,7 @@ async fn what_is_too_large_is_said_at_once() {
         let cookie = "a".repeat(40 << 10);
         let head =
             format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: visitor={cookie}\r\nconnection: close\r\n\r\n");
-        let answer = answered(head).await;
+        let answer = respond_to(head).await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{path}: {answer}");
         assert!(answer.to_lowercase().contains(&format!("content-type: {kind}")), "{path}: {answer}");
         assert!(answer.contains("cookies of this site"), "{path}: {answer}");

@@ -1,4 +1,4 @@
-//! From sign-up to sold, and from hold to released, through the gateway.
+//! From sign-up to a sale, and from a hold to its expiry, through the gateway.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use e2e::invariants;
 use e2e::test_fleet::{TestFleet, listing};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ticket_is_sold_and_a_hold_ends_though_redis_is_flushed() {
+async fn ticket_is_sold_and_a_hold_expires_although_redis_is_flushed() {
     let fleet = TestFleet::start(&[("ORDER_TTL", "6s")]).await.unwrap();
     let seller = fleet.sign_up("Mara").await.unwrap();
     let (buyer, other) = (fleet.sign_up("Ben").await.unwrap(), fleet.sign_up("Olu").await.unwrap());
     let (sold, unpaid) =
         (seller.create_listing(listing("Carmen", 8_900)).await.unwrap(), seller.create_listing(listing("Tosca", 4_500)).await.unwrap());
 
-    // Paid: authorised, charged, completed, sold; and nobody else gets it.
+    // Paid: the payment is captured, the order completed, the ticket sold; nobody else gets it.
     let order = buyer.create_order(sold).await.unwrap();
     assert_eq!(other.send(&CreateOrder { body: NewOrder { ticket_id: sold } }).await.unwrap_err().status(), Some(409));
     assert_eq!(buyer.pay(order.id, "pm_card_visa_chargeDeclined").await.unwrap_err().status(), Some(402));
@@ -28,7 +28,7 @@ async fn a_ticket_is_sold_and_a_hold_ends_though_redis_is_flushed() {
     seller.wait_for_ticket(sold, TicketStatus::Sold).await.unwrap();
     assert_eq!(other.send(&ReadOrder { id: order.id }).await.unwrap_err().status(), Some(404));
 
-    // Not paid: Redis forgets the timer, MongoDB does not.
+    // Not paid: the timer is lost in Redis, but not in MongoDB.
     let order = other.create_order(unpaid).await.unwrap();
     let began = Instant::now();
     seller.wait_for_ticket(unpaid, TicketStatus::Reserved).await.unwrap();

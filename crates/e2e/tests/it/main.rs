@@ -1,14 +1,13 @@
-//! Tests that need the whole fleet, and tests of its programs.
+//! Tests that need the whole fleet or its binaries.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "tests may panic, and spawn what they like"
+    reason = "tests may panic and spawn tasks"
 )]
 
 mod abuse;
-mod away;
 mod browser;
 mod configuration;
 mod contention;
@@ -18,12 +17,13 @@ mod failover;
 mod faults;
 mod gateway;
 mod generated_client;
-mod growth;
 mod journey;
 mod limits;
+mod mass_expiry;
 mod nats_users;
 mod operations;
 mod operator;
+mod outages;
 mod reads;
 mod resync;
 mod tour;

@@ -1,4 +1,4 @@
-//! Away is not down: what users notice while a server is gone, and that all resumes by itself.
+//! Outages of MongoDB, NATS and Redis: degradation while a server is unavailable, and automatic recovery.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ fn pids(fleet: &TestFleet) -> Vec<u32> {
         .collect()
 }
 
-/// The sum of a metric over all its labels and all instances of a service.
+/// The sum of a metric over its labels and over all instances of a service.
 async fn metric(fleet: &TestFleet, service: &str, name: &str) -> f64 {
     let mut sum = 0.0;
     for instance in fleet.processes.instances(service) {
@@ -32,7 +32,7 @@ async fn metric(fleet: &TestFleet, service: &str, name: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mongodb_away_is_503_and_nothing_ends() {
+async fn mongodb_outage_returns_503_and_no_process_exits() {
     let fleet = TestFleet::start_two_instances(&SETTINGS).await.unwrap();
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.token_user().unwrap());
     let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
@@ -41,10 +41,10 @@ async fn mongodb_away_is_503_and_nothing_ends() {
     fleet.processes.servers().mongodb.stop().await.unwrap();
 
     let client = reqwest::Client::new();
-    // For as long as it lasts, in the fleet's own words: the gateway has instances to send people to.
+    // The services themselves respond throughout the outage: the gateway keeps forwarding to them.
     let until = Instant::now() + Duration::from_secs(4);
     while Instant::now() < until {
-        for (path, words) in [
+        for (path, expected) in [
             (ListListings::PATH.to_owned(), "unavailable"),
             (ReadListing { id: ticket }.path(), "unavailable"),
             ("/".to_owned(), "<html"),
@@ -53,8 +53,8 @@ async fn mongodb_away_is_503_and_nothing_ends() {
             assert_eq!(answer.status().as_u16(), 503, "{path}");
             assert!(answer.headers().contains_key("retry-after"), "{path}");
             let body = answer.text().await.unwrap();
-            // The gateway's own answer is of no type.
-            assert!(body.contains(words) && !body.contains("about:blank"), "{path}: {body}");
+            // The gateway's own error page has the problem type about:blank.
+            assert!(body.contains(expected) && !body.contains("about:blank"), "{path}: {body}");
         }
     }
     for (service, path) in [("tickets", ListListings::PATH), ("web", "/")] {
@@ -67,22 +67,22 @@ async fn mongodb_away_is_503_and_nothing_ends() {
             assert_eq!(status.as_u16(), expected, "{service} {probe}");
         }
     }
-    let refused = buyer.pay(order, "pm_card_visa").await.unwrap_err();
-    assert_eq!(refused.status(), Some(503), "{refused:?}");
+    let rejected = buyer.pay(order, "pm_card_visa").await.unwrap_err();
+    assert_eq!(rejected.status(), Some(503), "{rejected:?}");
 
     fleet.processes.servers().mongodb.restart().await.unwrap();
     fleet.processes.ready().await.unwrap();
-    // The hold has ended meanwhile, and the ticket can be had again.
+    // The hold has expired meanwhile, and the ticket is available again.
     buyer.wait_for_order(order, OrderStatus::Cancelled).await.unwrap();
     let again = buyer.create_order(ticket).await.unwrap().id;
     assert_eq!(buyer.pay(again, "pm_card_visa").await.unwrap().status, 201);
     buyer.wait_for_order(again, OrderStatus::Completed).await.unwrap();
-    assert_eq!(pids(&fleet), before, "a service ended");
+    assert_eq!(pids(&fleet), before, "a service was restarted");
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nats_away_is_seen_in_the_outbox_alone() {
+async fn nats_outage_only_grows_the_outbox() {
     let fleet = TestFleet::start_two_instances(&SETTINGS).await.unwrap();
     let seller = fleet.sign_up("Mara").await.unwrap();
     let known = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
@@ -92,7 +92,7 @@ async fn nats_away_is_seen_in_the_outbox_alone() {
     let before = pids(&fleet);
     fleet.processes.servers().nats.stop().await.unwrap();
 
-    // Reads and writes go on.
+    // Reads and writes succeed.
     let newcomer = fleet.sign_up("Ben").await.unwrap();
     let mut tickets = Vec::new();
     for n in 0..5 {
@@ -102,15 +102,15 @@ async fn nats_away_is_seen_in_the_outbox_alone() {
         let edit = ReplaceListing { id, body: listing(&format!("Day {n}"), 3_000) };
         assert_eq!(newcomer.send(&edit).await.unwrap().status, 200);
     }
-    let held = buyer.send(&CreateOrder { body: NewOrder { ticket_id: known } }).await.unwrap();
-    assert_eq!(held.status, 201, "{held:?}");
-    assert_eq!(buyer.send(&CancelOrder { id: held.body.id }).await.unwrap().status, 200);
-    // An operator sees it.
+    let created = buyer.send(&CreateOrder { body: NewOrder { ticket_id: known } }).await.unwrap();
+    assert_eq!(created.status, 201, "{created:?}");
+    assert_eq!(buyer.send(&CancelOrder { id: created.body.id }).await.unwrap().status, 200);
+    // The metrics show it.
     let began = Instant::now();
     while metric(&fleet, "tickets", "outbox_pending").await < 5.0
         || metric(&fleet, "tickets", "outbox_oldest_age_seconds").await <= 0.0
     {
-        assert!(began.elapsed() < Duration::from_secs(30), "the outbox metric shows nothing");
+        assert!(began.elapsed() < Duration::from_secs(30), "the outbox metrics stay at zero");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for service in SERVICES {
@@ -126,15 +126,15 @@ async fn nats_away_is_seen_in_the_outbox_alone() {
     }
     let began = Instant::now();
     while metric(&fleet, "tickets", "outbox_pending").await > 0.0 {
-        assert!(began.elapsed() < Duration::from_secs(30), "the outbox metric does not fall");
+        assert!(began.elapsed() < Duration::from_secs(30), "the outbox metric does not return to zero");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(pids(&fleet), before, "a service ended");
+    assert_eq!(pids(&fleet), before, "a service was restarted");
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_away_is_noticed_by_nobody() {
+async fn redis_outage_is_invisible_to_clients() {
     let fleet = TestFleet::start_two_instances(&SETTINGS).await.unwrap();
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.token_user().unwrap());
     let before = pids(&fleet);
@@ -150,12 +150,12 @@ async fn redis_away_is_noticed_by_nobody() {
     invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE).await.unwrap();
     assert_eq!(fleet.responses.failures(), Vec::<String>::new());
 
-    // Back again, it is used again, without a restart.
+    // Once Redis is back, it is used again without a restart.
     fleet.processes.servers().redis.restart().await.unwrap();
     let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
     let order = buyer.create_order(ticket).await.unwrap().id;
     buyer.wait_for_order(order, OrderStatus::Cancelled).await.unwrap();
-    assert_eq!(pids(&fleet), before, "a service ended");
+    assert_eq!(pids(&fleet), before, "a service was restarted");
     invariants::assert_eventually(&fleet).await.unwrap();
     invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE).await.unwrap();
 }

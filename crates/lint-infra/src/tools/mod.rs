@@ -1,0 +1,26 @@
+//! The tools that check infra/. Their complaints become problems as they are.
+
+pub(super) mod kustomize;
+pub(super) mod linters;
+pub(super) mod promtool;
+pub(super) mod schemas;
+#[cfg(test)]
+mod tests;
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Runs a tool and returns its output if it fails. An error is a tool that does not run.
+fn complaint(command: &mut Command) -> Result<Option<String>> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let command = command.stdin(Stdio::null()).env("NO_COLOR", "1");
+    let output = command.output().with_context(|| format!("{program} does not run"))?;
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+    let text = text.join("\n").trim().to_owned();
+    match output.status.success() {
+        true => Ok(None),
+        false if text.is_empty() => bail!("{program} failed without output ({})", output.status),
+        false => Ok(Some(text)),
+    }
+}
