@@ -55,7 +55,7 @@ fn embed(table: &mut String, out: &Path, name: &str, body: &[u8]) -> Result<(), 
     for (suffix, body) in [("", body), (".br", &brotli), (".gz", &gzip.finish()?)] {
         fs::write(out.join(format!("{name}{suffix}")), body)?;
     }
-    // Enough to distinguish versions.
+    // The last 12 digits are enough to distinguish versions.
     let hash = format!("{:x}", Sha256::digest(body)).split_off(52);
     let file = |suffix| format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}{suffix}\"))");
     let (plain, brotli, gzip) = (file(""), file(".br"), file(".gz"));

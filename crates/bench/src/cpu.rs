@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_the_difference_of_snapshots_and_restarts_at_zero() {
+    fn usage_is_the_difference_of_snapshots_or_counts_from_a_restart() {
         let snapshot = |pairs: &[(&'static str, u64)]| CpuSnapshot(pairs.iter().copied().collect());
         let before = snapshot(&[("orders", 100), ("web", 500)]);
         let used = snapshot(&[("orders", 350), ("web", 30), ("mongod", 10)]).since_in(&before, 100.0);

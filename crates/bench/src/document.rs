@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 const BEGIN: &str = "<!-- figures: written by `cargo xtask bench`, not by hand -->";
 const END: &str = "<!-- end of figures -->";
 
-/// Replaces the text between the two markers of the document by the tables.
+/// Replaces the text between the two markers of the document with the tables.
 pub(crate) fn write(path: &Path, tables: &str) -> Result<()> {
     let document = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let rewritten = replace_between_markers(&document, tables).with_context(|| path.display().to_string())?;

@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: measures the throughput, latency and cost of the release build of the whole fleet.
 //!
-//! # Why The fleet and the load generator share two CPUs, so the load generator is one thread that does almost no
-//! parsing, and its own CPU time is reported. Throughput varies with the machine; CPU seconds per request, and results
-//! within one run, are comparable.
+//! # Why
+//! The fleet and the load generator share two CPUs, so the load generator is one thread that does almost no parsing,
+//! and its own CPU time is reported. Throughput varies with the machine; CPU seconds per request, and results within
+//! one run, are comparable.
 #![allow(clippy::print_stdout, reason = "a command line tool talks to its terminal")]
-#![allow(clippy::disallowed_methods, reason = "stands outside the platform and its rules on tasks and publishing")]
+#![allow(clippy::disallowed_methods, reason = "not a service: the platform's rules do not apply")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking"))]
 
 mod cases;

@@ -47,7 +47,7 @@ pub(crate) fn millis(value: f64) -> String {
     }
 }
 
-/// CPU seconds, with the precision of a clock tick of 10 ms.
+/// CPU seconds, rounded to about three significant digits.
 pub(crate) fn seconds(value: f64) -> String {
     match value {
         ..1.0 => format!("{value:.3}"),

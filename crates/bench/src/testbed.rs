@@ -159,7 +159,7 @@ impl TestBed {
         Ok(true)
     }
 
-    /// Orders a ticket by `send` as the next buyer (round robin), and puts the order in stock.
+    /// Orders a ticket as the next buyer (round robin), using `send`, and puts the order in stock.
     pub(crate) async fn order(
         &self,
         ticket: TicketId,
@@ -184,7 +184,7 @@ impl TestBed {
         self.place_orders(missing).await
     }
 
-    /// Performs an operation `count` times as fast as the connections allow, then waits until the fleet is idle.
+    /// Repeats an operation `count` times, as fast as the connections allow, then waits until the fleet is idle.
     async fn repeat(
         &self,
         service: &str,

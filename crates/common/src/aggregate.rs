@@ -15,7 +15,7 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn id(&self) -> String;
     /// The payload of an event at this state.
     fn payload(&self) -> Self::Payload;
-    /// Whether no change is expected any more, so that one further snapshot suffices.
+    /// Whether no further change is expected, so that the announcer publishes the state only once more.
     fn is_final(&self) -> bool;
     /// Whether the current state may be announced. If not, anti-entropy, on-demand snapshots and resyncs skip it.
     fn is_announced(&self) -> bool {

@@ -1,8 +1,9 @@
 //! The closed set of errors that a request can end in, and their single mapping to HTTP.
 //!
 //! # Why
-//! A service converts its own errors to these by one `From` beside its aggregate, so a reader finds every status in two
-//! places. Internal causes are logged once at the boundary and never sent to clients.
+//! Each service converts its own errors to these in a single `From` implementation next to its aggregate, so a reader
+//! needs only that and this file to find the status of any error. Internal causes are logged once at the boundary and
+//! never sent to clients.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct Rejection {
     pub code: &'static str,
     /// What happened and how to resolve it.
     pub detail: String,
-    /// The earliest time of a retry; absent if a retry can't succeed.
+    /// How long to wait before a retry; absent if a retry can't succeed.
     pub retry_after: Option<Duration>,
     /// The caller's own orders that caused the conflict.
     pub orders: Vec<OrderId>,
@@ -156,7 +157,7 @@ impl Error {
         StatusCode::from_u16(self.parts().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// When the client should retry; absent if a retry does not help.
+    /// How long the client should wait before a retry; absent if a retry does not help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(after) => Some(*after),
@@ -205,7 +206,7 @@ impl Error {
             Self::Unprocessable(_) => {
                 (422, "idempotency-mismatch", "The key was used before", "Use a new Idempotency-Key for a new request.")
             }
-            // The detail, which has the time of the retry, is added by `problem`.
+            // `problem` supplies the detail, which says when to retry.
             Self::RateLimited(_) => (429, "rate-limited", "Too many requests", ""),
             Self::LimitReached(r) => (429, r.code, "Too many requests", &r.detail),
             Self::HeadersTooLarge => (

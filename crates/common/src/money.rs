@@ -1,7 +1,8 @@
 //! Money: integer minor units and an ISO 4217 currency. Never a float.
 //!
-//! # Why The supported currencies are one table, [`chargeable`], so that a service whose configuration names an
-//! unsupported one fails at start-up, not when the first buyer pays.
+//! # Why
+//! The supported currencies are one table, [`chargeable`], so that a service whose configuration names an unsupported
+//! one fails at start-up, not when the first buyer pays.
 
 use std::fmt;
 use std::str::FromStr;

@@ -85,8 +85,8 @@ fn check(text: &str, is_control: impl Fn(char) -> bool) -> Result<(), Validation
     }
 }
 
-/// Line separators that Unicode does not count as control characters, and characters that change the text direction.
-/// Either can make one title look like another.
+/// Line separators and noncharacters, neither of which Unicode counts as control characters, and characters that change
+/// the text direction. They can make one title look like another.
 fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
 }

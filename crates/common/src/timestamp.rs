@@ -1,7 +1,8 @@
 //! Points in time: milliseconds since the Unix epoch, written as RFC 3339 in UTC.
 //!
-//! # Why The text form has a fixed width (`2026-11-22T10:14:00.123Z`), so strings sort in the order of time. Documents,
-//! events and responses all hold this string, and range queries on it are correct.
+//! # Why
+//! The text form has a fixed width (`2026-11-22T10:14:00.123Z`), so strings sort chronologically. Documents, events
+//! and responses all hold this string, and range queries on it are correct.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,8 @@
 //! Conversion of `validator`'s errors to field errors, and validators that `validator` lacks.
 //!
-//! # Why Constraints are declared on the fields of the request types. The extractors check them, so that a handler
-//! can't forget to, and a single conversion turns failures into a response that names every invalid field.
+//! # Why
+//! Constraints are declared on the fields of the request types. The extractors check them, so that a handler can't
+//! forget to, and a single conversion turns failures into a response that names every invalid field.
 
 use std::borrow::Cow;
 
@@ -12,8 +13,8 @@ use crate::error::Error;
 use crate::money::{Currency, MAX_CHARGE_AMOUNT, Money};
 use crate::problem::FieldError;
 
-/// The parameter of a [`ValidationError`] with the path of the invalid part, relative to the validated field: `amount`
-/// of a price.
+/// Name of the [`ValidationError`] parameter that holds the path of the invalid part relative to the validated field,
+/// such as `amount` in a price.
 const NESTED_PATH: &str = "within";
 
 /// A validation error with a human-readable message.
@@ -139,7 +140,7 @@ fn is_domain(text: &str) -> bool {
         && !top.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The canonical name of an IANA time zone, whose name is matched without regard to case.
+/// The canonical name of an IANA time zone; `name` is matched without regard to case.
 pub fn time_zone(name: &str) -> Option<String> {
     Some(jiff::tz::TimeZone::get(name).ok()?.iana_name()?.to_owned())
 }

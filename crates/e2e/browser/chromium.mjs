@@ -1,12 +1,12 @@
-// Which shop is looked at, and with which browser.
+// The address of the shop under test, and the browser.
 
-/** The shop's address, as its pages know it. */
+/** The shop's public URL. */
 export const BASE_URL = (process.env.BASE_URL ?? 'http://localhost:8080').replace(/\/$/, '');
 
-/** Debian's Chromium, unless another one is named; nothing is downloaded. */
+/** Defaults to Debian's Chromium; nothing is downloaded. */
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/** How it is started: it looks for nothing on the internet, and root has no sandbox. */
+/** Command-line flags: no background network traffic, and no sandbox for root. */
 export const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',

@@ -1,4 +1,4 @@
-// The tests' own `test`: people with browsers of their own, and no page that complains.
+// Extends Playwright's `test` with signed-up users and a check for script errors.
 import { test as base, expect } from '@playwright/test';
 
 import { signUp } from './people.mjs';
@@ -6,11 +6,11 @@ import { signUp } from './people.mjs';
 export { expect };
 
 export const test = base.extend({
-  /** Whatever script fails or is refused by the Content-Security-Policy, in any window of the test. */
+  /** Script errors and violations of the Content-Security-Policy in any window of the test. */
   complaints: async ({}, use) => {
     const complaints = [];
     await use(complaints);
-    expect(complaints, 'scripts failed, or were refused').toEqual([]);
+    expect(complaints, 'script errors and Content-Security-Policy violations').toEqual([]);
   },
 
   context: async ({ context, complaints }, use) => {
@@ -18,7 +18,7 @@ export const test = base.extend({
     await use(context);
   },
 
-  /** Signs up somebody new; with a window that is theirs, and a client of the API. */
+  /** Signs up a new user, with a window and an API client. */
   somebody: async ({ browser, complaints }, use) => {
     const everybody = [];
     await use(async (name, options = {}) => {
@@ -36,7 +36,7 @@ export const test = base.extend({
   },
 });
 
-/** Notes what the scripts of all windows complain about. */
+/** Records script errors and Content-Security-Policy violations of all windows. */
 export const listen = (context, complaints) => {
   context.on('weberror', (event) => complaints.push(String(event.error())));
   context.on('console', (message) => {

@@ -1,5 +1,5 @@
-// Lighthouse, in the same Chromium as everything else. `BASE_URL=… node lighthouse.mjs /browse` prints
-// what it thinks of a page.
+// Runs Lighthouse in the same Chromium as the other tests. `BASE_URL=… node lighthouse.mjs /browse` prints the scores of
+// a page.
 import { pathToFileURL } from 'node:url';
 
 import { launch } from 'chrome-launcher';
@@ -7,12 +7,12 @@ import lighthouse from 'lighthouse';
 
 import { BASE_URL, CHROMIUM, FLAGS } from './chromium.mjs';
 
-/** Shown and tested. */
+/** Categories that are printed and tested. */
 export const GATED = ['accessibility', 'best-practices', 'seo'];
-/** Shown only: it measures the machine as much as the page. */
+/** Printed only: it measures the machine as much as the page. */
 const SHOWN = 'performance';
 
-/** The scores of each page out of 100 by category, and what took points off in those that are tested. */
+/** The scores of each page by category, out of 100, and the failed audits of the tested categories. */
 export const audit = async (paths) => {
   const chrome = await launch({ chromePath: CHROMIUM, chromeFlags: ['--headless=new', ...FLAGS], logLevel: 'error' });
   try {

@@ -1,11 +1,10 @@
-// Every page of the shop in every state that looks like a page of its own. The screenshots and the
-// search for barriers go through this one list, so a new page goes in here once.
+// Every page of the shop in every visually distinct state. The screenshots and the accessibility checks use this list, so
+// a new page is added only here.
 import { buys, holdsToPay, holdsTooLate, letsGo, lists, reprices, signUp } from './people.mjs';
 import { bank, CARDS, fillSignIn, fillSignUp, pay, payButton } from './steps.mjs';
 
 /**
- * What the pages are about: a seller, a buyer and somebody who has just come, with a ticket for
- * everything that can become of one.
+ * Creates the data that the pages show: a seller, a buyer and a newcomer, with a ticket in every status.
  */
 export const makeWorld = async () => {
   const [seller, buyer, newcomer] = [await signUp('Noor Haddad'), await signUp('Ben Fischer'), await signUp('Ivy')];
@@ -16,7 +15,7 @@ export const makeWorld = async () => {
     newcomer,
     ticket: await of('The Winter Orchard'),
     cheaper: await of('Glass Harbour Quartet', { category: 'concert' }),
-    // As much as a listing may say.
+    // The longest texts that a listing may have.
     long: await of(`${'A very long evening '.repeat(10)}`.trim().slice(0, 200), {
       venue: 'Bundesfinanzdirektionsverwaltungsgebäudefestsaal am Fluss',
       section: 'Upper balcony, left of the aisle, restricted view',
@@ -43,8 +42,8 @@ const checkout = (order) => async (page, world) => {
 };
 
 /**
- * `as` is who looks, a guest unless said; `open` leads there. `ours: false` where a part of the
- * page is the bank's; `needs` names what a running shop can't always bring about.
+ * `as` is the user who opens the page (default: a guest); `open` navigates to it. `ours: false` where a part of the page
+ * is the bank's; `needs` names data that cannot always be created in a running shop.
  */
 export const PAGES = [
   { name: 'home', open: at('/') },
@@ -149,5 +148,5 @@ export const PAGES = [
   { name: 'offline', open: at('/offline') },
 ];
 
-/** A context's options for whoever looks at this page. */
+/** The browser context's options for the user who opens this page. */
 export const asViewer = async ({ as }, world) => (as ? { storageState: await world[as].api.storageState() } : {});

@@ -1,5 +1,4 @@
-// People at the public API, which brings about what a test is not itself about. Nothing in here
-// looks at a page.
+// Users of the public API, for the parts of a test that it does not exercise in the browser.
 import { readdirSync, readFileSync } from 'node:fs';
 
 import { expect, request } from '@playwright/test';
@@ -8,10 +7,10 @@ import { BASE_URL } from './chromium.mjs';
 
 export const PASSWORD = 'a long enough secret';
 
-/** A word that nothing else in the shop has. */
+/** A word that occurs nowhere else in the shop. */
 export const unique = () => `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
 
-/** Somebody new, with a client of their own that is signed in. */
+/** Signs up a new user, with a signed-in API client. */
 export const signUp = async (name) => {
   const email = `${name.toLowerCase().replaceAll(' ', '.')}-${unique()}@example.com`;
   const api = await request.newContext({ baseURL: BASE_URL });
@@ -19,7 +18,7 @@ export const signUp = async (name) => {
   return { name, email, api };
 };
 
-/** A listing that is right in every field. */
+/** A valid listing. */
 export const listing = (more = {}) => ({
   title: `Carmen ${unique()}`,
   venue: 'Opera House',
@@ -36,28 +35,28 @@ export const listing = (more = {}) => ({
   ...more,
 });
 
-/** Lists a ticket and waits until the pages know it. */
+/** Lists a ticket and waits until the pages show it. */
 export const lists = async (seller, more) => {
   const ticket = await send(seller.api, 'POST', '/api/tickets', 201, listing(more));
   await shows(seller, `/tickets/${ticket.id}`, 'your own listing');
   return ticket;
 };
 
-/** Puts another price on a listing, and waits until its page shows it. */
+/** Changes the price of a listing, and waits until its page shows it. */
 export const reprices = async (seller, ticket, amount) => {
   await edits(seller, ticket, amount);
   await shows(seller, `/tickets/${ticket.id}`, `${(amount / 100).toFixed(2)} ${ticket.price.currency}`);
 };
 
-/** Puts another price on a listing. */
+/** Changes the price of a listing. */
 export const edits = async (seller, ticket, amount) => {
-  // An answer has fields that may not be sent.
+  // A response has fields that a request must not contain.
   const terms = Object.fromEntries(Object.keys(listing()).map((name) => [name, ticket[name]]));
   const body = { ...terms, price: { ...ticket.price, amount } };
   return send(seller.api, 'PUT', `/api/tickets/${ticket.id}`, 200, body);
 };
 
-/** Holds a ticket as soon as orders has heard of it; the order. */
+/** Orders a ticket once its listing has arrived at `orders`; returns the order. */
 export const holds = async (buyer, ticket) => {
   let order;
   await expect.poll(async () => {
@@ -69,12 +68,12 @@ export const holds = async (buyer, ticket) => {
   return order;
 };
 
-/** Waits until its buyer sees the order in this state, by the API. */
+/** Waits until the API returns the order in this status. */
 export const becomes = (buyer, order, wanted) => expect
   .poll(async () => (await send(buyer.api, 'GET', `/api/orders/${order.id}`, 200)).status, { timeout: 30_000 })
   .toBe(wanted);
 
-/** Holds and can pay; the pages know the order. */
+/** Orders a ticket, and waits until the order can be paid and the pages show it. */
 export const holdsToPay = async (buyer, ticket) => {
   const order = await holds(buyer, ticket);
   await becomes(buyer, order, 'awaitingPayment');
@@ -83,7 +82,7 @@ export const holdsToPay = async (buyer, ticket) => {
   return order;
 };
 
-/** Holds and pays with a good card; the order, completed, and the pages know it. */
+/** Orders and pays, and waits until the pages show the completed order; returns it. */
 export const buys = async (buyer, ticket) => {
   const order = await holdsToPay(buyer, ticket);
   await send(buyer.api, 'POST', '/api/payments', 201, { orderId: order.id, paymentMethod: 'pm_card_visa' });
@@ -93,46 +92,46 @@ export const buys = async (buyer, ticket) => {
   return order;
 };
 
-/** Lets a hold go. */
+/** Cancels an order. */
 export const letsGo = async (buyer, order) => {
   await send(buyer.api, 'DELETE', `/api/orders/${order.id}`, 200);
   await shows(buyer, `/checkout/${order.id}`, 'You let it go');
 };
 
 /**
- * Holds a ticket whose price the seller has just changed, before the shop's left hand can tell its
- * right one: NATS stands still meanwhile. The order, refused. Only where that process is ours to stop.
+ * Orders a ticket at an outdated price: NATS is suspended while the seller changes it, so `orders` does not receive the
+ * change. Returns the refused order. Needs NATS_PID.
  */
 export const holdsTooLate = async (buyer, seller, ticket, amount) => {
-  // What sellers are told of their own listing says whether orders has heard of it.
+  // A seller who orders their own listing gets a 403 once the listing has arrived at `orders`.
   const own = () => seller.api.post('/api/orders', { data: { ticketId: ticket.id } });
   await expect.poll(async () => (await own()).status(), { timeout: 20_000 }).toBe(403);
   const nats = Number(process.env.NATS_PID);
   let order;
   process.kill(nats, 'SIGSTOP');
   try {
-    await expect.poll(() => stands(nats), { message: 'NATS stands still' }).toBe(true);
+    await expect.poll(() => stands(nats), { message: 'NATS is suspended' }).toBe(true);
     await edits(seller, ticket, amount);
     order = await send(buyer.api, 'POST', '/api/orders', 201, { ticketId: ticket.id });
   } finally {
     process.kill(nats, 'SIGCONT');
   }
-  expect(order.price, 'orders has not heard of the edit').toEqual(ticket.price);
+  expect(order.price, 'orders has not received the edit').toEqual(ticket.price);
   await becomes(buyer, order, 'cancelled');
   await shows(buyer, `/checkout/${order.id}`, 'Hold it at');
   return order;
 };
 
-/** Whether every thread of a process has stopped: the signal comes to each when it is next to run. */
+/** Whether every thread of a process has stopped: each receives the signal when it is next scheduled. */
 const stands = (pid) => readdirSync(`/proc/${pid}/task`).every((thread) => (
   readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ').at(-1).startsWith('T')));
 
-/** Waits until a page says this. */
+/** Waits until a page contains this text. */
 const shows = (person, path, text) => expect
-  .poll(async () => (await person.api.get(path)).text(), { message: `${path} says so`, timeout: 20_000 })
+  .poll(async () => (await person.api.get(path)).text(), { message: `${path} contains ${text}`, timeout: 20_000 })
   .toContain(text);
 
-/** Sends a request whose answer must have this status; its body. */
+/** Sends a request that must return this status; returns the body. */
 export const send = async (api, method, path, wanted, data) => {
   const answer = await api.fetch(path, { method, data });
   const text = await answer.text();

@@ -1,18 +1,18 @@
-// One worker and no retries: a test that fails now and then has found something.
+// One worker and no retries: a flaky test has found a bug.
 import { defineConfig } from '@playwright/test';
 
 import { BASE_URL, CHROMIUM, FLAGS } from './chromium.mjs';
 
 export default defineConfig({
   testDir: 'tests',
-  // Several runs may go on side by side, each against a fleet of its own.
+  // Several runs may be in progress at the same time, each against its own fleet.
   outputDir: process.env.OUTPUT ?? '../../../target/browser/by-hand',
   workers: 1,
   retries: 0,
   forbidOnly: true,
   reporter: 'list',
   timeout: 90_000,
-  // What another service has yet to hear of is awaited that long; usually it takes a few milliseconds.
+  // How long an event may take to arrive at another service; usually a few milliseconds.
   expect: { timeout: 15_000 },
   use: {
     baseURL: BASE_URL,

@@ -1,6 +1,5 @@
-// Takes a picture of every page, on a desk and on a phone, in the light and in the dark: `cargo xtask
-// screenshots`. Makes people, tickets and orders of its own in the shop at BASE_URL. Pictures go to
-// the folder OUT.
+// Takes a screenshot of every page in desktop and phone size, light and dark: `cargo xtask screenshots`. Creates its own
+// users, tickets and orders in the shop at BASE_URL, and writes to the folder OUT.
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -36,7 +35,7 @@ try {
         }
         console.log(place);
       } catch (error) {
-        // One page that fails is no reason to have no picture of the others.
+        // A page that fails does not prevent the screenshots of the others.
         failed.push(place);
         console.error(`${place}: ${error.message}`);
       } finally {
@@ -48,6 +47,6 @@ try {
   await browser.close();
 }
 if (failed.length) {
-  console.error(`no picture of ${failed.join(', ')}`);
+  console.error(`no screenshot of ${failed.join(', ')}`);
   process.exit(1);
 }

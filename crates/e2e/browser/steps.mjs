@@ -1,7 +1,7 @@
-// What several tests do in a page, found the way people find it: by its role and its label.
+// Steps that several tests perform in a page. Elements are located by role and label, as users find them.
 import { PASSWORD } from './people.mjs';
 
-/** Stripe's test cards, which the stand-in for it knows as well. */
+/** Stripe's test cards, which fakestripe supports too. */
 export const CARDS = { good: '4242424242424242', declined: '4000000000000002', secured: '4000000000003220' };
 
 /** A link of the navigation at the top. */
@@ -10,10 +10,10 @@ export const nav = (page, name) => page.getByRole('banner').getByRole('link', { 
 /** The card of a listing, on pages that show several. */
 export const card = (page, title) => page.getByRole('article').filter({ hasText: title });
 
-/** What a page says about a ticket and keeps up to date; also about one that is a card among others. */
+/** The live part of a page about a ticket, also of its card in a list. */
 export const live = (page, ticket) => page.locator(`[data-live="ticket:${ticket.id}"]`);
 
-/** The message at a field that was not right. */
+/** The error message of an invalid field. */
 export const fault = async (field) => {
   const ids = ((await field.getAttribute('aria-describedby')) ?? '').split(' ');
   return field.page().locator(`#${ids.at(-1)}`);
@@ -34,14 +34,14 @@ export const fillSignIn = async (page, { email, password = PASSWORD }) => {
   await page.getByRole('main').getByRole('button', { name: 'Sign in' }).click();
 };
 
-/** Puts a card's numbers into the form of the checkout. */
+/** Fills in the card form of the checkout. */
 export const fillCard = async (page, number) => {
   await page.getByLabel('Card number').fill(number);
   await page.getByLabel('Expiry').fill('12 / 34');
   await page.getByLabel('CVC').fill('123');
 };
 
-/** The button that pays. */
+/** The pay button. */
 export const payButton = (page) => page.getByRole('button', { name: /^Pay / });
 
 /** Pays with a card. */
@@ -50,17 +50,17 @@ export const pay = async (page, number) => {
   await payButton(page).click();
 };
 
-/** The bank's question, in the frame over the page. */
+/** The 3-D Secure challenge, in the frame over the page. */
 export const bank = (page) => page.frameLocator('dialog iframe');
 
-/** Closes the bank's question unanswered. Escape is for the window that has the focus: the page's, not the frame's. */
+/** Closes the 3-D Secure challenge. Escape goes to the window that has the focus, which must be the page's. */
 export const closeBank = async (page) => {
   await page.getByRole('dialog').click({ position: { x: 4, y: 4 } });
   await page.keyboard.press('Escape');
 };
 
-/** Notes that the page is this one, so that it can be told later whether it was ever loaded anew. */
+/** Marks the loaded page, so that a later reload can be detected. */
 export const mark = (page) => page.evaluate(() => { window.isTheSame = true; });
 
-/** Whether it is still the page that was marked. */
+/** Whether the page has not been reloaded since it was marked. */
 export const isTheSame = (page) => page.evaluate(() => window.isTheSame === true);

@@ -79,7 +79,7 @@ impl App {
         self
     }
 
-    /// Adds a store: its outbox is relayed, and these indexes of the service are built.
+    /// Adds a store: its outbox is relayed, and its indexes are built: the platform's, and these of the service.
     #[must_use]
     pub fn store<A: Aggregate>(mut self, store: &Store<A>, indexes: Vec<IndexModel>) -> Self {
         self.stores.push(Arc::new(store.clone()));
@@ -229,7 +229,7 @@ async fn prepare_database(
         tracing::error!(
             attempt = backoff.failures(),
             error = format!("{error:#}"),
-            "indexes can't be built yet; the service is not ready without them"
+            "the database can't be prepared yet; the service is not ready until it is"
         );
         if !context.tasks.sleep_unless_stopping(pause).await {
             return false;

@@ -53,7 +53,8 @@ pub struct Config {
     /// Number of NATS servers that store each stream.
     #[arg(long, env = "NATS_REPLICAS", default_value_t = 1)]
     pub nats_replicas: usize,
-    /// Maximum size of the service's stream in bytes. Beyond it the oldest events are dropped; states can be announced.
+    /// Maximum size of the service's stream in bytes. Beyond it the oldest events are dropped; announcements of current
+    /// states replace them.
     #[arg(long, env = "STREAM_MAX_BYTES", default_value_t = 4 << 30)]
     pub stream_max_bytes: i64,
     /// Addresses or networks of proxies whose X-Forwarded-For is trusted, comma-separated.
@@ -83,7 +84,7 @@ pub struct Config {
     /// How long after SIGTERM requests are still accepted, while /readyz makes load balancers stop sending them.
     #[arg(long, env = "DRAIN_DELAY", default_value = "0s", value_parser = duration_or_zero)]
     pub drain_delay: Duration,
-    /// How long requests and messages in flight may take to finish after that.
+    /// How long requests and messages in flight may take to finish after the drain delay.
     #[arg(long, env = "SHUTDOWN_GRACE", default_value = "25s", value_parser = duration)]
     pub shutdown_grace: Duration,
     /// How often the outboxes are searched for events that a crash left unpublished.

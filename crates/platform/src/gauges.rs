@@ -2,7 +2,8 @@
 //!
 //! # Why
 //! Counters describe this process; gauges describe the state that instances share. Every instance reports the same
-//! value, so aggregate with `max()`. During an outage of its source, which another gauge shows, a gauge is unchanged.
+//! value, so aggregate with `max()`. While the source of a gauge is unavailable, which another gauge shows, it keeps
+//! its last value.
 
 use std::time::Instant;
 

@@ -56,11 +56,11 @@ pub async fn linearizable<T: DeserializeOwned + Send + Sync>(
     found.max_time(Duration::from_secs(5)).await
 }
 
-/// Matches times that are at least `rest` in the past, or more than `rest` in the future. A time in the future was
-/// written by an instance whose clock is ahead. Its document must not wait until then, and processing it too early is
-/// harmless.
-pub fn idle_since(field: &str, now: Timestamp, rest: Duration) -> Document {
-    let (older, newer) = (now.minus(rest).to_string(), now.plus(rest).to_string());
+/// Matches times that are at least `min_age` in the past, or more than `min_age` in the future. A time in the future
+/// was written by an instance whose clock is ahead. Its document must not wait until then, and processing it too early
+/// is harmless.
+pub fn idle_since(field: &str, now: Timestamp, min_age: Duration) -> Document {
+    let (older, newer) = (now.minus(min_age).to_string(), now.plus(min_age).to_string());
     doc! { "$or": [{ field: { "$lte": older } }, { field: { "$gt": newer } }] }
 }
 
@@ -89,7 +89,7 @@ pub fn is_unavailable(error: &Error) -> bool {
         | ErrorKind::Io(_)
         | ErrorKind::ConnectionPoolCleared { .. }
         | ErrorKind::DnsResolve { .. } => true,
-        // A primary that steps down, starts up or shuts down.
+        // A network error, a time limit, or a primary that steps down, starts up or shuts down.
         ErrorKind::Command(command) => {
             matches!(command.code, 6 | 7 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
         }

@@ -18,7 +18,7 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::telemetry;
 
-/// How long an answer can be replayed at least.
+/// Minimum time for which an answer can be replayed.
 const IDEMPOTENCY_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Maximum number of documents per round.
 const BATCH_SIZE: i64 = 500;

@@ -1,5 +1,5 @@
-//! The canonical final state of a schedule, which can be compared between schedules: without ids, times and versions, and
-//! without effects that a repeated request may legitimately have more than once.
+//! The canonical final state of a schedule, which can be compared between schedules: without ids, times and versions,
+//! and without effects that a repeated request may legitimately have more than once.
 
 use std::collections::BTreeMap;
 

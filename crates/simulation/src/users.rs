@@ -1,5 +1,5 @@
-//! Simulated users, who call the real routes: they wait for the state that they need, and repeat requests whose response
-//! was lost.
+//! Simulated users, who call the real routes: they wait for the state that they need, and repeat requests whose
+//! response was lost.
 
 use std::collections::HashMap;
 use std::fmt::Debug;

@@ -78,7 +78,7 @@ fn is_link_valid(document: &Path, link: &str) -> bool {
 /// The anchors that headings get.
 fn anchors(document: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(document).unwrap();
-    let headings = text.lines().filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#').trim()));
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
     let anchor = |heading: &str| {
         let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         kept.collect::<String>().to_lowercase().replace(' ', "-")
@@ -99,13 +99,14 @@ fn is_known(root: &Path, span: &str, code: &str, names: &BTreeSet<&str>) -> bool
         let is_ignored = || fs::read_to_string(root.join(".gitignore")).unwrap().contains(span);
         return is_pattern || root.join(span).exists() || is_ignored();
     }
-    if span.ends_with(".rs") && !span.contains('/') {
+    if Path::new(span).extension().is_some_and(|end| end == "rs") && !span.contains('/') {
         return names.contains(span);
     }
     if let Some((module, test)) = span.split_once("::").filter(|(module, _)| module.chars().all(is_name)) {
         let test = test.trim_end_matches('…');
         let is_test = test.chars().all(is_name) && names.contains(&*format!("{module}.rs"));
-        return !is_test || code.contains(&format!("fn {test}"));
+        let expected = if is_test { format!("fn {test}") } else { span.trim_end_matches('…').to_owned() };
+        return code.contains(&expected);
     }
     let words = span.split(|c: char| !is_name(c) && !c.is_ascii_uppercase());
     words.filter(|word| word.trim_matches('_').contains('_')).all(|word| FOREIGN.contains(&word) || code.contains(word))

@@ -63,7 +63,7 @@ impl Fleet {
         version(text).with_context(|| format!("MongoDB returned the unexpected version {text}"))
     }
 
-    /// Fails while a service is connected to MongoDB, whose writes would be lost or mixed with the restored data.
+    /// Fails while any service is connected to MongoDB. Its writes would be lost or mixed with the restored data.
     pub(crate) async fn ensure_stopped(&self) -> Result<()> {
         let admin = self.client.database("admin");
         let connections = admin.aggregate([

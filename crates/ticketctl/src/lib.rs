@@ -2,12 +2,13 @@
 //!
 //! In reading order: [`cli`], `fleet`, `services`, `backup`, `restore`, `streams`, [`audit`].
 //!
-//! # Why The tool reads and writes all six databases, which no service may. It therefore runs as MongoDB's root and as
-//! the NATS user `operator`, and only on demand. Operations that a service implements (announcing, querying payments,
+//! # Why
+//! The tool reads and writes all six databases, which no service may. It therefore runs as MongoDB's root and as the
+//! NATS user `operator`, and only on demand. Operations that a service implements (announcing, querying payments,
 //! settling orphans) are requested on the service's admin port, so that each rule is implemented once.
 #![allow(clippy::print_stdout, reason = "a command line tool talks to its terminal")]
 #![allow(clippy::indexing_slicing, reason = "indexing JSON yields null for a missing key")]
-#![allow(clippy::disallowed_methods, reason = "stands outside the services and the platform's rules for them")]
+#![allow(clippy::disallowed_methods, reason = "not a service: the platform's rules do not apply")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 pub mod audit;

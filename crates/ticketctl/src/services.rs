@@ -30,7 +30,7 @@ impl Services {
         let mut urls: BTreeMap<_, _> =
             SERVICES.into_iter().map(|service| (service, format!("http://{service}:9090"))).collect();
         for entry in overrides {
-            let (name, url) = entry.split_once('=').context("ADMIN_URLS is wrong: orders=http://127.0.0.1:9090")?;
+            let (name, url) = entry.split_once('=').context("ADMIN_URLS needs entries like orders=http://host:9090")?;
             let known = urls.get_mut(name).with_context(|| format!("ADMIN_URLS: there is no service {name}"))?;
             url.trim_end_matches('/').clone_into(known);
         }

@@ -34,10 +34,10 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Args)]
 #[group(skip)]
 pub struct SignInLimits {
-    /// Number of wrong passwords for one account from one client address within the window after which back-off starts.
+    /// Number of wrong passwords within the window, for one account from one client address, that starts back-off.
     #[arg(long, env = "SIGNIN_FAILURES", default_value = "10")]
     pub signin_failures: NonZeroU32,
-    /// The same from one client address for all accounts together.
+    /// Number of wrong passwords within the window, from one client address across all accounts, that starts back-off.
     #[arg(long, env = "SIGNIN_ADDRESS_FAILURES", default_value = "200")]
     pub signin_address_failures: NonZeroU32,
     /// How long a wrong password counts.

@@ -63,12 +63,12 @@ impl HashPermit {
         let hash = stored.unwrap_or_else(|| self.hasher.dummy.clone());
         let (permit, matches) =
             self.run("verify", move |blocks| verify(password.as_str().as_bytes(), &hash, blocks)).await?;
-        let matches = matches.map_err(|error| Error::internal_message(format!("a stored hash: {error}")))?;
+        let matches = matches.map_err(|error| Error::internal_message(format!("invalid stored hash: {error}")))?;
         Ok((permit, matches && exists))
     }
 
-    /// Runs the work on a blocking thread. The permit moves into it: the hash of a cancelled request goes on, and
-    /// must count until it ends.
+    /// Runs the work on a blocking thread. The permit moves there, too: the hash of a cancelled request goes on, and
+    /// must occupy its permit until it ends.
     async fn run<T: Send + 'static>(
         self,
         operation: &'static str,

@@ -5,7 +5,7 @@ use platform::store::error::StoreError;
 use crate::state::AppState;
 use crate::store;
 
-/// How long the order that has been authorised for the longest has waited for its completion.
+/// How long ago the oldest authorised order was authorised; it should have been completed soon after.
 pub async fn oldest_authorized(state: AppState) -> Result<f64, StoreError> {
     let oldest = store::oldest_authorized(&state.orders).await?;
     Ok(oldest.map_or(0.0, |order| state.clock.now().since(order.updated_at).as_secs_f64()))

@@ -7,11 +7,11 @@ use axum::extract::FromRequestParts;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, header};
 
-/// What is forwarded of the browser's request; an argument of handlers.
+/// The parts of the browser's request that are forwarded; an extractor for handlers.
 #[derive(Debug, Clone, FromRequestParts)]
 #[from_request(via(Extension))]
 pub(crate) struct ClientContext {
-    /// Values of `Cookie` headers, with the renewed session.
+    /// Values of the `Cookie` headers; those of the new session, if it was renewed.
     pub cookies: Vec<HeaderValue>,
     pub address: IpAddr,
     /// `User-Agent`, by which users recognise their sessions.
@@ -26,7 +26,7 @@ impl ClientContext {
         Self { cookies, address, user_agent: headers.get(header::USER_AGENT).cloned(), is_already_rate_limited }
     }
 
-    /// Replaces the cookies by those of a renewed session: `Set-Cookie` values.
+    /// Replaces the cookies by those of a renewed session, given as `Set-Cookie` values.
     pub(crate) fn replace_cookies(&mut self, renewed: &[HeaderValue]) {
         let pairs = renewed.iter().filter_map(|value| value.to_str().ok()?.split(';').next());
         self.cookies = HeaderValue::from_str(&pairs.collect::<Vec<_>>().join("; ")).into_iter().collect();

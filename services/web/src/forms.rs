@@ -14,7 +14,7 @@ use crate::state::AppState;
 pub(crate) trait FormFields: DeserializeOwned {
     type Request;
 
-    /// Builds the request, without sending it; or the errors by the same rules as the service's.
+    /// Builds the request, without sending it. Returns the errors if it violates the service's validation rules.
     fn request(&self, rules: &ListingRules) -> Result<Self::Request, FormErrors>;
 }
 

@@ -89,6 +89,7 @@ mod tests {
             ("limit=many", "limit must be a number from 1 to 100"),
             ("limit=7&limit=8", "limit must be given once"),
         ] {
+            // Each query also has an empty cursor, or repeats the cursor: all invalid parameters are dropped.
             let (limit, read, notice) =
                 read(&format!("{query}&cursor{}", if query.starts_with("cursor") { "" } else { "=" }));
             assert_eq!((limit, read), (None, None), "{query}");

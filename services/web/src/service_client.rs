@@ -57,7 +57,7 @@ pub(crate) struct ServiceResponse<T> {
 /// An error response, or an unreachable service.
 #[derive(Debug)]
 pub(crate) struct ServiceError {
-    /// The problem; that of 503 if the service is unreachable.
+    /// The problem in the response; a 503 problem if there is no valid response.
     pub problem: Problem,
     pub retry_after: Option<HeaderValue>,
     /// `Set-Cookie` values for the browser.

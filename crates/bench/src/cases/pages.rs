@@ -15,8 +15,9 @@ use crate::latency::Latencies;
 use crate::results::{Case, Page, Results, Search};
 use crate::testbed::{CONNECTIONS, TestBed};
 
-/// Among fewer listings, a search for several words may have no results.
-const MANY: usize = 100_000;
+/// Number of listings from which every search has the expected results. Among fewer, a search for several words may
+/// have none.
+const ENOUGH_LISTINGS: usize = 100_000;
 
 /// A request of a browser, which accepts a compressed response.
 fn page(path: &str) -> Result<HttpRequest> {
@@ -76,8 +77,8 @@ fn performance(printed: &str, path: &str) -> Option<u32> {
     line.split("performance ").nth(1)?.split([',', ' ']).next()?.parse().ok()
 }
 
-/// Measures each search some hundred times, one request at a time. Each returns a complete page: found, sorted and
-/// rendered.
+/// Measures each search many times, one request at a time. Each request returns a complete page with the rendered and
+/// sorted results.
 pub(super) async fn search(bed: &TestBed, workload: &Workload, listings: usize, results: &mut Results) -> Result<()> {
     bed.list_up_to(listings).await?;
     let mut connection = bed.connect("web").await?;
@@ -86,7 +87,7 @@ pub(super) async fn search(bed: &TestBed, workload: &Workload, listings: usize, 
         let body = connection.fetch(get(path)?).await?;
         // A page without results says so and shows other listings instead.
         let found = !String::from_utf8_lossy(&body).contains("class=\"empty\"");
-        let is_expected = found == expected || (expected && listings < MANY);
+        let is_expected = found == expected || (expected && listings < ENOUGH_LISTINGS);
         ensure!(is_expected, "{path} among {listings} listings: results expected: {expected}, found: {found}");
         for _ in 0..workload.searches / 10 {
             connection.fetch(get(path)?).await?;

@@ -15,13 +15,13 @@ use crate::results::{Propagation, Results};
 use crate::testbed::{Order, TestBed};
 
 const RATES: [u32; 3] = [50, 150, 500];
-/// Number of operations per second whose latency is sampled; sampling all of them would be most of the load.
+/// Number of operations per second whose latency is sampled; polling for all of them would be most of the load.
 const SAMPLED_PER_SECOND: u32 = 25;
 /// Interval at which a sampled ticket is polled.
 const POLL: Duration = Duration::from_millis(2);
 /// Pause between operations on an idle fleet.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Far more than the backlog of ten seconds of overload takes.
+/// Maximum time until the effect is shown: far longer than it takes to work off the backlog of ten seconds of overload.
 const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(180);
 const CONNECTIONS: usize = 256;
 

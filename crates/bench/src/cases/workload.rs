@@ -12,11 +12,11 @@ use crate::testbed::TestBed;
 pub(crate) struct Workload {
     /// Duration of each closed loop.
     duration: Duration,
-    /// Duration of the loop before it, which is not measured.
+    /// Duration of the warm-up loop before each of them, which is not measured.
     warm_up: Duration,
     /// Number of tickets to read.
     pub(super) listings: usize,
-    /// Number of tickets of the last search.
+    /// Number of listings in the search case with many listings.
     pub(super) many_listings: usize,
     /// Number of requests of each search and page.
     pub(super) searches: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Workload {
     pub(super) changes: usize,
     /// Stock of tickets or orders of each closed loop.
     pub(super) stock: usize,
-    /// Number of earlier orders in the case with many.
+    /// Number of earlier orders in the case with many earlier orders.
     pub(super) earlier_orders: usize,
     /// Number of sequential orders on an idle fleet.
     pub(super) idle_orders: usize,

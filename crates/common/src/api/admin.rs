@@ -1,7 +1,8 @@
 //! The internal admin API as types: routes on the services' admin ports, called by operators' tools.
 //!
-//! # Why An [`Endpoint`](super::Endpoint) belongs to one service and to the public contract. Admin routes are internal
-//! and every service has `/resync`, so constants for the paths and types for the payloads suffice.
+//! # Why
+//! An [`Endpoint`](super::Endpoint) belongs to one service and to the public contract. Admin routes are internal and
+//! every service has `/resync`, so constants for the paths and types for the payloads suffice.
 
 use std::collections::BTreeMap;
 

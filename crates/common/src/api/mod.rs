@@ -37,8 +37,8 @@ pub struct Route {
     pub method: Method,
     /// The path, with `{id}` as the placeholder of an entity's id.
     pub path: &'static str,
-    /// Status and code of its problems, in addition to those of any route with such inputs (validation,
-    /// authentication).
+    /// Status and code of the problems that are specific to this route. Problems that follow from its inputs, such as
+    /// failed validation, are not listed.
     pub problems: &'static [(u16, &'static str)],
 }
 

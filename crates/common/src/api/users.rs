@@ -153,7 +153,7 @@ impl Password {
     }
 }
 
-/// Whether a character is a space separator (Zs), such as the no-break space that Option and the space bar type.
+/// Whether a character is a space separator (Zs), such as the no-break space that Option+Space types on a Mac.
 fn is_space(c: char) -> bool {
     c.is_whitespace() && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -231,7 +231,7 @@ mod tests {
         assert!(COMMON.len() > 200);
         for line in COMMON.iter() {
             assert_eq!(Password::new(line.trim()).as_str().to_lowercase(), **line);
-            assert!((8..=128).contains(&line.chars().count()), "{line}: rejected by its length already");
+            assert!((8..=128).contains(&line.chars().count()), "{line} is already rejected because of its length");
         }
     }
 

@@ -51,7 +51,7 @@ pub fn document() -> Value {
     })
 }
 
-/// Makes a reference to a schema's own definitions one to the document's components.
+/// Rewrites a reference to a schema's own definitions as a reference to the document's components.
 fn rewrite_reference(schema: &mut Schema) {
     if let Some(Value::String(reference)) = schema.get_mut("$ref") {
         *reference = reference.replace("#/$defs/", "#/components/schemas/");

@@ -1,8 +1,9 @@
 //! The events that services exchange: one payload type per entity, one event type per change, one envelope.
 //!
-//! # Why Every event carries the entity's complete public state at a version, so a consumer needs no history: the event
-//! with the highest version wins, whatever its type. Payloads may gain only optional fields; any other change requires
-//! a `v2` in addition to `v1`.
+//! # Why
+//! Every event carries the entity's complete public state at a version, so a consumer needs no history: the event with
+//! the highest version wins, whatever its type. Payloads may gain only optional fields; any other change requires a
+//! `v2` in addition to `v1`.
 
 pub mod asyncapi;
 pub mod envelope;

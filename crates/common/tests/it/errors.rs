@@ -1,4 +1,4 @@
-//! Status, type and content of every error, and confidentiality of its cause.
+//! Status, type and content of errors, and confidentiality of their causes.
 
 use std::time::Duration;
 

@@ -99,7 +99,7 @@ fn cached_tokens_still_expire_and_do_not_mix() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
     let first = key.sign(&claims(&clock));
-    // Several times the size of the cache. The first token is used in between, and later not.
+    // Several times as many tokens as the cache holds. The first token is used now and then in the first half only.
     for n in 0..10_000 {
         let token = key.sign(&with(&claims(&clock), "iat", json!(n)));
         assert!(verifier.verify(&token).is_some_and(|claims| claims.iat == n), "each token has its own claims");

@@ -1,6 +1,7 @@
 //! A minimal JSON Schema validator for the keywords that our generated schemas use.
 //!
-//! # Why A full implementation would add two dozen crates. This one panics on an unknown keyword, so none is silently
+//! # Why
+//! A full implementation would add two dozen crates. This one panics on an unknown keyword, so none is silently
 //! ignored.
 
 use serde_json::Value;

@@ -126,7 +126,7 @@ fn only_added_optional_fields_are_compatible() {
     let allowed: [(&str, Edit); 3] = [
         ("nothing", |_| {}),
         ("an optional field", |s| s["properties"]["row"] = serde_json::json!({ "type": ["string", "null"] })),
-        ("an optional field below", |s| s["$defs"]["Money"]["properties"]["tax"] = serde_json::json!({})),
+        ("a nested optional field", |s| s["$defs"]["Money"]["properties"]["tax"] = serde_json::json!({})),
     ];
     for (what, edit) in allowed {
         let mut new = old.clone();

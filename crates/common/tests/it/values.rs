@@ -1,4 +1,4 @@
-//! Property tests of ids, money and timestamps.
+//! Property tests of ids, money and timestamps, and the naming convention of event types.
 
 use common::id::{OrderId, TicketId};
 use common::money::{Currency, Money};
@@ -26,7 +26,7 @@ proptest! {
     }
 
     #[test]
-    fn parsers_accept_only_canonical_text(text in ".{0,40}") {
+    fn values_parsed_from_arbitrary_text_round_trip(text in ".{0,40}") {
         if let Ok(id) = text.parse::<TicketId>() {
             prop_assert_eq!(id.to_string(), text.to_lowercase());
         }

@@ -1,12 +1,12 @@
-// Holds that end while somebody looks. For a fleet whose holds last some 15 seconds (ORDER_TTL).
+// Holds that expire while their page is open. For a fleet with an ORDER_TTL of about 15 seconds.
 import { expect, test } from '../fixture.mjs';
 import { holdsToPay, lists } from '../people.mjs';
 import { bank, CARDS, closeBank, isTheSame, live, mark, pay, payButton } from '../steps.mjs';
 
-// The hold itself, and the time that it takes to tell.
+// The duration of a hold, and the propagation of its expiry.
 const OVER = { timeout: 40_000 };
 
-test('a hold ends while its checkout is open, and the ticket is for sale again', async ({ page: guest, somebody }) => {
+test('a hold expires while its checkout is open, and the ticket is for sale again', async ({ page: guest, somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
   await guest.goto(`/tickets/${ticket.id}`);
@@ -26,7 +26,7 @@ test('a hold ends while its checkout is open, and the ticket is for sale again',
   await expect(guest.getByRole('button', { name: 'Hold this ticket' })).toBeVisible();
   expect(await isTheSame(guest)).toBe(true);
 
-  // Whoever was too slow may try again.
+  // The buyer may try again.
   await buyer.page.getByRole('main').locator(`a[href="/tickets/${ticket.id}"]`).last().click();
   await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
@@ -34,7 +34,7 @@ test('a hold ends while its checkout is open, and the ticket is for sale again',
   await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
 });
 
-test('the bank is not answered in time: nothing is set aside, and the page says so', async ({ somebody }) => {
+test('an unanswered 3-D Secure challenge expires without an authorization', async ({ somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
   const order = await holdsToPay(buyer, ticket);
@@ -53,7 +53,7 @@ test('the bank is not answered in time: nothing is set aside, and the page says 
   await expect(page.getByRole('main')).toContainText(/expired/i);
 });
 
-test('a hold that ends elsewhere is seen on the pages that list it', async ({ page: shelf, somebody }) => {
+test('pages that list a ticket show that its hold has expired', async ({ page: shelf, somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
   await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);

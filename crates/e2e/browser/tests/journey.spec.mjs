@@ -1,4 +1,4 @@
-// From somebody who only looks to somebody who has bought, and from an empty form to a sale.
+// From a guest to a buyer, and from an empty form to a listing.
 import { expect, test } from '../fixture.mjs';
 import { lists, PASSWORD, signUp, unique } from '../people.mjs';
 import { card, CARDS, fault, fillSignIn, fillSignUp, live, nav, pay, payButton } from '../steps.mjs';
@@ -30,7 +30,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
     await expect(page.getByRole('main')).toContainText(fact);
   }
 
-  // Holding leads to signing in, from there to signing up, and afterwards back.
+  // Holding leads to the sign-in page, from there to sign-up, and then back.
   await page.getByRole('button', { name: 'Hold this ticket' }).click();
   await expect(page).toHaveURL(/\/signin\?next=/);
   await page.getByRole('main').getByRole('link', { name: /account|sign up/i }).click();
@@ -63,7 +63,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   await page.getByRole('main').locator('a[href^="/orders/"]').first().click();
   await expect(page).toHaveURL(/\/orders\/[0-9a-f-]+$/);
   const main = page.getByRole('main');
-  // The payments' own events may come a moment after the order's.
+  // The events of payments may arrive after those of the order.
   await expect(async () => {
     await page.reload();
     for (const fact of [ticket.title, 'You held the ticket', 'declined', 'charged 89.00 EUR']) {
@@ -84,14 +84,14 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   await page.goto('/orders');
   await expect(page.getByRole('link', { name: ticket.title })).toBeVisible();
 
-  // It is told, until it was seen.
+  // There is a notification until it is marked as read.
   await expect(nav(page, /^Notifications, [1-9]\d* unread$/)).toBeVisible();
   await nav(page, /^Notifications/).click();
   await expect(page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Paid');
   await page.getByRole('button', { name: 'Mark all as read' }).click();
   await expect(nav(page, 'Notifications')).toHaveAccessibleName('Notifications');
 
-  // Out and in again.
+  // Sign out and in again.
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(nav(page, 'Sign in')).toBeVisible();
   await page.goto('/orders');
@@ -122,7 +122,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.getByLabel('Description').fill('Ravel, Shaw and a premiere.');
   await page.getByRole('button', { name: 'List this ticket' }).click();
 
-  // What is wrong is said where it is wrong, and nothing has to be typed again.
+  // The error is shown at its field, and the form keeps the input.
   const price = page.getByLabel('Price', { exact: true });
   await expect(price).toHaveAttribute('aria-invalid', 'true');
   await expect(await fault(price)).toBeVisible();
@@ -158,7 +158,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await expect(card(page, title)).toContainText(/withdrawn/i);
 });
 
-test('somebody changes their name, and signs another device out', async ({ somebody, browser, baseURL }) => {
+test('a user changes their name, and signs another device out', async ({ somebody, browser, baseURL }) => {
   const person = await somebody('Olu Former');
   const elsewhere = await browser.newContext();
   const other = await elsewhere.newPage();
@@ -179,7 +179,7 @@ test('somebody changes their name, and signs another device out', async ({ someb
   await elsewhere.close();
 });
 
-test('what is not there says so, and leads on', async ({ page }) => {
+test('a missing page says so and links to others', async ({ page }) => {
   const answer = await page.goto('/nothing/here');
   expect(answer.status()).toBe(404);
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();

@@ -1,22 +1,22 @@
-// The buyer's whole way with the keyboard alone.
+// A purchase by keyboard only.
 import { expect, test } from '../fixture.mjs';
 import { lists, signUp, unique } from '../people.mjs';
 import { bank, CARDS, nav, payButton } from '../steps.mjs';
 
-// No page has that many stops in front of what is wanted.
+// More than the number of tab stops of any page.
 const STOPS = 80;
 
-/** Tabs on until this has the focus, which must then be seen. */
+/** Presses Tab until the target has the focus, which must be visible. */
 const tabTo = async (page, target) => {
   await target.waitFor();
   for (let stop = 0; stop < STOPS; stop += 1) {
     await page.keyboard.press('Tab');
     if (await target.evaluate((element) => element === element.ownerDocument.activeElement)) {
-      expect(await isOutlined(target), `the focus on ${target} is seen`).toBe(true);
+      expect(await isOutlined(target), `the focus on ${target} is visible`).toBe(true);
       return;
     }
   }
-  throw new Error(`${target} is not reached with Tab`);
+  throw new Error(`${target} cannot be reached with Tab`);
 };
 
 const isOutlined = (target) => target.evaluate((element) => {
@@ -34,13 +34,13 @@ const type = async (page, target, text) => {
   await page.keyboard.type(text);
 };
 
-test('from the search to the ticket, through the bank’s question', async ({ page }) => {
+test('from the search to the ticket, with a 3-D Secure challenge', async ({ page }) => {
   const word = unique();
   const [seller, buyer] = [await signUp('Mara'), await signUp('Ben')];
   const ticket = await lists(seller, { title: `Fidelio ${word}` });
 
   await page.goto('/');
-  // The first stop leads past the navigation.
+  // The first tab stop skips the navigation.
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: /skip/i })).toBeFocused();
   await expect(page.getByRole('link', { name: /skip/i })).toBeInViewport();
@@ -82,7 +82,7 @@ test('from the search to the ticket, through the bank’s question', async ({ pa
   await expect(nav(page, 'Sign in')).toBeVisible();
 });
 
-test('what changes by itself is said to those who do not see it', async ({ page, somebody }) => {
+test('live changes are announced to screen readers', async ({ page, somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
   await page.goto(`/tickets/${ticket.id}`);

@@ -1,11 +1,11 @@
-// Without JavaScript everything works but paying, which needs the card network's own script.
+// Without JavaScript everything works except paying, which needs the card network's script.
 import { expect, test } from '../fixture.mjs';
 import { lists, signUp, unique } from '../people.mjs';
 import { card, fillSignIn, live, nav, payButton } from '../steps.mjs';
 
 test.use({ javaScriptEnabled: false });
 
-test('browse, sign in, hold and let go', async ({ page }) => {
+test('browse, sign in, hold and cancel', async ({ page }) => {
   const word = unique();
   const [seller, buyer] = [await signUp('Mara'), await signUp('Ben')];
   const ticket = await lists(seller, { title: `Aida ${word}`, category: 'theatre' });
@@ -31,7 +31,7 @@ test('browse, sign in, hold and let go', async ({ page }) => {
   await expect(page).toHaveURL(/\/checkout\//);
   await expect(page.locator('[data-countdown]')).toHaveText(/^1[45]:\d\d$/);
   await expect(payButton(page)).toBeDisabled();
-  // Playwright looks past what is in noscript; it is in the page all the same.
+  // Playwright ignores the contents of noscript, so this checks the page source.
   expect(await page.content()).toContain('needs JavaScript');
 
   await page.goto('/orders');

@@ -1,11 +1,11 @@
-// When the network is gone, and when it is back.
+// Loss and return of the network.
 import { expect, test } from '../fixture.mjs';
 import { holdsToPay, letsGo, lists } from '../people.mjs';
 import { live, mark, isTheSame } from '../steps.mjs';
 
-test('without a network there is a page that says so, and leads back', async ({ page, context }) => {
+test('offline page is shown without a network, and leads back', async ({ page, context }) => {
   await page.goto('/');
-  // Its worker has fetched what it needs for then.
+  // The service worker has cached the offline page.
   await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
   await context.setOffline(true);
   await page.goto('/browse');
@@ -17,14 +17,14 @@ test('without a network there is a page that says so, and leads back', async ({ 
   await expect(page).toHaveURL('/browse');
 });
 
-test('a page that lost its connection catches up with what it missed', async ({ page, somebody }) => {
+test('a page that lost its connection catches up', async ({ page, somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
-  let isAway = false;
+  let isOffline = false;
   const sockets = [];
   await page.routeWebSocket('**/live', (socket) => {
     sockets.push(socket);
-    if (isAway) socket.close();
+    if (isOffline) socket.close();
     else socket.connectToServer();
   });
   await page.goto(`/tickets/${ticket.id}`);
@@ -32,10 +32,10 @@ test('a page that lost its connection catches up with what it missed', async ({ 
   const order = await holdsToPay(buyer, ticket);
   await expect(live(page, ticket)).toContainText('Held');
 
-  isAway = true;
+  isOffline = true;
   await sockets.at(-1).close();
   await letsGo(buyer, order);
-  isAway = false;
+  isOffline = false;
   await expect(live(page, ticket)).toContainText('For sale', { timeout: 30_000 });
   expect(await isTheSame(page)).toBe(true);
 });

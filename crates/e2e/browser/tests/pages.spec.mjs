@@ -1,21 +1,21 @@
-// Every page has no barrier that axe-core can find, in the light and in the dark, and fits a phone.
+// Every page passes the accessibility checks of axe-core in light and dark, and fits a narrow screen.
 import { AxeBuilder } from '@axe-core/playwright';
 
 import { expect, listen, test as base } from '../fixture.mjs';
 import { asViewer, makeWorld, PAGES } from '../pages.mjs';
 
 const test = base.extend({
-  // Made once: what it takes is most of the time of one page.
+  // Created once per worker: it takes longer than the checks of a page.
   world: [async ({}, use) => use(await makeWorld()), { scope: 'worker', timeout: 120_000 }],
 });
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-/** The narrowest that text must be readable at without scrolling sideways (WCAG 2.2, 1.4.10). */
+/** The minimum width at which text must be readable without horizontal scrolling (WCAG 2.2, 1.4.10). */
 const NARROW = { width: 320, height: 640 };
 
 for (const entry of PAGES) {
   test(entry.name, async ({ browser, complaints, world }) => {
-    test.skip(Boolean(entry.needs) && !world[entry.needs], `this shop can't bring about ${entry.needs}`);
+    test.skip(Boolean(entry.needs) && !world[entry.needs], `${entry.needs} cannot be created in this shop`);
     const context = await browser.newContext(await asViewer(entry, world));
     listen(context, complaints);
     const page = await context.newPage();
@@ -27,20 +27,20 @@ for (const entry of PAGES) {
     for (const colorScheme of entry.ours === false ? [] : ['light', 'dark']) {
       await page.emulateMedia({ colorScheme });
       const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
-      expect(violations.flatMap(found), `barriers in the ${colorScheme}`).toEqual([]);
+      expect(violations.flatMap(found), `accessibility violations in ${colorScheme}`).toEqual([]);
     }
 
     await page.setViewportSize(NARROW);
-    expect(await page.evaluate(tooWide), 'nothing reaches beyond a narrow screen').toEqual([]);
+    expect(await page.evaluate(tooWide), 'elements wider than a narrow screen').toEqual([]);
     await context.close();
   });
 }
 
-/** What is wrong and where, in a line each. */
+/** One line per violation: rule, element and reason. */
 const found = ({ id, help, nodes }) => nodes
   .map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(' ')}: ${failureSummary?.replaceAll('\n', ' ')}`);
 
-/** In the page: what makes it scroll sideways. */
+/** Evaluated in the page: the elements that cause horizontal scrolling. */
 const tooWide = () => {
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth <= clientWidth) return [];

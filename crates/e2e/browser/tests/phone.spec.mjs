@@ -1,4 +1,4 @@
-// A phone: everything fits its width, and can be hit with a finger.
+// On a phone: everything fits its width and can be tapped.
 import { devices } from '@playwright/test';
 
 import { expect, test } from '../fixture.mjs';
@@ -7,7 +7,7 @@ import { CARDS, card, pay } from '../steps.mjs';
 
 test.use(devices['Pixel 7']);
 
-test('somebody buys a ticket on a phone', async ({ somebody }) => {
+test('a user buys a ticket on a phone', async ({ somebody }) => {
   const word = unique();
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller, { title: `Norma ${word}` });
@@ -22,14 +22,14 @@ test('somebody buys a ticket on a phone', async ({ somebody }) => {
   await pay(page, CARDS.good);
   await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
   await page.getByRole('main').locator('a[href^="/orders/"]').first().tap();
-  // Large enough to be read at the entrance, and all of it on the screen.
+  // Large enough to be scanned, and fully on the screen.
   const code = await page.getByRole('main').getByRole('img').boundingBox();
   expect(code.width).toBeGreaterThan(180);
   expect(code.x).toBeGreaterThanOrEqual(0);
   expect(code.x + code.width).toBeLessThanOrEqual(page.viewportSize().width);
 });
 
-test('somebody sells a ticket on a phone', async ({ somebody }) => {
+test('a user sells a ticket on a phone', async ({ somebody }) => {
   const { page } = await somebody('Noor');
   const title = `Turandot ${unique()}`;
   await page.goto('/sell');

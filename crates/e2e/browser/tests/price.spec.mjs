@@ -1,11 +1,11 @@
-// The seller changes the price while somebody is about to buy.
+// The seller changes the price while a user is about to buy.
 import { expect, test } from '../fixture.mjs';
 import { holdsTooLate, lists, reprices } from '../people.mjs';
 import { isTheSame, live, mark, nav, payButton } from '../steps.mjs';
 
 const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
 
-test('an open page shows the new price at once', async ({ page, somebody }) => {
+test('an open page shows a new price immediately', async ({ page, somebody }) => {
   const seller = await somebody('Mara');
   const ticket = await lists(seller);
   await page.goto(`/tickets/${ticket.id}`);
@@ -16,10 +16,10 @@ test('an open page shows the new price at once', async ({ page, somebody }) => {
   expect(await isTheSame(page)).toBe(true);
 });
 
-test('nobody holds at a price that they have not seen', async ({ somebody }) => {
+test('a ticket cannot be held at a price that was not shown', async ({ somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
-  // A page that hears nothing goes on showing the old price.
+  // A page without a live connection keeps showing the old price.
   await buyer.page.routeWebSocket('**/live', () => {});
   await buyer.page.goto(`/tickets/${ticket.id}`);
   await reprices(seller, ticket, 9_600);
@@ -27,14 +27,14 @@ test('nobody holds at a price that they have not seen', async ({ somebody }) => 
   await expect(buyer.page.getByRole('main').getByRole('status')).toContainText('96.00 EUR');
   await expect(buyer.page).not.toHaveURL(/\/checkout\//);
 
-  // Now they have seen it.
+  // Now the new price was shown.
   await hold(buyer.page).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
   await expect(payButton(buyer.page)).toHaveText('Pay 96.00 EUR');
 });
 
-test('a hold that the new price overtakes is refused, and offered at that price', async ({ somebody }) => {
-  test.skip(!process.env.NATS_PID, 'only in a fleet of its own, which can be halted');
+test('a hold at an outdated price is refused, and offered at the new one', async ({ somebody }) => {
+  test.skip(!process.env.NATS_PID, 'needs a fleet whose NATS can be suspended');
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
   const order = await holdsTooLate(buyer, seller, ticket, 9_500);
@@ -49,7 +49,7 @@ test('a hold that the new price overtakes is refused, and offered at that price'
   await expect(payButton(buyer.page)).toHaveText('Pay 95.00 EUR');
 });
 
-test('who watches a ticket is told when it gets cheaper', async ({ page: shelf, somebody }) => {
+test('a watcher is notified when a ticket gets cheaper', async ({ page: shelf, somebody }) => {
   const [seller, fan] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
   await fan.page.goto(`/tickets/${ticket.id}`);

@@ -1,4 +1,4 @@
-// What Lighthouse thinks of the pages that search engines see, and what the first one weighs.
+// Lighthouse scores of the pages that search engines index, and the weight of the home page.
 import { get } from 'node:http';
 
 import { BASE_URL } from '../chromium.mjs';
@@ -9,7 +9,7 @@ import { lists, signUp } from '../people.mjs';
 const ENOUGH = 95;
 const LIGHT = 150_000;
 
-test('Lighthouse finds next to nothing on home, browse and a ticket', async () => {
+test('home, browse and ticket meet the Lighthouse targets', async () => {
   test.setTimeout(300_000);
   const seller = await signUp('Mara');
   let ticket;
@@ -23,7 +23,7 @@ test('Lighthouse finds next to nothing on home, browse and a ticket', async () =
   }
 });
 
-test('home with all that it loads is light', async ({ page }) => {
+test('home with its resources meets the size budget', async ({ page }) => {
   const seller = await signUp('Mara');
   for (let n = 0; n < 6; n += 1) await lists(seller);
   const loaded = new Set();
@@ -33,17 +33,17 @@ test('home with all that it loads is light', async ({ page }) => {
   await page.goto('/', { waitUntil: 'load' });
   await expect(page.getByRole('article').first()).toBeVisible();
 
-  // Nothing comes from elsewhere.
+  // All resources come from the shop.
   expect([...loaded].filter((url) => new URL(url).origin !== BASE_URL)).toEqual([]);
   const weights = await Promise.all([...loaded].map(async (url) => [url, await weight(url)]));
   const total = weights.reduce((sum, [, bytes]) => sum + bytes, 0);
   const all = weights.map(([url, bytes]) => `${bytes} ${url}`).join('\n');
   console.log(`home weighs ${total} bytes\n${all}`);
   expect(total, all).toBeLessThan(LIGHT);
-  expect(total, 'a style sheet and a script are among it').toBeGreaterThan(10_000);
+  expect(total, 'includes a style sheet and a script').toBeGreaterThan(10_000);
 });
 
-/** The bytes of a body as they are sent to a browser that takes Brotli; fetch would unpack them. */
+/** The size in bytes of a Brotli-compressed body; fetch would decompress it. */
 const weight = (url) => new Promise((resolve, reject) => {
   const request = get(url, { headers: { 'accept-encoding': 'br' } }, (response) => {
     let bytes = 0;

@@ -1,9 +1,9 @@
-// 3-D Secure: the bank asks in a frame over the checkout.
+// 3-D Secure: the challenge is shown in a frame over the checkout.
 import { expect, test } from '../fixture.mjs';
 import { holdsToPay, lists } from '../people.mjs';
 import { bank, CARDS, closeBank, pay, payButton } from '../steps.mjs';
 
-test('who fails it can try again, and who completes it gets the ticket', async ({ somebody }) => {
+test('a failed challenge can be repeated, and a passed one completes the order', async ({ somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const order = await holdsToPay(buyer, await lists(seller));
   const { page } = buyer;
@@ -22,7 +22,7 @@ test('who fails it can try again, and who completes it gets the ticket', async (
   await expect(page.getByRole('dialog')).toBeHidden();
 });
 
-test('who closes the bank’s question can pay with another card', async ({ somebody }) => {
+test('after closing the challenge the buyer can pay with another card', async ({ somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const order = await holdsToPay(buyer, await lists(seller));
   const { page } = buyer;

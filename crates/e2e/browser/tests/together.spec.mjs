@@ -1,12 +1,12 @@
-// Several people look at the same ticket: what one of them does, the others see at once.
+// Several users view the same ticket: each sees the others' actions immediately.
 import { expect, test } from '../fixture.mjs';
 import { lists } from '../people.mjs';
 import { CARDS, isTheSame, live, mark, nav, pay } from '../steps.mjs';
 
-// No page is loaded anew for it, and nobody waits.
+// Live updates arrive without a reload.
 const AT_ONCE = { timeout: 5_000 };
 
-test('one holds, lets go, holds again and buys; the others see it at once', async ({ page: guest, somebody }) => {
+test('a hold, its cancellation and a sale appear immediately to other users', async ({ page: guest, somebody }) => {
   const [seller, buyer, other] = [await somebody('Mara'), await somebody('Ben'), await somebody('Olu')];
   const ticket = await lists(seller);
   const others = [guest, seller.page, other.page];
@@ -15,7 +15,7 @@ test('one holds, lets go, holds again and buys; the others see it at once', asyn
     await expect(live(page, ticket)).toContainText('For sale');
     await mark(page);
   }
-  // Among others it is live as well.
+  // The ticket's card in a list is live as well.
   const shelf = await guest.context().newPage();
   await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
   await expect(live(shelf, ticket)).toContainText('For sale');
@@ -29,7 +29,7 @@ test('one holds, lets go, holds again and buys; the others see it at once', asyn
     await expect(hold(page)).toBeHidden();
   }
   await expect(live(shelf, ticket)).toContainText('Held', AT_ONCE);
-  // It counts down by itself.
+  // The countdown is live.
   const left = live(other.page, ticket).locator('[data-countdown]');
   const before = await left.textContent();
   await expect(left).not.toHaveText(before, AT_ONCE);
@@ -48,16 +48,16 @@ test('one holds, lets go, holds again and buys; the others see it at once', asyn
     await expect(live(page, ticket)).toContainText('Sold', AT_ONCE);
     expect(await isTheSame(page)).toBe(true);
   }
-  // The seller's bell rings without a reload, and tells what was sold.
+  // The seller's notification appears without a reload.
   await expect(nav(seller.page, /^Notifications, 1 unread$/)).toBeVisible(AT_ONCE);
   await nav(seller.page, /^Notifications/).click();
   await expect(seller.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Sold');
 });
 
-test('who comes second to a hold is told so, and is charged nothing', async ({ somebody }) => {
+test('a second buyer is told that the ticket is held, and is not charged', async ({ somebody }) => {
   const [seller, first, second] = [await somebody('Mara'), await somebody('Ben'), await somebody('Olu')];
   const ticket = await lists(seller);
-  // The second one's page hears nothing, as on a bad connection.
+  // The second buyer's page has no live connection.
   await second.page.routeWebSocket('**/live', () => {});
   await second.page.goto(`/tickets/${ticket.id}`);
   await first.page.goto(`/tickets/${ticket.id}`);
@@ -71,7 +71,7 @@ test('who comes second to a hold is told so, and is charged nothing', async ({ s
   await expect(second.page.getByRole('link', { name: ticket.title })).toHaveCount(0);
 });
 
-test('a hold is one hold in two windows, and the first to pay closes the other', async ({ somebody }) => {
+test('two windows share one hold, and paying in one closes the other', async ({ somebody }) => {
   const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
   const ticket = await lists(seller);
   await buyer.page.goto(`/tickets/${ticket.id}`);

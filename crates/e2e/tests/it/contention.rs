@@ -35,10 +35,10 @@ async fn one_of_200_concurrent_buyers_gets_each_of_50_tickets() {
             let buyers = &buyers;
             async move {
                 let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
-                let answers = join_all(buyers.iter().map(|buyer| buyer.send(&request))).await;
+                let responses = join_all(buyers.iter().map(|buyer| buyer.send(&request))).await;
                 let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-                for answer in answers {
-                    *statuses.entry(status(answer).unwrap()).or_default() += 1;
+                for response in responses {
+                    *statuses.entry(status(response).unwrap()).or_default() += 1;
                 }
                 statuses
             }
@@ -60,8 +60,8 @@ async fn order_paid_five_times_concurrently_is_charged_once() {
     for n in 0..10 {
         let ticket = seller.create_listing(listing(&format!("Night {n}"), 1_000)).await.unwrap();
         let order = buyer.create_order(ticket).await.unwrap().id;
-        let answers = join_all((0..5).map(|_| buyer.pay(order, "pm_card_visa"))).await;
-        let mut paid: Vec<_> = answers.into_iter().map(|answer| status(answer).unwrap()).collect();
+        let responses = join_all((0..5).map(|_| buyer.pay(order, "pm_card_visa"))).await;
+        let mut paid: Vec<_> = responses.into_iter().map(|response| status(response).unwrap()).collect();
         paid.sort_unstable();
         assert_eq!(paid, [201, 409, 409, 409, 409]);
         buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();

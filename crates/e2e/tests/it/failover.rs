@@ -1,7 +1,7 @@
-//! What production runs: three members of MongoDB and of NATS, of which some die, hang, are cut off or lose their
-//! disk while people buy and sell.
+//! Failover with three members of MongoDB and of NATS, as in production: members crash, hang, are isolated or lose
+//! their data under load.
 //!
-//! Two instances of every service, at least 300 sales each, and afterwards everything that must hold.
+//! Each test runs two instances of every service and at least 300 sales, then checks the invariants.
 
 use std::ops::Range;
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use e2e::test_fleet::TestFleet;
 use e2e::load::LoadGenerator;
+use e2e::test_fleet::TestFleet;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Collection};
@@ -20,12 +20,12 @@ use testkit::tools::progress;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::faults::{SALES, finish_and_check, sales};
+use crate::faults::{SALES, finish_and_check, wait_for_sales};
 
-/// Holds outlive an election, and repairs do not wait for a production day.
+/// Holds that outlast an election, and short intervals for repairs.
 const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
 
-async fn fleet() -> (TestFleet, LoadGenerator) {
+async fn start() -> (TestFleet, LoadGenerator) {
     let fleet = TestFleet::start_replicated(&SETTINGS).await.unwrap();
     let load = LoadGenerator::start(&fleet, SALES).unwrap();
     wait_for_sales(&load, 30).await;
@@ -40,28 +40,28 @@ async fn wait_for_new_primary(fleet: &TestFleet, old: u16) -> u16 {
         if primary != old {
             return primary;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "nobody was elected");
+        assert!(began.elapsed() < Duration::from_secs(60), "no new primary was elected");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
-    let (fleet, load) = fleet().await;
+async fn the_primary_crashes_and_hangs_and_a_member_loses_its_data() {
+    let (fleet, load) = start().await;
     let servers = fleet.processes.servers();
 
     compare_read_concerns(&servers.mongodb_url()).await;
-    let probe = Probe::start(&servers.mongodb_url()).await;
+    let probe = ConsistencyProbe::start(&servers.mongodb_url()).await;
     let killed = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
     killed.kill().unwrap();
     wait_for_new_primary(&fleet, killed.port()).await;
     wait_for_sales(&load, 30).await;
-    let seen = probe.stop().await;
-    let (outage, stale) = (seen.outage, seen.stale);
-    progress("Measured", &format!("no write was acknowledged for {outage:?}; then reads were too old for {stale:?}"));
-    let forgiven = fleet.responses.ignore_stale_reads(&Range { start: began, end: seen.fresh + Duration::from_secs(1) });
-    progress("Measured", &format!("{forgiven} answers were older than what their client had seen"));
+    let ProbeResult { outage, stale, fresh_since } = probe.stop().await;
+    progress("Measured", &format!("no write was acknowledged for {outage:?}; then reads were stale for {stale:?}"));
+    let window = Range { start: began, end: fresh_since + Duration::from_secs(1) };
+    let ignored = fleet.responses.ignore_stale_reads(&window);
+    progress("Measured", &format!("{ignored} responses were older than what their client had read before"));
     killed.restart().await.unwrap();
     wait_for_sales(&load, 30).await;
 
@@ -69,14 +69,17 @@ async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
     let began = Instant::now();
     stopped.signal(Signal::SIGSTOP);
     tokio::time::sleep(Duration::from_secs(20)).await;
-    // Who is elected meanwhile takes writes only once the heartbeat to the one that hangs has timed out as well: 10 s
-    // after the election, which is 10 to 15 s after the last sign of life.
+    // A newly elected member accepts writes only after its heartbeat to the hanging one has timed out too: 10 s after
+    // the election, which is 10 to 15 s after the last heartbeat.
     let others: Vec<_> = servers.mongodb_members().into_iter().filter(|it| it.port() != stopped.port()).collect();
     while !is_primary_among(&others).await {
-        assert!(began.elapsed() < Duration::from_secs(60), "the others have elected none of them");
+        assert!(began.elapsed() < Duration::from_secs(60), "no other member was elected");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    progress("Measured", &format!("another member took writes at most {:?} after the primary hung", began.elapsed()));
+    progress(
+        "Measured",
+        &format!("another member accepted writes at most {:?} after the primary hung", began.elapsed()),
+    );
     stopped.signal(Signal::SIGCONT);
     wait_for_sales(&load, 30).await;
     fleet.responses.ignore_stale_reads(&Range { start: began, end: Instant::now() });
@@ -86,11 +89,10 @@ async fn the_primary_is_killed_is_stopped_and_a_member_loses_its_disk() {
     lost.restart_with_empty_data().await.unwrap();
     wait_for_sales(&load, 30).await;
     finish_and_check(&fleet, load).await;
-    // The member that copied everything is one on which the fleet can go on.
-    assert!(log_has(lost.log(), "initial sync"), "it copied what it had lost");
+    assert!(log_has(lost.log(), "initial sync"), "the member copied the data that it had lost");
 }
 
-/// Whether one of these members takes writes.
+/// Whether one of these members accepts writes.
 async fn is_primary_among(members: &[&Server]) -> bool {
     for member in members {
         let client = Client::with_uri_str(member.url()).await.unwrap();
@@ -102,10 +104,10 @@ async fn is_primary_among(members: &[&Server]) -> bool {
     false
 }
 
-/// The primary goes on taking writes that no other member gets, and dies with them.
+/// The primary accepts writes that no other member receives, and crashes.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_primary_took_while_it_was_cut_off_was_never_told() {
-    let (fleet, load) = fleet().await;
+async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
+    let (fleet, load) = start().await;
     let servers = fleet.processes.servers();
     let primary = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
@@ -113,14 +115,17 @@ async fn what_a_primary_took_while_it_was_cut_off_was_never_told() {
     for other in &others {
         other.signal(Signal::SIGSTOP);
     }
-    // Longer than the sweeper leaves an event to the relay, and shorter than an election takes to begin: what
-    // is read locally would be told by now.
+    // Longer than the delay of the outbox sweep and shorter than the election timeout: an event that was read with
+    // local read concern would have been published by now.
     tokio::time::sleep(Duration::from_secs(6)).await;
     let orders = Client::with_uri_str(primary.url()).await.unwrap().database("orders");
     let orders = orders.collection::<Document>("orders");
     let local = async |concern| orders.count_documents(doc! {}).read_concern(concern).await.unwrap();
-    let (taken, held) = (local(ReadConcern::local()).await, local(ReadConcern::majority()).await);
-    assert!(taken > held, "the primary took {taken} orders, of which a majority has {held}: nothing to take back");
+    let (local_count, majority_count) = (local(ReadConcern::local()).await, local(ReadConcern::majority()).await);
+    assert!(
+        local_count > majority_count,
+        "there is nothing to roll back: {local_count} orders, {majority_count} on a majority"
+    );
     primary.kill().unwrap();
     for other in &others {
         other.signal(Signal::SIGCONT);
@@ -131,12 +136,12 @@ async fn what_a_primary_took_while_it_was_cut_off_was_never_told() {
     wait_for_sales(&load, 30).await;
     fleet.responses.ignore_stale_reads(&Range { start: began, end: Instant::now() });
     finish_and_check(&fleet, load).await;
-    assert!(log_has(primary.log(), "rollback"), "it took back what it alone had");
+    assert!(log_has(primary.log(), "rollback"), "the writes of the isolated primary were rolled back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn leaders_of_streams_are_killed_and_a_member_loses_its_disk() {
-    let (fleet, load) = fleet().await;
+async fn leaders_of_streams_crash_and_a_member_loses_its_data() {
+    let (fleet, load) = start().await;
     let jetstream = fleet.jetstream().await.unwrap();
     let members = fleet.processes.servers().all();
     for stream in ["ticketing-orders", "ticketing-tickets", "ticketing-payments"] {
@@ -147,17 +152,17 @@ async fn leaders_of_streams_are_killed_and_a_member_loses_its_disk() {
         leader.kill().unwrap();
         wait_for_sales(&load, 30).await;
         leader.restart().await.unwrap();
-        caught_up(&fleet).await;
+        wait_until_caught_up(&fleet).await;
     }
     let lost = *fleet.processes.servers().nats_members().last().unwrap();
     lost.restart_with_empty_data().await.unwrap();
     wait_for_sales(&load, 30).await;
-    caught_up(&fleet).await;
+    wait_until_caught_up(&fleet).await;
     finish_and_check(&fleet, load).await;
 }
 
-/// Waits until every stream has three members that have all of it.
-async fn caught_up(fleet: &TestFleet) {
+/// Waits until every stream has three up-to-date members.
+async fn wait_until_caught_up(fleet: &TestFleet) {
     let began = Instant::now();
     loop {
         if is_caught_up(fleet).await.unwrap_or(false) {
@@ -180,17 +185,17 @@ async fn is_caught_up(fleet: &TestFleet) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-fn log_has(log: &Path, words: &str) -> bool {
-    std::fs::read_to_string(log).unwrap().to_lowercase().contains(words)
+fn log_has(log: &Path, text: &str) -> bool {
+    std::fs::read_to_string(log).unwrap().to_lowercase().contains(text)
 }
 
-/// Prints what a majority read costs beside a local one of the same order, while people buy.
+/// Prints the latency of a majority read and of a local read of the same order, under load.
 async fn compare_read_concerns(url: &str) {
     const READS: usize = 1_000;
     let orders = Client::with_uri_str(url).await.unwrap().database("orders").collection::<Document>("orders");
-    let id = orders.find_one(doc! {}).await.unwrap().expect("somebody has ordered").get_str("_id").unwrap().to_owned();
+    let id = orders.find_one(doc! {}).await.unwrap().expect("an order").get_str("_id").unwrap().to_owned();
     let (mut local, mut majority) = (Vec::new(), Vec::new());
-    // In turn, so that whatever else goes on weighs on both.
+    // Alternating, so that other load affects both alike.
     for _ in 0..READS {
         for (concern, took) in [(ReadConcern::local(), &mut local), (ReadConcern::majority(), &mut majority)] {
             let began = Instant::now();
@@ -209,22 +214,22 @@ async fn compare_read_concerns(url: &str) {
     );
 }
 
-/// A client of MongoDB that counts, as careful as the services are, and looks at what it has counted.
-struct Probe {
+/// Writes an increasing counter with the read and write concern of the services and reads it back, to measure write
+/// outages and stale reads.
+struct ConsistencyProbe {
     stop: Arc<Notify>,
-    seen: JoinHandle<Seen>,
+    result: JoinHandle<ProbeResult>,
 }
 
-struct Seen {
-    /// The longest time between two writes that were acknowledged.
+struct ProbeResult {
+    /// The longest time between two acknowledged writes.
     outage: Duration,
-    /// From the first read that was older than an acknowledged write to the first that was not.
+    /// From the first read that was older than an acknowledged write to the next fresh one.
     stale: Duration,
-    /// When reads were fresh again.
-    fresh: Instant,
+    fresh_since: Instant,
 }
 
-impl Probe {
+impl ConsistencyProbe {
     #[expect(clippy::disallowed_methods, reason = "both tasks end with the probe")]
     async fn start(url: &str) -> Self {
         let mut options = ClientOptions::parse(url).await.unwrap();
@@ -234,62 +239,65 @@ impl Probe {
         let client = Client::with_options(options).unwrap();
         let counts = client.database("probe").collection::<Document>("counts");
         counts.insert_one(doc! { "_id": 1, "count": 0_i64 }).await.unwrap();
-        let (stop, counted) = (Arc::new(Notify::new()), Arc::<Counted>::default());
-        let writer = tokio::spawn(count(counts.clone(), Arc::clone(&counted)));
-        let seen = tokio::spawn({
+        let (stop, counters) = (Arc::new(Notify::new()), Arc::<ProbeCounters>::default());
+        let writer = tokio::spawn(count(counts.clone(), Arc::clone(&counters)));
+        let result = tokio::spawn({
             let stop = Arc::clone(&stop);
             async move {
-                let (mut stale_since, mut stale, mut fresh) = (None, Duration::ZERO, Instant::now());
+                let (mut stale_since, mut stale, mut fresh_since) = (None, Duration::ZERO, Instant::now());
                 loop {
-                    let floor = counted.acknowledged.load(Ordering::SeqCst);
+                    let acknowledged = counters.acknowledged.load(Ordering::SeqCst);
                     let read = tokio::select! {
                         read = counts.find_one(doc! { "_id": 1 }) => read,
                         () = stop.notified() => break,
                     };
-                    // Away: says nothing.
+                    // Unavailable: no sample.
                     let Ok(found) = read else { continue };
-                    let is_old = found.and_then(|found| found.get_i64("count").ok()).unwrap_or(-1) < floor;
-                    match (is_old, stale_since) {
+                    let is_stale = found.and_then(|found| found.get_i64("count").ok()).unwrap_or(-1) < acknowledged;
+                    match (is_stale, stale_since) {
                         (true, None) => stale_since = Some(Instant::now()),
                         (false, Some(since)) => {
                             stale += since.elapsed();
-                            (stale_since, fresh) = (None, Instant::now());
+                            (stale_since, fresh_since) = (None, Instant::now());
                         }
                         _ => {}
                     }
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 writer.abort();
-                Seen { outage: Duration::from_millis(counted.outage.load(Ordering::SeqCst)), stale, fresh }
+                ProbeResult {
+                    outage: Duration::from_millis(counters.outage.load(Ordering::SeqCst)),
+                    stale,
+                    fresh_since,
+                }
             }
         });
-        Self { stop, seen }
+        Self { stop, result }
     }
 
-    async fn stop(self) -> Seen {
+    async fn stop(self) -> ProbeResult {
         self.stop.notify_one();
-        self.seen.await.unwrap()
+        self.result.await.unwrap()
     }
 }
 
-/// How far the probe has counted.
 #[derive(Default)]
-struct Counted {
+struct ProbeCounters {
     acknowledged: AtomicI64,
     /// The longest time between two acknowledged writes, in milliseconds.
     outage: AtomicU64,
 }
 
-/// Counts for ever.
-async fn count(counts: Collection<Document>, counted: Arc<Counted>) {
+/// Writes the counter until the task is aborted.
+async fn count(counts: Collection<Document>, counters: Arc<ProbeCounters>) {
     let mut last = Instant::now();
     for next in 1_i64.. {
         while counts.update_one(doc! { "_id": 1 }, doc! { "$set": { "count": next } }).await.is_err() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        counted.acknowledged.store(next, Ordering::SeqCst);
+        counters.acknowledged.store(next, Ordering::SeqCst);
         let pause = u64::try_from(last.elapsed().as_millis()).unwrap();
-        counted.outage.fetch_max(pause, Ordering::SeqCst);
+        counters.outage.fetch_max(pause, Ordering::SeqCst);
         last = Instant::now();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -1,28 +1,28 @@
-//! Bad days: parts of the fleet die, hang, lie about the time or go away while people buy and sell.
+//! Fault injection under load: crashes, hangs, clock skew and outages.
 //!
-//! Two instances of every service, at least 300 sales each, and afterwards everything that must hold.
+//! Each test runs two instances of every service and at least 300 sales, then checks the invariants.
 
 use std::time::{Duration, Instant};
 
 use e2e::invariants;
+use e2e::load::{LoadGenerator, OutcomeCounts};
 use e2e::test_fleet::TestFleet;
-use e2e::load::{OutcomeCounts, LoadGenerator};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use testkit::fleet::SERVICES;
 
-/// How many sales pass through each fault at least.
+/// Minimum number of sales per test.
 pub(crate) const SALES: usize = 300;
-/// Holds that end while the test runs, and repairs that do not wait for a production day.
+/// Holds that expire during the test, and short intervals for repairs.
 const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "20s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
 
-async fn fleet() -> (TestFleet, LoadGenerator) {
+async fn start() -> (TestFleet, LoadGenerator) {
     let fleet = TestFleet::start_two_instances(&SETTINGS).await.unwrap();
     let load = LoadGenerator::start(&fleet, SALES).unwrap();
     (fleet, load)
 }
 
-/// Everybody leaves, everything holds; and the fleet did its job: most of those who wanted a ticket have one.
+/// Stops the load and checks the invariants, and that most sales completed.
 pub(crate) async fn finish_and_check(fleet: &TestFleet, load: LoadGenerator) -> OutcomeCounts {
     let outcomes = load.stop().await.unwrap();
     invariants::assert_eventually(fleet).await.unwrap();
@@ -31,18 +31,18 @@ pub(crate) async fn finish_and_check(fleet: &TestFleet, load: LoadGenerator) -> 
     outcomes
 }
 
-/// Waits until so many more sales have ended.
+/// Waits until `more` further sales have finished.
 pub(crate) async fn wait_for_sales(load: &LoadGenerator, more: usize) {
-    let (goal, began) = (load.done() + more, Instant::now());
-    while load.done() < goal {
-        assert!(began.elapsed() < Duration::from_secs(120), "sales stand still at {}", load.done());
+    let (goal, began) = (load.finished() + more, Instant::now());
+    while load.finished() < goal {
+        assert!(began.elapsed() < Duration::from_secs(120), "sales are stuck at {}", load.finished());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_service_is_killed_ten_times() {
-    let (fleet, load) = fleet().await;
+    let (fleet, load) = start().await;
     for round in 0..10 {
         for service in SERVICES {
             let instance = &fleet.processes.instances(service)[round % 2];
@@ -51,13 +51,15 @@ async fn every_service_is_killed_ten_times() {
         }
     }
     finish_and_check(&fleet, load).await;
-    // What an instance had in hand when it was killed comes again after the ack wait.
-    invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE + Duration::from_secs(6)).await.unwrap();
+    // In-flight messages of a killed instance are redelivered after the ack wait.
+    invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE + Duration::from_secs(6))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_instance_of_every_service_hangs_for_twenty_seconds() {
-    let (fleet, load) = fleet().await;
+    let (fleet, load) = start().await;
     wait_for_sales(&load, 30).await;
     let hung: Vec<_> = SERVICES.iter().map(|service| &fleet.processes.instances(service)[1]).collect();
     for instance in &hung {
@@ -71,8 +73,8 @@ async fn one_instance_of_every_service_hangs_for_twenty_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nats_is_away_and_is_killed() {
-    let (fleet, load) = fleet().await;
+async fn nats_is_stopped_and_killed() {
+    let (fleet, load) = start().await;
     let nats = &fleet.processes.servers().nats;
     wait_for_sales(&load, 30).await;
     nats.stop().await.unwrap();
@@ -89,7 +91,7 @@ async fn nats_is_away_and_is_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mongodb_is_killed() {
-    let (fleet, load) = fleet().await;
+    let (fleet, load) = start().await;
     for _ in 0..3 {
         wait_for_sales(&load, 30).await;
         fleet.processes.servers().mongodb.kill().unwrap();
@@ -99,27 +101,27 @@ async fn mongodb_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_is_flushed_and_away() {
-    let (fleet, load) = fleet().await;
+async fn redis_is_flushed_stopped_and_killed() {
+    let (fleet, load) = start().await;
     wait_for_sales(&load, 30).await;
     let client = redis::Client::open(fleet.processes.servers().redis.url()).unwrap();
     let mut redis = client.get_multiplexed_async_connection().await.unwrap();
     redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
     wait_for_sales(&load, 30).await;
     fleet.processes.servers().redis.stop().await.unwrap();
-    // Long enough for holds to begin and to end meanwhile.
+    // Long enough for holds to be created and to expire during the outage.
     tokio::time::sleep(Duration::from_secs(25)).await;
     fleet.processes.servers().redis.restart().await.unwrap();
     wait_for_sales(&load, 30).await;
     fleet.processes.servers().redis.kill().unwrap();
     fleet.processes.servers().redis.restart().await.unwrap();
     finish_and_check(&fleet, load).await;
-    // Nobody has noticed.
+    // The outage is invisible to clients.
     assert_eq!(fleet.responses.failures(), Vec::<String>::new());
     invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE).await.unwrap();
 }
 
-/// Tells the card network how to misbehave from now on.
+/// Replaces the fault configuration of fakestripe.
 pub(crate) async fn set_card_network_faults(fleet: &TestFleet, faults: Value) {
     let url = format!("{}/_fake/faults", fleet.processes.fakestripe().url());
     let set = reqwest::Client::new().put(url).json(&faults).send().await.unwrap();
@@ -127,13 +129,13 @@ pub(crate) async fn set_card_network_faults(fleet: &TestFleet, faults: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_card_network_is_slow_fails_after_the_work_and_repeats_itself_or_says_nothing() {
-    let (fleet, load) = fleet().await;
+async fn the_card_network_is_slow_fails_and_duplicates_or_drops_webhooks() {
+    let (fleet, load) = start().await;
     for faults in [
         json!({ "latencyMs": 1_500, "latencyAfterMs": 500 }),
         json!({ "error500AfterProcessing": 0.5 }),
         json!({ "error500BeforeProcessing": 0.3, "error500AfterProcessing": 0.3, "error429": 0.2 }),
-        // Longer than we wait for an answer: what was done is found out afterwards.
+        // Longer than the request timeout of `payments`, which finds out the result afterwards.
         json!({ "latencyAfterMs": 9_000, "paths": ["/capture"] }),
         json!({ "webhookDuplicates": 3, "webhookDelayMs": 1_000, "webhookJitterMs": 3_000 }),
         json!({ "dropWebhooks": true }),
@@ -146,8 +148,8 @@ async fn the_card_network_is_slow_fails_after_the_work_and_repeats_itself_or_say
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_restarted_and_no_request_fails() {
-    let (fleet, load) = fleet().await;
+async fn rolling_restart_fails_no_request() {
+    let (fleet, load) = start().await;
     wait_for_sales(&load, 30).await;
     for service in SERVICES {
         for instance in fleet.processes.instances(service) {
@@ -161,8 +163,8 @@ async fn everything_is_restarted_and_no_request_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_clock_is_wrong_by_two_minutes() {
-    let (fleet, load) = fleet().await;
+async fn one_clock_is_skewed_by_two_minutes() {
+    let (fleet, load) = start().await;
     for offset in ["2m", "-2m"] {
         for service in SERVICES {
             let instance = &fleet.processes.instances(service)[1];
@@ -174,6 +176,6 @@ async fn one_clock_is_wrong_by_two_minutes() {
     let outcomes = load.stop().await.unwrap();
     invariants::assert_eventually(&fleet).await.unwrap();
     invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE).await.unwrap();
-    // An order made by a clock that is behind is over before it begins; the others are served.
+    // An order created by a slow clock has expired when it is created; the others succeed.
     assert!(outcomes["completed"] * 3 > outcomes.values().sum::<usize>(), "{outcomes:?}");
 }

@@ -24,19 +24,19 @@ async fn errors_cookies_and_pages_pass_through_the_gateway() {
         ("/api/tickets/1/2", "application/problem+json"),
         ("/nothing", "text/html"),
     ] {
-        let answer = get(path).await.unwrap();
-        assert_eq!(answer.status().as_u16(), 404, "{path}");
-        let headers = answer.headers().clone();
+        let response = get(path).await.unwrap();
+        assert_eq!(response.status().as_u16(), 404, "{path}");
+        let headers = response.headers().clone();
         assert!(headers["content-type"].to_str().unwrap().starts_with(kind), "{path}: {headers:?}");
         assert!(headers.contains_key("x-request-id") && headers["x-content-type-options"] == "nosniff", "{path}");
     }
     // The listing and the seller's name arrive at the read model later, in any order: events of different services are
     // not ordered.
     eventually("the page shows the listing and its seller", async || {
-        let answer = get(&format!("/tickets/{ticket}")).await.unwrap();
-        match answer.status().as_u16() {
+        let response = get(&format!("/tickets/{ticket}")).await.unwrap();
+        match response.status().as_u16() {
             200 => {
-                let page = answer.text().await.unwrap();
+                let page = response.text().await.unwrap();
                 assert!(page.contains("Carmen"), "{page}");
                 page.contains("Mara")
             }
@@ -66,23 +66,23 @@ async fn oversized_requests_are_rejected_before_the_body() {
     let respond_to = async |head: String| {
         let mut stream = TcpStream::connect(&address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         // The end of the response, whether or not the connection is closed then.
-        while !String::from_utf8_lossy(&answer).contains("headers-too-large")
-            && !answer.ends_with(b"}")
-            && !answer.ends_with(b"</html>")
+        while !String::from_utf8_lossy(&response).contains("headers-too-large")
+            && !response.ends_with(b"}")
+            && !response.ends_with(b"</html>")
         {
             let mut part = [0; 4096];
             let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut part)).await;
-            let so_far = || format!("{:?} to {}", String::from_utf8_lossy(&answer), head.lines().next().unwrap());
+            let so_far = || format!("{:?} to {}", String::from_utf8_lossy(&response), head.lines().next().unwrap());
             match read {
                 Ok(Ok(0)) => break,
-                Ok(Ok(read)) => answer.extend_from_slice(&part[..read]),
+                Ok(Ok(read)) => response.extend_from_slice(&part[..read]),
                 Ok(Err(error)) => panic!("{error} after {}", so_far()),
                 Err(late) => panic!("{late}: incomplete response {}", so_far()),
             }
         }
-        String::from_utf8_lossy(&answer).into_owned()
+        String::from_utf8_lossy(&response).into_owned()
     };
     for (length, path) in [
         ("8388608", "/api/tickets"),
@@ -94,18 +94,18 @@ async fn oversized_requests_are_rejected_before_the_body() {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
         );
-        let answer = respond_to(head).await;
-        assert!(answer.starts_with("HTTP/1.1 413 "), "{length} to {path}: {answer}");
+        let response = respond_to(head).await;
+        assert!(response.starts_with("HTTP/1.1 413 "), "{length} to {path}: {response}");
         let kind = if path.starts_with("/api/") { "application/problem+json" } else { "text/html" };
-        assert!(answer.to_lowercase().contains(&format!("content-type: {kind}")), "{path}: {answer}");
+        assert!(response.to_lowercase().contains(&format!("content-type: {kind}")), "{path}: {response}");
     }
     for (path, kind) in [("/", "text/html"), ("/api/tickets", "application/problem+json")] {
         let cookie = "a".repeat(40 << 10);
         let head =
             format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: visitor={cookie}\r\nconnection: close\r\n\r\n");
-        let answer = respond_to(head).await;
-        assert!(answer.starts_with("HTTP/1.1 431 "), "{path}: {answer}");
-        assert!(answer.to_lowercase().contains(&format!("content-type: {kind}")), "{path}: {answer}");
-        assert!(answer.contains("cookies of this site"), "{path}: {answer}");
+        let response = respond_to(head).await;
+        assert!(response.starts_with("HTTP/1.1 431 "), "{path}: {response}");
+        assert!(response.to_lowercase().contains(&format!("content-type: {kind}")), "{path}: {response}");
+        assert!(response.contains("cookies of this site"), "{path}: {response}");
     }
 }

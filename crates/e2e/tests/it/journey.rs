@@ -14,8 +14,10 @@ async fn ticket_is_sold_and_a_hold_expires_although_redis_is_flushed() {
     let fleet = TestFleet::start(&[("ORDER_TTL", "6s")]).await.unwrap();
     let seller = fleet.sign_up("Mara").await.unwrap();
     let (buyer, other) = (fleet.sign_up("Ben").await.unwrap(), fleet.sign_up("Olu").await.unwrap());
-    let (sold, unpaid) =
-        (seller.create_listing(listing("Carmen", 8_900)).await.unwrap(), seller.create_listing(listing("Tosca", 4_500)).await.unwrap());
+    let (sold, unpaid) = (
+        seller.create_listing(listing("Carmen", 8_900)).await.unwrap(),
+        seller.create_listing(listing("Tosca", 4_500)).await.unwrap(),
+    );
 
     // Paid: the payment is captured, the order completed, the ticket sold; nobody else gets it.
     let order = buyer.create_order(sold).await.unwrap();

@@ -1,4 +1,4 @@
-//! What one visitor may do to the whole fleet, with the limits that production has.
+//! Rate limits with the production defaults.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,68 +16,69 @@ use testkit::fleet::SERVICES;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// The limits as they are unless somebody says otherwise.
+/// The default limits.
 const LIMITS: [(&str, &str); 6] = [
     ("GUEST_REQUESTS_PER_MINUTE", "3000"),
     ("READS_PER_MINUTE", "1200"),
     ("WRITES_PER_MINUTE", "300"),
     ("ORDERS_PER_MINUTE", "60"),
     ("PAYMENTS_PER_MINUTE", "30"),
-    // A busy machine is no reason for another count.
+    // So that a busy machine does not fall back to counting per instance.
     ("LIMIT_REDIS_TIMEOUT", "10s"),
 ];
 
-/// What an answer of this path says is left.
-async fn left(fleet: &TestFleet, token: &str, path: &str) -> (u16, String, String) {
+/// Requests a path; returns the status, the `RateLimit` header and the body.
+async fn get_ratelimit(fleet: &TestFleet, token: &str, path: &str) -> (u16, String, String) {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let request = client.get(format!("{}{path}", fleet.url())).header("cookie", format!("access={token}"));
-    let answer = request.send().await.unwrap();
-    let state = answer.headers().get("ratelimit").map(|state| state.to_str().unwrap().to_owned());
-    (answer.status().as_u16(), state.unwrap_or_default(), answer.text().await.unwrap())
+    let response = request.send().await.unwrap();
+    let state = response.headers().get("ratelimit").map(|state| state.to_str().unwrap().to_owned());
+    (response.status().as_u16(), state.unwrap_or_default(), response.text().await.unwrap())
 }
 
-/// `r` of `"reads";r=1199;t=60`.
+/// The remaining requests: `r` of `"reads";r=1199;t=60`.
 fn remaining(state: &str) -> u32 {
     let text = state.split("r=").nth(1).and_then(|rest| rest.split(';').next());
-    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no limit: {state}"))
+    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no remaining quota in {state:?}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_behind_one_address_sees_no_limit_and_one_visitor_does() {
+async fn users_behind_one_address_are_not_limited_but_one_account_is() {
     let fleet = TestFleet::start(&LIMITS).await.unwrap();
-    // Two hundred people of one network, and one ticket.
-    let (seller, buyers): (_, Vec<_>) = (fleet.token_user().unwrap(), (0..200).map(|_| fleet.token_user().unwrap()).collect());
+    // Two hundred users on one network, and one ticket.
+    let (seller, buyers): (_, Vec<_>) =
+        (fleet.token_user().unwrap(), (0..200).map(|_| fleet.token_user().unwrap()).collect());
     let ticket = seller.create_listing(listing("Carmen", 4_500)).await.unwrap();
     let first = buyers[0].create_order(ticket).await.unwrap();
     assert_eq!(buyers[0].send(&CancelOrder { id: first.id }).await.unwrap().status, 200);
-    let (look, order) = (ReadListing { id: ticket }, CreateOrder { body: NewOrder { ticket_id: ticket } });
-    let answers = join_all(buyers.iter().map(async |buyer| {
+    let (read, order) = (ReadListing { id: ticket }, CreateOrder { body: NewOrder { ticket_id: ticket } });
+    let responses = join_all(buyers.iter().map(async |buyer| {
         let mut statuses = Vec::new();
         for _ in 0..20 {
-            statuses.push(status(buyer.send(&look).await).unwrap());
+            statuses.push(status(buyer.send(&read).await).unwrap());
         }
         statuses.push(status(buyer.send(&order).await).unwrap());
         statuses
     }))
     .await;
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-    answers.into_iter().flatten().for_each(|status| *statuses.entry(status).or_default() += 1);
+    responses.into_iter().flatten().for_each(|status| *statuses.entry(status).or_default() += 1);
     assert_eq!(statuses, BTreeMap::from([(200, 4_000), (201, 1), (409, 199)]), "4,200 requests from one address");
 
-    // One account that asks for more orders than anybody needs; what it gets is told by the gateway too.
+    // One account that orders too often; the 429 passes through the gateway.
     let busy = fleet.token_user().unwrap();
     for number in 0..60 {
-        let refused = busy.send(&order).await.unwrap_err();
-        assert_eq!(refused.status(), Some(409), "order {number}: {refused:?}");
+        let rejected = busy.send(&order).await.unwrap_err();
+        assert_eq!(rejected.status(), Some(409), "order {number}: {rejected:?}");
     }
-    let refused = busy.send(&order).await.unwrap_err();
-    let problem = refused.problem().unwrap();
+    let rejected = busy.send(&order).await.unwrap_err();
+    let problem = rejected.problem().unwrap();
     assert_eq!((problem.status, problem.kind.as_str()), (429, "urn:ticketing:problem:rate-limited"));
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_is_counted_once_however_many_services_it_asks() {
+async fn page_request_counts_once_despite_its_backend_calls() {
     let settings = [("READS_PER_MINUTE", "40"), ("LIMIT_REDIS_TIMEOUT", "10s")];
     let fleet = TestFleet::start(&settings).await.unwrap();
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
@@ -87,38 +88,38 @@ async fn a_page_is_counted_once_however_many_services_it_asks() {
         })
         .await;
     }
-    let person = fleet.token_user().unwrap();
-    let token = person.token().unwrap();
-    // The page asks auth twice.
+    let user = fleet.token_user().unwrap();
+    let token = user.token().unwrap();
+    // The page calls `auth` twice.
     for number in 0..3 {
-        let (status, state, _) = left(&fleet, token, "/account").await;
+        let (status, state, _) = get_ratelimit(&fleet, token, "/account").await;
         assert!(status < 500, "{status}");
         assert_eq!(remaining(&state), 39 - number, "{state}");
     }
-    let (_, state, _) = left(&fleet, token, ReadCurrentUser::PATH).await;
+    let (_, state, _) = get_ratelimit(&fleet, token, ReadCurrentUser::PATH).await;
     assert!(remaining(&state) <= 39, "{state}");
-    // Told and learnt once a second.
+    // Counts are synchronized through Redis once a second.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let (_, state, _) = left(&fleet, token, ReadCurrentUser::PATH).await;
-    assert_eq!(remaining(&state), 40 - 5, "three pages and two answers of auth: {state}");
-    // A page too many is refused by a page.
-    let mut refusal = None;
+    let (_, state, _) = get_ratelimit(&fleet, token, ReadCurrentUser::PATH).await;
+    assert_eq!(remaining(&state), 40 - 5, "three pages and two requests to `auth`: {state}");
+    // Beyond the limit, a page request gets an error page.
+    let mut error_page = None;
     for _ in 0..40 {
-        let (status, _, text) = left(&fleet, token, "/account").await;
+        let (status, _, text) = get_ratelimit(&fleet, token, "/account").await;
         if status == 429 {
-            refusal = Some(text);
+            error_page = Some(text);
             break;
         }
     }
-    let page = refusal.expect("a refusal");
+    let page = error_page.expect("a 429");
     assert!(page.starts_with("<!") && page.contains("Too many requests"), "{page}");
     for free in ["/robots.txt", "/api/users/jwks.json", "/api/orders/openapi.json"] {
-        assert_eq!(left(&fleet, token, free).await.1, "", "{free} is free");
+        assert_eq!(get_ratelimit(&fleet, token, free).await.1, "", "{free} is not limited");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_port_of_every_service_lets_go_of_a_slow_client() {
+async fn slow_header_clients_are_disconnected_on_every_port() {
     let fleet = TestFleet::start(&[("HEADER_TIMEOUT", "1s")]).await.unwrap();
     let ports = SERVICES.into_iter().flat_map(|service| {
         let instance = fleet.processes.service(service).unwrap();

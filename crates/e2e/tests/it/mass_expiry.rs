@@ -37,7 +37,9 @@ async fn holds_expiring_in_one_second_are_released_within_a_minute() {
     let began = Instant::now();
     let held = doc! { "state.status": "awaitingPayment" };
     for database in ["tickets", "payments", "expiration"] {
-        poll_until(began + PROPAGATION_TIMEOUT, async || count(database, "replica_order", held.clone()).await == HOLDS).await.unwrap();
+        poll_until(began + PROPAGATION_TIMEOUT, async || count(database, "replica_order", held.clone()).await == HOLDS)
+            .await
+            .unwrap();
     }
     poll_until(began + PROPAGATION_TIMEOUT, async || backlog(&fleet).await == 0).await.unwrap();
 
@@ -96,8 +98,8 @@ async fn backlog(fleet: &TestFleet) -> u64 {
     count
 }
 
-/// Creates one hold through the API and clones the others from it: documents with their events in the outbox, as a crash
-/// right before publication leaves them.
+/// Creates one hold through the API and clones the others from it: documents with their events in the outbox, as a
+/// crash right before publication leaves them.
 async fn create_holds(fleet: &TestFleet, mongodb: &Client) {
     let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
     let ticket = seller.create_listing(listing("Night", 1_000)).await.unwrap();
@@ -112,9 +114,9 @@ async fn create_holds(fleet: &TestFleet, mongodb: &Client) {
     while pairs.peek().is_some() {
         let batch: Vec<_> = pairs.by_ref().take(BATCH).collect();
         for (template, collection) in [(&listed, &tickets), (&held, &orders)] {
-            let copies = batch
-                .iter()
-                .map(|(other_ticket, other_order)| template.instantiate(&[(&ticket, other_ticket), (&order, other_order)]));
+            let copies = batch.iter().map(|(other_ticket, other_order)| {
+                template.instantiate(&[(&ticket, other_ticket), (&order, other_order)])
+            });
             collection.insert_many(copies.collect::<Vec<_>>()).await.unwrap();
         }
     }

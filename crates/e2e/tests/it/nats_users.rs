@@ -1,4 +1,4 @@
-//! The users that NATS has in a cluster: each service can do all that it does, and no more.
+//! Authentication at NATS and Redis as in a cluster: each service can do what it needs, and nothing else.
 
 use std::fs;
 
@@ -12,27 +12,27 @@ use testkit::fleet::options::server_password;
 
 use crate::operator::Operator;
 
-/// What nats-server has refused to anybody so far.
-fn refusals(fleet: &TestFleet) -> Vec<String> {
+/// The permission violations that nats-server has logged.
+fn nats_violations(fleet: &TestFleet) -> Vec<String> {
     let log = fs::read_to_string(fleet.logs.join("nats-server.log")).unwrap();
     log.lines().filter(|line| line.to_lowercase().contains("violation")).map(ToOwned::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_may_do_what_it_does_and_nothing_else() {
-    // The sweep is too late for the hold that ends: a wake-up has to get through Redis. Nor does it end when the order
-    // is announced, after 2, 6 and 14 s, since the event finds it as well.
+async fn service_users_can_do_only_what_they_need() {
+    // The sweep would be too late for the hold that expires, so a wake-up has to pass through Redis. An announcement of
+    // the order would fire the timer as well; they come after 2, 6 and 14 s, so a hold of 10 s expires between them.
     let settings = [("ORDER_TTL", "10s"), ("ANNOUNCE_AFTER", "2s"), ("TIMER_SWEEP_INTERVAL", "60s")];
     let fleet = TestFleet::start_with_server_auth(&settings).await.unwrap();
     let url = fleet.processes.servers().nats.url();
     let as_user = async |user: &str| {
-        // Services listen for answers below their own name.
+        // Services receive responses below an inbox prefix of their own.
         let inbox = if user == "operator" { "_INBOX".to_owned() } else { format!("_INBOX_{user}") };
         let options = ConnectOptions::new().user_and_password(user.to_owned(), server_password(user));
         async_nats::jetstream::new(options.custom_inbox_prefix(inbox).connect(&url).await.unwrap())
     };
 
-    // Everything that the fleet does: sign-up, sale, a hold that ends, announcements, dead letters.
+    // Everything that the fleet does: sign-up, sale, an expiring hold, announcements, dead letters.
     let (seller, buyer) = (fleet.sign_up("Ada").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
     let order = buyer.create_order(ticket).await.unwrap().id;
@@ -47,20 +47,20 @@ async fn a_service_may_do_what_it_does_and_nothing_else() {
     for subject in ["user.registered", "ticket.created", "order.created", "payment.started", "expiration.completed"] {
         operator.publish(format!("ticketing.{subject}.v1"), "poison".into()).await.unwrap().await.unwrap();
     }
-    // By the tool for it, which is told who it is in the address.
-    let mut fleet = fleet.processes.description();
+    // Through xtask, with the operator's credentials in the URL.
+    let mut description = fleet.processes.description();
     let credentials = format!("://operator:{}@", server_password("operator"));
-    fleet["servers"]["nats"]["url"] = json!(url.replace("://", &credentials));
+    description["servers"]["nats"]["url"] = json!(url.replace("://", &credentials));
     let file = fleet.logs.with_file_name("fleet-of-the-operator.json");
-    fs::write(&file, fleet.to_string()).unwrap();
+    fs::write(&file, description.to_string()).unwrap();
     let tool = Operator::from_fleet_file(file);
     let list = async || tool.run_ok(&["dead-letters", "list"]).await;
-    eventually("a letter of each subscription", async || list().await.ends_with("10 dead letters\n")).await;
+    eventually("a dead letter of each subscription", async || list().await.ends_with("10 dead letters\n")).await;
     tool.run_ok(&["dead-letters", "drop", "1"]).await;
     tool.run_ok(&["dead-letters", "replay", "2"]).await;
-    assert_eq!(refusals(&fleet), Vec::<String>::new());
+    assert_eq!(nats_violations(&fleet), Vec::<String>::new());
 
-    // At Redis too: all count requests, expiration is woken, and nobody reads what is not theirs.
+    // At Redis too: all services count requests, `expiration` receives wake-ups, and no service reads others' keys.
     let metrics = async |service: &str| {
         let url = format!("{}/metrics", fleet.processes.service(service).unwrap().admin_url());
         reqwest::get(url).await.unwrap().text().await.unwrap()
@@ -68,28 +68,28 @@ async fn a_service_may_do_what_it_does_and_nothing_else() {
     for service in ["auth", "tickets", "orders", "payments", "web"] {
         eventually("Redis to count", async || metrics(service).await.contains("rate_limit_redis_up 1")).await;
     }
-    let told = metrics("expiration").await;
+    let text = metrics("expiration").await;
     assert!(
-        !told.contains("wake_up_requests_dropped_total") && !told.contains("wake_up_worker_restarts_total"),
-        "{told}"
+        !text.contains("wake_up_requests_dropped_total") && !text.contains("wake_up_worker_restarts_total"),
+        "{text}"
     );
-    assert!(told.contains("found_by=\"wake-up\""), "{told}");
+    assert!(text.contains("found_by=\"wake-up\""), "{text}");
     let redis = fleet.processes.servers().redis.url();
     let at_redis = |user: &str| redis.replace("://", &format!("://{user}:{}@", server_password(user)));
     let open = async |url: String| redis::Client::open(url).unwrap().get_multiplexed_async_connection().await;
-    if let Ok(mut nobody) = open(redis.clone()).await {
-        let end: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut nobody).await;
-        assert!(end.is_err(), "it asks who is there");
+    if let Ok(mut anonymous) = open(redis.clone()).await {
+        let result: redis::RedisResult<String> = redis::cmd("PING").query_async(&mut anonymous).await;
+        assert!(result.is_err(), "Redis requires authentication");
     }
     let mut orders = open(at_redis("orders")).await.unwrap();
-    for refused in ["KEYS *", "FLUSHALL", "GET ticketing:limit:x", "INCRBY ticketing:expiration:x 1"] {
-        let mut words = refused.split(' ');
+    for denied in ["KEYS *", "FLUSHALL", "GET ticketing:limit:x", "INCRBY ticketing:expiration:x 1"] {
+        let mut words = denied.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
         words.for_each(|word| {
             command.arg(word);
         });
-        let end: redis::RedisResult<()> = command.query_async(&mut orders).await;
-        assert!(end.is_err_and(|error| error.to_string().contains("permissions")), "{refused}");
+        let result: redis::RedisResult<()> = command.query_async(&mut orders).await;
+        assert!(result.is_err_and(|error| error.to_string().contains("permissions")), "{denied}");
     }
     let operator = redis.replace("://", &format!("://:{}@", server_password("operator")));
     let policy: Vec<String> = redis::cmd("CONFIG")
@@ -100,13 +100,16 @@ async fn a_service_may_do_what_it_does_and_nothing_else() {
         .unwrap();
     assert_eq!(policy, ["maxmemory-policy", "volatile-ttl"]);
 
-    // And what nobody does who is what they say they are.
+    // Operations that no legitimate service performs are denied.
     let tickets = as_user("tickets").await;
     let forged = tickets.publish("ticketing.order.created.v1", "forged".into()).await.unwrap();
-    assert!(forged.await.is_err(), "it tells nobody else's events");
-    assert!(tickets.get_stream("ticketing-payments").await.is_err(), "it reads nobody else's stream");
-    assert!(tickets.delete_stream("ticketing-tickets").await.is_err(), "nor removes its own");
-    let refused = refusals(&fleet);
-    assert!(refused[0].contains("ticketing.order.created.v1"), "{refused:?}");
-    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert!(forged.await.is_err(), "a service cannot publish events of another one");
+    assert!(
+        tickets.get_stream("ticketing-payments").await.is_err(),
+        "nor read a stream of a service that it does not consume"
+    );
+    assert!(tickets.delete_stream("ticketing-tickets").await.is_err(), "nor delete its own stream");
+    let violations = nats_violations(&fleet);
+    assert!(violations[0].contains("ticketing.order.created.v1"), "{violations:?}");
+    assert_eq!(violations.len(), 3, "{violations:?}");
 }

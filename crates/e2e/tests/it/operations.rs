@@ -1,5 +1,5 @@
-//! The worst night: the databases are lost, brought back as they were at the backup, and what happened at the
-//! card network since then is found and given back. As docs/operations.md says, in its order.
+//! Disaster recovery in the steps of docs/operations.md: the databases are restored from a backup, and charges that the
+//! provider made since are refunded.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use common::events::ticket::TicketStatus;
 use common::id::TicketId;
 use e2e::exchange::status;
 use e2e::invariants;
-use e2e::user_client::UserClient;
 use e2e::test_fleet::{TestFleet, listing};
+use e2e::user_client::UserClient;
 use futures::TryStreamExt;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
@@ -26,12 +26,13 @@ use testkit::fleet::keys::Keys;
 use testkit::fleet::options::sibling_binaries_dir;
 use tokio::process::Command;
 
-/// `ticketctl`, told of one fleet.
+/// Runs the `ticketctl` binary against one fleet.
 struct Ticketctl(Vec<(&'static str, String)>);
 
 impl Ticketctl {
-    fn of(fleet: &TestFleet) -> Self {
-        let admin = SERVICES.map(|service| format!("{service}={}", fleet.processes.service(service).unwrap().admin_url()));
+    fn for_fleet(fleet: &TestFleet) -> Self {
+        let admin =
+            SERVICES.map(|service| format!("{service}={}", fleet.processes.service(service).unwrap().admin_url()));
         Self(vec![
             ("MONGODB_URL", fleet.processes.servers().mongodb_url()),
             ("NATS_URL", fleet.processes.servers().nats.url()),
@@ -41,7 +42,8 @@ impl Ticketctl {
         ])
     }
 
-    async fn tries(&self, arguments: &[&str]) -> (bool, String) {
+    /// Runs a command; returns whether it succeeded, and its output.
+    async fn run(&self, arguments: &[&str]) -> (bool, String) {
         let program = sibling_binaries_dir().join("ticketctl");
         assert!(program.is_file(), "{} is not built", program.display());
         let mut command = Command::new(program);
@@ -50,16 +52,19 @@ impl Ticketctl {
         (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     }
 
-    async fn runs(&self, arguments: &[&str]) -> String {
-        let (is_done, said) = self.run(arguments).await;
-        assert!(is_done, "{arguments:?}: {said}");
-        said
+    async fn run_ok(&self, arguments: &[&str]) -> String {
+        let (succeeded, output) = self.run(arguments).await;
+        assert!(succeeded, "{arguments:?}: {output}");
+        output
     }
 
-    /// Refused for this reason, without any change.
-    async fn is_refused(&self, arguments: &[&str], reason: &str) {
-        let (is_done, said) = self.run(arguments).await;
-        assert!(!is_done && said.contains(reason) && said.contains("nothing was changed"), "{arguments:?}: {said}");
+    /// Runs a command that must be rejected for this reason, without any change.
+    async fn run_rejected(&self, arguments: &[&str], reason: &str) {
+        let (succeeded, output) = self.run(arguments).await;
+        assert!(
+            !succeeded && output.contains(reason) && output.contains("nothing was changed"),
+            "{arguments:?}: {output}"
+        );
     }
 }
 
@@ -67,13 +72,13 @@ fn backups(fleet: &TestFleet) -> PathBuf {
     fleet.logs.with_file_name("backups")
 }
 
-/// All that the databases hold, with the names of their indexes.
-async fn all(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)> {
+/// All documents of the databases, with the names of the indexes.
+async fn dump(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)> {
     let mut all = BTreeMap::new();
     for service in SERVICES {
         let database = client.database(service);
         for name in database.list_collection_names().await.unwrap() {
-            // What a restore keeps beside them.
+            // The collections that a restore has replaced.
             if name.starts_with("replaced.") {
                 continue;
             }
@@ -87,15 +92,15 @@ async fn all(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)> 
     all
 }
 
-async fn authenticates(fleet: &TestFleet, payment: &Payment) {
+async fn complete_three_d_secure(fleet: &TestFleet, payment: &Payment) {
     let intent = payment.provider_ref.as_deref().unwrap();
     let url = format!("{}/_fake/payment_intents/{intent}/authenticate", fleet.processes.fakestripe().url());
-    let answer = reqwest::Client::new().post(url).json(&json!({ "outcome": "succeed" })).send().await.unwrap();
-    assert!(answer.status().is_success());
+    let response = reqwest::Client::new().post(url).json(&json!({ "outcome": "succeed" })).send().await.unwrap();
+    assert!(response.status().is_success());
 }
 
-/// A copy of the backup, older than all others, of which the end of one file is missing.
-fn damage(backups: &Path, name: &str) {
+/// Copies the backup under a name that sorts first, and truncates one of its files.
+fn copy_damaged(backups: &Path, name: &str) {
     let copy = backups.join("0-damaged");
     for entry in std::fs::read_dir(backups.join(name)).unwrap().map(Result::unwrap) {
         if entry.path().is_file() {
@@ -114,27 +119,29 @@ fn damage(backups: &Path, name: &str) {
     std::fs::write(&users, &whole[..whole.len() / 2]).unwrap();
 }
 
-/// Nothing is skipped: what was cut off in the middle is neither settled, finished, nor taken back too late.
-async fn steps_come_in_their_order(operator: &Ticketctl, client: &Client) {
-    let (is_done, said) = operator.run(&["restore", "finish"]).await;
-    assert!(!is_done && said.contains("`restore settle` once it is loaded"), "{said}");
+/// The steps of a restore are accepted only in their order, also after an interrupted one.
+async fn check_step_order(operator: &Ticketctl, client: &Client) {
+    let (succeeded, output) = operator.run(&["restore", "finish"]).await;
+    assert!(!succeeded && output.contains("`restore settle` once it is loaded"), "{output}");
     let plans = client.database("ticketctl").collection::<Document>("restores");
-    let reach = async |stage: &str| {
+    let set_stage = async |stage: &str| {
         plans.update_one(doc! {}, doc! { "$set": { "stage": stage } }).await.unwrap();
     };
-    reach("swapping").await;
+    set_stage("swapping").await;
     for step in ["settle", "finish"] {
-        let (is_done, said) = operator.run(&["restore", step]).await;
-        assert!(!is_done && said.contains("the restore is swapping"), "{said}");
+        let (succeeded, output) = operator.run(&["restore", step]).await;
+        assert!(!succeeded && output.contains("the restore is swapping"), "{output}");
     }
-    reach("ending").await;
+    set_stage("ending").await;
     operator.run_rejected(&["restore", "rollback"], "is gone already").await;
-    reach("loaded").await;
+    set_stage("loaded").await;
 }
 
+const SETTINGS: [(&str, &str); 3] = [("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back() {
-    let fleet = TestFleet::start(&[("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")]).await.unwrap();
+async fn restore_recovers_the_backup_and_refunds_later_charges() {
+    let fleet = TestFleet::start(&SETTINGS).await.unwrap();
     let operator = Ticketctl::for_fleet(&fleet);
     let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
@@ -155,15 +162,15 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     assert_eq!(payment.status, 202);
     invariants::assert_eventually(&fleet).await.unwrap();
 
-    let before = all(&client).await;
-    let said = operator.run_ok(&["backup"]).await;
-    assert!(said.contains("documents of"), "{said}");
+    let before = dump(&client).await;
+    let output = operator.run_ok(&["backup"]).await;
+    assert!(output.contains("documents of"), "{output}");
     let name = std::fs::read_dir(backups(&fleet)).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
-    let said = operator.run_ok(&["backups"]).await;
-    assert!(said.starts_with(&name) && said.contains(&fleet.url()), "{said}");
+    let output = operator.run_ok(&["backups"]).await;
+    assert!(output.starts_with(&name) && output.contains(&fleet.url()), "{output}");
 
-    // What is lost: one more sale, one that is with the buyer's bank, and what the bank said of the other.
-    authenticates(&fleet, &payment.body).await;
+    // Lost since the backup: a sale, an order at the 3-D Secure step, and the result of the earlier challenge.
+    complete_three_d_secure(&fleet, &payment.body).await;
     buyer.wait_for_order(waiting, OrderStatus::Completed).await.unwrap();
     let later = order(for_sale).await;
     assert_eq!(buyer.pay(later, "pm_card_visa").await.unwrap().status, 201);
@@ -173,23 +180,25 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     assert_eq!(buyer.pay(last, "pm_card_threeDSecure2Required").await.unwrap().status, 202);
 
     operator.run_rejected(&["restore", "load"], "expiration, orders, payments, tickets, web; stop").await;
-    // The services are stopped; the disk loses two databases.
+    // The services are stopped, and two databases are lost.
     for service in SERVICES {
         fleet.processes.service(service).unwrap().stop().await.unwrap();
     }
     client.database("orders").drop().await.unwrap();
     client.database("payments").drop().await.unwrap();
-    let wrecked = all(&client).await;
-    damage(&backups(&fleet), &name);
+    let damaged = dump(&client).await;
+    copy_damaged(&backups(&fleet), &name);
     operator.run_rejected(&["restore", "load", "0-damaged"], "auth/users is damaged").await;
     operator.run_rejected(&["restore", "load", "yesterday"], "there is no backup yesterday").await;
     let elsewhere = ["--public-url", "https://elsewhere.example", "restore", "load"];
     operator.run_rejected(&elsewhere, "it belongs to the fleet http://").await;
-    let said = operator.run_ok(&["restore", "check"]).await;
-    assert!(said.contains("listings: 1 created, 2 changed") && said.contains("orders: the collection is empty"), "{said}");
-    assert_eq!(all(&client).await, wrecked);
+    let output = operator.run_ok(&["restore", "check"]).await;
+    for expected in ["listings: 1 created, 2 changed", "orders: the collection is empty"] {
+        assert!(output.contains(expected), "{output}");
+    }
+    assert_eq!(dump(&client).await, damaged);
 
-    // It can be taken back, also when it was cut off in the middle of changing names.
+    // A restore can be rolled back, also after an interruption while collections were renamed.
     operator.run_ok(&["restore", "load"]).await;
     operator.run_rejected(&["restore", "load"], "is not finished").await;
     let rename = async |from: &str, to: &str| {
@@ -200,18 +209,18 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     rename("tickets.replaced.tickets", "tickets.tickets").await;
     rename("orders.orders", "orders.restoring.orders").await;
     operator.run_ok(&["restore", "rollback"]).await;
-    assert_eq!(all(&client).await, wrecked);
+    assert_eq!(dump(&client).await, damaged);
     assert_eq!(operator.run_ok(&["restore", "status"]).await, "none\n");
     assert!(operator.run_ok(&["restore", "rollback"]).await.contains("nothing was replaced"));
 
-    // The newest one is restored; the streams, which tell of a time that never was, go.
-    let said = operator.run_ok(&["restore", "load"]).await;
-    assert!(said.contains(&format!("{name} is whole")), "{said}");
+    // The newest backup is restored. The streams are deleted, since they describe the lost state.
+    let output = operator.run_ok(&["restore", "load"]).await;
+    assert!(output.contains(&format!("{name} is whole")), "{output}");
     assert_eq!(operator.run_ok(&["restore", "status"]).await, "loaded\n");
-    steps_come_in_their_order(&operator, &client).await;
-    assert_eq!(all(&client).await, before);
+    check_step_order(&operator, &client).await;
+    assert_eq!(dump(&client).await, before);
 
-    // Without expiration: what was paid is found out before the holds end.
+    // Without `expiration`, so that payments are settled before holds expire.
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
         fleet.processes.service(service).unwrap().restart().await.unwrap();
     }
@@ -219,20 +228,20 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     buyer.wait_for_order(waiting, OrderStatus::Completed).await.unwrap();
     seller.wait_for_ticket(at_bank, TicketStatus::Sold).await.unwrap();
 
-    let orphan = |outcome: &str| {
+    let orphaned_intent = |outcome: &str| {
         let line =
             settled.lines().find(|line| line.contains(outcome)).unwrap_or_else(|| panic!("{outcome}: {settled}"));
         line.split_whitespace().next().unwrap().to_owned()
     };
-    let orphans = [orphan("  refunded  "), orphan("  cancelled  ")];
+    let orphaned_intents = [orphaned_intent("  refunded  "), orphaned_intent("  cancelled  ")];
     assert!(settled.contains("2 charges and authorisations"), "{settled}");
     let again = operator.run_ok(&["restore", "settle"]).await;
     assert!(again.contains("0 charges and authorisations"), "{again}");
     assert_eq!(operator.run_ok(&["restore", "status"]).await, "settled\n");
 
     fleet.processes.service("expiration").unwrap().restart().await.unwrap();
-    let said = operator.run_ok(&["restore", "finish"]).await;
-    assert!(said.contains("the audit passed") && said.contains("is restored"), "{said}");
+    let output = operator.run_ok(&["restore", "finish"]).await;
+    assert!(output.contains("the audit passed") && output.contains("is restored"), "{output}");
     for service in SERVICES {
         let names = client.database(service).list_collection_names().await.unwrap();
         assert!(!names.iter().any(|name| name.starts_with("replaced.") || name.starts_with("restoring.")), "{names:?}");
@@ -242,44 +251,44 @@ async fn what_was_backed_up_comes_back_and_what_was_charged_since_is_given_back(
     assert_eq!(buyer.send(&ReadOrder { id: later }).await.unwrap_err().status(), Some(404));
     assert_eq!(buyer.send(&ReadListing { id: newest }).await.unwrap_err().status(), Some(404));
 
-    // The fleet goes on: what was sold in the lost time is for sale again.
+    // The fleet works: the listing that was sold after the backup is for sale again.
     let again = order(for_sale).await;
     assert_eq!(buyer.pay(again, "pm_card_visa").await.unwrap().status, 201);
     buyer.wait_for_order(again, OrderStatus::Completed).await.unwrap();
-    invariants::assert_eventually_after_restore(&fleet, &orphans).await.unwrap();
+    invariants::assert_eventually_after_restore(&fleet, &orphaned_intents).await.unwrap();
 }
 
-/// auth's signing key is replaced: first everybody believes both, then auth signs with the new one, then the
-/// old one goes.
+/// The signing key of `auth` is rotated: first the other services trust both keys, then `auth` signs with the new one,
+/// then the old one is removed.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_signing_key_is_replaced_and_nobody_is_signed_out() {
+async fn signing_key_rotation_signs_nobody_out() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let old = Keys::load_or_create(&fleet.logs.with_file_name("data").join("keys")).unwrap();
     let new = Signer::new();
-    let set = |text: &str| serde_json::from_str::<Value>(text).unwrap()["keys"].as_array().unwrap().clone();
-    let keys = [set(&old.jwks), set(&new.jwks)].concat();
+    let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap()["keys"].as_array().unwrap().clone();
+    let keys = [parse(&old.jwks), parse(&new.jwks)].concat();
     let both = json!({ "keys": keys }).to_string();
-    let believes = async |jwks: &str| {
+    let set_trusted_keys = async |jwks: &str| {
         for service in SERVICES.into_iter().filter(|service| *service != "auth") {
             fleet.processes.service(service).unwrap().restart_with_env(&[("JWKS", jwks)]).await.unwrap();
         }
     };
-    let signs = async |keys: &str| {
+    let set_signing_keys = async |keys: &str| {
         fleet.processes.service("auth").unwrap().restart_with_env(&[("JWT_PRIVATE_KEYS", keys)]).await.unwrap();
     };
     let buyer = fleet.sign_up("Ben").await.unwrap();
     let list = ListOrders { query: PageQuery::default() };
-    let is_known = async |person: &UserClient| status(person.send(&list).await).unwrap();
-    believes(&both).await;
-    assert_eq!(is_known(&buyer).await, 200);
-    signs(&format!("{}\n{}", new.pem, old.jwt_private_keys)).await;
+    let session_status = async |user: &UserClient| status(user.send(&list).await).unwrap();
+    set_trusted_keys(&both).await;
+    assert_eq!(session_status(&buyer).await, 200);
+    set_signing_keys(&format!("{}\n{}", new.pem, old.jwt_private_keys)).await;
     let newcomer = fleet.sign_up("Olu").await.unwrap();
-    assert_eq!((is_known(&buyer).await, is_known(&newcomer).await), (200, 200));
+    assert_eq!((session_status(&buyer).await, session_status(&newcomer).await), (200, 200));
 
-    // Within 15 minutes nobody has an access token of the old key; here it is sooner.
-    signs(&new.pem).await;
-    believes(&new.jwks).await;
-    assert_eq!((is_known(&buyer).await, is_known(&newcomer).await), (401, 200));
+    // In production one waits 15 minutes, until all access tokens of the old key have expired; here one does not.
+    set_signing_keys(&new.pem).await;
+    set_trusted_keys(&new.jwks).await;
+    assert_eq!((session_status(&buyer).await, session_status(&newcomer).await), (401, 200));
     assert_eq!(buyer.send(&Refresh {}).await.unwrap().status, 200);
-    assert_eq!(is_known(&buyer).await, 200);
+    assert_eq!(session_status(&buyer).await, 200);
 }

@@ -1,4 +1,4 @@
-//! Somebody who looks after a fleet with `cargo xtask`: the very program, told of this test's fleet.
+//! Runs the `xtask` binary against this test's fleet, as an operator does.
 
 use std::path::PathBuf;
 
@@ -8,35 +8,33 @@ use tokio::process::Command;
 
 /// An operator of one fleet.
 pub(crate) struct Operator {
-    fleet: PathBuf,
+    fleet_file: PathBuf,
 }
 
 impl Operator {
-    /// Of this fleet.
-    pub(crate) fn of(fleet: &TestFleet) -> Self {
-        Self { fleet: fleet.logs.with_file_name("fleet.json") }
+    pub(crate) fn for_fleet(fleet: &TestFleet) -> Self {
+        Self { fleet_file: fleet.logs.with_file_name("fleet.json") }
     }
 
-    /// Of a fleet that this file describes.
-    pub(crate) fn by(fleet: PathBuf) -> Self {
-        Self { fleet }
+    pub(crate) fn from_fleet_file(fleet_file: PathBuf) -> Self {
+        Self { fleet_file }
     }
 
-    /// Runs a command; whether it succeeded, and what it said.
-    pub(crate) async fn tries(&self, arguments: &[&str]) -> (bool, String) {
+    /// Runs a command; returns whether it succeeded, and its output.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> (bool, String) {
         let program = sibling_binaries_dir().join("xtask");
         assert!(program.is_file(), "{} is not built", program.display());
         let mut command = Command::new(program);
-        command.arg("--fleet").arg(&self.fleet).args(arguments).env_remove("NATS_PREFIX").kill_on_drop(true);
+        command.arg("--fleet").arg(&self.fleet_file).args(arguments).env_remove("NATS_PREFIX").kill_on_drop(true);
         let output = command.output().await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8(said).unwrap())
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
     }
 
-    /// Runs a command that must succeed; what it said.
-    pub(crate) async fn runs(&self, arguments: &[&str]) -> String {
-        let (is_done, said) = self.run(arguments).await;
-        assert!(is_done, "{arguments:?}: {said}");
-        said
+    /// Runs a command that must succeed; returns its output.
+    pub(crate) async fn run_ok(&self, arguments: &[&str]) -> String {
+        let (succeeded, output) = self.run(arguments).await;
+        assert!(succeeded, "{arguments:?}: {output}");
+        output
     }
 }

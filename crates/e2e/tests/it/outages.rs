@@ -49,19 +49,19 @@ async fn mongodb_outage_returns_503_and_no_process_exits() {
             (ReadListing { id: ticket }.path(), "unavailable"),
             ("/".to_owned(), "<html"),
         ] {
-            let answer = client.get(format!("{}{path}", fleet.url())).send().await.unwrap();
-            assert_eq!(answer.status().as_u16(), 503, "{path}");
-            assert!(answer.headers().contains_key("retry-after"), "{path}");
-            let body = answer.text().await.unwrap();
+            let response = client.get(format!("{}{path}", fleet.url())).send().await.unwrap();
+            assert_eq!(response.status().as_u16(), 503, "{path}");
+            assert!(response.headers().contains_key("retry-after"), "{path}");
+            let body = response.text().await.unwrap();
             // The gateway's own error page has the problem type about:blank.
             assert!(body.contains(expected) && !body.contains("about:blank"), "{path}: {body}");
         }
     }
     for (service, path) in [("tickets", ListListings::PATH), ("web", "/")] {
         let instance = fleet.processes.service(service).unwrap();
-        let answer = client.get(format!("{}{path}", instance.url())).send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 503, "{service}");
-        assert!(answer.headers().contains_key("retry-after"), "{service}");
+        let response = client.get(format!("{}{path}", instance.url())).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 503, "{service}");
+        assert!(response.headers().contains_key("retry-after"), "{service}");
         for (probe, expected) in [("/healthz", 200), ("/readyz", 200)] {
             let status = client.get(format!("{}{probe}", instance.admin_url())).send().await.unwrap().status();
             assert_eq!(status.as_u16(), expected, "{service} {probe}");

@@ -1,4 +1,4 @@
-//! What a dying primary takes back is never told: every read waits for what a majority has.
+//! Every read uses majority read concern, so data that a failover may roll back is never exposed.
 
 use common::api::page::PageQuery;
 use common::api::tickets::{ListListings, ListingQuery};
@@ -12,19 +12,19 @@ use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use testkit::fleet::SERVICES;
 
-/// Reads, by the command's name.
+/// Names of the commands that read.
 const READS: [&str; 4] = ["find", "aggregate", "count", "distinct"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_read_of_a_purchase_is_a_majority_read_from_the_primary() {
-    // Everything that looks by itself does so many times meanwhile.
+async fn every_read_of_a_purchase_is_a_majority_read() {
+    // Short intervals, so that periodic readers run during the test.
     let settings = [("ANNOUNCE_AFTER", "500ms"), ("RECONCILE_AFTER", "500ms"), ("GAUGE_INTERVAL", "500ms")];
     let fleet = TestFleet::start(&settings).await.unwrap();
     let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     for service in SERVICES {
         let database = client.database(service);
-        let room = doc! { "create": "system.profile", "capped": true, "size": 64 << 20 };
-        database.run_command(room).await.unwrap();
+        let create_profile = doc! { "create": "system.profile", "capped": true, "size": 64 << 20 };
+        database.run_command(create_profile).await.unwrap();
         database.run_command(doc! { "profile": 2 }).await.unwrap();
     }
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
@@ -44,7 +44,7 @@ async fn every_read_of_a_purchase_is_a_majority_read_from_the_primary() {
     for service in SERVICES {
         let database = client.database(service);
         database.run_command(doc! { "profile": 0 }).await.unwrap();
-        // Not what this test reads.
+        // Excludes the reads of this test.
         let own = doc! { "appName": service, "op": { "$in": ["query", "command"] } };
         let profile = database.collection::<Document>("system.profile");
         let commands: Vec<Document> = profile.find(own).await.unwrap().try_collect().await.unwrap();
@@ -53,13 +53,13 @@ async fn every_read_of_a_purchase_is_a_majority_read_from_the_primary() {
             let command = entry.get_document("command").unwrap();
             let Some(name) = command.keys().next().filter(|name| READS.contains(&name.as_str())) else { continue };
             let concern = command.get_document("readConcern").and_then(|concern| concern.get_str("level"));
-            // Linearizable is a majority read that waits to be the newest.
+            // A linearizable read is a majority read that also returns the newest write.
             let level = concern.unwrap_or("none");
             assert!(matches!(level, "majority" | "linearizable"), "{service}: {name} of {command}");
             let preference = command.get_document("$readPreference").and_then(|preference| preference.get_str("mode"));
             assert!(matches!(preference.unwrap_or("primary"), "primary" | "primaryPreferred"), "{service}: {command}");
             count += 1;
         }
-        assert!(count > 0, "{service} read nothing: the test looks at the wrong place");
+        assert!(count > 0, "{service} read nothing: the profile is not that of its database");
     }
 }

@@ -1,5 +1,4 @@
-//! Copies that were lost: each owner announces what it owns, and each copy is as it was; web's read
-//! model is built anew beside the one that pages read.
+//! Recovery of lost replicas: a resync restores them, and the read model of `web` is rebuilt beside the live one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +8,8 @@ use common::api::tickets::WithdrawListing;
 use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
 use e2e::invariants;
-use e2e::user_client::UserClient;
 use e2e::test_fleet::{TestFleet, listing};
+use e2e::user_client::UserClient;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Database};
@@ -28,7 +27,7 @@ async fn documents(database: &Database, collection: &str) -> Documents {
     found.into_iter().map(|document| (document.get_str("_id").unwrap().to_owned(), document)).collect()
 }
 
-/// Every replica of every service, by its name.
+/// The documents of every replica, by service and collection.
 async fn replicas(client: &Client) -> BTreeMap<(&'static str, String), Documents> {
     let mut all = BTreeMap::new();
     for service in SERVICES {
@@ -43,8 +42,8 @@ async fn replicas(client: &Client) -> BTreeMap<(&'static str, String), Documents
     all
 }
 
-/// A listing in every state, with what led to it.
-async fn business(seller: &UserClient, buyer: &UserClient) {
+/// Creates a listing in every status, with the orders and payments that led to it.
+async fn create_sample_data(seller: &UserClient, buyer: &UserClient) {
     let mut tickets = Vec::new();
     for n in 0..5 {
         tickets.push(seller.create_listing(listing(&format!("Night {n}"), 2_000)).await.unwrap());
@@ -69,12 +68,12 @@ async fn business(seller: &UserClient, buyer: &UserClient) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_copy_that_was_lost_is_back_as_it_was() {
-    // Nothing comes back by itself within the test.
+async fn resync_restores_every_replica() {
+    // Anti-entropy is off, so that nothing is restored without the resync.
     let fleet = TestFleet::start_two_instances(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
     let operator = Operator::for_fleet(&fleet);
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
-    business(&seller, &buyer).await;
+    create_sample_data(&seller, &buyer).await;
     invariants::assert_eventually(&fleet).await.unwrap();
 
     let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
@@ -96,51 +95,51 @@ async fn every_copy_that_was_lost_is_back_as_it_was() {
     for (service, collection) in before.keys() {
         client.database(service).collection::<Document>(collection).delete_many(doc! {}).await.unwrap();
     }
-    // One listing, then all that there is.
+    // First one listing, then everything.
     let ticket = before[&("orders", "replica_ticket".to_owned())].keys().next().unwrap();
     assert_eq!(operator.run_ok(&["resync", "tickets", "--ids", ticket]).await, "1 tickets announced\n");
     eventually("the one listing", async || {
         documents(&client.database("orders"), "replica_ticket").await.into_keys().eq([ticket.clone()])
     })
     .await;
-    for (owner, said) in [
+    for (owner, output) in [
         ("auth", "2 users announced\n"),
         ("tickets", "5 tickets announced\n"),
         ("orders", "4 orders announced\n"),
         ("payments", "4 payments announced\n"),
         ("expiration", "0 timers announced\n"),
     ] {
-        assert_eq!(operator.run_ok(&["resync", owner]).await, said);
+        assert_eq!(operator.run_ok(&["resync", owner]).await, output);
     }
-    eventually("all copies", async || replicas(&client).await == before).await;
-    for (wrong, hint) in [("web", "cargo xtask rebuild web"), ("nobody", "there is no service called nobody")] {
-        let (is_done, said) = operator.run(&["resync", wrong]).await;
-        assert!(!is_done && said.contains(hint), "{said}");
+    eventually("all replicas", async || replicas(&client).await == before).await;
+    for (invalid, hint) in [("web", "cargo xtask rebuild web"), ("nobody", "there is no service called nobody")] {
+        let (succeeded, output) = operator.run(&["resync", invalid]).await;
+        assert!(!succeeded && output.contains(hint), "{output}");
     }
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
-/// One instance dies as soon as it has begun; the other one's pages are looked at all the while, and
-/// people go on buying.
+/// The instance that started the rebuild crashes immediately. Meanwhile the pages of the other one are polled, and
+/// users keep buying.
 #[tokio::test(flavor = "multi_thread")]
-async fn webs_read_model_from_nothing_equals_the_one_built_live() {
+async fn rebuilt_read_model_equals_the_live_one() {
     let fleet = TestFleet::start_two_instances(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
     let operator = Operator::for_fleet(&fleet);
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
-    business(&seller, &buyer).await;
-    let kept = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
+    create_sample_data(&seller, &buyer).await;
+    let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
     invariants::assert_eventually(&fleet).await.unwrap();
 
     let [one, other] = fleet.processes.instances("web") else { panic!("two instances") };
-    let begun = reqwest::Client::new().post(format!("{}/rebuild", one.admin_url())).send().await.unwrap();
-    assert_eq!(begun.status(), 200);
+    let started = reqwest::Client::new().post(format!("{}/rebuild", one.admin_url())).send().await.unwrap();
+    assert_eq!(started.status(), 200);
     one.kill().unwrap();
 
     let rebuilt = AtomicBool::new(false);
-    let looking = async {
+    let poll_pages = async {
         let mut pages = 0;
         while !rebuilt.load(Ordering::SeqCst) {
-            for path in ["/".to_owned(), "/browse?q=carmen".to_owned(), format!("/tickets/{kept}")] {
+            for path in ["/".to_owned(), "/browse?q=carmen".to_owned(), format!("/tickets/{ticket}")] {
                 let response = reqwest::get(format!("{}{path}", other.url())).await.unwrap();
                 let (status, html) = (response.status(), response.text().await.unwrap());
                 assert!(status == 200 && html.contains("Carmen") && html.contains("Mara"), "{path}: {status} {html}");
@@ -149,22 +148,22 @@ async fn webs_read_model_from_nothing_equals_the_one_built_live() {
         }
         pages
     };
-    let rebuilding = async {
-        let said = operator.run_ok(&["rebuild", "web"]).await;
-        assert!(said.starts_with("generation 1 is being filled\n"), "{said}");
-        assert!(said.ends_with("pages read generation 1\n"), "{said}");
+    let rebuild = async {
+        let output = operator.run_ok(&["rebuild", "web"]).await;
+        assert!(output.starts_with("generation 1 is being filled\n"), "{output}");
+        assert!(output.ends_with("pages read generation 1\n"), "{output}");
         rebuilt.store(true, Ordering::SeqCst);
     };
-    let (pages, (), ()) = tokio::join!(looking, rebuilding, business(&seller, &buyer));
+    let (pages, (), ()) = tokio::join!(poll_pages, rebuild, create_sample_data(&seller, &buyer));
     assert!(pages > 10, "{pages}");
 
-    // The old one is kept up to date for as long as pages may read it.
+    // The old generation stays up to date as long as pages may read it.
     let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     let web = client.database("web");
     for (entity, count) in [("user", 2), ("ticket", 11), ("order", 8), ("payment", 8)] {
-        eventually("the two to be the same", async || {
-            let anew = documents(&web, &format!("replica_{entity}_v1")).await;
-            anew.len() == count && anew == documents(&web, &format!("replica_{entity}")).await
+        eventually("equal generations", async || {
+            let rebuilt = documents(&web, &format!("replica_{entity}_v1")).await;
+            rebuilt.len() == count && rebuilt == documents(&web, &format!("replica_{entity}")).await
         })
         .await;
     }

@@ -1,4 +1,4 @@
-//! The README's tour, run as it stands.
+//! Runs the tour of the README unchanged.
 
 use std::process::Command;
 
@@ -7,19 +7,19 @@ use e2e::test_fleet::TestFleet;
 use testkit::tools::workspace_root;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_tour_of_the_readme_buys_a_ticket() {
+async fn readme_tour_buys_a_ticket() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let readme = std::fs::read_to_string(workspace_root().join("README.md")).unwrap();
     let tour = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of sh");
     let mut command = Command::new("timeout");
     command.args(["60", "bash", "-c", tour]).env("SHOP", fleet.url());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     for expected in
         ["\"displayName\":\"Ada\"", "The bank declined the card", "\"status\":\"authorized\"", "\"status\":\"sold\""]
     {
-        assert!(said.contains(expected), "{expected} is not in {said}");
+        assert!(text.contains(expected), "{expected} is not in {text}");
     }
     invariants::assert_eventually(&fleet).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! One trace follows a purchase, from the form in the browser to the charge and the sold ticket.
+//! One trace covers a purchase, from the form in the browser to the charge and the sold ticket.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,15 +18,15 @@ use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use testkit::app::eventually;
 
-use crate::faults::fault;
+use crate::faults::set_card_network_faults;
 
-/// The trace of a `traceparent`.
-fn trace(traceparent: &str) -> String {
+/// The trace id of a `traceparent`.
+fn trace_id(traceparent: &str) -> String {
     traceparent.split('-').nth(1).unwrap_or_else(|| panic!("{traceparent}")).to_owned()
 }
 
-/// By event type: the trace of every change of these entities that the streams have.
-async fn published(fleet: &TestFleet, entities: &[String]) -> BTreeMap<String, Option<String>> {
+/// The trace id of each published change of these entities, by event type.
+async fn traces_by_event_type(fleet: &TestFleet, entities: &[String]) -> BTreeMap<String, Option<String>> {
     let jetstream = jetstream::new(async_nats::connect(fleet.processes.servers().nats.url()).await.unwrap());
     let mut traces = BTreeMap::new();
     for service in ["tickets", "orders", "payments"] {
@@ -40,7 +40,7 @@ async fn published(fleet: &TestFleet, entities: &[String]) -> BTreeMap<String, O
             if entities.iter().any(|entity| event["subject"] == **entity) {
                 let header = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
                 let kind = event["type"].as_str().unwrap().trim_end_matches(".v1").to_owned();
-                traces.insert(kind, header.map(|header| trace(header.as_str())));
+                traces.insert(kind, header.map(|header| trace_id(header.as_str())));
             }
         }
     }
@@ -48,11 +48,11 @@ async fn published(fleet: &TestFleet, entities: &[String]) -> BTreeMap<String, O
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
-    // Nobody listens there: traces are made, and sent in vain.
+async fn purchase_is_one_trace_from_the_form_to_the_charge() {
+    // Tracing is enabled, with an exporter that is unreachable.
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("ANNOUNCE_AFTER", "1h")];
     let fleet = TestFleet::start(&settings).await.unwrap();
-    // A webhook begins a trace of its own, and may be what comes first to the capture.
+    // Without webhooks: a webhook starts a trace of its own, and may be the first to record the capture.
     set_card_network_faults(&fleet, json!({ "dropWebhooks": true })).await;
     let seller = fleet.sign_up("Mara").await.unwrap();
     let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
@@ -64,10 +64,10 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
         .unwrap();
     let at = |path: &str| format!("{}{path}", fleet.url());
     let (email, password) = (Text::new("ben@example.com"), Password::new(PASSWORD));
-    let person = NewUser { email, password, display_name: Some(Text::new("Ben")) };
-    assert_eq!(browser.post(at(SignUp::PATH)).json(&person).send().await.unwrap().status(), 201);
+    let user = NewUser { email, password, display_name: Some(Text::new("Ben")) };
+    assert_eq!(browser.post(at(SignUp::PATH)).json(&user).send().await.unwrap().status(), 201);
 
-    // The form says nothing of a trace; the page that it leads to does.
+    // The form's request carries no traceparent; the checkout page that it leads to embeds one.
     let mut location = String::new();
     eventually("the hold", async || {
         let form = browser.post(at(&format!("/tickets/{ticket}/hold"))).body("key=the-key");
@@ -82,14 +82,14 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
     let traceparent = page.split("data-trace=\"").nth(1).and_then(|rest| rest.split('"').next());
     let traceparent = traceparent.unwrap_or_else(|| panic!("{page}")).to_owned();
 
-    // As the page's script pays.
+    // Pays as the page's script does.
     let pay = NewPayment { order_id: order, payment_method: Text::new("pm_card_visa") };
     let mut payment = None;
     eventually("the payment", async || {
         let request = browser.post(at(CreatePayment::PATH)).header("traceparent", &traceparent).json(&pay);
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        payment = CreatePayment::parse_response(status, &answer.bytes().await.unwrap()).ok();
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        payment = CreatePayment::parse_response(status, &response.bytes().await.unwrap()).ok();
         status == 201
     })
     .await;
@@ -99,11 +99,11 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
     })
     .await;
 
-    // What the API shows is stored; the event of the last step may be on its way.
+    // The API returns stored state; the event of the last step may not be published yet.
     let entities = [ticket.to_string(), order.to_string(), payment.to_string()];
     let mut traces = BTreeMap::new();
     eventually("the event of the last step", async || {
-        traces = published(&fleet, &entities).await;
+        traces = traces_by_event_type(&fleet, &entities).await;
         traces.contains_key("ticket.sold")
     })
     .await;
@@ -120,7 +120,7 @@ async fn a_purchase_is_one_trace_from_the_form_to_the_charge() {
         "ticket.sold",
     ];
     assert!(traces.keys().eq(expected), "{traces:?}");
-    let one = Some(trace(&traceparent));
-    assert!(traces.values().all(|trace| *trace == one), "{one:?}: {traces:?}");
-    assert!(listed.is_some() && listed != one, "listing it was another matter");
+    let purchase = Some(trace_id(&traceparent));
+    assert!(traces.values().all(|trace| *trace == purchase), "{purchase:?}: {traces:?}");
+    assert!(listed.is_some() && listed != purchase, "the listing has a trace of its own");
 }

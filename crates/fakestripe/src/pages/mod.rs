@@ -91,7 +91,8 @@ fn finish_response(intent: &Intent, embedded: bool) -> Response {
     let (id, secret) = (&intent.id, &intent.client_secret);
     let status = if intent.status == Status::RequiresPaymentMethod { "failed" } else { "succeeded" };
     Redirect::to(&format!(
-        "{address}{separator}payment_intent={id}&payment_intent_client_secret={secret}&redirect_status={status}{fragment}"
+        "{address}{separator}payment_intent={id}&payment_intent_client_secret={secret}&redirect_status={status}\
+         {fragment}"
     ))
     .into_response()
 }

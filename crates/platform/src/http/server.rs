@@ -4,7 +4,7 @@
 //! `axum::serve` keeps a connection for as long as the client likes: one that sends a head at one byte a minute, or one
 //! that never reads its response. hyper's own timer for heads also covers the time between two requests, where a
 //! proxy's connection must be allowed to idle for longer than a head may take. So the stream itself tracks what the
-//! connection is waiting for, and applies the timeout of that.
+//! connection is waiting for, and applies the timeout for it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -119,7 +119,7 @@ struct ConnectionState {
     reader: AtomicWaker,
 }
 
-/// Marks the connection as busy for as long as it exists.
+/// Marks the connection as busy until it is dropped.
 struct RequestGuard(Arc<ConnectionState>);
 
 impl RequestGuard {
@@ -181,7 +181,8 @@ impl TimeoutStream {
         Self { stream, timeouts, state, seen: 0, is_in_head: false, reading: None, writing: None }
     }
 
-    /// Whether the connection waits for its client: for the rest of a head, or for the next request.
+    /// Whether the connection waits for its client: for the rest of a head, or for the next request. Resets the read
+    /// timer if a request has started since the last call.
     fn awaits_client(&mut self) -> bool {
         let requests = self.state.requests.load(Ordering::Relaxed);
         let is_busy = self.state.is_busy.load(Ordering::Relaxed) || self.state.is_upgraded.load(Ordering::Relaxed);
@@ -211,7 +212,7 @@ impl TimeoutStream {
     }
 }
 
-/// Counts a connection that exceeded a timeout.
+/// Counts a connection that exceeded a timeout, and returns its error.
 fn timed_out(reason: &'static str) -> io::Error {
     metrics::counter!("http_connections_timed_out_total", "reason" => reason).increment(1);
     io::Error::from(io::ErrorKind::TimedOut)

@@ -152,7 +152,7 @@ impl Counters {
         decision(key.class, quota, value.count, value.ttl)
     }
 
-    /// Counts a request locally. `is_sent` if Redis may have counted it already: then it is not synchronised.
+    /// Counts a request locally. If `is_sent`, Redis may have counted it already, so it is not synchronised.
     fn count_locally(&self, key: CounterKey, quota: u32, is_sent: bool) -> Decision {
         let now = Instant::now();
         let mut windows = self.windows();
@@ -176,6 +176,7 @@ impl Counters {
         let mut is_up = true;
         while tasks.sleep_unless_stopping(lifecycle::jittered(SYNC_INTERVAL)).await {
             let Some(redis) = &self.0.redis else {
+                // Only to remove the windows that have ended.
                 self.unsynced_counts();
                 continue;
             };

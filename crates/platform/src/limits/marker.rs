@@ -1,5 +1,5 @@
-//! The marker of internal requests that have been counted: `web` sends it with requests for a page that it has counted,
-//! so that the called service does not count them again. It is made with the fleet's secret, so clients can't forge it.
+//! The marker of internal requests that are not counted again: `web` adds it to the requests that it sends while it
+//! renders a page that it has counted. The marker is made with the fleet's secret, so clients can't forge it.
 
 use http::{HeaderName, HeaderValue};
 

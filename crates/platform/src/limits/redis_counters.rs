@@ -9,7 +9,7 @@ use super::class::RateClass;
 
 /// Length of a rate limit's window.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
-/// Timeout of what no request waits for: connecting and synchronising.
+/// Timeout of background work, which no request waits for: connecting and synchronising.
 const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum number of counters per script call, so that a call does not block Redis.
 pub(super) const BATCH_SIZE: usize = 256;

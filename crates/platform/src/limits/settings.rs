@@ -22,10 +22,10 @@ pub struct Settings {
     /// Requests per minute of guests from one address (IPv6: one /64).
     #[arg(long, env = "GUEST_REQUESTS_PER_MINUTE", default_value = "3000")]
     pub guest_requests_per_minute: NonZeroU32,
-    /// Reading requests per minute of one account.
+    /// Read requests per minute of one account.
     #[arg(long, env = "READS_PER_MINUTE", default_value = "1200")]
     pub reads_per_minute: NonZeroU32,
-    /// Changing requests per minute of one account.
+    /// Write requests per minute of one account.
     #[arg(long, env = "WRITES_PER_MINUTE", default_value = "300")]
     pub writes_per_minute: NonZeroU32,
     /// Orders per minute of one account.

@@ -123,7 +123,7 @@ async fn publish(context: &Context, event: &OutboxEvent) -> Result<(), PublishEr
 pub(crate) async fn run(context: Context, mut queue: mpsc::Receiver<QueuedEvent>, stop: CancellationToken) {
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH_SIZE);
-    // No outbox holds an announcement while NATS is unavailable, and some are the last of their state.
+    // Failed announcements. No outbox holds them, and some are the last one of a final state.
     let mut retries: Vec<QueuedEvent> = Vec::new();
     loop {
         tokio::select! {

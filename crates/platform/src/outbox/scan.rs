@@ -3,8 +3,8 @@
 //! # Why
 //! The announcer repairs lost events of entities that have changed recently. A final state is announced only once, so
 //! a replica that missed both its last event and that announcement would stay wrong forever, as would a replica that
-//! was corrupted later. So each collection is also scanned by id. States that can still change, or changed within
-//! 30 days, have a scan of their own, which comes first; the scan of all others gets the remaining turns.
+//! was corrupted later. So each collection is also scanned by id, one batch per turn. States that can still change, or
+//! changed within 30 days, have a scan of their own, which comes first; the scan of all others gets the other turns.
 //!
 //! A document per collection holds the position. An instance advances it by compare-and-swap before it announces, so
 //! several instances are no faster than one. If it crashes in between, a few entities are skipped until the next scan.
@@ -36,8 +36,8 @@ const RECENT: Duration = Duration::from_secs(30 * 24 * 3600);
 const HOUR: Duration = Duration::from_secs(3600);
 /// Pause between two scans of the other entities.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// The announcements of a day may fill a twentieth of the stream.
-const STREAM_SHARES: u64 = 20;
+/// The announcements of a day may fill at most the size of the stream divided by this.
+const STREAM_DIVISOR: u64 = 20;
 
 /// The maximum rate of a service's scans, for all its instances together.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ impl ScanRate {
         let (events, bytes) = (events as u64, bytes as u64);
         let by_count = Duration::from_millis(events * 1000 / u64::from(self.per_second.max(1)));
         let stream_bytes = u64::try_from(self.stream_bytes).ok().filter(|size| *size > 0);
-        let daily_bytes = stream_bytes.map(|size| (size / STREAM_SHARES).max(1));
+        let daily_bytes = stream_bytes.map(|size| (size / STREAM_DIVISOR).max(1));
         let by_size = daily_bytes.map_or(0, |daily| bytes.saturating_mul(DAY.as_secs() * 1000) / daily);
         by_count.max(Duration::from_millis(by_size)).clamp(Duration::from_secs(1), HOUR)
     }
@@ -116,7 +116,7 @@ impl ScanPosition {
 
     /// Chooses the scan for this turn, and restarts it if it is due again. Returns `None` while both pause.
     ///
-    /// The scan of recent entities comes first, and pauses for as long as it took: the other one has half of all turns.
+    /// The scan of recent entities comes first, then pauses for as long as it took: the other gets half of the turns.
     fn choose_scan(&mut self, now: Timestamp) -> Option<ScanKind> {
         let took = self.recent.ended.map_or(Duration::ZERO, |ended| ended.since(self.recent.begun));
         if self.recent.is_running(took.max(HOUR), now) {

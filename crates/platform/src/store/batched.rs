@@ -79,7 +79,8 @@ impl BatchedCollection {
         }
     }
 
-    /// Finds the documents that have this value in `field` and match `also`, by id. Reads `version` and `state` only.
+    /// Finds the documents that have this value in `field` and match `also`, ordered by id. Reads `version` and `state`
+    /// only.
     pub(crate) async fn find<T: DeserializeOwned>(
         &self,
         field: &'static str,

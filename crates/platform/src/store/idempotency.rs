@@ -71,7 +71,7 @@ impl<A: Aggregate> Idempotent<'_, A> {
     /// repeats get 409 until [`Store::save_answer`] stores one or [`Store::save_and_release_key`] removes the key.
     ///
     /// # Errors
-    /// 409 if a concurrent request with the same key is in flight, or has just cancelled what it created.
+    /// 409 if a concurrent request with the same key is in flight, or has just released the key.
     pub async fn insert<T: Serialize + DeserializeOwned>(
         &self,
         state: A,

@@ -1,10 +1,10 @@
 //! Named indexes, and partial indexes over the documents whose status is still active.
 //!
 //! # Why
-//! Documents that one user creates without end (declined payments, released holds) must not slow down a decision
-//! about another user. A document enters a partial index when it is inserted and leaves it once, for good, so a query
-//! never misses a document that moves within the index, and a document that has left costs nothing. Queries name
-//! their index: the planner might otherwise choose a full index on the same field.
+//! One user can create documents without limit (declined payments, released holds), which must not slow down a decision
+//! about another user. A document enters a partial index when it is inserted, keeps its key there, and leaves once, for
+//! good. So no query misses a document because it moved within the index, and a document that has left costs nothing.
+//! Queries name their index: the planner might otherwise choose a full index on the same field.
 
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};

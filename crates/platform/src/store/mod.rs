@@ -125,7 +125,7 @@ impl<A: Aggregate> Store<A> {
         self.create(state, Some(change), None).await
     }
 
-    /// Like [`Store::insert`], without an event. Only for timers, whose setting concerns no other service: consumers
+    /// Like [`Store::insert`], without an event. Only for timers, whose creation concerns no other service: consumers
     /// of other aggregates would miss a version.
     pub async fn insert_without_event(&self, state: A) -> Result<Versioned<A>, StoreError> {
         self.create(state, None, None).await
@@ -158,7 +158,7 @@ impl<A: Aggregate> Store<A> {
         Ok(Versioned { version: 0, state })
     }
 
-    /// Like [`Store::save`], without an event. Only for timers, as [`Store::insert_without_event`].
+    /// Like [`Store::save`], without an event. Only for timers, like [`Store::insert_without_event`].
     pub async fn save_without_event(&self, current: &Versioned<A>, next: A) -> Result<Versioned<A>, StoreError> {
         self.write(current, next, None, Document::new(), Document::new()).await
     }
@@ -262,12 +262,12 @@ impl<A: Aggregate> Store<A> {
         Ok(self.find_by("_id", id, Document::new()).await?.into_iter().next())
     }
 
-    /// Like [`Store::get`], but confirms an absence on which a decision rests, as [`mongo::find_by_id`].
+    /// Like [`Store::get`], but confirms an absence, for decisions that depend on it; see [`mongo::find_by_id`].
     pub async fn get_linearizable(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
         Ok(mongo::find_by_id(&self.collection().clone_with_type(), &id.to_string()).await?)
     }
 
-    /// Finds the aggregates that have this text in a field and match `also`, by id. Concurrent calls are batched.
+    /// Finds the aggregates that have this text in a field and match `also`, ordered by id. Batches concurrent calls.
     pub async fn find_by(
         &self,
         field: &'static str,

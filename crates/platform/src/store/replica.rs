@@ -47,7 +47,8 @@ impl<S: Payload> Replica<S> {
         self.documents.collection.name()
     }
 
-    /// Also stores the fields that `derive` returns: the same for every state, since omitted fields keep their value.
+    /// Also stores the fields that `derive` returns. It must return all of them for every state: an omitted field would
+    /// keep its old value.
     #[must_use]
     pub fn with_derived_fields(self, derive: fn(&S) -> Document) -> Self {
         Self { derive, ..self }

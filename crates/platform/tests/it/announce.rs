@@ -27,7 +27,7 @@ async fn interval_doubles_up_to_an_hour_and_a_change_resets_it() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
-    // 600 ms, then 1.2 s, 2.4 s …: after twelve doublings more than the maximum.
+    // 600 ms, then 1.2 s, 2.4 s …: the thirteenth doubling exceeds the maximum.
     for count in 1..=14_u32 {
         app.clock.advance(Duration::from_secs(2 * 3600));
         eventually("the next announcement", async || announced(&app, made.id).await.len() >= count as usize).await;
@@ -44,7 +44,7 @@ async fn interval_doubles_up_to_an_hour_and_a_change_resets_it() {
     eventually("the new state", async || announced(&app, made.id).await.last() == Some(&saved.version)).await;
     let snapshots = app.events("demo").await.into_iter().filter(|e| e.kind == "user.snapshot.v1").collect::<Vec<_>>();
     let ids: std::collections::BTreeSet<_> = snapshots.iter().map(|event| event.id).collect();
-    assert_eq!(ids.len(), snapshots.len(), "each has its own id, so that the stream keeps all");
+    assert_eq!(ids.len(), snapshots.len(), "each has its own id, so that the stream keeps them all");
 }
 
 #[tokio::test(flavor = "multi_thread")]

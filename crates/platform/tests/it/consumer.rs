@@ -17,7 +17,7 @@ async fn publish(app: &TestApp, id: OrderId) {
     app.publish(ExpirationChange::Completed, id, 1, timer(app, id)).await;
 }
 
-/// Makes the handler fail in this way `times` times.
+/// Makes the handler fail in this way `times` times for a new timer, and returns its id.
 async fn script_failures(app: &TestApp, mode: &str, times: i32) -> OrderId {
     let id = OrderId::new();
     let script = app.context.database.collection::<Document>("script");
@@ -103,10 +103,10 @@ async fn rejected_message_becomes_a_dead_letter_with_origin_and_reason() {
     let fine = OrderId::new();
     publish(&app, id).await;
     app.publish_raw("expiration", "expiration", "expiration.completed.v1", b"\x00poison").await;
-    let mut future = serde_json::to_value(app.event(ExpirationChange::Completed, id, 1, timer(&app, id))).unwrap();
-    future["data"]["expiresAt"] = "tomorrow".into();
-    let future = serde_json::to_vec(&future).unwrap();
-    app.publish_raw("expiration", "expiration", "expiration.completed.v1", &future).await;
+    let mut unknown = serde_json::to_value(app.event(ExpirationChange::Completed, id, 1, timer(&app, id))).unwrap();
+    unknown["data"]["expiresAt"] = "tomorrow".into();
+    let unknown = serde_json::to_vec(&unknown).unwrap();
+    app.publish_raw("expiration", "expiration", "expiration.completed.v1", &unknown).await;
     publish(&app, fine).await;
     eventually("the valid event, which comes last", async || is_handled(&app, fine).await).await;
     app.wait_until_idle().await;
@@ -120,7 +120,7 @@ async fn rejected_message_becomes_a_dead_letter_with_origin_and_reason() {
         match sequence.as_str() {
             "1" => assert_eq!(reason, "the script says so", "on one line"),
             "2" => assert!(reason.starts_with("not a known event: ") && payload == b"\x00poison", "{reason}"),
-            "3" => assert!(reason.starts_with("not a known event: ") && *payload == future, "{reason}"),
+            "3" => assert!(reason.starts_with("not a known event: ") && *payload == unknown, "{reason}"),
             other => panic!("unexpected sequence {other}"),
         }
     }

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use testkit::app::TestApp;
 use validator::Validate;
 
-/// An aggregate with a unique name and a count.
+/// An aggregate with a unique name and a count. It borrows its id type and its events from users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Counter {
@@ -247,7 +247,7 @@ async fn internal() -> Error {
     Error::internal_message("the password is hunter2")
 }
 
-/// Fails as the script `{mode, times}` of this timer says; `seen` counts deliveries.
+/// Fails the first `times` deliveries as the `mode` in this timer's script says; `seen` counts deliveries.
 async fn handle(state: AppState, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
     let script = state.script.find_one_and_update(doc! { "_id": &event.subject }, doc! { "$inc": { "seen": 1 } });
     let script = script.await.map_err(StoreError::from)?.unwrap_or_default();

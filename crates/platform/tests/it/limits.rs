@@ -1,4 +1,4 @@
-//! Rate limits: exact over all instances with Redis, and unaffected requests during Redis outages.
+//! Rate limits: with Redis they are exact across all instances, and a Redis outage does not affect requests.
 
 use std::cell::Cell;
 use std::process::{Child, Command, Stdio};
@@ -58,7 +58,7 @@ impl Drop for Redis {
     }
 }
 
-async fn limited(redis: &Redis, settings: &[(&str, &str)]) -> TestApp {
+async fn app_with_redis(redis: &Redis, settings: &[(&str, &str)]) -> TestApp {
     let url = redis.url();
     let mut all = vec![("REDIS_URL", url.as_str())];
     all.extend(settings);
@@ -79,7 +79,7 @@ async fn order(app: &TestApp, user: &User) -> Response {
 #[tokio::test(flavor = "multi_thread")]
 async fn request_over_the_quota_is_rejected_by_any_instance() {
     let redis = Redis::start().await;
-    let app = limited(&redis, &[("ORDERS_PER_MINUTE", "60"), ("LIMIT_REDIS_TIMEOUT", LONG_TIMEOUT)]).await;
+    let app = app_with_redis(&redis, &[("ORDERS_PER_MINUTE", "60"), ("LIMIT_REDIS_TIMEOUT", LONG_TIMEOUT)]).await;
     let other = app.start_second_instance(build).await;
     wait_for_redis(&other).await;
     let (user, neighbour) = (app.signer.user(), app.signer.user());
@@ -160,7 +160,7 @@ async fn marked_request_is_not_counted_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn local_counts_are_synchronised_every_second() {
     let redis = Redis::start().await;
-    let app = limited(&redis, &[("READS_PER_MINUTE", "10000")]).await;
+    let app = app_with_redis(&redis, &[("READS_PER_MINUTE", "10000")]).await;
     let other = app.start_second_instance(build).await;
     wait_for_redis(&other).await;
     let user = app.signer.user();
@@ -196,7 +196,7 @@ async fn place_orders(app: &TestApp, users: &[User], rounds: usize) -> (usize, D
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_failures_neither_reject_nor_delay_requests() {
     let redis = Redis::start().await;
-    let app = limited(&redis, &[("ORDERS_PER_MINUTE", "300")]).await;
+    let app = app_with_redis(&redis, &[("ORDERS_PER_MINUTE", "300")]).await;
     let users: Vec<_> = (0..20).map(|_| app.signer.user()).collect();
     let flushing = async {
         let mut connection = redis.connection().await.unwrap();

@@ -1,4 +1,4 @@
-//! MongoDB outages: at startup, at runtime, and without an error.
+//! MongoDB outages: at startup, at runtime, and when the server hangs instead of failing.
 
 use std::time::{Duration, Instant};
 
@@ -109,7 +109,7 @@ async fn event_during_an_outage_is_handled_later() {
     let timer = ExpirationState { order_id: id, expires_at: common::clock::Clock::now(&app.clock) };
     mongodb.disconnect();
     app.publish(ExpirationChange::Completed, id, 0, timer).await;
-    // The first attempt fails.
+    // Meanwhile the first attempt fails.
     eventually("the outage to be reported", async || app.metric("database_up").await == Some(0.0)).await;
     mongodb.restore();
     let replica = app.context.replica::<ExpirationState>();

@@ -43,7 +43,7 @@ async fn insert_unpublished(app: &TestApp, name: &str, events: u64, then: Timest
 #[tokio::test(flavor = "multi_thread")]
 async fn sweeper_publishes_events_that_a_crash_left() {
     let app = app().await;
-    // The clock of the last instance was ahead.
+    // In the last case, the clock of the crashed instance was ahead.
     for then in [app.clock.now().minus(MINUTE), app.clock.now(), app.clock.now().plus(60 * MINUTE)] {
         let (id, ids) = insert_unpublished(&app, &format!("crashed at {then}"), 3, then).await;
         app.wait_until_idle().await;

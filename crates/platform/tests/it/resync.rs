@@ -14,7 +14,7 @@ async fn snapshots(app: &TestApp) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn resync_announces_all_ids_or_since() {
+async fn resync_selects_states_by_all_since_or_ids() {
     let app = app().await;
     let resync = async |body: Value| {
         let answer = app.admin("POST", "/resync").json(&body).send().await.expect(200).json();

@@ -78,10 +78,10 @@ async fn body_with_too_large_content_length_is_rejected_at_once() {
 async fn body_of_one_mebibyte_is_accepted() {
     let app = app().await;
     let user = app.signer.user();
-    let frame = json!({ "name": "" }).to_string().len();
+    let overhead = json!({ "name": "" }).to_string().len();
     for (over, status) in [(0, 400), (1, 413)] {
-        // With exactly 1 MiB the unknown field is the error; one more byte is too large.
-        let body = json!({ "nom": "x".repeat((1 << 20) - frame + 1 + over) });
+        // With exactly 1 MiB the unknown field is the error; one more byte is too large. `nom` is one byte shorter.
+        let body = json!({ "nom": "x".repeat((1 << 20) - overhead + 1 + over) });
         app.request("POST", "/api/demo").as_user(&user).json(&body).send().await.expect(status);
     }
 }

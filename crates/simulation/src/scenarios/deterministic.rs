@@ -1,5 +1,5 @@
-//! Deterministic scenarios: users wait for the state that their next action needs, and concurrent users do not interact,
-//! so every schedule ends alike.
+//! Deterministic scenarios: users wait for the state that their next action needs, and concurrent users do not
+//! interact, so every schedule ends alike.
 
 use anyhow::{Result, ensure};
 use common::api::orders::Order;

@@ -3,7 +3,8 @@
 //! In reading order: [`snapshot`], [`sales`] (tickets are sold at most once, every hold ends), [`money`] (no charge
 //! without a ticket, no ticket without a charge), [`replicas`] (replicas equal their owners).
 //!
-//! # Why The databases are read one after the other while the fleet serves requests, so a violation counts only if it
+//! # Why
+//! The databases are read one after the other while the fleet serves requests, so a violation counts only if it
 //! persists for some seconds.
 
 pub mod money;

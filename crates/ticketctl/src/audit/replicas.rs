@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
 
-    /// The violations of a replica in `orders`, changed on the first day, of a payment that `payments` does not have.
+    /// The violations if `orders` has a replica, last changed `days` ago, of a payment that `payments` does not have.
     fn violations(status: &str, days: u64) -> Vec<String> {
         let first = Timestamp::from_millis(0);
         let state = json!({ "status": status, "updatedAt": first.to_string() });

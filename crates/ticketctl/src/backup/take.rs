@@ -1,8 +1,9 @@
 //! Takes a backup of all six databases at one point in time.
 //!
-//! # Why Services hold replicas of other services' entities, with version numbers. An owner that was restored to an
-//! earlier time than its replicas would reuse versions for other states, and consumers would ignore those events as
-//! stale. So all databases are read in one snapshot session, and restored only together.
+//! # Why
+//! Services hold replicas of other services' entities, with version numbers. An owner that was restored to an earlier
+//! time than its replicas would reuse versions for other states, and consumers would ignore those events as stale. So
+//! all databases are read in one snapshot session, and restored only together.
 
 use std::fs;
 use std::path::Path;
@@ -78,7 +79,7 @@ async fn write(fleet: &Fleet, directory: &Path, started_at: Timestamp) -> Result
             manifest.collections.insert(path, summary);
         }
     }
-    // A restore that was started meanwhile renames collections, and makes the list of them wrong.
+    // A restore that was started meanwhile renames collections, so the lists of collections above may be wrong.
     crate::restore::ensure_not_in_progress(fleet).await?;
     let text = serde_json::to_string_pretty(&manifest)?;
     fs::write(directory.join(MANIFEST), text + "\n")?;

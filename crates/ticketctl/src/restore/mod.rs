@@ -1,7 +1,8 @@
 //! Restores the databases from a backup.
 //!
-//! # Why Current collections are left alone until the complete backup is loaded and indexed in staging collections
-//! named `restoring.…`. Then collections are renamed: the current ones to `replaced.…`, the staging ones to their final
+//! # Why
+//! Current collections are left alone until the complete backup is loaded and indexed in staging collections named
+//! `restoring.…`. Then collections are renamed: the current ones to `replaced.…`, the staging ones to their final
 //! names. That takes moments, and is rolled back automatically if it fails. The restore state is stored in the database
 //! `ticketctl`, so that the restore can be rolled back even after the process was killed. The replaced collections are
 //! kept until the audit of `finish` passes.
@@ -57,7 +58,7 @@ pub(crate) async fn check(fleet: &Fleet, backups: &Backups, name: Option<String>
     Ok((directory, manifest))
 }
 
-/// Replaces the databases by the backup and deletes the streams.
+/// Replaces the databases with the backup and deletes the streams.
 pub(crate) async fn load(fleet: &Fleet, backups: &Backups, name: Option<String>) -> Result<()> {
     fleet.ensure_stopped().await?;
     let (directory, manifest) = check(fleet, backups, name).await?;

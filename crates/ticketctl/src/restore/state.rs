@@ -66,7 +66,7 @@ impl RestoreState {
     }
 
     pub(super) async fn create(fleet: &Fleet, directory: &Path, manifest: &Manifest) -> Result<Self> {
-        let existing = existing(fleet).await?;
+        let existing = existing_collections(fleet).await?;
         if let Some(namespace) = existing.iter().find(|namespace| has_prefix(namespace, REPLACED)) {
             bail!("nothing was changed: {namespace} exists but no restore is in progress; rename or drop it");
         }
@@ -99,7 +99,7 @@ impl RestoreState {
 
     /// Undoes the completed part of the swap and deletes the restore state. Idempotent.
     pub(super) async fn roll_back(&self, fleet: &Fleet) -> Result<()> {
-        let existing = existing(fleet).await?;
+        let existing = existing_collections(fleet).await?;
         for namespace in self.restored.union(&self.replaced) {
             let original = prefixed(namespace, REPLACED);
             if existing.contains(&original) {
@@ -126,7 +126,7 @@ impl RestoreState {
         Ok(())
     }
 
-    /// Stores that the restored fleet serves requests from now on, unless it did before.
+    /// Records that the restored fleet has served requests since `now`, unless an earlier time is already recorded.
     pub(super) async fn mark_serving(&self, fleet: &Fleet, now: Timestamp) -> Result<()> {
         let not_serving = doc! { "_id": ID, "opened": null };
         states(fleet).update_one(not_serving, doc! { "$set": { "opened": now.to_string() } }).await?;
@@ -156,7 +156,7 @@ fn has_prefix(namespace: &str, prefix: &str) -> bool {
     namespace.split_once('.').is_some_and(|(_, name)| name.starts_with(prefix))
 }
 
-async fn existing(fleet: &Fleet) -> Result<BTreeSet<String>> {
+async fn existing_collections(fleet: &Fleet) -> Result<BTreeSet<String>> {
     let mut all = BTreeSet::new();
     for (service, database) in fleet.databases() {
         let names = database.list_collection_names().await?.into_iter().filter(|name| !name.starts_with("system."));

@@ -11,7 +11,7 @@ use common::id::{SessionId, UserId};
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of retired generations kept: concurrent tabs don't cause more within the grace period.
+/// Maximum number of retired generations kept; concurrent tabs don't retire more than these within the grace period.
 const MAX_RETIRED_GENERATIONS: usize = 16;
 
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +66,7 @@ pub(crate) enum RefreshOutcome {
 pub(crate) enum TokenError {
     /// The session has expired.
     Expired,
-    /// The token was replaced before the grace period: the family must be revoked.
+    /// The token was replaced longer ago than the grace period: the family must be revoked.
     Reused,
     /// The token is of a generation that does not exist yet.
     NeverIssued,

@@ -16,7 +16,7 @@ pub(crate) struct BackoffPolicy {
     pub(crate) initial_delay: Duration,
 }
 
-/// Number of failures past the threshold that are recorded: by then the delay has long reached the window.
+/// Maximum number of failures recorded beyond the threshold. Each doubles the delay, which reaches its limit earlier.
 const MAX_DOUBLINGS: u32 = 32;
 
 impl BackoffPolicy {

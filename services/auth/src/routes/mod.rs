@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// Routes exempt from the generic rate limiter, because they have their own by account and client address.
+/// Routes exempt from the generic rate limiter, because `store::throttles` limits them.
 pub(crate) const RATE_CLASSES: RateClasses =
     &[("POST", "/api/users/signin", None), ("POST", "/api/users/signup", None), ("PUT", "/api/users/password", None)];
 

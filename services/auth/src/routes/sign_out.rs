@@ -24,7 +24,7 @@ pub(super) async fn sign_out(
         Some(token) => state.sessions.find_token(token).await?,
         None => None,
     };
-    // Usually the same session; the refresh token outlives the access token.
+    // Both cookies usually name the same session, but the access token may have expired.
     let sessions = [token.map(|token| token.session_id), user.map(|user| user.session)];
     for session in sessions.into_iter().flatten().collect::<BTreeSet<_>>() {
         state.sessions.end(session).await?;

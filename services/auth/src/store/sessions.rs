@@ -111,7 +111,8 @@ impl Sessions {
         let others = doc! { "state.userId": user.to_string(), "_id": { "$ne": kept.to_string() } };
         let ids = self.sessions.distinct("_id", others.clone()).await?;
         self.sessions.delete_many(others).await?;
-        // Misses the tokens of a session that was stored after `distinct`: useless without it, they expire.
+        // Misses the tokens of a session that was stored after `distinct`. They are useless without the session, and
+        // expire.
         self.delete_tokens(ids).await
     }
 

@@ -36,7 +36,7 @@ struct ThrottleRecord {
     /// Times of wrong passwords, oldest first.
     #[serde(default)]
     failures: Vec<Timestamp>,
-    /// Number of sign-ups in the key's minute.
+    /// Number of sign-ups in the minute that is part of the key.
     #[serde(default)]
     count: i64,
 }

@@ -89,7 +89,7 @@ async fn wrong_audience_issuer_or_time_is_treated_as_anonymous() {
     let good = Signer::claims(ana.id().parse().unwrap());
     let table: [(&str, Change); 6] = [
         ("expired", |claims| claims.exp = claims.iat - 1),
-        ("expired by a moment", |claims| claims.exp = claims.iat),
+        ("expiring at this instant", |claims| claims.exp = claims.iat),
         ("not valid yet", |claims| claims.nbf = claims.iat + 3600),
         ("another audience", |claims| claims.aud = "elsewhere".to_owned()),
         ("another issuer", |claims| claims.iss = "http://localhost:8081".to_owned()),

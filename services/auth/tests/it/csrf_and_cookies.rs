@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{PASSWORD, app, app_with, cookie, email, set_cookies, sign_in, sign_up, with_cookies};
 
-const UNSAFE: [(&str, &str); 7] = [
+const STATE_CHANGING_ROUTES: [(&str, &str); 7] = [
     ("POST", "/api/users/signup"),
     ("POST", "/api/users/signin"),
     ("POST", "/api/users/signout"),
@@ -26,7 +26,7 @@ async fn cross_site_requests_that_change_something_are_rejected() {
         ("origin", "http://localhost:8081"),
         ("origin", "null"),
     ];
-    for (method, path) in UNSAFE {
+    for (method, path) in STATE_CHANGING_ROUTES {
         for (name, value) in foreign {
             // With cookies and without.
             for cookies in [&cookies[..], &[]] {

@@ -123,7 +123,7 @@ async fn old_password_opens_no_session_during_a_change() {
         let (changed, signed_in) = tokio::join!(change(&app, &ana, &current, &new), join_all(sign_ins().await));
         changed.expect(204);
         let left = sessions(&app, &ana).await;
-        assert_eq!(left.len(), 1, "of {signed_in:?}");
+        assert_eq!(left.len(), 1, "concurrent sign-ins: {signed_in:?}");
         current = new;
     }
 }

@@ -66,11 +66,11 @@ async fn replaced_token_is_reissued_within_the_grace_period() {
     let two = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
     assert_ne!(one.refresh, two.refresh);
     assert_eq!(one.session(), two.session());
-    // Both stay valid long after the token that they were issued for has become invalid.
+    // Both outlive the grace period of the token that they replaced.
     app.clock.advance(GRACE);
     let next = Person::of(&refresh(&app, &two.refresh).await.expect(200));
     refresh(&app, &one.refresh).await.expect(200);
-    // Then the other one was replaced, too, and its grace period ends.
+    // Using `two` also replaced `one`, which is of the same generation; after the grace period, `one` counts as reused.
     app.clock.advance(GRACE + MINUTE);
     assert_rejected(&app, &one.refresh).await;
     assert_rejected(&app, &next.refresh).await;

@@ -36,7 +36,7 @@ async fn unknown_email_and_wrong_password_are_indistinguishable() {
     assert_eq!(observable(&wrong), observable(&unknown));
     assert_eq!(wrong.problem(), "wrong-credentials");
     assert!(set_cookies(&wrong).is_empty());
-    // So are texts that can't be an email address or a password.
+    // Texts that can't be an email address or a password get the same response body.
     for (address, password) in [("", ""), ("ana", "x"), (ana.email(), ""), (ana.email(), &"x".repeat(10_000))] {
         assert_eq!(observable(&sign_in(&app, address, password).await.expect(401)).0, observable(&wrong).0);
     }

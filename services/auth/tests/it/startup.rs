@@ -62,7 +62,7 @@ fn each_invalid_variable_is_named_in_one_line() {
 }
 
 #[test]
-fn defaults_are_those_of_the_contract() {
+fn default_settings_are_pinned() {
     let pem = Signer::new().pem;
     let arguments = [
         "auth",
@@ -78,7 +78,7 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.refresh_grace, Duration::from_secs(10));
     assert_eq!(config.session_ttl, minutes(30 * 24 * 60));
     assert_eq!((config.limits.signin_failures.get(), config.limits.signin_window), (10, minutes(15)));
-    assert!(config.limits.signups_per_minute.get() >= 200, "the contract guarantees this rate");
+    assert!(config.limits.signups_per_minute.get() >= 200, "clients are guaranteed 200 sign-ups per minute");
     let body = pem.lines().nth(1).unwrap();
     assert!(!format!("{config:?}").contains(body), "debug output must not show the key");
 }

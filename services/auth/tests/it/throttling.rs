@@ -137,8 +137,8 @@ async fn concurrent_guesses_do_not_exceed_the_limit() {
     assert_eq!(verify_count(&app).await - before, 3);
 }
 
-/// Keeps the minute from ending while the test counts.
-fn at_the_start_of_a_minute(app: &TestApp) {
+/// Moves the clock to the start of a minute, so that the minute does not end while the test counts.
+fn advance_to_next_minute(app: &TestApp) {
     let into = app.clock.now().as_millis().rem_euclid(60_000);
     app.clock.advance(Duration::from_millis(u64::try_from(60_000 - into).unwrap()));
 }
@@ -146,7 +146,7 @@ fn at_the_start_of_a_minute(app: &TestApp) {
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_ups_are_limited_to_four_hundred_per_minute_and_address() {
     let app = app().await;
-    at_the_start_of_a_minute(&app);
+    advance_to_next_minute(&app);
     let body = json!({ "email": email(), "password": PASSWORD });
     post(&app, "signup", &body).await.expect(201);
     // Invalid requests do not count.
@@ -163,7 +163,7 @@ async fn sign_ups_are_limited_to_four_hundred_per_minute_and_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_ups_are_counted_per_address() {
     let app = app_with(&[("SIGNUPS_PER_MINUTE", "1"), ("TRUSTED_PROXIES", "127.0.0.1")]).await;
-    at_the_start_of_a_minute(&app);
+    advance_to_next_minute(&app);
     let from = |address: &str| {
         let body = json!({ "email": email(), "password": PASSWORD });
         app.request("POST", "/api/users/signup").header("x-forwarded-for", address).json(&body).send()

@@ -12,9 +12,10 @@ use super::{Queue, WakeUp};
 use crate::flows::fire_due::fire_due;
 use crate::state::AppState;
 
-/// Interval at which Redis is polled. Much shorter intervals are erratic; the default is the heartbeat interval.
+/// Interval at which Redis is polled. With a much shorter one, polling becomes erratic; the default is the heartbeat
+/// interval.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// Interval at which finished jobs are removed, which the queue never does.
+/// Interval at which finished jobs are removed; the queue itself never removes them.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(10);
 /// Seconds after which a worker's metadata in Redis expires if they are not renewed.
 const METADATA_TTL: i64 = 600;

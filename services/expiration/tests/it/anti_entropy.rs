@@ -11,7 +11,7 @@ use crate::support::{app, app_with, order, publish_created, published_events, wa
 const HOLD: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn snapshot_of_an_order_that_missed_the_expiry_is_answered() {
+async fn order_snapshot_is_answered_if_orders_missed_the_expiry() {
     let app = app("100ms").await;
     let order = order(&app, HOLD);
     let waiting = with_status(&order, OrderStatus::AwaitingPayment);

@@ -77,7 +77,7 @@ async fn redis_evicts_rate_limit_counters_before_the_queue() {
         redis.zcard::<_, usize>(key(&prefix, "scheduled")).await.unwrap() == 1
     })
     .await;
-    // `volatile-ttl` never evicts keys without a TTL, and those with the shortest TTL first: a counter's is one minute.
+    // `volatile-ttl` evicts the keys with the shortest TTL first, and never those without. A counter's is one minute.
     let keys: Vec<String> = redis.keys(format!("{prefix}:expiration:*")).await.unwrap();
     for key in &keys {
         let seconds: i64 = redis.ttl(key).await.unwrap();
@@ -178,7 +178,7 @@ async fn two_thousand_simultaneous_timers_fire_together() {
         })
         .await;
     app.clock.advance(HOLD);
-    // Must take no longer than `eventually` waits.
+    // Fails unless all of them fire before `eventually` times out.
     eventually("every timer to fire", async || fired(&app).await == 2000).await;
     app.wait_until_idle().await;
     assert_eq!(app.events("expiration").await.len(), 2000);

@@ -30,8 +30,8 @@ const STATUSES: [PaymentStatus; 7] = [
 #[derive(Debug, Clone, Copy)]
 enum Stimulus {
     TicketIsFree,
-    TicketIsReserved { for_another: bool },
-    TicketRefuses { another: bool },
+    TicketIsReserved { other_order: bool },
+    TicketRefuses { other_order: bool },
     Payment { which: usize, status: PaymentStatus, matches_price: bool },
     Cancel,
     Expire,
@@ -41,8 +41,8 @@ enum Stimulus {
 fn stimulus() -> impl Strategy<Value = Stimulus> {
     prop_oneof![
         1 => Just(Stimulus::TicketIsFree),
-        1 => any::<bool>().prop_map(|for_another| Stimulus::TicketIsReserved { for_another }),
-        1 => any::<bool>().prop_map(|another| Stimulus::TicketRefuses { another }),
+        1 => any::<bool>().prop_map(|other_order| Stimulus::TicketIsReserved { other_order }),
+        1 => any::<bool>().prop_map(|other_order| Stimulus::TicketRefuses { other_order }),
         4 => (0..3_usize, 0..STATUSES.len(), prop::bool::weighted(0.8))
             .prop_map(|(which, n, matches_price)| Stimulus::Payment { which, status: STATUSES[n], matches_price }),
         1 => Just(Stimulus::Cancel),
@@ -74,10 +74,12 @@ impl Model {
         let id = |other: bool, order: &Order| if other { OrderId::new() } else { order.id };
         match stimulus {
             Stimulus::TicketIsFree => self.ticket = Some(self.free.clone()),
-            Stimulus::TicketIsReserved { for_another } => {
-                self.ticket = Some(reserved(&self.free, id(for_another, &self.order)));
+            Stimulus::TicketIsReserved { other_order } => {
+                self.ticket = Some(reserved(&self.free, id(other_order, &self.order)));
             }
-            Stimulus::TicketRefuses { another } => self.ticket = Some(refusing(&self.free, id(another, &self.order))),
+            Stimulus::TicketRefuses { other_order } => {
+                self.ticket = Some(refusing(&self.free, id(other_order, &self.order)));
+            }
             Stimulus::Payment { which, status, matches_price } => {
                 let mut payment = payment(&self.order, self.ids[which], status);
                 if !matches_price {
@@ -233,7 +235,7 @@ fn peers_that_missed_an_event_are_behind() {
     let payment_id = PaymentId::new();
     let cancelled = Status::Cancelled { reason: CancelReason::Buyer, refusal: None };
     let states = [
-        // The order's status; whether `tickets` is behind, and whether `payments` is with a payment that is not final.
+        // The order's status; whether `tickets` is behind; whether `payments` is behind if the payment is not final.
         (Status::Created, false, false),
         (Status::AwaitingPayment, false, false),
         (Status::Authorized { payment_id }, false, true),

@@ -1,13 +1,13 @@
-//! Limits on a buyer's unpaid holds, at once and of one listing repeatedly, so that no buyer blocks tickets without
-//! buying.
+//! Limits on how many tickets a buyer holds at once and how often a buyer holds the same listing, so that no buyer
+//! blocks tickets without buying.
 //!
 //! # Why
 //! A unique index can't count across shards, so the limit is checked after the insert. Each request reads its buyer's
 //! holds once its own hold is stored, and keeps its hold if it sees no more than the limit. Of the requests that keep
 //! their hold, the last to read has seen all the others, so the limit is never exceeded. A request that sees more holds
-//! withdraws its own if that ranks beyond the limit by id; otherwise it waits until the others have withdrawn. They may
-//! never do so: an id that was generated earlier can be stored later, after newer holds were kept. Then the waiting
-//! requests withdraw one after the other, the newest first, until the limit is met.
+//! compares ids: if the limit is reached by older holds alone, it withdraws its own hold; otherwise it waits for the
+//! newer ones to be withdrawn. That may never happen, because a hold with an older id can be stored after newer holds
+//! were kept. Then the waiting requests withdraw one after the other, the newest first, until the limit is met.
 
 use std::time::Duration;
 
@@ -143,7 +143,7 @@ mod tests {
             let waiting = (0..self.ids.len()).filter(|n| self.stages[*n] == Stage::Undecided);
             waiting.min_by_key(|n| match self.decide(*n) {
                 HoldDecision::Wait { newer } => newer,
-                decision => panic!("{decision:?} must not wait"),
+                decision => panic!("{decision:?} should have been carried out"),
             })
         }
 

@@ -11,8 +11,8 @@ use super::order::{Order, Status, Transition};
 /// The order's next transition; `None` when it agrees with its listing and its payments. `payments` must contain all
 /// payments that are not declined, or, once the order is authorised, the payment that authorised it.
 ///
-/// A payment that arrives before the listing's reservation is considered after it. A payment that is authorised after
-/// the order was cancelled changes nothing: `payments` voids it.
+/// A payment that arrives before the listing's reservation takes effect once the reservation has arrived. A payment
+/// that is authorised after the order was cancelled changes nothing: `payments` voids it.
 pub fn next<'a>(
     order: &Order,
     ticket: Option<&TicketState>,
@@ -22,8 +22,8 @@ pub fn next<'a>(
     match order.status {
         Status::Created => confirm_or_refuse(order, ticket?, now),
         Status::AwaitingPayment => {
-            // `payments` allows one active payment of an order. If there were several, a captured one would have to
-            // win, and otherwise all instances have to choose the same one.
+            // `payments` allows one active payment per order. Should there be several, a captured one wins; otherwise
+            // the smallest id wins, so that all instances choose the same payment.
             let winner = payments
                 .filter(|payment| can_win(payment, order))
                 .min_by_key(|payment| (payment.status != PaymentStatus::Captured, payment.id))?;
@@ -57,7 +57,7 @@ fn reserved_for(ticket: &TicketState) -> Option<OrderId> {
     ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved)
 }
 
-/// Whether the payment has authorised, or captured and not refunded in full, exactly the order's price.
+/// Whether the payment is for exactly the order's price, and is authorised, or captured and not refunded in full.
 fn can_win(payment: &PaymentState, order: &Order) -> bool {
     matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Captured)
         && payment.order_id == order.id

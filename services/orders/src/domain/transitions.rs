@@ -1,4 +1,4 @@
-//! Every command in every status, and the conditions of placing an order.
+//! Tests of the order aggregate: every command in every status, and the conditions of placing an order.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::time::Duration;

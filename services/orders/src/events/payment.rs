@@ -11,7 +11,8 @@ use crate::state::AppState;
 pub(super) async fn handle(state: AppState, event: Envelope<PaymentState>) -> Result<Applied, Failure> {
     let applied = state.payments.put_if_newer(&event).await?;
     let order = reconcile_order(&state, event.data.order_id).await?;
-    // A snapshot of a payment that still waits for a decided order: `payments` missed our event.
+    // If the snapshot shows that the payment still waits for an order that was authorised or cancelled, `payments` has
+    // missed our event.
     if let Some(order) = order
         && event.is_snapshot()
         && reconcile::is_payments_behind(&order, &event.data)

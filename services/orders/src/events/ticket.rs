@@ -16,7 +16,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<TicketState>) -> Res
     if let Some(order) = store::find_holder(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_final()) {
         reconcile_order(&state, order.id).await?;
     }
-    // A snapshot of a listing that still waits for an ended order: `tickets` missed our event.
+    // If the snapshot shows that the listing still waits for an order that has ended, `tickets` has missed our event.
     if event.is_snapshot() {
         for id in reconcile::pending_order_ids(ticket) {
             if let Some(order) = state.orders.get(id).await?

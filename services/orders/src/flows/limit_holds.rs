@@ -94,8 +94,11 @@ async fn withdraw(state: &AppState, id: OrderId) -> Result<bool, Error> {
     }
 }
 
-/// Whether the stored response that placed this order may be replayed: not while the original request may still
-/// withdraw its hold, and not after it has done so, when its key is released and the repeat is a new request.
+/// Whether the stored response of the request that placed this order may be replayed. False if the request has withdrawn
+/// its hold and released its key: the repeat is then a new request.
+///
+/// # Errors
+/// In flight while the original request may still withdraw its hold.
 pub async fn may_replay(state: &AppState, id: OrderId, key: Option<&IdempotencyKey>) -> Result<bool, Error> {
     let Some(key) = key else { return Ok(false) };
     let Some(order) = state.orders.get(id).await? else { return Ok(false) };

@@ -42,9 +42,9 @@ pub(super) async fn create(
     let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
     let (order, change) = Order::place(OrderId::new(), user.id, &ticket, state.config.order_ttl, state.clock.now())?;
     if let Some(error) = check_limits(&state, user.id, body.ticket_id).await? {
-        // For a buyer who holds this ticket already, that error is more helpful.
-        let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
-        return Err(if own { OrderError::AlreadyHeld.into() } else { error.into() });
+        // A buyer who already holds this ticket gets the more helpful `AlreadyHeld`.
+        let already_held = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
+        return Err(if already_held { OrderError::AlreadyHeld.into() } else { error.into() });
     }
     let view = view::order(Versioned { version: 0, state: order.clone() });
     match request.insert(order, change, Some(&view)).await? {
@@ -57,8 +57,8 @@ pub(super) async fn create(
         // The concurrent request has just withdrawn its hold, which exceeded the limit.
         InsertOutcome::Replayed(_) => Err(idempotency::in_flight()),
         InsertOutcome::Refused(error) if error.is_duplicate_of(store::TICKET_HOLDER.name) => {
-            let own = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
-            Err(if own { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
+            let already_held = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
+            Err(if already_held { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
         }
         InsertOutcome::Refused(error) => Err(error.into()),
     }

@@ -88,7 +88,7 @@ async fn ended_order_is_announced_when_tickets_still_waits_for_it() {
     snapshot_of_ticket(&app, 1, held.clone()).await;
     assert_eq!(snapshots_of(&app, &order).await.0, 0, "an open order needs no snapshot");
     cancel(&app, &buyer, &order).await;
-    // After a change, unlike a snapshot, `tickets` may just not have received the event yet.
+    // Unlike a snapshot, a change does not show that an event was lost: ours may not have reached `tickets` yet.
     app.publish(TicketChange::Reserved, ticket.terms.id, 1, held.clone()).await;
     app.wait_until_idle().await;
     assert_eq!(snapshots_of(&app, &order).await.0, 0);

@@ -56,7 +56,7 @@ async fn stale_event_changes_nothing() {
         for stale in scenario.before.iter().cloned().chain(scenario.event.previous_version()) {
             assert_eq!(stale.handle(&app).await.unwrap(), Applied::Stale, "{}", scenario.name);
         }
-        // A timer that fires long after the order has ended.
+        // A late timer expires the only order that is still unpaid, and changes no other.
         let late = TestEvent::expiration(&app, &scenario.order).handle(&app).await.unwrap();
         let expected = if scenario.name == "ticket.reserved" { Applied::Applied } else { Applied::Stale };
         assert_eq!(late, expected, "{}", scenario.name);

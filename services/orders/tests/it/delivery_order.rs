@@ -17,9 +17,9 @@ fn permutations(n: usize) -> Vec<Vec<usize>> {
         return vec![Vec::new()];
     }
     let insert = |shorter: Vec<usize>| {
-        (0..n).map(move |place| {
+        (0..n).map(move |position| {
             let mut longer = shorter.clone();
-            longer.insert(place, n - 1);
+            longer.insert(position, n - 1);
             longer
         })
     };
@@ -77,8 +77,8 @@ async fn either_authorisation_or_expiry_wins() {
         for n in &permutation {
             events[*n].handle(&app).await.unwrap();
         }
-        let place = |event| permutation.iter().position(|n| *n == event).unwrap();
-        let in_time = place(2) > place(0) && place(2) > place(1);
+        let position = |event| permutation.iter().position(|n| *n == event).unwrap();
+        let in_time = position(2) > position(0) && position(2) > position(1);
         let seen = read(&app, &buyer, &order).await;
         if in_time {
             assert_eq!(seen["status"], "authorized", "{permutation:?}");

@@ -58,7 +58,7 @@ async fn timer_of_an_authorized_order_changes_nothing() {
     let order = place(&app, &buyer, &ticket).await;
     let paid = payment(&order, PaymentStatus::Authorizing);
     TestEvent::ticket(&app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order))).handle(&app).await.unwrap();
-    // Early or due: an order that is no longer unpaid is not retried.
+    // Once the order is no longer unpaid, its timer is not retried, whether it is early or due.
     TestEvent::payment(&app, &paid, PaymentStatus::Authorized).handle(&app).await.unwrap();
     assert_eq!(TestEvent::expiration(&app, &order).handle(&app).await.unwrap(), Applied::Stale);
     app.clock.advance(Duration::from_secs(901));

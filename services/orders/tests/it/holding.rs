@@ -1,4 +1,4 @@
-//! Limits on a buyer's holds: at once, and of one listing repeatedly.
+//! Limits on a buyer's holds: how many at once, and how often of one listing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -198,7 +198,7 @@ async fn withdrawn_hold_is_not_replayed() {
     assert!(is_replayed("first", order).await);
     cancel(order).await;
     assert!(is_replayed("first", order).await, "the order was acknowledged before the buyer cancelled it");
-    // A repeat has read its key's order; the original request withdraws the hold; then the repeat continues.
+    // The repeat has found the order by its key, but the original request withdraws the hold before it can replay.
     let order = place("second").await;
     assert!(state.orders.release_key(order).await.unwrap());
     cancel(order).await;

@@ -229,10 +229,12 @@ async fn key_rotation_keeps_printed_passes_valid() {
     };
     let signed_by = |pass: &str| json!(decode_header(pass).unwrap().kid);
 
+    // Step 1: the new key is only published.
     let ((same, both), _announced) = restarted(&format!("{}{}", old.pem, new.pem)).await;
     assert_eq!((&both["keys"][0]["kid"], &both["keys"][1]["kid"]), (&kid(&old), &kid(&new)));
     assert_eq!((same.as_str(), signed_by(&same)), (printed.as_str(), kid(&old)));
 
+    // Step 2: the new key signs.
     let ((fresh, both), _replaced) = restarted(&format!("{}{}", new.pem, old.pem)).await;
     assert_eq!((&both["keys"][0]["kid"], &both["keys"][1]["kid"]), (&kid(&new), &kid(&old)));
     assert_eq!(signed_by(&fresh), kid(&new));
@@ -240,6 +242,7 @@ async fn key_rotation_keeps_printed_passes_valid() {
     assert_eq!(verify(&printed, &both), verify(&fresh, &both));
     assert!(verify(&printed, &both).is_some());
 
+    // Step 3: the old key is removed.
     let ((last, one), _retired) = restarted(&new.pem).await;
     assert_eq!((one["keys"].as_array().unwrap().len(), last), (1, fresh.clone()));
     assert_eq!((verify(&printed, &one), verify(&fresh, &one).is_some()), (None, true));

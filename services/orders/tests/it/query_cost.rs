@@ -1,4 +1,4 @@
-//! The cost of queries does not grow with a user's repetitions.
+//! The cost of queries does not grow with the number of declined payments or ended holds.
 
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketChange;
@@ -6,7 +6,7 @@ use common::events::ticket::TicketChange;
 use crate::scenarios::TestEvent;
 use crate::support::{app, app_with, create_listing, id_of, path, payment, payment_transition, place, read, reserved};
 
-/// Number of repetitions.
+/// Number of declined payments or ended holds.
 const REPEATS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread")]

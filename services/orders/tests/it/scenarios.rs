@@ -56,7 +56,7 @@ impl TestEvent {
         app.publish_raw(source, entity, kind, &payload.unwrap()).await;
     }
 
-    /// Writes only the replica, like a handler that crashes after it.
+    /// Writes only the replica, like a handler that crashes after that write.
     pub(crate) async fn write_replica(&self, app: &TestApp) {
         match self {
             Self::Ticket(event) => drop(app.context.replica().put_if_newer(event).await.unwrap()),
@@ -146,7 +146,7 @@ pub(crate) async fn scenarios(app: &TestApp) -> Vec<Scenario> {
         };
         scenarios.push(Scenario { name, buyer, order, before, event, changes });
     }
-    // After the end of every hold, for the timer; the other events do not depend on the clock.
+    // Let every hold end, so that the timer is due; the other events do not depend on the clock.
     app.clock.advance(Duration::from_secs(901));
     assert!(app.clock.now() > scenarios[0].order["expiresAt"].as_str().unwrap().parse().unwrap());
     scenarios

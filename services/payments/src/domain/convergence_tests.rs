@@ -192,10 +192,10 @@ fn last_capture_attempt_ends_in_the_provider_status() {
     assert_eq!(ends(IntentStatus::Authorized), None, "neither cancelled nor captured: retry");
 }
 
-/// A cancellation in the provider's dashboard fails the order if its authorisation counted. Otherwise the buyer can try
-/// another card.
+/// A cancellation in the provider's dashboard fails the payment if it had authorised the order. Otherwise it declines the
+/// payment, and the buyer can try another card.
 #[test]
-fn cancellation_at_the_provider_fails_only_authorized_orders() {
+fn cancellation_at_the_provider_fails_only_a_payment_that_authorized_the_order() {
     let authorized = started().authorize("pi".into(), now()).unwrap().0;
     let cancelled = intent(IntentStatus::Cancelled { reason: None });
     for (action, status) in [
@@ -255,16 +255,16 @@ fn intents_are_checked_against_their_payment() {
         let is_open = !payment.status_name().is_final();
         let unanswered = is_open && payment.provider_ref.is_none();
         let net_amount = 500 - payment.refunded_amount();
-        let or = |consistent: bool, check| if consistent { IntentCheck::Consistent } else { check };
+        let ok_if = |condition: bool, otherwise| if condition { IntentCheck::Consistent } else { otherwise };
         assert_eq!(other(&cancelled, 0), IntentCheck::Consistent);
         assert_eq!(other(&IntentStatus::Captured, 0), IntentCheck::Consistent, "already refunded");
-        assert_eq!(other(&IntentStatus::Authorized, 0), or(unanswered, IntentCheck::NeedsCancel), "{payment:?}");
-        assert_eq!(other(&IntentStatus::Captured, 500), or(unanswered, IntentCheck::NeedsRefund), "{payment:?}");
+        assert_eq!(other(&IntentStatus::Authorized, 0), ok_if(unanswered, IntentCheck::NeedsCancel), "{payment:?}");
+        assert_eq!(other(&IntentStatus::Captured, 500), ok_if(unanswered, IntentCheck::NeedsRefund), "{payment:?}");
         let payment = Payment { provider_ref: Some("pi".into()), ..payment.clone() };
         let own = |status: &IntentStatus, net_amount| check(Some(&payment), "pi", status, net_amount);
-        assert_eq!(own(&IntentStatus::Authorized, 0), or(is_open, IntentCheck::NeedsCancel), "{payment:?}");
+        assert_eq!(own(&IntentStatus::Authorized, 0), ok_if(is_open, IntentCheck::NeedsCancel), "{payment:?}");
         let accounted = is_open || payment.is_captured();
-        assert_eq!(own(&IntentStatus::Captured, net_amount), or(accounted, IntentCheck::NeedsRefund), "{payment:?}");
+        assert_eq!(own(&IntentStatus::Captured, net_amount), ok_if(accounted, IntentCheck::NeedsRefund), "{payment:?}");
         if payment.is_captured() {
             assert_eq!(own(&IntentStatus::Captured, 1), IntentCheck::PaymentOutdated);
         }

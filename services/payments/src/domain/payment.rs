@@ -183,7 +183,7 @@ impl Payment {
     pub fn capture(self, reference: String, now: Timestamp) -> Transition {
         use PaymentStatus::{Authorized, Authorizing, Captured, RequiresAction};
         self.ensure_status_in(&[Authorizing, RequiresAction, Authorized], Captured)?;
-        let mut next = self.release_hold(Status::Captured, Some(reference), now);
+        let mut next = self.release_authorization(Status::Captured, Some(reference), now);
         next.ledger.extend(ledger::captured(next.amount.amount, now));
         Ok((next, PaymentChange::Captured))
     }
@@ -193,25 +193,25 @@ impl Payment {
     pub fn decline(self, reason: String, reference: Option<String>, now: Timestamp) -> Transition {
         use PaymentStatus::{Authorized, Authorizing, Declined, RequiresAction};
         self.ensure_status_in(&[Authorizing, RequiresAction, Authorized], Declined)?;
-        Ok((self.release_hold(Status::Declined { reason }, reference, now), PaymentChange::Declined))
+        Ok((self.release_authorization(Status::Declined { reason }, reference, now), PaymentChange::Declined))
     }
 
     /// The capture failed for good, and the provider has cancelled the authorisation.
     pub fn fail(self, reason: String, now: Timestamp) -> Transition {
         self.ensure_status_in(&[PaymentStatus::Authorized], PaymentStatus::Failed)?;
-        Ok((self.release_hold(Status::Failed { reason }, None, now), PaymentChange::Failed))
+        Ok((self.release_authorization(Status::Failed { reason }, None, now), PaymentChange::Failed))
     }
 
     /// The order is closed, and the provider has cancelled the authorisation.
     pub fn void(self, now: Timestamp) -> Transition {
         self.ensure_status_in(&[PaymentStatus::RequiresAction, PaymentStatus::Authorized], PaymentStatus::Voided)?;
-        Ok((self.release_hold(Status::Voided, None, now), PaymentChange::Voided))
+        Ok((self.release_authorization(Status::Voided, None, now), PaymentChange::Voided))
     }
 
     /// The order is closed, so a new attempt is started to refund the whole charge.
     pub fn start_refund(self, now: Timestamp) -> Transition {
         let attempt = self.refund.as_ref().map_or(0, |refund| refund.attempt) + 1;
-        let mut next = self.still_captured(now)?;
+        let mut next = self.touch_captured(now)?;
         next.refund = Some(Refund { attempt, since: now, is_open: true });
         Ok((next, PaymentChange::RefundStarted))
     }
@@ -219,7 +219,7 @@ impl Payment {
     /// Records the total amount that has been refunded so far, by this service or in the dashboard.
     pub fn refund(self, total: i64, now: Timestamp) -> Transition {
         let before = self.refunded_amount();
-        let mut next = self.still_captured(now)?;
+        let mut next = self.touch_captured(now)?;
         next.ledger.extend(ledger::refunded(total - before, now));
         let amount = Money { amount: total, currency: next.amount.currency.clone() };
         next.refunded = (total != 0).then_some(Refunded { amount, at: now });
@@ -232,7 +232,7 @@ impl Payment {
 
     /// The cardholder disputes the charge.
     pub fn dispute(self, now: Timestamp) -> Transition {
-        let mut next = Self { disputed: true, ..self.still_captured(now)? };
+        let mut next = Self { disputed: true, ..self.touch_captured(now)? };
         // The bank has taken the money back and decides the dispute; the provider refuses a refund meanwhile.
         if let Some(refund) = &mut next.refund {
             refund.is_open = false;
@@ -260,8 +260,8 @@ impl Payment {
         self.refunded_amount() >= self.amount.amount
     }
 
-    /// The payment in another status, without an authorisation in its ledger.
-    fn release_hold(self, status: Status, reference: Option<String>, now: Timestamp) -> Self {
+    /// The payment in another status. Releases the authorisation in its ledger, if there is one.
+    fn release_authorization(self, status: Status, reference: Option<String>, now: Timestamp) -> Self {
         let mut next = self.with_status(status, reference, now);
         if ledger::balance(&next.ledger, Account::Authorizations) != 0 {
             next.ledger.extend(ledger::released(next.amount.amount, now));
@@ -269,7 +269,8 @@ impl Payment {
         next
     }
 
-    fn still_captured(self, now: Timestamp) -> Result<Self, PaymentError> {
+    /// The payment, marked as changed now; fails unless it is captured.
+    fn touch_captured(self, now: Timestamp) -> Result<Self, PaymentError> {
         self.ensure_status_in(&[PaymentStatus::Captured], PaymentStatus::Captured)?;
         Ok(self.with_status(Status::Captured, None, now))
     }
@@ -296,8 +297,8 @@ impl Payment {
 
     /// When the amount was authorised, if it ever was.
     pub fn authorized_at(&self) -> Option<Timestamp> {
-        let held = |entry: &&Entry| entry.account == Account::Authorizations && entry.debit > 0;
-        self.ledger.iter().find(held).map(|entry| entry.at)
+        let is_authorization = |entry: &&Entry| entry.account == Account::Authorizations && entry.debit > 0;
+        self.ledger.iter().find(is_authorization).map(|entry| entry.at)
     }
 
     /// The status as the API and the events name it.

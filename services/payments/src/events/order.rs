@@ -13,7 +13,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<OrderState>) -> Resu
     let applied = state.orders.put_if_newer(&event).await?;
     for payment in store::affected_by(&state.payments, &event.data).await? {
         let payment = reconcile_payment(&state, payment.id).await?;
-        // A snapshot of an order that still waits for this payment: `orders` missed our event.
+        // If the snapshot shows that the order still waits for this payment, `orders` has missed our event.
         if let Some(payment) = payment
             && event.is_snapshot()
             && reconcile::is_peer_behind(&payment, &event.data)

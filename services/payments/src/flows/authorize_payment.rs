@@ -1,11 +1,11 @@
-//! Authorises a payment at the provider: for the request that stored it, and for a worker that later finds it without a
-//! result. The stored request with its key makes all calls one authorisation.
+//! Authorises a payment at the provider: for the buyer's request that stored it, or for a worker that later finds it
+//! without a result. All calls send the same stored body with the same key, so the card is authorised once.
 //!
 //! # Why
-//! The result of a call is known only after a definite response. Until then the stored request is resent while its key
-//! is valid, even if the order is closed meanwhile: the resulting authorisation is voided. After a failure of the
-//! provider, which it would replay for the key, and when the key has expired, the intent is searched for among those
-//! that were created since.
+//! The result of a call is known only after a definite response. Until then the stored body is resent while its key is
+//! valid, even if the order is closed meanwhile: the resulting authorisation is voided. Resending does not help when the
+//! provider failed, because it replays the failure for the key, or when the key has expired. Then the intent is searched
+//! for among those that were created since.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Finds and settles orphaned intents: intents at the provider that no payment accounts for. Captured intents are
-//! refunded, others are cancelled. Either a call was executed again after its idempotency key had expired, when its
-//! payment was final; or the databases were restored to an earlier moment.
+//! refunded, others are cancelled. An intent is orphaned when a call was executed again after its idempotency key had
+//! expired and its payment was final, or when the databases were restored to an earlier moment.
 //!
 //! # Why
 //! The sweep settles orphaned intents of existing payments. An intent without any payment is settled only at an
@@ -50,7 +50,7 @@ pub async fn sweep(state: &AppState) -> Result<usize, Error> {
     Ok(orphans.iter().filter(|(_, has_payment)| !has_payment).count())
 }
 
-/// Finds the orphaned intents, each with whether its payment exists, and settles those that `settle` selects by that.
+/// Finds the orphaned intents, and whether each one's payment exists. `settle` decides by the latter which to settle.
 async fn find_orphans(
     state: &AppState,
     since: Timestamp,

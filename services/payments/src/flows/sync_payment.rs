@@ -36,10 +36,11 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
     Ok(())
 }
 
-/// Records a refund, a dispute or a partial capture of a final payment that was made in the provider's dashboard, so
-/// that the ledger never contradicts the provider unnoticed; or settles the intent if it is orphaned.
+/// Settles the intent of a final payment if it is orphaned. Otherwise records a refund, a dispute or a partial capture
+/// that happened at the provider, so that the ledger never contradicts the provider unnoticed.
 ///
-/// The caller has read the payment before the provider is called, so a change is never overwritten by older data.
+/// The payment is read before the provider is called: if another worker records newer data meanwhile, the
+/// compare-and-swap fails.
 pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
     let Some(reference) = &payment.provider_ref else { return Ok(()) };
     let intent = state.provider.look_up(reference).await?;

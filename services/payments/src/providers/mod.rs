@@ -1,8 +1,8 @@
 //! The payment provider.
 //!
 //! # Why
-//! A call returns the intent's present status, never the success or failure of the call. So a repeated, late or lost
-//! response leads to the same state.
+//! A call returns the intent's present status, whether or not this call changed it. So repeated calls, and late or lost
+//! responses, lead to the same state.
 
 pub mod stripe;
 pub mod webhook;

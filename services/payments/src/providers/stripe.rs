@@ -3,8 +3,8 @@
 //! # Why
 //! A creation has the payment's id as its idempotency key, and its stored request is resent verbatim, because Stripe
 //! rejects a key with other parameters. Captures and cancellations have no key: the intent's own status makes each
-//! happen once, and a key would replay a stored 500 for a day. After any ambiguous response the intent is read; one
-//! that was created by a call whose stored response is a 500 is found by its metadata.
+//! happen once, and a key would replay a stored 500 for a day. After any ambiguous response the intent is read. If its id
+//! is not known, because the creation returned a 500, the intent is found by its metadata.
 
 use std::collections::HashMap;
 use std::future::{self, Future};
@@ -66,7 +66,7 @@ impl Stripe {
             create.body = Some(request.to_owned());
             let create = create.customize::<PaymentIntent>().request_strategy(RequestStrategy::Idempotent(key));
             match create.send(&self.0).await {
-                Ok(intent) => Ok(read(intent)),
+                Ok(intent) => Ok(to_intent(intent)),
                 Err(StripeError::Stripe(error, status)) => creation_error(*error, status),
                 Err(error) => Err(unknown(&error)),
             }
@@ -145,7 +145,7 @@ impl Stripe {
 
     async fn retrieve(&self, reference: &str) -> Result<Intent> {
         let intent = RetrievePaymentIntent::new(reference.to_owned()).expand(vec!["latest_charge".to_owned()]);
-        intent.send(&self.0).await.map(read).map_err(|error| unknown(&error))
+        intent.send(&self.0).await.map(to_intent).map_err(|error| unknown(&error))
     }
 
     /// Makes a call; if it fails, reads the intent instead.
@@ -155,7 +155,7 @@ impl Stripe {
         call: impl Future<Output = Result<PaymentIntent, StripeError>>,
     ) -> Result<Intent> {
         match call.await {
-            Ok(intent) => Ok(read(intent)),
+            Ok(intent) => Ok(to_intent(intent)),
             Err(_) => self.retrieve(reference).await,
         }
     }
@@ -212,7 +212,7 @@ fn key(text: &str) -> Result<IdempotencyKey> {
     IdempotencyKey::new(text).map_err(|error| ProviderError::Unknown(error.to_string()))
 }
 
-fn read(intent: PaymentIntent) -> Intent {
+fn to_intent(intent: PaymentIntent) -> Intent {
     let decline_code = intent.last_payment_error.as_deref().map(code);
     let status = match intent.status {
         PaymentIntentStatus::RequiresAction => IntentStatus::RequiresAction,
@@ -240,7 +240,7 @@ fn read(intent: PaymentIntent) -> Intent {
 fn listed(intent: PaymentIntent) -> Option<ListedIntent> {
     let payment = intent.metadata.get(PAYMENT_ID)?.parse().ok()?;
     let (amount, currency) = (intent.amount, intent.currency.to_string());
-    Some(ListedIntent { intent: read(intent), payment, amount, currency })
+    Some(ListedIntent { intent: to_intent(intent), payment, amount, currency })
 }
 
 /// The result of a creation whose response is an error.
@@ -248,7 +248,7 @@ fn creation_error(error: ApiErrors, status: u16) -> Result<Intent> {
     if error.type_ == ApiErrorsType::CardError {
         let reason = code(&error);
         return match error.payment_intent {
-            Some(intent) => Ok(read(intent)),
+            Some(intent) => Ok(to_intent(intent)),
             None => Err(ProviderError::Refused(reason)),
         };
     }

@@ -111,9 +111,9 @@ async fn payable_order(state: &AppState, id: OrderId, buyer: UserId) -> Result<O
             Some(order) if order.status == OrderStatus::Created => {
                 ensure_hold_lasts(state, &order)?;
                 if timed_out {
-                    let refusal =
+                    let rejection =
                         Rejection::new("order-not-confirmed", "The seller's side has yet to confirm. Try again.");
-                    return Err(Error::NotReady(refusal.retry_after(ORDER_TIMEOUT)));
+                    return Err(Error::NotReady(rejection.retry_after(ORDER_TIMEOUT)));
                 }
             }
             Some(order) => {

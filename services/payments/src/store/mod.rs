@@ -22,8 +22,8 @@ use crate::domain::payment::Payment;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// The unique index that allows one payment of an order that is not declined, including captured, failed and voided
-/// ones.
+/// The unique index that allows only one payment per order, not counting declined ones. Captured, failed and voided
+/// payments count.
 pub static ONE_PER_ORDER: PartialIndex<PaymentStatus> = PartialIndex {
     name: "one_per_order_v1",
     field: "state.orderId",

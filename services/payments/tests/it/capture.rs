@@ -10,7 +10,7 @@ use testkit::app::eventually;
 use crate::support::{Shop, VISA, authorized_by, cancelled};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn order_closed_during_the_call_is_voided_and_reported() {
+async fn payment_is_voided_when_its_order_is_closed_during_the_call() {
     for (reason, status, code) in
         [(CancelReason::Expired, 410, "hold-expired"), (CancelReason::Buyer, 409, "order-closed")]
     {
@@ -79,7 +79,7 @@ async fn service_outage_longer_than_the_retry_window_still_captures() {
     assert_eq!(shop.intents().await, ["succeeded"]);
 }
 
-/// An authorised order whose first capture failed before the retry window.
+/// An authorised order whose first capture failed longer ago than the retry window.
 async fn after_the_retry_window(faults: &Value) -> (Shop, Value, Envelope<OrderState>) {
     let shop = Shop::open_with(&[("CAPTURE_RETRY_WINDOW", "1m")]).await;
     let buyer = shop.app.signer.user();

@@ -28,7 +28,7 @@ async fn reconcile(shop: &Shop) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn intent_is_found_after_a_500_that_follows_the_work() {
+async fn intent_is_found_when_the_provider_fails_after_processing() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     for (method, status, intent) in
@@ -43,7 +43,7 @@ async fn intent_is_found_after_a_500_that_follows_the_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn buyer_can_pay_at_once_after_a_500_that_precedes_the_work() {
+async fn buyer_can_pay_again_at_once_when_the_provider_fails_before_processing() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
@@ -100,7 +100,7 @@ async fn stored_request_is_resent_verbatim() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
-    // A version of the service with another parameter has stored it.
+    // The request was stored by a release of the service that sends one more parameter.
     let payment = shop.insert_abandoned_payment(&order, VISA, Duration::ZERO, "&description=of+another+release").await;
     reconcile(&shop).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "authorized");

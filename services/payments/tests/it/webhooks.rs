@@ -21,7 +21,7 @@ pub(crate) fn sign(secret: &str, time: i64, body: &str) -> String {
 
 pub(crate) async fn post(shop: &Shop, signature: &str, body: &str) -> Response {
     let request = shop.app.request("POST", "/api/payments/webhooks/stripe").header("stripe-signature", signature);
-    // A cross-site request without a browser's headers, like the provider's.
+    // Only webhook routes accept a cross-site request.
     request.header("sec-fetch-site", "cross-site").body(body.to_owned()).send().await
 }
 

@@ -72,7 +72,7 @@ fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Re
     Some(Refusal { reason, price })
 }
 
-/// Whether `orders` still waits for a decision about this order that the listing has published.
+/// Whether the orders service still waits for a decision about this order, although the listing has published one.
 pub(crate) fn orders_missed_decision(ticket: &Ticket, order: &OrderState) -> bool {
     order.status == OrderStatus::Created && (ticket.order_id() == Some(order.id) || ticket.has_refused(order.id))
 }

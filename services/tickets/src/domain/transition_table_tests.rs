@@ -99,7 +99,7 @@ fn clearing_a_refusal_keeps_the_others() {
 }
 
 #[test]
-fn only_reserved_or_refusing_listings_are_announced_repeatedly() {
+fn reserved_is_the_only_status_that_is_not_final() {
     let order_id = OrderId::new();
     for (status, is_final) in [
         (Status::Available, true),

@@ -1,4 +1,4 @@
-//! Order events: the listing of the order is reserved, refused, released or sold.
+//! Order events: the listing is reserved for the order, refuses it, is released or is sold.
 
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;

@@ -57,8 +57,8 @@ pub(crate) async fn relevant_orders(
     Ok(found)
 }
 
-/// One page of listings, newest first. Without a status, all but withdrawn ones; available ones exclude events that
-/// started before `now`.
+/// One page of listings, newest first. Withdrawn listings are excluded unless the query asks for that status. A query
+/// for available listings excludes those whose event has started by `now`.
 pub(crate) async fn page(
     tickets: &Store<Ticket>,
     query: ListingQuery,

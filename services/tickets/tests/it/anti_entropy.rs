@@ -144,7 +144,7 @@ async fn unknown_fields_and_changes_are_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn resync_announces_all_or_some_or_since() {
+async fn resync_selects_all_listings_or_by_id_or_by_time() {
     let app = app().await;
     let seller = app.signer.user();
     let first = create_listing(&app, &seller).await;

@@ -41,7 +41,7 @@ fn deliveries(events: &[Event]) -> Vec<(&'static str, Vec<Event>)> {
         ("each twice", twice),
         ("all twice", repeated),
         ("only the last", last),
-        ("the first last", late_first),
+        ("the first event last", late_first),
     ]
 }
 
@@ -117,7 +117,7 @@ async fn two_orders_of_one_listing_in_any_delivery_order() {
             let second = OrderState { id: OrderId::new(), ..first.clone() };
             let (name, first_events) = deliveries(&events(&app, &first, &[Created, Cancelled])).swap_remove(delivery);
             let second_created = events(&app, &second, &[Created]);
-            // The creation of the second before or between, and after, the events of the first.
+            // Deliver the creation of the second order halfway through the events of the first, and again after them.
             for (place, event) in first_events.iter().enumerate() {
                 if place == first_events.len() / 2 {
                     app.handle(&second_created[0]).await.expect("handled");

@@ -1,4 +1,4 @@
-//! Queries of a million listings examine as little, and take as long, as of a thousand.
+//! Queries of a million listings examine no more documents than queries of a thousand, and take hardly longer.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const FEW: usize = 1_000;
 const BATCH: usize = 10_000;
 /// Number of sellers; each has enough listings to fill a page even among a thousand.
 const SELLERS: usize = 20;
-/// The statuses of a seller's listings repeat after this number: one is withdrawn, two are sold, one is reserved.
+/// Length of the cycle of a seller's statuses: one listing withdrawn, two sold, one reserved, the others available.
 const STATUS_CYCLE: usize = 20;
 /// Number of listings with the rare word, regardless of the number of listings.
 const RARE_LISTINGS: usize = 20;
@@ -99,7 +99,7 @@ impl Fixture {
 
     /// Equivalent URLs in every fixture, with the maximum number of documents that each may examine.
     fn urls(&self, n: usize) -> Vec<(&'static str, String, i64)> {
-        // In the middle half, at another place each time.
+        // A listing in the middle half, a different one for each `n`.
         let middle = self.ids[self.ids.len() / 4 + n * 7_919 % (self.ids.len() / 2)];
         let (cursor, seller) = (middle.as_uuid().simple(), self.sellers[n % SELLERS]);
         let list = |query: &str| format!("/api/tickets?{query}");
@@ -169,7 +169,8 @@ struct Stored<'a> {
 /// A stored listing that is copied by overwriting the id in its bytes, which avoids serialising a million documents.
 struct Template {
     bytes: Vec<u8>,
-    places: Vec<usize>,
+    /// Offsets of the id in the bytes.
+    offsets: Vec<usize>,
 }
 
 impl Template {
@@ -177,16 +178,17 @@ impl Template {
         let id = ticket.id.to_string();
         let version = i64::try_from(ticket.version).unwrap();
         let bytes = serialize_to_vec(&Stored { _id: &id, version, state: &ticket.state, outbox: [] }).unwrap();
-        let places: Vec<_> = (0..bytes.len() - id.len()).filter(|at| bytes[*at..].starts_with(id.as_bytes())).collect();
-        assert_eq!(places.len(), 2, "_id and state.id");
-        Self { bytes, places }
+        let offsets: Vec<_> =
+            (0..bytes.len() - id.len()).filter(|at| bytes[*at..].starts_with(id.as_bytes())).collect();
+        assert_eq!(offsets.len(), 2, "_id and state.id");
+        Self { bytes, offsets }
     }
 
     fn with(&self, id: TicketId) -> RawDocumentBuf {
         let mut bytes = self.bytes.clone();
         let id = id.to_string();
-        for place in &self.places {
-            bytes[*place..*place + id.len()].copy_from_slice(id.as_bytes());
+        for offset in &self.offsets {
+            bytes[*offset..*offset + id.len()].copy_from_slice(id.as_bytes());
         }
         RawDocumentBuf::from_bytes(bytes).unwrap()
     }

@@ -194,7 +194,7 @@ async fn order_of_an_unknown_listing_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn seller_change_reconciles_waiting_orders() {
+async fn update_by_the_seller_reconciles_waiting_orders() {
     let app = app().await;
     let seller = app.signer.user();
     let ticket = create_listing(&app, &seller).await;

@@ -11,7 +11,7 @@ use crate::support::{app, body_with, create_listing, order, order_event, path, p
 
 /// No event shows a reservation at terms that the order did not agree to.
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_price_change_is_never_reserved_at_the_old_price() {
+async fn listing_is_never_reserved_at_an_outdated_price() {
     const TICKETS: usize = 40;
     let app = Arc::new(app().await);
     let seller = app.signer.user();
@@ -43,7 +43,7 @@ async fn concurrent_price_change_is_never_reserved_at_the_old_price() {
             app.publish(OrderChange::Created, order.id, 0, order).await;
             0
         };
-        // The order of the two alternates.
+        // Alternate which of the two starts first.
         if index % 2 == 0 {
             work.extend([tokio::spawn(edits), tokio::spawn(ordering)]);
         } else {

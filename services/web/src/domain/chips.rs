@@ -23,7 +23,7 @@ impl Chip {
     }
 }
 
-/// One search by each category.
+/// One search for each category.
 pub(crate) fn category_chips() -> Vec<Chip> {
     let chip = |(name, label): (&str, String)| {
         Chip::new(label, &SearchParams { category: name.to_owned(), ..SearchParams::default() })
@@ -112,7 +112,7 @@ mod tests {
                 "2026-06-10T12:00:00Z",
                 ["06-10&to=2026-06-10", "06-12&to=2026-06-14", "06-10&to=2026-06-16", "06-10&to=2026-06-30"],
             ),
-            // A Sunday: only its last day is left.
+            // A Sunday: only the last day of the weekend is left.
             (
                 "2026-06-14T23:59:00Z",
                 ["06-14&to=2026-06-14", "06-14&to=2026-06-14", "06-14&to=2026-06-20", "06-14&to=2026-06-30"],

@@ -36,8 +36,8 @@ impl FormErrors {
         self.0.entry(field.to_owned()).or_insert_with(|| sentence(&message.into()));
     }
 
-    /// The errors in a service's response; its detail when it names no field. `field` maps an API field to the form's
-    /// field; an error of an API field without one concerns the whole form.
+    /// The errors in a service's response, or its detail if it names no field. `field` maps an API field to a form
+    /// field. An error of an API field that the form does not have is shown for the whole form.
     pub(crate) fn from_problem(problem: &Problem, field: impl Fn(&str) -> Option<&'static str>) -> Self {
         let errors = Self::from_fields(&problem.errors, field);
         if errors.is_empty() { Self::new("", &problem.detail) } else { errors }

@@ -36,6 +36,7 @@ pub(crate) struct ListingForm {
     pub row: String,
     pub seat: String,
     pub description: String,
+    /// Idempotency key of a new listing.
     pub key: String,
     /// Version of the edited listing.
     pub version: String,
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn request_is_validated_by_the_rules_of_tickets() {
+    fn request_is_validated_by_the_rules_of_the_tickets_service() {
         let good = ListingForm::from_ticket(&sample(), 3);
         for (form, field) in [
             (ListingForm { title: "\u{3164}".to_owned(), ..good.clone() }, "title"),
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_time_must_be_chosen() {
+    fn ambiguous_time_requires_a_choice() {
         let form = |occurrence: &str| ListingForm {
             starts_at: "2099-11-01T01:30".to_owned(),
             time_zone: "America/New_York".to_owned(),

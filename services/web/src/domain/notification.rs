@@ -30,7 +30,7 @@ impl Notification {
         })
     }
 
-    /// The user's order is paid, or its hold ends soon.
+    /// Reports that the user's order is paid, or that its hold ends soon.
     pub(crate) fn from_order(order: &OrderState, now: Timestamp) -> Option<Self> {
         let (id, title) = (order.id, &order.ticket.title);
         match order.status {
@@ -52,7 +52,7 @@ impl Notification {
         }
     }
 
-    /// A ticket watched since then became cheaper, and is for sale.
+    /// Reports a price drop after `since`, when the user started to watch the ticket, while the ticket is for sale.
     pub(crate) fn from_price_drop(ticket: &TicketState, since: Timestamp) -> Option<Self> {
         let drop = ticket.price_drop.as_ref().filter(|drop| drop.at > since)?;
         let for_sale = ticket.status == TicketStatus::Available;

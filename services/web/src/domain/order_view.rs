@@ -27,7 +27,7 @@ pub(crate) struct OrderView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Badge {
     pub text: &'static str,
-    /// CSS class of the colour, which adds nothing to the text.
+    /// CSS class of the colour. The text alone conveys the same information.
     pub class: &'static str,
 }
 

@@ -1,8 +1,8 @@
 //! QR codes as SVG paths.
 //!
 //! # Why
-//! Not the library's own renderer: it writes a whole SVG file, with a prologue that does not belong in a page and one
-//! square for each module. One bar for each run of dark modules is a third of that.
+//! The library's own renderer is not used: it writes a whole SVG file, with a prologue that does not belong in a page
+//! and one square for each module. One bar for each run of dark modules takes a third of the bytes.
 
 use std::fmt::Write as _;
 

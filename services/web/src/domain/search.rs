@@ -1,11 +1,11 @@
 //! Search keys of listings and users: the prefixes of their words, alone and in pairs.
 //!
 //! # Why
-//! The prefixes of its words are stored with a listing. Equality on one of them is a look-up in an index that is sorted
-//! already, however many listings there are. A text index knows whole words only, and sorts in memory. Two words that
-//! many listings have, but few listings have both, would scan many entries of either word. So pairs of words are stored
-//! too, by the first letters of each: a search for words that never occur together ends at once. A category is paired
-//! like a word, since it is often one of two conditions.
+//! Each listing is stored with all prefixes of its words. So a search is an equality match on an index that is already
+//! in the requested order, however many listings there are; a text index would match whole words only, and sort in
+//! memory. A search for two words that are common, but rarely occur together, would scan many entries of either word. So
+//! pairs of words are stored too, by the first letters of each: a search for words that never occur together ends at
+//! once. A category is paired like a word, since searches often combine a word with a category.
 
 use std::collections::BTreeSet;
 

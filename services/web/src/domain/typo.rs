@@ -24,8 +24,8 @@ pub(crate) fn max_typos(word: &str) -> usize {
     }
 }
 
-/// The word and what it becomes without up to [`max_typos`] of its letters. A word and its misspelling have at least
-/// one variant in common.
+/// The first letters of the word, and the same with up to [`max_typos`] of them removed. A word and its misspelling
+/// have at least one variant in common.
 pub(crate) fn deletion_variants(word: &str) -> BTreeSet<String> {
     let start: Vec<char> = word.chars().take(VARIANT_PREFIX_CHARS).collect();
     let mut all = BTreeSet::from([start.clone()]);

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_time_must_be_chosen() {
+    fn ambiguous_time_requires_a_choice() {
         let local = "2027-11-07T01:30";
         assert_eq!(instant(local, NEW_YORK, "", ""), Err(WallTimeError::Ambiguous));
         assert_eq!(instant(local, NEW_YORK, "both", ""), Err(WallTimeError::Ambiguous));

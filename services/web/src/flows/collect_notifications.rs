@@ -13,8 +13,10 @@ use crate::state::AppState;
 use crate::store::lists;
 use crate::store::model::Replicas;
 
-/// Maximum number of notifications of each kind.
+/// Maximum number of sales, of paid orders and of unpaid orders that are read.
 const MAX_PER_KIND: i64 = 20;
+/// Maximum number of watches that are read: more, since few watched tickets have a price drop.
+const MAX_WATCHES: i64 = MAX_PER_KIND * 5;
 
 /// The user's notifications, the latest first, and the number of unread ones.
 pub(crate) async fn collect_notifications(
@@ -28,7 +30,7 @@ pub(crate) async fn collect_notifications(
         lists::sold_tickets(&model.tickets, user, MAX_PER_KIND),
         lists::orders_with_status(&model.orders, user, &[OrderStatus::Completed], MAX_PER_KIND),
         lists::orders_with_status(&model.orders, user, &unpaid, MAX_PER_KIND),
-        state.user_data.watches_of(user, MAX_PER_KIND * 5),
+        state.user_data.watches_of(user, MAX_WATCHES),
         state.user_data.read_until(user),
     )?;
     let since: HashMap<_, _> = watches.iter().map(|watch| (watch.ticket, watch.since)).collect();

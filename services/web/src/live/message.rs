@@ -30,6 +30,7 @@ struct ListingUpdate {
     html: String,
     /// The availability for screen readers.
     text: &'static str,
+    /// Whether the ticket can be ordered.
     open: bool,
     price: String,
 }
@@ -67,7 +68,7 @@ pub(crate) fn entity_changed(topic: &str, version: u64) -> Result<Utf8Bytes, Err
     encode(&Update { topic, version, listing: None })
 }
 
-/// Tells a user's pages to reload their notifications.
+/// Tells a user's pages to reload their notifications. Pages know the user's own topic as `me`.
 pub(crate) fn user_changed() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"topic":"me"}"#)
 }

@@ -141,15 +141,15 @@ async fn catch_up(
     subscriber.set_topics(&topics);
     let mut missed = Vec::new();
     // One query for the whole page, since thousands of pages report every few seconds.
-    let known = lists::tickets_by_ids(&model.tickets, tickets.iter().map(|(id, _)| *id)).await?;
-    let mut known: HashMap<_, _> = known.into_iter().map(|known| (known.terms.id, known)).collect();
-    for (id, version) in tickets {
-        let known = known.remove(&id).map(|known| (known.version, known.state));
+    let stored = lists::tickets_by_ids(&model.tickets, tickets.iter().map(|(id, _)| *id)).await?;
+    let mut stored: HashMap<_, _> = stored.into_iter().map(|ticket| (ticket.terms.id, ticket)).collect();
+    for (id, shown) in tickets {
+        let stored = stored.remove(&id).map(|ticket| (ticket.version, ticket.state));
         let recent = state.recent_ticket_events.get(&id).map(|event| (event.entityversion, event.data.clone()));
-        let latest = known.into_iter().chain(recent).max_by_key(|(version, _)| *version);
-        if let Some((known, ticket)) = latest.filter(|(known, _)| *known > version) {
+        let latest = stored.into_iter().chain(recent).max_by_key(|(version, _)| *version);
+        if let Some((version, ticket)) = latest.filter(|(version, _)| *version > shown) {
             let hold_expiry = lists::hold_expiry(&model.orders, &ticket).await?;
-            missed.push(message::ticket_changed(&ticket, known, hold_expiry, state.clock.now())?);
+            missed.push(message::ticket_changed(&ticket, version, hold_expiry, state.clock.now())?);
         }
     }
     for order in &own {
@@ -164,8 +164,8 @@ async fn catch_up(
         }
     }
     if let Some(user) = user {
-        let (_, now) = collect_notifications(state, &model, user).await?;
-        if unread.replace(now).is_some_and(|before| before != now) {
+        let (_, current) = collect_notifications(state, &model, user).await?;
+        if unread.replace(current).is_some_and(|shown| shown != current) {
             missed.push(message::user_changed());
         }
     }

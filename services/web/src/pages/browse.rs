@@ -47,6 +47,7 @@ struct BrowsePage {
     listings: Vec<(ListingView, u64)>,
     /// Other listings, if there are no results.
     fallback: Vec<(ListingView, u64)>,
+    /// Whether this is a later page than the first.
     is_continued: bool,
     first: String,
     next: Option<String>,
@@ -144,7 +145,7 @@ fn sorts(chosen: Sort) -> Vec<Choice> {
 fn currency_choices(params: &SearchParams, configured: &[Currency]) -> Vec<Choice> {
     let chosen = params.currency.trim();
     let mut codes: Vec<String> = configured.iter().map(ToString::to_string).collect();
-    // Listings outlive the configuration.
+    // Listings may have a currency that is no longer configured.
     if !chosen.is_empty() && !codes.iter().any(|code| code == chosen) {
         codes.push(chosen.to_owned());
     }

@@ -103,7 +103,7 @@ pub(super) fn redirect_to_checkout(state: &AppState, order: OrderId, query: &str
     with_cookies(response, cookie.into_iter().collect())
 }
 
-/// The trace context in the browser's cookie.
+/// The trace context in the browser's cookie: a `traceparent`, which has 55 characters.
 fn trace_of(headers: &HeaderMap) -> Option<String> {
     cookie(headers, TRACE_COOKIE).filter(|trace| trace.len() == 55 && trace.is_ascii()).map(ToOwned::to_owned)
 }

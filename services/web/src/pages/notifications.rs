@@ -58,7 +58,7 @@ pub(super) struct MarkReadForm {
     until: Timestamp,
 }
 
-/// Mark the notifications as read that the page showed.
+/// Mark the notifications shown on the page as read.
 #[utoipa::path(post, path = "/notifications/read", tag = "pages", responses((status = 303, description = "Marked as read.")))]
 pub(super) async fn mark_read(
     State(state): State<AppState>,

@@ -41,6 +41,7 @@ struct OrdersPage {
     layout: Layout,
     /// The orders, with their versions.
     orders: Vec<(OrderView, u64)>,
+    /// Whether this is a later page than the first.
     is_continued: bool,
     next: Option<String>,
 }

@@ -21,6 +21,7 @@ struct SellingPage {
     layout: Layout,
     /// The listings, with their versions.
     listings: Vec<(ListingView, u64)>,
+    /// Whether this is a later page than the first.
     is_continued: bool,
     next: Option<String>,
 }

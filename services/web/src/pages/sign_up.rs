@@ -10,7 +10,7 @@ use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::error::PageError;
+use super::error::{PageError, with_retry_after};
 use super::layout::{self, Layout, see_other};
 use super::sign_in::NextQuery;
 use crate::client_context::{ClientContext, with_cookies};
@@ -98,7 +98,7 @@ pub(super) async fn sign_up(
                 _ => FormErrors::from_problem(&error.problem, field),
             };
             let page = page(&viewer, form, errors);
-            Ok(layout::respond(error.status(), &page.layout, &page)?)
+            Ok(with_retry_after(layout::respond(error.status(), &page.layout, &page)?, error.retry_after))
         }
         Err(error) => Err(error.into()),
     }

@@ -227,8 +227,8 @@ impl ReadModel {
         Ok(progress)
     }
 
-    /// Drops generations that were retired longer ago than any request takes that reads them, and longer than an
-    /// instance with a stale cache writes to them.
+    /// Drops retired generations after twice the grace period. By then no request reads them any more, and no instance
+    /// with a stale cache writes to them.
     pub(crate) async fn drop_retired(&self) -> Result<(), StoreError> {
         let current = self.reload().await?;
         let is_due = |retired: &i64| self.retired_for(*retired) >= self.grace_period() * 2;

@@ -214,7 +214,7 @@ fn sort_field(sort: Sort) -> &'static str {
     }
 }
 
-/// The sort field's stored value of a listing with this key.
+/// The value that the listing with this key has in its sort field.
 fn sort_value(sort: Sort, key: SortKey) -> Bson {
     match sort {
         Sort::Soonest | Sort::PriceDrop => Bson::String(Timestamp::from_millis(key.value).to_string()),

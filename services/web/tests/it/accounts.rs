@@ -66,6 +66,10 @@ async fn sign_up_shows_errors_at_their_fields() {
     );
     services.respond_with_problem("POST /api/users/signup", 409, "This address is in use.", &[]);
     assert_contains(&post_form(&app, "/signup", None, &typed).await.expect(409).text(), &["This address is in use."]);
+    let problem = json!({ "type": "urn:ticketing:problem:rate-limited", "title": "T", "status": 429, "detail": "D" });
+    services.respond_with("POST /api/users/signup", 429, problem, &[(header::RETRY_AFTER, "7")]);
+    let response = post_form(&app, "/signup", None, &typed).await.expect(429);
+    assert_eq!(response.header("retry-after"), "7");
     let id = UserId::new();
     publish_user(&app, id, "Ana").await;
     app.wait_until_idle().await;

@@ -3,7 +3,7 @@
 use web::config::Config;
 
 #[test]
-fn invalid_or_missing_auth_url_gives_one_line() {
+fn invalid_or_missing_auth_url_is_reported_in_one_line() {
     let error_for = |auth: Option<&str>| {
         let mut arguments = vec![
             "web",

@@ -16,10 +16,10 @@ use crate::support::with_settings;
 
 /// The fake; cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct FakeServices(Arc<Mutex<ScriptedResponses>>);
+pub(crate) struct FakeServices(Arc<Mutex<Script>>);
 
 #[derive(Default)]
-struct ScriptedResponses {
+struct Script {
     responses: HashMap<String, ScriptedResponse>,
     requests: Vec<RecordedRequest>,
 }
@@ -55,7 +55,7 @@ impl FakeServices {
         self.0.lock().unwrap().responses.insert(route.to_owned(), (status, body, headers));
     }
 
-    /// Sets the response to a problem document.
+    /// Like `respond_with`, with a problem document as the body.
     pub(crate) fn respond_with_problem(&self, route: &str, status: u16, detail: &str, fields: &[(&str, &str)]) {
         let errors: Vec<_> =
             fields.iter().map(|(field, message)| json!({ "field": field, "message": message })).collect();

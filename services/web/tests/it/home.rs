@@ -8,7 +8,7 @@ use common::money::Money;
 
 use crate::support::{app, assert_contains, assert_page, listing, page, path, publish_listing, publish_user};
 
-/// The section of this shelf.
+/// The HTML of the shelf with this title.
 fn shelf<'a>(html: &'a str, title: &str) -> Option<&'a str> {
     html.split("<section").find(|section| section.contains(&format!("\">{title}</h2>")))
 }
@@ -47,7 +47,7 @@ async fn shelves_are_sorted_by_start_and_by_listing_time() {
     for status in ["Reserved", "Sold", "Withdrawn"] {
         assert!(!html.contains(&format!("{status} Show")), "{html}");
     }
-    // A past event disappears without an event.
+    // A listing disappears when its show begins, although no message is published.
     app.clock.advance(Duration::from_secs(86_400 + 6 * 60));
     let html = page(&app, "/").await;
     assert!(!html.contains("Sooner Show") && html.contains("Later Show"), "{html}");

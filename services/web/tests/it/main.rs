@@ -1,4 +1,4 @@
-//! The web service on real servers.
+//! Integration tests of the web service against real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod accounts;

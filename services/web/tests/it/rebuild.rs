@@ -24,12 +24,12 @@ async fn documents(app: &TestApp, name: &str) -> BTreeMap<String, Document> {
     found.into_iter().map(|document| (document.get_str("_id").unwrap().to_owned(), document)).collect()
 }
 
-async fn rebuild(app: &TestApp, method: &str, path: &str) -> Value {
+async fn admin_request(app: &TestApp, method: &str, path: &str) -> Value {
     app.admin(method, path).send().await.expect(200).json()
 }
 
 async fn is_live(app: &TestApp, generation: i64) -> bool {
-    let progress = rebuild(app, "GET", "/rebuild").await;
+    let progress = admin_request(app, "GET", "/rebuild").await;
     progress["live"] == generation && progress["filling"].is_null()
 }
 
@@ -103,8 +103,8 @@ impl SourceServices {
     }
 }
 
-/// With events before, during and after the rebuild, on two instances, of which one stops. Pages are requested all the
-/// time.
+/// Events arrive before, during and after the rebuild. One of the two instances stops handling them. Pages are requested
+/// all the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn rebuilt_model_equals_the_live_one_without_downtime() {
     let app = app().await;
@@ -129,9 +129,9 @@ async fn rebuilt_model_equals_the_live_one_without_downtime() {
         pages
     };
     let rebuilding = async {
-        assert_eq!(rebuild(&app, "POST", "/rebuild").await["filling"], 1);
+        assert_eq!(admin_request(&app, "POST", "/rebuild").await["filling"], 1);
         // A second request returns the same rebuild.
-        assert_eq!(rebuild(&other, "POST", "/rebuild").await["filling"], 1);
+        assert_eq!(admin_request(&other, "POST", "/rebuild").await["filling"], 1);
         app.stop().await;
         for _ in 0..3 {
             services.advance_versions(&other).await;
@@ -164,19 +164,19 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     let unknown = listing(&app, "Unknown to its owner", 0);
     publish_listing(&app, &unknown).await;
     app.wait_until_idle().await;
-    rebuild(&app, "POST", "/rebuild").await;
+    admin_request(&app, "POST", "/rebuild").await;
     // Snapshots at an older version do not complete the generation.
     for (_, ticket) in &services.tickets {
         app.publish(TicketChange::Snapshot, ticket.terms.id, 0, ticket.clone()).await;
     }
     app.wait_until_idle().await;
-    let progress = rebuild(&app, "GET", "/rebuild").await;
+    let progress = admin_request(&app, "GET", "/rebuild").await;
     let tickets = &progress["entities"][1];
     assert_eq!((&tickets["entity"], &tickets["live"], &tickets["filled"]), (&"ticket".into(), &6.into(), &5.into()));
     assert_eq!(tickets["missing"].as_array().unwrap().len(), 3, "{progress}");
     services.publish_snapshots(&app).await;
     app.wait_until_idle().await;
-    let progress = rebuild(&app, "GET", "/rebuild").await;
+    let progress = admin_request(&app, "GET", "/rebuild").await;
     let missing: Vec<_> = progress["entities"].as_array().unwrap().iter().map(|entity| &entity["missing"]).collect();
     let lost = serde_json::json!([unknown.terms.id]);
     assert_eq!(missing, [&serde_json::json!([]), &lost, &serde_json::json!([]), &serde_json::json!([])]);
@@ -184,7 +184,7 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     assert_contains(&page(&app, &path(&unknown)).await, &["Unknown to its owner"]);
 
     // Nobody will publish the unknown listing again.
-    let swapped = rebuild(&app, "POST", "/rebuild/swap").await;
+    let swapped = admin_request(&app, "POST", "/rebuild/swap").await;
     assert_eq!((&swapped["live"], &swapped["filling"]), (&1.into(), &Value::Null));
     app.clock.advance(Duration::from_secs(60));
     app.request("GET", &path(&unknown)).send().await.expect(404);
@@ -197,15 +197,15 @@ async fn abandoned_rebuild_has_no_effect() {
     let ticket = listing(&app, "Jazz", 0);
     publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
-    rebuild(&app, "POST", "/rebuild").await;
-    let abandoned = rebuild(&app, "DELETE", "/rebuild").await;
+    admin_request(&app, "POST", "/rebuild").await;
+    let abandoned = admin_request(&app, "DELETE", "/rebuild").await;
     assert_eq!((&abandoned["live"], &abandoned["filling"]), (&0.into(), &Value::Null));
     // Without a rebuild these do nothing.
     for (method, path) in [("DELETE", "/rebuild"), ("POST", "/rebuild/swap")] {
-        assert_eq!(rebuild(&app, method, path).await["live"], 0);
+        assert_eq!(admin_request(&app, method, path).await["live"], 0);
     }
     eventually("its collections to be dropped", async || generations(&app).await == [0]).await;
-    assert_eq!(rebuild(&app, "POST", "/rebuild").await["filling"], 2, "numbers are not reused");
+    assert_eq!(admin_request(&app, "POST", "/rebuild").await["filling"], 2, "numbers are not reused");
     assert_contains(&page(&app, "/").await, &["Jazz"]);
 }
 
@@ -225,7 +225,7 @@ async fn retired_generation_is_dropped_and_not_recreated() {
     let mut services = SourceServices::seed(&app, 3).await;
     app.wait_until_idle().await;
     for generation in 1..=2 {
-        rebuild(&app, "POST", "/rebuild").await;
+        admin_request(&app, "POST", "/rebuild").await;
         services.publish_snapshots(&app).await;
         eventually("the swap", async || is_live(&app, generation).await).await;
     }
@@ -254,10 +254,10 @@ async fn events_reach_all_generations_despite_a_stale_cache() {
     for generation in 1..=5_u32 {
         let n = u64::from(generation) * 10;
         other.handle(&event(n)).await.unwrap();
-        rebuild(&other, "POST", "/rebuild").await;
+        admin_request(&other, "POST", "/rebuild").await;
         app.handle(&event(n + 1)).await.unwrap();
         assert_eq!(version(&format!("_v{generation}")).await, i64::try_from(n + 1).ok(), "started");
-        rebuild(&other, "POST", "/rebuild/swap").await;
+        admin_request(&other, "POST", "/rebuild/swap").await;
         app.handle(&event(n + 2)).await.unwrap();
         assert_eq!(version(&format!("_v{generation}")).await, i64::try_from(n + 2).ok(), "swapped");
         // Instances with a stale cache still read the old generation.

@@ -13,10 +13,10 @@ use crate::support::{app, assert_contains, assert_page, publish_user, with_auth,
 
 /// A fake auth service, with a scripted response and recorded requests.
 #[derive(Clone, Default)]
-struct FakeAuth(Arc<Mutex<ScriptedResponse>>);
+struct FakeAuth(Arc<Mutex<Script>>);
 
 #[derive(Default)]
-struct ScriptedResponse {
+struct Script {
     status: StatusCode,
     cookies: Vec<String>,
     /// The `cookie` and `x-forwarded-for` of each request.
