@@ -16,7 +16,7 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     /// The payload of an event at this state.
     fn payload(&self) -> Self::Payload;
     /// Whether no further change is expected, so that the announcer publishes the state only once more.
-    fn is_final(&self) -> bool;
+    fn is_settled(&self) -> bool;
     /// Whether the current state may be announced. If not, anti-entropy, on-demand snapshots and resyncs skip it.
     fn is_announced(&self) -> bool {
         true

@@ -11,12 +11,12 @@ pub mod domain;
 pub mod events;
 pub mod flows;
 pub mod gauges;
+pub mod orphan_sweep;
 pub mod providers;
 pub mod reconciler;
 pub mod routes;
 pub mod state;
 pub mod store;
-pub mod sweeper;
 pub mod view;
 
 use platform::app::App;
@@ -41,5 +41,5 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .subscribe(events::table(&state))
         .task("archiver", archiver::run(state.clone(), context.tasks.clone(), context.config.cleanup_interval))
         .task("reconciler", reconciler::run(state.clone(), context.tasks.clone()))
-        .task("sweeper", sweeper::run(state, context.tasks.clone())))
+        .task("orphan_sweep", orphan_sweep::run(state, context.tasks.clone())))
 }

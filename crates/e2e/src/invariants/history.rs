@@ -41,8 +41,8 @@ fn next_payment_statuses(status: Option<PaymentStatus>) -> &'static [PaymentStat
     match status {
         None => &[Authorizing],
         // A late response of the provider and a failed capture are published without a change of status.
-        Some(Authorizing) => &[Authorizing, RequiresAction, Authorized, Declined, Voided],
-        Some(RequiresAction) => &[Authorized, Declined, Voided],
+        Some(Authorizing) => &[Authorizing, RequiresAction, Authorized, Captured, Declined],
+        Some(RequiresAction) => &[Authorized, Captured, Declined, Voided],
         Some(Authorized) => &[Authorized, Captured, Declined, Failed, Voided],
         // Refunds and disputes are published while the payment stays captured.
         Some(Captured) => &[Captured],

@@ -3,7 +3,7 @@
 //! In reading order: [`class`], [`settings`], [`layer`], [`counters`], `redis_counters`, [`marker`].
 //!
 //! # Why
-//! The service that answers a request counts it, exactly once. `web` counts pages, and writes to its own data. The owner
+//! The service that answers a request counts it, exactly once. `web` counts pages and writes to its own data. The owner
 //! of an entity counts commands, including those that `web` sends for a submitted form; `web` counts the form as a read
 //! at most. Reads that `web` sends for a page that it has counted are marked, so that the owner does not count them
 //! again. Signed-in users are counted by account only, since an office or a phone network may share one address. Guests

@@ -43,7 +43,7 @@ impl<A: Aggregate> Store<A> {
             // Compare-and-swap on the due time: only the instance that moves it announces.
             let unmoved =
                 doc! { "_id": state.id(), "version": as_i64(version), "announce.at": announce.at.to_string() };
-            let update = if state.is_final() {
+            let update = if state.is_settled() {
                 doc! { "$unset": { "announce": "" } }
             } else {
                 let count = announce.count + 1;

@@ -66,7 +66,7 @@ impl Aggregate for User {
         UserState { id: self.id, display_name: self.display_name.clone(), created_at: self.created_at }
     }
 
-    fn is_final(&self) -> bool {
+    fn is_settled(&self) -> bool {
         // No service waits for a change of a user.
         true
     }

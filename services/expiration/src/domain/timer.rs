@@ -97,7 +97,7 @@ impl Aggregate for Timer {
         ExpirationState { order_id: self.order_id, expires_at: self.expires_at }
     }
 
-    fn is_final(&self) -> bool {
+    fn is_settled(&self) -> bool {
         self.status != Status::Pending
     }
 
@@ -130,7 +130,7 @@ mod tests {
             let stored = serde_json::to_value(timer.status).unwrap();
             assert_eq!(stored["name"], timer.status.as_ref(), "queries use this name");
         }
-        let flags = |timer: &Timer| (timer.is_final(), timer.is_announced());
+        let flags = |timer: &Timer| (timer.is_settled(), timer.is_announced());
         assert_eq!([flags(&pending), flags(&fired), flags(&closed)], [(false, false), (true, true), (true, false)]);
     }
 }

@@ -141,7 +141,7 @@ impl Model {
             },
             statuses => panic!("{change:?} is not an allowed transition: {statuses:?}"),
         }
-        assert!(!self.order.is_final());
+        assert!(!self.order.is_settled());
         assert_eq!(
             Order { status: self.order.status.clone(), updated_at: self.order.updated_at, ..order.clone() },
             self.order
@@ -157,7 +157,7 @@ proptest! {
         for stimulus in stimuli {
             let before = model.order.clone();
             model.apply(stimulus);
-            if before.is_final() {
+            if before.is_settled() {
                 prop_assert_eq!(&model.order, &before);
             }
             prop_assert!(model.winners.len() <= 1);
@@ -166,7 +166,7 @@ proptest! {
             }
             // `tickets` is behind only if the order has ended.
             if let Some(ticket) = &model.ticket {
-                prop_assert!(!is_tickets_behind(&model.order, ticket) || model.order.is_final());
+                prop_assert!(!is_tickets_behind(&model.order, ticket) || model.order.is_settled());
             }
         }
     }

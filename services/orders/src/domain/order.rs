@@ -283,7 +283,7 @@ impl Aggregate for Order {
         }
     }
 
-    fn is_final(&self) -> bool {
+    fn is_settled(&self) -> bool {
         self.status_name().is_final()
     }
 }

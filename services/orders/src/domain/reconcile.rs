@@ -72,7 +72,7 @@ pub fn pending_order_ids(ticket: &TicketState) -> impl Iterator<Item = OrderId> 
 
 /// Whether `tickets` has missed the event of this order's end.
 pub fn is_tickets_behind(order: &Order, ticket: &TicketState) -> bool {
-    order.is_final() && pending_order_ids(ticket).any(|id| id == order.id)
+    order.is_settled() && pending_order_ids(ticket).any(|id| id == order.id)
 }
 
 /// Whether `payments` has missed the event that this order was authorised or cancelled.

@@ -13,7 +13,7 @@ use crate::store;
 pub(super) async fn handle(state: AppState, event: Envelope<TicketState>) -> Result<Applied, Failure> {
     let applied = state.tickets.put_if_newer(&event).await?;
     let ticket = &event.data;
-    if let Some(order) = store::find_holder(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_final()) {
+    if let Some(order) = store::find_holder(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_settled()) {
         reconcile_order(&state, order.id).await?;
     }
     // If the snapshot shows that the listing still waits for an order that has ended, `tickets` has missed our event.

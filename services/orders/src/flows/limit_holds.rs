@@ -94,8 +94,8 @@ async fn withdraw(state: &AppState, id: OrderId) -> Result<bool, Error> {
     }
 }
 
-/// Whether the stored response of the request that placed this order may be replayed. False if the request has withdrawn
-/// its hold and released its key: the repeat is then a new request.
+/// Whether the stored response of the request that placed this order may be replayed. False if the request has
+/// withdrawn its hold and released its key: the repeat is then a new request.
 ///
 /// # Errors
 /// In flight while the original request may still withdraw its hold.

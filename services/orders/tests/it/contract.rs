@@ -93,7 +93,7 @@ fn invalid_pass_keys_are_reported_in_one_line_without_the_keys() {
     ] {
         let stderr = start(&[("PASS_PRIVATE_KEYS", keys)]);
         assert!(stderr.starts_with(&format!("orders: PASS_PRIVATE_KEYS is wrong: {why}")), "{stderr}");
-        // Every Ed25519 private key in PEM begins with MC4CAQAw.
+        // The private keys of `Signer` begin with MC4CAQAw in PEM.
         assert!(!stderr.contains("hunter2") && !stderr.contains("MC4CAQAw"), "a secret is printed: {stderr}");
     }
     let help = Command::new(env!("CARGO_BIN_EXE_orders")).arg("--help").env("PASS_PRIVATE_KEYS", "hunter2").output();

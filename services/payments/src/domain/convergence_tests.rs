@@ -192,8 +192,8 @@ fn last_capture_attempt_ends_in_the_provider_status() {
     assert_eq!(ends(IntentStatus::Authorized), None, "neither cancelled nor captured: retry");
 }
 
-/// A cancellation in the provider's dashboard fails the payment if it had authorised the order. Otherwise it declines the
-/// payment, and the buyer can try another card.
+/// A cancellation in the provider's dashboard fails the payment if it had authorised the order. Otherwise it declines
+/// the payment, and the buyer can try another card.
 #[test]
 fn cancellation_at_the_provider_fails_only_a_payment_that_authorized_the_order() {
     let authorized = started().authorize("pi".into(), now()).unwrap().0;

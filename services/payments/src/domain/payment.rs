@@ -349,7 +349,7 @@ impl Aggregate for Payment {
         }
     }
 
-    fn is_final(&self) -> bool {
+    fn is_settled(&self) -> bool {
         self.status_name().is_final()
     }
 }

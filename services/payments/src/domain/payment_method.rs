@@ -3,9 +3,9 @@
 /// The prefix of every id.
 const PREFIX: &str = "pm_";
 
-/// The text, if it has the syntax of an id: `pm_`, then letters, digits and underscores. Only the provider knows whether
-/// the id exists, and asking it counts as an attempt. Any other text may be a card number, so it is neither stored nor
-/// sent.
+/// The text, if it has the syntax of an id: `pm_`, then letters, digits and underscores. Only the provider knows
+/// whether the id exists, and asking it counts as an attempt. Any other text may be a card number, so it is neither
+/// stored nor sent.
 pub fn parse_id(text: &str) -> Option<String> {
     let rest = text.strip_prefix(PREFIX)?;
     let fits = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

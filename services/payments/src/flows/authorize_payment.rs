@@ -3,9 +3,9 @@
 //!
 //! # Why
 //! The result of a call is known only after a definite response. Until then the stored body is resent while its key is
-//! valid, even if the order is closed meanwhile: the resulting authorisation is voided. Resending does not help when the
-//! provider failed, because it replays the failure for the key, or when the key has expired. Then the intent is searched
-//! for among those that were created since.
+//! valid, even if the order is closed meanwhile: the resulting authorisation is voided. Resending does not help when
+//! the provider failed, because it replays the failure for the key, or when the key has expired. Then the intent is
+//! searched for among those that were created since.
 
 use std::time::Duration;
 

@@ -95,8 +95,8 @@ impl PaymentReconciler<'_> {
     }
 }
 
-/// Takes one step towards refunding the whole charge: stores a refund attempt, which determines the idempotency key; or,
-/// if one is stored, requests the refund with its key and records the charge's state after it.
+/// Takes one step towards refunding the whole charge: stores a refund attempt, which determines the idempotency key;
+/// or, if one is stored, requests the refund with its key and records the charge's state after it.
 ///
 /// # Errors
 /// Unavailable while the charge is not refunded: retry.

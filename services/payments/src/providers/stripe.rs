@@ -3,8 +3,8 @@
 //! # Why
 //! A creation has the payment's id as its idempotency key, and its stored request is resent verbatim, because Stripe
 //! rejects a key with other parameters. Captures and cancellations have no key: the intent's own status makes each
-//! happen once, and a key would replay a stored 500 for a day. After any ambiguous response the intent is read. If its id
-//! is not known, because the creation returned a 500, the intent is found by its metadata.
+//! happen once, and a key would replay a stored 500 for a day. After any ambiguous response the intent is read. If its
+//! id is not known, because the creation returned a 500, the intent is found by its metadata.
 
 use std::collections::HashMap;
 use std::future::{self, Future};

@@ -34,8 +34,8 @@ async fn send_webhook(shop: &Shop, payment: &Value) {
     webhooks::post(shop, &signature, &body).await.expect(204);
 }
 
-/// The number of counted changes of this kind at the provider. Counting starts when the metrics are first read, so a test
-/// reads them before the change; a deployed service reads them when it starts.
+/// The number of counted changes of this kind at the provider. Counting starts when the metrics are first read, so a
+/// test reads them before the change; a deployed service reads them when it starts.
 async fn external_changes(shop: &Shop, kind: &str) -> Option<f64> {
     shop.app.metric(&format!("payments_changed_at_provider_total{{kind=\"{kind}\"}}")).await
 }

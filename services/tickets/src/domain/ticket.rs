@@ -275,7 +275,7 @@ impl Aggregate for Ticket {
         }
     }
 
-    fn is_final(&self) -> bool {
+    fn is_settled(&self) -> bool {
         // `orders` needs a refusal until the refused order has finished.
         !matches!(self.status, Status::Reserved { .. }) && self.refusals.is_empty()
     }

@@ -91,24 +91,24 @@ fn clearing_a_refusal_keeps_the_others() {
     let (ticket, _) = ticket().refuse(first, refusal(), now()).unwrap();
     let (ticket, _) = ticket.refuse(second, refusal(), now()).unwrap();
     assert!(ticket.has_refused(first) && ticket.has_refused(second));
-    assert!(!ticket.is_final(), "a refusal is announced until its order has finished");
+    assert!(!ticket.is_settled(), "a refusal is announced until its order has finished");
     let (ticket, change) = ticket.clear_refusals(&[first], now());
     assert_eq!(change, TicketChange::Updated);
     assert!(!ticket.has_refused(first) && ticket.has_refused(second));
-    assert!(ticket.clear_refusals(&[second], now()).0.is_final());
+    assert!(ticket.clear_refusals(&[second], now()).0.is_settled());
 }
 
 #[test]
 fn reserved_is_the_only_status_that_is_not_final() {
     let order_id = OrderId::new();
-    for (status, is_final) in [
+    for (status, is_settled) in [
         (Status::Available, true),
         (Status::Reserved { order_id }, false),
         (Status::Sold { order_id }, true),
         (Status::Withdrawn, true),
     ] {
         let ticket = Ticket { status: status.clone(), ..ticket() };
-        assert_eq!(ticket.is_final(), is_final, "{status:?}");
+        assert_eq!(ticket.is_settled(), is_settled, "{status:?}");
         assert_eq!(
             serde_json::to_value(&status).unwrap()["name"],
             ticket.status_name().as_ref(),

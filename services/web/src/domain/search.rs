@@ -3,8 +3,8 @@
 //! # Why
 //! Each listing is stored with all prefixes of its words. So a search is an equality match on an index that is already
 //! in the requested order, however many listings there are; a text index would match whole words only, and sort in
-//! memory. A search for two words that are common, but rarely occur together, would scan many entries of either word. So
-//! pairs of words are stored too, by the first letters of each: a search for words that never occur together ends at
+//! memory. A search for two words that are common, but rarely occur together, would scan many entries of either word.
+//! So pairs of words are stored too, by the first letters of each: a search for words that never occur together ends at
 //! once. A category is paired like a word, since searches often combine a word with a category.
 
 use std::collections::BTreeSet;

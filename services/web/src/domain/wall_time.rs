@@ -2,8 +2,8 @@
 //!
 //! # Why
 //! A local time is not an instant: where clocks go back, an hour occurs twice, and where they go forward an hour does
-//! not exist. The seller must choose in the first case and correct the time in the second, since a guess would put a wrong
-//! time on a ticket. A time that was not edited keeps its instant to the millisecond.
+//! not exist. The seller must choose in the first case and correct the time in the second, since a guess would put a
+//! wrong time on a ticket. A time that was not edited keeps its instant to the millisecond.
 
 use common::timestamp::Timestamp;
 use jiff::civil::DateTime;

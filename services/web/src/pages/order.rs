@@ -1,5 +1,5 @@
-//! GET /orders/{id}: one of the viewer's orders and, once it is paid, the ticket; GET /orders/{id}/ticket.ics: the event
-//! as a calendar file.
+//! GET /orders/{id}: one of the viewer's orders and, once it is paid, the ticket; GET /orders/{id}/ticket.ics: the
+//! event as a calendar file.
 //!
 //! # Why
 //! The pass is fetched from the orders service on every view, because it is in no event and so in no replica. The rest

@@ -37,8 +37,8 @@ impl ReceiptPage {
         let captured = payments
             .iter()
             .find(|payment| Some(payment.id) == order.payment_id && payment.status == PaymentStatus::Captured);
-        // The capture completes the order, so the order's time is used until the payment event arrives. A later refund or
-        // dispute changes the payment's time, but must not change that of the charge.
+        // The capture completes the order, so the order's time is used until the payment event arrives. A later refund
+        // or dispute changes the payment's time, but must not change that of the charge.
         let charged = captured.map_or(order.updated_at, |payment| payment.updated_at.min(order.updated_at));
         let moment = |at| Moment::new(at, &order.ticket.time_zone);
         Self {

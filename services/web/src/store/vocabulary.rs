@@ -49,7 +49,7 @@ impl Vocabulary {
         Ok(())
     }
 
-    /// Adds the words of these texts, except those too short or too long to correct. A failure is only logged: the next
+    /// Adds the words of these texts, except those for which no typo is allowed. A failure is only logged: the next
     /// listing with the same word adds it.
     pub(crate) async fn add_words(&self, texts: &[&str]) {
         let words = texts.iter().flat_map(|text| tokenize(text));

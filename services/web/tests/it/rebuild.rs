@@ -103,8 +103,8 @@ impl SourceServices {
     }
 }
 
-/// Events arrive before, during and after the rebuild. One of the two instances stops handling them. Pages are requested
-/// all the time.
+/// Events arrive before, during and after the rebuild, and one of the two instances stops handling them. Pages are
+/// requested all the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn rebuilt_model_equals_the_live_one_without_downtime() {
     let app = app().await;
