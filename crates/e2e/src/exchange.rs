@@ -16,7 +16,7 @@ pub struct Success<T> {
     pub body: T,
 }
 
-/// Why a request failed. The text is its method and target.
+/// Why a request failed. The string names the request, by method and target.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No response, or no definitive one.

@@ -37,8 +37,8 @@ pub(crate) struct Acknowledged {
 pub(crate) type KeyResponses = BTreeMap<String, Vec<(Option<u16>, String)>>;
 
 impl ResponseLog {
-    /// Records a request with its response; `None` if there was none. `seen` are the newest versions that this client
-    /// has received, `known` the one of this entity at the time of the request.
+    /// Records a request with its response, or `None` if there was none. `seen` has the newest version of each entity
+    /// that this client has received; `known` is the one of this entity when the request was sent.
     pub(crate) fn record(
         &self,
         request: Request<'_>,

@@ -31,8 +31,8 @@ pub struct UserClient {
     seen: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
-/// How long a request is repeated, and a status waited for: longer than any injected fault, and than a hold that was
-/// created under two minutes of clock skew.
+/// How long to repeat a request or to wait for a status. Longer than any injected fault, and than a hold that an
+/// instance creates with its clock two minutes fast.
 const TIMEOUT: Duration = Duration::from_secs(180);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 

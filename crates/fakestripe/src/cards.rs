@@ -43,8 +43,9 @@ impl Decline {
                 ("authentication_required", None, message)
             }
         };
-        let has_code = matches!(decline_code, "generic_decline" | "insufficient_funds" | "lost_card" | "stolen_card");
-        (if has_code { "card_declined" } else { decline_code }, decline_code, advice, message)
+        let is_card_declined =
+            matches!(decline_code, "generic_decline" | "insufficient_funds" | "lost_card" | "stolen_card");
+        (if is_card_declined { "card_declined" } else { decline_code }, decline_code, advice, message)
     }
 }
 
@@ -64,7 +65,7 @@ impl TestCard {
         self.number.get(start..).unwrap_or_default()
     }
 
-    /// Equal for equal numbers, as Stripe's is.
+    /// The same for every use of a number, as at Stripe.
     pub(crate) fn fingerprint(&self) -> String {
         format!("Fake{:0>12}", self.number.get(4..).unwrap_or_default())
     }

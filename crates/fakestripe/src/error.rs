@@ -1,13 +1,13 @@
-//! Stripe's error object, and whether an idempotency key stores it.
+//! Stripe's error object, and whether it is stored under the idempotency key.
 
 use serde_json::{Map, Value, json};
 
-/// Small enough to be returned unboxed: everything but the status is in the JSON body.
+/// Small enough to be returned unboxed, since most of it is in the JSON body.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: u16,
-    /// Whether the idempotency key stores this error. False when the request was rejected before processing, so that
-    /// a retry is evaluated again.
+    /// Whether this error is stored under the idempotency key. False when the request was rejected before processing,
+    /// so that a retry is evaluated again.
     pub(crate) is_cached: bool,
     body: Map<String, Value>,
 }

@@ -38,15 +38,15 @@ impl Trigger {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(crate) struct Faults {
-    /// Pause before processing; the idempotency key is already in use.
+    /// Pause before processing, after the idempotency key was claimed.
     latency_ms: u64,
     /// Pause between processing and the response.
     latency_after_ms: u64,
     /// 429 without any effect.
     error429: Trigger,
-    /// 500 before processing: no effect, and the idempotency key stores the 500, as at Stripe.
+    /// 500 before processing: no effect, and the 500 is stored under the idempotency key, as at Stripe.
     error500_before_processing: Trigger,
-    /// 500 after processing: the effect remains, and the idempotency key stores the 500.
+    /// 500 after processing: the effect remains, and the 500 is stored under the idempotency key.
     error500_after_processing: Trigger,
     /// Restricts the faults above to requests whose `METHOD /path` contains one of these; empty: all requests.
     paths: Vec<String>,

@@ -1,5 +1,5 @@
-//! The values of environment variables, as far as rendered objects determine them, and the content of
-//! `ConfigMaps` and Secrets, whichever object provides it.
+//! The environment variables of containers, with their values where the rendered objects contain them, and the
+//! content of `ConfigMaps` and Secrets, whatever kind of object provides it.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use super::objects::{Objects, at, each, name, text, texts};
 
-/// Values by variable or key: `None` is known to the cluster alone.
+/// Values by variable or key; `None` is a value that only the cluster knows.
 pub(crate) type Values = BTreeMap<String, Option<String>>;
 
-/// What stands for a value that is known to the cluster alone, within a longer one.
+/// Stands for a part of a value that only the cluster knows.
 const UNKNOWN: &str = "unknown";
 
 /// The content of a `ConfigMap` or Secret.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) keys: Values,
-    /// Whether there may be further keys: the provider hands over everything that its store has.
+    /// Whether there may be further keys, since the provider copies a whole entry of its secret store.
     pub(crate) is_open: bool,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn secret(object: &Value) -> Content {
     Content { keys, is_open: false }
 }
 
-/// A template replaces the fetched values, unless it is merged with them.
+/// The content that an `ExternalSecret` provides. A template replaces the fetched values unless it is merged with them.
 fn external(object: &Value) -> Content {
     let template = texts(object, "/spec/target/template/data");
     let is_whole = !template.is_empty() && text(object, "/spec/target/template/mergePolicy") != "Merge";
@@ -82,7 +82,7 @@ fn external(object: &Value) -> Content {
     Content { keys, is_open: !is_whole && !each(object, "/spec/dataFrom/*").is_empty() }
 }
 
-/// Replaces placeholders such as `{{ .password | urlquery }}`, which stand for fetched values.
+/// Replaces the placeholders of fetched values, such as `{{ .password | urlquery }}`, by [`UNKNOWN`].
 fn without_placeholders(template: &str) -> String {
     let mut parts = template.split("{{");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -123,7 +123,7 @@ pub(crate) fn variables(container: &Value, objects: &Objects) -> Values {
     variables
 }
 
-/// Replaces `$(NAME)` by the value of a variable defined before.
+/// Replaces each `$(NAME)` by the value of the variable, which must be defined before.
 fn expanded(value: &str, variables: &Values) -> String {
     variables.iter().fold(value.to_owned(), |text, (name, value)| {
         text.replace(&format!("$({name})"), value.as_deref().unwrap_or(UNKNOWN))

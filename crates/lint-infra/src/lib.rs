@@ -23,7 +23,7 @@ use self::objects::Objects;
 use self::rules::{Fleet, runbook, settings};
 use self::tools::{kustomize, linters, promtool, schemas};
 
-/// What the checks run.
+/// The programs that the checks run.
 #[derive(Debug)]
 pub struct Programs<'a> {
     /// The packages of infra/dev/requirements-infra.txt.
@@ -49,7 +49,7 @@ pub fn check(root: &Path, programs: &Programs<'_>, schemas: Option<&Path>) -> Re
     problems.extend(schemas::check(programs.python, &overlays, &skaffold, schemas)?);
     problems.extend(linters::check(programs.python, root)?);
 
-    let fleet = Fleet { programs: settings_of(programs.fleet)?, images: rules::images(&skaffold) };
+    let fleet = Fleet { programs: read_settings(programs.fleet)?, images: rules::images(&skaffold) };
     stores::fill(&mut overlays);
     for overlay in &overlays {
         let found = rules::check(&overlay.objects, &fleet);
@@ -67,10 +67,11 @@ pub fn check(root: &Path, programs: &Programs<'_>, schemas: Option<&Path>) -> Re
     Ok(problems)
 }
 
-fn settings_of(fleet: &Path) -> Result<settings::Programs> {
+/// Reads the settings of each program from its `--help`.
+fn read_settings(fleet: &Path) -> Result<settings::Programs> {
     let settings_of = |name: &str| {
         let program = fleet.join(name);
-        // The help prints a set variable as a default.
+        // Clear the environment, since the help shows the values of variables that are set.
         let help = Command::new(&program).arg("--help").env_clear().stdin(Stdio::null()).output();
         let help = help.with_context(|| format!("{} does not run; build the services first", program.display()))?;
         let settings = settings::parse_help(&String::from_utf8_lossy(&help.stdout));

@@ -1,9 +1,9 @@
-//! The content of secret stores whose entries are handed over whole, so that no manifest lists their keys.
+//! The content of secret stores from which an `ExternalSecret` copies whole entries, so that no manifest lists
+//! their keys.
 //!
 //! # Why
 //! Operators fill such a store with the output of `cargo xtask secrets`, which the development overlay
-//! renders. Without that content nothing could be checked about the settings and the network flows of
-//! production.
+//! contains as well. Without this content, the settings and network flows of production could not be checked.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use super::environment::{Values, secret, secret_name};
 use super::objects::{each, name};
 use super::tools::kustomize::Overlay;
 
-/// Gives every `ExternalSecret` that hands over a whole entry the keys and values of the Secret of the
-/// same name that any overlay renders.
+/// Gives every `ExternalSecret` that copies a whole entry the keys and values of the Secret of the same name
+/// in any rendered overlay.
 pub(crate) fn fill(overlays: &mut [Overlay]) {
     let rendered = overlays.iter().flat_map(|overlay| overlay.objects.of("Secret"));
     let rendered: BTreeMap<String, Values> =

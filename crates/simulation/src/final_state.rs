@@ -1,5 +1,5 @@
-//! The canonical final state of a schedule, which can be compared between schedules: without ids, times and versions,
-//! and without effects that a repeated request may legitimately have more than once.
+//! The final state of a schedule in a form that can be compared between schedules: without ids, times and versions, and
+//! without legitimate duplicates, such as a declined payment that is repeated because its response was lost.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, snapshot: &Snapshot, users:
     lines
 }
 
-/// The entities of a collection, by id.
+/// The entities of a collection, sorted by id.
 fn sorted<'a>(snapshot: &'a Snapshot, collection: &str) -> Vec<&'a Entity> {
     let mut entities: Vec<_> = snapshot.databases.owned(collection).iter().collect();
     entities.sort_by_key(|entity| &entity.id);

@@ -108,7 +108,7 @@ impl SimulatedFleet {
         subscriptions
     }
 
-    /// Deletes all data except users.
+    /// Deletes all data except users. Timers are not replicated, so there is no `replica_expiration` to delete.
     pub(crate) async fn clear(&mut self) -> Result<()> {
         self.card_network.reset().await;
         let mut deletions = Vec::new();
@@ -122,7 +122,7 @@ impl SimulatedFleet {
             let all = replicas.chain(owned.map(ToOwned::to_owned));
             for name in all.filter(|name| !matches!(name.as_str(), "users" | "replica_user" | "replica_expiration")) {
                 let documents = service.database.collection::<Document>(&name);
-                // With write concern majority: otherwise the next schedule could read what this one left.
+                // With majority write concern, so that the next schedule cannot read what this one left.
                 deletions.push(async move { documents.delete_many(doc! {}).await });
             }
         }

@@ -57,6 +57,8 @@ pub(crate) fn violations(snapshot: &Snapshot, context: &SimContext, network: &Ne
     violations
 }
 
+/// Whether the status of an order or of a payment is final. A status of the other entity type may not parse, which
+/// counts as final.
 fn is_final(entity: &Entity) -> bool {
     entity.status().is_none_or(OrderStatus::is_final) && entity.status().is_none_or(PaymentStatus::is_final)
 }

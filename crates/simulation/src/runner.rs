@@ -112,7 +112,7 @@ async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
 struct Runner {
     fleet: SimulatedFleet,
     sessions: [UserSession; 4],
-    /// Between schedules it contains the events of users, who stay.
+    /// Between schedules it keeps the events of users, because users are not deleted.
     network: Network,
     trace: Vec<String>,
 }
@@ -127,7 +127,7 @@ impl Runner {
         Self { fleet, sessions, network: Network::default(), trace: Vec::new() }
     }
 
-    /// Runs a scenario, as its reference run without a seed; returns the final state, or the failure.
+    /// Runs a scenario; without a seed, as the reference run. Returns the final state, or the failure.
     async fn run(&mut self, scenario: &Scenario, seed: Option<u64>) -> Result<Vec<String>, String> {
         let mut network = std::mem::take(&mut self.network);
         network.reset_except("user");

@@ -33,7 +33,7 @@ pub(crate) struct Request {
     pub(crate) service: &'static str,
     pub(crate) method: Method,
     pub(crate) path: String,
-    /// The session.
+    /// The session cookie.
     pub(crate) cookie: String,
     pub(crate) body: Option<Value>,
     /// The `Idempotency-Key`.
@@ -134,7 +134,7 @@ pub(crate) struct PaymentResult {
     pub(crate) payment: Result<Payment, ApiError>,
 }
 
-/// Name and owner of the entity type that a path is about.
+/// Name and owner of the entity type that a path is about. Paths contain the owner's name, except those of users.
 fn entity_of(path: &str) -> (&'static str, &'static str) {
     let area = path.split('/').nth(2);
     let [user, ..] = ENTITIES;
@@ -156,6 +156,7 @@ impl SimUser {
                 if known.is_some_and(|known| version < known) {
                     bail!("{MONOTONIC_READS}: {path} went back from version {known:?} to {version}");
                 }
+                // The entity's own path, `/api/orders/{id}`; other paths get the id from the response.
                 let key = if path.matches('/').count() == 3 {
                     path.clone()
                 } else {
@@ -213,8 +214,8 @@ impl SimUser {
         }
     }
 
-    /// Sends a request that conflicts when it comes too late; returns whether it took effect. `is_done` decides this
-    /// after a 409, since an earlier attempt may have succeeded although its response was lost.
+    /// Sends a request that gets a 409 when it comes too late; returns whether it took effect. After a 409, `is_done`
+    /// decides this, since an earlier attempt may have succeeded although its response was lost.
     async fn request_unless_late<E: Endpoint, R: Endpoint>(
         &self,
         request: &E,
@@ -311,8 +312,8 @@ impl SimUser {
         loop {
             let result = self.pay(order, card).await?;
             match &result.payment {
-                // The provider failed, and replays the failure for the payment's key, so what the card leads to is
-                // still unknown: only a new payment can tell.
+                // The provider failed, and replays that failure under the payment's idempotency key. Only a new payment
+                // shows whether the card is accepted.
                 Err(ApiError::Problem(problem))
                     if problem.status == 402 && problem.detail.starts_with("The bank could not be asked") => {}
                 _ if result.status == status => return Ok(result),

@@ -107,7 +107,7 @@ fn find_cycle(graph: &Graph) -> Vec<(String, String)> {
     cycle.iter().map(|from| ((*from).clone(), remaining[from][0].clone())).collect()
 }
 
-/// Returns the segments of a path from the crate's root; `None` if the first segment is no known name of the crate.
+/// Returns the segments of a path from the crate's root; `None` if the path does not begin with a name of this crate.
 fn absolute<'a>(path: &[&'a str], module: &'a str, names: &BTreeMap<&str, Vec<&'a str>>) -> Option<Vec<&'a str>> {
     let mut words: Vec<_> = match path[0] {
         "crate" => Vec::new(),
@@ -124,7 +124,8 @@ fn absolute<'a>(path: &[&'a str], module: &'a str, names: &BTreeMap<&str, Vec<&'
     Some(words)
 }
 
-/// Returns all paths of two or more segments; `a::{b, c::d}` is two paths.
+/// Returns all paths of two or more segments; `a::{b, c::d}` is two paths. `path` is the path read so far, and `open`
+/// has the prefix that applies within each open brace.
 fn paths<'a>(tokens: &[&'a str]) -> Vec<Vec<&'a str>> {
     let (mut found, mut path, mut open, mut last) = (Vec::new(), Vec::new(), Vec::<Vec<&str>>::new(), "");
     for token in tokens {

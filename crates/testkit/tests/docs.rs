@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use testkit::tools::workspace_root;
 
-/// Folders that hold nothing of ours.
+/// Folders without files of this project.
 const SKIPPED: [&str; 5] = [".git", ".tools", "node_modules", "secrets", "target"];
-/// How the names of source files end.
+/// Extensions of source files, and the names of those without one.
 const SOURCES: [&str; 14] =
     ["conf", "css", "html", "js", "json", "mjs", "py", "rs", "sh", "toml", "txt", "yaml", "yml", "Dockerfile"];
-/// Names of other programs' settings that nothing of ours mentions.
+/// Settings of other programs that documents may name although no source file does.
 const FOREIGN: [&str; 1] = ["SSL_CERT_FILE"];
 /// Where paths in documents begin.
 const FOLDERS: [&str; 5] = ["crates/", "services/", "infra/", "docs/", ".github/"];
@@ -29,7 +29,7 @@ fn documents_name_only_what_exists() {
     let code: String = files.iter().filter(is_source).filter_map(|path| fs::read_to_string(path).ok()).collect();
     let names: BTreeSet<_> = files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     let mut faults = String::new();
-    // The changelog names what was.
+    // The changelog may name what no longer exists.
     let is_document =
         |path: &&PathBuf| path.extension().is_some_and(|end| end == "md") && !path.ends_with("CHANGELOG.md");
     for document in files.iter().filter(is_document) {
@@ -75,7 +75,7 @@ fn is_link_valid(document: &Path, link: &str) -> bool {
     target.exists() && (anchor.is_empty() || anchors(&target).contains(anchor))
 }
 
-/// The anchors that headings get.
+/// The anchors of the headings, as GitHub generates them.
 fn anchors(document: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(document).unwrap();
     let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
@@ -86,16 +86,16 @@ fn anchors(document: &Path) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// What stands between single backticks.
+/// The code spans: the texts between single backticks.
 fn spans(text: &str) -> impl Iterator<Item = &str> {
     text.split("\n\n").flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2))
 }
 
-/// Whether what a span names exists; what is neither a path, a file, a test nor a name with underscores is not checked.
+/// Whether what a code span names exists. Only paths, files, tests and names with underscores are checked.
 fn is_known(root: &Path, span: &str, code: &str, names: &BTreeSet<&str>) -> bool {
     let is_pattern = span.contains(['*', '<', '…', '{', ' ', '\n']);
     if FOLDERS.iter().any(|folder| span.starts_with(folder)) {
-        // What git ignores is there once it was made.
+        // Generated files, which git ignores, may not exist yet.
         let is_ignored = || fs::read_to_string(root.join(".gitignore")).unwrap().contains(span);
         return is_pattern || root.join(span).exists() || is_ignored();
     }

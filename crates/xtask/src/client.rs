@@ -61,12 +61,12 @@ impl Session {
         answer.with_context(|| format!("{} {}", E::METHOD, request.path()))
     }
 
-    /// Sends a request, again while the status is 404 or 503: the entity has not reached the other service yet.
+    /// Sends a request and retries it while the status is 404 or 503: the entity has not reached the other service yet.
     pub(crate) async fn send_retrying<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
         self.send_while(&[404, 503], request).await
     }
 
-    /// Sends a request, again while the status is one of these.
+    /// Sends a request and retries it while the status is one of these.
     pub(crate) async fn send_while<E: Endpoint>(&self, retried: &[u16], request: &E) -> Result<E::Answer> {
         let deadline = Instant::now() + PROPAGATION_TIMEOUT;
         loop {

@@ -1,8 +1,8 @@
 //! Checks of the workspace's dependencies: bans, licences, sources, unused ones, and known vulnerabilities.
 //!
 //! # Why
-//! cargo-shear and not cargo-machete: it parses the sources instead of searching them for names, and is available as a
-//! pinned binary.
+//! cargo-shear is used instead of cargo-machete because it parses the sources rather than searching them for names, and
+//! is available as a pinned binary.
 
 use anyhow::Result;
 use testkit::tools::pinned::Tool;

@@ -11,15 +11,15 @@ use testkit::tools::{progress, workspace_root};
 use crate::cargo::build_fleet;
 use crate::{apt, secrets};
 
-/// Builds the services, whose `--help` lists their settings, and checks.
+/// Builds the services, whose `--help` lists their settings, and runs the checks.
 pub(crate) async fn run() -> Result<()> {
     build_fleet(false).await?;
     check().await
 }
 
-/// Checks, with services that are built, and prints every problem.
+/// Runs the checks and prints every problem. The services must be built already.
 pub(crate) async fn check() -> Result<()> {
-    // The dev overlay includes them.
+    // The dev overlay contains these secrets.
     secrets::ensure_development()?;
     let promtool = promtool().await?;
     let check = move || {

@@ -1,4 +1,4 @@
-//! Node.js packages of the pages and of the browser tests.
+//! Installs the npm packages that the web pages and the browser tests use.
 
 use std::fs;
 use std::path::Path;
@@ -98,11 +98,11 @@ mod tests {
     fn installed_packages_must_match_the_lockfile() {
         let root = json!({ "name": "a" });
         let (one, two) = (json!({ "integrity": "sha512-1" }), json!({ "integrity": "sha512-2" }));
-        let elsewhere = json!({ "integrity": "sha512-3", "optional": true });
-        let required = json!({ "packages": { "": root, "node_modules/a": one, "node_modules/b": elsewhere } });
+        let optional = json!({ "integrity": "sha512-3", "optional": true });
+        let required = json!({ "packages": { "": root, "node_modules/a": one, "node_modules/b": optional } });
         let matches = |packages: Value| matches_lockfile(&required, &json!({ "packages": packages }));
         assert!(matches(json!({ "node_modules/a": one })));
-        assert!(matches(json!({ "node_modules/a": one, "node_modules/b": elsewhere })));
+        assert!(matches(json!({ "node_modules/a": one, "node_modules/b": optional })));
         assert!(!matches(json!({})), "nothing is installed");
         assert!(!matches(json!({ "node_modules/a": two })), "another version");
         assert!(!matches(json!({ "node_modules/a": one, "node_modules/c": two })), "an unknown package");

@@ -23,7 +23,7 @@ fn check_acknowledged(snapshot: &Snapshot, responses: &ResponseLog, violations: 
         for response in acknowledged.iter().filter(|response| response.area == area) {
             let (id, version) = (response.id.as_str(), response.version);
             let Some(entity) = stored.get(id) else {
-                violations.push(format!("{ACKNOWLEDGED}: {area} {id} was acknowledged and does not exist"));
+                violations.push(format!("{ACKNOWLEDGED}: {area} {id} was acknowledged but does not exist"));
                 continue;
             };
             if entity.version < version {
@@ -44,11 +44,11 @@ fn check_acknowledged(snapshot: &Snapshot, responses: &ResponseLog, violations: 
 
 /// An idempotency key has at most one effect, and none if every response was a 4xx.
 fn check_idempotency_keys(snapshot: &Snapshot, responses: &ResponseLog, violations: &mut Vec<String>) {
-    // A payment whose order was closed during the call to the provider is stored, and voided or refunded.
-    let is_void = |entity: &&Entity| {
+    // A rejected request may leave such a payment, for example if its order was closed during the call to the provider.
+    let charges_nothing = |entity: &&Entity| {
         matches!(entity.status(), Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided))
     };
-    let effective = snapshot.databases.owned.values().flatten().filter(|entity| !is_void(entity));
+    let effective = snapshot.databases.owned.values().flatten().filter(|entity| !charges_nothing(entity));
     let used: BTreeSet<&str> = effective.filter_map(|entity| entity.idempotency_key.as_deref()).collect();
     for (key, responses) in responses.keys() {
         let successes = responses.iter().filter(|(status, _)| matches!(status, Some(200..300)));
@@ -56,10 +56,10 @@ fn check_idempotency_keys(snapshot: &Snapshot, responses: &ResponseLog, violatio
         if ids.len() > 1 {
             violations.push(format!("{IDEMPOTENCY}: key {key} named {ids:?}"));
         }
-        // A missing response proves nothing.
+        // A request without a response may have taken effect.
         let is_rejected = responses.iter().all(|(status, _)| matches!(status, Some(400..500)));
         if is_rejected && used.contains(key.as_str()) {
-            violations.push(format!("{ACKNOWLEDGED}: the request with key {key} was rejected and has an effect"));
+            violations.push(format!("{ACKNOWLEDGED}: the request with key {key} was rejected but has an effect"));
         }
     }
 }

@@ -104,8 +104,8 @@ pub(super) fn check(snapshot: &Snapshot, violations: &mut Vec<String>) {
     }
 }
 
-/// Every unpaid hold expired not before its time and at most `max_delay` later. The timestamps are the stream's, since
-/// the clocks of services may be wrong.
+/// Checks that no unpaid hold expired early, or more than `max_delay` late. The timestamps are the stream's, since the
+/// clocks of services may be wrong.
 pub(super) fn check_expiry_delay(snapshot: &Snapshot, max_delay: Duration, violations: &mut Vec<String>) {
     for order in snapshot.databases.owned("orders") {
         if order.state["status"]["reason"] != CancelReason::Expired.as_ref() {

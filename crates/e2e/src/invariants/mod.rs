@@ -60,8 +60,8 @@ pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
     .await
 }
 
-/// Polls until all invariants hold that survive a restore from a backup. The event history and the responses to clients
-/// are then of a state that was lost, and the card network has these intents without a payment.
+/// Like [`assert_eventually`], after a restore from a backup: without the event history and the responses to clients,
+/// which describe the lost state, and without these intents, whose payments were lost.
 pub async fn assert_eventually_after_restore(fleet: &TestFleet, orphaned_intents: &[String]) -> Result<()> {
     poll_until_no_violations(fleet, |snapshot| {
         let mut violations = Vec::new();

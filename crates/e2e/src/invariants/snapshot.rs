@@ -17,8 +17,8 @@ pub struct Snapshot {
     pub databases: AuditSnapshot,
     /// Published events by entity, as envelopes.
     pub events: BTreeMap<String, Vec<Value>>,
-    /// By order and event type: when the stream received an order's creation, expiry and cancellation, by the stream's
-    /// clock.
+    /// When the stream received the creation, expiry and cancellation of each order, by order id and event type. The
+    /// time is that of the stream's clock.
     pub published_at: BTreeMap<(String, String), Timestamp>,
     /// Consumers with the number of their pending and unacknowledged messages.
     pub backlogs: Vec<(String, u64)>,
@@ -54,7 +54,7 @@ impl Snapshot {
             let mut reader = stream.create_consumer(config).await?.messages().await?;
             for _ in 0..messages {
                 let message = reader.next().await.context("a stream ended early")??;
-                // Undecodable messages are counted by the dead letters of their consumers.
+                // Undecodable messages are skipped: their consumers dead-letter them, and dead letters are counted.
                 let Ok(event) = serde_json::from_slice::<Value>(&message.payload) else { continue };
                 let kind = text(&event["type"]);
                 if matches!(kind, "order.created.v1" | "order.cancelled.v1" | "expiration.completed.v1") {

@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 use testkit::fleet::SERVICES;
 use testkit::fleet::options::sibling_binaries_dir;
 
-/// A configuration that is valid for every service; its servers do not exist.
+/// Settings that every service parses; each test changes one of them. The servers do not exist, and the key for passes
+/// is a placeholder, since it is read only after all settings are parsed.
 const VALID: [(&str, &str); 16] = [
     ("BIND", "127.0.0.1:0"),
     ("ADMIN_BIND", "127.0.0.1:0"),

@@ -62,7 +62,7 @@ async fn poison_messages_are_dead_lettered_and_valid_ones_replayed() {
         document.is_some()
     })
     .await;
-    let consume = ["expiration-order", "payments-order", "tickets-order", "web-order"];
+    let order_consumers = ["expiration-order", "payments-order", "tickets-order", "web-order"];
     let poison = "\u{1}\u{2} no event";
     jetstream.publish("ticketing.order.created.v1", poison.into()).await.unwrap().await.unwrap();
 
@@ -78,7 +78,7 @@ async fn poison_messages_are_dead_lettered_and_valid_ones_replayed() {
     let all = list(&operator).await;
     let (rejected, undecodable): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|letter| letter.consumer == "orders-expiration");
-    assert_eq!(consumers(&undecodable), consume);
+    assert_eq!(consumers(&undecodable), order_consumers);
     assert!(undecodable.iter().all(|letter| letter.reason.starts_with("not a known event: ")), "{undecodable:?}");
     assert_eq!(rejected[0].reason, format!("there is no order {lost}"));
     let output = operator.run_ok(&["dead-letters", "show", &undecodable[0].number]).await;
@@ -100,18 +100,18 @@ async fn poison_messages_are_dead_lettered_and_valid_ones_replayed() {
     // A message that is still undecodable is dead-lettered again for each consumer, under a new number.
     let numbers = |letters: &[DeadLetter]| letters.iter().map(|letter| letter.number.clone()).collect::<Vec<_>>();
     let old = numbers(&undecodable);
-    let with = |what, numbers: &[String]| [&["dead-letters".to_owned(), what], numbers].concat();
-    let replay = with("replay".to_owned(), &old);
+    let command_line = |command, numbers: &[String]| [&["dead-letters".to_owned(), command], numbers].concat();
+    let replay = command_line("replay".to_owned(), &old);
     operator.run_ok(&replay.iter().map(String::as_str).collect::<Vec<_>>()).await;
     eventually("the dead letters to return", async || list(&operator).await.len() == 4).await;
     let back = list(&operator).await;
-    assert_eq!(consumers(&back), consume);
+    assert_eq!(consumers(&back), order_consumers);
     assert!(numbers(&back).iter().all(|number| !old.contains(number)), "{back:?}");
     for command in ["show", "replay", "drop"] {
         let (succeeded, output) = operator.run(&["dead-letters", command, &old[0]]).await;
         assert!(!succeeded && output.contains(&format!("there is no dead letter {}", old[0])), "{output}");
     }
-    let drop = with("drop".to_owned(), &numbers(&back));
+    let drop = command_line("drop".to_owned(), &numbers(&back));
     operator.run_ok(&drop.iter().map(String::as_str).collect::<Vec<_>>()).await;
     assert_eq!(list(&operator).await, []);
     invariants::assert_eventually(&fleet).await.unwrap();

@@ -32,7 +32,7 @@ async fn start() -> (TestFleet, LoadGenerator) {
     (fleet, load)
 }
 
-/// Waits until another member than this one is primary.
+/// Waits until a member other than `old` is primary; returns its port.
 async fn wait_for_new_primary(fleet: &TestFleet, old: u16) -> u16 {
     let began = Instant::now();
     loop {
@@ -120,8 +120,9 @@ async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     tokio::time::sleep(Duration::from_secs(6)).await;
     let orders = Client::with_uri_str(primary.url()).await.unwrap().database("orders");
     let orders = orders.collection::<Document>("orders");
-    let local = async |concern| orders.count_documents(doc! {}).read_concern(concern).await.unwrap();
-    let (local_count, majority_count) = (local(ReadConcern::local()).await, local(ReadConcern::majority()).await);
+    let count_orders = async |concern| orders.count_documents(doc! {}).read_concern(concern).await.unwrap();
+    let local_count = count_orders(ReadConcern::local()).await;
+    let majority_count = count_orders(ReadConcern::majority()).await;
     assert!(
         local_count > majority_count,
         "there is nothing to roll back: {local_count} orders, {majority_count} on a majority"
@@ -214,8 +215,8 @@ async fn compare_read_concerns(url: &str) {
     );
 }
 
-/// Writes an increasing counter with the read and write concern of the services and reads it back, to measure write
-/// outages and stale reads.
+/// Measures write outages and stale reads: writes an increasing counter and reads it back, with the read and write
+/// concern of the services.
 struct ConsistencyProbe {
     stop: Arc<Notify>,
     result: JoinHandle<ProbeResult>,

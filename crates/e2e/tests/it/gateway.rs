@@ -67,7 +67,7 @@ async fn oversized_requests_are_rejected_before_the_body() {
         let mut stream = TcpStream::connect(&address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut response = Vec::new();
-        // The end of the response, whether or not the connection is closed then.
+        // Reads to the end of the response, which does not always close the connection.
         while !String::from_utf8_lossy(&response).contains("headers-too-large")
             && !response.ends_with(b"}")
             && !response.ends_with(b"</html>")

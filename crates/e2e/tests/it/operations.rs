@@ -119,7 +119,7 @@ fn copy_damaged(backups: &Path, name: &str) {
     std::fs::write(&users, &whole[..whole.len() / 2]).unwrap();
 }
 
-/// The steps of a restore are accepted only in their order, also after an interrupted one.
+/// Checks that the steps of a restore are rejected out of order, and after an interrupted step.
 async fn check_step_order(operator: &Ticketctl, client: &Client) {
     let (succeeded, output) = operator.run(&["restore", "finish"]).await;
     assert!(!succeeded && output.contains("`restore settle` once it is loaded"), "{output}");
@@ -285,7 +285,7 @@ async fn signing_key_rotation_signs_nobody_out() {
     let newcomer = fleet.sign_up("Olu").await.unwrap();
     assert_eq!((session_status(&buyer).await, session_status(&newcomer).await), (200, 200));
 
-    // In production one waits 15 minutes, until all access tokens of the old key have expired; here one does not.
+    // In production, all access tokens of the old key expire within 15 minutes, before this step. Here they do not.
     set_signing_keys(&new.pem).await;
     set_trusted_keys(&new.jwks).await;
     assert_eq!((session_status(&buyer).await, session_status(&newcomer).await), (401, 200));

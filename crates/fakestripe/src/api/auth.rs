@@ -23,8 +23,8 @@ pub(crate) enum Key {
     Publishable,
 }
 
-/// Authenticates a request. `from_params` is the key in the parameters; `required` the only secret key accepted, if
-/// one is configured.
+/// Authenticates a request. `from_params` is the key in the parameters. If `required` is set, it is the only secret key
+/// that is accepted.
 pub(crate) fn authenticate(
     headers: &HeaderMap,
     from_params: Option<String>,

@@ -128,8 +128,8 @@ impl ApiRequest {
         if query.is_empty() { Params::parse(text) } else { Params::parse(&format!("{query}&{text}")) }
     }
 
-    /// Runs the route handler, with the faults injected before and after it. Returns the response, and whether the
-    /// idempotency key stores it.
+    /// Runs the route handler, with the faults injected before and after it. Returns the response, and whether to store
+    /// it under the idempotency key.
     async fn process(&self, app: &App, route: &Route, params: &Params) -> (StoredResponse, bool) {
         let target = self.fault_target();
         let pause = app.faults.lock().pause_before(&target);
@@ -157,7 +157,7 @@ impl ApiRequest {
     }
 }
 
-/// Releases an idempotency key without a stored response, also when processing panics.
+/// Releases an idempotency key for which no response was stored, even if processing panics.
 struct KeyGuard<'a> {
     app: &'a App,
     key: &'a str,
@@ -193,7 +193,7 @@ pub(crate) fn base_url(app: &App, headers: &HeaderMap) -> String {
     }
 }
 
-/// A response with another request id is replayed from the idempotency store.
+/// Builds the HTTP response. If the stored request id is not this request's, the response is a replay.
 fn respond(stored: StoredResponse, request_id: &str, key: Option<String>) -> Response {
     let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, stored.body).into_response();

@@ -121,7 +121,7 @@ async fn dispute_charge(State(app): State<App>, Path(id): Path<String>, headers:
     respond(app.update(|store| dispute::dispute(store, &context(&app, &headers), &id)))
 }
 
-/// The context of a change that no request to the Stripe API causes.
+/// The context of a change made through the control API rather than the Stripe API.
 fn context(app: &App, headers: &HeaderMap) -> Context {
     Context { base_url: base_url(app, headers), ..Context::default() }
 }

@@ -1,4 +1,4 @@
-//! Stored objects, and their JSON with every key of Stripe's fixtures.
+//! Stored objects, rendered as JSON with every key that Stripe's fixtures have.
 
 pub(crate) mod charge;
 pub(crate) mod event;
@@ -26,8 +26,8 @@ macro_rules! impl_row {
 }
 impl_row!(charge::Charge, event::Event, intent::Intent, payment_method::PaymentMethod, refund::Refund);
 
-/// The serialized fields of an object, which have Stripe's names, together with computed and constant keys, and with
-/// the keys that are always null, separated by spaces.
+/// Serializes an object and adds the keys that are not among its fields: `keys`, which are computed or constant, and
+/// `null_keys`, a space-separated list of those that are always null.
 fn extended(object: &impl Serialize, keys: Value, null_keys: &str) -> Value {
     let mut json = json!(object);
     if let (Value::Object(json), Value::Object(keys)) = (&mut json, keys) {

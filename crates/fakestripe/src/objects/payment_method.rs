@@ -38,13 +38,13 @@ impl PaymentMethod {
     }
 }
 
-/// Billing details with every key of Stripe's; null where none is given.
+/// Billing details with all of Stripe's keys; those that are not given are null.
 pub(crate) fn billing_details(given: &Value) -> Value {
     let address = json!({ "address": address(&given["address"]) });
     extended(&texts(given, &["email", "name", "phone", "tax_id"]), address, "")
 }
 
-/// An address with every key of Stripe's; null where none is given.
+/// An address with all of Stripe's keys; those that are not given are null.
 pub(crate) fn address(given: &Value) -> Value {
     texts(given, &["city", "country", "line1", "line2", "postal_code", "state"])
 }

@@ -1,4 +1,5 @@
-//! References by name lead to an object of the overlay, and to a part of it: a key, a port, a listener.
+//! References by name lead to an object of the overlay and, if they name a part of it, to that part: a key, a port or a
+//! listener.
 
 use serde_json::Value;
 
@@ -6,9 +7,9 @@ use super::Context;
 use crate::environment::{Content, content};
 use crate::objects::{display, each, plain, text, texts};
 
-/// The holder of the reference (`Pod` is a pod's `spec`, `Container` a container, anything else a kind of
-/// object), a pattern below it, the kind of the object that it refers to (empty: given by the reference),
-/// and patterns below the reference that give the object's name and the parts of it.
+/// Each kind of reference: its holder (`Pod` is a pod's `spec`, `Container` a container, anything else a kind
+/// of object), the pattern of the reference in the holder, the kind of the object that it refers to (empty if
+/// the reference states the kind), and the patterns of the object's name and parts in the reference.
 const REFERENCES: [(&str, &str, &str, &str, &str); 17] = [
     ("Pod", "", "ServiceAccount", "/serviceAccountName", ""),
     ("Pod", "/imagePullSecrets/*", "Secret", "/name", ""),
@@ -63,7 +64,7 @@ fn has_issuer(gateway: &Value) -> bool {
     ["cert-manager.io/issuer", "cert-manager.io/cluster-issuer"].iter().any(|key| annotations.contains_key(key))
 }
 
-/// What a reference of an owner misses: the object, or some of the parts.
+/// What a reference of an owner names that does not exist: the object, or parts of it.
 fn dangling(context: &Context<'_>, owner: &Value, (kind, name): (&str, &str), parts: &[&Value]) -> Vec<String> {
     let values = |holder, pattern| each(holder, pattern).into_iter().cloned().collect::<Vec<_>>();
     let object = context.objects.find(kind, name);

@@ -7,6 +7,7 @@ use super::Context;
 use crate::objects::{at, display, each, plain, selects, text, texts};
 use crate::pods::Pod;
 
+/// Probes and lifecycle hooks, which may call a port of their container.
 const HOOKS: [&str; 5] =
     ["startupProbe", "readinessProbe", "livenessProbe", "lifecycle/preStop", "lifecycle/postStart"];
 
@@ -84,9 +85,10 @@ pub(super) fn target_port(service_port: &Value) -> &Value {
     service_port.get("targetPort").unwrap_or_else(|| at(service_port, "/port"))
 }
 
+/// Reports a budget that never lets a node be drained, since all pods of a workload must stay available.
 fn undrainable(budget: &Value, context: &Context<'_>) -> Option<String> {
     let minimum = at(budget, "/spec/minAvailable").as_u64()?;
-    // A workload without a number of replicas is scaled.
+    // An autoscaler sets the number of replicas of a workload that states none.
     let is_blocked =
         |pod: &&Pod<'_>| at(pod.owner, "/spec/replicas").as_u64().is_some_and(|replicas| replicas <= minimum);
     let mut pods =

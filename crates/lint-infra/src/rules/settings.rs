@@ -51,13 +51,13 @@ pub(crate) fn parse_help(help: &str) -> Settings {
     settings
 }
 
-/// The content of an annotation of clap's, such as `[default: 5s]`.
+/// The content of an annotation that clap prints, such as `[default: 5s]`.
 fn annotation<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = line.split_once(&format!("[{name}: "))?;
     Some(rest.split_once(']')?.0)
 }
 
-/// The program of ours in a container, known by its image, with its settings.
+/// The program of this project that a container runs, judging by its image, with the program's settings.
 pub(super) fn program<'a>(container: &Value, context: &Context<'a>) -> Option<(&'a str, &'a Settings)> {
     let image = text(container, "/image").split('@').next()?;
     let (folder, file) = image.rsplit_once('/')?;
@@ -97,7 +97,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     problems
 }
 
-/// Whether a variable exists for the sake of another one, which contains `$(NAME)`.
+/// Whether the value of another variable refers to this one as `$(NAME)`.
 fn is_expanded(name: &str, container: &Value) -> bool {
     let reference = format!("$({name})");
     each(container, "/env/*").into_iter().any(|variable| text(variable, "/value").contains(&reference))

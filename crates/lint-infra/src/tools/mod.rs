@@ -1,4 +1,4 @@
-//! The tools that check infra/. Their complaints become problems as they are.
+//! The tools that check infra/. What they print becomes the text of a problem, unchanged.
 
 pub(super) mod kustomize;
 pub(super) mod linters;
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Runs a tool and returns its output if it fails. An error is a tool that does not run.
+/// Runs a tool and returns its output if it finds fault. Returns an error if the tool itself does not run.
 fn complaint(command: &mut Command) -> Result<Option<String>> {
     let program = command.get_program().to_string_lossy().into_owned();
     let command = command.stdin(Stdio::null()).env("NO_COLOR", "1");

@@ -15,12 +15,12 @@ use testkit::tools::python::Environment;
 use super::kustomize::Overlay;
 use crate::objects::{Objects, display, text};
 
-/// The schemas of the newest Kubernetes that the manifests are for, from the folder of programs.
+/// Folder of the schemas of the newest supported Kubernetes, relative to the programs of the Python environment.
 const KUBERNETES: &str = "../kubernetes_validate/kubernetes-json-schema/v1.37.0-local-strict";
-/// What those schemas refer to.
+/// URI and file of the definitions that those schemas refer to.
 const DEFINITIONS: (&str, &str) = ("https://kubernetes.io/api/_definitions.json", "_definitions.json");
 
-/// What differs from the schemas. Without a folder of schemas, a line of progress names those left out.
+/// Returns the violations of the schemas. Without `folder`, prints which schemas are skipped.
 pub(crate) fn check(
     python: &Environment,
     overlays: &[Overlay],
@@ -34,8 +34,8 @@ pub(crate) fn check(
     let sources = sources.chain([("skaffold.yaml", skaffold)]);
     for (source, object) in sources.flat_map(|(name, objects)| objects.all().map(move |object| (name, object))) {
         let problem = |what: &str| format!("{source}: {}: {what}", display(object));
-        let (is_own, name) = schema_of(object);
-        let Some(folder) = (if is_own { Some(kubernetes.as_path()) } else { folder }) else {
+        let (is_builtin, name) = schema_of(object);
+        let Some(folder) = (if is_builtin { Some(kubernetes.as_path()) } else { folder }) else {
             left_out.insert(name);
             continue;
         };

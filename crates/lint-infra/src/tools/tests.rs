@@ -80,7 +80,7 @@ const LINTED: [(&str, &str, &str, &str, &str); 10] = [
 ];
 const CHECKS: &str = ".github/workflows/checks.yml";
 
-/// Files that are like those with a linter, but have none.
+/// Files that resemble linted ones but are not linted.
 const UNLINTED: [(&str, &str); 4] = [
     ("Dockerfile.dockerignore", "FROM debian"),
     ("snake", "#!/usr/bin/env python3\necho $1\n"),
@@ -88,8 +88,8 @@ const UNLINTED: [(&str, &str); 4] = [
     ("test_elsewhere.py", "exit(1)"),
 ];
 
-/// The complaints about a repository with good files, of which some are replaced. One file is tracked,
-/// one is tracked and gone.
+/// The complaints about a repository of good files, some of which are replaced. One file is tracked, one is
+/// tracked but deleted, and the others are untracked.
 fn lint(replaced: &[(&str, &str)]) -> Vec<String> {
     let mut files: Vec<_> = LINTED.iter().map(|(path, text, ..)| (*path, *text)).chain(UNLINTED).collect();
     files.push(("gone.yaml", "a: 1\na: 2\n"));
@@ -173,7 +173,7 @@ fn objects_are_validated_by_their_schemas() {
     assert_reported(&validated(&thing.replace("spec: {}", "spec: {x: 1}"), schemas), "k8s-dev: Thing b: /spec: ");
     let unknown_thing = thing.replace("Thing", "Thong");
     assert_reported(&validated(&unknown_thing, schemas), "there is no schema example.org_thong_v1.json");
-    // Without a folder of schemas, a line of progress says so, and other kinds are still checked.
+    // Without a folder of schemas, Thing is skipped, and built-in kinds are still checked.
     assert_eq!(validated(&unknown_thing, None), NONE);
     assert_reported(&validated(&format!("{unknown_field}---\n{thing}"), None), "ConfigMap a");
 

@@ -1,5 +1,5 @@
 //! Deterministic scenarios: users wait for the state that their next action needs, and concurrent users do not
-//! interact, so every schedule ends alike.
+//! interact, so every schedule ends in the same state.
 
 use anyhow::{Result, ensure};
 use common::api::orders::Order;
@@ -117,7 +117,7 @@ async fn three_ds_then_expired(Users { seller, ann, ben, context, .. }: Users) -
     buy(&ben, ticket).await
 }
 
-/// Lists a ticket, which is ordered and released once, and then withholds its events from `orders`.
+/// Lists a ticket that is ordered and released once, then withholds further events of tickets from `orders`.
 async fn list_behind_partition(seller: &SimUser, ann: &SimUser, context: &SimContext) -> Result<TicketId> {
     let (ticket, order) = list_and_order(seller, ann).await?;
     ensure!(ann.cancel(order).await?, "an unpaid order can be cancelled");
@@ -126,7 +126,7 @@ async fn list_behind_partition(seller: &SimUser, ann: &SimUser, context: &SimCon
     Ok(ticket)
 }
 
-/// Ann orders at a stale price of the replica in `orders` and is refused; Ben buys at the current one.
+/// Ann orders at the outdated price in the replica of `orders` and is refused; Ben buys at the current price.
 async fn edited_then_refused(Users { seller, ann, ben, context, .. }: Users) -> Result<()> {
     let ticket = list_behind_partition(&seller, &ann, &context).await?;
     ensure!(seller.edit_price(ticket, "Jazz", 6_000).await?, "an available listing can be edited");

@@ -16,9 +16,9 @@ pub(super) struct FaultProfile {
     pub(super) duplicate: f64,
     /// Probability that an event is dropped.
     pub(super) drop: f64,
-    /// Whether announcements are dropped too; only a resync then heals what anti-entropy cannot.
+    /// Whether announcements are dropped too. Anti-entropy may then fail, and a resync repairs the replicas.
     pub(super) drop_announcements: bool,
-    /// Probability that the card network returns an error, after or before processing.
+    /// Probability that the card network fails, before or after processing, or is slow.
     pub(super) card_faults: f64,
 }
 

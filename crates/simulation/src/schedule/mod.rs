@@ -29,9 +29,9 @@ use crate::users::SimContext;
 
 /// A scenario that has not ended after this many steps is stuck.
 const MAX_STEPS: u32 = 20_000;
-/// The same in real time.
+/// A scenario that takes longer than this in real time is stuck as well.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// The same in consecutive rounds in which nothing happened, although time advanced.
+/// So is one with more consecutive rounds in which nothing happens although time advances.
 const MAX_IDLE_ROUNDS: u32 = 40;
 
 /// A task that was started on an instance.
@@ -85,7 +85,7 @@ pub(crate) struct Schedule<'a> {
     consumers: Vec<Consumer>,
     network: Network,
     running: Vec<RunningTask>,
-    /// Services with outboxes that may contain events, or with announcements.
+    /// Services whose outboxes may contain events, or that have announced entities.
     dirty_outboxes: BTreeSet<usize>,
     /// Announcements by service and instance, which are lost if that instance crashes.
     announced: BTreeMap<(usize, usize), Vec<OutboxEvent>>,

@@ -1,5 +1,5 @@
-//! Generates the NATS permissions of each service from the registry of events and the subscription tables. Core
-//! (non-durable) subscriptions of `web` are listed here.
+//! Generates the NATS permissions of each service from the registry of events and the services' subscriptions. Only the
+//! core (non-durable) subscriptions of `web` are listed here.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -12,7 +12,7 @@ use testkit::tools::workspace_root;
 /// Entities that a service subscribes to with `Context::listen`, in addition to its durable consumers.
 const CORE_SUBSCRIPTIONS: [(&str, [&str; 2]); 1] = [(web::NAME, ["ticket", "order"])];
 
-/// The end of the hand-written beginning of the file.
+/// The last lines before the generated part.
 const BEGINNING: &str = "authorization {\n  users: [\n";
 /// The first line after the generated part.
 const END: &str = "    # For people:";

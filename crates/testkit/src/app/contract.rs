@@ -48,8 +48,8 @@ pub fn assert_problem_documented(document: &Value, method: &str, path: &str, sta
     assert!(is_declared, "{method} {path} returned {status} {code}: declare it with the route in common::api");
 }
 
-/// Fails the test if the document and the table of routes differ. Routes without API clients need only be in the
-/// document: the public keys and the providers' webhooks.
+/// Fails the test if the document and the table of routes differ. The routes that no API client calls,
+/// those of the public keys and of the providers' webhooks, are in the document only.
 pub fn assert_routes_documented(document: &impl serde::Serialize, routes: &[Route]) {
     let document = serde_json::to_value(document).expect("a document");
     let paths = document["paths"].as_object().expect("paths");

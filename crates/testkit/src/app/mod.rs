@@ -71,7 +71,7 @@ pub struct TestApp {
 
 /// Returns the URL in a variable that `cargo xtask test` and `cargo xtask servers` set.
 fn server(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests by `cargo xtask test`"))
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `cargo xtask test`"))
 }
 
 /// The URL of the run's Redis.
@@ -99,7 +99,7 @@ impl TestApp {
         settings: &[(&str, &str)],
     ) -> Self {
         let id = uuid::Uuid::now_v7().simple().to_string();
-        // The start of a UUIDv7 is its time, whose first digits tests share.
+        // A UUIDv7 begins with a timestamp, whose leading digits are the same for all tests of a run.
         let name = format!("t{}", &id[12..]);
         let signer = Signer::new();
         let mut all: BTreeMap<String, String> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Counts the documents that a service's reads examine, with MongoDB's profiler. Tests show with it that the cost of a
-//! read does not grow with the number of earlier actions.
+//! Counts the documents that a service's reads examine, with MongoDB's profiler. Tests use it to show that the cost of
+//! a read does not grow with the number of earlier actions.
 
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};

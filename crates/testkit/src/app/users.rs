@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
 use crate::fleet::keys::Keys;
 
-/// The public URL in tests of one service.
+/// The `PUBLIC_URL` of a service that runs in the test process, and the issuer of the tokens.
 pub const PUBLIC_URL: &str = "http://localhost:8080";
 
 /// A signed-in user.

@@ -37,8 +37,8 @@ pub struct FleetOptions {
     pub members: u8,
 }
 
-/// Rate limits that no test and no benchmark reaches, although one of their clients sends as much as a thousand
-/// users. Tests of the limits override them.
+/// Rate limits that no test or benchmark reaches, even though a single client may send as many requests as a thousand
+/// users would. Tests of the limits override them.
 pub const NO_RATE_LIMITS: [(&str, &str); 5] = [
     ("GUEST_REQUESTS_PER_MINUTE", "100000000"),
     ("READS_PER_MINUTE", "100000000"),

@@ -44,9 +44,9 @@ pub struct ServersOptions {
 /// Users of NATS and their permissions.
 #[derive(Debug, Clone)]
 pub struct NatsUsers {
-    /// A part of its configuration that reads the passwords from variables.
+    /// Part of the configuration of nats-server, which reads the passwords from environment variables.
     pub file: PathBuf,
-    /// Values of the variables.
+    /// Values of these variables.
     pub env: BTreeMap<String, String>,
 }
 

@@ -15,8 +15,8 @@ use super::{lock_file, progress, search_path, tools_dir, workspace_root};
 
 const UNFINISHED: &str = "unfinished-";
 
-/// Wheels are downloaded for a fixed interpreter, so that the hashes match with any Python 3 on the
-/// machine. Only one of the wheels depends on the interpreter, and none is run by it.
+/// Wheels are downloaded for a fixed Python version, so that the hashes match whichever Python 3 the machine
+/// has. That version need not be installed: only the binaries in the wheels are used.
 const WHEEL_TAGS: &[&str] = &["--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"];
 const WHEEL_PLATFORMS: &[&str] = &["manylinux1", "manylinux2014", "manylinux_2_17", "manylinux_2_28"];
 

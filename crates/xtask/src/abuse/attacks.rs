@@ -20,15 +20,16 @@ use super::raw;
 use super::target::Target;
 use crate::client::{Session, order, payment, status_of};
 
-/// The attack whose slowdown has the lowest limit.
+/// Name of the flood, which has a lower slowdown limit than the other attacks.
 pub(super) const FLOOD: &str = "200 requests a second";
 /// The default rate limits of one account, per minute.
 const ORDERS: u64 = 60;
 const PAYMENTS: u64 = 30;
 /// The number of holds that one account may have at once.
 const HOLDS: usize = 5;
-/// How long a client may take to send a request's headers, and how soon after that the connection must be closed.
+/// How long a client may take to send a request's headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How soon after that timeout the connection must be closed.
 const TOLERANCE: Duration = Duration::from_secs(10);
 /// Time limit of every attack.
 const MAX_DURATION: Duration = Duration::from_secs(120);
@@ -154,7 +155,7 @@ async fn flood(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackRep
     let (attacker, tickets) = (target.sign_up().await?, target.list_tickets(1).await?);
     let ticket = *tickets.first().context("a ticket")?;
     let (tally, started) = (Tally::default(), Instant::now());
-    // Requests are sent at a fixed rate, whether or not earlier ones have been answered, up to a number in flight.
+    // Send requests at a fixed rate without waiting for responses, but never have more than 400 in flight.
     let permits = Arc::new(Semaphore::new(400));
     let mut requests = JoinSet::new();
     let mut interval = tokio::time::interval(Duration::from_millis(5));

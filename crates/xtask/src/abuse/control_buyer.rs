@@ -9,9 +9,9 @@ use common::id::TicketId;
 use super::target::Target;
 use crate::client::{Session, order, payment};
 
-/// Pause between two purchases, as of a human buyer.
+/// Pause between two purchases, since a human buyer does not buy without a break.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Purchases of one account, below every rate limit.
+/// Purchases per account, few enough to stay below every rate limit.
 const PURCHASES_PER_BUYER: usize = 10;
 
 /// Buys `count` tickets one after the other and returns the median duration of a purchase.

@@ -17,12 +17,13 @@ use testkit::tools::progress;
 use self::target::Target;
 use crate::signals::StopSignals;
 
-/// By how much the flood may slow a purchase down; and any other attack, which may use all of the CPU that it
-/// gets on the machine that the fleet runs on.
+/// The factor by which the flood may slow a purchase down.
 const FLOOD_SLOWDOWN_LIMIT: f64 = 2.0;
+/// The factor for any other attack. It is higher, since the attacker competes with the fleet for this machine's CPU.
 const CPU_SLOWDOWN_LIMIT: f64 = 5.0;
-/// Purchases without an attack and during the flood; and during any other attack.
+/// Number of purchases without an attack and during the flood.
 const PURCHASES: usize = 50;
+/// Number of purchases during any other attack.
 const PURCHASES_PER_ATTACK: usize = 12;
 
 /// Attacks the fleet that `up` has started or that `--fleet` names. If none is running, starts a temporary one.

@@ -121,7 +121,7 @@ impl Kube {
                 Ok(missing) if missing.is_empty() => return Ok(started.elapsed()),
                 missing if started.elapsed() > timeout => {
                     let missing = missing.context("the API server does not respond")?;
-                    bail!("after {timeout:?} these are not ready: {}", missing.join(", "));
+                    bail!("not ready after {timeout:?}: {}", missing.join(", "));
                 }
                 _ => sleep(Duration::from_millis(500)).await,
             }
@@ -151,7 +151,7 @@ impl Kube {
             }
         }
         if objects.is_empty() {
-            missing.push("anything".to_owned());
+            missing.push("no workload exists".to_owned());
         }
         Ok(missing)
     }
@@ -168,11 +168,11 @@ impl Kube {
 
     /// Prints states, events and the last log lines.
     pub(super) async fn print_diagnostics(&self) {
-        let log = FLEET_SELECTOR;
+        let fleet = FLEET_SELECTOR;
         for arguments in [
             &["get", "pods,jobs", "--output", "wide"][..],
             &["get", "events", "--field-selector", "type=Warning", "--sort-by", ".lastTimestamp"],
-            &["logs", "--selector", log, "--all-containers", "--prefix", "--tail", "15", "--max-log-requests", "50"],
+            &["logs", "--selector", fleet, "--all-containers", "--prefix", "--tail", "15", "--max-log-requests", "50"],
         ] {
             match self.run(arguments).await {
                 Ok(printed) => eprintln!("{}", last_lines(&printed, 150)),

@@ -14,7 +14,7 @@ use super::load::sell_one;
 /// How long everything may take to become ready again.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Drops the database of `orders`, as root, on any primary.
+/// Drops the database of `orders`, as root, on whichever member is primary.
 const DROP_ORDERS_JS: &str = r"
 const hosts = db.getSiblingDB('admin').runCommand({ hello: 1 }).hosts.join();
 const login = `root:${encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD)}`;
@@ -54,6 +54,7 @@ async fn operate(cluster: &Cluster, script: &str, arguments: &[&str]) -> Result<
 
 /// Returns which of these orders exist.
 async fn existing_orders(cluster: &Cluster, ids: &[&str]) -> Result<String> {
+    // The first lines of the script define `hosts` and `login`.
     let find = format!(
         "{} print(new Mongo(`mongodb://${{login}}@${{hosts}}/?replicaSet=rs0`).getDB('orders').orders\
          .find({{ _id: {{ $in: {ids:?} }} }}).toArray().map((order) => order._id).join());",

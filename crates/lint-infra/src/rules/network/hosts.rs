@@ -11,22 +11,22 @@ pub(super) enum Target {
     /// Pods of the overlay, by index, each with the port that is reached.
     Pods(Vec<(usize, u16)>),
     Elsewhere(Endpoint),
-    /// None, with the reason.
+    /// Nothing that exists, with the reason.
     Unknown(String),
 }
 
-/// Resolves a host. A name within the cluster has no dot, is `pod.service`, or ends in our namespace, in
-/// one of a policy, or in `.svc`; any other name is outside.
+/// Resolves a host. A name belongs to the cluster if it has no dot, is `pod.service`, or ends in `.svc`, in our
+/// namespace, or in a namespace that a policy names. Any other name is outside of the cluster.
 pub(super) fn resolve(host: &str, port: Option<u16>, context: &Context<'_>) -> Target {
     if is_local(host) {
         return Target::Pods(Vec::new());
     }
     let short = host.strip_suffix(".cluster.local").unwrap_or(host);
-    let (short, is_cluster) = short.strip_suffix(".svc").map_or((short, false), |short| (short, true));
+    let (short, has_svc) = short.strip_suffix(".svc").map_or((short, false), |short| (short, true));
     let mut labels: Vec<_> = short.split('.').collect();
     match labels.as_slice() {
         [_, .., namespace] if *namespace == context.objects.namespace() => _ = labels.pop(),
-        [.., namespace] if is_cluster => return Target::Elsewhere(Endpoint::Namespace((*namespace).to_owned())),
+        [.., namespace] if has_svc => return Target::Elsewhere(Endpoint::Namespace((*namespace).to_owned())),
         _ => {}
     }
     let (pod, name_of_service) = match labels.as_slice() {
@@ -58,7 +58,7 @@ pub(super) fn resolve(host: &str, port: Option<u16>, context: &Context<'_>) -> T
     }
 }
 
-/// Whether a policy has a peer in a namespace.
+/// Whether a policy names this namespace in one of its peers.
 fn has_policy(namespace: &str, context: &Context<'_>) -> bool {
     let patterns = ["/spec/egress/*/to/*", "/spec/ingress/*/from/*"];
     let mut policies = context.objects.of("NetworkPolicy");

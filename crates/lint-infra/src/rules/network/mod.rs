@@ -1,8 +1,8 @@
 //! `NetworkPolicies` allow the flows that the configuration of the pods needs, and nothing else: `flows`
 //! reads what is needed, `policies` what is allowed, and this module compares them.
 //!
-//! Policies may also allow DNS, reads of metrics by other namespaces (the port `admin`), and anything for
-//! pods that are not in the manifests: those of a Gateway and of cert-manager's challenges.
+//! Policies may also allow DNS, and other namespaces to read metrics (on the port `admin`). Policies for pods
+//! that are not in the manifests, those of a Gateway and of cert-manager's challenges, may allow anything.
 
 mod addresses;
 mod flows;
@@ -44,7 +44,7 @@ impl Network<'_> {
         self.context.objects.of("NetworkPolicy")
     }
 
-    /// Traffic that no policy allows is denied by a default.
+    /// Reports that no policy denies by default all traffic in this direction.
     fn open_default(&self, direction: Direction) -> Option<String> {
         let denies_all = |policy: &Value| {
             let selects_all = policy.pointer("/spec/podSelector") == Some(&json!({}));
@@ -70,7 +70,7 @@ impl Network<'_> {
         }
     }
 
-    /// Whether the policies for these labels allow traffic with another endpoint. Without policies all is allowed.
+    /// Whether the policies for these labels allow traffic with another endpoint. Without policies, all is allowed.
     fn is_allowed(
         &self,
         labels: &Labels<'_>,
@@ -96,6 +96,7 @@ impl Network<'_> {
         self.pod(endpoint).map(|pod| pod.labels.clone())
     }
 
+    /// Reports the directions in which the policies block a flow.
     fn blocked(&self, flow: &Flow) -> Vec<String> {
         let Flow { from, to, port, reason } = flow;
         let problem = |direction: Direction| {
@@ -108,7 +109,7 @@ impl Network<'_> {
         Direction::BOTH.into_iter().filter_map(problem).collect()
     }
 
-    /// A pod that calls others resolves their names first.
+    /// Reports a pod that may not use DNS, although it calls others by name.
     fn missing_dns(&self, index: usize, pod: &Pod<'_>) -> Option<String> {
         let dns = Endpoint::Namespace("kube-system".to_owned());
         let is_allowed = |protocol| self.is_allowed(&pod.labels, Direction::Egress, &dns, (protocol, DNS), None);

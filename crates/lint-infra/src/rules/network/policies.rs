@@ -6,7 +6,7 @@ use crate::objects::{at, each, name, port, selects, text, texts};
 use crate::pods::Pod;
 use crate::rules::Context;
 
-/// The label with a namespace's name.
+/// The label whose value is the name of the namespace.
 pub(super) const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 /// The label of a Gateway's pods, where its controller runs them in our namespace.
 pub(super) const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
@@ -44,7 +44,7 @@ impl Direction {
         if self == Self::Ingress { "ingress" } else { "egress" }
     }
 
-    /// Turns source and destination into the selected end and the other one, and back.
+    /// Converts (source, destination) to (the end that the policy selects, the other end). The same call converts back.
     pub(super) fn orient<T>(self, (from, to): (T, T)) -> (T, T) {
         if self == Self::Egress { (from, to) } else { (to, from) }
     }
@@ -109,6 +109,7 @@ pub(super) fn is_peer(peer: &Value, other: &Endpoint, context: &Context<'_>) -> 
     let pods = at(peer, "/podSelector");
     match other {
         Endpoint::Pod(index) => is_here && context.pods.get(*index).is_some_and(|pod| pod.is_selected_by(pods)),
+        // Any other namespace may be the Gateway's; in ours, a pod selector is assumed to exclude its pods.
         Endpoint::Gateway if namespaces.is_some() => !is_here || pods.is_null(),
         Endpoint::Gateway => {
             let mut gateways = context.objects.of("Gateway");

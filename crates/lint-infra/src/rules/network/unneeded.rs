@@ -33,7 +33,7 @@ pub(super) fn check(network: &Network<'_>, policy: &Value) -> Vec<String> {
     problems.into_iter().map(|what| format!("{}: {what}", display(policy))).collect()
 }
 
-/// What a peer and a port of a rule allow for one of the policy's pods without need.
+/// What one peer and one port of a rule allow for one of the policy's pods although no flow needs it.
 fn unneeded(
     network: &Network<'_>,
     index: usize,
@@ -47,7 +47,7 @@ fn unneeded(
     if direction == Direction::Ingress && is_metrics {
         return Vec::new();
     }
-    // A peer of pods needs a flow with each of them; any other peer needs one flow.
+    // If the peer selects pods, a flow must exist with each of them; otherwise, one flow with the peer is enough.
     let pods = (0..network.context.pods.len()).map(Endpoint::Pod);
     let mut others: Vec<_> = pods.filter(|pod| peer.is_some() && is_included(pod)).map(Some).collect();
     if others.is_empty() {
@@ -71,7 +71,7 @@ fn unneeded(
     others.into_iter().map(problem).collect()
 }
 
-/// Whether an entry is the port for metrics, which Prometheus reads in clusters that have it.
+/// Whether an entry is the port `admin`, from which Prometheus reads metrics in clusters that have Prometheus.
 fn is_admin(network: &Network<'_>, own: &Endpoint, entry: &Value) -> bool {
     let ports = network.pod(own).map(|pod| (pod.port(&"admin".into()), pod.port(at(entry, "/port"))));
     ports.is_some_and(|(admin, port)| admin.is_some() && admin == port) && entry.get("endPort").is_none()

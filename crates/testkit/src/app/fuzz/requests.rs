@@ -95,7 +95,7 @@ fn content_type() -> impl Strategy<Value = Option<String>> {
     ]
 }
 
-/// A header that the operation need not declare.
+/// Any of [`HEADERS`], whether or not the operation declares it.
 fn header() -> impl Strategy<Value = (String, Vec<u8>)> {
     (select(&HEADERS.split(' ').collect::<Vec<_>>()), header_value())
 }
