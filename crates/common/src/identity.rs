@@ -107,11 +107,11 @@ struct Inner {
     cache: Mutex<TokenCache>,
 }
 
-/// Maximum number of tokens in each of the two generations of [`TokenCache`].
-const CACHE_GENERATION_SIZE: usize = 2048;
+/// Maximum number of tokens in each of the two maps of [`TokenCache`].
+const CACHE_SIZE: usize = 2048;
 
-/// The claims of tokens whose signature was verified, because the verification is most of the cost of a small request.
-/// The validity period is checked at every use nevertheless. When the newer generation is full, it replaces the older
+/// Caches the claims of tokens whose signature was verified, since the verification is most of the cost of a small
+/// request. The validity period is checked at every use nevertheless. When the newer map is full, it replaces the older
 /// one, which evicts tokens that were not used since.
 #[derive(Default)]
 struct TokenCache {
@@ -130,7 +130,7 @@ impl TokenCache {
     }
 
     fn put(&mut self, token: String, claims: Claims) {
-        if self.newer.len() >= CACHE_GENERATION_SIZE {
+        if self.newer.len() >= CACHE_SIZE {
             self.older = std::mem::take(&mut self.newer);
         }
         self.newer.insert(token, claims);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use reqwest::Method;
 
 use crate::exchange::{Entity, Request, Response};
-use crate::invariants::MONOTONIC_READS;
+use crate::invariants::names::MONOTONIC_READS;
 
 /// The responses that all clients of one fleet received.
 #[derive(Debug, Default)]

@@ -1,6 +1,5 @@
 //! Shared state of the request handlers.
 
-use std::mem;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +9,7 @@ use crate::config::Config;
 use crate::faults::Faults;
 use crate::idempotency::IdempotencyStore;
 use crate::store::Store;
-use crate::webhooks::{self, WebhookEndpoint};
+use crate::webhook_endpoint::WebhookEndpoint;
 
 /// A cheaply cloneable handle to the [`Shared`] state.
 #[derive(Clone)]
@@ -56,19 +55,6 @@ impl App {
             http: http_client(),
             config,
         }))
-    }
-
-    /// Runs a change under the store's lock, then delivers the events that it emitted.
-    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
-        let has_webhook = self.webhook.lock().is_set();
-        let (result, events) = {
-            let mut store = self.store.lock();
-            store.has_webhook = has_webhook;
-            let result = change(&mut store);
-            (result, mem::take(&mut store.undelivered))
-        };
-        webhooks::send(self, events);
-        result
     }
 }
 

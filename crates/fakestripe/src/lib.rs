@@ -22,6 +22,7 @@ mod pages;
 mod params;
 mod store;
 mod table;
+mod webhook_endpoint;
 mod webhooks;
 
 use std::future::{Future, pending};

@@ -1,49 +1,30 @@
 //! Webhook deliveries: each event is posted, signed as Stripe signs, and retried until the endpoint responds with 2xx
 //! or the attempt limit is reached.
 
+use std::mem;
 use std::time::Duration;
 
-use hmac::{Hmac, Mac};
 use rand::Rng;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use crate::app::App;
-use crate::config::non_empty;
+use crate::store::Store;
 
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// URL and signing secrets of the receiver of events.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WebhookEndpoint {
-    url: Option<String>,
-    secrets: Vec<String>,
-}
-
-impl WebhookEndpoint {
-    /// `secrets` may contain several, separated by commas.
-    pub(crate) fn new(url: Option<&String>, secrets: &str) -> Self {
-        let secrets = secrets.split(',').map(|secret| secret.trim().to_owned());
-        Self { url: non_empty(url).map(str::to_owned), secrets: secrets.filter(|secret| !secret.is_empty()).collect() }
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.url.is_some()
-    }
-
-    /// `t=…,v1=…`, with one `v1` per secret.
-    fn signature(&self, time: i64, body: &str) -> String {
-        let mut header = format!("t={time}");
-        for secret in &self.secrets {
-            // HMAC accepts keys of any length, so this cannot fail.
-            if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
-                mac.update(format!("{time}.{body}").as_bytes());
-                header.push_str(",v1=");
-                header.push_str(&hex::encode(mac.finalize().into_bytes()));
-            }
-        }
-        header
+impl App {
+    /// Runs a change under the store's lock, then delivers the events that it emitted.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
+        let has_webhook = self.webhook.lock().is_set();
+        let (result, events) = {
+            let mut store = self.store.lock();
+            store.has_webhook = has_webhook;
+            let result = change(&mut store);
+            (result, mem::take(&mut store.undelivered))
+        };
+        send(self, events);
+        result
     }
 }
 

@@ -275,6 +275,6 @@ impl ManualApp {
 
     /// Drains the relay's queue. Returns the snapshots, and whether there were other events, which are in the outboxes.
     pub fn drain_queue(&mut self) -> (Vec<OutboxEvent>, bool) {
-        outbox::relay::drain_queue(&mut self.queue.0)
+        outbox::queue::drain_queue(&mut self.queue.0)
     }
 }

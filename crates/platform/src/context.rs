@@ -22,7 +22,7 @@ use crate::config::{Config, Keys};
 use crate::lifecycle::Tasks;
 use crate::limits::counters::Counters;
 use crate::mongo;
-use crate::outbox::relay::{QueuedEvent, Relay};
+use crate::outbox::queue::{QueuedEvent, Relay};
 use crate::store::Store;
 use crate::store::batched::BatchedCollection;
 use crate::store::replica::Replica;

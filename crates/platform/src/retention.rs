@@ -1,8 +1,8 @@
 //! Removes idempotency records after their retention.
 //!
 //! # Why
-//! A record is part of the document that its request created, which stays. MongoDB's TTL indexes remove whole
-//! documents, so they can't be used. Every instance runs this task, because running it twice is harmless.
+//! A record is part of the document that its request created, and that document must stay. MongoDB's TTL indexes remove
+//! whole documents, so they can't be used. Every instance runs this task, because running it twice is harmless.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const BATCH_SIZE: i64 = 500;
 impl<A: Aggregate> Store<A> {
     /// Removes one batch of records whose answer is older than the retention, and returns how many. A request in
     /// flight has no answer; its record stays, however old it is.
-    pub(crate) async fn purge_answered_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+    pub(crate) async fn purge_idempotency_records(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut filter = doc! { "idempotency.answeredAt": { "$lt": now.minus(IDEMPOTENCY_RETENTION).to_string() } };
         let found = self.collection().find(filter.clone()).projection(doc! { "_id": 1 }).limit(BATCH_SIZE).await?;
         let found: Vec<Document> = found.try_collect().await?;

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use common::clock::Clock;
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
+use e2e::invariants::names::{ACKNOWLEDGED, HOLD_EXPIRY};
 use e2e::invariants::snapshot::Snapshot;
-use e2e::invariants::{ACKNOWLEDGED, HOLD_EXPIRY};
 use serde_json::Value;
 use ticketctl::audit::snapshot::{AuditSnapshot, Entity, REPLICATED_ENTITIES, entities};
 

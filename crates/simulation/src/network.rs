@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use common::timestamp::Timestamp;
-use e2e::invariants::ONE_EVENT;
+use e2e::invariants::names::ONE_EVENT;
 use serde_json::Value;
 
 /// An event on its way to one consumer.

@@ -19,7 +19,7 @@ use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::id::{OrderId, PaymentId, TicketId, UserId};
 use common::text::Text;
-use e2e::invariants::MONOTONIC_READS;
+use e2e::invariants::names::MONOTONIC_READS;
 use e2e::test_fleet::listing;
 use serde_json::Value;
 use testkit::app::request::Response;

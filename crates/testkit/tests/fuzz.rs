@@ -1,4 +1,4 @@
-//! Tests that the fuzzer finds a service that fails only for an almost valid body.
+//! Tests that the fuzzer finds failures that only a body of the documented shape can cause.
 #![cfg(feature = "app")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
 
@@ -23,7 +23,7 @@ struct Request {
 }
 
 async fn fragile(Body(body): Body<Request>) -> StatusCode {
-    // Requires a name, so that arbitrary JSON hardly ever reaches this line.
+    // The extractor rejects all but a count and a name, so arbitrary JSON hardly ever gets here.
     if body.count < 0 && !body.name.is_empty() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
 }
 

@@ -14,7 +14,8 @@ use crate::fleet::{self, call_admin};
 /// Selects the entities to announce; all by default.
 ///
 /// Name the owner of the entity, not the service whose replica is incorrect: if orders does not know
-/// a listing, run `resync tickets`. Replicas apply entities that are newer, missing or different.
+/// a listing, run `resync tickets`. A replica stores what it lacks, what is newer, and
+/// what differs from its copy of the same version.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ResyncArgs {

@@ -1,4 +1,4 @@
-//! `cargo xtask servers`: runs the three servers for tests that are started manually.
+//! `cargo xtask servers`: runs MongoDB, NATS and Redis for tests that are started manually.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use testkit::tools::{Tools, workspace_root};
 
 use crate::signals::StopSignals;
 
-/// Starts the servers in target/test-servers, prints their addresses, and runs until a stop signal.
+/// Starts MongoDB, NATS and Redis in target/test-servers, prints their addresses, and runs until a stop signal.
 pub(crate) async fn run() -> Result<()> {
     let mut stop = StopSignals::install()?;
     let home = workspace_root().join("target/test-servers");

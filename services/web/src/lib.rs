@@ -26,6 +26,7 @@ pub mod flows;
 pub mod forms;
 pub mod lenient_query;
 pub mod live;
+mod page_error;
 pub mod pages;
 pub mod rebuild;
 pub mod service_client;

@@ -13,7 +13,7 @@ use platform::limits::marker::AlreadyCounted;
 
 use crate::client_context::{ClientContext, with_cookies};
 use crate::flows::collect_notifications::collect_notifications;
-use crate::pages::error::PageError;
+use crate::page_error::PageError;
 use crate::service_client::RefreshOutcome;
 use crate::state::AppState;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use common::events::payment::PaymentStatus;
 use ticketctl::audit::snapshot::{Entity, text};
 
+use super::names::{ACKNOWLEDGED, IDEMPOTENCY};
 use super::snapshot::Snapshot;
-use super::{ACKNOWLEDGED, IDEMPOTENCY};
 use crate::response_log::ResponseLog;
 
 pub(super) fn check(snapshot: &Snapshot, responses: &ResponseLog, violations: &mut Vec<String>) {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use ticketctl::audit::replicas;
 use ticketctl::audit::snapshot::{Entity, REPLICATED_ENTITIES, text};
 
+use super::names::{NO_BACKLOG, ONE_EVENT, REPLICAS};
 use super::snapshot::{Snapshot, subject_and_version};
-use super::{NO_BACKLOG, ONE_EVENT, REPLICAS};
 
 pub(super) fn check(snapshot: &Snapshot, violations: &mut Vec<String>) {
     for (_, collection, entity) in REPLICATED_ENTITIES {

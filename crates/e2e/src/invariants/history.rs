@@ -10,8 +10,8 @@ use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
 use ticketctl::audit::snapshot::text;
 
+use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
 use super::snapshot::Snapshot;
-use super::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
 
 fn next_ticket_statuses(status: Option<TicketStatus>) -> &'static [TicketStatus] {
     use TicketStatus::{Available, Reserved, Sold, Withdrawn};

@@ -8,6 +8,7 @@ mod clients;
 mod events;
 mod history;
 mod money;
+pub mod names;
 mod secrets;
 pub mod snapshot;
 
@@ -18,31 +19,6 @@ use ticketctl::audit;
 
 use self::snapshot::Snapshot;
 use crate::test_fleet::TestFleet;
-
-/// A ticket is sold at most once.
-pub const SOLD_ONCE: &str = "2 sold-once";
-/// An unpaid hold expires on time.
-pub const HOLD_EXPIRY: &str = "6 hold-expiry";
-/// An acknowledged version exists as it was returned, and a rejected request has no effect.
-pub const ACKNOWLEDGED: &str = "7 acknowledged";
-/// Every version has exactly one change event, and every event id one payload.
-pub const ONE_EVENT: &str = "8 one-event";
-/// Every replica equals the published state of its version.
-pub const REPLICAS: &str = "9 replicas";
-/// An idempotency key names at most one entity.
-pub const IDEMPOTENCY: &str = "10 idempotency";
-/// Statuses change only along legal transitions.
-pub const TRANSITIONS: &str = "11 transitions";
-/// Payments agree with the card network.
-pub const PROVIDER: &str = "12 provider";
-/// The terms of an order never change, and are those that the ticket was held at.
-pub const TERMS: &str = "13 terms";
-/// No message is pending or dead-lettered.
-pub const NO_BACKLOG: &str = "14 no-backlog";
-/// A client never reads an older version than before.
-pub const MONOTONIC_READS: &str = "15 monotonic-reads";
-/// No log and no event contains a secret.
-pub const NO_SECRETS: &str = "16 no-secrets";
 
 /// Maximum delay of a hold's expiry while all servers are up.
 pub const EXPIRY_TOLERANCE: Duration = Duration::from_secs(10);

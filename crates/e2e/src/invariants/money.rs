@@ -6,7 +6,7 @@ use common::events::payment::PaymentStatus;
 use ticketctl::audit::money::{is_captured, refunded};
 use ticketctl::audit::snapshot::text;
 
-use super::PROVIDER;
+use super::names::PROVIDER;
 use super::snapshot::Snapshot;
 
 /// Each payment has exactly the intent that it should have, and each intent a payment.

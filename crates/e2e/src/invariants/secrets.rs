@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::NO_SECRETS;
+use super::names::NO_SECRETS;
 use super::snapshot::Snapshot;
 use crate::test_fleet::PASSWORD;
 

@@ -105,7 +105,7 @@ fn get_method(store: &mut Store, _: &Context, id: &str, params: &Params) -> Resu
     Ok(method_object::render(&method))
 }
 
-/// Rejects parameters that neither this list nor every list accepts.
+/// Rejects parameters other than `own`, which this list accepts, and those that every list accepts.
 fn check_list_params(params: &Params, own: &str) -> Result<(), ApiError> {
     params.reject_unknown(&format!("{LIST_PARAMS} {own}"))
 }

@@ -16,7 +16,8 @@ use crate::flows::{authenticate, dispute};
 use crate::idempotency::IdempotencyStore;
 use crate::objects::{charge, event, intent, payment_method, refund};
 use crate::store::{Context, Store};
-use crate::webhooks::{self, WebhookEndpoint};
+use crate::webhook_endpoint::WebhookEndpoint;
+use crate::webhooks;
 
 pub(crate) fn router() -> Router<App> {
     Router::new()

@@ -7,6 +7,7 @@
 
 pub mod announcer;
 pub mod event;
+pub mod queue;
 pub mod relay;
 mod resync;
 pub mod scan;
@@ -66,7 +67,7 @@ impl<A: Aggregate> OutboxStore for Store<A> {
     }
 
     fn purge_idempotency_records(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.purge_answered_keys(now))
+        Box::pin(Self::purge_idempotency_records(self, now))
     }
 
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>> {

@@ -35,6 +35,7 @@ impl<A: Aggregate> Store<A> {
             return Ok(0);
         }
         let mut filter = mongo::idle_since("outbox.0.time", now, GRACE);
+        // In addition to the `$or` of `idle_since`: the index is partial and requires `$exists`.
         filter.insert("outbox.0.time", doc! { "$exists": true });
         let documents = self.collection().clone_with_type::<OutboxDocument>();
         let found = documents.find(filter).sort(doc! { "outbox.0.time": 1 }).projection(doc! { "outbox": 1 });

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mongo;
 use crate::outbox::event::OutboxEvent;
-use crate::outbox::relay::Relay;
+use crate::outbox::queue::Relay;
 use crate::store::batched::{BatchedCollection, Precondition, Update};
 use crate::store::error::StoreError;
 use crate::store::idempotency::IdempotencyRecord;
@@ -262,9 +262,16 @@ impl<A: Aggregate> Store<A> {
         Ok(self.find_by("_id", id, Document::new()).await?.into_iter().next())
     }
 
-    /// Like [`Store::get`], but confirms an absence, for decisions that depend on it; see [`mongo::find_by_id`].
-    pub async fn get_linearizable(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
+    /// Like [`Store::get`], but if nothing is found, reads again with read concern linearizable, so that `None` is certain.
+    /// A found aggregate may still be old; see [`mongo::find_by_id`].
+    pub async fn get_confirming_absence(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
         Ok(mongo::find_by_id(&self.collection().clone_with_type(), &id.to_string()).await?)
+    }
+
+    /// Returns the newest version of the aggregate, for decisions that no compare-and-swap follows. Costs a write; see
+    /// [`mongo::linearizable`].
+    pub async fn get_linearizable(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
+        Ok(mongo::linearizable(&self.collection().clone_with_type(), &id.to_string()).await?)
     }
 
     /// Finds the aggregates that have this text in a field and match `also`, ordered by id. Batches concurrent calls.

@@ -79,7 +79,7 @@ async fn daily_announcements_fill_at_most_a_twentieth_of_the_stream() {
     app.clock.advance(2 * HOUR);
     let is_delayed = async || {
         let due: Option<Timestamp> = position(&app).await.map(|it| it.get_str("due").unwrap().parse().unwrap());
-        // Ten events of more than 300 bytes, at 1 MiB / 20 per day.
+        // Ten events of more than 300 bytes take at least 4,900 s at a twentieth of 1 MiB per day.
         due.is_some_and(|due| due.since(app.clock.now()) > Duration::from_secs(3_000))
     };
     eventually("the next turn to be delayed", is_delayed).await;

@@ -44,6 +44,7 @@ impl Schedule<'_> {
             let index = *deliverable.choose(&mut self.rng).unwrap();
             self.network.queue.swap_remove(index)
         };
+        // The other half of the duplicates comes after the first delivery was handled, when its acknowledgement is lost.
         if self.happens(self.faults.duplicate / 2.0) {
             self.network.queue.push(message.clone());
         }
@@ -142,6 +143,7 @@ impl Schedule<'_> {
     pub(super) fn announce(&mut self, service: usize, instance: usize) {
         let job = self.fleet.services[service].instances[instance].announce_due();
         let name = format!("announcer of {} by {instance}", SERVICES[service].0);
+        // A crash loses announcements, so it may happen only where those may be lost.
         self.start_job(name, (service, instance), self.faults.drop_announcements, job);
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::snapshot::{AuditSnapshot, Entity, text};
 
-/// Appends violated invariants.
+/// Appends the violated invariants, each with its number in docs/reliability.md.
 pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
     let mut by_order: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
     for payment in snapshot.owned("payments") {
@@ -75,7 +75,7 @@ pub fn is_captured(payment: &Entity) -> bool {
     payment.status() == Some(PaymentStatus::Captured)
 }
 
-/// Appends violated invariants of the ledgers.
+/// Appends the violated invariants of the ledgers.
 fn check_ledgers(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
     for payment in snapshot.owned("payments") {
         let entries = payment.state["ledger"].as_array().cloned().unwrap_or_default();

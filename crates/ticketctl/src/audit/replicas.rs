@@ -11,7 +11,7 @@ use super::snapshot::{AuditSnapshot, Entity, REPLICATED_ENTITIES};
 /// Period after which `payments` may purge a declined payment. Replicas are not purged.
 const DECLINED_RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Appends violated invariants.
+/// Appends the violated invariants, each with its number in docs/reliability.md.
 pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
     for (_, collection, entity) in REPLICATED_ENTITIES {
         let owned: BTreeMap<&str, u64> =

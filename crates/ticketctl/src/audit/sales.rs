@@ -15,7 +15,7 @@ const EXPIRY_GRACE: Duration = Duration::from_secs(10);
 const EXPIRY_GRACE_BURST: Duration = Duration::from_secs(60);
 const BURST_SIZE: usize = 1_000;
 
-/// Appends violated invariants.
+/// Appends the violated invariants, each with its number in docs/reliability.md.
 pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
     let mut by_ticket: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
     let expiry = |order: &Entity| text(&order.state["expiresAt"]).parse::<Timestamp>().ok();

@@ -33,7 +33,7 @@ pub(super) async fn change_password(
         return Err(Error::field("new", "must differ from the current password"));
     }
     // A token may outlive the account.
-    let user = state.users.get_linearizable(current_user.id).await?.ok_or_else(Error::unauthenticated)?;
+    let user = state.users.get_confirming_absence(current_user.id).await?.ok_or_else(Error::unauthenticated)?;
     let attempt = state.throttles.attempt(&user.email.key, address);
     state.throttles.check(&attempt, state.clock.now()).await?;
     let permit = check_password(&state, &attempt, body.current, Some(user.password.clone())).await?;

@@ -35,7 +35,7 @@ async fn exchange(state: &AppState, token: Option<&str>) -> Result<(Versioned<Us
     let record = state.sessions.find_token(token).await?.ok_or_else(Error::unauthenticated)?;
     loop {
         let session = state.sessions.get(record.session_id).await?.ok_or_else(Error::unauthenticated)?;
-        let user = state.users.get_linearizable(session.user_id).await?.ok_or_else(Error::unauthenticated)?;
+        let user = state.users.get_confirming_absence(session.user_id).await?.ok_or_else(Error::unauthenticated)?;
         let now = state.clock.now();
         let refresh = match session.redeem(record.generation, now, &state.session_policy) {
             Ok(RefreshOutcome::Reissue) => state.sessions.issue(&session, session.generation).await?,

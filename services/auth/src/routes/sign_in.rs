@@ -39,9 +39,11 @@ pub(super) async fn sign_in(
     let (Some(permit), Some(user)) = (permit, user) else {
         return Err(wrong_credentials());
     };
+    // The permit of a correct password allows another hash; none is needed here.
     drop(permit);
     let tokens = open_session(&state, user.id, &headers).await?;
-    // A concurrent password change may have ended all other sessions before this one was stored: compare again.
+    // A concurrent password change may have ended all other sessions before this one was stored: compare again,
+    // with the newest version, since nothing that follows would detect an old one.
     let current = state.users.get_linearizable(user.id).await?;
     if current.is_none_or(|current| current.password != user.password) {
         state.sessions.end(tokens.session).await?;

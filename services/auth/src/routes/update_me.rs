@@ -24,7 +24,7 @@ pub(super) async fn update_me(
     Body(body): Body<Profile>,
 ) -> Result<impl IntoResponse, Error> {
     // A token may outlive the account.
-    state.users.get_linearizable(user.id).await?.ok_or_else(Error::unauthenticated)?;
+    state.users.get_confirming_absence(user.id).await?.ok_or_else(Error::unauthenticated)?;
     let renamed = state.users.update(user.id, |current| {
         if_match.check(current.version)?;
         Ok::<_, Error>(current.state.clone().rename(body.display_name.to_string(), state.clock.now()))

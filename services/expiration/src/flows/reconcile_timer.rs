@@ -57,6 +57,7 @@ pub(super) async fn reconcile_step(
             written
         }
         (Step::Create(next) | Step::Update(next), Some(timer)) => state.timers.save_without_event(timer, next).await,
+        // Only Create occurs without a timer, and never with one.
         (Step::Create(next) | Step::Update(next) | Step::Fire(next, _), None) => {
             state.timers.insert_without_event(next).await
         }

@@ -2,7 +2,7 @@
 //! blocks tickets without buying.
 //!
 //! # Why
-//! A unique index can't count across shards, so the limit is checked after the insert. Each request reads its buyer's
+//! A unique index can't count across shards, so the number of holds is checked after the insert. Each request reads its buyer's
 //! holds once its own hold is stored, and keeps its hold if it sees no more than the limit. Of the requests that keep
 //! their hold, the last to read has seen all the others, so the limit is never exceeded. A request that sees more holds
 //! compares ids: if the limit is reached by older holds alone, it withdraws its own hold; otherwise it waits for the
@@ -21,8 +21,8 @@ pub enum HoldDecision {
     Keep,
     /// Read again, because newer holds are about to be withdrawn. If they are not, withdraw this one.
     Wait {
-        /// Maximum number of waiting requests that withdraw before this one.
-        newer: usize,
+        /// Maximum number of waiting requests that withdraw before this one: the places below the limit that are left.
+        ahead: usize,
     },
     /// Withdraw it.
     Withdraw,
@@ -35,7 +35,7 @@ pub fn decide_hold(own: OrderId, others: &[OrderId], limit: usize) -> HoldDecisi
     }
     let older = others.iter().filter(|other| **other < own).count();
     match (limit - 1).checked_sub(older) {
-        Some(newer) => HoldDecision::Wait { newer },
+        Some(ahead) => HoldDecision::Wait { ahead },
         None => HoldDecision::Withdraw,
     }
 }
@@ -86,9 +86,9 @@ mod tests {
         assert_eq!(decide_hold(ids[0], &[], 1), HoldDecision::Keep);
         assert_eq!(decide_hold(ids[4], &ids[..4], 5), HoldDecision::Keep);
         assert_eq!(decide_hold(ids[5], &ids[..5], 5), HoldDecision::Withdraw);
-        assert_eq!(decide_hold(ids[0], &ids[1..], 5), HoldDecision::Wait { newer: 4 });
+        assert_eq!(decide_hold(ids[0], &ids[1..], 5), HoldDecision::Wait { ahead: 4 });
         let others = [&ids[..4], &ids[5..]].concat();
-        assert_eq!(decide_hold(ids[4], &others, 5), HoldDecision::Wait { newer: 0 });
+        assert_eq!(decide_hold(ids[4], &others, 5), HoldDecision::Wait { ahead: 0 });
     }
 
     /// The progress of a request.
@@ -142,7 +142,7 @@ mod tests {
         fn next_to_withdraw(&self) -> Option<usize> {
             let waiting = (0..self.ids.len()).filter(|n| self.stages[*n] == Stage::Undecided);
             waiting.min_by_key(|n| match self.decide(*n) {
-                HoldDecision::Wait { newer } => newer,
+                HoldDecision::Wait { ahead } => ahead,
                 decision => panic!("{decision:?} should have been carried out"),
             })
         }

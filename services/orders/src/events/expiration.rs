@@ -25,7 +25,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<ExpirationState>) ->
         // Reconcile first: an authorisation that was received in time takes precedence.
         let Some(order) = reconcile_order(&state, id).await? else {
             // Just after an election of a MongoDB primary, the read may not see the order yet.
-            if state.orders.get_linearizable(id).await?.is_some() {
+            if state.orders.get_confirming_absence(id).await?.is_some() {
                 continue;
             }
             return Err(Failure::Reject(format!("there is no order {id}")));

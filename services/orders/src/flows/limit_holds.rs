@@ -51,7 +51,7 @@ pub async fn keep_or_withdraw(state: &AppState, order: &Order) -> Result<(), Err
         let mut others = other_holds(state, order.id, order.buyer_id).await?;
         match decide_hold(order.id, &others, limit) {
             HoldDecision::Keep => return Ok(()),
-            HoldDecision::Wait { newer } if started.elapsed() < max_wait(newer) => sleep(POLL_INTERVAL).await,
+            HoldDecision::Wait { ahead } if started.elapsed() < max_wait(ahead) => sleep(POLL_INTERVAL).await,
             HoldDecision::Wait { .. } | HoldDecision::Withdraw => {
                 // Report only the holds within the limit: the newer ones are withdrawn as well.
                 others.truncate(limit);
@@ -61,8 +61,8 @@ pub async fn keep_or_withdraw(state: &AppState, order: &Order) -> Result<(), Err
     }
 }
 
-fn max_wait(newer: usize) -> Duration {
-    WITHDRAW_TIMEOUT + STAGGER * u32::try_from(newer.min(MAX_STAGGERS)).unwrap_or_default()
+fn max_wait(ahead: usize) -> Duration {
+    WITHDRAW_TIMEOUT + STAGGER * u32::try_from(ahead.min(MAX_STAGGERS)).unwrap_or_default()
 }
 
 async fn other_holds(state: &AppState, own: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {

@@ -123,7 +123,7 @@ pub fn apply_charge(payment: &Payment, charge: &Charge, now: Timestamp) -> Optio
     if !payment.is_captured() {
         return None;
     }
-    // An amount above the requested one can't be recorded as a refund; the caller logs it.
+    // If more was charged than requested, there is no refund to record; the caller logs it.
     let refunded = (payment.amount.amount - charge.net_amount).max(0);
     if refunded != payment.refunded_amount() {
         return Some(payment.clone().refund(refunded, now));

@@ -16,7 +16,7 @@ use common::events::payment::PaymentStatus;
 use platform::store::error::StoreError;
 
 use super::record_intent::{RecordOutcome, record_intent};
-use super::settle_orphans::settle_if_orphaned;
+use super::settle_intent::settle_if_orphaned;
 use crate::domain::intent::Intent;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, ProviderAction};

@@ -15,8 +15,8 @@ use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use platform::telemetry;
 
+use super::settle_intent::settle_intent;
 use super::sync_payment::sync_final_payment;
-use crate::domain::intent::{Intent, IntentStatus};
 use crate::domain::orphans::{IntentCheck, check_intent};
 use crate::domain::payment::Payment;
 use crate::providers::ListedIntent;
@@ -112,32 +112,5 @@ async fn verify(
         IntentCheck::NeedsCancel if !settle => Ok(Some(OrphanOutcome::Open)),
         IntentCheck::NeedsRefund if !settle => Ok(Some(OrphanOutcome::Charged)),
         check => settle_intent(state, &intent, check).await.map(Some),
-    }
-}
-
-/// Settles the intent of a final payment if the payment does not account for it. Returns whether it was settled.
-pub(super) async fn settle_if_orphaned(state: &AppState, payment: &Payment, intent: &Intent) -> Result<bool, Error> {
-    let check = check_intent(Some(payment), intent);
-    if matches!(check, IntentCheck::Consistent | IntentCheck::PaymentOutdated) {
-        return Ok(false);
-    }
-    let outcome = settle_intent(state, intent, check).await?;
-    metrics::counter!("payment_orphans_total", "outcome" => outcome.as_ref().to_owned()).increment(1);
-    let (reference, outcome) = (&intent.reference, outcome.as_ref());
-    tracing::warn!(reference, payment.id = %payment.id, outcome, "an orphaned intent of a final payment");
-    Ok(true)
-}
-
-/// Refunds or cancels an orphaned intent, as `check` requires. Returns what was done.
-async fn settle_intent(state: &AppState, intent: &Intent, check: IntentCheck) -> Result<OrphanOutcome, Error> {
-    if check == IntentCheck::NeedsRefund {
-        let key = format!("orphan:{}", intent.reference);
-        state.provider.refund(&intent.reference, &key).await?;
-        return Ok(OrphanOutcome::Refunded);
-    }
-    match state.provider.cancel(&intent.reference).await?.status {
-        IntentStatus::Cancelled { .. } => Ok(OrphanOutcome::Cancelled),
-        // The intent was captured in the meantime, or is being processed; the next attempt sees the result.
-        _ => Err(Error::Unavailable(None)),
     }
 }

@@ -8,7 +8,7 @@ use common::id::PaymentId;
 use super::authorize_payment::retry_authorization;
 use super::reconcile_payment::reconcile_payment;
 use super::record_intent::{record_charge, record_intent};
-use super::settle_orphans::settle_if_orphaned;
+use super::settle_intent::settle_if_orphaned;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile;
 use crate::state::AppState;

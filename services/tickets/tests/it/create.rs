@@ -131,6 +131,7 @@ async fn only_configured_currencies_are_accepted() {
 async fn unchargeable_amounts_are_rejected() {
     let app = app_with(&[("CURRENCIES", "ISK,KWD")]).await;
     let seller = app.signer.user();
+    // The provider charges whole krónur, which are multiples of 100, and dinars in multiples of 10 minor units.
     for (currency, amount, is_chargeable) in
         [("ISK", 50_000, true), ("ISK", 50_050, false), ("KWD", 5_120, true), ("KWD", 5_124, false)]
     {

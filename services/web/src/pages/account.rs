@@ -16,7 +16,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::error::{PageError, with_retry_after};
+use super::error::with_retry_after;
 use super::layout::{self, Layout, see_other};
 use super::sign_in::credential_errors;
 use crate::client_context::{ClientContext, with_cookies};
@@ -25,6 +25,7 @@ use crate::domain::moment::Moment;
 use crate::flows::await_version::poll_until;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
+use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::viewer::Viewer;
 

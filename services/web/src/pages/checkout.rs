@@ -16,13 +16,13 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
-use super::error::PageError;
 use super::layout::{self, Layout, see_other};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::checkout::Phase;
 use crate::domain::order_view::OrderView;
 use crate::flows::await_version::await_version;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
+use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;

@@ -1,37 +1,14 @@
-//! The error page outside `/api/`, and the errors of page handlers.
+//! The error page outside `/api/`.
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
-use common::error::Error;
 use common::problem::Problem;
 use http::{HeaderValue, StatusCode, header};
 
 use super::layout::{self, Layout};
 use super::sign_in;
 use crate::client_context::with_cookies;
-use crate::service_client::ServiceError;
-
-/// Why a page can't be shown.
-#[derive(Debug)]
-pub(crate) enum PageError {
-    /// A local error; the platform renders it with [`page`].
-    Internal(Error),
-    Upstream(Box<ServiceError>),
-    /// The viewer must sign in. The form leads to this path afterwards.
-    SignInRequired(String),
-}
-
-impl<E: Into<Error>> From<E> for PageError {
-    fn from(error: E) -> Self {
-        Self::Internal(error.into())
-    }
-}
-
-impl From<ServiceError> for PageError {
-    fn from(error: ServiceError) -> Self {
-        Self::Upstream(Box::new(error))
-    }
-}
+use crate::page_error::PageError;
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
@@ -79,7 +56,7 @@ pub(super) fn with_retry_after(mut response: Response, retry_after: Option<Heade
 mod tests {
     use std::time::Duration;
 
-    use common::error::Rejection;
+    use common::error::{Error, Rejection};
 
     use super::*;
 

@@ -10,10 +10,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::error::PageError;
 use super::layout::{self, Layout, see_other};
 use crate::domain::notification::Notification;
 use crate::flows::collect_notifications::collect_notifications;
+use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::viewer::Viewer;
 

@@ -17,12 +17,12 @@ use common::events::order::{OrderState, OrderStatus};
 use common::id::OrderId;
 use http::{StatusCode, header};
 
-use super::error::PageError;
 use super::layout::{self, Layout};
 use crate::client_context::ClientContext;
 use crate::domain::calendar::calendar;
 use crate::domain::order_view::{OrderView, Step, timeline};
 use crate::domain::qr::Qr;
+use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::error::PageError;
 use super::layout::{self, Layout};
 use crate::domain::order_view::OrderView;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
+use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;

@@ -9,12 +9,12 @@ use common::id::{OrderId, UserId};
 use common::money::Money;
 use http::StatusCode;
 
-use super::error::PageError;
 use super::layout::{self, Layout};
 use super::order::load_completed_order;
 use crate::domain::listing_view::UNKNOWN_SELLER_NAME;
 use crate::domain::moment::Moment;
 use crate::domain::order_view::OrderView;
+use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;

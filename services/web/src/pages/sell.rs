@@ -13,7 +13,7 @@ use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::error::{PageError, with_retry_after};
+use super::error::with_retry_after;
 use super::layout::{self, Layout, see_other};
 use super::ticket;
 use crate::client_context::ClientContext;
@@ -25,6 +25,7 @@ use crate::domain::wall_time::AmbiguousTime;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::{FormFields, SubmittedForm};
+use crate::page_error::PageError;
 use crate::service_client::{RequestOptions, ServiceError};
 use crate::state::AppState;
 use crate::viewer::Viewer;

@@ -6,11 +6,11 @@ use axum::response::Response;
 use http::StatusCode;
 use platform::store::page::PageRequest;
 
-use super::error::PageError;
 use super::layout::{self, Layout};
 use super::orders::CursorQuery;
 use crate::domain::listing_view::{Availability, ListingView};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
+use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;

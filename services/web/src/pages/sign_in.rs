@@ -13,12 +13,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::{Validate, ValidationError};
 
-use super::error::{PageError, with_retry_after};
+use super::error::with_retry_after;
 use super::layout::{self, Layout, see_other};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::{FormErrors, safe_redirect_path};
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
+use crate::page_error::PageError;
 use crate::service_client::ServiceError;
 use crate::state::AppState;
 use crate::viewer::Viewer;

@@ -10,7 +10,7 @@ use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::error::{PageError, with_retry_after};
+use super::error::with_retry_after;
 use super::layout::{self, Layout, see_other};
 use super::sign_in::NextQuery;
 use crate::client_context::{ClientContext, with_cookies};
@@ -18,6 +18,7 @@ use crate::domain::form::{FormErrors, safe_redirect_path};
 use crate::flows::await_version::poll_until;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
+use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::viewer::Viewer;
 

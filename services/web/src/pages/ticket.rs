@@ -19,12 +19,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::checkout;
-use super::error::{PageError, with_retry_after};
+use super::error::with_retry_after;
 use super::layout::{self, Layout, see_other};
 use crate::client_context::ClientContext;
 use crate::domain::listing_view::{Availability, ListingView};
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
 use crate::flows::fetch_current_listing::fetch_current_listing;
+use crate::page_error::PageError;
 use crate::service_client::RequestOptions;
 use crate::state::AppState;
 use crate::store::lists;

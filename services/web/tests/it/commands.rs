@@ -124,7 +124,7 @@ async fn seller_edits_a_listing_at_the_version_shown() {
         assert_contains(&html, &["be read any more. Open it again, then make your changes.", "value=\"89.00\""]);
     }
     assert!(services.take_requests().is_empty(), "no request is sent");
-    // A second click: the first one has applied the change already.
+    // A second click: the PUT fails with 412, but the listing is already as the form says, so it counts as saved.
     let get = format!("GET /api{}", path(&ticket));
     let html = app.request("GET", &edit).as_user(&ana).send().await.expect(200).text();
     let value = |name: &str| {

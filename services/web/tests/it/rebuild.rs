@@ -173,6 +173,7 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     let progress = admin_request(&app, "GET", "/rebuild").await;
     let tickets = &progress["entities"][1];
     assert_eq!((&tickets["entity"], &tickets["live"], &tickets["filled"]), (&"ticket".into(), &6.into(), &5.into()));
+    // At most three of the incomplete ones are named.
     assert_eq!(tickets["missing"].as_array().unwrap().len(), 3, "{progress}");
     services.publish_snapshots(&app).await;
     app.wait_until_idle().await;
@@ -186,6 +187,7 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     // Nobody will publish the unknown listing again.
     let swapped = admin_request(&app, "POST", "/rebuild/swap").await;
     assert_eq!((&swapped["live"], &swapped["filling"]), (&1.into(), &Value::Null));
+    // By then the page no longer waits for the events of a new listing.
     app.clock.advance(Duration::from_secs(60));
     app.request("GET", &path(&unknown)).send().await.expect(404);
     assert_eq!(page(&app, "/browse").await.matches("Show-").count(), 5);
