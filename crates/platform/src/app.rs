@@ -17,7 +17,8 @@ use utoipa::openapi::OpenApi;
 
 use crate::context::{Context, RelayQueue};
 use crate::gauges::{self, Gauge};
-use crate::http::shell::{self, ErrorPage, HttpSettings};
+use crate::http::settings::{ErrorPage, HttpSettings};
+use crate::http::shell;
 use crate::http::{admin, run_to_completion};
 use crate::lifecycle::Backoff;
 use crate::limits::class::RateClasses;

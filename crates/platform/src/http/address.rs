@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http::request::Parts;
 use ipnet::IpNet;
 
-use super::shell::HttpSettings;
+use super::settings::HttpSettings;
 
 /// Extracts the client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use common::error::{Error, Rejection};
 use http::{HeaderMap, header};
 
-use super::shell::HttpSettings;
+use super::settings::HttpSettings;
 
 /// Rejects cross-site requests. Same-origin requests and clients that are not browsers pass.
 pub(crate) async fn reject(State(settings): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {

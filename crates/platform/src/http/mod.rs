@@ -10,5 +10,6 @@ pub mod problem_responses;
 pub(crate) mod problems;
 pub(crate) mod run_to_completion;
 pub mod server;
+pub mod settings;
 pub mod shell;
 pub mod versions;

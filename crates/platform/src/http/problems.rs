@@ -10,7 +10,7 @@ use common::problem::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode, header};
 
 use super::observe::RequestId;
-use super::shell::HttpSettings;
+use super::settings::HttpSettings;
 use crate::limits::layer;
 
 /// Renders the errors of handlers, extractors, axum and panics.

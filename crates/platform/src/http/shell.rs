@@ -7,33 +7,19 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use common::error::Error;
-use common::problem::Problem;
 use http::{HeaderName, HeaderValue, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::settings::HttpSettings;
 use super::{address, cross_site, observe, problems};
-use crate::config::Config;
-use crate::context::Readiness;
 use crate::limits::layer::{self, Limiter};
 
 /// Maximum size of a request body in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
 /// Maximum size of the names and values of a request's headers in bytes. hyper answers far larger ones with a bare 431.
 const HEADERS_LIMIT: usize = 32 << 10;
-
-/// Renders an error as an HTML page.
-pub type ErrorPage = fn(&Problem) -> Response;
-
-/// What the layers need.
-pub(crate) struct HttpSettings {
-    pub(crate) config: Config,
-    pub(crate) readiness: Readiness,
-    pub(crate) error_page: Option<ErrorPage>,
-    /// Webhook paths, exempt from the cross-site check.
-    pub(crate) webhooks: &'static [&'static str],
-}
 
 /// Wraps the routes in the middleware.
 pub(crate) fn wrap(routes: Router, settings: Arc<HttpSettings>, limiter: Option<Arc<Limiter>>) -> Router {

@@ -34,8 +34,8 @@ impl Request {
         Self { document: Some(document), ..self }
     }
 
-    /// Adds a header.
-    pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
+    /// Adds a header, whose value may contain bytes outside ASCII.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.builder = self.builder.header(name, value.as_ref());
         self
     }

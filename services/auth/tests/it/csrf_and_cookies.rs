@@ -101,3 +101,16 @@ async fn responses_are_not_cacheable() {
     let response = app.request("GET", "/api/users/currentuser").as_user(&ana.user()).send().await.expect(200);
     assert_eq!(response.header("cache-control"), "no-store");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_cookie_with_any_bytes_does_not_sign_out() {
+    let app = app().await;
+    let ana = sign_up(&app).await;
+    for foreign in [&b"visitor=J\xf6rg"[..], "visitor=J\u{f6}rg".as_bytes(), b"a=\"b; c", b"=", b"x"] {
+        let cookies = |name: &str, token: &str| [foreign, format!("; {name}={token}").as_bytes()].concat();
+        let read = app.request("GET", "/api/users/currentuser").header("cookie", cookies("access", &ana.access));
+        assert_eq!(read.send().await.expect(200).json()["currentUser"], ana.view, "{foreign:?}");
+        let refresh = app.request("POST", "/api/users/refresh").header("cookie", cookies("refresh", &ana.refresh));
+        refresh.send().await.expect(200);
+    }
+}

@@ -16,8 +16,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::error::with_retry_after;
-use super::layout::{self, Layout, see_other};
+use super::layout::{self, Layout, see_other, with_retry_after};
 use super::sign_in::credential_errors;
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::FormErrors;

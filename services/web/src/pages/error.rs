@@ -3,9 +3,9 @@
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use common::problem::Problem;
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 
-use super::layout::{self, Layout};
+use super::layout::{self, Layout, with_retry_after};
 use super::sign_in;
 use crate::client_context::with_cookies;
 use crate::page_error::PageError;
@@ -43,13 +43,6 @@ pub(crate) fn page(problem: &Problem) -> Response {
         // A template that fails to render must not hide the original error.
         (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], problem.title.clone()).into_response()
     })
-}
-
-pub(super) fn with_retry_after(mut response: Response, retry_after: Option<HeaderValue>) -> Response {
-    if let Some(value) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, value);
-    }
-    response
 }
 
 #[cfg(test)]

@@ -13,8 +13,7 @@ use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::error::with_retry_after;
-use super::layout::{self, Layout, see_other};
+use super::layout::{self, Layout, see_other, with_retry_after};
 use super::ticket;
 use crate::client_context::ClientContext;
 use crate::domain::form::FormErrors;

@@ -13,8 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::{Validate, ValidationError};
 
-use super::error::with_retry_after;
-use super::layout::{self, Layout, see_other};
+use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::{FormErrors, safe_redirect_path};
 use crate::forms::{FormFields, SubmittedForm, validate_request};

@@ -10,8 +10,7 @@ use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::error::with_retry_after;
-use super::layout::{self, Layout, see_other};
+use super::layout::{self, Layout, see_other, with_retry_after};
 use super::sign_in::NextQuery;
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::{FormErrors, safe_redirect_path};

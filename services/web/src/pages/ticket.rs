@@ -19,8 +19,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::checkout;
-use super::error::with_retry_after;
-use super::layout::{self, Layout, see_other};
+use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::ClientContext;
 use crate::domain::listing_view::{Availability, ListingView};
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};

@@ -13,7 +13,7 @@ use crate::fake_services::{app_with_services, post_form};
 use crate::support::{assert_contains, assert_page, listing, order, path, publish_listing};
 
 /// A listing in the tickets service's format.
-fn listing_json(ticket: &TicketState, version: u64) -> Value {
+pub(crate) fn listing_json(ticket: &TicketState, version: u64) -> Value {
     let mut json = serde_json::to_value(ticket).unwrap();
     let fields = json.as_object_mut().unwrap();
     fields.remove("refusals");

@@ -14,5 +14,6 @@ mod orders;
 mod page_chrome;
 mod rebuild;
 mod refresh;
+mod sell_times;
 mod support;
 mod ticket;
