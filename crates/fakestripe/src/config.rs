@@ -23,7 +23,7 @@ pub struct Config {
     /// Maximum number of attempts per delivery
     #[arg(long, env = "FAKESTRIPE_WEBHOOK_ATTEMPTS", default_value_t = 12)]
     pub webhook_attempts: u32,
-    /// Pause in milliseconds before the second attempt; doubles each time, up to 30 seconds
+    /// Delay of the second delivery attempt, in milliseconds; it doubles with each further attempt, up to 30 seconds
     #[arg(long, env = "FAKESTRIPE_WEBHOOK_BACKOFF_MS", default_value_t = 500)]
     pub webhook_backoff_ms: u64,
     /// The only secret key accepted; unset or empty: any that starts with `sk_test_` or `rk_test_`

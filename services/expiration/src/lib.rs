@@ -2,7 +2,7 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | timers, in MongoDB; a queue of wake-ups in Redis | `expiration.completed` | `order.*` |
+//! | timers and a replica of orders, in MongoDB; a queue of wake-ups in Redis | `expiration.completed` | `order.*` |
 //!
 //! In reading order: [`config`], [`domain`], `store`, [`state`], [`flows`], [`timers`], `events`.
 //! There are no public routes; the empty OpenAPI document is at `/api/expiration/openapi.json`.

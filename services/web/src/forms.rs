@@ -14,7 +14,8 @@ use crate::state::AppState;
 pub(crate) trait FormFields: DeserializeOwned {
     type Request;
 
-    /// Builds the request, without sending it. Returns the errors if it violates the service's validation rules.
+    /// Builds the service's request from the form. Fails with the errors of the fields that violate the service's
+    /// validation rules.
     fn request(&self, rules: &ListingRules) -> Result<Self::Request, FormErrors>;
 }
 

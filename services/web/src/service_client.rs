@@ -48,7 +48,7 @@ impl RequestOptions {
 #[derive(Debug)]
 pub(crate) struct ServiceResponse<T> {
     pub body: T,
-    /// The entity's version from the `ETag`.
+    /// The entity's version, from the `ETag` header if there is one.
     pub version: Option<u64>,
     /// `Set-Cookie` values for the browser.
     pub cookies: Vec<HeaderValue>,

@@ -1,4 +1,4 @@
-//! Rate classes, and the class of a request.
+//! The classes of requests that are limited separately, and how a request is classified.
 
 use http::Method;
 

@@ -1,4 +1,4 @@
-//! The settings of the rate limits.
+//! Command-line options and environment variables of the rate limits.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::class::RateClass;
 use crate::parsers::duration;
 
-/// The settings of the rate limits.
+/// The quota of each rate class, and how instances share the counts.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct Settings {

@@ -206,7 +206,7 @@ async fn large_responses_are_compressed_on_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn client_input_creates_no_metric_series() {
     let app = app().await;
-    // In tests the metrics start with the first scrape.
+    // The first scrape installs the recorder; nothing before it is counted.
     app.admin("GET", "/metrics").send().await.expect(200);
     for number in 0..20 {
         app.request(&format!("BREW{number}"), "/page").send().await.expect(405);
@@ -227,7 +227,7 @@ async fn admin_port_serves_health_and_metrics() {
     let app = app().await;
     assert_eq!(app.admin("GET", "/healthz").send().await.expect(200).text(), "alive\n");
     assert_eq!(app.admin("GET", "/readyz").send().await.expect(200).text(), "ready\n");
-    // In tests the metrics start with the first scrape.
+    // The first scrape installs the recorder; nothing before it is counted.
     app.admin("GET", "/metrics").send().await.expect(200);
     get(&app, "/api/nothing").await;
     get(&app, "/api/demo/7").await;

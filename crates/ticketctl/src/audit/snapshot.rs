@@ -104,7 +104,7 @@ async fn live_generation(database: &Database) -> Result<i64> {
     Ok(generations.map(|generations| generations.get_i64("live")).transpose()?.unwrap_or(0))
 }
 
-/// Reads a collection of aggregates or replicas.
+/// Reads every document of a collection of aggregates or replicas.
 pub async fn entities(database: &Database, collection: &str) -> Result<Vec<Entity>> {
     let documents = database.collection::<Document>(collection);
     let found: Vec<Document> = documents.find(Document::new()).await?.try_collect().await?;

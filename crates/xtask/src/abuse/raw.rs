@@ -21,7 +21,8 @@ pub(super) async fn status(address: &str, request: &[u8]) -> Result<u16> {
     tokio::time::timeout(RESPONSE_TIMEOUT, exchange).await.context("no response in time")?
 }
 
-/// Sends endless request headers byte by byte. Returns how long the server kept the connection open, at most `limit`.
+/// Sends request headers byte by byte and never completes them. Returns how long the server kept the connection open,
+/// at most `limit`.
 pub(super) async fn send_slow_headers(address: &str, limit: Duration) -> Result<Duration> {
     let mut stream = TcpStream::connect(address).await?;
     let started = Instant::now();

@@ -28,7 +28,7 @@ struct Traders {
     buyer: Session,
 }
 
-/// Load that runs until it is stopped.
+/// Buyers and readers that send requests in the background until they are stopped.
 pub(super) struct Load {
     stopping: Arc<AtomicBool>,
     sessions: Vec<Session>,

@@ -106,7 +106,7 @@ impl Sessions {
         Ok(owned)
     }
 
-    /// Ends all sessions of this user except one.
+    /// Ends all sessions of the user except `kept`.
     pub(crate) async fn end_all_except(&self, user: UserId, kept: SessionId) -> Result<(), StoreError> {
         let others = doc! { "state.userId": user.to_string(), "_id": { "$ne": kept.to_string() } };
         let ids = self.sessions.distinct("_id", others.clone()).await?;

@@ -75,7 +75,7 @@ pub async fn affected_by(payments: &Store<Payment>, order: &OrderState) -> Resul
     Ok(found)
 }
 
-/// The payment of an order that blocks the start of another one.
+/// Finds the payment that prevents a new payment for this order: the one that is not declined.
 pub async fn find_blocking(payments: &Store<Payment>, order: OrderId) -> Result<Option<Versioned<Payment>>> {
     Ok(payments.find_in(&ONE_PER_ORDER, order).await?.into_iter().next())
 }

@@ -37,7 +37,7 @@ impl FormErrors {
     }
 
     /// The errors in a service's response, or its detail if it names no field. `field` maps an API field to a form
-    /// field. An error of an API field that the form does not have is shown for the whole form.
+    /// field. An error of an API field without a form field is shown above the form.
     pub(crate) fn from_problem(problem: &Problem, field: impl Fn(&str) -> Option<&'static str>) -> Self {
         let errors = Self::from_fields(&problem.errors, field);
         if errors.is_empty() { Self::new("", &problem.detail) } else { errors }

@@ -16,7 +16,7 @@ pub(crate) struct WallTime<'a> {
     /// Value of the `datetime-local` field: `2099-06-01T19:30`.
     pub text: &'a str,
     pub zone: &'a str,
-    /// The chosen one of two occurrences: `first` or `second`.
+    /// Which occurrence of an ambiguous time is meant: `first` or `second`; empty if not chosen.
     pub occurrence: &'a str,
     /// The instant that the form was filled from, in RFC 3339; empty for a new listing.
     pub original: &'a str,

@@ -40,7 +40,7 @@ fn parse(text: &str, default_port: Option<u16>) -> Option<Address> {
     is_host.then(|| (host.to_owned(), port))
 }
 
-/// Every `host:port` in a text, in a URL or not, such as in a script or in a server's configuration.
+/// Finds every `host:port` in a text such as a script or a configuration file, whether or not it is part of a URL.
 pub(super) fn of_words(text: &str) -> Vec<Address> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '@')));
     let hosts = words.map(|word| word.rsplit('@').next().unwrap_or(word)).filter(|word| word.contains(':'));
