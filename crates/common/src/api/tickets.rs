@@ -100,7 +100,7 @@ pub struct NewListing {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "validator passes references")]
 fn is_in_future(time: &Timestamp, rules: &ListingRules) -> Result<(), ValidationError> {
-    if *time > rules.clock.now() { Ok(()) } else { Err(invalid("past", "must lie in the future")) }
+    if *time > rules.clock.now() { Ok(()) } else { Err(invalid("past", "must be in the future")) }
 }
 
 fn is_time_zone(name: &Text) -> Result<(), ValidationError> {

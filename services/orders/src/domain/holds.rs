@@ -55,15 +55,15 @@ impl From<HoldError> for Error {
     fn from(error: HoldError) -> Self {
         match error {
             HoldError::TooMany(orders) => {
-                let detail = format!("You hold {} tickets. Pay for one, or let one go, before the next.", orders.len());
+                let detail =
+                    format!("You hold {} tickets. Pay for one or release one before you hold another.", orders.len());
                 Self::Conflict(Rejection::new("too-many-holds", detail).with_blocking_orders(orders))
             }
             HoldError::TooOften(wait) => {
-                let detail = format!(
-                    "You held this ticket again and again without buying it, so it is for others now. Try again in {} \
-                     minutes.",
-                    wait.as_secs().div_ceil(60)
-                );
+                let minutes = wait.as_secs().div_ceil(60);
+                let unit = if minutes == 1 { "minute" } else { "minutes" };
+                let detail =
+                    format!("You have held this ticket too often without buying it. Try again in {minutes} {unit}.");
                 Self::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait))
             }
         }

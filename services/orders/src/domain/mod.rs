@@ -8,6 +8,6 @@ pub mod reconcile;
 #[cfg(test)]
 mod convergence_tests;
 #[cfg(test)]
-mod samples;
+mod fixtures;
 #[cfg(test)]
-mod transitions;
+mod transition_table_tests;

@@ -138,7 +138,7 @@ pub fn apply_failed_capture(payment: &Payment, now: Timestamp) -> Option<Transit
 }
 
 /// Whether `orders` has missed an event of this payment.
-pub fn is_peer_behind(payment: &Payment, order: &OrderState) -> bool {
+pub fn orders_missed_payment(payment: &Payment, order: &OrderState) -> bool {
     let status = payment.status_name();
     match order.status {
         OrderStatus::AwaitingPayment => matches!(status, PaymentStatus::Authorized | PaymentStatus::Captured),
