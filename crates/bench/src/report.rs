@@ -1,4 +1,5 @@
-//! Renders the results as Markdown tables.
+//! Renders the results as Markdown tables. CPU time is in seconds per 1,000 requests or rows, which is the same number
+//! as milliseconds per request or row. “Node” is the project's Node version.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! The domain rules. Pure: no async, no clock, no I/O.
+//! The domain rules. Pure: no async, no clock, no I/O. [`holds`] limits what one buyer may hold; [`pass`] is the signed
+//! code that lets the buyer of a completed order into the venue.
 
 pub mod holds;
 pub mod order;

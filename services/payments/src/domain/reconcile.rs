@@ -14,7 +14,8 @@ use super::payment::{Payment, Refund, Transition};
 pub enum ProviderAction {
     /// Charge the card, because this payment authorised the order.
     Capture,
-    /// Try to capture once more after the retry window, then cancel; the provider's response decides.
+    /// The captures have failed for as long as they are retried: try once more, and cancel if that fails as well. What
+    /// the provider then reports decides between captured and failed.
     CaptureOrCancel,
     /// Release the authorisation, because the order is closed for this payment.
     Void,

@@ -144,7 +144,8 @@ fn ensure_open(order: &OrderState) -> Result<(), Error> {
     }
 }
 
-/// Fails in the hold's last seconds, because the provider's response would come too late.
+/// Fails in the hold's last five seconds, or its last tenth if that is shorter, because the provider's response would
+/// come too late.
 fn ensure_hold_lasts(state: &AppState, order: &OrderState) -> Result<(), Error> {
     let hold = order.expires_at.since(order.created_at);
     let min_left = Duration::from_secs(5).min(hold / 10);
@@ -173,11 +174,12 @@ async fn supersede(state: &AppState, payment: &Versioned<Payment>) -> Result<(),
     let intent = state.provider.cancel(reference).await?;
     match record_intent(state, payment, Some(ProviderAction::Supersede), intent).await? {
         RecordOutcome::Updated(next) if next.status_name() == PaymentStatus::Declined => Ok(()),
-        // The payment was authorised or captured in the meantime.
+        // The payment was authorised or captured in the meantime, so it may win the order now.
         RecordOutcome::Updated(next) => {
             try_reconcile(state, next.id).await;
             Err(payment_in_progress())
         }
+        // A concurrent write recorded another status. The caller looks for a blocking payment again.
         RecordOutcome::Overtaken => Ok(()),
         RecordOutcome::Unchanged => Err(Error::Unavailable(None)),
     }
@@ -243,7 +245,9 @@ fn respond(payment: &PaymentView, client_secret: Option<String>) -> Result<Respo
             let detail = explanation(payment.decline_reason.as_deref().unwrap_or_default());
             return Err(Error::Declined(Rejection::new("card-declined", detail)));
         }
+        // The order was closed or the capture failed: nothing is charged, and only a new order can get the ticket.
         PaymentStatus::Voided | PaymentStatus::Failed => return Err(hold_expired()),
+        // The authorisation is not known yet. The reconciler finishes it; a repeat of the request returns the result.
         PaymentStatus::Authorizing => {
             let pending =
                 Rejection::new("payment-pending", "The card network has not responded yet. Check again in a moment.");

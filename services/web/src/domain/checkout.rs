@@ -174,9 +174,9 @@ mod tests {
                     Phase::Ended(outcome) => outcome.text,
                     other => panic!("{other:?}"),
                 };
-            assert!(text(&captured).ends_with("is being given back."), "{reason:?}");
+            assert!(text(&captured).ends_with("is being refunded."), "{reason:?}");
             captured.refunded = Some(Refunded { amount: captured.amount.clone(), at: order.expires_at });
-            assert!(text(&captured).ends_with("was given back."), "{reason:?}");
+            assert!(text(&captured).ends_with("was refunded."), "{reason:?}");
         }
     }
 

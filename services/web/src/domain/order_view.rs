@@ -255,7 +255,7 @@ pub(crate) mod tests {
         );
         let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
         assert!(
-            payment_sentence(&cancelled).starts_with("The amount of 125.50 USD set aside on your card were given back")
+            payment_sentence(&cancelled).starts_with("The amount of 125.50 USD set aside on your card was released")
         );
     }
 

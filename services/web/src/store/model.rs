@@ -212,7 +212,7 @@ impl ReadModel {
 
     pub(crate) async fn progress(&self) -> Result<RebuildStatus, StoreError> {
         let Generations { live, filling, .. } = self.reload().await?;
-        let mut progress = RebuildStatus { live, filling: filling, entities: Vec::new() };
+        let mut progress = RebuildStatus { live, filling, entities: Vec::new() };
         if let Some(filling) = filling {
             for (entity, _) in collections() {
                 progress.entities.push(EntityStatus {
