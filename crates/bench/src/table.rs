@@ -43,7 +43,7 @@ pub(crate) fn millis(value: f64) -> String {
     match value {
         ..10.0 => format!("{value:.1}"),
         ..1000.0 => format!("{value:.0}"),
-        _ => per_second(value),
+        _ => whole(value),
     }
 }
 

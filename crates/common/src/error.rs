@@ -100,8 +100,8 @@ pub enum Error {
     /// 429: the rate limit is exceeded; a retry after this time succeeds.
     #[error("too many requests")]
     RateLimited(Duration),
-    /// 429: a business limit is reached, such as the number of payment attempts of one order. A rate limit counts requests
-    /// of any kind; clients get the same code and title for both, since the remedy is the same: wait.
+    /// 429: a business limit is reached, such as the number of payment attempts of one order, whereas a rate limit counts
+    /// requests. Clients get the same code and title for both, since the remedy is the same: wait.
     #[error("a limit is reached")]
     LimitReached(Rejection),
     /// 503: a dependency is unavailable; a retry may succeed.

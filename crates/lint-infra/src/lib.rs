@@ -52,7 +52,7 @@ pub fn check(root: &Path, programs: &Programs<'_>, schemas: Option<&Path>) -> Re
     let images = Images { programs: read_settings(programs.fleet)?, names: rules::images(&skaffold) };
     stores::fill(&mut overlays);
     for overlay in &overlays {
-        let found = rules::check(&overlay.objects, &fleet);
+        let found = rules::check(&overlay.objects, &images);
         problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", overlay.name)));
     }
     // The alerts are the same in all overlays.

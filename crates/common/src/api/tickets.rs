@@ -194,8 +194,8 @@ pub struct Listing {
 }
 
 impl From<Listing> for TicketState {
-    /// The state to show right after a command, until its event arrives. The refusals, the order and the last price drop
-    /// are not part of the public API, so they are left empty.
+    /// The state to show right after a command, until its event arrives. Refusals, order and last price drop are not
+    /// part of the public API, so they are left empty.
     fn from(listing: Listing) -> Self {
         Self {
             terms: TicketTerms {

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_report_shows_the_log() {
+    fn exit_error_shows_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let process = shell(folder.path(), "echo MONGODB_URL is missing >&2; exit 2");
         let _ = process.state().child.wait();

@@ -175,6 +175,7 @@ async fn flood(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackRep
                     status(&attacker, &ListListings { query }).await
                 }
                 2 => attacker.page("/").await,
+                // No order has the ticket's id.
                 3 => status(&attacker, &payment(OrderId::from_uuid(ticket.as_uuid()), "pm_card_visa")).await,
                 _ => status(&attacker, &ListOrders { query: PageQuery::default() }).await,
             };

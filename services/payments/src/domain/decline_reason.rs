@@ -10,7 +10,7 @@ pub fn explanation(reason: &str) -> &'static str {
             "The card has insufficient funds or has reached its limit. Nothing was charged; try another card."
         }
         "expired_card" | "invalid_expiry_month" | "invalid_expiry_year" => {
-            "The card has expired or its expiry date is wrong. Nothing was charged; check the date, or try another card."
+            "The card has expired or its expiry date is wrong. Nothing was charged; check it, or try another card."
         }
         "incorrect_cvc" | "invalid_cvc" => {
             "The card's security code is wrong. Nothing was charged; check the code, and try again."
@@ -27,9 +27,7 @@ pub fn explanation(reason: &str) -> &'static str {
         "processing_error" | "issuer_not_available" | "try_again_later" | "provider_error" => {
             "Your bank could not be reached. Nothing was charged; try again in a moment, or use another card."
         }
-        _ => {
-            "Your bank declined the card without giving a reason. Nothing was charged; try another card, or ask your bank."
-        }
+        _ => "Your bank declined the card without a reason. Nothing was charged; try another card, or ask your bank.",
     }
 }
 

@@ -27,8 +27,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(48 * 3600);
 /// Maximum number of payments that are read at once.
 const BATCH_SIZE: usize = 100;
 
-/// Returns the orphaned intents that were created at or after `since`, and resolves them if `resolve` is true. An intent
-/// that can't be resolved does not block the others: it is reported as failed, and another request tries again.
+/// Returns the orphaned intents that were created at or after `since`, and resolves them if `resolve` is true. One that
+/// can't be resolved does not block the others: it is reported as failed, and another request tries again.
 ///
 /// # Errors
 /// Unavailable when the provider does not list the intents.
@@ -36,8 +36,8 @@ pub async fn resolve_orphans(state: &AppState, since: Timestamp, resolve: bool) 
     Ok(find_orphans(state, since, |_| resolve).await?.into_iter().map(|(orphan, _)| orphan).collect())
 }
 
-/// Compares the provider's intents of the last two days with the payments, and resolves the orphaned intents of existing
-/// payments. Returns the number of intents without any payment.
+/// Compares the provider's intents of the last two days with the payments, and resolves the orphaned intents of
+/// existing payments. Returns the number of intents without any payment.
 ///
 /// # Errors
 /// Unavailable when the provider does not list the intents.

@@ -58,8 +58,8 @@ impl OrderView {
     }
 }
 
-/// The timeline of an order, oldest entry first; payments of other orders are ignored. The last entry of an open order is
-/// its current status, without a time.
+/// The timeline of an order, oldest entry first; payments of other orders are ignored. The last entry of an open order
+/// is its current status, without a time.
 pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<TimelineEntry> {
     let mut happened = vec![(order.created_at, "You held the ticket.".to_owned())];
     let mut refunds = Vec::new();
@@ -134,7 +134,7 @@ fn refusal_sentence(order: &OrderState) -> String {
             None => "the price has changed",
         },
         Some(RefusalReason::TermsChanged) => "the listing has changed",
-        None => "the ticket can't be had",
+        None => "the ticket is not available",
     };
     format!("Cancelled: {why}.")
 }

@@ -93,7 +93,7 @@ async fn response_is_shown_when_the_event_is_delayed() {
     let ticket = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
     services.respond_with("POST /api/tickets", 201, listing_json(&ticket, 0), &[]);
     let html = post_form(&app, "/sell", Some(&ana), &TYPED).await.expect(200).text();
-    assert_contains(&html, &["<h1>Carmen</h1>", "still being brought up to date", "This is your own listing."]);
+    assert_contains(&html, &["<h1>Carmen</h1>", "not up to date yet", "This is your own listing."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,7 +197,7 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
     services.respond_with("POST /api/orders", 201, order_json(&order), &[]);
     // The event is delayed: the page shows the response.
     let html = post_form(&app, &hold, Some(&ben), &typed).await.expect(200).text();
-    assert_contains(&html, &["<h1>Checkout</h1>", "still being brought up to date", "Pay 125.50 USD"]);
+    assert_contains(&html, &["<h1>Checkout</h1>", "not up to date yet", "Pay 125.50 USD"]);
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
     app.wait_until_idle().await;
     let response = post_form(&app, &hold, Some(&ben), &typed).await.expect(303);
