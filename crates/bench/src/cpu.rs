@@ -23,9 +23,9 @@ pub(crate) struct Processes(Vec<(&'static str, u32)>);
 
 /// Clock ticks of CPU time that each process has used since its start.
 #[derive(Debug, Clone)]
-pub(crate) struct CpuSnapshot(BTreeMap<&'static str, u64>);
+pub(crate) struct CpuReading(BTreeMap<&'static str, u64>);
 
-/// CPU seconds that each process used between two snapshots.
+/// CPU seconds that each process used between two readings.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CpuUsage(BTreeMap<&'static str, f64>);
 
@@ -36,12 +36,12 @@ impl Processes {
         Self(all)
     }
 
-    pub(crate) fn read(&self) -> Result<CpuSnapshot> {
+    pub(crate) fn read(&self) -> Result<CpuReading> {
         let ticks = |(name, pid): &(&'static str, u32)| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("reading {name}"))?;
             Ok((*name, ticks(&stat).with_context(|| format!("/proc/{pid}/stat of {name}"))?))
         };
-        self.0.iter().map(ticks).collect::<Result<_>>().map(CpuSnapshot)
+        self.0.iter().map(ticks).collect::<Result<_>>().map(CpuReading)
     }
 
     /// Waits until the fleet has completed the asynchronous work of earlier requests: until it is idle in two windows.
@@ -61,7 +61,7 @@ impl Processes {
     }
 }
 
-impl CpuSnapshot {
+impl CpuReading {
     pub(crate) fn since(&self, earlier: &Self) -> Result<CpuUsage> {
         let ticks_per_second = i32::try_from(sysconf(SysconfVar::CLK_TCK)?.context("no clock ticks")?)?;
         Ok(self.since_in(earlier, f64::from(ticks_per_second)))
@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn usage_is_the_difference_of_snapshots_or_counts_from_a_restart() {
-        let snapshot = |pairs: &[(&'static str, u64)]| CpuSnapshot(pairs.iter().copied().collect());
-        let before = snapshot(&[("orders", 100), ("web", 500)]);
-        let used = snapshot(&[("orders", 350), ("web", 30), ("mongod", 10)]).since_in(&before, 100.0);
+        let reading = |pairs: &[(&'static str, u64)]| CpuReading(pairs.iter().copied().collect());
+        let before = reading(&[("orders", 100), ("web", 500)]);
+        let used = reading(&[("orders", 350), ("web", 30), ("mongod", 10)]).since_in(&before, 100.0);
         let shown = ["orders", "web", "mongod", "nobody"].map(|name| format!("{:.2}", used.of(name)));
         assert_eq!(shown, ["2.50", "0.30", "0.10", "0.00"]);
         assert!((used.total_excluding(&["orders"]) - 0.4).abs() < 1e-9);

@@ -5,7 +5,9 @@ use crate::results::Case;
 
 #[derive(Debug)]
 pub(crate) struct NodeResult {
+    /// Requests per second, as a range.
     pub(crate) rate: &'static str,
+    /// Latency in milliseconds, as ranges: median / 99th percentile.
     pub(crate) latency: &'static str,
     /// Total CPU seconds per 1,000 requests, in the best and in the worst run.
     pub(crate) cpu: (f64, f64),

@@ -1,4 +1,5 @@
-//! Renders the results as Markdown tables.
+//! Renders the results as Markdown tables. CPU time is in seconds per 1,000 requests or rows, which is the same number
+//! as milliseconds per request or row. “Node” is the project's Node version.
 
 use std::fmt::Write as _;
 
@@ -7,7 +8,7 @@ use testkit::fleet::SERVICES;
 use crate::cpu::LOAD_GENERATOR;
 use crate::node;
 use crate::results::{Footprint, LivePages, Page, Propagation, Results, Search};
-use crate::table::{Table, grouped, megabytes, per_second, quantiles, seconds};
+use crate::table::{Table, grouped, megabytes, quantiles, three_digits, whole};
 use crate::targets;
 
 /// The environment, and a table of each kind of result that was measured.
@@ -56,16 +57,16 @@ fn throughput_table(results: &Results) -> Table {
     ];
     let rows = results.throughputs.iter().map(|((case, _), throughput)| {
         let mut work = throughput.work.clone();
-        let mut cpu = seconds(throughput.total_cpu());
+        let mut cpu = three_digits(throughput.total_cpu());
         if let Some((page, per_row)) = throughput.page.zip(throughput.total_cpu_per_row()) {
             let _ = write!(work, " ({} bytes)", grouped(page.bytes));
-            let _ = write!(cpu, " ({} µs per row)", seconds(per_row * 1000.0));
+            let _ = write!(cpu, " ({} µs per row)", three_digits(per_row * 1000.0));
         }
         let mut row = vec![
             work,
-            per_second(throughput.load.rate()),
+            whole(throughput.load.rate()),
             quantiles(&throughput.load.latencies),
-            seconds(throughput.per_thousand(throughput.cpu.of(throughput.process.unwrap_or_default()))),
+            three_digits(throughput.per_thousand(throughput.cpu.of(throughput.process.unwrap_or_default()))),
             cpu,
         ];
         row.extend(node::result(*case).map_or_else(Default::default, |node| {
@@ -85,7 +86,7 @@ fn processes_table(results: &Results) -> Table {
     let names: Vec<&'static str> = SERVICES.into_iter().chain(others).collect();
     let headers = std::iter::once("CPU-seconds per 1,000").chain(names.iter().copied());
     let rows = results.throughputs.values().map(|throughput| {
-        let cpu = names.iter().map(|name| seconds(throughput.per_thousand(throughput.cpu.of(name))));
+        let cpu = names.iter().map(|name| three_digits(throughput.per_thousand(throughput.cpu.of(name))));
         std::iter::once(throughput.work.clone()).chain(cpu).collect()
     });
     Table::new(headers, rows)
@@ -95,7 +96,7 @@ fn propagation_table(propagations: &[Propagation], node: impl Fn(Option<u32>) ->
     let rows = propagations.iter().map(|Propagation { rate, load }| {
         let (arrivals, achieved) = match rate {
             None => ("idle, sequential".to_owned(), String::new()),
-            Some(rate) => (format!("{rate} per second"), per_second(load.rate())),
+            Some(rate) => (format!("{rate} per second"), whole(load.rate())),
         };
         let node = node(*rate).unwrap_or_default().to_owned();
         vec![arrivals, achieved, grouped(load.latencies.count()), quantiles(&load.latencies), node]
@@ -161,10 +162,10 @@ fn footprints_table(results: &Results) -> Table {
 
 fn baselines_table(results: &Results) -> Table {
     let rows = results.baselines.values().map(|baseline| {
-        let cpu = |process| seconds(baseline.per_thousand(baseline.cpu.of(process)));
+        let cpu = |process| three_digits(baseline.per_thousand(baseline.cpu.of(process)));
         vec![
             baseline.work.clone(),
-            per_second(baseline.load.rate()),
+            whole(baseline.load.rate()),
             quantiles(&baseline.load.latencies),
             baseline.process.map(cpu).unwrap_or_default(),
             cpu(LOAD_GENERATOR),

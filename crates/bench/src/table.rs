@@ -43,12 +43,12 @@ pub(crate) fn millis(value: f64) -> String {
     match value {
         ..10.0 => format!("{value:.1}"),
         ..1000.0 => format!("{value:.0}"),
-        _ => per_second(value),
+        _ => whole(value),
     }
 }
 
 /// CPU seconds, rounded to about three significant digits.
-pub(crate) fn seconds(value: f64) -> String {
+pub(crate) fn three_digits(value: f64) -> String {
     match value {
         ..1.0 => format!("{value:.3}"),
         ..10.0 => format!("{value:.2}"),
@@ -60,7 +60,7 @@ pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1}", f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1e6)
 }
 
-pub(crate) fn per_second(value: f64) -> String {
+pub(crate) fn whole(value: f64) -> String {
     let whole = format!("{value:.0}");
     whole.parse().map_or(whole, grouped)
 }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn numbers_have_significant_digits_only() {
-        assert_eq!([0.084, 1.83, 45.2].map(seconds), ["0.084", "1.83", "45.2"]);
+        assert_eq!([0.084, 1.83, 45.2].map(three_digits), ["0.084", "1.83", "45.2"]);
         assert_eq!([0.84, 23.4, 1234.5].map(millis), ["0.8", "23", "1,234"]);
         assert_eq!([7, 1000, 123_456, 1_234_567].map(grouped), ["7", "1,000", "123,456", "1,234,567"]);
     }

@@ -33,6 +33,7 @@ fn one_ticket(results: &Results) -> Option<Target> {
 fn list_row(results: &Results) -> Option<Target> {
     let cpu = results.throughputs.get(&(Case::FirstPage, 1))?.total_cpu_per_row()?;
     let limit = node::result(Case::FirstPage)?.cpu.0 / node::LIST_ROWS / 20.0;
+    // CPU seconds per 1,000 rows are milliseconds per row; times 1,000, microseconds per row.
     let name = "a listed row, 100 on a page: a twentieth of the Node version's CPU";
     Some(at_most(name, "CPU-µs", limit * 1000.0, cpu * 1000.0))
 }

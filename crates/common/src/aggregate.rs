@@ -15,9 +15,11 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn id(&self) -> String;
     /// The payload of an event at this state.
     fn payload(&self) -> Self::Payload;
-    /// Whether no further change is expected, so that the announcer publishes the state only once more.
+    /// Whether no further change is expected. A state that does not change is announced (published as a snapshot) again
+    /// at growing intervals, for consumers that missed the event; a settled one only once.
     fn is_settled(&self) -> bool;
-    /// Whether the current state may be announced. If not, anti-entropy, on-demand snapshots and resyncs skip it.
+    /// Whether the current state may be announced, which means published as a snapshot. If not, the announcer, the scan
+    /// and resyncs skip it.
     fn is_announced(&self) -> bool {
         true
     }

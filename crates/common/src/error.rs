@@ -100,7 +100,8 @@ pub enum Error {
     /// 429: the rate limit is exceeded; a retry after this time succeeds.
     #[error("too many requests")]
     RateLimited(Duration),
-    /// 429: a business limit is reached, as opposed to the rate limit of requests.
+    /// 429: a business limit is reached, such as the number of payment attempts of one order, whereas a rate limit counts
+    /// requests. Clients get the same code and title for both, since the remedy is the same: wait.
     #[error("a limit is reached")]
     LimitReached(Rejection),
     /// 503: a dependency is unavailable; a retry may succeed.
@@ -189,23 +190,26 @@ impl Error {
             Self::Declined(r) => (402, r.code, "The payment was declined", &r.detail),
             Self::Forbidden(r) => (403, r.code, "Not allowed", &r.detail),
             Self::NotFound => {
-                (404, "not-found", "Not found", "There is nothing at this address, or it is not yours to see.")
+                (404, "not-found", "Not found", "This page or item does not exist, or you don't have access to it.")
             }
             Self::MethodNotAllowed => {
-                (405, "method-not-allowed", "Method not allowed", "Use a method that the Allow header names.")
+                (405, "method-not-allowed", "Method not allowed", "Use one of the methods in the Allow header.")
             }
-            Self::Conflict(r) => (409, r.code, "Not possible in the present state", &r.detail),
+            Self::Conflict(r) => (409, r.code, "Not possible right now", &r.detail),
             Self::Gone(r) => (410, r.code, "Too late", &r.detail),
             Self::PreconditionFailed => {
-                (412, "precondition-failed", "It has changed since", "Read it again and repeat with its new ETag.")
+                (412, "precondition-failed", "It has changed since", "Reload it and try again with its new ETag.")
             }
             Self::TooLarge => (413, "too-large", "The body is too large", "Send at most 1 MiB."),
             Self::UnsupportedMediaType => {
                 (415, "unsupported-media-type", "The body must be JSON", "Send `content-type: application/json`.")
             }
-            Self::Unprocessable(_) => {
-                (422, "idempotency-mismatch", "The key was used before", "Use a new Idempotency-Key for a new request.")
-            }
+            Self::Unprocessable(_) => (
+                422,
+                "idempotency-mismatch",
+                "The key was already used",
+                "Use a new Idempotency-Key for a new request.",
+            ),
             // `problem` supplies the detail, which says when to retry.
             Self::RateLimited(_) => (429, "rate-limited", "Too many requests", ""),
             Self::LimitReached(r) => (429, r.code, "Too many requests", &r.detail),
@@ -216,15 +220,21 @@ impl Error {
                 "Your browser sends larger headers than we accept, probably because cookies have piled up. Delete the \
                  cookies of this site in your browser's settings, then try again.",
             ),
-            Self::Internal(_) => {
-                (500, "internal", "Something went wrong", "It was logged. If it happens again, tell us the request id.")
-            }
-            Self::Unavailable(_) => {
-                (503, "unavailable", "Not available right now", "A dependency is unavailable; try again soon.")
-            }
+            Self::Internal(_) => (
+                500,
+                "internal",
+                "Something went wrong",
+                "The error was logged. If it happens again, contact us with the request id.",
+            ),
+            Self::Unavailable(_) => (
+                503,
+                "unavailable",
+                "Not available right now",
+                "The service is temporarily unavailable. Try again soon.",
+            ),
             Self::NotReady(r) => (503, r.code, "Not ready yet", &r.detail),
             Self::TimedOut => {
-                (504, "timed-out", "Timed out", "It took too long. Check what has been done, then try again.")
+                (504, "timed-out", "Timed out", "It took too long. Check whether it took effect before you try again.")
             }
         }
     }
@@ -233,7 +243,10 @@ impl Error {
     pub fn problem(&self) -> Problem {
         let (status, code, title, detail) = self.parts();
         let detail = match self {
-            Self::RateLimited(after) => format!("Try again after {} s.", whole_seconds(*after)),
+            Self::RateLimited(after) => match whole_seconds(*after) {
+                1 => "Try again in 1 second.".to_owned(),
+                seconds => format!("Try again in {seconds} seconds."),
+            },
             _ => detail.to_owned(),
         };
         let errors = match self {

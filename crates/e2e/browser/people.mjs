@@ -95,7 +95,7 @@ export const buys = async (buyer, ticket) => {
 /** Cancels an order. */
 export const letsGo = async (buyer, order) => {
   await send(buyer.api, 'DELETE', `/api/orders/${order.id}`, 200);
-  await shows(buyer, `/checkout/${order.id}`, 'You let it go');
+  await shows(buyer, `/checkout/${order.id}`, 'You released the ticket');
 };
 
 /**

@@ -23,7 +23,7 @@ impl WebhookEndpoint {
         self.url.is_some()
     }
 
-    /// `t=…,v1=…`, with one `v1` per secret.
+    /// The value of the `Stripe-Signature` header: `t=…,v1=…`, with one `v1` per secret. `time` is in Unix seconds.
     pub(crate) fn signature(&self, time: i64, body: &str) -> String {
         let mut header = format!("t={time}");
         for secret in &self.secrets {

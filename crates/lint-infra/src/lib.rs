@@ -20,7 +20,7 @@ use testkit::tools::python::Environment;
 use testkit::tools::{search_path, tools_dir};
 
 use self::objects::Objects;
-use self::rules::{Fleet, runbook, settings};
+use self::rules::{Images, runbook, settings};
 use self::tools::{kustomize, linters, promtool, schemas};
 
 /// The programs that the checks run.
@@ -49,10 +49,10 @@ pub fn check(root: &Path, programs: &Programs<'_>, schemas: Option<&Path>) -> Re
     problems.extend(schemas::check(programs.python, &overlays, &skaffold, schemas)?);
     problems.extend(linters::check(programs.python, root)?);
 
-    let fleet = Fleet { programs: read_settings(programs.fleet)?, images: rules::images(&skaffold) };
+    let images = Images { programs: read_settings(programs.fleet)?, names: rules::images(&skaffold) };
     stores::fill(&mut overlays);
     for overlay in &overlays {
-        let found = rules::check(&overlay.objects, &fleet);
+        let found = rules::check(&overlay.objects, &images);
         problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", overlay.name)));
     }
     // The alerts are the same in all overlays.

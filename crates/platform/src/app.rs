@@ -236,7 +236,7 @@ async fn prepare_database(
             return false;
         }
     }
-    context.readiness.set_has_indexes();
+    context.readiness.mark_indexes_built();
     true
 }
 

@@ -71,7 +71,11 @@ impl Context {
         let context = Self {
             counters: Counters::new(&config.limits, &config.redis)?,
             names: Names::new(&config.nats_prefix),
-            readiness: Readiness { database: database.clone(), has_indexes: Arc::default(), draining: Arc::default() },
+            readiness: Readiness {
+                database: database.clone(),
+                indexes_built: Arc::default(),
+                draining: Arc::default(),
+            },
             collections: Arc::default(),
             service,
             config,
@@ -170,17 +174,17 @@ async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<
 #[derive(Clone)]
 pub struct Readiness {
     database: Database,
-    has_indexes: Arc<AtomicBool>,
+    indexes_built: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
 }
 
 impl Readiness {
-    pub(crate) fn has_indexes(&self) -> bool {
-        self.has_indexes.load(Ordering::Acquire)
+    pub(crate) fn indexes_built(&self) -> bool {
+        self.indexes_built.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set_has_indexes(&self) {
-        self.has_indexes.store(true, Ordering::Release);
+    pub(crate) fn mark_indexes_built(&self) {
+        self.indexes_built.store(true, Ordering::Release);
     }
 
     pub(crate) fn set_draining(&self) {
@@ -192,7 +196,7 @@ impl Readiness {
         if self.draining.load(Ordering::Acquire) {
             return Err("shutting down");
         }
-        if !self.has_indexes() {
+        if !self.indexes_built() {
             return Err("indexes are being built");
         }
         Ok(())

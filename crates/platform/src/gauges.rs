@@ -67,7 +67,7 @@ fn is_nats_connected(context: &Context) -> bool {
 
 /// Skipped until the indexes exist, since the gauges are read by index.
 async fn update_service_gauges(context: &Context, gauges: &[Gauge]) {
-    if !context.readiness.has_indexes() {
+    if !context.readiness.indexes_built() {
         return;
     }
     join_all(gauges.iter().map(async |gauge| match (gauge.read)().await {

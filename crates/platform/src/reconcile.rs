@@ -41,7 +41,7 @@ pub async fn advance<A: Aggregate>(
     (next, change): (A, ChangeOf<A>),
 ) -> Result<Progress, Error> {
     match store.save(current, next, change).await {
-        Ok(_) | Err(StoreError::Stale) => Ok(Progress::Changed),
+        Ok(_) | Err(StoreError::VersionConflict) => Ok(Progress::Changed),
         Err(error) => Err(error.into()),
     }
 }

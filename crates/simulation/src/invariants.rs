@@ -6,17 +6,17 @@ use anyhow::{Context, Result};
 use common::clock::Clock;
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
+use e2e::invariants::fleet_data::FleetData;
 use e2e::invariants::names::{ACKNOWLEDGED, HOLD_EXPIRY};
-use e2e::invariants::snapshot::Snapshot;
 use serde_json::Value;
-use ticketctl::audit::snapshot::{AuditSnapshot, Entity, REPLICATED_ENTITIES, entities};
+use ticketctl::audit::data::{AuditData, Entity, REPLICATED_ENTITIES, entities};
 
 use crate::fleet::SimulatedFleet;
 use crate::network::Network;
 use crate::users::SimContext;
 
 /// Reads the state at the end of a schedule.
-pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Snapshot> {
+pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<FleetData> {
     let mut owned = BTreeMap::new();
     for (service, collection, _) in REPLICATED_ENTITIES {
         owned.insert(collection, entities(&fleet.service(service).database, collection).await?);
@@ -32,8 +32,8 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Sn
             }
         }
     }
-    Ok(Snapshot {
-        databases: AuditSnapshot { now: fleet.clock.now(), owned, replicas },
+    Ok(FleetData {
+        databases: AuditData { now: fleet.clock.now(), owned, replicas },
         events: network.events.clone(),
         published_at: BTreeMap::new(),
         backlogs: Vec::new(),
@@ -42,15 +42,15 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Sn
     })
 }
 
-pub(crate) fn violations(snapshot: &Snapshot, context: &SimContext, network: &Network) -> Vec<String> {
-    let mut violations = e2e::invariants::violations(snapshot);
+pub(crate) fn violations(data: &FleetData, context: &SimContext, network: &Network) -> Vec<String> {
+    let mut violations = e2e::invariants::violations(data);
     for (entity, view) in context.acknowledged.lock().unwrap().iter() {
         if let Err(error) = check_acknowledged(network, entity, view) {
             violations.push(format!("{ACKNOWLEDGED}: {error:#}"));
         }
     }
     for collection in ["orders", "payments"] {
-        for entity in snapshot.databases.owned(collection).iter().filter(|entity| !is_final(entity)) {
+        for entity in data.databases.owned(collection).iter().filter(|entity| !is_final(entity)) {
             violations.push(format!("{HOLD_EXPIRY}: {collection} {} stays {}", entity.id, entity.state["status"]));
         }
     }

@@ -25,7 +25,7 @@ use crate::network::Network;
 use crate::scenarios::Scenario;
 use crate::schedule::Schedule;
 use crate::users::{SimContext, SimUser, UserSession, Users};
-use crate::{final_state, invariants};
+use crate::{end_state, invariants};
 
 /// Number of fleets that run schedules concurrently in one test.
 const FLEETS: usize = 2;
@@ -141,11 +141,11 @@ impl Runner {
         (self.trace, self.network) = schedule.into_trace_and_network();
         let failure = match result {
             Ok(Ok(())) => {
-                let snapshot = invariants::read(&self.fleet, &self.network).await;
-                let snapshot = snapshot.map_err(|error| format!("{error:#}"))?;
-                let violations = invariants::violations(&snapshot, &context, &self.network);
+                let data = invariants::read(&self.fleet, &self.network).await;
+                let data = data.map_err(|error| format!("{error:#}"))?;
+                let violations = invariants::violations(&data, &context, &self.network);
                 if violations.is_empty() {
-                    return Ok(final_state::describe(&self.fleet, &snapshot, &users).await);
+                    return Ok(end_state::describe(&self.fleet, &data, &users).await);
                 }
                 violations.join("\n")
             }

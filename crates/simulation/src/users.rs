@@ -315,7 +315,7 @@ impl SimUser {
                 // The provider failed, and replays that failure under the payment's idempotency key. Only a new payment
                 // shows whether the card is accepted.
                 Err(ApiError::Problem(problem))
-                    if problem.status == 402 && problem.detail.starts_with("The bank could not be asked") => {}
+                    if problem.status == 402 && problem.detail.starts_with("Your bank could not be reached") => {}
                 _ if result.status == status => return Ok(result),
                 // The previous payment is not recorded as final yet.
                 Err(failed) if failed.status() == 409 && failed.code() == "order-being-paid" => {}

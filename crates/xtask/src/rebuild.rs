@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use common::api::admin::{EntityProgress, REBUILD, REBUILD_SWAP, RebuildProgress, RebuildStarted, Resync};
+use common::api::admin::{EntityStatus, REBUILD, REBUILD_SWAP, RebuildStarted, RebuildStatus, Resync};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -43,12 +43,12 @@ pub(crate) async fn run(args: RebuildArgs, file: Option<PathBuf>) -> Result<()> 
     let fleet = fleet::read(file)?;
     let service = args.service.as_str();
     if args.abandon {
-        let _: RebuildProgress = call(&fleet, service, Method::DELETE, REBUILD).await?;
+        let _: RebuildStatus = call(&fleet, service, Method::DELETE, REBUILD).await?;
         println!("no rebuild is under way");
         return Ok(());
     }
     if args.swap_now {
-        let progress: RebuildProgress = call(&fleet, service, Method::POST, REBUILD_SWAP).await?;
+        let progress: RebuildStatus = call(&fleet, service, Method::POST, REBUILD_SWAP).await?;
         println!("pages read generation {}", progress.live);
         return Ok(());
     }
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: RebuildArgs, file: Option<PathBuf>) -> Result<()> 
     }
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {
-        let progress: RebuildProgress = call(&fleet, service, Method::GET, REBUILD).await?;
+        let progress: RebuildStatus = call(&fleet, service, Method::GET, REBUILD).await?;
         if progress.filling != Some(generation) {
             ensure!(progress.live >= generation, "generation {generation} was abandoned meanwhile");
             println!("pages read generation {}", progress.live);
@@ -75,9 +75,9 @@ async fn call<R: DeserializeOwned>(fleet: &Value, service: &str, method: Method,
 }
 
 /// Lists the entities that the new generation lacks, with the remedy.
-fn missing_report(generation: i64, progress: &RebuildProgress) -> String {
+fn missing_report(generation: i64, progress: &RebuildStatus) -> String {
     let mut lines = vec![format!("generation {generation} still lacks entities of the live one:")];
-    for EntityProgress { entity, live, filled, missing } in &progress.entities {
+    for EntityStatus { entity, live, filled, missing } in &progress.entities {
         if !missing.is_empty() {
             lines.push(format!("  {entity}: {filled} of {live}; such as {}", missing.join(", ")));
         }

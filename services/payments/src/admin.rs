@@ -9,7 +9,7 @@ use platform::http::extract::Body;
 use platform::lifecycle::Tasks;
 use std::time::Duration;
 
-use crate::flows::settle_orphans::settle_orphans;
+use crate::flows::resolve_orphans::resolve_orphans;
 use crate::reconciler;
 use crate::state::AppState;
 
@@ -27,5 +27,5 @@ async fn orphans(
     State((state, _)): State<(AppState, Tasks)>,
     Body(request): Body<FindOrphans>,
 ) -> Result<Json<Orphans>, Error> {
-    Ok(Json(Orphans { orphans: settle_orphans(&state, request.since, request.settle).await? }))
+    Ok(Json(Orphans { orphans: resolve_orphans(&state, request.since, request.settle).await? }))
 }

@@ -3,7 +3,7 @@
 use platform::lifecycle::{self, Tasks};
 use platform::telemetry;
 
-use crate::flows::settle_orphans::sweep;
+use crate::flows::resolve_orphans::sweep;
 use crate::state::AppState;
 
 /// Runs on every instance until the service stops; concurrent runs are harmless.

@@ -26,9 +26,9 @@ const CONCURRENCY: usize = 4;
 /// Maximum number of open refunds that one run reads.
 const MAX_REFUNDS: i64 = 1_000;
 /// A refund that has been open for longer than this will probably fail again, so one run retries it only with a
-/// probability of 1 in `STALE_REFUND_ODDS`.
-const STALE_REFUND_AGE: Duration = Duration::from_secs(3_600);
-const STALE_REFUND_ODDS: u32 = 60;
+/// probability of 1 in `OLD_REFUND_ODDS`.
+const OLD_REFUND_AGE: Duration = Duration::from_secs(3_600);
+const OLD_REFUND_ODDS: u32 = 60;
 
 /// Runs on every instance until the service stops; concurrent runs are harmless.
 pub async fn run(state: AppState, tasks: Tasks) {
@@ -58,8 +58,8 @@ pub async fn run_once(state: &AppState, tasks: &Tasks, idle_time: Duration) -> R
     let refunding = store::find_open_refunds(&state.payments, MAX_REFUNDS).await?;
     let is_due = |payment: &&Versioned<Payment>| {
         let since = payment.refund.as_ref().map_or(payment.updated_at, |refund| refund.since);
-        let is_stale = now.since(since) > STALE_REFUND_AGE;
-        now.since(payment.updated_at) >= idle_time && (!is_stale || rand::random_ratio(1, STALE_REFUND_ODDS))
+        let is_old = now.since(since) > OLD_REFUND_AGE;
+        now.since(payment.updated_at) >= idle_time && (!is_old || rand::random_ratio(1, OLD_REFUND_ODDS))
     };
     let due: Vec<_> = refunding.iter().filter(is_due).collect();
     looked_up += due.len();

@@ -58,17 +58,17 @@ const start = () => {
         const acted = await stripe.handleNextAction({ clientSecret: response.body.clientSecret });
         const after = await post(`/api/payments/${response.body.id}/refresh`);
         // Our payment's status takes precedence, because Stripe's error depends on how far the payment had come.
-        if (after.body.status === 'declined') showError('Your bank did not approve it. Nothing was charged; try again, or take another card.');
+        if (after.body.status === 'declined') showError('Your bank did not approve it. Nothing was charged; try again, or use another card.');
         else if (acted.error) showError(acted.error.message);
         else if (after.status !== 200) showError(after.body.detail ?? 'The payment could not be looked up. Load the page again.');
       } else if (response.status !== 201) {
         showError(response.body.detail ?? (response.status >= 500
-          ? 'We do not know yet whether it went through. Look at the order above before you try again.'
+          ? 'We do not know yet whether it went through. Check the order above before you try again.'
           : 'That did not work. Nothing was charged; try again.'));
       }
       await reload();
     } catch {
-      showError('We could not reach the card network. Look at the order above, then try again.');
+      showError('We could not reach the card network. Check the order above, then try again.');
       await reload();
     } finally {
       button.disabled = false;

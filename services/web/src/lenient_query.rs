@@ -52,8 +52,7 @@ fn parse<T: DeserializeOwned + Validate>(pairs: &[(String, String)]) -> Result<T
 /// The notice that names the dropped parameters, if there are any.
 pub(crate) fn rejected_parameters_message(rejected: &[FieldError]) -> Option<String> {
     let errors: Vec<_> = rejected.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
-    (!errors.is_empty())
-        .then(|| format!("Some of what was asked for could not be read and was left out: {}.", errors.join("; ")))
+    (!errors.is_empty()).then(|| format!("Some parameters were invalid and were ignored: {}.", errors.join("; ")))
 }
 
 impl<T: DeserializeOwned + Default + Validate, S: Send + Sync> FromRequestParts<S> for LenientQuery<T> {
@@ -87,7 +86,7 @@ mod tests {
             ("cursor=x", "cursor must be the nextCursor of an earlier page"),
             ("limit=0", "limit must be a number from 1 to 100"),
             ("limit=many", "limit must be a number from 1 to 100"),
-            ("limit=7&limit=8", "limit must be given once"),
+            ("limit=7&limit=8", "limit must be given only once"),
         ] {
             // Each query also has an empty cursor, or repeats the cursor: all invalid parameters are dropped.
             let (limit, read, notice) =

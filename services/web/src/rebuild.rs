@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use common::api::admin::{REBUILD, REBUILD_SWAP, RebuildProgress, RebuildStarted};
+use common::api::admin::{REBUILD, REBUILD_SWAP, RebuildStarted, RebuildStatus};
 use common::error::Error;
 use platform::lifecycle::{Backoff, Tasks};
 use platform::telemetry;
@@ -27,7 +27,7 @@ pub(crate) fn routes(model: ReadModel) -> Router {
         .with_state(model)
 }
 
-async fn progress(State(model): State<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
+async fn progress(State(model): State<ReadModel>) -> Result<Json<RebuildStatus>, Error> {
     Ok(Json(model.progress().await?))
 }
 
@@ -35,13 +35,13 @@ async fn begin(State(model): State<ReadModel>) -> Result<Json<RebuildStarted>, E
     Ok(Json(RebuildStarted { filling: model.begin().await? }))
 }
 
-async fn abandon(State(model): State<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
+async fn abandon(State(model): State<ReadModel>) -> Result<Json<RebuildStatus>, Error> {
     model.abandon().await?;
     Ok(Json(model.progress().await?))
 }
 
 /// Forces the swap, in case the live generation has entities that no owner will publish again.
-async fn swap(State(model): State<ReadModel>) -> Result<Json<RebuildProgress>, Error> {
+async fn swap(State(model): State<ReadModel>) -> Result<Json<RebuildStatus>, Error> {
     model.swap(true).await?;
     Ok(Json(model.progress().await?))
 }

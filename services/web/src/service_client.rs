@@ -27,7 +27,7 @@ pub(crate) struct ServiceClient {
     auth: Url,
     tickets: Url,
     orders: Url,
-    rate_limit_token: Option<HeaderValue>,
+    counted_marker: Option<HeaderValue>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -80,13 +80,13 @@ pub(crate) enum RefreshOutcome {
 }
 
 impl ServiceClient {
-    /// A client of the configured services. `rate_limit_token` tells them that this service has already counted the
+    /// A client of the configured services. `counted_marker` tells them that this service has already counted the
     /// browser's request for its rate limit.
-    pub(crate) fn new(config: &Config, rate_limit_token: Option<HeaderValue>) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config, counted_marker: Option<HeaderValue>) -> anyhow::Result<Self> {
         // Internal calls: ignore the system's proxy, and don't follow redirects.
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(TIMEOUT).build()?;
         let Config { auth_url, tickets_url, orders_url, .. } = config.clone();
-        Ok(Self { client, auth: auth_url, tickets: tickets_url, orders: orders_url, rate_limit_token })
+        Ok(Self { client, auth: auth_url, tickets: tickets_url, orders: orders_url, counted_marker })
     }
 
     pub(crate) async fn send<E: Endpoint>(
@@ -172,7 +172,7 @@ impl ServiceClient {
     /// A request with the browser's address and cookies, and with the trace context.
     fn request(&self, method: Method, url: Url, client: &ClientContext, is_counted: bool) -> RequestBuilder {
         let mut request = self.client.request(method, url).header(FORWARDED_FOR, client.address.to_string());
-        if let Some(token) = self.rate_limit_token.as_ref().filter(|_| is_counted) {
+        if let Some(token) = self.counted_marker.as_ref().filter(|_| is_counted) {
             request = request.header(marker::HEADER, token);
         }
         for cookie in &client.cookies {

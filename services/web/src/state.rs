@@ -25,11 +25,15 @@ use crate::store::user_data::UserDataStore;
 pub(crate) struct AppState {
     /// Replicas of the other services' entities.
     pub model: ReadModel,
+    /// Price watches and read marks of users.
     pub user_data: UserDataStore,
+    /// Verifies the access tokens in cookies.
     pub verifier: Verifier,
+    /// Calls the public APIs of `auth`, `tickets` and `orders`.
     pub services: ServiceClient,
     /// Publishes updates to open pages.
     pub hub: Hub,
+    /// Recent listing events, for pages that connect just after one was published.
     pub recent_ticket_events: RecentEvents<TicketId, Arc<Envelope<TicketState>>>,
     /// Versions of recent order events.
     pub recent_order_versions: RecentEvents<OrderId, u64>,

@@ -35,10 +35,10 @@ pub(super) async fn pages(bed: &TestBed, workload: &Workload, results: &mut Resu
         let mut connections = bed.connections("web", CONNECTIONS).await?;
         let connection = connections.first_mut().context("no connections")?;
         let (mut first_byte, mut bytes) = (Latencies::default(), 0);
-        for request in 0..workload.searches + workload.searches / 10 {
+        for request in 0..workload.repetitions + workload.repetitions / 10 {
             let (latency, body) = connection.fetch_timed(page(path)?).await?;
             // The first requests warm up.
-            if request >= workload.searches / 10 {
+            if request >= workload.repetitions / 10 {
                 first_byte.record(latency);
             }
             bytes = body.len();
@@ -89,11 +89,11 @@ pub(super) async fn search(bed: &TestBed, workload: &Workload, listings: usize, 
         let found = !String::from_utf8_lossy(&body).contains("class=\"empty\"");
         let is_expected = found == expected || (expected && listings < ENOUGH_LISTINGS);
         ensure!(is_expected, "{path} among {listings} listings: results expected: {expected}, found: {found}");
-        for _ in 0..workload.searches / 10 {
+        for _ in 0..workload.repetitions / 10 {
             connection.fetch(get(path)?).await?;
         }
         let mut latencies = Latencies::default();
-        for _ in 0..workload.searches {
+        for _ in 0..workload.repetitions {
             let sent = Instant::now();
             connection.fetch(get(path)?).await?;
             latencies.record(sent.elapsed());

@@ -99,7 +99,7 @@ async fn measure<T>(
     }
     let mut propagations = vec![Propagation { rate: None, load: idle }];
     for rate in RATES {
-        let items = stock(rate as usize * workload.arrivals).await?;
+        let items = stock(rate as usize * workload.arrival_seconds).await?;
         let sample_every = rate.div_ceil(SAMPLED_PER_SECOND) as usize;
         let numbered: Vec<(usize, T)> = items.into_iter().enumerate().collect();
         let act = async |(index, item): (usize, T), scheduled| {

@@ -19,7 +19,7 @@ pub(crate) struct Workload {
     /// Number of listings in the search case with many listings.
     pub(super) many_listings: usize,
     /// Number of requests of each search and page.
-    pub(super) searches: usize,
+    pub(super) repetitions: usize,
     /// Number of pages that are open at once.
     pub(super) pages: usize,
     /// Number of changes that the open pages are notified of.
@@ -31,7 +31,7 @@ pub(crate) struct Workload {
     /// Number of sequential orders on an idle fleet.
     pub(super) idle_orders: usize,
     /// Duration of the arrivals at each rate, in seconds.
-    pub(super) arrivals: usize,
+    pub(super) arrival_seconds: usize,
     /// Number of starts of each service.
     pub(super) starts: usize,
     /// Time without requests before the memory of the fleet is measured.
@@ -44,13 +44,13 @@ impl Workload {
         warm_up: Duration::from_secs(1),
         listings: 1000,
         many_listings: 100_000,
-        searches: 200,
+        repetitions: 200,
         pages: 5000,
         changes: 20,
         stock: 10_000,
         earlier_orders: 20_000,
         idle_orders: 200,
-        arrivals: 10,
+        arrival_seconds: 10,
         starts: 5,
         idle: Duration::from_secs(10),
     };
@@ -59,13 +59,13 @@ impl Workload {
         warm_up: Duration::from_millis(300),
         listings: 200,
         many_listings: 5000,
-        searches: 20,
+        repetitions: 20,
         pages: 500,
         changes: 3,
         stock: 1500,
         earlier_orders: 2000,
         idle_orders: 30,
-        arrivals: 2,
+        arrival_seconds: 2,
         starts: 2,
         idle: Duration::from_secs(2),
     };

@@ -22,9 +22,9 @@ pub const RECONCILE: &str = "/reconcile";
 /// `payments`: POST finds orphaned intents. Body: [`FindOrphans`]; response: [`Orphans`].
 pub const ORPHANS: &str = "/orphans";
 /// `web`: POST starts a rebuild of the read model unless one is running, and returns [`RebuildStarted`]. GET reads the
-/// progress and DELETE cancels the rebuild; both return [`RebuildProgress`].
+/// progress and DELETE cancels the rebuild; both return [`RebuildStatus`].
 pub const REBUILD: &str = "/rebuild";
-/// `web`: POST makes the new read model live even if it is incomplete, and returns [`RebuildProgress`].
+/// `web`: POST makes the new read model live even if it is incomplete, and returns [`RebuildStatus`].
 pub const REBUILD_SWAP: &str = "/rebuild/swap";
 
 /// Selects the entities to announce: all, those changed since a time, or those with one of the ids.
@@ -136,19 +136,19 @@ pub struct RebuildStarted {
 /// The progress of a rebuild.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RebuildProgress {
+pub struct RebuildStatus {
     /// The generation that pages read.
     pub live: i64,
     /// The generation under construction; null if no rebuild is running.
     pub filling: Option<i64>,
     /// The progress of each kind of entity; empty if no rebuild is running.
-    pub entities: Vec<EntityProgress>,
+    pub entities: Vec<EntityStatus>,
 }
 
 /// The progress of one kind of entity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct EntityProgress {
+pub struct EntityStatus {
     /// The name of the entity.
     pub entity: String,
     /// Approximate number of entities in the live generation.

@@ -100,7 +100,7 @@ pub struct NewListing {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "validator passes references")]
 fn is_in_future(time: &Timestamp, rules: &ListingRules) -> Result<(), ValidationError> {
-    if *time > rules.clock.now() { Ok(()) } else { Err(invalid("past", "must lie in the future")) }
+    if *time > rules.clock.now() { Ok(()) } else { Err(invalid("past", "must be in the future")) }
 }
 
 fn is_time_zone(name: &Text) -> Result<(), ValidationError> {
@@ -194,7 +194,8 @@ pub struct Listing {
 }
 
 impl From<Listing> for TicketState {
-    /// Leaves the refusals, the order and the last price drop empty, which are not public.
+    /// The state to show right after a command, until its event arrives. Refusals, order and last price drop are not
+    /// part of the public API, so they are left empty.
     fn from(listing: Listing) -> Self {
         Self {
             terms: TicketTerms {

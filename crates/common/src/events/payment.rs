@@ -48,7 +48,7 @@ text_enum! {
 }
 
 impl PaymentStatus {
-    /// All statuses except `Declined`.
+    /// All statuses except `Declined`, listed because the filter of a partial index can't negate.
     pub const NOT_DECLINED: [Self; 6] =
         [Self::Authorizing, Self::RequiresAction, Self::Authorized, Self::Captured, Self::Failed, Self::Voided];
 

@@ -79,8 +79,7 @@ mod tests {
     #[test]
     fn codes_are_unique_and_minimums_are_multiples_of_the_increment() {
         let codes: Vec<_> = FORMATS.iter().flat_map(|(.., codes)| codes.split(' ')).collect();
-        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), 139);
-        assert_eq!(codes.len(), 139);
+        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
         for code in codes {
             let currency = parse(code).unwrap();
             assert!(currency.min_charge() > 0 && currency.min_charge() % currency.increment() == 0, "{currency}");

@@ -1,7 +1,7 @@
 //! Golden events, at least one per type, which must keep decoding: add new ones, never edit them.
 //!
-//! `fixtures/<type>.json` is an event as published by the current release; `fixtures/<type>.<note>.json` is another
-//! event that must be decoded, such as one without optional fields.
+//! `fixtures/<type>.json` must decode and re-encode to exactly the same JSON. `fixtures/<type>.<note>.json` is any
+//! other event of the type, such as one without optional fields: it must keep all its data, and may gain fields.
 
 use std::collections::BTreeMap;
 

@@ -3,23 +3,23 @@
 use std::collections::BTreeSet;
 
 use common::events::payment::PaymentStatus;
-use ticketctl::audit::snapshot::{Entity, text};
+use ticketctl::audit::data::{Entity, text};
 
+use super::fleet_data::FleetData;
 use super::names::{ACKNOWLEDGED, IDEMPOTENCY};
-use super::snapshot::Snapshot;
 use crate::response_log::ResponseLog;
 
-pub(super) fn check(snapshot: &Snapshot, responses: &ResponseLog, violations: &mut Vec<String>) {
+pub(super) fn check(data: &FleetData, responses: &ResponseLog, violations: &mut Vec<String>) {
     violations.extend(responses.stale_reads());
-    check_acknowledged(snapshot, responses, violations);
-    check_idempotency_keys(snapshot, responses, violations);
+    check_acknowledged(data, responses, violations);
+    check_idempotency_keys(data, responses, violations);
 }
 
 /// Every acknowledged version exists, with the status that was returned.
-fn check_acknowledged(snapshot: &Snapshot, responses: &ResponseLog, violations: &mut Vec<String>) {
+fn check_acknowledged(data: &FleetData, responses: &ResponseLog, violations: &mut Vec<String>) {
     let acknowledged = responses.acknowledged();
     for (area, entity) in [("tickets", "ticket"), ("orders", "order"), ("payments", "payment")] {
-        let (stored, published) = (snapshot.by_id(area), snapshot.histories(entity));
+        let (stored, published) = (data.by_id(area), data.histories(entity));
         for response in acknowledged.iter().filter(|response| response.area == area) {
             let (id, version) = (response.id.as_str(), response.version);
             let Some(entity) = stored.get(id) else {
@@ -43,12 +43,12 @@ fn check_acknowledged(snapshot: &Snapshot, responses: &ResponseLog, violations: 
 }
 
 /// An idempotency key has at most one effect, and none if every response was a 4xx.
-fn check_idempotency_keys(snapshot: &Snapshot, responses: &ResponseLog, violations: &mut Vec<String>) {
+fn check_idempotency_keys(data: &FleetData, responses: &ResponseLog, violations: &mut Vec<String>) {
     // A rejected request may leave such a payment, for example if its order was closed during the call to the provider.
     let charges_nothing = |entity: &&Entity| {
         matches!(entity.status(), Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided))
     };
-    let effective = snapshot.databases.owned.values().flatten().filter(|entity| !charges_nothing(entity));
+    let effective = data.databases.owned.values().flatten().filter(|entity| !charges_nothing(entity));
     let used: BTreeSet<&str> = effective.filter_map(|entity| entity.idempotency_key.as_deref()).collect();
     for (key, responses) in responses.keys() {
         let successes = responses.iter().filter(|(status, _)| matches!(status, Some(200..300)));

@@ -3,31 +3,31 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use ticketctl::audit::data::{Entity, REPLICATED_ENTITIES, text};
 use ticketctl::audit::replicas;
-use ticketctl::audit::snapshot::{Entity, REPLICATED_ENTITIES, text};
 
+use super::fleet_data::{FleetData, subject_and_version};
 use super::names::{NO_BACKLOG, ONE_EVENT, REPLICAS};
-use super::snapshot::{Snapshot, subject_and_version};
 
-pub(super) fn check(snapshot: &Snapshot, violations: &mut Vec<String>) {
+pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
     for (_, collection, entity) in REPLICATED_ENTITIES {
-        check_changes(snapshot.databases.owned(collection), entity, snapshot.published(entity), violations);
+        check_changes(data.databases.owned(collection), entity, data.published(entity), violations);
     }
-    check_current(snapshot, violations);
+    check_current(data, violations);
 }
 
 /// Checks the current state without its history: outboxes are empty, replicas equal their owners, and no consumer has
 /// a backlog.
-pub(super) fn check_current(snapshot: &Snapshot, violations: &mut Vec<String>) {
-    replicas::check(&snapshot.databases, violations);
+pub(super) fn check_current(data: &FleetData, violations: &mut Vec<String>) {
+    replicas::check(&data.databases, violations);
     for (_, _, entity) in REPLICATED_ENTITIES {
-        check_replicas(snapshot, entity, violations);
+        check_replicas(data, entity, violations);
     }
-    for (consumer, count) in snapshot.backlogs.iter().filter(|(_, count)| *count > 0) {
+    for (consumer, count) in data.backlogs.iter().filter(|(_, count)| *count > 0) {
         violations.push(format!("{NO_BACKLOG}: {consumer} has {count} pending messages"));
     }
-    if snapshot.dead_letters > 0 {
-        violations.push(format!("{NO_BACKLOG}: {} dead letters", snapshot.dead_letters));
+    if data.dead_letters > 0 {
+        violations.push(format!("{NO_BACKLOG}: {} dead letters", data.dead_letters));
     }
 }
 
@@ -57,9 +57,9 @@ fn check_changes(owned: &[Entity], entity: &str, events: &[Value], violations: &
     }
 }
 
-fn check_replicas(snapshot: &Snapshot, entity: &str, violations: &mut Vec<String>) {
-    let published = snapshot.histories(entity);
-    for (database, _, replicas) in snapshot.databases.replicas.iter().filter(|(_, of, _)| of == entity) {
+fn check_replicas(data: &FleetData, entity: &str, violations: &mut Vec<String>) {
+    let published = data.histories(entity);
+    for (database, _, replicas) in data.databases.replicas.iter().filter(|(_, of, _)| of == entity) {
         for replica in replicas {
             let state = published.get(replica.id.as_str()).and_then(|history| history.get(&replica.version));
             if state.is_some_and(|state| **state != replica.state) {

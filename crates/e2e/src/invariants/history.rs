@@ -8,10 +8,10 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
-use ticketctl::audit::snapshot::text;
+use ticketctl::audit::data::text;
 
+use super::fleet_data::FleetData;
 use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
-use super::snapshot::Snapshot;
 
 fn next_ticket_statuses(status: Option<TicketStatus>) -> &'static [TicketStatus] {
     use TicketStatus::{Available, Reserved, Sold, Withdrawn};
@@ -51,12 +51,12 @@ fn next_payment_statuses(status: Option<PaymentStatus>) -> &'static [PaymentStat
 }
 
 fn check_transitions<S: FromStr + AsRef<str> + 'static>(
-    snapshot: &Snapshot,
+    data: &FleetData,
     entity: &str,
     next_statuses: fn(Option<S>) -> &'static [S],
     violations: &mut Vec<String>,
 ) {
-    for (id, states) in snapshot.histories(entity) {
+    for (id, states) in data.histories(entity) {
         let mut before = "";
         for state in states.values() {
             let status = text(&state["status"]);
@@ -68,13 +68,13 @@ fn check_transitions<S: FromStr + AsRef<str> + 'static>(
     }
 }
 
-pub(super) fn check(snapshot: &Snapshot, violations: &mut Vec<String>) {
-    check_transitions(snapshot, "ticket", next_ticket_statuses, violations);
-    check_transitions(snapshot, "order", next_order_statuses, violations);
-    check_transitions(snapshot, "payment", next_payment_statuses, violations);
-    let tickets = snapshot.histories("ticket");
+pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
+    check_transitions(data, "ticket", next_ticket_statuses, violations);
+    check_transitions(data, "order", next_order_statuses, violations);
+    check_transitions(data, "payment", next_payment_statuses, violations);
+    let tickets = data.histories("ticket");
     let mut sales: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (id, states) in snapshot.histories("order") {
+    for (id, states) in data.histories("order") {
         let ticket = states.values().next().map(|state| text(&state["ticket"]["id"])).unwrap_or_default();
         let mut terms = None;
         for state in states.values() {
@@ -106,14 +106,14 @@ pub(super) fn check(snapshot: &Snapshot, violations: &mut Vec<String>) {
 
 /// Checks that no unpaid hold expired early, or more than `max_delay` late. The timestamps are the stream's, since the
 /// clocks of services may be wrong.
-pub(super) fn check_expiry_delay(snapshot: &Snapshot, max_delay: Duration, violations: &mut Vec<String>) {
-    for order in snapshot.databases.owned("orders") {
+pub(super) fn check_expiry_delay(data: &FleetData, max_delay: Duration, violations: &mut Vec<String>) {
+    for order in data.databases.owned("orders") {
         if order.state["status"]["reason"] != CancelReason::Expired.as_ref() {
             continue;
         }
         let id = &order.id;
         let expires: Option<Timestamp> = text(&order.state["expiresAt"]).parse().ok();
-        let published = |kind: &str| snapshot.published_at.get(&(id.clone(), kind.to_owned())).copied();
+        let published = |kind: &str| data.published_at.get(&(id.clone(), kind.to_owned())).copied();
         let (created, ended) = (published("order.created.v1"), published("order.cancelled.v1"));
         let (Some(expires), Some(created), Some(ended)) = (expires, created, ended) else {
             violations.push(format!("{HOLD_EXPIRY}: no expiry event was published for order {id}"));

@@ -6,18 +6,18 @@
 
 mod clients;
 mod events;
+pub mod fleet_data;
 mod history;
 mod money;
 pub mod names;
 mod secrets;
-pub mod snapshot;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use ticketctl::audit;
 
-use self::snapshot::Snapshot;
+use self::fleet_data::FleetData;
 use crate::test_fleet::TestFleet;
 
 /// Maximum delay of a hold's expiry while all servers are up.
@@ -27,10 +27,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Polls until all invariants hold; an error lists the violations.
 pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
-    poll_until_no_violations(fleet, |snapshot| {
-        let mut violations = violations(snapshot);
-        clients::check(snapshot, &fleet.responses, &mut violations);
-        secrets::check(snapshot, &fleet.logs, &mut violations);
+    poll_until_no_violations(fleet, |data| {
+        let mut violations = violations(data);
+        clients::check(data, &fleet.responses, &mut violations);
+        secrets::check(data, &fleet.logs, &mut violations);
         violations
     })
     .await
@@ -39,21 +39,21 @@ pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
 /// Like [`assert_eventually`], after a restore from a backup: without the event history and the responses to clients,
 /// which describe the lost state, and without these intents, whose payments were lost.
 pub async fn assert_eventually_after_restore(fleet: &TestFleet, orphaned_intents: &[String]) -> Result<()> {
-    poll_until_no_violations(fleet, |snapshot| {
+    poll_until_no_violations(fleet, |data| {
         let mut violations = Vec::new();
-        check_money_and_sales(snapshot, &mut violations);
-        events::check_current(snapshot, &mut violations);
-        secrets::check(snapshot, &fleet.logs, &mut violations);
+        check_money_and_sales(data, &mut violations);
+        events::check_current(data, &mut violations);
+        secrets::check(data, &fleet.logs, &mut violations);
         violations.retain(|violation| !orphaned_intents.iter().any(|intent| violation.contains(intent)));
         violations
     })
     .await
 }
 
-async fn poll_until_no_violations(fleet: &TestFleet, check: impl Fn(&Snapshot) -> Vec<String>) -> Result<()> {
+async fn poll_until_no_violations(fleet: &TestFleet, check: impl Fn(&FleetData) -> Vec<String>) -> Result<()> {
     let began = Instant::now();
     loop {
-        let mut violations = check(&Snapshot::read(fleet).await?);
+        let mut violations = check(&FleetData::read(fleet).await?);
         if violations.is_empty() {
             return Ok(());
         }
@@ -68,22 +68,22 @@ async fn poll_until_no_violations(fleet: &TestFleet, check: impl Fn(&Snapshot) -
 /// Fails if an unpaid hold expired early, or later than `max_delay`. Call it after [`assert_eventually`].
 pub async fn assert_holds_expired_on_time(fleet: &TestFleet, max_delay: Duration) -> Result<()> {
     let mut violations = Vec::new();
-    history::check_expiry_delay(&Snapshot::read(fleet).await?, max_delay, &mut violations);
+    history::check_expiry_delay(&FleetData::read(fleet).await?, max_delay, &mut violations);
     anyhow::ensure!(violations.is_empty(), "{}", violations.join("\n"));
     Ok(())
 }
 
 /// The violations in the stored state and in the event history, without those that need clients' responses or logs.
-pub fn violations(snapshot: &Snapshot) -> Vec<String> {
+pub fn violations(data: &FleetData) -> Vec<String> {
     let mut violations = Vec::new();
-    check_money_and_sales(snapshot, &mut violations);
-    events::check(snapshot, &mut violations);
-    history::check(snapshot, &mut violations);
+    check_money_and_sales(data, &mut violations);
+    events::check(data, &mut violations);
+    history::check(data, &mut violations);
     violations
 }
 
-fn check_money_and_sales(snapshot: &Snapshot, violations: &mut Vec<String>) {
-    audit::sales::check(&snapshot.databases, violations);
-    audit::money::check(&snapshot.databases, violations);
-    money::check(snapshot, violations);
+fn check_money_and_sales(data: &FleetData, violations: &mut Vec<String>) {
+    audit::sales::check(&data.databases, violations);
+    audit::money::check(&data.databases, violations);
+    money::check(data, violations);
 }

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use common::events::payment::PaymentStatus;
+use ticketctl::audit::data::text;
 use ticketctl::audit::money::{is_captured, refunded};
-use ticketctl::audit::snapshot::text;
 
+use super::fleet_data::FleetData;
 use super::names::PROVIDER;
-use super::snapshot::Snapshot;
 
 /// Each payment has exactly the intent that it should have, and each intent a payment.
-pub(super) fn check(snapshot: &Snapshot, violations: &mut Vec<String>) {
-    let payments = snapshot.by_id("payments");
+pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
+    let payments = data.by_id("payments");
     let mut refunds: BTreeMap<&str, i64> = BTreeMap::new();
-    for refund in snapshot.card_network["refunds"].as_array().into_iter().flatten() {
+    for refund in data.card_network["refunds"].as_array().into_iter().flatten() {
         *refunds.entry(text(&refund["payment_intent"])).or_default() += refund["amount"].as_i64().unwrap_or(0);
     }
     let mut intents: BTreeMap<&str, usize> = BTreeMap::new();
-    for intent in snapshot.card_network["paymentIntents"].as_array().into_iter().flatten() {
+    for intent in data.card_network["paymentIntents"].as_array().into_iter().flatten() {
         let (id, status) = (text(&intent["metadata"]["payment_id"]), text(&intent["status"]));
         *intents.entry(id).or_default() += 1;
         let Some(payment) = payments.get(id) else {

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
+use super::fleet_data::FleetData;
 use super::names::NO_SECRETS;
-use super::snapshot::Snapshot;
 use crate::test_fleet::PASSWORD;
 
 /// Passwords, client secrets, the provider's keys, private keys and tokens. `.eyJ` is where the claims of a JWT begin;
 /// random ids contain no dot.
 const SECRETS: [&str; 6] = [PASSWORD, "_secret_", "sk_test_", "whsec_", "PRIVATE KEY", ".eyJ"];
 
-pub(super) fn check(snapshot: &Snapshot, logs: &Path, violations: &mut Vec<String>) {
-    for event in snapshot.events.values().flatten() {
+pub(super) fn check(data: &FleetData, logs: &Path, violations: &mut Vec<String>) {
+    for event in data.events.values().flatten() {
         scan(&event.to_string(), &format!("event {}", event["id"]), violations);
     }
     for file in std::fs::read_dir(logs).into_iter().flatten().flatten() {

@@ -146,7 +146,7 @@ fn unpinned_image(container: &Value, context: &Context<'_>) -> Option<String> {
     let image = text(container, "/image");
     // A colon before the last slash belongs to a port.
     let tag = image.rsplit('/').next().and_then(|file| file.split_once(':')).map(|(_, tag)| tag);
-    let is_built = tag.is_none() && context.fleet.images.iter().any(|built| built == image);
+    let is_built = tag.is_none() && context.images.names.iter().any(|built| built == image);
     let is_pinned = image.contains('@') || tag.is_some_and(|tag| tag != "latest");
     (!is_pinned && !is_built).then(|| {
         format!("image '{image}' is not pinned; give it a tag other than latest, or have skaffold.yaml build it")
@@ -156,7 +156,7 @@ fn unpinned_image(container: &Value, context: &Context<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::mutations::assert_each_mutation_is_reported;
-    use super::super::{Fleet, images};
+    use super::super::{Images, images};
     use super::check;
     use crate::objects::Objects;
 
@@ -220,7 +220,7 @@ spec:
                         profiles: [{build: {artifacts: [{image: ticketing/orders}]}}]";
         let images = images(&Objects::parse(skaffold).unwrap());
         assert_eq!(images, ["ticketing/auth", "ticketing/orders"]);
-        assert_each_mutation_is_reported(check, &Fleet { images, ..Fleet::default() }, GOOD, mutations);
+        assert_each_mutation_is_reported(check, &Images { names: images, ..Images::default() }, GOOD, mutations);
     }
 
     #[test]

@@ -16,10 +16,10 @@ use super::pods::Pod;
 
 /// What rules know about the programs in the images.
 #[derive(Debug, Default)]
-pub(super) struct Fleet {
+pub(super) struct Images {
     pub(super) programs: settings::Programs,
     /// The images that skaffold builds.
-    pub(super) images: Vec<String>,
+    pub(super) names: Vec<String>,
 }
 
 /// The images that skaffold.yaml builds, those of its profiles included.
@@ -33,12 +33,12 @@ pub(super) fn images(skaffold: &Objects) -> Vec<String> {
 struct Context<'a> {
     objects: &'a Objects,
     pods: Vec<Pod<'a>>,
-    fleet: &'a Fleet,
+    images: &'a Images,
 }
 
 impl<'a> Context<'a> {
-    fn new(objects: &'a Objects, fleet: &'a Fleet) -> Self {
-        Self { objects, pods: Pod::all(objects), fleet }
+    fn new(objects: &'a Objects, images: &'a Images) -> Self {
+        Self { objects, pods: Pod::all(objects), images }
     }
 }
 
@@ -46,7 +46,7 @@ const RULES: [fn(&Context<'_>) -> Vec<String>; 6] =
     [containers::check, references::check, selectors::check, settings::check, redis::check, network::check];
 
 /// All problems of an overlay.
-pub(super) fn check(objects: &Objects, fleet: &Fleet) -> Vec<String> {
-    let context = Context::new(objects, fleet);
+pub(super) fn check(objects: &Objects, images: &Images) -> Vec<String> {
+    let context = Context::new(objects, images);
     RULES.iter().flat_map(|rule| rule(&context)).collect()
 }

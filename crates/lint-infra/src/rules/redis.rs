@@ -39,7 +39,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::Fleet;
+    use super::super::Images;
     use super::super::mutations::assert_each_mutation_is_reported;
     use super::check;
 
@@ -67,7 +67,7 @@ spec:
 
     #[test]
     fn unknown_users_and_other_eviction_policies_are_reported() {
-        let fleet = Fleet { programs: BTreeMap::from([("orders".to_owned(), BTreeMap::new())]), ..Fleet::default() };
+        let fleet = Images { programs: BTreeMap::from([("orders".to_owned(), BTreeMap::new())]), ..Images::default() };
         assert_each_mutation_is_reported(
             check,
             &fleet,

@@ -88,7 +88,7 @@ fn dangling(context: &Context<'_>, owner: &Value, (kind, name): (&str, &str), pa
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fleet;
+    use super::super::Images;
     use super::super::mutations::assert_each_mutation_is_reported;
     use super::check;
 
@@ -156,7 +156,7 @@ spec: {scaleTargetRef: {kind: StatefulSet, name: mongodb}}
     fn dangling_references_are_reported() {
         assert_each_mutation_is_reported(
             check,
-            &Fleet::default(),
+            &Images::default(),
             GOOD,
             &[
                 ("kind: ServiceAccount", "kind: X", "StatefulSet mongodb: there is no ServiceAccount mongodb; add it"),

@@ -41,7 +41,7 @@ fn entry(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::super::mutations::assert_each_mutation_is_reported;
-    use super::super::{Context, Fleet};
+    use super::super::{Context, Images};
     use super::check;
 
     const RUNBOOK: &str = "# Runbook\n\n## Sales\n\n### `HoldPastItsTime`\n\nIt means…\n\n## OutboxOld\n";
@@ -62,7 +62,7 @@ spec:
     fn differences_between_alerts_and_entries_are_reported() {
         assert_each_mutation_is_reported(
             |context: &Context<'_>| check(context.objects, RUNBOOK),
-            &Fleet::default(),
+            &Images::default(),
             GOOD,
             &[
                 ("alert: OutboxOld", "alert: OutboxOlder", "alert OutboxOlder has no entry in docs/runbook.md"),

@@ -100,7 +100,7 @@ fn undrainable(budget: &Value, context: &Context<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fleet;
+    use super::super::Images;
     use super::super::mutations::assert_each_mutation_is_reported;
     use super::check;
 
@@ -143,7 +143,7 @@ spec: {selector: {matchLabels: {app: web}}, endpoints: [{port: front}]}
         let labels = "metadata: {labels: {app: web}}";
         assert_each_mutation_is_reported(
             check,
-            &Fleet::default(),
+            &Images::default(),
             GOOD,
             &[
                 ("{app: web}}\n  template", "{app: wob}}\n  template", "StatefulSet web: its selector"),

@@ -61,7 +61,7 @@ fn annotation<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 pub(super) fn program<'a>(container: &Value, context: &Context<'a>) -> Option<(&'a str, &'a Settings)> {
     let image = text(container, "/image").split('@').next()?;
     let (folder, file) = image.rsplit_once('/')?;
-    let program = context.fleet.programs.get_key_value(file.split(':').next()?);
+    let program = context.images.programs.get_key_value(file.split(':').next()?);
     program.filter(|_| folder.rsplit('/').next() == Some("ticketing")).map(|(name, settings)| (name.as_str(), settings))
 }
 
@@ -119,7 +119,7 @@ fn short_grace(pod: &Pod<'_>, container: &Value, variables: &Values) -> Option<S
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fleet;
+    use super::super::Images;
     use super::super::mutations::assert_each_mutation_is_reported;
     use super::*;
 
@@ -175,7 +175,7 @@ data: {PUBLIC_URL: 'https://x', DRAIN_DELAY: 5s, RUST_BACKTRACE: '0'}
         let programs = BTreeMap::from([("orders".to_owned(), parse_help(HELP))]);
         assert_each_mutation_is_reported(
             check,
-            &Fleet { programs, ..Fleet::default() },
+            &Images { programs, ..Images::default() },
             GOOD,
             &[
                 (

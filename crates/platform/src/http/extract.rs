@@ -178,7 +178,9 @@ pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
         // `limit: must be…`, or "duplicate field `limit`".
         match (text.split_once(": "), text.split('`').nth(1)) {
             (Some((field, message)), _) => fault(field, rephrase_unknown_variant(message)),
-            (None, Some(field)) if text.starts_with("duplicate field") => fault(field, "must be given once".to_owned()),
+            (None, Some(field)) if text.starts_with("duplicate field") => {
+                fault(field, "must be given only once".to_owned())
+            }
             (None, Some(field)) => fault(field, text.to_owned()),
             (None, None) => fault("query", text.to_owned()),
         }

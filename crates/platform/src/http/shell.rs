@@ -63,7 +63,7 @@ async fn guard(State(settings): State<Arc<HttpSettings>>, request: Request, next
     if length.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
         return Error::TooLarge.into_response();
     }
-    if !settings.readiness.has_indexes() {
+    if !settings.readiness.indexes_built() {
         return Error::Unavailable(None).into_response();
     }
     // For a WebSocket the timeout only covers the upgrade.

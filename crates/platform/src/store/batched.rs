@@ -273,7 +273,7 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<U
 ///
 /// The relay does not know the events yet, so it has not removed them. In a rare case the sweeper has: it leaves new
 /// events alone for a while, but a lost connection may last longer. If the document was also changed again since, an
-/// applied update is reported as stale, and its caller decides again.
+/// applied update is reported as a version conflict, and its caller decides again.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {
     let ids: Vec<_> = updates.iter().map(|update| update.id.as_str()).collect();
     let projection = doc! { "version": 1, "state": 1, "outbox.id": 1 };

@@ -18,7 +18,8 @@ pub struct BulkChange<'a, A: Aggregate> {
 }
 
 impl<A: Aggregate> Store<A> {
-    /// Saves each change like [`Store::save`], and returns how many were saved; the others are stale.
+    /// Saves each change like [`Store::save`], and returns how many were saved; the others failed with
+    /// [`StoreError::VersionConflict`].
     ///
     /// Waits until the relay has published most events of earlier bulk saves. After an error, some changes may have
     /// been saved; their events are in the outboxes.

@@ -11,7 +11,7 @@ use crate::mongo;
 pub enum StoreError {
     /// The aggregate was changed after it was read.
     #[error("the aggregate has changed since it was read")]
-    Stale,
+    VersionConflict,
     /// The write violates the unique index of this name.
     #[error("the write violates the unique index {0}")]
     Duplicate(String),
@@ -49,8 +49,8 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Database(ref cause) if mongo::is_unavailable(cause) => Self::unavailable(error),
             // Callers that don't retry pass the conflict on to the client.
-            StoreError::Stale => {
-                Self::conflict("changed-meanwhile", "It changed just now. Look at it again, then retry.")
+            StoreError::VersionConflict => {
+                Self::conflict("changed-meanwhile", "It was changed at the same time. Reload it and try again.")
             }
             other => Self::internal(other),
         }

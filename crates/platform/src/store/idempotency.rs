@@ -48,7 +48,7 @@ pub enum InsertOutcome<A, T> {
     /// A concurrent request with the same key was stored first; this is its answer.
     Replayed(T),
     /// The insert violated a unique index that the service declares.
-    Refused(StoreError),
+    Duplicate(StoreError),
 }
 
 impl<A: Aggregate> Idempotent<'_, A> {
@@ -60,7 +60,7 @@ impl<A: Aggregate> Idempotent<'_, A> {
         let Some(key) = self.key else { return Ok(None) };
         let Some(record) = self.store.idempotency_record(self.user, &key.key).await? else { return Ok(None) };
         if record.hash != key.hash {
-            let message = "was used before with another body".to_owned();
+            let message = "was already used with a different body".to_owned();
             return Err(Error::Unprocessable(vec![FieldError { field: "Idempotency-Key".to_owned(), message }]));
         }
         let answer = record.answer.ok_or_else(in_flight)?;
@@ -82,17 +82,17 @@ impl<A: Aggregate> Idempotent<'_, A> {
         let user = self.user.to_string();
         let record =
             self.key.map(|key| IdempotencyRecord { user, key: key.key.clone(), hash: key.hash.clone(), answer });
-        let refused = match self.store.create(state, Some(change), record).await {
+        let duplicate = match self.store.create(state, Some(change), record).await {
             Ok(stored) => return Ok(InsertOutcome::Created(stored)),
-            Err(refused @ StoreError::Duplicate(_)) => refused,
+            Err(duplicate @ StoreError::Duplicate(_)) => duplicate,
             Err(error) => return Err(error.into()),
         };
         // A repeated request violates the key's index and possibly another one, and MongoDB reports either. So the key
         // is checked first, whichever index was reported.
         match self.find_replay().await? {
             Some(answer) => Ok(InsertOutcome::Replayed(answer)),
-            None if refused.is_duplicate_of(IDEMPOTENCY_INDEX) => Err(in_flight()),
-            None => Ok(InsertOutcome::Refused(refused)),
+            None if duplicate.is_duplicate_of(IDEMPOTENCY_INDEX) => Err(in_flight()),
+            None => Ok(InsertOutcome::Duplicate(duplicate)),
         }
     }
 }
@@ -158,6 +158,6 @@ impl<A: Aggregate> Store<A> {
 
 /// The error of a repeated request while the first one is in flight.
 pub fn in_flight() -> Error {
-    let rejection = Rejection::new("in-flight", "The first request with this key is still being handled.");
+    let rejection = Rejection::new("in-flight", "The first request with this key is still being processed.");
     Error::Conflict(rejection.retry_after(Duration::from_secs(1)))
 }

@@ -63,7 +63,7 @@ pub(crate) struct NextAnnouncement {
 ///     while let Some(current) = store.get(id).await? {
 ///         let (next, change) = decide(current.state.clone());
 ///         match store.save(&current, next, change).await {
-///             Err(StoreError::Stale) => {}
+///             Err(StoreError::VersionConflict) => {}
 ///             saved => return saved.map(drop),
 ///         }
 ///     }
@@ -164,7 +164,7 @@ impl<A: Aggregate> Store<A> {
     }
 
     /// Replaces an aggregate by compare-and-swap on the version of `current`, with the event of the change. Returns
-    /// [`StoreError::Stale`] if it was changed since: load it and decide again.
+    /// [`StoreError::VersionConflict`] if it was changed since: load it and decide again.
     pub async fn save(&self, current: &Versioned<A>, next: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
         self.write(current, next, Some(change), Document::new(), Document::new()).await
     }
@@ -182,7 +182,7 @@ impl<A: Aggregate> Store<A> {
             let (next, change) = decide(&current)?;
             match self.save(&current, next, change).await {
                 Ok(changed) => return Ok(Some(changed)),
-                Err(StoreError::Stale) => {}
+                Err(StoreError::VersionConflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -201,7 +201,7 @@ impl<A: Aggregate> Store<A> {
         let event = change.map(|change| self.event(&next, change, version));
         let update = self.update_to(version, &next, event.as_ref(), set, unset)?;
         if !self.documents.update(update).await? {
-            return Err(StoreError::Stale);
+            return Err(StoreError::VersionConflict);
         }
         if let Some(event) = event {
             self.relay.enqueue(A::COLLECTION, next.id(), event, None);

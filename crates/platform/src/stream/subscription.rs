@@ -82,10 +82,10 @@ impl Subscription {
         Self {
             source: S::Change::SOURCE,
             entity: S::Change::ENTITY,
-            handler: Arc::new(move |payload| {
+            handler: Arc::new(move |message| {
                 let (state, handler) = (state.clone(), handler.clone());
                 Box::pin(async move {
-                    let event = serde_json::from_slice(&payload)
+                    let event = serde_json::from_slice(&message)
                         .map_err(|error| Failure::Reject(format!("not a known event: {error}")))?;
                     handler(state, event).await
                 })
@@ -94,7 +94,7 @@ impl Subscription {
     }
 
     /// Handles one message. The consumer calls this, and so do tests.
-    pub async fn handle(&self, payload: &[u8]) -> Result<Applied, Failure> {
-        (self.handler)(payload.to_vec()).await
+    pub async fn handle(&self, message: &[u8]) -> Result<Applied, Failure> {
+        (self.handler)(message.to_vec()).await
     }
 }

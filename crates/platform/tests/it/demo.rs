@@ -176,10 +176,10 @@ async fn create(
         InsertOutcome::Created(made) | InsertOutcome::Replayed(made) => {
             Ok((StatusCode::CREATED, Json(made)).into_response())
         }
-        InsertOutcome::Refused(error) if error.is_duplicate_of("name_v1") => {
+        InsertOutcome::Duplicate(error) if error.is_duplicate_of("name_v1") => {
             Err(Error::Conflict(Rejection::new("name-taken", "Choose another name.")))
         }
-        InsertOutcome::Refused(error) => Err(error.into()),
+        InsertOutcome::Duplicate(error) => Err(error.into()),
     }
 }
 
@@ -197,7 +197,7 @@ async fn start(
     match request.insert(counter, UserChange::Registered, None::<&String>).await? {
         InsertOutcome::Created(made) => Ok((StatusCode::CREATED, made.id.to_string()).into_response()),
         InsertOutcome::Replayed(id) => Ok((StatusCode::CREATED, id).into_response()),
-        InsertOutcome::Refused(error) => Err(error.into()),
+        InsertOutcome::Duplicate(error) => Err(error.into()),
     }
 }
 

@@ -59,7 +59,7 @@ async fn losing_writer_is_answered_after_the_majority_commit() {
         store.insert(Counter::new("two", now), UserChange::Registered),
         losers
     );
-    assert!(matches!(results.0, Err(StoreError::Stale)), "{:?}", results.0);
+    assert!(matches!(results.0, Err(StoreError::VersionConflict)), "{:?}", results.0);
     assert!(results.1.unwrap_err().is_duplicate_of("name_v1"));
     assert_eq!(read.unwrap().unwrap(), saved.unwrap(), "a read after the answer returns the winning state");
     assert_eq!(named.unwrap(), [inserted.unwrap()]);

@@ -52,7 +52,7 @@ async fn only_one_of_concurrent_saves_succeeds() {
     let made = insert(&app, "one").await;
     let saves = join_all((0..30).map(|_| store.save(&made, made.incremented(), UserChange::Updated))).await;
     assert_eq!(saves.iter().filter(|save| save.is_ok()).count(), 1);
-    assert!(saves.iter().all(|save| matches!(save, Ok(_) | Err(StoreError::Stale))));
+    assert!(saves.iter().all(|save| matches!(save, Ok(_) | Err(StoreError::VersionConflict))));
     assert_eq!(store.get(made.id).await.unwrap().unwrap().version, 1);
     app.wait_until_idle().await;
     assert_eq!(app.events("demo").await.len(), 2, "the others published nothing");
@@ -71,7 +71,10 @@ async fn each_of_many_concurrent_saves_gets_its_own_result() {
     let saves = join_all(made.iter().map(|made| store.save(made, made.incremented(), UserChange::Updated))).await;
     for (n, save) in saves.iter().enumerate() {
         let expected = n % 3 != 0;
-        assert!(if expected { save.is_ok() } else { matches!(save, Err(StoreError::Stale)) }, "{n}: {save:?}");
+        assert!(
+            if expected { save.is_ok() } else { matches!(save, Err(StoreError::VersionConflict)) },
+            "{n}: {save:?}"
+        );
     }
     let kept = join_all(made.iter().map(|made| store.get(made.id))).await;
     for (made, kept) in made.iter().zip(kept) {
@@ -107,14 +110,14 @@ async fn rejected_write_does_not_fail_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn saving_a_missing_document_is_stale() {
+async fn saving_a_missing_document_is_a_version_conflict() {
     let app = app().await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
     let mut elsewhere = made.clone();
     elsewhere.state.id = common::id::UserId::new();
     let next = elsewhere.incremented();
-    assert!(matches!(store.save(&elsewhere, next, UserChange::Updated).await, Err(StoreError::Stale)));
+    assert!(matches!(store.save(&elsewhere, next, UserChange::Updated).await, Err(StoreError::VersionConflict)));
     assert!(store.get(elsewhere.id).await.unwrap().is_none());
 }
 

@@ -27,8 +27,8 @@ use crate::network::{Message, Network};
 use crate::task::SteppedTask;
 use crate::users::SimContext;
 
-/// A scenario that has not ended after this many steps is stuck.
-const MAX_STEPS: u32 = 20_000;
+/// A scenario that has not ended after this many actions is stuck.
+const MAX_ACTIONS: u32 = 20_000;
 /// A scenario that takes longer than this in real time is stuck as well.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// So is one with more consecutive rounds in which nothing happens although time advances.
@@ -65,7 +65,7 @@ struct Consumer {
 }
 
 #[derive(Clone, Copy)]
-enum Step {
+enum Action {
     Deliver,
     PublishOutbox,
     ResumeTask,
@@ -136,7 +136,7 @@ impl<'a> Schedule<'a> {
     pub(crate) async fn run(&mut self, scenario: BoxFuture<'static, Result<()>>) -> Result<(), String> {
         let began = Instant::now();
         let mut scenario = SteppedTask::new(scenario);
-        let mut steps = 0;
+        let mut actions = 0;
         loop {
             while scenario.is_runnable() {
                 if let Some(result) = scenario.poll() {
@@ -144,9 +144,9 @@ impl<'a> Schedule<'a> {
                     return self.recover(began).await;
                 }
             }
-            steps += 1;
-            if steps > MAX_STEPS || began.elapsed() > TIMEOUT || self.idle_rounds > MAX_IDLE_ROUNDS {
-                return Err(format!("the scenario is stuck after {steps} steps"));
+            actions += 1;
+            if actions > MAX_ACTIONS || began.elapsed() > TIMEOUT || self.idle_rounds > MAX_IDLE_ROUNDS {
+                return Err(format!("the scenario is stuck after {actions} actions"));
             }
             self.step().await?;
         }
@@ -172,13 +172,13 @@ impl<'a> Schedule<'a> {
         self.settle(began).await
     }
 
-    /// Runs until no step is possible and no message is delayed.
+    /// Runs until no action is possible and no message is delayed.
     async fn settle(&mut self, began: Instant) -> Result<(), String> {
         loop {
             if began.elapsed() > TIMEOUT {
                 return Err("the fleet does not settle".to_owned());
             }
-            if self.possible_steps().is_empty() {
+            if self.possible_actions().is_empty() {
                 let Some(due) = self.network.next_due() else { return Ok(()) };
                 self.fleet.clock.advance(due.since(self.fleet.clock.now()));
             } else {
@@ -187,8 +187,8 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// The steps that make progress without waiting, with their weights.
-    fn possible_steps(&mut self) -> Vec<(u32, Step)> {
+    /// The actions that make progress without waiting, with their weights.
+    fn possible_actions(&mut self) -> Vec<(u32, Action)> {
         let partitions = self.context.partitions.lock().unwrap().clone();
         let is_partitioned =
             |consumer: &Consumer| partitions.contains(&(consumer.entity, SERVICES[consumer.service].0));
@@ -197,57 +197,57 @@ impl<'a> Schedule<'a> {
         let has_deliverable = !self.network.deliverable(self.fleet.clock.now()).is_empty();
         let has_requests = !self.context.pending_requests.lock().unwrap().is_empty();
         let resume_weight = if self.running.len() > 6 { 40 } else { 8 };
-        let steps = [
-            (has_requests, 8, Step::StartRequest),
-            (has_deliverable, 10, Step::Deliver),
-            (!self.running.is_empty(), resume_weight, Step::ResumeTask),
-            (!self.dirty_outboxes.is_empty(), 6, Step::PublishOutbox),
+        let actions = [
+            (has_requests, 8, Action::StartRequest),
+            (has_deliverable, 10, Action::Deliver),
+            (!self.running.is_empty(), resume_weight, Action::ResumeTask),
+            (!self.dirty_outboxes.is_empty(), 6, Action::PublishOutbox),
         ];
-        steps.into_iter().filter(|(possible, ..)| *possible).map(|(_, weight, step)| (weight, step)).collect()
+        actions.into_iter().filter(|(possible, ..)| *possible).map(|(_, weight, action)| (weight, action)).collect()
     }
 
     async fn step(&mut self) -> Result<(), String> {
         self.fleet.clock.advance(Duration::from_millis(self.rng.random_range(1..20)));
-        let mut steps = self.possible_steps();
-        if steps.is_empty() {
+        let mut actions = self.possible_actions();
+        if actions.is_empty() {
             return self.idle().await;
         }
         if self.faults.in_order {
-            let (_, step) = steps[0];
-            return self.execute(step).await;
+            let (_, action) = actions[0];
+            return self.execute(action).await;
         }
         if !self.context.paused_users.lock().unwrap().is_empty() {
-            steps.push((2, Step::WakeUser));
+            actions.push((2, Action::WakeUser));
         }
         if self.faults.suspend > 0.0 {
-            steps.extend([(1, Step::StartJob), (1, Step::AdvanceClock)]);
+            actions.extend([(1, Action::StartJob), (1, Action::AdvanceClock)]);
             if self.faults.duplicate > 0.0 {
-                steps.push((1, Step::Webhook));
+                actions.push((1, Action::Webhook));
             }
             if self.faults.card_faults > 0.0 {
-                steps.push((1, Step::CardFault));
+                actions.push((1, Action::CardFault));
             }
         }
-        let step = steps.choose_weighted(&mut self.rng, |(weight, _)| *weight).unwrap().1;
-        self.execute(step).await
+        let action = actions.choose_weighted(&mut self.rng, |(weight, _)| *weight).unwrap().1;
+        self.execute(action).await
     }
 
-    async fn execute(&mut self, step: Step) -> Result<(), String> {
-        match step {
-            Step::Deliver => return self.deliver().await,
-            Step::PublishOutbox => return self.publish_outbox().await,
-            Step::StartRequest => return self.start_request().await,
-            Step::ResumeTask => {
+    async fn execute(&mut self, action: Action) -> Result<(), String> {
+        match action {
+            Action::Deliver => return self.deliver().await,
+            Action::PublishOutbox => return self.publish_outbox().await,
+            Action::StartRequest => return self.start_request().await,
+            Action::ResumeTask => {
                 let index = self.rng.random_range(0..self.running.len());
                 let running = self.running.swap_remove(index);
                 return self.advance(running).await;
             }
-            Step::WakeUser => {
+            Action::WakeUser => {
                 let mut paused = self.context.paused_users.lock().unwrap();
                 let index = self.rng.random_range(0..paused.len());
                 paused.swap_remove(index).send(()).ok();
             }
-            Step::StartJob => {
+            Action::StartJob => {
                 let (job, instance) = (self.rng.random_range(0..4), self.rng.random_range(0..2));
                 let service = self.rng.random_range(0..SERVICES.len());
                 match job {
@@ -256,12 +256,12 @@ impl<'a> Schedule<'a> {
                     _ => self.announce(service, instance),
                 }
             }
-            Step::Webhook => self.start_webhook(),
-            Step::AdvanceClock => {
+            Action::Webhook => self.start_webhook(),
+            Action::AdvanceClock => {
                 let millis = self.rng.random_range(50..3_000);
                 self.fleet.clock.advance(Duration::from_millis(millis));
             }
-            Step::CardFault => {
+            Action::CardFault => {
                 if self.rng.random_bool(self.faults.card_faults) {
                     let faults = ["error500AfterProcessing", "error500BeforeProcessing", "latencyMs"];
                     let fault = *faults.choose(&mut self.rng).unwrap();
@@ -274,7 +274,7 @@ impl<'a> Schedule<'a> {
         Ok(())
     }
 
-    /// Handles a round without a possible step: wakes the paused users, and advances time until something is due.
+    /// Handles a round without a possible action: wakes the paused users, and advances time until something is due.
     async fn idle(&mut self) -> Result<(), String> {
         self.idle_rounds += 1;
         let paused = std::mem::take(&mut *self.context.paused_users.lock().unwrap());

@@ -133,7 +133,7 @@ impl Schedule<'_> {
         let state = self.fleet.payments[instance].clone();
         let job = async move {
             // Errors are ignored: the card network may fail, and the next sweep retries.
-            payments::flows::settle_orphans::sweep(&state).await.ok();
+            payments::flows::resolve_orphans::sweep(&state).await.ok();
             Ok::<_, String>(())
         };
         let name = format!("sweep of the card network by {instance}");

@@ -13,7 +13,7 @@ pub struct Read {
     pub collection: String,
     /// Number of examined documents.
     pub documents: i32,
-    /// Summary of the query plan.
+    /// MongoDB's `planSummary`, such as `IXSCAN { _id: 1 }`, or `COLLSCAN` for a scan of the whole collection.
     pub plan: String,
 }
 

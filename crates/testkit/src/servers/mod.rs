@@ -150,7 +150,7 @@ impl Servers {
                     return Ok(server);
                 }
             }
-            let report = || self.mongodb.process.exit_report();
+            let report = || self.mongodb.process.exit_error();
             ensure!(Instant::now() < deadline, "no member of rs0 is primary; {}", report());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

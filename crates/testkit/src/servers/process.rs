@@ -65,7 +65,7 @@ impl State {
         Ok(self.child.wait()?)
     }
 
-    fn exit_report(&mut self) -> anyhow::Error {
+    fn exit_error(&mut self) -> anyhow::Error {
         let outcome =
             self.exit_status().map_or_else(|| "is not ready".to_owned(), |status| format!("ended ({status})"));
         anyhow!("{} {outcome}; {}", self.spec.name, log_tail(&self.spec.log))
@@ -90,7 +90,7 @@ impl Process {
         if self.stopped_intentionally.load(Ordering::SeqCst) || state.exit_status().is_none() {
             return None;
         }
-        Some(state.exit_report())
+        Some(state.exit_error())
     }
 
     /// Polls until `is_ready` returns true. Fails when the process exits or the timeout passes.
@@ -101,7 +101,7 @@ impl Process {
                 return Err(exit);
             }
             if Instant::now() > deadline {
-                return Err(self.exit_report());
+                return Err(self.exit_error());
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
@@ -109,8 +109,8 @@ impl Process {
     }
 
     /// One line on a process that has exited or is not ready, followed by the end of its log.
-    pub(crate) fn exit_report(&self) -> anyhow::Error {
-        self.state().exit_report()
+    pub(crate) fn exit_error(&self) -> anyhow::Error {
+        self.state().exit_error()
     }
 
     /// Sends a signal, unless the process has exited.
@@ -263,11 +263,11 @@ mod tests {
     }
 
     #[test]
-    fn exit_report_shows_the_log() {
+    fn exit_error_shows_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let process = shell(folder.path(), "echo MONGODB_URL is missing >&2; exit 2");
         let _ = process.state().child.wait();
-        let line = process.exit_report().to_string();
+        let line = process.exit_error().to_string();
         assert!(line.contains("script ended (exit status: 2)"), "{line}");
         assert!(line.contains("MONGODB_URL is missing"), "{line}");
     }

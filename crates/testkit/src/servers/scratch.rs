@@ -23,7 +23,7 @@ impl ScratchDir {
     /// Creates an empty folder whose name contains `name`.
     pub fn new(name: &str) -> Result<Self> {
         let parent = if has_enough_memory() { PathBuf::from(MEMORY) } else { std::env::temp_dir() };
-        remove_orphans(&parent);
+        remove_abandoned(&parent);
         let path = parent.join(format!("ticketing-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
@@ -43,7 +43,7 @@ impl Drop for ScratchDir {
 }
 
 /// Removes the folders of processes that were killed.
-fn remove_orphans(parent: &Path) {
+fn remove_abandoned(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner =

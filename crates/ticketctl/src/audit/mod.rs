@@ -1,16 +1,16 @@
 //! Consistency audit: invariants over all six databases, which hold once the fleet is idle.
 //!
-//! In reading order: [`snapshot`], [`sales`] (tickets are sold at most once, every hold ends), [`money`] (no charge
+//! In reading order: [`data`], [`sales`] (tickets are sold at most once, every hold ends), [`money`] (no charge
 //! without a ticket, no ticket without a charge), [`replicas`] (replicas equal their owners).
 //!
 //! # Why
 //! The databases are read one after the other while the fleet serves requests, so a violation counts only if it
 //! persists for some seconds.
 
+pub mod data;
 pub mod money;
 pub mod replicas;
 pub mod sales;
-pub mod snapshot;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use anyhow::{Result, bail};
 use mongodb::Client;
 use tokio::time::{Instant, sleep};
 
-use self::snapshot::AuditSnapshot;
+use self::data::AuditData;
 
 /// Maximum time until the invariants hold.
 const AUDIT_TIMEOUT: Duration = Duration::from_secs(90);
@@ -32,16 +32,16 @@ pub(crate) async fn run(client: &Client) -> Result<()> {
     let started = Instant::now();
     let mut before: Option<BTreeSet<String>> = None;
     loop {
-        let snapshot = AuditSnapshot::read(client).await?;
+        let data = AuditData::read(client).await?;
         // Each violation starts with the number of its invariant in docs/reliability.md.
         let mut violations = Vec::new();
-        sales::check(&snapshot, &mut violations);
-        money::check(&snapshot, &mut violations);
-        replicas::check(&snapshot, &mut violations);
+        sales::check(&data, &mut violations);
+        money::check(&data, &mut violations);
+        replicas::check(&data, &mut violations);
         let now: BTreeSet<String> = violations.into_iter().collect();
         let persistent: Vec<_> = before.iter().flatten().filter(|known| now.contains(*known)).cloned().collect();
         if now.is_empty() || (before.is_some() && persistent.is_empty()) {
-            println!("the audit passed: {}", snapshot.summary());
+            println!("the audit passed: {}", data.summary());
             return Ok(());
         }
         if started.elapsed() > AUDIT_TIMEOUT {

@@ -6,16 +6,16 @@ use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use serde_json::Value;
 
-use super::snapshot::{AuditSnapshot, Entity, text};
+use super::data::{AuditData, Entity, text};
 
 /// Appends the violated invariants, each with its number in docs/reliability.md.
-pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
+pub fn check(data: &AuditData, violations: &mut Vec<String>) {
     let mut by_order: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
-    for payment in snapshot.owned("payments") {
+    for payment in data.owned("payments") {
         by_order.entry(text(&payment.state["orderId"])).or_default().push(payment);
     }
-    let orders: BTreeSet<&str> = snapshot.owned("orders").iter().map(|order| order.id.as_str()).collect();
-    for payment in snapshot.owned("payments").iter().filter(|payment| is_captured(payment) || is_live(payment)) {
+    let orders: BTreeSet<&str> = data.owned("orders").iter().map(|order| order.id.as_str()).collect();
+    for payment in data.owned("payments").iter().filter(|payment| is_captured(payment) || is_live(payment)) {
         if !orders.contains(text(&payment.state["orderId"])) {
             violations.push(format!(
                 "3: payment {} is {} but its order does not exist",
@@ -24,7 +24,7 @@ pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
             ));
         }
     }
-    for order in snapshot.owned("orders") {
+    for order in data.owned("orders") {
         let payments = by_order.get(order.id.as_str()).map(Vec::as_slice).unwrap_or_default();
         // Fully refunded or disputed payments do not count, except the payment that completed the order, which may have
         // been refunded in the provider's dashboard.
@@ -54,7 +54,7 @@ pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
             _ => {}
         }
     }
-    check_ledgers(snapshot, violations);
+    check_ledgers(data, violations);
 }
 
 /// The refunded amount in minor units.
@@ -76,8 +76,8 @@ pub fn is_captured(payment: &Entity) -> bool {
 }
 
 /// Appends the violated invariants of the ledgers.
-fn check_ledgers(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
-    for payment in snapshot.owned("payments") {
+fn check_ledgers(data: &AuditData, violations: &mut Vec<String>) {
+    for payment in data.owned("payments") {
         let entries = payment.state["ledger"].as_array().cloned().unwrap_or_default();
         let sum = |filter: &dyn Fn(&Value) -> bool| -> i64 {
             let lines = entries.iter().filter(|line| filter(line));

@@ -6,24 +6,24 @@ use std::time::Duration;
 use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
 
-use super::snapshot::{AuditSnapshot, Entity, REPLICATED_ENTITIES};
+use super::data::{AuditData, Entity, REPLICATED_ENTITIES};
 
 /// Period after which `payments` may purge a declined payment. Replicas are not purged.
 const DECLINED_RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Appends the violated invariants, each with its number in docs/reliability.md.
-pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
+pub fn check(data: &AuditData, violations: &mut Vec<String>) {
     for (_, collection, entity) in REPLICATED_ENTITIES {
         let owned: BTreeMap<&str, u64> =
-            snapshot.owned(collection).iter().map(|document| (document.id.as_str(), document.version)).collect();
-        for Entity { id, unpublished, .. } in snapshot.owned(collection).iter().filter(|owned| owned.unpublished > 0) {
+            data.owned(collection).iter().map(|document| (document.id.as_str(), document.version)).collect();
+        for Entity { id, unpublished, .. } in data.owned(collection).iter().filter(|owned| owned.unpublished > 0) {
             violations.push(format!("8: {entity} {id} has {unpublished} unpublished events"));
         }
-        for (database, _, replicas) in snapshot.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
+        for (database, _, replicas) in data.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
             for replica in replicas {
                 let (id, version) = (&replica.id, replica.version);
                 let owned = owned.get(id.as_str()).copied();
-                if owned != Some(version) && !(owned.is_none() && may_be_purged(entity, replica, snapshot.now)) {
+                if owned != Some(version) && !(owned.is_none() && may_be_purged(entity, replica, data.now)) {
                     violations.push(format!("9: {database} has {entity} {id} at version {version}, not {owned:?}"));
                 }
             }
@@ -57,7 +57,7 @@ mod tests {
         let replicas = vec![("orders".to_owned(), "payment".to_owned(), vec![replica])];
         let now = first.plus(Duration::from_secs(days * 24 * 3600));
         let mut violations = Vec::new();
-        check(&AuditSnapshot { now, owned: BTreeMap::new(), replicas }, &mut violations);
+        check(&AuditData { now, owned: BTreeMap::new(), replicas }, &mut violations);
         violations
     }
 

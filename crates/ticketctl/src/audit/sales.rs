@@ -7,7 +7,7 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
 
-use super::snapshot::{AuditSnapshot, Entity, text};
+use super::data::{AuditData, Entity, text};
 
 /// Maximum time between the expiry of an unpaid order and its cancellation.
 const EXPIRY_GRACE: Duration = Duration::from_secs(10);
@@ -16,22 +16,22 @@ const EXPIRY_GRACE_BURST: Duration = Duration::from_secs(60);
 const BURST_SIZE: usize = 1_000;
 
 /// Appends the violated invariants, each with its number in docs/reliability.md.
-pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
+pub fn check(data: &AuditData, violations: &mut Vec<String>) {
     let mut by_ticket: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
     let expiry = |order: &Entity| text(&order.state["expiresAt"]).parse::<Timestamp>().ok();
     let mut due: BTreeMap<i64, usize> = BTreeMap::new();
-    for expires in snapshot.owned("orders").iter().filter_map(expiry) {
+    for expires in data.owned("orders").iter().filter_map(expiry) {
         *due.entry(expires.as_seconds()).or_default() += 1;
     }
     let grace = |expires: Timestamp| {
         let is_burst = due.get(&expires.as_seconds()).is_some_and(|count| *count > BURST_SIZE);
         if is_burst { EXPIRY_GRACE_BURST } else { EXPIRY_GRACE }
     };
-    for order in snapshot.owned("orders") {
+    for order in data.owned("orders") {
         by_ticket.entry(text(&order.state["ticket"]["id"])).or_default().push(order);
         let expires = expiry(order);
         let unpaid = matches!(order.status(), Some(OrderStatus::Created | OrderStatus::AwaitingPayment));
-        if unpaid && expires.is_some_and(|expires| snapshot.now.since(expires) > grace(expires)) {
+        if unpaid && expires.is_some_and(|expires| data.now.since(expires) > grace(expires)) {
             violations.push(format!("6: order {} is unpaid and still open after its expiry", order.id));
         }
         if order.status() == Some(OrderStatus::Cancelled)
@@ -52,9 +52,8 @@ pub fn check(snapshot: &AuditSnapshot, violations: &mut Vec<String>) {
             violations.push(format!("2: ticket {ticket} was sold {completed} times"));
         }
     }
-    let orders: BTreeMap<&str, &Entity> =
-        snapshot.owned("orders").iter().map(|order| (order.id.as_str(), order)).collect();
-    for ticket in snapshot.owned("tickets") {
+    let orders: BTreeMap<&str, &Entity> = data.owned("orders").iter().map(|order| (order.id.as_str(), order)).collect();
+    for ticket in data.owned("tickets") {
         let holder = text(&ticket.state["status"]["orderId"]);
         let holder_status: Option<OrderStatus> = orders.get(holder).and_then(|order| order.status());
         let has_no_reservation =

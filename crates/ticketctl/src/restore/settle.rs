@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::state::{RestoreState, Stage};
 use crate::audit;
-use crate::audit::snapshot::REPLICATED_ENTITIES;
+use crate::audit::data::REPLICATED_ENTITIES;
 use crate::fleet::Fleet;
 use crate::services::Services;
 

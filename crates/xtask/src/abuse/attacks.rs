@@ -1,4 +1,5 @@
-//! The attacks: each runs until the control buyer has finished or its own time limit has passed.
+//! The attacks. Meanwhile a control buyer, an honest user, buys tickets, and must not be slowed down much. Each attack
+//! runs until that buyer has finished or its own time limit has passed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,7 @@ use super::raw;
 use super::target::Target;
 use crate::client::{Session, order, payment, status_of};
 
-/// Name of the flood, which has a lower slowdown limit than the other attacks.
+/// Name of the flood, which has a stricter slowdown limit than the other attacks.
 pub(super) const FLOOD: &str = "200 requests a second";
 /// The default rate limits of one account, per minute.
 const ORDERS: u64 = 60;
@@ -55,7 +56,7 @@ pub(super) fn all() -> [(&'static str, Attack); 7] {
     ]
 }
 
-/// Counts responses by status.
+/// Counts responses by status; status 0 stands for no response.
 #[derive(Debug, Default, Clone)]
 struct Tally(Arc<Mutex<BTreeMap<u16, u64>>>);
 
@@ -174,6 +175,7 @@ async fn flood(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackRep
                     status(&attacker, &ListListings { query }).await
                 }
                 2 => attacker.page("/").await,
+                // No order has the ticket's id.
                 3 => status(&attacker, &payment(OrderId::from_uuid(ticket.as_uuid()), "pm_card_visa")).await,
                 _ => status(&attacker, &ListOrders { query: PageQuery::default() }).await,
             };
@@ -224,6 +226,7 @@ async fn unknown_methods(target: &Target) -> Result<AttackReport> {
     let tally = Tally::default();
     let addresses = target.addresses();
     for number in 0..100 {
+        // Every second address is a public one; the others are those of the admin servers.
         for (_, address) in addresses.iter().step_by(2) {
             let request = format!(
                 "BREW{number} /invented{number} HTTP/1.1\r\nhost: invented{number}\r\nconnection: close\r\n\r\n"

@@ -54,11 +54,11 @@ pub(crate) struct ClusterTestArgs {
     restart: Option<String>,
     /// Comma-separated steps to run; all steps but `deploy` need a deployed overlay.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STEPS")]
-    only: Vec<Step>,
+    only: Vec<Stage>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Step {
+enum Stage {
     /// Deploy the overlay, wait until everything is ready, and sell a ticket.
     Deploy,
     /// Deploy again without changes, which replaces no pod, and with one service changed, which replaces only its pods.
@@ -88,19 +88,19 @@ async fn run_steps(args: &ClusterTestArgs) -> Result<()> {
     let kube = Kube { kubeconfig: args.kubeconfig.clone() };
     let home = workspace_root().join("target/cluster-test");
     std::fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
-    let is_selected = |step: &&Step| args.only.is_empty() || args.only.contains(step);
-    if let Some(load) = args.load.as_ref().filter(|_| is_selected(&&Step::Deploy)) {
+    let is_selected = |step: &&Stage| args.only.is_empty() || args.only.contains(step);
+    if let Some(load) = args.load.as_ref().filter(|_| is_selected(&&Stage::Deploy)) {
         images::load(&home, load).await?;
     }
     let overlay = Overlay::prepare(&kube, args.overlay, &home).await?;
     let cluster = Cluster { kube, overlay };
-    for step in Step::value_variants().iter().filter(is_selected) {
+    for step in Stage::value_variants().iter().filter(is_selected) {
         let outcome = match step {
-            Step::Deploy => deploy::initial_deploy(&cluster).await,
-            Step::Again => deploy::redeploy(&cluster).await,
-            Step::Rollout => deploy::roll_out(&cluster).await,
-            Step::Restart => restart::restart_all(&cluster, args.restart.as_deref()).await,
-            Step::Restore => restore::restore(&cluster).await,
+            Stage::Deploy => deploy::initial_deploy(&cluster).await,
+            Stage::Again => deploy::redeploy(&cluster).await,
+            Stage::Rollout => deploy::roll_out(&cluster).await,
+            Stage::Restart => restart::restart_all(&cluster, args.restart.as_deref()).await,
+            Stage::Restore => restore::restore(&cluster).await,
         };
         if outcome.is_err() {
             cluster.kube.print_diagnostics().await;

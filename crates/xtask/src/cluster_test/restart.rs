@@ -16,7 +16,8 @@ use crate::cargo::run;
 
 /// How long it may take until everything is ready and a ticket is sold.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(120);
-/// Delay between the start of the first and of the second group.
+/// Delay between the start of the first and of the second group, where one group is the services and the other is the
+/// servers (databases, NATS, Redis).
 const START_DELAY: Duration = Duration::from_secs(25);
 
 /// The order in which everything is started.
@@ -27,7 +28,8 @@ enum StartOrder {
     ServersFirst,
 }
 
-/// Restarts everything in three orders, and three times with the command, if there is one.
+/// Restarts everything in three orders. If there is a command that restarts the whole cluster, also runs it three
+/// times. After each restart, everything must become ready and a ticket must be sold.
 pub(super) async fn restart_all(cluster: &Cluster, command: Option<&str>) -> Result<()> {
     let all = cluster.kube.workloads(FLEET_SELECTOR).await?;
     for order in [StartOrder::AllAtOnce, StartOrder::ServicesFirst, StartOrder::ServersFirst] {

@@ -1,9 +1,9 @@
-//! A signed-in device: a family of refresh tokens, of which only the current generation is valid.
+//! A signed-in device: a family of refresh tokens, of which only those of the current rotation are valid.
 //!
 //! # Why
-//! Tokens are numbered by generation. Two tabs that use the same token concurrently both receive a token of the next
-//! generation, so neither is signed out. If a token is reused after the grace period, one of its two users has stolen
-//! it. The thief and the owner can't be distinguished, so the whole family is revoked.
+//! Tokens are numbered by the rotation that issued them. Two tabs that use the same token concurrently both receive a
+//! token of the next rotation, so neither is signed out. If a token is reused after the grace period, one of its two
+//! users has stolen it. The thief and the owner can't be distinguished, so the whole family is revoked.
 
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use common::id::{SessionId, UserId};
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of retired generations kept; concurrent tabs don't retire more than these within the grace period.
-const MAX_RETIRED_GENERATIONS: usize = 16;
+/// Maximum number of rotations whose tokens are remembered as retired. Concurrent tabs don't retire more than these
+/// within the grace period.
+const MAX_RETIRED_TOKENS: usize = 16;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SessionPolicy {
@@ -32,10 +33,10 @@ pub struct Session {
     pub user_id: UserId,
     /// The browser's `User-Agent`.
     pub device: Option<String>,
-    /// Current generation of refresh tokens: 0 at sign-in, one more with each rotation.
-    pub generation: i64,
-    /// Recently replaced generations, oldest first.
-    pub replaced: Vec<RetiredGeneration>,
+    /// Number of the current rotation of refresh tokens: 0 at sign-in, one more with each.
+    pub rotation: i64,
+    /// Recently retired tokens, by their rotation, oldest first.
+    pub retired: Vec<RetiredToken>,
     /// When the user signed in.
     pub created_at: Timestamp,
     /// When a refresh token was last used.
@@ -44,20 +45,20 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
-/// A generation of tokens that was replaced by the next one.
+/// The tokens of a rotation that the next rotation has retired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetiredGeneration {
-    pub(crate) generation: i64,
-    /// When it was replaced.
+pub struct RetiredToken {
+    pub(crate) rotation: i64,
+    /// When they were retired.
     pub(crate) at: Timestamp,
 }
 
 /// How a valid refresh token is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RefreshOutcome {
-    /// The token was of the current generation: the session after the rotation.
+    /// The token was of the current rotation: the session after the rotation.
     Rotated(Session),
-    /// The token was replaced within the grace period: issue another token of the current generation.
+    /// The token was replaced within the grace period: issue another token of the current rotation.
     Reissue,
 }
 
@@ -68,7 +69,7 @@ pub(crate) enum TokenError {
     Expired,
     /// The token was replaced longer ago than the grace period: the family must be revoked.
     Reused,
-    /// The token is of a generation that does not exist yet.
+    /// The token is of a rotation that has not happened yet.
     NeverIssued,
 }
 
@@ -85,39 +86,39 @@ impl Session {
             id,
             user_id,
             device,
-            generation: 0,
-            replaced: Vec::new(),
+            rotation: 0,
+            retired: Vec::new(),
             created_at: now,
             last_used_at: now,
             expires_at: now.plus(policy.idle_timeout),
         }
     }
 
-    /// Redeems a refresh token of the given generation.
+    /// Redeems a refresh token of the given rotation.
     pub(crate) fn redeem(
         &self,
-        generation: i64,
+        rotation: i64,
         now: Timestamp,
         policy: &SessionPolicy,
     ) -> Result<RefreshOutcome, TokenError> {
         if now >= self.expires_at {
             return Err(TokenError::Expired);
         }
-        if generation > self.generation {
+        if rotation > self.rotation {
             return Err(TokenError::NeverIssued);
         }
-        let mut retired = self.replaced.clone();
+        let mut retired = self.retired.clone();
         retired.retain(|retired| now.since(retired.at) <= policy.grace_period);
-        if generation < self.generation {
-            let in_grace = retired.iter().any(|retired| retired.generation == generation);
+        if rotation < self.rotation {
+            let in_grace = retired.iter().any(|retired| retired.rotation == rotation);
             return if in_grace { Ok(RefreshOutcome::Reissue) } else { Err(TokenError::Reused) };
         }
-        retired.push(RetiredGeneration { generation, at: now });
-        let excess = retired.len().saturating_sub(MAX_RETIRED_GENERATIONS);
+        retired.push(RetiredToken { rotation, at: now });
+        let excess = retired.len().saturating_sub(MAX_RETIRED_TOKENS);
         retired.drain(..excess);
         Ok(RefreshOutcome::Rotated(Self {
-            generation: self.generation + 1,
-            replaced: retired,
+            rotation: self.rotation + 1,
+            retired,
             last_used_at: now,
             expires_at: now.plus(policy.idle_timeout),
             ..self.clone()
@@ -141,7 +142,7 @@ mod tests {
     }
 
     fn rotate(session: &Session, now: i64) -> Session {
-        match session.redeem(session.generation, at(now), &POLICY) {
+        match session.redeem(session.rotation, at(now), &POLICY) {
             Ok(RefreshOutcome::Rotated(next)) => next,
             other => panic!("{other:?}"),
         }
@@ -150,14 +151,14 @@ mod tests {
     #[test]
     fn redeeming_a_token_extends_the_session() {
         let session = rotate(&open(), 3000);
-        assert_eq!((session.generation, session.last_used_at, session.expires_at), (1, at(3000), at(6600)));
+        assert_eq!((session.rotation, session.last_used_at, session.expires_at), (1, at(3000), at(6600)));
         assert!(session.redeem(1, at(6599), &POLICY).is_ok());
         assert_eq!(session.redeem(1, at(6600), &POLICY), Err(TokenError::Expired));
     }
 
     #[test]
     fn outcome_by_generation_and_age() {
-        // Rotated at 100, 105 and 108: generation 3 is current.
+        // Rotated at 100, 105 and 108: rotation 3 is current.
         let session = rotate(&rotate(&rotate(&open(), 100), 105), 108);
         let reissue = Ok(RefreshOutcome::Reissue);
         let table = [
@@ -169,8 +170,8 @@ mod tests {
             (119, [&Err(TokenError::Reused), &Err(TokenError::Reused), &Err(TokenError::Reused)]),
         ];
         for (now, expected) in table {
-            for (generation, expected) in (0..).zip(expected) {
-                assert_eq!(&session.redeem(generation, at(now), &POLICY), expected, "{generation} at {now}");
+            for (rotation, expected) in (0..).zip(expected) {
+                assert_eq!(&session.redeem(rotation, at(now), &POLICY), expected, "{rotation} at {now}");
             }
             assert!(matches!(session.redeem(3, at(now), &POLICY), Ok(RefreshOutcome::Rotated(_))), "at {now}");
             assert_eq!(session.redeem(4, at(now), &POLICY), Err(TokenError::NeverIssued), "at {now}");
@@ -180,8 +181,8 @@ mod tests {
     #[test]
     fn number_of_retired_generations_is_bounded() {
         let session = (0..100).fold(open(), |session, _| rotate(&session, 5));
-        assert_eq!((session.generation, session.replaced.len()), (100, MAX_RETIRED_GENERATIONS));
-        assert_eq!(rotate(&session, 60).replaced.len(), 1);
+        assert_eq!((session.rotation, session.retired.len()), (100, MAX_RETIRED_TOKENS));
+        assert_eq!(rotate(&session, 60).retired.len(), 1);
     }
 
     proptest::proptest! {
@@ -190,17 +191,17 @@ mod tests {
             let (mut session, mut now) = (open(), 0);
             for (back, later) in steps {
                 now += later;
-                let generation = session.generation - back;
-                match session.redeem(generation, at(now), &POLICY) {
+                let rotation = session.rotation - back;
+                match session.redeem(rotation, at(now), &POLICY) {
                     Ok(RefreshOutcome::Rotated(next)) => {
-                        proptest::prop_assert_eq!(generation, session.generation);
-                        proptest::prop_assert_eq!(next.generation, generation + 1);
+                        proptest::prop_assert_eq!(rotation, session.rotation);
+                        proptest::prop_assert_eq!(next.rotation, rotation + 1);
                         session = next;
                     }
-                    Ok(RefreshOutcome::Reissue) => proptest::prop_assert!(generation < session.generation),
+                    Ok(RefreshOutcome::Reissue) => proptest::prop_assert!(rotation < session.rotation),
                     Err(error) => {
                         proptest::prop_assert_eq!(error, TokenError::Reused);
-                        proptest::prop_assert!(generation < session.generation);
+                        proptest::prop_assert!(rotation < session.rotation);
                     }
                 }
             }

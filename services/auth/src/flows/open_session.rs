@@ -21,7 +21,7 @@ pub(crate) async fn open_session(state: &AppState, user: UserId, headers: &Heade
     let now = state.clock.now();
     let session = Session::open(SessionId::new(), user, device(headers), now, &state.session_policy);
     let (id, access) = (session.id, state.signer.sign(user, session.id, now)?);
-    let refresh = state.sessions.issue(&session, session.generation).await?;
+    let refresh = state.sessions.issue(&session, session.rotation).await?;
     state.sessions.insert(session).await?;
     Ok(Tokens { session: id, access, refresh })
 }

@@ -21,7 +21,7 @@ pub(super) async fn end_session(
     cookies: Cookies,
     Id(id): Id<SessionId>,
 ) -> Result<impl IntoResponse, Error> {
-    if !state.sessions.end_if_owned(user.id, id, state.clock.now()).await? {
+    if !state.sessions.end_of_user(user.id, id, state.clock.now()).await? {
         return Err(Error::NotFound);
     }
     let cleared = (id == user.session).then(|| cookies.clear());

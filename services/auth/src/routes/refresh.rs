@@ -37,11 +37,11 @@ async fn exchange(state: &AppState, token: Option<&str>) -> Result<(Versioned<Us
         let session = state.sessions.get(record.session_id).await?.ok_or_else(Error::unauthenticated)?;
         let user = state.users.get_confirming_absence(session.user_id).await?.ok_or_else(Error::unauthenticated)?;
         let now = state.clock.now();
-        let refresh = match session.redeem(record.generation, now, &state.session_policy) {
-            Ok(RefreshOutcome::Reissue) => state.sessions.issue(&session, session.generation).await?,
+        let refresh = match session.redeem(record.rotation, now, &state.session_policy) {
+            Ok(RefreshOutcome::Reissue) => state.sessions.issue(&session, session.rotation).await?,
             Ok(RefreshOutcome::Rotated(next)) => {
-                // Stores the token first: a generation must not become current before a token of it exists.
-                let refresh = state.sessions.issue(&next, next.generation).await?;
+                // Stores the token first: a rotation must not become current before a token of it exists.
+                let refresh = state.sessions.issue(&next, next.rotation).await?;
                 if !state.sessions.rotate(next).await? {
                     continue;
                 }

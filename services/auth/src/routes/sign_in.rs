@@ -53,5 +53,5 @@ pub(super) async fn sign_in(
 }
 
 fn wrong_credentials() -> Error {
-    Error::Unauthenticated(Rejection::new("wrong-credentials", "Email address or password is wrong."))
+    Error::Unauthenticated(Rejection::new("wrong-credentials", "The email address or password is wrong."))
 }

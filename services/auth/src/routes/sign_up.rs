@@ -47,5 +47,5 @@ pub(super) async fn sign_up(
 }
 
 fn in_use() -> Error {
-    Error::conflict("email-in-use", "There is an account with this email address. Sign in instead.")
+    Error::conflict("email-in-use", "An account with this email address already exists. Sign in instead.")
 }

@@ -1,9 +1,9 @@
 //! Sessions and their refresh tokens.
 //!
 //! # Why
-//! A token's document holds its hash and its generation and never changes; every decision is a compare-and-swap of the
-//! generation in the session's document. A request stores its new token before the swap: if it loses the swap, its
-//! token is of the generation that won, and stays valid.
+//! A token's document holds its hash and its rotation and never changes; every decision is a compare-and-swap of the
+//! rotation in the session's document. A request stores its new token before the swap: if it loses the swap, its
+//! token is of the rotation that won, and stays valid.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,7 +43,7 @@ pub(crate) struct TokenRecord {
     hash: String,
     /// The session, which may have ended.
     pub(crate) session_id: SessionId,
-    pub(crate) generation: i64,
+    pub(crate) rotation: i64,
     expires_on: DateTime,
 }
 
@@ -65,11 +65,11 @@ impl Sessions {
         Ok(())
     }
 
-    /// Stores and returns a new refresh token of this generation.
-    pub(crate) async fn issue(&self, session: &Session, generation: i64) -> Result<String, StoreError> {
+    /// Stores and returns a new refresh token of this rotation.
+    pub(crate) async fn issue(&self, session: &Session, rotation: i64) -> Result<String, StoreError> {
         let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         let (hash, expires_on) = (sha256(&token), date(session.expires_at));
-        self.tokens.insert_one(TokenRecord { hash, session_id: session.id, generation, expires_on }).await?;
+        self.tokens.insert_one(TokenRecord { hash, session_id: session.id, rotation, expires_on }).await?;
         Ok(token)
     }
 
@@ -85,7 +85,7 @@ impl Sessions {
 
     /// Stores the session after a rotation. Returns false if it was rotated or ended in the meantime.
     pub async fn rotate(&self, next: Session) -> Result<bool, StoreError> {
-        let filter = doc! { "_id": next.id.to_string(), "state.generation": next.generation - 1 };
+        let filter = doc! { "_id": next.id.to_string(), "state.rotation": next.rotation - 1 };
         Ok(self.sessions.replace_one(filter, document(next)).await?.matched_count > 0)
     }
 
@@ -96,7 +96,7 @@ impl Sessions {
     }
 
     /// Ends a session of this user. Returns false if it is absent, expired or another user's.
-    pub(crate) async fn end_if_owned(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn end_of_user(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
         let mut filter = live_sessions(user, now);
         filter.insert("_id", id.to_string());
         let owned = self.sessions.delete_one(filter).await?.deleted_count > 0;

@@ -104,6 +104,7 @@ impl Throttles {
         let minute = now.as_seconds().div_euclid(60);
         let end = Timestamp::from_millis((minute + 1) * 60_000);
         let key = key("signup", &[&client_network(address), &minute.to_string()]);
+        // Kept a minute longer than it counts, so that a MongoDB clock that is slightly ahead does not reset it.
         let update = doc! { "$inc": { "count": 1_i64 }, "$set": { "expiresOn": date(end.plus(MINUTE)) } };
         let record = self.upsert(&key, update).await?;
         rate_limit((record.count > i64::from(self.limits.signups_per_minute.get())).then(|| end.since(now)))
@@ -119,6 +120,7 @@ impl Throttles {
                 // A concurrent upsert created the record first: update that one.
                 Err(StoreError::Duplicate(_)) if !repeated => repeated = true,
                 Err(error) => return Err(error),
+                // Impossible: an upsert always returns the new document.
                 Ok(None) => return Ok(ThrottleRecord { key: key.to_owned(), failures: Vec::new(), count: 0 }),
             }
         }

@@ -70,7 +70,7 @@ async fn replaced_token_is_reissued_within_the_grace_period() {
     app.clock.advance(GRACE);
     let next = Person::of(&refresh(&app, &two.refresh).await.expect(200));
     refresh(&app, &one.refresh).await.expect(200);
-    // Using `two` also replaced `one`, which is of the same generation; after the grace period, `one` counts as reused.
+    // Using `two` also replaced `one`, which is of the same rotation; after the grace period, `one` counts as reused.
     app.clock.advance(GRACE + MINUTE);
     assert_rejected(&app, &one.refresh).await;
     assert_rejected(&app, &next.refresh).await;
@@ -86,7 +86,7 @@ async fn concurrent_tabs_all_stay_signed_in() {
         futures::future::join_all(tabs).await.into_iter().map(|tab| Person::of(&tab.expect(200))).collect();
     let tokens: HashSet<_> = tabs.iter().map(|tab| tab.refresh.clone()).collect();
     assert_eq!(tokens.len(), 10);
-    // There was one rotation: every token that the browser may have kept is of the current generation.
+    // There was one rotation: every token that the browser may have kept is of the current rotation.
     app.clock.advance(GRACE + MINUTE);
     let kept = Person::of(&refresh(&app, &tabs[7].refresh).await.expect(200));
     assert_eq!(kept.session(), ana.session());
@@ -100,11 +100,11 @@ async fn rotation_is_not_stored_after_another_rotation_or_revocation() {
     let sessions = auth::store::sessions::Sessions::new(&app.context.database);
     let id = ana.session().parse().unwrap();
     let read = sessions.get(id).await.unwrap().unwrap();
-    let next = auth::domain::session::Session { generation: 1, ..read };
+    let next = auth::domain::session::Session { rotation: 1, ..read };
     assert!(sessions.rotate(next.clone()).await.unwrap());
     assert!(!sessions.rotate(next.clone()).await.unwrap(), "rotated in the meantime");
     sessions.end(id).await.unwrap();
-    let later = auth::domain::session::Session { generation: 2, ..next };
+    let later = auth::domain::session::Session { rotation: 2, ..next };
     assert!(!sessions.rotate(later).await.unwrap(), "revoked in the meantime");
     assert_eq!(sessions.get(id).await.unwrap(), None);
     assert_rejected(&app, &ana.refresh).await;

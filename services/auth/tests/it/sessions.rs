@@ -31,7 +31,7 @@ async fn sessions_are_listed_newest_first() {
     assert_eq!((&sessions[0]["current"], &sessions[0]["device"]), (&json!(true), &json!("Firefox")));
     assert_eq!((&sessions[1]["current"], &sessions[1]["device"]), (&json!(false), &Value::Null));
     let text = sessions[0].to_string();
-    assert!(!text.contains(&laptop.refresh) && !text.contains("generation"), "{text}");
+    assert!(!text.contains(&laptop.refresh) && !text.contains("rotation"), "{text}");
     // Other users see only their own.
     let ben = sign_up(&app).await;
     assert_eq!(ids(&list(&app, &ben).await), [ben.session()]);

@@ -64,7 +64,7 @@ pub(super) async fn reconcile_step(
     };
     match written {
         // Another instance, or another event of the same order, was first.
-        Ok(_) | Err(StoreError::Stale | StoreError::Duplicate(_)) => Ok(Progress::Changed),
+        Ok(_) | Err(StoreError::VersionConflict | StoreError::Duplicate(_)) => Ok(Progress::Changed),
         Err(error) => Err(error.into()),
     }
 }

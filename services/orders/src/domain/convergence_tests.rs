@@ -12,9 +12,9 @@ use common::id::{OrderId, PaymentId};
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
 
+use super::fixtures::{order, payment, refusing, reserved, start, ticket, usd};
 use super::order::{Order, Status};
-use super::reconcile::{is_payments_behind, is_tickets_behind, next};
-use super::samples::{order, payment, refusing, reserved, start, ticket, usd};
+use super::reconcile::{next, payments_missed_decision, tickets_missed_end};
 
 const STATUSES: [PaymentStatus; 7] = [
     PaymentStatus::Authorizing,
@@ -166,7 +166,7 @@ proptest! {
             }
             // `tickets` is behind only if the order has ended.
             if let Some(ticket) = &model.ticket {
-                prop_assert!(!is_tickets_behind(&model.order, ticket) || model.order.is_settled());
+                prop_assert!(!tickets_missed_end(&model.order, ticket) || model.order.is_settled());
             }
         }
     }
@@ -244,12 +244,12 @@ fn peers_that_missed_an_event_are_behind() {
     ];
     for (status, tickets, payments) in states {
         let mine = Order { status, ..mine.clone() };
-        assert_eq!(is_tickets_behind(&mine, &reserved(&ticket, mine.id)), tickets, "{:?}", mine.status);
-        assert_eq!(is_tickets_behind(&mine, &refusing(&ticket, mine.id)), tickets, "{:?}", mine.status);
-        assert!(!is_tickets_behind(&mine, &ticket) && !is_tickets_behind(&mine, &reserved(&ticket, OrderId::new())));
+        assert_eq!(tickets_missed_end(&mine, &reserved(&ticket, mine.id)), tickets, "{:?}", mine.status);
+        assert_eq!(tickets_missed_end(&mine, &refusing(&ticket, mine.id)), tickets, "{:?}", mine.status);
+        assert!(!tickets_missed_end(&mine, &ticket) && !tickets_missed_end(&mine, &reserved(&ticket, OrderId::new())));
         for status in STATUSES {
             let payment = payment(&mine, payment_id, status);
-            assert_eq!(is_payments_behind(&mine, &payment), payments && !status.is_final(), "{:?}", mine.status);
+            assert_eq!(payments_missed_decision(&mine, &payment), payments && !status.is_final(), "{:?}", mine.status);
         }
     }
 }

@@ -2,12 +2,12 @@
 //! blocks tickets without buying.
 //!
 //! # Why
-//! A unique index can't count across shards, so the number of holds is checked after the insert. Each request reads its buyer's
-//! holds once its own hold is stored, and keeps its hold if it sees no more than the limit. Of the requests that keep
-//! their hold, the last to read has seen all the others, so the limit is never exceeded. A request that sees more holds
-//! compares ids: if the limit is reached by older holds alone, it withdraws its own hold; otherwise it waits for the
-//! newer ones to be withdrawn. That may never happen, because a hold with an older id can be stored after newer holds
-//! were kept. Then the waiting requests withdraw one after the other, the newest first, until the limit is met.
+//! A unique index can't count across shards, so the number of holds is checked after the insert. Each request reads its
+//! buyer's holds once its own hold is stored, and keeps its hold if it sees no more than the limit. Of the requests
+//! that keep their hold, the last to read has seen all the others, so the limit is never exceeded. A request that sees
+//! more holds compares ids: if the limit is reached by older holds alone, it withdraws its own hold; otherwise it waits
+//! for the newer ones to be withdrawn. That may never happen, because a hold with an older id can be stored after newer
+//! holds were kept. Then the waiting requests withdraw one after the other, the newest first, until the limit is met.
 
 use std::time::Duration;
 
@@ -55,15 +55,15 @@ impl From<HoldError> for Error {
     fn from(error: HoldError) -> Self {
         match error {
             HoldError::TooMany(orders) => {
-                let detail = format!("You hold {} tickets. Pay for one, or let one go, before the next.", orders.len());
+                let detail =
+                    format!("You hold {} tickets. Pay for one or release one before you hold another.", orders.len());
                 Self::Conflict(Rejection::new("too-many-holds", detail).with_blocking_orders(orders))
             }
             HoldError::TooOften(wait) => {
-                let detail = format!(
-                    "You held this ticket again and again without buying it, so it is for others now. Try again in {} \
-                     minutes.",
-                    wait.as_secs().div_ceil(60)
-                );
+                let minutes = wait.as_secs().div_ceil(60);
+                let unit = if minutes == 1 { "minute" } else { "minutes" };
+                let detail =
+                    format!("You have held this ticket too often without buying it. Try again in {minutes} {unit}.");
                 Self::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait))
             }
         }

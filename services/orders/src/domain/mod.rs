@@ -1,4 +1,5 @@
-//! The domain rules. Pure: no async, no clock, no I/O.
+//! The domain rules. Pure: no async, no clock, no I/O. [`holds`] limits what one buyer may hold; [`pass`] is the signed
+//! code that lets the buyer of a completed order into the venue.
 
 pub mod holds;
 pub mod order;
@@ -8,6 +9,6 @@ pub mod reconcile;
 #[cfg(test)]
 mod convergence_tests;
 #[cfg(test)]
-mod samples;
+mod fixtures;
 #[cfg(test)]
-mod transitions;
+mod transition_table_tests;

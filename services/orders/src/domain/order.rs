@@ -74,7 +74,7 @@ pub enum OrderError {
     TicketWithdrawn,
     /// The ticket's event has started.
     #[error("the event has started")]
-    EventStarted,
+    EventBegun,
     /// An order of another buyer holds the ticket.
     #[error("another order holds the ticket")]
     TicketTaken,
@@ -99,24 +99,25 @@ impl From<OrderError> for Error {
     fn from(error: OrderError) -> Self {
         let (code, detail) = match error {
             OrderError::OwnTicket => {
-                return Self::Forbidden(Rejection::new("own-ticket", "You can't buy a ticket that you sell yourself."));
+                return Self::Forbidden(Rejection::new("own-ticket", "You can't buy your own ticket."));
             }
-            OrderError::TicketWithdrawn => ("ticket-withdrawn", "The seller took this ticket back."),
-            OrderError::EventStarted => ("ticket-begun", "The event has begun, so its tickets are no longer sold."),
-            OrderError::TicketTaken => {
-                ("ticket-taken", "Somebody else was faster. The ticket comes back if they don't pay in time.")
-            }
-            OrderError::AlreadyHeld => ("ticket-held", "You have this ticket already; look at your orders."),
+            OrderError::TicketWithdrawn => ("ticket-withdrawn", "The seller has withdrawn this ticket."),
+            OrderError::EventBegun => ("ticket-begun", "The event has begun, so its tickets are no longer for sale."),
+            OrderError::TicketTaken => (
+                "ticket-taken",
+                "Someone else got this ticket first. It may become available again if they don't pay in time.",
+            ),
+            OrderError::AlreadyHeld => ("ticket-held", "You already have this ticket; see your orders."),
             OrderError::InvalidStatus(status) => match status {
                 OrderStatus::Created => ("order-unconfirmed", "The order is not confirmed yet. Try again in a moment."),
-                OrderStatus::AwaitingPayment => ("order-unpaid", "The order awaits its payment."),
+                OrderStatus::AwaitingPayment => ("order-unpaid", "The order has not been paid yet."),
                 OrderStatus::Authorized => {
-                    ("order-authorized", "The card is being charged, so it is too late for that.")
+                    ("order-authorized", "The card is being charged, so the order can no longer be changed.")
                 }
-                OrderStatus::Completed => ("order-completed", "The order is paid, so it is too late for that."),
-                OrderStatus::Cancelled => ("order-closed", "The order is cancelled already."),
+                OrderStatus::Completed => ("order-completed", "The order is paid and can no longer be changed."),
+                OrderStatus::Cancelled => ("order-closed", "The order is already cancelled."),
             },
-            OrderError::NotCompleted => ("order-not-completed", "There is a pass once the order is paid."),
+            OrderError::NotCompleted => ("order-not-completed", "The pass is available once the order is paid."),
             OrderError::NotDue(_) => ("order-not-due", "The hold has not ended yet."),
             OrderError::OtherPayment => ("other-payment", "Another payment has authorised the order."),
         };
@@ -140,7 +141,7 @@ impl Order {
             return Err(OrderError::TicketWithdrawn);
         }
         if now >= ticket.terms.starts_at {
-            return Err(OrderError::EventStarted);
+            return Err(OrderError::EventBegun);
         }
         let order = Self {
             id,

@@ -84,7 +84,7 @@ mod tests {
     use common::events::order::CancelReason;
     use common::id::PaymentId;
 
-    use super::super::samples::{order, start, ticket};
+    use super::super::fixtures::{order, start, ticket};
     use super::*;
 
     fn completed() -> Order {

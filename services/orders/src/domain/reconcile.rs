@@ -71,11 +71,11 @@ pub fn pending_order_ids(ticket: &TicketState) -> impl Iterator<Item = OrderId> 
 }
 
 /// Whether `tickets` has missed the event of this order's end.
-pub fn is_tickets_behind(order: &Order, ticket: &TicketState) -> bool {
+pub fn tickets_missed_end(order: &Order, ticket: &TicketState) -> bool {
     order.is_settled() && pending_order_ids(ticket).any(|id| id == order.id)
 }
 
 /// Whether `payments` has missed the event that this order was authorised or cancelled.
-pub fn is_payments_behind(order: &Order, payment: &PaymentState) -> bool {
+pub fn payments_missed_decision(order: &Order, payment: &PaymentState) -> bool {
     !order.is_unpaid() && payment.order_id == order.id && !payment.status.is_final()
 }

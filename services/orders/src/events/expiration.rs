@@ -44,7 +44,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<ExpirationState>) ->
                 reconcile_order(&state, id).await?;
                 return Ok(Applied::Applied);
             }
-            Err(StoreError::Stale) => {}
+            Err(StoreError::VersionConflict) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -15,7 +15,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<PaymentState>) -> Re
     // missed our event.
     if let Some(order) = order
         && event.is_snapshot()
-        && reconcile::is_payments_behind(&order, &event.data)
+        && reconcile::payments_missed_decision(&order, &event.data)
     {
         state.orders.announce(&order);
     }

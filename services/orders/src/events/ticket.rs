@@ -20,7 +20,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<TicketState>) -> Res
     if event.is_snapshot() {
         for id in reconcile::pending_order_ids(ticket) {
             if let Some(order) = state.orders.get(id).await?
-                && reconcile::is_tickets_behind(&order, ticket)
+                && reconcile::tickets_missed_end(&order, ticket)
             {
                 state.orders.announce(&order);
             }

@@ -25,7 +25,7 @@ use crate::store;
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = NewOrder,
     security(("session" = []), ("sessionOverHttp" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        description = "Makes repeating this request harmless.")),
+        description = "Makes it safe to retry this request.")),
     responses((status = 201, body = OrderView)))]
 pub(super) async fn create(
     State(state): State<AppState>,
@@ -56,11 +56,11 @@ pub(super) async fn create(
         InsertOutcome::Replayed(earlier) if may_replay(&state, earlier.id, key.as_ref()).await? => Ok(created(earlier)),
         // The concurrent request has just withdrawn its hold, which exceeded the limit.
         InsertOutcome::Replayed(_) => Err(idempotency::in_flight()),
-        InsertOutcome::Refused(error) if error.is_duplicate_of(store::TICKET_HOLDER.name) => {
+        InsertOutcome::Duplicate(error) if error.is_duplicate_of(store::TICKET_HOLDER.name) => {
             let already_held = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
             Err(if already_held { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
         }
-        InsertOutcome::Refused(error) => Err(error.into()),
+        InsertOutcome::Duplicate(error) => Err(error.into()),
     }
 }
 

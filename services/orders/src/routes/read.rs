@@ -23,6 +23,6 @@ pub(super) async fn read(
     user: CurrentUser,
     Id(id): Id<OrderId>,
 ) -> Result<impl IntoResponse, Error> {
-    let order = store::find_owned(&state.orders, id, user.id).await?.ok_or(Error::NotFound)?;
+    let order = store::find_of_buyer(&state.orders, id, user.id).await?.ok_or(Error::NotFound)?;
     Ok((etag(order.version), Json(view::order(order))))
 }

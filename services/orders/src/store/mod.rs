@@ -87,7 +87,7 @@ pub async fn find_holder(orders: &Store<Order>, ticket: TicketId) -> Result<Opti
 }
 
 /// The buyer's order with this id.
-pub async fn find_owned(orders: &Store<Order>, id: OrderId, buyer: UserId) -> Result<Option<Versioned<Order>>> {
+pub async fn find_of_buyer(orders: &Store<Order>, id: OrderId, buyer: UserId) -> Result<Option<Versioned<Order>>> {
     orders.find_one(doc! { "_id": id.to_string(), "state.buyerId": buyer.to_string() }).await
 }
 

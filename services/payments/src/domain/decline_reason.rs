@@ -7,10 +7,10 @@ use common::events::payment::PaymentState;
 pub fn explanation(reason: &str) -> &'static str {
     match reason {
         "insufficient_funds" | "withdrawal_count_limit_exceeded" | "card_velocity_exceeded" => {
-            "There is not enough money on the card, or its limit is reached. Nothing was charged; try another card."
+            "The card has insufficient funds or has reached its limit. Nothing was charged; try another card."
         }
         "expired_card" | "invalid_expiry_month" | "invalid_expiry_year" => {
-            "The card has expired, or its date is wrong. Nothing was charged; check the date, or try another card."
+            "The card has expired or its expiry date is wrong. Nothing was charged; check it, or try another card."
         }
         "incorrect_cvc" | "invalid_cvc" => {
             "The card's security code is wrong. Nothing was charged; check the code, and try again."
@@ -19,15 +19,15 @@ pub fn explanation(reason: &str) -> &'static str {
             "The card's number is wrong. Nothing was charged; check the number, or try another card."
         }
         "authentication_required" | "payment_intent_authentication_failure" | PaymentState::SUPERSEDED => {
-            "The payment was not confirmed with the bank. Nothing was charged; try again, or take another card."
+            "The payment was not confirmed with your bank. Nothing was charged; try again, or use another card."
         }
         "card_not_supported" | "currency_not_supported" => {
             "The card can't be used for this purchase. Nothing was charged; try another card."
         }
         "processing_error" | "issuer_not_available" | "try_again_later" | "provider_error" => {
-            "The bank could not be asked. Nothing was charged; try again in a moment, or take another card."
+            "Your bank could not be reached. Nothing was charged; try again in a moment, or use another card."
         }
-        _ => "The bank declined the card without saying why. Nothing was charged; try another card, or ask the bank.",
+        _ => "Your bank declined the card without a reason. Nothing was charged; try another card, or ask your bank.",
     }
 }
 

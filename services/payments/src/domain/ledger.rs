@@ -10,7 +10,7 @@ pub enum Account {
     /// Amounts that can be captured.
     Authorizations,
     /// Amounts authorised on buyers' cards.
-    CardholderHolds,
+    CardholderFunds,
     /// The amount that the provider owes the marketplace.
     ProviderBalance,
     /// The amount that the marketplace owes the seller.
@@ -38,12 +38,12 @@ fn transfer(at: Timestamp, debit: Account, credit: Account, amount: i64) -> [Ent
 
 /// The amount is authorised on the card.
 pub fn authorized(amount: i64, at: Timestamp) -> [Entry; 2] {
-    transfer(at, Account::Authorizations, Account::CardholderHolds, amount)
+    transfer(at, Account::Authorizations, Account::CardholderFunds, amount)
 }
 
 /// The authorisation is released.
 pub fn released(amount: i64, at: Timestamp) -> [Entry; 2] {
-    transfer(at, Account::CardholderHolds, Account::Authorizations, amount)
+    transfer(at, Account::CardholderFunds, Account::Authorizations, amount)
 }
 
 /// The card was charged.

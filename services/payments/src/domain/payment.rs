@@ -110,7 +110,10 @@ pub struct PaymentError {
 
 impl From<PaymentError> for Error {
     fn from(_: PaymentError) -> Self {
-        Self::Conflict(Rejection::new("payment-moved-on", "The payment has changed meanwhile. Look at it again."))
+        Self::Conflict(Rejection::new(
+            "payment-moved-on",
+            "The payment has changed in the meantime. Reload it and try again.",
+        ))
     }
 }
 
@@ -189,7 +192,7 @@ impl Payment {
     }
 
     /// The provider declined the card, the buyer switched to another card, or the authorisation was cancelled before
-    /// the order was authorised. Nothing is held on the card any more.
+    /// the order was authorised. Nothing is set aside on the card any more.
     pub fn decline(self, reason: String, reference: Option<String>, now: Timestamp) -> Transition {
         use PaymentStatus::{Authorized, Authorizing, Declined, RequiresAction};
         self.ensure_status_in(&[Authorizing, RequiresAction, Authorized], Declined)?;

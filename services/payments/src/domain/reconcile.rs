@@ -14,7 +14,8 @@ use super::payment::{Payment, Refund, Transition};
 pub enum ProviderAction {
     /// Charge the card, because this payment authorised the order.
     Capture,
-    /// Try to capture once more after the retry window, then cancel; the provider's response decides.
+    /// The captures have failed for as long as they are retried: try once more, and cancel if that fails as well. What
+    /// the provider then reports decides between captured and failed.
     CaptureOrCancel,
     /// Release the authorisation, because the order is closed for this payment.
     Void,
@@ -138,7 +139,7 @@ pub fn apply_failed_capture(payment: &Payment, now: Timestamp) -> Option<Transit
 }
 
 /// Whether `orders` has missed an event of this payment.
-pub fn is_peer_behind(payment: &Payment, order: &OrderState) -> bool {
+pub fn orders_missed_payment(payment: &Payment, order: &OrderState) -> bool {
     let status = payment.status_name();
     match order.status {
         OrderStatus::AwaitingPayment => matches!(status, PaymentStatus::Authorized | PaymentStatus::Captured),

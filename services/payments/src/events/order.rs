@@ -16,7 +16,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<OrderState>) -> Resu
         // If the snapshot shows that the order still waits for this payment, `orders` has missed our event.
         if let Some(payment) = payment
             && event.is_snapshot()
-            && reconcile::is_peer_behind(&payment, &event.data)
+            && reconcile::orders_missed_payment(&payment, &event.data)
         {
             state.payments.announce(&payment);
         }

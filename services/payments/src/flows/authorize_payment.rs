@@ -16,7 +16,7 @@ use common::events::payment::PaymentStatus;
 use platform::store::error::StoreError;
 
 use super::record_intent::{RecordOutcome, record_intent};
-use super::settle_intent::settle_if_orphaned;
+use super::resolve_intent::resolve_if_orphaned;
 use crate::domain::intent::Intent;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, ProviderAction};
@@ -57,7 +57,7 @@ pub async fn authorize_payment(state: &AppState, payment: &Versioned<Payment>) -
             decline(state, payment, "unknown_payment_method").await?;
             Ok(AuthorizeOutcome::UnknownMethod)
         }
-        Err(ProviderError::Refused(reason)) => {
+        Err(ProviderError::Permanent(reason)) => {
             Ok(AuthorizeOutcome::Recorded(decline(state, payment, &reason).await?, None))
         }
         Err(ProviderError::Failed(why)) => {
@@ -88,7 +88,7 @@ async fn take_over(state: &AppState, payment: &Versioned<Payment>) -> Result<Opt
     };
     match state.payments.save(payment, next, change).await {
         Ok(saved) => Ok(Some(saved)),
-        Err(StoreError::Stale) => Ok(None),
+        Err(StoreError::VersionConflict) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -122,7 +122,7 @@ async fn record_response(
             // The payment became final during the call, so its intent may be orphaned. The response may be a replay, so
             // read the intent again.
             let intent = state.provider.look_up(&intent.reference).await?;
-            settle_if_orphaned(state, &current, &intent).await?;
+            resolve_if_orphaned(state, &current, &intent).await?;
         }
     }
     Ok(AuthorizeOutcome::Recorded(outcome, client_secret))

@@ -3,6 +3,6 @@
 pub mod authorize_payment;
 pub mod reconcile_payment;
 pub mod record_intent;
-mod settle_intent;
-pub mod settle_orphans;
+mod resolve_intent;
+pub mod resolve_orphans;
 pub mod sync_payment;

@@ -28,7 +28,7 @@ impl RecordOutcome {
     pub(super) fn of(saved: Result<Versioned<Payment>, StoreError>) -> Result<Self, Error> {
         match saved {
             Ok(payment) => Ok(Self::Updated(Box::new(payment))),
-            Err(StoreError::Stale) => Ok(Self::Overtaken),
+            Err(StoreError::VersionConflict) => Ok(Self::Overtaken),
             Err(error) => Err(error.into()),
         }
     }
@@ -99,7 +99,7 @@ pub(super) async fn record_charge(
         let (next, change) = transition?;
         payment = match state.payments.save(&payment, next, change).await {
             Ok(saved) => saved,
-            Err(StoreError::Stale) => return Ok(()),
+            Err(StoreError::VersionConflict) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         log_change(&payment, change);

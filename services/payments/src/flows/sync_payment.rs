@@ -8,7 +8,7 @@ use common::id::PaymentId;
 use super::authorize_payment::retry_authorization;
 use super::reconcile_payment::reconcile_payment;
 use super::record_intent::{record_charge, record_intent};
-use super::settle_intent::settle_if_orphaned;
+use super::resolve_intent::resolve_if_orphaned;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile;
 use crate::state::AppState;
@@ -44,7 +44,7 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
 pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
     let Some(reference) = &payment.provider_ref else { return Ok(()) };
     let intent = state.provider.look_up(reference).await?;
-    if !settle_if_orphaned(state, payment, &intent).await?
+    if !resolve_if_orphaned(state, payment, &intent).await?
         && let Some(charge) = intent.charge
     {
         record_charge(state, payment.clone(), &charge).await?;

@@ -123,7 +123,7 @@ impl Stripe {
             let strategy = RequestStrategy::Idempotent(key(idempotency_key)?);
             match refund.request_strategy(strategy).send(&self.0).await {
                 Ok(_) => Ok(()),
-                Err(StripeError::Stripe(error, 400 | 402)) => Err(ProviderError::Refused(code(&error))),
+                Err(StripeError::Stripe(error, 400 | 402)) => Err(ProviderError::Permanent(code(&error))),
                 Err(StripeError::Stripe(error, 500)) => Err(ProviderError::Failed(code(&error))),
                 Err(error) => Err(unknown(&error)),
             }
@@ -165,7 +165,7 @@ impl Stripe {
 /// support the currency.
 pub fn prepare(payment: PaymentId, order: &OrderState, method: &str) -> Result<String> {
     let currency = order.price.currency.lowercase().parse::<Currency>();
-    let currency = currency.map_err(|_| ProviderError::Refused("currency_not_supported".to_owned()))?;
+    let currency = currency.map_err(|_| ProviderError::Permanent("currency_not_supported".to_owned()))?;
     let metadata =
         HashMap::from([(PAYMENT_ID.to_owned(), payment.to_string()), ("order_id".to_owned(), order.id.to_string())]);
     // No methods that redirect to another site: the buyer could return after the hold has ended.
@@ -249,7 +249,7 @@ fn creation_error(error: ApiErrors, status: u16) -> Result<Intent> {
         let reason = code(&error);
         return match error.payment_intent {
             Some(intent) => Ok(to_intent(intent)),
-            None => Err(ProviderError::Refused(reason)),
+            None => Err(ProviderError::Permanent(reason)),
         };
     }
     let about_method = error.param.as_deref() == Some("payment_method");
@@ -257,7 +257,7 @@ fn creation_error(error: ApiErrors, status: u16) -> Result<Intent> {
         400 | 404 if about_method && error.code == Some(ApiErrorsCode::ResourceMissing) => {
             Err(ProviderError::UnknownMethod)
         }
-        400 | 404 if error.type_ == ApiErrorsType::InvalidRequestError => Err(ProviderError::Refused(code(&error))),
+        400 | 404 if error.type_ == ApiErrorsType::InvalidRequestError => Err(ProviderError::Permanent(code(&error))),
         // Stripe replays this response for the key. A 502, 503 or 504 comes from a gateway, perhaps before the call
         // was finished.
         500 => Err(ProviderError::Failed(code(&error))),

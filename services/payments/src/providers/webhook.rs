@@ -20,8 +20,8 @@ pub enum BadSignature {
     #[error("must be like t=…,v1=…")]
     Malformed,
     /// The signature's time is too far in the past or the future.
-    #[error("is older than five minutes")]
-    Stale,
+    #[error("is more than five minutes from our clock")]
+    OutsideTolerance,
     /// None of the configured secrets produced the signature.
     #[error("does not match the body")]
     Mismatch,
@@ -49,7 +49,7 @@ pub fn verify(header: &str, body: &[u8], secrets: &[SecretString], now: Timestam
     }
     let time = time.filter(|_| !signatures.is_empty()).ok_or(BadSignature::Malformed)?;
     if now.as_seconds().saturating_sub(time).saturating_abs() > TOLERANCE_SECONDS {
-        return Err(BadSignature::Stale);
+        return Err(BadSignature::OutsideTolerance);
     }
     let matches_secret = |secret: &SecretString| {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else { return false };
@@ -99,7 +99,7 @@ mod tests {
         }
         for late in [t - 301, t + 301] {
             let stale = sign("whsec_new", late, "{}");
-            assert_eq!(check(&format!("t={late},v1={stale}"), "{}"), Err(BadSignature::Stale));
+            assert_eq!(check(&format!("t={late},v1={stale}"), "{}"), Err(BadSignature::OutsideTolerance));
         }
     }
 

@@ -44,7 +44,7 @@ const MAX_PROVIDER_CALLS: u32 = 3;
 #[utoipa::path(post, path = "/api/payments", tag = "payments", request_body = NewPayment,
     security(("session" = []), ("sessionOverHttp" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        description = "Makes repeating this request harmless.")),
+        description = "Makes it safe to retry this request.")),
     responses((status = 201, body = PaymentView), (status = 202, body = PaymentView)))]
 pub(super) async fn create(
     State(state): State<AppState>,
@@ -61,7 +61,8 @@ pub(super) async fn create(
     let attempt = store::attempt_count(&state.payments, order.id).await? + 1;
     if attempt > state.config.payment_attempts.get() {
         let wait = order.expires_at.since(state.clock.now());
-        let detail = "No other payment method can be tried for this order. Once the hold ends, order anew.";
+        let detail =
+            "You have tried too many payment methods for this order. When the hold ends, you can place a new order.";
         return Err(Error::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait)));
     }
     while let Some(payment) = store::find_blocking(&state.payments, order.id).await? {
@@ -76,12 +77,12 @@ pub(super) async fn create(
     match request.insert(payment, change, None::<&PaymentView>).await? {
         InsertOutcome::Created(payment) => authorize(&state, payment).await,
         InsertOutcome::Replayed(earlier) => replay(&state, &earlier).await,
-        InsertOutcome::Refused(error)
+        InsertOutcome::Duplicate(error)
             if [store::ONE_PER_ORDER.name, store::ATTEMPT_INDEX].iter().any(|index| error.is_duplicate_of(index)) =>
         {
             Err(payment_in_progress())
         }
-        InsertOutcome::Refused(error) => Err(error.into()),
+        InsertOutcome::Duplicate(error) => Err(error.into()),
     }
 }
 
@@ -111,8 +112,10 @@ async fn payable_order(state: &AppState, id: OrderId, buyer: UserId) -> Result<O
             Some(order) if order.status == OrderStatus::Created => {
                 ensure_hold_lasts(state, &order)?;
                 if timed_out {
-                    let rejection =
-                        Rejection::new("order-not-confirmed", "The seller's side has yet to confirm. Try again.");
+                    let rejection = Rejection::new(
+                        "order-not-confirmed",
+                        "The order has not been confirmed yet. Try again in a moment.",
+                    );
                     return Err(Error::NotReady(rejection.retry_after(ORDER_TIMEOUT)));
                 }
             }
@@ -132,14 +135,17 @@ fn ensure_open(order: &OrderState) -> Result<(), Error> {
     match (order.status, order.cancel_reason) {
         (OrderStatus::Created | OrderStatus::AwaitingPayment, _) => Ok(()),
         (OrderStatus::Authorized | OrderStatus::Completed, _) => {
-            Err(Error::conflict("order-paid", "This order is paid already."))
+            Err(Error::conflict("order-paid", "This order is already paid."))
         }
         (OrderStatus::Cancelled, Some(CancelReason::Expired)) => Err(hold_expired()),
-        (OrderStatus::Cancelled, _) => Err(Error::conflict("order-closed", "This order is closed. Order anew.")),
+        (OrderStatus::Cancelled, _) => {
+            Err(Error::conflict("order-closed", "This order is closed. Place a new order to buy the ticket."))
+        }
     }
 }
 
-/// Fails in the hold's last seconds, because the provider's response would come too late.
+/// Fails in the hold's last five seconds, or its last tenth if that is shorter, because the provider's response would
+/// come too late.
 fn ensure_hold_lasts(state: &AppState, order: &OrderState) -> Result<(), Error> {
     let hold = order.expires_at.since(order.created_at);
     let min_left = Duration::from_secs(5).min(hold / 10);
@@ -148,7 +154,7 @@ fn ensure_hold_lasts(state: &AppState, order: &OrderState) -> Result<(), Error> 
 }
 
 fn hold_expired() -> Error {
-    let detail = "The hold has ended and nothing was charged. Order anew if it is for sale.";
+    let detail = "The hold has ended and nothing was charged. If the ticket is still for sale, place a new order.";
     Error::Gone(Rejection::new("hold-expired", detail))
 }
 
@@ -157,7 +163,7 @@ fn unknown_method() -> Error {
 }
 
 fn payment_in_progress() -> Error {
-    Error::conflict("order-being-paid", "A payment of this order is under way or done.")
+    Error::conflict("order-being-paid", "A payment for this order is already in progress or complete.")
 }
 
 /// Cancels a payment that waits for 3-D Secure, so that the buyer can pay with another card.
@@ -168,11 +174,12 @@ async fn supersede(state: &AppState, payment: &Versioned<Payment>) -> Result<(),
     let intent = state.provider.cancel(reference).await?;
     match record_intent(state, payment, Some(ProviderAction::Supersede), intent).await? {
         RecordOutcome::Updated(next) if next.status_name() == PaymentStatus::Declined => Ok(()),
-        // The payment was authorised or captured in the meantime.
+        // The payment was authorised or captured in the meantime, so it may win the order now.
         RecordOutcome::Updated(next) => {
             try_reconcile(state, next.id).await;
             Err(payment_in_progress())
         }
+        // A concurrent write recorded another status. The caller looks for a blocking payment again.
         RecordOutcome::Overtaken => Ok(()),
         RecordOutcome::Unchanged => Err(Error::Unavailable(None)),
     }
@@ -238,9 +245,12 @@ fn respond(payment: &PaymentView, client_secret: Option<String>) -> Result<Respo
             let detail = explanation(payment.decline_reason.as_deref().unwrap_or_default());
             return Err(Error::Declined(Rejection::new("card-declined", detail)));
         }
+        // The order was closed or the capture failed: nothing is charged, and only a new order can get the ticket.
         PaymentStatus::Voided | PaymentStatus::Failed => return Err(hold_expired()),
+        // The authorisation is not known yet. The reconciler finishes it; a repeat of the request returns the result.
         PaymentStatus::Authorizing => {
-            let pending = Rejection::new("payment-pending", "The card network has yet to answer. Look again soon.");
+            let pending =
+                Rejection::new("payment-pending", "The card network has not responded yet. Check again in a moment.");
             return Err(Error::NotReady(pending.retry_after(ORDER_TIMEOUT)));
         }
     };

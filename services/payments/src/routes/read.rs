@@ -23,6 +23,6 @@ pub(super) async fn read(
     user: CurrentUser,
     Id(id): Id<PaymentId>,
 ) -> Result<impl IntoResponse, Error> {
-    let payment = store::find_owned(&state.payments, id, user.id).await?.ok_or(Error::NotFound)?;
+    let payment = store::find_of_buyer(&state.payments, id, user.id).await?.ok_or(Error::NotFound)?;
     Ok((etag(payment.version), Json(view::payment(&payment))))
 }

@@ -24,7 +24,7 @@ pub(super) async fn refresh(
     user: CurrentUser,
     Id(id): Id<PaymentId>,
 ) -> Result<impl IntoResponse, Error> {
-    let payment = store::find_owned(&state.payments, id, user.id).await?.ok_or(Error::NotFound)?;
+    let payment = store::find_of_buyer(&state.payments, id, user.id).await?.ok_or(Error::NotFound)?;
     // A final payment can be shown while the provider is unavailable; webhooks and the sweep bring its later changes.
     if !payment.status_name().is_final() {
         sync_payment(&state, &payment).await?;

@@ -1,4 +1,5 @@
-//! POST /api/payments/webhooks/stripe: an event triggers the synchronisation of its payment.
+//! POST /api/payments/webhooks/stripe: an event triggers the synchronisation of its payment. Only the intent's id is
+//! taken from the event, and the intent's state is read from Stripe: events may be late, repeated or out of order.
 
 use axum::extract::State;
 use common::error::Error;

@@ -62,7 +62,11 @@ pub fn payment_indexes() -> Vec<IndexModel> {
 }
 
 /// The buyer's payment with this id.
-pub async fn find_owned(payments: &Store<Payment>, id: PaymentId, buyer: UserId) -> Result<Option<Versioned<Payment>>> {
+pub async fn find_of_buyer(
+    payments: &Store<Payment>,
+    id: PaymentId,
+    buyer: UserId,
+) -> Result<Option<Versioned<Payment>>> {
     payments.find_one(doc! { "_id": id.to_string(), "state.buyerId": buyer.to_string() }).await
 }
 

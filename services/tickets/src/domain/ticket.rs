@@ -99,18 +99,20 @@ pub(crate) enum TicketError {
     #[error("the ticket is withdrawn")]
     Withdrawn,
     #[error("the ticket is not reserved for this order")]
-    NotHeld,
+    NotReserved,
 }
 
 impl From<TicketError> for Error {
     fn from(error: TicketError) -> Self {
         let (code, detail) = match error {
             TicketError::Reserved => {
-                ("ticket-reserved", "Somebody holds this ticket. It can be changed if they let it go.")
+                ("ticket-reserved", "A buyer is holding this ticket. You can change it if they release it.")
             }
             TicketError::Sold => ("ticket-sold", "This ticket is sold and can't be changed."),
-            TicketError::Withdrawn => ("ticket-withdrawn", "This listing was withdrawn. List the ticket anew."),
-            TicketError::NotHeld => ("ticket-not-held", "The ticket is not held for this order."),
+            TicketError::Withdrawn => {
+                ("ticket-withdrawn", "This listing was withdrawn. Create a new listing to sell the ticket.")
+            }
+            TicketError::NotReserved => ("ticket-not-held", "The ticket is not held for this order."),
         };
         Self::Conflict(Rejection::new(code, detail))
     }
@@ -207,7 +209,7 @@ impl Ticket {
     fn ensure_reserved_for(&self, order: OrderId) -> Result<(), TicketError> {
         match self.status {
             Status::Reserved { order_id } if order_id == order => Ok(()),
-            _ => Err(TicketError::NotHeld),
+            _ => Err(TicketError::NotReserved),
         }
     }
 

@@ -16,7 +16,7 @@ type Command<'a> = (&'a str, Box<dyn Fn(Ticket) -> Transition>, TicketChange, [R
 
 #[test]
 fn every_command_in_every_status() {
-    use TicketError::{NotHeld, Reserved, Sold, Withdrawn};
+    use TicketError::{NotReserved, Reserved, Sold, Withdrawn};
     let (holder, other) = (OrderId::new(), OrderId::new());
     let states = [
         Status::Available,
@@ -47,25 +47,25 @@ fn every_command_in_every_status() {
             "release",
             Box::new(move |t| t.release(holder, later)),
             TicketChange::Released,
-            [Err(NotHeld), Ok(Status::Available), Err(NotHeld), Err(NotHeld)],
+            [Err(NotReserved), Ok(Status::Available), Err(NotReserved), Err(NotReserved)],
         ),
         (
             "release for another",
             Box::new(move |t| t.release(other, later)),
             TicketChange::Released,
-            [Err(NotHeld), Err(NotHeld), Err(NotHeld), Err(NotHeld)],
+            [Err(NotReserved), Err(NotReserved), Err(NotReserved), Err(NotReserved)],
         ),
         (
             "sell",
             Box::new(move |t| t.sell(holder, later)),
             TicketChange::Sold,
-            [Err(NotHeld), Ok(sold()), Err(NotHeld), Err(NotHeld)],
+            [Err(NotReserved), Ok(sold()), Err(NotReserved), Err(NotReserved)],
         ),
         (
             "sell to another",
             Box::new(move |t| t.sell(other, later)),
             TicketChange::Sold,
-            [Err(NotHeld), Err(NotHeld), Err(NotHeld), Err(NotHeld)],
+            [Err(NotReserved), Err(NotReserved), Err(NotReserved), Err(NotReserved)],
         ),
     ];
     for (name, command, change, expected) in table {
@@ -171,7 +171,7 @@ fn error_codes_are_stable() {
         (TicketError::Reserved, "ticket-reserved"),
         (TicketError::Sold, "ticket-sold"),
         (TicketError::Withdrawn, "ticket-withdrawn"),
-        (TicketError::NotHeld, "ticket-not-held"),
+        (TicketError::NotReserved, "ticket-not-held"),
     ] {
         let problem = Error::from(error).problem();
         assert_eq!((problem.status, problem.kind), (409, format!("urn:ticketing:problem:{code}")));

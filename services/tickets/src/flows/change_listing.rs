@@ -19,7 +19,7 @@ pub(crate) async fn change_listing(
 ) -> Result<Versioned<Ticket>, Error> {
     let changed = state.tickets.update(id, |ticket| {
         if ticket.seller_id != seller {
-            return Err(Error::Forbidden(Rejection::new("not-the-seller", "Only its seller can change a listing.")));
+            return Err(Error::Forbidden(Rejection::new("not-the-seller", "Only the seller can change this listing.")));
         }
         if_match.check(ticket.version)?;
         Ok(change(ticket.state.clone())?)

@@ -22,7 +22,7 @@ use crate::state::AppState;
 #[utoipa::path(post, path = "/api/tickets", tag = "tickets", request_body = NewListing,
     security(("session" = []), ("sessionOverHttp" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        description = "Makes repeating this request harmless.")),
+        description = "Makes it safe to retry this request.")),
     responses((status = 201, body = Listing)))]
 pub(super) async fn create(
     State(state): State<AppState>,
@@ -39,7 +39,7 @@ pub(super) async fn create(
     match request.insert(ticket, change, Some(&view)).await? {
         InsertOutcome::Created(_) => Ok(created(view)),
         InsertOutcome::Replayed(earlier) => Ok(created(earlier)),
-        InsertOutcome::Refused(error) => Err(error.into()),
+        InsertOutcome::Duplicate(error) => Err(error.into()),
     }
 }
 

@@ -53,7 +53,7 @@ impl Phase {
     }
 
     /// Text for screen readers when this state is reached.
-    pub(crate) fn announcement(&self) -> &str {
+    pub(crate) fn spoken_text(&self) -> &str {
         match self {
             Self::Payable { declined: Some(text), .. } => text,
             Self::Payable { .. } => "",
@@ -71,7 +71,7 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
         let done = if is_refunded { "was" } else { "is being" };
         return plain(
             "Closed, and charged",
-            &format!("Your card was charged although the order was closed. All of it {done} given back."),
+            &format!("Your card was charged although the order was closed. All of it {done} refunded."),
         );
     }
     match (order.cancel_reason, order.refusal.as_ref()) {
@@ -88,8 +88,8 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
             };
             if payments.iter().any(is_authorized) {
                 plain(
-                    "Too late, and not charged",
-                    "Your bank answered after the hold had ended. You were not charged: what was set aside on your card is given back.",
+                    "Too late, not charged",
+                    "Your bank answered after the hold had ended. You were not charged: the amount set aside on your card is released.",
                 )
             } else if payments.iter().any(is_unconfirmed) {
                 plain(
@@ -104,7 +104,7 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
             (RefusalReason::PriceChanged, Some(price)) => Outcome {
                 heading: "The price has changed",
                 text: format!(
-                    "The seller changed it from {} to {price} as you ordered. You were not charged.",
+                    "The seller changed it from {} to {price} while you were ordering. You were not charged.",
                     order.price
                 ),
                 new_price: Some(price.clone()),
@@ -115,13 +115,15 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
             (RefusalReason::Begun, _) => plain("Too late", "The event has begun. You were not charged."),
             _ => plain(
                 "The listing has changed",
-                "The seller changed it as you ordered. Look at it again; you were not charged.",
+                "The seller changed it while you were ordering. Review it and order again; you were not charged.",
             ),
         },
         (Some(CancelReason::PaymentFailed), _) => {
             plain("The payment failed", "Your card could not be charged, so the ticket is for sale again.")
         }
-        (Some(CancelReason::Buyer), _) => plain("You let it go", "The ticket is for sale again. You were not charged."),
+        (Some(CancelReason::Buyer), _) => {
+            plain("You released the ticket", "The ticket is for sale again. You were not charged.")
+        }
         _ => plain("It has ended", "The order is closed. You were not charged."),
     }
 }
@@ -141,9 +143,9 @@ mod tests {
         assert_eq!(Phase::new(&order, &[], now), Phase::Payable { left: 61, declined: None });
         let declined = payment(&order, PaymentStatus::Declined, 1);
         let phase = Phase::new(&order, std::slice::from_ref(&declined), now);
-        assert!(phase.is_payable() && phase.announcement().contains("declined"), "{phase:?}");
+        assert!(phase.is_payable() && phase.spoken_text().contains("declined"), "{phase:?}");
         let superseded = PaymentState { decline_reason: Some(PaymentState::SUPERSEDED.to_owned()), ..declined };
-        assert_eq!(Phase::new(&order, &[superseded], now).announcement(), "");
+        assert_eq!(Phase::new(&order, &[superseded], now).spoken_text(), "");
         assert_eq!(Phase::new(&sample(OrderStatus::Authorized), &[], now), Phase::Charging);
         assert_eq!(Phase::new(&sample(OrderStatus::Completed), &[], now), Phase::Completed);
     }
@@ -172,9 +174,9 @@ mod tests {
                     Phase::Ended(outcome) => outcome.text,
                     other => panic!("{other:?}"),
                 };
-            assert!(text(&captured).ends_with("is being given back."), "{reason:?}");
+            assert!(text(&captured).ends_with("is being refunded."), "{reason:?}");
             captured.refunded = Some(Refunded { amount: captured.amount.clone(), at: order.expires_at });
-            assert!(text(&captured).ends_with("was given back."), "{reason:?}");
+            assert!(text(&captured).ends_with("was refunded."), "{reason:?}");
         }
     }
 
@@ -185,7 +187,7 @@ mod tests {
         let refusal = |reason, price| Some(Refusal { reason, price });
         for (reason, refusal, paid, heading) in [
             (CancelReason::Expired, None, None, "Your hold has ended"),
-            (CancelReason::Expired, None, Some(PaymentStatus::Voided), "Too late, and not charged"),
+            (CancelReason::Expired, None, Some(PaymentStatus::Voided), "Too late, not charged"),
             (CancelReason::Expired, None, Some(PaymentStatus::Declined), "Your hold has ended"),
             (
                 CancelReason::Refused,
@@ -197,7 +199,7 @@ mod tests {
             (CancelReason::Refused, refusal(RefusalReason::Begun, None), None, "Too late"),
             (CancelReason::Refused, refusal(RefusalReason::TermsChanged, None), None, "The listing has changed"),
             (CancelReason::PaymentFailed, None, Some(PaymentStatus::Failed), "The payment failed"),
-            (CancelReason::Buyer, None, None, "You let it go"),
+            (CancelReason::Buyer, None, None, "You released the ticket"),
         ] {
             (order.cancel_reason, order.refusal) = (Some(reason), refusal);
             let payments: Vec<_> = paid.map(|status| payment(&order, status, 1)).into_iter().collect();

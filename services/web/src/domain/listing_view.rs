@@ -45,7 +45,7 @@ impl Availability {
         match self {
             Self::ForSale => "For sale.",
             Self::Begun => "No longer for sale: the event has begun.",
-            Self::Held => "Held by a buyer at the moment. It is for sale again if they let it go.",
+            Self::Held => "Held by a buyer at the moment. It is for sale again if they release it.",
             Self::Sold => "Sold.",
             Self::Withdrawn => "No longer for sale: the seller has withdrawn it.",
         }
@@ -58,7 +58,7 @@ impl Availability {
 }
 
 /// Shown for a user whose name has not been replicated yet.
-pub(crate) const UNKNOWN_SELLER_NAME: &str = "a member of the marketplace";
+pub(crate) const UNKNOWN_USER_NAME: &str = "a member of the marketplace";
 
 impl ListingView {
     /// The view at this time, with the seller's name if it is known.
@@ -82,7 +82,7 @@ impl ListingView {
             face_value: ticket.face_value.as_ref().map(ToString::to_string),
             category: ticket.category.map(category_label),
             description: ticket.description.clone(),
-            seller: seller.cloned().unwrap_or_else(|| UNKNOWN_SELLER_NAME.to_owned()),
+            seller: seller.cloned().unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()),
             availability,
         }
     }

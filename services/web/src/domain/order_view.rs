@@ -32,7 +32,7 @@ pub(crate) struct Badge {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct TimelineEntry {
     /// When it happened; `None` for the current status.
     pub at: Option<Moment>,
     pub what: String,
@@ -58,19 +58,19 @@ impl OrderView {
     }
 }
 
-/// The timeline of an order, oldest step first; payments of other orders are ignored. The last step of an open order is
-/// its current status, without a time.
-pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<Step> {
+/// The timeline of an order, oldest entry first; payments of other orders are ignored. The last entry of an open order
+/// is its current status, without a time.
+pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<TimelineEntry> {
     let mut happened = vec![(order.created_at, "You held the ticket.".to_owned())];
     let mut refunds = Vec::new();
     for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
-        // A refund is a separate step, so the time of the charge must not be that of the refund.
+        // A refund is a separate entry, so the time of the charge must not be that of the refund.
         let refunded = payment.refunded.as_ref();
         let paid_at = refunded.and(payment.authorized_at).unwrap_or(payment.updated_at);
         happened.push((paid_at, payment_sentence(payment)));
-        refunds.extend(refunded.map(|refunded| (refunded.at, format!("{} were given back.", refunded.amount))));
+        refunds.extend(refunded.map(|refunded| (refunded.at, format!("{} was refunded.", refunded.amount))));
     }
-    // A stable sort: steps of the same millisecond keep their order.
+    // A stable sort: entries of the same millisecond keep their order.
     happened.sort_by_key(|(at, _)| *at);
     let is_final = order.status.is_final();
     if is_final {
@@ -78,11 +78,12 @@ pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<Ste
     }
     happened.extend(refunds);
     let moment = |at| Moment::new(at, &order.ticket.time_zone);
-    let mut steps: Vec<_> = happened.into_iter().map(|(at, what)| Step { at: Some(moment(at)), what }).collect();
+    let mut entries: Vec<_> =
+        happened.into_iter().map(|(at, what)| TimelineEntry { at: Some(moment(at)), what }).collect();
     if !is_final {
-        steps.push(Step { at: None, what: status_text(order, payments) });
+        entries.push(TimelineEntry { at: None, what: status_text(order, payments) });
     }
-    steps
+    entries
 }
 
 /// Whether the order is unpaid and still holds the ticket.
@@ -109,7 +110,7 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
     let why = match order.status {
         OrderStatus::Created => return "Being confirmed.".to_owned(),
         OrderStatus::AwaitingPayment => return "Held for you until it is paid or the hold ends.".to_owned(),
-        OrderStatus::Authorized => return "Won: your card is being charged.".to_owned(),
+        OrderStatus::Authorized => return "Accepted: your card is being charged.".to_owned(),
         OrderStatus::Completed => return "Paid. The ticket is yours.".to_owned(),
         OrderStatus::Cancelled => match order.cancel_reason {
             Some(CancelReason::Expired) => "Expired: it was not paid in time.".to_owned(),
@@ -119,7 +120,7 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
         },
     };
     let own = |payment: &PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
-    let charge = if payments.iter().any(own) { "What was charged is given back." } else { "You were not charged." };
+    let charge = if payments.iter().any(own) { "The charge is refunded." } else { "You were not charged." };
     format!("{why} {charge}")
 }
 
@@ -133,7 +134,7 @@ fn refusal_sentence(order: &OrderState) -> String {
             None => "the price has changed",
         },
         Some(RefusalReason::TermsChanged) => "the listing has changed",
-        None => "the ticket can't be had",
+        None => "the ticket is not available",
     };
     format!("Cancelled: {why}.")
 }
@@ -158,7 +159,7 @@ fn payment_sentence(payment: &PaymentState) -> String {
             "The payment was not confirmed with your bank; nothing was set aside or charged.".to_owned()
         }
         PaymentStatus::Declined | PaymentStatus::Voided => {
-            format!("The {amount} set aside on your card were given back; nothing was charged.")
+            format!("The amount of {amount} set aside on your card was released; nothing was charged.")
         }
     }
 }
@@ -227,8 +228,8 @@ pub(crate) mod tests {
             payment(&order, PaymentStatus::Declined, 5),
             payment(&sample(OrderStatus::Completed), PaymentStatus::Voided, 6),
         ];
-        let steps = timeline(&order, &payments);
-        let texts: Vec<_> = steps.iter().map(|step| step.what.as_str()).collect();
+        let entries = timeline(&order, &payments);
+        let texts: Vec<_> = entries.iter().map(|entry| entry.what.as_str()).collect();
         let expected = [
             "You held the ticket.",
             "Your card was declined; nothing was charged.",
@@ -236,7 +237,7 @@ pub(crate) mod tests {
             "Paid. The ticket is yours.",
         ];
         assert_eq!(texts, expected);
-        assert!(steps.iter().all(|step| step.at.is_some()));
+        assert!(entries.iter().all(|entry| entry.at.is_some()));
     }
 
     #[test]
@@ -245,7 +246,7 @@ pub(crate) mod tests {
         let voided = payment(&order, PaymentStatus::Voided, 5);
         assert_eq!(
             payment_sentence(&voided),
-            "The 125.50 USD set aside on your card were given back; nothing was charged."
+            "The amount of 125.50 USD set aside on your card was released; nothing was charged."
         );
         let unconfirmed = PaymentState { authorized_at: None, ..voided.clone() };
         assert_eq!(
@@ -253,7 +254,9 @@ pub(crate) mod tests {
             "The payment was not confirmed with your bank; nothing was set aside or charged."
         );
         let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
-        assert!(payment_sentence(&cancelled).starts_with("The 125.50 USD set aside on your card were given back"));
+        assert!(
+            payment_sentence(&cancelled).starts_with("The amount of 125.50 USD set aside on your card was released")
+        );
     }
 
     #[test]
@@ -267,10 +270,10 @@ pub(crate) mod tests {
             refunded: Some(Refunded { amount, at: minute(7) }),
             ..captured
         };
-        let texts: Vec<_> = timeline(&order, &[refunded]).into_iter().map(|step| step.what).collect();
+        let texts: Vec<_> = timeline(&order, &[refunded]).into_iter().map(|entry| entry.what).collect();
         assert_eq!(
             texts[1..],
-            ["Your card was charged 125.50 USD.", "Paid. The ticket is yours.", "25.50 USD were given back."]
+            ["Your card was charged 125.50 USD.", "Paid. The ticket is yours.", "25.50 USD was refunded."]
         );
     }
 
@@ -280,17 +283,14 @@ pub(crate) mod tests {
         order.cancel_reason = Some(CancelReason::Expired);
         let captured = payment(&order, PaymentStatus::Captured, 5);
         assert_eq!(status_text(&order, &[]), "Expired: it was not paid in time. You were not charged.");
-        assert_eq!(
-            status_text(&order, &[captured]),
-            "Expired: it was not paid in time. What was charged is given back."
-        );
+        assert_eq!(status_text(&order, &[captured]), "Expired: it was not paid in time. The charge is refunded.");
     }
 
     #[test]
     fn last_step_of_an_open_order_is_its_status() {
-        let steps = timeline(&sample(OrderStatus::Authorized), &[]);
-        let texts: Vec<_> = steps.iter().map(|step| (step.at.is_some(), step.what.as_str())).collect();
-        assert_eq!(texts, [(true, "You held the ticket."), (false, "Won: your card is being charged.")]);
+        let entries = timeline(&sample(OrderStatus::Authorized), &[]);
+        let texts: Vec<_> = entries.iter().map(|entry| (entry.at.is_some(), entry.what.as_str())).collect();
+        assert_eq!(texts, [(true, "You held the ticket."), (false, "Accepted: your card is being charged.")]);
     }
 
     #[test]

@@ -11,8 +11,7 @@ use crate::store::searchable::Searchable;
 /// Maximum wait, after which the page shows the command's response.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 /// The notice above such a response.
-pub(crate) const STILL_UPDATING_MESSAGE: &str =
-    "Done. This page is still being brought up to date: load it again in a moment.";
+pub(crate) const STILL_UPDATING_MESSAGE: &str = "Done. This page is not up to date yet: reload it in a moment.";
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
 
 /// Whether the read model has the entity at this version or a newer one within the maximum wait.

@@ -20,7 +20,7 @@ use http::{StatusCode, header};
 use super::layout::{self, Layout};
 use crate::client_context::ClientContext;
 use crate::domain::calendar::calendar;
-use crate::domain::order_view::{OrderView, Step, timeline};
+use crate::domain::order_view::{OrderView, TimelineEntry, timeline};
 use crate::domain::qr::Qr;
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -35,7 +35,7 @@ struct OrderPage {
     layout: Layout,
     order: OrderView,
     version: u64,
-    steps: Vec<Step>,
+    timeline: Vec<TimelineEntry>,
     pass: EntryPass,
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn order(
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
         order: OrderView::new(&order, &payments),
         version,
-        steps: timeline(&order, &payments),
+        timeline: timeline(&order, &payments),
         pass: fetch_pass(&state, &client, &order).await,
     };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -137,7 +137,7 @@ mod tests {
                 ..OrderView::new(&order, &[])
             },
             version: 4,
-            steps: timeline(&order, &[]),
+            timeline: timeline(&order, &[]),
             pass,
         };
         page.render().unwrap()

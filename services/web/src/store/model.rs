@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::api::admin::{EntityProgress, RebuildProgress};
+use common::api::admin::{EntityStatus, RebuildStatus};
 use common::events::Change;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
@@ -62,8 +62,7 @@ struct Generations {
     highest: i64,
     live: i64,
     /// The generation that a rebuild fills.
-    #[serde(rename = "filling")]
-    building: Option<i64>,
+    filling: Option<i64>,
     /// The generations that are to be dropped.
     retired: Vec<i64>,
 }
@@ -151,7 +150,7 @@ impl ReadModel {
     pub(crate) async fn build_indexes(&self) -> Result<(), StoreError> {
         self.vocabulary.build_indexes().await?;
         let current = self.reload().await?;
-        for generation in [Some(current.live), current.building].into_iter().flatten() {
+        for generation in [Some(current.live), current.filling].into_iter().flatten() {
             for (entity, indexes) in collections() {
                 if !indexes.is_empty() {
                     self.collection(entity, generation).create_indexes(indexes).await?;
@@ -165,11 +164,11 @@ impl ReadModel {
     pub(crate) async fn begin(&self) -> Result<i64, StoreError> {
         loop {
             let current = self.reload().await?;
-            if let Some(building) = current.building {
-                return Ok(building);
+            if let Some(filling) = current.filling {
+                return Ok(filling);
             }
             let next = current.highest + 1;
-            let started = Generations { highest: next, building: Some(next), ..current.clone() };
+            let started = Generations { highest: next, filling: Some(next), ..current.clone() };
             if self.compare_and_swap(&current, started).await? {
                 tracing::info!(generation = next, "rebuild of the read model started");
                 return Ok(next);
@@ -180,10 +179,10 @@ impl ReadModel {
     pub(crate) async fn abandon(&self) -> Result<(), StoreError> {
         loop {
             let current = self.reload().await?;
-            let Some(building) = current.building else { return Ok(()) };
-            let retired = current.retired_and(building);
-            if self.compare_and_swap(&current, Generations { building: None, retired, ..current.clone() }).await? {
-                tracing::info!(generation = building, "rebuild of the read model abandoned");
+            let Some(filling) = current.filling else { return Ok(()) };
+            let retired = current.retired_and(filling);
+            if self.compare_and_swap(&current, Generations { filling: None, retired, ..current.clone() }).await? {
+                tracing::info!(generation = filling, "rebuild of the read model abandoned");
                 return Ok(());
             }
         }
@@ -193,34 +192,34 @@ impl ReadModel {
     pub(crate) async fn swap(&self, force: bool) -> Result<(), StoreError> {
         loop {
             let current = self.reload().await?;
-            let Some(building) = current.building else { return Ok(()) };
+            let Some(filling) = current.filling else { return Ok(()) };
             self.build_indexes().await?;
             if !force {
                 for (entity, _) in collections() {
-                    if !self.missing(entity, current.live, building, 1).await?.is_empty() {
+                    if !self.missing(entity, current.live, filling, 1).await?.is_empty() {
                         return Ok(());
                     }
                 }
             }
             let retired = current.retired_and(current.live);
-            let swapped = Generations { live: building, building: None, retired, ..current.clone() };
+            let swapped = Generations { live: filling, filling: None, retired, ..current.clone() };
             if self.compare_and_swap(&current, swapped).await? {
-                tracing::info!(generation = building, "the rebuilt read model is live");
+                tracing::info!(generation = filling, "the rebuilt read model is live");
                 return Ok(());
             }
         }
     }
 
-    pub(crate) async fn progress(&self) -> Result<RebuildProgress, StoreError> {
-        let Generations { live, building, .. } = self.reload().await?;
-        let mut progress = RebuildProgress { live, filling: building, entities: Vec::new() };
-        if let Some(building) = building {
+    pub(crate) async fn progress(&self) -> Result<RebuildStatus, StoreError> {
+        let Generations { live, filling, .. } = self.reload().await?;
+        let mut progress = RebuildStatus { live, filling, entities: Vec::new() };
+        if let Some(filling) = filling {
             for (entity, _) in collections() {
-                progress.entities.push(EntityProgress {
+                progress.entities.push(EntityStatus {
                     entity: entity.to_owned(),
                     live: self.collection(entity, live).estimated_document_count().await?,
-                    filled: self.collection(entity, building).estimated_document_count().await?,
-                    missing: self.missing(entity, live, building, MAX_MISSING_SAMPLES).await?,
+                    filled: self.collection(entity, filling).estimated_document_count().await?,
+                    missing: self.missing(entity, live, filling, MAX_MISSING_SAMPLES).await?,
                 });
             }
         }
@@ -236,8 +235,8 @@ impl ReadModel {
         if due.is_empty() {
             return Ok(());
         }
-        let Generations { highest, live, building, .. } = current;
-        let is_used = |generation| generation == live || building == Some(generation) || retired.contains(&generation);
+        let Generations { highest, live, filling, .. } = current;
+        let is_used = |generation| generation == live || filling == Some(generation) || retired.contains(&generation);
         for name in self.context.database.list_collection_names().await? {
             // Also drops collections that a stalled instance has created again.
             if generation_of(&name).is_some_and(|generation| generation <= highest && !is_used(generation)) {
@@ -298,7 +297,7 @@ impl ReadModel {
     fn write_targets(&self, generations: &Generations) -> Vec<i64> {
         let retired = generations.retired.iter().copied();
         let still_read = retired.filter(|generation| self.retired_for(*generation) < self.grace_period());
-        generations.building.into_iter().chain(still_read).chain([generations.live]).collect()
+        generations.filling.into_iter().chain(still_read).chain([generations.live]).collect()
     }
 
     /// How long this instance has known that a generation is retired.
@@ -311,12 +310,12 @@ impl ReadModel {
         self.context.config.request_timeout + CACHE_TTL
     }
 
-    /// Ids of at most `limit` entities that `building` lacks or has at an older version.
-    async fn missing(&self, entity: &str, live: i64, building: i64, limit: i64) -> Result<Vec<String>, StoreError> {
+    /// Ids of at most `limit` entities that `filling` lacks or has at an older version.
+    async fn missing(&self, entity: &str, live: i64, filling: i64, limit: i64) -> Result<Vec<String>, StoreError> {
         let built_version = doc! { "$max": "$built.version" };
         let pipeline = [
             doc! { "$lookup": {
-                "from": collection_name(entity, building), "localField": "_id", "foreignField": "_id",
+                "from": collection_name(entity, filling), "localField": "_id", "foreignField": "_id",
                 "pipeline": [{ "$project": { "version": 1 } }], "as": "built",
             } },
             doc! { "$match": { "$expr": { "$lt": [{ "$ifNull": [built_version, -1] }, "$version"] } } },

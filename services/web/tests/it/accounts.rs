@@ -24,7 +24,7 @@ async fn sign_in_relays_cookies_and_redirects() {
     assert_eq!(requests[0].body, json!({ "email": "a@example.com", "password": " secret " }));
     assert_eq!(requests[0].headers["x-forwarded-for"], "127.0.0.1");
     let html = app.request("GET", "/signin?next=https%3A%2F%2Fevil.example").send().await.expect(200).text();
-    assert_contains(&html, &["left out: next must be a path of this site", "name=\"next\" value=\"/\""]);
+    assert_contains(&html, &["ignored: next must be a path of this site", "name=\"next\" value=\"/\""]);
     // Another site is never the target.
     let elsewhere = [("email", "a@example.com"), ("password", "secret"), ("next", "//evil.example")];
     assert_eq!(post_form(&app, "/signin", None, &elsewhere).await.header("location"), "/");
@@ -121,7 +121,7 @@ async fn password_is_changed_and_never_sent_back() {
     let html = app.request("GET", response.header("location")).as_user(&ana).send().await.expect(200).text();
     assert_contains(&html, &["Your password is changed."]);
     let html = app.request("GET", "/account?password_changed=maybe&utm_source=x").as_user(&ana).send().await.text();
-    assert_contains(&html, &["left out: password_changed"]);
+    assert_contains(&html, &["ignored: password_changed"]);
     assert!(!html.contains("Your password is changed.") && !html.contains("utm_source"), "{html}");
     let html = post_form(&app, "/account/password", None, &[]).await.expect(401).text();
     assert_contains(&html, &["That page is for those who are signed in.", "value=\"/account\""]);

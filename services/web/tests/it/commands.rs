@@ -64,12 +64,12 @@ async fn sell_form_keeps_its_fields_until_they_are_valid() {
         "POST /api/tickets",
         400,
         "Correct it.",
-        &[("startsAt", "must lie in the future"), ("odd", "is odd")],
+        &[("startsAt", "must be in the future"), ("odd", "is odd")],
     );
     let html = post_form(&app, "/sell", Some(&ana), &TYPED).await.expect(400).text();
     assert_contains(
         &html,
-        &["id=\"starts_at-fault\">Must lie in the future.", "Odd is odd.", "value=\"2099-03-01T20:00\""],
+        &["id=\"starts_at-fault\">Must be in the future.", "Odd is odd.", "value=\"2099-03-01T20:00\""],
     );
     let requests = services.take_requests();
     assert_eq!(requests[0].headers["idempotency-key"], "the-key");
@@ -93,7 +93,7 @@ async fn response_is_shown_when_the_event_is_delayed() {
     let ticket = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
     services.respond_with("POST /api/tickets", 201, listing_json(&ticket, 0), &[]);
     let html = post_form(&app, "/sell", Some(&ana), &TYPED).await.expect(200).text();
-    assert_contains(&html, &["<h1>Carmen</h1>", "still being brought up to date", "This is your own listing."]);
+    assert_contains(&html, &["<h1>Carmen</h1>", "not up to date yet", "This is your own listing."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,16 +177,16 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
     assert_contains(&html, &["The price has changed to 125.50 USD. Nothing is held yet."]);
     assert!(services.take_requests().is_empty());
     let typed = [("price", "125.50 USD"), ("key", "the-key")];
-    services.respond_with_problem("POST /api/orders", 409, "Somebody else was faster.", &[]);
+    services.respond_with_problem("POST /api/orders", 409, "Someone else got this ticket first.", &[]);
     assert_contains(
         &post_form(&app, &hold, Some(&ben), &typed).await.expect(409).text(),
-        &["Somebody else was faster."],
+        &["Someone else got this ticket first."],
     );
     assert_eq!(services.take_requests()[0].headers["idempotency-key"], "the-key");
-    services.respond_with_problem("POST /api/orders", 429, "You held this ticket again and again.", &[]);
+    services.respond_with_problem("POST /api/orders", 429, "You have held this ticket too often.", &[]);
     assert_contains(
         &post_form(&app, &hold, Some(&ben), &typed).await.expect(429).text(),
-        &["You held this ticket again and again."],
+        &["You have held this ticket too often."],
     );
     let mut order = order(&app, &ticket, ben.id, OrderStatus::Created);
     let order_json = |order: &common::events::order::OrderState| {
@@ -197,7 +197,7 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
     services.respond_with("POST /api/orders", 201, order_json(&order), &[]);
     // The event is delayed: the page shows the response.
     let html = post_form(&app, &hold, Some(&ben), &typed).await.expect(200).text();
-    assert_contains(&html, &["<h1>Checkout</h1>", "still being brought up to date", "Pay 125.50 USD"]);
+    assert_contains(&html, &["<h1>Checkout</h1>", "not up to date yet", "Pay 125.50 USD"]);
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
     app.wait_until_idle().await;
     let response = post_form(&app, &hold, Some(&ben), &typed).await.expect(303);

@@ -89,6 +89,7 @@ async fn pages_receive_updates_of_shown_entities_only() {
     app.wait_until_idle().await;
     // A second page, rendered with the old version, catches up.
     let mut late = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
+    // Topics that the page may not follow are ignored.
     late.report_versions(&json!({ &topic: 0, "ticket:nonsense": 0, "user:me": 0 })).await;
     assert_eq!(late.next_message().await["version"], 1);
     app.publish(TicketChange::Sold, shown.terms.id, 2, TicketState { status: TicketStatus::Sold, ..held }).await;
@@ -121,7 +122,7 @@ async fn order_updates_reach_its_buyer_only() {
     }
     let mut confirmed = order.clone();
     confirmed.status = OrderStatus::AwaitingPayment;
-    // The ticket's event marks the end for both pages.
+    // Everybody may see the ticket's event. It is published last, so a page that gets it would have got the order's.
     let sold = TicketState { status: TicketStatus::Sold, ..ticket.clone() };
     app.publish(OrderChange::Confirmed, order.id, 1, confirmed).await;
     app.publish(TicketChange::Sold, ticket.terms.id, 1, sold).await;

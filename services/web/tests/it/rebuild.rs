@@ -184,7 +184,7 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     assert_eq!((&progress["live"], &progress["filling"]), (&0.into(), &1.into()));
     assert_contains(&page(&app, &path(&unknown)).await, &["Unknown to its owner"]);
 
-    // Nobody will publish the unknown listing again.
+    // Nobody will publish the unknown listing again, so the rebuild never completes by itself: an operator swaps.
     let swapped = admin_request(&app, "POST", "/rebuild/swap").await;
     assert_eq!((&swapped["live"], &swapped["filling"]), (&1.into(), &Value::Null));
     // By then the page no longer waits for the events of a new listing.
@@ -202,7 +202,7 @@ async fn abandoned_rebuild_has_no_effect() {
     admin_request(&app, "POST", "/rebuild").await;
     let abandoned = admin_request(&app, "DELETE", "/rebuild").await;
     assert_eq!((&abandoned["live"], &abandoned["filling"]), (&0.into(), &Value::Null));
-    // Without a rebuild these do nothing.
+    // No rebuild is running any more, so these do nothing.
     for (method, path) in [("DELETE", "/rebuild"), ("POST", "/rebuild/swap")] {
         assert_eq!(admin_request(&app, method, path).await["live"], 0);
     }

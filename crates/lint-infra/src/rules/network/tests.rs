@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::check;
-use crate::rules::Fleet;
+use crate::rules::Images;
 use crate::rules::mutations::assert_each_mutation_is_reported;
 use crate::rules::settings::Setting;
 
@@ -97,7 +97,7 @@ spec:
     - {to: [{podSelector: {matchLabels: {app: mongodb}}}], ports: [{port: 27017}]}
 ";
 
-fn fleet() -> Fleet {
+fn fleet() -> Images {
     let settings = [
         ("MONGODB_URL", None),
         ("PUBLIC_URL", None),
@@ -107,7 +107,7 @@ fn fleet() -> Fleet {
     let settings = settings.map(|(name, default)| {
         (name.to_owned(), Setting { is_required: false, default: default.map(ToOwned::to_owned) })
     });
-    Fleet { programs: BTreeMap::from([("payments".to_owned(), settings.into())]), ..Fleet::default() }
+    Images { programs: BTreeMap::from([("payments".to_owned(), settings.into())]), ..Images::default() }
 }
 
 #[test]

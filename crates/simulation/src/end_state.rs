@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use e2e::invariants::snapshot::Snapshot;
+use e2e::invariants::fleet_data::FleetData;
 use serde_json::Value;
-use ticketctl::audit::snapshot::{Entity, text};
+use ticketctl::audit::data::{Entity, text};
 
 use crate::fleet::SimulatedFleet;
 use crate::users::Users;
 
 /// One line per entity, sorted.
-pub(crate) async fn describe(fleet: &SimulatedFleet, snapshot: &Snapshot, users: &Users) -> Vec<String> {
+pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &Users) -> Vec<String> {
     let users = BTreeMap::from([
         (users.seller.session.id.to_string(), "seller"),
         (users.ann.session.id.to_string(), "ann"),
@@ -22,14 +22,14 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, snapshot: &Snapshot, users:
     // Ids sort by creation time, and no user orders the same ticket twice concurrently.
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     let mut lines = Vec::new();
-    for user in sorted(snapshot, "users") {
+    for user in sorted(data, "users") {
         lines.push(format!("{} is called {}", user_name(&user.id), user.state["displayName"]));
     }
-    for ticket in sorted(snapshot, "tickets") {
+    for ticket in sorted(data, "tickets") {
         names.insert(&ticket.id, text(&ticket.state["listing"]["title"]).to_owned());
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for order in sorted(snapshot, "orders") {
+    for order in sorted(data, "orders") {
         let ticket = names.get(text(&order.state["ticket"]["id"])).cloned().unwrap_or_default();
         let name = format!("order of {ticket} by {}", user_name(text(&order.state["buyerId"])));
         let count = counts.entry(name.clone()).or_default();
@@ -37,26 +37,26 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, snapshot: &Snapshot, users:
         names.insert(&order.id, format!("{name} ({count})"));
     }
     let name = |id: &Value| names.get(text(id)).cloned().unwrap_or_default();
-    for ticket in sorted(snapshot, "tickets") {
+    for ticket in sorted(data, "tickets") {
         let (status, price) = (&ticket.state["status"], &ticket.state["listing"]["price"]["amount"]);
         let refusals = ticket.state["refusals"].as_array().map_or(0, Vec::len);
         let (title, holder) = (&names[ticket.id.as_str()], name(&status["orderId"]));
         lines.push(format!("{title} at {price} is {} {holder}, {refusals} refusals", status["name"]));
         lines.push(format!("{title} is shown as {:?}", shown_availability(fleet, &ticket.id).await));
     }
-    for order in sorted(snapshot, "orders") {
+    for order in sorted(data, "orders") {
         let (name, price, status) =
             (&names[order.id.as_str()], &order.state["price"]["amount"], &order.state["status"]);
         let refusal = &status["refusal"]["reason"];
         lines.push(format!("{name} at {price}: {} {} {refusal}", status["name"], status["reason"]));
     }
-    for timer in sorted(snapshot, "timers") {
+    for timer in sorted(data, "timers") {
         lines.push(format!("timer of {}: {}", names[timer.id.as_str()], timer.state["status"]["name"]));
     }
-    let intents = snapshot.card_network["paymentIntents"].as_array().cloned().unwrap_or_default();
+    let intents = data.card_network["paymentIntents"].as_array().cloned().unwrap_or_default();
     // A payment that failed because of the provider was repeated as another payment.
     let failed = |payment: &&Entity| payment.state["status"]["reason"] == "provider_error";
-    for payment in sorted(snapshot, "payments").into_iter().filter(|payment| !failed(payment)) {
+    for payment in sorted(data, "payments").into_iter().filter(|payment| !failed(payment)) {
         let intent = intents.iter().find(|intent| intent["id"] == payment.state["providerRef"]);
         let intent = intent.map(|intent| (&intent["status"], &intent["amount_received"]));
         let (amount, ledger) = (&payment.state["amount"]["amount"], balances(payment));
@@ -70,8 +70,8 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, snapshot: &Snapshot, users:
 }
 
 /// The entities of a collection, sorted by id.
-fn sorted<'a>(snapshot: &'a Snapshot, collection: &str) -> Vec<&'a Entity> {
-    let mut entities: Vec<_> = snapshot.databases.owned(collection).iter().collect();
+fn sorted<'a>(data: &'a FleetData, collection: &str) -> Vec<&'a Entity> {
+    let mut entities: Vec<_> = data.databases.owned(collection).iter().collect();
     entities.sort_by_key(|entity| &entity.id);
     entities
 }

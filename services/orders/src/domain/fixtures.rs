@@ -13,7 +13,7 @@ use super::order::Order;
 
 pub(super) const HOLD: Duration = Duration::from_secs(900);
 
-/// The time at which all samples are created.
+/// The time at which all fixtures are created.
 pub(super) fn start() -> Timestamp {
     "2026-11-22T20:00:00Z".parse().unwrap()
 }

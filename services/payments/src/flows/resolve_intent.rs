@@ -1,4 +1,4 @@
-//! Settles one orphaned intent; see [`settle_orphans`](super::settle_orphans).
+//! Resolves one orphaned intent; see [`resolve_orphans`](super::resolve_orphans).
 
 use common::api::admin::OrphanOutcome;
 use common::error::Error;
@@ -8,13 +8,13 @@ use crate::domain::orphans::{IntentCheck, check_intent};
 use crate::domain::payment::Payment;
 use crate::state::AppState;
 
-/// Settles the intent of a final payment if the payment does not account for it. Returns whether it was settled.
-pub(super) async fn settle_if_orphaned(state: &AppState, payment: &Payment, intent: &Intent) -> Result<bool, Error> {
+/// Resolves the intent of a final payment if the payment does not account for it. Returns whether it was resolved.
+pub(super) async fn resolve_if_orphaned(state: &AppState, payment: &Payment, intent: &Intent) -> Result<bool, Error> {
     let check = check_intent(Some(payment), intent);
     if matches!(check, IntentCheck::Consistent | IntentCheck::PaymentOutdated) {
         return Ok(false);
     }
-    let outcome = settle_intent(state, intent, check).await?;
+    let outcome = resolve_intent(state, intent, check).await?;
     metrics::counter!("payment_orphans_total", "outcome" => outcome.as_ref().to_owned()).increment(1);
     let (reference, outcome) = (&intent.reference, outcome.as_ref());
     tracing::warn!(reference, payment.id = %payment.id, outcome, "an orphaned intent of a final payment");
@@ -22,7 +22,7 @@ pub(super) async fn settle_if_orphaned(state: &AppState, payment: &Payment, inte
 }
 
 /// Refunds or cancels an orphaned intent, as `check` requires. Returns what was done.
-pub(super) async fn settle_intent(
+pub(super) async fn resolve_intent(
     state: &AppState,
     intent: &Intent,
     check: IntentCheck,

@@ -10,8 +10,8 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, PaymentId, UserId};
 use common::timestamp::Timestamp;
 
+use super::fixtures::{HOLD, order, refusal, start, ticket};
 use super::order::{Order, OrderError, Status, Transition};
-use super::samples::{HOLD, order, refusal, start, ticket};
 
 type Command = (&'static str, fn(Order, PaymentId, Timestamp) -> Transition);
 
@@ -103,7 +103,7 @@ fn conditions_of_placing_an_order() {
 
     assert_eq!(place(ticket.seller_id, &ticket, start()), Err(OrderError::OwnTicket));
     let starts_at = ticket.terms.starts_at;
-    assert_eq!(place(buyer, &ticket, starts_at), Err(OrderError::EventStarted));
+    assert_eq!(place(buyer, &ticket, starts_at), Err(OrderError::EventBegun));
     assert!(place(buyer, &ticket, starts_at.minus(Duration::from_millis(1))).is_ok());
     for (status, expected) in [
         (TicketStatus::Withdrawn, Err(OrderError::TicketWithdrawn)),
@@ -139,7 +139,7 @@ fn own_ticket_is_forbidden_and_other_errors_are_conflicts() {
     assert_eq!(Error::from(OrderError::OwnTicket).status(), 403);
     let conflicts = [
         OrderError::TicketWithdrawn,
-        OrderError::EventStarted,
+        OrderError::EventBegun,
         OrderError::TicketTaken,
         OrderError::AlreadyHeld,
         OrderError::InvalidStatus(OrderStatus::Created),

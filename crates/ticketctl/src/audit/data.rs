@@ -54,7 +54,7 @@ pub const REPLICATED_ENTITIES: [(&str, &str, &str); 4] = {
 
 /// The owned entities and the replicas of all services.
 #[derive(Debug)]
-pub struct AuditSnapshot {
+pub struct AuditData {
     /// When the databases were read.
     pub now: Timestamp,
     /// The entities by the collection of their owner: users, tickets, orders, payments.
@@ -63,7 +63,7 @@ pub struct AuditSnapshot {
     pub replicas: Vec<(String, String, Vec<Entity>)>,
 }
 
-impl AuditSnapshot {
+impl AuditData {
     /// Reads all databases.
     pub async fn read(client: &Client) -> Result<Self> {
         let mut owned = BTreeMap::new();

@@ -1,9 +1,9 @@
-//! Finds and settles orphaned intents: intents at the provider that no payment accounts for. Captured intents are
+//! Finds and resolves orphaned intents: intents at the provider that no payment accounts for. Captured intents are
 //! refunded, others are cancelled. An intent is orphaned when a call was executed again after its idempotency key had
 //! expired and its payment was final, or when the databases were restored to an earlier moment.
 //!
 //! # Why
-//! The sweep settles orphaned intents of existing payments. An intent without any payment is settled only at an
+//! The sweep resolves orphaned intents of existing payments. An intent without any payment is resolved only at an
 //! operator's request: it may belong to another shop that shares the provider's account.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use platform::telemetry;
 
-use super::settle_intent::settle_intent;
+use super::resolve_intent::resolve_intent;
 use super::sync_payment::sync_final_payment;
 use crate::domain::orphans::{IntentCheck, check_intent};
 use crate::domain::payment::Payment;
@@ -27,17 +27,17 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(48 * 3600);
 /// Maximum number of payments that are read at once.
 const BATCH_SIZE: usize = 100;
 
-/// Returns the orphaned intents that were created at or after `since`, and settles them if `settle` is true. An intent
-/// that can't be settled does not block the others: it is reported as failed, and another request tries again.
+/// Returns the orphaned intents that were created at or after `since`, and resolves them if `resolve` is true. One that
+/// can't be resolved does not block the others: it is reported as failed, and another request tries again.
 ///
 /// # Errors
 /// Unavailable when the provider does not list the intents.
-pub async fn settle_orphans(state: &AppState, since: Timestamp, settle: bool) -> Result<Vec<Orphan>, Error> {
-    Ok(find_orphans(state, since, |_| settle).await?.into_iter().map(|(orphan, _)| orphan).collect())
+pub async fn resolve_orphans(state: &AppState, since: Timestamp, resolve: bool) -> Result<Vec<Orphan>, Error> {
+    Ok(find_orphans(state, since, |_| resolve).await?.into_iter().map(|(orphan, _)| orphan).collect())
 }
 
-/// Compares the provider's intents of the last two days with the payments, and settles the orphaned intents of existing
-/// payments. Returns the number of intents without any payment.
+/// Compares the provider's intents of the last two days with the payments, and resolves the orphaned intents of
+/// existing payments. Returns the number of intents without any payment.
 ///
 /// # Errors
 /// Unavailable when the provider does not list the intents.
@@ -50,20 +50,20 @@ pub async fn sweep(state: &AppState) -> Result<usize, Error> {
     Ok(orphans.iter().filter(|(_, has_payment)| !has_payment).count())
 }
 
-/// Finds the orphaned intents, and whether each one's payment exists. `settle` decides by the latter which to settle.
+/// Finds the orphaned intents, and whether each one's payment exists. `resolve` decides by the latter which to resolve.
 async fn find_orphans(
     state: &AppState,
     since: Timestamp,
-    settle: impl Fn(bool) -> bool,
+    resolve: impl Fn(bool) -> bool,
 ) -> Result<Vec<(Orphan, bool)>, Error> {
     let mut orphans = Vec::new();
     for (listed, payment) in find_suspects(state, since).await? {
         let has_payment = payment.is_some();
         let ListedIntent { intent, payment: id, amount, currency } = listed;
         let reference = intent.reference;
-        let verified = verify(state, payment.as_ref(), &reference, settle(has_payment)).await;
+        let verified = verify(state, payment.as_ref(), &reference, resolve(has_payment)).await;
         let outcome = verified.unwrap_or_else(|error| {
-            tracing::error!(reference, error = telemetry::causes(&error), "an orphaned intent could not be settled");
+            tracing::error!(reference, error = telemetry::causes(&error), "an orphaned intent could not be resolved");
             Some(OrphanOutcome::Failed)
         });
         if let Some(outcome) = outcome {
@@ -92,12 +92,12 @@ async fn find_suspects(
     Ok(suspects)
 }
 
-/// Verifies an intent and settles it if `settle` is true; `None` when the intent is not orphaned.
+/// Verifies an intent and resolves it if `resolve` is true; `None` when the intent is not orphaned.
 async fn verify(
     state: &AppState,
     payment: Option<&Versioned<Payment>>,
     reference: &str,
-    settle: bool,
+    resolve: bool,
 ) -> Result<Option<OrphanOutcome>, Error> {
     // The list is older than the payment, so read the intent again.
     let intent = state.provider.look_up(reference).await?;
@@ -109,8 +109,8 @@ async fn verify(
             }
             Ok(None)
         }
-        IntentCheck::NeedsCancel if !settle => Ok(Some(OrphanOutcome::Open)),
-        IntentCheck::NeedsRefund if !settle => Ok(Some(OrphanOutcome::Charged)),
-        check => settle_intent(state, &intent, check).await.map(Some),
+        IntentCheck::NeedsCancel if !resolve => Ok(Some(OrphanOutcome::Open)),
+        IntentCheck::NeedsRefund if !resolve => Ok(Some(OrphanOutcome::Charged)),
+        check => resolve_intent(state, &intent, check).await.map(Some),
     }
 }
