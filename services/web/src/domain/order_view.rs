@@ -118,8 +118,13 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
             Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
         },
     };
-    let own = |payment: &PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
-    let charge = if payments.iter().any(own) { "What was charged is given back." } else { "You were not charged." };
+    let own = |payment: &&PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
+    let charge = match payments.iter().find(own) {
+        // A disputed charge is not refunded: the bank decides.
+        Some(payment) if payment.disputed && !payment.is_refunded() => "Your bank decides about the disputed charge.",
+        Some(_) => "What was charged is given back.",
+        None => "You were not charged.",
+    };
     format!("{why} {charge}")
 }
 
@@ -212,6 +217,7 @@ pub(crate) mod tests {
                 PaymentStatus::Authorized | PaymentStatus::Captured | PaymentStatus::Failed | PaymentStatus::Voided
             )
             .then(|| minute(at)),
+            received: None,
             refunded: None,
             disputed: false,
             created_at: minute(at),
@@ -281,8 +287,13 @@ pub(crate) mod tests {
         let captured = payment(&order, PaymentStatus::Captured, 5);
         assert_eq!(status_text(&order, &[]), "Expired: it was not paid in time. You were not charged.");
         assert_eq!(
-            status_text(&order, &[captured]),
+            status_text(&order, std::slice::from_ref(&captured)),
             "Expired: it was not paid in time. What was charged is given back."
+        );
+        let disputed = PaymentState { disputed: true, ..captured };
+        assert_eq!(
+            status_text(&order, &[disputed]),
+            "Expired: it was not paid in time. Your bank decides about the disputed charge."
         );
     }
 
