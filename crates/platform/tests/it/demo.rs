@@ -69,6 +69,7 @@ impl Aggregate for Counter {
         let display_name = format!("{} {}", self.name, self.count);
         UserState { id: self.id, display_name, created_at: self.created_at }
     }
+    const CHANGEABLE_STATUSES: &'static [&'static str] = &["open"];
     fn is_settled(&self) -> bool {
         self.done
     }

@@ -82,7 +82,9 @@ async fn find_suspects(
     let mut suspects = Vec::new();
     let listed = state.provider.created_since(since).await?;
     for batch in listed.chunks(BATCH_SIZE) {
-        let payments = try_join_all(batch.iter().map(|listed| state.payments.get(listed.payment))).await?;
+        // A payment that is missed would leave its intent to an operator, who cancels or refunds it.
+        let payments = batch.iter().map(|listed| state.payments.get_confirming_absence(listed.payment));
+        let payments = try_join_all(payments).await?;
         for (listed, payment) in batch.iter().zip(payments) {
             if check_intent(payment.as_deref(), &listed.intent) != IntentCheck::Consistent {
                 suspects.push((listed.clone(), payment));

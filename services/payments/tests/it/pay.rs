@@ -1,6 +1,6 @@
 //! POST /api/payments: a card is authorised once, even if requests are repeated.
 
-use common::events::order::OrderChange;
+use common::events::order::{OrderChange, OrderStatus};
 use futures::future::join_all;
 use serde_json::json;
 

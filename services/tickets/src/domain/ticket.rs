@@ -275,6 +275,8 @@ impl Aggregate for Ticket {
         }
     }
 
+    const CHANGEABLE_STATUSES: &'static [&'static str] = &["available"];
+
     fn is_settled(&self) -> bool {
         // `orders` needs a refusal until the refused order has finished.
         !matches!(self.status, Status::Reserved { .. }) && self.refusals.is_empty()
