@@ -44,8 +44,8 @@ pub(crate) struct Faults {
     latency_after_ms: u64,
     /// 429 without any effect.
     error429: Trigger,
-    /// 400 before processing, such as a refund that the balance does not cover: no effect, and the 400 is stored under the
-    /// idempotency key.
+    /// 400 before processing, such as a refund that the balance does not cover: no effect, and the 400 is stored under
+    /// the idempotency key.
     error400_before_processing: Trigger,
     /// 500 before processing: no effect, and the 500 is stored under the idempotency key, as at Stripe.
     error500_before_processing: Trigger,

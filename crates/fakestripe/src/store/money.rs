@@ -2,8 +2,8 @@
 
 use crate::error::ApiError;
 
-/// Minimum charges, in the smallest unit, each with its currencies. Stripe documents none for the currencies of the first
-/// two rows; the smallest amount is their increment.
+/// Minimum charges, in the smallest unit, each with its currencies. Stripe documents none for the currencies of the
+/// first two rows; the smallest amount is their increment.
 const MINIMUM_CHARGES: [(i64, &str); 13] = [
     (10, "bhd jod kwd omr tnd"),
     (100, "isk twd ugx"),

@@ -1,4 +1,5 @@
-//! Counters of failed and of successful sign-ins, and of sign-ups, in the database so that they count across all instances.
+//! Counters of failed and of successful sign-ins, and of sign-ups, in the database so that they count across all
+//! instances.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -18,8 +18,8 @@ use crate::domain::reconcile::{self, ProviderAction};
 use crate::providers::ProviderError;
 use crate::state::AppState;
 
-/// How long an attempt to refund lasts before a refusal starts a new one: the provider may refuse what it later accepts,
-/// such as a refund that its balance does not cover, but replays the refusal for the key.
+/// How long an attempt to refund lasts before a refusal starts a new one: the provider may refuse what it later
+/// accepts, such as a refund that its balance does not cover, but replays the refusal for the key.
 const REFUSED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
 /// Takes provider actions until the payment agrees with its order; returns the payment, if it exists.

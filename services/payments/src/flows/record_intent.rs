@@ -91,8 +91,8 @@ pub(super) async fn is_order_cancelled(state: &AppState, payment: &Payment) -> R
     Ok(order.is_some_and(|order| order.status == OrderStatus::Cancelled))
 }
 
-/// Records the state of a charge at the provider: refunded, disputed, or another amount than was requested. Stops after a lost
-/// compare-and-swap: the other writer has newer data, or the next synchronisation records the rest.
+/// Records the state of a charge at the provider: refunded, disputed, or another amount than was requested. Stops after
+/// a lost compare-and-swap: the other writer has newer data, or the next synchronisation records the rest.
 pub(super) async fn record_charge(
     state: &AppState,
     mut payment: Versioned<Payment>,
