@@ -62,6 +62,7 @@ impl Counter {
 impl Aggregate for Counter {
     type Payload = UserState;
     const COLLECTION: &'static str = "counters";
+    const CHANGEABLE_STATUSES: &'static [&'static str] = &["open"];
     fn id(&self) -> String {
         self.id.to_string()
     }
@@ -69,7 +70,6 @@ impl Aggregate for Counter {
         let display_name = format!("{} {}", self.name, self.count);
         UserState { id: self.id, display_name, created_at: self.created_at }
     }
-    const CHANGEABLE_STATUSES: &'static [&'static str] = &["open"];
     fn is_settled(&self) -> bool {
         self.done
     }

@@ -124,8 +124,10 @@ async fn fail_write_concern(app: &TestApp, mode: impl Into<Bson>) {
     let error = doc! { "code": 100, "codeName": "UnsatisfiableWriteConcern", "errmsg": "injected" };
     let namespace = format!("{}.counters", database.name());
     let data = doc! { "failCommands": ["update"], "namespace": namespace, "writeConcernError": error };
-    let mut command = doc! { "configureFailPoint": "failCommand", "mode": mode.into() };
-    if command.get_str("mode").is_err() || command.get_str("mode").is_ok_and(|mode| mode != "off") {
+    let mode = mode.into();
+    let is_off = mode == Bson::from("off");
+    let mut command = doc! { "configureFailPoint": "failCommand", "mode": mode };
+    if !is_off {
         command.insert("data", data);
     }
     database.client().database("admin").run_command(command).await.unwrap();

@@ -143,11 +143,11 @@ fn next_action_in_each_situation() {
     for payment in states() {
         let held = payment.status_name() == PaymentStatus::Authorized;
         let live = held || payment.status == Status::RequiresAction;
-        let closed = match payment.is_captured() {
+        let closed = if payment.is_captured() {
             // The bank decides a disputed charge.
-            true if payment.disputed => None,
-            true => Some(ProviderAction::Refund),
-            false => live.then_some(ProviderAction::Void),
+            (!payment.disputed).then_some(ProviderAction::Refund)
+        } else {
+            live.then_some(ProviderAction::Void)
         };
         let (ours, other) = (Some(payment.id), Some(PaymentId::new()));
         for (status, winner, expected) in [

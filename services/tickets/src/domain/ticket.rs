@@ -253,6 +253,7 @@ impl Ticket {
 impl Aggregate for Ticket {
     type Payload = TicketState;
     const COLLECTION: &'static str = "tickets";
+    const CHANGEABLE_STATUSES: &'static [&'static str] = &["available"];
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -274,8 +275,6 @@ impl Aggregate for Ticket {
             updated_at: self.updated_at,
         }
     }
-
-    const CHANGEABLE_STATUSES: &'static [&'static str] = &["available"];
 
     fn is_settled(&self) -> bool {
         // `orders` needs a refusal until the refused order has finished.
