@@ -65,6 +65,7 @@ impl TestBed {
             // A single client sends the requests of all users.
             .without_rate_limits()
             .env("SIGNUPS_PER_MINUTE", "1000000")
+            .env("SIGNINS_PER_MINUTE", "1000000")
             // Expired holds and announcements must not disturb a measurement.
             .env("ORDER_TTL", "2h")
             .env("ANNOUNCE_AFTER", "2h")

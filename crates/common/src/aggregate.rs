@@ -11,6 +11,9 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     type Payload: Payload;
     /// The collection's name.
     const COLLECTION: &'static str;
+    /// The settled statuses, by their stored name in `state.status.name`, that a command can still change, such as a
+    /// listing that is for sale. The scan visits them as often as those that are not settled.
+    const CHANGEABLE_STATUSES: &'static [&'static str] = &[];
     /// The document's `_id`.
     fn id(&self) -> String;
     /// The payload of an event at this state.

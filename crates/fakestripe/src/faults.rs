@@ -44,6 +44,9 @@ pub(crate) struct Faults {
     latency_after_ms: u64,
     /// 429 without any effect.
     error429: Trigger,
+    /// 400 before processing, such as a refund that the balance does not cover: no effect, and the 400 is stored under
+    /// the idempotency key.
+    error400_before_processing: Trigger,
     /// 500 before processing: no effect, and the 500 is stored under the idempotency key, as at Stripe.
     error500_before_processing: Trigger,
     /// 500 after processing: the effect remains, and the 500 is stored under the idempotency key.
@@ -80,6 +83,10 @@ impl Faults {
 
     pub(crate) fn injects_429(&mut self, target: &str) -> bool {
         self.applies_to(target) && self.error429.fires()
+    }
+
+    pub(crate) fn injects_400_before(&mut self, target: &str) -> bool {
+        self.applies_to(target) && self.error400_before_processing.fires()
     }
 
     pub(crate) fn injects_500_before(&mut self, target: &str) -> bool {

@@ -93,19 +93,13 @@ pub fn is_unavailable(error: &Error) -> bool {
         ErrorKind::Command(command) => {
             matches!(command.code, 6 | 7 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
         }
-        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => is_unconfirmed(concern.code),
-        ErrorKind::InsertMany(failed) => failed.write_concern_error.as_ref().is_some_and(|it| is_unconfirmed(it.code)),
-        _ => error.get_custom::<WriteConcernFailed>().is_some_and(|it| is_unconfirmed(it.code)),
+        // With any write concern error, the result of the write is unknown: it may be rolled back.
+        ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
+        ErrorKind::InsertMany(failed) => failed.write_concern_error.is_some(),
+        _ => error.get_custom::<WriteConcernFailed>().is_some(),
     }
-}
-
-/// Whether a write was not confirmed in time (64), or the primary stepped down or shut down before it was.
-fn is_unconfirmed(code: i32) -> bool {
-    matches!(code, 64 | 91 | 189 | 11600 | 11602)
 }
 
 /// A write was applied, but without the requested write concern.
 #[derive(Debug)]
-pub(crate) struct WriteConcernFailed {
-    pub(crate) code: i32,
-}
+pub(crate) struct WriteConcernFailed;

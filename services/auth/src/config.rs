@@ -19,6 +19,9 @@ pub struct Config {
     /// Idle time after which a session ends.
     #[arg(long, env = "SESSION_TTL", default_value = "720h", value_parser = duration)]
     pub session_ttl: Duration,
+    /// Maximum number of sessions of one account; a further one ends the oldest.
+    #[arg(long, env = "SESSIONS_PER_ACCOUNT", default_value = "100")]
+    pub sessions_per_account: NonZeroU32,
     /// How long a replaced refresh token is still accepted, so that concurrent tabs stay signed in.
     #[arg(long, env = "REFRESH_GRACE", default_value = "10s", value_parser = duration)]
     pub refresh_grace: Duration,
@@ -46,6 +49,9 @@ pub struct SignInLimits {
     /// First back-off delay; each further failure doubles it, up to the window.
     #[arg(long, env = "SIGNIN_BACKOFF", default_value = "2s", value_parser = duration)]
     pub signin_backoff: Duration,
+    /// Maximum number of successful sign-ins per minute to one account.
+    #[arg(long, env = "SIGNINS_PER_MINUTE", default_value = "60")]
+    pub signins_per_minute: NonZeroU32,
     /// Maximum number of sign-ups per minute from one client address, which a whole office may share.
     #[arg(long, env = "SIGNUPS_PER_MINUTE", default_value = "400")]
     pub signups_per_minute: NonZeroU32,

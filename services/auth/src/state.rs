@@ -1,5 +1,6 @@
 //! State shared by all handlers; cheap to clone.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -23,6 +24,8 @@ pub(crate) struct AppState {
     pub(crate) users: Store<User>,
     pub(crate) sessions: Sessions,
     pub(crate) session_policy: SessionPolicy,
+    /// Maximum number of sessions of one account.
+    pub(crate) sessions_per_account: NonZeroU32,
     pub(crate) throttles: Throttles,
     pub(crate) hasher: Hasher,
     pub(crate) signer: TokenSigner,
@@ -32,8 +35,15 @@ pub(crate) struct AppState {
 
 impl AppState {
     pub(crate) fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
-        let Config { jwt_private_keys, access_token_ttl, session_ttl, refresh_grace, hashing_concurrency, limits } =
-            config;
+        let Config {
+            jwt_private_keys,
+            access_token_ttl,
+            session_ttl,
+            sessions_per_account,
+            refresh_grace,
+            hashing_concurrency,
+            limits,
+        } = config;
         let issuer = &context.config.public_url;
         let wrong = || format!("{}: JWT_PRIVATE_KEYS is wrong", context.service);
         let signer = TokenSigner::new(jwt_private_keys.expose_secret(), issuer, access_token_ttl);
@@ -43,6 +53,7 @@ impl AppState {
             users: context.store(),
             sessions: Sessions::new(&context.database),
             session_policy: SessionPolicy { idle_timeout: session_ttl, grace_period: refresh_grace },
+            sessions_per_account,
             throttles: Throttles::new(&context.database, limits),
             hasher: Hasher::new(hashing_concurrency)?,
             verifier: Verifier::new(signer.keys.jwks(), issuer, Arc::clone(&clock)).with_context(wrong)?,

@@ -2,7 +2,7 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | payments and their ledger, a replica of orders | `payment.started` `payment.authorizationDelayed` `payment.actionRequired` `payment.authorized` `payment.captureDelayed` `payment.captured` `payment.declined` `payment.failed` `payment.voided` `payment.refundStarted` `payment.refunded` `payment.disputed` | `order.*` |
+//! | payments and their ledger, a replica of orders | `payment.started` `payment.authorizationDelayed` `payment.actionRequired` `payment.authorized` `payment.captureDelayed` `payment.captured` `payment.declined` `payment.failed` `payment.voided` `payment.refundStarted` `payment.overpaid` `payment.refunded` `payment.disputed` | `order.*` |
 
 pub mod admin;
 pub mod archiver;

@@ -33,6 +33,7 @@ pub mod service_client;
 pub mod state;
 pub mod store;
 pub mod viewer;
+mod vocabulary_pruner;
 
 use platform::app::App;
 use platform::context::Context;
@@ -54,6 +55,10 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         })
         .admin(rebuild::routes(state.model.clone()))
         .task("read model", rebuild::run(state.model.clone(), context.tasks.clone()))
+        .task(
+            "vocabulary",
+            vocabulary_pruner::run(state.model.clone(), context.tasks.clone(), context.config.cleanup_interval),
+        )
         .task("live pages", live::feed::run(state.clone(), context.clone()))
         .subscribe(events::table(&state)))
 }

@@ -22,6 +22,7 @@ changes! {
         Failed = "failed": "The capture failed permanently and the authorisation was cancelled; nothing is charged.",
         Voided = "voided": "The authorisation was cancelled; nothing is charged.",
         RefundStarted = "refundStarted": "The card was charged for an order that is closed; a refund is requested from the provider.",
+        Overpaid = "overpaid": "The payment provider received more than the amount of the order; see `received`.",
         Refunded = "refunded": "Some or all of the charge was refunded, by us or in the provider's dashboard; see `refunded`.",
         Disputed = "disputed": "The cardholder disputed the charge at their bank.",
     }
@@ -92,6 +93,9 @@ pub struct PaymentState {
     /// When the payment was authorised; absent if it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorized_at: Option<Timestamp>,
+    /// The amount that the payment provider received, if it is more than `amount`; otherwise absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<Money>,
     /// The refunded part of the charge; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Refunded>,
@@ -105,6 +109,12 @@ pub struct PaymentState {
 }
 
 impl PaymentState {
+    /// Whether the whole charge was refunded.
+    pub fn is_refunded(&self) -> bool {
+        let received = self.received.as_ref().unwrap_or(&self.amount);
+        self.refunded.as_ref().is_some_and(|refunded| refunded.amount.amount >= received.amount)
+    }
+
     /// The decline reason of a payment whose buyer switched to another card at the 3-D Secure step.
     pub const SUPERSEDED: &'static str = "superseded";
 }

@@ -8,7 +8,9 @@
 
 use super::{Currency, InvalidCurrency};
 
-/// The minimum charge in minor units of currencies for which Stripe documents none.
+/// The minimum charge in minor units of currencies for which Stripe documents none. It is a guess: Stripe compares the
+/// amount with the minimum of the account's settlement currency and declines what is below, so that for most of these
+/// currencies a seller has to ask for more.
 pub(super) const DEFAULT_MINIMUM: i64 = 50;
 
 /// Stripe's rules for amounts of one currency.

@@ -12,9 +12,10 @@ mod money;
 pub mod names;
 mod secrets;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use ticketctl::audit;
 
 use self::fleet_data::FleetData;
@@ -70,6 +71,20 @@ pub async fn assert_holds_expired_on_time(fleet: &TestFleet, max_delay: Duration
     let mut violations = Vec::new();
     history::check_expiry_delay(&FleetData::read(fleet).await?, max_delay, &mut violations);
     anyhow::ensure!(violations.is_empty(), "{}", violations.join("\n"));
+    Ok(())
+}
+
+/// Fails if an event, a replica, a payment or an intent names one of these orders, which were rolled back.
+pub async fn assert_never_told(fleet: &TestFleet, orders: &BTreeSet<String>) -> Result<()> {
+    let snapshot = Snapshot::read(fleet).await?;
+    let mut told: Vec<String> = snapshot.events.values().flatten().map(ToString::to_string).collect();
+    let owned = snapshot.databases.owned.values().flatten();
+    let replicas = snapshot.databases.replicas.iter().flat_map(|(.., replicas)| replicas);
+    told.extend(owned.chain(replicas).map(|entity| format!("{} {}", entity.id, entity.state)));
+    told.push(snapshot.card_network.to_string());
+    for order in orders {
+        ensure!(!told.iter().any(|text| text.contains(order)), "the order {order} was rolled back and is named");
+    }
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use common::events::payment::PaymentStatus;
+use ticketctl::audit::money::{is_captured, received, refunded};
 use ticketctl::audit::data::text;
-use ticketctl::audit::money::{is_captured, refunded};
 
 use super::fleet_data::FleetData;
 use super::names::PROVIDER;
@@ -31,10 +31,9 @@ pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
             Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided) => "canceled",
             Some(PaymentStatus::Authorizing) | None => status,
         };
-        let received = intent["amount_received"].as_i64().unwrap_or(0);
-        let net_received = received - refunds.get(text(&intent["id"])).copied().unwrap_or(0);
-        let charged = payment.state["amount"]["amount"].as_i64().unwrap_or(0) - refunded(payment);
-        let charged = if is_captured(payment) { charged } else { 0 };
+        let net_received =
+            intent["amount_received"].as_i64().unwrap_or(0) - refunds.get(text(&intent["id"])).copied().unwrap_or(0);
+        let charged = if is_captured(payment) { received(payment) - refunded(payment) } else { 0 };
         if status != expected || charged != net_received {
             violations.push(format!("{PROVIDER}: payment {id} is {} and its intent {status}", payment.status_name()));
         }

@@ -78,6 +78,8 @@ fn invalid_variable_is_named() {
         ("tickets", "MONGODB_URL", "postgres://localhost"),
         ("tickets", "JWKS", "{}"),
         ("tickets", "CURRENCIES", "USD,dollars"),
+        ("tickets", "CURRENCIES", "USD,IQD"),
+        ("web", "CURRENCIES", "USD,IQD"),
         ("tickets", "TRUSTED_PROXIES", "10.0.0.0/99"),
         ("orders", "PASS_PRIVATE_KEYS", "not a key"),
         ("orders", "LIMIT_SECRET", "short"),

@@ -3,14 +3,16 @@
 //!
 //! Each test runs two instances of every service and at least 300 sales, then checks the invariants.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use e2e::invariants;
 use e2e::load::LoadGenerator;
 use e2e::test_fleet::TestFleet;
+use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Collection};
@@ -57,14 +59,11 @@ async fn the_primary_crashes_and_hangs_and_a_member_loses_its_data() {
     killed.kill().unwrap();
     wait_for_new_primary(&fleet, killed.port()).await;
     wait_for_sales(&load, 30).await;
-    let ProbeResult { outage, stale, fresh_since } = probe.stop().await;
-    progress("Measured", &format!("no write was acknowledged for {outage:?}; then reads were stale for {stale:?}"));
-    let window = Range { start: began, end: fresh_since + Duration::from_secs(1) };
-    let ignored = fleet.responses.ignore_stale_reads(&window);
-    progress("Measured", &format!("{ignored} responses were older than what their client had read before"));
+    ignore_stale_reads(&fleet, began, began, probe.stop().await);
     killed.restart().await.unwrap();
     wait_for_sales(&load, 30).await;
 
+    let probe = ConsistencyProbe::start(&servers.mongodb_url()).await;
     let stopped = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
     stopped.signal(Signal::SIGSTOP);
@@ -81,15 +80,52 @@ async fn the_primary_crashes_and_hangs_and_a_member_loses_its_data() {
         &format!("another member accepted writes at most {:?} after the primary hung", began.elapsed()),
     );
     stopped.signal(Signal::SIGCONT);
+    let resumed = Instant::now();
     wait_for_sales(&load, 30).await;
-    fleet.responses.ignore_stale_reads(&Range { start: began, end: Instant::now() });
+    ignore_stale_reads(&fleet, began, resumed, probe.stop().await);
 
     let primary = servers.mongodb_primary().await.unwrap().port();
     let lost = servers.mongodb_members().into_iter().find(|member| member.port() != primary).unwrap();
     lost.restart_with_empty_data().await.unwrap();
     wait_for_sales(&load, 30).await;
     finish_and_check(&fleet, load).await;
-    assert!(log_has(lost.log(), "initial sync"), "the member copied the data that it had lost");
+    let copied = eventually_count_orders(lost, &servers.mongodb_url()).await;
+    assert!(copied > 0, "the member copied the data that it had lost");
+}
+
+/// Excepts the responses from `began` until reads were fresh again, and not before `ended`, from the invariant that no
+/// client sees an older state; prints what the probe measured.
+fn ignore_stale_reads(fleet: &TestFleet, began: Instant, ended: Instant, measured: ProbeResult) {
+    let ProbeResult { outage, stale, fresh_since } = measured;
+    progress("Measured", &format!("no write was acknowledged for {outage:?}; then reads were stale for {stale:?}"));
+    let window = Range { start: began, end: fresh_since.max(ended) + Duration::from_secs(1) };
+    let ignored = fleet.responses.ignore_stale_reads(&window);
+    progress("Measured", &format!("{ignored} responses were older than what their client had read before"));
+}
+
+/// Waits until the member itself stores as many orders as the replica set, and returns the number.
+async fn eventually_count_orders(member: &Server, url: &str) -> u64 {
+    let began = Instant::now();
+    loop {
+        let all = orders_at(url).await.estimated_document_count().await.unwrap();
+        let own = orders_at(&member.url()).await.estimated_document_count().await.unwrap_or(0);
+        if own == all {
+            return own;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "the member has {own} of {all} orders");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The collection of orders. With the URL of one member, commands are sent to that member.
+async fn orders_at(url: &str) -> Collection<Document> {
+    Client::with_uri_str(url).await.unwrap().database("orders").collection("orders")
+}
+
+async fn order_ids(orders: &Collection<Document>, concern: ReadConcern) -> BTreeSet<String> {
+    let found = orders.find(doc! {}).projection(doc! { "_id": 1 }).read_concern(concern).await.unwrap();
+    let found: Vec<Document> = found.try_collect().await.unwrap();
+    found.iter().map(|order| order.get_str("_id").unwrap().to_owned()).collect()
 }
 
 /// Whether one of these members accepts writes.
@@ -109,6 +145,7 @@ async fn is_primary_among(members: &[&Server]) -> bool {
 async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     let (fleet, load) = start().await;
     let servers = fleet.processes.servers();
+    let probe = ConsistencyProbe::start(&servers.mongodb_url()).await;
     let primary = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
     let others: Vec<_> = servers.mongodb_members().into_iter().filter(|it| it.port() != primary.port()).collect();
@@ -118,26 +155,31 @@ async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     // Longer than the delay of the outbox sweep and shorter than the election timeout: an event that was read with
     // local read concern would have been published by now.
     tokio::time::sleep(Duration::from_secs(6)).await;
-    let orders = Client::with_uri_str(primary.url()).await.unwrap().database("orders");
-    let orders = orders.collection::<Document>("orders");
-    let count_orders = async |concern| orders.count_documents(doc! {}).read_concern(concern).await.unwrap();
-    let local_count = count_orders(ReadConcern::local()).await;
-    let majority_count = count_orders(ReadConcern::majority()).await;
-    assert!(
-        local_count > majority_count,
-        "there is nothing to roll back: {local_count} orders, {majority_count} on a majority"
-    );
+    let orders = orders_at(&primary.url()).await;
+    let local = order_ids(&orders, ReadConcern::local()).await;
+    let majority = order_ids(&orders, ReadConcern::majority()).await;
+    let unconfirmed: BTreeSet<_> = local.difference(&majority).cloned().collect();
+    assert!(!unconfirmed.is_empty(), "there is nothing to roll back among {} orders", local.len());
     primary.kill().unwrap();
+    // Their sockets hold what the primary had already sent, so they must not continue.
     for other in &others {
-        other.signal(Signal::SIGCONT);
+        other.kill().unwrap();
+    }
+    for other in &others {
+        other.restart().await.unwrap();
     }
     wait_for_new_primary(&fleet, primary.port()).await;
+    let elected = Instant::now();
     wait_for_sales(&load, 30).await;
     primary.restart().await.unwrap();
     wait_for_sales(&load, 30).await;
-    fleet.responses.ignore_stale_reads(&Range { start: began, end: Instant::now() });
+    ignore_stale_reads(&fleet, began, elected, probe.stop().await);
     finish_and_check(&fleet, load).await;
-    assert!(log_has(primary.log(), "rollback"), "the writes of the isolated primary were rolled back");
+    let kept = order_ids(&orders_at(&servers.mongodb_url()).await, ReadConcern::majority()).await;
+    let lost: BTreeSet<_> = unconfirmed.difference(&kept).cloned().collect();
+    progress("Measured", &format!("{} of {} unconfirmed orders were rolled back", lost.len(), unconfirmed.len()));
+    assert!(!lost.is_empty(), "no write of the isolated primary was rolled back");
+    invariants::assert_never_told(&fleet, &lost).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,10 +226,6 @@ async fn is_caught_up(fleet: &TestFleet) -> anyhow::Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn log_has(log: &Path, text: &str) -> bool {
-    std::fs::read_to_string(log).unwrap().to_lowercase().contains(text)
 }
 
 /// Prints the latency of a majority read and of a local read of the same order, under load.
@@ -239,7 +277,8 @@ impl ConsistencyProbe {
         options.server_selection_timeout = Some(Duration::from_secs(1));
         let client = Client::with_options(options).unwrap();
         let counts = client.database("probe").collection::<Document>("counts");
-        counts.insert_one(doc! { "_id": 1, "count": 0_i64 }).await.unwrap();
+        let zero = doc! { "$set": { "count": 0_i64 } };
+        counts.update_one(doc! { "_id": 1 }, zero).upsert(true).await.unwrap();
         let (stop, counters) = (Arc::new(Notify::new()), Arc::<ProbeCounters>::default());
         let writer = tokio::spawn(count(counts.clone(), Arc::clone(&counters)));
         let result = tokio::spawn({

@@ -7,6 +7,7 @@ use common::api::Endpoint;
 use common::api::orders::{CancelOrder, CreateOrder, NewOrder};
 use common::api::tickets::ReadListing;
 use common::api::users::ReadCurrentUser;
+use common::id::OrderId;
 use e2e::exchange::status;
 use e2e::invariants;
 use e2e::test_fleet::{TestFleet, listing};
@@ -78,6 +79,50 @@ async fn users_behind_one_address_are_not_limited_but_one_account_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn payments_of_one_account_are_limited_even_if_all_are_refused() {
+    let fleet = TestFleet::start(&LIMITS).await.unwrap();
+    let busy = fleet.token_user().unwrap();
+    // At once, since each waits for the unknown order.
+    let payments =
+        join_all((0..31).map(async |_| status(busy.pay(OrderId::new(), "pm_card_visa").await).unwrap())).await;
+    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+    payments.into_iter().for_each(|status| *statuses.entry(status).or_default() += 1);
+    assert_eq!(statuses, BTreeMap::from([(404, 30), (429, 1)]));
+}
+
+/// Posts a form or, without one, a JSON body; returns the status and the `RateLimit` header.
+async fn post_ratelimit(fleet: &TestFleet, token: &str, path: &str, kind: &str, body: String) -> (u16, String) {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let request = client.post(format!("{}{path}", fleet.url())).header("cookie", format!("access={token}"));
+    let response = request.header("content-type", kind).body(body).send().await.unwrap();
+    let state = response.headers().get("ratelimit").map(|state| state.to_str().unwrap().to_owned());
+    (response.status().as_u16(), state.unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn form_counts_as_a_read_and_its_command_once_at_the_owner() {
+    let fleet = TestFleet::start(&LIMITS).await.unwrap();
+    let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
+    let ticket = seller.create_listing(listing("Carmen", 4_500)).await.unwrap();
+    let token = buyer.token().unwrap();
+    // Until the listing has arrived everywhere.
+    let warm_up = fleet.token_user().unwrap().create_order(ticket).await.unwrap();
+    eventually("the page of the listing", async || {
+        get_ratelimit(&fleet, token, &format!("/tickets/{ticket}")).await.0 == 200
+    })
+    .await;
+    let form = "application/x-www-form-urlencoded";
+    let (status, state) =
+        post_ratelimit(&fleet, token, &format!("/tickets/{ticket}/hold"), form, "key=a".to_owned()).await;
+    assert_eq!(status, 409, "order {} holds the ticket", warm_up.id);
+    assert!(state.starts_with("\"reads\""), "{state}");
+    let body = format!("{{\"ticketId\":\"{ticket}\"}}");
+    let (status, state) = post_ratelimit(&fleet, token, CreateOrder::PATH, "application/json", body).await;
+    assert_eq!(status, 409);
+    assert!(state.starts_with("\"orders\"") && remaining(&state) == 60 - 2, "one by the form, one by the API: {state}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn page_request_counts_once_despite_its_backend_calls() {
     let settings = [("READS_PER_MINUTE", "40"), ("LIMIT_REDIS_TIMEOUT", "10s")];
     let fleet = TestFleet::start(&settings).await.unwrap();
@@ -113,14 +158,21 @@ async fn page_request_counts_once_despite_its_backend_calls() {
     }
     let page = error_page.expect("a 429");
     assert!(page.starts_with("<!") && page.contains("Too many requests"), "{page}");
-    for free in ["/robots.txt", "/api/users/jwks.json", "/api/orders/openapi.json"] {
-        assert_eq!(get_ratelimit(&fleet, token, free).await.1, "", "{free} is not limited");
+    let asset = page.split('"').find(|text| text.starts_with("/assets/")).expect("the page has a style sheet");
+    for free in [asset, "/sw.js", "/robots.txt", "/api/users/jwks.json", "/api/orders/openapi.json"] {
+        let (status, state, _) = get_ratelimit(&fleet, token, free).await;
+        assert_eq!((status, state.as_str()), (200, ""), "{free} is not limited");
+    }
+    for service in SERVICES {
+        let url = format!("{}/metrics", fleet.processes.service(service).unwrap().admin_url());
+        let response = reqwest::get(&url).await.unwrap();
+        assert!(response.status() == 200 && !response.headers().contains_key("ratelimit"), "{service}'s admin port");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_header_clients_are_disconnected_on_every_port() {
-    let fleet = TestFleet::start(&[("HEADER_TIMEOUT", "1s")]).await.unwrap();
+async fn slow_header_and_silent_clients_are_disconnected_on_every_port() {
+    let fleet = TestFleet::start(&[("HEADER_TIMEOUT", "1s"), ("IDLE_TIMEOUT", "2s")]).await.unwrap();
     let ports = SERVICES.into_iter().flat_map(|service| {
         let instance = fleet.processes.service(service).unwrap();
         let admin = instance.admin_url().trim_start_matches("http://").to_owned();
@@ -134,6 +186,9 @@ async fn slow_header_clients_are_disconnected_on_every_port() {
         let closed = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut rest)).await;
         assert!(closed.is_ok(), "{service} at {address} still waits");
         assert!(began.elapsed() > Duration::from_millis(900), "{service} at {address}: {:?}", began.elapsed());
+        let mut silent = TcpStream::connect(&address).await.unwrap();
+        let closed = tokio::time::timeout(Duration::from_secs(15), silent.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok(), "{service} at {address} keeps a silent connection");
     }))
     .await;
 }

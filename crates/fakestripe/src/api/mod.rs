@@ -135,6 +135,10 @@ impl ApiRequest {
         let pause = app.faults.lock().pause_before(&target);
         tokio::time::sleep(pause).await;
         let injected = || error_response(ApiError::server("An unknown error occurred"), &self.request_id);
+        if app.faults.lock().injects_400_before(&target) {
+            let error = ApiError::invalid("Insufficient funds in your Stripe balance.").code("insufficient_funds");
+            return (error_response(error, &self.request_id), true);
+        }
         if app.faults.lock().injects_500_before(&target) {
             return (injected(), true);
         }

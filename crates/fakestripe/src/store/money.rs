@@ -2,8 +2,11 @@
 
 use crate::error::ApiError;
 
-/// Minimum charges, in the smallest unit, each with its currencies.
-const MINIMUM_CHARGES: [(i64, &str); 11] = [
+/// Minimum charges, in the smallest unit, each with its currencies. Stripe documents none for the currencies of the
+/// first two rows; the smallest amount is their increment.
+const MINIMUM_CHARGES: [(i64, &str); 13] = [
+    (10, "bhd jod kwd omr tnd"),
+    (100, "isk twd ugx"),
     (30, "gbp"),
     (50, "usd eur aud brl cad chf inr jpy nzd sgd try zar"),
     (100, "bgn krw"),
@@ -32,7 +35,17 @@ pub(crate) fn currency(text: &str) -> Result<&'static str, ApiError> {
     })
 }
 
-/// Rejects amounts that are too small or too large for a card payment.
+/// The number that every amount must be a multiple of.
+fn increment(currency: &str) -> i64 {
+    match currency {
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
+        // No decimals any more, but amounts still have two.
+        "isk" | "ugx" => 100,
+        _ => 1,
+    }
+}
+
+/// Rejects amounts that are too small or too large for a card payment, or have a fraction that the currency does not.
 pub(crate) fn check(amount: i64, currency: &str) -> Result<(), ApiError> {
     let least = currencies().find(|(name, _)| *name == currency).map_or(50, |(_, least)| least);
     let (message, code) = if amount < 1 {
@@ -41,6 +54,8 @@ pub(crate) fn check(amount: i64, currency: &str) -> Result<(), ApiError> {
         (format!("Amount must be at least {}", display(least, currency)), "amount_too_small")
     } else if amount > 99_999_999 {
         (format!("Amount must be no more than {}", display(99_999_999, currency)), "amount_too_large")
+    } else if amount % increment(currency) != 0 {
+        (format!("Amount must be a multiple of {} in {currency}", increment(currency)), "invalid_charge_amount")
     } else {
         return Ok(());
     };
@@ -55,9 +70,32 @@ pub(crate) fn display(amount: i64, currency: &str) -> String {
         "gbp" => "£",
         _ => "",
     };
-    if matches!(currency, "jpy" | "krw") {
-        format!("{amount} {currency}")
-    } else {
-        format!("{sign}{}.{:02} {currency}", amount / 100, amount % 100)
+    match currency {
+        "jpy" | "krw" => format!("{amount} {currency}"),
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => format!("{}.{:03} {currency}", amount / 1000, amount % 1000),
+        _ => format!("{sign}{}.{:02} {currency}", amount / 100, amount % 100),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_must_be_multiples_of_the_increment() {
+        for (amount, currency, accepted) in [
+            (12_340, "kwd", true),
+            (12_345, "kwd", false),
+            (150_000, "isk", true),
+            (150_050, "isk", false),
+            (500_000, "ugx", true),
+            (500_001, "ugx", false),
+            (1_050, "twd", true),
+            (1_051, "usd", true),
+        ] {
+            assert!(currencies().any(|(name, _)| name == currency), "{currency}");
+            assert_eq!(check(amount, currency).is_ok(), accepted, "{amount} {currency}");
+        }
+        assert_eq!(display(12_340, "kwd"), "12.340 kwd");
     }
 }

@@ -32,9 +32,9 @@ pub(crate) const SCANS: &str = "announcement_scans";
 const MAX_EXAMINED: u64 = 1000;
 /// How long after its last change an entity is scanned as recent.
 const RECENT: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Minimum pause between two scans of recent entities; maximum pause between two turns.
+/// Minimum pause between two scans of recent entities.
 const HOUR: Duration = Duration::from_secs(3600);
-/// Pause between two scans of the other entities.
+/// Pause between two scans of the other entities; maximum pause between two turns.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The announcements of a day may fill at most the size of the stream divided by this.
 const STREAM_DIVISOR: u64 = 20;
@@ -56,7 +56,7 @@ impl ScanRate {
         let stream_bytes = u64::try_from(self.stream_bytes).ok().filter(|size| *size > 0);
         let daily_bytes = stream_bytes.map(|size| (size / STREAM_DIVISOR).max(1));
         let by_size = daily_bytes.map_or(0, |daily| bytes.saturating_mul(DAY.as_secs() * 1000) / daily);
-        by_count.max(Duration::from_millis(by_size)).clamp(Duration::from_secs(1), HOUR)
+        by_count.max(Duration::from_millis(by_size)).clamp(Duration::from_secs(1), DAY)
     }
 }
 
@@ -109,9 +109,9 @@ impl ScanPosition {
         Self { collection: collection.to_owned(), turn: 0, due: now, recent, others }
     }
 
-    /// Whether the next turn is due. A due time more than two hours ahead comes from a skewed clock and is ignored.
+    /// Whether the next turn is due. A due time more than two days ahead comes from a skewed clock and is ignored.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.due <= now || self.due > now.plus(HOUR * 2)
+        self.due <= now || self.due > now.plus(DAY * 2)
     }
 
     /// Chooses the scan for this turn, and restarts it if it is due again. Returns `None` while both pause.
@@ -127,11 +127,16 @@ impl ScanPosition {
 }
 
 /// Matches the documents of a scan; each document belongs to exactly one of the two.
-fn scan_filter(kind: ScanKind, now: Timestamp) -> Document {
-    let since = doc! { "$gte": now.minus(RECENT).to_string() };
+fn scan_filter<A: Aggregate>(kind: ScanKind, now: Timestamp) -> Document {
+    let since = now.minus(RECENT).to_string();
+    let recent = doc! { "$or": [
+        { "announce": { "$exists": true } },
+        { "state.status.name": { "$in": A::CHANGEABLE_STATUSES } },
+        { "state.updatedAt": { "$gte": since } },
+    ] };
     match kind {
-        ScanKind::Recent => doc! { "$or": [{ "announce": { "$exists": true } }, { "state.updatedAt": since }] },
-        ScanKind::Others => doc! { "announce": { "$exists": false }, "state.updatedAt": { "$not": since } },
+        ScanKind::Recent => recent,
+        ScanKind::Others => doc! { "$nor": [recent] },
     }
 }
 
@@ -191,7 +196,7 @@ impl<A: Aggregate> Store<A> {
         if let Some(last) = &last {
             range.insert("$lte", last);
         }
-        let mut filter = scan_filter(kind, now);
+        let mut filter = scan_filter::<A>(kind, now);
         filter.insert("_id", range);
         let options = FindOptions::builder().sort(doc! { "_id": 1 }).limit(i64::from(rate.per_second)).build();
         let states: Vec<Versioned<A>> = self.documents.query(filter, options).await?;
@@ -245,7 +250,8 @@ mod tests {
         assert!((pause - 4.83).abs() < 0.01, "{pause}");
         assert_eq!(rate.pause(10, 100), Duration::from_secs(1), "at most ANNOUNCE_PER_SECOND");
         assert_eq!(rate.pause(0, 0), Duration::from_secs(1));
-        assert_eq!(ScanRate { stream_bytes: 1 << 20, ..rate }.pause(10, 100_000), HOUR);
+        assert_eq!(ScanRate { stream_bytes: 1 << 20, ..rate }.pause(10, 50_000), Duration::from_millis(82_398_718));
+        assert_eq!(ScanRate { stream_bytes: 1 << 20, ..rate }.pause(10, 100_000), DAY);
         assert_eq!(
             ScanRate { stream_bytes: -1, ..rate }.pause(20, 100_000),
             Duration::from_secs(2),
@@ -276,7 +282,9 @@ mod tests {
         let mut position = ScanPosition::start("orders", at(0));
         position.due = at(1);
         assert!(!position.is_due(at(0)) && position.is_due(at(1)));
-        position.due = at(9);
+        position.due = at(24);
+        assert!(!position.is_due(at(0)), "a turn may pause for a day");
+        position.due = at(49);
         assert!(position.is_due(at(0)));
     }
 }

@@ -16,12 +16,15 @@ use super::batcher::Batcher;
 use super::error::StoreError;
 use super::index::PartialIndex;
 use super::{as_i64, bson, versioned_fields};
+use crate::lifecycle::Backoff;
 use crate::mongo::{self, WriteConcernFailed};
 
 /// Maximum number of read batches in flight.
 const READS: usize = 2;
 /// Maximum number of write batches in flight: while one waits for the journal, the next accumulates.
 const WRITES: usize = 1;
+/// How often a batch of updates is sent again, after a pause, when its result is unknown.
+const RESENDS: u32 = 1;
 /// Maximum number of upserts retried at once.
 const RETRIES: usize = 16;
 
@@ -215,14 +218,16 @@ struct UpdateReply {
 }
 
 async fn update_all(collection: Collection<Document>, updates: Vec<Update>) -> Vec<Result<bool, StoreError>> {
-    let reply = match send(&collection, &updates).await {
-        // Each statement is conditional on the version, so a retry changes nothing twice.
-        Err(error) if mongo::is_unavailable(&error) => send(&collection, &updates).await,
-        reply => reply,
-    };
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => return updates.iter().map(|_| Err(error.clone().into())).collect(),
+    let mut backoff = Backoff::default();
+    let reply = loop {
+        match send(&collection, &updates).await {
+            Ok(reply) => break reply,
+            // Each statement is conditional on the version, so a retry changes nothing twice.
+            Err(error) if mongo::is_unavailable(&error) && backoff.failures() < RESENDS => {
+                tokio::time::sleep(backoff.next_delay()).await;
+            }
+            Err(error) => return updates.iter().map(|_| Err(error.clone().into())).collect(),
+        }
     };
     let mut results = if reply.n + reply.write_errors.len() == updates.len() {
         updates.iter().map(|_| Ok(true)).collect()
@@ -262,7 +267,7 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<U
     match reply.write_concern_error {
         Some(WriteConcernError { code, message, .. }) => {
             tracing::warn!(code, reason = message, "writes were applied without the requested write concern");
-            Err(Error::custom(WriteConcernFailed { code }))
+            Err(Error::custom(WriteConcernFailed))
         }
         None => Ok(reply),
     }

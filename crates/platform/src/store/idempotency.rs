@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::{IDEMPOTENCY_INDEX, Store};
+use crate::mongo;
 
 /// A request's `Idempotency-Key` and the hash of its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +114,9 @@ impl<A: Aggregate> Store<A> {
     ) -> Result<Versioned<A>, StoreError> {
         let answer = serde_json::to_string(answer).map_err(StoreError::encoding)?;
         // Only if the request had a key: setting a nested field would create an absent `idempotency` document.
-        let has_key =
-            self.collection().count_documents(doc! { "_id": next.id(), "idempotency.key": { "$exists": true } });
-        let set = if has_key.await? > 0 {
+        let stored = mongo::find_by_id(self.collection(), &next.id()).await?;
+        let record = stored.as_ref().and_then(|stored| stored.get_document("idempotency").ok());
+        let set = if record.is_some_and(|record| record.contains_key("key")) {
             doc! { "idempotency.answer": answer, "idempotency.answeredAt": self.clock.now().to_string() }
         } else {
             Document::new()

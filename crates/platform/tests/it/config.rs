@@ -38,6 +38,16 @@ fn valid_settings_are_parsed() {
     assert_eq!(platform.nats_prefix, "ticketing");
     assert_eq!(platform.request_timeout, Duration::from_secs(30));
     assert_eq!(platform.shutdown_grace, Duration::from_secs(25));
+    let limits = &platform.limits;
+    let per_minute = [
+        limits.guest_requests_per_minute,
+        limits.reads_per_minute,
+        limits.writes_per_minute,
+        limits.orders_per_minute,
+        limits.payments_per_minute,
+    ];
+    assert_eq!(per_minute.map(std::num::NonZeroU32::get), [3000, 1200, 300, 60, 30]);
+    assert_eq!(limits.limit_redis_timeout, Duration::from_millis(20));
     assert_eq!(own.keys.jwks, "{}");
     let (platform, _) = with("--announce-after=250ms").unwrap();
     assert_eq!(platform.announce_after, Duration::from_millis(250));

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use mongodb::bson::{Bson, doc};
 use serde_json::json;
 use testkit::app::proxy::Proxy;
 use testkit::app::request::Response;
@@ -114,5 +115,42 @@ async fn event_during_an_outage_is_handled_later() {
     mongodb.restore();
     let replica = app.context.replica::<ExpirationState>();
     eventually("the event to be handled", async || matches!(replica.get(id).await, Ok(Some(_)))).await;
+    app.wait_until_idle().await;
+}
+
+/// Makes MongoDB apply updates of the counters and report that no majority confirmed them.
+async fn fail_write_concern(app: &TestApp, mode: impl Into<Bson>) {
+    let database = &app.context.database;
+    let error = doc! { "code": 100, "codeName": "UnsatisfiableWriteConcern", "errmsg": "injected" };
+    let namespace = format!("{}.counters", database.name());
+    let data = doc! { "failCommands": ["update"], "namespace": namespace, "writeConcernError": error };
+    let mode = mode.into();
+    let is_off = mode == Bson::from("off");
+    let mut command = doc! { "configureFailPoint": "failCommand", "mode": mode };
+    if !is_off {
+        command.insert("data", data);
+    }
+    database.client().database("admin").run_command(command).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn write_without_a_majority_is_sent_again_after_a_pause_and_then_unavailable() {
+    let app = app_with(&[]).await;
+    let made = insert(&app, "one").await;
+    app.wait_until_idle().await;
+    let path = format!("/api/demo/{}", made.id);
+    fail_write_concern(&app, doc! { "times": 1 }).await;
+    let start = Instant::now();
+    let changed = app.request("PUT", &path).send().await;
+    assert!(start.elapsed() >= Duration::from_millis(50), "there is a pause before the second command");
+    assert!(changed.status < 300, "{}", changed.text());
+    app.wait_until_idle().await;
+    assert_eq!(app.events("demo").await.len(), 2, "the change was applied once");
+    fail_write_concern(&app, "alwaysOn").await;
+    let unconfirmed = app.request("PUT", &path).send().await;
+    fail_write_concern(&app, "off").await;
+    assert_unavailable(unconfirmed);
+    // The sweeper publishes the event of the change that was applied nevertheless.
+    eventually("the event", async || app.events("demo").await.len() == 3).await;
     app.wait_until_idle().await;
 }

@@ -85,3 +85,30 @@ async fn daily_announcements_fill_at_most_a_twentieth_of_the_stream() {
     eventually("the next turn to be delayed", is_delayed).await;
     app.wait_until_idle().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settled_entity_that_can_still_change_stays_in_the_first_scan() {
+    let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
+    let store = app.context.store::<Counter>();
+    let made = insert(&app, "open").await;
+    let saved = store.save(&made, Counter { done: true, ..made.state.clone() }, UserChange::Updated).await.unwrap();
+    app.clock.advance(Duration::from_secs(10));
+    eventually("the last announcement", async || document(&app, &saved.id).await.get("announce").is_none()).await;
+    // Too old to be recent.
+    let counters = app.context.database.collection::<Document>(Counter::COLLECTION);
+    let status = doc! { "$set": { "state.status": { "name": "open" } } };
+    counters.update_one(doc! { "_id": saved.id.to_string() }, status).await.unwrap();
+    app.clock.advance(MONTH);
+    let since = app.clock.now();
+    eventually("the end of both scans", async || {
+        has_ended(&app, "recent", since).await && has_ended(&app, "others", since).await
+    })
+    .await;
+    app.wait_until_idle().await;
+    let before = announcements(&app).await;
+    // Only the scan of recent entities is repeated after two hours.
+    app.clock.advance(2 * HOUR);
+    let since = app.clock.now();
+    eventually("the end of the first scan", async || has_ended(&app, "recent", since).await).await;
+    eventually("the announcement", async || announcements(&app).await.values().gt(before.values())).await;
+}

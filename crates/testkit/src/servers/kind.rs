@@ -56,6 +56,8 @@ impl ServerKind {
                 args.extend(["--replSet", "rs0", "--bind_ip", "127.0.0.1", "--port", &port].map(Into::into));
                 args.extend(["--nounixsocket", "--wiredTigerCacheSizeGB", "1", "--oplogSize", "512"].map(Into::into));
                 args.extend(["--setParameter", "diagnosticDataCollectionEnabled=false"].map(Into::into));
+                // For the `failCommand` fail point, by which tests inject errors.
+                args.extend(["--setParameter", "enableTestCommands=1"].map(Into::into));
                 args.extend(["--dbpath".into(), data.into()]);
             }
             Self::Nats => {

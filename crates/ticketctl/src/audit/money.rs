@@ -62,8 +62,14 @@ pub fn refunded(payment: &Entity) -> i64 {
     payment.state["refunded"]["amount"]["amount"].as_i64().unwrap_or(0)
 }
 
+/// The amount in minor units that was received, if the payment is captured: its amount, or more.
+pub fn received(payment: &Entity) -> i64 {
+    let more = payment.state["received"]["amount"].as_i64();
+    more.unwrap_or_else(|| payment.state["amount"]["amount"].as_i64().unwrap_or(0))
+}
+
 fn is_refunded(payment: &Entity) -> bool {
-    refunded(payment) >= payment.state["amount"]["amount"].as_i64().unwrap_or(0)
+    refunded(payment) >= received(payment)
 }
 
 fn is_live(payment: &Entity) -> bool {
@@ -86,8 +92,7 @@ fn check_ledgers(data: &AuditData, violations: &mut Vec<String>) {
         if sum(&|_| true) != 0 {
             violations.push(format!("12: the ledger of payment {} does not balance", payment.id));
         }
-        let amount = payment.state["amount"]["amount"].as_i64().unwrap_or(0);
-        let charged = if is_captured(payment) { amount - refunded(payment) } else { 0 };
+        let charged = if is_captured(payment) { received(payment) - refunded(payment) } else { 0 };
         if sum(&|line| line["account"] == "providerBalance") != charged {
             violations.push(format!("12: the ledger of payment {} differs from the net charge", payment.id));
         }

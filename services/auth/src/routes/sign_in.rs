@@ -41,6 +41,7 @@ pub(super) async fn sign_in(
     };
     // The permit of a correct password allows another hash; none is needed here.
     drop(permit);
+    state.throttles.record_sign_in(user.id, state.clock.now()).await?;
     let tokens = open_session(&state, user.id, &headers).await?;
     // A concurrent password change may have ended all other sessions before this one was stored: compare again,
     // with the newest version, since nothing that follows would detect an old one.

@@ -116,6 +116,20 @@ impl Sessions {
         self.delete_tokens(ids).await
     }
 
+    /// Ends all sessions of the user except this many, which are the newest.
+    pub(crate) async fn end_all_but_newest(&self, user: UserId, kept: u32) -> Result<(), StoreError> {
+        let sessions = self.sessions.clone_with_type::<Document>();
+        let excess = sessions.find(doc! { "state.userId": user.to_string() });
+        let excess = excess.sort(doc! { "_id": -1 }).skip(u64::from(kept)).projection(doc! { "_id": 1 });
+        let excess: Vec<Document> = excess.await?.try_collect().await?;
+        let ids: Vec<Bson> = excess.iter().filter_map(|session| session.get("_id").cloned()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.sessions.delete_many(doc! { "_id": { "$in": &ids } }).await?;
+        self.delete_tokens(ids).await
+    }
+
     async fn delete_tokens(&self, sessions: Vec<Bson>) -> Result<(), StoreError> {
         self.tokens.delete_many(doc! { "sessionId": { "$in": sessions } }).await?;
         Ok(())

@@ -1,10 +1,12 @@
-//! Counters of failed sign-ins and of sign-ups, in the database so that they count across all instances.
+//! Counters of failed and of successful sign-ins, and of sign-ups, in the database so that they count across all
+//! instances.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use common::error::Error;
+use common::id::UserId;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt as _;
 use futures::future::try_join_all;
@@ -36,7 +38,7 @@ struct ThrottleRecord {
     /// Times of wrong passwords, oldest first.
     #[serde(default)]
     failures: Vec<Timestamp>,
-    /// Number of sign-ups in the minute that is part of the key.
+    /// Number of sign-ups or sign-ins in the minute that is part of the key.
     #[serde(default)]
     count: i64,
 }
@@ -101,13 +103,23 @@ impl Throttles {
 
     /// Counts a sign-up. Returns [`Error::RateLimited`] after too many from this client network within the minute.
     pub(crate) async fn record_sign_up(&self, address: IpAddr, now: Timestamp) -> Result<(), Error> {
+        self.count_in_minute("signup", &client_network(address), self.limits.signups_per_minute, now).await
+    }
+
+    /// Counts a sign-in with the correct password. Returns [`Error::RateLimited`] after too many to this account within
+    /// the minute. Only who knows the password can cause that.
+    pub(crate) async fn record_sign_in(&self, user: UserId, now: Timestamp) -> Result<(), Error> {
+        self.count_in_minute("signin", &user.to_string(), self.limits.signins_per_minute, now).await
+    }
+
+    async fn count_in_minute(&self, kind: &str, what: &str, limit: NonZeroU32, now: Timestamp) -> Result<(), Error> {
         let minute = now.as_seconds().div_euclid(60);
         let end = Timestamp::from_millis((minute + 1) * 60_000);
-        let key = key("signup", &[&client_network(address), &minute.to_string()]);
+        let key = key(kind, &[what, &minute.to_string()]);
         // Kept a minute longer than it counts, so that a MongoDB clock that is slightly ahead does not reset it.
         let update = doc! { "$inc": { "count": 1_i64 }, "$set": { "expiresOn": date(end.plus(MINUTE)) } };
         let record = self.upsert(&key, update).await?;
-        rate_limit((record.count > i64::from(self.limits.signups_per_minute.get())).then(|| end.since(now)))
+        rate_limit((record.count > i64::from(limit.get())).then(|| end.since(now)))
     }
 
     /// Updates or creates a record, and returns it.

@@ -139,3 +139,17 @@ async fn sign_out_without_a_session_succeeds() {
     let nonsense = [("access", "x"), ("refresh", "y")];
     with_cookies(&app, "POST", "/api/users/signout", &nonsense).send().await.expect(204);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oldest_session_ends_beyond_the_limit() {
+    let app = app_with(&[("SESSIONS_PER_ACCOUNT", "3")]).await;
+    let (ana, ben) = (sign_up(&app).await, sign_up(&app).await);
+    let mut last = ana.clone();
+    for _ in 0..3 {
+        last = Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
+    }
+    assert_eq!(list(&app, &last).await.len(), 3);
+    refresh(&app, &ana.refresh).await.expect(401);
+    refresh(&app, &last.refresh).await.expect(200);
+    refresh(&app, &ben.refresh).await.expect(200);
+}

@@ -98,6 +98,8 @@ fn help_lists_every_variable() {
         "SIGNIN_ADDRESS_FAILURES",
         "SIGNIN_WINDOW",
         "SIGNIN_BACKOFF",
+        "SIGNINS_PER_MINUTE",
+        "SESSIONS_PER_ACCOUNT",
         "SIGNUPS_PER_MINUTE",
         "PUBLIC_URL",
     ] {

@@ -172,3 +172,20 @@ async fn sign_ups_are_counted_per_address() {
     from("203.0.113.7").await.expect(429);
     from("203.0.113.8").await.expect(201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn successful_sign_ins_are_limited_per_account() {
+    let app = app_with(&[("SIGNINS_PER_MINUTE", "3")]).await;
+    let (ana, ben) = (sign_up(&app).await, sign_up(&app).await);
+    advance_to_next_minute(&app);
+    // A stranger without the password can't use the account's sign-ins up.
+    sign_in(&app, ana.email(), "wrong password").await.expect(401);
+    for _ in 0..3 {
+        sign_in(&app, ana.email(), PASSWORD).await.expect(200);
+    }
+    let rejected = sign_in(&app, ana.email(), PASSWORD).await.expect(429);
+    assert!((1..=60).contains(&rejected.header("retry-after").parse::<u64>().unwrap()));
+    sign_in(&app, ben.email(), PASSWORD).await.expect(200);
+    app.clock.advance(Duration::from_secs(60));
+    sign_in(&app, ana.email(), PASSWORD).await.expect(200);
+}

@@ -82,6 +82,7 @@ pub(super) fn payment(order: &Order, id: PaymentId, status: PaymentStatus) -> Pa
         provider_ref: None,
         decline_reason: None,
         authorized_at: None,
+        received: None,
         refunded: None,
         disputed: false,
         created_at: start(),

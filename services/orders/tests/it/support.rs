@@ -91,6 +91,7 @@ pub(crate) fn payment(order: &Value, status: PaymentStatus) -> PaymentState {
         provider_ref: Some("pi_1".to_owned()),
         decline_reason: None,
         authorized_at: None,
+        received: None,
         refunded: None,
         disputed: false,
         created_at: time,

@@ -71,6 +71,8 @@ fn states() -> Vec<Payment> {
         authorized().capture(pi(), now()).unwrap().0,
         authorized().capture(pi(), now()).unwrap().0.start_refund(now()).unwrap().0,
         authorized().capture(pi(), now()).unwrap().0.refund(200, now()).unwrap().0,
+        authorized().capture(pi(), now()).unwrap().0.overpay(600, now()).unwrap().0,
+        authorized().capture(pi(), now()).unwrap().0.start_refund(now()).unwrap().0.dispute(now()).unwrap().0,
         started().decline("no".into(), None, now()).unwrap().0,
         authorized().fail("no".into(), now()).unwrap().0,
         authorized().void(now()).unwrap().0,
@@ -81,7 +83,7 @@ fn states() -> Vec<Payment> {
 fn every_command_in_every_status() {
     use PaymentStatus::{Authorized, Authorizing, Captured, Declined, Failed, RequiresAction, Voided};
     let pi = || "pi".to_owned();
-    let commands: [(PaymentStatus, &[PaymentStatus], Command); 9] = [
+    let commands: [(PaymentStatus, &[PaymentStatus], Command); 10] = [
         (RequiresAction, &[Authorizing], |p, r| p.require_action(r, now()).map(|(p, _)| p.status_name())),
         (Authorized, &[Authorizing, RequiresAction], |p, r| p.authorize(r, now()).map(|(p, _)| p.status_name())),
         (Captured, &[Authorizing, RequiresAction, Authorized], |p, r| {
@@ -92,6 +94,7 @@ fn every_command_in_every_status() {
         }),
         (Captured, &[Captured], |p, _| p.start_refund(now()).map(|(p, _)| p.status_name())),
         (Captured, &[Captured], |p, _| p.refund(500, now()).map(|(p, _)| p.status_name())),
+        (Captured, &[Captured], |p, _| p.overpay(700, now()).map(|(p, _)| p.status_name())),
         (Captured, &[Captured], |p, _| p.dispute(now()).map(|(p, _)| p.status_name())),
         (Failed, &[Authorized], |p, r| p.fail(r, now()).map(|(p, _)| p.status_name())),
         (Voided, &[RequiresAction, Authorized], |p, _| p.void(now()).map(|(p, _)| p.status_name())),
@@ -140,8 +143,12 @@ fn next_action_in_each_situation() {
     for payment in states() {
         let held = payment.status_name() == PaymentStatus::Authorized;
         let live = held || payment.status == Status::RequiresAction;
-        let closed =
-            if payment.is_captured() { Some(ProviderAction::Refund) } else { live.then_some(ProviderAction::Void) };
+        let closed = if payment.is_captured() {
+            // The bank decides a disputed charge.
+            (!payment.disputed).then_some(ProviderAction::Refund)
+        } else {
+            live.then_some(ProviderAction::Void)
+        };
         let (ours, other) = (Some(payment.id), Some(PaymentId::new()));
         for (status, winner, expected) in [
             (Created, None, None),
@@ -167,7 +174,7 @@ fn next_action_in_each_situation() {
                 assert_eq!(next_action(&payment, Some(&order), late, RETRY_WINDOW), Some(expected));
             }
             if expected == Some(ProviderAction::Refund) {
-                let refunded = payment.clone().refund(500, now()).unwrap().0;
+                let refunded = payment.clone().refund(payment.received_amount(), now()).unwrap().0;
                 assert_eq!(
                     next_action(&refunded, Some(&order), now(), RETRY_WINDOW),
                     None,
@@ -224,10 +231,10 @@ fn capture_before_a_void_opens_a_refund() {
 fn refunds_and_disputes_at_the_provider_are_recorded() {
     let captured = started().authorize("pi".into(), now()).unwrap().0.capture("pi".into(), now()).unwrap().0;
     let apply = |payment: &Payment, net_amount, disputed| {
-        apply_charge(payment, &Charge { net_amount, disputed }, now()).map(|result| result.expect("it is captured"))
+        apply_charge(payment, &Charge { received: 500, net_amount, disputed }, now())
+            .map(|result| result.expect("it is captured"))
     };
     assert_eq!(apply(&captured, 500, false), None);
-    assert_eq!(apply(&captured, 600, false), None, "more than the requested amount is not a refund");
     let (part, change) = apply(&captured, 300, true).unwrap();
     assert_eq!((change, part.refunded_amount(), part.disputed), (PaymentChange::Refunded, 200, false));
     let (disputed, change) = apply(&part, 300, true).unwrap();
@@ -240,13 +247,40 @@ fn refunds_and_disputes_at_the_provider_are_recorded() {
     let (part, _) = apply(&whole, 100, true).unwrap();
     assert_eq!((part.refunded_amount(), balance(&part.ledger, Account::ProviderBalance)), (400, 100));
     let authorized = started().authorize("pi".into(), now()).unwrap().0;
-    assert!(apply_charge(&authorized, &Charge { net_amount: 0, disputed: true }, now()).is_none());
+    assert!(apply_charge(&authorized, &Charge { received: 500, net_amount: 0, disputed: true }, now()).is_none());
+}
+
+#[test]
+fn refund_of_a_disputed_charge_is_not_open() {
+    let captured = started().authorize("pi".into(), now()).unwrap().0.capture("pi".into(), now()).unwrap().0;
+    let disputed = captured.start_refund(now()).unwrap().0.dispute(now()).unwrap().0;
+    assert!(!disputed.has_open_refund());
+    let (part, _) = disputed.refund(200, now()).unwrap();
+    assert!(!part.has_open_refund(), "the rest is not refunded while the charge is disputed");
+}
+
+#[test]
+fn overpayment_is_recorded_once_and_refunded_like_the_rest() {
+    let captured = started().authorize("pi".into(), now()).unwrap().0.capture("pi".into(), now()).unwrap().0;
+    let charge = |net_amount| Charge { received: 600, net_amount, disputed: false };
+    let (overpaid, change) = apply_charge(&captured, &charge(600), now()).unwrap().unwrap();
+    assert_eq!((change, overpaid.received_amount()), (PaymentChange::Overpaid, 600));
+    assert_eq!(balance(&overpaid.ledger, Account::ProviderBalance), 600);
+    assert!(apply_charge(&overpaid, &charge(600), now()).is_none());
+    let (part, _) = apply_charge(&overpaid, &charge(100), now()).unwrap().unwrap();
+    assert_eq!((part.refunded_amount(), part.is_refunded()), (500, false));
+    let (whole, _) = apply_charge(&part, &charge(0), now()).unwrap().unwrap();
+    assert!(whole.is_refunded());
+    assert_eq!(balance(&whole.ledger, Account::ProviderBalance), 0);
+    let intent = Intent { charge: Some(charge(600)), ..intent(IntentStatus::Captured) };
+    assert_eq!(check_intent(Some(&captured), &intent), IntentCheck::PaymentOutdated);
 }
 
 #[test]
 fn intents_are_checked_against_their_payment() {
     let check = |payment: Option<&Payment>, reference: &str, status: &IntentStatus, net_amount| {
-        let charge = (*status == IntentStatus::Captured).then_some(Charge { net_amount, disputed: false });
+        let charge =
+            (*status == IntentStatus::Captured).then_some(Charge { received: 500, net_amount, disputed: false });
         check_intent(payment, &Intent { reference: reference.into(), charge, ..intent(status.clone()) })
     };
     let cancelled = IntentStatus::Cancelled { reason: None };
@@ -254,7 +288,7 @@ fn intents_are_checked_against_their_payment() {
         let other = |status: &IntentStatus, net_amount| check(Some(&payment), "pi_2", status, net_amount);
         let is_open = !payment.status_name().is_final();
         let unanswered = is_open && payment.provider_ref.is_none();
-        let net_amount = 500 - payment.refunded_amount();
+        let net_amount = payment.received_amount() - payment.refunded_amount();
         let ok_if = |condition: bool, otherwise| if condition { IntentCheck::Consistent } else { otherwise };
         assert_eq!(other(&cancelled, 0), IntentCheck::Consistent);
         assert_eq!(other(&IntentStatus::Captured, 0), IntentCheck::Consistent, "already refunded");

@@ -16,6 +16,8 @@ pub struct Intent {
 /// The state of a captured charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
+    /// The amount received, in minor units.
+    pub received: i64,
     /// The amount received minus the amount refunded, in minor units.
     pub net_amount: i64,
     /// Whether the cardholder disputes the charge.

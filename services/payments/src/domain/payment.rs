@@ -74,6 +74,9 @@ pub struct Payment {
     /// The refund that was requested because the order was closed when the card was charged.
     #[serde(default)]
     pub refund: Option<Refund>,
+    /// The amount that the provider received, if it is more than the order's price.
+    #[serde(default)]
+    pub received: Option<Money>,
     /// The amount that was refunded, by this service or in the provider's dashboard.
     #[serde(default)]
     pub refunded: Option<Refunded>,
@@ -142,6 +145,7 @@ impl Payment {
             status: Status::Authorizing { delayed_at: None },
             ledger: Vec::new(),
             refund: None,
+            received: None,
             refunded: None,
             disputed: false,
             created_at: now,
@@ -226,11 +230,21 @@ impl Payment {
         next.ledger.extend(ledger::refunded(total - before, now));
         let amount = Money { amount: total, currency: next.amount.currency.clone() };
         next.refunded = (total != 0).then_some(Refunded { amount, at: now });
-        let is_open = !next.is_refunded();
+        // While the charge is disputed, nothing can be refunded.
+        let is_open = !next.is_refunded() && !next.disputed;
         if let Some(refund) = &mut next.refund {
             refund.is_open = is_open;
         }
         Ok((next, PaymentChange::Refunded))
+    }
+
+    /// Records the total amount that the provider received, which is more than was requested.
+    pub fn overpay(self, total: i64, now: Timestamp) -> Transition {
+        let before = self.received_amount();
+        let mut next = self.touch_captured(now)?;
+        next.ledger.extend(ledger::captured(total - before, now));
+        next.received = Some(Money { amount: total, currency: next.amount.currency.clone() });
+        Ok((next, PaymentChange::Overpaid))
     }
 
     /// The cardholder disputes the charge.
@@ -253,6 +267,11 @@ impl Payment {
         self.refunded.as_ref().map_or(0, |refunded| refunded.amount.amount)
     }
 
+    /// The amount that a capture yielded, in minor units: the order's price, or more if the provider received more.
+    pub fn received_amount(&self) -> i64 {
+        self.received.as_ref().map_or(self.amount.amount, |received| received.amount)
+    }
+
     /// Whether the card was charged.
     pub fn is_captured(&self) -> bool {
         self.status == Status::Captured
@@ -260,7 +279,7 @@ impl Payment {
 
     /// Whether the whole charge was refunded.
     pub fn is_refunded(&self) -> bool {
-        self.refunded_amount() >= self.amount.amount
+        self.refunded_amount() >= self.received_amount()
     }
 
     /// The payment in another status. Releases the authorisation in its ledger, if there is one.
@@ -345,6 +364,7 @@ impl Aggregate for Payment {
             provider_ref: self.provider_ref.clone(),
             decline_reason: self.reason().map(ToOwned::to_owned),
             authorized_at: self.authorized_at(),
+            received: self.received.clone(),
             refunded: self.refunded.clone(),
             disputed: self.disputed,
             created_at: self.created_at,

@@ -124,8 +124,10 @@ pub fn apply_charge(payment: &Payment, charge: &Charge, now: Timestamp) -> Optio
     if !payment.is_captured() {
         return None;
     }
-    // If more was charged than requested, there is no refund to record; the caller logs it.
-    let refunded = (payment.amount.amount - charge.net_amount).max(0);
+    if charge.received > payment.received_amount() {
+        return Some(payment.clone().overpay(charge.received, now));
+    }
+    let refunded = (payment.received_amount() - charge.net_amount).max(0);
     if refunded != payment.refunded_amount() {
         return Some(payment.clone().refund(refunded, now));
     }

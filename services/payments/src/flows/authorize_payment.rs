@@ -11,11 +11,10 @@ use std::time::Duration;
 
 use common::aggregate::Versioned;
 use common::error::Error;
-use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use platform::store::error::StoreError;
 
-use super::record_intent::{RecordOutcome, record_intent};
+use super::record_intent::{RecordOutcome, is_order_cancelled, record_intent};
 use super::resolve_intent::resolve_if_orphaned;
 use crate::domain::intent::Intent;
 use crate::domain::payment::Payment;
@@ -36,17 +35,18 @@ pub enum AuthorizeOutcome {
     Recorded(RecordOutcome, Option<String>),
     /// The provider does not know the payment method. The payment is declined.
     UnknownMethod,
+    /// Nothing was sent, because the order was cancelled; whether the payment was declined.
+    NotSent(RecordOutcome),
 }
 
-/// Declines a payment whose order was cancelled before the provider was called. Only for the request that stored the
-/// payment, before its first call, because only that request knows that nothing was sent. A worker that has taken the
+/// Makes the first call for a payment, or declines it without a call if its order was cancelled meanwhile. Only for the
+/// request that stored the payment, because only that request knows that nothing was sent. A worker that has taken the
 /// payment over has changed its version, so the compare-and-swap fails.
-pub async fn decline_unsent(state: &AppState, payment: &Versioned<Payment>) -> Result<Option<RecordOutcome>, Error> {
-    let order = state.orders.get(payment.order_id).await?;
-    if order.is_none_or(|order| order.status != OrderStatus::Cancelled) {
-        return Ok(None);
+pub async fn authorize_unsent(state: &AppState, payment: &Versioned<Payment>) -> Result<AuthorizeOutcome, Error> {
+    if is_order_cancelled(state, payment).await? {
+        return decline(state, payment, "order_closed").await.map(AuthorizeOutcome::NotSent);
     }
-    decline(state, payment, "order_closed").await.map(Some)
+    authorize_payment(state, payment).await
 }
 
 /// Authorises a payment for the request that stored it.

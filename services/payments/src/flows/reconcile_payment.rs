@@ -1,6 +1,8 @@
 //! Reconciles a payment with its order: captures it if it authorised the order, and voids or refunds it if the order is
 //! closed for it.
 
+use std::time::Duration;
+
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
@@ -15,6 +17,10 @@ use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, ProviderAction};
 use crate::providers::ProviderError;
 use crate::state::AppState;
+
+/// How long an attempt to refund lasts before a refusal starts a new one: the provider may refuse what it later
+/// accepts, such as a refund that its balance does not cover, but replays the refusal for the key.
+const REFUSED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
 /// Takes provider actions until the payment agrees with its order; returns the payment, if it exists.
 ///
@@ -82,9 +88,9 @@ impl PaymentReconciler<'_> {
         };
         let provider = &self.state.provider;
         let intent = match action {
-            ProviderAction::Capture => provider.capture(reference).await,
+            ProviderAction::Capture => provider.capture(reference, payment.amount.amount).await,
             // The provider may just have recovered.
-            ProviderAction::CaptureOrCancel => match provider.capture(reference).await {
+            ProviderAction::CaptureOrCancel => match provider.capture(reference, payment.amount.amount).await {
                 Ok(intent) if intent.status == IntentStatus::Captured => Ok(intent),
                 _ => provider.cancel(reference).await,
             },
@@ -113,7 +119,7 @@ async fn refund_charge(
     let response = state.provider.refund(reference, &key).await;
     // Whatever the response, such as that nothing is left to refund, the charge's state decides.
     if let Some(charge) = state.provider.look_up(reference).await?.charge
-        && charge.net_amount < payment.amount.amount - payment.refunded_amount()
+        && charge.net_amount < payment.received_amount() - payment.refunded_amount()
     {
         record_charge(state, payment.clone(), &charge).await?;
         // The payment was saved, by this call or a concurrent one.
@@ -122,8 +128,13 @@ async fn refund_charge(
     match response {
         Ok(()) => Err(Error::Unavailable(None)),
         Err(error) => {
-            if matches!(error, ProviderError::Failed(_)) {
-                // The same key would only replay the failure.
+            let is_over = match &error {
+                ProviderError::Failed(_) => true,
+                ProviderError::Refused(_) => now.since(refund.since) >= REFUSED_REFUND_PAUSE,
+                ProviderError::UnknownMethod | ProviderError::Unknown(_) => false,
+            };
+            if is_over {
+                // The same key would only replay the response.
                 start_attempt(state, payment).await?;
             }
             Err(error.into())

@@ -71,6 +71,13 @@ pub async fn record_intent(
     } else {
         state.payments.save(payment, next, change).await
     };
+    let is_requested = matches!(action, Some(ProviderAction::Capture | ProviderAction::CaptureOrCancel));
+    if let Ok(saved) = &saved
+        && saved.is_captured()
+        && !is_requested
+    {
+        log_change(saved, change);
+    }
     // The intent may have been captured in the provider's dashboard, perhaps partially.
     if let (Ok(saved), Some(charge)) = (&saved, intent.charge) {
         record_charge(state, saved.clone(), &charge).await?;
@@ -78,23 +85,19 @@ pub async fn record_intent(
     RecordOutcome::of(saved)
 }
 
-/// Whether the order was cancelled during the authorisation, according to the replica.
-async fn is_order_cancelled(state: &AppState, payment: &Payment) -> Result<bool, Error> {
+/// Whether the payment's order was cancelled, according to the replica.
+pub(super) async fn is_order_cancelled(state: &AppState, payment: &Payment) -> Result<bool, Error> {
     let order = state.orders.get(payment.order_id).await?;
     Ok(order.is_some_and(|order| order.status == OrderStatus::Cancelled))
 }
 
-/// Records the state of a charge at the provider: refunded, disputed, or received only in part. Stops after a lost
-/// compare-and-swap: the other writer has newer data, or the next synchronisation records the rest.
+/// Records the state of a charge at the provider: refunded, disputed, or another amount than was requested. Stops after
+/// a lost compare-and-swap: the other writer has newer data, or the next synchronisation records the rest.
 pub(super) async fn record_charge(
     state: &AppState,
     mut payment: Versioned<Payment>,
     charge: &Charge,
 ) -> Result<(), Error> {
-    if charge.net_amount > payment.amount.amount {
-        metrics::counter!("payments_changed_at_provider_total", "kind" => "amount").increment(1);
-        tracing::error!(payment.id = %payment.id, charge.net_amount, "the provider received more than was requested");
-    }
     while let Some(transition) = reconcile::apply_charge(&payment, charge, state.clock.now()) {
         let (next, change) = transition?;
         payment = match state.payments.save(&payment, next, change).await {
@@ -111,6 +114,8 @@ pub(super) async fn record_charge(
 fn log_change(payment: &Versioned<Payment>, change: PaymentChange) {
     let kind = match change {
         PaymentChange::Disputed => "disputed",
+        PaymentChange::Overpaid => "amount",
+        PaymentChange::Captured => "captured",
         _ if payment.refund.is_some() => {
             let amount = payment.refunded_amount();
             tracing::info!(payment.id = %payment.id, amount, "the charge of a closed order was refunded");

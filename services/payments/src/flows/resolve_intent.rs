@@ -8,6 +8,8 @@ use crate::domain::orphans::{IntentCheck, check_intent};
 use crate::domain::payment::Payment;
 use crate::state::AppState;
 
+const SECONDS_PER_DAY: i64 = 24 * 3600;
+
 /// Resolves the intent of a final payment if the payment does not account for it. Returns whether it was resolved.
 pub(super) async fn resolve_if_orphaned(state: &AppState, payment: &Payment, intent: &Intent) -> Result<bool, Error> {
     let check = check_intent(Some(payment), intent);
@@ -28,7 +30,10 @@ pub(super) async fn resolve_intent(
     check: IntentCheck,
 ) -> Result<OrphanOutcome, Error> {
     if check == IntentCheck::NeedsRefund {
-        let key = format!("orphan:{}", intent.reference);
+        // The provider stores a failure under the key for a day. A refund under another key is harmless: it covers only
+        // what has not been refunded yet.
+        let day = state.clock.now().as_seconds() / SECONDS_PER_DAY;
+        let key = format!("orphan:{}:{day}", intent.reference);
         state.provider.refund(&intent.reference, &key).await?;
         return Ok(OrphanOutcome::Refunded);
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use common::aggregate::Versioned;
 use common::api::admin::{Orphan, OrphanOutcome};
 use common::error::Error;
+use common::id::PaymentId;
 use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use platform::telemetry;
@@ -82,7 +83,7 @@ async fn find_suspects(
     let mut suspects = Vec::new();
     let listed = state.provider.created_since(since).await?;
     for batch in listed.chunks(BATCH_SIZE) {
-        let payments = try_join_all(batch.iter().map(|listed| state.payments.get(listed.payment))).await?;
+        let payments = try_join_all(batch.iter().map(|listed| find_payment(state, listed.payment))).await?;
         for (listed, payment) in batch.iter().zip(payments) {
             if check_intent(payment.as_deref(), &listed.intent) != IntentCheck::Consistent {
                 suspects.push((listed.clone(), payment));
@@ -90,6 +91,15 @@ async fn find_suspects(
         }
     }
     Ok(suspects)
+}
+
+/// The payment. Its absence is confirmed, because on request an intent without a payment is cancelled or refunded.
+async fn find_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
+    // Concurrent calls of `get` share a query.
+    match state.payments.get(id).await? {
+        Some(payment) => Ok(Some(payment)),
+        None => Ok(state.payments.get_confirming_absence(id).await?),
+    }
 }
 
 /// Verifies an intent and resolves it if `resolve` is true; `None` when the intent is not orphaned.

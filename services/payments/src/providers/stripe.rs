@@ -93,9 +93,10 @@ impl Stripe {
         timed("find", done, Box::pin(search)).await
     }
 
-    /// Charges the authorised amount. Idempotent.
-    pub async fn capture(&self, reference: &str) -> Result<Intent> {
-        let capture = async { CapturePaymentIntent::new(reference.to_owned()).send(&self.0).await };
+    /// Charges this amount, in minor units; what else was authorised is released. Idempotent.
+    pub async fn capture(&self, reference: &str, amount: i64) -> Result<Intent> {
+        let capture = CapturePaymentIntent::new(reference.to_owned()).amount_to_capture(amount);
+        let capture = async { capture.send(&self.0).await };
         timed("capture", intent_status, Box::pin(self.or_look_up(reference, capture))).await
     }
 
@@ -123,7 +124,7 @@ impl Stripe {
             let strategy = RequestStrategy::Idempotent(key(idempotency_key)?);
             match refund.request_strategy(strategy).send(&self.0).await {
                 Ok(_) => Ok(()),
-                Err(StripeError::Stripe(error, 400 | 402)) => Err(ProviderError::Permanent(code(&error))),
+                Err(StripeError::Stripe(error, 400 | 402 | 404)) => Err(ProviderError::Permanent(code(&error))),
                 Err(StripeError::Stripe(error, 500)) => Err(ProviderError::Failed(code(&error))),
                 Err(error) => Err(unknown(&error)),
             }
@@ -161,11 +162,9 @@ impl Stripe {
     }
 }
 
-/// The body of the request that authorises an order's price, to be stored before it is sent. Fails if Stripe does not
-/// support the currency.
-pub fn prepare(payment: PaymentId, order: &OrderState, method: &str) -> Result<String> {
-    let currency = order.price.currency.lowercase().parse::<Currency>();
-    let currency = currency.map_err(|_| ProviderError::Permanent("currency_not_supported".to_owned()))?;
+/// The body of the request that authorises an order's price, to be stored before it is sent.
+pub fn prepare(payment: PaymentId, order: &OrderState, method: &str) -> String {
+    let Ok(currency) = order.price.currency.lowercase().parse::<Currency>();
     let metadata =
         HashMap::from([(PAYMENT_ID.to_owned(), payment.to_string()), ("order_id".to_owned(), order.id.to_string())]);
     // No methods that redirect to another site: the buyer could return after the hold has ended.
@@ -179,7 +178,7 @@ pub fn prepare(payment: PaymentId, order: &OrderState, method: &str) -> Result<S
         .capture_method(PaymentIntentCaptureMethod::Manual)
         .confirm(true)
         .metadata(metadata);
-    Ok(create.build().body.unwrap_or_default())
+    create.build().body.unwrap_or_default()
 }
 
 /// Traces a call and records its duration by its outcome.
@@ -229,6 +228,7 @@ fn to_intent(intent: PaymentIntent) -> Intent {
     };
     let charge = intent.latest_charge.as_ref().and_then(Expandable::as_object);
     let charge = charge.filter(|charge| charge.captured).map(|charge| Charge {
+        received: intent.amount_received,
         // The part that a partial capture left out counts as refunded.
         net_amount: intent.amount_received.min(charge.amount - charge.amount_refunded),
         disputed: charge.disputed,

@@ -10,7 +10,7 @@ use common::api::Endpoint as _;
 use common::api::payments::{NewPayment, Payment as PaymentView, ReadPayment};
 use common::error::{Error, Rejection};
 use common::events::order::{CancelReason, OrderState, OrderStatus};
-use common::events::payment::{PaymentChange, PaymentStatus};
+use common::events::payment::PaymentStatus;
 use common::id::{OrderId, PaymentId, UserId};
 use common::identity::CurrentUser;
 use http::{StatusCode, header};
@@ -24,7 +24,7 @@ use crate::domain::decline_reason::explanation;
 use crate::domain::payment::{Payment, Status};
 use crate::domain::payment_method;
 use crate::domain::reconcile::ProviderAction;
-use crate::flows::authorize_payment::{AuthorizeOutcome, authorize_payment, decline_unsent};
+use crate::flows::authorize_payment::{AuthorizeOutcome, authorize_payment, authorize_unsent};
 use crate::flows::reconcile_payment::reconcile_payment;
 use crate::flows::record_intent::{RecordOutcome, record_intent};
 use crate::flows::sync_payment::reload;
@@ -72,7 +72,9 @@ pub(super) async fn create(
         }
         supersede(&state, &payment).await?;
     }
-    let (payment, change) = new_payment(&state, &order, &method, attempt)?;
+    let id = PaymentId::new();
+    let prepared = stripe::prepare(id, &order, &method);
+    let (payment, change) = Payment::start(id, &order, attempt, stripe::NAME, prepared, state.clock.now());
     // The response for replays is stored after the provider's response.
     match request.insert(payment, change, None::<&PaymentView>).await? {
         InsertOutcome::Created(payment) => authorize(&state, payment).await,
@@ -84,21 +86,6 @@ pub(super) async fn create(
         }
         InsertOutcome::Duplicate(error) => Err(error.into()),
     }
-}
-
-/// Creates a payment with the request that will be sent to the provider.
-fn new_payment(
-    state: &AppState,
-    order: &OrderState,
-    method: &str,
-    attempt: u32,
-) -> Result<(Payment, PaymentChange), Error> {
-    let id = PaymentId::new();
-    let request = stripe::prepare(id, order, method).map_err(|error| {
-        tracing::error!(error = %error, "the provider can't authorise this amount");
-        Error::Declined(Rejection::new("card-declined", explanation("currency_not_supported")))
-    })?;
-    Ok(Payment::start(id, order, attempt, stripe::NAME, request, state.clock.now()))
 }
 
 /// Waits until the order is confirmed; fails if it can't be paid.
@@ -187,16 +174,16 @@ async fn supersede(state: &AppState, payment: &Versioned<Payment>) -> Result<(),
 
 /// Authorises a payment that was just stored, and builds the response.
 async fn authorize(state: &AppState, payment: Versioned<Payment>) -> Result<Response, Error> {
-    if decline_unsent(state, &payment).await?.is_some() {
-        return Err(order_closed(state, payment.order_id).await?);
-    }
     let mut backoff = Backoff::default();
+    let mut response = authorize_unsent(state, &payment).await;
     let (outcome, client_secret) = loop {
-        match authorize_payment(state, &payment).await {
+        match response {
+            Ok(AuthorizeOutcome::NotSent(_)) => return Err(order_closed(state, payment.order_id).await?),
             Ok(AuthorizeOutcome::Recorded(outcome, client_secret)) => break (outcome, client_secret),
             Ok(AuthorizeOutcome::UnknownMethod) => return Err(unknown_method()),
             Err(Error::Unavailable(_)) if backoff.failures() + 1 < MAX_PROVIDER_CALLS => {
                 tokio::time::sleep(backoff.next_delay()).await;
+                response = authorize_payment(state, &payment).await;
             }
             Err(error) => return Err(error),
         }

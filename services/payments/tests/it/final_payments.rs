@@ -1,13 +1,16 @@
 //! Changes of final payments at the provider are recorded and published; a charge of a closed order is refunded.
 
+use std::time::Duration;
+
 use common::clock::Clock;
 use common::events::order::{CancelReason, OrderChange, OrderState};
 use common::id::PaymentId;
+use payments::flows::settle_orphans::sweep;
 use serde_json::{Value, json};
 use testkit::app::eventually;
 use testkit::app::users::User;
 
-use crate::support::{Shop, VISA, authorized_by, cancelled};
+use crate::support::{SECURE, Shop, VISA, authorized_by, cancelled, id};
 use crate::webhooks;
 
 async fn authorized_payment(shop: &Shop) -> (User, OrderState, Value) {
@@ -102,16 +105,18 @@ fn refunds(state: &Value) -> Vec<i64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn capture_of_a_closed_order_is_refunded_once() {
-    for (faults, history) in [
-        (json!({}), vec!["started", "authorized", "captured", "refunded"]),
+    for (faults, history, attempt) in [
+        (json!({}), vec!["started", "authorized", "captured", "refunded"], 1),
         (
             json!({ "error500AfterProcessing": 1, "paths": ["POST /v1/refunds"] }),
             vec!["started", "authorized", "captured", "refunded"],
+            1,
         ),
         // The key would only replay the failure, so a new attempt is started.
         (
             json!({ "error500BeforeProcessing": 1, "paths": ["POST /v1/refunds"] }),
             vec!["started", "authorized", "captured", "refundStarted", "refunded"],
+            2,
         ),
     ] {
         let shop = Shop::open().await;
@@ -126,6 +131,8 @@ async fn capture_of_a_closed_order_is_refunded_once() {
         assert_eq!((&back["status"], &back["refunded"]["amount"]["amount"]), (&json!("captured"), &json!(12_550)));
         assert_eq!(refunds(&shop.provider_state().await), [12_550]);
         assert_eq!(shop.history(&payment).await, history, "{faults}");
+        assert_eq!(shop.refund_keys().await, [format!("{}:refund:{attempt}", id(&payment))], "{faults}");
+        assert_eq!(external_changes(&shop, "captured").await, Some(1.0));
         assert_eq!(external_changes(&shop, "refunded").await, None, "refunds by this service are not counted");
     }
 }
@@ -133,12 +140,103 @@ async fn capture_of_a_closed_order_is_refunded_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_capture_is_refunded_when_the_order_is_cancelled() {
     let shop = Shop::open().await;
+    assert_eq!(external_changes(&shop, "captured").await, None);
     let (buyer, order, payment) = authorized_payment(&shop).await;
     shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     assert_eq!(shop.refresh(&buyer, &payment).await.expect(200).json()["status"], "captured");
     shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refundStarted", "refunded"]);
     assert_eq!(refunds(&shop.provider_state().await), [12_550]);
+    assert_eq!(external_changes(&shop, "captured").await, Some(1.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_refund_is_tried_again_with_another_key() {
+    let shop = Shop::open().await;
+    let (_, order, payment) = authorized_payment(&shop).await;
+    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    shop.faults(&json!({ "error400BeforeProcessing": 1, "paths": ["POST /v1/refunds"] })).await;
+    shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
+    // The provider replays the refusal for the key.
+    shop.reconcile().await;
+    assert_eq!(shop.stored(&payment).await.refund.as_ref().unwrap().attempt, 1);
+    assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
+    shop.app.clock.advance(Duration::from_secs(600));
+    // The first pass starts an attempt, the second makes it.
+    shop.reconcile().await;
+    shop.reconcile().await;
+    assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refundStarted", "refunded"]);
+    assert_eq!(shop.refund_keys().await, [format!("{}:refund:2", id(&payment))]);
+}
+
+/// A payment whose intent was changed to 150.00 in the dashboard before the buyer passed 3-D Secure.
+async fn raised_payment(shop: &Shop) -> (User, OrderState, Value) {
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
+    shop.dashboard(&format!("/payment_intents/{}", reference(&payment)), &[("amount", "15000")]).await;
+    shop.authenticate(&payment, "succeed").await;
+    shop.refresh(&buyer, &payment).await.expect(200);
+    (buyer, order, payment)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capture_never_exceeds_the_price() {
+    let shop = Shop::open().await;
+    assert_eq!(external_changes(&shop, "amount").await, None);
+    let (buyer, order, payment) = raised_payment(&shop).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
+    assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
+    assert_eq!(shop.provider_state().await["paymentIntents"][0]["amount_received"], 12_550);
+    send_webhook(&shop, &payment).await;
+    assert_eq!(shop.history(&payment).await, ["started", "actionRequired", "authorized", "captured"]);
+    assert_eq!(external_changes(&shop, "amount").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overpayment_in_the_dashboard_is_recorded() {
+    let shop = Shop::open().await;
+    assert_eq!(external_changes(&shop, "amount").await, None);
+    let (buyer, order, payment) = raised_payment(&shop).await;
+    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
+    let stored = shop.stored(&payment).await;
+    assert_eq!((stored.received_amount(), stored.refunded_amount()), (15_000, 0));
+    assert_eq!(external_changes(&shop, "amount").await, Some(1.0));
+    let events = shop.app.events("payments").await;
+    let overpaid = events.iter().find(|event| event.kind == "payment.overpaid.v1").unwrap();
+    assert_eq!(overpaid.data["received"], json!({ "amount": 15_000, "currency": "USD" }));
+    // The difference is refunded in the dashboard.
+    shop.dashboard("/refunds", &[("payment_intent", reference(&payment)), ("amount", "2450")]).await;
+    send_webhook(&shop, &payment).await;
+    assert_eq!(shop.read(&buyer, &payment).await["refunded"]["amount"]["amount"], 2_450);
+    let history = ["started", "actionRequired", "authorized", "captured", "overpaid", "refunded"];
+    assert_eq!(shop.history(&payment).await, history);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overpayment_of_a_closed_order_is_refunded_whole() {
+    let shop = Shop::open().await;
+    let (_, order, payment) = raised_payment(&shop).await;
+    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
+    shop.reconcile().await;
+    assert_eq!(refunds(&shop.provider_state().await), [15_000]);
+    let stored = shop.stored(&payment).await;
+    assert!(stored.is_refunded() && !stored.has_open_refund(), "{stored:?}");
+    let history = ["started", "actionRequired", "authorized", "captured", "overpaid", "refunded"];
+    assert_eq!(shop.history(&payment).await, history);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sweep_covers_two_days() {
+    let shop = Shop::open().await;
+    let state = shop.new_state();
+    create_late_intent(&shop, &PaymentId::new().to_string()).await;
+    for (hours, found) in [(47, 1), (2, 0)] {
+        shop.app.clock.advance(Duration::from_secs(hours * 3_600));
+        assert_eq!(sweep(&state).await.unwrap(), found);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

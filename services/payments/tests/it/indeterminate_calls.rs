@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::events::order::{CancelReason, OrderChange, OrderState};
-use payments::flows::authorize_payment::{decline_unsent, retry_authorization};
+use payments::flows::authorize_payment::{AuthorizeOutcome, authorize_unsent, retry_authorization};
 use payments::flows::record_intent::RecordOutcome;
 use serde_json::{Value, json};
 use testkit::app::users::User;
@@ -121,6 +121,45 @@ async fn expired_key_is_not_used_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn valid_key_is_used_even_for_a_closed_order() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.insert_abandoned_payment(&order, VISA, Duration::ZERO, "").await;
+    close(&shop, &order).await;
+    shop.app.clock.advance(Duration::from_secs((22 * 60 + 59) * 60));
+    reconcile(&shop).await;
+    assert_eq!(shop.history(&payment).await, ["started", "authorizationDelayed", "authorized", "voided"]);
+    assert_eq!(shop.intents().await, ["canceled"]);
+}
+
+/// Creates the intent of a payment that is stored `ahead` of the provider's clock, lets its key expire, and returns how
+/// the search for the intent ends.
+async fn search_result(provider_ahead: i64, ahead: Duration) -> String {
+    let shop = Shop::open_with_provider_clock(provider_ahead, &[]).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let payment = shop.insert_abandoned_payment(&order, VISA, ahead, "").await;
+    let form = pairs(&shop.stored(&payment).await.request);
+    let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    shop.dashboard("/payment_intents", &form).await;
+    shop.app.clock.advance(DAY + ahead);
+    reconcile(&shop).await;
+    shop.history(&payment).await.pop().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn search_for_an_intent_is_bounded_by_its_creation() {
+    const MINUTE: i64 = 60;
+    let minutes = |count| Duration::from_secs(60 * count);
+    // The clocks may differ by five minutes, and a call may end up to a day after the payment was stored.
+    assert_eq!(search_result(0, minutes(4)).await, "authorized");
+    assert_eq!(search_result(0, minutes(6)).await, "declined");
+    assert_eq!(search_result((24 * 60 + 4) * MINUTE, minutes(0)).await, "authorized");
+    assert_eq!(search_result((24 * 60 + 6) * MINUTE, minutes(0)).await, "declined");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn intent_is_searched_for_on_every_page() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
@@ -155,12 +194,17 @@ async fn nothing_is_sent_for_an_order_that_was_closed_before() {
     let order = shop.order(&buyer).await;
     let payment = shop.insert_abandoned_payment(&order, VISA, Duration::ZERO, "").await;
     let stored = shop.stored(&payment).await;
-    assert!(decline_unsent(&state, &stored).await.unwrap().is_none(), "the order is open");
     close(&shop, &order).await;
-    let ended = decline_unsent(&state, &stored).await.unwrap();
-    assert!(matches!(ended, Some(RecordOutcome::Updated(_))), "{ended:?}");
+    let ended = authorize_unsent(&state, &stored).await.unwrap();
+    assert!(matches!(ended, AuthorizeOutcome::NotSent(RecordOutcome::Updated(_))), "{ended:?}");
     assert_eq!(shop.history(&payment).await, ["started", "declined"]);
     assert_eq!(shop.intents().await, Vec::<String>::new());
+    // It is sent while the order is open.
+    let order = shop.order(&buyer).await;
+    let payment = shop.insert_abandoned_payment(&order, VISA, Duration::ZERO, "").await;
+    let sent = authorize_unsent(&state, &shop.stored(&payment).await).await.unwrap();
+    assert!(matches!(sent, AuthorizeOutcome::Recorded(RecordOutcome::Updated(_), _)), "{sent:?}");
+    assert_eq!(shop.intents().await, ["requires_capture"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,8 +218,8 @@ async fn original_request_cannot_decline_after_a_takeover() {
     shop.faults(&json!({ "latencyAfterMs": 1_000, "paths": [CREATE_INTENT] })).await;
     retry_authorization(&state, &stored).await.unwrap_err();
     close(&shop, &order).await;
-    let ended = decline_unsent(&state, &stored).await.unwrap();
-    assert!(matches!(ended, Some(RecordOutcome::Overtaken)), "{ended:?}");
+    let ended = authorize_unsent(&state, &stored).await.unwrap();
+    assert!(matches!(ended, AuthorizeOutcome::NotSent(RecordOutcome::Overtaken)), "{ended:?}");
     shop.faults(&json!({})).await;
     reconcile(&shop).await;
     assert_eq!(shop.history(&payment).await, ["started", "authorizationDelayed", "authorized", "voided"]);

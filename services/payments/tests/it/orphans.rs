@@ -1,5 +1,7 @@
 //! After a restore, orphaned intents are refunded or cancelled, and others are not changed.
 
+use std::time::Duration;
+
 use common::events::order::{OrderChange, OrderState};
 use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
@@ -57,6 +59,20 @@ async fn intents_without_a_payment_are_settled_on_request() {
     assert_eq!(shop.intents().await, ["requires_capture", "succeeded", "canceled", "canceled"]);
     assert_eq!(orphans(&shop, true).await, Vec::<Value>::new());
     assert_eq!(shop.read(&buyer, &known).await["status"], "authorized");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_refund_of_an_orphan_is_repeated_with_another_key_the_next_day() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let (order, charged) = authorized_payment(&shop, &buyer).await;
+    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &charged)).await;
+    delete_payment(&shop, &charged).await;
+    shop.faults(&json!({ "error500BeforeProcessing": 1, "paths": ["POST /v1/refunds"] })).await;
+    assert_eq!(outcomes(&orphans(&shop, true).await), ["failed"]);
+    shop.app.clock.advance(Duration::from_secs(24 * 3_600));
+    assert_eq!(outcomes(&orphans(&shop, true).await), ["refunded"]);
+    assert_eq!(orphans(&shop, true).await, Vec::<Value>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! POST /api/payments: a card is authorised once, even if requests are repeated.
 
-use common::events::order::OrderChange;
+use common::events::order::{OrderChange, OrderStatus};
 use futures::future::join_all;
 use serde_json::json;
 
@@ -100,5 +100,25 @@ async fn replay_of_a_3d_secure_payment_contains_the_client_secret() {
     assert_eq!(pay().await.expect(202).json(), first);
     for event in shop.app.events("payments").await {
         assert!(!event.data.to_string().contains("_secret_"), "{event:?}");
+    }
+}
+
+/// Amounts in these currencies are written with digits that must be zero.
+#[tokio::test(flavor = "multi_thread")]
+async fn currencies_with_increments_are_charged() {
+    for (currency, amount) in [("ISK", 150_000), ("KWD", 12_340)] {
+        let shop = Shop::open().await;
+        let buyer = shop.app.signer.user();
+        let mut order = shop.new_order(&buyer, OrderStatus::AwaitingPayment);
+        order.price = serde_json::from_value(json!({ "amount": amount, "currency": currency })).unwrap();
+        shop.publish_order(OrderChange::Confirmed, 1, &order).await;
+        let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
+        assert_eq!(payment["amount"], json!({ "amount": amount, "currency": currency }));
+        shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
+        let intent = shop.provider_state().await["paymentIntents"][0].clone();
+        assert_eq!(
+            (&intent["amount_received"], &intent["currency"]),
+            (&json!(amount), &json!(currency.to_lowercase()))
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::aggregate::Versioned;
-use common::clock::Clock;
+use common::clock::{Clock, SystemClock};
 use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
@@ -35,9 +35,16 @@ impl Shop {
     }
 
     pub(crate) async fn open_with(settings: &[(&str, &str)]) -> Self {
+        Self::open_with_provider_clock(0, settings).await
+    }
+
+    /// The provider's clock is this many seconds ahead.
+    pub(crate) async fn open_with_provider_clock(ahead: i64, settings: &[(&str, &str)]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stripe = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(fakestripe::serve(listener, fakestripe::Config::default()));
+        let clock = fakestripe::Clock::new(move || SystemClock.now().as_seconds() + ahead);
+        let config = fakestripe::Config { clock, ..fakestripe::Config::default() };
+        tokio::spawn(fakestripe::serve(listener, config));
         let mut all = vec![
             ("STRIPE_KEY", "sk_test_1"),
             ("STRIPE_URL", stripe.as_str()),
@@ -131,7 +138,7 @@ impl Shop {
         extra: &str,
     ) -> Value {
         let id = PaymentId::new();
-        let request = stripe::prepare(id, order, method).unwrap() + extra;
+        let request = stripe::prepare(id, order, method) + extra;
         let now = self.app.clock.now().plus(ahead);
         let (payment, change) = Payment::start(id, order, 1, stripe::NAME, request, now);
         self.app.context.store::<Payment>().insert(payment, change).await.unwrap();
@@ -209,6 +216,13 @@ impl Shop {
         let state = self.provider_state().await;
         let intents = state["paymentIntents"].as_array().unwrap();
         intents.iter().map(|intent| intent["status"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The idempotency keys of the refunds that the provider made, oldest first.
+    pub(crate) async fn refund_keys(&self) -> Vec<String> {
+        let state = self.provider_state().await;
+        let refunds = state["events"].as_array().unwrap().iter().filter(|event| event["type"] == "refund.created");
+        refunds.map(|event| event["request"]["idempotency_key"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// The published changes of a payment, by version.

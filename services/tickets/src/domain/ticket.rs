@@ -255,6 +255,7 @@ impl Ticket {
 impl Aggregate for Ticket {
     type Payload = TicketState;
     const COLLECTION: &'static str = "tickets";
+    const CHANGEABLE_STATUSES: &'static [&'static str] = &["available"];
 
     fn id(&self) -> String {
         self.id.to_string()

@@ -67,8 +67,14 @@ impl Phase {
 fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
     let plain = |heading, text: &str| Outcome { heading, text: text.to_owned(), new_price: None };
     if let Some(payment) = payments.iter().find(|payment| payment.status == PaymentStatus::Captured) {
-        let is_refunded = payment.refunded.as_ref().is_some_and(|refunded| refunded.amount == payment.amount);
-        let done = if is_refunded { "was" } else { "is being" };
+        if payment.disputed && !payment.is_refunded() {
+            return plain(
+                "Closed, and charged",
+                "Your card was charged although the order was closed. You have disputed the charge: your bank decides \
+                 whether you get it back.",
+            );
+        }
+        let done = if payment.is_refunded() { "was" } else { "is being" };
         return plain(
             "Closed, and charged",
             &format!("Your card was charged although the order was closed. All of it {done} refunded."),
@@ -77,7 +83,7 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
     match (order.cancel_reason, order.refusal.as_ref()) {
         (Some(CancelReason::Expired), _) => {
             let is_authorized = |payment: &PaymentState| match payment.status {
-                PaymentStatus::Authorized | PaymentStatus::Authorizing => true,
+                PaymentStatus::Authorized => true,
                 PaymentStatus::Voided => payment.authorized_at.is_some(),
                 _ => false,
             };
@@ -86,10 +92,16 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
                 PaymentStatus::Voided => payment.authorized_at.is_none(),
                 _ => false,
             };
+            let is_unanswered = |payment: &PaymentState| payment.status == PaymentStatus::Authorizing;
             if payments.iter().any(is_authorized) {
                 plain(
                     "Too late, not charged",
                     "Your bank answered after the hold had ended. You were not charged: the amount set aside on your card is released.",
+                )
+            } else if payments.iter().any(is_unanswered) {
+                plain(
+                    "Your hold has ended",
+                    "Your bank has not answered yet. You will not be charged: if anything was set aside on your card, it is released.",
                 )
             } else if payments.iter().any(is_unconfirmed) {
                 plain(
@@ -164,6 +176,14 @@ mod tests {
     }
 
     #[test]
+    fn unanswered_payment_promises_only_a_release() {
+        let order = OrderState { cancel_reason: Some(CancelReason::Expired), ..sample(OrderStatus::Cancelled) };
+        let unanswered = PaymentState { authorized_at: None, ..payment(&order, PaymentStatus::Authorizing, 1) };
+        let Phase::Ended(outcome) = Phase::new(&order, &[unanswered], order.expires_at) else { panic!("not ended") };
+        assert!(outcome.text.contains("if anything was set aside on your card, it is released"), "{}", outcome.text);
+    }
+
+    #[test]
     fn cancelled_but_charged_order_reports_the_refund() {
         let mut order = sample(OrderStatus::Cancelled);
         for reason in [CancelReason::Expired, CancelReason::Buyer, CancelReason::PaymentFailed] {
@@ -175,6 +195,9 @@ mod tests {
                     other => panic!("{other:?}"),
                 };
             assert!(text(&captured).ends_with("is being refunded."), "{reason:?}");
+            captured.disputed = true;
+            assert!(text(&captured).contains("your bank decides"), "{reason:?}");
+            assert!(!text(&captured).contains("is being refunded"), "{reason:?}");
             captured.refunded = Some(Refunded { amount: captured.amount.clone(), at: order.expires_at });
             assert!(text(&captured).ends_with("was refunded."), "{reason:?}");
         }

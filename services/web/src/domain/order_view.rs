@@ -119,8 +119,13 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
             Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
         },
     };
-    let own = |payment: &PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
-    let charge = if payments.iter().any(own) { "The charge is refunded." } else { "You were not charged." };
+    let own = |payment: &&PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
+    let charge = match payments.iter().find(own) {
+        // A disputed charge is not refunded: the bank decides.
+        Some(payment) if payment.disputed && !payment.is_refunded() => "Your bank decides about the disputed charge.",
+        Some(_) => "The charge is refunded.",
+        None => "You were not charged.",
+    };
     format!("{why} {charge}")
 }
 
@@ -213,6 +218,7 @@ pub(crate) mod tests {
                 PaymentStatus::Authorized | PaymentStatus::Captured | PaymentStatus::Failed | PaymentStatus::Voided
             )
             .then(|| minute(at)),
+            received: None,
             refunded: None,
             disputed: false,
             created_at: minute(at),
@@ -283,7 +289,15 @@ pub(crate) mod tests {
         order.cancel_reason = Some(CancelReason::Expired);
         let captured = payment(&order, PaymentStatus::Captured, 5);
         assert_eq!(status_text(&order, &[]), "Expired: it was not paid in time. You were not charged.");
-        assert_eq!(status_text(&order, &[captured]), "Expired: it was not paid in time. The charge is refunded.");
+        assert_eq!(
+            status_text(&order, std::slice::from_ref(&captured)),
+            "Expired: it was not paid in time. The charge is refunded."
+        );
+        let disputed = PaymentState { disputed: true, ..captured };
+        assert_eq!(
+            status_text(&order, &[disputed]),
+            "Expired: it was not paid in time. Your bank decides about the disputed charge."
+        );
     }
 
     #[test]

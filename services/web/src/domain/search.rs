@@ -76,7 +76,7 @@ pub(crate) fn name_matches(name: &str, word: &str) -> bool {
 }
 
 /// The key that a word of a search is looked up by.
-fn longest_prefix(word: &str) -> &str {
+pub(crate) fn longest_prefix(word: &str) -> &str {
     prefixes(word).last().unwrap_or_default()
 }
 

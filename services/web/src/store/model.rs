@@ -20,7 +20,7 @@ use common::events::Change;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
-use common::events::ticket::TicketState;
+use common::events::ticket::{TicketChange, TicketState};
 use common::events::user::UserState;
 use mongodb::bson::{Document, doc, serialize_to_bson};
 use mongodb::{Collection, Cursor};
@@ -224,6 +224,16 @@ impl ReadModel {
             }
         }
         Ok(progress)
+    }
+
+    /// Removes words that no listing has from the vocabulary, one batch that follows `after`. Returns the last word
+    /// examined; `None` at the end, and during a rebuild, when the live generation may lack listings.
+    pub(crate) async fn prune_vocabulary(&self, after: &str) -> Result<Option<String>, StoreError> {
+        let Generations { live, building, .. } = self.reload().await?;
+        if building.is_some() {
+            return Ok(None);
+        }
+        self.vocabulary.prune(&self.collection(TicketChange::ENTITY, live), after).await
     }
 
     /// Drops retired generations after twice the grace period. By then no request reads them any more, and no instance

@@ -4,13 +4,15 @@
 //! A small collection: `{_id: "jazz", near: ["jazz", "jaz", "azz", …]}`. Most listings contain no new word, so it costs
 //! next to nothing to maintain, and a look-up costs the same for any number of words. It belongs to no generation of
 //! the read model: a rebuild does not empty it, but adds words that it lacks. It is best-effort and never blocks event
-//! handling. It holds no names of users: a search must not suggest a person, and a former name must be forgotten.
+//! handling. A word that no listing has any more is removed, so that edits of listings do not make it grow; if another
+//! instance still remembers such a word as stored, a later event of a listing with the word adds it again.
+//! It holds no names of users: a search must not suggest a person, and a former name must be forgotten.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::TryStreamExt;
 use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use mongodb::{Collection, Database};
@@ -18,7 +20,7 @@ use platform::store::error::StoreError;
 use platform::telemetry;
 
 use super::index;
-use crate::domain::search::tokenize;
+use crate::domain::search::{longest_prefix, tokenize};
 use crate::domain::typo::{deletion_variants, max_typos, rank_corrections};
 
 const COLLECTION: &str = "vocabulary";
@@ -27,6 +29,10 @@ const COLLECTION: &str = "vocabulary";
 const CACHE_SIZE: usize = 50_000;
 /// Maximum number of words compared with a misspelled one.
 const MAX_CANDIDATES: i64 = 200;
+/// Maximum number of words that are examined at once for whether a listing has them.
+const PRUNE_BATCH: i64 = 500;
+/// Maximum number of concurrent queries for that.
+const PRUNE_CONCURRENCY: usize = 8;
 const MAX_CORRECTED_WORDS: usize = 4;
 /// Maximum number of corrections suggested for one search.
 const MAX_SUGGESTIONS: usize = 4;
@@ -123,9 +129,43 @@ impl Vocabulary {
         Ok(self.collection.find_one(doc! { "_id": { "$gte": prefix, "$lt": end } }).await?.is_some())
     }
 
+    /// Examines the words that follow `after`, at most one batch, and removes those that none of these listings has.
+    /// Returns the last word examined; `None` at the end of the vocabulary.
+    pub(crate) async fn prune(
+        &self,
+        tickets: &Collection<Document>,
+        after: &str,
+    ) -> Result<Option<String>, StoreError> {
+        // Another instance may have removed words that are remembered here.
+        self.cache().clear();
+        let found = self.collection.find(doc! { "_id": { "$gt": after } }).sort(doc! { "_id": 1 });
+        let found = found.limit(PRUNE_BATCH).projection(doc! { "_id": 1 }).await?;
+        let found: Vec<Document> = found.try_collect().await?;
+        let words: Vec<String> = found.iter().filter_map(|found| Some(found.get_str("_id").ok()?.to_owned())).collect();
+        let unused = find_unused(tickets, &words).await?;
+        if !unused.is_empty() {
+            self.collection.delete_many(doc! { "_id": { "$in": &unused } }).await?;
+            // A listing with one of them may have arrived in the meantime.
+            let still_unused = find_unused(tickets, &unused).await?;
+            let used = unused.iter().filter(|word| !still_unused.contains(word)).map(String::as_str);
+            self.add_words(&used.collect::<Vec<_>>()).await;
+        }
+        Ok(words.last().filter(|_| i64::try_from(words.len()) == Ok(PRUNE_BATCH)).cloned())
+    }
+
     fn cache(&self) -> MutexGuard<'_, HashSet<String>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The words that none of these listings has, also not as the beginning of a longer word.
+async fn find_unused(tickets: &Collection<Document>, words: &[String]) -> Result<Vec<String>, StoreError> {
+    let unused = stream::iter(words.iter().cloned()).map(async |word: String| {
+        let found = tickets.find_one(doc! { "words": longest_prefix(&word) }).projection(doc! { "_id": 1 }).await?;
+        Ok::<_, StoreError>(found.is_none().then_some(word))
+    });
+    let unused: Vec<Option<String>> = unused.buffered(PRUNE_CONCURRENCY).try_collect().await?;
+    Ok(unused.into_iter().flatten().collect())
 }
 
 /// Whether the only errors are that words exist already.

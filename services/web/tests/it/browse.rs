@@ -11,7 +11,9 @@ use mongodb::bson::{Document, doc};
 use testkit::app::{TestApp, eventually};
 use web::domain::sort::SORTS;
 
-use crate::support::{app, assert_contains, assert_page, listing, page, publish_listing, publish_user, user};
+use crate::support::{
+    app, assert_contains, assert_page, listing, page, publish_listing, publish_user, user, with_settings,
+};
 
 /// The titles of the results on a page, in order, without the fallback listings.
 fn titles(html: &str) -> Vec<String> {
@@ -331,4 +333,35 @@ async fn documents_without_words_are_searchable_after_a_rebuild() {
     other.publish(TicketChange::Snapshot, ticket.terms.id, 0, ticket.clone()).await;
     eventually("the listing to be found", async || titles_for(&other, "q=jaz").await == ["Jazz"]).await;
     assert_eq!(titles_for(&other, "q=jaxz").await, ["Jazz"], "the vocabulary has its words again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vocabulary_forgets_the_words_of_former_titles() {
+    let app = with_settings(&[("CLEANUP_INTERVAL", "200ms")]).await;
+    let mut ticket = listing(&app, "Jazz", 0);
+    publish_listing(&app, &ticket).await;
+    for version in 1..=300_u64 {
+        // A word of its own for each edit.
+        let number: String = format!("{version:03}").bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
+        ticket.terms.title = format!("Symphony {number}quintet");
+        app.publish(TicketChange::Updated, ticket.terms.id, version, ticket.clone()).await;
+    }
+    app.wait_until_idle().await;
+    let vocabulary = app.context.database.collection::<Document>("vocabulary");
+    let stored = async || {
+        let words = vocabulary.distinct("_id", doc! {}).await.unwrap();
+        words.iter().map(|word| word.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    eventually("only the words of the present title to be stored", async || {
+        let words = stored().await;
+        !words.contains(&"jazz".to_owned()) && words.iter().filter(|word| word.ends_with("quintet")).count() == 1
+    })
+    .await;
+    let words = stored().await;
+    assert!(words.contains(&"symphony".to_owned()) && words.contains(&"daaquintet".to_owned()), "{words:?}");
+    assert_eq!(titles_for(&app, "q=symphny").await, ["Symphony daaquintet"], "misspelled searches are still corrected");
+    // A word that comes back is stored again.
+    ticket.terms.title = "Jazz".to_owned();
+    app.publish(TicketChange::Updated, ticket.terms.id, 301, ticket.clone()).await;
+    eventually("the former word", async || stored().await.contains(&"jazz".to_owned())).await;
 }

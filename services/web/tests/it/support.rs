@@ -146,6 +146,7 @@ pub(crate) fn payment(app: &TestApp, order: &OrderState, status: PaymentStatus) 
             PaymentStatus::Authorized | PaymentStatus::Captured | PaymentStatus::Failed | PaymentStatus::Voided
         )
         .then_some(now),
+        received: None,
         refunded: None,
         disputed: false,
         created_at: now,
