@@ -24,7 +24,8 @@ fn walk(old: SchemaInDocument<'_>, new: SchemaInDocument<'_>, path: &str, found:
         found.push(format!("{path} rejects unknown fields"));
     }
     let compared = ["format", "pattern", "const", "minimum", "additionalProperties"];
-    for key in compared.into_iter().filter(|key| *key != "additionalProperties" || !(is_closed(old) || is_closed(new))) {
+    for key in compared.into_iter().filter(|key| *key != "additionalProperties" || !(is_closed(old) || is_closed(new)))
+    {
         if old.get(key) != new.get(key) {
             let shown = |value: Option<&Value>| value.map_or("nothing".to_owned(), ToString::to_string);
             found.push(format!("{path} changed its {key} from {} to {}", shown(old.get(key)), shown(new.get(key))));

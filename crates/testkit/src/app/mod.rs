@@ -39,6 +39,7 @@ use platform::config;
 use platform::context::Context;
 use platform::lifecycle::Tasks;
 use platform::stream::names::Names;
+use platform::stream::provision::{self, DEAD_LETTER_OWNER};
 use platform::stream::subscription::Subscription;
 use serde_json::Value;
 
@@ -46,6 +47,8 @@ use self::request::Request;
 use self::users::Signer;
 use crate::fleet::options::NO_RATE_LIMITS;
 
+/// Size of the stream of the dead letters, where the service under test does not own it.
+pub const DEAD_LETTER_BYTES: i64 = 16 << 20;
 /// How long [`eventually`] waits before it fails the test.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -67,6 +70,14 @@ pub struct TestApp {
     settings: BTreeMap<String, String>,
     /// Counts the instances; the last one cleans up.
     instances: Arc<()>,
+}
+
+/// Creates the stream of the dead letters, as its owner does in a whole fleet. The service under test may be
+/// disconnected from NATS, so this has a connection of its own.
+async fn create_dead_letter_stream(names: &Names) {
+    let jetstream = jetstream::new(async_nats::connect(server("TEST_NATS_URL")).await.expect("NATS"));
+    let stream = provision::dead_letter_stream(names, DEAD_LETTER_BYTES, 1);
+    jetstream.get_or_create_stream(stream).await.expect("the stream of the dead letters");
 }
 
 /// Returns the URL in a variable that `cargo xtask test` and `cargo xtask servers` set.
@@ -157,6 +168,9 @@ impl TestApp {
         let (tasks, _failures) = Tasks::new();
         let (context, queue) =
             Context::new(service, platform, Arc::new(clock.clone()), tasks).await.expect("a context");
+        if service != DEAD_LETTER_OWNER {
+            create_dead_letter_stream(&names).await;
+        }
         let running = build(own, &context).expect("a service").start(&context, queue);
         let document = Arc::new(serde_json::to_value(&running.openapi).expect("a document"));
         let jetstream = jetstream::new(context.nats.clone());
