@@ -21,7 +21,7 @@ use crate::store::error::StoreError;
 use crate::store::{NextAnnouncement, Store, as_i64, bson};
 
 /// Maximum number of documents per round.
-const BATCH_SIZE: i64 = 200;
+const BATCH_SIZE: u16 = 200;
 /// Maximum interval between two announcements of the same state.
 const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -68,12 +68,12 @@ impl<A: Aggregate> Store<A> {
             }
             let fields = doc! { "version": 1, "state": 1, "announce": 1 };
             let due = self.collection().clone_with_type::<Due<A>>().find(doc! { "announce.at": range });
-            let due = due.sort(doc! { "announce.at": 1 }).limit(BATCH_SIZE).projection(fields);
+            let due = due.sort(doc! { "announce.at": 1 }).limit(i64::from(BATCH_SIZE)).projection(fields);
             let found: Vec<Due<A>> = due.await?.try_collect().await?;
             if found.is_empty() && turn.after.is_none() {
                 return Ok(found);
             }
-            let last = found.last().filter(|_| found.len() as i64 >= BATCH_SIZE);
+            let last = found.last().filter(|_| found.len() >= usize::from(BATCH_SIZE));
             let after = last.map(|last| last.announce.at.to_string());
             if turns.pass(&turn, after, now).await? && !found.is_empty() {
                 return Ok(found);

@@ -26,7 +26,7 @@ use crate::telemetry;
 /// passes: an event that was requeued gets the same time.
 const GRACE: Duration = Duration::from_secs(2);
 /// Maximum number of documents per round.
-const BATCH_SIZE: i64 = 500;
+const BATCH_SIZE: u16 = 500;
 
 /// What one turn of the sweeper found.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,7 +54,7 @@ impl<A: Aggregate> Store<A> {
             if found.is_empty() && turn.after.is_none() {
                 break;
             }
-            let has_more = found.len() as i64 >= BATCH_SIZE;
+            let has_more = found.len() >= usize::from(BATCH_SIZE);
             let last = found.last().filter(|_| has_more).and_then(|last| last.outbox.first());
             let (after, due) = match last {
                 Some(event) => (Some(event.time.to_string()), now),
@@ -83,7 +83,7 @@ impl<A: Aggregate> Store<A> {
         filter.insert("outbox.0.time", range);
         let documents = self.collection().clone_with_type::<OutboxDocument>();
         let found = documents.find(filter).sort(doc! { "outbox.0.time": 1 }).projection(doc! { "outbox": 1 });
-        Ok(found.limit(BATCH_SIZE).await?.try_collect().await?)
+        Ok(found.limit(i64::from(BATCH_SIZE)).await?.try_collect().await?)
     }
 
     pub(crate) async fn outbox_backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
