@@ -67,8 +67,12 @@ impl<A: Aggregate> Store<A> {
                 range.insert("$gt", after);
             }
             let fields = doc! { "version": 1, "state": 1, "announce": 1 };
-            let due = self.collection().clone_with_type::<Due<A>>().find(doc! { "announce.at": range });
-            let due = due.sort(doc! { "announce.at": 1 }).limit(i64::from(BATCH_SIZE)).projection(fields);
+            let states = self.collection().clone_with_type::<Due<A>>();
+            let due = states
+                .find(doc! { "announce.at": range })
+                .sort(doc! { "announce.at": 1 })
+                .limit(i64::from(BATCH_SIZE))
+                .projection(fields);
             let found: Vec<Due<A>> = due.await?.try_collect().await?;
             if found.is_empty() && turn.after.is_none() {
                 return Ok(found);

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use mongodb::bson::{Document, doc};
 use platform::stream::names::Names;
 use platform::stream::provision;
-use testkit::app::{DEAD_LETTER_BYTES, TestApp, eventually};
+use testkit::app::{TestApp, dead_letters, eventually};
 
 use crate::demo::app;
 
@@ -313,7 +313,7 @@ async fn rejected_event_is_retried_until_the_dead_letters_have_a_stream() {
     publish(&app, id).await;
     eventually("the second delivery", async || seen(&app, id).await > 1).await;
     assert!(jetstream.get_stream(names.dead_letter_stream()).await.is_err(), "only its owner creates it");
-    let letters = provision::dead_letter_stream(&names, DEAD_LETTER_BYTES, 1);
+    let letters = provision::dead_letter_stream(&names, dead_letters::MAX_BYTES, 1);
     jetstream.create_stream(letters).await.unwrap();
     eventually("the dead letter", async || app.dead_letters().await.len() == 1).await;
     app.wait_until_idle().await;

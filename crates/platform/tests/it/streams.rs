@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::{self, stream::DiscardPolicy, stream::RetentionPolicy};
 use platform::stream::names::Names;
 use platform::stream::provision::DEAD_LETTER_OWNER;
-use testkit::app::{DEAD_LETTER_BYTES, TestApp, eventually};
+use testkit::app::{TestApp, dead_letters, eventually};
 
 use crate::demo::{NAME, app_with, build};
 
@@ -22,7 +22,7 @@ async fn other_services_settings_leave_the_dead_letters_alone() {
     let names = Names::new(&app.context.config.nats_prefix);
     assert_eq!(configuration(&app, &names.stream(NAME)).await.max_bytes, 1 << 20);
     // The service has configured its streams by now.
-    assert_eq!(configuration(&app, &names.dead_letter_stream()).await.max_bytes, DEAD_LETTER_BYTES);
+    assert_eq!(configuration(&app, &names.dead_letter_stream()).await.max_bytes, dead_letters::MAX_BYTES);
 }
 
 #[tokio::test(flavor = "multi_thread")]
