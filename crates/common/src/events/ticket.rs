@@ -56,12 +56,6 @@ text_enum! {
 }
 
 /// The terms of a listing that a buyer agrees to, except the price.
-///
-/// # Why
-/// The order carries the terms that its buyer agreed to, and `tickets` compares them with the present ones. While
-/// releases are mixed, and after that for stored orders, the order can be of a release that did not know a newer field.
-/// So a field that is added here later is an `Option<Option<_>>`: absent means that the order's release did not know it,
-/// null that the listing has none. An absent field is not compared; see [`TicketTerms::agree_with`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
@@ -88,6 +82,11 @@ pub struct TicketTerms {
 
 impl TicketTerms {
     /// Whether these terms of an order are those of the listing, in every field that the order's release knew.
+    ///
+    /// # Why
+    /// While releases are mixed, and after that for stored orders, an order can be of a release that did not know a newer
+    /// field, and must not be refused for it. So a field that is added later is an `Option<Option<_>>`: absent means that
+    /// the order's release did not know it, null that the listing has none. An absent field is not compared.
     pub fn agree_with(&self, listing: &Self) -> bool {
         match (serde_json::to_value(self), serde_json::to_value(listing)) {
             (Ok(Value::Object(agreed)), Ok(Value::Object(current))) => is_part_of(&agreed, &current),

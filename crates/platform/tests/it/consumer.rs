@@ -285,10 +285,12 @@ async fn existing_consumer_follows_a_changed_ack_wait_and_keeps_its_messages() {
     let consumer: PullConsumer = stream.get_consumer("demo-expiration").await.unwrap();
     let config = pull::Config::try_from_consumer_config(consumer.cached_info().config.clone()).unwrap();
     let older = pull::Config { ack_wait: Duration::from_secs(3600), max_ack_pending: 7, ..config.clone() };
-    let consumer = stream.update_consumer(older).await.unwrap();
+    let mut consumer = stream.update_consumer(older).await.unwrap();
     publish(&app, in_flight).await;
-    let mut taken = consumer.fetch().max_messages(1).messages().await.unwrap();
-    assert!(taken.next().await.unwrap().is_ok());
+    let mut taken = consumer.batch().max_messages(1).expires(Duration::from_secs(1)).messages().await.unwrap();
+    // Either this request or the last one of the stopped instance gets it, and neither acks it.
+    drop(taken.next().await);
+    eventually("a message in flight", async || consumer.info().await.unwrap().num_ack_pending == 1).await;
     publish(&app, waiting).await;
 
     let other = app.start_second_instance(crate::demo::build).await;
