@@ -74,7 +74,7 @@ impl FromStr for Currency {
 
 /// An amount in a currency's minor units: `{"amount": 12550, "currency": "USD"}` is 125.50 US dollars.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Money {
     /// The amount in minor units.
     #[schema(minimum = 0, maximum = 99_999_999)]
@@ -84,13 +84,35 @@ pub struct Money {
 }
 
 impl<'de> Deserialize<'de> for Money {
-    /// Accepts only an object; derived code would also accept an array of the two values.
+    /// Accepts only an object; derived code would also accept an array of the two values. Ignores unknown fields, which
+    /// a later release may add to events.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MoneyVisitor)
+        deserializer.deserialize_map(MoneyVisitor { unknown_fields: UnknownFields::Ignored })
     }
 }
 
-struct MoneyVisitor;
+/// Deserialises money of a request, which may not have unknown fields; for `#[serde(deserialize_with)]`.
+pub fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+    deserializer.deserialize_map(MoneyVisitor { unknown_fields: UnknownFields::Rejected })
+}
+
+/// Like [`exact`], for an optional field; with `#[serde(default)]`.
+pub fn exact_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Exact(#[serde(deserialize_with = "exact")] Money);
+    Ok(Option::<Exact>::deserialize(deserializer)?.map(|exact| exact.0))
+}
+
+#[derive(Clone, Copy)]
+enum UnknownFields {
+    Ignored,
+    Rejected,
+}
+
+struct MoneyVisitor {
+    unknown_fields: UnknownFields,
+}
 
 impl<'de> Visitor<'de> for MoneyVisitor {
     type Value = Money;
@@ -101,13 +123,27 @@ impl<'de> Visitor<'de> for MoneyVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Money, A::Error> {
         #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
         struct Fields {
             amount: i64,
             currency: Currency,
         }
-        let fields = Fields::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Money { amount: fields.amount, currency: fields.currency })
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct ExactFields {
+            amount: i64,
+            currency: Currency,
+        }
+        let map = MapAccessDeserializer::new(map);
+        Ok(match self.unknown_fields {
+            UnknownFields::Ignored => {
+                let Fields { amount, currency } = Fields::deserialize(map)?;
+                Money { amount, currency }
+            }
+            UnknownFields::Rejected => {
+                let ExactFields { amount, currency } = ExactFields::deserialize(map)?;
+                Money { amount, currency }
+            }
+        })
     }
 }
 
@@ -151,15 +187,23 @@ mod tests {
     #[test]
     fn money_is_parsed_from_an_object_only() {
         let read = serde_json::from_str::<Money>;
-        assert_eq!(read(r#"{"amount":5,"currency":"EUR"}"#).unwrap().to_string(), "0.05 EUR");
-        for text in [
-            r#"[5,"EUR"]"#,
-            r#"{"amount":5}"#,
-            r#"{"amount":5.0,"currency":"EUR"}"#,
-            "5",
-            r#"{"amount":5,"currency":"EUR","tip":1}"#,
-        ] {
-            assert!(read(text).is_err(), "{text}");
+        let read_exact = |text| exact(&mut serde_json::Deserializer::from_str(text));
+        let text = r#"{"amount":5,"currency":"EUR"}"#;
+        assert_eq!(read(text).unwrap().to_string(), "0.05 EUR");
+        assert_eq!(read_exact(text).unwrap(), read(text).unwrap());
+        for text in [r#"[5,"EUR"]"#, r#"{"amount":5}"#, r#"{"amount":5.0,"currency":"EUR"}"#, "5", "null"] {
+            assert!(read(text).is_err() && read_exact(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn only_money_of_requests_rejects_unknown_fields() {
+        let text = r#"{"amount":5,"currency":"EUR","tip":1}"#;
+        assert_eq!(serde_json::from_str::<Money>(text).unwrap().to_string(), "0.05 EUR");
+        let read = |text| exact_or_none(&mut serde_json::Deserializer::from_str(text));
+        assert!(exact(&mut serde_json::Deserializer::from_str(text)).is_err());
+        assert!(read(text).is_err());
+        assert_eq!(read("null").unwrap(), None);
+        assert_eq!(read(r#"{"amount":5,"currency":"EUR"}"#).unwrap().unwrap().to_string(), "0.05 EUR");
     }
 }

@@ -156,7 +156,8 @@ impl App {
         running.public = running.public.layer(from_fn_with_state(tasks.clone(), run_to_completion::detach_unsafe));
         // Handlers that finish while the service drains still write events.
         tasks.spawn_until_drained("relay", |stop| outbox::relay::run(context.clone(), queue.0, stop));
-        tasks.spawn("streams", provision::ensure_streams(context.clone(), std::mem::take(&mut self.entities)));
+        let (entities, is_consumer) = (std::mem::take(&mut self.entities), !self.subscriptions.is_empty());
+        tasks.spawn("streams", provision::ensure_streams(context.clone(), entities, is_consumer));
         let gauges = std::mem::take(&mut self.gauges);
         tasks.spawn("gauges", gauges::run(context.clone(), gauges, self.subscriptions.clone()));
         tasks.detach(self.start_workers(context.clone(), stores));

@@ -23,6 +23,7 @@ use crate::lifecycle::Tasks;
 use crate::limits::counters::Counters;
 use crate::mongo;
 use crate::outbox::queue::{QueuedEvent, Relay};
+use crate::outbox::turns::Turns;
 use crate::store::Store;
 use crate::store::batched::BatchedCollection;
 use crate::store::replica::Replica;
@@ -103,6 +104,11 @@ impl Context {
     /// Like [`Context::replica`], in this collection.
     pub fn replica_in<S: Payload>(&self, collection: &str) -> Replica<S> {
         Replica::new(self.batched(collection))
+    }
+
+    /// The turns by which this service's instances share periodic work.
+    pub fn turns(&self) -> Turns {
+        Turns::new(&self.database)
     }
 
     /// The collection of this name. All its users share its batches.

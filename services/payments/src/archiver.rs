@@ -2,23 +2,33 @@
 
 use std::time::Duration;
 
+use platform::context::Context;
 use platform::lifecycle::{self, Tasks};
+use platform::outbox::turns::Turns;
+use platform::store::error::StoreError;
 use platform::telemetry;
 
 use crate::state::AppState;
 
-/// Runs on every instance until the service stops; concurrent runs are harmless.
-pub async fn run(state: AppState, tasks: Tasks, interval: Duration) {
+/// Runs on every instance until the service stops. One of them does a round.
+pub async fn run(state: AppState, context: Context) {
+    let (tasks, turns, interval) = (&context.tasks, context.turns(), context.config.cleanup_interval);
     while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
-        while !tasks.stop().is_cancelled() {
-            match state.declined_archive.archive_batch(state.clock.now()).await {
-                Ok(0) => break,
-                Ok(count) => tracing::info!(count, "archived declined payments"),
-                Err(error) => {
-                    tracing::warn!(error = telemetry::causes(&error), "declined payments could not be archived");
-                    break;
-                }
-            }
+        if let Err(error) = run_round(&state, tasks, &turns, interval).await {
+            tracing::warn!(error = telemetry::causes(&error), "declined payments could not be archived");
         }
     }
+}
+
+async fn run_round(state: &AppState, tasks: &Tasks, turns: &Turns, interval: Duration) -> Result<(), StoreError> {
+    if !turns.take_round("archive declined payments", state.clock.now(), interval).await? {
+        return Ok(());
+    }
+    while !tasks.stop().is_cancelled() {
+        match state.declined_archive.archive_batch(state.clock.now()).await? {
+            0 => break,
+            count => tracing::info!(count, "archived declined payments"),
+        }
+    }
+    Ok(())
 }

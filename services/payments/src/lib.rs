@@ -39,7 +39,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
         .admin(admin::routes(state.clone(), context.tasks.clone()))
         .subscribe(events::table(&state))
-        .task("archiver", archiver::run(state.clone(), context.tasks.clone(), context.config.cleanup_interval))
-        .task("reconciler", reconciler::run(state.clone(), context.tasks.clone()))
-        .task("orphan_sweep", orphan_sweep::run(state, context.tasks.clone())))
+        .task("archiver", archiver::run(state.clone(), context.clone()))
+        .task("reconciler", reconciler::run(state.clone(), context.clone()))
+        .task("orphan_sweep", orphan_sweep::run(state, context.clone())))
 }

@@ -1,19 +1,35 @@
 //! The task that periodically compares the provider's intents with the payments.
 
-use platform::lifecycle::{self, Tasks};
+use std::time::Duration;
+
+use common::error::Error;
+use platform::context::Context;
+use platform::lifecycle;
+use platform::outbox::turns::Turns;
 use platform::telemetry;
 
 use crate::flows::resolve_orphans::sweep;
 use crate::state::AppState;
 
-/// Runs on every instance until the service stops; concurrent runs are harmless.
-pub async fn run(state: AppState, tasks: Tasks) {
-    while tasks.sleep_unless_stopping(lifecycle::jittered(state.config.provider_sweep_interval)).await {
-        match sweep(&state).await {
+/// Runs on every instance until the service stops. One of them does a round, so that the provider is asked once.
+pub async fn run(state: AppState, context: Context) {
+    let (turns, mut skipped) = (context.turns(), 0);
+    let interval = state.config.provider_sweep_interval;
+    while context.tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
+        match run_round(&state, &turns, interval).await {
             // Intents without a payment: another shop shares the provider's account, or a restore has lost the
             // payments.
-            #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
-            Ok(unknown) => metrics::gauge!("payment_intents_unknown").set(unknown as f64),
+            Ok(Some(unknown)) => {
+                skipped = 0;
+                set_unknown(unknown);
+            }
+            Ok(None) => {
+                skipped += 1;
+                // The count is old. By the second time, another instance has finished a sweep and reports its own.
+                if skipped > 1 {
+                    set_unknown(0);
+                }
+            }
             Err(error) => {
                 tracing::warn!(
                     error = telemetry::causes(&error),
@@ -22,4 +38,17 @@ pub async fn run(state: AppState, tasks: Tasks) {
             }
         }
     }
+}
+
+/// Takes and does a round. Returns the number of intents without any payment; `None` if another instance does the round.
+async fn run_round(state: &AppState, turns: &Turns, interval: Duration) -> Result<Option<usize>, Error> {
+    if !turns.take_round("sweep provider", state.clock.now(), interval).await? {
+        return Ok(None);
+    }
+    sweep(state).await.map(Some)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
+fn set_unknown(intents: usize) {
+    metrics::gauge!("payment_intents_unknown").set(intents as f64);
 }

@@ -9,7 +9,9 @@ use common::api::admin::ReconciledPayments;
 use common::api::page::Page;
 use common::error::Error;
 use futures::{StreamExt, stream};
+use platform::context::Context;
 use platform::lifecycle::{self, Tasks};
+use platform::outbox::turns::Turns;
 use platform::store::page::PageRequest;
 use platform::telemetry;
 
@@ -30,14 +32,21 @@ const MAX_REFUNDS: i64 = 1_000;
 const OLD_REFUND_AGE: Duration = Duration::from_secs(3_600);
 const OLD_REFUND_ODDS: u32 = 60;
 
-/// Runs on every instance until the service stops; concurrent runs are harmless.
-pub async fn run(state: AppState, tasks: Tasks) {
-    let interval = state.config.reconcile_after / 2;
+/// Runs on every instance until the service stops. One of them does a round, so that the provider is asked once.
+pub async fn run(state: AppState, context: Context) {
+    let (tasks, turns, interval) = (&context.tasks, context.turns(), state.config.reconcile_after / 2);
     while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
-        if let Err(error) = run_once(&state, &tasks, state.config.reconcile_after).await {
+        if let Err(error) = run_round(&state, tasks, &turns, interval).await {
             tracing::warn!(error = telemetry::causes(&error), "payments could not be reconciled");
         }
     }
+}
+
+async fn run_round(state: &AppState, tasks: &Tasks, turns: &Turns, interval: Duration) -> Result<(), Error> {
+    if turns.take_round("reconcile payments", state.clock.now(), interval).await? {
+        run_once(state, tasks, state.config.reconcile_after).await?;
+    }
+    Ok(())
 }
 
 /// Synchronises every payment that has not changed for `idle_time`. A payment that fails, or stays unchanged, does not

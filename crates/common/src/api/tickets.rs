@@ -11,7 +11,7 @@ use super::page::{Cursor, Page};
 use crate::clock::SharedClock;
 use crate::events::ticket::{Category, TicketState, TicketStatus, TicketTerms};
 use crate::id::{TicketId, UserId};
-use crate::money::{Currency, MAX_CHARGE_AMOUNT, Money};
+use crate::money::{self, Currency, MAX_CHARGE_AMOUNT, Money};
 use crate::text::{self, Text};
 use crate::timestamp::Timestamp;
 use crate::validate::{self, invalid, invalid_part};
@@ -68,10 +68,11 @@ pub struct NewListing {
     #[schema(value_type = Option<String>, example = "Europe/London")]
     pub time_zone: Option<Text>,
     /// The total price for the buyer, including all fees.
+    #[serde(deserialize_with = "money::exact")]
     #[validate(custom(function = "is_valid_price", use_context))]
     pub price: Money,
     /// The price printed on the ticket, in the currency of `price`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "money::exact_or_none")]
     pub face_value: Option<Money>,
     /// The kind of event.
     #[serde(default)]

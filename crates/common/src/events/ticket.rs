@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{changes, text_enum};
@@ -77,6 +78,26 @@ pub struct TicketTerms {
     pub row: Option<String>,
     /// The seat.
     pub seat: Option<String>,
+}
+
+impl TicketTerms {
+    /// Whether these terms of an order are those of the listing, in every field that the order's release knew.
+    ///
+    /// # Why
+    /// While releases are mixed, and after that for stored orders, an order can be of a release that did not know a newer
+    /// field, and must not be refused for it. So a field that is added later is an `Option<Option<_>>`: absent means that
+    /// the order's release did not know it, null that the listing has none. An absent field is not compared.
+    pub fn agree_with(&self, listing: &Self) -> bool {
+        match (serde_json::to_value(self), serde_json::to_value(listing)) {
+            (Ok(Value::Object(agreed)), Ok(Value::Object(current))) => is_part_of(&agreed, &current),
+            _ => false,
+        }
+    }
+}
+
+/// Whether every field of `part` is in `whole` with the same value.
+fn is_part_of(part: &Map<String, Value>, whole: &Map<String, Value>) -> bool {
+    part.iter().all(|(field, value)| whole.get(field) == Some(value))
 }
 
 /// Why the reservation for an order was refused.
@@ -157,4 +178,29 @@ pub struct TicketState {
     pub created_at: Timestamp,
     /// When the listing was last changed.
     pub updated_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: Value) -> Map<String, Value> {
+        let Value::Object(fields) = value else { panic!("not an object: {value}") };
+        fields
+    }
+
+    #[test]
+    fn terms_are_compared_in_the_fields_of_the_order() {
+        let next_release = |gate: Value| fields(json!({ "title": "Carmen", "seat": null, "gate": gate }));
+        let this_release = fields(json!({ "title": "Carmen", "seat": null }));
+        assert!(is_part_of(&this_release, &next_release(json!("B"))), "the order's release did not know gates");
+        assert!(is_part_of(&next_release(json!("B")), &next_release(json!("B"))));
+        for gate in [json!("A"), Value::Null] {
+            assert!(!is_part_of(&next_release(gate), &next_release(json!("B"))), "the buyer saw another gate, or none");
+        }
+        let other = fields(json!({ "title": "Carmen", "seat": "14", "gate": "B" }));
+        assert!(!is_part_of(&this_release, &other));
+    }
 }

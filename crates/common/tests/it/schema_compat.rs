@@ -18,7 +18,14 @@ fn walk(old: SchemaInDocument<'_>, new: SchemaInDocument<'_>, path: &str, found:
         found.push(format!("{path} changed its type from {:?} to {:?}", types(old), types(new)));
         return;
     }
-    for key in ["format", "pattern", "const", "minimum", "additionalProperties"] {
+    // Readers of the older schema would reject the fields that a later release adds. Such a schema may be opened.
+    let is_closed = |schema: &Value| schema.get("additionalProperties") == Some(&Value::Bool(false));
+    if is_closed(new) {
+        found.push(format!("{path} rejects unknown fields"));
+    }
+    let compared = ["format", "pattern", "const", "minimum", "additionalProperties"];
+    for key in compared.into_iter().filter(|key| *key != "additionalProperties" || !(is_closed(old) || is_closed(new)))
+    {
         if old.get(key) != new.get(key) {
             let shown = |value: Option<&Value>| value.map_or("nothing".to_owned(), ToString::to_string);
             found.push(format!("{path} changed its {key} from {} to {}", shown(old.get(key)), shown(new.get(key))));
@@ -38,6 +45,10 @@ fn walk(old: SchemaInDocument<'_>, new: SchemaInDocument<'_>, path: &str, found:
             None => found.push(format!("{path}.{name} was removed")),
             Some(after) => walk((before, old_root), (after, new_root), &format!("{path}.{name}"), found),
         }
+    }
+    // A new field may have any schema, except that it must accept later additions too: it is compared with itself.
+    for (name, added) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
+        walk((added, new_root), (added, new_root), &format!("{path}.{name}"), found);
     }
     match (old.get("items"), new.get("items")) {
         (Some(before), Some(after)) => walk((before, old_root), (after, new_root), &format!("{path}[]"), found),
@@ -123,17 +134,18 @@ fn only_added_optional_fields_are_compatible() {
             "type": "object", "required": ["amount"], "properties": { "amount": { "type": "integer" } },
         } },
     });
-    let allowed: [(&str, Edit); 3] = [
+    let allowed: [(&str, Edit); 4] = [
         ("nothing", |_| {}),
         ("an optional field", |s| s["properties"]["row"] = serde_json::json!({ "type": ["string", "null"] })),
         ("a nested optional field", |s| s["$defs"]["Money"]["properties"]["tax"] = serde_json::json!({})),
+        ("an optional object", |s| s["properties"]["fee"] = serde_json::json!({ "$ref": "#/$defs/Money" })),
     ];
     for (what, edit) in allowed {
         let mut new = old.clone();
         edit(&mut new);
         assert_eq!(incompatibilities(&old, &new), [""; 0], "{what}");
     }
-    let rejected: [(Edit, &str); 11] = [
+    let rejected: [(Edit, &str); 14] = [
         (|s| s["required"] = serde_json::json!(["id", "price", "status", "city"]), "data.city became required"),
         (|s| s["required"] = serde_json::json!(["id", "price"]), "data.status is no longer required"),
         (|s| s["properties"]["city"] = serde_json::json!({ "type": "string" }), "data.city changed its type"),
@@ -150,7 +162,16 @@ fn only_added_optional_fields_are_compatible() {
             "data.status gained the value",
         ),
         (|s| s["properties"]["tags"]["items"]["type"] = serde_json::json!("integer"), "data.tags[] changed its type"),
-        (|s| s["additionalProperties"] = serde_json::json!(false), "data changed its additionalProperties"),
+        (|s| s["additionalProperties"] = serde_json::json!(false), "data rejects unknown fields"),
+        (|s| s["$defs"]["Money"]["additionalProperties"] = false.into(), "data.price rejects unknown fields"),
+        (
+            |s| s["properties"]["fees"] = serde_json::json!({ "items": { "additionalProperties": false } }),
+            "data.fees[] rejects unknown fields",
+        ),
+        (
+            |s| s["additionalProperties"] = serde_json::json!({ "type": "string" }),
+            "data changed its additionalProperties",
+        ),
     ];
     for (edit, expected) in rejected {
         let mut new = old.clone();
@@ -158,4 +179,12 @@ fn only_added_optional_fields_are_compatible() {
         let found = incompatibilities(&old, &new);
         assert!(found.iter().any(|change| change.starts_with(expected)), "{expected}: {found:?}");
     }
+}
+
+#[test]
+fn closed_object_may_be_opened_but_not_stay_closed() {
+    let open = serde_json::json!({ "type": "object", "properties": {} });
+    let closed = serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false });
+    assert_eq!(incompatibilities(&closed, &open), [""; 0]);
+    assert_eq!(incompatibilities(&closed, &closed), ["data rejects unknown fields"]);
 }

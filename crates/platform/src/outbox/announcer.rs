@@ -3,6 +3,8 @@
 //! # Why
 //! A consumer that lost the last event of an entity would wait forever. A state that is not final is announced at
 //! doubling intervals until it changes; a final state is announced once more.
+//!
+//! Instances take [turns](super::turns), each for the batch after the last one, so that they share a backlog.
 
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use crate::store::error::StoreError;
 use crate::store::{NextAnnouncement, Store, as_i64, bson};
 
 /// Maximum number of documents per round.
-const BATCH_SIZE: i64 = 200;
+const BATCH_SIZE: u16 = 200;
 /// Maximum interval between two announcements of the same state.
 const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -33,13 +35,8 @@ struct Due<A> {
 
 impl<A: Aggregate> Store<A> {
     pub(crate) async fn announce_due_states(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let due = self.collection().clone_with_type::<Due<A>>();
-        let filter = doc! { "announce.at": { "$exists": true, "$lte": now.to_string() } };
-        let fields = doc! { "version": 1, "state": 1, "announce": 1 };
-        let found = due.find(filter).sort(doc! { "announce.at": 1 }).limit(BATCH_SIZE).projection(fields);
-        let found: Vec<Due<A>> = found.await?.try_collect().await?;
         let mut announced = 0;
-        for Due { version, state, announce } in found {
+        for Due { version, state, announce } in self.take_due(now).await? {
             // Compare-and-swap on the due time: only the instance that moves it announces.
             let unmoved =
                 doc! { "_id": state.id(), "version": as_i64(version), "announce.at": announce.at.to_string() };
@@ -57,6 +54,35 @@ impl<A: Aggregate> Store<A> {
             }
         }
         Ok(announced)
+    }
+
+    /// Takes the next batch of due states, in the order of their due times.
+    async fn take_due(&self, now: Timestamp) -> Result<Vec<Due<A>>, StoreError> {
+        let (turns, task) = (self.turns(), format!("announce {}", A::COLLECTION));
+        loop {
+            // Without a pause, the turn is always due: a state's own due time says when it is announced again.
+            let Some(turn) = turns.due(&task, now, Duration::ZERO).await? else { return Ok(Vec::new()) };
+            let mut range = doc! { "$exists": true, "$lte": now.to_string() };
+            if let Some(after) = &turn.after {
+                range.insert("$gt", after);
+            }
+            let fields = doc! { "version": 1, "state": 1, "announce": 1 };
+            let states = self.collection().clone_with_type::<Due<A>>();
+            let due = states
+                .find(doc! { "announce.at": range })
+                .sort(doc! { "announce.at": 1 })
+                .limit(i64::from(BATCH_SIZE))
+                .projection(fields);
+            let found: Vec<Due<A>> = due.await?.try_collect().await?;
+            if found.is_empty() && turn.after.is_none() {
+                return Ok(found);
+            }
+            let last = found.last().filter(|_| found.len() >= usize::from(BATCH_SIZE));
+            let after = last.map(|last| last.announce.at.to_string());
+            if turns.pass(&turn, after, now).await? && !found.is_empty() {
+                return Ok(found);
+            }
+        }
     }
 }
 

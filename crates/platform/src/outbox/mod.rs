@@ -3,7 +3,7 @@
 //!
 //! # Why
 //! MongoDB is the source of truth and the stream is transport. All workers run on every instance without a leader,
-//! because publishing twice is harmless: consumers compare the entity's version.
+//! because publishing twice is harmless: consumers compare the entity's version. [`turns`] let instances share the work.
 
 pub mod announcer;
 pub mod event;
@@ -12,6 +12,7 @@ pub mod relay;
 mod resync;
 pub mod scan;
 pub mod sweeper;
+pub mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +32,9 @@ use crate::telemetry;
 pub(crate) trait OutboxStore: Send + Sync {
     /// The collection's name.
     fn name(&self) -> &'static str;
-    /// Requeues unpublished events. Returns the number of documents that had some.
-    fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Requeues the next batch of unpublished events, if the turn for it is due. `interval` is the pause between two
+    /// passes. Returns the number of documents, and whether another batch may follow.
+    fn sweep(&self, now: Timestamp, interval: Duration) -> BoxFuture<'_, Result<sweeper::Swept, StoreError>>;
     /// Announces the states that are due. Returns how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces the next batch of the scan if its turn is due. Returns how many states.
@@ -50,8 +52,8 @@ impl<A: Aggregate> OutboxStore for Store<A> {
         A::COLLECTION
     }
 
-    fn sweep(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.sweep_outbox(now))
+    fn sweep(&self, now: Timestamp, interval: Duration) -> BoxFuture<'_, Result<sweeper::Swept, StoreError>> {
+        Box::pin(self.sweep_outbox(now, interval))
     }
 
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -1,4 +1,9 @@
 //! The sweeper: requeues events that a crash, a full queue or an outage left in an outbox.
+//!
+//! # Why
+//! Instances take [turns](super::turns), each for the batch after the last one, oldest event first. A document that is
+//! passed over, because it has the same time as the last one of a full batch or because its instance stopped, is found
+//! by the next pass. Where the outbox is empty, which is the rule, no turn is read or written.
 
 use std::time::Duration;
 
@@ -8,8 +13,8 @@ use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use serde::Deserialize;
 
-use super::OutboxStores;
 use super::event::OutboxEvent;
+use super::{OutboxStore, OutboxStores};
 use crate::context::Context;
 use crate::lifecycle::{self, Backoff};
 use crate::mongo;
@@ -17,10 +22,20 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::telemetry;
 
-/// Minimum age of an event before it is requeued: the relay publishes it first.
+/// Minimum age of an event before it is requeued: the relay publishes it first. Also the minimum pause between two
+/// passes: an event that was requeued gets the same time.
 const GRACE: Duration = Duration::from_secs(2);
 /// Maximum number of documents per round.
-const BATCH_SIZE: i64 = 500;
+const BATCH_SIZE: u16 = 500;
+
+/// What one turn of the sweeper found.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Swept {
+    /// The number of documents whose events were requeued.
+    pub(crate) count: usize,
+    /// Whether another batch may follow at once.
+    pub(crate) has_more: bool,
+}
 
 #[derive(Deserialize)]
 struct OutboxDocument {
@@ -30,21 +45,45 @@ struct OutboxDocument {
 }
 
 impl<A: Aggregate> Store<A> {
-    pub(crate) async fn sweep_outbox(&self, now: Timestamp) -> Result<usize, StoreError> {
-        if !self.relay.has_capacity() {
-            return Ok(0);
+    pub(crate) async fn sweep_outbox(&self, now: Timestamp, interval: Duration) -> Result<Swept, StoreError> {
+        let (turns, task) = (self.turns(), format!("sweep {}", A::COLLECTION));
+        let pause = interval.max(GRACE);
+        while self.relay.has_capacity() {
+            let Some(turn) = turns.due(&task, now, pause).await? else { break };
+            let found = self.find_unpublished(turn.after.as_deref(), now).await?;
+            if found.is_empty() && turn.after.is_none() {
+                break;
+            }
+            let has_more = found.len() >= usize::from(BATCH_SIZE);
+            let last = found.last().filter(|_| has_more).and_then(|last| last.outbox.first());
+            let (after, due) = match last {
+                Some(event) => (Some(event.time.to_string()), now),
+                None => (None, now.plus(pause)),
+            };
+            // If another instance was faster, the next turn may be due.
+            if turns.pass(&turn, after, due).await? {
+                let count = found.len();
+                for document in found {
+                    self.relay.requeue(A::COLLECTION, &document.id, document.outbox).await;
+                }
+                return Ok(Swept { count, has_more });
+            }
         }
+        Ok(Swept::default())
+    }
+
+    /// Finds documents with unpublished events, the oldest event first, whose first event is later than `after`.
+    async fn find_unpublished(&self, after: Option<&str>, now: Timestamp) -> Result<Vec<OutboxDocument>, StoreError> {
         let mut filter = mongo::idle_since("outbox.0.time", now, GRACE);
         // In addition to the `$or` of `idle_since`: the index is partial and requires `$exists`.
-        filter.insert("outbox.0.time", doc! { "$exists": true });
+        let mut range = doc! { "$exists": true };
+        if let Some(after) = after {
+            range.insert("$gt", after);
+        }
+        filter.insert("outbox.0.time", range);
         let documents = self.collection().clone_with_type::<OutboxDocument>();
         let found = documents.find(filter).sort(doc! { "outbox.0.time": 1 }).projection(doc! { "outbox": 1 });
-        let found: Vec<OutboxDocument> = found.limit(BATCH_SIZE).await?.try_collect().await?;
-        let count = found.len();
-        for document in found {
-            self.relay.requeue(A::COLLECTION, &document.id, document.outbox).await;
-        }
-        Ok(count)
+        Ok(found.limit(i64::from(BATCH_SIZE)).await?.try_collect().await?)
     }
 
     pub(crate) async fn outbox_backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
@@ -61,26 +100,35 @@ impl<A: Aggregate> Store<A> {
 
 /// Sweeps all stores and sets the outbox gauges, until shutdown.
 pub(crate) async fn run(context: Context, stores: OutboxStores) {
-    let (clock, interval) = (&context.clock, context.config.outbox_sweep_interval);
+    let interval = context.config.outbox_sweep_interval;
     let (mut backoff, mut pause) = (Backoff::default(), lifecycle::jittered(interval));
     while context.tasks.sleep_unless_stopping(pause).await {
         let mut round = Ok(());
         for store in stores.iter() {
-            let swept = store.sweep(clock.now()).await;
-            if let Ok(count @ 1..) = swept {
-                tracing::info!(collection = store.name(), count, "requeued events that were left in the outbox");
-            }
-            let measured = store.backlog().await.map(|(pending, oldest)| {
-                let age = oldest.map_or(0.0, |time| clock.now().since(time).as_secs_f64());
-                set_gauges(store.name(), pending, age);
-            });
-            round = round.and(swept.map(drop)).and(measured);
+            round = round.and(measure_and_sweep(store.as_ref(), &context, interval).await);
         }
         pause = backoff.after_round(&round, interval);
         if let Err(error) = round {
             tracing::warn!(error = telemetry::causes(&error), "the outboxes could not be swept");
         }
     }
+}
+
+/// Sets the gauges of one store. If events are pending, also takes turns until no batch follows.
+async fn measure_and_sweep(store: &dyn OutboxStore, context: &Context, interval: Duration) -> Result<(), StoreError> {
+    let (pending, oldest) = store.backlog().await?;
+    let age = oldest.map_or(0.0, |time| context.clock.now().since(time).as_secs_f64());
+    set_gauges(store.name(), pending, age);
+    let mut has_more = pending > 0;
+    while has_more && !context.tasks.stop().is_cancelled() {
+        let swept = store.sweep(context.clock.now(), interval).await?;
+        if swept.count > 0 {
+            let count = swept.count;
+            tracing::info!(collection = store.name(), count, "requeued events that were left in the outbox");
+        }
+        has_more = swept.has_more;
+    }
+    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge does not need precision beyond 2^52 events")]

@@ -1,9 +1,10 @@
 //! The durable consumer: fetches messages, runs the handler, and acks after the handler's write.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, FromConsumer, PullConsumer, pull};
+use async_nats::jetstream::stream::Stream;
 use async_nats::jetstream::{AckKind, Message};
 use common::error::Error;
 use futures::stream::FuturesUnordered;
@@ -31,6 +32,8 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(25);
 /// Maximum pause between attempts to consume.
 const MAX_BACKOFF: Duration = Duration::from_secs(3);
+/// How often the consumer's configuration is compared with the one of this release.
+const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// A message whose handler panics is dead-lettered at this delivery.
 const MAX_DELIVERIES: u32 = 6;
 
@@ -58,25 +61,63 @@ impl Consumer {
         }
     }
 
-    async fn consume(&self, tasks: &Tasks, backoff: &mut Backoff) -> Result<(), async_nats::Error> {
-        let (entity, names) = (self.subscription.entity, &self.context.names);
-        let stream = self.context.jetstream.get_stream(names.stream(self.subscription.source)).await?;
+    /// The durable consumer with the configuration of this release. One that exists keeps its position, its pending
+    /// messages and the settings that this release does not set.
+    async fn configured(&self, stream: &Stream) -> Result<PullConsumer, async_nats::Error> {
+        let entity = self.subscription.entity;
         let name = Names::consumer(self.context.service, entity);
-        let config = pull::Config {
-            durable_name: Some(name.clone()),
-            deliver_policy: DeliverPolicy::All,
-            ack_policy: AckPolicy::Explicit,
+        let follow = |config: pull::Config| pull::Config {
             ack_wait: ACK_WAIT,
             max_deliver: -1,
             max_ack_pending: 4096,
-            filter_subject: names.subject(&format!("{entity}.*.v1")),
+            filter_subject: self.context.names.subject(&format!("{entity}.*.v1")),
+            ..config
+        };
+        let new = pull::Config {
+            durable_name: Some(name.clone()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
             ..pull::Config::default()
         };
-        let consumer: PullConsumer = stream.get_or_create_consumer(&name, config).await?;
+        let consumer: PullConsumer = stream.get_or_create_consumer(&name, follow(new)).await?;
+        let present = pull::Config::try_from_consumer_config(consumer.cached_info().config.clone())?;
+        let wanted = follow(present.clone());
+        if wanted == present {
+            return Ok(consumer);
+        }
+        match stream.update_consumer(wanted).await {
+            Ok(updated) => {
+                tracing::info!(consumer = name, "the consumer now has the configuration of this release");
+                Ok(updated)
+            }
+            Err(error) => {
+                tracing::error!(
+                    consumer = name,
+                    error = %error,
+                    "the consumer keeps a configuration other than this release's; it is used as it is"
+                );
+                Ok(consumer)
+            }
+        }
+    }
+
+    async fn consume(&self, tasks: &Tasks, backoff: &mut Backoff) -> Result<(), async_nats::Error> {
+        let name = self.context.names.stream(self.subscription.source);
+        let stream = self.context.jetstream.get_stream(name).await?;
+        let (mut consumer, mut configured_at) = (self.configured(&stream).await?, Instant::now());
         backoff.reset();
         let mut in_flight = FuturesUnordered::new();
         let mut fetched = Ok(());
         while fetched.is_ok() && !tasks.stop().is_cancelled() {
+            if configured_at.elapsed() >= CONFIGURATION_INTERVAL {
+                match self.configured(&stream).await {
+                    Ok(configured) => (consumer, configured_at) = (configured, Instant::now()),
+                    Err(error) => {
+                        fetched = Err(error);
+                        break;
+                    }
+                }
+            }
             let free = CONCURRENCY.saturating_sub(in_flight.len());
             // Fetch only what can start now: other instances can't get a message that waits here.
             let mut batch = match consumer.batch().max_messages(free).expires(FETCH_EXPIRY).messages().await {
@@ -157,7 +198,13 @@ impl Consumer {
                 }
                 Err(Failure::Reject(reason)) => {
                     tracing::error!(reason, "event rejected; it becomes a dead letter");
-                    ("rejected", self.dead_letter(&message, &reason).await)
+                    let stored = self.dead_letter(&message, &reason).await;
+                    if stored.is_err() {
+                        // The stream of the dead letters may not exist yet. If this fails too, the ack wait ends.
+                        let pause = Backoff::default().delay_after(delivered);
+                        message.ack_with(AckKind::Nak(Some(pause))).await.ok();
+                    }
+                    ("rejected", stored)
                 }
             };
             metrics::counter!("events_handled_total", "entity" => entity, "outcome" => name).increment(1);

@@ -2,10 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::{FromConsumer, PullConsumer, pull};
+use async_nats::jetstream::stream::Stream;
 use common::events::expiration::{ExpirationChange, ExpirationState};
 use common::id::OrderId;
+use futures::StreamExt;
 use mongodb::bson::{Document, doc};
-use testkit::app::{TestApp, eventually};
+use platform::stream::names::Names;
+use platform::stream::provision;
+use testkit::app::{TestApp, dead_letters, eventually};
 
 use crate::demo::app;
 
@@ -258,4 +264,60 @@ async fn shutdown_leaves_unstarted_messages_to_other_instances() {
     // The handlers of the first instance hang until they time out; the test does not wait for that.
     other.context.tasks.stop().cancel();
     std::mem::forget((app, other));
+}
+
+/// The stream of the timers, which the demo consumes.
+async fn timers(app: &TestApp) -> Stream {
+    let jetstream = jetstream::new(app.context.nats.clone());
+    jetstream.get_stream(format!("{}-expiration", app.context.config.nats_prefix)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn existing_consumer_follows_a_changed_ack_wait_and_keeps_its_messages() {
+    let app = app().await;
+    let [handled, in_flight, waiting] = std::array::from_fn(|_| OrderId::new());
+    publish(&app, handled).await;
+    eventually("the first event", async || is_handled(&app, handled).await).await;
+    app.wait_until_idle().await;
+    app.stop().await;
+    // As an earlier release left it, whose instance died with one message in flight.
+    let stream = timers(&app).await;
+    let consumer: PullConsumer = stream.get_consumer("demo-expiration").await.unwrap();
+    let config = pull::Config::try_from_consumer_config(consumer.cached_info().config.clone()).unwrap();
+    let older = pull::Config { ack_wait: Duration::from_secs(3600), max_ack_pending: 7, ..config.clone() };
+    let mut consumer = stream.update_consumer(older).await.unwrap();
+    publish(&app, in_flight).await;
+    let mut taken = consumer.batch().max_messages(1).expires(Duration::from_secs(1)).messages().await.unwrap();
+    // Either this request or the last one of the stopped instance gets it, and neither acks it.
+    drop(taken.next().await);
+    eventually("a message in flight", async || consumer.info().await.unwrap().num_ack_pending == 1).await;
+    publish(&app, waiting).await;
+
+    let other = app.start_second_instance(crate::demo::build).await;
+    let followed = async || {
+        let found: PullConsumer = stream.get_consumer("demo-expiration").await.unwrap();
+        let found = &found.cached_info().config;
+        (found.ack_wait, found.max_ack_pending) == (config.ack_wait, config.max_ack_pending)
+    };
+    eventually("the configuration to be followed", followed).await;
+    eventually("the message that waited", async || is_handled(&other, waiting).await).await;
+    eventually("the message in flight, after the new ack wait", async || is_handled(&other, in_flight).await).await;
+    other.wait_until_idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejected_event_is_retried_until_the_dead_letters_have_a_stream() {
+    let app = app().await;
+    let names = Names::new(&app.context.config.nats_prefix);
+    let jetstream = jetstream::new(app.context.nats.clone());
+    jetstream.delete_stream(names.dead_letter_stream()).await.unwrap();
+    let id = script_failures(&app, "reject", i32::MAX).await;
+    publish(&app, id).await;
+    eventually("the second delivery", async || seen(&app, id).await > 1).await;
+    assert!(jetstream.get_stream(names.dead_letter_stream()).await.is_err(), "only its owner creates it");
+    let letters = provision::dead_letter_stream(&names, dead_letters::MAX_BYTES, 1);
+    jetstream.create_stream(letters).await.unwrap();
+    eventually("the dead letter", async || app.dead_letters().await.len() == 1).await;
+    app.wait_until_idle().await;
+    app.expect_dead_letters(1);
 }

@@ -27,3 +27,4 @@ mod server;
 mod shell;
 mod store;
 mod streams;
+mod turns;

@@ -19,6 +19,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Inserts a document with unpublished events, as left by an instance that crashed at `then` by its clock.
 async fn insert_unpublished(app: &TestApp, name: &str, events: u64, then: Timestamp) -> (UserId, Vec<String>) {
+    let (document, id, ids) = unpublished(name, events, then);
+    app.context.database.collection::<Document>(Counter::COLLECTION).insert_one(document).await.unwrap();
+    (id, ids)
+}
+
+/// A document with unpublished events, its id, and the events' ids.
+pub(crate) fn unpublished(name: &str, events: u64, then: Timestamp) -> (Document, UserId, Vec<String>) {
     let counter = Counter { count: events - 1, ..Counter::new(name, then) };
     let mut ids = Vec::new();
     let outbox: Vec<_> = (0..events)
@@ -36,8 +43,7 @@ async fn insert_unpublished(app: &TestApp, name: &str, events: u64, then: Timest
     let state = mongodb::bson::serialize_to_bson(&counter).unwrap();
     let version = i64::try_from(events - 1).unwrap();
     let document = doc! { "_id": counter.id.to_string(), "version": version, "state": state, "outbox": outbox };
-    app.context.database.collection::<Document>(Counter::COLLECTION).insert_one(document).await.unwrap();
-    (counter.id, ids)
+    (document, counter.id, ids)
 }
 
 #[tokio::test(flavor = "multi_thread")]

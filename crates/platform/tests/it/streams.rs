@@ -1,21 +1,36 @@
-//! Streams are limited in age and size, the dead-letter stream too.
+//! Streams are limited in age and size, the dead-letter stream too; that one by its owner's settings alone.
 
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream::DiscardPolicy, stream::RetentionPolicy};
 use platform::stream::names::Names;
-use testkit::app::eventually;
+use platform::stream::provision::DEAD_LETTER_OWNER;
+use testkit::app::{TestApp, dead_letters, eventually};
 
-use crate::demo::{NAME, app_with};
+use crate::demo::{NAME, app_with, build};
+
+/// The configuration of a stream, once it exists.
+async fn configuration(app: &TestApp, name: &str) -> jetstream::stream::Config {
+    let jetstream = jetstream::new(app.context.nats.clone());
+    eventually("the stream", async || jetstream.get_stream(name).await.is_ok()).await;
+    jetstream.get_stream(name).await.unwrap().cached_info().config.clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_services_settings_leave_the_dead_letters_alone() {
+    let app = app_with(&[("STREAM_MAX_BYTES", "1048576")]).await;
+    let names = Names::new(&app.context.config.nats_prefix);
+    assert_eq!(configuration(&app, &names.stream(NAME)).await.max_bytes, 1 << 20);
+    // The service has configured its streams by now.
+    assert_eq!(configuration(&app, &names.dead_letter_stream()).await.max_bytes, dead_letters::MAX_BYTES);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_drop_old_messages_by_age_and_size() {
-    let app = app_with(&[("STREAM_MAX_BYTES", "1048576")]).await;
-    let jetstream = jetstream::new(app.context.nats.clone());
+    let app = TestApp::start(DEAD_LETTER_OWNER, build, &[("STREAM_MAX_BYTES", "1048576")]).await;
     let names = Names::new(&app.context.config.nats_prefix);
-    for name in [names.stream(NAME), names.dead_letter_stream()] {
-        eventually("the stream", async || jetstream.get_stream(&name).await.is_ok()).await;
-        let config = jetstream.get_stream(&name).await.unwrap().cached_info().config.clone();
+    for name in [names.stream(DEAD_LETTER_OWNER), names.dead_letter_stream()] {
+        let config = configuration(&app, &name).await;
         assert_eq!(config.max_age, Duration::from_secs(30 * 24 * 3600), "{name}");
         assert_eq!(config.max_bytes, 1 << 20, "{name}");
         assert_eq!(config.retention, RetentionPolicy::Limits, "{name}");

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use common::events::ENTITIES;
+use platform::stream::provision::DEAD_LETTER_OWNER;
 use simulation::fleet::{SERVICES, SimulatedFleet};
 use testkit::tools::workspace_root;
 
@@ -32,8 +33,10 @@ fn user(service: &str, consumed: &[(&str, &str)]) -> String {
     }
     let dead_letters = "ticketing-dead-letters";
     writeln!(text, r#""$JS.API.STREAM.INFO.{dead_letters}""#).unwrap();
-    writeln!(text, r#"          "$JS.API.STREAM.CREATE.{dead_letters}", "$JS.API.STREAM.UPDATE.{dead_letters}""#)
-        .unwrap();
+    if service == DEAD_LETTER_OWNER {
+        writeln!(text, r#"          "$JS.API.STREAM.CREATE.{dead_letters}", "$JS.API.STREAM.UPDATE.{dead_letters}""#)
+            .unwrap();
+    }
     for (entity, source) in consumed {
         let (stream, consumer) = (format!("ticketing-{source}"), format!("{service}-{entity}"));
         for line in [

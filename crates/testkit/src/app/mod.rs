@@ -14,6 +14,7 @@
 )]
 
 pub mod contract;
+pub mod dead_letters;
 pub mod fuzz;
 pub mod profiler;
 pub mod proxy;
@@ -39,6 +40,7 @@ use platform::config;
 use platform::context::Context;
 use platform::lifecycle::Tasks;
 use platform::stream::names::Names;
+use platform::stream::provision::DEAD_LETTER_OWNER;
 use platform::stream::subscription::Subscription;
 use serde_json::Value;
 
@@ -157,6 +159,9 @@ impl TestApp {
         let (tasks, _failures) = Tasks::new();
         let (context, queue) =
             Context::new(service, platform, Arc::new(clock.clone()), tasks).await.expect("a context");
+        if service != DEAD_LETTER_OWNER {
+            dead_letters::create_stream(&names).await;
+        }
         let running = build(own, &context).expect("a service").start(&context, queue);
         let document = Arc::new(serde_json::to_value(&running.openapi).expect("a document"));
         let jetstream = jetstream::new(context.nats.clone());
@@ -306,27 +311,6 @@ impl TestApp {
         let consumer = stream.create_consumer(config).await.expect("a reader");
         let messages = consumer.messages().await.expect("messages").take(usize::try_from(count).unwrap());
         messages.map(|message| message.expect("a message")).collect().await
-    }
-
-    /// The payloads of all dead letters.
-    pub async fn dead_letters(&self) -> Vec<Vec<u8>> {
-        let letters = self.messages(&self.names.dead_letter_stream()).await;
-        letters.into_iter().map(|letter| letter.payload.to_vec()).collect()
-    }
-
-    /// The header `dead-letter-<name>` of all dead letters; names are `reason`, `subject` and others.
-    pub async fn dead_letter_headers(&self, name: &str) -> Vec<String> {
-        let name = format!("dead-letter-{name}");
-        let letters = self.messages(&self.names.dead_letter_stream()).await;
-        let header = |letter: &jetstream::Message| {
-            letter.headers.as_ref().and_then(|headers| headers.get(name.as_str())).map(ToString::to_string)
-        };
-        letters.iter().map(|letter| header(letter).unwrap_or_default()).collect()
-    }
-
-    /// Sets the total number of dead letters that the test expects.
-    pub fn expect_dead_letters(&self, count: u64) {
-        self.expected_dead_letters.store(count, Ordering::SeqCst);
     }
 
     /// Drops the database and the streams, since a run has many tests and the servers' open files are

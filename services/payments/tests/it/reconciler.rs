@@ -1,6 +1,6 @@
 //! The reconciler completes payments whose response was lost, and charges once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::aggregate::Aggregate;
 use common::events::order::OrderChange;
@@ -98,4 +98,31 @@ async fn final_payments_are_not_examined() {
     database.run_command(doc! { "profile": 0 }).await.unwrap();
     let query = query.unwrap();
     assert_eq!(query.get_i32("docsExamined").unwrap(), 1, "{query}");
+}
+
+/// Without turns, each of two instances would look up every payment in each of its own rounds.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_look_up_a_payment_once_per_round() {
+    let shop = Shop::open_with(&[("RECONCILE_AFTER", "2s")]).await;
+    let other = shop.app.start_second_instance(payments::build).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    shop.pay(&buyer, &order, SECURE).await.expect(202);
+    let turns = shop.app.context.database.collection::<Document>("turns");
+    let rounds = async || {
+        let turn = turns.find_one(doc! { "_id": "reconcile payments" }).await.unwrap();
+        turn.map_or(0, |turn| turn.get_i64("turn").unwrap())
+    };
+    shop.app.clock.advance(Duration::from_secs(10));
+    let (first, started) = (rounds().await, Instant::now());
+    eventually("six rounds", async || rounds().await >= first + 6).await;
+    // The rounds of one second's interval are at least 750 ms apart, whatever the number of instances.
+    assert!(started.elapsed() >= Duration::from_millis(5 * 750), "{:?}", started.elapsed());
+    let last = rounds().await;
+    let metrics = shop.app.admin("GET", "/metrics").send().await.expect(200).text();
+    let calls = metrics.lines().filter(|line| line.starts_with("provider_call_duration_seconds_count{"));
+    let calls = calls.filter(|line| line.contains(r#"operation="lookUp""#)).filter_map(|line| line.rsplit(' ').next());
+    let looked_up: i64 = calls.map(|count| count.parse::<i64>().unwrap()).sum();
+    assert!((4..=last).contains(&looked_up), "{looked_up} lookups by both instances in {last} rounds");
+    drop(other);
 }

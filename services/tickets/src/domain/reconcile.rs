@@ -64,7 +64,7 @@ fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Re
         (RefusalReason::Begun, None)
     } else if order.price != ticket.listing.price {
         (RefusalReason::PriceChanged, Some(ticket.listing.price.clone()))
-    } else if order.ticket != ticket.terms() {
+    } else if !order.ticket.agree_with(&ticket.terms()) {
         (RefusalReason::TermsChanged, None)
     } else {
         return None;

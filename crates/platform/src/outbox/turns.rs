@@ -1,0 +1,121 @@
+//! Turns: instances share periodic work, so that each part of it is done by one of them.
+//!
+//! # Why
+//! All workers run on every instance without a leader. Without turns, all of them would take the same oldest documents,
+//! and look up the same payments at the provider. A document per task holds whose turn it is: whoever advances it by
+//! compare-and-swap does what it stands for. It is advanced before the work, so instances drain a backlog in parallel:
+//! while one publishes its batch, the next one takes the batch after it. If an instance stops in between, its part is
+//! done in the next pass. A restored turn does no harm for the same reason.
+
+use std::time::Duration;
+
+use common::aggregate::Aggregate;
+use common::timestamp::Timestamp;
+use mongodb::bson::doc;
+use mongodb::{Collection, Database};
+use serde::{Deserialize, Serialize};
+
+use crate::mongo;
+use crate::store::error::StoreError;
+use crate::store::{Store, bson};
+
+/// The collection of turns.
+const TURNS: &str = "turns";
+/// The pause of a round as a fraction of its interval: less than the shortest [jittered](crate::lifecycle::jittered)
+/// interval, so that a single instance finds every one of its rounds due.
+const ROUND_PAUSE: f64 = 0.75;
+
+/// The next part of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    #[serde(rename = "_id")]
+    task: String,
+    /// Version of this document, for compare-and-swap; +1 per turn, 0 if it is not stored yet.
+    turn: i64,
+    /// When it may be taken.
+    due: Timestamp,
+    /// The position after which it begins; none at the start of a pass.
+    pub(crate) after: Option<String>,
+}
+
+impl Turn {
+    fn first(task: &str, now: Timestamp) -> Self {
+        Self { task: task.to_owned(), turn: 0, due: now, after: None }
+    }
+
+    /// Whether it may be taken. No instance passes a turn on for longer than `longest_pause`, so a due time of more than
+    /// twice as far ahead comes from a skewed clock and is ignored.
+    fn is_due(&self, now: Timestamp, longest_pause: Duration) -> bool {
+        self.due <= now || self.due > now.plus(longest_pause.saturating_mul(2))
+    }
+}
+
+/// The turns of a service's tasks, shared by its instances.
+#[derive(Clone)]
+pub struct Turns(Collection<Turn>);
+
+impl Turns {
+    pub(crate) fn new(database: &Database) -> Self {
+        Self(database.collection(TURNS))
+    }
+
+    /// Returns the turn of this task if it is due. Other instances see it too; only [`Turns::pass`] takes it.
+    pub(crate) async fn due(
+        &self,
+        task: &str,
+        now: Timestamp,
+        longest_pause: Duration,
+    ) -> Result<Option<Turn>, StoreError> {
+        let found = self.0.find_one(doc! { "_id": task }).await?;
+        let turn = found.unwrap_or_else(|| Turn::first(task, now));
+        Ok(Some(turn).filter(|turn| turn.is_due(now, longest_pause)))
+    }
+
+    /// Takes a turn, and passes the next one on. Returns false if another instance has taken it.
+    pub(crate) async fn pass(&self, taken: &Turn, after: Option<String>, due: Timestamp) -> Result<bool, StoreError> {
+        let next = Turn { task: taken.task.clone(), turn: taken.turn + 1, due, after };
+        if taken.turn == 0 {
+            return match self.0.insert_one(&next).await {
+                Err(error) if mongo::violated_index(&error).is_some() => Ok(false),
+                inserted => inserted.map(|_| true).map_err(StoreError::from),
+            };
+        }
+        let filter = doc! { "_id": &taken.task, "turn": taken.turn };
+        Ok(self.0.update_one(filter, doc! { "$set": bson(&next)? }).await?.matched_count > 0)
+    }
+
+    /// Takes a round of a task that each instance attempts once per [jittered](crate::lifecycle::jittered) `interval`.
+    /// Returns whether this instance does the round; if not, another one does it or has just done it. A round whose
+    /// instance stops is not repeated: the next one follows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_round(&self, task: &str, now: Timestamp, interval: Duration) -> Result<bool, StoreError> {
+        let pause = interval.mul_f64(ROUND_PAUSE);
+        match self.due(task, now, pause).await? {
+            Some(turn) => self.pass(&turn, None, now.plus(pause)).await,
+            None => Ok(false),
+        }
+    }
+}
+
+impl<A: Aggregate> Store<A> {
+    /// The turns of the workers that share this store.
+    pub(crate) fn turns(&self) -> Turns {
+        Turns(self.sibling(TURNS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_time_from_a_skewed_clock_is_ignored() {
+        let at = |seconds| Timestamp::from_millis(seconds * 1000);
+        let (turn, pause) = (Turn::first("task", at(10)), Duration::from_secs(2));
+        assert!(!turn.is_due(at(9), pause) && !turn.is_due(at(6), pause));
+        assert!(turn.is_due(at(10), pause) && turn.is_due(at(5), pause));
+        assert!(turn.is_due(at(9), Duration::ZERO), "a turn without pauses is always due");
+    }
+}
