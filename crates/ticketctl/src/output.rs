@@ -49,7 +49,7 @@ impl Output {
 
 /// Returns the lines of a report, without a line break at the end.
 pub(crate) fn text_of(report: &impl Report) -> Result<String> {
-    let mut text = Vec::new();
+    let mut text: Vec<u8> = Vec::new();
     report.text(&mut text)?;
     Ok(String::from_utf8(text)?.trim_end().to_owned())
 }

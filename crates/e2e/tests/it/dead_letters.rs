@@ -19,7 +19,7 @@ async fn list(operator: &Operator) -> Vec<DeadLetter> {
 
 /// The arguments of a command about these dead letters.
 fn command_line<'a>(command: &'a str, numbers: &'a [String]) -> Vec<&'a str> {
-    [&["dead-letters", command][..], &numbers.iter().map(String::as_str).collect::<Vec<_>>()].concat()
+    ["dead-letters", command].into_iter().chain(numbers.iter().map(String::as_str)).collect()
 }
 
 fn numbers(letters: &[DeadLetter]) -> Vec<String> {

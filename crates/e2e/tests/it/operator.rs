@@ -6,6 +6,7 @@ use std::process::Stdio;
 use e2e::test_fleet::TestFleet;
 use serde::de::DeserializeOwned;
 use testkit::fleet::SERVICES;
+use testkit::fleet::instance::Instance;
 use testkit::fleet::options::sibling_binaries_dir;
 use tokio::process::Command;
 
@@ -23,7 +24,7 @@ pub(crate) struct Operator(Vec<(&'static str, String)>);
 impl Operator {
     pub(crate) fn for_fleet(fleet: &TestFleet) -> Self {
         let admin = SERVICES.map(|service| {
-            let urls: Vec<_> = fleet.processes.instances(service).iter().map(|one| one.admin_url()).collect();
+            let urls: Vec<_> = fleet.processes.instances(service).iter().map(Instance::admin_url).collect();
             format!("{service}={}", urls.join("|"))
         });
         Self(vec![
