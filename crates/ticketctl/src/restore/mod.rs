@@ -57,7 +57,7 @@ pub(crate) async fn check(
     let manifest = Manifest::read(&directory).with_context(rejected)?;
     let version = fleet.feature_compatibility_version().await?;
     manifest.ensure_restorable(&fleet.args.public_url, version).with_context(rejected)?;
-    ensure_not_in_progress(fleet).await.with_context(rejected)?;
+    ensure_not_in_progress(fleet).await?;
     for (path, expected) in &manifest.collections {
         let metadata = read_metadata(&directory, path);
         let verified = metadata.and_then(|_| verify_documents(&directory, path, expected));
