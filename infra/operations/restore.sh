@@ -86,7 +86,7 @@ resume() {
         if [[ $deployment != */expiration ]]; then others+=("$deployment"); fi
       done
       start "${others[@]}"
-      operate restore settle || die 'not everything is settled: restore.sh --resume tries again'
+      operate restore settle --yes || die 'not everything is settled: restore.sh --resume tries again'
       ;;
     settled | ending) ;;
     none)
@@ -97,13 +97,13 @@ resume() {
     *) die 'the databases may be from two points in time, so nothing was started: run restore.sh --back' ;;
   esac
   start_all
-  operate restore finish || die 'the audit failed: restore.sh --resume repeats it'
+  operate restore finish --yes || die 'the audit failed: restore.sh --resume repeats it'
   say Restored 'the shop is open'
 }
 
 back() {
   stop
-  operate restore rollback "$@" || die 'nothing was started: follow the message above, or run restore.sh --back again'
+  operate restore rollback --yes "$@" || die 'nothing was started: follow the message above, or run restore.sh --back again'
   start_all
   say 'Rolled back' 'the shop is open with the data from before the restore; see docs/operations.md on resync'
 }
@@ -119,7 +119,7 @@ restore() {
     [[ $answer == restore ]] || die 'nothing was changed'
   fi
   stop
-  if ! operate restore load "$name"; then
+  if ! operate restore load --yes "$name"; then
     [[ $(stage) == none ]] || die 'nothing was started: run restore.sh --back once MongoDB responds'
     start_all
     die 'the databases are unchanged; the services run again'

@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
 # Runs ticketctl in the cluster of the current kubectl context, as a Job with the backup volume and the passwords.
-# Prints its output, and fails if it fails.
+# Prints its output, and ends with its exit code (`ticketctl --help` lists them). A command that would ask says what it
+# will do and ends with 4; run it again with --yes.
 #
+#   ticketctl.sh dead-letters list
+#   ticketctl.sh dead-letters replay 7 8 --yes
+#   ticketctl.sh resync tickets
+#   ticketctl.sh rebuild web
 #   ticketctl.sh backup
 #   ticketctl.sh backups
 #   ticketctl.sh audit
@@ -44,4 +49,8 @@ until ended; do
   sleep 0.5
 done
 k logs "job/$name" | tail --bytes "+$(($(wc --bytes < "$shown") + 1))"
-[[ $(k get job "$name" --output 'jsonpath={.status.succeeded}') == 1 ]]
+if [[ $(k get job "$name" --output 'jsonpath={.status.succeeded}') == 1 ]]; then exit 0; fi
+# Empty if the Job ended for another reason, such as its deadline.
+code=$(k get pods --selector "batch.kubernetes.io/job-name=$name" \
+  --output 'jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}' || true)
+exit "${code:-1}"

@@ -1,59 +1,90 @@
-//! The command line. Every option can also be set by an environment variable, so that a Kubernetes Job can be
-//! configured.
+//! The command line. Options that describe the fleet can also be set by environment variables, so that a Kubernetes Job
+//! can be configured.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use common::timestamp::Timestamp;
 
 use crate::backup::{self, Backups};
+use crate::dead_letters::{self, DeadLetters};
 use crate::fleet::{Fleet, FleetArgs};
-use crate::services::Services;
+use crate::output::{EXIT_CODES, Outcome, Output};
+use crate::rebuild::{self, RebuildArgs};
+use crate::reports::AuditReport;
+use crate::restore::settle::Settlement;
+use crate::resync::{self, ResyncArgs};
+use crate::services::{AdminUrls, Services};
 use crate::{audit, restore};
 
-/// Operates a fleet: backup, restore and consistency audit.
+/// Operates a fleet: dead letters, resync, rebuild, backup, restore and consistency audit.
+///
+/// The report of a command is printed on stdout, progress and questions on stderr.
 #[derive(Debug, Parser)]
-#[command(name = "ticketctl", version, disable_help_subcommand = true)]
+#[command(name = "ticketctl", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(flatten)]
     fleet: FleetArgs,
-    /// URLs of services' admin ports, such as `orders=http://127.0.0.1:9090`, separated by commas. The default of each
-    /// service is `http://<service>:9090`.
-    #[arg(long, global = true, env = "ADMIN_URLS", value_delimiter = ',')]
-    admin_urls: Vec<String>,
+    /// URLs of services' admin ports, such as `orders=http://127.0.0.1:9090`, separated by commas; several URLs of one
+    /// service, separated by `|`, are tried in order. The default of each service is `http://<service>:9090`.
+    #[arg(long, global = true, env = "ADMIN_URLS", value_delimiter = ',', value_parser = AdminUrls::parse)]
+    admin_urls: Vec<AdminUrls>,
     /// The directory of the backups, with a subdirectory for each.
     #[arg(long, global = true, env = "BACKUP_DIR", default_value = "/backup")]
     backups: PathBuf,
+    /// The form of the report.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Do not ask before data is deleted or replaced.
+    #[arg(long, global = true)]
+    yes: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Inspect, replay or drop dead letters: messages that no handler could process.
+    #[command(subcommand, after_help = EXIT_CODES)]
+    DeadLetters(DeadLetters),
+    /// Have a service announce the entities that it owns, so that replicas that missed events catch up.
+    #[command(after_help = EXIT_CODES)]
+    Resync(ResyncArgs),
+    /// Rebuild web's read model beside the live one and switch to it.
+    #[command(after_help = EXIT_CODES)]
+    Rebuild(RebuildArgs),
     /// Back up all six databases at one point in time.
+    #[command(after_help = EXIT_CODES)]
     Backup {
         /// After the backup, delete backups that are older than this number of days.
         #[arg(long, env = "BACKUP_RETENTION_DAYS")]
         backup_retention_days: Option<u64>,
     },
     /// List the backups, the newest last.
+    #[command(after_help = EXIT_CODES)]
     Backups,
     /// Restore the databases from a backup; docs/operations.md has the order of the steps.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Restore(Restore),
     /// Report violated invariants: tickets sold twice, charges without a ticket, overdue holds, stale replicas.
-    Audit,
+    #[command(after_help = EXIT_CODES)]
+    Audit {
+        /// Seconds to wait until all invariants hold: events may still be under way.
+        #[arg(long, default_value_t = audit::DEFAULT_WAIT.as_secs())]
+        wait: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 enum Restore {
     /// Verify a backup completely and report what restoring it would lose. Changes nothing.
     Check(BackupSelector),
-    /// First step, while no service runs: replace the databases by the backup, keeping the replaced collections, and
+    /// First step, while no service runs; asks: replace the databases by the backup, keeping the replaced collections, and
     /// delete the streams.
     Load(BackupSelector),
-    /// Second step, while all services except expiration run: make replicas consistent with their owners, and refund or
+    /// Second step, while all services except expiration run; asks: make replicas consistent with their owners, and refund or
     /// cancel charges and authorisations made since the backup.
     Settle {
         /// The point in time of the databases, if they were restored by other means than `restore load`.
@@ -63,9 +94,9 @@ enum Restore {
         #[arg(long)]
         accept_unresolved: bool,
     },
-    /// Third step, while all services run: audit, and delete the replaced collections.
+    /// Third step, while all services run; asks: audit, and delete the replaced collections.
     Finish,
-    /// Instead of the second or third step, while no service runs: restore the replaced collections.
+    /// Instead of the second or third step, while no service runs; asks: restore the replaced collections.
     Rollback {
         /// Roll back even if the restored fleet has served requests.
         #[arg(long)]
@@ -73,7 +104,7 @@ enum Restore {
     },
     /// Print the stage of the unfinished restore: none, swapping, loaded, settled or ending.
     Status,
-    /// While no service runs: delete the streams, if the databases were restored by other means than `restore load`.
+    /// While no service runs; asks: delete the streams, if the databases were restored by other means than `restore load`.
     DeleteStreams,
 }
 
@@ -84,26 +115,94 @@ struct BackupSelector {
     name: Option<String>,
 }
 
-/// Runs a command. Errors tell the operator what to do.
-pub async fn run(cli: Cli) -> Result<()> {
-    let services = Services::new(&cli.admin_urls)?;
-    let backups = Backups(cli.backups);
-    if let Command::Backups = cli.command {
-        return backups.list();
-    }
-    let fleet = Fleet::connect(cli.fleet).await?;
-    match cli.command {
-        Command::Backup { backup_retention_days } => backup::take::take(&fleet, &backups, backup_retention_days).await,
-        Command::Backups => Ok(()),
-        Command::Restore(Restore::Check(backup)) => restore::check(&fleet, &backups, backup.name).await.map(drop),
-        Command::Restore(Restore::Load(backup)) => restore::load(&fleet, &backups, backup.name).await,
-        Command::Restore(Restore::Settle { since, accept_unresolved }) => {
-            restore::settle::settle(&fleet, &services, since, accept_unresolved).await
+/// Runs a command and prints its report. Errors tell the operator what to do.
+pub async fn run(cli: Cli) -> Result<Outcome> {
+    let Cli { fleet, admin_urls, backups, output, yes, command } = cli;
+    let services = Services::new(admin_urls)?;
+    let backups = Backups(backups);
+    match command {
+        Command::DeadLetters(command) => dead_letters::run(command, &fleet, output, yes).await?,
+        Command::Resync(args) => resync::run(args, &services, output).await?,
+        Command::Rebuild(args) => rebuild::run(args, &services, output, yes).await?,
+        Command::Backup { backup_retention_days } => {
+            let fleet = Fleet::connect(fleet).await?;
+            output.print(&backup::take::take(&fleet, &backups, backup_retention_days).await?)?;
         }
-        Command::Restore(Restore::Finish) => restore::settle::finish(&fleet, &services).await,
-        Command::Restore(Restore::Rollback { force_after_open }) => restore::roll_back(&fleet, force_after_open).await,
-        Command::Restore(Restore::Status) => restore::status(&fleet).await,
-        Command::Restore(Restore::DeleteStreams) => restore::delete_streams(&fleet).await,
-        Command::Audit => audit::run(&fleet.client).await,
+        Command::Backups => output.print(&backups.list()?)?,
+        Command::Restore(step) => {
+            return run_restore(step, &Fleet::connect(fleet).await?, &services, &backups, output, yes).await;
+        }
+        Command::Audit { wait } => {
+            let fleet = Fleet::connect(fleet).await?;
+            let report = audit::run(&fleet.client, Duration::from_secs(wait)).await?;
+            output.print(&report)?;
+            return Ok(outcome_of(Some(&report)));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+async fn run_restore(
+    step: Restore,
+    fleet: &Fleet,
+    services: &Services,
+    backups: &Backups,
+    output: Output,
+    yes: bool,
+) -> Result<Outcome> {
+    match step {
+        Restore::Check(backup) => {
+            let (_, _, report) = restore::check(fleet, backups, backup.name).await?;
+            output.print(&report)?;
+        }
+        Restore::Load(backup) => output.print(&restore::load(fleet, backups, backup.name, yes).await?)?,
+        Restore::Settle { since, accept_unresolved } => {
+            restore::settle::settle(fleet, services, Settlement { since, accept_unresolved }, output, yes).await?;
+        }
+        Restore::Finish => {
+            let report = restore::settle::finish(fleet, services, yes).await?;
+            output.print(&report)?;
+            return Ok(outcome_of(report.audit.as_ref()));
+        }
+        Restore::Rollback { force_after_open } => {
+            output.print(&restore::roll_back(fleet, force_after_open, yes).await?)?;
+        }
+        Restore::Status => output.print(&restore::status(fleet).await?)?,
+        Restore::DeleteStreams => output.print(&restore::delete_streams(fleet, yes).await?)?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn outcome_of(audit: Option<&AuditReport>) -> Outcome {
+    if audit.is_some_and(|report| !report.violations.is_empty()) { Outcome::Violated } else { Outcome::Done }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    #[test]
+    fn help_lists_the_exit_codes() {
+        let mut command = Cli::command();
+        command.build();
+        for help in [command.render_help(), command.find_subcommand_mut("audit").unwrap().render_help()] {
+            assert!(help.to_string().contains("4  refused: nothing was changed"), "{help}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_2() {
+        for arguments in [
+            &["resync", "web"][..],
+            &["resync", "nobody"],
+            &["dead-letters", "drop"],
+            &["audit", "--output", "xml"],
+            &["--admin-urls", "shop=http://127.0.0.1:1", "audit"],
+        ] {
+            let error = Cli::try_parse_from([&["ticketctl"], arguments].concat()).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{arguments:?}: {error}");
+        }
     }
 }

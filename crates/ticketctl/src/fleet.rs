@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Database};
+
+use crate::output::Refused;
 
 /// The services. Each has a database of the same name.
 pub(crate) const SERVICES: [&str; 6] = ["auth", "tickets", "orders", "payments", "expiration", "web"];
@@ -76,7 +78,9 @@ impl Fleet {
         let connected: Vec<Document> = connections.try_collect().await?;
         let mut names: Vec<_> = connected.iter().filter_map(|service| service.get_str("_id").ok()).collect();
         names.sort_unstable();
-        ensure!(names.is_empty(), "nothing was changed: still running: {}; stop every service first", names.join(", "));
+        if !names.is_empty() {
+            bail!(Refused(format!("still running: {}; stop every service first", names.join(", "))));
+        }
         Ok(())
     }
 }

@@ -4,14 +4,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ticketctl::cli::{self, Cli};
+use ticketctl::output::exit_code_of;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match cli::run(Cli::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(outcome) => outcome.exit_code(),
         Err(error) => {
             eprintln!("ticketctl: {error:#}");
-            ExitCode::FAILURE
+            exit_code_of(&error)
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use common::api::admin::{RESYNC, Resync, ResyncResult};
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,33 +18,45 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(1800);
 /// Period in which failed connections are retried.
 const CONNECT_RETRY_PERIOD: Duration = Duration::from_secs(30);
 
+/// The URLs of one service's admin ports: `orders=http://127.0.0.1:9090|http://127.0.0.1:9190`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AdminUrls {
+    service: &'static str,
+    /// At least one URL, without a slash at the end. They are tried in order.
+    urls: Vec<String>,
+}
+
+impl AdminUrls {
+    pub(crate) fn parse(entry: &str) -> Result<Self, String> {
+        let (name, urls) = entry.split_once('=').ok_or("entries have the form orders=http://host:9090")?;
+        let known = SERVICES.into_iter().find(|service| *service == name);
+        let service = known.ok_or_else(|| format!("there is no service {name}"))?;
+        Ok(Self { service, urls: urls.split('|').map(|url| url.trim_end_matches('/').to_owned()).collect() })
+    }
+}
+
 pub(crate) struct Services {
     client: Client,
-    urls: BTreeMap<&'static str, String>,
+    urls: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Services {
-    /// Overrides the URLs of the services in the list, whose entries are `service=url`. The default URLs are those in a
-    /// cluster.
-    pub(crate) fn new(overrides: &[String]) -> Result<Self> {
+    /// Overrides the URLs of the services in the list. The default URLs are those in a cluster.
+    pub(crate) fn new(overrides: Vec<AdminUrls>) -> Result<Self> {
         let mut urls: BTreeMap<_, _> =
-            SERVICES.into_iter().map(|service| (service, format!("http://{service}:9090"))).collect();
-        for entry in overrides {
-            let (name, url) = entry.split_once('=').context("ADMIN_URLS needs entries like orders=http://host:9090")?;
-            let known = urls.get_mut(name).with_context(|| format!("ADMIN_URLS: there is no service {name}"))?;
-            url.trim_end_matches('/').clone_into(known);
-        }
+            SERVICES.into_iter().map(|service| (service, vec![format!("http://{service}:9090")])).collect();
+        urls.extend(overrides.into_iter().map(|admin| (admin.service, admin.urls)));
         let client = Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).timeout(REQUEST_TIMEOUT);
         Ok(Self { client: client.build()?, urls })
     }
 
-    /// Lets an owner announce all its entities, so that stale replicas catch up.
-    pub(crate) async fn resync(&self, owner: &str) -> Result<()> {
-        let ResyncResult { announced } = self.post(owner, RESYNC, &Resync::everything()).await?;
-        for (collection, count) in announced {
-            println!("{owner} announced {count} {collection}");
+    /// Lets an owner announce the selected entities. Returns their number by collection.
+    pub(crate) async fn resync(&self, owner: &str, selection: &Resync) -> Result<BTreeMap<String, u64>> {
+        let ResyncResult { announced } = self.post(owner, RESYNC, selection).await?;
+        for (collection, count) in &announced {
+            eprintln!("{owner} announced {count} {collection}");
         }
-        Ok(())
+        Ok(announced)
     }
 
     pub(crate) async fn post<A: DeserializeOwned>(
@@ -53,22 +65,49 @@ impl Services {
         path: &str,
         body: &impl Serialize,
     ) -> Result<A> {
-        let url = self.urls.get(service).with_context(|| format!("there is no service {service}"))?;
+        self.call(Method::POST, service, path, Some(body)).await
+    }
+
+    /// Sends a request without a body.
+    pub(crate) async fn send<A: DeserializeOwned>(&self, method: Method, service: &str, path: &str) -> Result<A> {
+        self.call(method, service, path, None::<&()>).await
+    }
+
+    /// Calls the first reachable instance of the service and returns the body of its response.
+    async fn call<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        service: &str,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<A> {
+        let urls = self.urls.get(service).with_context(|| format!("there is no service {service}"))?;
         let started = Instant::now();
-        let response = loop {
-            match self.client.post(format!("{url}{path}")).json(body).send().await {
-                // A Kubernetes Service routes to a pod only some seconds after it is ready.
-                Err(error) if error.is_connect() && started.elapsed() < CONNECT_RETRY_PERIOD => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                response => {
-                    break response.with_context(|| format!("{service} is not reachable at {url}: is it running?"))?;
+        loop {
+            let mut unreachable = None;
+            for url in urls {
+                let request = self.client.request(method.clone(), format!("{url}{path}"));
+                let request = if let Some(body) = body { request.json(body) } else { request };
+                match request.send().await {
+                    Err(error) if error.is_connect() => unreachable = Some(error),
+                    response => {
+                        let response = response.with_context(|| format!("{service} does not respond at {url}"))?;
+                        let (status, body) = (response.status(), response.json::<Value>().await.unwrap_or_default());
+                        ensure!(status.is_success(), "{service} rejected {path} with {status}: {body}");
+                        return serde_json::from_value(body)
+                            .with_context(|| format!("{service} returned an unexpected body from {path}"));
+                    }
                 }
             }
-        };
-        let (status, body) = (response.status(), response.json::<Value>().await.unwrap_or_default());
-        ensure!(status.is_success(), "{service} rejected {path} with {status}: {body}");
-        serde_json::from_value(body).with_context(|| format!("{service} returned an unexpected body from {path}"))
+            // A Kubernetes Service routes to a pod only some seconds after it is ready.
+            if started.elapsed() >= CONNECT_RETRY_PERIOD {
+                let error = unreachable.map_or_else(|| anyhow!("no URL is set"), Into::into);
+                return Err(
+                    error.context(format!("{service} is not reachable at {}: is it running?", urls.join(" or ")))
+                );
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 }
 
@@ -78,9 +117,12 @@ mod tests {
 
     #[test]
     fn default_urls_are_those_in_a_cluster() {
-        let services = Services::new(&["orders=http://127.0.0.1:1/".to_owned()]).unwrap();
-        assert_eq!(services.urls["orders"], "http://127.0.0.1:1");
-        assert_eq!(services.urls["auth"], "http://auth:9090");
-        assert!(Services::new(&["shop=http://127.0.0.1:1".to_owned()]).is_err());
+        let orders = AdminUrls::parse("orders=http://127.0.0.1:1/|http://127.0.0.1:2").unwrap();
+        let services = Services::new(vec![orders]).unwrap();
+        assert_eq!(services.urls["orders"], ["http://127.0.0.1:1", "http://127.0.0.1:2"]);
+        assert_eq!(services.urls["auth"], ["http://auth:9090"]);
+        for invalid in ["shop=http://127.0.0.1:1", "http://127.0.0.1:1"] {
+            AdminUrls::parse(invalid).unwrap_err();
+        }
     }
 }

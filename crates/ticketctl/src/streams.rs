@@ -1,23 +1,25 @@
-//! Deletes the streams after a restore. They contain events newer than the restored data, whose version numbers the
-//! owners will reuse: a consumer that has not processed them yet would apply them and then discard the correct events
-//! as stale.
+//! The streams at NATS, and their deletion after a restore. They contain events newer than the restored data, whose
+//! version numbers the owners will reuse: a consumer that has not processed them yet would apply them and then discard
+//! the correct events as stale.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::Stream;
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{ConnectOptions, ServerAddr};
 use common::events::ENTITIES;
 
-use crate::fleet::Fleet;
+use crate::fleet::FleetArgs;
+use crate::reports::restore::StreamMessages;
 
 /// The stream of the dead letters. Each of the other streams is named after the service that publishes to it.
 const DEAD_LETTERS: &str = "dead-letters";
 
 /// Connects as the user in the URL.
-pub(crate) async fn connect(fleet: &Fleet) -> Result<jetstream::Context> {
-    let servers = fleet.args.nats_url.split(',').map(|url| url.trim().parse());
+pub(crate) async fn connect(args: &FleetArgs) -> Result<jetstream::Context> {
+    let servers = args.nats_url.split(',').map(|url| url.trim().parse());
     let servers: Vec<ServerAddr> = servers.collect::<Result<_, _>>().context("NATS_URL is wrong")?;
     let mut options = ConnectOptions::new().name("ticketctl").connection_timeout(Duration::from_secs(5));
     // The client ignores credentials in the URL, so they are passed as options.
@@ -27,19 +29,33 @@ pub(crate) async fn connect(fleet: &Fleet) -> Result<jetstream::Context> {
     Ok(jetstream::new(options.connect(servers).await.context("NATS is not reachable")?))
 }
 
-/// Deletes all streams with their messages. A missing stream is not an error.
-pub(crate) async fn delete(jetstream: &jetstream::Context, prefix: &str) -> Result<()> {
+/// The stream of the dead letters.
+pub(crate) async fn dead_letters(jetstream: &jetstream::Context, prefix: &str) -> Result<Stream> {
+    jetstream.get_stream(format!("{prefix}-{DEAD_LETTERS}")).await.context("there is no stream of dead letters")
+}
+
+/// All existing streams with their numbers of messages.
+pub(crate) async fn list(jetstream: &jetstream::Context, prefix: &str) -> Result<Vec<StreamMessages>> {
+    let mut streams = Vec::new();
     for name in ENTITIES.into_iter().map(|entity| entity.source).chain([DEAD_LETTERS]) {
         let stream = format!("{prefix}-{name}");
-        let messages = match jetstream.get_stream(&stream).await {
-            Ok(found) => found.cached_info().state.messages,
+        match jetstream.get_stream(&stream).await {
+            Ok(found) => streams.push(StreamMessages { messages: found.cached_info().state.messages, stream }),
             Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(cause) if cause.error_code() == ErrorCode::STREAM_NOT_FOUND => continue,
+                GetStreamErrorKind::JetStream(cause) if cause.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
                 _ => return Err(error).with_context(|| format!("reading the stream {stream}")),
             },
-        };
-        jetstream.delete_stream(&stream).await.with_context(|| format!("deleting the stream {stream}"))?;
-        println!("deleted the stream {stream} with {messages} messages");
+        }
     }
-    Ok(())
+    Ok(streams)
+}
+
+/// Deletes all streams with their messages. A missing stream is not an error.
+pub(crate) async fn delete(jetstream: &jetstream::Context, prefix: &str) -> Result<Vec<StreamMessages>> {
+    let streams = list(jetstream, prefix).await?;
+    for StreamMessages { stream, messages } in &streams {
+        jetstream.delete_stream(stream).await.with_context(|| format!("deleting the stream {stream}"))?;
+        eprintln!("deleted the stream {stream} with {messages} messages");
+    }
+    Ok(streams)
 }

@@ -35,9 +35,9 @@ pub(crate) async fn run(mut command: Command, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds the services and fakestripe.
+/// Builds the services, fakestripe and ticketctl.
 pub(crate) async fn build_fleet(release: bool) -> Result<()> {
-    build(&["fakestripe"], release).await
+    build(&["fakestripe", "ticketctl"], release).await
 }
 
 /// Builds the services and these packages.

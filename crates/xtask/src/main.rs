@@ -10,14 +10,12 @@ mod cargo;
 mod chromium;
 mod client;
 mod cluster_test;
-mod dead_letters;
 mod demo;
 mod dependencies;
 mod fleet;
 mod lint_infra;
 mod npm;
-mod rebuild;
-mod resync;
+mod operate;
 mod screenshots;
 mod secrets;
 mod servers;
@@ -56,12 +54,13 @@ enum Command {
     /// Run MongoDB, NATS and Redis for tests that are started manually, until Ctrl-C.
     Servers,
     /// Inspect, replay or drop dead letters: messages that no handler could process.
-    #[command(subcommand)]
-    DeadLetters(dead_letters::DeadLetters),
+    DeadLetters(operate::OperateArgs),
     /// Have a service announce the entities that it owns, so that replicas that missed events catch up.
-    Resync(resync::ResyncArgs),
+    Resync(operate::OperateArgs),
     /// Rebuild web's read model beside the live one and switch to it.
-    Rebuild(rebuild::RebuildArgs),
+    Rebuild(operate::OperateArgs),
+    /// Run any command of ticketctl on the running fleet, such as `audit` or `backup`.
+    Ticketctl(operate::OperateArgs),
     /// Check the dependencies against the advisory database; needs the internet.
     Advisories,
     /// Attack a fleet on this machine while a control buyer buys tickets; fails if a guarantee is violated.
@@ -84,9 +83,10 @@ async fn main() -> ExitCode {
         Command::LintInfra => lint_infra::run().await,
         Command::ClusterTest(args) => cluster_test::run(args).await,
         Command::Servers => servers::run().await,
-        Command::DeadLetters(command) => dead_letters::run(command, fleet).await,
-        Command::Resync(args) => resync::run(args, fleet).await,
-        Command::Rebuild(args) => rebuild::run(args, fleet).await,
+        Command::DeadLetters(args) => operate::run(Some("dead-letters"), args, fleet).await,
+        Command::Resync(args) => operate::run(Some("resync"), args, fleet).await,
+        Command::Rebuild(args) => operate::run(Some("rebuild"), args, fleet).await,
+        Command::Ticketctl(args) => operate::run(None, args, fleet).await,
         Command::Advisories => dependencies::check_advisories().await,
         Command::Abuse(args) => abuse::run(args, fleet).await,
         Command::Bench(args) => bench::run(args).await,

@@ -1,6 +1,6 @@
 //! Rebuild of the read model: its admin routes, and the task that completes it.
 //!
-//! The caller, such as `cargo xtask rebuild web`, also asks the owning services to publish snapshots: this service does
+//! The caller, such as `ticketctl rebuild web`, also asks the owning services to publish snapshots: this service does
 //! not know the addresses of their admin ports.
 
 use std::time::Duration;

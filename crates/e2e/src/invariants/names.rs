@@ -1,21 +1,23 @@
 //! The number and name of each invariant, as violations print them.
 
+use ticketctl::audit::names;
+
 /// A ticket is sold at most once.
-pub const SOLD_ONCE: &str = "2 sold-once";
+pub const SOLD_ONCE: &str = names::SOLD_ONCE;
 /// An unpaid hold expires on time.
-pub const HOLD_EXPIRY: &str = "6 hold-expiry";
+pub const HOLD_EXPIRY: &str = names::HOLD_EXPIRY;
 /// An acknowledged version exists as it was returned, and a rejected request has no effect.
 pub const ACKNOWLEDGED: &str = "7 acknowledged";
 /// Every version has exactly one change event, and every event id one payload.
-pub const ONE_EVENT: &str = "8 one-event";
+pub const ONE_EVENT: &str = names::ONE_EVENT;
 /// Every replica equals the published state of its version.
-pub const REPLICAS: &str = "9 replicas";
+pub const REPLICAS: &str = names::REPLICAS;
 /// An idempotency key names at most one entity.
 pub const IDEMPOTENCY: &str = "10 idempotency";
 /// Statuses change only along legal transitions.
 pub const TRANSITIONS: &str = "11 transitions";
 /// Payments agree with the card network.
-pub const PROVIDER: &str = "12 provider";
+pub const PROVIDER: &str = names::LEDGER;
 /// The terms of an order never change, and are those that the ticket was held at.
 pub const TERMS: &str = "13 terms";
 /// No message is pending or dead-lettered.

@@ -7,29 +7,23 @@ use e2e::invariants;
 use e2e::test_fleet::{TestFleet, listing};
 use mongodb::bson::{Document, doc};
 use testkit::app::eventually;
+use ticketctl::reports::dead_letters::{
+    DeadLetter, DeadLetterContent, DeadLetterList, DeadLettersDropped, DeadLettersReplayed,
+};
 
 use crate::operator::Operator;
 
-/// One line of `dead-letters list`.
-#[derive(Debug, Clone, PartialEq)]
-struct DeadLetter {
-    number: String,
-    consumer: String,
-    reason: String,
+async fn list(operator: &Operator) -> Vec<DeadLetter> {
+    operator.report::<DeadLetterList>(&["dead-letters", "list"]).await.dead_letters
 }
 
-async fn list(operator: &Operator) -> Vec<DeadLetter> {
-    let output = operator.run_ok(&["dead-letters", "list"]).await;
-    let mut lines: Vec<_> = output.lines().collect();
-    let last = lines.pop().unwrap();
-    assert_eq!(last, format!("{} dead letters", lines.len()), "{output}");
-    let letter = |line: &str| {
-        let columns: Vec<_> = line.split("  ").map(ToOwned::to_owned).collect();
-        let [number, consumer, attempts, subject, reason] = columns.try_into().expect("five columns");
-        assert!(attempts.ends_with(" attempts") && subject.starts_with("ticketing."), "{line}");
-        DeadLetter { number, consumer, reason }
-    };
-    lines.into_iter().map(letter).collect()
+/// The arguments of a command about these dead letters.
+fn command_line<'a>(command: &'a str, numbers: &'a [String]) -> Vec<&'a str> {
+    ["dead-letters", command].into_iter().chain(numbers.iter().map(String::as_str)).collect()
+}
+
+fn numbers(letters: &[DeadLetter]) -> Vec<String> {
+    letters.iter().map(|letter| letter.number.to_string()).collect()
 }
 
 fn consumers(letters: &[DeadLetter]) -> Vec<&str> {
@@ -81,38 +75,46 @@ async fn poison_messages_are_dead_lettered_and_valid_ones_replayed() {
     assert_eq!(consumers(&undecodable), order_consumers);
     assert!(undecodable.iter().all(|letter| letter.reason.starts_with("not a known event: ")), "{undecodable:?}");
     assert_eq!(rejected[0].reason, format!("there is no order {lost}"));
-    let output = operator.run_ok(&["dead-letters", "show", &undecodable[0].number]).await;
+    let text = operator.run_ok(&["dead-letters", "list"]).await;
+    let line = format!("{}  orders-expiration  ", rejected[0].number);
+    assert!(text.lines().any(|known| known.starts_with(&line)) && text.ends_with("\n5 dead letters\n"), "{text}");
+    let (poisoned, of_order) = (undecodable[0].number.to_string(), rejected[0].number.to_string());
+    let output = operator.run_ok(&["dead-letters", "show", &poisoned]).await;
     for part in ["dead-letter-reason: not a known event", "dead-letter-stream: ticketing-orders", poison] {
         assert!(output.contains(part), "{output}");
     }
-    let output = operator.run_ok(&["dead-letters", "show", &rejected[0].number]).await;
-    for part in ["dead-letter-consumer: orders-expiration", "\"type\": \"expiration.completed.v1\"", &lost_id] {
-        assert!(output.contains(part), "{output}");
-    }
+    let shown: DeadLetterContent = operator.report(&["dead-letters", "show", &of_order]).await;
+    assert_eq!(shown.headers["dead-letter-consumer"], ["orders-expiration"]);
+    assert_eq!(shown.message["type"], "expiration.completed.v1");
+    assert!(shown.message.to_string().contains(&lost_id), "{shown:?}");
 
     // With the order restored, the event can be handled.
     orders.insert_one(document.unwrap()).await.unwrap();
-    operator.run_ok(&["dead-letters", "replay", &rejected[0].number]).await;
+    operator.run_unconfirmed(&["dead-letters", "replay", &of_order], "\n1 dead letters").await;
+    assert_eq!(list(&operator).await.len(), 5);
+    let replayed: DeadLettersReplayed = operator.report(&["dead-letters", "replay", &of_order, "--yes"]).await;
+    assert_eq!(replayed.replayed, [rejected[0].number]);
     let cancelled = buyer.wait_for_order(lost, OrderStatus::Cancelled).await.unwrap();
     assert_eq!(cancelled.cancel_reason, Some(CancelReason::Expired));
     seller.wait_for_ticket(ticket, TicketStatus::Available).await.unwrap();
 
     // A message that is still undecodable is dead-lettered again for each consumer, under a new number.
-    let numbers = |letters: &[DeadLetter]| letters.iter().map(|letter| letter.number.clone()).collect::<Vec<_>>();
     let old = numbers(&undecodable);
-    let command_line = |command, numbers: &[String]| [&["dead-letters".to_owned(), command], numbers].concat();
-    let replay = command_line("replay".to_owned(), &old);
-    operator.run_ok(&replay.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    operator.run_ok(&[&command_line("replay", &old)[..], &["--yes"]].concat()).await;
     eventually("the dead letters to return", async || list(&operator).await.len() == 4).await;
     let back = list(&operator).await;
     assert_eq!(consumers(&back), order_consumers);
     assert!(numbers(&back).iter().all(|number| !old.contains(number)), "{back:?}");
     for command in ["show", "replay", "drop"] {
-        let (succeeded, output) = operator.run(&["dead-letters", command, &old[0]]).await;
-        assert!(!succeeded && output.contains(&format!("there is no dead letter {}", old[0])), "{output}");
+        let arguments = command_line(command, &old[..1]);
+        operator.run_rejected(&arguments, &format!("there is no dead letter {}", old[0])).await;
     }
-    let drop = command_line("drop".to_owned(), &numbers(&back));
-    operator.run_ok(&drop.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let back_numbers = numbers(&back);
+    let drop = command_line("drop", &back_numbers);
+    operator.run_unconfirmed(&drop, "dropped permanently").await;
+    assert_eq!(list(&operator).await, back);
+    let dropped: DeadLettersDropped = operator.report(&[&drop[..], &["--yes"]].concat()).await;
+    assert_eq!(dropped.dropped, back.iter().map(|letter| letter.number).collect::<Vec<_>>());
     assert_eq!(list(&operator).await, []);
     invariants::assert_eventually(&fleet).await.unwrap();
 }

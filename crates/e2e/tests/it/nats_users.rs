@@ -9,8 +9,9 @@ use e2e::test_fleet::{TestFleet, listing};
 use serde_json::json;
 use testkit::app::eventually;
 use testkit::fleet::options::server_password;
+use ticketctl::reports::AuditReport;
 
-use crate::operator::Operator;
+use crate::operator::run_xtask;
 
 /// The permission violations that nats-server has logged.
 fn nats_violations(fleet: &TestFleet) -> Vec<String> {
@@ -47,17 +48,20 @@ async fn service_users_can_do_only_what_they_need() {
     for subject in ["user.registered", "ticket.created", "order.created", "payment.started", "expiration.completed"] {
         operator.publish(format!("ticketing.{subject}.v1"), "poison".into()).await.unwrap().await.unwrap();
     }
-    // Through xtask, with the operator's credentials in the URL.
+    // Through xtask and ticketctl, with the operator's credentials in the URL.
     let mut description = fleet.processes.description();
     let credentials = format!("://operator:{}@", server_password("operator"));
     description["servers"]["nats"]["url"] = json!(url.replace("://", &credentials));
     let file = fleet.logs.with_file_name("fleet-of-the-operator.json");
     fs::write(&file, description.to_string()).unwrap();
-    let tool = Operator::from_fleet_file(file);
-    let list = async || tool.run_ok(&["dead-letters", "list"]).await;
+    let list = async || run_xtask(&file, &["dead-letters", "list"]).await;
     eventually("a dead letter of each subscription", async || list().await.ends_with("10 dead letters\n")).await;
-    tool.run_ok(&["dead-letters", "drop", "1"]).await;
-    tool.run_ok(&["dead-letters", "replay", "2"]).await;
+    run_xtask(&file, &["dead-letters", "drop", "1", "--yes"]).await;
+    run_xtask(&file, &["dead-letters", "replay", "2", "--yes"]).await;
+    assert_eq!(run_xtask(&file, &["resync", "auth"]).await, "2 users announced\n");
+    let audited: AuditReport =
+        serde_json::from_str(&run_xtask(&file, &["ticketctl", "--output", "json", "audit"]).await).unwrap();
+    assert_eq!(audited.audited["tickets"], 2);
     assert_eq!(nats_violations(&fleet), Vec::<String>::new());
 
     // At Redis too: all services count requests, `expiration` receives wake-ups, and no service reads others' keys.

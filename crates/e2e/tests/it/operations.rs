@@ -23,50 +23,12 @@ use serde_json::{Value, json};
 use testkit::app::users::Signer;
 use testkit::fleet::SERVICES;
 use testkit::fleet::keys::Keys;
-use testkit::fleet::options::sibling_binaries_dir;
-use tokio::process::Command;
+use ticketctl::reports::restore::{
+    RestoreCheck, RestoreFinished, RestoreLoaded, RestoreRolledBack, RestoreSettled, RestoreStatus,
+};
+use ticketctl::reports::{AuditReport, BackupList, BackupTaken};
 
-/// Runs the `ticketctl` binary against one fleet.
-struct Ticketctl(Vec<(&'static str, String)>);
-
-impl Ticketctl {
-    fn for_fleet(fleet: &TestFleet) -> Self {
-        let admin =
-            SERVICES.map(|service| format!("{service}={}", fleet.processes.service(service).unwrap().admin_url()));
-        Self(vec![
-            ("MONGODB_URL", fleet.processes.servers().mongodb_url()),
-            ("NATS_URL", fleet.processes.servers().nats.url()),
-            ("PUBLIC_URL", fleet.url()),
-            ("ADMIN_URLS", admin.join(",")),
-            ("BACKUP_DIR", backups(fleet).display().to_string()),
-        ])
-    }
-
-    /// Runs a command; returns whether it succeeded, and its output.
-    async fn run(&self, arguments: &[&str]) -> (bool, String) {
-        let program = sibling_binaries_dir().join("ticketctl");
-        assert!(program.is_file(), "{} is not built", program.display());
-        let mut command = Command::new(program);
-        command.args(arguments).envs(self.0.iter().cloned()).env_remove("NATS_PREFIX").kill_on_drop(true);
-        let output = command.output().await.unwrap();
-        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
-    }
-
-    async fn run_ok(&self, arguments: &[&str]) -> String {
-        let (succeeded, output) = self.run(arguments).await;
-        assert!(succeeded, "{arguments:?}: {output}");
-        output
-    }
-
-    /// Runs a command that must be rejected for this reason, without any change.
-    async fn run_rejected(&self, arguments: &[&str], reason: &str) {
-        let (succeeded, output) = self.run(arguments).await;
-        assert!(
-            !succeeded && output.contains(reason) && output.contains("nothing was changed"),
-            "{arguments:?}: {output}"
-        );
-    }
-}
+use crate::operator::Operator;
 
 fn backups(fleet: &TestFleet) -> PathBuf {
     fleet.logs.with_file_name("backups")
@@ -119,22 +81,24 @@ fn copy_damaged(backups: &Path, name: &str) {
     std::fs::write(&users, &whole[..whole.len() / 2]).unwrap();
 }
 
-/// Checks that the steps of a restore are rejected out of order, and after an interrupted step.
-async fn check_step_order(operator: &Ticketctl, client: &Client) {
-    let (succeeded, output) = operator.run(&["restore", "finish"]).await;
-    assert!(!succeeded && output.contains("`restore settle` once it is loaded"), "{output}");
+/// Checks that the steps of a restore are rejected out of order, after an interrupted step, and unless confirmed.
+async fn check_step_order(operator: &Operator, client: &Client) {
+    operator.run_rejected(&["restore", "finish"], "`restore settle` once it is loaded").await;
     let plans = client.database("ticketctl").collection::<Document>("restores");
     let set_stage = async |stage: &str| {
         plans.update_one(doc! {}, doc! { "$set": { "stage": stage } }).await.unwrap();
     };
     set_stage("swapping").await;
     for step in ["settle", "finish"] {
-        let (succeeded, output) = operator.run(&["restore", step]).await;
-        assert!(!succeeded && output.contains("the restore is swapping"), "{output}");
+        operator.run_rejected(&["restore", step], "the restore is swapping").await;
     }
     set_stage("ending").await;
     operator.run_rejected(&["restore", "rollback"], "is gone already").await;
+    set_stage("settled").await;
+    operator.run_unconfirmed(&["restore", "finish"], "documents that the restore has replaced will be deleted").await;
     set_stage("loaded").await;
+    operator.run_unconfirmed(&["restore", "rollback"], "replaced documents restored").await;
+    operator.run_unconfirmed(&["restore", "delete-streams"], "messages will be deleted").await;
 }
 
 const SETTINGS: [(&str, &str); 3] = [("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")];
@@ -142,7 +106,7 @@ const SETTINGS: [(&str, &str); 3] = [("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25
 #[tokio::test(flavor = "multi_thread")]
 async fn restore_recovers_the_backup_and_refunds_later_charges() {
     let fleet = TestFleet::start(&SETTINGS).await.unwrap();
-    let operator = Ticketctl::for_fleet(&fleet);
+    let operator = Operator::for_fleet(&fleet);
     let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     let mut tickets = Vec::new();
@@ -163,11 +127,13 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     invariants::assert_eventually(&fleet).await.unwrap();
 
     let before = dump(&client).await;
-    let output = operator.run_ok(&["backup"]).await;
-    assert!(output.contains("documents of"), "{output}");
+    let taken: BackupTaken = operator.report(&["backup"]).await;
+    assert_eq!(taken.summary.fleet, fleet.url());
     let name = std::fs::read_dir(backups(&fleet)).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+    let listed: BackupList = operator.report(&["backups"]).await;
+    assert_eq!((listed.backups[0].name.as_str(), listed.backups[0].summary.as_ref()), (&*name, Some(&taken.summary)));
     let output = operator.run_ok(&["backups"]).await;
-    assert!(output.starts_with(&name) && output.contains(&fleet.url()), "{output}");
+    assert!(output.starts_with(&format!("{name}  {}", taken.summary)), "{output}");
 
     // Lost since the backup: a sale, an order at the 3-D Secure step, and the result of the earlier challenge.
     complete_three_d_secure(&fleet, &payment.body).await;
@@ -196,10 +162,14 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     for expected in ["listings: 1 created, 2 changed", "orders: the collection is empty"] {
         assert!(output.contains(expected), "{output}");
     }
+    let checked: RestoreCheck = operator.report(&["restore", "check"]).await;
+    assert_eq!((checked.losses[1].created, checked.losses[1].changed, checked.losses[2].is_empty), (1, 2, true));
+    operator.run_unconfirmed(&["restore", "load"], "all databases will be replaced by this backup").await;
     assert_eq!(dump(&client).await, damaged);
 
     // A restore can be rolled back, also after an interruption while collections were renamed.
-    operator.run_ok(&["restore", "load"]).await;
+    let loaded: RestoreLoaded = operator.report(&["restore", "load", "--yes"]).await;
+    assert!(loaded.deleted_streams.iter().any(|deleted| deleted.stream == "ticketing-orders"), "{loaded:?}");
     operator.run_rejected(&["restore", "load"], "is not finished").await;
     let rename = async |from: &str, to: &str| {
         let command = doc! { "renameCollection": from, "to": to };
@@ -208,14 +178,15 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     rename("tickets.tickets", "tickets.restoring.tickets").await;
     rename("tickets.replaced.tickets", "tickets.tickets").await;
     rename("orders.orders", "orders.restoring.orders").await;
-    operator.run_ok(&["restore", "rollback"]).await;
+    let rolled_back: RestoreRolledBack = operator.report(&["restore", "rollback", "--yes"]).await;
+    assert!(rolled_back.backup.is_some_and(|backup| backup.ends_with(&name)));
     assert_eq!(dump(&client).await, damaged);
-    assert_eq!(operator.run_ok(&["restore", "status"]).await, "none\n");
+    assert_eq!(operator.report::<RestoreStatus>(&["restore", "status"]).await.stage, "none");
     assert!(operator.run_ok(&["restore", "rollback"]).await.contains("nothing was replaced"));
 
     // The newest backup is restored. The streams are deleted, since they describe the lost state.
-    let output = operator.run_ok(&["restore", "load"]).await;
-    assert!(output.contains(&format!("{name} is whole")), "{output}");
+    let loaded = operator.run(&["restore", "load", "--yes"]).await;
+    assert!(loaded.code == Some(0) && loaded.stderr.contains(&format!("{name} is whole")), "{loaded:?}");
     assert_eq!(operator.run_ok(&["restore", "status"]).await, "loaded\n");
     check_step_order(&operator, &client).await;
     assert_eq!(dump(&client).await, before);
@@ -224,7 +195,9 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
         fleet.processes.service(service).unwrap().restart().await.unwrap();
     }
-    let settled = operator.run_ok(&["restore", "settle"]).await;
+    operator.run_unconfirmed(&["restore", "settle"], "charges will be refunded").await;
+    assert_eq!(operator.run_ok(&["restore", "status"]).await, "loaded\n");
+    let settled = operator.run_ok(&["restore", "settle", "--yes"]).await;
     buyer.wait_for_order(waiting, OrderStatus::Completed).await.unwrap();
     seller.wait_for_ticket(at_bank, TicketStatus::Sold).await.unwrap();
 
@@ -235,13 +208,13 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     };
     let orphaned_intents = [orphaned_intent("  refunded  "), orphaned_intent("  cancelled  ")];
     assert!(settled.contains("2 charges and authorisations"), "{settled}");
-    let again = operator.run_ok(&["restore", "settle"]).await;
-    assert!(again.contains("0 charges and authorisations"), "{again}");
+    let again: RestoreSettled = operator.report(&["restore", "settle", "--yes"]).await;
+    assert!(again.is_settled && again.settled == 0, "{again:?}");
     assert_eq!(operator.run_ok(&["restore", "status"]).await, "settled\n");
 
     fleet.processes.service("expiration").unwrap().restart().await.unwrap();
-    let output = operator.run_ok(&["restore", "finish"]).await;
-    assert!(output.contains("the audit passed") && output.contains("is restored"), "{output}");
+    let finished: RestoreFinished = operator.report(&["restore", "finish", "--yes"]).await;
+    assert!(finished.audit.is_some_and(|audit| audit.violations.is_empty()) && finished.restored.is_some());
     for service in SERVICES {
         let names = client.database(service).list_collection_names().await.unwrap();
         assert!(!names.iter().any(|name| name.starts_with("replaced.") || name.starts_with("restoring.")), "{names:?}");
@@ -256,6 +229,43 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     assert_eq!(buyer.pay(again, "pm_card_visa").await.unwrap().status, 201);
     buyer.wait_for_order(again, OrderStatus::Completed).await.unwrap();
     invariants::assert_eventually_after_restore(&fleet, &orphaned_intents).await.unwrap();
+}
+
+/// A write into a database from outside is reported, by the name of the invariant that it violates.
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_reports_a_violated_invariant() {
+    let fleet = TestFleet::start(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    let operator = Operator::for_fleet(&fleet);
+    let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
+    let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
+    let order = buyer.create_order(ticket).await.unwrap().id;
+    let payment = buyer.pay(order, "pm_card_visa").await.unwrap().body.id;
+    buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();
+    invariants::assert_eventually(&fleet).await.unwrap();
+    assert_eq!(operator.run_ok(&["audit"]).await, "the audit passed: 1 orders, 1 payments, 1 tickets, 0 users\n");
+
+    let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
+    let payments = client.database("payments").collection::<Document>("payments");
+    let add = async |amount: i64| {
+        payments.update_one(doc! {}, doc! { "$inc": { "state.ledger.0.debit": amount } }).await.unwrap();
+    };
+    add(1).await;
+    let finished = operator.run(&["--output", "json", "audit", "--wait", "1"]).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let report: AuditReport = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!((report.audited["orders"], report.audited["payments"]), (1, 1));
+    let violation = format!("12 ledger: the ledger of payment {payment} does not balance");
+    assert!(report.violations.contains(&violation), "{report:?}");
+    let finished = operator.run(&["audit", "--wait", "1"]).await;
+    assert!(finished.code == Some(3) && finished.stdout.contains(&violation), "{finished:?}");
+    add(-1).await;
+    assert_eq!(operator.report::<AuditReport>(&["audit"]).await.violations, Vec::<String>::new());
+
+    // An unreachable server is a failure, and a command needs only the servers that it uses.
+    let nowhere = ["--mongodb-url", "mongodb://127.0.0.1:1"];
+    assert_eq!(operator.run(&[&nowhere[..], &["audit"]].concat()).await.code, Some(1));
+    assert_eq!(operator.run(&[&nowhere[..], &["dead-letters", "list"]].concat()).await.code, Some(0));
+    assert_eq!(operator.run(&["audit", "--output", "xml"]).await.code, Some(2));
 }
 
 /// The signing key of `auth` is rotated: first the other services trust both keys, then `auth` signs with the new one,

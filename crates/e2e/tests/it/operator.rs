@@ -1,40 +1,95 @@
-//! Runs the `xtask` binary against this test's fleet, as an operator does.
+//! Runs the operator's programs against this test's fleet.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::process::Stdio;
 
 use e2e::test_fleet::TestFleet;
+use serde::de::DeserializeOwned;
+use testkit::fleet::SERVICES;
+use testkit::fleet::instance::Instance;
 use testkit::fleet::options::sibling_binaries_dir;
 use tokio::process::Command;
 
-/// An operator of one fleet.
-pub(crate) struct Operator {
-    fleet_file: PathBuf,
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
+
+/// Runs the `ticketctl` binary for one fleet, without a terminal.
+pub(crate) struct Operator(Vec<(&'static str, String)>);
 
 impl Operator {
     pub(crate) fn for_fleet(fleet: &TestFleet) -> Self {
-        Self { fleet_file: fleet.logs.with_file_name("fleet.json") }
+        let admin = SERVICES.map(|service| {
+            let urls: Vec<_> = fleet.processes.instances(service).iter().map(Instance::admin_url).collect();
+            format!("{service}={}", urls.join("|"))
+        });
+        Self(vec![
+            ("MONGODB_URL", fleet.processes.servers().mongodb_url()),
+            ("NATS_URL", fleet.processes.servers().nats.url()),
+            ("PUBLIC_URL", fleet.url()),
+            ("ADMIN_URLS", admin.join(",")),
+            ("BACKUP_DIR", fleet.logs.with_file_name("backups").display().to_string()),
+        ])
     }
 
-    pub(crate) fn from_fleet_file(fleet_file: PathBuf) -> Self {
-        Self { fleet_file }
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
+        let mut command = command("ticketctl");
+        command.args(arguments).envs(self.0.iter().cloned());
+        finish(command).await
     }
 
-    /// Runs a command; returns whether it succeeded, and its output.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> (bool, String) {
-        let program = sibling_binaries_dir().join("xtask");
-        assert!(program.is_file(), "{} is not built", program.display());
-        let mut command = Command::new(program);
-        command.arg("--fleet").arg(&self.fleet_file).args(arguments).env_remove("NATS_PREFIX").kill_on_drop(true);
-        let output = command.output().await.unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8(text).unwrap())
-    }
-
-    /// Runs a command that must succeed; returns its output.
+    /// Runs a command that must succeed; returns its report as text.
     pub(crate) async fn run_ok(&self, arguments: &[&str]) -> String {
-        let (succeeded, output) = self.run(arguments).await;
-        assert!(succeeded, "{arguments:?}: {output}");
-        output
+        let finished = self.run(arguments).await;
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+        finished.stdout
     }
+
+    /// Runs a command that must succeed; returns the report that it prints as JSON.
+    pub(crate) async fn report<R: DeserializeOwned>(&self, arguments: &[&str]) -> R {
+        let finished = self.run(&[&["--output", "json"], arguments].concat()).await;
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+        serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {finished:?}"))
+    }
+
+    /// Runs a command that must be refused for this reason, without any change.
+    pub(crate) async fn run_rejected(&self, arguments: &[&str], reason: &str) {
+        let finished = self.run(arguments).await;
+        let Finished { code, stdout, stderr } = &finished;
+        assert_eq!((*code, stdout.as_str()), (Some(4), ""), "{arguments:?}: {finished:?}");
+        assert!(stderr.contains(reason) && stderr.contains("nothing was changed"), "{arguments:?}: {finished:?}");
+    }
+
+    /// Runs a command that asks, and must be refused since there is no terminal. What it would do must contain `plan`.
+    pub(crate) async fn run_unconfirmed(&self, arguments: &[&str], plan: &str) {
+        self.run_rejected(arguments, "there is no terminal to ask at").await;
+        self.run_rejected(arguments, plan).await;
+    }
+}
+
+/// Runs the `xtask` binary with the description of a fleet. The command must succeed; returns its output.
+pub(crate) async fn run_xtask(fleet_file: &Path, arguments: &[&str]) -> String {
+    let mut command = command("xtask");
+    command.arg("--fleet").arg(fleet_file).args(arguments);
+    let finished = finish(command).await;
+    assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+    finished.stdout
+}
+
+fn command(program: &str) -> Command {
+    let program = sibling_binaries_dir().join(program);
+    assert!(program.is_file(), "{} is not built", program.display());
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).env_remove("NATS_PREFIX").kill_on_drop(true);
+    command
+}
+
+async fn finish(mut command: Command) -> Finished {
+    let output = command.output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

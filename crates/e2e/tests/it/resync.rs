@@ -15,6 +15,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::{Client, Database};
 use testkit::app::eventually;
 use testkit::fleet::SERVICES;
+use ticketctl::reports::{ReadModel, Resynced};
 
 use crate::operator::Operator;
 
@@ -112,9 +113,11 @@ async fn resync_restores_every_replica() {
         assert_eq!(operator.run_ok(&["resync", owner]).await, output);
     }
     eventually("all replicas", async || replicas(&client).await == before).await;
-    for (invalid, hint) in [("web", "cargo xtask rebuild web"), ("nobody", "there is no service called nobody")] {
-        let (succeeded, output) = operator.run(&["resync", invalid]).await;
-        assert!(!succeeded && output.contains(hint), "{output}");
+    let resynced: Resynced = operator.report(&["resync", "orders", "--since", "2000-01-01T00:00:00Z"]).await;
+    assert_eq!((resynced.service.as_str(), resynced.announced["orders"]), ("orders", 4));
+    for (invalid, hint) in [("web", "`rebuild web`"), ("nobody", "there is no service called nobody")] {
+        let finished = operator.run(&["resync", invalid]).await;
+        assert!(finished.code == Some(2) && finished.stderr.contains(hint), "{finished:?}");
     }
     invariants::assert_eventually(&fleet).await.unwrap();
 }
@@ -134,6 +137,8 @@ async fn rebuilt_read_model_equals_the_live_one() {
     let started = reqwest::Client::new().post(format!("{}/rebuild", one.admin_url())).send().await.unwrap();
     assert_eq!(started.status(), 200);
     one.kill().unwrap();
+    operator.run_unconfirmed(&["rebuild", "web", "--abandon"], "generation 1 will be deleted").await;
+    operator.run_unconfirmed(&["rebuild", "web", "--swap-now"], "pages will read generation 1 as it is").await;
 
     let rebuilt = AtomicBool::new(false);
     let poll_pages = async {
@@ -149,9 +154,9 @@ async fn rebuilt_read_model_equals_the_live_one() {
         pages
     };
     let rebuild = async {
-        let output = operator.run_ok(&["rebuild", "web"]).await;
-        assert!(output.starts_with("generation 1 is being filled\n"), "{output}");
-        assert!(output.ends_with("pages read generation 1\n"), "{output}");
+        let finished = operator.run(&["rebuild", "web"]).await;
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), "pages read generation 1\n"), "{finished:?}");
+        assert!(finished.stderr.starts_with("generation 1 is being filled\n"), "{finished:?}");
         rebuilt.store(true, Ordering::SeqCst);
     };
     let (pages, (), ()) = tokio::join!(poll_pages, rebuild, create_sample_data(&seller, &buyer));
@@ -172,6 +177,7 @@ async fn rebuilt_read_model_equals_the_live_one() {
         let html = reqwest::get(instance.url()).await.unwrap().text().await.unwrap();
         assert!(html.contains("Carmen"), "{html}");
     }
-    assert_eq!(operator.run_ok(&["rebuild", "web", "--abandon"]).await, "no rebuild is under way\n");
+    let model: ReadModel = operator.report(&["rebuild", "web", "--abandon"]).await;
+    assert_eq!((model.live, model.abandoned), (1, true));
     invariants::assert_eventually(&fleet).await.unwrap();
 }

@@ -4,7 +4,7 @@
 //! A document is `{_id, version, state}` plus the search fields that this service derives from the state, such as its
 //! words. One write stores them all, so state and search fields never disagree. Documents that an older release wrote
 //! lack the fields that a newer release derives, until their entity changes. Rebuilding the replica adds them; for
-//! `web` that is `cargo xtask rebuild web`.
+//! `web` that is `ticketctl rebuild web`.
 
 use std::marker::PhantomData;
 

@@ -91,10 +91,9 @@ impl AuditData {
     }
 
     /// The number of audited entities by collection.
-    pub(crate) fn summary(&self) -> String {
-        let counts =
-            REPLICATED_ENTITIES.map(|(_, collection, _)| format!("{} {collection}", self.owned(collection).len()));
-        counts.join(", ")
+    pub(crate) fn counts(&self) -> BTreeMap<String, usize> {
+        let count = |(_, collection, _): (_, &str, _)| (collection.to_owned(), self.owned(collection).len());
+        REPLICATED_ENTITIES.into_iter().map(count).collect()
     }
 }
 

@@ -6,9 +6,10 @@ use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use serde_json::Value;
 
+use super::names::{LEDGER, PAID_ONCE, REFUNDED};
 use super::data::{AuditData, Entity, text};
 
-/// Appends the violated invariants, each with its number in docs/reliability.md.
+/// Appends the violated invariants, each with its number and name in docs/reliability.md.
 pub fn check(data: &AuditData, violations: &mut Vec<String>) {
     let mut by_order: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
     for payment in data.owned("payments") {
@@ -18,7 +19,7 @@ pub fn check(data: &AuditData, violations: &mut Vec<String>) {
     for payment in data.owned("payments").iter().filter(|payment| is_captured(payment) || is_live(payment)) {
         if !orders.contains(text(&payment.state["orderId"])) {
             violations.push(format!(
-                "3: payment {} is {} but its order does not exist",
+                "{PAID_ONCE}: payment {} is {} but its order does not exist",
                 payment.id,
                 payment.status_name()
             ));
@@ -39,17 +40,18 @@ pub fn check(data: &AuditData, violations: &mut Vec<String>) {
         };
         match order.status() {
             Some(OrderStatus::Completed) if !paid => {
-                violations.push(format!("3: order {} is completed without exactly one matching payment", order.id));
+                violations
+                    .push(format!("{PAID_ONCE}: order {} is completed without exactly one matching payment", order.id));
             }
             Some(OrderStatus::Completed) => {}
             Some(OrderStatus::Cancelled) if !captured.is_empty() => {
-                violations.push(format!("4: order {} is cancelled and charged but not refunded", order.id));
+                violations.push(format!("{REFUNDED}: order {} is cancelled and charged but not refunded", order.id));
             }
             _ if !captured.is_empty() => {
-                violations.push(format!("3: order {} is charged and {}", order.id, order.status_name()));
+                violations.push(format!("{PAID_ONCE}: order {} is charged and {}", order.id, order.status_name()));
             }
             Some(OrderStatus::Cancelled) if payments.iter().any(|payment| is_live(payment)) => {
-                violations.push(format!("4: the cancelled order {} has a live payment", order.id));
+                violations.push(format!("{REFUNDED}: the cancelled order {} has a live payment", order.id));
             }
             _ => {}
         }
@@ -90,11 +92,11 @@ fn check_ledgers(data: &AuditData, violations: &mut Vec<String>) {
             lines.map(|line| line["debit"].as_i64().unwrap_or(0) - line["credit"].as_i64().unwrap_or(0)).sum()
         };
         if sum(&|_| true) != 0 {
-            violations.push(format!("12: the ledger of payment {} does not balance", payment.id));
+            violations.push(format!("{LEDGER}: the ledger of payment {} does not balance", payment.id));
         }
         let charged = if is_captured(payment) { received(payment) - refunded(payment) } else { 0 };
         if sum(&|line| line["account"] == "providerBalance") != charged {
-            violations.push(format!("12: the ledger of payment {} differs from the net charge", payment.id));
+            violations.push(format!("{LEDGER}: the ledger of payment {} differs from the net charge", payment.id));
         }
     }
 }

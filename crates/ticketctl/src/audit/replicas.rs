@@ -6,30 +6,32 @@ use std::time::Duration;
 use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
 
+use super::names::{ONE_EVENT, REPLICAS};
 use super::data::{AuditData, Entity, REPLICATED_ENTITIES};
 
 /// Period after which `payments` may purge a declined payment. Replicas are not purged.
 const DECLINED_RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Appends the violated invariants, each with its number in docs/reliability.md.
+/// Appends the violated invariants, each with its number and name in docs/reliability.md.
 pub fn check(data: &AuditData, violations: &mut Vec<String>) {
     for (_, collection, entity) in REPLICATED_ENTITIES {
         let owned: BTreeMap<&str, u64> =
             data.owned(collection).iter().map(|document| (document.id.as_str(), document.version)).collect();
         for Entity { id, unpublished, .. } in data.owned(collection).iter().filter(|owned| owned.unpublished > 0) {
-            violations.push(format!("8: {entity} {id} has {unpublished} unpublished events"));
+            violations.push(format!("{ONE_EVENT}: {entity} {id} has {unpublished} unpublished events"));
         }
         for (database, _, replicas) in data.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
             for replica in replicas {
                 let (id, version) = (&replica.id, replica.version);
                 let owned = owned.get(id.as_str()).copied();
                 if owned != Some(version) && !(owned.is_none() && may_be_purged(entity, replica, data.now)) {
-                    violations.push(format!("9: {database} has {entity} {id} at version {version}, not {owned:?}"));
+                    violations
+                        .push(format!("{REPLICAS}: {database} has {entity} {id} at version {version}, not {owned:?}"));
                 }
             }
             let known: BTreeSet<&str> = replicas.iter().map(|replica| replica.id.as_str()).collect();
             for id in owned.keys().filter(|id| !known.contains(*id)) {
-                violations.push(format!("9: {database} has no replica of {entity} {id}"));
+                violations.push(format!("{REPLICAS}: {database} has no replica of {entity} {id}"));
             }
         }
     }
@@ -64,7 +66,7 @@ mod tests {
     #[test]
     fn replica_may_outlive_only_a_purged_declined_payment() {
         assert_eq!(violations("declined", 91), Vec::<String>::new());
-        assert_eq!(violations("declined", 89), ["9: orders has payment 1 at version 1, not None"]);
+        assert_eq!(violations("declined", 89), ["9 replicas: orders has payment 1 at version 1, not None"]);
         assert_eq!(violations("captured", 91).len(), 1);
     }
 }

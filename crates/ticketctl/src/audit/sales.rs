@@ -7,6 +7,7 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
 
+use super::names::{HELD_ONCE, HOLD_EXPIRY, SOLD_ONCE, TICKET_STATUS};
 use super::data::{AuditData, Entity, text};
 
 /// Maximum time between the expiry of an unpaid order and its cancellation.
@@ -15,7 +16,7 @@ const EXPIRY_GRACE: Duration = Duration::from_secs(10);
 const EXPIRY_GRACE_BURST: Duration = Duration::from_secs(60);
 const BURST_SIZE: usize = 1_000;
 
-/// Appends the violated invariants, each with its number in docs/reliability.md.
+/// Appends the violated invariants, each with its number and name in docs/reliability.md.
 pub fn check(data: &AuditData, violations: &mut Vec<String>) {
     let mut by_ticket: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
     let expiry = |order: &Entity| text(&order.state["expiresAt"]).parse::<Timestamp>().ok();
@@ -32,24 +33,24 @@ pub fn check(data: &AuditData, violations: &mut Vec<String>) {
         let expires = expiry(order);
         let unpaid = matches!(order.status(), Some(OrderStatus::Created | OrderStatus::AwaitingPayment));
         if unpaid && expires.is_some_and(|expires| data.now.since(expires) > grace(expires)) {
-            violations.push(format!("6: order {} is unpaid and still open after its expiry", order.id));
+            violations.push(format!("{HOLD_EXPIRY}: order {} is unpaid and still open after its expiry", order.id));
         }
         if order.status() == Some(OrderStatus::Cancelled)
             && text(&order.state["status"]["reason"]) == CancelReason::Expired.as_ref()
             && text(&order.state["updatedAt"]) < text(&order.state["expiresAt"])
         {
-            violations.push(format!("6: order {} was cancelled as expired before its expiry", order.id));
+            violations.push(format!("{HOLD_EXPIRY}: order {} was cancelled as expired before its expiry", order.id));
         }
     }
     for (ticket, orders) in &by_ticket {
         let is_open = |order: &&&Entity| order.status() != Some(OrderStatus::Cancelled);
         let open: Vec<_> = orders.iter().filter(is_open).map(|order| &order.id).collect();
         if open.len() > 1 {
-            violations.push(format!("1: ticket {ticket} has the open orders {open:?}"));
+            violations.push(format!("{HELD_ONCE}: ticket {ticket} has the open orders {open:?}"));
         }
         let completed = orders.iter().filter(|order| order.status() == Some(OrderStatus::Completed)).count();
         if completed > 1 {
-            violations.push(format!("2: ticket {ticket} was sold {completed} times"));
+            violations.push(format!("{SOLD_ONCE}: ticket {ticket} was sold {completed} times"));
         }
     }
     let orders: BTreeMap<&str, &Entity> = data.owned("orders").iter().map(|order| (order.id.as_str(), order)).collect();
@@ -68,7 +69,10 @@ pub fn check(data: &AuditData, violations: &mut Vec<String>) {
         if !agrees {
             let holder_status = orders.get(holder).map_or("unknown", |order| order.status_name());
             let status = ticket.status_name();
-            violations.push(format!("5: ticket {} is {status} for {holder}, which is {holder_status}", ticket.id));
+            violations.push(format!(
+                "{TICKET_STATUS}: ticket {} is {status} for {holder}, which is {holder_status}",
+                ticket.id
+            ));
         }
     }
 }

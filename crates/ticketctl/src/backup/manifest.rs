@@ -9,6 +9,7 @@ use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::version;
+use crate::reports::BackupSummary;
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 
@@ -86,17 +87,15 @@ impl Manifest {
         Ok(())
     }
 
-    /// The size, fleet and time in one line.
-    pub(crate) fn summary(&self) -> String {
-        let documents: u64 = self.collections.values().map(|collection| collection.documents).sum();
-        let bytes: u64 = self.collections.values().map(|collection| collection.bytes).sum();
-        format!(
-            "{documents} documents of {} collections, {} MB, of {} shortly after {}",
-            self.collections.len(),
-            bytes / 1_000_000,
-            self.fleet,
-            self.started_at
-        )
+    /// The contents in brief.
+    pub(crate) fn summary(&self) -> BackupSummary {
+        BackupSummary {
+            fleet: self.fleet.clone(),
+            started_at: self.started_at,
+            collections: self.collections.len(),
+            documents: self.collections.values().map(|collection| collection.documents).sum(),
+            bytes: self.collections.values().map(|collection| collection.bytes).sum(),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 pub(crate) use self::manifest::{CollectionSummary, MANIFEST, Manifest};
+use crate::output::Refused;
+use crate::reports::{BackupList, ListedBackup};
 
 /// The suffix of an unfinished backup's name.
 const UNFINISHED: &str = ".unfinished";
@@ -40,22 +42,20 @@ impl Backups {
     pub(crate) fn find(&self, name: Option<String>) -> Result<PathBuf> {
         let names = self.names()?;
         let Some(name) = name.or_else(|| names.last().cloned()) else {
-            bail!("nothing was changed: there is no backup in {}", self.0.display());
+            bail!(Refused(format!("there is no backup in {}", self.0.display())));
         };
         if !names.contains(&name) {
-            bail!("nothing was changed: there is no backup {name}; there are: {}", names.join(", "));
+            bail!(Refused(format!("there is no backup {name}; there are: {}", names.join(", "))));
         }
         Ok(self.0.join(name))
     }
 
-    /// Prints a line for each backup.
-    pub(crate) fn list(&self) -> Result<()> {
-        for name in self.names()? {
-            match Manifest::read(&self.0.join(&name)) {
-                Ok(manifest) => println!("{name}  {}", manifest.summary()),
-                Err(error) => println!("{name}  can't be restored: {error:#}"),
-            }
-        }
-        Ok(())
+    /// All backups with a manifest, the newest last.
+    pub(crate) fn list(&self) -> Result<BackupList> {
+        let describe = |name: String| match Manifest::read(&self.0.join(&name)) {
+            Ok(manifest) => ListedBackup { name, summary: Some(manifest.summary()), problem: None },
+            Err(error) => ListedBackup { name, summary: None, problem: Some(format!("{error:#}")) },
+        };
+        Ok(BackupList { backups: self.names()?.into_iter().map(describe).collect() })
     }
 }

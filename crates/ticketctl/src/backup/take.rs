@@ -18,12 +18,13 @@ use mongodb::bson::{Document, RawDocumentBuf, doc};
 use super::files::{Metadata, Writer, write_metadata};
 use super::{Backups, MANIFEST, Manifest, UNFINISHED};
 use crate::fleet::Fleet;
+use crate::reports::BackupTaken;
 
 /// MongoDB's snapshot history window during a backup, and its default, which is set afterwards.
 const SNAPSHOT_SECONDS: (i32, i32) = (4 * 3600, 300);
 
 /// Takes a backup, then deletes backups that are older than `backup_retention_days`.
-pub(crate) async fn take(fleet: &Fleet, backups: &Backups, backup_retention_days: Option<u64>) -> Result<()> {
+pub(crate) async fn take(fleet: &Fleet, backups: &Backups, backup_retention_days: Option<u64>) -> Result<BackupTaken> {
     crate::restore::ensure_not_in_progress(fleet).await.context("no backup was created")?;
     let started_at = SystemClock.now();
     let name = started_at.to_string().replace(':', "-").split_once('.').map(|(seconds, _)| format!("{seconds}Z"));
@@ -39,11 +40,12 @@ pub(crate) async fn take(fleet: &Fleet, backups: &Backups, backup_retention_days
     let manifest = outcome.context("no backup was created")?;
     fs::rename(&unfinished, &directory)?;
     fs::File::open(&backups.0)?.sync_all()?;
-    println!("{}: {}", directory.display(), manifest.summary());
-    if let Some(days) = backup_retention_days {
-        delete_older(backups, started_at.minus(Duration::from_secs(days * 24 * 3600)))?;
-    }
-    Ok(())
+    eprintln!("{} is complete", directory.display());
+    let deleted = match backup_retention_days {
+        Some(days) => delete_older(backups, started_at.minus(Duration::from_secs(days * 24 * 3600)))?,
+        None => Vec::new(),
+    };
+    Ok(BackupTaken { directory: directory.display().to_string(), summary: manifest.summary(), deleted })
 }
 
 /// Sets the snapshot history window. Best effort: a managed server may reject the parameter.
@@ -87,15 +89,17 @@ async fn write(fleet: &Fleet, directory: &Path, started_at: Timestamp) -> Result
     Ok(manifest)
 }
 
-/// Deletes backups, and unfinished ones of killed runs, that were started before `limit`; never the newest backup.
-fn delete_older(backups: &Backups, limit: Timestamp) -> Result<()> {
+/// Deletes backups, and unfinished ones of killed runs, that were started before `limit`; never the newest backup. Returns
+/// the names of the deleted backups.
+fn delete_older(backups: &Backups, limit: Timestamp) -> Result<Vec<String>> {
     let names = backups.names()?;
     let (_, older) = names.split_last().context("the new backup does not exist")?;
+    let mut deleted = Vec::new();
     for name in older {
         let directory = backups.0.join(name);
         if Manifest::read(&directory).is_ok_and(|manifest| manifest.started_at < limit) {
             fs::remove_dir_all(&directory).with_context(|| format!("deleting {name}"))?;
-            println!("deleted {name}");
+            deleted.push(name.clone());
         }
     }
     let limit = limit.to_string().replace(':', "-");
@@ -106,5 +110,5 @@ fn delete_older(backups: &Backups, limit: Timestamp) -> Result<()> {
             fs::remove_dir_all(entry.path())?;
         }
     }
-    Ok(())
+    Ok(deleted)
 }

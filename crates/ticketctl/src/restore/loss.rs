@@ -6,6 +6,7 @@ use mongodb::bson::{Document, doc};
 
 use crate::backup::Manifest;
 use crate::fleet::Fleet;
+use crate::reports::restore::Loss;
 
 /// Database, collection and label of the reported entities.
 const REPORTED: [(&str, &str, &str); 4] = [
@@ -15,25 +16,22 @@ const REPORTED: [(&str, &str, &str); 4] = [
     ("payments", "payments", "payments"),
 ];
 
-/// Prints a line for each kind of entity.
-pub(super) async fn print(fleet: &Fleet, manifest: &Manifest) -> Result<()> {
+/// What restoring the backup would lose of each kind of entity, and the number of orders completed since.
+pub(super) async fn count(fleet: &Fleet, manifest: &Manifest) -> Result<(Vec<Loss>, u64)> {
     let time = manifest.started_at.to_string();
-    println!("changes after {time}, which would be lost:");
+    let mut losses = Vec::new();
     for (service, collection, label) in REPORTED {
         let documents = fleet.client.database(service).collection::<Document>(collection);
-        if documents.estimated_document_count().await? == 0 {
-            println!("  {label}: the collection is empty");
-            continue;
-        }
-        let created = documents.count_documents(doc! { "state.createdAt": { "$gt": &time } }).await?;
+        let created = doc! { "state.createdAt": { "$gt": &time } };
         let changed = doc! { "state.createdAt": { "$lte": &time }, "state.updatedAt": { "$gt": &time } };
-        println!("  {label}: {created} created, {} changed", documents.count_documents(changed).await?);
+        losses.push(Loss {
+            entities: label.to_owned(),
+            is_empty: documents.estimated_document_count().await? == 0,
+            created: documents.count_documents(created).await?,
+            changed: documents.count_documents(changed).await?,
+        });
     }
     let orders = fleet.client.database("orders").collection::<Document>("orders");
     let completed = doc! { "state.status.name": OrderStatus::Completed.as_ref(), "state.updatedAt": { "$gt": &time } };
-    println!(
-        "  purchases: {} completed; `restore settle` finds and refunds their charges",
-        orders.count_documents(completed).await?
-    );
-    Ok(())
+    Ok((losses, orders.count_documents(completed).await?))
 }

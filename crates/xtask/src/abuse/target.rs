@@ -29,7 +29,7 @@ impl Target {
     /// Finds the running fleet or starts a temporary one.
     pub(super) async fn find_or_start(args: &AbuseArgs, file: Option<PathBuf>) -> Result<Self> {
         let is_named = file.is_some();
-        let (description, temporary) = match fleet::read(file) {
+        let (description, temporary) = match fleet::read(&fleet::file(file)) {
             Ok(description) => (description, None),
             Err(error) if is_named => return Err(error),
             Err(_) => {

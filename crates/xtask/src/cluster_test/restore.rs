@@ -39,9 +39,23 @@ pub(super) async fn restore(cluster: &Cluster) -> Result<()> {
     let gateway = GatewayForward::open(cluster).await?;
     sell_one(cluster, &gateway).await.context("after the restore")?;
     let audited = operate(cluster, "ticketctl.sh", &["audit"]).await?;
+    check_operator(cluster).await?;
     let found = existing_orders(cluster, &[&kept, &lost]).await?;
     ensure!(found == kept, "of the orders {kept} and {lost}, {found:?} exist; only the first should");
     progress("Restored", audited.trim());
+    Ok(())
+}
+
+/// Runs the commands that need NATS and the services' admin ports.
+async fn check_operator(cluster: &Cluster) -> Result<()> {
+    for (arguments, expected) in [
+        (&["dead-letters", "list"][..], " dead letters"),
+        (&["resync", "tickets"], " tickets announced"),
+        (&["rebuild", "web"], "pages read generation "),
+    ] {
+        let printed = operate(cluster, "ticketctl.sh", arguments).await?;
+        ensure!(printed.contains(expected), "ticketctl.sh {} printed no `{expected}`:\n{printed}", arguments.join(" "));
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! The keys are derived here rather than taken from the events, because normalisation is local to this service. A
-//! document written by an older version lacks them until it changes or `cargo xtask rebuild web` has run.
+//! document written by an older version lacks them until it changes or `ticketctl rebuild web` has run.
 
 use common::events::Payload as Entity;
 use common::events::order::OrderState;

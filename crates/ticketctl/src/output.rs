@@ -1,0 +1,111 @@
+//! What commands print and how they end: one report on stdout, progress on stderr, and the exit code.
+
+use std::fmt::{self, Display};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// The exit codes, as `--help` lists them.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  the audit found violations
+  4  refused: nothing was changed";
+
+/// The form of the report on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Lines for people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// The result of a command. Its JSON form is stable: fields are only added.
+pub trait Report: Serialize {
+    /// Writes the report as lines for people.
+    fn text(&self, to: &mut dyn Write) -> io::Result<()>;
+}
+
+impl Output {
+    /// Prints a command's report on stdout.
+    pub(crate) fn print(self, report: &impl Report) -> Result<()> {
+        let mut stdout = io::stdout().lock();
+        match self {
+            Self::Text => report.text(&mut stdout)?,
+            Self::Json => {
+                serde_json::to_writer_pretty(&mut stdout, report)?;
+                writeln!(stdout)?;
+            }
+        }
+        Ok(stdout.flush()?)
+    }
+}
+
+/// Returns the lines of a report, without a line break at the end.
+pub(crate) fn text_of(report: &impl Report) -> Result<String> {
+    let mut text: Vec<u8> = Vec::new();
+    report.text(&mut text)?;
+    Ok(String::from_utf8(text)?.trim_end().to_owned())
+}
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it should.
+    Done,
+    /// The audit found violated invariants, which the report lists.
+    Violated,
+}
+
+impl Outcome {
+    /// The exit code of the program.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Done => ExitCode::SUCCESS,
+            Self::Violated => ExitCode::from(3),
+        }
+    }
+}
+
+/// The exit code after this error: 4 if the command was refused, otherwise 1.
+pub fn exit_code_of(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Refused>() { ExitCode::from(4) } else { ExitCode::FAILURE }
+}
+
+/// Why a command was refused before it changed anything. An error, or the context of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused(pub(crate) String);
+
+impl Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nothing was changed: {}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn refusal_is_recognised_as_error_and_as_context() {
+        let refused = || Refused("it is damaged".to_owned());
+        for error in [
+            anyhow!(refused()).context("restore check"),
+            Err::<(), _>(anyhow!("checksum mismatch")).context(refused()).context("restore check").unwrap_err(),
+        ] {
+            assert_eq!(exit_code_of(&error), ExitCode::from(4));
+            assert!(format!("{error:#}").contains("nothing was changed: it is damaged"), "{error:#}");
+        }
+        assert_eq!(exit_code_of(&anyhow!("nothing was changed: NATS is not reachable")), ExitCode::FAILURE);
+    }
+}
