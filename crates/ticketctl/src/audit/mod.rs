@@ -1,7 +1,7 @@
 //! Consistency audit: invariants over all six databases, which hold once the fleet is idle.
 //!
-//! In reading order: [`snapshot`], [`names`] of the invariants, [`sales`] (tickets are sold at most once, every hold ends), [`money`] (no charge
-//! without a ticket, no ticket without a charge), [`replicas`] (replicas equal their owners).
+//! In reading order: [`data`] (what is read), [`names`] of the invariants, [`sales`] (tickets are sold at most once, every
+//! hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`] (replicas equal their owners).
 //!
 //! # Why
 //! The databases are read one after the other while the fleet serves requests, so a violation counts only if it
