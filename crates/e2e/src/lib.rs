@@ -1,8 +1,10 @@
 //! End-to-end test support: a running fleet, its users, a load generator, and the invariants.
 //!
-//! In reading order: [`exchange`], [`response_log`], [`user_client`], [`test_fleet`], [`load`], [`invariants`].
+//! In reading order: [`exchange`], [`response_log`], [`user_client`], [`test_fleet`], [`backlog`], [`load`],
+//! [`invariants`].
 #![allow(clippy::indexing_slicing, reason = "indexing JSON gives null for a missing field")]
 
+pub mod backlog;
 pub mod exchange;
 pub mod invariants;
 pub mod load;

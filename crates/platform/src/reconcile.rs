@@ -1,8 +1,12 @@
 //! The reconcile loop, used by event handlers, requests, catch-ups and sweeps.
 //!
 //! # Why
-//! A handler that considers only its own event breaks when events are reordered. Instead: load the aggregate and all
-//! replicas that refer to it, take one step, and stop only when that changed nothing and a second read is the same.
+//! A handler that considers only its own event breaks when events are reordered. Instead: load the aggregate, then all
+//! replicas that can move it in its status, take one step, and repeat until a step changes nothing.
+//!
+//! A pass that changed nothing is not read a second time. That is safe because every find is sent after the majority
+//! acknowledgement of the handler's own write, the compare-and-swap compares the version that was loaded, and whoever
+//! changes the aggregate reads its replicas anew afterwards: of two writers, the later one sees what the earlier wrote.
 
 use std::future::Future;
 
@@ -16,46 +20,219 @@ use crate::store::error::StoreError;
 const MAX_STEPS: usize = 64;
 
 /// The outcome of one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Something changed, or the compare-and-swap was lost: load again.
-    Changed,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress<A> {
+    /// The step was saved, and this is the newest version: only the replicas have to be read again.
+    Saved(Versioned<A>),
+    /// Another writer was faster: everything has to be read again.
+    Lost,
     /// There is nothing to do.
     Settled,
 }
 
-/// An aggregate and the data that it must agree with.
-pub trait Reconcile: Sync {
-    /// The aggregate and the replicas, as they were read.
-    type View: PartialEq + Send + Sync;
-    /// Reads everything.
-    fn load(&self) -> impl Future<Output = Result<Self::View, Error>> + Send;
-    /// Takes at most one step, by compare-and-swap.
-    fn step(&self, view: &Self::View) -> impl Future<Output = Result<Progress, Error>> + Send;
+/// The aggregate as the caller of [`until_settled`] knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Own<A> {
+    /// It has to be read.
+    Unknown,
+    /// The caller has just written or found this version, after its own write to a replica if it made one. `None` if
+    /// the aggregate does not exist.
+    Known(Option<Versioned<A>>),
 }
 
-/// Saves one step of an aggregate. A lost compare-and-swap is [`Progress::Changed`] too.
+impl<A> From<Versioned<A>> for Own<A> {
+    fn from(own: Versioned<A>) -> Self {
+        Self::Known(Some(own))
+    }
+}
+
+/// An aggregate and the data that it must agree with.
+pub trait Reconcile: Sync {
+    /// The aggregate.
+    type Aggregate: Aggregate;
+    /// The replicas that the caller has just written and that serve as the first read of them; by default none.
+    type Seen: Default + Send;
+    /// The replicas that can move the aggregate in its status.
+    type Replicas: Send + Sync;
+    /// Reads the aggregate.
+    fn load_own(&self) -> impl Future<Output = Result<Option<Versioned<Self::Aggregate>>, Error>> + Send;
+    /// Reads the replicas that can move this aggregate, except those that were seen. Reads nothing if none can.
+    fn load_replicas(
+        &self,
+        own: Option<&Versioned<Self::Aggregate>>,
+        seen: Self::Seen,
+    ) -> impl Future<Output = Result<Self::Replicas, Error>> + Send;
+    /// Takes at most one step, by compare-and-swap.
+    fn step(
+        &self,
+        own: Option<&Versioned<Self::Aggregate>>,
+        replicas: &Self::Replicas,
+    ) -> impl Future<Output = Result<Progress<Self::Aggregate>, Error>> + Send;
+}
+
+/// Saves one step of an aggregate.
 pub async fn advance<A: Aggregate>(
     store: &Store<A>,
     current: &Versioned<A>,
     (next, change): (A, ChangeOf<A>),
-) -> Result<Progress, Error> {
+) -> Result<Progress<A>, Error> {
     match store.save(current, next, change).await {
-        Ok(_) | Err(StoreError::VersionConflict) => Ok(Progress::Changed),
+        Ok(saved) => Ok(Progress::Saved(saved)),
+        Err(StoreError::VersionConflict) => Ok(Progress::Lost),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Repeats the step until it changes nothing and a second read returns the same data.
-pub async fn until_settled<R: Reconcile>(subject: &R) -> Result<R::View, Error> {
-    let mut view = subject.load().await?;
+/// Repeats the step until it changes nothing; returns the aggregate, if it exists. `own` and `seen` serve the first pass
+/// only: after a saved step the replicas are read anew, after a lost one the aggregate too.
+pub async fn until_settled<R: Reconcile>(
+    subject: &R,
+    mut own: Own<R::Aggregate>,
+    mut seen: R::Seen,
+) -> Result<Option<Versioned<R::Aggregate>>, Error> {
     for _ in 0..MAX_STEPS {
-        let progress = subject.step(&view).await?;
-        let reloaded = subject.load().await?;
-        if progress == Progress::Settled && reloaded == view {
-            return Ok(view);
-        }
-        view = reloaded;
+        // The aggregate first: it decides which replicas are read.
+        let current = match own {
+            Own::Known(current) => current,
+            Own::Unknown => subject.load_own().await?,
+        };
+        let replicas = subject.load_replicas(current.as_ref(), seen).await?;
+        own = match subject.step(current.as_ref(), &replicas).await? {
+            Progress::Saved(next) => Own::from(next),
+            Progress::Lost => Own::Unknown,
+            Progress::Settled => return Ok(current),
+        };
+        seen = R::Seen::default();
     }
     Err(Error::internal_message("reconcile does not settle"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use common::events::user::UserState;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    /// A number that is to become the number in its replica, one by one.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    struct Counter(u64);
+
+    impl Aggregate for Counter {
+        type Payload = UserState;
+        const COLLECTION: &'static str = "counters";
+
+        fn id(&self) -> String {
+            "counter".to_owned()
+        }
+
+        fn payload(&self) -> UserState {
+            unreachable!("nothing is published")
+        }
+
+        fn is_settled(&self) -> bool {
+            false
+        }
+    }
+
+    #[derive(Default)]
+    struct Fake {
+        stored: Mutex<(u64, u64)>,
+        /// Another writer increments the number and the replica right before the next swap.
+        is_raced: Mutex<bool>,
+        own_loads: Mutex<usize>,
+        replica_loads: Mutex<usize>,
+    }
+
+    impl Fake {
+        fn new(number: u64, goal: u64) -> Self {
+            Self { stored: Mutex::new((number, goal)), ..Self::default() }
+        }
+
+        fn loads(&self) -> (usize, usize) {
+            (*self.own_loads.lock().unwrap(), *self.replica_loads.lock().unwrap())
+        }
+
+        async fn settle(&self, own: Own<Counter>, seen: Option<u64>) -> u64 {
+            until_settled(self, own, seen).await.unwrap().unwrap().0
+        }
+    }
+
+    fn at(number: u64) -> Versioned<Counter> {
+        Versioned { version: number, state: Counter(number) }
+    }
+
+    impl Reconcile for Fake {
+        type Aggregate = Counter;
+        type Seen = Option<u64>;
+        type Replicas = u64;
+
+        async fn load_own(&self) -> Result<Option<Versioned<Counter>>, Error> {
+            *self.own_loads.lock().unwrap() += 1;
+            Ok(Some(at(self.stored.lock().unwrap().0)))
+        }
+
+        async fn load_replicas(&self, _: Option<&Versioned<Counter>>, seen: Option<u64>) -> Result<u64, Error> {
+            if let Some(seen) = seen {
+                return Ok(seen);
+            }
+            *self.replica_loads.lock().unwrap() += 1;
+            Ok(self.stored.lock().unwrap().1)
+        }
+
+        async fn step(&self, own: Option<&Versioned<Counter>>, goal: &u64) -> Result<Progress<Counter>, Error> {
+            let own = own.unwrap();
+            if own.0 >= *goal {
+                return Ok(Progress::Settled);
+            }
+            let mut stored = self.stored.lock().unwrap();
+            if std::mem::take(&mut *self.is_raced.lock().unwrap()) {
+                *stored = (stored.0 + 1, stored.1 + 1);
+            }
+            if stored.0 != own.0 {
+                return Ok(Progress::Lost);
+            }
+            stored.0 += 1;
+            Ok(Progress::Saved(at(stored.0)))
+        }
+    }
+
+    #[tokio::test]
+    async fn settled_aggregate_is_read_once() {
+        let fake = Fake::new(3, 3);
+        assert_eq!(fake.settle(Own::Unknown, None).await, 3);
+        assert_eq!(fake.loads(), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn after_a_saved_step_only_the_replicas_are_read_again() {
+        let fake = Fake::new(2, 3);
+        assert_eq!(fake.settle(Own::Unknown, None).await, 3);
+        assert_eq!(fake.loads(), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn after_a_lost_swap_everything_is_read_again() {
+        let fake = Fake { is_raced: Mutex::new(true), ..Fake::new(2, 3) };
+        assert_eq!(fake.settle(Own::Unknown, None).await, 4, "the replica that the other writer left is seen");
+        assert_eq!(fake.loads(), (2, 3));
+    }
+
+    #[tokio::test]
+    async fn what_the_caller_knows_serves_one_pass() {
+        let fake = Fake::new(2, 4);
+        assert_eq!(fake.settle(Own::from(at(2)), Some(3)).await, 4, "the replica is newer than the one that was seen");
+        assert_eq!(fake.loads(), (0, 2));
+        let fake = Fake::new(2, 3);
+        assert_eq!(fake.settle(Own::from(at(1)), Some(3)).await, 3, "the known version was old");
+        assert_eq!(fake.loads(), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn rules_that_never_agree_are_an_error() {
+        let fake = Fake::new(0, u64::MAX);
+        assert!(until_settled(&fake, Own::Unknown, None).await.is_err());
+    }
 }

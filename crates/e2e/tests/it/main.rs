@@ -9,6 +9,7 @@
 
 mod abuse;
 mod browser;
+mod budget;
 mod configuration;
 mod contention;
 mod dead_letters;

@@ -7,6 +7,7 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use common::clock::{Clock, SystemClock};
 use common::events::order::OrderStatus;
 use common::id::{OrderId, TicketId};
+use e2e::backlog::backlog;
 use e2e::invariants;
 use e2e::test_fleet::{TestFleet, listing};
 use futures::StreamExt;
@@ -41,7 +42,7 @@ async fn holds_expiring_in_one_second_are_released_within_a_minute() {
             .await
             .unwrap();
     }
-    poll_until(began + PROPAGATION_TIMEOUT, async || backlog(&fleet).await == 0).await.unwrap();
+    poll_until(began + PROPAGATION_TIMEOUT, async || backlog(&fleet).await.unwrap() == 0).await.unwrap();
 
     // The holds were created one after the other; a common expiry makes them end together.
     let due = SystemClock.now().plus(Duration::from_secs(3));
@@ -76,26 +77,6 @@ async fn poll_until(deadline: Instant, mut condition: impl AsyncFnMut() -> bool)
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     Ok(())
-}
-
-/// Number of messages that the services have not handled yet.
-async fn backlog(fleet: &TestFleet) -> u64 {
-    let nats = async_nats::connect(fleet.processes.servers().nats.url()).await.unwrap();
-    let jetstream = jetstream::new(nats);
-    let mut streams = jetstream.streams();
-    let mut count = 0;
-    while let Some(stream) = streams.next().await {
-        let stream = jetstream.get_stream(stream.unwrap().config.name).await.unwrap();
-        let mut consumers = stream.consumers();
-        while let Some(consumer) = consumers.next().await {
-            let consumer = consumer.unwrap();
-            // Ephemeral consumers have no durable name.
-            if consumer.config.durable_name.is_some() {
-                count += consumer.num_pending + consumer.num_ack_pending as u64;
-            }
-        }
-    }
-    count
 }
 
 /// Creates one hold through the API and clones the others from it: documents with their events in the outbox, as a

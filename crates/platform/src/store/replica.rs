@@ -9,6 +9,7 @@
 use std::marker::PhantomData;
 
 use common::aggregate::Versioned;
+use common::error::Error;
 use common::events::Payload;
 use common::events::envelope::Envelope;
 use mongodb::bson::{Document, doc};
@@ -20,7 +21,7 @@ use super::index::PartialIndex;
 use super::{as_i64, bson};
 
 /// A local copy of another service's entities. Filters name the entity's fields with the prefix `state.`.
-/// [`Replica::put_if_newer`] is the only write.
+/// [`Replica::put_if_newer`] is the only write; [`Replica::put_and_read`] also returns what is stored after it.
 #[derive(Clone)]
 pub struct Replica<S> {
     documents: BatchedCollection,
@@ -35,6 +36,24 @@ pub enum Applied {
     Applied,
     /// The same or a newer version was stored already.
     Stale,
+}
+
+/// What a replica contains after an event.
+#[derive(Debug, Clone)]
+pub struct Stored<S> {
+    /// Whether the event was newer.
+    pub applied: Applied,
+    /// The entity, at the event's version or a newer one. Decisions use this, not the event.
+    pub entity: Versioned<S>,
+}
+
+impl<S: Payload> Stored<S> {
+    /// Whether this is the first handling of a change, so that nothing is left to do if the change can't move the
+    /// service's aggregate. A stale event may be the redelivery of one whose handler was interrupted between two steps,
+    /// and a snapshot asks for an answer.
+    pub fn is_first_of(&self, event: &Envelope<S>) -> bool {
+        self.applied == Applied::Applied && !event.is_snapshot()
+    }
 }
 
 impl<S: Payload> Replica<S> {
@@ -65,6 +84,23 @@ impl<S: Payload> Replica<S> {
         let precondition = if event.is_snapshot() { Precondition::AnyOlderOrDifferent } else { Precondition::AnyOlder };
         let matched = self.documents.update(Update { id, version, change, precondition }).await?;
         Ok(if matched { Applied::Applied } else { Applied::Stale })
+    }
+
+    /// Like [`Replica::put_if_newer`]; also returns the stored entity, which is read only if the event is stale.
+    ///
+    /// # Errors
+    /// Unavailable if the read does not find what the write has met: just after an election, a majority read may be older
+    /// than that. An absence decides nothing, so the event has to be handled again.
+    pub async fn put_and_read(&self, event: &Envelope<S>) -> Result<Stored<S>, Error> {
+        let (applied, version) = (self.put_if_newer(event).await?, event.entityversion);
+        let entity = match applied {
+            Applied::Applied => Versioned { version, state: event.data.clone() },
+            Applied::Stale => {
+                let stored = self.get(&event.subject).await?.filter(|stored| stored.version >= version);
+                stored.ok_or(Error::Unavailable(None))?
+            }
+        };
+        Ok(Stored { applied, entity })
     }
 
     /// Returns the entity with this id.

@@ -35,6 +35,27 @@ async fn only_newer_versions_are_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn handler_gets_what_is_stored_after_its_event() {
+    let app = app().await;
+    let replica = app.context.replica::<UserState>();
+    let id = UserId::new();
+    for (version, change, expected, stored, is_first) in [
+        (3, UserChange::Updated, Applied::Applied, 3, true),
+        (3, UserChange::Updated, Applied::Stale, 3, false),
+        (2, UserChange::Updated, Applied::Stale, 3, false),
+        (5, UserChange::Updated, Applied::Applied, 5, true),
+        (4, UserChange::Snapshot, Applied::Stale, 5, false),
+        (6, UserChange::Snapshot, Applied::Applied, 6, false),
+    ] {
+        let event = app.event(change, id, version, user(id, version));
+        let put = replica.put_and_read(&event).await.unwrap();
+        assert_eq!((put.applied, put.entity.version), (expected, stored), "{version} {change:?}");
+        assert_eq!(put.entity.state, user(id, stored), "{version} {change:?}");
+        assert_eq!(put.is_first_of(&event), is_first, "{version} {change:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn highest_of_concurrent_versions_wins() {
     let app = app().await;
     let other = app.start_second_instance(crate::demo::build).await;

@@ -2,6 +2,7 @@
 
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
+use platform::reconcile::Own;
 use platform::stream::subscription::{Applied, Failure, Subscription};
 
 use crate::domain::reconcile;
@@ -14,8 +15,11 @@ pub(super) fn subscription(state: AppState) -> Subscription {
 }
 
 async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
-    let applied = state.orders.put_if_newer(&event).await?;
-    let Some(timer) = reconcile_timer(&state, event.data.id).await? else { return Ok(applied) };
+    let stored = state.orders.put_and_read(&event).await?;
+    // The first event of an order usually comes before its timer. If not, the insert fails and the timer is read.
+    let own = if stored.is_first_of(&event) && event.entityversion == 0 { Own::Known(None) } else { Own::Unknown };
+    let timer = reconcile_timer(&state, event.data.id, own, Some(stored.entity)).await?;
+    let Some(timer) = timer else { return Ok(stored.applied) };
     if timer.status == Status::Pending {
         // Requested on every event of the order: Redis may have lost the earlier request.
         state.wake_ups.request(timer.expires_at);
@@ -24,5 +28,5 @@ async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied,
     if event.is_snapshot() && reconcile::orders_missed_expiry(&timer, &event.data) {
         state.timers.announce(&timer);
     }
-    Ok(applied)
+    Ok(stored.applied)
 }

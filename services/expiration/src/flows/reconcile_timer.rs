@@ -5,17 +5,22 @@ use common::error::Error;
 use common::events::order::OrderState;
 use common::id::OrderId;
 use common::timestamp::Timestamp;
-use platform::reconcile::{Progress, Reconcile, until_settled};
+use platform::reconcile::{Own, Progress, Reconcile, until_settled};
 use platform::store::error::StoreError;
 
 use crate::domain::reconcile::{self, Step};
-use crate::domain::timer::Timer;
+use crate::domain::timer::{Status, Timer};
 use crate::state::AppState;
 
-/// Makes steps until nothing changes. Returns the timer, if its order is known.
-pub(crate) async fn reconcile_timer(state: &AppState, id: OrderId) -> Result<Option<Versioned<Timer>>, Error> {
-    let (timer, _) = until_settled(&TimerReconciler { state, id }).await?;
-    Ok(timer)
+/// Makes steps until nothing changes. Returns the timer, if its order is known. `seen` is the order that an event has
+/// just brought.
+pub(crate) async fn reconcile_timer(
+    state: &AppState,
+    id: OrderId,
+    own: Own<Timer>,
+    seen: Option<Versioned<OrderState>>,
+) -> Result<Option<Versioned<Timer>>, Error> {
+    until_settled(&TimerReconciler { state, id }, own, seen).await
 }
 
 struct TimerReconciler<'a> {
@@ -24,16 +29,26 @@ struct TimerReconciler<'a> {
 }
 
 impl Reconcile for TimerReconciler<'_> {
-    type View = (Option<Versioned<Timer>>, Option<Versioned<OrderState>>);
+    type Aggregate = Timer;
+    type Seen = Option<Versioned<OrderState>>;
+    type Replicas = Option<Versioned<OrderState>>;
 
-    async fn load(&self) -> Result<Self::View, Error> {
-        let order = self.state.orders.get(self.id).await?;
-        Ok((self.state.timers.get(self.id).await?, order))
+    async fn load_own(&self) -> Result<Option<Versioned<Timer>>, Error> {
+        Ok(self.state.timers.get(self.id).await?)
     }
 
-    async fn step(&self, (timer, order): &Self::View) -> Result<Progress, Error> {
+    async fn load_replicas(&self, timer: Option<&Versioned<Timer>>, seen: Self::Seen) -> Result<Self::Replicas, Error> {
+        match seen {
+            None if timer.is_none_or(|timer| timer.status == Status::Pending) => {
+                Ok(self.state.orders.get(self.id).await?)
+            }
+            seen => Ok(seen),
+        }
+    }
+
+    async fn step(&self, timer: Option<&Versioned<Timer>>, order: &Self::Replicas) -> Result<Progress<Timer>, Error> {
         let Some(order) = order else { return Ok(Progress::Settled) };
-        reconcile_step(self.state, timer.as_ref(), order, self.state.clock.now()).await
+        reconcile_step(self.state, timer, order, self.state.clock.now()).await
     }
 }
 
@@ -43,7 +58,7 @@ pub(super) async fn reconcile_step(
     timer: Option<&Versioned<Timer>>,
     order: &OrderState,
     now: Timestamp,
-) -> Result<Progress, Error> {
+) -> Result<Progress<Timer>, Error> {
     let Some(step) = reconcile::next_step(timer.map(|timer| &timer.state), order, now) else {
         return Ok(Progress::Settled);
     };
@@ -63,8 +78,9 @@ pub(super) async fn reconcile_step(
         }
     };
     match written {
+        Ok(written) => Ok(Progress::Saved(written)),
         // Another instance, or another event of the same order, was first.
-        Ok(_) | Err(StoreError::VersionConflict | StoreError::Duplicate(_)) => Ok(Progress::Changed),
+        Err(StoreError::VersionConflict | StoreError::Duplicate(_)) => Ok(Progress::Lost),
         Err(error) => Err(error.into()),
     }
 }

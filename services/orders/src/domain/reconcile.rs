@@ -65,6 +65,16 @@ fn can_win(payment: &PaymentState, order: &Order) -> bool {
         && payment.refunded.as_ref().is_none_or(|refunded| refunded.amount != payment.amount)
 }
 
+/// Whether this listing can lead to a transition of any order: only one that is reserved or has refusals can.
+pub fn ticket_can_move(ticket: &TicketState) -> bool {
+    ticket.status == TicketStatus::Reserved || !ticket.refusals.is_empty()
+}
+
+/// Whether this payment can lead to a transition of any order: not while the provider or the buyer has yet to answer.
+pub fn payment_can_move(payment: &PaymentState) -> bool {
+    !matches!(payment.status, PaymentStatus::Authorizing | PaymentStatus::RequiresAction)
+}
+
 /// The orders whose end the listing waits for: the one that it is reserved for, and those that it refused.
 pub fn pending_order_ids(ticket: &TicketState) -> impl Iterator<Item = OrderId> {
     reserved_for(ticket).into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))

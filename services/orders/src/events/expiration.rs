@@ -5,11 +5,12 @@ use std::time::Duration;
 use common::error::{Error, Rejection};
 use common::events::envelope::Envelope;
 use common::events::expiration::ExpirationState;
+use platform::reconcile::Own;
 use platform::store::error::StoreError;
 use platform::stream::subscription::{Applied, Failure};
 
 use crate::domain::order::OrderError;
-use crate::flows::reconcile_order::reconcile_order;
+use crate::flows::reconcile_order::{Seen, reconcile_order};
 use crate::state::AppState;
 
 /// Maximum delay before the redelivery of an event that is early by this instance's clock. Short, because this clock
@@ -23,7 +24,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<ExpirationState>) ->
     let id = event.data.order_id;
     loop {
         // Reconcile first: an authorisation that was received in time takes precedence.
-        let Some(order) = reconcile_order(&state, id).await? else {
+        let Some(order) = reconcile_order(&state, id, Own::Unknown, Seen::default()).await? else {
             // Just after an election of a MongoDB primary, the read may not see the order yet.
             if state.orders.get_confirming_absence(id).await?.is_some() {
                 continue;
@@ -40,8 +41,8 @@ pub(super) async fn handle(state: AppState, event: Envelope<ExpirationState>) ->
             Err(_) => return Ok(Applied::Stale),
         };
         match state.orders.save(&order, next, change).await {
-            Ok(_) => {
-                reconcile_order(&state, id).await?;
+            Ok(expired) => {
+                reconcile_order(&state, id, Own::from(expired), Seen::default()).await?;
                 return Ok(Applied::Applied);
             }
             Err(StoreError::VersionConflict) => {}

@@ -2,15 +2,20 @@
 
 use common::events::envelope::Envelope;
 use common::events::payment::PaymentState;
+use platform::reconcile::Own;
 use platform::stream::subscription::{Applied, Failure};
 
 use crate::domain::reconcile;
-use crate::flows::reconcile_order::reconcile_order;
+use crate::flows::reconcile_order::{Seen, reconcile_order};
 use crate::state::AppState;
 
 pub(super) async fn handle(state: AppState, event: Envelope<PaymentState>) -> Result<Applied, Failure> {
-    let applied = state.payments.put_if_newer(&event).await?;
-    let order = reconcile_order(&state, event.data.order_id).await?;
+    let stored = state.payments.put_and_read(&event).await?;
+    if stored.is_first_of(&event) && !reconcile::payment_can_move(&stored.entity) {
+        return Ok(stored.applied);
+    }
+    let seen = Seen { payment: Some(stored.entity), ..Seen::default() };
+    let order = reconcile_order(&state, event.data.order_id, Own::Unknown, seen).await?;
     // If the snapshot shows that the payment still waits for an order that was authorised or cancelled, `payments` has
     // missed our event.
     if let Some(order) = order
@@ -19,5 +24,5 @@ pub(super) async fn handle(state: AppState, event: Envelope<PaymentState>) -> Re
     {
         state.orders.announce(&order);
     }
-    Ok(applied)
+    Ok(stored.applied)
 }

@@ -3,18 +3,23 @@
 use common::aggregate::Aggregate;
 use common::events::envelope::Envelope;
 use common::events::ticket::TicketState;
+use platform::reconcile::Own;
 use platform::stream::subscription::{Applied, Failure};
 
 use crate::domain::reconcile;
-use crate::flows::reconcile_order::reconcile_order;
+use crate::flows::reconcile_order::{Seen, reconcile_order};
 use crate::state::AppState;
 use crate::store;
 
 pub(super) async fn handle(state: AppState, event: Envelope<TicketState>) -> Result<Applied, Failure> {
-    let applied = state.tickets.put_if_newer(&event).await?;
+    let stored = state.tickets.put_and_read(&event).await?;
+    if stored.is_first_of(&event) && !reconcile::ticket_can_move(&stored.entity) {
+        return Ok(stored.applied);
+    }
     let ticket = &event.data;
     if let Some(order) = store::find_holder(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_settled()) {
-        reconcile_order(&state, order.id).await?;
+        let (id, seen) = (order.id, Seen { ticket: Some(stored.entity), ..Seen::default() });
+        reconcile_order(&state, id, Own::from(order), seen).await?;
     }
     // If the snapshot shows that the listing still waits for an order that has ended, `tickets` has missed our event.
     if event.is_snapshot() {
@@ -26,5 +31,5 @@ pub(super) async fn handle(state: AppState, event: Envelope<TicketState>) -> Res
             }
         }
     }
-    Ok(applied)
+    Ok(stored.applied)
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use common::error::Error;
 use common::id::{OrderId, TicketId, UserId};
+use platform::reconcile::Own;
 use platform::store::error::StoreError;
 use platform::store::idempotency::{self, IdempotencyKey};
 use tokio::time::{Instant, sleep};
 
-use super::reconcile_order::reconcile_order;
+use super::reconcile_order::{Seen, reconcile_order};
 use crate::domain::holds::{HoldDecision, HoldError, decide_hold};
 use crate::domain::order::Order;
 use crate::state::AppState;
@@ -84,8 +85,8 @@ async fn withdraw(state: &AppState, id: OrderId) -> Result<bool, Error> {
         .orders
         .update::<Option<StoreError>>(id, |order| order.state.clone().cancel(state.clock.now()).map_err(|_| None));
     match cancelled.await {
-        Ok(Some(_)) => {
-            reconcile_order(state, id).await?;
+        Ok(Some(cancelled)) => {
+            reconcile_order(state, id, Own::from(cancelled), Seen::default()).await?;
             Ok(true)
         }
         Ok(None) => Err(Error::NotFound),

@@ -5,16 +5,31 @@ use common::error::Error;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
-use platform::reconcile::{Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Own, Progress, Reconcile, advance, until_settled};
 
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Status};
 use crate::domain::reconcile;
 use crate::state::AppState;
 use crate::store;
 
-/// Applies transitions until the order agrees with its listing and its payments; returns the order, if it exists.
-pub async fn reconcile_order(state: &AppState, id: OrderId) -> Result<Option<Versioned<Order>>, Error> {
-    Ok(until_settled(&OrderReconciler { state, id }).await?.map(|view| view.order))
+/// What an event has just brought.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The order's listing.
+    pub ticket: Option<Versioned<TicketState>>,
+    /// One of the order's payments.
+    pub payment: Option<Versioned<PaymentState>>,
+}
+
+/// Applies transitions until the order agrees with its listing and its payments; returns the order, if it exists. `own`
+/// is the order as the caller has just written or found it.
+pub async fn reconcile_order(
+    state: &AppState,
+    id: OrderId,
+    own: Own<Order>,
+    seen: Seen,
+) -> Result<Option<Versioned<Order>>, Error> {
+    until_settled(&OrderReconciler { state, id }, own, seen).await
 }
 
 struct OrderReconciler<'a> {
@@ -22,25 +37,35 @@ struct OrderReconciler<'a> {
     id: OrderId,
 }
 
-#[derive(PartialEq)]
-struct View {
-    order: Versioned<Order>,
+/// The replicas that can move the order in its status.
+#[derive(Default)]
+struct Replicas {
     ticket: Option<Versioned<TicketState>>,
     payments: Vec<Versioned<PaymentState>>,
 }
 
 impl Reconcile for OrderReconciler<'_> {
-    type View = Option<View>;
+    type Aggregate = Order;
+    type Seen = Seen;
+    type Replicas = Replicas;
 
-    async fn load(&self) -> Result<Option<View>, Error> {
-        let Some(order) = self.state.orders.get(self.id).await? else { return Ok(None) };
-        let ticket = self.state.tickets.get(order.ticket.id).await?;
-        let payments = store::relevant_payments(&self.state.payments, &order).await?;
-        Ok(Some(View { order, ticket, payments }))
+    async fn load_own(&self) -> Result<Option<Versioned<Order>>, Error> {
+        Ok(self.state.orders.get(self.id).await?)
     }
 
-    async fn step(&self, view: &Option<View>) -> Result<Progress, Error> {
-        let Some(View { order, ticket, payments }) = view else { return Ok(Progress::Settled) };
+    async fn load_replicas(&self, order: Option<&Versioned<Order>>, seen: Seen) -> Result<Replicas, Error> {
+        let Some(order) = order else { return Ok(Replicas::default()) };
+        let ticket = match (&order.status, seen.ticket) {
+            (Status::Created, None) => self.state.tickets.get(order.ticket.id).await?,
+            (_, seen) => seen,
+        };
+        let payments = store::relevant_payments(&self.state.payments, order, seen.payment).await?;
+        Ok(Replicas { ticket, payments })
+    }
+
+    async fn step(&self, order: Option<&Versioned<Order>>, replicas: &Replicas) -> Result<Progress<Order>, Error> {
+        let Some(order) = order else { return Ok(Progress::Settled) };
+        let Replicas { ticket, payments } = replicas;
         let ticket = ticket.as_ref().map(|ticket| &ticket.state);
         let payments = payments.iter().map(|payment| &payment.state);
         let Some(transition) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {

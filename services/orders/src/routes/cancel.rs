@@ -9,9 +9,10 @@ use common::id::OrderId;
 use common::identity::CurrentUser;
 use platform::http::extract::Id;
 use platform::http::versions::{IfMatch, etag};
+use platform::reconcile::Own;
 
 use super::view;
-use crate::flows::reconcile_order::reconcile_order;
+use crate::flows::reconcile_order::{Seen, reconcile_order};
 use crate::state::AppState;
 
 /// Cancel one of your orders.
@@ -33,6 +34,6 @@ pub(super) async fn cancel(
         Ok(order.state.clone().cancel(state.clock.now())?)
     });
     let cancelled = cancelled.await?.ok_or(Error::NotFound)?;
-    reconcile_order(&state, id).await?;
+    reconcile_order(&state, id, Own::from(cancelled.clone()), Seen::default()).await?;
     Ok((etag(cancelled.version), Json(view::order(cancelled))))
 }

@@ -12,12 +12,13 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
+use platform::reconcile::Own;
 use platform::store::idempotency::{self, InsertOutcome};
 
 use super::view;
 use crate::domain::order::{Order, OrderError};
 use crate::flows::limit_holds::{check_limits, keep_or_withdraw, may_replay};
-use crate::flows::reconcile_order::reconcile_order;
+use crate::flows::reconcile_order::{Seen, reconcile_order};
 use crate::state::AppState;
 use crate::store;
 
@@ -50,7 +51,7 @@ pub(super) async fn create(
     match request.insert(order, change, Some(&view)).await? {
         InsertOutcome::Created(order) => {
             keep_or_withdraw(&state, &order).await?;
-            reconcile_order(&state, order.id).await?;
+            reconcile_order(&state, order.id, Own::from(order), Seen::default()).await?;
             Ok(created(view))
         }
         InsertOutcome::Replayed(earlier) if may_replay(&state, earlier.id, key.as_ref()).await? => Ok(created(earlier)),

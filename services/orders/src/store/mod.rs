@@ -69,14 +69,27 @@ pub fn payment_indexes() -> Vec<IndexModel> {
 }
 
 /// The payments that can affect the order in its present status: the payment that authorised it, or, before that, those
-/// that are not declined.
+/// that are not declined. Nothing older than `seen` is returned for the same payment.
 pub async fn relevant_payments(
     payments: &Replica<PaymentState>,
     order: &Order,
+    seen: Option<Versioned<PaymentState>>,
 ) -> Result<Vec<Versioned<PaymentState>>> {
     match order.status {
-        Status::AwaitingPayment => payments.find_in(&NOT_DECLINED, order.id).await,
-        Status::Authorized { payment_id } => Ok(payments.get(payment_id).await?.into_iter().collect()),
+        Status::AwaitingPayment => {
+            let mut found = payments.find_in(&NOT_DECLINED, order.id).await?;
+            // A seen payment that was not found is declined by now.
+            if let Some(seen) = seen
+                && let Some(older) = found.iter_mut().find(|found| found.id == seen.id && found.version < seen.version)
+            {
+                *older = seen;
+            }
+            Ok(found)
+        }
+        Status::Authorized { payment_id } => match seen.filter(|seen| seen.id == payment_id) {
+            Some(seen) => Ok(vec![seen]),
+            None => Ok(payments.get(payment_id).await?.into_iter().collect()),
+        },
         Status::Created | Status::Completed { .. } | Status::Cancelled { .. } => Ok(Vec::new()),
     }
 }

@@ -14,7 +14,7 @@ use super::intent::{Charge, Intent, IntentStatus};
 use super::ledger::{Account, balance};
 use super::orphans::{IntentCheck, check_intent};
 use super::payment::{Payment, PaymentError, Refund, Status};
-use super::reconcile::{ProviderAction, apply_charge, apply_intent, next_action};
+use super::reconcile::{ProviderAction, apply_charge, apply_intent, can_need_action, may_need_action, next_action};
 
 const NOW: i64 = 1_800_000_000_000;
 const RETRY_WINDOW: Duration = Duration::from_secs(600);
@@ -160,6 +160,9 @@ fn next_action_in_each_situation() {
             (Cancelled, None, closed),
         ] {
             let order = order_of(&payment, status, winner);
+            if !can_need_action(&order) || !may_need_action(&payment) {
+                assert_eq!(expected, None, "neither is read: {:?} {status:?}", payment.status);
+            }
             assert_eq!(
                 next_action(&payment, Some(&order), now(), RETRY_WINDOW),
                 expected,

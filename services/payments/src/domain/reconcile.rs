@@ -52,6 +52,21 @@ pub fn next_action(
     }
 }
 
+/// Whether any order can make an action of this payment necessary. A captured payment still needs its order, until it is
+/// refunded or disputed: the order may end without it, as when the card was charged in the provider's dashboard.
+pub fn may_need_action(payment: &Payment) -> bool {
+    match payment.status_name() {
+        PaymentStatus::RequiresAction | PaymentStatus::Authorized => true,
+        PaymentStatus::Captured => !payment.is_refunded() && !payment.disputed,
+        PaymentStatus::Authorizing | PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided => false,
+    }
+}
+
+/// Whether this order can make an action of any payment necessary: not while it is unpaid.
+pub fn can_need_action(order: &OrderState) -> bool {
+    !matches!(order.status, OrderStatus::Created | OrderStatus::AwaitingPayment)
+}
+
 /// Whether the order is closed for this payment: it is cancelled, or another payment authorised it.
 pub fn is_closed(payment: &Payment, order: &OrderState) -> bool {
     match order.status {

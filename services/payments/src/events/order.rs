@@ -2,6 +2,7 @@
 
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
+use platform::reconcile::Own;
 use platform::stream::subscription::{Applied, Failure};
 
 use crate::domain::reconcile;
@@ -10,9 +11,13 @@ use crate::state::AppState;
 use crate::store;
 
 pub(super) async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
-    let applied = state.orders.put_if_newer(&event).await?;
-    for payment in store::affected_by(&state.payments, &event.data).await? {
-        let payment = reconcile_payment(&state, payment.id).await?;
+    let stored = state.orders.put_and_read(&event).await?;
+    if stored.is_first_of(&event) && !reconcile::can_need_action(&stored.entity) {
+        return Ok(stored.applied);
+    }
+    for payment in store::affected_by(&state.payments, &stored.entity).await? {
+        let (id, seen) = (payment.id, Some(stored.entity.clone()));
+        let payment = reconcile_payment(&state, id, Own::from(payment), seen).await?;
         // If the snapshot shows that the order still waits for this payment, `orders` has missed our event.
         if let Some(payment) = payment
             && event.is_snapshot()
@@ -21,5 +26,5 @@ pub(super) async fn handle(state: AppState, event: Envelope<OrderState>) -> Resu
             state.payments.announce(&payment);
         }
     }
-    Ok(applied)
+    Ok(stored.applied)
 }

@@ -7,7 +7,7 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::PaymentId;
-use platform::reconcile::{Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Own, Progress, Reconcile, advance, until_settled};
 use platform::telemetry;
 
 use super::authorize_payment::KEY_TTL;
@@ -22,16 +22,22 @@ use crate::state::AppState;
 /// accepts, such as a refund that its balance does not cover, but replays the refusal for the key.
 const REFUSED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
-/// Takes provider actions until the payment agrees with its order; returns the payment, if it exists.
+/// Takes provider actions until the payment agrees with its order; returns the payment, if it exists. `own` is the payment
+/// as the caller has just written or found it, `seen` the order that an event has just brought.
 ///
 /// An open refund is not an error. It may take days, such as when the provider's balance is empty. Once the attempt is
 /// stored the reconciler retries it, so the caller is not blocked.
 ///
 /// # Errors
 /// Unavailable when the provider did not take the action or did not respond: retry.
-pub async fn reconcile_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
-    let error = match until_settled(&PaymentReconciler { state, id }).await {
-        Ok((payment, _)) => return Ok(payment),
+pub async fn reconcile_payment(
+    state: &AppState,
+    id: PaymentId,
+    own: Own<Payment>,
+    seen: Option<Versioned<OrderState>>,
+) -> Result<Option<Versioned<Payment>>, Error> {
+    let error = match until_settled(&PaymentReconciler { state, id }, own, seen).await {
+        Ok(payment) => return Ok(payment),
         Err(error) => error,
     };
     let payment = state.payments.get(id).await?;
@@ -49,15 +55,30 @@ struct PaymentReconciler<'a> {
 }
 
 impl Reconcile for PaymentReconciler<'_> {
-    type View = (Option<Versioned<Payment>>, Option<Versioned<OrderState>>);
+    type Aggregate = Payment;
+    type Seen = Option<Versioned<OrderState>>;
+    type Replicas = Option<Versioned<OrderState>>;
 
-    async fn load(&self) -> Result<Self::View, Error> {
-        let Some(payment) = self.state.payments.get(self.id).await? else { return Ok((None, None)) };
-        let order = self.state.orders.get(payment.order_id).await?;
-        Ok((Some(payment), order))
+    async fn load_own(&self) -> Result<Option<Versioned<Payment>>, Error> {
+        Ok(self.state.payments.get(self.id).await?)
     }
 
-    async fn step(&self, (payment, order): &Self::View) -> Result<Progress, Error> {
+    async fn load_replicas(
+        &self,
+        payment: Option<&Versioned<Payment>>,
+        seen: Self::Seen,
+    ) -> Result<Self::Replicas, Error> {
+        match payment.filter(|payment| reconcile::may_need_action(payment)) {
+            Some(payment) if seen.is_none() => Ok(self.state.orders.get(payment.order_id).await?),
+            _ => Ok(seen),
+        }
+    }
+
+    async fn step(
+        &self,
+        payment: Option<&Versioned<Payment>>,
+        order: &Self::Replicas,
+    ) -> Result<Progress<Payment>, Error> {
         let Some(payment) = payment else { return Ok(Progress::Settled) };
         let (now, retry_window) = (self.state.clock.now(), self.state.config.capture_retry_window);
         let order = order.as_ref().map(|order| &order.state);
@@ -65,7 +86,8 @@ impl Reconcile for PaymentReconciler<'_> {
             return Ok(Progress::Settled);
         };
         let error = match self.execute(payment, action).await {
-            Ok(RecordOutcome::Updated(_) | RecordOutcome::Overtaken) => return Ok(Progress::Changed),
+            Ok(RecordOutcome::Updated(newest)) => return Ok(Progress::Saved(*newest)),
+            Ok(RecordOutcome::Overtaken) => return Ok(Progress::Lost),
             Ok(RecordOutcome::Unchanged) => {
                 tracing::warn!(payment.id = %self.id, ?action, "the provider has not taken the action yet");
                 Error::Unavailable(None)

@@ -2,7 +2,6 @@
 
 use common::aggregate::Versioned;
 use common::error::Error;
-use common::events::order::OrderStatus;
 use common::events::payment::{PaymentChange, PaymentStatus};
 use platform::store::error::StoreError;
 
@@ -15,7 +14,7 @@ use crate::view;
 /// The outcome of recording a provider's response.
 #[derive(Debug, Clone)]
 pub enum RecordOutcome {
-    /// The payment changed; its present state.
+    /// The payment changed; its newest version.
     Updated(Box<Versioned<Payment>>),
     /// Nothing changed.
     Unchanged,
@@ -60,7 +59,8 @@ pub async fn record_intent(
     let releases_key = match next.status_name() {
         // The request fails, and the buyer may repeat it with the same key.
         PaymentStatus::Declined => is_first,
-        PaymentStatus::Authorized => is_first && is_order_cancelled(state, &next).await?,
+        // The order was closed during the authorisation, so it will be voided.
+        PaymentStatus::Authorized => is_first && action == Some(ProviderAction::Void),
         _ => false,
     };
     let saved = if releases_key {
@@ -79,10 +79,10 @@ pub async fn record_intent(
         log_change(saved, change);
     }
     // The intent may have been captured in the provider's dashboard, perhaps partially.
-    if let (Ok(saved), Some(charge)) = (&saved, intent.charge) {
-        record_charge(state, saved.clone(), &charge).await?;
+    match (saved, intent.charge) {
+        (Ok(saved), Some(charge)) => record_charge(state, saved, &charge).await,
+        (saved, _) => RecordOutcome::of(saved),
     }
-    RecordOutcome::of(saved)
 }
 
 /// Whether the payment's order was cancelled, according to the replica.
@@ -91,23 +91,24 @@ pub(super) async fn is_order_cancelled(state: &AppState, payment: &Payment) -> R
     Ok(order.is_some_and(|order| order.status == OrderStatus::Cancelled))
 }
 
-/// Records the state of a charge at the provider: refunded, disputed, or another amount than was requested. Stops after
-/// a lost compare-and-swap: the other writer has newer data, or the next synchronisation records the rest.
+/// Records the state of a charge at the provider: refunded, disputed, or another amount than was requested. Returns the newest
+/// version of the payment. Stops after a lost compare-and-swap: the other writer has newer data, or the next synchronisation
+/// records the rest.
 pub(super) async fn record_charge(
     state: &AppState,
     mut payment: Versioned<Payment>,
     charge: &Charge,
-) -> Result<(), Error> {
+) -> Result<RecordOutcome, Error> {
     while let Some(transition) = reconcile::apply_charge(&payment, charge, state.clock.now()) {
         let (next, change) = transition?;
         payment = match state.payments.save(&payment, next, change).await {
             Ok(saved) => saved,
-            Err(StoreError::VersionConflict) => return Ok(()),
+            Err(StoreError::VersionConflict) => return Ok(RecordOutcome::Overtaken),
             Err(error) => return Err(error.into()),
         };
         log_change(&payment, change);
     }
-    Ok(())
+    Ok(RecordOutcome::Updated(Box::new(payment)))
 }
 
 /// Logs and counts a change that was made at the provider. A refund by this service is only logged.

@@ -4,6 +4,7 @@
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::id::PaymentId;
+use platform::reconcile::Own;
 
 use super::authorize_payment::retry_authorization;
 use super::reconcile_payment::reconcile_payment;
@@ -32,7 +33,7 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
             retry_authorization(state, payment).await?;
         }
     }
-    reconcile_payment(state, payment.id).await?;
+    reconcile_payment(state, payment.id, Own::Unknown, None).await?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
 use platform::lifecycle::Backoff;
+use platform::reconcile::Own;
 use platform::store::idempotency::InsertOutcome;
 use platform::telemetry;
 
@@ -58,20 +59,25 @@ pub(super) async fn create(
     let body = body?;
     let method = payment_method::parse_id(&body.payment_method).ok_or_else(unknown_method)?;
     let order = payable_order(&state, body.order_id, user.id).await?;
-    let attempt = store::attempt_count(&state.payments, order.id).await? + 1;
-    if attempt > state.config.payment_attempts.get() {
-        let wait = order.expires_at.since(state.clock.now());
-        let detail =
-            "You have tried too many payment methods for this order. When the hold ends, you can place a new order.";
-        return Err(Error::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait)));
-    }
-    while let Some(payment) = store::find_blocking(&state.payments, order.id).await? {
+    // The reads only choose the number: the unique indexes decide whether the payment is inserted.
+    let attempt = loop {
+        let latest = store::latest_attempt(&state.payments, order.id).await?;
+        let attempt = latest.as_ref().map_or(0, |payment| payment.attempt) + 1;
+        if attempt > state.config.payment_attempts.get() {
+            let wait = order.expires_at.since(state.clock.now());
+            let detail =
+                "You have tried too many payment methods for this order. When the hold ends, you can place a new order.";
+            return Err(Error::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait)));
+        }
+        let Some(payment) = latest.filter(|payment| payment.status_name() != PaymentStatus::Declined) else {
+            break attempt;
+        };
         // The other payment may come from a concurrent repeat of this request.
         if let Some(earlier) = request.find_replay().await? {
             return replay(&state, &earlier).await;
         }
         supersede(&state, &payment).await?;
-    }
+    };
     let id = PaymentId::new();
     let prepared = stripe::prepare(id, &order, &method);
     let (payment, change) = Payment::start(id, &order, attempt, stripe::NAME, prepared, state.clock.now());
@@ -163,7 +169,7 @@ async fn supersede(state: &AppState, payment: &Versioned<Payment>) -> Result<(),
         RecordOutcome::Updated(next) if next.status_name() == PaymentStatus::Declined => Ok(()),
         // The payment was authorised or captured in the meantime, so it may win the order now.
         RecordOutcome::Updated(next) => {
-            try_reconcile(state, next.id).await;
+            try_reconcile(state, *next).await;
             Err(payment_in_progress())
         }
         // A concurrent write recorded another status. The caller looks for a blocking payment again.
@@ -193,7 +199,7 @@ async fn authorize(state: &AppState, payment: Versioned<Payment>) -> Result<Resp
         // The reconciler was faster, or the provider is still processing the payment.
         RecordOutcome::Overtaken | RecordOutcome::Unchanged => reload(state, payment.id).await?,
     };
-    let reconciled = try_reconcile(state, payment.id).await;
+    let reconciled = try_reconcile(state, payment.clone()).await;
     if reconciled.is_some_and(|payment| payment.status_name() == PaymentStatus::Voided) {
         return Err(order_closed(state, payment.order_id).await?);
     }
@@ -206,9 +212,11 @@ async fn order_closed(state: &AppState, order: OrderId) -> Result<Error, Error> 
     Ok(order.and_then(|order| ensure_open(&order).err()).unwrap_or_else(hold_expired))
 }
 
-/// Reconciles the payment with its order. After a failure, an event or the reconciler does it.
-async fn try_reconcile(state: &AppState, id: PaymentId) -> Option<Versioned<Payment>> {
-    reconcile_payment(state, id).await.unwrap_or_else(|error| {
+/// Reconciles the payment, as it was just written or read, with its order. After a failure, an event or the reconciler
+/// does it.
+async fn try_reconcile(state: &AppState, payment: Versioned<Payment>) -> Option<Versioned<Payment>> {
+    let id = payment.id;
+    reconcile_payment(state, id, Own::from(payment), None).await.unwrap_or_else(|error| {
         tracing::warn!(payment.id = %id, error = telemetry::causes(&error), "a payment is left to the reconciler");
         None
     })

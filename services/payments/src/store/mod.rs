@@ -79,16 +79,11 @@ pub async fn affected_by(payments: &Store<Payment>, order: &OrderState) -> Resul
     Ok(found)
 }
 
-/// Finds the payment that prevents a new payment for this order: the one that is not declined.
-pub async fn find_blocking(payments: &Store<Payment>, order: OrderId) -> Result<Option<Versioned<Payment>>> {
-    Ok(payments.find_in(&ONE_PER_ORDER, order).await?.into_iter().next())
-}
-
-/// The number of payments that were started for an order.
-pub async fn attempt_count(payments: &Store<Payment>, order: OrderId) -> Result<u32> {
+/// The payment that was started last for an order. Only this one may not be declined: a payment is inserted once every
+/// earlier one is.
+pub async fn latest_attempt(payments: &Store<Payment>, order: OrderId) -> Result<Option<Versioned<Payment>>> {
     let (filter, latest_first) = (doc! { "state.orderId": order.to_string() }, doc! { "state.attempt": -1 });
-    let latest = payments.find_by_index(ATTEMPT_INDEX, filter, latest_first, 1).await?;
-    Ok(latest.first().map_or(0, |payment| payment.attempt))
+    Ok(payments.find_by_index(ATTEMPT_INDEX, filter, latest_first, 1).await?.into_iter().next())
 }
 
 /// The payment whose intent has this id at the provider.

@@ -1,10 +1,11 @@
 //! POST /api/payments: a card is authorised once, even if requests are repeated.
 
-use common::events::order::{OrderChange, OrderStatus};
+use common::events::order::{CancelReason, OrderChange, OrderStatus};
 use futures::future::join_all;
 use serde_json::json;
+use testkit::app::eventually;
 
-use crate::support::{DECLINED, SECURE, Shop, VISA, authorized_by};
+use crate::support::{DECLINED, SECURE, Shop, VISA, authorized_by, cancelled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn card_is_charged_only_after_the_order_is_authorized() {
@@ -60,6 +61,25 @@ async fn repeated_key_replays_the_original_response() {
     assert_eq!(pay(VISA).await.expect(201).json(), first, "as it was created, not as it is now");
     assert_eq!(pay(DECLINED).await.expect(422).fields(), ["Idempotency-Key"]);
     assert_eq!(shop.intents().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeat_after_a_cancel_during_the_authorisation_replays_no_success() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let pay = || {
+        let body = json!({ "orderId": order.id, "paymentMethod": VISA });
+        shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
+    };
+    shop.faults(&json!({ "latencyMs": 700, "paths": ["POST /v1/payment_intents"] })).await;
+    let (paid, ()) = tokio::join!(pay(), async {
+        eventually("the payment to be stored", async || !shop.app.events("payments").await.is_empty()).await;
+        shop.app.publish(OrderChange::Cancelled, order.id, 2, cancelled(&order, CancelReason::Buyer)).await;
+    });
+    assert_eq!(paid.expect(409).problem(), "order-closed");
+    assert_eq!(pay().await.expect(409).problem(), "order-closed", "the key is free, and the order is closed");
+    assert_eq!(shop.intents().await, ["canceled"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

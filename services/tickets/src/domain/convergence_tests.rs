@@ -11,7 +11,7 @@ use common::id::OrderId;
 use proptest::prelude::*;
 
 use super::fixtures::{money, now, order, ticket};
-use super::reconcile::{next_transition, pending_order_ids};
+use super::reconcile::{can_move, next_transition, pending_order_ids};
 use super::ticket::{Status, Ticket};
 
 /// Model of this service: the listing and the replica of orders.
@@ -42,9 +42,15 @@ impl Tickets {
         loop {
             // The loaded subset of orders gives the same transition as all orders.
             let pending: Vec<_> = pending_order_ids(&self.ticket).collect();
-            let loaded = all.iter().filter(|order| !order.status.is_final() || pending.contains(&order.id));
+            let reads_unfinished = matches!(self.ticket.status, Status::Available | Status::Withdrawn);
+            let loaded = all
+                .iter()
+                .filter(|order| pending.contains(&order.id) || (reads_unfinished && !order.status.is_final()));
             let step = next_transition(&self.ticket, loaded, now());
             assert_eq!(step, next_transition(&self.ticket, all.iter(), now()));
+            // An order that can't move a listing makes no difference, whatever the others are.
+            let movers = all.iter().filter(|order| can_move(order));
+            assert_eq!(step, next_transition(&self.ticket, movers, now()));
             let Some(step) = step else { break };
             let (next, _) = step.expect("an allowed transition");
             if matches!(self.ticket.status, Status::Sold { .. } | Status::Withdrawn) {

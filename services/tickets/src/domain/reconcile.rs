@@ -7,8 +7,9 @@ use common::timestamp::Timestamp;
 
 use super::ticket::{Status, Ticket, Transition};
 
-/// The next transition of this listing; `None` if it agrees with its orders. `orders` must contain all its unfinished
-/// orders and all [pending](pending_order_ids) ones; others make no difference.
+/// The next transition of this listing; `None` if it agrees with its orders. `orders` must contain all
+/// [pending](pending_order_ids) orders and, unless the listing is reserved or sold, all its unfinished ones; others make
+/// no difference.
 ///
 /// A new order is not refused because the ticket is reserved for another one. The orders service allows one open order
 /// per ticket, so the other order is already cancelled and its event is on the way; the new order waits for it.
@@ -54,6 +55,11 @@ pub(crate) fn pending_order_ids(ticket: &Ticket) -> impl Iterator<Item = OrderId
         _ => None,
     };
     holder.into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
+}
+
+/// Whether this order can lead to a transition of any listing. An order between its confirmation and its end can't.
+pub(crate) fn can_move(order: &OrderState) -> bool {
+    !matches!(order.status, OrderStatus::AwaitingPayment | OrderStatus::Authorized)
 }
 
 /// Why the listing can't be reserved for this order; `None` if it can.

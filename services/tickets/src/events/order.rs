@@ -2,6 +2,7 @@
 
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
+use platform::reconcile::Own;
 use platform::stream::subscription::{Applied, Failure, Subscription};
 
 use crate::domain::reconcile;
@@ -13,8 +14,11 @@ pub(super) fn subscription(state: AppState) -> Subscription {
 }
 
 async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
-    let applied = state.orders.put_if_newer(&event).await?;
-    let ticket = reconcile_ticket(&state, event.data.ticket.id).await?;
+    let stored = state.orders.put_and_read(&event).await?;
+    if stored.is_first_of(&event) && !reconcile::can_move(&stored.entity) {
+        return Ok(stored.applied);
+    }
+    let ticket = reconcile_ticket(&state, event.data.ticket.id, Own::Unknown, Some(stored.entity)).await?;
     // A snapshot of an order that still waits for this service means that `orders` missed the listing's event.
     if let Some(ticket) = ticket
         && event.is_snapshot()
@@ -22,5 +26,5 @@ async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied,
     {
         state.tickets.announce(&ticket);
     }
-    Ok(applied)
+    Ok(stored.applied)
 }

@@ -4,6 +4,7 @@ use common::aggregate::Versioned;
 use common::error::{Error, Rejection};
 use common::id::{TicketId, UserId};
 use platform::http::versions::IfMatch;
+use platform::reconcile::Own;
 
 use super::reconcile_ticket::reconcile_ticket;
 use crate::domain::ticket::{Ticket, Transition};
@@ -25,6 +26,6 @@ pub(crate) async fn change_listing(
         Ok(change(ticket.state.clone())?)
     });
     let changed = changed.await?.ok_or(Error::NotFound)?;
-    reconcile_ticket(state, id).await?;
+    reconcile_ticket(state, id, Own::from(changed.clone()), None).await?;
     Ok(changed)
 }

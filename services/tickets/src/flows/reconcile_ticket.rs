@@ -4,17 +4,22 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::TicketId;
-use platform::reconcile::{Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Own, Progress, Reconcile, advance, until_settled};
 
 use crate::domain::reconcile;
 use crate::domain::ticket::Ticket;
 use crate::state::AppState;
 use crate::store;
 
-/// Makes transitions until nothing changes. Returns the listing, if it exists.
-pub(crate) async fn reconcile_ticket(state: &AppState, id: TicketId) -> Result<Option<Versioned<Ticket>>, Error> {
-    let (ticket, _) = until_settled(&TicketReconciler { state, id }).await?;
-    Ok(ticket)
+/// Makes transitions until nothing changes. Returns the listing, if it exists. `own` is the listing as the caller has
+/// just written it, `seen` the order that an event has just brought.
+pub(crate) async fn reconcile_ticket(
+    state: &AppState,
+    id: TicketId,
+    own: Own<Ticket>,
+    seen: Option<Versioned<OrderState>>,
+) -> Result<Option<Versioned<Ticket>>, Error> {
+    until_settled(&TicketReconciler { state, id }, own, seen).await
 }
 
 struct TicketReconciler<'a> {
@@ -23,17 +28,29 @@ struct TicketReconciler<'a> {
 }
 
 impl Reconcile for TicketReconciler<'_> {
-    type View = (Option<Versioned<Ticket>>, Vec<Versioned<OrderState>>);
+    type Aggregate = Ticket;
+    type Seen = Option<Versioned<OrderState>>;
+    type Replicas = Vec<Versioned<OrderState>>;
 
-    async fn load(&self) -> Result<Self::View, Error> {
-        // The listing first: it names pending orders. If it changes in between, the compare-and-swap of the step fails.
-        let Some(ticket) = self.state.tickets.get(self.id).await? else { return Ok((None, Vec::new())) };
-        let pending = reconcile::pending_order_ids(&ticket);
-        let orders = store::relevant_orders(&self.state.orders, self.id, pending).await?;
-        Ok((Some(ticket), orders))
+    async fn load_own(&self) -> Result<Option<Versioned<Ticket>>, Error> {
+        Ok(self.state.tickets.get(self.id).await?)
     }
 
-    async fn step(&self, (ticket, orders): &Self::View) -> Result<Progress, Error> {
+    async fn load_replicas(
+        &self,
+        ticket: Option<&Versioned<Ticket>>,
+        seen: Self::Seen,
+    ) -> Result<Self::Replicas, Error> {
+        let Some(ticket) = ticket else { return Ok(Vec::new()) };
+        // The listing names its pending orders. If it has changed since, the compare-and-swap of the step fails.
+        Ok(store::relevant_orders(&self.state.orders, ticket, seen).await?)
+    }
+
+    async fn step(
+        &self,
+        ticket: Option<&Versioned<Ticket>>,
+        orders: &Self::Replicas,
+    ) -> Result<Progress<Ticket>, Error> {
         let Some(ticket) = ticket else { return Ok(Progress::Settled) };
         let orders = orders.iter().map(|order| &order.state);
         let Some(transition) = reconcile::next_transition(&ticket.state, orders, self.state.clock.now()) else {

@@ -7,7 +7,7 @@ use common::api::page::{Page, PageQuery};
 use common::api::tickets::ListingQuery;
 use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::TicketStatus;
-use common::id::{OrderId, TicketId};
+use common::id::OrderId;
 use common::timestamp::Timestamp;
 use futures::future::{try_join, try_join_all};
 use mongodb::IndexModel;
@@ -18,8 +18,9 @@ use platform::store::index::{self, PartialIndex};
 use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
 
+use crate::domain::reconcile::pending_order_ids;
 use crate::domain::search_tokens::search_tokens;
-use crate::domain::ticket::Ticket;
+use crate::domain::ticket::{Status, Ticket};
 
 pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
     vec![
@@ -42,15 +43,26 @@ static UNFINISHED_ORDERS: PartialIndex<OrderStatus> = PartialIndex {
     unique: false,
 };
 
-/// The unfinished orders of a ticket, and the `pending` ones, which may have finished.
+/// The orders that can move a listing in its status: the pending ones, which may have finished, and, unless it is
+/// reserved or sold, the unfinished ones. Of the pending ones, `seen` is not read again.
 pub(crate) async fn relevant_orders(
     orders: &Replica<OrderState>,
-    ticket: TicketId,
-    pending: impl Iterator<Item = OrderId>,
+    ticket: &Ticket,
+    seen: Option<Versioned<OrderState>>,
 ) -> Result<Vec<Versioned<OrderState>>, StoreError> {
-    let pending = try_join_all(pending.map(|id| orders.get(id)));
-    let (mut found, pending) = try_join(orders.find_in(&UNFINISHED_ORDERS, ticket), pending).await?;
+    let (known, pending): (Vec<OrderId>, Vec<OrderId>) =
+        pending_order_ids(ticket).partition(|id| seen.as_ref().is_some_and(|seen| seen.id == *id));
+    let pending = try_join_all(pending.into_iter().map(|id| orders.get(id)));
+    // `seen` serves for pending orders only: among the unfinished ones, it might have finished since.
+    let unfinished = async {
+        match ticket.status {
+            Status::Available | Status::Withdrawn => orders.find_in(&UNFINISHED_ORDERS, ticket.id).await,
+            Status::Reserved { .. } | Status::Sold { .. } => Ok(Vec::new()),
+        }
+    };
+    let (mut found, pending) = try_join(unfinished, pending).await?;
     found.extend(pending.into_iter().flatten());
+    found.extend(seen.filter(|_| !known.is_empty()));
     // The reads are not one snapshot: of two versions, the newer counts.
     found.sort_by_key(|order| (order.id, Reverse(order.version)));
     found.dedup_by_key(|order| order.id);

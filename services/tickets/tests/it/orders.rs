@@ -182,6 +182,46 @@ async fn redelivery_recovers_from_a_crash_after_the_replica_write() {
     assert_eq!(status(&app, &ticket).await, "reserved");
 }
 
+/// A handler that was interrupted after its first write: the redelivered event is stale, and what is stored decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_event_acts_on_the_stored_order() {
+    let app = app().await;
+    let seller = app.signer.user();
+    for (end, expected) in [(OrderStatus::Cancelled, "available"), (OrderStatus::Completed, "sold")] {
+        let (ticket, order) = create_reserved(&app, &seller).await;
+        let event = order_event(&app, 3, &with_status(&order, end));
+        app.context.replica().put_if_newer(&event).await.unwrap();
+        // This event alone would not move the listing.
+        let earlier = with_status(&order, OrderStatus::AwaitingPayment);
+        assert_eq!(deliver(&app, 1, &earlier).await, Applied::Stale);
+        assert_eq!(status(&app, &ticket).await, expected);
+    }
+    let fresh = create_listing(&app, &seller).await;
+    let order = order(&app, &fresh);
+    let cancelled = order_event(&app, 1, &with_status(&order, OrderStatus::Cancelled));
+    app.context.replica().put_if_newer(&cancelled).await.unwrap();
+    assert_eq!(deliver(&app, 0, &order).await, Applied::Stale);
+    assert_eq!(read(&app, &fresh).await, fresh, "a cancelled order reserves nothing, not even for a moment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn event_that_moves_no_listing_reads_none() {
+    let app = app().await;
+    let (_, order) = create_reserved(&app, &app.signer.user()).await;
+    app.wait_until_idle().await;
+    let reads = async |change, version, status| {
+        let event = app.event(change, order.id, version, with_status(&order, status));
+        let handled = async { assert!(app.handle(&event).await.is_ok()) };
+        let reads = app.profile_reads(handled).await;
+        reads.iter().filter(|read| read.collection == "tickets" && read.documents > 0).count()
+    };
+    assert_eq!(reads(OrderChange::Confirmed, 1, OrderStatus::AwaitingPayment).await, 0);
+    assert_eq!(reads(OrderChange::Authorized, 2, OrderStatus::Authorized).await, 0);
+    // A redelivery may continue what was interrupted, and a snapshot is answered.
+    assert!(reads(OrderChange::Authorized, 2, OrderStatus::Authorized).await > 0);
+    assert!(reads(OrderChange::Snapshot, 3, OrderStatus::Authorized).await > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn order_of_an_unknown_listing_is_stored() {
     let app = app().await;
