@@ -81,6 +81,26 @@ fn copy_damaged(backups: &Path, name: &str) {
     std::fs::write(&users, &whole[..whole.len() / 2]).unwrap();
 }
 
+/// Checks that a restore can be rolled back, also after an interruption while collections were renamed.
+async fn check_rollback(operator: &Operator, client: &Client, name: &str) {
+    let damaged = dump(client).await;
+    let loaded: RestoreLoaded = operator.report(&["restore", "load", "--yes"]).await;
+    assert!(loaded.deleted_streams.iter().any(|deleted| deleted.stream == "ticketing-orders"), "{loaded:?}");
+    operator.run_rejected(&["restore", "load"], "is not finished").await;
+    let rename = async |from: &str, to: &str| {
+        let command = doc! { "renameCollection": from, "to": to };
+        client.database("admin").run_command(command).await.unwrap();
+    };
+    rename("tickets.tickets", "tickets.restoring.tickets").await;
+    rename("tickets.replaced.tickets", "tickets.tickets").await;
+    rename("orders.orders", "orders.restoring.orders").await;
+    let rolled_back: RestoreRolledBack = operator.report(&["restore", "rollback", "--yes"]).await;
+    assert!(rolled_back.backup.is_some_and(|backup| backup.ends_with(name)));
+    assert_eq!(dump(client).await, damaged);
+    assert_eq!(operator.report::<RestoreStatus>(&["restore", "status"]).await.stage, "none");
+    assert!(operator.run_ok(&["restore", "rollback"]).await.contains("nothing was replaced"));
+}
+
 /// Checks that the steps of a restore are rejected out of order, after an interrupted step, and unless confirmed.
 async fn check_step_order(operator: &Operator, client: &Client) {
     operator.run_rejected(&["restore", "finish"], "`restore settle` once it is loaded").await;
@@ -167,22 +187,7 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     operator.run_unconfirmed(&["restore", "load"], "all databases will be replaced by this backup").await;
     assert_eq!(dump(&client).await, damaged);
 
-    // A restore can be rolled back, also after an interruption while collections were renamed.
-    let loaded: RestoreLoaded = operator.report(&["restore", "load", "--yes"]).await;
-    assert!(loaded.deleted_streams.iter().any(|deleted| deleted.stream == "ticketing-orders"), "{loaded:?}");
-    operator.run_rejected(&["restore", "load"], "is not finished").await;
-    let rename = async |from: &str, to: &str| {
-        let command = doc! { "renameCollection": from, "to": to };
-        client.database("admin").run_command(command).await.unwrap();
-    };
-    rename("tickets.tickets", "tickets.restoring.tickets").await;
-    rename("tickets.replaced.tickets", "tickets.tickets").await;
-    rename("orders.orders", "orders.restoring.orders").await;
-    let rolled_back: RestoreRolledBack = operator.report(&["restore", "rollback", "--yes"]).await;
-    assert!(rolled_back.backup.is_some_and(|backup| backup.ends_with(&name)));
-    assert_eq!(dump(&client).await, damaged);
-    assert_eq!(operator.report::<RestoreStatus>(&["restore", "status"]).await.stage, "none");
-    assert!(operator.run_ok(&["restore", "rollback"]).await.contains("nothing was replaced"));
+    check_rollback(&operator, &client, &name).await;
 
     // The newest backup is restored. The streams are deleted, since they describe the lost state.
     let loaded = operator.run(&["restore", "load", "--yes"]).await;
