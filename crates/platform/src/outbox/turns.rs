@@ -31,7 +31,8 @@ pub(crate) struct Turn {
     #[serde(rename = "_id")]
     task: String,
     /// Version of this document, for compare-and-swap; +1 per turn, 0 if it is not stored yet.
-    turn: i64,
+    #[serde(rename = "turn")]
+    number: i64,
     /// When it may be taken.
     due: Timestamp,
     /// The position after which it begins; none at the start of a pass.
@@ -40,7 +41,7 @@ pub(crate) struct Turn {
 
 impl Turn {
     fn first(task: &str, now: Timestamp) -> Self {
-        Self { task: task.to_owned(), turn: 0, due: now, after: None }
+        Self { task: task.to_owned(), number: 0, due: now, after: None }
     }
 
     /// Whether it may be taken. No instance passes a turn on for longer than `longest_pause`, so a due time of more than
@@ -73,14 +74,14 @@ impl Turns {
 
     /// Takes a turn, and passes the next one on. Returns false if another instance has taken it.
     pub(crate) async fn pass(&self, taken: &Turn, after: Option<String>, due: Timestamp) -> Result<bool, StoreError> {
-        let next = Turn { task: taken.task.clone(), turn: taken.turn + 1, due, after };
-        if taken.turn == 0 {
+        let next = Turn { task: taken.task.clone(), number: taken.number + 1, due, after };
+        if taken.number == 0 {
             return match self.0.insert_one(&next).await {
                 Err(error) if mongo::violated_index(&error).is_some() => Ok(false),
                 inserted => inserted.map(|_| true).map_err(StoreError::from),
             };
         }
-        let filter = doc! { "_id": &taken.task, "turn": taken.turn };
+        let filter = doc! { "_id": &taken.task, "turn": taken.number };
         Ok(self.0.update_one(filter, doc! { "$set": bson(&next)? }).await?.matched_count > 0)
     }
 
