@@ -8,8 +8,9 @@ use common::events::user::UserChange;
 use common::id::UserId;
 use common::money::Money;
 use mongodb::bson::{Document, doc};
+use strum::VariantArray as _;
 use testkit::app::{TestApp, eventually};
-use web::domain::sort::SORTS;
+use web::domain::sort::Sort;
 
 use crate::support::{app, assert_contains, assert_page, listing, page, publish_listing, publish_user, user};
 
@@ -275,7 +276,8 @@ async fn paging_shows_each_listing_once_for_every_sort_order() {
             .await;
     }
     app.wait_until_idle().await;
-    for (sort, name, _) in SORTS {
+    for sort in Sort::VARIANTS.iter().copied() {
+        let name = sort.name();
         let mut expected: Vec<_> = tickets.iter().collect();
         expected.sort_by_key(|ticket| sort.key(ticket));
         if !sort.is_ascending() {
