@@ -11,7 +11,7 @@ use common::problem::FieldError;
 use common::validate::invalid_fields;
 use http::Uri;
 use http::request::Parts;
-use platform::http::extract::{ValidationContext, read_query};
+use platform::http::extract::{ValidationContext, read_query, undecodable_parameters};
 use serde::de::DeserializeOwned;
 use validator::ValidateArgs;
 
@@ -30,7 +30,13 @@ impl<T: DeserializeOwned + Default> LenientQuery<T> {
         T: for<'a> ValidateArgs<'a, Args: ValidationContext<'a, S>>,
     {
         let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-        let mut rejected = Vec::new();
+        // Names a parameter twice: fails unless the parameter is unknown.
+        let is_known = |name: &str| {
+            let pair = (name.to_owned(), String::new());
+            parse::<T, S>(&[pair.clone(), pair], state).is_err()
+        };
+        let mut rejected: Vec<_> = undecodable_parameters(query).filter(|error| is_known(&error.field)).collect();
+        pairs.retain(|(name, _)| rejected.iter().all(|error| error.field != *name));
         loop {
             let errors = match parse(&pairs, state) {
                 Ok(value) => return Self { value, rejected },
@@ -93,13 +99,15 @@ mod tests {
         let cursor = "01890a5dac96774bbcceb302099a8057";
         assert_eq!(read(""), (None, None, None));
         assert_eq!(
-            read(&format!("cursor={cursor}&utm_source=x&fbclid=%zz&limit=7")),
+            read(&format!("cursor={cursor}&utm_source=x&fbclid=%zz&gclid=%FF&limit=7")),
             (Some(7), Some(cursor.to_owned()), None)
         );
         for (query, expected) in [
             ("cursor=x", "cursor must be the nextCursor of an earlier page"),
             ("limit=0", "limit must be a number from 1 to 100"),
             ("limit=many", "limit must be a number from 1 to 100"),
+            ("limit=%2B5", "limit must be a number from 1 to 100"),
+            ("limit=%FF", "limit must be UTF-8"),
             ("limit=7&limit=8", "limit must be given once"),
         ] {
             // Each query also has an empty cursor, or repeats the cursor: all invalid parameters are dropped.

@@ -22,7 +22,6 @@ use platform::telemetry;
 
 use crate::domain::decline_reason::explanation;
 use crate::domain::payment::{Payment, Status};
-use crate::domain::payment_method;
 use crate::domain::reconcile::ProviderAction;
 use crate::flows::authorize_payment::{AuthorizeOutcome, authorize_payment, decline_unsent};
 use crate::flows::reconcile_payment::reconcile_payment;
@@ -56,7 +55,7 @@ pub(super) async fn create(
         return replay(&state, &earlier).await;
     }
     let body = body?;
-    let method = payment_method::parse_id(&body.payment_method).ok_or_else(unknown_method)?;
+    let method = body.payment_method.to_string();
     let order = payable_order(&state, body.order_id, user.id).await?;
     let attempt = store::attempt_count(&state.payments, order.id).await? + 1;
     if attempt > state.config.payment_attempts.get() {

@@ -6,6 +6,7 @@ use common::money::Currency;
 use common::text::Text;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
+use uuid::Uuid;
 use validator::ValidateArgs as _;
 
 use super::form::{FormErrors, format_amount, parse_choice, parse_money};
@@ -48,11 +49,12 @@ pub(crate) fn categories() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 impl ListingForm {
-    pub(crate) fn empty(currencies: &[Currency]) -> Self {
+    /// An empty form; `key` is the idempotency key.
+    pub(crate) fn empty(currencies: &[Currency], key: Uuid) -> Self {
         Self {
             currency: currencies.first().map(ToString::to_string).unwrap_or_default(),
             time_zone: "UTC".to_owned(),
-            key: uuid::Uuid::now_v7().to_string(),
+            key: key.to_string(),
             ..Self::default()
         }
     }

@@ -134,12 +134,14 @@ async fn holder(state: &AppState, ticket: &TicketState, user: common::id::UserId
     Ok(known.filter(|known| known.buyer_id == user).map(|_| order))
 }
 
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
 #[serde(default)]
 pub(crate) struct HoldForm {
     /// The `Idempotency-Key`.
+    #[validate(length(max = 255))]
     key: String,
     /// The price that the buyer saw, as displayed.
+    #[validate(length(max = 40))]
     price: Option<String>,
 }
 
@@ -151,7 +153,7 @@ pub(super) async fn hold(
     viewer: Viewer,
     client: ClientContext,
     Path(id): Path<String>,
-    Form(form): Form<HoldForm>,
+    ValidForm(form): ValidForm<HoldForm>,
 ) -> Result<Response, PageError> {
     let id = parse_id(&id)?;
     if viewer.id().is_none() {
@@ -165,7 +167,7 @@ pub(super) async fn hold(
         return show(&state, &viewer, id, StatusCode::CONFLICT, Some(notice)).await;
     }
     let request = CreateOrder { body: NewOrder { ticket_id: id } };
-    match state.services.send_with(&RequestOptions::with_idempotency_key(&form.key), &request, &client).await {
+    match state.services.send_with(&RequestOptions::with_idempotency_key(&form.key)?, &request, &client).await {
         Ok(response) => {
             let version = response.body.version;
             let order = OrderState::from(response.body);

@@ -241,6 +241,7 @@ async fn invalid_parameters_are_dropped_and_reported() {
         ("sort=best", "sort must be"),
         ("after=yesterday", "after must be from a link"),
         ("q=a&q=b", "q must be given once"),
+        ("q=%FF", "q must be UTF-8"),
         (long.as_str(), "q must have"),
     ] {
         let response = app.request("GET", &format!("/browse?{query}")).send().await.expect(200);
