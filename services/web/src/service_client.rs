@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::api::users::Refresh;
+use common::api::versions::{version_of, version_tag};
 use common::api::{ApiError, Endpoint, Service};
 use common::error::Error;
 use common::problem::Problem;

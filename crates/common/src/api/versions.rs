@@ -15,7 +15,7 @@ pub fn version_of(headers: &HeaderMap) -> Option<u64> {
     tag.encode(&mut values);
     let version = values.first()?.to_str().ok()?.trim_matches('"').parse().ok()?;
     // A weak tag, or another way to write the number, is another tag.
-    (version_tag(version).parse().ok().as_ref() == Some(&tag)).then_some(version)
+    (version_tag(version).parse::<ETag>().ok()? == tag).then_some(version)
 }
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
 
 /// The errors of the parameters in a query string that are not UTF-8. The decoder would replace the invalid bytes.
 pub fn undecodable_parameters(query: &str) -> impl Iterator<Item = FieldError> {
-    let is_text = |part| percent_decode_str(part).decode_utf8().is_ok();
+    let is_text = |part: &str| percent_decode_str(part).decode_utf8().is_ok();
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.filter(move |(name, value)| !is_text(name) || !is_text(value)).map(|(name, _)| FieldError {
         field: percent_decode_str(name).decode_utf8_lossy().into_owned(),

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use common::events::ENTITIES;
@@ -82,9 +83,9 @@ async fn table_in_each_lib_rs_has_the_published_and_consumed_events() {
         let published: Vec<_> = own.filter(|name| !name.ends_with(".snapshot")).collect();
         assert_eq!(names(cells[2]), published, "{service} publishes");
         let listed = names(cells[3]);
-        let listed: Vec<_> = listed.iter().filter_map(|name| Some(name.split_once('.')?.0)).collect();
-        let subscribed: Vec<_> =
-            consumed.iter().filter(|(by, _)| *by == service).map(|(_, (entity, _))| *entity).collect();
+        let listed: BTreeSet<_> = listed.iter().filter_map(|name| Some(name.split_once('.')?.0)).collect();
+        let own = consumed.iter().filter(|(by, _)| *by == service);
+        let subscribed: BTreeSet<_> = own.map(|(_, (entity, _))| *entity).collect();
         assert_eq!(listed, subscribed, "{service} consumes");
     }
 }

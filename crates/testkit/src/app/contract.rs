@@ -85,10 +85,8 @@ fn find_undescribed(document: &Value, schema: &Value, has_example: bool, at: &st
     if !is("string") && !is("integer") {
         return;
     }
-    let is_bounded = match is("string") {
-        true => ["maxLength", "pattern", "format", "enum"].into_iter().any(has),
-        false => has("minimum") && has("maximum"),
-    };
+    let is_bounded_text = || ["maxLength", "pattern", "format", "enum"].into_iter().any(has);
+    let is_bounded = if is("string") { is_bounded_text() } else { has("minimum") && has("maximum") };
     if !is_bounded {
         missing.push(format!("{at}: bounds"));
     }

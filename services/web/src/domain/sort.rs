@@ -106,7 +106,7 @@ mod tests {
     fn key_round_trips_in_its_own_sort_order_only() {
         for sort in Sort::VARIANTS.iter().copied() {
             let name = sort.name();
-            assert_eq!(name.parse(), Ok(sort));
+            assert_eq!(name.parse::<Sort>().ok(), Some(sort));
             let key = SortKey { value: -5, id: TicketId::new() };
             assert_eq!(sort.decode(&sort.encode(key)), Some(key), "{name}");
             for other in Sort::VARIANTS.iter().copied() {

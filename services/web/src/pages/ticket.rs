@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
@@ -17,6 +16,7 @@ use common::timestamp::Timestamp;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use validator::Validate;
 
 use super::checkout;
 use super::layout::{self, Layout, see_other, with_retry_after};
@@ -24,6 +24,7 @@ use crate::client_context::ClientContext;
 use crate::domain::listing_view::{Availability, ListingView};
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
 use crate::flows::fetch_current_listing::fetch_current_listing;
+use crate::forms::ValidForm;
 use crate::page_error::PageError;
 use crate::service_client::RequestOptions;
 use crate::state::AppState;
