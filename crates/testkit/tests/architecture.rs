@@ -60,7 +60,7 @@ const PURE_CRATES: [&str; 13] = [
     "validator",
 ];
 /// The functions and types that a domain may use, of crates and modules that also have I/O, a clock or randomness.
-const PURE_PATHS: [&str; 13] = [
+const PURE_PATHS: [&str; 14] = [
     "clippy",
     "rustfmt",
     "std::borrow",
@@ -72,6 +72,7 @@ const PURE_PATHS: [&str; 13] = [
     "std::slice",
     "std::str",
     "std::sync::Arc",
+    "std::sync::LazyLock",
     "std::time::Duration",
     "uuid::Uuid",
 ];

@@ -4,8 +4,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-use common::events::Change;
-use common::events::order::OrderChange;
 use orders::config::Config;
 use serde_json::Value;
 use testkit::app::users::Signer;
