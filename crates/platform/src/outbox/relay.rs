@@ -137,3 +137,18 @@ async fn relay(batch: Vec<QueuedEvent>, context: &Context) -> Outcome {
     let is_retried = |queued: &QueuedEvent| queued.origin.is_none() && failed.contains(&queued.event.id);
     Outcome { has_failures: !failed.is_empty(), announcements: batch.into_iter().filter(is_retried).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pause_ends_at_its_time_or_at_the_stop() {
+        let (stop, began) = (CancellationToken::new(), Instant::now());
+        pause(Some(began + MAX_PAUSE), &stop).await;
+        assert_eq!(began.elapsed(), MAX_PAUSE);
+        stop.cancel();
+        pause(Some(Instant::now() + MAX_PAUSE), &stop).await;
+        assert_eq!(began.elapsed(), MAX_PAUSE);
+    }
+}

@@ -25,8 +25,9 @@ async fn openapi_document_is_checked_in_and_served() {
             }
         }
     }
+    let document = served.json();
     let security = |method: &str, path: &str| {
-        let operation = &served.json()["paths"][path][method];
+        let operation = &document["paths"][path][method];
         let accepted = operation["security"].as_array().unwrap().iter();
         let names: Vec<_> = accepted.map(|it| it.as_object().unwrap().keys().cloned().collect::<String>()).collect();
         (names.join(" "), operation["responses"]["401"].is_object())
@@ -40,14 +41,15 @@ async fn openapi_document_is_checked_in_and_served() {
     ] {
         assert_eq!(security(method, path), (expected.to_owned(), is_rejectable), "{method} {path}");
     }
-    let schemes = &served.json()["components"]["securitySchemes"];
+    let schemes = &document["components"]["securitySchemes"];
     for (name, cookie) in [
         ("session", "__Host-access"),
         ("sessionOverHttp", "access"),
         ("refresh", "__Host-refresh"),
         ("refreshOverHttp", "refresh"),
     ] {
-        assert_eq!((&schemes[name]["in"], &schemes[name]["name"]), (&"cookie".into(), &cookie.into()), "{name}");
+        assert_eq!(schemes[name]["in"], "cookie", "{name}");
+        assert_eq!(schemes[name]["name"], cookie, "{name}");
     }
 }
 

@@ -325,8 +325,8 @@ async fn unreadable_form_is_explained_as_a_form() {
         ("/notifications/read", &[("until", "soon")][..], "until: "),
         ("/notifications/read", &[], "until: "),
         (&hold, &[("key", "a\nb")], "key: must have visible ASCII characters"),
-        (&hold, &[("key", &long)], "key: must have at most 255 characters"),
-        (&hold, &[("price", &long)], "price: must have at most 40 characters"),
+        (&hold, &[("key", long.as_str())], "key: must have at most 255 characters"),
+        (&hold, &[("price", long.as_str())], "price: must have at most 40 characters"),
     ] {
         let html = post_form(&app, at, Some(&ana), fields).await.expect(400).text();
         assert_contains(&html, &[expected]);
