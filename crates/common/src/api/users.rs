@@ -14,7 +14,7 @@ use super::page::{Page, PageQuery};
 use crate::id::{SessionId, UserId};
 use crate::text::{self, Text};
 use crate::timestamp::Timestamp;
-use crate::validate::{self, invalid};
+use crate::validate::{self, invalid, invalid_part};
 
 endpoints! { Auth;
     /// Create an account and sign in.

@@ -116,8 +116,8 @@ fn describe_headers(operation: &mut Operation) {
         };
         if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
             schema.pattern = Some(pattern.to_owned());
+            schema.examples = vec![example.into()];
         }
-        parameter.example = Some(example.into());
     }
 }
 
