@@ -218,7 +218,8 @@ impl Error {
                 "headers-too-large",
                 "The headers of the request are too large",
                 "Your browser sends larger headers than we accept, probably because cookies have piled up. Delete the \
-                 cookies of this site in your browser's settings, then try again.",
+                 cookies of this site in your browser's settings, then try again. A request may have at most 100 headers \
+                 and 32 KiB of them.",
             ),
             Self::Internal(_) => (
                 500,

@@ -77,7 +77,7 @@ impl FromStr for Currency {
 #[serde(rename_all = "camelCase")]
 pub struct Money {
     /// The amount in minor units.
-    #[schema(minimum = 0, maximum = 99_999_999)]
+    #[schema(minimum = 0, maximum = 99_999_999, example = 12_550)]
     pub amount: i64,
     /// The ISO 4217 code.
     pub currency: Currency,

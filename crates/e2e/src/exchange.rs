@@ -3,6 +3,7 @@
 use std::fmt;
 
 use common::api::ApiError;
+use common::api::versions::version_of;
 use common::problem::Problem;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -95,13 +96,13 @@ pub(crate) struct Entity {
 impl Response {
     pub(crate) async fn read(response: reqwest::Response) -> reqwest::Result<Self> {
         let status = response.status();
-        let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()?.trim_matches('"').parse().ok());
+        let version = version_of(response.headers());
         let body = response.text().await?;
         // Parsed field by field, so that a malformed one does not lose the others.
         let json: Value = serde_json::from_str(&body).unwrap_or_default();
         let text = |field: &str| json[field].as_str().map(ToOwned::to_owned);
         let entity =
-            Entity { id: text("id"), version: etag.or_else(|| json["version"].as_u64()), status: text("status") };
+            Entity { id: text("id"), version: version.or_else(|| json["version"].as_u64()), status: text("status") };
         Ok(Self { status, body, entity })
     }
 }

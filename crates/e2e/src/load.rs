@@ -14,7 +14,7 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::id::{OrderId, TicketId, UserId};
 use common::text::Text;
-use serde_json::json;
+use fakestripe::control::{Challenge, ChallengeResult};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -146,7 +146,7 @@ impl Sale {
         if let Some(Payment { id, status: PaymentStatus::RequiresAction, provider_ref, .. }) = payment {
             let intent = provider_ref.unwrap_or_default();
             let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.fakestripe);
-            reqwest::Client::new().post(url).json(&json!({ "outcome": "succeed" })).send().await?;
+            reqwest::Client::new().post(url).json(&Challenge { outcome: ChallengeResult::Succeed }).send().await?;
             // Half of the clients refresh the payment; the webhook or the reconciler completes the others.
             if self.n.is_multiple_of(4) {
                 ignore_problem(self.buyer.send_until_definitive(&RefreshPayment { id }, Some(&key())).await)?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// When a fault fires.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Trigger {
+pub enum Trigger {
     /// For the next n requests.
     NextN(u64),
     /// For each request with this probability.
@@ -37,34 +37,35 @@ impl Trigger {
 /// The fault configuration; the default injects none.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub(crate) struct Faults {
+pub struct Faults {
     /// Pause before processing, after the idempotency key was claimed.
-    latency_ms: u64,
+    pub latency_ms: u64,
     /// Pause between processing and the response.
-    latency_after_ms: u64,
+    pub latency_after_ms: u64,
     /// 429 without any effect.
-    error429: Trigger,
+    pub error429: Trigger,
     /// 400 before processing, such as a refund that the balance does not cover: no effect, and the 400 is stored under
     /// the idempotency key.
-    error400_before_processing: Trigger,
+    pub error400_before_processing: Trigger,
     /// 500 before processing: no effect, and the 500 is stored under the idempotency key, as at Stripe.
-    error500_before_processing: Trigger,
+    pub error500_before_processing: Trigger,
     /// 500 after processing: the effect remains, and the 500 is stored under the idempotency key.
-    error500_after_processing: Trigger,
+    pub error500_after_processing: Trigger,
     /// Restricts the faults above to requests whose `METHOD /path` contains one of these; empty: all requests.
-    paths: Vec<String>,
+    pub paths: Vec<String>,
     /// Pause before each delivery.
-    pub(crate) webhook_delay_ms: u64,
+    pub webhook_delay_ms: u64,
     /// Maximum of a random additional pause, which reorders deliveries.
-    pub(crate) webhook_jitter_ms: u64,
+    pub webhook_jitter_ms: u64,
     /// Extra deliveries per event.
-    pub(crate) webhook_duplicates: u32,
+    pub webhook_duplicates: u32,
     /// Every nth event is never delivered; 0: none is dropped.
-    webhook_drop_every: u64,
+    pub webhook_drop_every: u64,
     /// Drops all events.
-    drop_webhooks: bool,
+    pub drop_webhooks: bool,
+    /// Number of events so far.
     #[serde(skip)]
-    events: u64,
+    pub events: u64,
 }
 
 impl Faults {

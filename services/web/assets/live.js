@@ -3,6 +3,8 @@
 import { say } from 'shop/countdown';
 
 const REPORT_INTERVAL = 25_000;
+// The server closes the connection of a page that reports more topics.
+const MAX_TOPICS = 120;
 const shown = (topic) => document.querySelectorAll(`[data-live="${CSS.escape(topic)}"]`);
 
 let socket;
@@ -12,11 +14,11 @@ let again = false;
 
 const versions = () => {
   const watch = {};
-  document.querySelectorAll('[data-live]').forEach((element) => {
-    watch[element.dataset.live] = Number(element.dataset.version);
-  });
   const bell = document.getElementById('bell');
   if (bell) watch.me = Number(bell.dataset.unread);
+  document.querySelectorAll('[data-live]').forEach((element) => {
+    if (Object.keys(watch).length < MAX_TOPICS) watch[element.dataset.live] = Number(element.dataset.version);
+  });
   return watch;
 };
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::Extension;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use cookie::Cookie;
 use http::{HeaderMap, HeaderValue, header};
 
 /// The parts of the browser's request that are forwarded; an extractor for handlers.
@@ -28,8 +29,9 @@ impl ClientContext {
 
     /// Replaces the cookies by those of a renewed session, given as `Set-Cookie` values.
     pub(crate) fn replace_cookies(&mut self, renewed: &[HeaderValue]) {
-        let pairs = renewed.iter().filter_map(|value| value.to_str().ok()?.split(';').next());
-        self.cookies = HeaderValue::from_str(&pairs.collect::<Vec<_>>().join("; ")).into_iter().collect();
+        let parsed = renewed.iter().filter_map(|value| Cookie::parse(value.to_str().ok()?).ok());
+        let pairs: Vec<_> = parsed.map(|cookie| cookie.stripped().to_string()).collect();
+        self.cookies = HeaderValue::from_str(&pairs.join("; ")).into_iter().collect();
     }
 }
 

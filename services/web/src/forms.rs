@@ -4,6 +4,9 @@ use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{FromRequest, Request};
 use common::api::tickets::ListingRules;
+use common::error::Error;
+use http::StatusCode;
+use platform::http::extract::pair_error;
 use serde::de::DeserializeOwned;
 use validator::Validate;
 
@@ -26,12 +29,40 @@ pub(crate) struct SubmittedForm<F: FormFields> {
 }
 
 impl<F: FormFields> FromRequest<AppState> for SubmittedForm<F> {
-    type Rejection = FormRejection;
+    type Rejection = Error;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, FormRejection> {
-        let Form(form) = Form::<F>::from_request(request, state).await?;
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
+        let Form(form) = Form::<F>::from_request(request, state).await.map_err(|rejection| form_error(&rejection))?;
         let request = form.request(&state.listing_rules);
         Ok(Self { form, request })
+    }
+}
+
+/// The valid fields of a form that pages fill, so that its errors are shown on an error page.
+pub(crate) struct ValidForm<F>(pub F);
+
+impl<F: DeserializeOwned + Validate> FromRequest<AppState> for ValidForm<F> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
+        let Form(form) = Form::<F>::from_request(request, state).await.map_err(|rejection| form_error(&rejection))?;
+        form.validate()?;
+        Ok(Self(form))
+    }
+}
+
+/// The error for a form that can't be read.
+fn form_error(rejection: &FormRejection) -> Error {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Error::field("Content-Type", "must be application/x-www-form-urlencoded, as a browser sends a form")
+        }
+        _ => {
+            let text = rejection.body_text();
+            let text = text.strip_prefix("Failed to deserialize form body: ").unwrap_or(&text);
+            Error::Invalid(vec![pair_error(text)])
+        }
     }
 }
 

@@ -11,9 +11,9 @@ use common::problem::FieldError;
 use common::validate::invalid_fields;
 use http::Uri;
 use http::request::Parts;
-use platform::http::extract::read_query;
+use platform::http::extract::{ValidationContext, read_query, undecodable_parameters};
 use serde::de::DeserializeOwned;
-use validator::Validate;
+use validator::ValidateArgs;
 
 /// The valid part of a page's query; every parameter must be optional.
 #[derive(Debug)]
@@ -23,12 +23,22 @@ pub(crate) struct LenientQuery<T> {
     pub rejected: Vec<FieldError>,
 }
 
-impl<T: DeserializeOwned + Default + Validate> LenientQuery<T> {
-    fn read(query: &str) -> Self {
+impl<T: DeserializeOwned + Default> LenientQuery<T> {
+    /// Reads a query; `state` has the context of the validation rules.
+    pub(crate) fn read<S>(query: &str, state: &S) -> Self
+    where
+        T: for<'a> ValidateArgs<'a, Args: ValidationContext<'a, S>>,
+    {
         let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-        let mut rejected = Vec::new();
+        // Names a parameter twice: fails unless the parameter is unknown.
+        let is_known = |name: &str| {
+            let pair = (name.to_owned(), String::new());
+            parse::<T, S>(&[pair.clone(), pair], state).is_err()
+        };
+        let mut rejected: Vec<_> = undecodable_parameters(query).filter(|error| is_known(&error.field)).collect();
+        pairs.retain(|(name, _)| rejected.iter().all(|error| error.field != *name));
         loop {
-            let errors = match parse(&pairs) {
+            let errors = match parse(&pairs, state) {
                 Ok(value) => return Self { value, rejected },
                 Err(errors) => errors,
             };
@@ -42,11 +52,17 @@ impl<T: DeserializeOwned + Default + Validate> LenientQuery<T> {
     }
 }
 
-fn parse<T: DeserializeOwned + Validate>(pairs: &[(String, String)]) -> Result<T, Vec<FieldError>> {
+fn parse<T, S>(pairs: &[(String, String)], state: &S) -> Result<T, Vec<FieldError>>
+where
+    T: DeserializeOwned + for<'a> ValidateArgs<'a, Args: ValidationContext<'a, S>>,
+{
     let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
     let uri = Uri::builder().path_and_query(format!("/?{query}")).build().unwrap_or_default();
     let value: T = read_query(&uri).map_err(|error| vec![error])?;
-    value.validate().map(|()| value).map_err(|errors| invalid_fields(&errors))
+    match value.validate_with_args(ValidationContext::of(state)) {
+        Ok(()) => Ok(value),
+        Err(errors) => Err(invalid_fields(&errors)),
+    }
 }
 
 /// The notice that names the dropped parameters, if there are any.
@@ -55,11 +71,14 @@ pub(crate) fn rejected_parameters_message(rejected: &[FieldError]) -> Option<Str
     (!errors.is_empty()).then(|| format!("Some parameters were invalid and were ignored: {}.", errors.join("; ")))
 }
 
-impl<T: DeserializeOwned + Default + Validate, S: Send + Sync> FromRequestParts<S> for LenientQuery<T> {
+impl<T, S: Send + Sync> FromRequestParts<S> for LenientQuery<T>
+where
+    T: DeserializeOwned + Default + for<'a> ValidateArgs<'a, Args: ValidationContext<'a, S>>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::read(parts.uri.query().unwrap_or_default()))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self::read(parts.uri.query().unwrap_or_default(), state))
     }
 }
 
@@ -70,7 +89,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> (Option<u32>, Option<String>, Option<String>) {
-        let LenientQuery { value, rejected } = LenientQuery::<PageQuery>::read(query);
+        let LenientQuery { value, rejected } = LenientQuery::<PageQuery>::read(query, &());
         (value.limit, value.cursor.map(|cursor| cursor.to_string()), rejected_parameters_message(&rejected))
     }
 
@@ -79,13 +98,15 @@ mod tests {
         let cursor = "01890a5dac96774bbcceb302099a8057";
         assert_eq!(read(""), (None, None, None));
         assert_eq!(
-            read(&format!("cursor={cursor}&utm_source=x&fbclid=%zz&limit=7")),
+            read(&format!("cursor={cursor}&utm_source=x&fbclid=%zz&gclid=%FF&limit=7")),
             (Some(7), Some(cursor.to_owned()), None)
         );
         for (query, expected) in [
             ("cursor=x", "cursor must be the nextCursor of an earlier page"),
             ("limit=0", "limit must be a number from 1 to 100"),
             ("limit=many", "limit must be a number from 1 to 100"),
+            ("limit=%2B5", "limit must be a number from 1 to 100"),
+            ("limit=%FF", "limit must be UTF-8"),
             ("limit=7&limit=8", "limit must be given only once"),
         ] {
             // Each query also has an empty cursor, or repeats the cursor: all invalid parameters are dropped.

@@ -35,11 +35,17 @@ pub mod store;
 pub mod viewer;
 mod vocabulary_pruner;
 
+use common::events::Change as _;
+use common::events::order::OrderChange;
+use common::events::ticket::TicketChange;
 use platform::app::App;
 use platform::context::Context;
 
 /// The service's name.
 pub const NAME: &str = "web";
+
+/// The entities whose events [`live`] receives directly, in addition to the durable consumers.
+pub const LIVE_ENTITIES: [&str; 2] = [TicketChange::ENTITY, OrderChange::ENTITY];
 
 /// Assembles the service.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::api::users::Refresh;
+use common::api::versions::{version_of, version_tag};
 use common::api::{ApiError, Endpoint, Service};
 use common::error::Error;
 use common::problem::Problem;
@@ -38,10 +39,10 @@ pub(crate) struct RequestOptions {
 }
 
 impl RequestOptions {
-    /// With the idempotency key of a form, unless it is empty.
-    pub(crate) fn with_idempotency_key(key: &str) -> Self {
-        let key = HeaderValue::from_str(key).ok().filter(|key| !key.is_empty());
-        Self { idempotency_key: key, if_match: None }
+    /// With the idempotency key of a form, unless it is empty. Fails if the key can't be the value of a header.
+    pub(crate) fn with_idempotency_key(key: &str) -> Result<Self, Error> {
+        let key = HeaderValue::from_str(key).map_err(|_| Error::field("key", "must have visible ASCII characters"))?;
+        Ok(Self { idempotency_key: Some(key).filter(|key| !key.is_empty()), if_match: None })
     }
 }
 
@@ -118,7 +119,7 @@ impl ServiceClient {
             builder = builder.header("idempotency-key", key);
         }
         if let Some(version) = options.if_match {
-            builder = builder.header(header::IF_MATCH, format!("\"{version}\""));
+            builder = builder.header(header::IF_MATCH, version_tag(version));
         }
         if let Some(agent) = &client.user_agent {
             builder = builder.header(header::USER_AGENT, agent);
@@ -131,11 +132,7 @@ impl ServiceClient {
         let cookies = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
         let body = response.bytes().await.map_err(|error| service_unreachable(service, error))?;
         match E::parse_response(status, &body) {
-            Ok(body) => {
-                let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok());
-                let version = etag.and_then(|etag| etag.trim_matches('"').parse().ok());
-                Ok(ServiceResponse { body, version, cookies })
-            }
+            Ok(body) => Ok(ServiceResponse { body, version: version_of(&headers), cookies }),
             Err(ApiError::Problem(problem)) => {
                 let retry_after = headers.get(header::RETRY_AFTER).cloned();
                 Err(ServiceError { problem: *problem, retry_after, cookies })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use axum::extract::FromRef;
 use common::api::tickets::ListingRules;
 use common::clock::SharedClock;
@@ -14,6 +15,7 @@ use platform::lifecycle::Tasks;
 use platform::limits::marker;
 
 use crate::config::Config;
+use crate::domain::filter::SearchRules;
 use crate::live::hub::Hub;
 use crate::live::recent::RecentEvents;
 use crate::service_client::ServiceClient;
@@ -42,6 +44,8 @@ pub(crate) struct AppState {
     pub tasks: Tasks,
     /// Validation rules of listings, the same as in the tickets service.
     pub listing_rules: ListingRules,
+    /// Validation rules of searches.
+    pub search_rules: SearchRules,
     pub config: Arc<Config>,
     /// Public base URL, without a trailing slash.
     pub public_url: Arc<str>,
@@ -63,8 +67,17 @@ impl AppState {
                 clock: Arc::clone(&context.clock),
                 currencies: config.currencies.clone().into(),
             },
+            search_rules: SearchRules {
+                default_currency: config.currencies.first().cloned().context("no currency is configured")?,
+            },
             config: Arc::new(config),
             public_url: context.config.public_url.as_str().into(),
         })
+    }
+}
+
+impl AsRef<SearchRules> for AppState {
+    fn as_ref(&self) -> &SearchRules {
+        &self.search_rules
     }
 }

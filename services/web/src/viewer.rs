@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use common::error::Error;
 use common::id::UserId;
 use common::identity::{Verifier, cookie};
+use cookie::Cookie;
 use http::{HeaderMap, HeaderValue, header};
 use platform::http::address::ClientAddress;
 use platform::limits::marker::AlreadyCounted;
@@ -97,7 +98,6 @@ async fn identify(state: &AppState, headers: &HeaderMap, client: &ClientContext)
 /// The user of the access token among these `Set-Cookie` values.
 fn user_of_cookies(verifier: &Verifier, cookies: &[HeaderValue]) -> Option<UserId> {
     let access = verifier.cookie_names().access;
-    let mut pairs = cookies.iter().filter_map(|value| value.to_str().ok()?.split(';').next()?.split_once('='));
-    let (_, token) = pairs.find(|(name, _)| *name == access)?;
-    Some(verifier.verify(token)?.sub)
+    let mut parsed = cookies.iter().filter_map(|value| Cookie::parse(value.to_str().ok()?).ok());
+    Some(verifier.verify(parsed.find(|cookie| cookie.name() == access)?.value())?.sub)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use common::api::live::VersionReport;
 use common::api::tickets::ReplaceListing;
 use futures::{SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
@@ -75,7 +76,7 @@ pub(super) async fn open_pages(bed: &TestBed, workload: &Workload, results: &mut
             let (subscription, notify, topic) = (subscription(page), notify.clone(), Arc::clone(&topic));
             async move {
                 let mut socket = open(bed).await.with_context(|| format!("opening page {page}"))?;
-                socket.send(subscribe_message(&subscription)).await?;
+                socket.send(subscribe_message(&subscription)?).await?;
                 anyhow::Ok(tokio::spawn(run_page(socket, subscription, topic, notify)))
             }
         })
@@ -121,8 +122,9 @@ async fn open(bed: &TestBed) -> Result<Socket> {
     Ok(connect_async_with_config(request, Some(config), true).await?.0)
 }
 
-fn subscribe_message(subscription: &Subscription) -> Message {
-    Message::text(serde_json::json!({ "watch": subscription }).to_string())
+fn subscribe_message(subscription: &Subscription) -> Result<Message> {
+    let report = VersionReport { versions: subscription.clone() };
+    Ok(Message::text(serde_json::to_string(&report)?))
 }
 
 /// Runs an open page: repeats its subscription at an interval, and records when it is notified of a new version of
@@ -136,7 +138,7 @@ async fn run_page(
     let mut interval = tokio::time::interval_at(Instant::now() + RESUBSCRIBE_INTERVAL, RESUBSCRIBE_INTERVAL);
     loop {
         tokio::select! {
-            _ = interval.tick() => socket.send(subscribe_message(&subscription)).await?,
+            _ = interval.tick() => socket.send(subscribe_message(&subscription)?).await?,
             message = socket.next() => {
                 let Some(Ok(message)) = message else { return Ok(()) };
                 let at = Instant::now();

@@ -5,11 +5,13 @@
 //! payloads; each service has a domain model of its own.
 
 pub mod admin;
+pub mod live;
 pub mod orders;
 pub mod page;
 pub mod payments;
 pub mod tickets;
 pub mod users;
+pub mod versions;
 
 use http::{Method, StatusCode};
 use serde::Serialize;

@@ -20,11 +20,11 @@ pub struct PageQuery {
     /// Maximum number of items: 1 to 100; 20 by default.
     #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
     #[validate(range(min = 1, max = 100))]
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 20)]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9A-Fa-f]{32}$", example = "01970000000070008000000000000001")]
     pub cursor: Option<Cursor>,
 }
 
@@ -38,7 +38,9 @@ impl PageQuery {
 /// Deserialises `limit`; the error states the allowed range.
 pub(crate) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(|_| serde::de::Error::custom("must be a number from 1 to 100"))
+    // The parser also accepts a plus sign.
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number.map(Some).ok_or_else(|| serde::de::Error::custom("must be a number from 1 to 100"))
 }
 
 /// One page of a list.

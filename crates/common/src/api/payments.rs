@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use validator::Validate;
+use validator::{Validate, ValidationError};
 
 use super::endpoints;
 use crate::events::payment::{PaymentStatus, Refunded};
 use crate::id::{OrderId, PaymentId};
 use crate::money::Money;
-use crate::text::{self, Text};
+use crate::text::Text;
 use crate::timestamp::Timestamp;
+use crate::validate::invalid;
 
 endpoints! { Payments;
     /// Pay for an order.
@@ -29,9 +30,21 @@ pub struct NewPayment {
     /// The order to pay for.
     pub order_id: OrderId,
     /// The payment provider's id of a payment method; never a card number.
-    #[validate(length(min = 1, max = 255), custom(function = "text::single_line"))]
-    #[schema(value_type = String, min_length = 1, max_length = 255, example = "pm_card_visa")]
+    #[validate(length(min = 1, max = 255), custom(function = "is_payment_method_id"))]
+    #[schema(value_type = String, min_length = 1, max_length = 255, pattern = "^pm_[A-Za-z0-9_]+$", example = "pm_card_visa")]
     pub payment_method: Text,
+}
+
+/// Validates the syntax of an id: `pm_`, then letters, digits and underscores. Only the provider knows whether the id
+/// exists, and asking it counts as an attempt. Any other text may be a card number, so it is neither stored nor sent.
+fn is_payment_method_id(id: &Text) -> Result<(), ValidationError> {
+    let rest = id.strip_prefix("pm_").unwrap_or_default();
+    let fits = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if fits {
+        Ok(())
+    } else {
+        Err(invalid("payment_method", "must be the id of a payment method, such as pm_card_visa"))
+    }
 }
 
 /// A payment as its buyer sees it.
@@ -65,4 +78,23 @@ pub struct Payment {
     /// The client secret for the 3-D Secure step in the browser; only in responses with status 202.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payment_method_must_have_the_syntax_of_ids() {
+        let is_valid =
+            |text: &str| NewPayment { order_id: OrderId::new(), payment_method: Text::new(text) }.validate().is_ok();
+        for id in ["pm_card_visa", "pm_1MqLiJLkdIwHu7ixUEgbFdYF", " pm_a "] {
+            assert!(is_valid(id), "{id}");
+        }
+        for text in
+            ["", "pm_", "visa", "4242424242424242", "tok_visa", "pm_card visa", "pm_\u{e9}", "PM_card", "pm_a\nb"]
+        {
+            assert!(!is_valid(text), "{text:?}");
+        }
+    }
 }

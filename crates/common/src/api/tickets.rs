@@ -65,7 +65,7 @@ pub struct NewListing {
     /// IANA name of the venue's time zone; UTC by default.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(custom(function = "is_time_zone"))]
-    #[schema(value_type = Option<String>, example = "Europe/London")]
+    #[schema(value_type = Option<String>, max_length = 64, example = "Europe/London")]
     pub time_zone: Option<Text>,
     /// The total price for the buyer, including all fees.
     #[serde(deserialize_with = "money::exact")]
@@ -80,22 +80,22 @@ pub struct NewListing {
     /// The section or block.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 100), custom(function = "text::single_line"))]
-    #[schema(value_type = Option<String>, max_length = 100)]
+    #[schema(value_type = Option<String>, max_length = 100, example = "Stalls")]
     pub section: Option<Text>,
     /// The row.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 100), custom(function = "text::single_line"))]
-    #[schema(value_type = Option<String>, max_length = 100)]
+    #[schema(value_type = Option<String>, max_length = 100, example = "C")]
     pub row: Option<Text>,
     /// The seat.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 100), custom(function = "text::single_line"))]
-    #[schema(value_type = Option<String>, max_length = 100)]
+    #[schema(value_type = Option<String>, max_length = 100, example = "12")]
     pub seat: Option<Text>,
     /// The seller's description; line breaks are preserved.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 5_000), custom(function = "text::multi_line"))]
-    #[schema(value_type = Option<String>, max_length = 5_000)]
+    #[schema(value_type = Option<String>, max_length = 5_000, example = "Two hours and a half, with one interval.")]
     pub description: Option<Text>,
 }
 
@@ -139,16 +139,16 @@ pub struct ListingQuery {
     /// Search words; each must occur in the title, venue or city.
     #[serde(default, deserialize_with = "text::blank_as_none", skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 200))]
-    #[param(max_length = 200, value_type = Option<String>)]
+    #[param(max_length = 200, value_type = Option<String>, example = "carmen")]
     pub q: Option<Text>,
     /// Maximum number of items: 1 to 100; 20 by default.
     #[serde(default, deserialize_with = "super::page::limit", skip_serializing_if = "Option::is_none")]
     #[validate(range(min = 1, max = 100))]
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 20)]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9A-Fa-f]{32}$", example = "01970000000070008000000000000001")]
     pub cursor: Option<Cursor>,
 }
 

@@ -14,7 +14,7 @@ use super::page::{Page, PageQuery};
 use crate::id::{SessionId, UserId};
 use crate::text::{self, Text};
 use crate::timestamp::Timestamp;
-use crate::validate::{self, invalid};
+use crate::validate::{self, invalid, invalid_part};
 
 endpoints! { Auth;
     /// Create an account and sign in.
@@ -30,7 +30,7 @@ endpoints! { Auth;
     /// Change your password.
     ChangePassword { body: NewPassword } = PUT "/api/users/password" -> (), 409 "password-changed";
     /// Exchange the refresh cookie for new cookies.
-    Refresh { } = POST "/api/users/refresh" -> User, 401 "unauthenticated";
+    Refresh { } = POST "/api/users/refresh" -> User;
     /// List your sessions.
     ListSessions { query: PageQuery } = GET "/api/users/sessions" -> Page<Session>;
     /// End a session.
@@ -47,7 +47,7 @@ pub struct NewUser {
     pub email: Text,
     /// The password; common passwords are rejected. It is normalised to Unicode NFC.
     #[validate(length(min = 8, max = 128), custom(function = "is_uncommon"))]
-    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128)]
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "correct horse battery staple")]
     pub password: Password,
     /// The name that other users see. If it is absent or blank, a neutral name is generated, never derived from the
     /// email address.
@@ -62,10 +62,12 @@ pub struct NewUser {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Credentials {
     /// The email address, matched without regard to case.
-    #[schema(value_type = String, format = "email")]
+    #[validate(length(max = 254))]
+    #[schema(value_type = String, format = "email", max_length = 254, example = "ana@example.com")]
     pub email: Text,
     /// The password.
-    #[schema(value_type = String, format = "password")]
+    #[validate(length(max = 128))]
+    #[schema(value_type = String, format = "password", max_length = 128, example = "correct horse battery staple")]
     pub password: Password,
 }
 
@@ -82,14 +84,23 @@ pub struct Profile {
 /// A change of password.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[validate(schema(function = "differs_from_current"))]
 pub struct NewPassword {
     /// The current password.
-    #[schema(value_type = String, format = "password")]
+    #[validate(length(max = 128))]
+    #[schema(value_type = String, format = "password", max_length = 128, example = "correct horse battery staple")]
     pub current: Password,
     /// The new password; common passwords are rejected.
     #[validate(length(min = 8, max = 128), custom(function = "is_uncommon"))]
-    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128)]
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "correct horse battery staple")]
     pub new: Password,
+}
+
+fn differs_from_current(passwords: &NewPassword) -> Result<(), ValidationError> {
+    if passwords.new == passwords.current {
+        return Err(invalid_part("new", "same", "must differ from the current password"));
+    }
+    Ok(())
 }
 
 /// An account as its user sees it.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use common::events::payment::PaymentStatus;
-use ticketctl::audit::money::{is_captured, received, refunded};
+use fakestripe::objects::intent;
 use ticketctl::audit::data::text;
+use ticketctl::audit::money::{is_captured, received, refunded};
 
 use super::fleet_data::FleetData;
 use super::names::PROVIDER;
@@ -25,10 +26,12 @@ pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
             continue;
         };
         let expected = match payment.status() {
-            Some(PaymentStatus::RequiresAction) => "requires_action",
-            Some(PaymentStatus::Authorized) => "requires_capture",
-            Some(PaymentStatus::Captured) => "succeeded",
-            Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided) => "canceled",
+            Some(PaymentStatus::RequiresAction) => intent::Status::RequiresAction.name(),
+            Some(PaymentStatus::Authorized) => intent::Status::RequiresCapture.name(),
+            Some(PaymentStatus::Captured) => intent::Status::Succeeded.name(),
+            Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided) => {
+                intent::Status::Canceled.name()
+            }
             Some(PaymentStatus::Authorizing) | None => status,
         };
         let net_received =

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use e2e::invariants;
 use e2e::load::{LoadGenerator, OutcomeCounts};
 use e2e::test_fleet::TestFleet;
+use fakestripe::faults::Faults;
+use fakestripe::faults::Trigger::Probability;
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
 use testkit::fleet::SERVICES;
 
 /// Minimum number of sales per test.
@@ -122,28 +123,33 @@ async fn redis_is_flushed_stopped_and_killed() {
 }
 
 /// Replaces the fault configuration of fakestripe.
-pub(crate) async fn set_card_network_faults(fleet: &TestFleet, faults: Value) {
+pub(crate) async fn set_card_network_faults(fleet: &TestFleet, faults: &Faults) {
     let url = format!("{}/_fake/faults", fleet.processes.fakestripe().url());
-    let set = reqwest::Client::new().put(url).json(&faults).send().await.unwrap();
-    assert_eq!(set.status().as_u16(), 200, "{faults}");
+    let set = reqwest::Client::new().put(url).json(faults).send().await.unwrap();
+    assert_eq!(set.status().as_u16(), 200, "{faults:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_card_network_is_slow_fails_and_duplicates_or_drops_webhooks() {
     let (fleet, load) = start().await;
     for faults in [
-        json!({ "latencyMs": 1_500, "latencyAfterMs": 500 }),
-        json!({ "error500AfterProcessing": 0.5 }),
-        json!({ "error500BeforeProcessing": 0.3, "error500AfterProcessing": 0.3, "error429": 0.2 }),
+        Faults { latency_ms: 1_500, latency_after_ms: 500, ..Faults::default() },
+        Faults { error500_after_processing: Probability(0.5), ..Faults::default() },
+        Faults {
+            error500_before_processing: Probability(0.3),
+            error500_after_processing: Probability(0.3),
+            error429: Probability(0.2),
+            ..Faults::default()
+        },
         // Longer than the request timeout of `payments`, which finds out the result afterwards.
-        json!({ "latencyAfterMs": 9_000, "paths": ["/capture"] }),
-        json!({ "webhookDuplicates": 3, "webhookDelayMs": 1_000, "webhookJitterMs": 3_000 }),
-        json!({ "dropWebhooks": true }),
+        Faults { latency_after_ms: 9_000, paths: vec!["/capture".to_owned()], ..Faults::default() },
+        Faults { webhook_duplicates: 3, webhook_delay_ms: 1_000, webhook_jitter_ms: 3_000, ..Faults::default() },
+        Faults { drop_webhooks: true, ..Faults::default() },
     ] {
-        set_card_network_faults(&fleet, faults).await;
+        set_card_network_faults(&fleet, &faults).await;
         wait_for_sales(&load, 50).await;
     }
-    set_card_network_faults(&fleet, json!({})).await;
+    set_card_network_faults(&fleet, &Faults::default()).await;
     finish_and_check(&fleet, load).await;
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use common::clock::{Clock, SystemClock};
-use common::events::order::OrderStatus;
+use common::events::order::{CancelReason, OrderStatus};
+use common::events::ticket::TicketStatus;
 use common::id::{OrderId, TicketId};
 use e2e::backlog::backlog;
 use e2e::invariants;
@@ -36,7 +37,7 @@ async fn holds_expiring_in_one_second_are_released_within_a_minute() {
     };
     create_holds(&fleet, &mongodb).await;
     let began = Instant::now();
-    let held = doc! { "state.status": "awaitingPayment" };
+    let held = doc! { "state.status": OrderStatus::AwaitingPayment.as_ref() };
     for database in ["tickets", "payments", "expiration"] {
         poll_until(began + PROPAGATION_TIMEOUT, async || count(database, "replica_order", held.clone()).await == HOLDS)
             .await
@@ -60,9 +61,11 @@ async fn holds_expiring_in_one_second_are_released_within_a_minute() {
     tokio::time::sleep(due.since(SystemClock.now())).await;
     let began = Instant::now();
     let released = async || {
-        let expired = doc! { "state.status.name": "cancelled", "state.status.reason": "expired" };
+        let expired = doc! { "state.status.name": OrderStatus::Cancelled.as_ref(),
+        "state.status.reason": CancelReason::Expired.as_ref() };
         count("orders", "orders", expired).await == HOLDS
-            && count("tickets", "tickets", doc! { "state.status.name": "available" }).await == HOLDS
+            && count("tickets", "tickets", doc! { "state.status.name": TicketStatus::Available.as_ref() }).await
+                == HOLDS
     };
     poll_until(began + RELEASE_TIMEOUT, released).await.expect("every hold to be released");
     invariants::assert_eventually(&fleet).await.unwrap();

@@ -16,6 +16,7 @@ use e2e::exchange::status;
 use e2e::invariants;
 use e2e::test_fleet::{TestFleet, listing};
 use e2e::user_client::UserClient;
+use fakestripe::control::{Challenge, ChallengeResult};
 use futures::TryStreamExt;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
@@ -57,7 +58,8 @@ async fn dump(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)>
 async fn complete_three_d_secure(fleet: &TestFleet, payment: &Payment) {
     let intent = payment.provider_ref.as_deref().unwrap();
     let url = format!("{}/_fake/payment_intents/{intent}/authenticate", fleet.processes.fakestripe().url());
-    let response = reqwest::Client::new().post(url).json(&json!({ "outcome": "succeed" })).send().await.unwrap();
+    let challenge = Challenge { outcome: ChallengeResult::Succeed };
+    let response = reqwest::Client::new().post(url).json(&challenge).send().await.unwrap();
     assert!(response.status().is_success());
 }
 

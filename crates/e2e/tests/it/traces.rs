@@ -13,9 +13,10 @@ use common::events::ticket::TicketStatus;
 use common::id::OrderId;
 use common::text::Text;
 use e2e::test_fleet::{PASSWORD, TestFleet, listing};
+use fakestripe::faults::Faults;
 use futures::StreamExt;
 use reqwest::redirect::Policy;
-use serde_json::{Value, json};
+use serde_json::Value;
 use testkit::app::eventually;
 
 use crate::faults::set_card_network_faults;
@@ -53,7 +54,7 @@ async fn purchase_is_one_trace_from_the_form_to_the_charge() {
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("ANNOUNCE_AFTER", "1h")];
     let fleet = TestFleet::start(&settings).await.unwrap();
     // Without webhooks: a webhook starts a trace of its own, and may be the first to record the capture.
-    set_card_network_faults(&fleet, json!({ "dropWebhooks": true })).await;
+    set_card_network_faults(&fleet, &Faults { drop_webhooks: true, ..Faults::default() }).await;
     let seller = fleet.sign_up("Mara").await.unwrap();
     let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
     let browser = reqwest::Client::builder()

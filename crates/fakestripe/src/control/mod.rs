@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::api::base_url;
@@ -89,17 +89,21 @@ async fn reset(State(app): State<App>) -> StatusCode {
 }
 
 /// The cardholder's result of a 3-D Secure challenge.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum ChallengeResult {
+pub enum ChallengeResult {
+    /// The cardholder is authenticated.
     Succeed,
+    /// The cardholder is not authenticated.
     Fail,
 }
 
-#[derive(Deserialize)]
+/// The body of `POST /_fake/payment_intents/{id}/authenticate`.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Challenge {
-    outcome: ChallengeResult,
+pub struct Challenge {
+    /// How the challenge ends.
+    pub outcome: ChallengeResult,
 }
 
 async fn finish_challenge(

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cards::{Decline, TestCard};
-use crate::objects::extended;
+use crate::objects::extended::extended;
 use crate::objects::refund::{self, Refund};
 use crate::table::Table;
 

@@ -5,30 +5,31 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::objects::extended;
+use crate::objects::extended::extended;
 
 /// The lifecycle status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Status {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Status {
+    /// Without a payment method, or declined.
     #[default]
     RequiresPaymentMethod,
+    /// With a payment method that has not been charged.
     RequiresConfirmation,
+    /// Waits for the cardholder's 3-D Secure step.
     RequiresAction,
+    /// Authorized.
     RequiresCapture,
+    /// Captured.
     Succeeded,
+    /// Canceled.
     Canceled,
 }
 
 impl Status {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::RequiresPaymentMethod => "requires_payment_method",
-            Self::RequiresConfirmation => "requires_confirmation",
-            Self::RequiresAction => "requires_action",
-            Self::RequiresCapture => "requires_capture",
-            Self::Succeeded => "succeeded",
-            Self::Canceled => "canceled",
-        }
+    /// Name in the API: `requires_capture`.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Before any money is authorized.

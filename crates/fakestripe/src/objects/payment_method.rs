@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cards::TestCard;
 use crate::config::Clock;
 use crate::id::new_id;
-use crate::objects::extended;
+use crate::objects::extended::extended;
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct PaymentMethod {

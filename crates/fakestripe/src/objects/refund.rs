@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::objects::extended;
+use crate::objects::extended::extended;
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Refund {

@@ -7,6 +7,7 @@ use common::error::Error;
 use common::problem::FieldError;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri, header};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use validator::ValidateArgs;
@@ -171,20 +172,36 @@ where
 
 /// Decodes a query string. The error names the parameter.
 pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
-    let fault = |field: &str, message| FieldError { field: field.to_owned(), message };
+    if let Some(error) = undecodable_parameters(uri.query().unwrap_or_default()).next() {
+        return Err(error);
+    }
     axum::extract::Query::try_from_uri(uri).map(|query| query.0).map_err(|rejection| {
         let text = rejection.body_text();
-        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-        // `limit: must be…`, or "duplicate field `limit`".
-        match (text.split_once(": "), text.split('`').nth(1)) {
-            (Some((field, message)), _) => fault(field, rephrase_unknown_variant(message)),
-            (None, Some(field)) if text.starts_with("duplicate field") => {
-                fault(field, "must be given only once".to_owned())
-            }
-            (None, Some(field)) => fault(field, text.to_owned()),
-            (None, None) => fault("query", text.to_owned()),
-        }
+        pair_error(text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text))
     })
+}
+
+/// The errors of the parameters in a query string that are not UTF-8. The decoder would replace the invalid bytes.
+pub fn undecodable_parameters(query: &str) -> impl Iterator<Item = FieldError> {
+    let is_text = |part: &str| percent_decode_str(part).decode_utf8().is_ok();
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(move |(name, value)| !is_text(name) || !is_text(value)).map(|(name, _)| FieldError {
+        field: percent_decode_str(name).decode_utf8_lossy().into_owned(),
+        message: "must be UTF-8, percent-encoded".to_owned(),
+    })
+}
+
+/// The field error in serde's message about a query string or form: `limit: must be…`, or "duplicate field `limit`".
+pub fn pair_error(text: &str) -> FieldError {
+    let fault = |field: &str, message| FieldError { field: field.to_owned(), message };
+    match (text.split_once(": "), text.split('`').nth(1)) {
+        (Some((field, message)), _) => fault(field, rephrase_unknown_variant(message)),
+        (None, Some(field)) if text.starts_with("duplicate field") => {
+            fault(field, "must be given only once".to_owned())
+        }
+        (None, Some(field)) => fault(field, text.to_owned()),
+        (None, None) => fault("query", text.to_owned()),
+    }
 }
 
 /// Rewrites serde's "unknown variant `opera`, expected one of `concert`, `sport`" as "must be concert or sport".

@@ -38,16 +38,19 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
     Problem::schemas(&mut nested);
     components.schemas.extend(nested);
     components.schemas.insert("Problem".to_owned(), Problem::schema());
-    for (name, https, about) in [
-        ("session", true, "The access token, set by signing in, when the marketplace is served over HTTPS."),
-        ("sessionOverHttp", false, "The same over plain HTTP, for development."),
+    let (secure, plain) = (CookieNames::for_scheme(true), CookieNames::for_scheme(false));
+    for (name, cookie, about) in [
+        ("session", secure.access, "The access token, set by signing in, when the marketplace is served over HTTPS."),
+        ("sessionOverHttp", plain.access, "The same over plain HTTP, for development."),
+        ("refresh", secure.refresh, "The refresh token, set by signing in, when the marketplace is served over HTTPS."),
+        ("refreshOverHttp", plain.refresh, "The same over plain HTTP, for development."),
     ] {
-        let cookie = CookieNames::for_scheme(https).access;
         let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, about)));
         components.add_security_scheme(name, scheme);
     }
     reference_page_items(&mut components.schemas);
-    let mut queries = Queries::from([((path.to_owned(), Method::GET), Vec::new())]);
+    let reading = [Method::GET, Method::HEAD].map(|method| ((path.to_owned(), method), Vec::new()));
+    let mut queries = Queries::from(reading);
     for (route_path, item) in &mut document.paths.paths {
         let operations = [
             (Method::GET, &mut item.get),
@@ -61,6 +64,7 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
         for (method, operation) in operations {
             let Some(operation) = operation else { continue };
             describe(operation);
+            describe_headers(operation);
             let route = contract.iter().find(|route| route.path == route_path && route.method == method);
             problem_responses::add(operation, &method, route);
             if is_checked {
@@ -100,6 +104,25 @@ fn describe(operation: &mut Operation) {
         }
     }
 }
+
+/// Describes the values of the headers that the extractors of this crate read.
+fn describe_headers(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        let (pattern, example) = match parameter.name.as_str() {
+            "If-Match" => (IF_MATCH_PATTERN, "\"3\""),
+            "Idempotency-Key" => ("^[ -~]{1,255}$", "01970000-0000-7000-8000-000000000001"),
+            _ => continue,
+        };
+        if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
+            schema.pattern = Some(pattern.to_owned());
+            schema.examples = vec![example.into()];
+        }
+    }
+}
+
+/// `*`, or a list of entity tags.
+const IF_MATCH_PATTERN: &str = r#"^(\*|(W/)?"[^" ]*"( *, *(W/)?"[^" ]*")*)$"#;
 
 /// Maximum number of unknown parameters in an error.
 const MAX_REPORTED: usize = 10;

@@ -13,6 +13,7 @@ use common::problem::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
 /// Problems that any operation can return.
@@ -55,10 +56,13 @@ fn derived(operation: &Operation) -> Vec<(u16, &'static str)> {
         let is_it = |it: &Parameter| it.parameter_in == place && name.is_none_or(|name| it.name == name);
         operation.parameters.iter().flatten().any(|parameter| matches!(parameter, RefOr::T(it) if is_it(it)))
     };
+    // An empty requirement means that the operation also serves anonymous requests.
+    let anonymous = SecurityRequirement::default();
+    let requires_security = operation.security.as_ref().is_some_and(|accepted| !accepted.contains(&anonymous));
     let rules: [(bool, &[(u16, &'static str)]); 6] = [
         // Unknown query parameters are rejected everywhere.
         (true, &[(400, "invalid")]),
-        (operation.security.is_some(), &[(401, "unauthenticated")]),
+        (requires_security, &[(401, "unauthenticated")]),
         (has(ParameterIn::Path, None), &[(404, "not-found")]),
         (has(ParameterIn::Header, Some("Idempotency-Key")), &[(409, "in-flight"), (422, "idempotency-mismatch")]),
         (has(ParameterIn::Header, Some("If-Match")), &[(412, "precondition-failed")]),

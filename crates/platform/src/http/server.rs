@@ -32,6 +32,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+/// Maximum number of headers that are parsed. Above the limit of the shell, so that most requests with too many get a
+/// response that says so; hyper answers the others with a bare 431.
+const PARSED_HEADERS: usize = 1024;
+
 /// When a waiting connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionTimeouts {
@@ -91,7 +95,7 @@ async fn serve_connection(
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     // hyper's timer makes it poll the stream after each response, which starts the stream's own timer.
-    http.timer(TokioTimer::new()).header_read_timeout(timeouts.idle);
+    http.timer(TokioTimer::new()).header_read_timeout(timeouts.idle).max_headers(PARSED_HEADERS);
     let connection = http.serve_connection(io, service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

@@ -20,6 +20,8 @@ use crate::limits::layer::{self, Limiter};
 pub const BODY_LIMIT: usize = 1 << 20;
 /// Maximum size of the names and values of a request's headers in bytes. hyper answers far larger ones with a bare 431.
 const HEADERS_LIMIT: usize = 32 << 10;
+/// Maximum number of a request's headers. hyper answers more than 1,024 with a bare 431.
+const HEADER_COUNT_LIMIT: usize = 100;
 
 /// Wraps the routes in the middleware.
 pub(crate) fn wrap(routes: Router, settings: Arc<HttpSettings>, limiter: Option<Arc<Limiter>>) -> Router {
@@ -55,7 +57,7 @@ pub(crate) fn wrap(routes: Router, settings: Arc<HttpSettings>, limiter: Option<
 /// Rejects requests that are too large, and all requests until the indexes exist; applies the request timeout.
 async fn guard(State(settings): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
-    if headers.sum::<usize>() > HEADERS_LIMIT {
+    if headers.sum::<usize>() > HEADERS_LIMIT || request.headers().len() > HEADER_COUNT_LIMIT {
         return Error::HeadersTooLarge.into_response();
     }
     // A body that is declared too large need not be sent.

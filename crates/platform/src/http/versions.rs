@@ -1,6 +1,7 @@
 //! Optimistic concurrency over HTTP: the `ETag` header and the `If-Match` precondition.
 
 use axum::extract::FromRequestParts;
+use common::api::versions::version_tag;
 use common::error::Error;
 use headers::{ETag, HeaderMapExt as _};
 use http::request::Parts;
@@ -8,11 +9,7 @@ use http::{HeaderName, header};
 
 /// The `ETag` header of a version.
 pub fn etag(version: u64) -> [(HeaderName, String); 1] {
-    [(header::ETAG, tag(version))]
-}
-
-fn tag(version: u64) -> String {
-    format!("\"{version}\"")
+    [(header::ETAG, version_tag(version))]
 }
 
 /// The versions that a request applies to; any version without an `If-Match` header.
@@ -23,7 +20,8 @@ impl IfMatch {
     /// Returns 412 unless the request applies to this version.
     pub fn check(&self, version: u64) -> Result<(), Error> {
         let Some(precondition) = &self.0 else { return Ok(()) };
-        let tag: ETag = tag(version).parse().map_err(|_| Error::internal_message("a version is not a valid ETag"))?;
+        let tag: ETag =
+            version_tag(version).parse().map_err(|_| Error::internal_message("a version is not a valid ETag"))?;
         if precondition.precondition_passes(&tag) { Ok(()) } else { Err(Error::PreconditionFailed) }
     }
 }
@@ -33,22 +31,30 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let fault = || Error::field("If-Match", "must be an ETag such as \"3\"");
-        // An ETag contains no whitespace, but the parser accepts it.
-        if parts.headers.get_all(header::IF_MATCH).iter().any(|value| has_inner_whitespace(value.as_bytes())) {
+        // The parser also accepts tags without quotation marks, or with whitespace.
+        if parts.headers.get_all(header::IF_MATCH).iter().any(|value| has_malformed_tag(value.as_bytes())) {
             return Err(fault());
         }
         parts.headers.typed_try_get().map(Self).map_err(|_| fault())
     }
 }
 
-/// Whether there is whitespace or a control character within quotation marks, or between two tags without a comma.
-fn has_inner_whitespace(list: &[u8]) -> bool {
+/// Whether an item of a list is neither `*` nor a tag in quotation marks without whitespace and control characters.
+fn has_malformed_tag(list: &[u8]) -> bool {
     let mut is_quoted = false;
     let mut items = list.split(|byte| {
         is_quoted ^= *byte == b'"';
         *byte == b',' && !is_quoted
     });
-    items.any(|item| item.trim_ascii().iter().any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control()))
+    items.any(|item| {
+        let item = item.trim_ascii();
+        let tag = item.strip_prefix(b"W/").unwrap_or(item);
+        let content = tag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\""));
+        let is_tag = content.is_some_and(|content| {
+            !content.iter().any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control() || *byte == b'"')
+        });
+        !item.is_empty() && item != b"*" && !is_tag
+    })
 }
 
 #[cfg(test)]
@@ -69,10 +75,22 @@ mod tests {
             let good: Vec<_> = good.iter().map(|value| value.as_bytes()).collect();
             assert!(allowed(&good).await.is_ok(), "{good:?}");
         }
-        for other in [&b"\"2\""[..], b"W/\"3\"", b"3", b"\"3", b"\"2,3\"", b"", b"\"\xfc\""] {
+        for other in [&b"\"2\""[..], b"W/\"3\"", b"\"2,3\"", b"", b"\"\xfc\""] {
             assert!(matches!(allowed(&[other]).await, Err(Error::PreconditionFailed)), "{other:?}");
         }
-        for malformed in [&b"\"3 \""[..], b"\"a b\"", b"\"a\tb\"", b"\"2\" \"3\"", b"\"2 , 3\"", b"\"2 , \"3\""] {
+        for malformed in [
+            &b"3"[..],
+            b"\"3",
+            b"3\"",
+            b"\"\"3\"\"",
+            b"\"2\", 3",
+            b"\"3 \"",
+            b"\"a b\"",
+            b"\"a\tb\"",
+            b"\"2\" \"3\"",
+            b"\"2 , 3\"",
+            b"\"2 , \"3\"",
+        ] {
             assert!(matches!(allowed(&[malformed]).await, Err(Error::Invalid(_))), "{malformed:?}");
         }
     }

@@ -10,15 +10,19 @@ use futures::stream::FuturesUnordered;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::event::OutboxEvent;
 use super::queue::{BATCH_SIZE, QUEUE_CAPACITY, QueuedEvent};
 use crate::context::Context;
+use crate::lifecycle::Backoff;
 use crate::telemetry;
 
 /// Maximum number of batches that wait for their acks at once.
 const MAX_BATCHES: usize = 4;
+/// Longest pause after a failure, so that events leave soon after NATS is available again.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Publishes an event to the service's stream, and waits for the ack.
 #[expect(clippy::disallowed_methods, reason = "the only place that publishes events")]
@@ -40,21 +44,34 @@ pub(crate) async fn run(context: Context, mut queue: mpsc::Receiver<QueuedEvent>
     let mut batch = Vec::with_capacity(BATCH_SIZE);
     // Failed announcements. No outbox holds them, and some are the last one of a final state.
     let mut retries: Vec<QueuedEvent> = Vec::new();
+    let mut backoff = Backoff::up_to(MAX_PAUSE);
+    // Until when no batch is started. The queue fills meanwhile; what does not fit stays in the outbox for the sweeper.
+    let mut paused_until: Option<Instant> = None;
     loop {
+        let may_start = in_flight.len() < MAX_BATCHES && paused_until.is_none();
         tokio::select! {
             biased;
-            Some(failed) = in_flight.next(), if !in_flight.is_empty() => {
-                retries.extend(failed);
+            Some(outcome) = in_flight.next(), if !in_flight.is_empty() => {
+                let Outcome { has_failures, announcements } = outcome;
+                if !has_failures {
+                    backoff.reset();
+                    paused_until = None;
+                } else if paused_until.is_none() && !stop.is_cancelled() {
+                    // Batches that fail together are one failure.
+                    paused_until = Some(Instant::now() + backoff.next_delay());
+                }
+                retries.extend(announcements);
                 retries.truncate(QUEUE_CAPACITY);
             }
-            received = queue.recv_many(&mut batch, BATCH_SIZE), if in_flight.len() < MAX_BATCHES => {
+            () = pause(paused_until, &stop), if paused_until.is_some() => paused_until = None,
+            received = queue.recv_many(&mut batch, BATCH_SIZE), if may_start => {
                 if received == 0 {
                     break;
                 }
                 in_flight.push(relay(std::mem::take(&mut batch), &context));
             }
             () = std::future::ready(()),
-                if !retries.is_empty() && in_flight.len() < MAX_BATCHES && !stop.is_cancelled() => {
+                if !retries.is_empty() && may_start && !stop.is_cancelled() => {
                 let rest = retries.split_off(BATCH_SIZE.min(retries.len()));
                 in_flight.push(relay(std::mem::replace(&mut retries, rest), &context));
             }
@@ -63,8 +80,23 @@ pub(crate) async fn run(context: Context, mut queue: mpsc::Receiver<QueuedEvent>
     }
 }
 
-/// Publishes a batch, and removes the acked events from their outboxes. Returns the announcements that failed.
-async fn relay(batch: Vec<QueuedEvent>, context: &Context) -> Vec<QueuedEvent> {
+/// Waits until this time, or until `stop`.
+async fn pause(until: Option<Instant>, stop: &CancellationToken) {
+    if let Some(until) = until {
+        stop.run_until_cancelled(tokio::time::sleep_until(until)).await;
+    }
+}
+
+/// What became of a batch.
+struct Outcome {
+    /// Whether an event could not be published.
+    has_failures: bool,
+    /// The announcements that could not be published.
+    announcements: Vec<QueuedEvent>,
+}
+
+/// Publishes a batch, and removes the acked events from their outboxes.
+async fn relay(batch: Vec<QueuedEvent>, context: &Context) -> Outcome {
     let published = futures::future::join_all(batch.iter().map(|queued| publish(context, &queued.event))).await;
     let mut done: HashMap<&'static str, (Vec<&str>, Vec<&str>)> = HashMap::new();
     let (mut failure, mut failed) = (None, HashSet::new());
@@ -85,9 +117,8 @@ async fn relay(batch: Vec<QueuedEvent>, context: &Context) -> Vec<QueuedEvent> {
     metrics::counter!("events_published_total").increment((batch.len() - failed.len()) as u64);
     if let Some(error) = failure {
         metrics::counter!("event_publish_failures_total").increment(failed.len() as u64);
+        // The sweeper requeues these events.
         tracing::warn!(error = %error, "events could not be published; they stay in the outbox");
-        // NATS is unavailable. The sweeper requeues these events, so slow down before the next batch.
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     // No wait for the journal: a lost removal only means that the event is published twice.
     let concern = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
@@ -103,5 +134,21 @@ async fn relay(batch: Vec<QueuedEvent>, context: &Context) -> Vec<QueuedEvent> {
             );
         }
     }
-    batch.into_iter().filter(|queued| queued.origin.is_none() && failed.contains(&queued.event.id)).collect()
+    let is_retried = |queued: &QueuedEvent| queued.origin.is_none() && failed.contains(&queued.event.id);
+    Outcome { has_failures: !failed.is_empty(), announcements: batch.into_iter().filter(is_retried).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pause_ends_at_its_time_or_at_the_stop() {
+        let (stop, began) = (CancellationToken::new(), Instant::now());
+        pause(Some(began + MAX_PAUSE), &stop).await;
+        assert_eq!(began.elapsed(), MAX_PAUSE);
+        stop.cancel();
+        pause(Some(Instant::now() + MAX_PAUSE), &stop).await;
+        assert_eq!(began.elapsed(), MAX_PAUSE);
+    }
 }

@@ -51,6 +51,14 @@ async fn every_error_is_a_problem() {
     let unknown = post().json(&json!({ "name": "x", "more": 1 })).send().await;
     assert_problem(&unknown, 400, "invalid");
     assert_eq!(unknown.fields(), ["more"]);
+    let with_headers = |count: usize| {
+        let names = (0..count).map(|n| format!("x-header-{n}"));
+        names.fold(app.request("GET", "/api/nothing"), |request, name| request.header(name.as_str(), "1")).send()
+    };
+    assert_problem(&with_headers(80).await, 404, "not-found");
+    for count in [101, 500] {
+        assert_problem(&with_headers(count).await, 431, "headers-too-large");
+    }
     let large = post().json(&json!({ "name": "x".repeat(1 << 20) })).send().await;
     assert_problem(&large, 413, "too-large");
     let other_site = post().header("sec-fetch-site", "cross-site").json(&json!({ "name": "x" })).send().await;

@@ -1,17 +1,15 @@
-//! Generates the NATS permissions of each service from the registry of events and the services' subscriptions. Only the
-//! core (non-durable) subscriptions of `web` are listed here.
+//! Generates the NATS permissions of each service from the registry of events and the services' subscriptions, and
+//! compares both with the table in each service's `lib.rs`.
 
-#![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use common::events::ENTITIES;
 use platform::stream::provision::DEAD_LETTER_OWNER;
 use simulation::fleet::{SERVICES, SimulatedFleet};
 use testkit::tools::workspace_root;
-
-/// Entities that a service subscribes to with `Context::listen`, in addition to its durable consumers.
-const CORE_SUBSCRIPTIONS: [(&str, [&str; 2]); 1] = [(web::NAME, ["ticket", "order"])];
 
 /// The last lines before the generated part.
 const BEGINNING: &str = "authorization {\n  users: [\n";
@@ -51,18 +49,18 @@ fn user(service: &str, consumed: &[(&str, &str)]) -> String {
     }
     text.push_str("        ]\n");
     let mut subjects = vec![format!(r#""_INBOX_{service}.>""#)];
-    if let Some((_, entities)) = CORE_SUBSCRIPTIONS.iter().find(|(name, _)| *name == service) {
+    if service == web::NAME {
         text.push_str("        # Live pages receive these events directly, in addition to the durable consumers.\n");
-        subjects.extend(entities.map(|entity| format!(r#""ticketing.{entity}.*.v1""#)));
+        subjects.extend(web::LIVE_ENTITIES.map(|entity| format!(r#""ticketing.{entity}.*.v1""#)));
     }
     writeln!(text, "        subscribe: [{}]\n      }}\n    }}", subjects.join(", ")).unwrap();
     text
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nats_permissions_match_the_registry_and_the_subscriptions() {
+/// The entities that each service subscribes to, each with the service that owns it.
+async fn subscriptions() -> Vec<(&'static str, (&'static str, &'static str))> {
     let fleet = SimulatedFleet::new().await.unwrap();
-    let consumed: Vec<_> = fleet
+    let consumed = fleet
         .subscriptions()
         .into_iter()
         .filter_map(|(service, instances)| {
@@ -71,6 +69,33 @@ async fn nats_permissions_match_the_registry_and_the_subscriptions() {
         })
         .collect();
     fleet.end().await;
+    consumed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn table_in_each_lib_rs_has_the_published_and_consumed_events() {
+    let consumed = subscriptions().await;
+    for (service, _) in SERVICES {
+        let text = std::fs::read_to_string(workspace_root().join(format!("services/{service}/src/lib.rs"))).unwrap();
+        // The row below the line of dashes.
+        let row = text.lines().skip_while(|line| !line.starts_with("//! |---")).nth(1).unwrap();
+        let cells: Vec<_> = row.split(" | ").collect();
+        let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect::<Vec<_>>();
+        let own = ENTITIES.iter().filter(|entity| entity.source == service).flat_map(|entity| entity.events);
+        let own = own.map(|event| event.name.trim_end_matches(".v1").to_owned());
+        let published: Vec<_> = own.filter(|name| !name.ends_with(".snapshot")).collect();
+        assert_eq!(names(cells[2]), published, "{service} publishes");
+        let listed = names(cells[3]);
+        let listed: BTreeSet<_> = listed.iter().filter_map(|name| Some(name.split_once('.')?.0)).collect();
+        let own = consumed.iter().filter(|(by, _)| *by == service);
+        let subscribed: BTreeSet<_> = own.map(|(_, (entity, _))| *entity).collect();
+        assert_eq!(listed, subscribed, "{service} consumes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_permissions_match_the_registry_and_the_subscriptions() {
+    let consumed = subscriptions().await;
     let users = SERVICES.iter().map(|(service, _)| {
         let consumed: Vec<_> = consumed.iter().filter(|(by, _)| by == service).map(|(_, entity)| *entity).collect();
         user(service, &consumed)

@@ -48,7 +48,54 @@ pub fn assert_problem_documented(document: &Value, method: &str, path: &str, sta
     assert!(is_declared, "{method} {path} returned {status} {code}: declare it with the route in common::api");
 }
 
-/// Fails the test if the document and the table of routes differ. The routes that no API client calls,
+/// Fails the test if a text or an integer in a request has no bounds or no example.
+fn assert_requests_described(document: &Value) {
+    let mut missing = Vec::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        // The format of webhooks is the provider's.
+        let operations = item.as_object().into_iter().flatten().filter(|_| !path.contains("/webhooks/"));
+        for (method, operation) in operations {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let at = format!("{method} {path} {}", parameter["name"]);
+                find_undescribed(document, &parameter["schema"], !parameter["example"].is_null(), &at, &mut missing);
+            }
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            find_undescribed(document, body, false, &format!("{method} {path}"), &mut missing);
+        }
+    }
+    assert!(missing.is_empty(), "add these to the types in common::api:\n{}", missing.join("\n"));
+}
+
+/// Adds what the schema lacks to `missing`, each with its place in the document.
+fn find_undescribed(document: &Value, schema: &Value, has_example: bool, at: &str, missing: &mut Vec<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let schema = document.pointer(reference.trim_start_matches('#')).expect("the referenced schema");
+        return find_undescribed(document, schema, has_example, at, missing);
+    }
+    for part in ["oneOf", "anyOf", "allOf"].iter().filter_map(|key| schema[*key].as_array()).flatten() {
+        find_undescribed(document, part, has_example, at, missing);
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        find_undescribed(document, property, false, &format!("{at} {name}"), missing);
+    }
+    let is = |name: &str| {
+        schema["type"] == name || schema["type"].as_array().is_some_and(|types| types.iter().any(|it| it == name))
+    };
+    let has = |key: &str| !schema[key].is_null();
+    if !is("string") && !is("integer") {
+        return;
+    }
+    let is_bounded_text = || ["maxLength", "pattern", "format", "enum"].into_iter().any(has);
+    let is_bounded = if is("string") { is_bounded_text() } else { has("minimum") && has("maximum") };
+    if !is_bounded {
+        missing.push(format!("{at}: bounds"));
+    }
+    if !has_example && !["example", "examples", "enum"].into_iter().any(has) {
+        missing.push(format!("{at}: an example"));
+    }
+}
+
+/// Fails the test if the document and the table of routes differ, or if a request is not described. The routes that no API client calls,
 /// those of the public keys and of the providers' webhooks, are in the document only.
 pub fn assert_routes_documented(document: &impl serde::Serialize, routes: &[Route]) {
     let document = serde_json::to_value(document).expect("a document");
@@ -63,4 +110,5 @@ pub fn assert_routes_documented(document: &impl serde::Serialize, routes: &[Rout
         .collect();
     let declared: BTreeSet<_> = routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     assert_eq!(documented, declared);
+    assert_requests_described(&document);
 }

@@ -29,9 +29,6 @@ pub(super) async fn change_password(
     ClientAddress(address): ClientAddress,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, Error> {
-    if body.new == body.current {
-        return Err(Error::field("new", "must differ from the current password"));
-    }
     // A token may outlive the account.
     let user = state.users.get_confirming_absence(current_user.id).await?.ok_or_else(Error::unauthenticated)?;
     let attempt = state.throttles.attempt(&user.email.key, address);

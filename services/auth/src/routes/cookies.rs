@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::response::AppendHeaders;
-use common::identity::{CookieNames, cookie};
+use common::identity::{self, CookieNames};
+use cookie::{Cookie, SameSite};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 
@@ -31,13 +32,14 @@ impl Cookies {
     }
 
     pub(super) fn refresh_token(self, headers: &HeaderMap) -> Option<&str> {
-        cookie(headers, self.names.refresh).filter(|token| !token.is_empty())
+        identity::cookie(headers, self.names.refresh).filter(|token| !token.is_empty())
     }
 
     fn both(self, access: (&str, Duration), refresh: (&str, Duration)) -> SetCookies {
-        let secure = if self.names.secure { "; Secure" } else { "" };
-        let cookie = |name: &str, (value, age): (&str, Duration)| {
-            format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{secure}", age.as_secs())
+        let cookie = |name: &'static str, (value, age): (&str, Duration)| {
+            let cookie = Cookie::build((name, value)).path("/").http_only(true).same_site(SameSite::Lax);
+            let age = cookie::time::Duration::seconds(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+            cookie.secure(self.names.secure).max_age(age).to_string()
         };
         AppendHeaders([
             (header::SET_COOKIE, cookie(self.names.access, access)),

@@ -11,6 +11,7 @@ use crate::state::AppState;
 
 /// Get the signed-in user.
 #[utoipa::path(get, path = "/api/users/currentuser", tag = "users",
+    security((), ("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = api::users::CurrentUser, description = "The user, or null.")))]
 pub(super) async fn current_user(
     State(state): State<AppState>,

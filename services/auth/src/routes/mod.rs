@@ -14,6 +14,8 @@ mod update_me;
 mod view;
 
 use axum::Router;
+use common::api::Endpoint as _;
+use common::api::users::{ChangePassword, SignIn, SignUp};
 use platform::http::openapi;
 use platform::limits::class::RateClasses;
 use utoipa::openapi::OpenApi;
@@ -24,7 +26,7 @@ use crate::state::AppState;
 
 /// Routes exempt from the generic rate limiter, because `store::throttles` limits them.
 pub(crate) const RATE_CLASSES: RateClasses =
-    &[("POST", "/api/users/signin", None), ("POST", "/api/users/signup", None), ("PUT", "/api/users/password", None)];
+    &[("POST", SignIn::PATH, None), ("POST", SignUp::PATH, None), ("PUT", ChangePassword::PATH, None)];
 
 /// All routes, and their OpenAPI document.
 pub(crate) fn table() -> (Router<AppState>, OpenApi) {

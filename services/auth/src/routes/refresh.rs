@@ -16,6 +16,7 @@ use crate::state::AppState;
 
 /// Exchange the refresh cookie for new tokens.
 #[utoipa::path(post, path = "/api/users/refresh", tag = "users",
+    security(("refresh" = []), ("refreshOverHttp" = [])),
     responses((status = 200, body = api::users::User, description = "Replaces the cookies; a 401 clears them.")))]
 pub(super) async fn refresh(
     State(state): State<AppState>,

@@ -13,6 +13,7 @@ use crate::state::AppState;
 
 /// Sign out. Also succeeds without a session.
 #[utoipa::path(post, path = "/api/users/signout", tag = "users",
+    security((), ("session" = []), ("sessionOverHttp" = []), ("refresh" = []), ("refreshOverHttp" = [])),
     responses((status = 204, description = "Clears the cookies.")))]
 pub(super) async fn sign_out(
     State(state): State<AppState>,

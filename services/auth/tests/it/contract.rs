@@ -25,22 +25,32 @@ async fn openapi_document_is_checked_in_and_served() {
             }
         }
     }
-    let routes: Vec<_> = app.running.openapi.paths.paths.keys().map(String::as_str).collect();
-    assert_eq!(
-        routes,
-        [
-            "/api/users/currentuser",
-            "/api/users/jwks.json",
-            "/api/users/me",
-            "/api/users/password",
-            "/api/users/refresh",
-            "/api/users/sessions",
-            "/api/users/sessions/{id}",
-            "/api/users/signin",
-            "/api/users/signout",
-            "/api/users/signup",
-        ]
-    );
+    let document = served.json();
+    let security = |method: &str, path: &str| {
+        let operation = &document["paths"][path][method];
+        let accepted = operation["security"].as_array().unwrap().iter();
+        let names: Vec<_> = accepted.map(|it| it.as_object().unwrap().keys().cloned().collect::<String>()).collect();
+        (names.join(" "), operation["responses"]["401"].is_object())
+    };
+    for (method, path, expected, is_rejectable) in [
+        ("get", "/api/users/sessions", "session sessionOverHttp", true),
+        ("post", "/api/users/refresh", "refresh refreshOverHttp", true),
+        // The empty requirement comes first: anonymous requests are served too.
+        ("get", "/api/users/currentuser", " session sessionOverHttp", false),
+        ("post", "/api/users/signout", " session sessionOverHttp refresh refreshOverHttp", false),
+    ] {
+        assert_eq!(security(method, path), (expected.to_owned(), is_rejectable), "{method} {path}");
+    }
+    let schemes = &document["components"]["securitySchemes"];
+    for (name, cookie) in [
+        ("session", "__Host-access"),
+        ("sessionOverHttp", "access"),
+        ("refresh", "__Host-refresh"),
+        ("refreshOverHttp", "refresh"),
+    ] {
+        assert_eq!(schemes[name]["in"], "cookie", "{name}");
+        assert_eq!(schemes[name]["name"], cookie, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

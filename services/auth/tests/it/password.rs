@@ -63,6 +63,7 @@ async fn each_invalid_field_is_named_and_nothing_changes() {
         (json!({ "current": PASSWORD, "new": "x".repeat(129) }), "new"),
         (json!({ "current": PASSWORD, "new": PASSWORD }), "new"),
         (json!({ "current": "wrong password", "new": NEW }), "current"),
+        (json!({ "current": "x".repeat(129), "new": NEW }), "current"),
         (json!({ "current": PASSWORD, "new": NEW, "email": "a@example.com" }), "email"),
     ] {
         let response = app.request("PUT", "/api/users/password").as_user(&ana.user()).json(&body).send().await;

@@ -54,7 +54,14 @@ async fn session_list_is_paginated() {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(seen, expected);
-    for (query, field) in [("limit=0", "limit"), ("limit=101", "limit"), ("cursor=x", "cursor")] {
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("cursor=x", "cursor"),
+        ("x=1", "x"),
+        ("x", "x"),
+        ("limt=2", "limt"),
+    ] {
         let response = app.request("GET", &format!("/api/users/sessions?{query}")).as_user(&ana.user()).send().await;
         assert_eq!(response.expect(400).fields(), [field]);
     }

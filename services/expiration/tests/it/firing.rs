@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::clock::Clock;
 use common::events::order::OrderChange;
 use expiration::domain::timer::{Status, Timer};
 use futures::{StreamExt, stream};
@@ -187,5 +188,6 @@ async fn two_thousand_simultaneous_timers_fire_together() {
 /// Number of fired timers.
 async fn fired(app: &TestApp) -> u64 {
     let timers = app.context.database.collection::<Document>("timers");
-    timers.count_documents(doc! { "state.status.name": "fired" }).await.unwrap()
+    let fired = Status::Fired { at: app.clock.now() };
+    timers.count_documents(doc! { "state.status.name": fired.as_ref() }).await.unwrap()
 }

@@ -9,6 +9,8 @@ mod read;
 mod view;
 
 use axum::Router;
+use common::api::Endpoint as _;
+use common::api::orders::CreateOrder;
 use platform::http::openapi;
 use platform::limits::class::{RateClass, RateClasses};
 use utoipa::openapi::OpenApi;
@@ -18,7 +20,7 @@ use utoipa_axum::routes;
 use crate::state::AppState;
 
 /// The routes that count for more than an ordinary write in rate limits.
-pub const RATE_CLASSES: RateClasses = &[("POST", "/api/orders", Some(RateClass::Orders))];
+pub const RATE_CLASSES: RateClasses = &[("POST", CreateOrder::PATH, Some(RateClass::Orders))];
 
 /// All routes, with their OpenAPI document.
 pub fn table() -> (Router<AppState>, OpenApi) {

@@ -4,8 +4,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-use common::events::Change;
-use common::events::order::OrderChange;
 use orders::config::Config;
 use serde_json::Value;
 use testkit::app::users::Signer;
@@ -27,24 +25,6 @@ async fn fuzzed_requests_never_cause_a_server_error() {
     let buyer = app.signer.user();
     place(&app, &buyer, &create_listing(&app).await).await;
     fuzz::fuzz_routes(&app, &app.running.openapi, Some(&buyer)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn documented_event_table_is_correct() {
-    let app = app().await;
-    let text = include_str!("../../src/lib.rs");
-    let line = text.lines().find(|line| line.starts_with("//! | orders")).unwrap();
-    let cells: Vec<_> = line.split(" | ").collect();
-    let published: Vec<_> = OrderChange::ALL
-        .iter()
-        .filter(|change| **change != OrderChange::SNAPSHOT)
-        .map(|change| format!("`{}`", change.event_type().trim_end_matches(".v1")))
-        .collect();
-    assert_eq!(cells[2], published.join(" "));
-    let consumed: Vec<_> =
-        cells[3].split_whitespace().filter_map(|name| name.trim_matches('`').split_once('.')).collect();
-    let table: Vec<_> = app.running.subscriptions.iter().map(|line| line.entity).collect();
-    assert_eq!(consumed.iter().map(|(entity, _)| *entity).collect::<Vec<_>>(), table);
 }
 
 #[test]

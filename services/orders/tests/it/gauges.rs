@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::clock::Clock;
+use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketChange;
 use mongodb::bson::doc;
@@ -59,9 +60,9 @@ async fn gauge_queries_use_their_indexes() {
     }
     app.wait_until_idle().await;
     let now = app.clock.now().to_string();
-    let unpaid = doc! { "$in": ["created", "awaitingPayment"] };
+    let unpaid = doc! { "$in": [OrderStatus::Created.as_ref(), OrderStatus::AwaitingPayment.as_ref()] };
     for (filter, sort, index) in [
-        (doc! { "state.status.name": "authorized" }, "state.updatedAt", "authorized_v1"),
+        (doc! { "state.status.name": OrderStatus::Authorized.as_ref() }, "state.updatedAt", "authorized_v1"),
         (doc! { "state.status.name": unpaid, "state.expiresAt": { "$lt": now } }, "state.expiresAt", "unpaid_v1"),
     ] {
         let find = doc! { "find": "orders", "filter": filter, "sort": { sort: 1 }, "limit": 1 };

@@ -54,7 +54,15 @@ async fn invalid_list_parameters_are_rejected() {
     let app = app().await;
     let buyer = app.signer.user();
     app.request("GET", "/api/orders").send().await.expect(401);
-    for (query, field) in [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("cursor=x", "cursor")] {
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=x", "cursor"),
+        ("x=1", "x"),
+        ("x", "x"),
+        ("limt=2", "limt"),
+    ] {
         let response = app.request("GET", &format!("/api/orders?{query}")).as_user(&buyer).send().await.expect(400);
         assert_eq!(response.fields(), [field], "{query}");
     }

@@ -5,7 +5,6 @@ pub mod intent;
 pub mod ledger;
 pub mod orphans;
 pub mod payment;
-pub mod payment_method;
 pub mod reconcile;
 
 #[cfg(test)]

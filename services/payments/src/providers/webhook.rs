@@ -2,13 +2,14 @@
 //!
 //! # Why
 //! An event only triggers a look-up; its content is not trusted. So only the intent's id is parsed, and newer formats
-//! of events do no harm.
+//! of events do no harm: of their fields, only those of [`StripeEvent`] are read.
 
 use common::timestamp::Timestamp;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde::Deserialize;
 use sha2::Sha256;
+use validator::{Validate, ValidationError};
 
 /// Maximum difference between a signature's time and this service's clock.
 const TOLERANCE_SECONDS: i64 = 300;
@@ -64,12 +65,59 @@ pub fn verify(header: &str, body: &[u8], secrets: &[SecretString], now: Timestam
 
 /// The id of the intent that an event is about, directly or through a charge; `None` for other events.
 pub fn intent_id(body: &[u8]) -> Option<String> {
-    let event: Value = serde_json::from_slice(body).ok()?;
-    let object = event.pointer("/data/object")?;
-    let is_intent = object.get("object").is_some_and(|kind| kind == "payment_intent");
-    let intent = if is_intent { object } else { object.get("payment_intent")? };
-    // A charge contains its intent or only the intent's id.
-    intent.get("id").unwrap_or(intent).as_str().map(ToOwned::to_owned)
+    let event: StripeEvent = serde_json::from_slice(body).ok()?;
+    event.validate().ok()?;
+    let StripeObject { object, id, payment_intent } = event.data.object;
+    match payment_intent {
+        _ if object == "payment_intent" => id,
+        Some(IntentReference::Id(id) | IntentReference::Expanded { id }) => Some(id),
+        None => None,
+    }
+}
+
+/// The part of an event that is read.
+#[derive(Debug, Deserialize, Validate)]
+struct StripeEvent {
+    #[validate(nested)]
+    data: EventData,
+}
+
+#[derive(Debug, Deserialize, Validate)]
+struct EventData {
+    #[validate(nested)]
+    object: StripeObject,
+}
+
+/// The object that the event is about.
+#[derive(Debug, Deserialize, Validate)]
+struct StripeObject {
+    /// The type of the object.
+    #[serde(default)]
+    object: String,
+    #[validate(custom(function = "is_object_id"))]
+    id: Option<String>,
+    /// The intent of a charge.
+    #[validate(custom(function = "refers_to_an_object"))]
+    payment_intent: Option<IntentReference>,
+}
+
+/// A charge contains its intent, or only the intent's id.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum IntentReference {
+    Id(String),
+    Expanded { id: String },
+}
+
+fn refers_to_an_object(reference: &IntentReference) -> Result<(), ValidationError> {
+    let (IntentReference::Id(id) | IntentReference::Expanded { id }) = reference;
+    is_object_id(id)
+}
+
+/// Validates the syntax of an object's id: 1 to 255 letters, digits and underscores.
+fn is_object_id(id: &str) -> Result<(), ValidationError> {
+    let fits = (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if fits { Ok(()) } else { Err(ValidationError::new("object_id")) }
 }
 
 #[cfg(test)]
@@ -135,6 +183,11 @@ mod tests {
         assert_eq!(of(r#"{"object":"charge","id":"ch_1","payment_intent":"pi_2"}"#).as_deref(), Some("pi_2"));
         assert_eq!(of(r#"{"object":"charge","payment_intent":{"id":"pi_3"}}"#).as_deref(), Some("pi_3"));
         assert_eq!(of(r#"{"object":"customer","id":"cus_1"}"#), None);
+        assert_eq!(of(r#"{"object":"charge","payment_intent":null}"#), None);
+        for malformed in ["\"\"", "1", "{}", "{\"$ne\":1}", "\"pi 1\"", &format!("\"{}\"", "p".repeat(256))] {
+            assert_eq!(of(&format!(r#"{{"object":"payment_intent","id":{malformed}}}"#)), None, "{malformed}");
+            assert_eq!(of(&format!(r#"{{"object":"charge","payment_intent":{malformed}}}"#)), None, "{malformed}");
+        }
         assert_eq!(intent_id(b"nonsense"), None);
     }
 }

@@ -23,7 +23,6 @@ use platform::telemetry;
 
 use crate::domain::decline_reason::explanation;
 use crate::domain::payment::{Payment, Status};
-use crate::domain::payment_method;
 use crate::domain::reconcile::ProviderAction;
 use crate::flows::authorize_payment::{AuthorizeOutcome, authorize_payment, authorize_unsent};
 use crate::flows::reconcile_payment::reconcile_payment;
@@ -57,7 +56,7 @@ pub(super) async fn create(
         return replay(&state, &earlier).await;
     }
     let body = body?;
-    let method = payment_method::parse_id(&body.payment_method).ok_or_else(unknown_method)?;
+    let method = body.payment_method.to_string();
     let order = payable_order(&state, body.order_id, user.id).await?;
     // The reads only choose the number: the unique indexes decide whether the payment is inserted.
     let attempt = loop {

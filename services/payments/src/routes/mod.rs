@@ -6,6 +6,8 @@ mod refresh;
 mod stripe_webhook;
 
 use axum::Router;
+use common::api::Endpoint as _;
+use common::api::payments::{CreatePayment, RefreshPayment};
 use platform::http::openapi;
 use platform::limits::class::{RateClass, RateClasses};
 use utoipa::openapi::OpenApi;
@@ -19,8 +21,8 @@ pub const WEBHOOK: &str = "/api/payments/webhooks/stripe";
 
 /// The routes that call the provider, for rate limits.
 pub const RATE_CLASSES: RateClasses = &[
-    ("POST", "/api/payments", Some(RateClass::Payments)),
-    ("POST", "/api/payments/{id}/refresh", Some(RateClass::Payments)),
+    ("POST", CreatePayment::PATH, Some(RateClass::Payments)),
+    ("POST", RefreshPayment::PATH, Some(RateClass::Payments)),
 ];
 
 /// All routes, with their OpenAPI document.

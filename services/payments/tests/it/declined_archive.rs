@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::events::payment::PaymentStatus;
 use common::id::UserId;
 use common::identity::Claims;
 use mongodb::bson::{Document, doc};
@@ -32,20 +33,26 @@ async fn only_declined_payments_are_archived_after_90_days() {
     shop.app.wait_until_idle().await;
     let database = &shop.app.context.database;
     let payments = database.collection::<Document>("payments");
-    let declined = payments.find_one(doc! { "state.status.name": "declined" }).await.unwrap().unwrap();
+    let declined =
+        payments.find_one(doc! { "state.status.name": PaymentStatus::Declined.as_ref() }).await.unwrap().unwrap();
     let archive = database.collection::<Document>("declined_payments");
 
     shop.app.clock.advance(89 * DAY);
     // A later declined payment, which is not archived.
     let fresh = shop.order(&buyer).await;
     shop.pay(&buyer, &fresh, DECLINED).await.expect(402);
-    assert_eq!(payments.count_documents(doc! { "state.status.name": "declined" }).await.unwrap(), 2);
+    assert_eq!(
+        payments.count_documents(doc! { "state.status.name": PaymentStatus::Declined.as_ref() }).await.unwrap(),
+        2
+    );
 
     shop.app.clock.advance(DAY + Duration::from_secs(60));
     let mut archived = None;
     eventually("the payment to be archived", async || {
         archived = archive.find_one(doc! {}).await.unwrap();
-        archived.is_some() && payments.count_documents(doc! { "state.status.name": "declined" }).await.unwrap() == 1
+        archived.is_some()
+            && payments.count_documents(doc! { "state.status.name": PaymentStatus::Declined.as_ref() }).await.unwrap()
+                == 1
     })
     .await;
     let state = declined.get_document("state").unwrap();

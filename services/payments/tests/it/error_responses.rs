@@ -21,6 +21,8 @@ async fn validation_errors_name_the_field() {
         (json!({ "orderId": "1", "paymentMethod": VISA }), "orderId"),
         (json!({ "orderId": order.id, "paymentMethod": " " }), "paymentMethod"),
         (json!({ "orderId": order.id, "paymentMethod": 4_242 }), "paymentMethod"),
+        (json!({ "orderId": order.id, "paymentMethod": "4242424242424242" }), "paymentMethod"),
+        (json!({ "orderId": order.id, "paymentMethod": "tok_visa" }), "paymentMethod"),
         (json!({ "orderId": order.id, "paymentMethod": "pm_unknown" }), "paymentMethod"),
         (json!({ "orderId": order.id, "paymentMethod": VISA, "amount": 1 }), "amount"),
     ] {

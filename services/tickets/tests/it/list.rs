@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testkit::app::TestApp;
 
 use crate::support::{
-    app, body, body_with, create_listing, create_listing_with, create_reserved, create_sold, put, withdraw,
+    app, body, body_with, create_listing, create_listing_with, create_reserved, create_sold, path, put, withdraw,
 };
 
 /// The ids on one page.
@@ -127,9 +127,25 @@ async fn each_invalid_parameter_is_named() {
         ("seller=", "seller"),
         (&format!("q={long}"), "q"),
         ("limit=1&limit=2", "limit"),
+        ("limit=%2B5", "limit"),
+        ("q=%FF", "q"),
+        ("q=carmen%C3", "q"),
+        ("x=1", "x"),
+        ("x", "x"),
+        ("limt=2", "limt"),
     ] {
         let response = app.request("GET", &format!("/api/tickets?{query}")).send().await.expect(400);
         assert_eq!(response.fields(), [field], "{query}: {}", response.text());
+    }
+    // Also where there are no parameters.
+    let ticket = create_listing(&app, &app.signer.user()).await;
+    for path in [path(&ticket), "/api/tickets/openapi.json".to_owned()] {
+        let response = app.request("GET", &format!("{path}?x=1")).send().await.expect(400);
+        assert_eq!(response.fields(), ["x"], "{path}");
+    }
+    for path in [path(&ticket), "/api/tickets".to_owned(), "/api/tickets/openapi.json".to_owned()] {
+        app.request("HEAD", &path).send().await.expect(200);
+        app.request("HEAD", &format!("{path}?x=1")).send().await.expect(400);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The queries use their indexes.
 
+use common::events::order::OrderStatus;
+use common::events::ticket::TicketStatus;
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::json;
 use testkit::app::TestApp;
@@ -49,10 +51,16 @@ async fn list_queries_read_in_index_order() {
     create_reserved(&app, &seller).await;
     let sort = doc! { "_id": -1 };
     for (filter, allowed) in [
-        (doc! { "state.status.name": { "$ne": "withdrawn" } }, "_id_"),
-        (doc! { "state.status.name": "available", "state.listing.startsAt": { "$gt": "2026" } }, "status_v1"),
-        (doc! { "state.status.name": "reserved" }, "status_v1"),
-        (doc! { "state.status.name": { "$ne": "withdrawn" }, "state.sellerId": seller.id.to_string() }, "seller_v1"),
+        (doc! { "state.status.name": { "$ne": TicketStatus::Withdrawn.as_ref() } }, "_id_"),
+        (
+            doc! { "state.status.name": TicketStatus::Available.as_ref(), "state.listing.startsAt": { "$gt": "2026" } },
+            "status_v1",
+        ),
+        (doc! { "state.status.name": TicketStatus::Reserved.as_ref() }, "status_v1"),
+        (
+            doc! { "state.status.name": { "$ne": TicketStatus::Withdrawn.as_ref() }, "state.sellerId": seller.id.to_string() },
+            "seller_v1",
+        ),
     ] {
         let shown = filter.to_string();
         let (indexes, stages) =
@@ -67,7 +75,8 @@ async fn unfinished_orders_of_a_listing_are_found_by_index() {
     let app = app().await;
     let ticket = create_listing(&app, &app.signer.user()).await;
     deliver(&app, 0, &order(&app, &ticket)).await;
-    let open = doc! { "$in": ["created", "awaitingPayment", "authorized"] };
+    let open = [OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized];
+    let open = doc! { "$in": open.map(|status| status.as_ref().to_owned()).to_vec() };
     let filter = doc! { "state.ticket.id": ticket["id"].as_str().unwrap(), "state.status": open };
     let (indexes, stages) = plan(&app, "replica_order", doc! { "filter": filter }).await;
     assert_eq!(indexes, ["open_ticket_v1"], "{stages:?}");

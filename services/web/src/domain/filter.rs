@@ -1,61 +1,122 @@
-//! The search parameters of the browse page, and the filter parsed from them.
+//! The search parameters of the browse page, and the filter that they describe.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use common::events::ticket::Category;
 use common::money::Currency;
 use common::problem::FieldError;
 use common::timestamp::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use validator::Validate;
+use common::validate::invalid_part;
+use serde::{Deserialize, Deserializer, Serialize};
+use strum::VariantArray;
+use utoipa::{IntoParams, ToSchema};
+use validator::{Validate, ValidationError};
 
-use super::form::{self, matches_digit_pattern};
-use super::listing_form::parse_category;
+use super::day::Day;
+use super::form::{self, parse_choice};
 use super::search;
 use super::sort::{Sort, SortKey};
 
-const DAY: Duration = Duration::from_secs(86_400);
+/// Validation context of [`SearchParams`].
+#[derive(Debug, Clone)]
+pub(crate) struct SearchRules {
+    /// The currency of prices without one.
+    pub default_currency: Currency,
+}
 
-/// The query parameters as they were given; unknown ones are ignored. An empty one counts as absent, since a form sends
-/// all its fields.
+/// Which listings a search returns.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema, strum::EnumString, strum::AsRefStr, VariantArray,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Availability {
+    /// Listings that are for sale.
+    #[default]
+    Available,
+    /// Also those that are held or sold.
+    All,
+}
+
+/// The query parameters of a search. A blank one counts as absent, since a form sends all its fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[validate(context = SearchRules, schema(function = "fits_currency_and_sort", use_context, skip_on_field_errors = false))]
 pub(crate) struct SearchParams {
     /// Prefixes of words of the title, venue, city or seller's name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[validate(length(max = 200))]
     #[param(max_length = 200)]
     pub q: String,
-    /// concert, sport, theatre, comedy, festival or other.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub category: String,
+    /// The kind of event.
+    #[serde(default, deserialize_with = "choice", skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub category: Option<Category>,
     /// First day, such as 2026-06-01, in UTC.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub from: String,
+    #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    pub from: Option<Day>,
     /// Last day, inclusive.
+    #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    pub to: Option<Day>,
+    /// Lowest price as typed, such as 25.50.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub to: String,
-    /// Lowest price, such as 25.50.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[param(max_length = 40)]
     pub min: String,
-    /// Highest price.
+    /// Highest price as typed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[param(max_length = 40)]
     pub max: String,
     /// Currency of the price. Default: any, or the first configured one when prices are compared.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub currency: String,
-    /// available (the default), or all to include held and sold tickets.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub status: String,
-    /// soonest (the default), newest, price-low, price-high or price-drop.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub sort: String,
+    #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
+    pub currency: Option<Currency>,
+    /// Which listings are shown.
+    #[serde(default, deserialize_with = "choice", skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub status: Option<Availability>,
+    /// The order of the listings; the soonest event first by default.
+    #[serde(default, deserialize_with = "choice", skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub sort: Option<Sort>,
     /// Sort key after which the page starts, from the previous page's link.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[param(max_length = 60)]
     pub after: String,
+}
+
+/// Deserialises a parameter; a blank one is `None`.
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    non_blank(deserializer, |text| text.parse())
+}
+
+/// Deserialises the name of a variant; a blank one is `None`.
+fn choice<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr + VariantArray + AsRef<str>,
+{
+    non_blank(deserializer, parse_choice)
+}
+
+fn non_blank<'de, D: Deserializer<'de>, T, E: Display>(
+    deserializer: D,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    let text = Some(text.trim()).filter(|text| !text.is_empty());
+    text.map(parse).transpose().map_err(serde::de::Error::custom)
+}
+
+/// Validates the parameters whose form depends on another one: prices on the currency, the sort key on the sort order.
+fn fits_currency_and_sort(params: &SearchParams, rules: &SearchRules) -> Result<(), ValidationError> {
+    params.amount(&params.min, rules).map_err(|message| invalid_part("min", "amount", message))?;
+    params.amount(&params.max, rules).map_err(|message| invalid_part("max", "amount", message))?;
+    params.sort_key().map_err(|message| invalid_part("after", "sort_key", message))?;
+    Ok(())
 }
 
 impl SearchParams {
@@ -71,6 +132,34 @@ impl SearchParams {
     #[must_use]
     pub(crate) fn first_page(&self) -> Self {
         Self { after: String::new(), ..self.clone() }
+    }
+
+    /// Clears the prices if their currency was rejected, and reports them: they would mean something else in another
+    /// currency.
+    pub(crate) fn clear_prices_of_rejected_currency(&mut self, rejected: &mut Vec<FieldError>) {
+        if self.currency.is_none() && rejected.iter().any(|error| error.field == "currency") {
+            for (field, text) in [("min", &mut self.min), ("max", &mut self.max)] {
+                if !text.trim().is_empty() {
+                    let message = "has no currency to go with it".to_owned();
+                    rejected.push(FieldError { field: field.to_owned(), message });
+                }
+                text.clear();
+            }
+        }
+    }
+
+    /// A price in minor units; `None` if it is blank.
+    fn amount(&self, text: &str, rules: &SearchRules) -> Result<Option<i64>, String> {
+        let currency = self.currency.as_ref().unwrap_or(&rules.default_currency);
+        let text = Some(text.trim()).filter(|text| !text.is_empty());
+        text.map(|text| form::parse_money(text, currency).map(|money| money.amount)).transpose()
+    }
+
+    /// The key in `after`; `None` if it is blank.
+    fn sort_key(&self) -> Result<Option<SortKey>, &'static str> {
+        let token = Some(self.after.trim()).filter(|token| !token.is_empty());
+        let key = token.map(|token| self.sort.unwrap_or_default().decode(token));
+        key.map(|key| key.ok_or("must come from a link on an earlier page")).transpose()
     }
 }
 
@@ -98,87 +187,34 @@ impl Filter {
         Self { sort, ..Self::default() }
     }
 
-    /// Parses the parameters. Prices without a currency are in `default_currency`. Invalid parameters are reported and
-    /// cleared in `params`.
+    /// The filter that valid parameters describe.
     ///
     /// Days are in UTC, because a listing's own time zone is known only once it has been found.
-    pub(crate) fn parse(params: &mut SearchParams, default_currency: &Currency) -> (Self, Vec<FieldError>) {
-        let mut fields = FieldParser(Vec::new());
-        let sort = fields.parse("sort", &mut params.sort, |name| {
-            Sort::parse(name).ok_or("must be soonest, newest, price-low, price-high or price-drop")
-        });
-        let sort = sort.unwrap_or_default();
-        let category = fields.parse("category", &mut params.category, parse_category);
-        let has_currency = !params.currency.trim().is_empty();
-        let currency = fields.parse("currency", &mut params.currency, str::parse::<Currency>);
-        if has_currency && currency.is_none() {
-            // The amounts would mean something else in another currency.
-            for (field, text) in [("min", &mut params.min), ("max", &mut params.max)] {
-                fields.parse(field, text, |_| Err::<(), _>("has no currency to go with it"));
-            }
-        }
-        let price_currency = currency.as_ref().unwrap_or(default_currency);
-        let amount = |text: &str| form::parse_money(text, price_currency).map(|money| money.amount);
-        let min_price = fields.parse("min", &mut params.min, amount);
-        let max_price = fields.parse("max", &mut params.max, amount);
-        let from = fields.parse("from", &mut params.from, start_of);
-        // The last day is inclusive.
-        let until = fields.parse("to", &mut params.to, start_of);
-        let until = until.map(|start| start.plus(DAY).minus(Duration::from_millis(1)));
-        let include_unavailable = fields.parse("status", &mut params.status, |name| match name {
-            "available" => Ok(false),
-            "all" => Ok(true),
-            _ => Err("must be available or all"),
-        });
-        let include_unavailable = include_unavailable.unwrap_or_default();
-        let after = fields.parse("after", &mut params.after, |token| {
-            sort.decode(token).ok_or("must be from a link of an earlier page")
-        });
+    pub(crate) fn new(params: &SearchParams, rules: &SearchRules) -> Self {
+        let sort = params.sort.unwrap_or_default();
+        let amount = |text: &str| params.amount(text, rules).ok().flatten();
+        let (min_price, max_price) = (amount(&params.min), amount(&params.max));
         let is_priced = min_price.is_some() || max_price.is_some() || sort.is_by_price();
-        let currency = currency.or_else(|| is_priced.then(|| default_currency.clone()));
         let query = params.q.trim();
-        let words = (!query.is_empty()).then(|| search::query_words(query));
-        let filter =
-            Self { words, category, from, until, min_price, max_price, currency, include_unavailable, sort, after };
-        (filter, fields.0)
-    }
-}
-
-/// Parses fields and collects their errors.
-struct FieldParser(Vec<FieldError>);
-
-impl FieldParser {
-    /// The value of a field; `None` when it is empty or invalid. An invalid field is cleared.
-    fn parse<T, E: ToString>(
-        &mut self,
-        field: &str,
-        text: &mut String,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        if text.trim().is_empty() {
-            return None;
+        Self {
+            words: (!query.is_empty()).then(|| search::query_words(query)),
+            category: params.category,
+            from: params.from.map(Day::start),
+            until: params.to.map(Day::end),
+            min_price,
+            max_price,
+            currency: params.currency.clone().or_else(|| is_priced.then(|| rules.default_currency.clone())),
+            include_unavailable: params.status == Some(Availability::All),
+            sort,
+            after: params.sort_key().ok().flatten(),
         }
-        let parsed = parse(text.trim());
-        if let Err(error) = &parsed {
-            self.0.push(FieldError { field: field.to_owned(), message: error.to_string() });
-            text.clear();
-        }
-        parsed.ok()
     }
-}
-
-fn start_of(day: &str) -> Result<Timestamp, &'static str> {
-    // The parser would also accept a time after the day, a day without hyphens, or a year of two digits.
-    let start = if matches_digit_pattern(day, "0000-00-00") { day } else { "" };
-    let start = start.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC));
-    start
-        .map(|start| Timestamp::from_millis(start.timestamp().as_millisecond()))
-        .map_err(|_| "must be a day such as 2026-06-01")
 }
 
 #[cfg(test)]
 mod tests {
     use common::id::TicketId;
+    use validator::ValidateArgs;
 
     use super::*;
 
@@ -187,9 +223,9 @@ mod tests {
     }
 
     fn parse(query: &str) -> Filter {
-        let (filter, errors) = Filter::parse(&mut params(query), &"USD".parse().unwrap());
-        assert_eq!(errors, [], "{query}");
-        filter
+        let (params, rules) = (params(query), SearchRules { default_currency: "USD".parse().unwrap() });
+        assert_eq!(params.validate_with_args(&rules), Ok(()), "{query}");
+        Filter::new(&params, &rules)
     }
 
     #[test]
@@ -242,30 +278,8 @@ mod tests {
     }
 
     #[test]
-    fn invalid_fields_are_reported_and_cleared() {
-        let query =
-            "category=opera&from=tomorrow&to=2026-02-30&min=-1&max=much&currency=usd&status=gone&sort=up&after=x";
-        let parsed = |query: &str| {
-            let mut params = params(query);
-            let (filter, errors) = Filter::parse(&mut params, &"USD".parse().unwrap());
-            let invalid: Vec<_> = errors.into_iter().map(|error| error.field).collect();
-            (filter, invalid, params.address())
-        };
-        let (filter, invalid, address) = parsed(&format!("{query}&q=jazz"));
-        assert_eq!(invalid, ["sort", "category", "currency", "min", "max", "from", "to", "status", "after"]);
-        assert_eq!((filter.words.as_deref(), address.as_str()), (Some(&["jazz".to_owned()][..]), "/browse?q=jazz"));
-        for day in ["26-06-01", "-2026-06-01", "2026- 6- 1", "2026-06-01T19:00", "20260601", "2026-W23-1"] {
-            assert_eq!(parsed(&format!("from={day}")).1, ["from"], "{day}");
-        }
-        // A price without its currency is meaningless.
-        let (filter, invalid, address) = parsed("currency=eur&min=5&max=50");
-        assert_eq!((invalid, address.as_str()), (["currency", "min", "max"].map(str::to_owned).to_vec(), "/browse"));
-        assert_eq!((filter.min_price, filter.max_price, filter.currency), (None, None, None));
-        // The key of another sort order.
-        let after = Sort::Soonest.encode(SortKey { value: 5, id: TicketId::new() });
-        assert!(parse(&format!("after={after}")).after.is_some());
-        assert_eq!(parsed(&format!("after={after}&sort=newest")).1, ["after"]);
-        // An empty range is not an error: the form may be only half filled in.
+    fn empty_range_is_valid() {
+        // The form may be only half filled in.
         parse("from=2026-06-03&to=2026-06-01&min=9&max=1");
     }
 

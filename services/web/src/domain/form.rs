@@ -1,10 +1,12 @@
 //! Parsing of form fields, and the errors shown at them.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use common::money::{Currency, Money};
 use common::problem::{FieldError, Problem};
 use common::validate;
+use strum::VariantArray;
 use validator::ValidationErrors;
 
 /// Error messages by form field; errors of the whole form are under the empty name.
@@ -70,6 +72,12 @@ fn sentence(message: &str) -> String {
 pub(crate) fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Parses the name of a variant; the error lists all names.
+pub(crate) fn parse_choice<T: FromStr + VariantArray + AsRef<str>>(name: &str) -> Result<T, String> {
+    let names = || T::VARIANTS.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    name.parse().map_err(|_| format!("must be one of {}", names()))
 }
 
 /// Parses an amount as people write it: `125`, `125.5` or `125,50` in a currency with two digits.

@@ -6,9 +6,10 @@ use common::money::Currency;
 use common::text::Text;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
+use uuid::Uuid;
 use validator::ValidateArgs as _;
 
-use super::form::{FormErrors, format_amount, parse_money};
+use super::form::{FormErrors, format_amount, parse_choice, parse_money};
 use super::listing_view::category_label;
 use super::wall_time::{AmbiguousTime, WallTime, to_local_input};
 
@@ -48,11 +49,12 @@ pub(crate) fn categories() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 impl ListingForm {
-    pub(crate) fn empty(currencies: &[Currency]) -> Self {
+    /// An empty form; `key` is the idempotency key.
+    pub(crate) fn empty(currencies: &[Currency], key: Uuid) -> Self {
         Self {
             currency: currencies.first().map(ToString::to_string).unwrap_or_default(),
             time_zone: "UTC".to_owned(),
-            key: uuid::Uuid::now_v7().to_string(),
+            key: key.to_string(),
             ..Self::default()
         }
     }
@@ -95,7 +97,7 @@ impl ListingForm {
         let face_value = Some(self.face_value.trim()).filter(|text| !text.is_empty());
         let face_value = face_value.map(money).transpose().map_err(|message| add("face_value", message));
         let category = Some(self.category.trim()).filter(|name| !name.is_empty());
-        let category = category.map(parse_category).transpose().map_err(|message| add("category", message));
+        let category = category.map(parse_choice::<Category>).transpose().map_err(|message| add("category", message));
         let (Ok(starts_at), Ok(price), Ok(face_value), Ok(category)) = (starts_at, price, face_value, category) else {
             // Report missing fields together with malformed ones.
             for (field, text) in [("title", &self.title), ("venue", &self.venue)] {
@@ -152,12 +154,6 @@ impl ListingForm {
         let other = ["starts_at", "time_zone", "price", "face_value", "category"];
         text.into_iter().chain(other).find(|field| *field == name)
     }
-}
-
-pub(crate) fn parse_category(name: &str) -> Result<Category, String> {
-    name.parse().map_err(|_| {
-        format!("must be one of {}", Category::VARIANTS.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "))
-    })
 }
 
 /// Whether applying `new` would leave the listing as it is.

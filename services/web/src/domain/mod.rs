@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod checkout;
 pub mod chips;
+pub mod day;
 pub mod filter;
 pub mod form;
 pub mod listing_form;

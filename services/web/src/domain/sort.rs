@@ -2,10 +2,17 @@
 
 use common::events::ticket::TicketState;
 use common::id::TicketId;
+use serde::Serialize;
+use strum::{AsRefStr, EnumString, IntoStaticStr, VariantArray};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A sort order of listings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema, EnumString, AsRefStr, IntoStaticStr, VariantArray,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Sort {
     /// The next event first.
     #[default]
@@ -20,29 +27,21 @@ pub enum Sort {
     PriceDrop,
 }
 
-/// All sort orders, with their names in URLs and their labels.
-pub const SORTS: [(Sort, &str, &str); 5] = [
-    (Sort::Soonest, "soonest", "Soonest first"),
-    (Sort::Newest, "newest", "Just listed first"),
-    (Sort::PriceLow, "price-low", "Lowest price first"),
-    (Sort::PriceHigh, "price-high", "Highest price first"),
-    (Sort::PriceDrop, "price-drop", "Price drops, latest first"),
-];
-
 impl Sort {
-    /// The sort order with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        SORTS.iter().find(|(_, known, _)| *known == name).map(|(sort, ..)| *sort)
-    }
-
     /// Name in URLs.
     pub fn name(self) -> &'static str {
-        SORTS.iter().find(|(sort, ..)| *sort == self).map_or("", |(_, name, _)| name)
+        self.into()
     }
 
     /// Label on pages.
     pub fn label(self) -> &'static str {
-        SORTS.iter().find(|(sort, ..)| *sort == self).map_or("", |(.., label)| label)
+        match self {
+            Self::Soonest => "Soonest first",
+            Self::Newest => "Just listed first",
+            Self::PriceLow => "Lowest price first",
+            Self::PriceHigh => "Highest price first",
+            Self::PriceDrop => "Price drops, latest first",
+        }
     }
 
     /// Whether sort keys increase.
@@ -105,15 +104,16 @@ mod tests {
 
     #[test]
     fn key_round_trips_in_its_own_sort_order_only() {
-        for (sort, name, label) in SORTS {
-            assert_eq!((Sort::parse(name), sort.name(), sort.label()), (Some(sort), name, label));
+        for sort in Sort::VARIANTS.iter().copied() {
+            let name = sort.name();
+            assert_eq!(name.parse::<Sort>().ok(), Some(sort));
             let key = SortKey { value: -5, id: TicketId::new() };
             assert_eq!(sort.decode(&sort.encode(key)), Some(key), "{name}");
-            for (other, ..) in SORTS {
+            for other in Sort::VARIANTS.iter().copied() {
                 assert_eq!(other.decode(&sort.encode(key)).is_some(), other == sort, "{name} as {other:?}");
             }
         }
-        assert_eq!(Sort::parse(""), None);
+        assert!("".parse::<Sort>().is_err());
         let id = "01890a5dac96774bbcceb302099a8057";
         assert!(Sort::Soonest.decode(&format!("s5.{id}")).is_some());
         let hyphens = "01890a5d-ac96-774b-bcce-b302099a8057";

@@ -1,17 +1,18 @@
 //! GET /live: the WebSocket of an open page.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
+use common::api::live::VersionReport;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::{OrderId, TicketId, UserId};
 use platform::telemetry;
-use serde::Deserialize;
 use tokio::time::Instant;
+use validator::Validate as _;
 
 use super::hub::Subscriber;
 use super::message;
@@ -21,20 +22,12 @@ use crate::state::AppState;
 use crate::store::lists;
 use crate::viewer::Viewer;
 
-const MAX_TOPICS: usize = 120;
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 /// A page reports its versions every 25 s. A connection without a message for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(80);
 /// Reports that follow the previous one sooner than this are early.
 const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_EARLY_REPORTS: u32 = 20;
-
-/// A page's message: the topics of what it shows, with their versions.
-#[derive(Debug, Deserialize)]
-struct VersionReport {
-    #[serde(rename = "watch")]
-    versions: BTreeMap<String, u64>,
-}
 
 pub(crate) async fn live(State(state): State<AppState>, viewer: Viewer, upgrade: WebSocketUpgrade) -> Response {
     upgrade
@@ -94,6 +87,9 @@ async fn run_connection(
         let Ok(report) = serde_json::from_str::<VersionReport>(&text) else {
             return Some((close_code::UNSUPPORTED, "not understood"));
         };
+        if report.validate().is_err() {
+            return Some((close_code::POLICY, "too many topics"));
+        }
         match catch_up(state, user, subscriber, report, &mut unread).await {
             Ok(missed) => {
                 for message in missed {
@@ -121,7 +117,7 @@ async fn catch_up(
         *unread = usize::try_from(shown).ok();
     }
     let mut topics: Vec<_> = user.map(message::user_topic).into_iter().collect();
-    for (topic, version) in report.versions.into_iter().take(MAX_TOPICS) {
+    for (topic, version) in report.versions {
         match topic.split_once(':') {
             Some(("ticket", id)) => {
                 let Ok(id) = id.parse::<TicketId>() else { continue };

@@ -9,6 +9,7 @@ use common::api::tickets::ListingRules;
 use common::api::users::{
     ChangePassword, EndSession, ListSessions, NewPassword, Password, Profile, ReadCurrentUser, UpdateProfile,
 };
+use common::events::user::UserState;
 use common::id::SessionId;
 use common::text::Text;
 use http::StatusCode;
@@ -21,7 +22,7 @@ use super::sign_in::credential_errors;
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::FormErrors;
 use crate::domain::moment::Moment;
-use crate::flows::await_version::poll_until;
+use crate::flows::await_version::await_version;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
@@ -144,12 +145,9 @@ pub(super) async fn rename(
     };
     match state.services.send(&UpdateProfile { body }, &client).await {
         Ok(response) => {
-            let name = response.body.display_name;
-            poll_until(|| async {
-                let known = state.model.live().await?.users.get(id).await?;
-                Ok(known.is_some_and(|user| user.state.display_name == name))
-            })
-            .await?;
+            if let Some(version) = response.version {
+                await_version::<UserState>(&state, &id.to_string(), version).await?;
+            }
             Ok(see_other("/account"))
         }
         Err(error) if error.status() == StatusCode::BAD_REQUEST => {

@@ -9,13 +9,14 @@ use common::events::ticket::TicketState;
 use common::money::Currency;
 use common::timestamp::Timestamp;
 use http::StatusCode;
+use strum::VariantArray;
 
 use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
 use crate::domain::filter::{Filter, SearchParams};
 use crate::domain::listing_form::categories as all_categories;
 use crate::domain::listing_view::ListingView;
-use crate::domain::sort::{SORTS, Sort};
+use crate::domain::sort::Sort;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::lists;
@@ -74,11 +75,10 @@ pub(super) async fn browse(
     viewer: Viewer,
     query: LenientQuery<SearchParams>,
 ) -> Result<Response, Error> {
-    let currencies = &state.config.currencies;
-    let default_currency = currencies.first().ok_or_else(|| Error::internal_message("no currency is configured"))?;
+    let (rules, currencies) = (&state.search_rules, &state.config.currencies);
     let LenientQuery { value: mut params, mut rejected } = query;
-    let (filter, invalid) = Filter::parse(&mut params, default_currency);
-    rejected.extend(invalid);
+    params.clear_prices_of_rejected_currency(&mut rejected);
+    let filter = Filter::new(&params, rules);
     let now = state.clock.now();
     let model = state.model.live().await?;
     // One more than is shown, to know whether there is a next page.
@@ -91,7 +91,7 @@ pub(super) async fn browse(
         let after = filter.sort.encode(filter.sort.key(last));
         SearchParams { q, after, ..params.clone() }.address()
     });
-    let active_filters = chips::active_filter_chips(&params, &filter, default_currency);
+    let active_filters = chips::active_filter_chips(&params, &filter, &rules.default_currency);
     let fallback = if found.tickets.is_empty() && !active_filters.is_empty() && filter.after.is_none() {
         let soonest = Filter::sorted_by(Sort::Soonest);
         search(&model, &state.model.vocabulary, &soonest, now, FALLBACK_COUNT).await?.tickets
@@ -132,25 +132,26 @@ pub(super) async fn listing_views(
 }
 
 fn categories(params: &SearchParams) -> Vec<Choice> {
-    let chosen = params.category.trim();
+    let chosen = params.category.as_ref().map_or("", AsRef::as_ref);
     let all = [("", "All".to_owned())].into_iter().chain(all_categories());
     all.map(|(value, label)| Choice::new(value, label, value == chosen)).collect()
 }
 
 fn sorts(chosen: Sort) -> Vec<Choice> {
-    let value = |sort, name| if sort == Sort::default() { "" } else { name };
-    SORTS.into_iter().map(|(sort, name, label)| Choice::new(value(sort, name), label, sort == chosen)).collect()
+    let value = |sort: Sort| if sort == Sort::default() { "" } else { sort.name() };
+    let choice = |sort: &Sort| Choice::new(value(*sort), sort.label(), *sort == chosen);
+    Sort::VARIANTS.iter().map(choice).collect()
 }
 
 fn currency_choices(params: &SearchParams, configured: &[Currency]) -> Vec<Choice> {
-    let chosen = params.currency.trim();
+    let chosen = params.currency.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut codes: Vec<String> = configured.iter().map(ToString::to_string).collect();
     // Listings may have a currency that is no longer configured.
-    if !chosen.is_empty() && !codes.iter().any(|code| code == chosen) {
-        codes.push(chosen.to_owned());
+    if !chosen.is_empty() && !codes.contains(&chosen) {
+        codes.push(chosen.clone());
     }
     let any = Choice::new("", "Any", chosen.is_empty());
-    let each = codes.iter().map(|code| Choice::new(code, code, code == chosen));
+    let each = codes.iter().map(|code| Choice::new(code, code, *code == chosen));
     std::iter::once(any).chain(each).collect()
 }
 
@@ -171,13 +172,35 @@ fn summary(count: usize, has_more: bool, filter: &Filter) -> String {
 
 #[cfg(test)]
 mod tests {
+    use common::problem::FieldError;
+
     use super::*;
+    use crate::domain::filter::SearchRules;
     use crate::domain::listing_view::tests::sample;
 
+    struct State(SearchRules);
+
+    impl AsRef<SearchRules> for State {
+        fn as_ref(&self) -> &SearchRules {
+            &self.0
+        }
+    }
+
+    fn usd() -> Currency {
+        "USD".parse().unwrap()
+    }
+
+    fn read(query: &str) -> (SearchParams, Filter, Vec<FieldError>) {
+        let state = State(SearchRules { default_currency: usd() });
+        let LenientQuery { value: mut params, mut rejected } = LenientQuery::<SearchParams>::read(query, &state);
+        params.clear_prices_of_rejected_currency(&mut rejected);
+        let filter = Filter::new(&params, &state.0);
+        (params, filter, rejected)
+    }
+
     fn page(query: &str) -> BrowsePage {
-        let (mut params, usd): (SearchParams, Currency) =
-            (serde_urlencoded::from_str(query).unwrap(), "USD".parse().unwrap());
-        let (filter, _) = Filter::parse(&mut params, &usd);
+        let (params, filter, _) = read(query);
+        let usd = usd();
         let ticket = sample();
         let listing = ListingView::new(&ticket, Some(&"Ana <i>".to_owned()), ticket.created_at);
         BrowsePage {
@@ -197,6 +220,35 @@ mod tests {
             next: None,
             params,
         }
+    }
+
+    #[test]
+    fn invalid_parameters_are_reported_and_cleared() {
+        let query =
+            "category=opera&from=tomorrow&to=2026-02-30&min=-1&max=much&currency=usd&status=gone&sort=up&after=x";
+        let parsed = |query: &str| {
+            let (params, filter, rejected) = read(query);
+            let invalid: Vec<_> = rejected.into_iter().map(|error| error.field).collect();
+            (filter, invalid, params.address())
+        };
+        let (filter, mut invalid, address) = parsed(&format!("{query}&q=jazz"));
+        invalid.sort_unstable();
+        assert_eq!(invalid, ["after", "category", "currency", "from", "max", "min", "sort", "status", "to"]);
+        assert_eq!((filter.words.as_deref(), address.as_str()), (Some(&["jazz".to_owned()][..]), "/browse?q=jazz"));
+        for day in ["26-06-01", "-2026-06-01", "2026- 6- 1", "2026-06-01T19:00", "20260601", "2026-W23-1"] {
+            assert_eq!(parsed(&format!("from={day}")).1, ["from"], "{day}");
+        }
+        // A price without its currency is meaningless.
+        let (filter, invalid, address) = parsed("currency=eur&min=5&max=50");
+        assert_eq!((invalid, address.as_str()), (["currency", "min", "max"].map(str::to_owned).to_vec(), "/browse"));
+        assert_eq!((filter.min_price, filter.max_price, filter.currency), (None, None, None));
+        // The amount depends on the currency.
+        assert_eq!(parsed("currency=USD&max=9.99").1, [""; 0]);
+        assert_eq!(parsed("currency=JPY&max=9.99").1, ["max"]);
+        // The key of another sort order.
+        let after = Sort::Soonest.encode(Sort::Soonest.key(&sample()));
+        assert_eq!(parsed(&format!("after={after}")).1, [""; 0]);
+        assert_eq!(parsed(&format!("after={after}&sort=newest")).1, ["after"]);
     }
 
     #[test]

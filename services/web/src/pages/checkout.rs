@@ -9,7 +9,8 @@ use common::error::Error;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::id::OrderId;
-use common::identity::cookie;
+use common::identity;
+use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::telemetry;
 use serde::Deserialize;
@@ -94,18 +95,17 @@ const TRACE_COOKIE: &str = "trace";
 /// Redirects the buyer to the checkout, with the trace context of the hold.
 pub(super) fn redirect_to_checkout(state: &AppState, order: OrderId, query: &str) -> Response {
     let response = see_other(&format!("/checkout/{order}{query}"));
-    let secure = if state.public_url.starts_with("https:") { "; Secure" } else { "" };
     let cookie = telemetry::traceparent().and_then(|trace| {
-        let text =
-            format!("{TRACE_COOKIE}={trace}; Path=/checkout/{order}; HttpOnly; SameSite=Lax; Max-Age=3600{secure}");
-        HeaderValue::from_str(&text).ok()
+        let cookie = Cookie::build((TRACE_COOKIE, trace)).path(format!("/checkout/{order}")).http_only(true);
+        let cookie = cookie.same_site(SameSite::Lax).secure(state.public_url.starts_with("https:"));
+        HeaderValue::from_str(&cookie.max_age(cookie::time::Duration::hours(1)).to_string()).ok()
     });
     with_cookies(response, cookie.into_iter().collect())
 }
 
 /// The trace context in the browser's cookie: a `traceparent`, which has 55 characters.
 fn trace_of(headers: &HeaderMap) -> Option<String> {
-    cookie(headers, TRACE_COOKIE).filter(|trace| trace.len() == 55 && trace.is_ascii()).map(ToOwned::to_owned)
+    identity::cookie(headers, TRACE_COOKIE).filter(|trace| trace.len() == 55 && trace.is_ascii()).map(ToOwned::to_owned)
 }
 
 /// Show the checkout.

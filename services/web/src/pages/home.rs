@@ -33,6 +33,8 @@ const SHELVES: [(&str, Sort, i64); 3] =
 pub(crate) struct HomeQuery {
     /// Search words; the search is at /browse now.
     #[serde(default)]
+    #[validate(length(max = 200))]
+    #[param(max_length = 200)]
     q: String,
 }
 
@@ -91,8 +93,8 @@ async fn shelf(
 ) -> Result<Shelf, Error> {
     let found = search(model, &state.model.vocabulary, &Filter::sorted_by(sort), now, count).await?;
     // The default order needs no parameter.
-    let name = if sort == Sort::default() { "" } else { sort.name() };
-    let all = SearchParams { sort: name.to_owned(), ..SearchParams::default() }.address();
+    let given = (sort != Sort::default()).then_some(sort);
+    let all = SearchParams { sort: given, ..SearchParams::default() }.address();
     Ok(Shelf { id: sort.name(), title, all, listings: listing_views(model, &found.tickets, now).await? })
 }
 

@@ -1,7 +1,6 @@
 //! GET /notifications, GET /notifications/bell, POST /notifications/read.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use common::error::Error;
@@ -9,10 +8,12 @@ use common::timestamp::Timestamp;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use validator::Validate;
 
 use super::layout::{self, Layout, see_other};
 use crate::domain::notification::Notification;
 use crate::flows::collect_notifications::collect_notifications;
+use crate::forms::ValidForm;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::viewer::Viewer;
@@ -52,7 +53,7 @@ pub(super) async fn bell(viewer: Viewer) -> Result<Response, PageError> {
     Ok(Html(html).into_response())
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Validate, ToSchema)]
 pub(super) struct MarkReadForm {
     /// Time of the newest notification on the page.
     until: Timestamp,
@@ -63,7 +64,7 @@ pub(super) struct MarkReadForm {
 pub(super) async fn mark_read(
     State(state): State<AppState>,
     viewer: Viewer,
-    Form(form): Form<MarkReadForm>,
+    ValidForm(form): ValidForm<MarkReadForm>,
 ) -> Result<Response, PageError> {
     let user = viewer.require_user("/notifications")?;
     state.user_data.mark_read(user, form.until).await?;

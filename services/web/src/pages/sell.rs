@@ -93,7 +93,7 @@ fn page(
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn sell_form(State(state): State<AppState>, viewer: Viewer) -> Result<Response, PageError> {
     viewer.require_user("/sell")?;
-    let form = ListingForm::empty(&state.config.currencies);
+    let form = ListingForm::empty(&state.config.currencies, uuid::Uuid::now_v7());
     let page = page(&state, &viewer, None, form, FormErrors::default(), None);
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -190,7 +190,7 @@ async fn submit_listing(
     let result = match editing {
         None => {
             let request = CreateListing { body: listing.clone() };
-            state.services.send_with(&RequestOptions::with_idempotency_key(&form.key), &request, client).await
+            state.services.send_with(&RequestOptions::with_idempotency_key(&form.key)?, &request, client).await
         }
         Some(id) => {
             // Without the version, the request would overwrite concurrent changes.

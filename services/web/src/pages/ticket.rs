@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
@@ -17,6 +16,7 @@ use common::timestamp::Timestamp;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use validator::Validate;
 
 use super::checkout;
 use super::layout::{self, Layout, see_other, with_retry_after};
@@ -24,6 +24,7 @@ use crate::client_context::ClientContext;
 use crate::domain::listing_view::{Availability, ListingView};
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
 use crate::flows::fetch_current_listing::fetch_current_listing;
+use crate::forms::ValidForm;
 use crate::page_error::PageError;
 use crate::service_client::RequestOptions;
 use crate::state::AppState;
@@ -134,12 +135,14 @@ async fn holder(state: &AppState, ticket: &TicketState, user: common::id::UserId
     Ok(known.filter(|known| known.buyer_id == user).map(|_| order))
 }
 
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
 #[serde(default)]
 pub(crate) struct HoldForm {
     /// The `Idempotency-Key`.
+    #[validate(length(max = 255))]
     key: String,
     /// The price that the buyer saw, as displayed.
+    #[validate(length(max = 40))]
     price: Option<String>,
 }
 
@@ -151,7 +154,7 @@ pub(super) async fn hold(
     viewer: Viewer,
     client: ClientContext,
     Path(id): Path<String>,
-    Form(form): Form<HoldForm>,
+    ValidForm(form): ValidForm<HoldForm>,
 ) -> Result<Response, PageError> {
     let id = parse_id(&id)?;
     if viewer.id().is_none() {
@@ -165,7 +168,7 @@ pub(super) async fn hold(
         return show(&state, &viewer, id, StatusCode::CONFLICT, Some(notice)).await;
     }
     let request = CreateOrder { body: NewOrder { ticket_id: id } };
-    match state.services.send_with(&RequestOptions::with_idempotency_key(&form.key), &request, &client).await {
+    match state.services.send_with(&RequestOptions::with_idempotency_key(&form.key)?, &request, &client).await {
         Ok(response) => {
             let version = response.body.version;
             let order = OrderState::from(response.body);

@@ -8,8 +8,9 @@ use common::events::user::UserChange;
 use common::id::UserId;
 use common::money::Money;
 use mongodb::bson::{Document, doc};
+use strum::VariantArray as _;
 use testkit::app::{TestApp, eventually};
-use web::domain::sort::SORTS;
+use web::domain::sort::Sort;
 
 use crate::support::{
     app, assert_contains, assert_page, listing, page, publish_listing, publish_user, user, with_settings,
@@ -240,8 +241,9 @@ async fn invalid_parameters_are_dropped_and_reported() {
         ("currency=usd", "currency must be"),
         ("status=withdrawn", "status must be"),
         ("sort=best", "sort must be"),
-        ("after=yesterday", "after must be from a link"),
+        ("after=yesterday", "after must come from a link"),
         ("q=a&q=b", "q must be given only once"),
+        ("q=%FF", "q must be UTF-8"),
         (long.as_str(), "q must have"),
     ] {
         let response = app.request("GET", &format!("/browse?{query}")).send().await.expect(200);
@@ -277,7 +279,8 @@ async fn paging_shows_each_listing_once_for_every_sort_order() {
             .await;
     }
     app.wait_until_idle().await;
-    for (sort, name, _) in SORTS {
+    for sort in Sort::VARIANTS.iter().copied() {
+        let name = sort.name();
         let mut expected: Vec<_> = tickets.iter().collect();
         expected.sort_by_key(|ticket| sort.key(ticket));
         if !sort.is_ascending() {

@@ -312,3 +312,30 @@ async fn cross_site_form_submissions_are_rejected() {
     }
     assert!(services.take_requests().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unreadable_form_is_explained_as_a_form() {
+    let (app, services) = app_with_services().await;
+    let ana = app.signer.user();
+    let ticket = listing(&app, "Carmen", 0);
+    publish_listing(&app, &ticket).await;
+    app.wait_until_idle().await;
+    let (hold, long) = (format!("{}/hold", path(&ticket)), "x".repeat(256));
+    for (at, fields, expected) in [
+        ("/notifications/read", &[("until", "soon")][..], "until: "),
+        ("/notifications/read", &[], "until: "),
+        (&hold, &[("key", "a\nb")], "key: must have visible ASCII characters"),
+        (&hold, &[("key", long.as_str())], "key: must have at most 255 characters"),
+        (&hold, &[("price", long.as_str())], "price: must have at most 40 characters"),
+    ] {
+        let html = post_form(&app, at, Some(&ana), fields).await.expect(400).text();
+        assert_contains(&html, &[expected]);
+    }
+    for at in ["/sell", "/notifications/read", &hold] {
+        let request = app.request("POST", at).as_user(&ana).header("content-type", "application/json").body("{}");
+        let html = request.send().await.expect(400).text();
+        assert_contains(&html, &["Content-Type: must be application/x-www-form-urlencoded"]);
+        assert!(!html.contains("application/json"), "{html}");
+    }
+    assert!(services.take_requests().is_empty(), "no request is sent");
+}

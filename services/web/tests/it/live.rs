@@ -143,9 +143,25 @@ async fn connections_from_other_sites_are_rejected() {
     app.wait_until_idle().await;
     let at = listen(&app).await;
     assert_eq!(Page::open(at, "https://evil.example", None).await.err(), Some(403));
-    // An invalid message closes the connection.
+    // An invalid message closes the connection, with the reason.
+    let topics = |count: usize| {
+        let versions = (0..count).map(|n| (format!("ticket:{n}"), json!(0))).collect::<serde_json::Map<_, _>>();
+        json!({ "watch": versions }).to_string()
+    };
+    for (message, expected) in [
+        ("{}".to_owned(), "not understood"),
+        (json!({ "watch": ["me"] }).to_string(), "not understood"),
+        (json!({ "watch": { "me": -1 } }).to_string(), "not understood"),
+        (topics(121), "too many topics"),
+    ] {
+        let mut page = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
+        page.0.send(Message::text(message)).await.unwrap();
+        let end = tokio::time::timeout(Duration::from_secs(10), page.0.next()).await.unwrap();
+        let Some(Ok(Message::Close(Some(frame)))) = end else { panic!("{end:?}") };
+        assert_eq!(frame.reason.as_str(), expected);
+    }
     let mut page = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
-    page.0.send(Message::text("{}")).await.unwrap();
-    let end = tokio::time::timeout(Duration::from_secs(10), page.0.next()).await.unwrap();
-    assert!(matches!(end, Some(Ok(Message::Close(_)))), "{end:?}");
+    page.0.send(Message::text(topics(120))).await.unwrap();
+    let next = tokio::time::timeout(Duration::from_millis(500), page.0.next()).await;
+    assert!(next.is_err(), "{next:?}: the connection stays open");
 }

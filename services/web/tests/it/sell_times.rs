@@ -1,10 +1,47 @@
 //! The start of an event in the sell form, at the hours when clocks change.
 
+use common::events::ticket::TicketState;
 use serde_json::json;
 
 use crate::commands::listing_json;
 use crate::fake_services::{app_with_services, post_form};
-use crate::support::{assert_contains, listing};
+use crate::support::{assert_contains, listing, publish_listing};
+
+/// The value of a field in a page's form.
+fn value_of(html: &str, name: &str) -> String {
+    let (_, rest) = html.split_once(&format!("name=\"{name}\"")).unwrap_or_else(|| panic!("no {name} in {html}"));
+    rest.split_once("value=\"").unwrap().1.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn price_edit_keeps_the_start_to_the_millisecond() {
+    let (app, services) = app_with_services().await;
+    let ana = app.signer.user();
+    // 01:30:12.345 EST: the second 01:30 of that night.
+    let start = "2027-11-07T06:30:12.345Z";
+    let mut ticket = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
+    ticket.terms.starts_at = start.parse().unwrap();
+    publish_listing(&app, &ticket).await;
+    app.wait_until_idle().await;
+    let edit = format!("/tickets/{}/edit", ticket.terms.id);
+    let html = app.request("GET", &edit).as_user(&ana).send().await.expect(200).text();
+    let (starts_at, unedited) = (value_of(&html, "starts_at"), value_of(&html, "unedited"));
+    let form = [
+        ("title", "Carmen"),
+        ("venue", "Town Hall"),
+        ("starts_at", starts_at.as_str()),
+        ("unedited", unedited.as_str()),
+        ("time_zone", "America/New_York"),
+        ("price", "99.00"),
+        ("currency", "USD"),
+        ("version", "0"),
+        ("action", "do"),
+    ];
+    services.respond_with(&format!("PUT /api/tickets/{}", ticket.terms.id), 200, listing_json(&ticket, 0), &[]);
+    post_form(&app, &edit, Some(&ana), &form).await;
+    let sent = services.take_requests();
+    assert_eq!((&sent[0].body["startsAt"], &sent[0].body["price"]["amount"]), (&json!(start), &json!(9_900)));
+}
 
 fn typed<'a>(starts_at: &'a str, occurrence: &'a str) -> [(&'a str, &'a str); 9] {
     [

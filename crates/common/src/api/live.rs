@@ -1,0 +1,16 @@
+//! The messages of open pages on the WebSocket `/live` of `web`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use validator::Validate;
+
+/// What a page shows. It subscribes the page to these topics; the server sends the updates that the page missed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Validate)]
+pub struct VersionReport {
+    /// The version of each topic: `ticket:` or `order:` with an id, or `me` with the number of unread notifications.
+    /// `live.js` reports no more than this.
+    #[serde(rename = "watch")]
+    #[validate(length(max = 120))]
+    pub versions: BTreeMap<String, u64>,
+}
