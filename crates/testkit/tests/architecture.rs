@@ -82,16 +82,15 @@ fn forbidden_paths(module: &str, code: &str) -> Vec<String> {
     let paths = paths(&tokens(code));
     // What paths import, other paths may begin with: `fmt::Formatter`. Types begin with a capital.
     let imported: BTreeSet<_> = paths.iter().filter_map(|path| path.last().copied()).collect();
-    let is_outside = |path: &&Vec<&str>| match absolute(path, module, &BTreeMap::new()) {
-        Some(own) => own.first().is_some_and(|first| *first != "domain"),
-        None => {
-            let (first, text) = (path[0], path.join("::"));
-            let is_pure = PURE_PATHS.iter().any(|pure| format!("{text}::").starts_with(&format!("{pure}::")));
-            let is_local = imported.contains(first) || first.starts_with(char::is_uppercase);
-            let is_primitive =
-                ["bool", "char", "f64", "i64", "prop", "str", "u32", "u64", "u8", "usize"].contains(&first);
-            text == "uuid::Uuid::now_v7" || !(is_pure || is_local || is_primitive || PURE_CRATES.contains(&first))
+    let is_outside = |path: &&Vec<&str>| {
+        if let Some(own) = absolute(path, module, &BTreeMap::new()) {
+            return own.first().is_some_and(|first| *first != "domain");
         }
+        let (first, text) = (path[0], path.join("::"));
+        let is_pure = PURE_PATHS.iter().any(|pure| format!("{text}::").starts_with(&format!("{pure}::")));
+        let is_local = imported.contains(first) || first.starts_with(char::is_uppercase);
+        let is_primitive = ["bool", "char", "f64", "i64", "prop", "str", "u32", "u64", "u8", "usize"].contains(&first);
+        text == "uuid::Uuid::now_v7" || !(is_pure || is_local || is_primitive || PURE_CRATES.contains(&first))
     };
     paths.iter().filter(is_outside).map(|path| path.join("::")).collect()
 }

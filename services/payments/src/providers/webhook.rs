@@ -7,7 +7,7 @@
 use common::timestamp::Timestamp;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use validator::{Validate, ValidationError};
 
@@ -102,7 +102,7 @@ struct StripeObject {
 }
 
 /// A charge contains its intent, or only the intent's id.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 enum IntentReference {
     Id(String),

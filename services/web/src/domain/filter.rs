@@ -90,7 +90,7 @@ pub(crate) struct SearchParams {
 
 /// Deserialises a parameter; a blank one is `None`.
 fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    non_blank(deserializer, |text| text.parse())
+    non_blank(deserializer, str::parse)
 }
 
 /// Deserialises the name of a variant; a blank one is `None`.
