@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use common::api::admin::{EntityStatus, REBUILD, REBUILD_SWAP, RebuildStatus, RebuildStarted, Resync};
+use common::api::admin::{EntityStatus, REBUILD, REBUILD_SWAP, RebuildStarted, RebuildStatus, Resync};
 use reqwest::Method;
 
 use crate::confirm::ask;

@@ -6,8 +6,8 @@ use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use serde_json::Value;
 
-use super::names::{LEDGER, PAID_ONCE, REFUNDED};
 use super::data::{AuditData, Entity, text};
+use super::names::{LEDGER, PAID_ONCE, REFUNDED};
 
 /// Appends the violated invariants, each with its number and name in docs/reliability.md.
 pub fn check(data: &AuditData, violations: &mut Vec<String>) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
 
-use super::names::{ONE_EVENT, REPLICAS};
 use super::data::{AuditData, Entity, REPLICATED_ENTITIES};
+use super::names::{ONE_EVENT, REPLICAS};
 
 /// Period after which `payments` may purge a declined payment. Replicas are not purged.
 const DECLINED_RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);

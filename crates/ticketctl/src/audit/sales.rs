@@ -7,8 +7,8 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
 
-use super::names::{HELD_ONCE, HOLD_EXPIRY, SOLD_ONCE, TICKET_STATUS};
 use super::data::{AuditData, Entity, text};
+use super::names::{HELD_ONCE, HOLD_EXPIRY, SOLD_ONCE, TICKET_STATUS};
 
 /// Maximum time between the expiry of an unpaid order and its cancellation.
 const EXPIRY_GRACE: Duration = Duration::from_secs(10);

@@ -64,8 +64,7 @@ pub(super) async fn create(
         let attempt = latest.as_ref().map_or(0, |payment| payment.attempt) + 1;
         if attempt > state.config.payment_attempts.get() {
             let wait = order.expires_at.since(state.clock.now());
-            let detail =
-                "You have tried too many payment methods for this order. When the hold ends, you can place a new order.";
+            let detail = "You have tried too many payment methods for this order. When the hold ends, you can place a new order.";
             return Err(Error::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait)));
         }
         let Some(payment) = latest.filter(|payment| payment.status_name() != PaymentStatus::Declined) else {
