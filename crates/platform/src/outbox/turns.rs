@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn due_time_from_a_skewed_clock_is_ignored() {
-        let at = |seconds| Timestamp::from_millis(seconds * 1000);
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
         let (turn, pause) = (Turn::first("task", at(10)), Duration::from_secs(2));
         assert!(!turn.is_due(at(9), pause) && !turn.is_due(at(6), pause));
         assert!(turn.is_due(at(10), pause) && turn.is_due(at(5), pause));
