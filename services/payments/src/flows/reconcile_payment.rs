@@ -152,7 +152,7 @@ async fn refund_charge(
         Err(error) => {
             let is_over = match &error {
                 ProviderError::Failed(_) => true,
-                ProviderError::Refused(_) => now.since(refund.since) >= REFUSED_REFUND_PAUSE,
+                ProviderError::Permanent(_) => now.since(refund.since) >= REFUSED_REFUND_PAUSE,
                 ProviderError::UnknownMethod | ProviderError::Unknown(_) => false,
             };
             if is_over {

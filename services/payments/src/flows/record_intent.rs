@@ -2,6 +2,7 @@
 
 use common::aggregate::Versioned;
 use common::error::Error;
+use common::events::order::OrderStatus;
 use common::events::payment::{PaymentChange, PaymentStatus};
 use platform::store::error::StoreError;
 

@@ -229,8 +229,8 @@ impl ReadModel {
     /// Removes words that no listing has from the vocabulary, one batch that follows `after`. Returns the last word
     /// examined; `None` at the end, and during a rebuild, when the live generation may lack listings.
     pub(crate) async fn prune_vocabulary(&self, after: &str) -> Result<Option<String>, StoreError> {
-        let Generations { live, building, .. } = self.reload().await?;
-        if building.is_some() {
+        let Generations { live, filling, .. } = self.reload().await?;
+        if filling.is_some() {
             return Ok(None);
         }
         self.vocabulary.prune(&self.collection(TicketChange::ENTITY, live), after).await
