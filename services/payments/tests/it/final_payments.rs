@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::events::order::{CancelReason, OrderChange, OrderState};
 use common::id::PaymentId;
-use payments::flows::settle_orphans::sweep;
+use payments::flows::resolve_orphans::sweep;
 use serde_json::{Value, json};
 use testkit::app::eventually;
 use testkit::app::users::User;
