@@ -88,13 +88,13 @@ pub fn is_unavailable(error: &Error) -> bool {
         ErrorKind::ServerSelection { .. }
         | ErrorKind::Io(_)
         | ErrorKind::ConnectionPoolCleared { .. }
-        | ErrorKind::DnsResolve { .. } => true,
+        | ErrorKind::DnsResolve { .. }
+        // With any write concern error, the result of the write is unknown: it may be rolled back.
+        | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
         // A network error, a time limit, or a primary that steps down, starts up or shuts down.
         ErrorKind::Command(command) => {
             matches!(command.code, 6 | 7 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
         }
-        // With any write concern error, the result of the write is unknown: it may be rolled back.
-        ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
         ErrorKind::InsertMany(failed) => failed.write_concern_error.is_some(),
         _ => error.get_custom::<WriteConcernFailed>().is_some(),
     }
