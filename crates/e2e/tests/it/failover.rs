@@ -260,6 +260,7 @@ struct ConsistencyProbe {
     result: JoinHandle<ProbeResult>,
 }
 
+#[derive(Clone, Copy)]
 struct ProbeResult {
     /// The longest time between two acknowledged writes.
     outage: Duration,

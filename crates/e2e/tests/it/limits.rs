@@ -86,7 +86,9 @@ async fn payments_of_one_account_are_limited_even_if_all_are_refused() {
     let payments =
         join_all((0..31).map(async |_| status(busy.pay(OrderId::new(), "pm_card_visa").await).unwrap())).await;
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-    payments.into_iter().for_each(|status| *statuses.entry(status).or_default() += 1);
+    for status in payments {
+        *statuses.entry(status).or_default() += 1;
+    }
     assert_eq!(statuses, BTreeMap::from([(404, 30), (429, 1)]));
 }
 

@@ -151,7 +151,7 @@ async fn search_result(provider_ahead: i64, ahead: Duration) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn search_for_an_intent_is_bounded_by_its_creation() {
     const MINUTE: i64 = 60;
-    let minutes = |count| Duration::from_secs(60 * count);
+    let minutes = |count: u64| Duration::from_secs(60 * count);
     // The clocks may differ by five minutes, and a call may end up to a day after the payment was stored.
     assert_eq!(search_result(0, minutes(4)).await, "authorized");
     assert_eq!(search_result(0, minutes(6)).await, "declined");
