@@ -49,6 +49,7 @@ pub(crate) async fn run(command: DeadLetters, fleet: &FleetArgs, output: Output,
         DeadLetters::List => output.print(&list(stream).await?),
         DeadLetters::Show { number } => output.print(&content(number, &get(&stream, number).await?)),
         DeadLetters::Replay { numbers } => {
+            let numbers = without_duplicates(numbers);
             let letters = get_all(&stream, &numbers).await?;
             ask(&plan("published again on their subjects, and dropped", &letters)?, yes)?;
             for (number, letter) in letters {
@@ -59,6 +60,7 @@ pub(crate) async fn run(command: DeadLetters, fleet: &FleetArgs, output: Output,
             output.print(&DeadLettersReplayed { replayed: numbers })
         }
         DeadLetters::Drop { numbers } => {
+            let numbers = without_duplicates(numbers);
             let letters = get_all(&stream, &numbers).await?;
             ask(&plan("dropped permanently", &letters)?, yes)?;
             for (number, _) in letters {
@@ -83,6 +85,12 @@ async fn get(stream: &Stream, number: u64) -> Result<StreamMessage> {
         }
         found => found.with_context(|| format!("reading the dead letter {number}")),
     }
+}
+
+fn without_duplicates(mut numbers: Vec<u64>) -> Vec<u64> {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 /// All dead letters with these numbers. Fails if there is no such dead letter.

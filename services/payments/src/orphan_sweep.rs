@@ -25,7 +25,7 @@ pub async fn run(state: AppState, context: Context) {
             }
             Ok(None) => {
                 skipped += 1;
-                // The count is old. By the second time, another instance has finished a sweep and reports its own.
+                // The count is old, and the instance that has taken the last two rounds reports its own.
                 if skipped > 1 {
                     set_unknown(0);
                 }

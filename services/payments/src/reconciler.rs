@@ -27,7 +27,7 @@ const PAGE_SIZE: i64 = 100;
 const CONCURRENCY: usize = 4;
 /// Maximum number of open refunds that one run reads.
 const MAX_REFUNDS: i64 = 1_000;
-/// A refund that has been open for longer than this will probably fail again, so one run retries it only with a
+/// A refund whose attempt is older than this will probably fail again, so one run retries it only with a
 /// probability of 1 in `OLD_REFUND_ODDS`.
 const OLD_REFUND_AGE: Duration = Duration::from_secs(3_600);
 const OLD_REFUND_ODDS: u32 = 60;

@@ -7,18 +7,20 @@ use platform::telemetry;
 
 use crate::store::model::ReadModel;
 
-/// Examines one batch of words once per `interval`, on every instance until the service stops; concurrent runs are
+/// Examines all words once per `interval`, in batches, on every instance until the service stops; concurrent runs are
 /// harmless.
 pub(crate) async fn run(model: ReadModel, tasks: Tasks, interval: Duration) {
-    let mut after = String::new();
     while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
-        match model.prune_vocabulary(&after).await {
-            Ok(last) => after = last.unwrap_or_default(),
-            Err(error) => {
-                tracing::warn!(
-                    error = telemetry::causes(&error),
-                    "unused words could not be removed from the vocabulary"
-                );
+        let mut after = Some(String::new());
+        while let Some(last) = after.take().filter(|_| !tasks.stop().is_cancelled()) {
+            match model.prune_vocabulary(&last).await {
+                Ok(next) => after = next,
+                Err(error) => {
+                    tracing::warn!(
+                        error = telemetry::causes(&error),
+                        "unused words could not be removed from the vocabulary"
+                    );
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ async fn readme_tour_buys_a_ticket() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     for expected in
-        ["\"displayName\":\"Ada\"", "The bank declined the card", "\"status\":\"authorized\"", "\"status\":\"sold\""]
+        ["\"displayName\":\"Ada\"", "Your bank declined the card", "\"status\":\"authorized\"", "\"status\":\"sold\""]
     {
         assert!(text.contains(expected), "{expected} is not in {text}");
     }

@@ -116,10 +116,13 @@ pub(crate) async fn run(context: Context, stores: OutboxStores) {
 
 /// Sets the gauges of one store. If events are pending, also takes turns until no batch follows.
 async fn measure_and_sweep(store: &dyn OutboxStore, context: &Context, interval: Duration) -> Result<(), StoreError> {
-    let (pending, oldest) = store.backlog().await?;
-    let age = oldest.map_or(0.0, |time| context.clock.now().since(time).as_secs_f64());
-    set_gauges(store.name(), pending, age);
-    let mut has_more = pending > 0;
+    let measured = store.backlog().await;
+    if let Ok((pending, oldest)) = &measured {
+        let age = oldest.map_or(0.0, |time| context.clock.now().since(time).as_secs_f64());
+        set_gauges(store.name(), *pending, age);
+    }
+    // What could not be counted is swept.
+    let mut has_more = measured.as_ref().map_or(true, |(pending, _)| *pending > 0);
     while has_more && !context.tasks.stop().is_cancelled() {
         let swept = store.sweep(context.clock.now(), interval).await?;
         if swept.count > 0 {
@@ -128,7 +131,7 @@ async fn measure_and_sweep(store: &dyn OutboxStore, context: &Context, interval:
         }
         has_more = swept.has_more;
     }
-    Ok(())
+    measured.map(drop)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge does not need precision beyond 2^52 events")]

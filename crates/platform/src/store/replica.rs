@@ -95,10 +95,7 @@ impl<S: Payload> Replica<S> {
         let (applied, version) = (self.put_if_newer(event).await?, event.entityversion);
         let entity = match applied {
             Applied::Applied => Versioned { version, state: event.data.clone() },
-            Applied::Stale => {
-                let stored = self.get(&event.subject).await?.filter(|stored| stored.version >= version);
-                stored.ok_or(Error::Unavailable(None))?
-            }
+            Applied::Stale => self.get_since(&event.subject, version).await?,
         };
         Ok(Stored { applied, entity })
     }
@@ -106,6 +103,15 @@ impl<S: Payload> Replica<S> {
     /// Returns the entity with this id.
     pub async fn get(&self, id: impl ToString) -> Result<Option<Versioned<S>>, StoreError> {
         Ok(self.find_by("_id", id).await?.into_iter().next())
+    }
+
+    /// Reads the version of an entity that an event has just brought, or a newer one.
+    ///
+    /// # Errors
+    /// Unavailable if it is absent or older, as for [`Replica::put_and_read`].
+    pub async fn get_since(&self, id: impl ToString, version: u64) -> Result<Versioned<S>, Error> {
+        let stored = self.get(id).await?.filter(|stored| stored.version >= version);
+        stored.ok_or(Error::Unavailable(None))
     }
 
     /// Finds the entities that have this text in a field, ordered by id. Concurrent calls are batched.

@@ -117,6 +117,7 @@ pub(crate) async fn delete_streams(fleet: &Fleet, yes: bool) -> Result<StreamsDe
     fleet.ensure_stopped().await?;
     let jetstream = streams::connect(&fleet.args).await?;
     ask(&plan_of_streams(&streams::list(&jetstream, &fleet.args.nats_prefix).await?), yes)?;
+    fleet.ensure_stopped().await?;
     Ok(StreamsDeleted { deleted: streams::delete(&jetstream, &fleet.args.nats_prefix).await? })
 }
 
@@ -149,6 +150,7 @@ pub(crate) async fn roll_back(fleet: &Fleet, force_after_open: bool, yes: bool) 
         ),
         yes,
     )?;
+    fleet.ensure_stopped().await?;
     // The streams contain events of the restored fleet. Delete them first, so that a failed rollback can be repeated.
     let deleted_streams = streams::delete(&jetstream, &fleet.args.nats_prefix).await?;
     state.roll_back(fleet).await?;

@@ -30,7 +30,7 @@ const ATTEMPTS: u64 = 10;
 /// The number of holds of one listing by one buyer that may end within an hour.
 const HOLDS_PER_LISTING: usize = 3;
 /// Requests per second that the flood must reach, to be one.
-const MIN_FLOOD_RATE: f64 = 190.0;
+const MIN_FLOOD_RATE: f64 = 150.0;
 /// The number of holds that one account may have at once.
 const HOLDS: usize = 5;
 /// How long a client may take to send a request's headers.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::aggregate::Aggregate;
 use common::events::order::{CancelReason, OrderChange};
-use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::payment::{PaymentState, PaymentStatus, Refunded};
 use common::events::ticket::TicketState;
 use common::id::{OrderId, PaymentId};
 use common::timestamp::Timestamp;
@@ -214,6 +214,10 @@ fn mismatched_payment_does_not_authorize_the_order() {
     let euros = common::money::Money { amount: right.amount.amount, currency: "EUR".parse().unwrap() };
     assert!(!advances(&PaymentState { amount: euros, ..right.clone() }));
     assert!(!advances(&PaymentState { order_id: OrderId::new(), ..right.clone() }));
+    let overpaid = PaymentState { status: PaymentStatus::Captured, received: Some(usd(20_000)), ..right.clone() };
+    let refund_of = |amount| Some(Refunded { amount: usd(amount), at: start() });
+    assert!(advances(&PaymentState { refunded: refund_of(12_550), ..overpaid.clone() }), "only in part");
+    assert!(!advances(&PaymentState { refunded: refund_of(20_000), ..overpaid }));
     for status in STATUSES {
         let wins = matches!(status, PaymentStatus::Authorized | PaymentStatus::Captured);
         assert_eq!(advances(&PaymentState { status, ..right.clone() }), wins, "{status:?}");

@@ -62,7 +62,7 @@ fn can_win(payment: &PaymentState, order: &Order) -> bool {
     matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Captured)
         && payment.order_id == order.id
         && payment.amount == order.price
-        && payment.refunded.as_ref().is_none_or(|refunded| refunded.amount != payment.amount)
+        && !payment.is_refunded()
 }
 
 /// Whether this listing can lead to a transition of any order: only one that is reserved or has refusals can.

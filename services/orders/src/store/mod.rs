@@ -2,6 +2,7 @@
 
 use common::aggregate::Versioned;
 use common::api::page::Page;
+use common::error::Error;
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::id::{OrderId, TicketId, UserId};
@@ -74,15 +75,17 @@ pub async fn relevant_payments(
     payments: &Replica<PaymentState>,
     order: &Order,
     seen: Option<Versioned<PaymentState>>,
-) -> Result<Vec<Versioned<PaymentState>>> {
+) -> std::result::Result<Vec<Versioned<PaymentState>>, Error> {
     match order.status {
         Status::AwaitingPayment => {
             let mut found = payments.find_in(&NOT_DECLINED, order.id).await?;
-            // A seen payment that was not found is declined by now.
-            if let Some(seen) = seen
-                && let Some(older) = found.iter_mut().find(|found| found.id == seen.id && found.version < seen.version)
-            {
-                *older = seen;
+            if let Some(seen) = seen.filter(|seen| seen.status != PaymentStatus::Declined) {
+                match found.iter_mut().find(|found| found.id == seen.id) {
+                    Some(older) if older.version < seen.version => *older = seen,
+                    Some(_) => {}
+                    // It is declined by now, or the read is older than the event.
+                    None => found.push(payments.get_since(seen.id, seen.version).await?),
+                }
             }
             Ok(found)
         }

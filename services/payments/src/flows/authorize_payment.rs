@@ -12,6 +12,7 @@ use std::time::Duration;
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::payment::PaymentStatus;
+use platform::lifecycle::Backoff;
 use platform::store::error::StoreError;
 
 use super::record_intent::{RecordOutcome, is_order_cancelled, record_intent};
@@ -28,6 +29,9 @@ pub(super) const KEY_TTL: Duration = Duration::from_secs(23 * 3600);
 /// How long after that an intent of the payment may still be created.
 const LATE_CREATION_MARGIN: Duration = Duration::from_secs(3600);
 
+/// Maximum number of calls within a request; afterwards the reconciler retries.
+const MAX_CALLS: u32 = 3;
+
 /// The outcome of an authorisation.
 #[derive(Debug)]
 pub enum AuthorizeOutcome {
@@ -39,18 +43,29 @@ pub enum AuthorizeOutcome {
     NotSent(RecordOutcome),
 }
 
-/// Makes the first call for a payment, or declines it without a call if its order was cancelled meanwhile. Only for the
+/// Makes the first calls for a payment, or declines it without a call if its order was cancelled meanwhile. Only for the
 /// request that stored the payment, because only that request knows that nothing was sent. A worker that has taken the
 /// payment over has changed its version, so the compare-and-swap fails.
+///
+/// # Errors
+/// Unavailable if nothing was sent because the order could not be read, or if the result of the last call is unknown.
 pub async fn authorize_unsent(state: &AppState, payment: &Versioned<Payment>) -> Result<AuthorizeOutcome, Error> {
     if is_order_cancelled(state, payment).await? {
         return decline(state, payment, "order_closed").await.map(AuthorizeOutcome::NotSent);
     }
-    authorize_payment(state, payment).await
+    let mut backoff = Backoff::default();
+    loop {
+        match authorize_payment(state, payment).await {
+            Err(Error::Unavailable(_)) if backoff.failures() + 1 < MAX_CALLS => {
+                tokio::time::sleep(backoff.next_delay()).await;
+            }
+            response => return response,
+        }
+    }
 }
 
-/// Authorises a payment for the request that stored it.
-pub async fn authorize_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<AuthorizeOutcome, Error> {
+/// Calls the provider for a payment, and records the response.
+async fn authorize_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<AuthorizeOutcome, Error> {
     match state.provider.authorize(payment.id, &payment.request).await {
         Ok(intent) => record_response(state, payment, intent).await,
         Err(ProviderError::UnknownMethod) => {

@@ -18,7 +18,7 @@ use crate::domain::reconcile::{self, ProviderAction};
 use crate::providers::ProviderError;
 use crate::state::AppState;
 
-/// How long an attempt to refund lasts before a refusal starts a new one: the provider may refuse what it later
+/// How long the first attempt to refund lasts before a refusal starts a new one: the provider may refuse what it later
 /// accepts, such as a refund that its balance does not cover, but replays the refusal for the key.
 const REFUSED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
@@ -152,7 +152,7 @@ async fn refund_charge(
         Err(error) => {
             let is_over = match &error {
                 ProviderError::Failed(_) => true,
-                ProviderError::Permanent(_) => now.since(refund.since) >= REFUSED_REFUND_PAUSE,
+                ProviderError::Permanent(_) => now.since(refund.since) >= refused_refund_pause(refund.attempt),
                 ProviderError::UnknownMethod | ProviderError::Unknown(_) => false,
             };
             if is_over {
@@ -162,6 +162,12 @@ async fn refund_charge(
             Err(error.into())
         }
     }
+}
+
+/// How long this attempt to refund lasts before a refusal starts a new one: twice as long as the one before.
+fn refused_refund_pause(attempt: u32) -> Duration {
+    let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    REFUSED_REFUND_PAUSE.saturating_mul(factor).min(KEY_TTL)
 }
 
 async fn start_attempt(state: &AppState, payment: &Versioned<Payment>) -> Result<RecordOutcome, Error> {

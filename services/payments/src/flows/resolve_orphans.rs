@@ -114,7 +114,7 @@ async fn verify(
     match check_intent(payment.map(|payment| &payment.state), &intent) {
         IntentCheck::Consistent => Ok(None),
         IntentCheck::PaymentOutdated => {
-            if let Some(payment) = payment {
+            if let Some(payment) = payment.filter(|_| resolve) {
                 Box::pin(sync_final_payment(state, payment)).await?;
             }
             Ok(None)

@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! An event only triggers a look-up; its content is not trusted. So only the intent's id is parsed, and newer formats
-//! of events do no harm: of their fields, only those of [`StripeEvent`] are read.
+//! of events do no harm: of their fields, only those of `StripeEvent` are read.
 
 use common::timestamp::Timestamp;
 use hmac::{Hmac, Mac};

@@ -16,7 +16,6 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
-use platform::lifecycle::Backoff;
 use platform::reconcile::Own;
 use platform::store::idempotency::InsertOutcome;
 use platform::telemetry;
@@ -24,7 +23,7 @@ use platform::telemetry;
 use crate::domain::decline_reason::explanation;
 use crate::domain::payment::{Payment, Status};
 use crate::domain::reconcile::ProviderAction;
-use crate::flows::authorize_payment::{AuthorizeOutcome, authorize_payment, authorize_unsent};
+use crate::flows::authorize_payment::{AuthorizeOutcome, authorize_unsent};
 use crate::flows::reconcile_payment::reconcile_payment;
 use crate::flows::record_intent::{RecordOutcome, record_intent};
 use crate::flows::sync_payment::reload;
@@ -37,8 +36,6 @@ use crate::view;
 const ORDER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the replica is read meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
-/// Maximum number of calls within a request; afterwards the reconciler retries.
-const MAX_PROVIDER_CALLS: u32 = 3;
 
 /// Pay for an order.
 #[utoipa::path(post, path = "/api/payments", tag = "payments", request_body = NewPayment,
@@ -178,19 +175,10 @@ async fn supersede(state: &AppState, payment: &Versioned<Payment>) -> Result<(),
 
 /// Authorises a payment that was just stored, and builds the response.
 async fn authorize(state: &AppState, payment: Versioned<Payment>) -> Result<Response, Error> {
-    let mut backoff = Backoff::default();
-    let mut response = authorize_unsent(state, &payment).await;
-    let (outcome, client_secret) = loop {
-        match response {
-            Ok(AuthorizeOutcome::NotSent(_)) => return Err(order_closed(state, payment.order_id).await?),
-            Ok(AuthorizeOutcome::Recorded(outcome, client_secret)) => break (outcome, client_secret),
-            Ok(AuthorizeOutcome::UnknownMethod) => return Err(unknown_method()),
-            Err(Error::Unavailable(_)) if backoff.failures() + 1 < MAX_PROVIDER_CALLS => {
-                tokio::time::sleep(backoff.next_delay()).await;
-                response = authorize_payment(state, &payment).await;
-            }
-            Err(error) => return Err(error),
-        }
+    let (outcome, client_secret) = match authorize_unsent(state, &payment).await? {
+        AuthorizeOutcome::NotSent(_) => return Err(order_closed(state, payment.order_id).await?),
+        AuthorizeOutcome::Recorded(outcome, client_secret) => (outcome, client_secret),
+        AuthorizeOutcome::UnknownMethod => return Err(unknown_method()),
     };
     let payment = match outcome {
         RecordOutcome::Updated(payment) => *payment,

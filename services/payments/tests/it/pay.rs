@@ -72,7 +72,7 @@ async fn repeat_after_a_cancel_during_the_authorisation_replays_no_success() {
         let body = json!({ "orderId": order.id, "paymentMethod": VISA });
         shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
     };
-    shop.faults(&json!({ "latencyMs": 700, "paths": ["POST /v1/payment_intents"] })).await;
+    shop.faults(&json!({ "latencyMs": 2_500, "paths": ["POST /v1/payment_intents"] })).await;
     let (paid, ()) = tokio::join!(pay(), async {
         eventually("the payment to be stored", async || !shop.app.events("payments").await.is_empty()).await;
         shop.app.publish(OrderChange::Cancelled, order.id, 2, cancelled(&order, CancelReason::Buyer)).await;
@@ -92,7 +92,7 @@ async fn declined_card_keeps_the_order_payable_and_the_key_reusable() {
         shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", key).json(&body).send()
     };
     let declined = pay("a", DECLINED).await.expect(402);
-    assert!(declined.json()["detail"].as_str().unwrap().starts_with("The bank declined the card"));
+    assert!(declined.json()["detail"].as_str().unwrap().starts_with("Your bank declined the card"));
     pay("a", DECLINED).await.expect(402);
     let funds = pay("b", "pm_card_chargeDeclinedInsufficientFunds").await.expect(402);
     assert!(funds.json()["detail"].as_str().unwrap().starts_with("The card has insufficient funds"));

@@ -123,6 +123,7 @@ async fn two_instances_look_up_a_payment_once_per_round() {
     let calls = metrics.lines().filter(|line| line.starts_with("provider_call_duration_seconds_count{"));
     let calls = calls.filter(|line| line.contains(r#"operation="lookUp""#)).filter_map(|line| line.rsplit(' ').next());
     let looked_up: i64 = calls.map(|count| count.parse::<i64>().unwrap()).sum();
-    assert!((4..=last).contains(&looked_up), "{looked_up} lookups by both instances in {last} rounds");
+    // A round may have begun since `last` was read.
+    assert!((4..=last + 1).contains(&looked_up), "{looked_up} lookups by both instances in {last} rounds");
     drop(other);
 }

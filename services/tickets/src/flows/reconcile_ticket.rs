@@ -43,7 +43,7 @@ impl Reconcile for TicketReconciler<'_> {
     ) -> Result<Self::Replicas, Error> {
         let Some(ticket) = ticket else { return Ok(Vec::new()) };
         // The listing names its pending orders. If it has changed since, the compare-and-swap of the step fails.
-        Ok(store::relevant_orders(&self.state.orders, ticket, seen).await?)
+        store::relevant_orders(&self.state.orders, ticket, seen).await
     }
 
     async fn step(

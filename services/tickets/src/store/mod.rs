@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use common::aggregate::Versioned;
 use common::api::page::{Page, PageQuery};
 use common::api::tickets::ListingQuery;
+use common::error::Error;
 use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::TicketStatus;
 use common::id::OrderId;
@@ -49,7 +50,7 @@ pub(crate) async fn relevant_orders(
     orders: &Replica<OrderState>,
     ticket: &Ticket,
     seen: Option<Versioned<OrderState>>,
-) -> Result<Vec<Versioned<OrderState>>, StoreError> {
+) -> Result<Vec<Versioned<OrderState>>, Error> {
     let (known, pending): (Vec<OrderId>, Vec<OrderId>) =
         pending_order_ids(ticket).partition(|id| seen.as_ref().is_some_and(|seen| seen.id == *id));
     let pending = try_join_all(pending.into_iter().map(|id| orders.get(id)));
@@ -62,7 +63,16 @@ pub(crate) async fn relevant_orders(
     };
     let (mut found, pending) = try_join(unfinished, pending).await?;
     found.extend(pending.into_iter().flatten());
-    found.extend(seen.filter(|_| !known.is_empty()));
+    if let Some(seen) = seen {
+        let is_expected = matches!(ticket.status, Status::Available | Status::Withdrawn)
+            && UNFINISHED_ORDERS.among.contains(&seen.status);
+        if !known.is_empty() {
+            found.push(seen);
+        } else if is_expected && !found.iter().any(|found| found.id == seen.id) {
+            // It has finished since, or the read is older than the event.
+            found.push(orders.get_since(seen.id, seen.version).await?);
+        }
+    }
     // The reads are not one snapshot: of two versions, the newer counts.
     found.sort_by_key(|order| (order.id, Reverse(order.version)));
     found.dedup_by_key(|order| order.id);

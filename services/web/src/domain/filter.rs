@@ -65,10 +65,12 @@ pub(crate) struct SearchParams {
     /// Lowest price as typed, such as 25.50.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[param(max_length = 40)]
+    #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub min: String,
     /// Highest price as typed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[param(max_length = 40)]
+    #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub max: String,
     /// Currency of the price. Default: any, or the first configured one when prices are compared.
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
@@ -85,6 +87,7 @@ pub(crate) struct SearchParams {
     /// Sort key after which the page starts, from the previous page's link.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[param(max_length = 60)]
+    #[validate(length(max = 60, message = "must have at most 60 characters"))]
     pub after: String,
 }
 
