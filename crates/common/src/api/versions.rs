@@ -1,7 +1,8 @@
 //! Versions of entities in HTTP headers: the `ETag` of a response and the `If-Match` of a request.
 
 use headers::{ETag, Header as _, HeaderMapExt as _};
-use http::HeaderMap;
+use http::header::ETAG;
+use http::{HeaderMap, HeaderValue};
 
 /// The entity tag of a version: `"3"`.
 pub fn version_tag(version: u64) -> String {
@@ -10,19 +11,20 @@ pub fn version_tag(version: u64) -> String {
 
 /// The version in a response's `ETag`; `None` without one, or if it is not the strong tag of a version.
 pub fn version_of(headers: &HeaderMap) -> Option<u64> {
+    // The parser expects that whitespace and control characters were excluded.
+    let is_graphic = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_graphic);
+    headers.get(ETAG).filter(|value| is_graphic(value))?;
     let tag = headers.typed_get::<ETag>()?;
     let mut values = Vec::new();
     tag.encode(&mut values);
-    let version = values.first()?.to_str().ok()?.trim_matches('"').parse().ok()?;
+    let text = values.first()?.to_str().ok()?;
+    let version = text.trim_matches('"').parse().ok()?;
     // A weak tag, or another way to write the number, is another tag.
-    (version_tag(version).parse::<ETag>().ok()? == tag).then_some(version)
+    (version_tag(version) == text).then_some(version)
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-    use http::header::ETAG;
-
     use super::*;
 
     #[test]
