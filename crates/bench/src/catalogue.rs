@@ -29,6 +29,7 @@ pub(crate) const SEARCHES: [(&str, bool); 12] = [
     ("/browse?q=golden+river+utrecht", true),
     // Both words are common, but no listing has both.
     ("/browse?q=festival+club", false),
+    // Misspelled: the service corrects it to `orchestra`.
     ("/browse?q=orchetsra", true),
     ("/browse?q=zzyzx", false),
     ("/browse?q=quartet&currency=EUR&sort=price-high", true),

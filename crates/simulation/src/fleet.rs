@@ -25,7 +25,7 @@ use crate::clock::ManualClock;
 pub(crate) const ORDER_TTL: Duration = Duration::from_secs(100 * 3600);
 /// How long failed captures are retried: far longer than any hold.
 pub(crate) const CAPTURE_RETRY_WINDOW: Duration = Duration::from_secs(1000 * 3600);
-/// Upper bound of the interval after which an unchanged entity is announced again.
+/// Upper bound of the interval after which an unchanged entity is announced again: one hour, plus 20 % jitter.
 pub(crate) const MAX_ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3600 * 6 / 5);
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_simulation";
 
@@ -198,6 +198,7 @@ impl InstanceBuilder {
             ],
             expiration::NAME => Vec::new(),
             web::NAME => {
+                // Only its GET pages are requested, which read replicas and call no other service.
                 let unreachable = || "http://127.0.0.1:1".to_owned();
                 vec![
                     jwks,

@@ -1,5 +1,8 @@
 //! The expiration service: one timer per order, which publishes an event when the order's hold expires.
 //!
+//! The timers are in MongoDB. A queue in Redis wakes an instance when timers are due; a sweep fires those whose wake-up
+//! was lost or late, and all timers if there is no Redis.
+//!
 //! | owns | publishes | consumes |
 //! |---|---|---|
 //! | timers and a replica of orders, in MongoDB; a queue of wake-ups in Redis | `expiration.completed` | `order.*` |

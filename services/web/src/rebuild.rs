@@ -1,4 +1,5 @@
-//! Rebuild of the read model: its admin routes, and the task that completes it.
+//! Rebuild of the read model: its admin routes, and the task that completes it. A rebuild fills a new generation, a
+//! complete set of replicas, which replaces the live one (the swap) once it has all its entities.
 //!
 //! The caller, such as `ticketctl rebuild web`, also asks the owning services to publish snapshots: this service does
 //! not know the addresses of their admin ports.

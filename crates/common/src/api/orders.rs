@@ -65,7 +65,8 @@ pub struct Order {
 }
 
 impl From<Order> for OrderState {
-    /// Leaves the payment empty, which the buyer does not see.
+    /// The state to show right after a command, until its event arrives. The payment is not part of the order in the
+    /// public API, so it is left empty.
     fn from(order: Order) -> Self {
         Self {
             id: order.id,

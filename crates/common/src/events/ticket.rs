@@ -84,10 +84,10 @@ impl TicketTerms {
     /// Whether these terms of an order are those of the listing, in every field that the order's release knew.
     ///
     /// # Why
-    /// While releases are mixed, and after that for stored orders, an order can be of a release that did not know a newer
-    /// field, and must not be refused for it. So a field that is added later is an `Option<Option<_>>`: absent means that
-    /// the order's release did not know it, null that the listing has none. It needs a `deserialize_with` that decodes null as
-    /// `Some(None)`, which derived code decodes as `None`. An absent field is not compared.
+    /// While releases are mixed, and after that for stored orders, an order can be of a release that did not know a
+    /// newer field, and must not be refused for it. So a field that is added later is an `Option<Option<_>>`: absent
+    /// means that the order's release did not know it, null that the listing has none. It needs a `deserialize_with`
+    /// that decodes null as `Some(None)`, which derived code decodes as `None`. An absent field is not compared.
     pub fn agree_with(&self, listing: &Self) -> bool {
         match (serde_json::to_value(self), serde_json::to_value(listing)) {
             (Ok(Value::Object(agreed)), Ok(Value::Object(current))) => is_part_of(&agreed, &current),

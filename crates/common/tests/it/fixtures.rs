@@ -106,8 +106,8 @@ fn fields_of_the_next_release_are_ignored_in_every_object() {
     }
 }
 
-/// The terms of the first release, which stored orders have: a field that is added must stay absent in them, because
-/// `tickets` compares what the order's release knew.
+/// Orders of the first release are stored with these terms. A field that is added later must stay absent in them,
+/// because `tickets` compares only the fields that the order's release knew.
 #[test]
 fn terms_of_an_older_release_gain_no_field() {
     let terms = serde_json::json!({

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::store::Store;
 
-/// Expands each dotted path; `data` steps into a list. Paths that do not resolve are ignored.
+/// Expands each dotted path, up to Stripe's maximum depth of four; `data` steps into a list. Paths that do not resolve
+/// are ignored.
 pub(crate) fn expand(store: &Store, response: &mut Value, paths: &[String]) {
     for path in paths {
         let parts: Vec<&str> = path.split('.').take(4).collect();

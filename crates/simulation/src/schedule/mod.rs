@@ -31,7 +31,7 @@ use crate::users::SimContext;
 const MAX_ACTIONS: u32 = 20_000;
 /// A scenario that takes longer than this in real time is stuck as well.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// So is one with more consecutive rounds in which nothing happens although time advances.
+/// So is one with more idle rounds since an event was last applied, although time advances.
 const MAX_IDLE_ROUNDS: u32 = 40;
 
 /// A task that was started on an instance.
@@ -91,7 +91,7 @@ pub(crate) struct Schedule<'a> {
     announced: BTreeMap<(usize, usize), Vec<OutboxEvent>>,
     /// Events that were published and may still be in their outbox.
     published: HashSet<String>,
-    /// Number of consecutive rounds in which nothing happened.
+    /// Number of idle rounds since a handler last applied an event.
     idle_rounds: u32,
     trace: Vec<String>,
 }
@@ -161,14 +161,18 @@ impl<'a> Schedule<'a> {
         self.note("the scenario has ended; faults stop");
         self.settle(began).await?;
         self.fleet.clock.advance(MAX_ANNOUNCE_INTERVAL);
-        self.start_jobs(!resync);
+        self.start_jobs();
+        // If announcements were dropped, only the resync below repairs the loss.
+        if !resync {
+            self.start_announcers();
+        }
         self.settle(began).await?;
         if resync {
             self.resync().await?;
             self.settle(began).await?;
         }
         self.fleet.clock.advance(ORDER_TTL);
-        self.start_jobs(false);
+        self.start_jobs();
         self.settle(began).await
     }
 
@@ -219,6 +223,7 @@ impl<'a> Schedule<'a> {
         if !self.context.paused_users.lock().unwrap().is_empty() {
             actions.push((2, Action::WakeUser));
         }
+        // Only while faults are injected, because every random profile suspends tasks.
         if self.faults.suspend > 0.0 {
             actions.extend([(1, Action::StartJob), (1, Action::AdvanceClock)]);
             if self.faults.duplicate > 0.0 {
@@ -274,7 +279,8 @@ impl<'a> Schedule<'a> {
         Ok(())
     }
 
-    /// Handles a round without a possible action: wakes the paused users, and advances time until something is due.
+    /// Handles a round without a possible action: wakes the paused users. Unless an event was applied since the last
+    /// such round, it first advances time until something is due.
     async fn idle(&mut self) -> Result<(), String> {
         self.idle_rounds += 1;
         let paused = std::mem::take(&mut *self.context.paused_users.lock().unwrap());
@@ -286,7 +292,8 @@ impl<'a> Schedule<'a> {
             let due = self.network.next_due().map(|due| due.since(self.fleet.clock.now()));
             self.fleet.clock.advance(due.unwrap_or(pause));
             if due.is_none() {
-                self.start_jobs(true);
+                self.start_jobs();
+                self.start_announcers();
                 // Unchanged state is announced only once; if that was lost too, a resync is needed.
                 if self.faults.drop_announcements && self.idle_rounds.is_multiple_of(5) {
                     self.resync().await?;

@@ -18,8 +18,8 @@ use crate::task::SteppedTask;
 use crate::users::PendingRequest;
 
 impl Schedule<'_> {
-    /// Starts every background job; announcers only if `announcers`.
-    pub(super) fn start_jobs(&mut self, announcers: bool) {
+    /// Starts every background job except the announcers.
+    pub(super) fn start_jobs(&mut self) {
         self.note("background jobs");
         // All outboxes are swept as well: a crashed handler's write may have taken effect after the crash.
         self.dirty_outboxes.extend(0..SERVICES.len());
@@ -27,11 +27,13 @@ impl Schedule<'_> {
         self.fire_timers(instance);
         self.reconcile(instance);
         self.sweep_orphans(instance);
+    }
+
+    /// Starts the announcer of every service.
+    pub(super) fn start_announcers(&mut self) {
         for service in 0..SERVICES.len() {
-            if announcers {
-                let instance = self.choose_instance();
-                self.announce(service, instance);
-            }
+            let instance = self.choose_instance();
+            self.announce(service, instance);
         }
     }
 

@@ -11,6 +11,8 @@ use crate::state::AppState;
 
 pub(super) async fn handle(state: AppState, event: Envelope<PaymentState>) -> Result<Applied, Failure> {
     let stored = state.payments.put_and_read(&event).await?;
+    // The change can't move an order. A redelivered event is handled nevertheless, because its first handler may have
+    // been interrupted, and so is a snapshot.
     if stored.is_first_of(&event) && !reconcile::payment_can_move(&stored.entity) {
         return Ok(stored.applied);
     }

@@ -13,6 +13,8 @@ use crate::store;
 
 pub(super) async fn handle(state: AppState, event: Envelope<TicketState>) -> Result<Applied, Failure> {
     let stored = state.tickets.put_and_read(&event).await?;
+    // The change can't move an order: the listing is neither reserved nor has it refused one. A redelivered event is
+    // handled nevertheless, because its first handler may have been interrupted, and so is a snapshot.
     if stored.is_first_of(&event) && !reconcile::ticket_can_move(&stored.entity) {
         return Ok(stored.applied);
     }

@@ -15,10 +15,10 @@ use crate::domain::order::Order;
 use crate::state::AppState;
 use crate::store;
 
-/// For how long an abandoned hold counts towards the limit of its listing.
+/// For how long a hold that its buyer cancelled or let expire counts towards that buyer's limit for the listing.
 const ABANDONED_WINDOW: Duration = Duration::from_secs(3600);
-/// How long a request waits for newer holds to be withdrawn. Then the waiting requests withdraw one after the other,
-/// `STAGGER` apart.
+/// How long a request waits for newer holds to be withdrawn. Then the waiting requests withdraw their own holds, the
+/// newest first, `STAGGER` apart.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(3);
 const STAGGER: Duration = Duration::from_millis(100);
 /// Maximum number of `STAGGER`s that a request waits, so that its duration is bounded.
@@ -62,6 +62,7 @@ pub async fn keep_or_withdraw(state: &AppState, order: &Order) -> Result<(), Err
     }
 }
 
+/// How long a request waits before it withdraws its own hold, if at most `ahead` waiting requests withdraw before it.
 fn max_wait(ahead: usize) -> Duration {
     WITHDRAW_TIMEOUT + STAGGER * u32::try_from(ahead.min(MAX_STAGGERS)).unwrap_or_default()
 }
@@ -109,6 +110,7 @@ pub async fn may_replay(state: &AppState, id: OrderId, key: Option<&IdempotencyK
     if order.is_unpaid() && other_holds(state, id, order.buyer_id).await?.len() >= state.config.holds_per_buyer.get() {
         return Err(idempotency::in_flight());
     }
-    // Cancelled orders, too: only the key shows whether the buyer cancelled the order or its request withdrew it.
+    // Also for a cancelled order: only the key shows whether the buyer cancelled it or its request withdrew it. After
+    // this, the request can no longer withdraw the hold.
     Ok(state.orders.pin_answer(id, key).await?)
 }

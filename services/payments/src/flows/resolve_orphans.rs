@@ -109,7 +109,7 @@ async fn verify(
     reference: &str,
     resolve: bool,
 ) -> Result<Option<OrphanOutcome>, Error> {
-    // The list is older than the payment, so read the intent again.
+    // The list was read before the payments, so its intents may be outdated: read this one again.
     let intent = state.provider.look_up(reference).await?;
     match check_intent(payment.map(|payment| &payment.state), &intent) {
         IntentCheck::Consistent => Ok(None),

@@ -19,6 +19,7 @@ async fn provider_calls_are_counted_by_outcome() {
     assert_eq!(calls(&shop, "authorize", "authorized").await, None);
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
+    // The service also cancels the intent of the declined payment.
     shop.pay(&buyer, &order, DECLINED).await.expect(402);
     shop.pay(&buyer, &order, VISA).await.expect(201);
     let other = shop.order(&buyer).await;

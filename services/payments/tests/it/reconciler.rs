@@ -116,7 +116,8 @@ async fn two_instances_look_up_a_payment_once_per_round() {
     shop.app.clock.advance(Duration::from_secs(10));
     let (first, started) = (rounds().await, Instant::now());
     eventually("six rounds", async || rounds().await >= first + 6).await;
-    // The rounds of one second's interval are at least 750 ms apart, whatever the number of instances.
+    // Rounds are attempted every second (half of `RECONCILE_AFTER`) and are at least 750 ms apart, whatever the number
+    // of instances.
     assert!(started.elapsed() >= Duration::from_millis(5 * 750), "{:?}", started.elapsed());
     let last = rounds().await;
     let metrics = shop.app.admin("GET", "/metrics").send().await.expect(200).text();
