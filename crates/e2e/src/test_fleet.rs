@@ -146,7 +146,7 @@ impl Drop for KeepLogs {
     }
 }
 
-/// A valid listing.
+/// A valid listing; the price is in cents.
 #[expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "the time and the currency are valid")]
 pub fn listing(title: &str, price: i64) -> NewListing {
     NewListing {

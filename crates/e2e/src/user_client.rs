@@ -90,6 +90,7 @@ impl UserClient {
     }
 
     async fn exchange(&self, request: Request<'_>, body: Option<&impl Serialize>) -> Result<Response, Error> {
+        // Looked up before the request is sent: its response must not be older.
         let known = {
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let entity = response_log::entity(request.target, None);

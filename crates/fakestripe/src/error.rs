@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// Small enough to be returned unboxed, since most of it is in the JSON body.
+/// An error response. Small enough to be returned unboxed, since most of it is in the JSON body.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: u16,

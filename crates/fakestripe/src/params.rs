@@ -44,7 +44,7 @@ impl Params {
         })
     }
 
-    /// A form that does not depend on the order of the keys.
+    /// The parameters in an order of their own, to tell whether a reused idempotency key has the same request.
     pub(crate) fn canonical(&self) -> &str {
         &self.canonical
     }

@@ -1,6 +1,6 @@
 //! Webhook deliveries: each event is posted, signed as Stripe signs, and retried until the endpoint responds with 2xx
-//! or the attempt limit is reached. The delay between attempts is a setting, and has its own few lines here: this crate
-//! stands in for another company's server, so it shares no code with the marketplace.
+//! or the attempt limit is reached. The back-off is implemented here, although the platform has one: this crate stands
+//! in for another company's server, so it shares no code with the marketplace.
 
 use std::mem;
 use std::time::Duration;

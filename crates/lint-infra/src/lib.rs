@@ -50,6 +50,7 @@ pub fn check(root: &Path, programs: &Programs<'_>, schemas: Option<&Path>) -> Re
     problems.extend(linters::check(programs.python, root)?);
 
     let images = Images { programs: read_settings(programs.fleet)?, names: rules::images(&skaffold) };
+    // Before the rules: settings and flows may depend on secrets that only a store contains.
     stores::fill(&mut overlays);
     for overlay in &overlays {
         let found = rules::check(&overlay.objects, &images);

@@ -80,7 +80,7 @@ impl App {
         self
     }
 
-    /// Adds a store: its outbox is relayed, and its indexes are built: the platform's, and these of the service.
+    /// Adds a store. Its outbox is relayed, and its indexes are built: those of the platform and these.
     #[must_use]
     pub fn store<A: Aggregate>(mut self, store: &Store<A>, indexes: Vec<IndexModel>) -> Self {
         self.stores.push(Arc::new(store.clone()));

@@ -1,4 +1,4 @@
-//! The lifecycle of a service: background tasks, graceful shutdown and back-off.
+//! The lifecycle of a service: background tasks, graceful shutdown and backoff.
 //!
 //! # Why
 //! A service whose background task has failed would look alive and do only half of its work. So the failure of a task

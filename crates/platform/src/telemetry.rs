@@ -33,10 +33,12 @@ pub fn start(service: &'static str, config: &Config) -> anyhow::Result<Option<Sd
     };
     let provider = config.otlp_endpoint.as_deref().map(|endpoint| tracer(service, endpoint)).transpose()?;
     let traces = provider.as_ref().map(|provider| {
+        // Without the spans of the exporter itself: exporting them would create further ones without end.
         let spans = EnvFilter::new("info,tower=off,h2=off,hyper=off,tonic=off");
         tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(spans)
     });
     tracing_subscriber::registry().with(logs).with(traces).try_init().context("logging was started twice")?;
+    // Installs the recorder before the first metric is recorded.
     metrics_handle();
     Ok(provider)
 }

@@ -19,7 +19,8 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
         (users.cleo.session.id.to_string(), "cleo"),
     ]);
     let user_name = |id: &str| users.get(id).copied().unwrap_or("nobody");
-    // Ids sort by creation time, and no user orders the same ticket twice concurrently.
+    // Ids sort by creation time, and no user orders the same ticket twice concurrently, so repeated orders are numbered
+    // alike in all schedules.
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     let mut lines = Vec::new();
     for user in sorted(data, "users") {

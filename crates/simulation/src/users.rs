@@ -258,6 +258,7 @@ impl SimUser {
         self.wait_for(&ReadPayment { id }, |payment| (payment.status == status, payment.status.is_final())).await
     }
 
+    /// Lists a ticket; the price is in cents.
     pub(crate) async fn list_ticket(&self, title: &str, price: i64) -> Result<TicketId> {
         let request = CreateListing { body: listing(title, price) };
         Ok(self.request_ok(&request, Some(&self.context.key())).await?.id)

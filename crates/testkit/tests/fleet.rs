@@ -110,6 +110,7 @@ async fn fleet_with_two_instances_starts_and_leaves_no_processes() {
         assert_eq!(env.get("ORDERS_URL").is_some(), name == "web");
     }
     let all = pids(&file);
+    // The services, and mongod, nats-server, redis-server, fakestripe and the gateway.
     assert_eq!(all.len(), 2 * SERVICES.len() + 5);
     assert!(all.iter().all(|pid| is_alive(*pid)));
 

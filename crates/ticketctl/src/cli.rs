@@ -81,11 +81,11 @@ enum Command {
 enum Restore {
     /// Verify a backup completely and report what restoring it would lose. Changes nothing.
     Check(BackupSelector),
-    /// First step, while no service runs; asks: replace the databases by the backup, keeping the replaced collections, and
-    /// delete the streams.
+    /// First step, while no service runs; asks: replace the databases by the backup, keeping the replaced collections,
+    /// and delete the streams.
     Load(BackupSelector),
-    /// Second step, while all services except expiration run; asks: make replicas consistent with their owners, and refund or
-    /// cancel charges and authorisations made since the backup.
+    /// Second step, while all services except expiration run; asks: make replicas consistent with their owners, and
+    /// refund or cancel charges and authorisations made since the backup.
     Settle {
         /// The point in time of the databases, if they were restored by other means than `restore load`.
         #[arg(long)]
@@ -104,7 +104,8 @@ enum Restore {
     },
     /// Print the stage of the unfinished restore: none, swapping, loaded, settled or ending.
     Status,
-    /// While no service runs; asks: delete the streams, if the databases were restored by other means than `restore load`.
+    /// While no service runs; asks: delete the streams, if the databases were restored by other means than
+    /// `restore load`.
     DeleteStreams,
 }
 

@@ -58,6 +58,7 @@ async fn steps(args: &TestArgs) -> Result<()> {
     doc.env("RUSTDOCFLAGS", "--deny warnings");
     progress("Running", "cargo doc");
     run_cargo(doc, "cargo doc").await?;
+    // Builds `common` from its packaged files alone, as a consumer outside of this workspace does.
     step("cargo package -p common", &["package", "--package", "common", "--allow-dirty", "--quiet"]).await?;
     // Build binaries and tests in one command, so that nothing is built twice with different features.
     step("cargo build", &["build", "--workspace", "--bins", "--tests"]).await?;

@@ -10,7 +10,7 @@ use platform::telemetry;
 
 use crate::state::AppState;
 
-/// Runs on every instance until the service stops. One of them does a round.
+/// Runs on every instance until the service stops; each round is done by one of them.
 pub async fn run(state: AppState, context: Context) {
     let (tasks, turns, interval) = (&context.tasks, context.turns(), context.config.cleanup_interval);
     while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {

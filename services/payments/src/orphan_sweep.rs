@@ -25,7 +25,8 @@ pub async fn run(state: AppState, context: Context) {
             }
             Ok(None) => {
                 skipped += 1;
-                // The count is old, and the instance that has taken the last two rounds reports its own.
+                // Instances often alternate, so one skipped round is usual. After two, others report newer counts, and
+                // the alert takes the maximum.
                 if skipped > 1 {
                     set_unknown(0);
                 }
@@ -40,7 +41,7 @@ pub async fn run(state: AppState, context: Context) {
     }
 }
 
-/// Takes and does a round. Returns the number of intents without any payment; `None` if another instance does the round.
+/// Takes and does a round. Returns the number of intents without any payment; `None` if another instance does it.
 async fn run_round(state: &AppState, turns: &Turns, interval: Duration) -> Result<Option<usize>, Error> {
     if !turns.take_round("sweep provider", state.clock.now(), interval).await? {
         return Ok(None);

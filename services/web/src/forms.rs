@@ -38,7 +38,7 @@ impl<F: FormFields> FromRequest<AppState> for SubmittedForm<F> {
     }
 }
 
-/// The valid fields of a form that pages fill, so that its errors are shown on an error page.
+/// A form whose fields the page has filled, not the user, who can correct nothing: an error page shows its errors.
 pub(crate) struct ValidForm<F>(pub F);
 
 impl<F: DeserializeOwned + Validate> FromRequest<AppState> for ValidForm<F> {

@@ -46,6 +46,7 @@ impl<T: DeserializeOwned + Default> LenientQuery<T> {
             pairs.retain(|(name, _)| errors.iter().all(|error| error.field != *name));
             rejected.extend(errors);
             if pairs.len() == before {
+                // No error names a parameter that could be dropped.
                 return Self { value: T::default(), rejected };
             }
         }

@@ -113,6 +113,7 @@ impl ServiceClient {
             Service::Payments => return Err(unavailable()),
         };
         let url = request.target().ok().and_then(|target| base.join(&target).ok()).ok_or_else(unavailable)?;
+        // A command is limited by its service, since the form was counted only as a read.
         let is_counted = client.is_already_rate_limited && E::METHOD == Method::GET;
         let mut builder = self.request(E::METHOD, url, client, is_counted);
         if let Some(key) = &options.idempotency_key {

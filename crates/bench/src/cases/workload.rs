@@ -71,7 +71,8 @@ impl Workload {
     };
 
     /// Runs a closed loop of the operation twice, first to warm up. CPU time is measured between two moments at which
-    /// the fleet is idle, so that it includes asynchronous work.
+    /// the fleet is idle, so that it includes asynchronous work. `process` is the one under test; `None` if that is the
+    /// load generator itself.
     pub(super) async fn measure<W>(
         &self,
         bed: &TestBed,

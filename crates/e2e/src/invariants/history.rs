@@ -15,10 +15,10 @@ use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
 
 fn next_ticket_statuses(status: Option<TicketStatus>) -> &'static [TicketStatus] {
     use TicketStatus::{Available, Reserved, Sold, Withdrawn};
+    // Edits, and refusals that are added or removed, do not change the status.
     match status {
         None => &[Available],
         Some(Available) => &[Available, Reserved, Withdrawn],
-        // A refusal may be added or removed in any status.
         Some(Reserved) => &[Reserved, Available, Sold],
         Some(Sold) => &[Sold],
         Some(Withdrawn) => &[Withdrawn],

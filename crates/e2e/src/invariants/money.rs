@@ -32,6 +32,7 @@ pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
             Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided) => {
                 intent::Status::Canceled.name()
             }
+            // The intent may have any status until the provider's response is recorded.
             Some(PaymentStatus::Authorizing) | None => status,
         };
         let net_received =

@@ -16,7 +16,7 @@ pub const REPLICAS: &str = names::REPLICAS;
 pub const IDEMPOTENCY: &str = "10 idempotency";
 /// Statuses change only along legal transitions.
 pub const TRANSITIONS: &str = "11 transitions";
-/// Payments agree with the card network.
+/// Payments agree with the card network: the part of the ledger's invariant that the databases alone do not show.
 pub const PROVIDER: &str = names::LEDGER;
 /// The terms of an order never change, and are those that the ticket was held at.
 pub const TERMS: &str = "13 terms";

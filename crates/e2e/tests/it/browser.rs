@@ -48,6 +48,7 @@ async fn run_specs(settings: &[(&str, &str)], files: &[&str]) {
         .env("CHROMIUM", chromium())
         // Receives the trace of a failed test, for `show-trace`.
         .env("OUTPUT", workspace_root().join("target/browser").join(files.join("-")))
+        // Some specs suspend NATS, so that a change does not reach the other services.
         .env("NATS_PID", fleet.processes.servers().nats.pid().to_string())
         .env("FORCE_COLOR", "0")
         .kill_on_drop(true);

@@ -1,4 +1,5 @@
-//! How many documents a purchase reads and writes, counted by MongoDB. Counts, unlike times, are the same on every machine.
+//! How many documents a purchase reads and writes, counted by MongoDB. Counts, unlike times, are the same on every
+//! machine.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Allowed deviation of an average, for what MongoDB does by itself.
 const TOLERANCE: f64 = 0.1;
 
-/// What a step may cost: its name, the reads, and the documents written.
+/// What a step may cost on average: its name, the reads, and the documents written.
 const BUDGET: [(&str, f64, f64); 3] = [("listing", 2.0, 2.0), ("order", 16.0, 13.0), ("paying", 34.0, 27.0)];
 
 /// MongoDB's work since it started.

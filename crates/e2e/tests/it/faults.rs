@@ -52,7 +52,7 @@ async fn every_service_is_killed_ten_times() {
         }
     }
     finish_and_check(&fleet, load).await;
-    // In-flight messages of a killed instance are redelivered after the ack wait.
+    // In-flight messages of a killed instance are redelivered after the ack wait, which is 6 s.
     invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE + Duration::from_secs(6))
         .await
         .unwrap();

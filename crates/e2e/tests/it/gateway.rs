@@ -84,6 +84,7 @@ async fn oversized_requests_are_rejected_before_the_body() {
         }
         String::from_utf8_lossy(&response).into_owned()
     };
+    // Lengths in bytes; the limit is 1 MiB.
     for (length, path) in [
         ("8388608", "/api/tickets"),
         ("1048577", "/api/orders"),

@@ -107,7 +107,7 @@ async fn form_counts_as_a_read_and_its_command_once_at_the_owner() {
     let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());
     let ticket = seller.create_listing(listing("Carmen", 4_500)).await.unwrap();
     let token = buyer.token().unwrap();
-    // Until the listing has arrived everywhere.
+    // Waits until the listing has arrived everywhere.
     let warm_up = fleet.token_user().unwrap().create_order(ticket).await.unwrap();
     eventually("the page of the listing", async || {
         get_ratelimit(&fleet, token, &format!("/tickets/{ticket}")).await.0 == 200

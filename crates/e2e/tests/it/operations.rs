@@ -123,6 +123,8 @@ async fn check_step_order(operator: &Operator, client: &Client) {
     operator.run_unconfirmed(&["restore", "delete-streams"], "messages will be deleted").await;
 }
 
+/// No announcements, which would change documents between two dumps that must be equal. Holds are short, so that the
+/// unpaid one soon expires after the restore.
 const SETTINGS: [(&str, &str); 3] = [("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,6 +187,7 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
         assert!(output.contains(expected), "{output}");
     }
     let checked: RestoreCheck = operator.report(&["restore", "check"]).await;
+    // The losses are those of accounts, listings, orders and payments, in this order.
     assert_eq!((checked.losses[1].created, checked.losses[1].changed, checked.losses[2].is_empty), (1, 2, true));
     operator.run_unconfirmed(&["restore", "load"], "all databases will be replaced by this backup").await;
     assert_eq!(dump(&client).await, damaged);

@@ -10,6 +10,7 @@ use e2e::invariants;
 use e2e::test_fleet::{TestFleet, listing};
 use testkit::fleet::SERVICES;
 
+/// Holds that expire during an outage, and short intervals for repairs.
 const SETTINGS: [(&str, &str); 2] = [("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "10s")];
 
 fn pids(fleet: &TestFleet) -> Vec<u32> {

@@ -108,6 +108,7 @@ async fn resync_restores_every_replica() {
         ("tickets", "5 tickets announced\n"),
         ("orders", "4 orders announced\n"),
         ("payments", "4 payments announced\n"),
+        // Only a fired timer is announced.
         ("expiration", "0 timers announced\n"),
     ] {
         assert_eq!(operator.run_ok(&["resync", owner]).await, output);

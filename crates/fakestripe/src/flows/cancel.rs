@@ -32,6 +32,7 @@ pub(crate) fn cancel(store: &mut Store, context: &Context, id: &str, params: &Pa
     intent.canceled_at = Some(now);
     intent.cancellation_reason = reason;
     intent.next_action = Value::Null;
+    // As at Stripe, a voided authorization is a refunded charge.
     if let Some(charge_id) = charge_id {
         if let Some(charge) = store.charges.get_mut(&charge_id) {
             charge.amount_refunded = charge.amount;

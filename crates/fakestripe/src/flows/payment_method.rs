@@ -6,7 +6,8 @@ use crate::objects::payment_method::{PaymentMethod, billing_details};
 use crate::params::Params;
 use crate::store::Store;
 
-/// Parses `type=card`, `card[…]`, `billing_details[…]` and `metadata[…]`, all below `prefix`.
+/// Parses `type=card`, `card[…]` and `billing_details[…]` below `prefix`. `metadata[…]` is read only without a prefix:
+/// beside `payment_method_data`, it belongs to the intent.
 pub(crate) fn from_params(params: &Params, prefix: &str) -> Result<PaymentMethod, ApiError> {
     let at = |name: &str| format!("{prefix}{name}");
     match params.text(&at("type")) {

@@ -13,7 +13,9 @@ use crate::table::Table;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Charge {
     pub(crate) id: String,
+    /// Unix time in seconds.
     pub(crate) created: i64,
+    /// In the smallest unit of the currency, like all amounts.
     pub(crate) amount: i64,
     pub(crate) amount_captured: i64,
     /// Includes the amount that a partial capture or a cancellation released.
@@ -27,7 +29,7 @@ pub(crate) struct Charge {
     pub(crate) card: &'static TestCard,
     #[serde(skip)]
     pub(crate) authenticated: bool,
-    /// Month and year.
+    /// Month and year in which the card expires.
     #[serde(skip)]
     pub(crate) expiry: (i64, i64),
     pub(crate) billing_details: Value,
@@ -51,6 +53,7 @@ impl Charge {
     }
 }
 
+/// Keys of Stripe's object that are always null here.
 const NULL_KEYS: &str = "\
     application application_fee application_fee_amount customer failure_balance_transaction on_behalf_of \
     receipt_number review source source_transfer transfer_data";

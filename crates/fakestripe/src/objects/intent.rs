@@ -38,6 +38,7 @@ impl Status {
     }
 }
 
+/// Amounts are in the smallest unit of the currency, times in Unix seconds.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Intent {
     pub(crate) id: String,
@@ -115,6 +116,7 @@ impl Intent {
     }
 }
 
+/// Keys of Stripe's object that are always null here, separated by spaces.
 const NULL_KEYS: &str = "\
     application application_fee_amount customer customer_account excluded_payment_method_types on_behalf_of \
     payment_method_configuration_details processing review source transfer_data";

@@ -10,7 +10,9 @@ use crate::objects::extended::extended;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Refund {
     pub(crate) id: String,
+    /// Unix time in seconds.
     pub(crate) created: i64,
+    /// In the smallest unit of the currency.
     pub(crate) amount: i64,
     pub(crate) currency: &'static str,
     pub(crate) charge: String,
@@ -20,6 +22,7 @@ pub(crate) struct Refund {
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
+/// Keys of Stripe's object that are always null here.
 const NULL_KEYS: &str = "customer customer_account receipt_number source_transfer_reversal transfer_reversal";
 
 pub(crate) fn render(refund: &Refund) -> Value {

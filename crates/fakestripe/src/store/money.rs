@@ -3,7 +3,7 @@
 use crate::error::ApiError;
 
 /// Minimum charges, in the smallest unit, each with its currencies. Stripe documents none for the currencies of the
-/// first two rows; the smallest amount is their increment.
+/// first two rows: theirs is one [`increment`], or 1.00 TWD.
 const MINIMUM_CHARGES: [(i64, &str); 13] = [
     (10, "bhd jod kwd omr tnd"),
     (100, "isk twd ugx"),

@@ -1,4 +1,5 @@
-//! Fault injection through the control API.
+//! Fault injection through the control API. An integer n makes the next n requests fail, and a decimal number
+//! is the probability that a request fails.
 
 use std::time::Duration;
 

@@ -18,6 +18,7 @@ use super::settings::HttpSettings;
 pub(crate) async fn reject(State(settings): State<Arc<HttpSettings>>, request: Request, next: Next) -> Response {
     let safe = request.method().is_safe();
     let upgrade = request.headers().contains_key(header::SEC_WEBSOCKET_KEY);
+    // Webhooks need no cookies: they are authenticated by a signature.
     let webhook = settings.webhooks.contains(&request.uri().path());
     let allowed = if upgrade {
         origin(request.headers()) == Some(settings.config.public_url.as_str())

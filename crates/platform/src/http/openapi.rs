@@ -49,6 +49,7 @@ pub fn mount<S: Clone + Send + Sync + 'static>(
         components.add_security_scheme(name, scheme);
     }
     reference_page_items(&mut components.schemas);
+    // The document's own route has no query parameters.
     let reading = [Method::GET, Method::HEAD].map(|method| ((path.to_owned(), method), Vec::new()));
     let mut queries = Queries::from(reading);
     for (route_path, item) in &mut document.paths.paths {

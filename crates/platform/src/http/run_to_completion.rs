@@ -2,8 +2,9 @@
 //!
 //! # Why
 //! When a connection breaks, the handler's future is dropped at an await point. What a crashed process leaves half done
-//! is repaired, but a client can disconnect on purpose, as often as it likes: to store a hold without it being counted,
-//! for example. So a handler that may write runs in a task of its own. The request timeout still applies.
+//! is repaired, but a client can disconnect on purpose, as often as it likes: between the insert of a hold and the
+//! check of its limits, for example. So a handler that may write runs in a task of its own. The request timeout still
+//! applies.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;

@@ -39,7 +39,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// Whether an item of a list is neither `*` nor a tag in quotation marks without whitespace and control characters.
+/// Whether the list has an item other than `*` and well-formed tags: in quotation marks, without whitespace and control
+/// characters.
 fn has_malformed_tag(list: &[u8]) -> bool {
     let mut is_quoted = false;
     let mut items = list.split(|byte| {

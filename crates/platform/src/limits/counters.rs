@@ -189,6 +189,7 @@ impl Counters {
                 if is_up {
                     tracing::warn!(error = %error, "Redis is unavailable; this instance counts requests on its own");
                 }
+                // Lasts until the next synchronisation has ended.
                 self.bypass_redis(SYNC_INTERVAL * 2);
             }
             is_up = synced.is_ok();

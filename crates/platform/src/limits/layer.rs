@@ -40,6 +40,7 @@ pub(crate) async fn limit(State(limiter): State<Arc<Limiter>>, mut request: Requ
     };
     let decision = limiter.counters.count(class, client).await;
     let mut response = if decision.is_allowed {
+        // `web` then marks the requests that it sends for this one.
         request.extensions_mut().insert(AlreadyCounted);
         next.run(request).await
     } else {

@@ -79,6 +79,7 @@ impl<A: Aggregate> Store<A> {
             }
             let last = found.last().filter(|_| found.len() >= usize::from(BATCH_SIZE));
             let after = last.map(|last| last.announce.at.to_string());
+            // Otherwise another instance took this turn, or the pass ended with an empty batch: try the next turn.
             if turns.pass(&turn, after, now).await? && !found.is_empty() {
                 return Ok(found);
             }
@@ -88,6 +89,7 @@ impl<A: Aggregate> Store<A> {
 
 /// Announces the due states of all stores until shutdown.
 pub(crate) async fn run(context: Context, stores: OutboxStores) {
+    // An announcement is late by at most about a sixth of its delay.
     let interval = (context.config.announce_after / 6).max(Duration::from_millis(100));
     let counter = "announced_total";
     super::announce_periodically(context, stores, interval, counter, |store, now| store.announce_due(now)).await;

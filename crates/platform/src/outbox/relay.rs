@@ -50,6 +50,7 @@ pub(crate) async fn run(context: Context, mut queue: mpsc::Receiver<QueuedEvent>
     loop {
         let may_start = in_flight.len() < MAX_BATCHES && paused_until.is_none();
         tokio::select! {
+            // Outcomes first, then new events, then retries.
             biased;
             Some(outcome) = in_flight.next(), if !in_flight.is_empty() => {
                 let Outcome { has_failures, announcements } = outcome;

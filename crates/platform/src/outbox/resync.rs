@@ -1,4 +1,5 @@
-//! Resync: announces the current states that an operator requests on the admin port.
+//! Resync: announces the current states that an operator requests on the admin port, which means that their snapshots
+//! are published.
 
 use common::aggregate::{Aggregate, Versioned};
 use common::api::admin::Resync;
@@ -9,6 +10,7 @@ use crate::store::error::StoreError;
 use crate::store::{Store, versioned_fields};
 
 impl<A: Aggregate> Store<A> {
+    /// Announces the requested states that may be announced. Returns their number.
     pub(crate) async fn announce_requested(&self, request: &Resync) -> Result<u64, StoreError> {
         let filter = if request.all {
             doc! {}

@@ -126,7 +126,8 @@ impl ScanPosition {
     }
 }
 
-/// Matches the documents of a scan; each document belongs to exactly one of the two.
+/// Matches the documents of a scan; each document belongs to exactly one of the two. Recent are those with an
+/// announcement still due, with a status that can change, or changed within [`RECENT`].
 fn scan_filter<A: Aggregate>(kind: ScanKind, now: Timestamp) -> Document {
     let since = now.minus(RECENT).to_string();
     let recent = doc! { "$or": [
@@ -206,7 +207,7 @@ impl<A: Aggregate> Store<A> {
     }
 }
 
-/// Saves the position by compare-and-swap on the turn that was read, if any. Returns false when that was lost.
+/// Saves the position by compare-and-swap on the turn that was read, if any. False if another instance was faster.
 async fn save_position(
     positions: &Collection<ScanPosition>,
     turn: Option<i64>,

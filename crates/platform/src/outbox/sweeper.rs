@@ -1,9 +1,10 @@
 //! The sweeper: requeues events that a crash, a full queue or an outage left in an outbox.
 //!
 //! # Why
-//! Instances take [turns](super::turns), each for the batch after the last one, oldest event first. A document that is
-//! passed over, because it has the same time as the last one of a full batch or because its instance stopped, is found
-//! by the next pass. Where the outbox is empty, which is the rule, no turn is read or written.
+//! Instances take [turns](super::turns). Each turn requeues the batch that follows the previous turn's, and a pass over
+//! all batches goes from the oldest event to the newest. The next pass finds documents that were missed: those with the
+//! same time as the last one of a full batch, and those whose instance stopped. While the outbox is empty, as it
+//! usually is, no turn is read or written.
 
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::telemetry;
 
-/// Minimum age of an event before it is requeued: the relay publishes it first. Also the minimum pause between two
-/// passes: an event that was requeued gets the same time.
+/// Minimum age of an event before it is requeued: until then, the relay probably publishes it. Also the minimum pause
+/// between two passes, so that the relay has as long for an event that was requeued.
 const GRACE: Duration = Duration::from_secs(2);
 /// Maximum number of documents per round.
 const BATCH_SIZE: u16 = 500;

@@ -5,7 +5,7 @@
 //! and look up the same payments at the provider. A document per task holds whose turn it is: whoever advances it by
 //! compare-and-swap does what it stands for. It is advanced before the work, so instances drain a backlog in parallel:
 //! while one publishes its batch, the next one takes the batch after it. If an instance stops in between, its part is
-//! done in the next pass. A restored turn does no harm for the same reason.
+//! done in the next pass. For the same reason, a turn that was restored from a backup does no harm.
 
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ impl Turn {
         Self { task: task.to_owned(), number: 0, due: now, after: None }
     }
 
-    /// Whether it may be taken. No instance passes a turn on for longer than `longest_pause`, so a due time of more than
-    /// twice as far ahead comes from a skewed clock and is ignored.
+    /// Whether it may be taken. No instance passes a turn on for longer than `longest_pause`, so a due time of more
+    /// than twice as far ahead comes from a skewed clock and is ignored.
     fn is_due(&self, now: Timestamp, longest_pause: Duration) -> bool {
         self.due <= now || self.due > now.plus(longest_pause.saturating_mul(2))
     }

@@ -23,7 +23,7 @@ use crate::mongo::{self, WriteConcernFailed};
 const READS: usize = 2;
 /// Maximum number of write batches in flight: while one waits for the journal, the next accumulates.
 const WRITES: usize = 1;
-/// How often a batch of updates is sent again, after a pause, when its result is unknown.
+/// How many times a batch of updates is sent again, after a pause, when its result is unknown.
 const RESENDS: u32 = 1;
 /// Maximum number of upserts retried at once.
 const RETRIES: usize = 16;
@@ -276,7 +276,7 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<U
 /// Finds out which updates were applied when some were not: those whose event is in the outbox. An update without an
 /// event counts as applied when the document has the version and the state that it sets.
 ///
-/// The relay does not know the events yet, so it has not removed them. In a rare case the sweeper has: it leaves new
+/// The relay gets the events only after this, so it has not removed them. In a rare case the sweeper has: it leaves new
 /// events alone for a while, but a lost connection may last longer. If the document was also changed again since, an
 /// applied update is reported as a version conflict, and its caller decides again.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {

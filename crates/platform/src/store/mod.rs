@@ -262,8 +262,8 @@ impl<A: Aggregate> Store<A> {
         Ok(self.find_by("_id", id, Document::new()).await?.into_iter().next())
     }
 
-    /// Like [`Store::get`], but if nothing is found, reads again with read concern linearizable, so that `None` is certain.
-    /// A found aggregate may still be old; see [`mongo::find_by_id`].
+    /// Like [`Store::get`], but if nothing is found, reads again with read concern linearizable, so that `None` is
+    /// certain. A found aggregate may still be old; see [`mongo::find_by_id`].
     pub async fn get_confirming_absence(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
         Ok(mongo::find_by_id(&self.collection().clone_with_type(), &id.to_string()).await?)
     }

@@ -16,6 +16,7 @@ use crate::stream::names::Names;
 pub const DEAD_LETTER_OWNER: &str = "orders";
 
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long a stream drops repeated messages with the id of one that it has.
 const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(120);
 /// How often the streams are checked: NATS may lose them when it restarts.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);

@@ -23,7 +23,8 @@ async fn publish(app: &TestApp, id: OrderId) {
     app.publish(ExpirationChange::Completed, id, 1, timer(app, id)).await;
 }
 
-/// Makes the handler fail in this way `times` times for a new timer, and returns its id.
+/// Makes the demo's handler fail `times` times for a new timer, and returns the timer's id. The modes of failure are
+/// those of `demo::handle`.
 async fn script_failures(app: &TestApp, mode: &str, times: i32) -> OrderId {
     let id = OrderId::new();
     let script = app.context.database.collection::<Document>("script");

@@ -62,6 +62,7 @@ impl Counter {
 impl Aggregate for Counter {
     type Payload = UserState;
     const COLLECTION: &'static str = "counters";
+    // A counter has no status; a test of the scan writes this one into its document.
     const CHANGEABLE_STATUSES: &'static [&'static str] = &["open"];
     fn id(&self) -> String {
         self.id.to_string()

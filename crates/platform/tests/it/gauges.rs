@@ -36,7 +36,7 @@ async fn consumer_backlog_and_its_age_are_reported() {
     let app = app().await;
     let pending = async || app.metric("consumer_pending{entity=\"expiration\"}").await;
     let age = async || app.metric("consumer_ack_floor_stalled_seconds{entity=\"expiration\"}").await.unwrap_or(0.0);
-    // Its retries delay it, while later events are handled.
+    // The first event fails six times and stays pending, while the later ones are handled.
     let failing = OrderId::new();
     let script = app.context.database.collection::<Document>("script");
     script.insert_one(doc! { "_id": failing.to_string(), "mode": "retry", "times": 6, "seen": 0 }).await.unwrap();

@@ -71,6 +71,7 @@ async fn released_key_can_be_used_again() {
     let user = app.signer.user();
     let id = post(&app, &user, "/api/demo/started", "k", "one").await.expect(201).text();
     let path = format!("/api/demo/started/{id}");
+    // The demo releases the key for this name.
     app.request("POST", &path).json(&json!({ "name": "forget" })).send().await.expect(204);
     let again = post(&app, &user, "/api/demo/started", "k", "two").await.expect(201).text();
     assert_ne!(again, id);

@@ -226,6 +226,7 @@ async fn redis_failures_neither_reject_nor_delay_requests() {
     for _ in 0..100 {
         assert_eq!(order(&app, &user).await.status, 204);
     }
+    // Long enough for a synchronisation to be sent and to time out.
     tokio::time::sleep(Duration::from_secs(4)).await;
     redis.signal("-CONT");
     wait_for_redis(&app).await;

@@ -1,4 +1,4 @@
-//! POST /resync on the admin port.
+//! POST /resync on the admin port: publishes snapshots of the selected states.
 
 use std::time::Duration;
 

@@ -94,7 +94,7 @@ async fn settled_entity_that_can_still_change_stays_in_the_first_scan() {
     let saved = store.save(&made, Counter { done: true, ..made.state.clone() }, UserChange::Updated).await.unwrap();
     app.clock.advance(Duration::from_secs(10));
     eventually("the last announcement", async || document(&app, &saved.id).await.get("announce").is_none()).await;
-    // Too old to be recent.
+    // The status can still change, although the entity is soon too old to be recent.
     let counters = app.context.database.collection::<Document>(Counter::COLLECTION);
     let status = doc! { "$set": { "state.status": { "name": "open" } } };
     counters.update_one(doc! { "_id": saved.id.to_string() }, status).await.unwrap();

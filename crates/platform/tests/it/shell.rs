@@ -1,4 +1,4 @@
-//! The HTTP middleware.
+//! The middleware of every service: problems, request ids, security headers, cross-site checks, addresses, metrics.
 
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ async fn every_error_is_a_problem() {
     assert_problem(&get(&app, "/api/demo/panic").await, 500, "internal");
     assert_problem(&get(&app, "/api/demo/internal").await, 500, "internal");
     assert_problem(&get(&app, "/api/demo/slow").await, 504, "timed-out");
+    // A bare 4xx status without a problem of its own.
     assert_problem(&get(&app, "/api/demo/teapot").await, 400, "invalid");
     assert_problem(&get(&app, "/api/demo/7").await, 400, "invalid");
     let nobody = get(&app, "/api/demo/me").await;

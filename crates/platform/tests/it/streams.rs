@@ -1,4 +1,4 @@
-//! Streams are limited in age and size, the dead-letter stream too; that one by its owner's settings alone.
+//! Streams are limited in age and size, the dead-letter stream too. Only the settings of its owner apply to that one.
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ impl Schedule<'_> {
     /// Polls a task until it completes, or is suspended or crashes.
     pub(super) async fn advance(&mut self, mut running: RunningTask) -> Result<(), String> {
         let suspends = !self.faults.in_order && self.happens(self.faults.suspend);
+        // A task that is not to be suspended gets more polls than it needs, and stops early only if I/O is slow.
         let polls = if suspends { self.rng.random_range(1..16) } else { 1_000 };
         let mut output = running.task.poll_up_to(polls).await;
         while output.is_none() && self.faults.in_order {

@@ -23,7 +23,8 @@ pub(super) struct FaultProfile {
 }
 
 impl FaultProfile {
-    /// Each kind of fault is absent from some schedules, so that it does not mask what the others reveal.
+    /// Each kind of fault except suspension is absent from some schedules, so that it does not mask what the others
+    /// reveal.
     pub(super) fn random(rng: &mut StdRng) -> Self {
         let mut one = |of: &[f64]| *of.choose(rng).unwrap();
         Self {

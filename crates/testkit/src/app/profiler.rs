@@ -25,6 +25,7 @@ impl TestApp {
         let profile = database.collection::<Document>("system.profile");
         database.run_command(doc! { "profile": 0 }).await.expect("the profiler off");
         profile.drop().await.expect("an empty profile");
+        // 32 MiB rather than the default of 1 MB, since a full capped collection overwrites its oldest entries.
         database
             .run_command(doc! { "create": "system.profile", "capped": true, "size": 32 << 20 })
             .await

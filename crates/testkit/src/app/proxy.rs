@@ -50,6 +50,7 @@ impl Proxy {
             let mut dropped = state.clone();
             loop {
                 tokio::select! {
+                    // Ends only when the proxy, which owns the sender, is dropped.
                     _ = dropped.wait_for(|_| false) => return,
                     accepted = listener.accept() => {
                         let Ok((client, _)) = accepted else { continue };

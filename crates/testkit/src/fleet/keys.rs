@@ -37,6 +37,7 @@ impl Keys {
         fs::create_dir_all(folder)?;
         let (pem, key) = signing_key(&folder.join("jwt.pem"))?;
         let (pass_private_keys, _) = signing_key(&folder.join("pass.pem"))?;
+        // Letters and digits only, as in Stripe's keys.
         let token = |prefix: &str| {
             anyhow::Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>()?).replace(['-', '_'], "0")))
         };

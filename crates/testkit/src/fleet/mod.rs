@@ -46,6 +46,7 @@ pub struct Fleet {
     fakestripe: Instance,
     servers: Servers,
     port: Port,
+    /// Reserves the ports on which the gateway accepts calls from `web`.
     _internal_ports: BTreeMap<String, Port>,
     description_file: Option<PathBuf>,
 }

@@ -24,6 +24,7 @@ async fn command(port: u16, mut command: Document) -> Result<Document> {
         let mut length = [0; 4];
         stream.read_exact(&mut length).await?;
         let length = usize::try_from(i32::from_le_bytes(length))?;
+        // At least the 21 bytes before the body, and an empty document of 5.
         if !(26..MAX_RESPONSE).contains(&length) {
             bail!("a response of {length} bytes");
         }
@@ -36,6 +37,8 @@ async fn command(port: u16, mut command: Document) -> Result<Document> {
     tokio::time::timeout(Duration::from_secs(10), exchange).await.context("no response within 10 s")?
 }
 
+/// The message: its length, request id, the request that it answers, and opcode; then flags and one section of kind 0,
+/// the body. The first five are four bytes each, the kind is one.
 fn request(command: &Document) -> Result<Vec<u8>> {
     let body = command.to_vec()?;
     let mut message = Vec::with_capacity(body.len() + 21);

@@ -64,7 +64,8 @@ pub fn refunded(payment: &Entity) -> i64 {
     payment.state["refunded"]["amount"]["amount"].as_i64().unwrap_or(0)
 }
 
-/// The amount in minor units that was received, if the payment is captured: its amount, or more.
+/// The amount in minor units that the provider received for a captured payment. The state has `received` only if that
+/// is more than `amount`.
 pub fn received(payment: &Entity) -> i64 {
     let more = payment.state["received"]["amount"].as_i64();
     more.unwrap_or_else(|| payment.state["amount"]["amount"].as_i64().unwrap_or(0))

@@ -35,6 +35,7 @@ pub fn check(data: &AuditData, violations: &mut Vec<String>) {
         if unpaid && expires.is_some_and(|expires| data.now.since(expires) > grace(expires)) {
             violations.push(format!("{HOLD_EXPIRY}: order {} is unpaid and still open after its expiry", order.id));
         }
+        // Timestamps are texts of a fixed width, which sort chronologically.
         if order.status() == Some(OrderStatus::Cancelled)
             && text(&order.state["status"]["reason"]) == CancelReason::Expired.as_ref()
             && text(&order.state["updatedAt"]) < text(&order.state["expiresAt"])

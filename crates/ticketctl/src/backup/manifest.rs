@@ -30,7 +30,7 @@ pub(crate) struct Manifest {
     pub(crate) release: String,
     /// MongoDB's feature compatibility version.
     pub(crate) mongodb: String,
-    /// Start of the backup, slightly before the point in time of its snapshot.
+    /// Start of the backup, slightly before the point in time of its snapshot. Format 1 calls it `began`.
     #[serde(rename = "began")]
     pub(crate) started_at: Timestamp,
     /// The summaries by `database/collection`.

@@ -24,8 +24,9 @@ pub(super) const IMAGES: [&str; 8] = [
 /// The images of the servers, which nodes pull if they reach a registry.
 const SERVER_IMAGES: [&str; 3] = ["mongo:7.0", "nats:2.15.1", "redis:7.2"];
 
-/// Loads the images onto the nodes with this command. Where Docker runs, they were built before. Without it, first builds
-/// them by other means, and also substitutes for the servers' images, since a registry may be unreachable as well.
+/// Loads the images onto the nodes with this command. Where Docker runs, they were built before. Without it, first
+/// builds them by other means, and also substitutes for the servers' images, since a registry may be unreachable as
+/// well.
 pub(super) async fn load(home: &Path, command: &str) -> Result<()> {
     let docker = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
     let mut names: Vec<String> = IMAGES.iter().map(|name| format!("{name}:latest")).collect();

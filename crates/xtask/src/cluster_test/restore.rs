@@ -77,6 +77,7 @@ async fn existing_orders(cluster: &Cluster, ids: &[&str]) -> Result<String> {
     Ok(mongosh(cluster, &find).await?.trim().to_owned())
 }
 
+/// Runs a script in the container that has the root password in its environment.
 async fn mongosh(cluster: &Cluster, script: &str) -> Result<String> {
     let mongosh = ["exec", "mongodb-0", "--container", "setup", "--", "mongosh", "--quiet", "--norc", "--eval", script];
     cluster.kube.run(&mongosh).await

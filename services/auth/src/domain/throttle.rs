@@ -16,7 +16,8 @@ pub(crate) struct BackoffPolicy {
     pub(crate) initial_delay: Duration,
 }
 
-/// Maximum number of failures recorded beyond the threshold. Each doubles the delay, which reaches its limit earlier.
+/// Maximum number of failures recorded beyond the threshold. Each doubles the delay, so that fewer are enough for it to
+/// reach the window.
 const MAX_DOUBLINGS: u32 = 32;
 
 impl BackoffPolicy {

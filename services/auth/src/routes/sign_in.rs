@@ -43,8 +43,8 @@ pub(super) async fn sign_in(
     drop(permit);
     state.throttles.record_sign_in(user.id, state.clock.now()).await?;
     let tokens = open_session(&state, user.id, &headers).await?;
-    // A concurrent password change may have ended all other sessions before this one was stored: compare again,
-    // with the newest version, since nothing that follows would detect an old one.
+    // A concurrent password change may have ended all other sessions before this one was stored, so compare again. The
+    // read is linearizable, since no compare-and-swap follows that would detect a stale one.
     let current = state.users.get_linearizable(user.id).await?;
     if current.is_none_or(|current| current.password != user.password) {
         state.sessions.end(tokens.session).await?;

@@ -12,7 +12,7 @@ async fn sessions_tokens_and_throttles_expire() {
     let ana = sign_up(&app).await;
     sign_in(&app, &email(), "wrong password").await.expect(401);
     refresh(&app, &ana.refresh).await.expect(200);
-    // Throttles: one for sign-ups, and two for the failed sign-in: by network, and by address and network.
+    // Throttles: one for sign-ups, and two for the failed sign-in: by client network, and by account and network.
     for (name, count) in [("sessions", 1), ("refresh_tokens", 2), ("throttles", 3)] {
         let documents = app.context.database.collection::<Document>(name);
         let dated = doc! { "expiresOn": { "$type": "date", "$gt": mongodb::bson::DateTime::now() } };

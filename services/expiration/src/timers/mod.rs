@@ -51,6 +51,7 @@ impl Queue {
             .idempotency_ttl(Some(IDEMPOTENCY_TTL))
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(2)
+            // No leases: a job that runs twice is harmless. No notifications: nothing listens to them.
             .lock_tasks(false)
             .emit_events(false);
         Ok(Self { connection, config })

@@ -12,8 +12,8 @@ use super::{Queue, WakeUp};
 use crate::flows::fire_due::fire_due;
 use crate::state::AppState;
 
-/// Interval at which Redis is polled. With a much shorter one, polling becomes erratic; the default is the heartbeat
-/// interval.
+/// Interval at which Redis is polled: shorter than the library's default, the heartbeat interval, but not so short that
+/// polling becomes erratic.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Interval at which finished jobs are removed; the queue itself never removes them.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Anti-entropy: which timers are announced, and which never are.
+//! Anti-entropy: which timers are announced (published again as snapshots), and which never are.
 
 use std::time::Duration;
 

@@ -37,7 +37,7 @@ struct OrderReconciler<'a> {
     id: OrderId,
 }
 
-/// The replicas that can move the order in its status.
+/// The replicas that can lead to a transition from the order's present status.
 #[derive(Default)]
 struct Replicas {
     ticket: Option<Versioned<TicketState>>,

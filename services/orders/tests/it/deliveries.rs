@@ -40,6 +40,7 @@ async fn redelivery_recovers_from_a_crash_after_the_replica_write() {
         let scenario = scenario.arrange(&app).await;
         scenario.event.write_replica(&app).await;
         let before = read(&app, &scenario.buyer, &scenario.order).await["version"].as_u64().unwrap();
+        // Creation is version 0, and the event under test leads to the last of the changes.
         assert_eq!(before + 2, scenario.changes.len() as u64, "{}: the order must not have changed yet", scenario.name);
         scenario.event.handle(&app).await.unwrap();
         assert_eq!(changes(&app, &scenario.order).await, expected_changes(scenario.changes), "{}", scenario.name);

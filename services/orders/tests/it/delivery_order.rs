@@ -67,6 +67,7 @@ async fn either_authorisation_or_expiry_wins() {
     for permutation in permutations(3) {
         let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
         let order = place(&app, &buyer, &ticket).await;
+        // The hold of 900 s has ended, but only the expiration event expires the order.
         app.clock.advance(Duration::from_secs(901));
         let paid = payment(&order, PaymentStatus::Authorizing);
         let events = [

@@ -116,7 +116,7 @@ async fn repeated_holds_of_one_listing_are_limited() {
     }
     let refused = post(&app, &buyer, &ticket).await.expect(429);
     assert_eq!(refused.problem(), "rate-limited");
-    // Five minutes have passed since the first of the three was cancelled.
+    // The buyer may abandon three holds of a listing per hour. The first was cancelled five minutes ago.
     let wait: u64 = refused.header("retry-after").parse().unwrap();
     assert!((3_200..=3_300).contains(&wait), "{wait}");
     // Other listings, other buyers and refused orders do not count.

@@ -12,6 +12,7 @@ use crate::store;
 
 pub(super) async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
     let stored = state.orders.put_and_read(&event).await?;
+    // The change can't make an action necessary. A redelivered event or a snapshot is handled nevertheless.
     if stored.is_first_of(&event) && !reconcile::can_need_action(&stored.entity) {
         return Ok(stored.applied);
     }

@@ -26,7 +26,7 @@ use crate::state::AppState;
 /// For how long an idempotency key is used. The provider stores it for a day, of which one hour is reserved for clock
 /// differences and slow calls.
 pub(super) const KEY_TTL: Duration = Duration::from_secs(23 * 3600);
-/// How long after that an intent of the payment may still be created.
+/// For how long after the last use of the key an intent of the payment may still be created.
 const LATE_CREATION_MARGIN: Duration = Duration::from_secs(3600);
 
 /// Maximum number of calls within a request; afterwards the reconciler retries.
@@ -35,17 +35,17 @@ const MAX_CALLS: u32 = 3;
 /// The outcome of an authorisation.
 #[derive(Debug)]
 pub enum AuthorizeOutcome {
-    /// The provider's response was recorded; and the client secret for 3-D Secure.
+    /// The provider's response or a decline without an intent was recorded. The text is the secret for 3-D Secure.
     Recorded(RecordOutcome, Option<String>),
     /// The provider does not know the payment method. The payment is declined.
     UnknownMethod,
-    /// Nothing was sent, because the order was cancelled; whether the payment was declined.
+    /// Nothing was sent, because the order was cancelled: the outcome of declining the payment.
     NotSent(RecordOutcome),
 }
 
-/// Makes the first calls for a payment, or declines it without a call if its order was cancelled meanwhile. Only for the
-/// request that stored the payment, because only that request knows that nothing was sent. A worker that has taken the
-/// payment over has changed its version, so the compare-and-swap fails.
+/// Makes the first calls for a payment, or declines it without a call if its order was cancelled meanwhile. Only for
+/// the request that stored the payment, because only that request knows that nothing was sent. A worker that has taken
+/// the payment over has changed its version, so the compare-and-swap fails.
 ///
 /// # Errors
 /// Unavailable if nothing was sent because the order could not be read, or if the result of the last call is unknown.
@@ -99,6 +99,7 @@ pub async fn retry_authorization(state: &AppState, payment: &Versioned<Payment>)
 /// another write was faster.
 async fn take_over(state: &AppState, payment: &Versioned<Payment>) -> Result<Option<Versioned<Payment>>, Error> {
     let Ok((next, change)) = payment.state.clone().delay_authorization(state.clock.now()) else {
+        // It is marked already.
         return Ok(Some(payment.clone()));
     };
     match state.payments.save(payment, next, change).await {

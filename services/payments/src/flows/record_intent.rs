@@ -56,9 +56,10 @@ pub async fn record_intent(
         return Ok(RecordOutcome::Unchanged);
     };
     let (next, change) = transition?;
+    // The first result of the buyer's request, which is the response to repeats of that request.
     let is_first = payment.status_name() == PaymentStatus::Authorizing;
     let releases_key = match next.status_name() {
-        // The request fails, and the buyer may repeat it with the same key.
+        // The request fails, and the buyer may repeat it with the same idempotency key.
         PaymentStatus::Declined => is_first,
         // The order was closed during the authorisation, so it will be voided.
         PaymentStatus::Authorized => is_first && action == Some(ProviderAction::Void),
@@ -73,6 +74,7 @@ pub async fn record_intent(
         state.payments.save(payment, next, change).await
     };
     let is_requested = matches!(action, Some(ProviderAction::Capture | ProviderAction::CaptureOrCancel));
+    // Captured, although this service has not requested that.
     if let Ok(saved) = &saved
         && saved.is_captured()
         && !is_requested
@@ -92,9 +94,9 @@ pub(super) async fn is_order_cancelled(state: &AppState, payment: &Payment) -> R
     Ok(order.is_some_and(|order| order.status == OrderStatus::Cancelled))
 }
 
-/// Records the state of a charge at the provider: refunded, disputed, or another amount than was requested. Returns the newest
-/// version of the payment. Stops after a lost compare-and-swap: the other writer has newer data, or the next synchronisation
-/// records the rest.
+/// Records the state of a charge at the provider: refunded, disputed, or another amount than was requested. Returns the
+/// newest version of the payment. Stops after a lost compare-and-swap: the other writer has newer data, or the next
+/// synchronisation records the rest.
 pub(super) async fn record_charge(
     state: &AppState,
     mut payment: Versioned<Payment>,

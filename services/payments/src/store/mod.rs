@@ -79,8 +79,7 @@ pub async fn affected_by(payments: &Store<Payment>, order: &OrderState) -> Resul
     Ok(found)
 }
 
-/// The payment that was started last for an order. Only this one may not be declined: a payment is inserted once every
-/// earlier one is.
+/// The payment that was started last for an order. All earlier ones are declined: only then is another one inserted.
 pub async fn latest_attempt(payments: &Store<Payment>, order: OrderId) -> Result<Option<Versioned<Payment>>> {
     let (filter, latest_first) = (doc! { "state.orderId": order.to_string() }, doc! { "state.attempt": -1 });
     Ok(payments.find_by_index(ATTEMPT_INDEX, filter, latest_first, 1).await?.into_iter().next())
@@ -103,7 +102,7 @@ pub async fn find_idle(
     payments.page(filter, page).await
 }
 
-/// The payments with an open refund, at most `limit`, the latest first.
+/// The payments with an open refund, at most `limit`, the latest first: old ones will probably fail again.
 pub async fn find_open_refunds(payments: &Store<Payment>, limit: i64) -> Result<Vec<Versioned<Payment>>> {
     payments.find_by_index(OPEN_REFUND_INDEX, has_open_refund(), doc! { "state.refund.since": -1 }, limit).await
 }

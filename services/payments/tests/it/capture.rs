@@ -1,4 +1,6 @@
 //! Captures of authorised orders and voids of closed ones, with failures of the provider.
+//!
+//! In the faults, an integer is a number of requests and a float a probability: `1.0` means all requests.
 
 use std::time::Duration;
 

@@ -163,6 +163,7 @@ async fn refused_refund_is_tried_again_with_another_key() {
     shop.reconcile().await;
     assert_eq!(shop.stored(&payment).await.refund.as_ref().unwrap().attempt, 1);
     assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
+    // The pause after a refused refund.
     shop.app.clock.advance(Duration::from_secs(600));
     // The first pass starts an attempt, the second makes it.
     shop.reconcile().await;

@@ -127,14 +127,15 @@ async fn valid_key_is_used_even_for_a_closed_order() {
     let order = shop.order(&buyer).await;
     let payment = shop.insert_abandoned_payment(&order, VISA, Duration::ZERO, "").await;
     close(&shop, &order).await;
+    // A minute before the service stops using the key.
     shop.app.clock.advance(Duration::from_secs((22 * 60 + 59) * 60));
     reconcile(&shop).await;
     assert_eq!(shop.history(&payment).await, ["started", "authorizationDelayed", "authorized", "voided"]);
     assert_eq!(shop.intents().await, ["canceled"]);
 }
 
-/// Creates the intent of a payment that is stored `ahead` of the provider's clock, lets its key expire, and returns how
-/// the search for the intent ends.
+/// Creates the intent of a payment whose creation time is `ahead` of this service's clock, at a provider whose clock is
+/// `provider_ahead` seconds ahead. Lets the key expire, and returns how the search for the intent ends.
 async fn search_result(provider_ahead: i64, ahead: Duration) -> String {
     let shop = Shop::open_with_provider_clock(provider_ahead, &[]).await;
     let buyer = shop.app.signer.user();

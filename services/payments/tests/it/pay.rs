@@ -123,7 +123,7 @@ async fn replay_of_a_3d_secure_payment_contains_the_client_secret() {
     }
 }
 
-/// Amounts in these currencies are written with digits that must be zero.
+/// Stripe charges only multiples of 100 (ISK) and of 10 (KWD) minor units.
 #[tokio::test(flavor = "multi_thread")]
 async fn currencies_with_increments_are_charged() {
     for (currency, amount) in [("ISK", 150_000), ("KWD", 12_340)] {

@@ -61,6 +61,7 @@ async fn forged_and_stale_events_are_rejected() {
         "t=1,v1=00".to_owned(),
         sign("whsec_other", now, &body),
         sign(SECRET, now, "{}"),
+        // Older than the tolerance of 300 s.
         sign(SECRET, now - 400, &body),
     ] {
         let refused = post(&shop, &signature, &body).await.expect(400);

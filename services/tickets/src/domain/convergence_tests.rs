@@ -40,7 +40,7 @@ impl Tickets {
         let all: Vec<_> = self.replica.values().map(|(_, order)| order.clone()).collect();
         let mut steps = 0;
         loop {
-            // The loaded subset of orders gives the same transition as all orders.
+            // The service loads only these orders; they give the same transition as all orders.
             let pending: Vec<_> = pending_order_ids(&self.ticket).collect();
             let reads_unfinished = matches!(self.ticket.status, Status::Available | Status::Withdrawn);
             let loaded = all
@@ -117,7 +117,7 @@ impl Orders {
     }
 }
 
-/// Makes a move for each pair of numbers.
+/// Makes a move for each pair of numbers: the first one chooses its kind, the second one the event, version or price.
 fn run_moves(moves: &[(u8, usize)]) -> (Tickets, Orders) {
     let (mut tickets, mut orders) = (Tickets::of(ticket()), Orders::default());
     for (kind, pick) in moves {

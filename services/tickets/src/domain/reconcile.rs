@@ -8,8 +8,8 @@ use common::timestamp::Timestamp;
 use super::ticket::{Status, Ticket, Transition};
 
 /// The next transition of this listing; `None` if it agrees with its orders. `orders` must contain all
-/// [pending](pending_order_ids) orders and, unless the listing is reserved or sold, all its unfinished ones; others make
-/// no difference.
+/// [pending](pending_order_ids) orders and, unless the listing is reserved or sold, all its unfinished ones; others
+/// make no difference.
 ///
 /// A new order is not refused because the ticket is reserved for another one. The orders service allows one open order
 /// per ticket, so the other order is already cancelled and its event is on the way; the new order waits for it.

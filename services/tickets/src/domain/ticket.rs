@@ -169,7 +169,8 @@ impl Ticket {
         Ok((Self { status: Status::Reserved { order_id }, updated_at: now, ..self }, TicketChange::Reserved))
     }
 
-    /// Records that the ticket can't be reserved for this order.
+    /// Records that the ticket can't be reserved for this order. A reserved ticket refuses no order: the new one waits
+    /// for its release, as [`next_transition`](super::reconcile::next_transition) explains.
     pub(crate) fn refuse(mut self, order_id: OrderId, refusal: Refusal, now: Timestamp) -> Transition {
         if let Err(error @ (TicketError::Reserved | TicketError::Sold)) = self.ensure_available() {
             return Err(error);

@@ -15,6 +15,7 @@ pub(super) fn subscription(state: AppState) -> Subscription {
 
 async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
     let stored = state.orders.put_and_read(&event).await?;
+    // The change can't lead to a transition. A redelivered event or a snapshot is handled nevertheless.
     if stored.is_first_of(&event) && !reconcile::can_move(&stored.entity) {
         return Ok(stored.applied);
     }

@@ -44,8 +44,8 @@ static UNFINISHED_ORDERS: PartialIndex<OrderStatus> = PartialIndex {
     unique: false,
 };
 
-/// The orders that can move a listing in its status: the pending ones, which may have finished, and, unless it is
-/// reserved or sold, the unfinished ones. Of the pending ones, `seen` is not read again.
+/// The orders that can lead to a transition from the listing's present status: the pending ones, which may have
+/// finished, and, unless it is reserved or sold, the unfinished ones. Of the pending ones, `seen` is not read again.
 pub(crate) async fn relevant_orders(
     orders: &Replica<OrderState>,
     ticket: &Ticket,

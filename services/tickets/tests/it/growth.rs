@@ -136,7 +136,6 @@ impl Fixture {
             self.app.request("GET", &path).send().await.expect(200);
             let filter =
                 doc! { "ns": format!("{}.tickets", database.name()), "op": "query", "command.find": "tickets" };
-            // Excludes queries of the sweeper and the announcer.
             let mut found: Vec<Document> = profile
                 .find(filter)
                 .sort(doc! { "$natural": -1 })
@@ -146,6 +145,7 @@ impl Fixture {
                 .try_collect()
                 .await
                 .unwrap();
+            // Excludes queries of the sweeper and the announcer.
             found.retain(|entry| {
                 let filter = entry.get_document("command").and_then(|command| command.get_document("filter"));
                 filter.is_ok_and(|filter| filter.keys().all(|key| key == "_id" || key.starts_with("state.")))

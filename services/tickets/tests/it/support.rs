@@ -45,7 +45,8 @@ pub(crate) fn body_with(path: &str, value: Value) -> Value {
     body
 }
 
-/// Invalid values of a listing's body: the path, the value (null: absent), and the field that the error names.
+/// Invalid values of a listing's body: the path, the value (null: absent), and the field that the error names. The
+/// characters U+2800, U+303F and U+3164 look blank.
 pub(crate) fn invalid_fields() -> Vec<(&'static str, Value, &'static str)> {
     let text = |length: usize| Value::String("x".repeat(length));
     vec![

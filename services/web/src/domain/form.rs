@@ -101,6 +101,7 @@ pub(crate) fn format_amount(money: &Money) -> String {
 }
 
 /// The requested path if it is on this site, otherwise `/`.
+/// Browsers read `\` as `/` and drop tabs and line breaks, so a path with one of these may lead to another site.
 pub(crate) fn safe_redirect_path(requested: &str) -> &str {
     let is_path = requested.is_ascii()
         && requested.starts_with('/')

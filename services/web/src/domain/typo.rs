@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 /// Longer words are not corrected: nobody types them.
 const MAX_WORD_CHARS: usize = 32;
-/// Deletion variants are built from this many first letters only; the edit distance compares whole words.
+/// Deletion variants are built from this many first letters only, which bounds their number. The edit distance compares
+/// whole words.
 const VARIANT_PREFIX_CHARS: usize = 7;
 
 /// The maximum number of typos in a word. 0 for very short words, which are close to almost any other, and for numbers.

@@ -101,7 +101,8 @@ fn notify_user<S: Searchable>(state: &AppState, user: UserId, event: &Envelope<S
     publish_once_replicated(state, message::user_topic(user), message::user_changed(), event);
 }
 
-/// Publishes a message that makes pages query the read model, once the read model has the event.
+/// Publishes a message that makes pages query the read model, once the read model has the event or the maximum wait is
+/// over.
 fn publish_once_replicated<S: Searchable>(state: &AppState, topic: String, message: Utf8Bytes, event: &Envelope<S>) {
     if !state.hub.has_subscribers(&topic) {
         return;

@@ -27,6 +27,7 @@ const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(80);
 /// Reports that follow the previous one sooner than this are early.
 const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(250);
+/// Maximum number of early reports in a row.
 const MAX_EARLY_REPORTS: u32 = 20;
 
 pub(crate) async fn live(State(state): State<AppState>, viewer: Viewer, upgrade: WebSocketUpgrade) -> Response {

@@ -173,6 +173,7 @@ pub(super) async fn change_password(
         Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
         Ok(body) => match state.services.send(&ChangePassword { body }, &client).await {
             Ok(_) => return Ok(see_other("/account?password_changed=true")),
+            // A 401 is not about the password: the session has ended.
             Err(error) if error.status().is_client_error() && error.status() != StatusCode::UNAUTHORIZED => {
                 (error.status(), credential_errors(&error, field), error.retry_after)
             }

@@ -50,6 +50,7 @@ struct BrowsePage {
     fallback: Vec<(ListingView, u64)>,
     /// Whether this is a later page than the first.
     is_continued: bool,
+    /// Addresses of the first page and, if there is one, of the next page.
     first: String,
     next: Option<String>,
 }

@@ -31,7 +31,7 @@ use crate::state::AppState;
 use crate::viewer;
 
 /// Rate-limit classes. A form submission counts as a read here; the resulting command is limited by the service that
-/// handles it. Static files are not limited.
+/// handles it. `auth` alone limits sign-in, sign-up and sign-out. Static files are not limited.
 pub(crate) const RATE_CLASSES: RateClasses = &[
     ("POST", "/tickets/{id}/hold", Some(RateClass::Reads)),
     ("POST", "/tickets/{id}/withdraw", Some(RateClass::Reads)),

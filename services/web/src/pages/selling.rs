@@ -19,7 +19,7 @@ use crate::viewer::Viewer;
 #[template(path = "selling.html")]
 struct SellingPage {
     layout: Layout,
-    /// The listings, with their versions.
+    /// The listings, with the versions that the page reports to `/live` to be kept up to date.
     listings: Vec<(ListingView, u64)>,
     /// Whether this is a later page than the first.
     is_continued: bool,

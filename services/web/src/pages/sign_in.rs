@@ -119,7 +119,7 @@ pub(super) async fn sign_in(
     }
 }
 
-/// The errors of a form that contains a password.
+/// The errors of a form that contains a password; after too many attempts, one about these instead.
 pub(super) fn credential_errors(error: &ServiceError, field: impl Fn(&str) -> Option<&'static str>) -> FormErrors {
     match error.status() {
         StatusCode::TOO_MANY_REQUESTS => FormErrors::new("", "Too many tries. Wait a little, then try again."),

@@ -1,4 +1,5 @@
-//! Names and indexes of the read model's collections: one collection for each entity and generation.
+//! Names and indexes of the read model's collections: one collection for each entity and generation. A rebuild of the
+//! read model fills a new generation, which then replaces the live one; see [`model`](super::model).
 
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;

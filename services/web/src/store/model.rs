@@ -86,6 +86,7 @@ struct CachedGenerations {
 #[derive(Clone)]
 pub(crate) struct ReadModel {
     context: Context,
+    /// Used as a lock; it has no receivers.
     cache: Arc<watch::Sender<CachedGenerations>>,
     /// The dictionary that corrects searches.
     pub vocabulary: Vocabulary,

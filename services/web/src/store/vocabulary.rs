@@ -1,11 +1,12 @@
 //! The dictionary built from listing texts, which corrects misspelled searches.
 //!
 //! # Why
-//! A small collection: `{_id: "jazz", near: ["jazz", "jaz", "azz", …]}`. Most listings contain no new word, so it costs
-//! next to nothing to maintain, and a look-up costs the same for any number of words. It belongs to no generation of
-//! the read model: a rebuild does not empty it, but adds words that it lacks. It is best-effort and never blocks event
-//! handling. A word that no listing has any more is removed, so that edits of listings do not make it grow; if another
-//! instance still remembers such a word as stored, a later event of a listing with the word adds it again.
+//! A small collection: `{_id: "jazz", near: ["jazz", "jaz", "azz", …]}`, where `near` is the word with letters left
+//! out: a misspelling with letters left out equals one of them. Most listings contain no new word, so it costs next to
+//! nothing to maintain, and a look-up costs the same for any number of words. It belongs to no generation of the read
+//! model: a rebuild does not empty it, but adds words that it lacks. It is best-effort and never blocks event handling.
+//! A word that no listing has any more is removed, so that edits of listings do not make it grow; if another instance
+//! still remembers such a word as stored, a later event of a listing with the word adds it again.
 //! It holds no names of users: a search must not suggest a person, and a former name must be forgotten.
 
 use std::collections::HashSet;

@@ -244,6 +244,7 @@ async fn orders_are_paged_newest_first() {
         let html = get(path).await;
         assert!(html.contains("invalid and were ignored") && html.contains("Show-24"), "{html}");
     }
+    // Unknown parameters are not reported.
     assert!(!get("/orders?fbclid=x&utm_source=%zz&limit=0").await.contains("were ignored"));
 }
 

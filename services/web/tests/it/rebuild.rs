@@ -195,6 +195,7 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn abandoned_rebuild_has_no_effect() {
+    // Collections are dropped once no request can still read them.
     let app = with_settings(&[("REQUEST_TIMEOUT", "500ms")]).await;
     let ticket = listing(&app, "Jazz", 0);
     publish_listing(&app, &ticket).await;
@@ -223,6 +224,7 @@ async fn generations(app: &TestApp) -> Vec<u32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retired_generation_is_dropped_and_not_recreated() {
+    // It is dropped once no request can still read it.
     let app = with_settings(&[("REQUEST_TIMEOUT", "500ms")]).await;
     let mut services = SourceServices::seed(&app, 3).await;
     app.wait_until_idle().await;

@@ -25,6 +25,7 @@ async fn price_edit_keeps_the_start_to_the_millisecond() {
     app.wait_until_idle().await;
     let edit = format!("/tickets/{}/edit", ticket.terms.id);
     let html = app.request("GET", &edit).as_user(&ana).send().await.expect(200).text();
+    // The hidden field `unedited` has the exact start; `starts_at` shows it to the minute only.
     let (starts_at, unedited) = (value_of(&html, "starts_at"), value_of(&html, "unedited"));
     let form = [
         ("title", "Carmen"),

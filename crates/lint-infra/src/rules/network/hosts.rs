@@ -15,8 +15,9 @@ pub(super) enum Target {
     Unknown(String),
 }
 
-/// Resolves a host. A name belongs to the cluster if it has no dot, is `pod.service`, or ends in `.svc`, in our
-/// namespace, or in a namespace that a policy names. Any other name is outside of the cluster.
+/// Resolves a host. A name belongs to the cluster if it is `service` or `pod.service`, alone or followed by our
+/// namespace; if it is `service.namespace`, and a policy names that namespace; or if it ends in `.svc`. Any other name
+/// is outside of the cluster.
 pub(super) fn resolve(host: &str, port: Option<u16>, context: &Context<'_>) -> Target {
     if is_local(host) {
         return Target::Pods(Vec::new());

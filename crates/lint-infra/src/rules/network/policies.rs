@@ -100,6 +100,7 @@ pub(super) fn allows(
 
 /// Whether a peer of a rule includes an endpoint.
 pub(super) fn is_peer(peer: &Value, other: &Endpoint, context: &Context<'_>) -> bool {
+    // The Gateway too: a managed one is not a pod.
     if peer.get("ipBlock").is_some() {
         return matches!(other, Endpoint::World | Endpoint::Gateway);
     }

@@ -61,6 +61,7 @@ pub(super) fn any_text() -> BoxedStrategy<String> {
 }
 
 fn integer() -> BoxedStrategy<i64> {
+    // The limits of prices and page sizes, and their neighbours.
     let edges = [0, 1, -1, 49, 50, 100, 101, 12_550, 99_999_999, 100_000_000, i64::MAX, i64::MIN];
     prop_oneof![proptest::sample::select(edges.to_vec()), any::<i64>(), 1_i64..20_000].boxed()
 }
@@ -144,6 +145,7 @@ fn of_kind(document: &Value, schema: &Value, kind: &str, depth: usize) -> BoxedS
                 any::<u128>().prop_map(|bits| json!(uuid::Uuid::from_u128(bits))),
             ]
             .boxed(),
+            // Beyond both ends of RFC 3339, which has the years 0 to 9999.
             Some("date-time") => (-70_000_000_000_000_i64..260_000_000_000_000)
                 .prop_map(|millis| json!(common::timestamp::Timestamp::from_millis(millis)))
                 .boxed(),
