@@ -130,7 +130,7 @@ pub(crate) struct Page {
 #[derive(Debug)]
 pub(crate) struct Search {
     pub(crate) listings: usize,
-    /// The latencies of each search, in the order of the catalogue.
+    /// The query of each search and its latencies, in the same order for every number of listings.
     pub(crate) latencies: Vec<(&'static str, Latencies)>,
 }
 

@@ -18,7 +18,7 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn id(&self) -> String;
     /// The payload of an event at this state.
     fn payload(&self) -> Self::Payload;
-    /// Whether no further change is expected. A state that does not change is announced (published as a snapshot) again
+    /// Whether nothing in progress will change the entity; a command still may. A state that does not change is announced (published as a snapshot) again
     /// at growing intervals, for consumers that missed the event; a settled one only once.
     fn is_settled(&self) -> bool;
     /// Whether the current state may be announced, which means published as a snapshot. If not, the announcer, the scan

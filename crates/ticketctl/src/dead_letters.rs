@@ -27,14 +27,14 @@ pub(crate) enum DeadLetters {
         /// The number in the list.
         number: u64,
     },
-    /// Publish messages again on their original subjects, then drop the dead letters; asks. Consumers that have already
+    /// Publish messages again on their original subjects, then drop the dead letters; asks for confirmation first. Consumers that have already
     /// handled a message ignore it.
     Replay {
         /// The numbers in the list.
         #[arg(required = true)]
         numbers: Vec<u64>,
     },
-    /// Remove dead letters permanently; asks.
+    /// Remove dead letters permanently; asks for confirmation first.
     Drop {
         /// The numbers in the list.
         #[arg(required = true)]

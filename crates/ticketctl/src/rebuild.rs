@@ -26,10 +26,10 @@ pub(crate) struct RebuildArgs {
     #[arg(value_parser = ["web"])]
     service: String,
     /// Skip the resync and switch now, without the entities that are missing in the new read model; for
-    /// entities that no owner has any more. Asks.
+    /// entities that no owner has any more. Asks for confirmation first.
     #[arg(long, conflicts_with = "abandon")]
     swap_now: bool,
-    /// Abandon the rebuild in progress and delete its read model. Asks.
+    /// Abandon the rebuild in progress and delete its read model. Asks for confirmation first.
     #[arg(long)]
     abandon: bool,
     /// Seconds to wait until the new read model is as complete as the old one.

@@ -35,8 +35,9 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Allowed deviation of an average, for what MongoDB does by itself.
 const TOLERANCE: f64 = 0.1;
 
-/// What a step may cost on average: its name, the reads, and the documents written.
-const BUDGET: [(&str, f64, f64); 3] = [("listing", 2.0, 2.0), ("order", 16.0, 13.0), ("paying", 34.0, 27.0)];
+/// What a step may cost on average: its name, the reads, and the documents written. Of the reads, up to two are those of a
+/// request that waits for an event on a busy machine: it reads again until the event has arrived.
+const BUDGET: [(&str, f64, f64); 3] = [("listing", 2.0, 2.0), ("order", 17.0, 13.0), ("paying", 36.0, 27.0)];
 
 /// MongoDB's work since it started.
 #[derive(Debug, Clone, Copy)]

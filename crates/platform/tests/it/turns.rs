@@ -1,4 +1,6 @@
-//! Turns: instances share the sweep, and an instance that stops or has a wrong clock delays it only a little.
+//! Turns: instances share the outbox sweep. A pass goes through the backlog; each turn in it is one batch, taken by one
+//! instance. A round is a job that one instance does per interval. An instance that stops or has a wrong clock delays
+//! the sweep only a little.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

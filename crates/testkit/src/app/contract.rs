@@ -26,7 +26,8 @@ pub fn assert_current_or_update(file: &Path, document: &impl serde::Serialize) {
     );
 }
 
-/// Fails the test if the document does not declare this problem for the operation that returned it.
+/// Fails the test if the document does not declare this problem for the operation that returned it. A path or method
+/// that is not in the document is not checked.
 pub fn assert_problem_documented(document: &Value, method: &str, path: &str, status: u16, problem: &Value) {
     let path = path.split('?').next().unwrap_or_default();
     let matches = |template: &str| {

@@ -28,7 +28,8 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
             let action = reconcile::next_action(payment, order, now, retry_window);
             record_intent(state, payment, action, intent).await?;
         }
-        // Not finding an intent would prove nothing, because a slow call may still create it.
+        // No intent is known, so the authorisation is repeated under its idempotency key. Searching would not do: a slow
+        // call may still create the intent.
         (None, false) => {
             retry_authorization(state, payment).await?;
         }

@@ -113,7 +113,7 @@ async fn capture_of_a_closed_order_is_refunded_once() {
             vec!["started", "authorized", "captured", "refunded"],
             1,
         ),
-        // The key would only replay the failure, so a new attempt is started.
+        // With the same idempotency key the provider would only replay the failure, so a new attempt has a new key.
         (
             json!({ "error500BeforeProcessing": 1, "paths": ["POST /v1/refunds"] }),
             vec!["started", "authorized", "captured", "refundStarted", "refunded"],
