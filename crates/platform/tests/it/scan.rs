@@ -88,7 +88,8 @@ async fn daily_announcements_fill_at_most_a_twentieth_of_the_stream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settled_entity_that_can_still_change_stays_in_the_first_scan() {
-    let app = app_with(&[("ANNOUNCE_AFTER", "600ms"), ("STREAM_MAX_BYTES", "1073741824")]).await;
+    let settings = [("ANNOUNCE_AFTER", "600ms"), ("ANNOUNCE_PER_SECOND", "7"), ("STREAM_MAX_BYTES", "1073741824")];
+    let app = app_with(&settings).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "open").await;
     let saved = store.save(&made, Counter { done: true, ..made.state.clone() }, UserChange::Updated).await.unwrap();
