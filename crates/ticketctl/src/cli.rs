@@ -116,7 +116,7 @@ struct BackupSelector {
     name: Option<String>,
 }
 
-/// Runs a command and prints its report. Errors tell the operator what to do.
+/// Runs a command, and prints its report in the chosen format. The messages of errors tell the operator what to do.
 pub async fn run(cli: Cli) -> Result<Outcome> {
     let Cli { fleet, admin_urls, backups, output, yes, command } = cli;
     let services = Services::new(admin_urls)?;

@@ -49,7 +49,7 @@ pub struct SignInLimits {
     /// First back-off delay; each further failure doubles it, up to the window.
     #[arg(long, env = "SIGNIN_BACKOFF", default_value = "2s", value_parser = duration)]
     pub signin_backoff: Duration,
-    /// Maximum number of successful sign-ins per minute to one account.
+    /// How often one account may be signed in to within a minute, with the correct password.
     #[arg(long, env = "SIGNINS_PER_MINUTE", default_value = "60")]
     pub signins_per_minute: NonZeroU32,
     /// Maximum number of sign-ups per minute from one client address, which a whole office may share.

@@ -1,7 +1,7 @@
 //! The expiration service: one timer per order, which publishes an event when the order's hold expires.
 //!
-//! The timers are in MongoDB. A queue in Redis wakes an instance when timers are due; a sweep fires those whose wake-up
-//! was lost or late, and all timers if there is no Redis.
+//! The timers are in MongoDB. A queue in Redis wakes an instance when timers are due; a periodic sweep fires
+//! the timers whose wake-up was lost or late; without Redis, all of them.
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|

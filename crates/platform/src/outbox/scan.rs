@@ -207,7 +207,8 @@ impl<A: Aggregate> Store<A> {
     }
 }
 
-/// Saves the position by compare-and-swap on the turn that was read, if any. False if another instance was faster.
+/// Saves the position if no other instance has taken a turn since it was read (compare-and-swap on `turn`; an insert if
+/// there was none). Returns whether it was saved.
 async fn save_position(
     positions: &Collection<ScanPosition>,
     turn: Option<i64>,

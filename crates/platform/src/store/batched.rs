@@ -276,8 +276,8 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<U
 /// Finds out which updates were applied when some were not: those whose event is in the outbox. An update without an
 /// event counts as applied when the document has the version and the state that it sets.
 ///
-/// The relay gets the events only after this, so it has not removed them. In a rare case the sweeper has: it leaves new
-/// events alone for a while, but a lost connection may last longer. If the document was also changed again since, an
+/// The relay receives the events after this check, so it can't have removed them. In rare cases the sweeper may
+/// have: it leaves new events alone for a while, but a lost connection may last longer. If the document was also changed again since, an
 /// applied update is reported as a version conflict, and its caller decides again.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {
     let ids: Vec<_> = updates.iter().map(|update| update.id.as_str()).collect();

@@ -26,7 +26,7 @@ impl TestApp {
         letters.into_iter().map(|letter| letter.payload.to_vec()).collect()
     }
 
-    /// The header `dead-letter-<name>` of all dead letters; names are `reason`, `subject` and others.
+    /// The value of the header `dead-letter-<name>` in each dead letter. Names are `reason`, `subject` and others.
     pub async fn dead_letter_headers(&self, name: &str) -> Vec<String> {
         let name = format!("dead-letter-{name}");
         let letters = self.messages(&self.names.dead_letter_stream()).await;

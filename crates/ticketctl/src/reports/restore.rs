@@ -29,7 +29,7 @@ pub struct RestoreCheck {
 pub struct Loss {
     /// The kind of entity: accounts, listings, orders or payments.
     pub entities: String,
-    /// Whether the database has no such entity, so that nothing can be compared.
+    /// Whether the database has no entity of this kind. Then it can't be compared with the backup.
     pub is_empty: bool,
     /// Number of entities created after the backup.
     pub created: u64,

@@ -103,7 +103,7 @@ impl Model {
     fn reconcile(&mut self) {
         for _ in 0..5 {
             let transition = next(&self.order, self.ticket.as_ref(), self.payments.values(), self.now);
-            // What can't move an order makes no difference, whatever the rest is.
+            // Without the listing and the payments that can't move an order, the transition is the same.
             let movers = self.payments.values().filter(|payment| payment_can_move(payment));
             let ticket = self.ticket.as_ref().filter(|ticket| ticket_can_move(ticket));
             assert_eq!(transition, next(&self.order, ticket, movers, self.now));

@@ -21,8 +21,9 @@ pub struct Seen {
     pub payment: Option<Versioned<PaymentState>>,
 }
 
-/// Applies transitions until the order agrees with its listing and its payments; returns the order, if it exists. `own`
-/// is the order as the caller has just written or found it.
+/// Applies transitions until the order agrees with its listing and its payments. Returns the order, if it exists.
+///
+/// `own` is the order as the caller has just read or written it, so that the first pass does not read it again.
 pub async fn reconcile_order(
     state: &AppState,
     id: OrderId,

@@ -22,8 +22,10 @@ use crate::state::AppState;
 /// accepts, such as a refund that its balance does not cover, but replays the refusal for the key.
 const REFUSED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
-/// Takes provider actions until the payment agrees with its order; returns the payment, if it exists. `own` is the
-/// payment as the caller has just written or found it, `seen` the order that an event has just brought.
+/// Takes provider actions until the payment agrees with its order. Returns the payment, if it exists.
+///
+/// `own` is the payment as the caller has just read or written it, and `seen` the order that an event has just brought.
+/// The first pass does not read them again.
 ///
 /// An open refund is not an error. It may take days, such as when the provider's balance is empty. Once the attempt is
 /// stored the reconciler retries it, so the caller is not blocked.

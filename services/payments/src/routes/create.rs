@@ -228,7 +228,7 @@ fn respond(payment: &PaymentView, client_secret: Option<String>) -> Result<Respo
         }
         // The order was closed or the capture failed: nothing is charged, and only a new order can get the ticket.
         PaymentStatus::Voided | PaymentStatus::Failed => return Err(hold_expired()),
-        // The authorisation is not known yet. The reconciler finishes it; a repeat of the request returns the result.
+        // The provider's response is not known. The reconciler finds it out, and a repeated request returns it.
         PaymentStatus::Authorizing => {
             let pending =
                 Rejection::new("payment-pending", "The card network has not responded yet. Check again in a moment.");
