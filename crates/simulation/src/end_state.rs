@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use e2e::invariants::fleet_data::FleetData;
 use serde_json::Value;
-use ticketctl::audit::data::{Entity, text};
+use ticketctl::audit::entity::{Entity, text};
 
 use crate::fleet::SimulatedFleet;
 use crate::users::Users;

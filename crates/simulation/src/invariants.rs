@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use common::clock::Clock;
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
+use e2e::invariants::databases::{Databases, entities};
 use e2e::invariants::fleet_data::FleetData;
 use e2e::invariants::names::{ACKNOWLEDGED, HOLD_EXPIRY};
 use serde_json::Value;
-use ticketctl::audit::data::{AuditData, Entity, REPLICATED_ENTITIES, entities};
+use ticketctl::audit::entity::{Entity, REPLICATED_ENTITIES};
 
 use crate::fleet::SimulatedFleet;
 use crate::network::Network;
@@ -33,7 +34,7 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
         }
     }
     Ok(FleetData {
-        databases: AuditData { now: fleet.clock.now(), owned, replicas },
+        databases: Databases { now: fleet.clock.now(), owned, replicas },
         events: network.events.clone(),
         published_at: BTreeMap::new(),
         backlogs: Vec::new(),

@@ -2,22 +2,21 @@
 //! can be configured.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use common::timestamp::Timestamp;
 
+use crate::audit::{self, AuditOptions};
 use crate::backup::{self, Backups};
 use crate::dead_letters::{self, DeadLetters};
 use crate::fleet::{Fleet, FleetArgs};
 use crate::output::{EXIT_CODES, Outcome, Output};
 use crate::rebuild::{self, RebuildArgs};
 use crate::reports::AuditReport;
-use crate::restore::settle::Settlement;
+use crate::restore::{self, settle::Settlement};
 use crate::resync::{self, ResyncArgs};
 use crate::services::{AdminUrls, Services};
-use crate::{audit, restore};
 
 /// Operates a fleet: dead letters, resync, rebuild, backup, restore and consistency audit.
 ///
@@ -70,11 +69,7 @@ enum Command {
     Restore(Restore),
     /// Report violated invariants: tickets sold twice, charges without a ticket, overdue holds, stale replicas.
     #[command(after_help = EXIT_CODES)]
-    Audit {
-        /// Seconds to wait until all invariants hold: events may still be under way.
-        #[arg(long, default_value_t = audit::DEFAULT_WAIT.as_secs())]
-        wait: u64,
-    },
+    Audit(AuditOptions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -133,9 +128,9 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Restore(step) => {
             return run_restore(step, &Fleet::connect(fleet).await?, &services, &backups, output, yes).await;
         }
-        Command::Audit { wait } => {
+        Command::Audit(options) => {
             let fleet = Fleet::connect(fleet).await?;
-            let report = audit::run(&fleet.client, Duration::from_secs(wait)).await?;
+            let report = audit::run(&fleet.client, &options).await?;
             output.print(&report)?;
             return Ok(outcome_of(Some(&report)));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use common::events::payment::PaymentStatus;
-use ticketctl::audit::data::{Entity, text};
+use ticketctl::audit::entity::{Entity, text};
 
 use super::fleet_data::FleetData;
 use super::names::{ACKNOWLEDGED, IDEMPOTENCY};

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use ticketctl::audit::data::{Entity, REPLICATED_ENTITIES, text};
-use ticketctl::audit::replicas;
+use ticketctl::audit::entity::{Entity, REPLICATED_ENTITIES, text};
 
 use super::fleet_data::{FleetData, subject_and_version};
 use super::names::{NO_BACKLOG, ONE_EVENT, REPLICAS};
@@ -19,7 +18,7 @@ pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
 /// Checks the current state without its history: outboxes are empty, replicas equal their owners, and no consumer has
 /// a backlog.
 pub(super) fn check_current(data: &FleetData, violations: &mut Vec<String>) {
-    replicas::check(&data.databases, violations);
+    data.databases.check_replicas(violations);
     for (_, _, entity) in REPLICATED_ENTITIES {
         check_replicas(data, entity, violations);
     }

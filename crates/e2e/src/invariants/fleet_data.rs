@@ -7,14 +7,15 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use common::timestamp::Timestamp;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
-use ticketctl::audit::data::{AuditData, Entity, text};
+use ticketctl::audit::entity::{Entity, text};
 
+use super::databases::Databases;
 use crate::test_fleet::TestFleet;
 
 /// The state of the databases, the streams and the card network.
 pub struct FleetData {
     /// Entities and replicas in the databases.
-    pub databases: AuditData,
+    pub databases: Databases,
     /// Published events by entity, as envelopes.
     pub events: BTreeMap<String, Vec<Value>>,
     /// When the stream received the creation, expiry and cancellation of each order, by order id and event type. The
@@ -31,7 +32,7 @@ pub struct FleetData {
 impl FleetData {
     pub(super) async fn read(fleet: &TestFleet) -> Result<Self> {
         let client = mongodb::Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
-        let databases = AuditData::read(&client).await?;
+        let databases = Databases::read(&client).await?;
         let jetstream = fleet.jetstream().await?;
         let mut events: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let (mut backlogs, mut dead_letters, mut published_at) = (Vec::new(), 0, BTreeMap::new());

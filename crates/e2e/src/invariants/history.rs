@@ -8,7 +8,7 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
-use ticketctl::audit::data::text;
+use ticketctl::audit::entity::text;
 
 use super::fleet_data::FleetData;
 use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};

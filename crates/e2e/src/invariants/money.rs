@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use common::events::payment::PaymentStatus;
 use fakestripe::objects::intent;
-use ticketctl::audit::data::text;
+use ticketctl::audit::entity::text;
 use ticketctl::audit::money::{is_captured, received, refunded};
 
 use super::fleet_data::FleetData;

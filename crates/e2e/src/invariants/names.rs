@@ -1,23 +1,23 @@
 //! The number and name of each invariant, as violations print them.
 
-use ticketctl::audit::names;
+use ticketctl::audit::names::{self, Invariant};
 
 /// A ticket is sold at most once.
-pub const SOLD_ONCE: &str = names::SOLD_ONCE;
+pub const SOLD_ONCE: Invariant = names::SOLD_ONCE;
 /// An unpaid hold expires on time.
-pub const HOLD_EXPIRY: &str = names::HOLD_EXPIRY;
+pub const HOLD_EXPIRY: Invariant = names::HOLD_EXPIRY;
 /// An acknowledged version exists as it was returned, and a rejected request has no effect.
 pub const ACKNOWLEDGED: &str = "7 acknowledged";
 /// Every version has exactly one change event, and every event id one payload.
-pub const ONE_EVENT: &str = names::ONE_EVENT;
+pub const ONE_EVENT: Invariant = names::ONE_EVENT;
 /// Every replica equals the published state of its version.
-pub const REPLICAS: &str = names::REPLICAS;
+pub const REPLICAS: Invariant = names::REPLICAS;
 /// An idempotency key names at most one entity.
 pub const IDEMPOTENCY: &str = "10 idempotency";
 /// Statuses change only along legal transitions.
 pub const TRANSITIONS: &str = "11 transitions";
-/// Payments agree with the card network: the part of the ledger's invariant that the databases alone do not show.
-pub const PROVIDER: &str = names::LEDGER;
+/// Payments agree with the card network.
+pub const PROVIDER: Invariant = names::LEDGER;
 /// The terms of an order never change, and are those that the ticket was held at.
 pub const TERMS: &str = "13 terms";
 /// No message is pending or dead-lettered.

@@ -1,62 +1,61 @@
 //! Orders, payments and the ledger: no charge without a ticket, no ticket without a charge.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use serde_json::Value;
 
-use super::data::{AuditData, Entity, text};
-use super::names::{LEDGER, PAID_ONCE, REFUNDED};
+use super::entity::{Entity, text};
+use super::finding::Finding;
+use super::names::{Invariant, LEDGER, PAID_ONCE, REFUNDED};
 
-/// Appends the violated invariants, each with its number and name in docs/reliability.md.
-pub fn check(data: &AuditData, violations: &mut Vec<String>) {
-    let mut by_order: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
-    for payment in data.owned("payments") {
-        by_order.entry(text(&payment.state["orderId"])).or_default().push(payment);
+/// Checks an order against all its payments, and their ledgers.
+pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found: &mut Vec<Finding>) {
+    for payment in payments {
+        check_ledger(payment, found);
     }
-    let orders: BTreeSet<&str> = data.owned("orders").iter().map(|order| order.id.as_str()).collect();
-    for payment in data.owned("payments").iter().filter(|payment| is_captured(payment) || is_live(payment)) {
-        if !orders.contains(text(&payment.state["orderId"])) {
-            violations.push(format!(
-                "{PAID_ONCE}: payment {} is {} but its order does not exist",
-                payment.id,
-                payment.status_name()
-            ));
+    let Some(order) = order else {
+        for payment in payments.iter().filter(|payment| is_captured(payment) || is_live(payment)) {
+            let (payment, status) = (payment.id.as_str(), payment.status_name());
+            let text = format!("payment {payment} is {status} but its order does not exist");
+            found.push(Finding::new(PAID_ONCE, "payments", [payment, id], text));
         }
-    }
-    for order in data.owned("orders") {
-        let payments = by_order.get(order.id.as_str()).map(Vec::as_slice).unwrap_or_default();
-        // Fully refunded or disputed payments do not count, except the payment that completed the order, which may have
-        // been refunded in the provider's dashboard.
-        let completing = text(&order.state["status"]["paymentId"]);
-        let is_effective =
-            |payment: &Entity| payment.id == completing || !(is_refunded(payment) || payment.state["disputed"] == true);
-        let captured: Vec<_> =
-            payments.iter().filter(|payment| is_captured(payment) && is_effective(payment)).collect();
-        let paid = match captured.as_slice() {
-            [payment] => payment.state["amount"] == order.state["price"] && completing == payment.id,
-            _ => false,
-        };
-        match order.status() {
-            Some(OrderStatus::Completed) if !paid => {
-                violations
-                    .push(format!("{PAID_ONCE}: order {} is completed without exactly one matching payment", order.id));
-            }
-            Some(OrderStatus::Completed) => {}
-            Some(OrderStatus::Cancelled) if !captured.is_empty() => {
-                violations.push(format!("{REFUNDED}: order {} is cancelled and charged but not refunded", order.id));
-            }
-            _ if !captured.is_empty() => {
-                violations.push(format!("{PAID_ONCE}: order {} is charged and {}", order.id, order.status_name()));
-            }
-            Some(OrderStatus::Cancelled) if payments.iter().any(|payment| is_live(payment)) => {
-                violations.push(format!("{REFUNDED}: the cancelled order {} has a live payment", order.id));
-            }
-            _ => {}
+        return;
+    };
+    // Fully refunded or disputed payments do not count, except the payment that completed the order, which may have
+    // been refunded in the provider's dashboard.
+    let completing = text(&order.state["status"]["paymentId"]);
+    let is_effective =
+        |payment: &Entity| payment.id == completing || !(is_refunded(payment) || payment.state["disputed"] == true);
+    let captured: Vec<&Entity> =
+        payments.iter().filter(|payment| is_captured(payment) && is_effective(payment)).copied().collect();
+    let paid = match captured.as_slice() {
+        [payment] => payment.state["amount"] == order.state["price"] && completing == payment.id,
+        _ => false,
+    };
+    let mut report = |invariant: Invariant, payments: &[&Entity], text: String| {
+        let payments = payments.iter().map(|payment| payment.id.as_str());
+        found.push(Finding::new(invariant, "orders", std::iter::once(id).chain(payments), text));
+    };
+    match order.status() {
+        Some(OrderStatus::Completed) if !paid => {
+            let text = format!("order {id} is completed without exactly one matching payment");
+            report(PAID_ONCE, &captured, text);
         }
+        Some(OrderStatus::Completed) => {}
+        Some(OrderStatus::Cancelled) if !captured.is_empty() => {
+            report(REFUNDED, &captured, format!("order {id} is cancelled and charged but not refunded"));
+        }
+        _ if !captured.is_empty() => {
+            report(PAID_ONCE, &captured, format!("order {id} is charged and {}", order.status_name()));
+        }
+        Some(OrderStatus::Cancelled) => {
+            let live: Vec<&Entity> = payments.iter().filter(|payment| is_live(payment)).copied().collect();
+            if !live.is_empty() {
+                report(REFUNDED, &live, format!("the cancelled order {id} has a live payment"));
+            }
+        }
+        _ => {}
     }
-    check_ledgers(data, violations);
 }
 
 /// The refunded amount in minor units.
@@ -84,20 +83,121 @@ pub fn is_captured(payment: &Entity) -> bool {
     payment.status() == Some(PaymentStatus::Captured)
 }
 
-/// Appends the violated invariants of the ledgers.
-fn check_ledgers(data: &AuditData, violations: &mut Vec<String>) {
-    for payment in data.owned("payments") {
-        let entries = payment.state["ledger"].as_array().cloned().unwrap_or_default();
-        let sum = |filter: &dyn Fn(&Value) -> bool| -> i64 {
-            let lines = entries.iter().filter(|line| filter(line));
-            lines.map(|line| line["debit"].as_i64().unwrap_or(0) - line["credit"].as_i64().unwrap_or(0)).sum()
-        };
-        if sum(&|_| true) != 0 {
-            violations.push(format!("{LEDGER}: the ledger of payment {} does not balance", payment.id));
+/// Checks that a payment's ledger balances, and that it agrees with what was charged.
+fn check_ledger(payment: &Entity, found: &mut Vec<Finding>) {
+    let entries = payment.state["ledger"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let sum = |filter: &dyn Fn(&Value) -> bool| -> i64 {
+        let lines = entries.iter().filter(|line| filter(line));
+        lines.map(|line| line["debit"].as_i64().unwrap_or(0) - line["credit"].as_i64().unwrap_or(0)).sum()
+    };
+    let id = payment.id.as_str();
+    if sum(&|_| true) != 0 {
+        let text = format!("the ledger of payment {id} does not balance");
+        found.push(Finding::new(LEDGER, "payments", [id], text));
+    }
+    let charged = if is_captured(payment) { received(payment) - refunded(payment) } else { 0 };
+    if sum(&|line| line["account"] == "providerBalance") != charged {
+        let text = format!("the ledger of payment {id} differs from the net charge");
+        found.push(Finding::new(LEDGER, "payments", [id], text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::fixtures::entity;
+
+    fn order(status: &str) -> Entity {
+        let status = json!({ "name": status, "paymentId": (status == "completed").then_some("p") });
+        entity("o", json!({ "price": { "amount": 50, "currency": "USD" }, "status": status }))
+    }
+
+    fn payment(id: &str, status: &str, amount: i64) -> Entity {
+        let charged = if status == "captured" { amount } else { 0 };
+        let ledger = json!([
+            { "account": "providerBalance", "debit": charged, "credit": 0 },
+            { "account": "sellerPayable", "debit": 0, "credit": charged },
+        ]);
+        let amount = json!({ "amount": amount, "currency": "USD" });
+        entity(id, json!({ "orderId": "o", "amount": amount, "status": { "name": status }, "ledger": ledger }))
+    }
+
+    fn found(order: Option<&Entity>, payments: &[Entity]) -> Vec<String> {
+        let mut found = Vec::new();
+        check_order("o", order, &payments.iter().collect::<Vec<_>>(), &mut found);
+        found.iter().map(|finding| format!("{finding} {:?}", finding.ids)).collect()
+    }
+
+    #[test]
+    fn consistent_orders_have_no_finding() {
+        for (status, payments) in [
+            ("awaitingPayment", vec![]),
+            ("awaitingPayment", vec![payment("d", "declined", 50), payment("p", "requiresAction", 50)]),
+            ("authorized", vec![payment("p", "authorized", 50)]),
+            ("completed", vec![payment("d", "declined", 50), payment("p", "captured", 50)]),
+            ("cancelled", vec![payment("p", "voided", 50)]),
+        ] {
+            assert_eq!(found(Some(&order(status)), &payments), Vec::<String>::new(), "{status}");
         }
-        let charged = if is_captured(payment) { received(payment) - refunded(payment) } else { 0 };
-        if sum(&|line| line["account"] == "providerBalance") != charged {
-            violations.push(format!("{LEDGER}: the ledger of payment {} differs from the net charge", payment.id));
+    }
+
+    #[test]
+    fn each_disagreement_is_one_finding() {
+        let unpaid = "3 paid-once: order o is completed without exactly one matching payment";
+        let charged = |id: &str, amount: i64| payment(id, "captured", amount);
+        for (order, payments, expected) in [
+            (Some(order("completed")), vec![], format!("{unpaid} [\"o\"]")),
+            (Some(order("completed")), vec![charged("p", 49)], format!("{unpaid} [\"o\", \"p\"]")),
+            (Some(order("completed")), vec![charged("q", 50)], format!("{unpaid} [\"o\", \"q\"]")),
+            (
+                Some(order("completed")),
+                vec![charged("p", 50), charged("q", 50)],
+                format!("{unpaid} [\"o\", \"p\", \"q\"]"),
+            ),
+            (
+                Some(order("authorized")),
+                vec![charged("p", 50)],
+                "3 paid-once: order o is charged and authorized [\"o\", \"p\"]".to_owned(),
+            ),
+            (
+                Some(order("cancelled")),
+                vec![charged("p", 50)],
+                "4 refunded: order o is cancelled and charged but not refunded [\"o\", \"p\"]".to_owned(),
+            ),
+            (
+                Some(order("cancelled")),
+                vec![payment("p", "authorized", 50)],
+                "4 refunded: the cancelled order o has a live payment [\"o\", \"p\"]".to_owned(),
+            ),
+            (
+                None,
+                vec![charged("p", 50)],
+                "3 paid-once: payment p is captured but its order does not exist [\"p\", \"o\"]".to_owned(),
+            ),
+        ] {
+            assert_eq!(found(order.as_ref(), &payments), [expected]);
         }
+    }
+
+    #[test]
+    fn refunded_charge_of_a_cancelled_order_is_consistent() {
+        let mut charged = payment("p", "captured", 50);
+        charged.state["refunded"] = json!({ "amount": { "amount": 50, "currency": "USD" } });
+        charged.state["ledger"] = json!([]);
+        assert_eq!(found(Some(&order("cancelled")), &[charged]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn ledger_balances_and_agrees_with_the_charge() {
+        let mut unbalanced = payment("p", "captured", 50);
+        unbalanced.state["ledger"][1]["credit"] = json!(49);
+        let balance = "12 ledger: the ledger of payment p does not balance [\"p\"]";
+        assert_eq!(found(Some(&order("completed")), &[unbalanced]), [balance]);
+        let mut empty = payment("p", "captured", 50);
+        empty.state["ledger"] = json!([]);
+        let differs = "12 ledger: the ledger of payment p differs from the net charge [\"p\"]";
+        assert_eq!(found(Some(&order("completed")), &[empty]), [differs]);
     }
 }

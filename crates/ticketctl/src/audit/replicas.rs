@@ -1,72 +1,294 @@
-//! Replicas: each is at its owner's version, and none is missing.
+//! Replicas: each equals its owner's entity, and none is missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
+use mongodb::bson::{Bson, Document};
+use serde_json::Value;
 
-use super::data::{AuditData, Entity, REPLICATED_ENTITIES};
+use super::entity::{Entity, Owned, text};
+use super::finding::Finding;
 use super::names::{ONE_EVENT, REPLICAS};
 
 /// Period after which `payments` may purge a declined payment. Replicas are not purged.
 const DECLINED_RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Appends the violated invariants, each with its number and name in docs/reliability.md.
-pub fn check(data: &AuditData, violations: &mut Vec<String>) {
-    for (_, collection, entity) in REPLICATED_ENTITIES {
-        let owned: BTreeMap<&str, u64> =
-            data.owned(collection).iter().map(|document| (document.id.as_str(), document.version)).collect();
-        for Entity { id, unpublished, .. } in data.owned(collection).iter().filter(|owned| owned.unpublished > 0) {
-            violations.push(format!("{ONE_EVENT}: {entity} {id} has {unpublished} unpublished events"));
-        }
-        for (database, _, replicas) in data.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
-            for replica in replicas {
-                let (id, version) = (&replica.id, replica.version);
-                let owned = owned.get(id.as_str()).copied();
-                if owned != Some(version) && !(owned.is_none() && may_be_purged(entity, replica, data.now)) {
-                    violations
-                        .push(format!("{REPLICAS}: {database} has {entity} {id} at version {version}, not {owned:?}"));
-                }
+/// Where a field of a payload comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// The field of the owner's state at this path.
+    Path(&'static str),
+    /// The time of the first authorisation in a payment's ledger.
+    Authorization,
+}
+use Source::{Authorization, Path};
+
+/// The fields of a user's payload.
+const USER: &[(&str, Source)] =
+    &[("id", Path("id")), ("displayName", Path("displayName")), ("createdAt", Path("createdAt"))];
+
+/// The fields of a ticket's payload.
+const TICKET: &[(&str, Source)] = &[
+    ("id", Path("id")),
+    ("title", Path("listing.title")),
+    ("venue", Path("listing.venue")),
+    ("city", Path("listing.city")),
+    ("startsAt", Path("listing.startsAt")),
+    ("timeZone", Path("listing.timeZone")),
+    ("section", Path("listing.section")),
+    ("row", Path("listing.row")),
+    ("seat", Path("listing.seat")),
+    ("sellerId", Path("sellerId")),
+    ("price", Path("listing.price")),
+    ("priceDrop", Path("priceDrop")),
+    ("faceValue", Path("listing.faceValue")),
+    ("category", Path("listing.category")),
+    ("description", Path("listing.description")),
+    ("status", Path("status.name")),
+    ("orderId", Path("status.orderId")),
+    ("refusals", Path("refusals")),
+    ("createdAt", Path("createdAt")),
+    ("updatedAt", Path("updatedAt")),
+];
+
+/// The fields of an order's payload.
+const ORDER: &[(&str, Source)] = &[
+    ("id", Path("id")),
+    ("buyerId", Path("buyerId")),
+    ("status", Path("status.name")),
+    ("cancelReason", Path("status.reason")),
+    ("refusal", Path("status.refusal")),
+    ("paymentId", Path("status.paymentId")),
+    ("ticket", Path("ticket")),
+    ("price", Path("price")),
+    ("expiresAt", Path("expiresAt")),
+    ("createdAt", Path("createdAt")),
+    ("updatedAt", Path("updatedAt")),
+];
+
+/// The fields of a payment's payload.
+const PAYMENT: &[(&str, Source)] = &[
+    ("id", Path("id")),
+    ("orderId", Path("orderId")),
+    ("buyerId", Path("buyerId")),
+    ("status", Path("status.name")),
+    ("amount", Path("amount")),
+    ("provider", Path("provider")),
+    ("providerRef", Path("providerRef")),
+    ("declineReason", Path("status.reason")),
+    ("authorizedAt", Authorization),
+    ("received", Path("received")),
+    ("refunded", Path("refunded")),
+    ("disputed", Path("disputed")),
+    ("createdAt", Path("createdAt")),
+    ("updatedAt", Path("updatedAt")),
+];
+
+/// The fields of an entity's payload, each with its source in the owner's state.
+fn fields(entity: &str) -> &'static [(&'static str, Source)] {
+    match entity {
+        "user" => USER,
+        "ticket" => TICKET,
+        "order" => ORDER,
+        "payment" => PAYMENT,
+        _ => &[],
+    }
+}
+
+/// The projection that reads what the replicas of an entity are compared with. Not all of the state: an owner also
+/// stores what no audit should see, such as email addresses.
+pub(super) fn projection(entity: &str) -> Document {
+    let paths = fields(entity).iter().map(|(_, source)| match source {
+        Path(path) => *path,
+        Authorization => "ledger",
+    });
+    let paths: BTreeSet<String> = paths.map(|path| format!("state.{path}")).collect();
+    paths.into_iter().chain(["version".to_owned()]).map(|path| (path, Bson::Int32(1))).collect()
+}
+
+impl Source {
+    fn in_state(self, state: &Value) -> &Value {
+        match self {
+            Path(path) => path.split('.').fold(state, |value, field| &value[field]),
+            Authorization => {
+                let entries = state["ledger"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let is_first = |entry: &&Value| {
+                    entry["account"] == "authorizations" && entry["debit"].as_i64().is_some_and(|debit| debit > 0)
+                };
+                entries.iter().find(is_first).map_or(&Value::Null, |entry| &entry["at"])
             }
-            let known: BTreeSet<&str> = replicas.iter().map(|replica| replica.id.as_str()).collect();
-            for id in owned.keys().filter(|id| !known.contains(*id)) {
-                violations.push(format!("{REPLICAS}: {database} has no replica of {entity} {id}"));
-            }
         }
+    }
+}
+
+/// Checks a service's replica of an entity against its owner.
+pub fn check_replica(
+    (source, _, entity): Owned,
+    id: &str,
+    owner: Option<&Entity>,
+    (database, replica): (&str, Option<&Entity>),
+    now: Timestamp,
+    found: &mut Vec<Finding>,
+) {
+    let version = replica.map_or(0, |replica| replica.version);
+    let wrong = match (owner, replica) {
+        (None, None) => return,
+        (Some(_), None) => format!("{database} has no replica of {entity} {id}"),
+        (None, Some(replica)) if may_be_purged(entity, replica, now) => return,
+        (None, Some(_)) => format!("{database} has {entity} {id} at version {version}, but {source} does not have it"),
+        (Some(owner), Some(_)) if owner.version > version => {
+            format!("{database} has {entity} {id} at version {version}, which is older than in {source}")
+        }
+        (Some(owner), Some(_)) if owner.version < version => {
+            format!("{database} has {entity} {id} at version {version}, which {source} has not reached")
+        }
+        (Some(owner), Some(replica)) => {
+            let differs =
+                |(field, source): &&(&str, Source)| !agree(source.in_state(&owner.state), &replica.state[*field]);
+            let differing: Vec<&str> = fields(entity).iter().filter(differs).map(|(field, _)| *field).collect();
+            if differing.is_empty() {
+                return;
+            }
+            let differing = differing.join(", ");
+            format!("{database} has another {differing} of {entity} {id} than {source}, at version {version}")
+        }
+    };
+    found.push(Finding::new(REPLICAS, database, [id], wrong));
+}
+
+/// Whether two values are the same. Absent, null and false are: payloads omit some fields that owners store.
+fn agree(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Null | Value::Bool(false), Value::Null | Value::Bool(false)) => true,
+        (Value::Object(fields), Value::Object(others)) => {
+            fields.keys().chain(others.keys()).all(|field| agree(&one[field.as_str()], &other[field.as_str()]))
+        }
+        (Value::Array(items), Value::Array(others)) => {
+            items.len() == others.len() && items.iter().zip(others).all(|(item, other)| agree(item, other))
+        }
+        _ => one == other,
     }
 }
 
 /// Whether the owner of a replica may have purged its entity: a payment declined before the retention period.
 fn may_be_purged(entity: &str, replica: &Entity, now: Timestamp) -> bool {
-    let updated_at = replica.state["updatedAt"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let updated_at = text(&replica.state["updatedAt"]).parse::<Timestamp>().ok();
     entity == "payment"
         && replica.state["status"] == PaymentStatus::Declined.as_ref()
         && updated_at.is_some_and(|at| now.since(at) > DECLINED_RETENTION)
 }
 
+/// The finding that an entity has events in its outbox that should be published by now.
+pub fn unpublished((database, _, entity): Owned, id: &str) -> Finding {
+    let text = format!("{entity} {id} has unpublished events in its outbox");
+    Finding::new(ONE_EVENT, database, [id], text)
+}
+
 #[cfg(test)]
 mod tests {
+    use common::events::ENTITIES;
     use serde_json::json;
 
     use super::*;
+    use crate::audit::entity::REPLICATED_ENTITIES;
+    use crate::audit::fixtures::entity;
 
-    /// The violations if `orders` has a replica, last changed `days` ago, of a payment that `payments` does not have.
-    fn violations(status: &str, days: u64) -> Vec<String> {
-        let first = Timestamp::from_millis(0);
-        let state = json!({ "status": status, "updatedAt": first.to_string() });
-        let replica = Entity { id: "1".to_owned(), version: 1, state, unpublished: 0, idempotency_key: None };
-        let replicas = vec![("orders".to_owned(), "payment".to_owned(), vec![replica])];
-        let now = first.plus(Duration::from_secs(days * 24 * 3600));
-        let mut violations = Vec::new();
-        check(&AuditData { now, owned: BTreeMap::new(), replicas }, &mut violations);
-        violations
+    const USERS: Owned = REPLICATED_ENTITIES[0];
+    const ORDERS: Owned = REPLICATED_ENTITIES[2];
+    const PAYMENTS: Owned = REPLICATED_ENTITIES[3];
+
+    fn found(owned: Owned, owner: Option<&Entity>, replica: Option<&Entity>, now: Timestamp) -> Vec<String> {
+        let mut found = Vec::new();
+        check_replica(owned, "1", owner, ("web", replica), now, &mut found);
+        found.iter().map(|finding| format!("{}: {}", finding.ids.join(" "), finding.text)).collect()
+    }
+
+    #[test]
+    fn every_field_of_every_payload_is_compared() {
+        for replicated in ENTITIES.into_iter().filter(|entity| entity.name != "expiration") {
+            let schema = replicated.schema().to_value();
+            let declared: BTreeSet<&str> =
+                schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            let compared: BTreeSet<&str> = fields(replicated.name).iter().map(|(field, _)| *field).collect();
+            assert_eq!(compared, declared, "{}", replicated.name);
+        }
+    }
+
+    #[test]
+    fn projections_have_no_colliding_paths() {
+        for (_, _, entity) in REPLICATED_ENTITIES {
+            let projection = projection(entity);
+            for path in projection.keys() {
+                let inner = format!("{path}.");
+                assert!(!projection.keys().any(|other| other.starts_with(&inner)), "{entity}: {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn replica_is_at_the_version_of_its_owner() {
+        let now = Timestamp::from_millis(0);
+        let at = |version| Entity { version, ..entity("1", json!({ "id": "1", "displayName": "Ana" })) };
+        let check = |owner: Option<u64>, replica: Option<u64>| {
+            found(USERS, owner.map(at).as_ref(), replica.map(at).as_ref(), now)
+        };
+        assert_eq!(check(Some(2), Some(2)), Vec::<String>::new());
+        assert_eq!(check(Some(2), None), ["1: web has no replica of user 1"]);
+        assert_eq!(check(None, Some(2)), ["1: web has user 1 at version 2, but auth does not have it"]);
+        assert_eq!(check(Some(3), Some(2)), ["1: web has user 1 at version 2, which is older than in auth"]);
+        assert_eq!(check(Some(1), Some(2)), ["1: web has user 1 at version 2, which auth has not reached"]);
+    }
+
+    #[test]
+    fn content_is_compared_field_by_field() {
+        let now = Timestamp::from_millis(0);
+        let owner = entity(
+            "1",
+            json!({
+                "id": "1", "status": { "name": "cancelled", "reason": "buyer", "refusal": null },
+                "price": { "amount": 50, "currency": "USD" }, "ticket": { "id": "t", "city": null },
+            }),
+        );
+        let payload = json!({
+            "id": "1", "status": "cancelled", "cancelReason": "buyer", "paymentId": null,
+            "price": { "amount": 50, "currency": "USD" }, "ticket": { "id": "t" },
+        });
+        let check = |payload: Value| found(ORDERS, Some(&owner), Some(&entity("1", payload)), now);
+        assert_eq!(check(payload.clone()), Vec::<String>::new());
+        let mut other = payload.clone();
+        other["price"]["amount"] = json!(51);
+        other["paymentId"] = json!("p");
+        assert_eq!(check(other), ["1: web has another paymentId, price of order 1 than orders, at version 1"]);
+        let mut incomplete = payload;
+        incomplete["ticket"] = json!({});
+        assert_eq!(check(incomplete), ["1: web has another ticket of order 1 than orders, at version 1"]);
+    }
+
+    #[test]
+    fn authorisation_is_that_of_the_ledger() {
+        let now = Timestamp::from_millis(0);
+        let ledger = json!([
+            { "account": "cardholderFunds", "debit": 0, "credit": 50, "at": "0" },
+            { "account": "authorizations", "debit": 50, "credit": 0, "at": "1" },
+            { "account": "authorizations", "debit": 0, "credit": 50, "at": "2" },
+        ]);
+        let owner = entity("1", json!({ "ledger": ledger, "disputed": false }));
+        let check = |payload: Value| found(PAYMENTS, Some(&owner), Some(&entity("1", payload)), now);
+        assert_eq!(check(json!({ "authorizedAt": "1" })), Vec::<String>::new());
+        assert_eq!(check(json!({})), ["1: web has another authorizedAt of payment 1 than payments, at version 1"]);
     }
 
     #[test]
     fn replica_may_outlive_only_a_purged_declined_payment() {
-        assert_eq!(violations("declined", 91), Vec::<String>::new());
-        assert_eq!(violations("declined", 89), ["9 replicas: orders has payment 1 at version 1, not None"]);
-        assert_eq!(violations("captured", 91).len(), 1);
+        let first = Timestamp::from_millis(0);
+        let check = |status: &str, days: u64| {
+            let replica = entity("1", json!({ "status": status, "updatedAt": first.to_string() }));
+            found(PAYMENTS, None, Some(&replica), first.plus(Duration::from_secs(days * 24 * 3600)))
+        };
+        assert_eq!(check("declined", 91), Vec::<String>::new());
+        assert_eq!(check("declined", 89), ["1: web has payment 1 at version 1, but payments does not have it"]);
+        assert_eq!(check("captured", 91).len(), 1);
     }
 }

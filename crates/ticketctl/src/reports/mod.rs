@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::finding::Finding;
 use crate::output::Report;
 
 /// Maximum number of violations in the text of an audit; the JSON document has all.
@@ -99,9 +100,15 @@ impl Report for BackupList {
 pub struct AuditReport {
     /// Number of audited entities by collection.
     pub audited: BTreeMap<String, usize>,
+    /// Number of documents that were read.
+    pub documents: u64,
     /// The violations, each with the number and name of its invariant in docs/reliability.md; empty if all invariants
     /// hold.
     pub violations: Vec<String>,
+    /// The same violations with the ids of their entities.
+    pub findings: Vec<Finding>,
+    /// Number of further documents that seemed wrong once and were not looked at again, because there were too many.
+    pub unlisted: u64,
 }
 
 impl Report for AuditReport {
@@ -117,8 +124,12 @@ impl Report for AuditReport {
             writeln!(to, "{violation}")?;
         }
         match self.violations.len().saturating_sub(MAX_LISTED_VIOLATIONS) {
+            0 => {}
+            more => writeln!(to, "and {more} more; `--output json` lists all")?,
+        }
+        match self.unlisted {
             0 => Ok(()),
-            more => writeln!(to, "and {more} more; `--output json` lists all"),
+            unlisted => writeln!(to, "{unlisted} further documents seemed wrong and were not looked at again"),
         }
     }
 }

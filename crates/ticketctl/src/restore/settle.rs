@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use super::state::{RestoreState, Stage};
 use super::{REPLACED, count_with_prefix};
-use crate::audit;
-use crate::audit::data::REPLICATED_ENTITIES;
+use crate::audit::entity::REPLICATED_ENTITIES;
+use crate::audit::{self, AuditOptions};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
 use crate::output::{Output, Refused};
@@ -23,6 +23,8 @@ use crate::services::Services;
 
 /// Maximum time until the payments that were in progress at the time of the backup are decided.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(180);
+/// Seconds for which something must stay wrong after the restore: `expiration` has just started to end old holds.
+const AUDIT_WAIT: u64 = 90;
 
 /// The options of [`settle`].
 pub(crate) struct Settlement {
@@ -140,7 +142,7 @@ pub(crate) async fn finish(fleet: &Fleet, services: &Services, yes: bool) -> Res
     let mut audited = None;
     if state.as_ref().is_none_or(|state| state.stage != Stage::Ending) {
         services.resync("expiration", &Resync::everything()).await?;
-        let report = audit::run(&fleet.client, audit::DEFAULT_WAIT).await?;
+        let report = audit::run(&fleet.client, &AuditOptions { wait: AUDIT_WAIT, ..AuditOptions::default() }).await?;
         if !report.violations.is_empty() {
             return Ok(RestoreFinished { audit: Some(report), restored: None });
         }

@@ -1,0 +1,131 @@
+//! The owned entities and the replicas of all services, in memory, for fleets as small as those of tests. The audit of
+//! `ticketctl` applies the same checks to streams.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use common::clock::{Clock, SystemClock};
+use common::events::order::OrderStatus;
+use common::timestamp::Timestamp;
+use futures::TryStreamExt;
+use mongodb::bson::Document;
+use mongodb::{Client, Database};
+use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use ticketctl::audit::finding::Finding;
+use ticketctl::audit::{money, passes, replicas, sales};
+
+/// Number of holds that expire in one second, above which they may expire later.
+const BURST_SIZE: usize = 1_000;
+
+/// The owned entities and the replicas of all services.
+#[derive(Debug)]
+pub struct Databases {
+    /// When the databases were read.
+    pub now: Timestamp,
+    /// The entities by the collection of their owner: users, tickets, orders, payments.
+    pub owned: BTreeMap<&'static str, Vec<Entity>>,
+    /// Database, name of the entity, and replicas.
+    pub replicas: Vec<(String, String, Vec<Entity>)>,
+}
+
+impl Databases {
+    /// Reads all databases, one after the other.
+    pub async fn read(client: &Client) -> Result<Self> {
+        let mut owned = BTreeMap::new();
+        for (database, collection, _) in REPLICATED_ENTITIES {
+            owned.insert(collection, entities(&client.database(database), collection).await?);
+        }
+        let mut replicas = Vec::new();
+        for replica in passes::replica_collections(client).await? {
+            let stored = entities(&client.database(replica.database), &replica.collection).await?;
+            replicas.push((replica.database.to_owned(), replica.entity, stored));
+        }
+        Ok(Self { now: SystemClock.now(), owned, replicas })
+    }
+
+    /// The entities in this collection of their owner.
+    pub fn owned(&self, collection: &str) -> &[Entity] {
+        self.owned.get(collection).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Appends the violations among tickets, orders and payments.
+    pub(super) fn check_money_and_sales(&self, violations: &mut Vec<String>) {
+        let mut found = Vec::new();
+        let (orders, payments) = (self.owned("orders"), self.owned("payments"));
+        let claims = orders.iter().filter(|order| order.status() != Some(OrderStatus::Cancelled));
+        let claims = grouped(claims, |order| text(&order.state["ticket"]["id"]));
+        for (id, ticket, claims) in joined(self.owned("tickets"), &claims) {
+            sales::check_ticket(id, ticket, claims, &mut found);
+        }
+        let mut due: BTreeMap<i64, usize> = BTreeMap::new();
+        for expires in orders.iter().filter_map(sales::expiry) {
+            *due.entry(expires.as_seconds()).or_default() += 1;
+        }
+        for order in orders {
+            let count = sales::expiry(order).and_then(|expires| due.get(&expires.as_seconds()));
+            let is_burst = count.is_some_and(|count| *count > BURST_SIZE);
+            let grace = if is_burst { sales::EXPIRY_GRACE_BURST } else { sales::EXPIRY_GRACE };
+            sales::check_hold(order, self.now, grace, &mut found);
+        }
+        let payments = grouped(payments.iter(), |payment| text(&payment.state["orderId"]));
+        for (id, order, payments) in joined(orders, &payments) {
+            money::check_order(id, order, payments, &mut found);
+        }
+        violations.extend(found.iter().map(ToString::to_string));
+    }
+
+    /// Appends the violations of replicas and outboxes.
+    pub(super) fn check_replicas(&self, violations: &mut Vec<String>) {
+        let mut found = Vec::new();
+        for owned in REPLICATED_ENTITIES {
+            let (_, collection, entity) = owned;
+            let owners = self.owned(collection);
+            let unpublished = owners.iter().filter(|owner| owner.unpublished > 0);
+            found.extend(unpublished.map(|owner| replicas::unpublished(owned, &owner.id)));
+            for (database, _, stored) in self.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
+                self.compare(owned, database, stored, &mut found);
+            }
+        }
+        violations.extend(found.iter().map(ToString::to_string));
+    }
+
+    fn compare(&self, owned: Owned, database: &str, stored: &[Entity], found: &mut Vec<Finding>) {
+        let stored = grouped(stored.iter(), |replica| &replica.id);
+        for (id, owner, replicas) in joined(self.owned(owned.1), &stored) {
+            replicas::check_replica(owned, id, owner, (database, replicas.first().copied()), self.now, found);
+        }
+    }
+}
+
+/// The entities by a key.
+fn grouped<'a>(
+    entities: impl Iterator<Item = &'a Entity>,
+    key: fn(&Entity) -> &str,
+) -> BTreeMap<&'a str, Vec<&'a Entity>> {
+    let mut groups: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
+    for entity in entities {
+        groups.entry(key(entity)).or_default().push(entity);
+    }
+    groups
+}
+
+/// Each id of an owned entity or a group, with both.
+fn joined<'a>(
+    owned: &'a [Entity],
+    groups: &'a BTreeMap<&'a str, Vec<&'a Entity>>,
+) -> impl Iterator<Item = (&'a str, Option<&'a Entity>, &'a [&'a Entity])> {
+    let mut all: BTreeMap<&str, (Option<&Entity>, &[&Entity])> = BTreeMap::new();
+    for (id, group) in groups {
+        all.insert(*id, (None, group.as_slice()));
+    }
+    for entity in owned {
+        all.entry(&entity.id).or_default().0 = Some(entity);
+    }
+    all.into_iter().map(|(id, (entity, group))| (id, entity, group))
+}
+
+/// Reads every document of a collection of aggregates or replicas.
+pub async fn entities(database: &Database, collection: &str) -> Result<Vec<Entity>> {
+    let documents = database.collection::<Entity>(collection);
+    Ok(documents.find(Document::new()).await?.try_collect().await?)
+}

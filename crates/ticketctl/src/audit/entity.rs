@@ -1,0 +1,107 @@
+//! Stored aggregates and replicas, as the audit reads them.
+
+use std::str::FromStr;
+
+use common::events::ENTITIES;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// A stored aggregate or replica, or the fields of it that were read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Entity {
+    /// The `_id` of the document.
+    #[serde(rename = "_id")]
+    pub id: String,
+    /// The version of the entity.
+    pub version: u64,
+    /// The state of the aggregate; for a replica, the payload of the last event.
+    #[serde(default)]
+    pub state: Value,
+    /// Number of unpublished events in the outbox; 0 if the outbox was not read.
+    #[serde(default, rename = "outbox", deserialize_with = "count")]
+    pub unpublished: usize,
+    /// The idempotency key of the request that created it, if it was read.
+    #[serde(default, rename = "idempotency", deserialize_with = "key")]
+    pub idempotency_key: Option<String>,
+}
+
+fn count<'de, D: Deserializer<'de>>(outbox: D) -> Result<usize, D::Error> {
+    Ok(Vec::<IgnoredAny>::deserialize(outbox)?.len())
+}
+
+fn key<'de, D: Deserializer<'de>>(record: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Record {
+        key: Option<String>,
+    }
+    Ok(Option::<Record>::deserialize(record)?.and_then(|record| record.key))
+}
+
+impl Entity {
+    /// The stored `state.status.name`; empty if there is none.
+    pub fn status_name(&self) -> &str {
+        text(&self.state["status"]["name"])
+    }
+
+    /// The status as a variant of an enum; `None` if the enum has no such status.
+    pub fn status<S: FromStr>(&self) -> Option<S> {
+        self.status_name().parse().ok()
+    }
+}
+
+/// Owner's database, collection and name of an owned entity.
+pub type Owned = (&'static str, &'static str, &'static str);
+
+/// The replicated entities: all except timers.
+pub const REPLICATED_ENTITIES: [Owned; 4] = {
+    let [user, ticket, order, payment, _timer] = ENTITIES;
+    [
+        (user.source, "users", user.name),
+        (ticket.source, "tickets", ticket.name),
+        (order.source, "orders", order.name),
+        (payment.source, "payments", payment.name),
+    ]
+};
+
+/// The timers, whose events are of the order that they end.
+pub(super) const TIMERS: Owned = {
+    let [.., timer] = ENTITIES;
+    (timer.source, "timers", "timer")
+};
+
+/// The string; empty if the value is not a string.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{deserialize_from_slice, doc, serialize_to_vec};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn collections_are_named_after_their_entity() {
+        for (_, collection, entity) in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
+            assert_eq!(collection, format!("{entity}s"));
+        }
+    }
+
+    #[test]
+    fn document_and_projection_of_it_can_be_read() {
+        let document = doc! {
+            "_id": "1", "version": 3_i64, "state": { "status": { "name": "sold" }, "price": { "amount": 5_i64 } },
+            "outbox": [{ "id": "e" }, { "id": "f" }], "idempotency": { "user": "u", "key": "k" },
+        };
+        let entity: Entity = deserialize_from_slice(&serialize_to_vec(&document).unwrap()).unwrap();
+        assert_eq!((entity.id.as_str(), entity.version, entity.unpublished), ("1", 3, 2));
+        assert_eq!(entity.state, json!({ "status": { "name": "sold" }, "price": { "amount": 5 } }));
+        assert_eq!((entity.status_name(), entity.idempotency_key.as_deref()), ("sold", Some("k")));
+        let projected = doc! { "_id": "1", "version": 3_i32 };
+        let entity: Entity = deserialize_from_slice(&serialize_to_vec(&projected).unwrap()).unwrap();
+        assert_eq!((entity.version, entity.state, entity.unpublished), (3, Value::Null, 0));
+        assert_eq!(entity.idempotency_key, None);
+    }
+}

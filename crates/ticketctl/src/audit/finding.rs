@@ -1,0 +1,44 @@
+//! What the audit reports.
+
+use std::fmt::{self, Display};
+
+use serde::{Deserialize, Serialize};
+
+use super::names::Invariant;
+
+/// A violated invariant. Two findings are the same if all their fields are, so the text names the state that is wrong
+/// and nothing that changes by itself, such as an age.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The number of the invariant in docs/reliability.md.
+    pub invariant: u8,
+    /// The short name of the invariant, such as `held-once`.
+    pub kind: String,
+    /// The database of the wrong document, or of the first one where several disagree.
+    pub database: String,
+    /// The ids of the entities that the finding is about, the wrong one first.
+    pub ids: Vec<String>,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl Finding {
+    /// A violation of this invariant.
+    pub fn new(
+        invariant: Invariant,
+        database: &str,
+        ids: impl IntoIterator<Item = impl Into<String>>,
+        text: String,
+    ) -> Self {
+        let ids = ids.into_iter().map(Into::into).collect();
+        let (database, kind) = (database.to_owned(), invariant.name.to_owned());
+        Self { invariant: invariant.number, kind, database, ids, text }
+    }
+}
+
+impl Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { invariant, kind, text, .. } = self;
+        write!(f, "{invariant} {kind}: {text}")
+    }
+}

@@ -1,0 +1,329 @@
+//! The passes of the audit. Each joins sorted reads of several databases and checks one group of entities at a time.
+//!
+//! # Why
+//! A pass over all entities and a second look at some of them are the same code, so they can't disagree. No pass needs
+//! more memory than the batches of its cursors and one group.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use common::clock::{Clock, SystemClock};
+use common::events::order::OrderStatus;
+use common::timestamp::Timestamp;
+use futures::StreamExt;
+use mongodb::bson::{Document, doc};
+use mongodb::options::{CollectionOptions, Hint, ReadPreference, SelectionCriteria};
+use mongodb::{Client, Database};
+
+use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
+use super::finding::Finding;
+use super::join::{Join, Key, Pace, Sorted};
+use super::{indexes, money, replicas, sales};
+use crate::fleet::SERVICES;
+
+/// Number of documents that a cursor holds.
+const BATCH_SIZE: u32 = 1_000;
+/// Maximum age of an event in an outbox. The relay publishes it in moments, and after a crash the sweeper in seconds.
+const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
+
+/// A part of the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Pass {
+    /// The unique indexes exist.
+    Indexes,
+    /// Tickets with the orders that claim them.
+    Tickets,
+    /// Orders with their payments.
+    Orders,
+    /// An entity with its replicas.
+    Replicas(Owned),
+    /// The outboxes of an entity.
+    Outboxes(Owned),
+}
+
+/// A finding that may be due to reading the databases at different moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Suspect {
+    pub(super) pass: Pass,
+    /// The key of the group in which it was found.
+    pub(super) key: String,
+    pub(super) finding: Finding,
+}
+
+/// The suspects of a look at the databases, up to a maximum.
+#[derive(Debug)]
+pub(super) struct Suspects {
+    pub(super) list: Vec<Suspect>,
+    max: usize,
+    /// Number of suspects beyond the maximum.
+    pub(super) unlisted: u64,
+}
+
+impl Suspects {
+    pub(super) fn new(max: usize) -> Self {
+        Self { list: Vec::new(), max, unlisted: 0 }
+    }
+
+    fn add(&mut self, pass: Pass, key: &str, found: &mut Vec<Finding>) {
+        for finding in found.drain(..) {
+            if self.list.len() < self.max {
+                self.list.push(Suspect { pass, key: key.to_owned(), finding });
+            } else {
+                self.unlisted += 1;
+            }
+        }
+    }
+}
+
+/// A collection that is read in the order of a key.
+struct Read<'a> {
+    database: &'a str,
+    collection: &'a str,
+    /// The path of the key.
+    field: &'static str,
+    key: Key,
+    filter: Document,
+    projection: Document,
+    /// The index that is read, if it exists; else MongoDB sorts, on disk if it has to.
+    index: Option<&'static str>,
+}
+
+impl<'a> Read<'a> {
+    fn by_id(database: &'a str, collection: &'a str, projection: Document) -> Self {
+        let key: Key = |entity| &entity.id;
+        Self { database, collection, field: "_id", key, filter: Document::new(), projection, index: None }
+    }
+}
+
+/// Reads the databases for the passes.
+pub(super) struct Reader<'a> {
+    client: &'a Client,
+    selection: SelectionCriteria,
+    pub(super) pace: Pace,
+    /// Number of entities by collection of their owner.
+    pub(super) audited: BTreeMap<String, usize>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from a secondary if there is one, to spare the primary.
+    pub(super) fn new(client: &'a Client, pace: Pace) -> Self {
+        let selection = ReadPreference::SecondaryPreferred { options: None }.into();
+        Self { client, selection, pace, audited: BTreeMap::new() }
+    }
+
+    /// Reads from the primary, which is not behind.
+    pub(super) fn use_primary(&mut self) {
+        self.selection = ReadPreference::Primary.into();
+    }
+
+    async fn open(&self, read: Read<'_>, only: Option<&[String]>) -> Result<Sorted> {
+        let Read { database, collection, field, key, mut filter, projection, index } = read;
+        let name = format!("{database}.{collection}");
+        let database = self.client.database(database);
+        if let Some(keys) = only {
+            filter.insert(field, doc! { "$in": keys.to_vec() });
+        }
+        let hint = match index {
+            Some(index) => has_index(&database, collection, index).await?.then(|| Hint::Name(index.to_owned())),
+            None => None,
+        };
+        let options = CollectionOptions::builder().selection_criteria(self.selection.clone()).build();
+        let entities = database.collection_with_options::<Entity>(collection, options);
+        let found = entities.find(filter).projection(projection).sort(doc! { field: 1 });
+        let found = found.batch_size(BATCH_SIZE).allow_disk_use(true);
+        let cursor = match hint {
+            Some(hint) => found.hint(hint).await?,
+            None => found.await?,
+        };
+        Sorted::new(name, cursor.boxed(), key).await
+    }
+}
+
+async fn has_index(database: &Database, collection: &str, name: &str) -> Result<bool> {
+    let existing = indexes::indexes_of(database, collection).await?;
+    Ok(existing.iter().any(|model| indexes::name_of(model) == Some(name)))
+}
+
+impl Pass {
+    /// All passes.
+    pub(super) fn all() -> Vec<Self> {
+        let replicas = REPLICATED_ENTITIES.into_iter().map(Self::Replicas);
+        let outboxes = REPLICATED_ENTITIES.into_iter().chain([TIMERS]).map(Self::Outboxes);
+        [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes).collect()
+    }
+
+    /// Checks all groups, or only those with these keys.
+    pub(super) async fn run(
+        self,
+        reader: &mut Reader<'_>,
+        only: Option<&[String]>,
+        suspects: &mut Suspects,
+    ) -> Result<()> {
+        match self {
+            Self::Indexes => {
+                suspects.add(self, "", &mut indexes::missing(reader.client).await?);
+                Ok(())
+            }
+            Self::Tickets => self.check_tickets(reader, only, suspects).await,
+            Self::Orders => self.check_orders(reader, only, suspects).await,
+            Self::Replicas(owned) => self.check_replicas(owned, reader, only, suspects).await,
+            Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
+        }
+    }
+
+    async fn check_tickets(
+        self,
+        reader: &mut Reader<'_>,
+        only: Option<&[String]>,
+        suspects: &mut Suspects,
+    ) -> Result<()> {
+        let status = || doc! { "version": 1, "state.status": 1 };
+        let tickets = reader.open(Read::by_id("tickets", "tickets", status()), only).await?;
+        let mut projection = status();
+        projection.insert("state.ticket.id", 1);
+        let open =
+            [OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized, OrderStatus::Completed]
+                .map(|status| status.as_ref().to_owned());
+        let claims = Read {
+            field: "state.ticket.id",
+            key: |order| text(&order.state["ticket"]["id"]),
+            filter: doc! { "state.status.name": { "$in": open.to_vec() } },
+            index: Some("open_ticket_v1"),
+            ..Read::by_id("orders", "orders", projection)
+        };
+        let claims = reader.open(claims, only).await?;
+        let (mut join, mut found) = (Join(vec![tickets, claims]), Vec::new());
+        while let Some(group) = join.next(&mut reader.pace).await? {
+            let orders: Vec<&Entity> = group.all(1).iter().collect();
+            sales::check_ticket(&group.key, group.one(0), &orders, &mut found);
+            suspects.add(self, &group.key, &mut found);
+        }
+        Ok(())
+    }
+
+    async fn check_orders(
+        self,
+        reader: &mut Reader<'_>,
+        only: Option<&[String]>,
+        suspects: &mut Suspects,
+    ) -> Result<()> {
+        let now = SystemClock.now();
+        let projection = doc! {
+            "version": 1, "state.status": 1, "state.price": 1, "state.expiresAt": 1, "state.updatedAt": 1,
+        };
+        let orders = reader.open(Read::by_id("orders", "orders", projection), only).await?;
+        let projection = doc! {
+            "version": 1, "state.orderId": 1, "state.status": 1, "state.amount": 1, "state.received": 1,
+            "state.refunded": 1, "state.disputed": 1, "state.ledger": 1,
+        };
+        let payments = Read {
+            field: "state.orderId",
+            key: |payment| text(&payment.state["orderId"]),
+            index: Some("attempts_v1"),
+            ..Read::by_id("payments", "payments", projection)
+        };
+        let payments = reader.open(payments, only).await?;
+        let (mut join, mut found) = (Join(vec![orders, payments]), Vec::new());
+        while let Some(group) = join.next(&mut reader.pace).await? {
+            let payments: Vec<&Entity> = group.all(1).iter().collect();
+            if let Some(order) = group.one(0) {
+                // How many orders expire in the same second is not known here, so the longer period is allowed.
+                sales::check_hold(order, now, sales::EXPIRY_GRACE_BURST, &mut found);
+            }
+            money::check_order(&group.key, group.one(0), &payments, &mut found);
+            suspects.add(self, &group.key, &mut found);
+        }
+        Ok(())
+    }
+
+    async fn check_replicas(
+        self,
+        owned: Owned,
+        reader: &mut Reader<'_>,
+        only: Option<&[String]>,
+        suspects: &mut Suspects,
+    ) -> Result<()> {
+        let (now, (source, collection, entity)) = (SystemClock.now(), owned);
+        let owners = Read::by_id(source, collection, replicas::projection(entity));
+        let mut streams = vec![reader.open(owners, only).await?];
+        let mut databases = Vec::new();
+        for replica in replica_collections(reader.client).await?.into_iter().filter(|replica| replica.entity == entity)
+        {
+            let projection = doc! { "version": 1, "state": 1 };
+            streams.push(reader.open(Read::by_id(replica.database, &replica.collection, projection), only).await?);
+            databases.push(replica.database);
+        }
+        let (mut join, mut found, mut count) = (Join(streams), Vec::new(), 0_usize);
+        while let Some(group) = join.next(&mut reader.pace).await? {
+            let owner = group.one(0);
+            count += usize::from(owner.is_some());
+            for (stream, database) in (1..).zip(&databases) {
+                let replica = (*database, group.one(stream));
+                replicas::check_replica(owned, &group.key, owner, replica, now, &mut found);
+            }
+            suspects.add(self, &group.key, &mut found);
+        }
+        if only.is_none() {
+            reader.audited.insert(collection.to_owned(), count);
+        }
+        Ok(())
+    }
+
+    async fn check_outboxes(
+        self,
+        owned: Owned,
+        reader: &mut Reader<'_>,
+        only: Option<&[String]>,
+        suspects: &mut Suspects,
+    ) -> Result<()> {
+        let (database, collection, _) = owned;
+        let oldest = SystemClock.now().minus(MAX_OUTBOX_AGE);
+        let full = Read {
+            filter: doc! { "outbox.0.time": { "$lt": oldest.to_string() } },
+            index: Some("outbox_v1"),
+            ..Read::by_id(database, collection, doc! { "version": 1 })
+        };
+        let (mut join, mut found) = (Join(vec![reader.open(full, only).await?]), Vec::new());
+        while let Some(group) = join.next(&mut reader.pace).await? {
+            found.push(replicas::unpublished(owned, &group.key));
+            suspects.add(self, &group.key, &mut found);
+        }
+        Ok(())
+    }
+}
+
+/// A collection with replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaCollection {
+    /// The database of the service that has the replicas.
+    pub database: &'static str,
+    /// The name of the entity.
+    pub entity: String,
+    /// The name of the collection.
+    pub collection: String,
+}
+
+/// The collections with replicas that services read.
+pub async fn replica_collections(client: &Client) -> Result<Vec<ReplicaCollection>> {
+    let mut found = Vec::new();
+    for service in SERVICES {
+        let database = client.database(service);
+        let live = live_generation(&database).await?;
+        for collection in database.list_collection_names().await? {
+            let Some(entity) = collection.strip_prefix("replica_") else { continue };
+            let (entity, generation) = entity.rsplit_once("_v").unwrap_or((entity, "0"));
+            if generation.parse() == Ok(live) {
+                let entity = entity.to_owned();
+                found.push(ReplicaCollection { database: service, entity, collection });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The live generation of the replicas; `web` increments it when its read model is rebuilt.
+async fn live_generation(database: &Database) -> Result<i64> {
+    let generations = database.collection::<Document>("read_model").find_one(Document::new()).await?;
+    Ok(generations.map(|generations| generations.get_i64("live")).transpose()?.unwrap_or(0))
+}
