@@ -8,6 +8,7 @@
 )]
 
 mod abuse;
+mod audit;
 mod browser;
 mod budget;
 mod configuration;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use testkit::fleet::SERVICES;
 use testkit::fleet::instance::Instance;
 use testkit::fleet::options::sibling_binaries_dir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// A program that has ended.
 #[derive(Debug)]
@@ -37,9 +37,18 @@ impl Operator {
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
+        finish(self.command(arguments)).await
+    }
+
+    /// Starts a command whose output is read while it runs.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command("ticketctl");
         command.args(arguments).envs(self.0.iter().cloned());
-        finish(command).await
+        command
     }
 
     /// Runs a command that must succeed; returns its report as text.

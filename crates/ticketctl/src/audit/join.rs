@@ -71,7 +71,7 @@ impl Sorted {
         self.next.as_ref().map(self.key)
     }
 
-    /// The next entities, which have this key.
+    /// The next entities, which have this key, by id.
     async fn take_all_of(&mut self, key: &str) -> Result<Vec<Entity>> {
         let mut taken = Vec::new();
         while self.key() == Some(key) {
@@ -80,6 +80,7 @@ impl Sorted {
             ensure!(is_ascending, "{} is not sorted after {key}", self.name);
             taken.extend(std::mem::replace(&mut self.next, following));
         }
+        taken.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(taken)
     }
 }

@@ -81,6 +81,10 @@ pub(crate) async fn run(client: &Client, options: &AuditOptions) -> Result<Audit
         pass.run(&mut reader, None, &mut suspects).await?;
     }
     let Suspects { list: mut persistent, unlisted, .. } = suspects;
+    if !persistent.is_empty() {
+        let (count, wait) = (persistent.len(), options.wait);
+        eprintln!("{count} violations seem to exist; they are looked at again for {wait} s");
+    }
     reader.use_primary();
     for _ in 0..LOOKS {
         if persistent.is_empty() {
