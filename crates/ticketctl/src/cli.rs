@@ -1,13 +1,15 @@
 //! The command line. Options that describe the fleet can also be set by environment variables, so that a Kubernetes Job
 //! can be configured.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use common::timestamp::Timestamp;
 
-use crate::audit::{self, AuditOptions};
+use crate::audit::{self, AuditOptions, schedule};
 use crate::backup::{self, Backups};
 use crate::dead_letters::{self, DeadLetters};
 use crate::fleet::{Fleet, FleetArgs};
@@ -69,7 +71,26 @@ enum Command {
     Restore(Restore),
     /// Report violated invariants: tickets sold twice, charges without a ticket, overdue holds, stale replicas.
     #[command(after_help = EXIT_CODES)]
-    Audit(AuditOptions),
+    Audit(AuditArgs),
+}
+
+#[derive(Debug, Args)]
+struct AuditArgs {
+    #[command(flatten)]
+    options: AuditOptions,
+    /// Audit at this interval, such as 15m, until SIGTERM, and serve the results as metrics.
+    #[arg(long, value_parser = interval)]
+    every: Option<Duration>,
+    /// The address of `/metrics` and `/healthz` with --every.
+    #[arg(long, env = "ADMIN_BIND", default_value = "0.0.0.0:9090")]
+    admin_bind: SocketAddr,
+}
+
+/// Parses a duration of at least one second.
+fn interval(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    let parsed = parsed.filter(|interval| *interval >= Duration::from_secs(1));
+    parsed.ok_or_else(|| "must be a duration of at least a second, such as 15m".to_owned())
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,8 +149,12 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Restore(step) => {
             return run_restore(step, &Fleet::connect(fleet).await?, &services, &backups, output, yes).await;
         }
-        Command::Audit(options) => {
+        Command::Audit(AuditArgs { options, every, admin_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
+            if let Some(every) = every {
+                schedule::run(&fleet.client, &options, every, admin_bind, output).await?;
+                return Ok(Outcome::Done);
+            }
             let report = audit::run(&fleet.client, &options).await?;
             output.print(&report)?;
             return Ok(outcome_of(Some(&report)));
@@ -195,6 +220,8 @@ mod tests {
             &["resync", "nobody"],
             &["dead-letters", "drop"],
             &["audit", "--output", "xml"],
+            &["audit", "--every", "0s"],
+            &["audit", "--every", "often"],
             &["--admin-urls", "shop=http://127.0.0.1:1", "audit"],
         ] {
             let error = Cli::try_parse_from([&["ticketctl"], arguments].concat()).unwrap_err();

@@ -49,6 +49,7 @@ pub(crate) fn generate(args: &SecretsArgs) -> Result<PathBuf> {
     let mut mongodb = vec![
         ("MONGODB_KEYFILE".to_owned(), password("mongodb-keyfile")?),
         ("MONGODB_ROOT_PASSWORD".to_owned(), password("mongodb-root")?),
+        ("MONGODB_PASSWORD_AUDIT".to_owned(), password("mongodb-audit")?),
     ];
     let mut nats = Vec::new();
     for user in OTHER_NATS_USERS {

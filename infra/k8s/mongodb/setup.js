@@ -2,12 +2,14 @@
 // a member added. setup.sh runs it next to the first member.
 //
 // MEMBERS is the number of members, MONGODB_ROOT_PASSWORD the password of root, and MONGODB_PASSWORD_<NAME> that of
-// each service, which may read and write only the database of its name.
+// each service, which may read and write only the database of its name, and of audit, which may only read.
 
 const port = process.env.MONGODB_PORT ?? '27017';
 const set = process.env.POD_NAME.replace(/-\d+$/, '');
 const members = Array.from({ length: Number(process.env.MEMBERS) }, (_, i) => `${set}-${i}.${set}:${port}`);
 const services = ['auth', 'tickets', 'orders', 'payments', 'expiration', 'web'];
+const users = new Map(services.map((service) => [service, [{ role: 'readWrite', db: service }]]));
+users.set('audit', [{ role: 'readAnyDatabase', db: 'admin' }]);
 const root = { user: 'root', pwd: process.env.MONGODB_ROOT_PASSWORD, roles: ['root'] };
 
 const direct = (host) =>
@@ -53,12 +55,11 @@ if (known.isWritablePrimary && !canLogIn(here, root)) {
 const login = `${root.user}:${encodeURIComponent(root.pwd)}`;
 const admin = new Mongo(`mongodb://${login}@${known.hosts.join()}/?replicaSet=rs0&w=majority`).getDB('admin');
 
-for (const service of services) {
-  const pwd = process.env[`MONGODB_PASSWORD_${service.toUpperCase()}`];
-  if (!pwd) throw new Error(`MONGODB_PASSWORD_${service.toUpperCase()} is not set`);
-  const user = { pwd, roles: [{ role: 'readWrite', db: service }] };
-  const exists = admin.runCommand({ usersInfo: service }).users.length > 0;
-  admin.runCommand({ [exists ? 'updateUser' : 'createUser']: service, ...user });
+for (const [name, roles] of users) {
+  const pwd = process.env[`MONGODB_PASSWORD_${name.toUpperCase()}`];
+  if (!pwd) throw new Error(`MONGODB_PASSWORD_${name.toUpperCase()} is not set`);
+  const exists = admin.runCommand({ usersInfo: name }).users.length > 0;
+  admin.runCommand({ [exists ? 'updateUser' : 'createUser']: name, pwd, roles });
 }
 print('users are up to date');
 

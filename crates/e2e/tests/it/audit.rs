@@ -222,6 +222,40 @@ async fn change_between_two_looks_is_no_violation() {
     assert_eq!(sold.operator.run(&["audit", "--output", "xml"]).await.code, Some(2));
 }
 
+/// With `--every` the results are metrics, of a user that may only read in a cluster.
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_audit_serves_metrics() {
+    let sold = Sold::start().await;
+    let arguments = ["audit", "--every", "1s", "--wait", "0", "--admin-bind", "127.0.0.1:0"];
+    let mut running = sold.operator.start(&arguments);
+    let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
+    let line = progress.next_line().await.unwrap().unwrap();
+    let url = line.strip_prefix("metrics are served at ").unwrap().to_owned();
+    let has_line = async |wanted: &str| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+            if text.lines().any(|line| line == wanted) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{wanted} is not in\n{text}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    has_line("audit_violations{invariant=\"12 ledger\"} 0").await;
+    let payments = sold.client.database("payments").collection::<Document>("payments");
+    let add = async |amount: i64| {
+        payments.update_one(doc! {}, doc! { "$inc": { "state.ledger.0.debit": amount } }).await.unwrap();
+    };
+    add(1).await;
+    has_line("audit_violations{invariant=\"12 ledger\"} 1").await;
+    add(-1).await;
+    has_line("audit_violations{invariant=\"12 ledger\"} 0").await;
+    let pid = nix::unistd::Pid::from_raw(running.id().unwrap().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_eq!(running.wait().await.unwrap().code(), Some(0));
+}
+
 /// Documents per insert.
 const BATCH: usize = 5_000;
 

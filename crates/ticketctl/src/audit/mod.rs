@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold at most
 //! once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`] (replicas equal
-//! their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and checked).
+//! their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and checked), `schedule`
+//! (`--every`).
 //!
 //! # Why
 //! The databases are read one after the other while they change, and from a secondary if there is one. So what seems
@@ -20,6 +21,7 @@ pub mod names;
 pub mod passes;
 pub mod replicas;
 pub mod sales;
+pub(crate) mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -50,7 +52,6 @@ const DEFAULT_RATE: NonZeroU32 = match NonZeroU32::new(40_000) {
 /// Default of `--max-findings`.
 const DEFAULT_MAX_FINDINGS: usize = 10_000;
 
-/// How the audit reads.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AuditOptions {
     /// Seconds for which something must stay wrong before it is reported: events may still be under way.

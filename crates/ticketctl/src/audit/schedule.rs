@@ -1,0 +1,168 @@
+//! `audit --every`: audits at an interval and serves the results as metrics, until the program is told to stop.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use common::clock::{Clock, SystemClock};
+use mongodb::Client;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::AuditOptions;
+use super::names::AUDITED;
+use crate::output::Output;
+use crate::reports::AuditReport;
+
+/// What `/metrics` shows of the audits since the start.
+#[derive(Debug, Default)]
+struct Metrics {
+    /// Number of violations that the last audit found, by invariant.
+    violations: BTreeMap<String, usize>,
+    /// When the last audit ended that could read everything, in seconds since 1970. Until then the start of the program,
+    /// so that an audit that never ends is noticed.
+    last_success: i64,
+    /// The duration of that audit.
+    duration: Duration,
+    /// Number of documents that all audits have read.
+    documents: u64,
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let violations = AUDITED.iter().map(|invariant| (invariant.to_string(), 0)).collect();
+        Self { violations, last_success: SystemClock.now().as_seconds(), ..Self::default() }
+    }
+
+    fn record(&mut self, report: &AuditReport, duration: Duration) {
+        for count in self.violations.values_mut() {
+            *count = 0;
+        }
+        for finding in &report.findings {
+            *self.violations.entry(format!("{} {}", finding.invariant, finding.kind)).or_default() += 1;
+        }
+        self.last_success = SystemClock.now().as_seconds();
+        self.duration = duration;
+        self.documents += report.documents;
+    }
+
+    /// The exposition format of Prometheus.
+    fn render(&self) -> Result<String, std::fmt::Error> {
+        let Self { violations, last_success, duration, documents } = self;
+        let mut text = String::from("# TYPE audit_violations gauge\n");
+        for (invariant, count) in violations {
+            writeln!(text, "audit_violations{{invariant=\"{invariant}\"}} {count}")?;
+        }
+        writeln!(text, "# TYPE audit_last_success_timestamp_seconds gauge")?;
+        writeln!(text, "audit_last_success_timestamp_seconds {last_success}")?;
+        writeln!(text, "# TYPE audit_duration_seconds gauge")?;
+        writeln!(text, "audit_duration_seconds {:.3}", duration.as_secs_f64())?;
+        writeln!(text, "# TYPE audit_documents_total counter")?;
+        writeln!(text, "audit_documents_total {documents}")?;
+        Ok(text)
+    }
+}
+
+type SharedMetrics = Arc<Mutex<Metrics>>;
+
+async fn serve_metrics(State(metrics): State<SharedMetrics>) -> impl IntoResponse {
+    let text = metrics.lock().unwrap_or_else(PoisonError::into_inner).render().unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+/// Audits at this interval and serves `/metrics` and `/healthz` at `address`. Prints each report with violations. An audit
+/// that fails is printed on stderr and is not repeated before the interval has passed.
+///
+/// # Errors
+/// If the address is not available.
+pub(crate) async fn run(
+    client: &Client,
+    options: &AuditOptions,
+    every: Duration,
+    address: SocketAddr,
+    output: Output,
+) -> Result<()> {
+    let metrics = SharedMetrics::new(Mutex::new(Metrics::new()));
+    let routes = Router::new()
+        .route("/healthz", get(async || "alive\n"))
+        .route("/metrics", get(serve_metrics))
+        .with_state(Arc::clone(&metrics));
+    let listener = TcpListener::bind(address).await.with_context(|| format!("{address} is not available"))?;
+    eprintln!("metrics are served at http://{}/metrics", listener.local_addr()?);
+    // The first process of a container ignores this signal unless it handles it.
+    let mut stop = signal(SignalKind::terminate())?;
+    tokio::select! {
+        served = axum::serve(listener, routes).into_future() => served?,
+        audited = audit_repeatedly(client, options, every, &metrics, output) => audited?,
+        _ = stop.recv() => {}
+    }
+    Ok(())
+}
+
+async fn audit_repeatedly(
+    client: &Client,
+    options: &AuditOptions,
+    every: Duration,
+    metrics: &Mutex<Metrics>,
+    output: Output,
+) -> Result<()> {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let began = Instant::now();
+        match super::run(client, options).await {
+            Ok(report) => {
+                metrics.lock().unwrap_or_else(PoisonError::into_inner).record(&report, began.elapsed());
+                if !report.violations.is_empty() {
+                    output.print(&report)?;
+                }
+            }
+            Err(error) => eprintln!("the audit failed: {error:#}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::finding::Finding;
+    use crate::audit::names::LEDGER;
+
+    #[test]
+    fn metrics_show_the_last_audit() {
+        let mut metrics = Metrics::new();
+        assert!(metrics.last_success > 1_700_000_000, "an audit that never ends is noticed");
+        let report = |findings| AuditReport {
+            audited: BTreeMap::new(),
+            documents: 7,
+            violations: Vec::new(),
+            findings,
+            unlisted: 0,
+        };
+        let finding = Finding::new(LEDGER, "payments", ["1"], "the ledger of payment 1 does not balance".to_owned());
+        metrics.record(&report(vec![finding.clone(), finding]), Duration::from_millis(1_500));
+        let text = metrics.render().unwrap();
+        for line in [
+            "audit_violations{invariant=\"1 held-once\"} 0",
+            "audit_violations{invariant=\"12 ledger\"} 2",
+            "audit_duration_seconds 1.500",
+            "audit_documents_total 7",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
+        }
+        metrics.record(&report(Vec::new()), Duration::ZERO);
+        let text = metrics.render().unwrap();
+        assert!(text.contains("audit_violations{invariant=\"12 ledger\"} 0\n"), "{text}");
+        assert!(text.contains("audit_documents_total 14\n"), "{text}");
+    }
+}
