@@ -159,7 +159,7 @@ async fn dropped_unique_index_is_reported() {
         }
     }
     let declared = DECLARED.map(|index| {
-        let fields = index.fields.iter().map(ToString::to_string).collect();
+        let fields: Vec<_> = index.fields.iter().map(ToString::to_string).collect();
         (index.database.to_owned(), index.collection.to_owned(), index.name.to_owned(), fields)
     });
     assert_eq!(unique, BTreeSet::from(declared), "the audit knows every unique index");
