@@ -1,5 +1,5 @@
-//! The audit: each write into a database from outside is reported with the ids of what it made wrong, and nothing is that
-//! was only read at different moments.
+//! The audit: each write into a database from outside is reported with the ids of what it made wrong. What was only read
+//! at different moments is not reported.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -138,8 +138,8 @@ async fn each_corruption_is_reported_with_its_ids() {
     assert_eq!(audit(&sold.operator).await, Vec::<Found>::new());
 }
 
-/// Two completed orders of one ticket need the unique index to be dropped. Both are reported, and the audit does without
-/// the index.
+/// Two completed orders of one ticket need the unique index to be dropped. Both are reported, and the audit does
+/// without the index.
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_unique_index_is_reported() {
     let sold = Sold::start().await;

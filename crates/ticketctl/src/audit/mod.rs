@@ -1,9 +1,9 @@
 //! Consistency audit: invariants over all six databases, in bounded memory, while the fleet serves requests.
 //!
-//! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold at most
-//! once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`] (replicas equal
-//! their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and checked), `schedule`
-//! (`--every`).
+//! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold at
+//! most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
+//! (replicas equal their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and
+//! checked), `schedule` (`--every`).
 //!
 //! # Why
 //! The databases are read one after the other while they change, and from a secondary if there is one. So what seems
@@ -74,7 +74,8 @@ impl Default for AuditOptions {
 /// Audits the databases.
 ///
 /// # Errors
-/// If a database can't be read, or if nothing persists of what was looked at again and more was suspect than the maximum.
+/// If a database can't be read, or if more was suspect than the maximum and nothing of what was looked at again
+/// persists.
 pub(crate) async fn run(client: &Client, options: &AuditOptions) -> Result<AuditReport> {
     let mut reader = Reader::new(client, Pace::new(options.rate));
     let mut suspects = Suspects::new(options.max_findings);

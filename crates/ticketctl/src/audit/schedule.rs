@@ -28,8 +28,8 @@ use crate::reports::AuditReport;
 struct Metrics {
     /// Number of violations that the last audit found, by invariant.
     violations: BTreeMap<String, usize>,
-    /// When the last audit ended that could read everything, in seconds since 1970. Until then the start of the program,
-    /// so that an audit that never ends is noticed.
+    /// When the last audit ended that could read everything, in seconds since 1970. Until then the start of the
+    /// program, so that an audit that never ends is noticed.
     last_success: i64,
     /// The duration of that audit.
     duration: Duration,
@@ -79,8 +79,8 @@ async fn serve_metrics(State(metrics): State<SharedMetrics>) -> impl IntoRespons
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 
-/// Audits at this interval and serves `/metrics` and `/healthz` at `address`. Prints each report with violations. An audit
-/// that fails is printed on stderr and is not repeated before the interval has passed.
+/// Audits at this interval and serves `/metrics` and `/healthz` at `address`. Prints each report with violations. The
+/// error of an audit that fails is printed on stderr, and the next audit is due after the interval.
 ///
 /// # Errors
 /// If the address is not available.
