@@ -1,5 +1,5 @@
-//! The audit: each write into a database from outside is reported with the ids of what it made wrong. What was only read
-//! at different moments is not reported.
+//! The audit: each write into a database from outside is reported with the ids of what it made wrong. What was only
+//! read at different moments is not reported.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Consistency audit: invariants over all six databases, in bounded memory, while the fleet serves requests.
 //!
-//! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold at
-//! most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
+//! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold
+//! at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
 //! (replicas equal their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and
 //! checked), `schedule` (`--every`).
 //!
