@@ -280,7 +280,8 @@ impl Pass {
         let (database, collection, _) = owned;
         let oldest = SystemClock.now().minus(MAX_OUTBOX_AGE);
         let full = Read {
-            filter: doc! { "outbox.0.time": { "$lt": oldest.to_string() } },
+            // The index is partial and requires `$exists`.
+            filter: doc! { "outbox.0.time": { "$exists": true, "$lt": oldest.to_string() } },
             index: Some("outbox_v1"),
             ..Read::by_id(database, collection, doc! { "version": 1 })
         };
