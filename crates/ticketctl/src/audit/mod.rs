@@ -93,7 +93,7 @@ pub(crate) async fn run(client: &Client, options: &AuditOptions) -> Result<Audit
             break;
         }
         sleep(Duration::from_secs(options.wait) / LOOKS).await;
-        persistent = look_again(&mut reader, persistent).await?;
+        persistent = look_again(&mut reader, &persistent).await?;
     }
     ensure!(
         unlisted == 0 || !persistent.is_empty(),
@@ -106,9 +106,9 @@ pub(crate) async fn run(client: &Client, options: &AuditOptions) -> Result<Audit
 }
 
 /// Returns the suspects that are wrong now in the same way.
-async fn look_again(reader: &mut Reader<'_>, suspects: Vec<Suspect>) -> Result<Vec<Suspect>> {
+async fn look_again(reader: &mut Reader<'_>, suspects: &[Suspect]) -> Result<Vec<Suspect>> {
     let mut keys: BTreeMap<Pass, BTreeSet<&str>> = BTreeMap::new();
-    for suspect in &suspects {
+    for suspect in suspects {
         keys.entry(suspect.pass).or_default().insert(&suspect.key);
     }
     let mut current = Suspects::new(usize::MAX);
