@@ -9,5 +9,6 @@
 pub mod app;
 pub mod fleet;
 pub mod gateway;
+pub mod proxy;
 pub mod servers;
 pub mod tools;

@@ -87,7 +87,7 @@ async fn two_instances_announce_a_state_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn announcement_during_a_nats_outage_is_published_later() {
-    let nats = Proxy::of_nats().await;
+    let nats = Proxy::of_nats();
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms"), ("NATS_URL", &nats.url())]).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;

@@ -10,7 +10,7 @@ use crate::demo::{app, app_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outages_of_dependencies_are_reported() {
-    let (mongodb, nats) = (Proxy::of_mongodb().await, Proxy::of_nats().await);
+    let (mongodb, nats) = (Proxy::of_mongodb(), Proxy::of_nats());
     let app = app_with(&[("MONGODB_URL", &mongodb.url()), ("NATS_URL", &nats.url()), ("RELEASE", "1a2b3c")]).await;
     let health = async || {
         let names = ["database_up", "service_ready", "nats_connected"];

@@ -21,7 +21,7 @@ fn assert_unavailable(response: Response) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_get_503_until_the_database_is_back() {
-    let mongodb = Proxy::of_mongodb().await;
+    let mongodb = Proxy::of_mongodb();
     let app = app_with(&[("MONGODB_URL", &mongodb.url())]).await;
     let user = app.signer.user();
     let made = insert(&app, "before").await;
@@ -47,7 +47,7 @@ async fn requests_get_503_until_the_database_is_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn request_times_out_when_the_database_does_not_answer() {
-    let mongodb = Proxy::of_mongodb().await;
+    let mongodb = Proxy::of_mongodb();
     let app = app_with(&[("MONGODB_URL", &mongodb.url()), ("REQUEST_TIMEOUT", "1s")]).await;
     let made = insert(&app, "before").await;
     app.wait_until_idle().await;
@@ -64,7 +64,7 @@ async fn request_times_out_when_the_database_does_not_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn service_starts_without_mongodb_and_becomes_ready_later() {
-    let mongodb = Proxy::of_mongodb().await;
+    let mongodb = Proxy::of_mongodb();
     mongodb.disconnect();
     let app = TestApp::start_without_waiting(NAME, build, &[("MONGODB_URL", &mongodb.url())]).await;
     let user = app.signer.user();
@@ -104,7 +104,7 @@ async fn service_is_not_ready_until_unique_indexes_can_be_built() {
 #[tokio::test(flavor = "multi_thread")]
 async fn event_during_an_outage_is_handled_later() {
     use common::events::expiration::{ExpirationChange, ExpirationState};
-    let mongodb = Proxy::of_mongodb().await;
+    let mongodb = Proxy::of_mongodb();
     let app = app_with(&[("MONGODB_URL", &mongodb.url())]).await;
     let id = common::id::OrderId::new();
     let timer = ExpirationState { order_id: id, expires_at: common::clock::Clock::now(&app.clock) };

@@ -118,7 +118,7 @@ async fn metric(app: &TestApp, name: &str) -> Option<f64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_continue_during_a_nats_outage() {
-    let nats = Proxy::of_nats().await;
+    let nats = Proxy::of_nats();
     let app = app_with(&[("NATS_URL", &nats.url())]).await;
     let user = app.signer.user();
     let create = |name: &str| app.request("POST", "/api/demo").as_user(&user).json(&json!({ "name": name })).send();
@@ -151,7 +151,7 @@ async fn writes_continue_during_a_nats_outage() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn service_starts_without_nats_and_publishes_later() {
-    let nats = Proxy::of_nats().await;
+    let nats = Proxy::of_nats();
     nats.disconnect();
     let app = app_with(&[("NATS_URL", &nats.url())]).await;
     let made = insert(&app, "early").await;

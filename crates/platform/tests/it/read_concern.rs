@@ -7,7 +7,7 @@ use crate::demo::{app_with, insert};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_string_cannot_weaken_the_concerns() {
-    let mongodb = Proxy::of_mongodb().await;
+    let mongodb = Proxy::of_mongodb();
     let url = format!("{}&readConcernLevel=local&readPreference=secondaryPreferred&w=1&journal=false", mongodb.url());
     let app = app_with(&[("MONGODB_URL", &url)]).await;
     let database = &app.context.database;

@@ -23,6 +23,7 @@ use self::keys::Keys;
 use self::options::FleetOptions;
 use self::service_env::ServiceEnv;
 use crate::gateway::{self, GatewayOptions};
+use crate::proxy::{Link, Proxy};
 use crate::servers::ports::Port;
 use crate::servers::process::Process;
 use crate::servers::{Servers, ServersOptions};
@@ -44,6 +45,7 @@ pub struct Fleet {
     gateway: Process,
     services: BTreeMap<String, Vec<Instance>>,
     fakestripe: Instance,
+    fakestripe_proxy: Option<Proxy>,
     servers: Servers,
     port: Port,
     /// Reserves the ports on which the gateway accepts calls from `web`.
@@ -69,12 +71,15 @@ impl Fleet {
         ]);
         let ports = Arc::new(Ports { public: Port::free()?, admin: None });
         let fakestripe = Instance::start(options, ("fakestripe", 0), &ports, fakestripe_env)?;
+        let fakestripe_proxy = if options.proxied { Some(Proxy::to(fakestripe.address().parse()?)?) } else { None };
+        let proxy_url = |proxy: &Proxy| format!("http://{}", proxy.address());
         let servers_options = ServersOptions {
             data: options.data.clone(),
             logs: options.logs.clone(),
             members: options.members,
             nats_users: options.server_auth.then(options::nats_users),
             redis_args: if options.server_auth { options::redis_users()? } else { Vec::new() },
+            proxied: options.proxied,
         };
         let servers = Servers::start(&tools, &servers_options).await?;
         fakestripe.ready().await?;
@@ -88,7 +93,7 @@ impl Fleet {
             public_url: format!("http://localhost:{}", port.number()),
             servers: &servers,
             keys: &keys,
-            stripe_url: fakestripe.url(),
+            stripe_url: fakestripe_proxy.as_ref().map_or_else(|| fakestripe.url(), proxy_url),
             has_multiple_instances: options.instances > 1,
             server_auth: options.server_auth,
             extra: &options.env,
@@ -111,8 +116,16 @@ impl Fleet {
         };
         let gateway = Process::spawn(&gateway::prepare(&tools.caddy, &gateway_options)?)?;
         let description_file = options.fleet_file.clone();
-        let fleet =
-            Self { gateway, services, fakestripe, servers, port, _internal_ports: internal_ports, description_file };
+        let fleet = Self {
+            gateway,
+            services,
+            fakestripe,
+            fakestripe_proxy,
+            servers,
+            port,
+            _internal_ports: internal_ports,
+            description_file,
+        };
         fleet.ready().await?;
         fleet.write_fleet_file()?;
         Ok(fleet)
@@ -127,8 +140,33 @@ impl Fleet {
                 exit = self.unexpected_exit() => return Err(exit),
             }
         }
+        self.gateway_ready().await
+    }
+
+    async fn gateway_ready(&self) -> Result<()> {
         let is_ready = async || TcpStream::connect(("127.0.0.1", self.port.number())).await.is_ok();
         self.gateway.wait_until_ready(GATEWAY_START_TIMEOUT, is_ready).await
+    }
+
+    /// Sends SIGKILL to the gateway.
+    pub fn kill_gateway(&self) -> Result<()> {
+        self.gateway.kill()
+    }
+
+    /// Sends SIGTERM to the gateway and waits for its exit.
+    pub async fn stop_gateway(&self) -> Result<()> {
+        self.gateway.stop(GATEWAY_STOP_GRACE).await.map(drop)
+    }
+
+    /// Sends a signal such as SIGSTOP or SIGCONT to the gateway.
+    pub fn signal_gateway(&self, signal: Signal) {
+        self.gateway.signal(signal);
+    }
+
+    /// Kills the gateway if it still runs, starts it again and waits until it is ready.
+    pub async fn restart_gateway(&self) -> Result<()> {
+        self.gateway.restart(&[])?;
+        self.gateway_ready().await
     }
 
     /// Waits until a process exits by itself and returns the error to report.
@@ -171,6 +209,12 @@ impl Fleet {
         &self.fakestripe
     }
 
+    /// Changes the state of the network between the services and fakestripe. Fails if the fleet has no proxies.
+    pub fn set_fakestripe_link(&self, link: Link) -> Result<()> {
+        self.fakestripe_proxy.as_ref().context("fakestripe has no proxy")?.set(link);
+        Ok(())
+    }
+
     /// MongoDB, NATS and Redis.
     pub fn servers(&self) -> &Servers {
         &self.servers
@@ -205,7 +249,7 @@ impl Fleet {
 
     /// Stops everything in order: requests end, services drain, servers flush their data.
     pub async fn stop(self) -> Result<()> {
-        self.gateway.stop(GATEWAY_STOP_GRACE).await?;
+        self.stop_gateway().await?;
         // All instances drain in parallel.
         for instance in self.services.values().flatten() {
             instance.signal(Signal::SIGTERM);

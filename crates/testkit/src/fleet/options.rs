@@ -35,6 +35,8 @@ pub struct FleetOptions {
     pub server_auth: bool,
     /// Number of members of MongoDB and NATS: one, or three as in production.
     pub members: u8,
+    /// Whether services reach MongoDB, NATS, Redis and fakestripe through proxies, which simulate network failures.
+    pub proxied: bool,
 }
 
 /// Rate limits that no test or benchmark reaches, even though a single client may send as many requests as a thousand
@@ -60,6 +62,7 @@ impl FleetOptions {
             fleet_file: None,
             members: 1,
             server_auth: false,
+            proxied: false,
         }
     }
 

@@ -47,7 +47,7 @@ impl ServiceEnv<'_> {
         set("NATS_URL", &with_user(self.servers.nats_url()));
         set("NATS_PREFIX", "ticketing");
         set("NATS_REPLICAS", &self.servers.nats_members().len().to_string());
-        set("REDIS_URL", &with_user(self.servers.redis.url()));
+        set("REDIS_URL", &with_user(self.servers.redis.client_url()));
         set("LIMIT_SECRET", &self.keys.limit_secret);
         set("TRUSTED_PROXIES", "127.0.0.1,::1");
         if service != "auth" {

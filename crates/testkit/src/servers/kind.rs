@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
@@ -21,6 +22,8 @@ pub(super) struct Member<'a> {
     pub(super) index: usize,
     /// Ports on which the members of a NATS cluster connect to each other; empty for a single server.
     pub(super) cluster_ports: &'a [u16],
+    /// The address that clients connect to, if it is that of a proxy.
+    pub(super) proxy: Option<SocketAddr>,
 }
 
 impl ServerKind {
@@ -68,6 +71,8 @@ impl ServerKind {
                 if !member.cluster_ports.is_empty() {
                     text.push_str(&nats_cluster(member));
                 }
+                // Members tell clients each other's addresses.
+                text.extend(member.proxy.map(|proxy| format!("client_advertise: \"{proxy}\"\n")));
                 if let Some(users) = users {
                     // Include paths are relative to the configuration file.
                     fs::copy(&users.file, data.join("users.conf")).context("copying the NATS users")?;

@@ -9,6 +9,7 @@ pub mod scratch;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use tokio::net::TcpStream;
 use self::kind::{Member, ServerKind};
 use self::ports::Port;
 use self::process::{Process, ProcessSpec};
+use crate::proxy::{Link, Proxy};
 use crate::tools::Tools;
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -39,6 +41,8 @@ pub struct ServersOptions {
     pub members: u8,
     /// Further arguments of redis-server, such as the cluster's users; no access control by default.
     pub redis_args: Vec<String>,
+    /// Whether clients reach each server, and the members of MongoDB's replica set each other, through a proxy.
+    pub proxied: bool,
 }
 
 /// Users of NATS and their permissions.
@@ -59,6 +63,7 @@ impl ServersOptions {
             nats_users: None,
             members: 1,
             redis_args: Vec::new(),
+            proxied: false,
         }
     }
 }
@@ -85,6 +90,7 @@ pub struct Server {
     log: PathBuf,
     is_clustered: bool,
     process: Process,
+    proxy: Option<Proxy>,
     /// The reservation of the port for the other members of its NATS cluster.
     _cluster_port: Option<Port>,
 }
@@ -129,15 +135,15 @@ impl Servers {
     /// MongoDB's URL for clients, independent of the current primary.
     pub fn mongodb_url(&self) -> String {
         if self.other_mongodb_members.is_empty() {
-            return self.mongodb.url();
+            return self.mongodb.client_url();
         }
-        let hosts: Vec<_> = self.mongodb_members().iter().map(|server| server.address()).collect();
+        let hosts: Vec<_> = self.mongodb_members().iter().map(|server| server.client_address()).collect();
         format!("mongodb://{}/?replicaSet=rs0", hosts.join(","))
     }
 
     /// The comma-separated URLs of all NATS members.
     pub fn nats_url(&self) -> String {
-        let urls: Vec<_> = self.nats_members().iter().map(|server| server.url()).collect();
+        let urls: Vec<_> = self.nats_members().iter().map(|server| server.client_url()).collect();
         urls.join(",")
     }
 
@@ -157,7 +163,8 @@ impl Servers {
     }
 
     async fn form_replica_set(&self) -> Result<()> {
-        let members: Vec<_> = self.mongodb_members().iter().map(|server| server.address()).collect();
+        // Clients follow these addresses, whatever their URL says.
+        let members: Vec<_> = self.mongodb_members().iter().map(|server| server.client_address()).collect();
         let deadline = Instant::now() + START_TIMEOUT;
         // The first member refuses until it reaches all of them.
         while let Err(error) = mongo_wire::initiate(self.mongodb.port(), &members).await {
@@ -202,7 +209,7 @@ impl Server {
         let cluster_ports: Vec<u16> = ports.iter().map(Port::number).collect();
         let mut ports = ports.into_iter();
         let mut spawn = |index| {
-            let member = Member { index, cluster_ports: &cluster_ports };
+            let member = Member { index, cluster_ports: &cluster_ports, proxy: None };
             let server = Self::spawn(kind, program, options, &member)?;
             Ok(Self { _cluster_port: ports.next(), ..server })
         };
@@ -213,6 +220,9 @@ impl Server {
         let port = Port::free()?;
         let data = options.data.join(kind.member_name(member.index));
         fs::create_dir_all(&data).with_context(|| format!("creating {}", data.display()))?;
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
+        let proxy = if options.proxied { Some(Proxy::to(target)?) } else { None };
+        let member = &Member { proxy: proxy.as_ref().map(Proxy::address), ..*member };
         let name = numbered(kind.binary(), member.index);
         let log = options.logs.join(format!("{name}.log"));
         let users = options.nats_users.as_ref().filter(|_| kind == ServerKind::Nats);
@@ -224,16 +234,37 @@ impl Server {
         let spec = ProcessSpec { name, program: program.to_path_buf(), args, env, log: log.clone() };
         let process = Process::spawn(&spec)?;
         let is_clustered = !member.cluster_ports.is_empty();
-        Ok(Self { kind, port, data, log, is_clustered, process, _cluster_port: None })
+        Ok(Self { kind, port, data, log, is_clustered, process, proxy, _cluster_port: None })
     }
 
-    /// The URL of this server only: `mongodb://…`, `nats://…` or `redis://…`.
+    /// The URL of this server only: `mongodb://…`, `nats://…` or `redis://…`, past its proxy.
     pub fn url(&self) -> String {
+        self.url_at(&self.address())
+    }
+
+    /// Like [`Server::url`], through the proxy if there is one.
+    pub fn client_url(&self) -> String {
+        self.url_at(&self.client_address())
+    }
+
+    fn url_at(&self, address: &str) -> String {
         match self.kind {
-            ServerKind::Mongodb => format!("mongodb://{}/?directConnection=true", self.address()),
-            ServerKind::Nats => format!("nats://{}", self.address()),
-            ServerKind::Redis => format!("redis://{}", self.address()),
+            ServerKind::Mongodb => format!("mongodb://{address}/?directConnection=true"),
+            ServerKind::Nats => format!("nats://{address}"),
+            ServerKind::Redis => format!("redis://{address}"),
         }
+    }
+
+    /// The address of the proxy, or of the server if there is none.
+    fn client_address(&self) -> String {
+        self.proxy.as_ref().map_or_else(|| self.address(), |proxy| proxy.address().to_string())
+    }
+
+    /// Changes the state of the network between the server and its clients. Fails if the server has no proxy.
+    pub fn set_link(&self, link: Link) -> Result<()> {
+        let proxy = self.proxy.as_ref().with_context(|| format!("{} has no proxy", self.address()))?;
+        proxy.set(link);
+        Ok(())
     }
 
     /// `127.0.0.1:port`.

@@ -138,7 +138,7 @@ async fn only_idle_sessions_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn database_outage_signs_nobody_out() {
-    let network = Proxy::of_mongodb().await;
+    let network = Proxy::of_mongodb();
     let app = app_with(&[("MONGODB_URL", &network.url())]).await;
     let ana = sign_up(&app).await;
     app.wait_until_idle().await;

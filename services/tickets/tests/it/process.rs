@@ -155,7 +155,7 @@ async fn help_lists_every_variable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn service_starts_without_its_database_and_exits_with_0() {
-    let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
+    let (app, mongodb) = (app().await, Proxy::of_mongodb());
     mongodb.disconnect();
     let instance = Instance::start(&app, &mongodb, "5s");
     eventually("the service to be live", async || instance.admin("/healthz").await.0 == 200).await;
@@ -170,7 +170,7 @@ async fn service_starts_without_its_database_and_exits_with_0() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_completes_requests_in_flight_and_publishes_their_events() {
-    let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
+    let (app, mongodb) = (app().await, Proxy::of_mongodb());
     let instance = Instance::start(&app, &mongodb, "15s");
     eventually("the service to be ready", async || instance.admin("/readyz").await.0 == 200).await;
     mongodb.stall();
@@ -202,7 +202,7 @@ async fn shutdown_completes_requests_in_flight_and_publishes_their_events() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grace_period_bounds_the_shutdown() {
-    let (app, mongodb) = (app().await, Proxy::of_mongodb().await);
+    let (app, mongodb) = (app().await, Proxy::of_mongodb());
     let instance = Instance::start(&app, &mongodb, "1s");
     eventually("the service to be ready", async || instance.admin("/readyz").await.0 == 200).await;
     mongodb.stall();
