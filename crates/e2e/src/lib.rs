@@ -1,13 +1,16 @@
 //! End-to-end test support: a running fleet, its users, a load generator, and the invariants.
 //!
-//! In reading order: [`exchange`], [`response_log`], [`user_client`], [`test_fleet`], [`backlog`], [`load`],
-//! [`invariants`].
+//! In reading order: [`exchange`], [`response_log`], [`user_client`], [`dashboard`], [`test_fleet`], [`backlog`],
+//! [`members`], [`load`], [`invariants`], [`chaos`].
 #![allow(clippy::indexing_slicing, reason = "indexing JSON gives null for a missing field")]
 
 pub mod backlog;
+pub mod chaos;
+pub mod dashboard;
 pub mod exchange;
 pub mod invariants;
 pub mod load;
+pub mod members;
 pub mod response_log;
 pub mod test_fleet;
 pub mod user_client;

@@ -94,21 +94,28 @@ impl LoadGenerator {
     }
 }
 
-struct Sale {
-    n: usize,
-    seller: UserClient,
-    buyer: UserClient,
-    other: UserClient,
-    fakestripe: String,
+/// A ticket's way from its listing to the end of its order.
+pub(crate) struct Sale {
+    /// Selects one of the [`SCENARIOS`], and the price.
+    pub(crate) n: usize,
+    pub(crate) seller: UserClient,
+    pub(crate) buyer: UserClient,
+    /// Buys the ticket that the buyer has let go.
+    pub(crate) other: UserClient,
+    /// URL of fakestripe.
+    pub(crate) fakestripe: String,
 }
+
+/// Number of ways to sell a ticket.
+pub(crate) const SCENARIOS: usize = 10;
 
 impl Sale {
     /// Lists a ticket and sells it in the way that the number selects; returns the outcome.
-    async fn run(&self) -> Result<&'static str> {
+    pub(crate) async fn run(&self) -> Result<&'static str> {
         let mut terms = listing(&format!("Night {}", self.n), 1_000 + i64::try_from(self.n)?);
         let request = CreateListing { body: terms.clone() };
         let ticket = self.seller.send_until_definitive(&request, Some(&key())).await?.body.id;
-        let scenario = self.n % 10;
+        let scenario = self.n % SCENARIOS;
         let order = if scenario == 4 {
             // The price changes while the buyer orders.
             terms.price.amount = 5_000;
@@ -161,7 +168,7 @@ impl Sale {
     }
 }
 
-async fn create_order(buyer: &UserClient, ticket: TicketId) -> Result<OrderId> {
+pub(crate) async fn create_order(buyer: &UserClient, ticket: TicketId) -> Result<OrderId> {
     // 404: the listing has not arrived at `orders`. 409: the previous order is not closed yet.
     let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
     let order = send_until_propagated(buyer, &request, &[404, 409]).await;
@@ -169,7 +176,7 @@ async fn create_order(buyer: &UserClient, ticket: TicketId) -> Result<OrderId> {
 }
 
 /// Pays; `None` if the payment was declined or came too late.
-async fn pay(buyer: &UserClient, order: OrderId, card: &str) -> Result<Option<Payment>> {
+pub(crate) async fn pay(buyer: &UserClient, order: OrderId, card: &str) -> Result<Option<Payment>> {
     let body = NewPayment { order_id: order, payment_method: Text::new(card) };
     // 404: the order has not arrived at `payments`.
     match send_until_propagated(buyer, &CreatePayment { body }, &[404]).await {
@@ -179,7 +186,7 @@ async fn pay(buyer: &UserClient, order: OrderId, card: &str) -> Result<Option<Pa
 }
 
 /// Repeats a request while it fails with one of these statuses, which mean that an event has not arrived yet.
-async fn send_until_propagated<E: Endpoint>(
+pub(crate) async fn send_until_propagated<E: Endpoint>(
     client: &UserClient,
     request: &E,
     retry_on: &[u16],
@@ -197,7 +204,7 @@ async fn send_until_propagated<E: Endpoint>(
 }
 
 /// Accepts a success and a problem alike.
-fn ignore_problem<T>(result: Result<Success<T>, Error>) -> Result<()> {
+pub(crate) fn ignore_problem<T>(result: Result<Success<T>, Error>) -> Result<()> {
     match result {
         Err(error) if error.problem().is_none() => Err(error.into()),
         _ => Ok(()),
@@ -205,7 +212,7 @@ fn ignore_problem<T>(result: Result<Success<T>, Error>) -> Result<()> {
 }
 
 /// Waits for the end of the order.
-async fn outcome(buyer: &UserClient, order: OrderId) -> Result<&'static str> {
+pub(crate) async fn outcome(buyer: &UserClient, order: OrderId) -> Result<&'static str> {
     let Order { status, cancel_reason, .. } = buyer.wait_for_order_end(order).await?;
     Ok(match (status, cancel_reason) {
         (OrderStatus::Completed, _) => "completed",
@@ -216,6 +223,6 @@ async fn outcome(buyer: &UserClient, order: OrderId) -> Result<&'static str> {
     })
 }
 
-fn key() -> String {
+pub(crate) fn key() -> String {
     UserId::new().to_string()
 }

@@ -1,11 +1,17 @@
 //! A record of all responses that clients received, which the invariants compare with the final state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use anyhow::{Context as _, Result};
+use common::clock::{Clock as _, SystemClock};
 use reqwest::Method;
+use serde_json::json;
 
 use crate::exchange::{Entity, Request, Response};
 use crate::invariants::names::MONOTONIC_READS;
@@ -20,6 +26,8 @@ struct Records {
     keys: KeyResponses,
     stale_reads: Vec<(Instant, String)>,
     failures: Vec<String>,
+    clients: u64,
+    history: Option<BufWriter<File>>,
 }
 
 /// An entity version that a client received in a successful response.
@@ -37,10 +45,31 @@ pub(crate) struct Acknowledged {
 pub(crate) type KeyResponses = BTreeMap<String, Vec<(Option<u16>, String)>>;
 
 impl ResponseLog {
-    /// Records a request with its response, or `None` if there was none. `seen` has the newest version of each entity
+    /// Writes each response from now on to this file, as one line of JSON, until [`ResponseLog::end_history`].
+    pub fn start_history(&self, file: &Path) -> Result<()> {
+        let history = File::create(file).with_context(|| format!("creating {}", file.display()))?;
+        self.records().history = Some(BufWriter::new(history));
+        Ok(())
+    }
+
+    /// Completes the file of [`ResponseLog::start_history`].
+    pub fn end_history(&self) -> Result<()> {
+        let history = self.records().history.take();
+        history.map_or(Ok(()), |mut history| history.flush()).context("writing the history")
+    }
+
+    /// The number of a new client, in the history.
+    pub(crate) fn add_client(&self) -> u64 {
+        let mut records = self.records();
+        records.clients += 1;
+        records.clients
+    }
+
+    /// Records a client's request with its response, or `None` if there was none. `seen` has the newest version of each entity
     /// that this client has received; `known` is the one of this entity when the request was sent.
     pub(crate) fn record(
         &self,
+        client: u64,
         request: Request<'_>,
         response: Option<&Response>,
         seen: &mut BTreeMap<String, u64>,
@@ -48,6 +77,7 @@ impl ResponseLog {
     ) {
         let mut records = self.records();
         let status = response.map(|response| response.status.as_u16());
+        records.append_to_history(client, request, response);
         if let Some(key) = request.key {
             let id = response.and_then(|response| response.entity.id.clone()).unwrap_or_default();
             records.keys.entry(key.to_owned()).or_default().push((status, id));
@@ -105,6 +135,26 @@ impl ResponseLog {
 
     fn records(&self) -> MutexGuard<'_, Records> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Records {
+    /// A history that can't be written ends: it explains a violation, and is not needed to find one.
+    fn append_to_history(&mut self, client: u64, request: Request<'_>, response: Option<&Response>) {
+        let Some(history) = &mut self.history else { return };
+        let line = json!({
+            "at": SystemClock.now().to_string(),
+            "client": client,
+            "request": request.to_string(),
+            "key": request.key,
+            "response": response.map(|response| response.status.as_u16()),
+            "id": response.and_then(|response| response.entity.id.as_deref()),
+            "version": response.and_then(|response| response.entity.version),
+            "status": response.and_then(|response| response.entity.status.as_deref()),
+        });
+        if writeln!(history, "{line}").is_err() {
+            self.history = None;
+        }
     }
 }
 

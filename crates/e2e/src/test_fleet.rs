@@ -1,9 +1,9 @@
 //! A running fleet for one test, and authenticated users in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use async_nats::jetstream;
 use common::api::tickets::NewListing;
 use common::api::users::{NewUser, Password, SignUp};
@@ -19,6 +19,7 @@ use testkit::fleet::options::FleetOptions;
 use testkit::servers::scratch::ScratchDir;
 use testkit::tools::{progress, workspace_root};
 
+use crate::dashboard::Dashboard;
 use crate::response_log::ResponseLog;
 use crate::user_client::UserClient;
 
@@ -33,6 +34,8 @@ pub struct TestFleet {
     pub logs: PathBuf,
     /// The responses that all clients received.
     pub responses: Arc<ResponseLog>,
+    /// The card network, as seen by the marketplace's staff and by cardholders.
+    pub dashboard: Dashboard,
     signer: Signer,
     _logs: KeepLogs,
     _scratch: ScratchDir,
@@ -59,6 +62,13 @@ impl TestFleet {
         Self::start_with(settings, |options| (options.instances, options.members) = (2, 3)).await
     }
 
+    /// Like [`TestFleet::start_replicated`], with a proxy in front of every server that services use.
+    pub async fn start_proxied(settings: &[(&str, &str)]) -> Result<Self> {
+        let configure =
+            |options: &mut FleetOptions| (options.instances, options.members, options.proxied) = (2, 3, true);
+        Self::start_with(settings, configure).await
+    }
+
     /// Starts a fleet with the default limits.
     pub async fn start_with_default_limits() -> Result<Self> {
         let scratch = ScratchDir::new("e2e")?;
@@ -82,9 +92,10 @@ impl TestFleet {
         let processes = Fleet::start(&options).await?;
         let keys = Keys::load_or_create(&options.data.join("keys"))?;
         let signer = Signer { jwks: keys.jwks, pem: keys.jwt_private_keys };
+        let dashboard = Dashboard::new(processes.fakestripe().url(), keys.stripe_key);
         let logs = options.logs;
         let responses = Arc::default();
-        Ok(Self { processes, _logs: KeepLogs(logs.clone()), logs, responses, signer, _scratch: scratch })
+        Ok(Self { processes, _logs: KeepLogs(logs.clone()), logs, responses, dashboard, signer, _scratch: scratch })
     }
 
     /// The gateway's URL.
@@ -121,9 +132,7 @@ impl TestFleet {
 
     /// The whole state of fakestripe.
     pub async fn card_network(&self) -> Result<Value> {
-        let url = format!("{}/_fake/state", self.processes.fakestripe().url());
-        let text = reqwest::get(url).await?.text().await?;
-        serde_json::from_str(&text).context("fakestripe's state")
+        self.dashboard.state().await
     }
 }
 
@@ -136,17 +145,23 @@ impl Drop for KeepLogs {
             return;
         }
         let target = workspace_root().join(format!("target/failed/{}", std::process::id()));
-        let logs = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
-        if std::fs::create_dir_all(&target).is_ok() {
-            for log in logs {
-                let _ = std::fs::copy(log.path(), target.join(log.file_name()));
-            }
+        if copy_logs(&self.0, &target).is_ok() {
             progress("Kept", &format!("the logs of the failed test, in {}", target.display()));
         }
     }
 }
 
-/// A valid listing; the price is in cents.
+/// Copies the files of a log folder.
+pub(crate) fn copy_logs(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for log in std::fs::read_dir(from)? {
+        let log = log?;
+        std::fs::copy(log.path(), to.join(log.file_name()))?;
+    }
+    Ok(())
+}
+
+/// A valid listing.
 #[expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "the time and the currency are valid")]
 pub fn listing(title: &str, price: i64) -> NewListing {
     NewListing {

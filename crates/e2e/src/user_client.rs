@@ -14,7 +14,7 @@ use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::id::{OrderId, PaymentId, TicketId};
 use common::text::Text;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 
 use crate::exchange::{Error, Request, Response, Success};
@@ -26,9 +26,30 @@ pub struct UserClient {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
+    /// The client's number in the history of responses.
+    number: u64,
     responses: Arc<ResponseLog>,
     /// The newest version of each entity that this client has received.
     seen: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+/// A page after all redirects.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its path.
+    pub path: String,
+    /// The status code.
+    pub status: u16,
+    /// The document.
+    pub html: String,
+}
+
+impl Page {
+    /// The value of the form's hidden field of this name.
+    pub fn hidden_field(&self, name: &str) -> Option<String> {
+        let (_, rest) = self.html.split_once(&format!("name=\"{name}\" value=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    }
 }
 
 /// How long to repeat a request or to wait for a status. Longer than any injected fault, and than a hold that an
@@ -39,7 +60,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 impl UserClient {
     pub(crate) fn new(base: String, token: Option<String>, responses: Arc<ResponseLog>) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().cookie_store(true).timeout(REQUEST_TIMEOUT).build()?;
-        Ok(Self { client, base, token, responses, seen: Arc::default() })
+        Ok(Self { client, base, token, number: responses.add_client(), responses, seen: Arc::default() })
     }
 
     /// The access token of a user who did not sign in through the API.
@@ -73,6 +94,16 @@ impl UserClient {
         }
     }
 
+    /// Sends a request once and gives up waiting after this time, as a user does who reloads.
+    pub async fn send_impatiently<E: Endpoint>(&self, request: &E, key: &str, patience: Duration) {
+        let sent = tokio::time::timeout(patience, self.send_with(Some(key), request)).await;
+        if let (Err(_), Ok(target)) = (sent, request.target()) {
+            let request = Request { method: &E::METHOD, target: &target, key: Some(key) };
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            self.responses.record(self.number, request, None, &mut seen, None);
+        }
+    }
+
     /// Requests a page, which has no [`Endpoint`]; returns the status code.
     pub async fn get_page(&self, page: &str) -> Result<u16, Error> {
         let request = Request { method: &Method::GET, target: page, key: None };
@@ -98,17 +129,45 @@ impl UserClient {
         };
         let response = self.attempt(request, body).await;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        self.responses.record(request, response.as_ref().ok(), &mut seen, known);
+        self.responses.record(self.number, request, response.as_ref().ok(), &mut seen, known);
         response.map_err(|error| Error::NoResponse(request.to_string(), error.into()))
     }
 
+    /// Opens a page or, with the fields of a form, submits the form; follows redirects as a browser does.
+    pub async fn visit(&self, page: &str, form: Option<&[(&str, &str)]>) -> Result<Page, Error> {
+        let method = if form.is_some() { Method::POST } else { Method::GET };
+        let request = Request { method: &method, target: page, key: None };
+        let visited = self.follow(request, form).await;
+        let response = visited.as_ref().ok().map(|(_, response)| response);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.responses.record(self.number, request, response, &mut seen, None);
+        let (path, Response { status, body, .. }) =
+            visited.map_err(|error| Error::NoResponse(request.to_string(), error.into()))?;
+        Ok(Page { path, status: status.as_u16(), html: body })
+    }
+
+    async fn follow(&self, request: Request<'_>, form: Option<&[(&str, &str)]>) -> reqwest::Result<(String, Response)> {
+        let wire = match form {
+            Some(fields) => self.request(request).form(fields),
+            None => self.request(request),
+        };
+        let response = wire.send().await?;
+        let path = response.url().path().to_owned();
+        Ok((path, Response::read(response).await?))
+    }
+
+    fn request(&self, request: Request<'_>) -> RequestBuilder {
+        let wire = self.client.request(request.method.clone(), format!("{}{}", self.base, request.target));
+        match &self.token {
+            Some(token) => wire.header("cookie", format!("access={token}")),
+            None => wire,
+        }
+    }
+
     async fn attempt(&self, request: Request<'_>, body: Option<&impl Serialize>) -> reqwest::Result<Response> {
-        let mut wire = self.client.request(request.method.clone(), format!("{}{}", self.base, request.target));
+        let mut wire = self.request(request);
         if let Some(body) = body {
             wire = wire.json(body);
-        }
-        if let Some(token) = &self.token {
-            wire = wire.header("cookie", format!("access={token}"));
         }
         if let Some(key) = request.key {
             wire = wire.header("idempotency-key", key);

@@ -7,6 +7,7 @@ mod abuse;
 mod apt;
 mod bench;
 mod cargo;
+mod chaos;
 mod chromium;
 mod client;
 mod cluster_test;
@@ -65,6 +66,8 @@ enum Command {
     Advisories,
     /// Attack a fleet on this machine while a control buyer buys tickets; fails if a guarantee is violated.
     Abuse(abuse::AbuseArgs),
+    /// Inject random faults into a fleet while users buy and sell; fails if something broke.
+    Chaos(chaos::ChaosArgs),
     /// Measure throughput, latency, CPU and memory of a release build; writes docs/performance.md.
     Bench(bench::BenchArgs),
     /// Generate the secrets of a cluster, by default for infra/k8s-dev in a folder that git ignores.
@@ -89,6 +92,7 @@ async fn main() -> ExitCode {
         Command::Ticketctl(args) => operate::run(None, args, fleet).await,
         Command::Advisories => dependencies::check_advisories().await,
         Command::Abuse(args) => abuse::run(args, fleet).await,
+        Command::Chaos(args) => chaos::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Screenshots(args) => screenshots::run(args).await,
         Command::Secrets(args) => secrets::run(&args),

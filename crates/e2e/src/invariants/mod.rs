@@ -17,7 +17,8 @@ mod secrets;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
+use ticketctl::audit;
 
 use self::fleet_data::FleetData;
 use crate::test_fleet::TestFleet;
@@ -29,13 +30,19 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Polls until all invariants hold; an error lists the violations.
 pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
-    poll_until_no_violations(fleet, |data| {
-        let mut violations = violations(data);
-        clients::check(data, &fleet.responses, &mut violations);
-        secrets::check(data, &fleet.logs, &mut violations);
-        violations
-    })
-    .await
+    poll_until_no_violations(fleet, |data| all_violations(fleet, data)).await
+}
+
+/// Polls until all invariants hold, for at most this time, and returns the violations that remain.
+pub async fn violations_after(fleet: &TestFleet, timeout: Duration) -> Vec<String> {
+    poll(fleet, timeout, |data| all_violations(fleet, data)).await
+}
+
+fn all_violations(fleet: &TestFleet, data: &FleetData) -> Vec<String> {
+    let mut violations = violations(data);
+    clients::check(data, &fleet.responses, &mut violations);
+    secrets::check(data, &fleet.logs, &mut violations);
+    violations
 }
 
 /// Like [`assert_eventually`], after a restore from a backup: without the event history and the responses to clients,
@@ -53,15 +60,24 @@ pub async fn assert_eventually_after_restore(fleet: &TestFleet, orphaned_intents
 }
 
 async fn poll_until_no_violations(fleet: &TestFleet, check: impl Fn(&FleetData) -> Vec<String>) -> Result<()> {
+    let mut violations = poll(fleet, TIMEOUT, check).await;
+    violations.truncate(20);
+    ensure!(violations.is_empty(), "invariants are violated after {TIMEOUT:?}:\n{}", violations.join("\n"));
+    Ok(())
+}
+
+/// Repeats the check until it finds nothing, for at most this time; returns what it found last. Data that can't be read
+/// is a violation too.
+async fn poll(fleet: &TestFleet, timeout: Duration, check: impl Fn(&FleetData) -> Vec<String>) -> Vec<String> {
     let began = Instant::now();
     loop {
-        let mut violations = check(&FleetData::read(fleet).await?);
-        if violations.is_empty() {
-            return Ok(());
-        }
-        if began.elapsed() > TIMEOUT {
-            violations.truncate(20);
-            bail!("invariants are violated after {TIMEOUT:?}:\n{}", violations.join("\n"));
+        let violations = match tokio::time::timeout(timeout, FleetData::read(fleet)).await {
+            Ok(Ok(data)) => check(&data),
+            Ok(Err(error)) => vec![format!("the state can't be read: {error:#}")],
+            Err(_) => vec![format!("the state can't be read within {timeout:?}")],
+        };
+        if violations.is_empty() || began.elapsed() > timeout {
+            return violations;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

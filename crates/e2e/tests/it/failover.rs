@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use e2e::invariants;
 use e2e::load::LoadGenerator;
+use e2e::members;
 use e2e::test_fleet::TestFleet;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
@@ -195,37 +196,13 @@ async fn leaders_of_streams_crash_and_a_member_loses_its_data() {
         leader.kill().unwrap();
         wait_for_sales(&load, 30).await;
         leader.restart().await.unwrap();
-        wait_until_caught_up(&fleet).await;
+        members::wait_until_caught_up(&fleet).await.unwrap();
     }
     let lost = *fleet.processes.servers().nats_members().last().unwrap();
     lost.restart_with_empty_data().await.unwrap();
     wait_for_sales(&load, 30).await;
-    wait_until_caught_up(&fleet).await;
+    members::wait_until_caught_up(&fleet).await.unwrap();
     finish_and_check(&fleet, load).await;
-}
-
-/// Waits until every stream has three up-to-date members.
-async fn wait_until_caught_up(fleet: &TestFleet) {
-    let began = Instant::now();
-    loop {
-        if is_caught_up(fleet).await.unwrap_or(false) {
-            return;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "the streams' members do not catch up");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-async fn is_caught_up(fleet: &TestFleet) -> anyhow::Result<bool> {
-    let jetstream = fleet.jetstream().await?;
-    for service in ["auth", "tickets", "orders", "payments", "expiration"] {
-        let info = jetstream.get_stream(format!("ticketing-{service}")).await?.get_info().await?;
-        let replicas = info.cluster.map(|cluster| cluster.replicas).unwrap_or_default();
-        if replicas.len() != 2 || replicas.iter().any(|replica| !replica.current || replica.offline) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Prints the latency of a majority read and of a local read of the same order, under load.

@@ -122,13 +122,6 @@ async fn redis_is_flushed_stopped_and_killed() {
     invariants::assert_holds_expired_on_time(&fleet, invariants::EXPIRY_TOLERANCE).await.unwrap();
 }
 
-/// Replaces the fault configuration of fakestripe.
-pub(crate) async fn set_card_network_faults(fleet: &TestFleet, faults: &Faults) {
-    let url = format!("{}/_fake/faults", fleet.processes.fakestripe().url());
-    let set = reqwest::Client::new().put(url).json(faults).send().await.unwrap();
-    assert_eq!(set.status().as_u16(), 200, "{faults:?}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_card_network_is_slow_fails_and_duplicates_or_drops_webhooks() {
     let (fleet, load) = start().await;
@@ -146,10 +139,10 @@ async fn the_card_network_is_slow_fails_and_duplicates_or_drops_webhooks() {
         Faults { webhook_duplicates: 3, webhook_delay_ms: 1_000, webhook_jitter_ms: 3_000, ..Faults::default() },
         Faults { drop_webhooks: true, ..Faults::default() },
     ] {
-        set_card_network_faults(&fleet, &faults).await;
+        fleet.dashboard.set_faults(&faults).await.unwrap();
         wait_for_sales(&load, 50).await;
     }
-    set_card_network_faults(&fleet, &Faults::default()).await;
+    fleet.dashboard.set_faults(&Faults::default()).await.unwrap();
     finish_and_check(&fleet, load).await;
 }
 

@@ -11,6 +11,7 @@ mod abuse;
 mod audit;
 mod browser;
 mod budget;
+mod chaos;
 mod configuration;
 mod contention;
 mod dead_letters;

@@ -114,7 +114,7 @@ impl Instance {
     }
 
     /// The error to report if the process has exited by itself.
-    pub(super) fn unexpected_exit(&self) -> Option<anyhow::Error> {
+    pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
         self.process.unexpected_exit()
     }
 

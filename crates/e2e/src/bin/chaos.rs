@@ -1,0 +1,43 @@
+//! Runs chaos against a fleet of the binaries beside this one, and prints the report.
+#![allow(clippy::print_stdout, reason = "a command-line tool prints its output")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use e2e::chaos::{self, ChaosOptions};
+use testkit::tools::progress;
+
+/// Injects random faults into a fleet while users buy and sell, and checks that nothing broke.
+#[derive(Debug, Parser)]
+struct Args {
+    /// How long faults are injected.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+    /// Repeats the faults and habits of an earlier run; a new seed by default.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Args::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether nothing broke.
+async fn run(args: &Args) -> Result<bool> {
+    let seed = args.seed.unwrap_or_else(|| rand::random::<u32>().into());
+    let options = ChaosOptions::new(seed, Duration::from_secs(args.minutes * 60));
+    progress("Running", &format!("chaos with the seed {seed}; files are in {}", options.folder().display()));
+    let report = chaos::run(&options).await?;
+    println!("{report}");
+    Ok(report.findings.is_empty())
+}

@@ -1,0 +1,307 @@
+//! What real visitors do and the load generator does not: pages and the API at once, two tabs, reloads, forgotten tabs,
+//! late answers to 3-D Secure.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use common::api::orders::{CreateOrder, NewOrder};
+use common::api::payments::{CreatePayment, NewPayment};
+use common::api::tickets::{CreateListing, NewListing, ReplaceListing, WithdrawListing};
+use common::events::payment::PaymentStatus;
+use common::id::{OrderId, TicketId};
+use common::text::Text;
+use fakestripe::control::ChallengeResult;
+use tokio::time::{sleep, timeout};
+
+use super::HOLD;
+use crate::dashboard::Dashboard;
+use crate::load::{self, ignore_problem, key, outcome, pay};
+use crate::test_fleet::listing;
+use crate::user_client::{Page, UserClient};
+
+const CARD: &str = "pm_card_visa";
+const CARD_WITH_CHALLENGE: &str = "pm_card_authenticationRequired";
+/// How long a visitor repeats a click on a page that fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Something that a visitor must never see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Violation(String);
+
+/// A way to buy or sell.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Habit {
+    /// Two buyers hold one ticket at once, by a page and by the API.
+    TwoBuyers,
+    /// A buyer holds a ticket in two tabs at once, and pays in both.
+    TwoTabs,
+    /// A buyer reloads while holding a ticket, and again while paying.
+    Reload,
+    /// The cardholder is authenticated after the hold has expired.
+    LateChallenge,
+    /// The cardholder is never authenticated.
+    UnfinishedChallenge,
+    /// The price changes while the buyer looks at the page.
+    EditInBetween,
+    /// The listing is withdrawn while the buyer looks at the page.
+    WithdrawalInBetween,
+    /// The seller submits a form that was opened before another change.
+    ForgottenTab,
+    /// The payment is cancelled in the card network's dashboard.
+    DashboardCancellation,
+    /// The seller submits a new listing twice at once.
+    DoubleClick,
+}
+
+impl Habit {
+    pub(super) const ALL: [Self; 10] = [
+        Self::TwoBuyers,
+        Self::TwoTabs,
+        Self::Reload,
+        Self::LateChallenge,
+        Self::UnfinishedChallenge,
+        Self::EditInBetween,
+        Self::WithdrawalInBetween,
+        Self::ForgottenTab,
+        Self::DashboardCancellation,
+        Self::DoubleClick,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::TwoBuyers => "two buyers",
+            Self::TwoTabs => "two tabs",
+            Self::Reload => "reload",
+            Self::LateChallenge => "late 3-D Secure",
+            Self::UnfinishedChallenge => "unfinished 3-D Secure",
+            Self::EditInBetween => "edit in between",
+            Self::WithdrawalInBetween => "withdrawal in between",
+            Self::ForgottenTab => "forgotten tab",
+            Self::DashboardCancellation => "dashboard cancellation",
+            Self::DoubleClick => "double click",
+        }
+    }
+}
+
+/// The users of a journey.
+#[derive(Clone)]
+pub(super) struct Journey {
+    pub(super) seller: UserClient,
+    pub(super) buyer: UserClient,
+    /// Competes with the buyer.
+    pub(super) other: UserClient,
+    pub(super) dashboard: Dashboard,
+}
+
+impl Journey {
+    /// Lists a ticket and sells it in this way; returns the outcome. Impatient visitors reload after `impatience`.
+    pub(super) async fn take(&self, habit: Habit, impatience: Duration) -> Result<&'static str> {
+        let ticket = match habit {
+            Habit::DoubleClick => self.list_twice().await?,
+            _ => self.list().await?,
+        };
+        let order = match habit {
+            Habit::TwoBuyers => return self.compete(ticket).await,
+            Habit::TwoTabs => self.hold_in_two_tabs(ticket).await?,
+            Habit::Reload => self.hold_and_reload(ticket, impatience).await?,
+            Habit::EditInBetween => self.hold_while_the_price_changes(ticket).await?,
+            Habit::WithdrawalInBetween => self.hold_while_it_is_withdrawn(ticket).await?,
+            Habit::ForgottenTab => self.hold_after_an_outdated_form(ticket).await?,
+            Habit::LateChallenge | Habit::UnfinishedChallenge | Habit::DashboardCancellation | Habit::DoubleClick => {
+                hold(&self.buyer, ticket).await?
+            }
+        };
+        let Some(order) = order else { return Ok("not held") };
+        match habit {
+            Habit::TwoTabs => {
+                let (one, two) = tokio::join!(pay(&self.buyer, order, CARD), pay(&self.buyer, order, CARD));
+                one?;
+                two?;
+            }
+            Habit::Reload => self.pay_and_reload(order, impatience).await?,
+            Habit::LateChallenge => {
+                let intent = self.start_challenge(order).await?;
+                sleep(HOLD + Duration::from_secs(2)).await;
+                if let Some(intent) = intent {
+                    self.dashboard.authenticate(&intent, ChallengeResult::Succeed).await?;
+                }
+            }
+            Habit::UnfinishedChallenge => drop(self.start_challenge(order).await?),
+            Habit::DashboardCancellation => {
+                let payment = pay(&self.buyer, order, CARD).await?;
+                if let Some(intent) = payment.and_then(|payment| payment.provider_ref) {
+                    self.dashboard.cancel(&intent).await?;
+                }
+            }
+            _ => _ = pay(&self.buyer, order, CARD).await?,
+        }
+        outcome(&self.buyer, order).await
+    }
+
+    async fn list(&self) -> Result<TicketId> {
+        let request = CreateListing { body: terms(1_000) };
+        Ok(self.seller.send_until_definitive(&request, Some(&key())).await?.body.id)
+    }
+
+    async fn list_twice(&self) -> Result<TicketId> {
+        let (request, key) = (CreateListing { body: terms(1_000) }, key());
+        let click = || self.seller.send_until_definitive(&request, Some(&key));
+        let (one, two) = tokio::join!(click(), click());
+        let (one, two) = (one?.body.id, two?.body.id);
+        if one != two {
+            bail!(Violation(format!("one form has listed {one} and {two}")));
+        }
+        Ok(one)
+    }
+
+    async fn compete(&self, ticket: TicketId) -> Result<&'static str> {
+        let by_page = async { submit_hold(&self.other, ticket, &open(&self.other, &ticket_page(ticket)).await?).await };
+        let (one, two) = tokio::join!(hold(&self.buyer, ticket), by_page);
+        let mut end = "not held";
+        for (buyer, order) in [(&self.buyer, one?), (&self.other, two?)] {
+            let Some(order) = order else { continue };
+            pay(buyer, order, CARD).await?;
+            end = outcome(buyer, order).await?;
+        }
+        Ok(end)
+    }
+
+    async fn hold_in_two_tabs(&self, ticket: TicketId) -> Result<Option<OrderId>> {
+        let path = ticket_page(ticket);
+        let tabs = (open(&self.buyer, &path).await?, open(&self.buyer, &path).await?);
+        let (one, two) =
+            tokio::join!(submit_hold(&self.buyer, ticket, &tabs.0), submit_hold(&self.buyer, ticket, &tabs.1));
+        Ok(one?.or(two?))
+    }
+
+    async fn hold_and_reload(&self, ticket: TicketId, impatience: Duration) -> Result<Option<OrderId>> {
+        let page = open(&self.buyer, &ticket_page(ticket)).await?;
+        // An error of the request that is given up does not matter.
+        let _ = timeout(impatience, submit_hold(&self.buyer, ticket, &page)).await;
+        submit_hold(&self.buyer, ticket, &page).await
+    }
+
+    async fn pay_and_reload(&self, order: OrderId, impatience: Duration) -> Result<()> {
+        let body = NewPayment { order_id: order, payment_method: Text::new(CARD) };
+        let (request, key) = (CreatePayment { body }, key());
+        self.buyer.send_impatiently(&request, &key, impatience).await;
+        ignore_problem(self.buyer.send_until_definitive(&request, Some(&key)).await)?;
+        // The order may not have been known to `payments`.
+        pay(&self.buyer, order, CARD).await.map(drop)
+    }
+
+    async fn hold_while_the_price_changes(&self, ticket: TicketId) -> Result<Option<OrderId>> {
+        let path = ticket_page(ticket);
+        let page = open(&self.buyer, &path).await?;
+        let edit = ReplaceListing { id: ticket, body: terms(2_000) };
+        self.seller.send_until_definitive(&edit, None).await?;
+        match submit_hold(&self.buyer, ticket, &page).await? {
+            Some(order) => Ok(Some(order)),
+            None => submit_hold(&self.buyer, ticket, &open(&self.buyer, &path).await?).await,
+        }
+    }
+
+    async fn hold_while_it_is_withdrawn(&self, ticket: TicketId) -> Result<Option<OrderId>> {
+        let page = open(&self.buyer, &ticket_page(ticket)).await?;
+        let withdrawal = WithdrawListing { id: ticket };
+        let (withdrawn, order) =
+            tokio::join!(self.seller.send_until_definitive(&withdrawal, None), submit_hold(&self.buyer, ticket, &page));
+        ignore_problem(withdrawn)?;
+        order
+    }
+
+    /// The seller's first tab is submitted after the listing was changed in another one; then the buyer, whose page
+    /// shows the first price, holds the ticket.
+    async fn hold_after_an_outdated_form(&self, ticket: TicketId) -> Result<Option<OrderId>> {
+        let path = format!("/tickets/{ticket}/edit");
+        let form = open(&self.seller, &path).await?;
+        let page = open(&self.buyer, &ticket_page(ticket)).await?;
+        let edit = ReplaceListing { id: ticket, body: terms(2_000) };
+        self.seller.send_until_definitive(&edit, None).await?;
+        if let Some(version) = form.hidden_field("version") {
+            let fields = [
+                ("title", "An outdated title"),
+                ("venue", "Concert Hall"),
+                ("starts_at", "2099-04-02T20:00"),
+                ("time_zone", "Europe/Amsterdam"),
+                ("price", "30.00"),
+                ("currency", "EUR"),
+                ("version", version.as_str()),
+            ];
+            let submitted = submit(&self.seller, &path, &fields).await?;
+            // A redirect to the listing means that it was changed.
+            if submitted.path != path {
+                bail!(Violation(format!("an outdated form has changed {ticket}")));
+            }
+        }
+        match submit_hold(&self.buyer, ticket, &page).await? {
+            Some(order) => Ok(Some(order)),
+            None => hold(&self.buyer, ticket).await,
+        }
+    }
+
+    /// Pays with a card that asks for authentication; returns the intent if it waits for that.
+    async fn start_challenge(&self, order: OrderId) -> Result<Option<String>> {
+        let payment = pay(&self.buyer, order, CARD_WITH_CHALLENGE).await?;
+        let waiting = payment.filter(|payment| payment.status == PaymentStatus::RequiresAction);
+        Ok(waiting.and_then(|payment| payment.provider_ref))
+    }
+}
+
+fn terms(price: i64) -> NewListing {
+    listing("Any night", price)
+}
+
+fn ticket_page(ticket: TicketId) -> String {
+    format!("/tickets/{ticket}")
+}
+
+/// Holds a ticket by the API; `None` if it can't be held.
+async fn hold(buyer: &UserClient, ticket: TicketId) -> Result<Option<OrderId>> {
+    let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
+    // 404: the listing has not arrived at `orders`.
+    match load::send_until_propagated(buyer, &request, &[404]).await {
+        Ok(order) => Ok(Some(order.id)),
+        Err(error) if error.problem().is_some() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Submits the form of a ticket's page; `None` if it did not lead to the checkout.
+async fn submit_hold(buyer: &UserClient, ticket: TicketId, page: &Page) -> Result<Option<OrderId>> {
+    let (Some(key), Some(price)) = (page.hidden_field("key"), page.hidden_field("price")) else { return Ok(None) };
+    let path = format!("/tickets/{ticket}/hold");
+    let held = submit(buyer, &path, &[("key", key.as_str()), ("price", price.as_str())]).await?;
+    Ok(held.path.strip_prefix("/checkout/").and_then(|id| id.parse().ok()))
+}
+
+/// Opens a page, again and again until it is shown.
+async fn open(client: &UserClient, path: &str) -> Result<Page> {
+    repeat(client, path, None, |status| status == 200).await
+}
+
+/// Submits a form, again and again while the page asks to try later.
+async fn submit(client: &UserClient, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
+    repeat(client, path, Some(fields), |status| status < 500 && status != 404 && status != 429).await
+}
+
+async fn repeat(
+    client: &UserClient,
+    path: &str,
+    form: Option<&[(&str, &str)]>,
+    is_final: fn(u16) -> bool,
+) -> Result<Page> {
+    let began = Instant::now();
+    loop {
+        let last = match client.visit(path, form).await {
+            Ok(page) if is_final(page.status) => return Ok(page),
+            Ok(page) => format!("{} {}", page.path, page.status),
+            Err(error) => error.to_string(),
+        };
+        if began.elapsed() > PATIENCE {
+            bail!("{path} is still not available: {last}");
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+}

@@ -1,0 +1,203 @@
+//! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
+//!
+//! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`] (what
+//! users do), [`timeline`], [`report`].
+//!
+//! # Why
+//! The tests of `faults` and `failover` inject one fault at a time. Here they overlap, in combinations that nobody has
+//! thought of. The seed decides about the faults and about each visitor's habits; the moments at which they meet depend
+//! on the machine.
+
+mod faults;
+mod habits;
+pub mod plan;
+pub mod report;
+pub mod timeline;
+pub mod visitors;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures::future::join_all;
+use mongodb::bson::Document;
+use testkit::fleet::SERVICES;
+use testkit::tools::workspace_root;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use self::plan::{Planned, Resource, Shape, Target, plan};
+use self::report::Report;
+use self::timeline::Timeline;
+use self::visitors::Visitors;
+use crate::invariants;
+use crate::test_fleet::{TestFleet, copy_logs};
+
+/// The fleet of every run.
+const SHAPE: Shape = Shape { instances: 2, members: 3 };
+/// The time that an unpaid hold lasts; longer than an election.
+const HOLD: Duration = Duration::from_secs(30);
+/// `ORDER_TTL` is [`HOLD`]; the intervals for repairs are short.
+const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
+
+/// Options of a run.
+#[derive(Debug, Clone)]
+pub struct ChaosOptions {
+    /// Decides about the faults and the visitors' habits.
+    pub seed: u64,
+    /// How long faults are injected.
+    pub duration: Duration,
+    /// The faults, by default those of the seed.
+    pub faults: Vec<Planned>,
+    /// Number of users who buy and sell at the same time.
+    pub visitors: usize,
+    /// How long the fleet may take to settle afterwards.
+    pub settle: Duration,
+}
+
+impl ChaosOptions {
+    /// The run of this seed. Its visitors keep a development machine busy; the fleet has time to end the holds of an
+    /// instance whose clock was two minutes fast.
+    pub fn new(seed: u64, duration: Duration) -> Self {
+        let faults = plan(seed, duration, SHAPE);
+        Self { seed, duration, faults, visitors: 50, settle: Duration::from_secs(240) }
+    }
+
+    /// The folder of the run's files: `target/chaos/<seed>`.
+    pub fn folder(&self) -> PathBuf {
+        workspace_root().join(format!("target/chaos/{}", self.seed))
+    }
+}
+
+/// Starts a fleet and visitors, injects the faults, heals everything and checks the invariants. Writes `timeline.jsonl`
+/// and `history.jsonl` to the run's folder, and the logs if something was found.
+pub async fn run(options: &ChaosOptions) -> Result<Report> {
+    run_with(options, async |_| Ok(())).await
+}
+
+/// Like [`run`]; `meanwhile` does something to the fleet while it runs.
+pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestFleet) -> Result<()>) -> Result<Report> {
+    let folder = options.folder();
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let fleet = TestFleet::start_proxied(&SETTINGS).await?;
+    fleet.responses.start_history(&folder.join("history.jsonl"))?;
+    let timeline = Timeline::start(&folder.join("timeline.jsonl"))?;
+    let visitors = Visitors::start(&fleet, options.seed, options.visitors)?;
+    let run = Run::new(&fleet, &timeline, options);
+    let (faults, meanwhile, ()) =
+        tokio::join!(run.inject_all(options), meanwhile(&fleet), run.restart_ended_services());
+    meanwhile?;
+    timeline.record("the faults end");
+    if let Err(error) = faults::heal(&fleet).await {
+        timeline.record_finding(format!("the fleet does not recover: {error:#}"));
+    }
+    let journeys = visitors.stop().await?;
+    timeline.record("the visitors have left");
+    for violation in &journeys.violations {
+        timeline.record_finding(violation.as_str());
+    }
+    for violation in invariants::violations_after(&fleet, options.settle).await {
+        timeline.record_finding(violation);
+    }
+    fleet.responses.end_history()?;
+    let orders = count_orders(&fleet).await?;
+    let stale_reads = run.stale_reads.load(Ordering::SeqCst);
+    let (timeline, findings) = timeline.contents();
+    if !findings.is_empty() {
+        copy_logs(&fleet.logs, &folder.join("logs")).context("keeping the logs")?;
+    }
+    Ok(Report { seed: options.seed, folder, faults, orders, journeys, stale_reads, findings, timeline })
+}
+
+/// The locks of all resources that the faults and the supervision of services use.
+fn locks(options: &ChaosOptions) -> BTreeMap<Resource, Mutex<()>> {
+    let faults = options.faults.iter().flat_map(|planned| planned.fault.resources(SHAPE));
+    let resources: BTreeSet<Resource> = faults.chain(services().map(Resource::Process)).collect();
+    resources.into_iter().map(|resource| (resource, Mutex::new(()))).collect()
+}
+
+/// All instances of all services.
+fn services() -> impl Iterator<Item = Target> {
+    SERVICES.into_iter().flat_map(|name| (0..SHAPE.instances).map(move |index| Target::Service(name, index)))
+}
+
+async fn count_orders(fleet: &TestFleet) -> Result<u64> {
+    let client = mongodb::Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
+    Ok(client.database("orders").collection::<Document>("orders").estimated_document_count().await?)
+}
+
+struct Run<'a> {
+    fleet: &'a TestFleet,
+    timeline: &'a Timeline,
+    locks: BTreeMap<Resource, Mutex<()>>,
+    /// Number of stale reads that an election excuses.
+    stale_reads: AtomicUsize,
+    /// Whether all faults have ended.
+    is_over: AtomicBool,
+}
+
+impl<'a> Run<'a> {
+    fn new(fleet: &'a TestFleet, timeline: &'a Timeline, options: &ChaosOptions) -> Self {
+        let (stale_reads, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { fleet, timeline, locks: locks(options), stale_reads, is_over }
+    }
+
+    /// Injects all faults; returns their number by kind.
+    async fn inject_all(&self, options: &ChaosOptions) -> BTreeMap<&'static str, usize> {
+        let end = self.timeline.started() + options.duration;
+        let injected = join_all(options.faults.iter().map(|planned| self.inject(planned, end))).await;
+        sleep_until(end).await;
+        self.is_over.store(true, Ordering::SeqCst);
+        let mut counts = BTreeMap::<_, usize>::new();
+        for kind in injected.into_iter().flatten() {
+            *counts.entry(kind).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Injects a fault at its time, or later if another one still uses what it needs; not after the end. Returns the kind
+    /// of an injected fault.
+    async fn inject(&self, planned: &Planned, end: Instant) -> Option<&'static str> {
+        sleep_until(self.timeline.started() + planned.at).await;
+        let mut held = Vec::new();
+        for resource in planned.fault.resources(SHAPE) {
+            held.push(self.locks[&resource].lock().await);
+        }
+        if Instant::now() > end {
+            return None;
+        }
+        let fault = planned.fault;
+        self.timeline.record(format!("{fault}, for {:?}", planned.lasts));
+        match faults::inject(self.fleet, planned).await {
+            Ok(stale_reads) => {
+                self.stale_reads.fetch_add(stale_reads, Ordering::SeqCst);
+                self.timeline.record(format!("recovered from: {fault}"));
+            }
+            Err(error) => self.timeline.record_finding(format!("no recovery from: {fault}: {error:#}")),
+        }
+        Some(fault.kind())
+    }
+
+    /// Starts services again that end by themselves, as Kubernetes does, until the faults have ended. Each end is a
+    /// finding: a service must bear the faults of others.
+    async fn restart_ended_services(&self) {
+        while !self.is_over.load(Ordering::SeqCst) {
+            sleep(Duration::from_secs(1)).await;
+            for target in services() {
+                // Otherwise a fault has ended it.
+                let Ok(_held) = self.locks[&Resource::Process(target)].try_lock() else { continue };
+                let Some(exit) = faults::unexpected_exit(self.fleet, target) else { continue };
+                self.timeline.record_finding(format!("{target} has ended by itself: {exit:#}"));
+                if let Err(error) = faults::restart(self.fleet, target).await {
+                    self.timeline.record_finding(format!("{target} does not start again: {error:#}"));
+                }
+            }
+        }
+    }
+}

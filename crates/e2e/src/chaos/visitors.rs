@@ -1,0 +1,122 @@
+//! Visitors who buy and sell, each in one way after the other, until they are told to stop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::habits::{Habit, Journey, Violation};
+use crate::load::{SCENARIOS, Sale};
+use crate::test_fleet::TestFleet;
+
+/// Bounds of a visitor's pause between two journeys, in milliseconds.
+const PAUSE: std::ops::Range<u64> = 0..500;
+/// Bounds of the time after which an impatient visitor reloads, in milliseconds.
+const IMPATIENCE: std::ops::Range<u64> = 0..80;
+
+/// The visitors of a run.
+pub(super) struct Visitors {
+    stopping: Arc<AtomicBool>,
+    tasks: JoinSet<Journeys>,
+}
+
+/// How the journeys of visitors ended.
+#[derive(Debug, Clone, Default)]
+pub struct Journeys {
+    /// The number of journeys by habit and outcome.
+    pub outcomes: BTreeMap<String, usize>,
+    /// Why visitors gave up.
+    pub gave_up: Vec<String>,
+    /// What visitors saw that must not happen.
+    pub violations: Vec<String>,
+}
+
+impl Journeys {
+    /// The number of all journeys.
+    pub fn count(&self) -> usize {
+        self.outcomes.values().sum::<usize>() + self.gave_up.len() + self.violations.len()
+    }
+
+    fn add(&mut self, habit: &str, outcome: Result<&'static str>) {
+        match outcome {
+            Ok(outcome) => *self.outcomes.entry(format!("{habit}: {outcome}")).or_default() += 1,
+            Err(error) if error.is::<Violation>() => self.violations.push(format!("{habit}: {error:#}")),
+            Err(error) => self.gave_up.push(format!("{habit}: {error:#}")),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (outcome, count) in other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
+        }
+        self.gave_up.extend(other.gave_up);
+        self.violations.extend(other.violations);
+    }
+}
+
+impl Visitors {
+    /// Starts this number of visitors. What each of them decides depends on the seed and on the visitor's number.
+    pub(super) fn start(fleet: &TestFleet, seed: u64, count: usize) -> Result<Self> {
+        let (stopping, mut tasks) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
+        for number in 0..count {
+            let journey = Journey {
+                seller: fleet.token_user()?,
+                buyer: fleet.token_user()?,
+                other: fleet.token_user()?,
+                dashboard: fleet.dashboard.clone(),
+            };
+            let rng = StdRng::seed_from_u64(seed.wrapping_add(number as u64));
+            let fakestripe = fleet.processes.fakestripe().url();
+            tasks.spawn(Visitor { rng, journey, fakestripe }.shop(Arc::clone(&stopping)));
+        }
+        Ok(Self { stopping, tasks })
+    }
+
+    /// Lets the visitors finish what they have begun.
+    pub(super) async fn stop(mut self) -> Result<Journeys> {
+        self.stopping.store(true, Ordering::SeqCst);
+        let mut journeys = Journeys::default();
+        while let Some(visitor) = self.tasks.join_next().await {
+            journeys.merge(visitor?);
+        }
+        Ok(journeys)
+    }
+}
+
+struct Visitor {
+    rng: StdRng,
+    journey: Journey,
+    /// URL of fakestripe.
+    fakestripe: String,
+}
+
+impl Visitor {
+    async fn shop(mut self, stopping: Arc<AtomicBool>) -> Journeys {
+        let mut journeys = Journeys::default();
+        while !stopping.load(Ordering::SeqCst) {
+            if self.rng.random_bool(0.5) {
+                let outcome = self.sale().run().await;
+                journeys.add("sale", outcome);
+            } else if let Some(habit) = Habit::ALL.choose(&mut self.rng) {
+                let impatience = Duration::from_millis(self.rng.random_range(IMPATIENCE));
+                let outcome = self.journey.take(*habit, impatience).await;
+                journeys.add(habit.name(), outcome);
+            }
+            sleep(Duration::from_millis(self.rng.random_range(PAUSE))).await;
+        }
+        journeys
+    }
+
+    /// A sale in one of the ways of the load generator.
+    fn sale(&mut self) -> Sale {
+        let Journey { seller, buyer, other, .. } = self.journey.clone();
+        Sale { n: self.rng.random_range(0..100 * SCENARIOS), seller, buyer, other, fakestripe: self.fakestripe.clone() }
+    }
+}

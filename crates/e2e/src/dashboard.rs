@@ -1,0 +1,67 @@
+//! The card network's side that is not the marketplace's: its dashboard, its cardholders and its faults.
+
+use anyhow::{Context as _, Result, ensure};
+use fakestripe::control::{Challenge, ChallengeResult};
+use fakestripe::faults::Faults;
+use serde_json::Value;
+
+/// A client of fakestripe, past its proxy.
+#[derive(Clone)]
+pub struct Dashboard {
+    client: reqwest::Client,
+    url: String,
+    key: String,
+}
+
+impl Dashboard {
+    pub(crate) fn new(url: String, key: String) -> Self {
+        Self { client: reqwest::Client::new(), url, key }
+    }
+
+    /// The whole state of fakestripe.
+    pub async fn state(&self) -> Result<Value> {
+        let text = self.client.get(format!("{}/_fake/state", self.url)).send().await?.text().await?;
+        serde_json::from_str(&text).context("fakestripe's state")
+    }
+
+    /// Replaces the fault configuration of fakestripe.
+    pub async fn set_faults(&self, faults: &Faults) -> Result<()> {
+        let set = self.client.put(format!("{}/_fake/faults", self.url)).json(faults).send().await?;
+        ensure!(set.status().is_success(), "{} to {faults:?}", set.status());
+        Ok(())
+    }
+
+    /// Ends the 3-D Secure challenge of a payment intent.
+    pub async fn authenticate(&self, intent: &str, outcome: ChallengeResult) -> Result<()> {
+        let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.url);
+        self.client.post(url).json(&Challenge { outcome }).send().await?;
+        Ok(())
+    }
+
+    /// Cancels a payment intent; does nothing if it can't be cancelled.
+    pub async fn cancel(&self, intent: &str) -> Result<()> {
+        self.post(&format!("payment_intents/{intent}/cancel"), &[]).await.map(drop)
+    }
+
+    /// Charges a card without any payment of the marketplace. The amount is in cents of a euro.
+    pub async fn charge(&self, amount: u32) -> Result<()> {
+        let amount = amount.to_string();
+        let form = [
+            ("amount", amount.as_str()),
+            ("currency", "eur"),
+            ("payment_method", "pm_card_visa"),
+            ("payment_method_types[]", "card"),
+            ("confirm", "true"),
+        ];
+        let response = self.post("payment_intents", &form).await?;
+        let status = response.status();
+        let body = response.text().await?;
+        ensure!(status.is_success(), "{status}: {body}");
+        Ok(())
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<reqwest::Response> {
+        let url = format!("{}/v1/{path}", self.url);
+        Ok(self.client.post(url).bearer_auth(&self.key).form(form).send().await?)
+    }
+}

@@ -1,0 +1,34 @@
+//! Whether the members of the NATS cluster have what they need to replace each other.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use futures::TryStreamExt;
+
+use crate::test_fleet::TestFleet;
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Waits until all members of every stream are up to date. Fails if that takes longer than a minute.
+pub async fn wait_until_caught_up(fleet: &TestFleet) -> Result<()> {
+    let began = Instant::now();
+    while !is_caught_up(fleet).await.unwrap_or(false) {
+        ensure!(began.elapsed() < TIMEOUT, "the streams' members do not catch up within {TIMEOUT:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+async fn is_caught_up(fleet: &TestFleet) -> Result<bool> {
+    let jetstream = fleet.jetstream().await?;
+    let names: Vec<_> = jetstream.stream_names().try_collect().await?;
+    for name in &names {
+        let info = jetstream.get_stream(name).await?.get_info().await?;
+        let replicas = info.cluster.map(|cluster| cluster.replicas).unwrap_or_default();
+        let is_complete = replicas.len() + 1 == info.config.num_replicas;
+        if !is_complete || replicas.iter().any(|replica| !replica.current || replica.offline) {
+            return Ok(false);
+        }
+    }
+    Ok(!names.is_empty())
+}

@@ -1,0 +1,54 @@
+//! Chaos: two minutes of random faults break nothing, and damage from outside is found.
+
+use std::time::Duration;
+
+use e2e::chaos::{self, ChaosOptions};
+use e2e::invariants::names::{IDEMPOTENCY, PROVIDER};
+use mongodb::Client;
+use mongodb::bson::Document;
+
+/// Few enough visitors for a debug build.
+const VISITORS: usize = 25;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_minutes_of_faults_break_nothing() {
+    let options = ChaosOptions { visitors: VISITORS, ..ChaosOptions::new(15, Duration::from_secs(120)) };
+    let report = chaos::run(&options).await.unwrap();
+    assert!(report.findings.is_empty(), "{report}");
+    assert!(report.fault_count() >= 30 && report.faults.len() == 13, "{report}");
+    let (given_up, all) = (report.journeys.gave_up.len(), report.journeys.count());
+    assert!(report.orders >= 150 && given_up * 10 <= all, "{report}");
+}
+
+/// A run in which `tickets` is never restarted, since a restart creates missing indexes.
+fn short_run(seed: u64) -> ChaosOptions {
+    let settle = Duration::from_secs(20);
+    let mut options = ChaosOptions { visitors: VISITORS, settle, ..ChaosOptions::new(seed, Duration::from_secs(45)) };
+    options.faults.retain(|planned| !planned.fault.to_string().contains("tickets"));
+    options
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_unique_index_is_found() {
+    let report = chaos::run_with(&short_run(16), async |fleet| {
+        let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
+        // Without it, a seller who clicks twice lists two tickets.
+        Ok(client.database("tickets").collection::<Document>("tickets").drop_index("idempotency_v1").await?)
+    });
+    let report = report.await.unwrap();
+    assert!(report.findings.iter().any(|finding| finding.contains(IDEMPOTENCY)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stray_capture_is_found() {
+    let report = chaos::run_with(&short_run(17), async |fleet| {
+        // fakestripe may fail at that moment.
+        while fleet.dashboard.charge(4_200).await.is_err() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Ok(())
+    });
+    let report = report.await.unwrap();
+    let is_stray = |finding: &String| finding.contains(PROVIDER) && finding.contains("belongs to no payment");
+    assert!(report.findings.iter().any(is_stray), "{report}");
+}
