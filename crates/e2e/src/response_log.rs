@@ -65,8 +65,8 @@ impl ResponseLog {
         records.clients
     }
 
-    /// Records a client's request with its response, or `None` if there was none. `seen` has the newest version of each entity
-    /// that this client has received; `known` is the one of this entity when the request was sent.
+    /// Records a client's request with its response, or `None` if there was none. `seen` has the newest version of each
+    /// entity that this client has received; `known` is the one of this entity when the request was sent.
     pub(crate) fn record(
         &self,
         client: u64,

@@ -1,7 +1,7 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
-//! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`] (what
-//! users do), [`timeline`], [`report`].
+//! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`]
+//! (what users do), [`timeline`], [`report`].
 //!
 //! # Why
 //! The tests of `faults` and `failover` inject one fault at a time. Here they overlap, in combinations that nobody has
@@ -161,8 +161,8 @@ impl<'a> Run<'a> {
         counts
     }
 
-    /// Injects a fault at its time, or later if another one still uses what it needs; not after the end. Returns the kind
-    /// of an injected fault.
+    /// Injects a fault at its time, or later if another one still uses what it needs; not after the end. Returns the
+    /// kind of an injected fault.
     async fn inject(&self, planned: &Planned, end: Instant) -> Option<&'static str> {
         sleep_until(self.timeline.started() + planned.at).await;
         let mut held = Vec::new();
