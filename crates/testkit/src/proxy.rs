@@ -57,7 +57,7 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy of the server at `target` on a free port of 127.0.0.1. Call it within a tokio runtime.
     pub fn to(target: SocketAddr) -> Result<Self> {
-        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a port for a proxy")?;
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).context("binding the port of a proxy")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;

@@ -34,9 +34,13 @@ pub(super) async fn inject(fleet: &TestFleet, planned: &Planned) -> Result<usize
     let (began, primary) = (Instant::now(), servers.mongodb_primary().await?.port());
     inject_and_restore(fleet, fault, lasts).await?;
     let is_primary =
-        |target| matches!(target, Target::Mongodb(index) if servers.mongodb_members()[index].port() == primary);
+        |target: Target| matches!(target, Target::Mongodb(index) if servers.mongodb_members()[index].port() == primary);
     let hit_primary = match fault {
-        Fault::Kill(target) | Fault::Stop(target) | Fault::Hang(target) | Fault::Link(target, _) => is_primary(target),
+        Fault::Kill(target)
+        | Fault::Stop(target)
+        | Fault::Hang(target)
+        | Fault::Link(target, _)
+        | Fault::LoseDisk(target) => is_primary(target),
         _ => true,
     };
     if !hit_primary && servers.mongodb_primary().await?.port() == primary {

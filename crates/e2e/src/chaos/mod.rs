@@ -75,7 +75,7 @@ impl ChaosOptions {
 /// Starts a fleet and visitors, injects the faults, heals everything and checks the invariants. Writes `timeline.jsonl`
 /// and `history.jsonl` to the run's folder, and the logs if something was found.
 pub async fn run(options: &ChaosOptions) -> Result<Report> {
-    run_with(options, async |_| Ok(())).await
+    run_with(options, async |_: &TestFleet| Ok(())).await
 }
 
 /// Like [`run`]; `meanwhile` does something to the fleet while it runs.

@@ -190,7 +190,7 @@ impl fmt::Display for Target {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind();
-        match self {
+        match *self {
             Self::Kill(target) | Self::Stop(target) | Self::Hang(target) | Self::LoseDisk(target) => {
                 write!(f, "{kind} {target}")
             }
@@ -200,7 +200,7 @@ impl fmt::Display for Fault {
             Self::Flush | Self::IsolatePrimary => f.write_str(kind),
             Self::Provider(fault) => write!(f, "{kind} {fault:?}"),
             Self::WrongClock(service, index, offset) => {
-                write!(f, "{kind} {}, {offset}", Target::Service(service, *index))
+                write!(f, "{kind} {}, {offset}", Target::Service(service, index))
             }
             Self::RollingRestart(service) => write!(f, "{kind} {service}"),
         }

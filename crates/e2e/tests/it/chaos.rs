@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use e2e::chaos::{self, ChaosOptions};
 use e2e::invariants::names::{IDEMPOTENCY, PROVIDER};
+use e2e::test_fleet::TestFleet;
 use mongodb::Client;
 use mongodb::bson::Document;
 
@@ -30,7 +31,8 @@ fn short_run(seed: u64) -> ChaosOptions {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_unique_index_is_found() {
-    let report = chaos::run_with(&short_run(16), async |fleet| {
+    let options = short_run(16);
+    let report = chaos::run_with(&options, async |fleet: &TestFleet| {
         let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
         // Without it, a seller who clicks twice lists two tickets.
         Ok(client.database("tickets").collection::<Document>("tickets").drop_index("idempotency_v1").await?)
@@ -41,7 +43,8 @@ async fn a_dropped_unique_index_is_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stray_capture_is_found() {
-    let report = chaos::run_with(&short_run(17), async |fleet| {
+    let options = short_run(17);
+    let report = chaos::run_with(&options, async |fleet: &TestFleet| {
         // fakestripe may fail at that moment.
         while fleet.dashboard.charge(4_200).await.is_err() {
             tokio::time::sleep(Duration::from_secs(1)).await;
