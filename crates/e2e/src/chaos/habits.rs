@@ -231,7 +231,7 @@ impl Journey {
             ];
             let submitted = submit(&self.seller, &path, &fields).await?;
             // A redirect to the listing means that it was changed.
-            if submitted.path != path {
+            if submitted.path == ticket_page(ticket) {
                 bail!(Violation(format!("an outdated form has changed {ticket}")));
             }
         }
