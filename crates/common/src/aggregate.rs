@@ -5,12 +5,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::Payload;
 
+/// The path of the field by which a collection is distributed once it needs more than one shard, such as `state.orderId`.
+///
+/// # Why
+/// A unique index holds within one shard only, unless it begins with the shard key. Which unique indexes are possible is
+/// therefore decided with the first of them, long before there are shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardKey(pub &'static str);
+
+impl ShardKey {
+    /// The document's `_id`.
+    pub const ID: Self = Self("_id");
+}
+
 /// An entity that a service owns and stores.
 pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
     /// The public projection of the aggregate, which its events carry.
     type Payload: Payload;
     /// The collection's name.
     const COLLECTION: &'static str;
+    /// The collection's shard key.
+    const SHARD_KEY: ShardKey = ShardKey::ID;
     /// The settled statuses, by their stored name in `state.status.name`, that a command can still change, such as a
     /// listing that is for sale. The scan visits them as often as those that are not settled.
     const CHANGEABLE_STATUSES: &'static [&'static str] = &[];

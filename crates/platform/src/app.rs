@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use common::aggregate::Aggregate;
+use common::aggregate::{Aggregate, ShardKey};
 use common::clock::SharedClock;
 use common::events::{Change, Payload};
 use common::identity::Verifier;
@@ -24,11 +24,12 @@ use crate::lifecycle::Backoff;
 use crate::limits::class::RateClasses;
 use crate::limits::layer::Limiter;
 use crate::outbox::event::OutboxEvent;
+use crate::outbox::scan::SCANS;
+use crate::outbox::turns::TURNS;
 use crate::outbox::{self, OutboxStore, OutboxStores};
-use crate::retention;
-use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::replica::Replica;
+use crate::store::{Store, claims};
 use crate::stream::consumer::Consumer;
 use crate::stream::provision;
 use crate::stream::subscription::Subscription;
@@ -43,7 +44,7 @@ pub struct App {
     rate_limits: Option<(Verifier, RateClasses)>,
     stores: Vec<Arc<dyn OutboxStore>>,
     entities: Vec<&'static str>,
-    indexes: Vec<(String, Vec<IndexModel>)>,
+    collections: Vec<Collection>,
     preparations: Vec<Preparation>,
     subscriptions: Vec<Subscription>,
     admin: Router,
@@ -51,12 +52,19 @@ pub struct App {
     tasks: Vec<(&'static str, BoxFuture<'static, ()>)>,
 }
 
+/// A declared collection.
+struct Collection {
+    name: String,
+    shard_key: ShardKey,
+    indexes: Vec<IndexModel>,
+}
+
 type Preparation = Box<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 impl App {
     /// A service with these public routes and their `OpenAPI` document.
     pub fn new(routes: Router, openapi: OpenApi) -> Self {
-        Self { routes, openapi, ..Self::default() }
+        Self { routes, openapi, ..Self::default() }.collection(TURNS, ShardKey::ID).collection(SCANS, ShardKey::ID)
     }
 
     /// Sets the renderer of errors outside `/api/`.
@@ -85,19 +93,32 @@ impl App {
     pub fn store<A: Aggregate>(mut self, store: &Store<A>, indexes: Vec<IndexModel>) -> Self {
         self.stores.push(Arc::new(store.clone()));
         self.entities.push(<A::Payload as Payload>::Change::ENTITY);
-        self.indexes(A::COLLECTION, Store::<A>::platform_indexes()).indexes(A::COLLECTION, indexes)
+        self.indexes(A::COLLECTION, A::SHARD_KEY, [Store::<A>::platform_indexes(), indexes].concat())
     }
 
-    /// Adds the indexes of a replica.
+    /// Adds a replica and its indexes.
     #[must_use]
     pub fn replica<S: Payload>(self, replica: &Replica<S>, indexes: Vec<IndexModel>) -> Self {
-        self.indexes(replica.name(), indexes)
+        self.indexes(replica.name(), ShardKey::ID, indexes)
     }
 
-    /// Adds the indexes of any other collection, such as sessions or a projection.
+    /// Adds the claims of requests with an `Idempotency-Key`.
     #[must_use]
-    pub fn indexes(mut self, collection: impl Into<String>, indexes: Vec<IndexModel>) -> Self {
-        self.indexes.push((collection.into(), indexes));
+    pub fn claims(self) -> Self {
+        self.indexes(claims::COLLECTION, ShardKey::ID, claims::indexes())
+    }
+
+    /// Adds any other collection that has no indexes, or builds them itself.
+    #[must_use]
+    pub fn collection(self, name: impl Into<String>, shard_key: ShardKey) -> Self {
+        self.indexes(name, shard_key, Vec::new())
+    }
+
+    /// Adds any other collection with its indexes, such as sessions or a projection. A unique index has to begin with the
+    /// shard key.
+    #[must_use]
+    pub fn indexes(mut self, name: impl Into<String>, shard_key: ShardKey, indexes: Vec<IndexModel>) -> Self {
+        self.collections.push(Collection { name: name.into(), shard_key, indexes });
         self
     }
 
@@ -166,13 +187,12 @@ impl App {
 
     /// Starts the other background tasks once the indexes exist.
     async fn start_workers(self, context: Context, stores: OutboxStores) {
-        if !prepare_database(&context, &self.indexes, &self.preparations).await {
+        if !prepare_database(&context, &self.collections, &self.preparations).await {
             return;
         }
         let tasks = &context.tasks;
         tasks.spawn("sweeper", outbox::sweeper::run(context.clone(), Arc::clone(&stores)));
         tasks.spawn("scan", outbox::scan::run(context.clone(), Arc::clone(&stores)));
-        tasks.spawn("retention", retention::run(context.clone(), Arc::clone(&stores)));
         tasks.spawn("announcer", outbox::announcer::run(context.clone(), stores));
         for subscription in self.subscriptions {
             tasks.spawn("consumer", Consumer { context: context.clone(), subscription }.run());
@@ -184,7 +204,7 @@ impl App {
 
     /// Builds the indexes but starts no background task: a simulation runs each step itself. There are no rate limits.
     pub async fn start_manually(mut self, context: &Context, queue: RelayQueue) -> ManualApp {
-        prepare_database(context, &self.indexes, &self.preparations).await;
+        prepare_database(context, &self.collections, &self.preparations).await;
         let (running, stores) = self.build_routers(context, None);
         ManualApp { running, stores, clock: Arc::clone(&context.clock), queue }
     }
@@ -204,21 +224,18 @@ impl App {
                 .layer(from_fn_with_state(context.config.header_timeout, admin::read_body)),
             openapi: self.openapi.clone(),
             subscriptions: self.subscriptions.clone(),
+            collections: self.collections.iter().map(|known| (known.name.clone(), known.shard_key)).collect(),
         };
         (running, stores)
     }
 }
 
 /// Prepares the database, and waits for it as long as it takes. Returns false at shutdown.
-async fn prepare_database(
-    context: &Context,
-    indexes: &[(String, Vec<IndexModel>)],
-    preparations: &[Preparation],
-) -> bool {
+async fn prepare_database(context: &Context, collections: &[Collection], preparations: &[Preparation]) -> bool {
     let prepare_once = async || -> anyhow::Result<()> {
-        for (collection, indexes) in indexes.iter().filter(|(_, indexes)| !indexes.is_empty()) {
-            let documents = context.database.collection::<Document>(collection);
-            documents.create_indexes(indexes.clone()).await.with_context(|| collection.clone())?;
+        for Collection { name, indexes, .. } in collections.iter().filter(|known| !known.indexes.is_empty()) {
+            let documents = context.database.collection::<Document>(name);
+            documents.create_indexes(indexes.clone()).await.with_context(|| name.clone())?;
         }
         for prepare in preparations {
             prepare().await?;
@@ -251,6 +268,8 @@ pub struct RunningApp {
     pub openapi: OpenApi,
     /// The subscriptions, for tests that call handlers directly.
     pub subscriptions: Vec<Subscription>,
+    /// The name and the shard key of every collection.
+    pub collections: Vec<(String, ShardKey)>,
 }
 
 /// A service without background tasks, for simulations.

@@ -100,7 +100,7 @@ pub struct Config {
     /// rate is reduced to fill at most a twentieth of `STREAM_MAX_BYTES` per day.
     #[arg(long, env = "ANNOUNCE_PER_SECOND", default_value_t = 10)]
     pub announce_per_second: u32,
-    /// How often expired data is removed, such as idempotency records after a day.
+    /// How often expired data is removed, such as payments that were declined 90 days ago.
     #[arg(long, env = "CLEANUP_INTERVAL", default_value = "10m", value_parser = duration)]
     pub cleanup_interval: Duration,
     /// The Redis server.

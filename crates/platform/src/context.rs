@@ -1,6 +1,7 @@
 //! The dependencies of a service instance: its configuration, clock and connections.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +17,8 @@ use common::identity::Verifier;
 use futures::{Stream, StreamExt};
 use mongodb::Database;
 use mongodb::bson::doc;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::config::{Config, Keys};
@@ -26,6 +29,7 @@ use crate::outbox::queue::{QueuedEvent, Relay};
 use crate::outbox::turns::Turns;
 use crate::store::Store;
 use crate::store::batched::BatchedCollection;
+use crate::store::claims::{self, Claims};
 use crate::store::replica::Replica;
 use crate::stream::names::Names;
 
@@ -104,6 +108,15 @@ impl Context {
     /// Like [`Context::replica`], in this collection.
     pub fn replica_in<S: Payload>(&self, collection: &str) -> Replica<S> {
         Replica::new(self.batched(collection))
+    }
+
+    /// The claims of the requests that create this service's entities.
+    pub fn claims<I, A>(&self) -> Claims<I, A>
+    where
+        I: Display + Serialize + DeserializeOwned + Send + Sync,
+        A: Serialize + DeserializeOwned + Send + Sync,
+    {
+        Claims::new(self.batched(claims::COLLECTION), Arc::clone(&self.clock))
     }
 
     /// The turns by which this service's instances share periodic work.

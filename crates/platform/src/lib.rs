@@ -17,7 +17,6 @@ pub mod outbox;
 pub mod parsers;
 pub mod program;
 pub mod reconcile;
-mod retention;
 pub mod store;
 pub mod stream;
 pub mod telemetry;

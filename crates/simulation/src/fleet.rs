@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use axum::Router;
 use clap::Args;
+use common::aggregate::ShardKey;
 use futures::future::try_join_all;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
@@ -108,6 +109,11 @@ impl SimulatedFleet {
         subscriptions
     }
 
+    /// The database of each service, with the name and the shard key of every collection that the service declares.
+    pub fn databases(&self) -> impl Iterator<Item = (&Database, &[(String, ShardKey)])> {
+        self.services.iter().map(|service| (&service.database, &*service.instances[0].running.collections))
+    }
+
     /// Deletes all data except users. Timers are not replicated, so there is no `replica_expiration` to delete.
     pub(crate) async fn clear(&mut self) -> Result<()> {
         self.card_network.reset().await;
@@ -119,7 +125,7 @@ impl SimulatedFleet {
             let subscriptions = service.instances[0].running.subscriptions.iter();
             let replicas = subscriptions.map(|subscription| format!("replica_{}", subscription.entity));
             let owned = SERVICES.iter().filter(|(name, _)| *name == service.name).filter_map(|(_, owned)| *owned);
-            let all = replicas.chain(owned.map(ToOwned::to_owned));
+            let all = replicas.chain(owned.chain(["claims"]).map(ToOwned::to_owned));
             for name in all.filter(|name| !matches!(name.as_str(), "users" | "replica_user" | "replica_expiration")) {
                 let documents = service.database.collection::<Document>(&name);
                 // With majority write concern, so that the next schedule cannot read what this one left.

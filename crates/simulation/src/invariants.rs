@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use common::clock::Clock;
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
-use e2e::invariants::databases::{Databases, entities};
+use e2e::invariants::databases::{Databases, entities, owned_entities};
 use e2e::invariants::fleet_data::FleetData;
 use e2e::invariants::names::{ACKNOWLEDGED, HOLD_EXPIRY};
 use serde_json::Value;
@@ -20,7 +20,7 @@ use crate::users::SimContext;
 pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<FleetData> {
     let mut owned = BTreeMap::new();
     for (service, collection, _) in REPLICATED_ENTITIES {
-        owned.insert(collection, entities(&fleet.service(service).database, collection).await?);
+        owned.insert(collection, owned_entities(&fleet.service(service).database, collection).await?);
     }
     owned.insert("timers", entities(&fleet.service(expiration::NAME).database, "timers").await?);
     let mut replicas = Vec::new();

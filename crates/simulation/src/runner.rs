@@ -79,6 +79,14 @@ pub async fn run(campaign: Campaign) {
     println!("{count} schedules in {:.1?}", began.elapsed());
 }
 
+/// Runs a scenario on a new fleet in order and without faults. Returns the fleet with what it has stored.
+pub async fn run_reference(scenario: &Scenario) -> Result<SimulatedFleet, String> {
+    let fleet = SimulatedFleet::new().await.map_err(|error| format!("{error:#}"))?;
+    let mut runner = Runner::new(fleet).await;
+    runner.run(scenario, None).await?;
+    Ok(runner.fleet)
+}
+
 /// Runs schedules on one fleet until no seed is left.
 async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
     let Shared { campaign, seeds, next, reference } = &*shared;

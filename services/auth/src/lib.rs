@@ -28,5 +28,6 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let app = App::new(routes.with_state(state.clone()), openapi)
         .rate_limits(&state.verifier, routes::RATE_CLASSES)
         .store(&state.users, store::user_indexes());
-    Ok(store::non_aggregate_collections().into_iter().fold(app, |app, (name, indexes)| app.indexes(name, indexes)))
+    let others = store::non_aggregate_collections().into_iter();
+    Ok(others.fold(app, |app, (name, shard_key, indexes)| app.indexes(name, shard_key, indexes)))
 }

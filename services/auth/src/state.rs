@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::domain::session::SessionPolicy;
 use crate::domain::user::User;
 use crate::hashing::Hasher;
+use crate::store::emails::Emails;
 use crate::store::sessions::Sessions;
 use crate::store::throttles::Throttles;
 use crate::token_signer::TokenSigner;
@@ -22,6 +23,7 @@ use crate::token_signer::TokenSigner;
 #[derive(Clone, FromRef)]
 pub(crate) struct AppState {
     pub(crate) users: Store<User>,
+    pub(crate) emails: Emails,
     pub(crate) sessions: Sessions,
     pub(crate) session_policy: SessionPolicy,
     /// Maximum number of sessions of one account.
@@ -51,6 +53,7 @@ impl AppState {
         let clock = Arc::clone(&context.clock);
         Ok(Self {
             users: context.store(),
+            emails: Emails::new(&context.database),
             sessions: Sessions::new(&context.database),
             session_policy: SessionPolicy { idle_timeout: session_ttl, grace_period: refresh_grace },
             sessions_per_account,

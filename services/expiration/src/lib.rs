@@ -38,6 +38,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::AppState::new(context, wake_ups);
     let mut app = App::new(routes, openapi)
         .store(&state.timers, store::timer_indexes())
+        .replica(&state.orders, Vec::new())
         .subscribe(events::table(&state))
         .task("timer sweep", timers::sweep::run(state.clone(), config.timer_sweep_interval));
     if let Some(client) = &redis.client {

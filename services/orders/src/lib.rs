@@ -27,7 +27,8 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .rate_limits(&state.verifier, routes::RATE_CLASSES)
         .store(&state.orders, store::order_indexes())
-        // The replica of tickets is read by id only, so it needs no indexes.
+        .claims()
+        .replica(&state.tickets, Vec::new())
         .replica(&state.payments, store::payment_indexes())
         .gauge("orders_authorized_oldest_age_seconds", &state, gauges::oldest_authorized)
         .gauge("orders_overdue_oldest_age_seconds", &state, gauges::oldest_overdue)

@@ -7,9 +7,11 @@ use axum::extract::FromRef;
 use common::clock::SharedClock;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
+use common::id::OrderId;
 use common::identity::Verifier;
 use platform::context::Context;
 use platform::store::Store;
+use platform::store::claims::Claims;
 use platform::store::replica::Replica;
 use secrecy::ExposeSecret as _;
 
@@ -22,6 +24,8 @@ use crate::pass_signer::PassSigner;
 pub struct AppState {
     /// The orders.
     pub orders: Store<Order>,
+    /// The claims of the requests that place orders.
+    pub claims: Claims<OrderId>,
     /// Replica of the listings of `tickets`.
     pub tickets: Replica<TicketState>,
     /// Replica of the payments of `payments`.
@@ -42,6 +46,7 @@ impl AppState {
         let pass_signer = PassSigner::read(config.pass_private_keys.expose_secret(), &context.config.public_url);
         Ok(Self {
             orders: context.store(),
+            claims: context.claims(),
             tickets: context.replica(),
             payments: context.replica(),
             pass_signer: pass_signer.with_context(|| format!("{}: PASS_PRIVATE_KEYS is wrong", context.service))?,

@@ -19,6 +19,7 @@ pub mod state;
 pub mod store;
 pub mod view;
 
+use common::aggregate::ShardKey;
 use platform::app::App;
 use platform::context::Context;
 
@@ -35,7 +36,9 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .webhooks(&[routes::WEBHOOK])
         .rate_limits(&state.verifier, routes::RATE_CLASSES)
         .store(&state.payments, store::payment_indexes())
-        .indexes(declined_archive::ARCHIVE_COLLECTION, declined_archive::archive_indexes())
+        .claims()
+        .replica(&state.orders, Vec::new())
+        .indexes(declined_archive::ARCHIVE_COLLECTION, ShardKey::ID, declined_archive::archive_indexes())
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
         .admin(admin::routes(state.clone(), context.tasks.clone()))
         .subscribe(events::table(&state))

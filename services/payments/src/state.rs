@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use common::clock::SharedClock;
 use common::events::order::OrderState;
+use common::id::PaymentId;
 use common::identity::Verifier;
 use platform::context::Context;
 use platform::store::Store;
+use platform::store::claims::Claims;
 use platform::store::replica::Replica;
 
 use crate::config::Config;
@@ -20,6 +22,8 @@ use crate::store::declined_archive::DeclinedArchive;
 pub struct AppState {
     /// The payments.
     pub payments: Store<Payment>,
+    /// The claims of the requests that start payments.
+    pub claims: Claims<PaymentId>,
     /// Replica of the orders of `orders`.
     pub orders: Replica<OrderState>,
     /// The archive of declined payments.
@@ -40,6 +44,7 @@ impl AppState {
         let stripe = Stripe::new(&config.stripe_key, &config.stripe_url, config.provider_timeout)?;
         Ok(Self {
             payments: context.store(),
+            claims: context.claims(),
             orders: context.replica(),
             declined_archive: DeclinedArchive::new(&context.database),
             provider: Arc::new(stripe),

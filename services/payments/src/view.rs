@@ -5,6 +5,20 @@ use common::api;
 
 use crate::domain::payment::Payment;
 
+/// The payment as the request that started it returned it, if it did. What happened to it afterwards is left out.
+pub fn answer(payment: &Versioned<Payment>) -> Option<api::payments::Payment> {
+    let answered = payment.answered.as_ref()?;
+    Some(api::payments::Payment {
+        version: answered.version,
+        status: answered.status,
+        decline_reason: None,
+        refunded: None,
+        disputed: false,
+        updated_at: answered.at,
+        ..self::payment(payment)
+    })
+}
+
 /// The payment without `client_secret`, which is never stored.
 pub fn payment(payment: &Versioned<Payment>) -> api::payments::Payment {
     api::payments::Payment {

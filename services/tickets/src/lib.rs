@@ -27,6 +27,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .rate_limits(&state.verifier, &[])
         .store(&state.tickets, store::ticket_indexes())
+        .claims()
         .replica(&state.orders, store::order_indexes())
         .subscribe(events::table(&state)))
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use common::api::tickets::ListingRules;
+use common::api::tickets::{Listing, ListingRules};
 use common::clock::SharedClock;
 use common::events::order::OrderState;
+use common::id::TicketId;
 use common::identity::Verifier;
 use platform::context::Context;
 use platform::store::Store;
+use platform::store::claims::Claims;
 use platform::store::replica::Replica;
 
 use crate::config::Config;
@@ -17,6 +19,7 @@ use crate::domain::ticket::Ticket;
 #[derive(Clone, FromRef)]
 pub(crate) struct AppState {
     pub(crate) tickets: Store<Ticket>,
+    pub(crate) claims: Claims<TicketId, Listing>,
     pub(crate) orders: Replica<OrderState>,
     pub(crate) verifier: Verifier,
     pub(crate) clock: SharedClock,
@@ -27,6 +30,7 @@ impl AppState {
     pub(crate) fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         Ok(Self {
             tickets: context.store(),
+            claims: context.claims(),
             orders: context.replica(),
             verifier: context.verifier(&config.keys)?,
             clock: Arc::clone(&context.clock),

@@ -53,7 +53,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let (routes, openapi) = pages::table(&state);
     let model = state.model.clone();
     let app = App::new(routes.with_state(state.clone()), openapi).rate_limits(&state.verifier, pages::RATE_CLASSES);
-    Ok(store::user_data::with_indexes(app)
+    Ok(store::model::with_collections(store::user_data::with_collections(app))
         .error_page(pages::error::page)
         .prepare(move || {
             let model = model.clone();

@@ -33,7 +33,7 @@ impl Databases {
     pub async fn read(client: &Client) -> Result<Self> {
         let mut owned = BTreeMap::new();
         for (database, collection, _) in REPLICATED_ENTITIES {
-            owned.insert(collection, entities(&client.database(database), collection).await?);
+            owned.insert(collection, owned_entities(&client.database(database), collection).await?);
         }
         let mut replicas = Vec::new();
         for replica in passes::replica_collections(client).await? {
@@ -122,6 +122,23 @@ fn joined<'a>(
         all.entry(&entity.id).or_default().0 = Some(entity);
     }
     all.into_iter().map(|(id, (entity, group))| (id, entity, group))
+}
+
+/// Reads every document of a collection of aggregates, each with the idempotency key that claims it.
+pub async fn owned_entities(database: &Database, collection: &str) -> Result<Vec<Entity>> {
+    let mut owned = entities(database, collection).await?;
+    let mut claims = database.collection::<Document>("claims").find(Document::new()).await?;
+    let mut keys = BTreeMap::new();
+    while let Some(claim) = claims.try_next().await? {
+        // The user and the key.
+        if let Some((_, key)) = claim.get_str("_id")?.split_once('/') {
+            keys.insert(claim.get_str("names")?.to_owned(), key.to_owned());
+        }
+    }
+    for entity in &mut owned {
+        entity.idempotency_key = keys.remove(&entity.id);
+    }
+    Ok(owned)
 }
 
 /// Reads every document of a collection of aggregates or replicas.

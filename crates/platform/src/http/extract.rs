@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use validator::ValidateArgs;
 
-use crate::store::idempotency::IdempotencyKey;
+use crate::store::claims::IdempotencyKey;
 
 /// The argument of a type's validation rules, taken from the service's state; `()` for rules without one.
 pub trait ValidationContext<'a, S> {

@@ -41,8 +41,6 @@ pub(crate) trait OutboxStore: Send + Sync {
     fn scan_and_announce(&self, now: Timestamp, rate: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces the requested states. Returns how many.
     fn resync<'a>(&'a self, request: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>>;
-    /// Removes idempotency records whose retention has ended. Returns how many.
-    fn purge_idempotency_records(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
     /// Returns the number of aggregates with unpublished events, and the time of the oldest event.
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>>;
 }
@@ -66,10 +64,6 @@ impl<A: Aggregate> OutboxStore for Store<A> {
 
     fn resync<'a>(&'a self, request: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(self.announce_requested(request))
-    }
-
-    fn purge_idempotency_records(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(Self::purge_idempotency_records(self, now))
     }
 
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>> {

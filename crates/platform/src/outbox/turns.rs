@@ -20,7 +20,7 @@ use crate::store::error::StoreError;
 use crate::store::{Store, bson};
 
 /// The collection of turns.
-const TURNS: &str = "turns";
+pub(crate) const TURNS: &str = "turns";
 /// The pause of a round as a fraction of its interval: less than the shortest [jittered](crate::lifecycle::jittered)
 /// interval, so that a single instance finds every one of its rounds due.
 const ROUND_PAUSE: f64 = 0.75;

@@ -2,7 +2,6 @@
 
 use common::aggregate::{Aggregate, ChangeOf, Versioned};
 use futures::future::join_all;
-use mongodb::bson::Document;
 
 use super::Store;
 use super::error::StoreError;
@@ -32,7 +31,7 @@ impl<A: Aggregate> Store<A> {
         for BulkChange { current, next, change } in changes {
             let version = current.version + 1;
             let event = self.event(&next, change, version);
-            let update = self.update_to(version, &next, Some(&event), Document::new(), Document::new())?;
+            let update = self.update_to(version, &next, Some(&event))?;
             saving.push(async move { (self.documents.update(update).await, next.id(), event) });
         }
         let (mut saved, mut failure) = (0, None);

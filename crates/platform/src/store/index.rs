@@ -6,9 +6,14 @@
 //! good. So no query misses a document because it moved within the index, and a document that has left costs nothing.
 //! Queries name their index: the planner might otherwise choose a full index on the same field.
 
+use std::time::Duration;
+
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
+
+/// The name of the index that MongoDB itself builds on `_id`.
+pub const ID_INDEX: &str = "_id_";
 
 /// An index on these keys.
 pub fn named(name: &str, keys: Document) -> IndexModel {
@@ -25,7 +30,13 @@ pub fn partial(name: &str, keys: Document, filter: Document) -> IndexModel {
     model(name, keys, None, Some(filter))
 }
 
-pub(super) fn model(name: &str, keys: Document, unique: Option<bool>, filter: Option<Document>) -> IndexModel {
+/// An index by which MongoDB removes a document some time after its `expiresOn`, which must be a BSON date.
+pub fn expiry(name: &str) -> IndexModel {
+    let options = IndexOptions::builder().name(name.to_owned()).expire_after(Duration::ZERO).build();
+    IndexModel::builder().keys(doc! { "expiresOn": 1 }).options(options).build()
+}
+
+fn model(name: &str, keys: Document, unique: Option<bool>, filter: Option<Document>) -> IndexModel {
     let options = IndexOptions::builder().name(name.to_owned()).unique(unique).partial_filter_expression(filter);
     IndexModel::builder().keys(keys).options(options.build()).build()
 }

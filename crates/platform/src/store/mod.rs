@@ -2,14 +2,14 @@
 //!
 //! # Why
 //! State and events are in one document, so there is no dual write: an event exists if and only if its change does.
-//! A document is `{_id, version, state, outbox, announce, idempotency}`. The state is nested and replaced as a whole,
-//! so a field that a new state lacks is removed, and no field of the state collides with the platform's.
+//! A document is `{_id, version, state, outbox, announce}`. The state is nested and replaced as a whole, so a field that
+//! a new state lacks is removed, and no field of the state collides with the platform's.
 
 pub(crate) mod batched;
 pub mod batcher;
 pub mod bulk;
+pub mod claims;
 pub mod error;
-pub mod idempotency;
 pub mod index;
 pub mod page;
 pub mod replica;
@@ -33,7 +33,6 @@ use crate::outbox::event::OutboxEvent;
 use crate::outbox::queue::Relay;
 use crate::store::batched::{BatchedCollection, Precondition, Update};
 use crate::store::error::StoreError;
-use crate::store::idempotency::IdempotencyRecord;
 use crate::store::index::PartialIndex;
 use crate::store::page::PageRequest;
 
@@ -79,9 +78,6 @@ pub struct Store<A> {
     kind: PhantomData<fn() -> A>,
 }
 
-/// The index that makes an idempotency key unique per user.
-const IDEMPOTENCY_INDEX: &str = "idempotency_v1";
-
 impl<A: Aggregate> Store<A> {
     pub(crate) fn new(
         documents: BatchedCollection,
@@ -96,17 +92,7 @@ impl<A: Aggregate> Store<A> {
     pub(crate) fn platform_indexes() -> Vec<IndexModel> {
         let over_existing =
             |name: &str, field: &str| index::partial(name, doc! { field: 1 }, doc! { field: { "$exists": true } });
-        vec![
-            over_existing("outbox_v1", "outbox.0.time"),
-            over_existing("announce_v1", "announce.at"),
-            over_existing("answers_v1", "idempotency.answeredAt"),
-            index::model(
-                IDEMPOTENCY_INDEX,
-                doc! { "idempotency.user": 1, "idempotency.key": 1 },
-                Some(true),
-                Some(doc! { "idempotency.key": { "$exists": true } }),
-            ),
-        ]
+        vec![over_existing("outbox_v1", "outbox.0.time"), over_existing("announce_v1", "announce.at")]
     }
 
     /// The collection without batching, for the outbox workers.
@@ -122,34 +108,22 @@ impl<A: Aggregate> Store<A> {
 
     /// Stores a new aggregate at version 0 with its first event.
     pub async fn insert(&self, state: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.create(state, Some(change), None).await
+        self.create(state, Some(change)).await
     }
 
     /// Like [`Store::insert`], without an event. Only for timers, whose creation concerns no other service: consumers
     /// of other aggregates would miss a version.
     pub async fn insert_without_event(&self, state: A) -> Result<Versioned<A>, StoreError> {
-        self.create(state, None, None).await
+        self.create(state, None).await
     }
 
-    async fn create(
-        &self,
-        state: A,
-        change: Option<ChangeOf<A>>,
-        record: Option<IdempotencyRecord>,
-    ) -> Result<Versioned<A>, StoreError> {
+    async fn create(&self, state: A, change: Option<ChangeOf<A>>) -> Result<Versioned<A>, StoreError> {
         let id = state.id();
         let event = change.map(|change| self.event(&state, change, 0));
         let outbox = event.iter().map(bson).collect::<Result<Vec<_>, _>>()?;
         let mut document = doc! { "_id": &id, "version": 0_i64, "state": bson(&state)?, "outbox": outbox };
         if let Some(announce) = self.first_announcement(&state)? {
             document.insert("announce", announce);
-        }
-        if let Some(record) = record {
-            let mut stored = bson(&record)?;
-            if let Some(stored) = stored.as_document_mut().filter(|_| record.answer.is_some()) {
-                stored.insert("answeredAt", self.clock.now().to_string());
-            }
-            document.insert("idempotency", stored);
         }
         self.documents.insert(document).await?;
         if let Some(event) = event {
@@ -160,13 +134,13 @@ impl<A: Aggregate> Store<A> {
 
     /// Like [`Store::save`], without an event. Only for timers, like [`Store::insert_without_event`].
     pub async fn save_without_event(&self, current: &Versioned<A>, next: A) -> Result<Versioned<A>, StoreError> {
-        self.write(current, next, None, Document::new(), Document::new()).await
+        self.write(current, next, None).await
     }
 
     /// Replaces an aggregate by compare-and-swap on the version of `current`, with the event of the change. Returns
     /// [`StoreError::VersionConflict`] if it was changed since: load it and decide again.
     pub async fn save(&self, current: &Versioned<A>, next: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.write(current, next, Some(change), Document::new(), Document::new()).await
+        self.write(current, next, Some(change)).await
     }
 
     /// Changes an aggregate by a decision that depends on the aggregate alone. Calls `decide` again after each lost
@@ -188,18 +162,15 @@ impl<A: Aggregate> Store<A> {
         }
     }
 
-    /// Writes the next state, and sets and unsets other fields of the document.
     async fn write(
         &self,
         current: &Versioned<A>,
         next: A,
         change: Option<ChangeOf<A>>,
-        set: Document,
-        unset: Document,
     ) -> Result<Versioned<A>, StoreError> {
         let version = current.version + 1;
         let event = change.map(|change| self.event(&next, change, version));
-        let update = self.update_to(version, &next, event.as_ref(), set, unset)?;
+        let update = self.update_to(version, &next, event.as_ref())?;
         if !self.documents.update(update).await? {
             return Err(StoreError::VersionConflict);
         }
@@ -210,26 +181,16 @@ impl<A: Aggregate> Store<A> {
     }
 
     /// Builds the update to the next state at `version`.
-    fn update_to(
-        &self,
-        version: u64,
-        next: &A,
-        event: Option<&OutboxEvent>,
-        mut set: Document,
-        mut unset: Document,
-    ) -> Result<Update, StoreError> {
-        set.insert("version", as_i64(version));
-        set.insert("state", bson(next)?);
+    fn update_to(&self, version: u64, next: &A, event: Option<&OutboxEvent>) -> Result<Update, StoreError> {
+        let mut set = doc! { "version": as_i64(version), "state": bson(next)? };
+        let mut change = Document::new();
         match self.first_announcement(next)? {
-            Some(announce) => set.insert("announce", announce),
-            None => unset.insert("announce", ""),
-        };
-        let mut change = doc! { "$set": set };
+            Some(announce) => drop(set.insert("announce", announce)),
+            None => drop(change.insert("$unset", doc! { "announce": "" })),
+        }
+        change.insert("$set", set);
         if let Some(event) = event {
             change.insert("$push", doc! { "outbox": bson(event)? });
-        }
-        if !unset.is_empty() {
-            change.insert("$unset", unset);
         }
         let precondition = Precondition::Previous { event: event.map(|event| event.id.clone()) };
         Ok(Update { id: next.id(), version, change, precondition })

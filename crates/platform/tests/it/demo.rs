@@ -27,8 +27,8 @@ use platform::http::address::ClientAddress;
 use platform::http::extract::{Body, CreateRequest, Id};
 use platform::limits::class::{RateClass, RateClasses};
 use platform::store::Store;
+use platform::store::claims::Claims;
 use platform::store::error::StoreError;
-use platform::store::idempotency::InsertOutcome;
 use platform::store::index;
 use platform::store::replica::Replica;
 use platform::stream::subscription::{Applied, Failure, Subscription};
@@ -92,6 +92,7 @@ fn secret(text: &str) -> Result<String, String> {
 #[derive(Clone, FromRef)]
 struct AppState {
     counters: Store<Counter>,
+    claims: Claims<UserId, Versioned<Counter>>,
     timers: Replica<ExpirationState>,
     script: Collection<Document>,
     verifier: Verifier,
@@ -112,6 +113,7 @@ pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
 pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
     let state = AppState {
         counters: context.store(),
+        claims: context.claims(),
         timers: context.replica(),
         script: context.database.collection("script"),
         verifier: context.verifier(&config.keys)?,
@@ -120,9 +122,7 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
     let routes = Router::new()
         .route("/api/demo", post(create))
         .route("/api/demo/{id}", get(read).put(increment))
-        .route("/api/demo/started", post(start))
         .route("/api/demo/steps", post(create_in_two_steps))
-        .route("/api/demo/started/{id}", post(finish))
         .route("/api/demo/panic", get(panics))
         .route("/api/demo/slow", get(slow))
         .route("/api/demo/internal", get(internal))
@@ -139,6 +139,7 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
     let indexes = vec![index::unique("name_v1", doc! { "state.name": 1 })];
     Ok(App::new(routes.with_state(state.clone()), utoipa::openapi::OpenApi::default())
         .store(&state.counters, indexes)
+        .claims()
         .error_page(page)
         .webhooks(&["/api/demo/webhook"])
         .rate_limits(&state.verifier, RATE_CLASSES)
@@ -168,55 +169,25 @@ async fn create(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NameBody>,
 ) -> Result<Response, Error> {
-    let request = state.counters.idempotent(user.id, key.as_ref());
-    if let Some(answer) = request.find_replay::<Versioned<Counter>>().await? {
-        return Ok((StatusCode::CREATED, Json(answer)).into_response());
+    let created = |answer: Versioned<Counter>| (StatusCode::CREATED, Json(answer)).into_response();
+    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
+        && state.counters.get(claim.names).await?.is_some()
+    {
+        claim.ensure_same_body(key.as_ref())?;
+        return Ok(created(claim.answer));
     }
     let counter = Counter::new(&body?.name, state.clock.now());
-    let view = Versioned { version: 0, state: counter.clone() };
-    match request.insert(counter, UserChange::Registered, Some(&view)).await? {
-        InsertOutcome::Created(made) | InsertOutcome::Replayed(made) => {
-            Ok((StatusCode::CREATED, Json(made)).into_response())
-        }
-        InsertOutcome::Duplicate(error) if error.is_duplicate_of("name_v1") => {
+    let (id, now) = (counter.id, counter.created_at);
+    let answer = Versioned { version: 0, state: counter };
+    let claim = state.claims.claim(user.id, key.as_ref(), id, answer, now).await?;
+    match state.counters.insert(claim.answer.state.clone(), UserChange::Registered).await {
+        Ok(_) => Ok(created(claim.answer)),
+        Err(error) if error.is_duplicate_of(index::ID_INDEX) => Ok(created(claim.answer)),
+        Err(error) if error.is_duplicate_of("name_v1") => {
             Err(Error::Conflict(Rejection::new("name-taken", "Choose another name.")))
         }
-        InsertOutcome::Duplicate(error) => Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-}
-
-/// Creates a counter whose idempotent answer is stored later.
-async fn start(
-    State(state): State<AppState>,
-    user: CurrentUser,
-    CreateRequest { body, key }: CreateRequest<NameBody>,
-) -> Result<Response, Error> {
-    let request = state.counters.idempotent(user.id, key.as_ref());
-    if let Some(answer) = request.find_replay::<String>().await? {
-        return Ok((StatusCode::CREATED, answer).into_response());
-    }
-    let counter = Counter::new(&body?.name, state.clock.now());
-    match request.insert(counter, UserChange::Registered, None::<&String>).await? {
-        InsertOutcome::Created(made) => Ok((StatusCode::CREATED, made.id.to_string()).into_response()),
-        InsertOutcome::Replayed(id) => Ok((StatusCode::CREATED, id).into_response()),
-        InsertOutcome::Duplicate(error) => Err(error.into()),
-    }
-}
-
-/// Stores the answer; or, with the name "forget", releases the key.
-async fn finish(
-    State(state): State<AppState>,
-    Id(id): Id<UserId>,
-    Body(body): Body<NameBody>,
-) -> Result<StatusCode, Error> {
-    let current = state.counters.get(id).await?.ok_or(Error::NotFound)?;
-    let next = current.incremented();
-    if body.name == "forget" {
-        state.counters.save_and_release_key(&current, next, UserChange::Updated).await?;
-    } else {
-        state.counters.save_answer(&current, next, UserChange::Updated, &body.name).await?;
-    }
-    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn read(State(state): State<AppState>, Id(id): Id<UserId>) -> Result<Json<Versioned<Counter>>, Error> {

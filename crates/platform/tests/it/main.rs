@@ -8,13 +8,13 @@
 )]
 
 mod announce;
+mod claims;
 mod client_disconnect;
 mod config;
 mod consumer;
 mod demo;
 mod drain;
 mod gauges;
-mod idempotency;
 mod limits;
 mod mongodb_outage;
 mod outbox;

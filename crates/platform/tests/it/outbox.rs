@@ -209,7 +209,6 @@ async fn worker_queries_use_indexes() {
             "sort": { "announce.at": 1 }, "limit": 200 },
             "announce_v1",
         ),
-        (doc! { "find": "counters", "filter": { "idempotency.user": "u", "idempotency.key": "k" } }, "idempotency_v1"),
     ] {
         let shown = command.to_string();
         let explain = doc! { "explain": command, "verbosity": "executionStats" };

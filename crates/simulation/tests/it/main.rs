@@ -2,6 +2,7 @@
 //! `SIMULATION_RUNS=<n>` sets the number of schedules.
 
 mod nats_users;
+mod shards;
 
 use simulation::runner::{Campaign, run};
 use simulation::scenarios::{deterministic, racing};

@@ -21,21 +21,13 @@ pub struct Entity {
     /// Number of unpublished events in the outbox; 0 if the outbox was not read.
     #[serde(default, rename = "outbox", deserialize_with = "count")]
     pub unpublished: usize,
-    /// The idempotency key of the request that created it, if it was read.
-    #[serde(default, rename = "idempotency", deserialize_with = "key")]
+    /// The idempotency key of the request that created it, if its claim was read too.
+    #[serde(skip)]
     pub idempotency_key: Option<String>,
 }
 
 fn count<'de, D: Deserializer<'de>>(outbox: D) -> Result<usize, D::Error> {
     Ok(Vec::<IgnoredAny>::deserialize(outbox)?.len())
-}
-
-fn key<'de, D: Deserializer<'de>>(record: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    struct Record {
-        key: Option<String>,
-    }
-    Ok(Option::<Record>::deserialize(record)?.and_then(|record| record.key))
 }
 
 impl Entity {
@@ -93,15 +85,14 @@ mod tests {
     fn document_and_projection_of_it_can_be_read() {
         let document = doc! {
             "_id": "1", "version": 3_i64, "state": { "status": { "name": "sold" }, "price": { "amount": 5_i64 } },
-            "outbox": [{ "id": "e" }, { "id": "f" }], "idempotency": { "user": "u", "key": "k" },
+            "outbox": [{ "id": "e" }, { "id": "f" }],
         };
         let entity: Entity = deserialize_from_slice(&serialize_to_vec(&document).unwrap()).unwrap();
         assert_eq!((entity.id.as_str(), entity.version, entity.unpublished), ("1", 3, 2));
         assert_eq!(entity.state, json!({ "status": { "name": "sold" }, "price": { "amount": 5 } }));
-        assert_eq!((entity.status_name(), entity.idempotency_key.as_deref()), ("sold", Some("k")));
+        assert_eq!(entity.status_name(), "sold");
         let projected = doc! { "_id": "1", "version": 3_i32 };
         let entity: Entity = deserialize_from_slice(&serialize_to_vec(&projected).unwrap()).unwrap();
         assert_eq!((entity.version, entity.state, entity.unpublished), (3, Value::Null, 0));
-        assert_eq!(entity.idempotency_key, None);
     }
 }

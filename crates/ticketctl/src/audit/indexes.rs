@@ -27,19 +27,11 @@ pub struct UniqueIndex {
     pub fields: &'static [&'static str],
 }
 
-const IDEMPOTENCY: &[&str] = &["idempotency.user", "idempotency.key"];
-
 /// The unique indexes of all services.
-pub const DECLARED: [UniqueIndex; 9] = [
-    unique("auth", "users", "email_v1", &["state.email.key"]),
-    unique("auth", "users", "idempotency_v1", IDEMPOTENCY),
-    unique("expiration", "timers", "idempotency_v1", IDEMPOTENCY),
-    unique("orders", "orders", "idempotency_v1", IDEMPOTENCY),
+pub const DECLARED: [UniqueIndex; 3] = [
     unique("orders", "orders", "open_ticket_v1", &["state.ticket.id"]),
     unique("payments", "payments", "attempts_v1", &["state.orderId", "state.attempt"]),
-    unique("payments", "payments", "idempotency_v1", IDEMPOTENCY),
     unique("payments", "payments", "one_per_order_v1", &["state.orderId"]),
-    unique("tickets", "tickets", "idempotency_v1", IDEMPOTENCY),
 ];
 
 const fn unique(

@@ -5,11 +5,10 @@ use axum::response::Response;
 use common::api;
 use common::api::users::NewUser;
 use common::error::Error;
-use common::id::UserId;
 use http::{HeaderMap, StatusCode};
 use platform::http::address::ClientAddress;
 use platform::http::extract::Body;
-use platform::store::error::StoreError;
+use platform::store::index::ID_INDEX;
 
 use super::cookies::Cookies;
 use super::view::signed_in;
@@ -17,7 +16,7 @@ use crate::domain::email::Email;
 use crate::domain::user::User;
 use crate::flows::open_session::open_session;
 use crate::state::AppState;
-use crate::store::{self, EMAIL_INDEX};
+use crate::store;
 
 /// Create an account.
 #[utoipa::path(post, path = "/api/users/signup", tag = "users", request_body = NewUser,
@@ -32,16 +31,15 @@ pub(super) async fn sign_up(
     let NewUser { email, password, display_name } = body;
     let email = Email::parse(&email).map_err(|error| Error::field("email", error.to_string()))?;
     state.throttles.record_sign_up(address, state.clock.now()).await?;
-    // The unique index decides; this check avoids an unnecessary hash.
+    // The id decides; this check avoids an unnecessary hash.
     if store::find_user(&state.users, &email.key).await?.is_some() {
         return Err(in_use());
     }
     let hash = state.hasher.acquire().await?.hash(password).await?;
-    let (user, change) = User::register(UserId::new(), email, hash, display_name.map(String::from), state.clock.now());
-    let user = state.users.insert(user, change).await.map_err(|error| match error {
-        StoreError::Duplicate(index) if index == EMAIL_INDEX => in_use(),
-        error => error.into(),
-    })?;
+    let id = state.emails.assign(email.key.clone()).await?;
+    let (user, change) = User::register(id, email, hash, display_name.map(String::from), state.clock.now());
+    let user = state.users.insert(user, change).await;
+    let user = user.map_err(|error| if error.is_duplicate_of(ID_INDEX) { in_use() } else { error.into() })?;
     let tokens = open_session(&state, user.id, &headers).await?;
     Ok(signed_in(StatusCode::CREATED, &user, cookies, &tokens))
 }

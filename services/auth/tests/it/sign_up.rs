@@ -1,6 +1,7 @@
 //! POST /api/users/signup.
 
 use common::id::UserId;
+use mongodb::bson::{Document, doc};
 use serde_json::json;
 
 use crate::support::{PASSWORD, Person, app, cookie, email, post, set_cookies, sign_in, whoami};
@@ -104,7 +105,7 @@ async fn concurrent_sign_ups_with_one_email_create_one_account() {
     let app = app().await;
     let address = email();
     let requests = (0..50).map(|number| {
-        // Alternates the case, so that the unique index must treat both spellings as equal.
+        // Alternates the case, so that both spellings must be treated as equal.
         let address = if number % 2 == 0 { address.clone() } else { address.to_uppercase() };
         let body = json!({ "email": address, "password": PASSWORD });
         app.request("POST", "/api/users/signup").json(&body).send()
@@ -116,6 +117,22 @@ async fn concurrent_sign_ups_with_one_email_create_one_account() {
     assert_eq!(statuses[1..], [409; 49]);
     app.wait_until_idle().await;
     assert_eq!(app.events("auth").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_up_after_a_crash_between_address_and_account_creates_the_account() {
+    let app = app().await;
+    let address = email();
+    let body = |password: &str| json!({ "email": address, "password": password });
+    let first = post(&app, "signup", &body(PASSWORD)).await.expect(201).json();
+    app.wait_until_idle().await;
+    // What a crash before the account is stored leaves: the address alone.
+    app.context.database.collection::<Document>("users").delete_many(doc! {}).await.unwrap();
+    sign_in(&app, &address, PASSWORD).await.expect(401);
+    let second = post(&app, "signup", &body("another password")).await.expect(201).json();
+    assert_eq!(second["id"], first["id"]);
+    assert_eq!(sign_in(&app, &address, "another password").await.expect(200).json(), second);
+    assert_eq!(post(&app, "signup", &body(PASSWORD)).await.expect(409).problem(), "email-in-use");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::aggregate::Aggregate;
+use common::aggregate::{Aggregate, ShardKey};
 use common::error::{Error, Rejection};
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::{Refusal, TicketState, TicketStatus, TicketTerms};
@@ -156,6 +156,12 @@ impl Order {
         Ok((order, OrderChange::Created))
     }
 
+    /// The order as it was when it was placed. Terms, price and the hold's end never change.
+    #[must_use]
+    pub fn as_placed(&self) -> Self {
+        Self { status: Status::Created, updated_at: self.created_at, ..self.clone() }
+    }
+
     /// `tickets` has reserved the listing for the order.
     pub fn confirm(self, now: Timestamp) -> Transition {
         self.ensure_status_in(&[OrderStatus::Created])?;
@@ -263,6 +269,8 @@ impl Order {
 impl Aggregate for Order {
     type Payload = OrderState;
     const COLLECTION: &'static str = "orders";
+    /// All orders of a ticket are on one shard, so that one unique index decides who holds it.
+    const SHARD_KEY: ShardKey = ShardKey("state.ticket.id");
 
     fn id(&self) -> String {
         self.id.to_string()

@@ -5,8 +5,8 @@ use std::time::Duration;
 use common::error::Error;
 use common::id::{OrderId, TicketId, UserId};
 use platform::reconcile::Own;
+use platform::store::claims::{self, Claim};
 use platform::store::error::StoreError;
-use platform::store::idempotency::{self, IdempotencyKey};
 use tokio::time::{Instant, sleep};
 
 use super::reconcile_order::{Seen, reconcile_order};
@@ -44,9 +44,8 @@ pub async fn check_limits(state: &AppState, buyer: UserId, ticket: TicketId) -> 
     Ok(oldest.map(|oldest| HoldError::TooOften(oldest.plus(ABANDONED_WINDOW).since(now))))
 }
 
-/// Keeps a hold that was just stored, or withdraws it if the buyer has too many: cancels it and releases its
-/// idempotency key.
-pub async fn keep_or_withdraw(state: &AppState, order: &Order) -> Result<(), Error> {
+/// Keeps a hold that was just stored, or withdraws it if the buyer has too many: cancels it and releases its claim.
+pub async fn keep_or_withdraw(state: &AppState, order: &Order, claim: &Claim<OrderId>) -> Result<(), Error> {
     let (started, limit) = (Instant::now(), state.config.holds_per_buyer.get());
     loop {
         let mut others = other_holds(state, order.id, order.buyer_id).await?;
@@ -56,7 +55,7 @@ pub async fn keep_or_withdraw(state: &AppState, order: &Order) -> Result<(), Err
             HoldDecision::Wait { .. } | HoldDecision::Withdraw => {
                 // Report only the holds within the limit: the newer ones are withdrawn as well.
                 others.truncate(limit);
-                return if withdraw(state, order.id).await? { Err(HoldError::TooMany(others).into()) } else { Ok(()) };
+                return if withdraw(state, claim).await? { Err(HoldError::TooMany(others).into()) } else { Ok(()) };
             }
         }
     }
@@ -75,10 +74,11 @@ async fn other_holds(state: &AppState, own: OrderId, buyer: UserId) -> Result<Ve
 
 /// Cancels a hold that no response has acknowledged. Returns false if a replay has acknowledged it, or if it is no
 /// longer an unpaid hold.
-async fn withdraw(state: &AppState, id: OrderId) -> Result<bool, Error> {
-    // A repeat of the request may have replayed the response, and an acknowledged hold is kept. Once the key is
+async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Error> {
+    // A repeat of the request may have replayed the response, and an acknowledged hold is kept. Once the claim is
     // released, a repeat is a new request.
-    if !state.orders.release_key(id).await? {
+    let id = claim.names;
+    if !state.claims.release(claim).await? {
         return Ok(false);
     }
     // The error is `None` if the order can't be cancelled any more.
@@ -96,21 +96,19 @@ async fn withdraw(state: &AppState, id: OrderId) -> Result<bool, Error> {
     }
 }
 
-/// Whether the stored response of the request that placed this order may be replayed. False if the request has
-/// withdrawn its hold and released its key: the repeat is then a new request.
+/// Whether the response to the request that placed this order may be replayed. False if the request has withdrawn its
+/// hold and released its claim: the repeat is then a new request.
 ///
 /// # Errors
 /// In flight while the original request may still withdraw its hold.
-pub async fn may_replay(state: &AppState, id: OrderId, key: Option<&IdempotencyKey>) -> Result<bool, Error> {
-    let Some(key) = key else { return Ok(false) };
-    let Some(order) = state.orders.get(id).await? else { return Ok(false) };
+pub async fn may_replay(state: &AppState, order: &Order, claim: &Claim<OrderId>) -> Result<bool, Error> {
     if state.clock.now().since(order.created_at) > MAX_REQUEST_DURATION {
         return Ok(true);
     }
-    if order.is_unpaid() && other_holds(state, id, order.buyer_id).await?.len() >= state.config.holds_per_buyer.get() {
-        return Err(idempotency::in_flight());
+    let limit = state.config.holds_per_buyer.get();
+    if order.is_unpaid() && other_holds(state, order.id, order.buyer_id).await?.len() >= limit {
+        return Err(claims::in_flight());
     }
-    // Also for a cancelled order: only the key shows whether the buyer cancelled it or its request withdrew it. After
-    // this, the request can no longer withdraw the hold.
-    Ok(state.orders.pin_answer(id, key).await?)
+    // Cancelled orders, too: only the claim shows whether the buyer cancelled the order or its request withdrew it.
+    Ok(state.claims.pin(claim).await?)
 }

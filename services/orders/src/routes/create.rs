@@ -7,13 +7,14 @@ use common::aggregate::Versioned;
 use common::api::Endpoint as _;
 use common::api::orders::{NewOrder, Order as OrderView, ReadOrder};
 use common::error::Error;
-use common::id::OrderId;
+use common::id::{OrderId, UserId};
 use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
 use platform::reconcile::Own;
-use platform::store::idempotency::{self, InsertOutcome};
+use platform::store::claims;
+use platform::store::error::StoreError;
 
 use super::view;
 use crate::domain::order::{Order, OrderError};
@@ -33,39 +34,57 @@ pub(super) async fn create(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NewOrder>,
 ) -> Result<Response, Error> {
-    let request = state.orders.idempotent(user.id, key.as_ref());
-    if let Some(earlier) = request.find_replay::<OrderView>().await?
-        && may_replay(&state, earlier.id, key.as_ref()).await?
+    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
+        && let Some(order) = state.orders.get(claim.names).await?
     {
-        return Ok(created(earlier));
+        claim.ensure_same_body(key.as_ref())?;
+        if may_replay(&state, &order, &claim).await? {
+            return Ok(created(&order));
+        }
     }
     let body = body?;
     let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
-    let (order, change) = Order::place(OrderId::new(), user.id, &ticket, state.config.order_ttl, state.clock.now())?;
+    let (id, now) = (OrderId::new(), state.clock.now());
+    let (order, change) = Order::place(id, user.id, &ticket, state.config.order_ttl, now)?;
     if let Some(error) = check_limits(&state, user.id, body.ticket_id).await? {
         // A buyer who already holds this ticket gets the more helpful `AlreadyHeld`.
         let already_held = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
         return Err(if already_held { OrderError::AlreadyHeld.into() } else { error.into() });
     }
-    let view = view::order(Versioned { version: 0, state: order.clone() });
-    match request.insert(order, change, Some(&view)).await? {
-        InsertOutcome::Created(order) => {
-            keep_or_withdraw(&state, &order).await?;
-            reconcile_order(&state, order.id, Own::from(order), Seen::default()).await?;
-            Ok(created(view))
+    let claim = state.claims.claim(user.id, key.as_ref(), id, (), now).await?;
+    // The hold begins now, even if an earlier request with the key, which found the ticket taken, has made the claim.
+    let order = match state.orders.insert(Order { id: claim.names, ..order }, change).await {
+        Ok(order) => order,
+        Err(error @ StoreError::Duplicate(_)) => {
+            // A repeat violates both unique indexes, and MongoDB reports either.
+            let Some(earlier) = state.orders.get(claim.names).await? else {
+                return Err(refusal(&state, error, &body, user.id).await?);
+            };
+            if may_replay(&state, &earlier, &claim).await? {
+                return Ok(created(&earlier));
+            }
+            // The concurrent request has just withdrawn its hold, which exceeded the limit.
+            return Err(claims::in_flight());
         }
-        InsertOutcome::Replayed(earlier) if may_replay(&state, earlier.id, key.as_ref()).await? => Ok(created(earlier)),
-        // The concurrent request has just withdrawn its hold, which exceeded the limit.
-        InsertOutcome::Replayed(_) => Err(idempotency::in_flight()),
-        InsertOutcome::Duplicate(error) if error.is_duplicate_of(store::TICKET_HOLDER.name) => {
-            let already_held = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
-            Err(if already_held { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
-        }
-        InsertOutcome::Duplicate(error) => Err(error.into()),
-    }
+        Err(error) => return Err(error.into()),
+    };
+    keep_or_withdraw(&state, &order, &claim).await?;
+    reconcile_order(&state, order.id, Own::from(order.clone()), Seen::default()).await?;
+    Ok(created(&order))
 }
 
-fn created(view: OrderView) -> Response {
+/// Why the order could not be inserted.
+async fn refusal(state: &AppState, error: StoreError, body: &NewOrder, buyer: UserId) -> Result<Error, Error> {
+    if !error.is_duplicate_of(store::TICKET_HOLDER.name) {
+        return Ok(error.into());
+    }
+    let already_held = store::is_holder(&state.orders, body.ticket_id, buyer).await?;
+    Ok(if already_held { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
+}
+
+/// The response to the request that placed the order, whatever has become of it since.
+fn created(order: &Order) -> Response {
+    let view = view::order(Versioned { version: 0, state: order.as_placed() });
     let location = [(header::LOCATION, ReadOrder { id: view.id }.path())];
     (StatusCode::CREATED, etag(view.version), location, Json(view)).into_response()
 }

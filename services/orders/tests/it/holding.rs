@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use common::events::payment::PaymentStatus;
 use common::events::ticket::{TicketChange, TicketState};
-use common::id::OrderId;
 use orders::config::Config;
 use orders::flows::limit_holds::may_replay;
 use orders::state::AppState;
-use platform::store::idempotency::IdempotencyKey;
+use platform::store::claims::IdempotencyKey;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::{Request, Response};
@@ -185,24 +184,31 @@ async fn withdrawn_hold_is_not_replayed() {
     let state = build_state(&app);
     let place = async |key: &str| {
         let request = hold(&app, &buyer, &ticket).header("idempotency-key", key);
-        id_of(&request.send().await.expect(201).json())
+        request.send().await.expect(201).json()
     };
-    let is_replayed = async |key: &str, id: OrderId| {
+    let found = async |key: &str| {
         let key = IdempotencyKey { key: key.to_owned(), hash: String::new() };
-        may_replay(&state, id, Some(&key)).await.unwrap()
+        let claim = state.claims.find(buyer.id, Some(&key)).await.unwrap().unwrap();
+        (state.orders.get(claim.names).await.unwrap().unwrap(), claim)
     };
-    let cancel = async |id: OrderId| {
-        app.request("DELETE", &format!("/api/orders/{id}")).as_user(&buyer).send().await.expect(200);
+    let cancel = async |order: &Value| {
+        app.request("DELETE", &path(order)).as_user(&buyer).send().await.expect(200);
     };
-    let order = place("first").await;
-    assert!(is_replayed("first", order).await);
-    cancel(order).await;
-    assert!(is_replayed("first", order).await, "the order was acknowledged before the buyer cancelled it");
+    let first = place("first").await;
+    let (order, claim) = found("first").await;
+    assert!(may_replay(&state, &order, &claim).await.unwrap());
+    cancel(&first).await;
+    let (order, claim) = found("first").await;
+    assert!(may_replay(&state, &order, &claim).await.unwrap(), "acknowledged before the buyer cancelled it");
+    assert!(!state.claims.release(&claim).await.unwrap());
     // The repeat has found the order by its key, but the original request withdraws the hold before it can replay.
-    let order = place("second").await;
-    assert!(state.orders.release_key(order).await.unwrap());
-    cancel(order).await;
-    assert!(!is_replayed("second", order).await, "the order was not acknowledged");
+    let second = place("second").await;
+    let (order, claim) = found("second").await;
+    assert!(state.claims.release(&claim).await.unwrap());
+    cancel(&second).await;
+    assert!(!may_replay(&state, &order, &claim).await.unwrap(), "the order was not acknowledged");
+    // The same key places a new order.
+    assert_ne!(place("second").await["id"], second["id"]);
 }
 
 /// The application state, for calling a flow directly.

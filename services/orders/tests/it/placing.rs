@@ -5,7 +5,10 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::events::ticket::{TicketChange, TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
+use common::identity::Claims;
+use mongodb::bson::{Document, doc};
 use serde_json::json;
+use testkit::app::users::{Signer, User};
 
 use crate::support::{
     add_listing, app, app_with, changes, create_listing, expected_changes, id_of, listing, place, post, read, reserved,
@@ -172,4 +175,47 @@ async fn key_of_a_rejected_request_can_be_reused() {
     assert_eq!(post().await.expect(409).problem(), "ticket-taken");
     app.request("DELETE", &crate::support::path(&taken)).as_user(&rival).send().await.expect(200);
     post().await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeat_after_a_crash_between_claim_and_insert_places_the_claimed_order() {
+    let app = app().await;
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
+    let post = || {
+        let body = json!({ "ticketId": ticket.terms.id });
+        app.request("POST", "/api/orders").as_user(&buyer).header("idempotency-key", "k1").json(&body).send()
+    };
+    let first = post().await.expect(201).json();
+    app.wait_until_idle().await;
+    // What a crash before the insert leaves: the claim alone.
+    app.context.database.collection::<Document>("orders").delete_many(doc! {}).await.unwrap();
+    app.clock.advance(Duration::from_secs(3600));
+    let again = post().await.expect(201).json();
+    assert_eq!(again["id"], first["id"]);
+    let time = |name: &str| again[name].as_str().unwrap().parse::<common::timestamp::Timestamp>().unwrap();
+    assert_eq!(time("expiresAt").since(time("createdAt")), Duration::from_secs(900), "the hold begins with the insert");
+    assert!(time("createdAt").plus(Duration::from_secs(60)) > app.clock.now());
+    assert_eq!(post().await.expect(201).json(), again);
+    assert_eq!(read(&app, &buyer, &again).await["id"], first["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_is_free_again_after_a_day() {
+    let app = app().await;
+    let (id, ticket) = (common::id::UserId::new(), create_listing(&app).await);
+    let usual = Signer::claims(id);
+    let token = app.signer.sign(&Claims { exp: usual.iat + 10 * 86_400, ..usual });
+    let buyer = User { id, token };
+    let post = || {
+        let body = json!({ "ticketId": ticket.terms.id });
+        app.request("POST", "/api/orders").as_user(&buyer).header("idempotency-key", "k1").json(&body).send()
+    };
+    let first = post().await.expect(201).json();
+    app.request("DELETE", &crate::support::path(&first)).as_user(&buyer).send().await.expect(200);
+    app.clock.advance(Duration::from_secs(23 * 3600));
+    assert_eq!(post().await.expect(201).json(), first);
+    app.clock.advance(Duration::from_secs(2 * 3600));
+    let second = post().await.expect(201).json();
+    assert_ne!(second["id"], first["id"]);
+    assert_eq!(post().await.expect(201).json(), second);
 }

@@ -1,5 +1,6 @@
 //! The domain rules. Pure: no async, no clock, no I/O.
 
+pub mod answered;
 pub mod decline_reason;
 pub mod intent;
 pub mod ledger;

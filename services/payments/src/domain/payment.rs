@@ -1,6 +1,6 @@
 //! The payment aggregate: its statuses and transitions.
 
-use common::aggregate::Aggregate;
+use common::aggregate::{Aggregate, ShardKey};
 use common::error::{Error, Rejection};
 use common::events::order::OrderState;
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus, Refunded};
@@ -9,6 +9,7 @@ use common::money::Money;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::answered::Answered;
 use super::ledger::{self, Account, Entry};
 
 /// A payment's status, with the data that only this status has.
@@ -77,6 +78,10 @@ pub struct Payment {
     /// The amount that the provider received, if it is more than the order's price.
     #[serde(default)]
     pub received: Option<Money>,
+    /// What the request that started the payment returned; none while that is not known, and if nothing came of it that
+    /// the buyer can rely on.
+    #[serde(default)]
+    pub answered: Option<Answered>,
     /// The amount that was refunded, by this service or in the provider's dashboard.
     #[serde(default)]
     pub refunded: Option<Refunded>,
@@ -145,6 +150,7 @@ impl Payment {
             status: Status::Authorizing { delayed_at: None },
             ledger: Vec::new(),
             refund: None,
+            answered: None,
             received: None,
             refunded: None,
             disputed: false,
@@ -152,6 +158,18 @@ impl Payment {
             updated_at: now,
         };
         (payment, PaymentChange::Started)
+    }
+
+    /// The payment with its present state as the answer to the request that started it. `version` is that of this state.
+    #[must_use]
+    pub fn answer(self, version: u64) -> Self {
+        let answered = Answered { version, status: self.status_name(), at: self.updated_at };
+        Self { answered: Some(answered), ..self }
+    }
+
+    /// Whether the request that started the payment may still get an answer that its repeats return.
+    pub fn awaits_answer(&self) -> bool {
+        self.answered.is_none() && self.status_name() == PaymentStatus::Authorizing
     }
 
     /// Another worker takes the authorisation over, because its result is not known.
@@ -348,6 +366,8 @@ impl Payment {
 impl Aggregate for Payment {
     type Payload = PaymentState;
     const COLLECTION: &'static str = "payments";
+    /// All payments of an order are on one shard, so that unique indexes admit one that is not declined.
+    const SHARD_KEY: ShardKey = ShardKey("state.orderId");
 
     fn id(&self) -> String {
         self.id.to_string()

@@ -147,5 +147,5 @@ async fn record_response(
 /// Declines a payment for which nothing was created and nothing will be.
 async fn decline(state: &AppState, payment: &Versioned<Payment>, reason: &str) -> Result<RecordOutcome, Error> {
     let (next, change) = payment.state.clone().decline(reason.to_owned(), None, state.clock.now())?;
-    RecordOutcome::of(state.payments.save_and_release_key(payment, next, change).await)
+    RecordOutcome::of(state.payments.save(payment, next, change).await)
 }

@@ -10,7 +10,6 @@ use crate::domain::intent::{Charge, Intent, IntentStatus};
 use crate::domain::payment::Payment;
 use crate::domain::reconcile::{self, ProviderAction};
 use crate::state::AppState;
-use crate::view;
 
 /// The outcome of recording a provider's response.
 #[derive(Debug, Clone)]
@@ -55,24 +54,18 @@ pub async fn record_intent(
     let Some(transition) = reconcile::apply_intent(payment, action, &intent, now) else {
         return Ok(RecordOutcome::Unchanged);
     };
-    let (next, change) = transition?;
-    // The first result of the buyer's request, which is the response to repeats of that request.
-    let is_first = payment.status_name() == PaymentStatus::Authorizing;
-    let releases_key = match next.status_name() {
-        // The request fails, and the buyer may repeat it with the same idempotency key.
-        PaymentStatus::Declined => is_first,
+    let (mut next, change) = transition?;
+    let is_answer = match next.status_name() {
+        // The request fails, and the buyer may repeat it with the same key.
+        PaymentStatus::Declined => false,
         // The order was closed during the authorisation, so it will be voided.
-        PaymentStatus::Authorized => is_first && action == Some(ProviderAction::Void),
-        _ => false,
+        PaymentStatus::Authorized => action != Some(ProviderAction::Void),
+        _ => true,
     };
-    let saved = if releases_key {
-        state.payments.save_and_release_key(payment, next, change).await
-    } else if is_first {
-        let response = view::payment(&Versioned { version: payment.version + 1, state: next.clone() });
-        state.payments.save_answer(payment, next, change, &response).await
-    } else {
-        state.payments.save(payment, next, change).await
-    };
+    if payment.status_name() == PaymentStatus::Authorizing && is_answer {
+        next = next.answer(payment.version + 1);
+    }
+    let saved = state.payments.save(payment, next, change).await;
     let is_requested = matches!(action, Some(ProviderAction::Capture | ProviderAction::CaptureOrCancel));
     // Captured, although this service has not requested that.
     if let Ok(saved) = &saved

@@ -17,7 +17,8 @@ use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
 use platform::reconcile::Own;
-use platform::store::idempotency::InsertOutcome;
+use platform::store::claims::{self, IdempotencyKey};
+use platform::store::error::StoreError;
 use platform::telemetry;
 
 use crate::domain::decline_reason::explanation;
@@ -48,16 +49,21 @@ pub(super) async fn create(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NewPayment>,
 ) -> Result<Response, Error> {
-    let request = state.payments.idempotent(user.id, key.as_ref());
-    if let Some(earlier) = request.find_replay().await? {
-        return replay(&state, &earlier).await;
+    if let Some(response) = find_replay(&state, user.id, key.as_ref()).await? {
+        return Ok(response);
     }
     let body = body?;
     let method = body.payment_method.to_string();
     let order = payable_order(&state, body.order_id, user.id).await?;
+    let claim = state.claims.claim(user.id, key.as_ref(), PaymentId::new(), (), state.clock.now());
+    let id = claim.await?.names;
     // The reads only choose the number: the unique indexes decide whether the payment is inserted.
     let attempt = loop {
         let latest = store::latest_attempt(&state.payments, order.id).await?;
+        // A concurrent repeat of this request may have inserted it.
+        if let Some(own) = latest.as_ref().filter(|payment| payment.id == id) {
+            return replay(&state, own).await;
+        }
         let attempt = latest.as_ref().map_or(0, |payment| payment.attempt) + 1;
         if attempt > state.config.payment_attempts.get() {
             let wait = order.expires_at.since(state.clock.now());
@@ -67,26 +73,36 @@ pub(super) async fn create(
         let Some(payment) = latest.filter(|payment| payment.status_name() != PaymentStatus::Declined) else {
             break attempt;
         };
-        // The other payment may come from a concurrent repeat of this request.
-        if let Some(earlier) = request.find_replay().await? {
-            return replay(&state, &earlier).await;
-        }
         supersede(&state, &payment).await?;
     };
-    let id = PaymentId::new();
     let prepared = stripe::prepare(id, &order, &method);
     let (payment, change) = Payment::start(id, &order, attempt, stripe::NAME, prepared, state.clock.now());
-    // The response for replays is stored after the provider's response.
-    match request.insert(payment, change, None::<&PaymentView>).await? {
-        InsertOutcome::Created(payment) => authorize(&state, payment).await,
-        InsertOutcome::Replayed(earlier) => replay(&state, &earlier).await,
-        InsertOutcome::Duplicate(error)
-            if [store::ONE_PER_ORDER.name, store::ATTEMPT_INDEX].iter().any(|index| error.is_duplicate_of(index)) =>
-        {
-            Err(payment_in_progress())
+    match state.payments.insert(payment, change).await {
+        Ok(payment) => authorize(&state, payment).await,
+        Err(error @ StoreError::Duplicate(_)) => {
+            // A repeat violates all unique indexes, and MongoDB reports any of them.
+            if let Some(earlier) = state.payments.get(id).await? {
+                return replay(&state, &earlier).await;
+            }
+            let lost =
+                [store::ONE_PER_ORDER.name, store::ATTEMPT_INDEX].iter().any(|index| error.is_duplicate_of(index));
+            Err(if lost { payment_in_progress() } else { error.into() })
         }
-        InsertOutcome::Duplicate(error) => Err(error.into()),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// The response to an earlier request with the same key. If nothing came of that request, its claim is released, so that
+/// this one is a new request.
+async fn find_replay(state: &AppState, user: UserId, key: Option<&IdempotencyKey>) -> Result<Option<Response>, Error> {
+    let Some(claim) = state.claims.find(user, key).await? else { return Ok(None) };
+    let Some(payment) = state.payments.get(claim.names).await? else { return Ok(None) };
+    if payment.answered.is_none() && !payment.awaits_answer() {
+        state.claims.release(&claim).await?;
+        return Ok(None);
+    }
+    claim.ensure_same_body(key)?;
+    replay(state, &payment).await.map(Some)
 }
 
 /// Waits until the order is confirmed; fails if it can't be paid.
@@ -208,14 +224,18 @@ async fn try_reconcile(state: &AppState, payment: Versioned<Payment>) -> Option<
     })
 }
 
-/// Replays the response of an earlier request with the same key.
-async fn replay(state: &AppState, payment: &PaymentView) -> Result<Response, Error> {
+/// Replays the response of the request that started the payment.
+///
+/// # Errors
+/// In flight if it has no response yet, or failed while this one was processed.
+async fn replay(state: &AppState, payment: &Versioned<Payment>) -> Result<Response, Error> {
+    let payment = view::answer(payment).ok_or_else(claims::in_flight)?;
     // The client secret is not stored, so read it from the provider again.
     let client_secret = match (&payment.provider_ref, payment.status) {
         (Some(reference), PaymentStatus::RequiresAction) => state.provider.look_up(reference).await?.client_secret,
         _ => None,
     };
-    respond(payment, client_secret)
+    respond(&payment, client_secret)
 }
 
 fn respond(payment: &PaymentView, client_secret: Option<String>) -> Result<Response, Error> {

@@ -1,9 +1,15 @@
 //! POST /api/payments: a card is authorised once, even if requests are repeated.
 
+use std::time::Duration;
+
 use common::events::order::{CancelReason, OrderChange, OrderStatus};
+use common::id::UserId;
+use common::identity::Claims;
 use futures::future::join_all;
+use mongodb::bson::{Document, doc};
 use serde_json::json;
 use testkit::app::eventually;
+use testkit::app::users::{Signer, User};
 
 use crate::support::{DECLINED, SECURE, Shop, VISA, authorized_by, cancelled};
 
@@ -123,7 +129,83 @@ async fn replay_of_a_3d_secure_payment_contains_the_client_secret() {
     }
 }
 
-/// Stripe charges only multiples of 100 (ISK) and of 10 (KWD) minor units.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_of_a_declined_payment_is_free_for_another_card() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let pay = |method: &str| {
+        let body = json!({ "orderId": order.id, "paymentMethod": method });
+        shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
+    };
+    pay(DECLINED).await.expect(402);
+    let paid = pay(VISA).await.expect(201).json();
+    assert_eq!(pay(VISA).await.expect(201).json(), paid);
+    assert_eq!(pay(DECLINED).await.expect(422).fields(), ["Idempotency-Key"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeats_on_two_instances_start_one_payment() {
+    let shop = Shop::open().await;
+    let other = shop.app.start_second_instance(payments::build).await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let body = json!({ "orderId": order.id, "paymentMethod": SECURE });
+    let answers = join_all((0..20).map(|n| {
+        let instance = if n % 2 == 0 { &shop.app } else { &other };
+        instance.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
+    }))
+    .await;
+    for answer in &answers {
+        match answer.status {
+            202 => {}
+            409 => assert_eq!(answer.problem(), "in-flight", "a repeat never supersedes its own payment"),
+            status => panic!("{status}"),
+        }
+    }
+    assert!(answers.iter().any(|answer| answer.status == 202));
+    assert_eq!(shop.intents().await, ["requires_action"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeat_after_a_crash_between_claim_and_insert_authorises_once() {
+    let shop = Shop::open().await;
+    let buyer = shop.app.signer.user();
+    let order = shop.order(&buyer).await;
+    let pay = || {
+        let body = json!({ "orderId": order.id, "paymentMethod": VISA });
+        shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
+    };
+    let first = pay().await.expect(201).json();
+    shop.app.wait_until_idle().await;
+    // Leaves the claim alone, like a crash before the insert; and the provider has even got the request.
+    shop.app.context.database.collection::<Document>("payments").delete_many(doc! {}).await.unwrap();
+    let again = pay().await.expect(201).json();
+    assert_eq!((&again["id"], &again["providerRef"]), (&first["id"], &first["providerRef"]));
+    assert_eq!(shop.intents().await, ["requires_capture"]);
+    assert_eq!(pay().await.expect(201).json(), again);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn response_is_replayed_for_a_day() {
+    let shop = Shop::open().await;
+    let id = UserId::new();
+    let usual = Signer::claims(id);
+    let token = shop.app.signer.sign(&Claims { exp: usual.iat + 10 * 86_400, ..usual });
+    let buyer = User { id, token };
+    let order = shop.order(&buyer).await;
+    let pay = || {
+        let body = json!({ "orderId": order.id, "paymentMethod": VISA });
+        shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
+    };
+    let first = pay().await.expect(201).json();
+    shop.app.clock.advance(Duration::from_secs(23 * 3600));
+    assert_eq!(pay().await.expect(201).json(), first);
+    shop.app.clock.advance(Duration::from_secs(2 * 3600));
+    assert_eq!(pay().await.expect(410).problem(), "hold-expired", "a new request, for which it is too late");
+}
+
+/// Amounts in these currencies are written with digits that must be zero.
 #[tokio::test(flavor = "multi_thread")]
 async fn currencies_with_increments_are_charged() {
     for (currency, amount) in [("ISK", 150_000), ("KWD", 12_340)] {

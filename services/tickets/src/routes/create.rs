@@ -12,7 +12,7 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
-use platform::store::idempotency::InsertOutcome;
+use platform::store::index::ID_INDEX;
 
 use super::view::{to_details, to_view};
 use crate::domain::ticket::Ticket;
@@ -29,17 +29,23 @@ pub(super) async fn create(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NewListing>,
 ) -> Result<Response, Error> {
-    let request = state.tickets.idempotent(user.id, key.as_ref());
-    if let Some(earlier) = request.find_replay().await? {
-        return Ok(created(earlier));
+    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
+        && state.tickets.get(claim.names).await?.is_some()
+    {
+        claim.ensure_same_body(key.as_ref())?;
+        return Ok(created(claim.answer));
     }
-    let now = state.clock.now();
-    let (ticket, change) = Ticket::list(TicketId::new(), user.id, to_details(body?), now);
-    let view = to_view(Versioned { version: 0, state: ticket.clone() });
-    match request.insert(ticket, change, Some(&view)).await? {
-        InsertOutcome::Created(_) => Ok(created(view)),
-        InsertOutcome::Replayed(earlier) => Ok(created(earlier)),
-        InsertOutcome::Duplicate(error) => Err(error.into()),
+    let details = to_details(body?);
+    let (id, now) = (TicketId::new(), state.clock.now());
+    let (ticket, _) = Ticket::list(id, user.id, details.clone(), now);
+    let view = to_view(Versioned { version: 0, state: ticket });
+    let claim = state.claims.claim(user.id, key.as_ref(), id, view, now).await?;
+    // Id, body and time are those of the claim, so whichever repeat inserts the listing, its answer is true.
+    let (ticket, change) = Ticket::list(claim.names, user.id, details, claim.at);
+    match state.tickets.insert(ticket, change).await {
+        Ok(_) => Ok(created(claim.answer)),
+        Err(error) if error.is_duplicate_of(ID_INDEX) => Ok(created(claim.answer)),
+        Err(error) => Err(error.into()),
     }
 }
 

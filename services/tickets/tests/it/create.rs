@@ -1,6 +1,10 @@
 //! POST /api/tickets.
 
+use std::time::Duration;
+
 use common::id::UserId;
+use common::identity::Claims;
+use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 use testkit::app::users::{Signer, User};
 
@@ -222,11 +226,12 @@ async fn idempotency_key_has_1_to_255_characters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_requests_with_one_key_create_one_listing() {
     let app = app().await;
+    let other = app.start_second_instance(tickets::build).await;
     let seller = app.signer.user();
-    let requests = (0..20).map(|_| {
-        let request =
-            app.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", "once").json(&body());
-        tokio::spawn(request.send())
+    let requests = (0..20).map(|n| {
+        let instance = if n % 2 == 0 { &app } else { &other };
+        let request = instance.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", "once");
+        tokio::spawn(request.json(&body()).send())
     });
     let requests: Vec<_> = requests.collect();
     let mut answers = Vec::new();
@@ -238,6 +243,42 @@ async fn concurrent_requests_with_one_key_create_one_listing() {
     assert_eq!(all["items"], json!([answers[0]]));
     app.wait_until_idle().await;
     assert_eq!(app.events("tickets").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeat_after_a_crash_between_claim_and_insert_creates_the_claimed_listing() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let post = |body: Value| {
+        app.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", "k").json(&body).send()
+    };
+    let first = post(body()).await.expect(201).json();
+    app.wait_until_idle().await;
+    // What a crash before the insert leaves: the claim alone.
+    app.context.database.collection::<Document>("tickets").delete_many(doc! {}).await.unwrap();
+    app.clock.advance(Duration::from_secs(60));
+    post(body_with("title", json!("Another"))).await.expect(422);
+    assert_eq!(post(body()).await.expect(201).json(), first);
+    assert_eq!(read(&app, &first).await, first, "it is stored as it was answered");
+    put(&app, &seller, &first, &body_with("title", json!("Edited"))).send().await.expect(200);
+    assert_eq!(post(body()).await.expect(201).json(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_is_free_again_after_a_day() {
+    let app = app().await;
+    let id = UserId::new();
+    let usual = Signer::claims(id);
+    let seller = User { id, token: app.signer.sign(&Claims { exp: usual.iat + 10 * 86_400, ..usual }) };
+    let post =
+        || app.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", "k").json(&body()).send();
+    let first = post().await.expect(201).json();
+    app.clock.advance(Duration::from_secs(23 * 3600));
+    assert_eq!(post().await.expect(201).json(), first);
+    app.clock.advance(Duration::from_secs(2 * 3600));
+    let second = post().await.expect(201).json();
+    assert_ne!(second["id"], first["id"]);
+    assert_eq!(post().await.expect(201).json(), second);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,7 +92,6 @@ async fn outbox_queries_use_their_indexes() {
         (doc! { "outbox.0.time": { "$exists": true, "$lte": now } }, doc! { "outbox.0.time": 1 }, "outbox_v1"),
         (doc! { "outbox.0.time": { "$exists": true } }, doc! { "outbox.0.time": 1 }, "outbox_v1"),
         (doc! { "announce.at": { "$exists": true, "$lte": now } }, doc! { "announce.at": 1 }, "announce_v1"),
-        (doc! { "idempotency.user": "u", "idempotency.key": "k" }, doc! {}, "idempotency_v1"),
     ] {
         let shown = filter.to_string();
         let (indexes, stages) = plan(&app, "tickets", doc! { "filter": filter, "sort": sort }).await;

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::aggregate::ShardKey;
 use common::api::admin::{EntityStatus, RebuildStatus};
 use common::events::Change;
 use common::events::envelope::Envelope;
@@ -24,6 +25,7 @@ use common::events::ticket::{TicketChange, TicketState};
 use common::events::user::UserState;
 use mongodb::bson::{Document, doc, serialize_to_bson};
 use mongodb::{Collection, Cursor};
+use platform::app::App;
 use platform::context::Context;
 use platform::store::batcher::Batcher;
 use platform::store::error::StoreError;
@@ -34,7 +36,7 @@ use tokio::time::Instant;
 
 use super::generations::{collection_name, collections, generation_of};
 use super::searchable::{self, Searchable};
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{self, Vocabulary};
 
 /// How long pages use the cached document before it is read again.
 const CACHE_TTL: Duration = Duration::from_secs(1);
@@ -43,6 +45,13 @@ const MAX_MISSING_SAMPLES: i64 = 3;
 /// The collection of the document about generations, and its `_id`.
 const GENERATIONS_COLLECTION: &str = "read_model";
 const ID: &str = "generations";
+
+/// Declares the collections of the read model. Those of a later generation have the same shard keys; all build their
+/// indexes in [`ReadModel::build_indexes`].
+pub(crate) fn with_collections(app: App) -> App {
+    let app = app.collection(GENERATIONS_COLLECTION, ShardKey::ID).collection(vocabulary::COLLECTION, ShardKey::ID);
+    collections().into_iter().fold(app, |app, (entity, _)| app.collection(collection_name(entity, 0), ShardKey::ID))
+}
 
 pub(crate) struct Replicas {
     pub users: Replica<UserState>,

@@ -1,6 +1,7 @@
 //! Data owned by this service: watched tickets and read marks. It is not derived from events, so a rebuild of the read
 //! model does not touch it.
 
+use common::aggregate::ShardKey;
 use common::id::{TicketId, UserId};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
@@ -95,7 +96,8 @@ fn id(user: UserId, ticket: TicketId) -> String {
     format!("{user}:{ticket}")
 }
 
-pub(crate) fn with_indexes(app: App) -> App {
+pub(crate) fn with_collections(app: App) -> App {
     let by_user = index("user_v1", doc! { "user": 1, "since": -1 });
-    app.indexes(WATCHES, vec![by_user, index("ticket_v1", doc! { "ticket": 1 })])
+    app.indexes(WATCHES, ShardKey::ID, vec![by_user, index("ticket_v1", doc! { "ticket": 1 })])
+        .collection(READ_MARKS, ShardKey::ID)
 }

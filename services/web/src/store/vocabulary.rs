@@ -24,7 +24,7 @@ use super::index;
 use crate::domain::search::{longest_prefix, tokenize};
 use crate::domain::typo::{deletion_variants, max_typos, rank_corrections};
 
-const COLLECTION: &str = "vocabulary";
+pub(super) const COLLECTION: &str = "vocabulary";
 /// Maximum number of stored words that an instance remembers. Beyond it the cache is emptied, and words are written
 /// again.
 const CACHE_SIZE: usize = 50_000;
