@@ -90,6 +90,10 @@ pub struct Config {
     /// How often the outboxes are searched for events that a crash left unpublished.
     #[arg(long, env = "OUTBOX_SWEEP_INTERVAL", default_value = "1s", value_parser = duration)]
     pub outbox_sweep_interval: Duration,
+    /// How long a published event may stay in the outbox for its document's next write to remove it. After 2 s,
+    /// the sweepers of other instances publish it again.
+    #[arg(long, env = "OUTBOX_REMOVAL_DELAY", default_value = "800ms", value_parser = duration)]
+    pub outbox_removal_delay: Duration,
     /// How often the gauges at /metrics are updated.
     #[arg(long, env = "GAUGE_INTERVAL", default_value = "5s", value_parser = duration)]
     pub gauge_interval: Duration,

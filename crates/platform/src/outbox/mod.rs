@@ -1,14 +1,17 @@
-//! Publishing from the outbox: the relay publishes events at once, the sweeper those that a crash left unpublished. The
-//! announcer, the scan and resync publish snapshots of current states for consumers that lost an event.
+//! Publishing from the outbox: the relay publishes events at once, the sweeper those that a crash left unpublished.
+//! Published events leave the outbox with the document's next write, or together after a short delay. The announcer, the
+//! scan and resync publish snapshots of current states for consumers that lost an event.
 //!
 //! # Why
 //! MongoDB is the source of truth and the stream is transport. All workers run on every instance without a leader,
 //! because publishing twice is harmless: consumers compare the entity's version. [`turns`] let instances share the work.
 
+pub(crate) mod acknowledged;
 pub mod announcer;
 pub mod event;
 pub mod queue;
 pub mod relay;
+mod removal;
 mod resync;
 pub mod scan;
 pub mod sweeper;
@@ -41,7 +44,7 @@ pub(crate) trait OutboxStore: Send + Sync {
     fn scan_and_announce(&self, now: Timestamp, rate: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces the requested states. Returns how many.
     fn resync<'a>(&'a self, request: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>>;
-    /// Returns the number of aggregates with unpublished events, and the time of the oldest event.
+    /// Returns the number of aggregates with events in the outbox, and the time of the oldest event.
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>>;
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::acknowledged::Acknowledged;
 use super::event::OutboxEvent;
 
 /// Capacity of the queue. The sweeper publishes the events that do not fit.
 pub(super) const QUEUE_CAPACITY: usize = 8192;
-/// Maximum number of events that are published, or removed from outboxes, at once.
+/// Maximum number of events that are published at once.
 pub(super) const BATCH_SIZE: usize = 128;
 
 /// Maximum number of queued events of bulk saves. Far below the queue's capacity, so that no other event is left to
@@ -28,11 +29,12 @@ pub(super) struct Origin {
     pub(super) id: String,
 }
 
-/// The sending side of the relay's queue.
+/// The sending side of the relay's queue, and what the relay has published.
 #[derive(Clone)]
 pub struct Relay {
     queue: mpsc::Sender<QueuedEvent>,
     bulk: Arc<Semaphore>,
+    acknowledged: Acknowledged,
 }
 
 /// Permits for the events of one bulk save.
@@ -47,7 +49,13 @@ impl BulkPermits {
 impl Relay {
     pub(crate) fn new() -> (Self, mpsc::Receiver<QueuedEvent>) {
         let (queue, receiver) = mpsc::channel(QUEUE_CAPACITY);
-        (Self { queue, bulk: Arc::new(Semaphore::new(MAX_BULK_EVENTS)) }, receiver)
+        let bulk = Arc::new(Semaphore::new(MAX_BULK_EVENTS));
+        (Self { queue, bulk, acknowledged: Acknowledged::default() }, receiver)
+    }
+
+    /// The published events that are still in their outboxes.
+    pub(crate) fn acknowledged(&self) -> &Acknowledged {
+        &self.acknowledged
     }
 
     /// Enqueues a stored event. If the queue is full, the sweeper publishes the event later.

@@ -1,23 +1,22 @@
-//! The relay: publishes each event as soon as it is written, then removes it from its document's outbox.
+//! The relay: publishes each event as soon as it is written. The next write of its document removes it from the outbox,
+//! or `removal` does after a short delay.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::message::PublishMessage;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use mongodb::bson::{Document, doc};
-use mongodb::options::{Acknowledgment, WriteConcern};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::event::OutboxEvent;
 use super::queue::{BATCH_SIZE, QUEUE_CAPACITY, QueuedEvent};
+use super::removal;
 use crate::context::Context;
 use crate::lifecycle::Backoff;
-use crate::telemetry;
 
 /// Maximum number of batches that wait for their acks at once.
 const MAX_BATCHES: usize = 4;
@@ -38,8 +37,18 @@ async fn publish(context: &Context, event: &OutboxEvent) -> Result<(), PublishEr
     Ok(())
 }
 
+/// Runs until `stop`, then publishes what is queued, removes what is published from the outboxes, and ends.
+pub(crate) async fn run(context: Context, queue: mpsc::Receiver<QueuedEvent>, stop: CancellationToken) {
+    let published = CancellationToken::new();
+    let publishing = async {
+        publish_queued(&context, queue, stop).await;
+        published.cancel();
+    };
+    tokio::join!(publishing, removal::run(&context, &published));
+}
+
 /// Runs until `stop`, then publishes what is queued and ends.
-pub(crate) async fn run(context: Context, mut queue: mpsc::Receiver<QueuedEvent>, stop: CancellationToken) {
+async fn publish_queued(context: &Context, mut queue: mpsc::Receiver<QueuedEvent>, stop: CancellationToken) {
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH_SIZE);
     // Failed announcements. No outbox holds them, and some are the last one of a final state.
@@ -69,12 +78,12 @@ pub(crate) async fn run(context: Context, mut queue: mpsc::Receiver<QueuedEvent>
                 if received == 0 {
                     break;
                 }
-                in_flight.push(relay(std::mem::take(&mut batch), &context));
+                in_flight.push(relay(std::mem::take(&mut batch), context));
             }
             () = std::future::ready(()),
                 if !retries.is_empty() && may_start && !stop.is_cancelled() => {
                 let rest = retries.split_off(BATCH_SIZE.min(retries.len()));
-                in_flight.push(relay(std::mem::replace(&mut retries, rest), &context));
+                in_flight.push(relay(std::mem::replace(&mut retries, rest), context));
             }
             () = stop.cancelled(), if queue.is_empty() && in_flight.is_empty() => break,
         }
@@ -96,17 +105,14 @@ struct Outcome {
     announcements: Vec<QueuedEvent>,
 }
 
-/// Publishes a batch, and removes the acked events from their outboxes.
+/// Publishes a batch, and records which events of outboxes are acked.
 async fn relay(batch: Vec<QueuedEvent>, context: &Context) -> Outcome {
     let published = futures::future::join_all(batch.iter().map(|queued| publish(context, &queued.event))).await;
-    let mut done: HashMap<&'static str, (Vec<&str>, Vec<&str>)> = HashMap::new();
     let (mut failure, mut failed) = (None, HashSet::new());
     for (queued, result) in batch.iter().zip(published) {
         match (result, &queued.origin) {
             (Ok(()), Some(origin)) => {
-                let (ids, events) = done.entry(origin.collection).or_default();
-                ids.push(&origin.id);
-                events.push(&queued.event.id);
+                context.relay.acknowledged().add(origin.collection, &origin.id, &queued.event.id);
             }
             (Ok(()), None) => {}
             (Err(error), _) => {
@@ -120,20 +126,6 @@ async fn relay(batch: Vec<QueuedEvent>, context: &Context) -> Outcome {
         metrics::counter!("event_publish_failures_total").increment(failed.len() as u64);
         // The sweeper requeues these events.
         tracing::warn!(error = %error, "events could not be published; they stay in the outbox");
-    }
-    // No wait for the journal: a lost removal only means that the event is published twice.
-    let concern = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
-    for (collection, (ids, events)) in done {
-        let update = doc! { "$pull": { "outbox": { "id": { "$in": events } } } };
-        let documents = context.database.collection::<Document>(collection);
-        let removed = documents.update_many(doc! { "_id": { "$in": ids } }, update).write_concern(concern.clone());
-        if let Err(error) = removed.await {
-            tracing::warn!(
-                error = telemetry::causes(&error),
-                collection,
-                "published events stay in the outbox and will be published again"
-            );
-        }
     }
     let is_retried = |queued: &QueuedEvent| queued.origin.is_none() && failed.contains(&queued.event.id);
     Outcome { has_failures: !failed.is_empty(), announcements: batch.into_iter().filter(is_retried).collect() }

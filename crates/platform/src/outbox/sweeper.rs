@@ -1,10 +1,10 @@
 //! The sweeper: requeues events that a crash, a full queue or an outage left in an outbox.
 //!
 //! # Why
-//! Instances take [turns](super::turns). Each turn requeues the batch that follows the previous turn's, and a pass over
-//! all batches goes from the oldest event to the newest. The next pass finds documents that were missed: those with the
-//! same time as the last one of a full batch, and those whose instance stopped. While the outbox is empty, as it
-//! usually is, no turn is read or written.
+//! Instances take [turns](super::turns), each for the batch after the last one, oldest event first. A document that is
+//! passed over, because it has the same time as the last one of a full batch or because its instance stopped, is found
+//! by the next pass. While no event is in an outbox, no turn is read or written. Events that this instance has published
+//! are passed over: they are about to be removed.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const BATCH_SIZE: u16 = 500;
 /// What one turn of the sweeper found.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Swept {
-    /// The number of documents whose events were requeued.
+    /// The number of documents with requeued events.
     pub(crate) count: usize,
     /// Whether another batch may follow at once.
     pub(crate) has_more: bool,
@@ -63,9 +63,12 @@ impl<A: Aggregate> Store<A> {
             };
             // If another instance was faster, the next turn may be due.
             if turns.pass(&turn, after, due).await? {
-                let count = found.len();
-                for document in found {
-                    self.relay.requeue(A::COLLECTION, &document.id, document.outbox).await;
+                let mut count = 0;
+                for OutboxDocument { id, mut outbox } in found {
+                    let acknowledged = self.relay.acknowledged();
+                    outbox.retain(|event| !acknowledged.contains(A::COLLECTION, &id, &event.id));
+                    count += usize::from(!outbox.is_empty());
+                    self.relay.requeue(A::COLLECTION, &id, outbox).await;
                 }
                 return Ok(Swept { count, has_more });
             }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::batcher::Batcher;
 use super::error::StoreError;
 use super::index::PartialIndex;
+use super::update::{Precondition, Update};
 use super::{as_i64, bson, versioned_fields};
 use crate::lifecycle::Backoff;
 use crate::mongo::{self, WriteConcernFailed};
@@ -51,24 +52,6 @@ impl FindRequest {
     fn can_share_query(&self, other: &Self) -> bool {
         self.field == other.field && self.index == other.index && self.also == other.also
     }
-}
-
-/// Changes one document to a new version.
-pub(crate) struct Update {
-    pub(crate) id: String,
-    pub(crate) version: u64,
-    pub(crate) change: Document,
-    pub(crate) precondition: Precondition,
-}
-
-/// What must hold for the document of an [`Update`].
-pub(crate) enum Precondition {
-    /// It has the previous version. The change adds the event with this id, if any, to the outbox.
-    Previous { event: Option<String> },
-    /// It is absent, or has an older version.
-    AnyOlder,
-    /// It is absent, has an older version, or has the same version and a different state.
-    AnyOlderOrDifferent,
 }
 
 impl BatchedCollection {
@@ -242,7 +225,7 @@ async fn update_all(collection: Collection<Document>, updates: Vec<Update>) -> V
     // inserted at the same moment. Hence one retry, without inserting.
     let retried = updates.iter().zip(results).map(|(update, result)| {
         let is_retried = update.is_upsert() && matches!(result, Err(StoreError::Duplicate(_)));
-        let retry = is_retried.then(|| (collection.clone(), update.filter(), update.change.clone()));
+        let retry = is_retried.then(|| (collection.clone(), update.filter(), update.operators()));
         async move {
             let Some((collection, filter, change)) = retry else { return result };
             Ok(collection.update_one(filter, change).await?.matched_count > 0)
@@ -254,10 +237,7 @@ async fn update_all(collection: Collection<Document>, updates: Vec<Update>) -> V
 
 /// Sends one atomic statement per update, all in one command.
 async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<UpdateReply, Error> {
-    let statement = |update: &Update| {
-        Bson::Document(doc! { "q": update.filter(), "u": update.change.clone(), "upsert": update.is_upsert() })
-    };
-    let statements: Vec<Bson> = updates.iter().map(statement).collect();
+    let statements: Vec<Document> = updates.iter().map(Update::statement).collect();
     let mut command = doc! { "update": collection.name(), "updates": statements, "ordered": false };
     if let Some(concern) = collection.write_concern() {
         command.insert("writeConcern", bson(concern).map_err(Error::custom)?);
@@ -276,9 +256,10 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<U
 /// Finds out which updates were applied when some were not: those whose event is in the outbox. An update without an
 /// event counts as applied when the document has the version and the state that it sets.
 ///
-/// The relay receives the events after this check, so it can't have removed them. In rare cases the sweeper may
-/// have: it leaves new events alone for a while, but a lost connection may last longer. If the document was also changed again since, an
-/// applied update is reported as a version conflict, and its caller decides again.
+/// The relay does not know the events yet, so this instance has not seen them acknowledged, and no later write of the
+/// document has removed them. In a rare case a sweeper has requeued one, and it was removed: the sweeper leaves new events
+/// alone for a while, but a lost connection may last longer. Then an applied update is reported as a version conflict,
+/// and its caller decides again.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {
     let ids: Vec<_> = updates.iter().map(|update| update.id.as_str()).collect();
     let projection = doc! { "version": 1, "state": 1, "outbox.id": 1 };
@@ -303,32 +284,6 @@ async fn which_matched(collection: &Collection<Document>, updates: &[Update]) ->
         }
     };
     Ok(updates.iter().map(is_applied).collect())
-}
-
-impl Update {
-    /// The state that the update sets.
-    fn state(&self) -> Option<&Bson> {
-        self.change.get_document("$set").ok().and_then(|set| set.get("state"))
-    }
-
-    fn is_upsert(&self) -> bool {
-        !matches!(self.precondition, Precondition::Previous { .. })
-    }
-
-    fn filter(&self) -> Document {
-        let version = as_i64(self.version);
-        match self.precondition {
-            Precondition::Previous { .. } => doc! { "_id": &self.id, "version": version - 1 },
-            Precondition::AnyOlder => doc! { "_id": &self.id, "version": { "$lt": version } },
-            Precondition::AnyOlderOrDifferent => doc! {
-                "_id": &self.id,
-                "$or": [
-                    { "version": { "$lt": version } },
-                    { "version": version, "state": { "$ne": self.state().cloned().unwrap_or(Bson::Null) } },
-                ],
-            },
-        }
-    }
 }
 
 /// Replaces the results of the statements that failed.

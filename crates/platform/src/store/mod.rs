@@ -13,6 +13,7 @@ pub mod error;
 pub mod index;
 pub mod page;
 pub mod replica;
+mod update;
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -29,12 +30,14 @@ use mongodb::{Collection, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use crate::mongo;
+use crate::outbox::acknowledged::Removal;
 use crate::outbox::event::OutboxEvent;
 use crate::outbox::queue::Relay;
-use crate::store::batched::{BatchedCollection, Precondition, Update};
+use crate::store::batched::BatchedCollection;
 use crate::store::error::StoreError;
 use crate::store::index::PartialIndex;
 use crate::store::page::PageRequest;
+use crate::store::update::{Precondition, Update};
 
 /// When an aggregate's state will next be announced, and how often it has been.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -170,8 +173,8 @@ impl<A: Aggregate> Store<A> {
     ) -> Result<Versioned<A>, StoreError> {
         let version = current.version + 1;
         let event = change.map(|change| self.event(&next, change, version));
-        let update = self.update_to(version, &next, event.as_ref())?;
-        if !self.documents.update(update).await? {
+        let (update, removal) = self.update_to(version, &next, event.as_ref())?;
+        if !self.apply(update, removal).await? {
             return Err(StoreError::VersionConflict);
         }
         if let Some(event) = event {
@@ -180,20 +183,33 @@ impl<A: Aggregate> Store<A> {
         Ok(Versioned { version, state: next })
     }
 
-    /// Builds the update to the next state at `version`.
-    fn update_to(&self, version: u64, next: &A, event: Option<&OutboxEvent>) -> Result<Update, StoreError> {
-        let mut set = doc! { "version": as_i64(version), "state": bson(next)? };
-        let mut change = Document::new();
+    /// Builds the update to the next state at `version`. It also removes published events, which the removal holds.
+    fn update_to(
+        &self,
+        version: u64,
+        next: &A,
+        event: Option<&OutboxEvent>,
+    ) -> Result<(Update, Removal), StoreError> {
+        let (mut set, mut unset) = (doc! { "version": as_i64(version), "state": bson(next)? }, Vec::new());
         match self.first_announcement(next)? {
             Some(announce) => drop(set.insert("announce", announce)),
-            None => drop(change.insert("$unset", doc! { "announce": "" })),
+            None => unset.push("announce"),
         }
-        change.insert("$set", set);
-        if let Some(event) = event {
-            change.insert("$push", doc! { "outbox": bson(event)? });
-        }
+        let (id, pushed) = (next.id(), event.map(bson).transpose()?);
         let precondition = Precondition::Previous { event: event.map(|event| event.id.clone()) };
-        Ok(Update { id: next.id(), version, change, precondition })
+        let removal = self.relay.acknowledged().take(A::COLLECTION, &id);
+        let pulled = removal.ids().map(ToOwned::to_owned).collect();
+        Ok((Update { id, version, set, unset, pushed, pulled, precondition }, removal))
+    }
+
+    /// Applies the update. Returns whether the document had the previous version. If not, or after an error, the events
+    /// to remove are left to a later write.
+    async fn apply(&self, update: Update, removal: Removal) -> Result<bool, StoreError> {
+        let is_applied = self.documents.update(update).await?;
+        if is_applied {
+            removal.done();
+        }
+        Ok(is_applied)
     }
 
     /// The first announcement after a change; none if this state is not announced.

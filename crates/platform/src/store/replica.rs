@@ -15,9 +15,10 @@ use common::events::envelope::Envelope;
 use mongodb::bson::{Document, doc};
 use mongodb::options::FindOptions;
 
-use super::batched::{BatchedCollection, Precondition, Update};
+use super::batched::BatchedCollection;
 use super::error::StoreError;
 use super::index::PartialIndex;
+use super::update::{Precondition, Update};
 use super::{as_i64, bson};
 
 /// A local copy of another service's entities. Filters name the entity's fields with the prefix `state.`.
@@ -77,12 +78,13 @@ impl<S: Payload> Replica<S> {
     /// same version: the owner is authoritative, so this repairs a wrong copy.
     pub async fn put_if_newer(&self, event: &Envelope<S>) -> Result<Applied, StoreError> {
         let (id, version) = (event.subject.clone(), event.entityversion);
-        let mut fields = (self.derive)(&event.data);
-        fields.insert("version", as_i64(version));
-        fields.insert("state", bson(&event.data)?);
-        let change = doc! { "$set": fields };
+        let mut set = (self.derive)(&event.data);
+        set.insert("version", as_i64(version));
+        set.insert("state", bson(&event.data)?);
         let precondition = if event.is_snapshot() { Precondition::AnyOlderOrDifferent } else { Precondition::AnyOlder };
-        let matched = self.documents.update(Update { id, version, change, precondition }).await?;
+        let (unset, pushed, pulled) = (Vec::new(), None, Vec::new());
+        let update = Update { id, version, set, unset, pushed, pulled, precondition };
+        let matched = self.documents.update(update).await?;
         Ok(if matched { Applied::Applied } else { Applied::Stale })
     }
 

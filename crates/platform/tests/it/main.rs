@@ -18,6 +18,7 @@ mod gauges;
 mod limits;
 mod mongodb_outage;
 mod outbox;
+mod outbox_removal;
 mod read_concern;
 mod replica;
 mod replica_set;

@@ -113,6 +113,7 @@ impl TestApp {
         set("PUBLIC_URL", users::PUBLIC_URL);
         set("STREAM_MAX_BYTES", &(16 << 20).to_string());
         set("OUTBOX_SWEEP_INTERVAL", "200ms");
+        set("OUTBOX_REMOVAL_DELAY", "20ms");
         set("GAUGE_INTERVAL", "500ms");
         // No snapshot events by default, since tests count events.
         set("ANNOUNCE_PER_SECOND", "0");
@@ -127,9 +128,19 @@ impl TestApp {
         Self::instance(service, build, all, ShiftedClock::default(), signer).await
     }
 
-    /// Starts another instance of the service, with the same database, streams and clock.
+    /// Starts another instance of the service, with the same database, streams, clock and settings.
     pub async fn start_second_instance<C: clap::Args>(&self, build: fn(C, &Context) -> anyhow::Result<App>) -> Self {
-        let settings = self.settings.clone();
+        self.start_second_instance_with(build, &[]).await
+    }
+
+    /// Like [`TestApp::start_second_instance`], with other values of these settings.
+    pub async fn start_second_instance_with<C: clap::Args>(
+        &self,
+        build: fn(C, &Context) -> anyhow::Result<App>,
+        changed: &[(&str, &str)],
+    ) -> Self {
+        let mut settings = self.settings.clone();
+        settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut app =
             Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone()).await;
         app.instances = Arc::clone(&self.instances);

@@ -1,0 +1,95 @@
+//! A conditional change of one document to a new version, and the statement that makes it.
+
+use mongodb::bson::{Bson, Document, doc};
+
+use super::as_i64;
+
+/// Changes one document to a new version.
+pub(crate) struct Update {
+    pub(crate) id: String,
+    pub(crate) version: u64,
+    /// The fields to set, by dotted path; `version` and `state` are among them.
+    pub(crate) set: Document,
+    /// The fields to remove.
+    pub(crate) unset: Vec<&'static str>,
+    /// The event to add to the outbox.
+    pub(crate) pushed: Option<Bson>,
+    /// The ids of the events to remove from the outbox.
+    pub(crate) pulled: Vec<String>,
+    pub(crate) precondition: Precondition,
+}
+
+/// What must hold for the document of an [`Update`].
+pub(crate) enum Precondition {
+    /// It has the previous version. The change adds the event with this id, if any, to the outbox.
+    Previous { event: Option<String> },
+    /// It is absent, or has an older version.
+    AnyOlder,
+    /// It is absent, has an older version, or has the same version and a different state.
+    AnyOlderOrDifferent,
+}
+
+impl Update {
+    /// The state that the update sets.
+    pub(super) fn state(&self) -> Option<&Bson> {
+        self.set.get("state")
+    }
+
+    pub(super) fn is_upsert(&self) -> bool {
+        !matches!(self.precondition, Precondition::Previous { .. })
+    }
+
+    /// The statement of an `update` command.
+    pub(super) fn statement(&self) -> Document {
+        let change = if self.pulled.is_empty() { Bson::Document(self.operators()) } else { self.pipeline() };
+        doc! { "q": self.filter(), "u": change, "upsert": self.is_upsert() }
+    }
+
+    pub(super) fn filter(&self) -> Document {
+        let version = as_i64(self.version);
+        match self.precondition {
+            Precondition::Previous { .. } => doc! { "_id": &self.id, "version": version - 1 },
+            Precondition::AnyOlder => doc! { "_id": &self.id, "version": { "$lt": version } },
+            Precondition::AnyOlderOrDifferent => doc! {
+                "_id": &self.id,
+                "$or": [
+                    { "version": { "$lt": version } },
+                    { "version": version, "state": { "$ne": self.state().cloned().unwrap_or(Bson::Null) } },
+                ],
+            },
+        }
+    }
+
+    /// The change of an update that pulls no events.
+    pub(super) fn operators(&self) -> Document {
+        let mut operators = doc! { "$set": self.set.clone() };
+        if let Some(event) = &self.pushed {
+            operators.insert("$push", doc! { "outbox": event.clone() });
+        }
+        if !self.unset.is_empty() {
+            operators.insert(
+                "$unset",
+                self.unset.iter().map(|field| ((*field).to_owned(), "".into())).collect::<Document>(),
+            );
+        }
+        operators
+    }
+
+    /// The same as [`Update::operators`] as a pipeline, which can also pull events: `$push` and `$pull` of one array
+    /// exclude each other. Every value is a literal; otherwise a text that begins with `$` would be the value of a field,
+    /// and the fields of a document would be added to the stored ones.
+    fn pipeline(&self) -> Bson {
+        let literal = |value: Bson| Bson::Document(doc! { "$literal": value });
+        let mut set: Document = self.set.iter().map(|(path, value)| (path.clone(), literal(value.clone()))).collect();
+        let is_pulled = doc! { "$in": ["$$this.id", literal(self.pulled.clone().into())] };
+        let outbox = doc! { "$ifNull": ["$outbox", []] };
+        let left = doc! { "$filter": { "input": outbox, "cond": { "$not": [is_pulled] } } };
+        let pushed = Bson::Array(self.pushed.iter().cloned().collect());
+        set.insert("outbox", doc! { "$concatArrays": [left, literal(pushed)] });
+        let mut stages = vec![Bson::Document(doc! { "$set": set })];
+        if !self.unset.is_empty() {
+            stages.push(Bson::Document(doc! { "$unset": self.unset.clone() }));
+        }
+        Bson::Array(stages)
+    }
+}
