@@ -48,15 +48,6 @@ pub struct Stored<S> {
     pub entity: Versioned<S>,
 }
 
-impl<S: Payload> Stored<S> {
-    /// Whether this is the first handling of a change, so that nothing is left to do if the change can't move the
-    /// service's aggregate. A stale event may be the redelivery of one whose handler was interrupted between two steps,
-    /// and a snapshot asks for an answer.
-    pub fn is_first_of(&self, event: &Envelope<S>) -> bool {
-        self.applied == Applied::Applied && !event.is_snapshot()
-    }
-}
-
 impl<S: Payload> Replica<S> {
     pub(crate) fn new(documents: BatchedCollection) -> Self {
         Self { documents, derive: |_| Document::new(), kind: PhantomData }

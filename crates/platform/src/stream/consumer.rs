@@ -1,4 +1,4 @@
-//! The durable consumer: fetches messages, runs the handler, and acks after the handler's write.
+//! The durable consumer: fetches messages, runs the handler once for those of one entity, and acks after its write.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -12,13 +12,14 @@ use futures::{FutureExt, StreamExt};
 use tracing::Instrument;
 
 use super::dead_letter;
+use super::group::{Arrived, EntitiesInFlight, Group};
 use super::names::Names;
 use super::subscription::{Applied, Failure, Subscription};
 use crate::context::Context;
 use crate::lifecycle::{Backoff, Tasks};
 use crate::telemetry;
 
-/// Maximum number of messages of one subscription that are handled at once.
+/// Maximum number of groups of one subscription in flight, and of messages that wait for the end of one, together.
 const CONCURRENCY: usize = 64;
 /// Expiry of a pull request. A request can't be cancelled.
 const FETCH_EXPIRY: Duration = Duration::from_secs(2);
@@ -106,6 +107,7 @@ impl Consumer {
         let stream = self.context.jetstream.get_stream(name).await?;
         let (mut consumer, mut configured_at) = (self.configured(&stream).await?, Instant::now());
         backoff.reset();
+        let entities = EntitiesInFlight::default();
         let mut in_flight = FuturesUnordered::new();
         let mut fetched = Ok(());
         while fetched.is_ok() && !tasks.stop().is_cancelled() {
@@ -118,10 +120,11 @@ impl Consumer {
                     }
                 }
             }
-            let free = CONCURRENCY.saturating_sub(in_flight.len());
+            let free = CONCURRENCY.saturating_sub(in_flight.len() + entities.count_waiting());
             // Fetch only what can start now: other instances can't get a message that waits here.
             let mut batch = match consumer.batch().max_messages(free).expires(FETCH_EXPIRY).messages().await {
-                Ok(batch) => batch,
+                // What has arrived is taken at once, so that messages of one entity are handled together.
+                Ok(batch) => batch.ready_chunks(CONCURRENCY),
                 Err(error) => {
                     fetched = Err(error.into());
                     break;
@@ -138,82 +141,124 @@ impl Consumer {
                     biased;
                     () = tasks.stop().cancelled(), if !is_stopping => is_stopping = true,
                     Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
-                    message = batch.next() => match message {
-                        Some(Ok(message)) => in_flight.push(self.process(message)),
-                        Some(Err(error)) => {
+                    chunk = batch.next() => {
+                        let Some(chunk) = chunk else { break };
+                        let (messages, failure) = self.read_keys(chunk);
+                        let groups = entities.begin(messages).into_iter();
+                        in_flight.extend(groups.map(|group| self.process(group, &entities)));
+                        if let Some(error) = failure {
                             fetched = Err(error);
                             break;
                         }
-                        None => break,
-                    },
+                    }
                     () = &mut deadline => break,
                     () = tokio::time::sleep(DRAIN_WAIT), if is_stopping => break,
                 }
             }
-            while in_flight.len() >= CONCURRENCY && in_flight.next().await.is_some() {}
+            while in_flight.len() + entities.count_waiting() >= CONCURRENCY && in_flight.next().await.is_some() {}
         }
         while in_flight.next().await.is_some() {}
         fetched
     }
 
-    /// Handles one message, and acks it according to the outcome.
-    async fn process(&self, message: Message) {
-        let (entity, subject) = (self.subscription.entity, message.subject.clone());
-        let delivered = message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(1));
-        let span = tracing::info_span!("event", subject = %subject, delivered);
-        if let Some(parent) = message.headers.as_ref().and_then(|headers| headers.get("traceparent")) {
-            telemetry::continue_trace(&span, parent.as_str());
-        }
-        async {
-            let handled = AssertUnwindSafe(self.subscription.handle(&message.payload)).catch_unwind();
-            let handled = tokio::time::timeout(HANDLER_TIMEOUT, handled);
-            tokio::pin!(handled);
-            let handled = loop {
-                tokio::select! {
-                    handled = &mut handled => break handled,
-                    () = tokio::time::sleep(PROGRESS_INTERVAL) => {
-                        // If this ack is lost, the message is redelivered, which is harmless.
-                        message.ack_with(AckKind::Progress).await.ok();
-                    }
-                }
-            };
-            let outcome = match handled {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => Err(panicked(delivered)),
-                Err(_) => Err(Error::internal_message("the handler took too long").into()),
-            };
-            let (name, acked) = match outcome {
-                Ok(applied) => {
-                    let name = if applied == Applied::Applied { "applied" } else { "stale" };
-                    // The ack is not awaited: if it is lost, the message is redelivered, which is harmless.
-                    (name, message.ack().await)
-                }
-                Err(Failure::Retry { after, cause }) => {
-                    let pause = after.unwrap_or_else(|| Backoff::default().delay_after(delivered));
-                    if after.is_none() {
-                        let source = std::error::Error::source(&cause).map(ToString::to_string);
-                        tracing::warn!(error = %cause, source, pause.ms = pause.as_millis(), "event will be retried");
-                    }
-                    ("retry", message.ack_with(AckKind::Nak(Some(pause))).await)
-                }
-                Err(Failure::Reject(reason)) => {
-                    tracing::error!(reason, "event rejected; it becomes a dead letter");
-                    let stored = self.dead_letter(&message, &reason).await;
-                    if stored.is_err() {
-                        // The stream of the dead letters may not exist yet. If this fails too, the ack wait ends.
-                        let pause = Backoff::default().delay_after(delivered);
-                        message.ack_with(AckKind::Nak(Some(pause))).await.ok();
-                    }
-                    ("rejected", stored)
-                }
-            };
-            metrics::counter!("events_handled_total", "entity" => entity, "outcome" => name).increment(1);
-            if let Err(error) = acked {
-                tracing::warn!(error = %error, "the event could not be acked and will be redelivered");
+    /// Reads the keys of the messages that have arrived. Also returns the last error among them.
+    fn read_keys(&self, chunk: Vec<Result<Message, async_nats::Error>>) -> (Vec<Arrived>, Option<async_nats::Error>) {
+        let (mut messages, mut failure) = (Vec::new(), None);
+        for message in chunk {
+            match message {
+                Ok(message) => messages.push(Arrived { key: self.subscription.key(&message.payload), message }),
+                Err(error) => failure = Some(error),
             }
         }
-        .instrument(span)
-        .await;
+        (messages, failure)
+    }
+
+    /// Handles a group, and then the messages of its entity that have arrived meanwhile.
+    async fn process(&self, group: Group, in_flight: &EntitiesInFlight) {
+        let mut next = Some(group);
+        while let Some(mut group) = next {
+            // A rejected message is removed, and the next newest one is handled for the rest.
+            while let Some(newest) = group.newest() {
+                let (subject, delivered) = (newest.message.subject.clone(), newest.delivered());
+                let span = tracing::info_span!("event", subject = %subject, delivered, together = group.len());
+                if let Some(parent) = newest.message.headers.as_ref().and_then(|headers| headers.get("traceparent")) {
+                    telemetry::continue_trace(&span, parent.as_str());
+                }
+                let is_acked = self.process_newest(newest, &group, in_flight).instrument(span).await;
+                if is_acked {
+                    break;
+                }
+                group.remove_newest();
+            }
+            next = in_flight.end(group);
+        }
+    }
+
+    /// Handles the newest message of a group, and acks all according to the outcome. If it is rejected, it becomes a dead
+    /// letter; returns false then, since the others are not acked.
+    async fn process_newest(&self, newest: &Arrived, group: &Group, in_flight: &EntitiesInFlight) -> bool {
+        let entity = self.subscription.entity;
+        let handled = |outcome: &'static str, count: usize| {
+            let counter = metrics::counter!("events_handled_total", "entity" => entity, "outcome" => outcome);
+            counter.increment(count as u64);
+        };
+        let acked = match self.handle(newest, group, in_flight).await {
+            Ok(applied) => {
+                handled(if applied == Applied::Applied { "applied" } else { "stale" }, 1);
+                if group.len() > 1 {
+                    handled("superseded", group.len() - 1);
+                }
+                group.ack(|| AckKind::Ack).await
+            }
+            Err(Failure::Retry { after, cause }) => {
+                let pause = after.unwrap_or_else(|| Backoff::default().delay_after(newest.delivered()));
+                if after.is_none() {
+                    let source = std::error::Error::source(&cause).map(ToString::to_string);
+                    tracing::warn!(error = %cause, source, pause.ms = pause.as_millis(), "event will be retried");
+                }
+                handled("retry", group.len());
+                group.ack(|| AckKind::Nak(Some(pause))).await
+            }
+            Err(Failure::Reject(reason)) => {
+                tracing::error!(reason, "event rejected; it becomes a dead letter");
+                handled("rejected", 1);
+                if let Err(error) = self.dead_letter(&newest.message, &reason).await {
+                    // The stream of the dead letters may not exist yet. If this fails too, the ack wait ends.
+                    let pause = Backoff::default().delay_after(newest.delivered());
+                    newest.message.ack_with(AckKind::Nak(Some(pause))).await.ok();
+                    warn_not_acked(&error);
+                }
+                return false;
+            }
+        };
+        if let Err(error) = acked {
+            warn_not_acked(&error);
+        }
+        true
+    }
+
+    /// Runs the handler. Until it ends, the messages of the group, and those that wait for it, are not redelivered.
+    async fn handle(&self, newest: &Arrived, group: &Group, in_flight: &EntitiesInFlight) -> Result<Applied, Failure> {
+        let handled = self.subscription.handle_newest(&newest.message.payload, group.facts());
+        let handled = tokio::time::timeout(HANDLER_TIMEOUT, AssertUnwindSafe(handled).catch_unwind());
+        tokio::pin!(handled);
+        let handled = loop {
+            tokio::select! {
+                handled = &mut handled => break handled,
+                () = tokio::time::sleep(PROGRESS_INTERVAL) => {
+                    // If such an ack is lost, the message is redelivered, which is harmless.
+                    group.ack(|| AckKind::Progress).await.ok();
+                    for waiting in in_flight.waiting_for(group) {
+                        waiting.ack_with(AckKind::Progress).await.ok();
+                    }
+                }
+            }
+        };
+        match handled {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(panicked(newest.delivered())),
+            Err(_) => Err(Error::internal_message("the handler took too long").into()),
+        }
     }
 
     async fn dead_letter(&self, message: &Message, reason: &str) -> Result<(), async_nats::Error> {
@@ -222,6 +267,10 @@ impl Consumer {
         metrics::counter!("dead_letters_total", "entity" => entity).increment(1);
         message.ack_with(AckKind::Term).await
     }
+}
+
+fn warn_not_acked(error: &async_nats::Error) {
+    tracing::warn!(error = %error, "the event could not be acked and will be redelivered");
 }
 
 /// A panic may be transient. One that repeats is caused by the message, which would block a slot again and again.

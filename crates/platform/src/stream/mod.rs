@@ -2,6 +2,7 @@
 
 pub mod consumer;
 pub mod dead_letter;
+mod group;
 pub mod names;
 pub mod provision;
 pub mod subscription;

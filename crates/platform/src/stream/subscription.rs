@@ -8,9 +8,11 @@ use common::error::Error;
 use common::events::envelope::Envelope;
 use common::events::{Change, Payload};
 use futures::future::BoxFuture;
+use serde::Deserialize;
 
 use crate::store::error::StoreError;
 pub use crate::store::replica::Applied;
+use crate::store::replica::Stored;
 
 /// Why a handler failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,20 +43,67 @@ impl From<StoreError> for Failure {
     }
 }
 
-type Handler = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Applied, Failure>> + Send + Sync>;
+/// What a handler gets: an event, which stands for all events of its entity that are handled with it and are not newer.
+#[derive(Debug, Clone)]
+pub struct Delivery<S> {
+    /// The newest of the events. Its state is the entity's whole state, so the others add nothing to it.
+    pub event: Envelope<S>,
+    group: GroupFacts,
+}
 
-/// A subscription to all events of one entity.
+/// What is to be known about the events that are handled together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct GroupFacts {
+    /// Whether one is a snapshot.
+    pub(super) has_snapshot: bool,
+    /// Whether one has been delivered before.
+    pub(super) is_redelivered: bool,
+}
+
+impl<S: Payload> Delivery<S> {
+    /// The first delivery of a single event.
+    pub fn of(event: Envelope<S>) -> Self {
+        Self { event, group: GroupFacts::default() }
+    }
+
+    /// Whether a snapshot is among the events. The owner may publish one because it waits for this service, so it is
+    /// answered if the newest state still waits.
+    pub fn has_snapshot(&self) -> bool {
+        self.group.has_snapshot || self.event.is_snapshot()
+    }
+
+    /// Whether this is the first handling of a change, so that nothing is left to do if the change can't move the
+    /// service's aggregate. A stale or redelivered event may be one whose handler was interrupted between two steps, and
+    /// a snapshot asks for an answer.
+    pub fn is_first(&self, stored: &Stored<S>) -> bool {
+        stored.applied == Applied::Applied && !self.group.is_redelivered && !self.has_snapshot()
+    }
+}
+
+/// What orders the events of one entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EventKey {
+    /// The entity's id.
+    pub(super) subject: String,
+    /// The entity's version.
+    pub(super) version: u64,
+    pub(super) is_snapshot: bool,
+}
+
+type Handler = Arc<dyn Fn(Vec<u8>, GroupFacts) -> BoxFuture<'static, Result<Applied, Failure>> + Send + Sync>;
+
+/// A subscription to all events of one entity. Events of the same entity that are at hand together are handled once, at
+/// the newest version.
 ///
 /// # Examples
 ///
 /// ```
-/// use common::events::envelope::Envelope;
 /// use common::events::ticket::TicketState;
 /// use platform::store::replica::Replica;
-/// use platform::stream::subscription::{Applied, Failure, Subscription};
+/// use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 ///
-/// async fn on_ticket(tickets: Replica<TicketState>, event: Envelope<TicketState>) -> Result<Applied, Failure> {
-///     Ok(tickets.put_if_newer(&event).await?)
+/// async fn on_ticket(tickets: Replica<TicketState>, delivery: Delivery<TicketState>) -> Result<Applied, Failure> {
+///     Ok(tickets.put_if_newer(&delivery.event).await?)
 /// }
 ///
 /// fn subscriptions(tickets: &Replica<TicketState>) -> Vec<Subscription> {
@@ -67,34 +116,102 @@ pub struct Subscription {
     pub source: &'static str,
     /// The entity.
     pub entity: &'static str,
+    /// The type of the entity's snapshots.
+    snapshot: &'static str,
     handler: Handler,
 }
 
 impl Subscription {
-    /// Calls `handler` with a clone of `state` and each event of the entity whose payload is `S`.
+    /// Calls `handler` with a clone of `state` and the events of the entity whose payload is `S`.
     pub fn with<T, S, F, R>(state: T, handler: F) -> Self
     where
         T: Clone + Send + Sync + 'static,
         S: Payload,
-        F: Fn(T, Envelope<S>) -> R + Clone + Send + Sync + 'static,
+        F: Fn(T, Delivery<S>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Result<Applied, Failure>> + Send + 'static,
     {
         Self {
             source: S::Change::SOURCE,
             entity: S::Change::ENTITY,
-            handler: Arc::new(move |message| {
+            snapshot: S::Change::SNAPSHOT.event_type(),
+            handler: Arc::new(move |message, group| {
                 let (state, handler) = (state.clone(), handler.clone());
                 Box::pin(async move {
                     let event = serde_json::from_slice(&message)
                         .map_err(|error| Failure::Reject(format!("not a known event: {error}")))?;
-                    handler(state, event).await
+                    handler(state, Delivery { event, group }).await
                 })
             }),
         }
     }
 
-    /// Handles one message. The consumer calls this, and so do tests.
+    /// Handles one message, as on its first delivery.
     pub async fn handle(&self, message: &[u8]) -> Result<Applied, Failure> {
-        (self.handler)(message.to_vec()).await
+        self.handle_newest(message, GroupFacts::default()).await
+    }
+
+    /// Handles the newest of the messages that are handled together.
+    pub(super) async fn handle_newest(&self, message: &[u8], group: GroupFacts) -> Result<Applied, Failure> {
+        (self.handler)(message.to_vec(), group).await
+    }
+
+    /// What orders this message among those of its entity; `None` if it is no event.
+    pub(super) fn key(&self, message: &[u8]) -> Option<EventKey> {
+        #[derive(Deserialize)]
+        struct Head {
+            #[serde(rename = "type")]
+            kind: String,
+            subject: String,
+            entityversion: u64,
+        }
+        let Head { kind, subject, entityversion } = serde_json::from_slice(message).ok()?;
+        Some(EventKey { subject, version: entityversion, is_snapshot: kind == self.snapshot })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::aggregate::Versioned;
+    use common::events::expiration::{ExpirationChange, ExpirationState};
+    use common::id::OrderId;
+    use common::timestamp::Timestamp;
+
+    use super::*;
+
+    fn event(change: ExpirationChange) -> Envelope<ExpirationState> {
+        let (order_id, now) = (OrderId::new(), Timestamp::from_millis(0));
+        Envelope::new(change, order_id.to_string(), 3, now, ExpirationState { order_id, expires_at: now })
+    }
+
+    #[test]
+    fn change_is_first_if_it_was_stored_and_nothing_with_it_needs_more() {
+        let group = |has_snapshot, is_redelivered| GroupFacts { has_snapshot, is_redelivered };
+        for (change, applied, group, is_first) in [
+            (ExpirationChange::Completed, Applied::Applied, group(false, false), true),
+            (ExpirationChange::Completed, Applied::Stale, group(false, false), false),
+            (ExpirationChange::Completed, Applied::Applied, group(true, false), false),
+            (ExpirationChange::Completed, Applied::Applied, group(false, true), false),
+            (ExpirationChange::Snapshot, Applied::Applied, group(false, false), false),
+        ] {
+            let delivery = Delivery { event: event(change), group };
+            let stored = Stored { applied, entity: Versioned { version: 3, state: delivery.event.data.clone() } };
+            assert_eq!(delivery.is_first(&stored), is_first, "{change:?} {applied:?} {group:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn key_is_read_without_the_payload() {
+        async fn handle((): (), delivery: Delivery<ExpirationState>) -> Result<Applied, Failure> {
+            assert!(delivery.has_snapshot());
+            Ok(Applied::Applied)
+        }
+        let subscription = Subscription::with((), handle);
+        let snapshot = event(ExpirationChange::Snapshot);
+        let key = EventKey { subject: snapshot.subject.clone(), version: 3, is_snapshot: true };
+        let mut message = serde_json::to_value(&snapshot).unwrap();
+        assert_eq!(subscription.handle(message.to_string().as_bytes()).await.unwrap(), Applied::Applied);
+        message["data"] = "of another release".into();
+        assert_eq!(subscription.key(message.to_string().as_bytes()), Some(key));
+        assert_eq!(subscription.key(b"poison"), None);
     }
 }

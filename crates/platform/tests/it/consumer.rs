@@ -15,29 +15,28 @@ use testkit::app::{TestApp, dead_letters, eventually};
 
 use crate::demo::app;
 
-fn timer(app: &TestApp, id: OrderId) -> ExpirationState {
+pub(crate) fn timer(app: &TestApp, id: OrderId) -> ExpirationState {
     ExpirationState { order_id: id, expires_at: common::clock::Clock::now(&app.clock) }
 }
 
-async fn publish(app: &TestApp, id: OrderId) {
+pub(crate) async fn publish(app: &TestApp, id: OrderId) {
     app.publish(ExpirationChange::Completed, id, 1, timer(app, id)).await;
 }
 
-/// Makes the demo's handler fail `times` times for a new timer, and returns the timer's id. The modes of failure are
-/// those of `demo::handle`.
-async fn script_failures(app: &TestApp, mode: &str, times: i32) -> OrderId {
+/// Makes the handler fail in this way `times` times for a new timer, and returns its id.
+pub(crate) async fn script_failures(app: &TestApp, mode: &str, times: i32) -> OrderId {
     let id = OrderId::new();
     let script = app.context.database.collection::<Document>("script");
     script.insert_one(doc! { "_id": id.to_string(), "mode": mode, "times": times, "seen": 0 }).await.unwrap();
     id
 }
 
-async fn seen(app: &TestApp, id: OrderId) -> i32 {
+pub(crate) async fn seen(app: &TestApp, id: OrderId) -> i32 {
     let script = app.context.database.collection::<Document>("script");
     script.find_one(doc! { "_id": id.to_string() }).await.unwrap().unwrap().get_i32("seen").unwrap()
 }
 
-async fn is_handled(app: &TestApp, id: OrderId) -> bool {
+pub(crate) async fn is_handled(app: &TestApp, id: OrderId) -> bool {
     app.context.replica::<ExpirationState>().get(id).await.unwrap().is_some()
 }
 
@@ -268,7 +267,7 @@ async fn shutdown_leaves_unstarted_messages_to_other_instances() {
 }
 
 /// The stream of the timers, which the demo consumes.
-async fn timers(app: &TestApp) -> Stream {
+pub(crate) async fn timers(app: &TestApp) -> Stream {
     let jetstream = jetstream::new(app.context.nats.clone());
     jetstream.get_stream(format!("{}-expiration", app.context.config.nats_prefix)).await.unwrap()
 }

@@ -10,7 +10,6 @@ use clap::Args;
 use common::aggregate::{Aggregate, Versioned};
 use common::clock::SharedClock;
 use common::error::{Error, Rejection};
-use common::events::envelope::Envelope;
 use common::events::expiration::ExpirationState;
 use common::events::user::{UserChange, UserState};
 use common::id::UserId;
@@ -31,7 +30,7 @@ use platform::store::claims::Claims;
 use platform::store::error::StoreError;
 use platform::store::index;
 use platform::store::replica::Replica;
-use platform::stream::subscription::{Applied, Failure, Subscription};
+use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 use serde::{Deserialize, Serialize};
 use testkit::app::TestApp;
 use validator::Validate;
@@ -220,9 +219,12 @@ async fn internal() -> Error {
     Error::internal_message("the password is hunter2")
 }
 
-/// Fails the first `times` deliveries as the `mode` in this timer's script says; `seen` counts deliveries.
-async fn handle(state: AppState, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
-    let script = state.script.find_one_and_update(doc! { "_id": &event.subject }, doc! { "$inc": { "seen": 1 } });
+/// Fails the first `times` calls as the `mode` in this timer's script says; `seen` counts the calls, and `answered` those
+/// with a snapshot.
+async fn handle(state: AppState, delivery: Delivery<ExpirationState>) -> Result<Applied, Failure> {
+    let id = &delivery.event.subject;
+    let counts = doc! { "seen": 1, "answered": i32::from(delivery.has_snapshot()) };
+    let script = state.script.find_one_and_update(doc! { "_id": id }, doc! { "$inc": counts });
     let script = script.await.map_err(StoreError::from)?.unwrap_or_default();
     let seen = script.get_i32("seen").unwrap_or(0);
     let cause = || Error::internal_message("as the script says");
@@ -233,10 +235,19 @@ async fn handle(state: AppState, event: Envelope<ExpirationState>) -> Result<App
             "reject" => return Err(Failure::Reject("the script\nsays so".to_owned())),
             "panic" => panic!("the script says so"),
             "hang" => std::future::pending().await,
+            "wait" => wait_until_released(&state, id).await?,
             _ => {}
         }
     }
-    Ok(state.timers.put_if_newer(&event).await?)
+    Ok(state.timers.put_if_newer(&delivery.event).await?)
+}
+
+/// Waits until the test has set `released` in the script.
+async fn wait_until_released(state: &AppState, id: &str) -> Result<(), StoreError> {
+    while state.script.find_one(doc! { "_id": id, "released": true }).await?.is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
 }
 
 /// Creates a counter through the store.

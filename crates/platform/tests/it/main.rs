@@ -15,6 +15,8 @@ mod consumer;
 mod demo;
 mod drain;
 mod gauges;
+mod groups;
+mod idempotency;
 mod limits;
 mod mongodb_outage;
 mod outbox;

@@ -5,7 +5,7 @@ use common::id::UserId;
 use common::timestamp::Timestamp;
 use futures::future::join_all;
 use mongodb::bson::doc;
-use platform::stream::subscription::Applied;
+use platform::stream::subscription::{Applied, Delivery};
 
 use crate::demo::app;
 
@@ -51,7 +51,7 @@ async fn handler_gets_what_is_stored_after_its_event() {
         let put = replica.put_and_read(&event).await.unwrap();
         assert_eq!((put.applied, put.entity.version), (expected, stored), "{version} {change:?}");
         assert_eq!(put.entity.state, user(id, stored), "{version} {change:?}");
-        assert_eq!(put.is_first_of(&event), is_first, "{version} {change:?}");
+        assert_eq!(Delivery::of(event).is_first(&put), is_first, "{version} {change:?}");
     }
 }
 

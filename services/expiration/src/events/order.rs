@@ -1,9 +1,8 @@
 //! Order events: the timer of the order is created, rescheduled, closed, or fired if it is due.
 
-use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use platform::reconcile::Own;
-use platform::stream::subscription::{Applied, Failure, Subscription};
+use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 
 use crate::domain::reconcile;
 use crate::domain::timer::Status;
@@ -14,10 +13,11 @@ pub(super) fn subscription(state: AppState) -> Subscription {
     Subscription::with(state, handle)
 }
 
-async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
-    let stored = state.orders.put_and_read(&event).await?;
+async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Applied, Failure> {
+    let event = &delivery.event;
+    let stored = state.orders.put_and_read(event).await?;
     // The first event of an order usually comes before its timer. If not, the insert fails and the timer is read.
-    let own = if stored.is_first_of(&event) && event.entityversion == 0 { Own::Known(None) } else { Own::Unknown };
+    let own = if delivery.is_first(&stored) && event.entityversion == 0 { Own::Known(None) } else { Own::Unknown };
     let timer = reconcile_timer(&state, event.data.id, own, Some(stored.entity)).await?;
     let Some(timer) = timer else { return Ok(stored.applied) };
     if timer.status == Status::Pending {
@@ -25,7 +25,7 @@ async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied,
         state.wake_ups.request(timer.expires_at);
     }
     // A snapshot of an order that can still expire after its timer fired means that `orders` missed the timer's event.
-    if event.is_snapshot() && reconcile::orders_missed_expiry(&timer, &event.data) {
+    if delivery.has_snapshot() && reconcile::orders_missed_expiry(&timer, &event.data) {
         state.timers.announce(&timer);
     }
     Ok(stored.applied)

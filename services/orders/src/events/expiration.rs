@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use common::error::{Error, Rejection};
-use common::events::envelope::Envelope;
 use common::events::expiration::ExpirationState;
 use platform::reconcile::Own;
 use platform::store::error::StoreError;
-use platform::stream::subscription::{Applied, Failure};
+use platform::stream::subscription::{Applied, Delivery, Failure};
 
 use crate::domain::order::OrderError;
 use crate::flows::reconcile_order::{Seen, reconcile_order};
@@ -17,11 +16,11 @@ use crate::state::AppState;
 /// may be the incorrect one, and the redelivery may reach another instance.
 const MAX_EARLY_DELAY: Duration = Duration::from_secs(1);
 
-pub(super) async fn handle(state: AppState, event: Envelope<ExpirationState>) -> Result<Applied, Failure> {
+pub(super) async fn handle(state: AppState, delivery: Delivery<ExpirationState>) -> Result<Applied, Failure> {
     // Read the clock once. With two reads, an order could be early by the first and due by the second, and the
     // delay until then would be zero.
     let now = state.clock.now();
-    let id = event.data.order_id;
+    let id = delivery.event.data.order_id;
     loop {
         // Reconcile first: an authorisation that was received in time takes precedence.
         let Some(order) = reconcile_order(&state, id, Own::Unknown, Seen::default()).await? else {

@@ -1,19 +1,17 @@
 //! A payment changed: its order is authorised, completed, or cancelled because the capture failed.
 
-use common::events::envelope::Envelope;
 use common::events::payment::PaymentState;
 use platform::reconcile::Own;
-use platform::stream::subscription::{Applied, Failure};
+use platform::stream::subscription::{Applied, Delivery, Failure};
 
 use crate::domain::reconcile;
 use crate::flows::reconcile_order::{Seen, reconcile_order};
 use crate::state::AppState;
 
-pub(super) async fn handle(state: AppState, event: Envelope<PaymentState>) -> Result<Applied, Failure> {
-    let stored = state.payments.put_and_read(&event).await?;
-    // The change can't move an order. A redelivered event is handled nevertheless, because its first handler may have
-    // been interrupted, and so is a snapshot.
-    if stored.is_first_of(&event) && !reconcile::payment_can_move(&stored.entity) {
+pub(super) async fn handle(state: AppState, delivery: Delivery<PaymentState>) -> Result<Applied, Failure> {
+    let event = &delivery.event;
+    let stored = state.payments.put_and_read(event).await?;
+    if delivery.is_first(&stored) && !reconcile::payment_can_move(&stored.entity) {
         return Ok(stored.applied);
     }
     let seen = Seen { payment: Some(stored.entity), ..Seen::default() };
@@ -21,7 +19,7 @@ pub(super) async fn handle(state: AppState, event: Envelope<PaymentState>) -> Re
     // If the snapshot shows that the payment still waits for an order that was authorised or cancelled, `payments` has
     // missed our event.
     if let Some(order) = order
-        && event.is_snapshot()
+        && delivery.has_snapshot()
         && reconcile::payments_missed_decision(&order, &event.data)
     {
         state.orders.announce(&order);

@@ -1,9 +1,8 @@
 //! Order events: the listing is reserved for the order, refuses it, is released or is sold.
 
-use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use platform::reconcile::Own;
-use platform::stream::subscription::{Applied, Failure, Subscription};
+use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 
 use crate::domain::reconcile;
 use crate::flows::reconcile_ticket::reconcile_ticket;
@@ -13,16 +12,16 @@ pub(super) fn subscription(state: AppState) -> Subscription {
     Subscription::with(state, handle)
 }
 
-async fn handle(state: AppState, event: Envelope<OrderState>) -> Result<Applied, Failure> {
-    let stored = state.orders.put_and_read(&event).await?;
-    // The change can't lead to a transition. A redelivered event or a snapshot is handled nevertheless.
-    if stored.is_first_of(&event) && !reconcile::can_move(&stored.entity) {
+async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Applied, Failure> {
+    let event = &delivery.event;
+    let stored = state.orders.put_and_read(event).await?;
+    if delivery.is_first(&stored) && !reconcile::can_move(&stored.entity) {
         return Ok(stored.applied);
     }
     let ticket = reconcile_ticket(&state, event.data.ticket.id, Own::Unknown, Some(stored.entity)).await?;
     // A snapshot of an order that still waits for this service means that `orders` missed the listing's event.
     if let Some(ticket) = ticket
-        && event.is_snapshot()
+        && delivery.has_snapshot()
         && reconcile::orders_missed_decision(&ticket, &event.data)
     {
         state.tickets.announce(&ticket);

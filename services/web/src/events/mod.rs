@@ -1,12 +1,11 @@
 //! The subscription table. One function handles all events: it only stores the state, since pages join entities when
 //! they are read.
 
-use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::events::user::UserState;
-use platform::stream::subscription::Subscription;
+use platform::stream::subscription::{Delivery, Subscription};
 
 use crate::state::AppState;
 use crate::store::model::ReadModel;
@@ -23,5 +22,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Subscription> {
 }
 
 fn replicate<S: Searchable>(model: &ReadModel) -> Subscription {
-    Subscription::with(model.clone(), async |model: ReadModel, event: Envelope<S>| Ok(model.put(&event).await?))
+    Subscription::with(model.clone(), async |model: ReadModel, delivery: Delivery<S>| {
+        Ok(model.put(&delivery.event).await?)
+    })
 }

@@ -1,0 +1,129 @@
+//! Groups of messages about one entity, of which the newest is handled for all.
+//!
+//! # Why
+//! Every event carries the entity's whole state, so a handler that has stored the newest has nothing to learn from the
+//! older ones. Several are at hand after an outage, and while a handler of the entity runs: what arrives then waits for
+//! its end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_nats::jetstream::{AckKind, Message};
+
+use super::subscription::{EventKey, GroupFacts};
+
+/// A message and what its event says about its place in a group.
+pub(super) struct Arrived {
+    pub(super) message: Message,
+    /// `None` if the message is no event. Then it is a group of its own.
+    pub(super) key: Option<EventKey>,
+}
+
+impl Arrived {
+    /// How often it has been delivered, this time included.
+    pub(super) fn delivered(&self) -> u32 {
+        self.message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(1))
+    }
+
+    fn is_snapshot(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.is_snapshot)
+    }
+}
+
+/// Messages about one entity, in the order of their events: the newest is the last.
+pub(super) struct Group {
+    entity_id: Option<String>,
+    messages: Vec<Arrived>,
+}
+
+impl Group {
+    fn new(entity_id: Option<String>, mut messages: Vec<Arrived>) -> Self {
+        let order = |arrived: &Arrived| arrived.key.as_ref().map(|key| (key.version, key.is_snapshot));
+        messages.sort_by_key(order);
+        Self { entity_id, messages }
+    }
+
+    /// The newest message; `None` once all are removed.
+    pub(super) fn newest(&self) -> Option<&Arrived> {
+        self.messages.last()
+    }
+
+    /// Removes the newest message.
+    pub(super) fn remove_newest(&mut self) {
+        self.messages.pop();
+    }
+
+    /// What is to be known about all of them when the newest is handled.
+    pub(super) fn facts(&self) -> GroupFacts {
+        GroupFacts {
+            has_snapshot: self.messages.iter().any(Arrived::is_snapshot),
+            is_redelivered: self.messages.iter().any(|arrived| arrived.delivered() > 1),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Sends an ack of this kind for every message. An ack is not awaited: if it is lost, the message is redelivered,
+    /// which is harmless.
+    pub(super) async fn ack(&self, kind: impl Fn() -> AckKind) -> Result<(), async_nats::Error> {
+        let mut sent = Ok(());
+        for arrived in &self.messages {
+            sent = sent.and(arrived.message.ack_with(kind()).await);
+        }
+        sent
+    }
+}
+
+/// The entities of which a group is in flight, each with the messages that have arrived since.
+#[derive(Default)]
+pub(super) struct EntitiesInFlight(Mutex<HashMap<String, Vec<Arrived>>>);
+
+impl EntitiesInFlight {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Vec<Arrived>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the groups that can start now: one for each entity that is not in flight yet.
+    pub(super) fn begin(&self, arrived: Vec<Arrived>) -> Vec<Group> {
+        let mut waiting = self.waiting();
+        let (mut groups, mut by_entity) = (Vec::new(), BTreeMap::<String, Vec<Arrived>>::new());
+        for arrived in arrived {
+            let Some(key) = &arrived.key else {
+                groups.push(Group::new(None, vec![arrived]));
+                continue;
+            };
+            match waiting.get_mut(&key.subject) {
+                Some(waiting) => waiting.push(arrived),
+                None => by_entity.entry(key.subject.clone()).or_default().push(arrived),
+            }
+        }
+        for (id, messages) in by_entity {
+            waiting.insert(id.clone(), Vec::new());
+            groups.push(Group::new(Some(id), messages));
+        }
+        groups
+    }
+
+    /// Ends a group. Returns the next one of its entity, if messages have arrived meanwhile.
+    pub(super) fn end(&self, group: Group) -> Option<Group> {
+        let id = group.entity_id?;
+        let mut waiting = self.waiting();
+        let messages = waiting.remove(&id).filter(|messages| !messages.is_empty())?;
+        waiting.insert(id.clone(), Vec::new());
+        Some(Group::new(Some(id), messages))
+    }
+
+    /// The number of messages that wait for a group to end.
+    pub(super) fn count_waiting(&self) -> usize {
+        self.waiting().values().map(Vec::len).sum()
+    }
+
+    /// The messages that wait for this group to end.
+    pub(super) fn waiting_for(&self, group: &Group) -> Vec<Message> {
+        let waiting = self.waiting();
+        let of_entity = group.entity_id.as_ref().and_then(|id| waiting.get(id));
+        of_entity.into_iter().flatten().map(|arrived| arrived.message.clone()).collect()
+    }
+}

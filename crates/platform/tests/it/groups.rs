@@ -1,0 +1,108 @@
+//! Events of one entity that are handled together, by the newest.
+
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::consumer::PullConsumer;
+use common::events::expiration::{ExpirationChange, ExpirationState};
+use common::id::OrderId;
+use mongodb::bson::{Document, doc};
+use testkit::app::{TestApp, eventually};
+
+use crate::consumer::{is_handled, publish, script_failures, seen, timer, timers};
+use crate::demo::app;
+
+/// Publishes an event, whose handler waits until [`release`], and then these of the same timer. Returns once the consumer
+/// has them.
+async fn publish_while_first_is_handled(app: &TestApp, later: &[(ExpirationChange, u64)]) -> OrderId {
+    let id = script_failures(app, "wait", 1).await;
+    publish(app, id).await;
+    eventually("the first call", async || seen(app, id).await == 1).await;
+    for (change, version) in later {
+        app.publish(*change, id, *version, timer(app, id)).await;
+    }
+    // Messages arrive in order, so the consumer has the others too.
+    let last = OrderId::new();
+    publish(app, last).await;
+    eventually("the event of another timer", async || is_handled(app, last).await).await;
+    assert_eq!(seen(app, id).await, 1, "the others wait");
+    id
+}
+
+/// Ends the wait of the first call. The later ones fail like this.
+async fn release(app: &TestApp, id: OrderId, mode: &str, times: i32) {
+    let script = app.context.database.collection::<Document>("script");
+    let change = doc! { "$set": { "released": true, "mode": mode, "times": times } };
+    script.update_one(doc! { "_id": id.to_string() }, change).await.unwrap();
+}
+
+async fn stored_version(app: &TestApp, id: OrderId) -> Option<u64> {
+    app.context.replica::<ExpirationState>().get(id).await.unwrap().map(|stored| stored.version)
+}
+
+const THREE_CHANGES: [(ExpirationChange, u64); 3] =
+    [(ExpirationChange::Completed, 3), (ExpirationChange::Completed, 4), (ExpirationChange::Completed, 2)];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_arrive_while_their_entity_is_handled_are_one_further_call() {
+    let app = app().await;
+    let id = publish_while_first_is_handled(&app, &THREE_CHANGES).await;
+    release(&app, id, "fine", 0).await;
+    app.wait_until_idle().await;
+    assert_eq!((seen(&app, id).await, stored_version(&app, id).await), (2, Some(4)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejected_newest_event_is_the_only_dead_letter() {
+    let app = app().await;
+    let id = publish_while_first_is_handled(&app, &THREE_CHANGES).await;
+    release(&app, id, "reject", 2).await;
+    app.wait_until_idle().await;
+    assert_eq!((seen(&app, id).await, stored_version(&app, id).await), (3, Some(3)), "the next newest, for the rest");
+    let letters = app.dead_letters().await;
+    let letters: Vec<serde_json::Value> = letters.iter().map(|it| serde_json::from_slice(it).unwrap()).collect();
+    assert!(matches!(letters.as_slice(), [letter] if letter["entityversion"] == 4), "{letters:?}");
+    app.expect_dead_letters(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_puts_off_all_events_that_are_handled_together() {
+    let app = app().await;
+    let id = publish_while_first_is_handled(&app, &THREE_CHANGES).await;
+    release(&app, id, "retry", i32::MAX).await;
+    eventually("the second call", async || seen(&app, id).await >= 2).await;
+    let mut consumer: PullConsumer = timers(&app).await.get_consumer("demo-expiration").await.unwrap();
+    eventually("the first event's ack alone", async || consumer.info().await.unwrap().num_ack_pending == 3).await;
+    assert_eq!(stored_version(&app, id).await, Some(1));
+    release(&app, id, "fine", 0).await;
+    app.wait_until_idle().await;
+    assert_eq!(stored_version(&app, id).await, Some(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshot_is_answered_with_a_newer_change() {
+    let app = app().await;
+    let later = [(ExpirationChange::Snapshot, 2), (ExpirationChange::Completed, 3)];
+    let id = publish_while_first_is_handled(&app, &later).await;
+    release(&app, id, "fine", 0).await;
+    app.wait_until_idle().await;
+    assert_eq!((seen(&app, id).await, stored_version(&app, id).await), (2, Some(3)));
+    let script = app.context.database.collection::<Document>("script");
+    let script = script.find_one(doc! { "_id": id.to_string() }).await.unwrap().unwrap();
+    assert_eq!(script.get_i32("answered").unwrap(), 1);
+}
+
+/// Longer than the ack wait, so progress acks keep the messages that wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_events_are_not_redelivered() {
+    let app = app().await;
+    let id = publish_while_first_is_handled(&app, &THREE_CHANGES).await;
+    let mut consumer: PullConsumer = timers(&app).await.get_consumer("demo-expiration").await.unwrap();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(8) {
+        assert_eq!(consumer.info().await.unwrap().num_redelivered, 0);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    release(&app, id, "fine", 0).await;
+    app.wait_until_idle().await;
+    assert_eq!(seen(&app, id).await, 2);
+}
