@@ -41,14 +41,14 @@ async fn publish(context: &Context, event: &OutboxEvent) -> Result<(), PublishEr
 pub(crate) async fn run(context: Context, queue: mpsc::Receiver<QueuedEvent>, stop: CancellationToken) {
     let published = CancellationToken::new();
     let publishing = async {
-        publish_queued(&context, queue, stop).await;
+        publish_queued(&context, queue, &stop).await;
         published.cancel();
     };
     tokio::join!(publishing, removal::run(&context, &published));
 }
 
 /// Runs until `stop`, then publishes what is queued and ends.
-async fn publish_queued(context: &Context, mut queue: mpsc::Receiver<QueuedEvent>, stop: CancellationToken) {
+async fn publish_queued(context: &Context, mut queue: mpsc::Receiver<QueuedEvent>, stop: &CancellationToken) {
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH_SIZE);
     // Failed announcements. No outbox holds them, and some are the last one of a final state.
@@ -73,7 +73,7 @@ async fn publish_queued(context: &Context, mut queue: mpsc::Receiver<QueuedEvent
                 retries.extend(announcements);
                 retries.truncate(QUEUE_CAPACITY);
             }
-            () = pause(paused_until, &stop), if paused_until.is_some() => paused_until = None,
+            () = pause(paused_until, stop), if paused_until.is_some() => paused_until = None,
             received = queue.recv_many(&mut batch, BATCH_SIZE), if may_start => {
                 if received == 0 {
                     break;
