@@ -18,7 +18,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use ticketctl::audit;
 
 use self::fleet_data::FleetData;
 use crate::test_fleet::TestFleet;

@@ -184,12 +184,7 @@ impl<A: Aggregate> Store<A> {
     }
 
     /// Builds the update to the next state at `version`. It also removes published events, which the removal holds.
-    fn update_to(
-        &self,
-        version: u64,
-        next: &A,
-        event: Option<&OutboxEvent>,
-    ) -> Result<(Update, Removal), StoreError> {
+    fn update_to(&self, version: u64, next: &A, event: Option<&OutboxEvent>) -> Result<(Update, Removal), StoreError> {
         let (mut set, mut unset) = (doc! { "version": as_i64(version), "state": bson(next)? }, Vec::new());
         match self.first_announcement(next)? {
             Some(announce) => drop(set.insert("announce", announce)),

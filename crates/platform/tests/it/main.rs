@@ -16,7 +16,6 @@ mod demo;
 mod drain;
 mod gauges;
 mod groups;
-mod idempotency;
 mod limits;
 mod mongodb_outage;
 mod outbox;

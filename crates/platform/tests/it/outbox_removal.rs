@@ -41,7 +41,7 @@ async fn published_versions(app: &TestApp) -> Vec<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn write_removes_published_events_and_leaves_those_of_a_cut_off_instance() {
     let app = app_with(&NEVER).await;
-    let nats = Proxy::of_nats().await;
+    let nats = Proxy::of_nats();
     let settings =
         [("NATS_URL", nats.url()), ("OUTBOX_REMOVAL_DELAY", "20ms".into()), ("OUTBOX_SWEEP_INTERVAL", "200ms".into())];
     let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));

@@ -6,7 +6,7 @@ use super::server;
 
 /// A proxy that runs until it is dropped.
 pub struct Proxy {
-    proxy: proxy::Proxy,
+    inner: proxy::Proxy,
     scheme: &'static str,
     path_and_query: String,
 }
@@ -26,26 +26,26 @@ impl Proxy {
         let rest = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")).expect("the server's address");
         let (target, path_and_query) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let proxy = proxy::Proxy::to(target.parse().expect("host and port of one server")).expect("a free port");
-        Self { proxy, scheme, path_and_query: path_and_query.to_owned() }
+        Self { inner: proxy, scheme, path_and_query: path_and_query.to_owned() }
     }
 
     /// The server's URL with the proxy's address.
     pub fn url(&self) -> String {
-        format!("{}://{}{}", self.scheme, self.proxy.address(), self.path_and_query)
+        format!("{}://{}{}", self.scheme, self.inner.address(), self.path_and_query)
     }
 
     /// Closes all connections, new ones too.
     pub fn disconnect(&self) {
-        self.proxy.set(Link::Down);
+        self.inner.set(Link::Down);
     }
 
     /// Keeps connections open but forwards nothing.
     pub fn stall(&self) {
-        self.proxy.set(Link::Stalled);
+        self.inner.set(Link::Stalled);
     }
 
     /// Forwards data again.
     pub fn restore(&self) {
-        self.proxy.set(Link::Up);
+        self.inner.set(Link::Up);
     }
 }

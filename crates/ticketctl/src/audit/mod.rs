@@ -59,10 +59,10 @@ pub(crate) struct AuditOptions {
     pub(crate) wait: u64,
     /// Maximum number of documents to read in a second.
     #[arg(long, default_value_t = DEFAULT_RATE)]
-    rate: NonZeroU32,
+    pub(crate) rate: NonZeroU32,
     /// Maximum number of violations to examine. The others are only counted.
     #[arg(long, default_value_t = DEFAULT_MAX_FINDINGS)]
-    max_findings: usize,
+    pub(crate) max_findings: usize,
 }
 
 impl Default for AuditOptions {

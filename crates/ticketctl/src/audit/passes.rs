@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::Result;
 use common::clock::{Clock, SystemClock};
 use common::events::order::OrderStatus;
-use common::timestamp::Timestamp;
 use futures::StreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{CollectionOptions, Hint, ReadPreference, SelectionCriteria};

@@ -154,10 +154,10 @@ async fn search_for_an_intent_is_bounded_by_its_creation() {
     const MINUTE: i64 = 60;
     let minutes = |count: u64| Duration::from_secs(60 * count);
     // The clocks may differ by five minutes, and a call may end up to a day after the payment was stored.
-    assert_eq!(search_result(0, minutes(4)).await, "authorized");
-    assert_eq!(search_result(0, minutes(6)).await, "declined");
-    assert_eq!(search_result((24 * 60 + 4) * MINUTE, minutes(0)).await, "authorized");
-    assert_eq!(search_result((24 * 60 + 6) * MINUTE, minutes(0)).await, "declined");
+    assert_eq!(Box::pin(search_result(0, minutes(4))).await, "authorized");
+    assert_eq!(Box::pin(search_result(0, minutes(6))).await, "declined");
+    assert_eq!(Box::pin(search_result((24 * 60 + 4) * MINUTE, minutes(0))).await, "authorized");
+    assert_eq!(Box::pin(search_result((24 * 60 + 6) * MINUTE, minutes(0))).await, "declined");
 }
 
 #[tokio::test(flavor = "multi_thread")]
