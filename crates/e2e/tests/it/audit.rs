@@ -39,7 +39,8 @@ async fn audit(operator: &Operator) -> Vec<Found> {
 
 /// A fleet with a sale and an unpaid hold, whose services are stopped so that they repair nothing.
 struct Sold {
-    fleet: TestFleet,
+    /// Ends its servers when it is dropped.
+    _fleet: TestFleet,
     operator: Operator,
     client: Client,
     ticket: String,
@@ -69,7 +70,7 @@ impl Sold {
         let seller = users.find_one(doc! {}).await.unwrap().unwrap().get_str("_id").unwrap().to_owned();
         let (ticket, order, payment) = (ticket.to_string(), order.to_string(), payment.to_string());
         let (operator, hold) = (Operator::for_fleet(&fleet), hold.to_string());
-        Self { fleet, operator, client, ticket, order, payment, hold, seller }
+        Self { _fleet: fleet, operator, client, ticket, order, payment, hold, seller }
     }
 
     /// Applies an update to a document, audits, and restores the document.
