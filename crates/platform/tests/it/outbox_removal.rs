@@ -8,7 +8,6 @@ use common::events::user::{UserChange, UserState};
 use futures::future::join_all;
 use mongodb::bson::{Bson, Document, doc};
 use platform::store::error::StoreError;
-use serde_json::json;
 use testkit::app::proxy::Proxy;
 use testkit::app::{TestApp, eventually};
 
@@ -85,30 +84,6 @@ async fn write_that_removes_events_stores_the_state_literally() {
 
     let again = store.save(&saved, saved.incremented(), UserChange::Updated).await.unwrap();
     assert_eq!((versions_in_outbox(&app, &made).await, again.version), (vec![2], 2));
-    app.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn write_that_removes_events_sets_and_removes_the_idempotency_record() {
-    let app = app_with(&NEVER).await;
-    let user = app.signer.user();
-    let start = async |key: &str| {
-        let request = app.request("POST", "/api/demo/started").as_user(&user).header("Idempotency-Key", key);
-        request.json(&json!({ "name": key })).send().await
-    };
-    let finish = async |id: &str, name: &str| {
-        let request = app.request("POST", &format!("/api/demo/started/{id}"));
-        request.json(&json!({ "name": name })).send().await.expect(204);
-    };
-    let [answered, released] = [start("answered").await, start("released").await].map(|made| made.expect(201).text());
-    wait_until_published(&app, 2.0).await;
-    finish(&answered, "$the answer").await;
-    finish(&released, "forget").await;
-    assert_eq!(start("answered").await.expect(201).text(), "$the answer");
-    assert_eq!(document(&app, &released).await.get("idempotency"), None);
-    for id in [&answered, &released] {
-        assert_eq!(document(&app, id).await.get_array("outbox").unwrap().len(), 1, "a pipeline wrote it");
-    }
     app.stop().await;
 }
 

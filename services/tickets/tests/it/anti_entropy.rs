@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::events::order::{OrderChange, OrderStatus};
-use common::id::TicketId;
+use common::id::{OrderId, TicketId};
 use serde_json::{Value, json};
 use testkit::app::{TestApp, eventually};
 
@@ -103,9 +103,15 @@ async fn poison_messages_are_dead_lettered_and_block_nothing() {
     let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
     let good = serde_json::to_value(order_event(&app, 0, &order)).unwrap();
-    let mut no_status = good.clone();
+    // Of different orders: of several events of one order, only the newest has to be readable.
+    let of_another_order = || {
+        let mut event = good.clone();
+        event["subject"] = json!(OrderId::new().to_string());
+        event
+    };
+    let mut no_status = of_another_order();
     no_status["data"].as_object_mut().unwrap().remove("status");
-    let mut unknown_status = good.clone();
+    let mut unknown_status = of_another_order();
     unknown_status["data"]["status"] = json!("refunded");
     let poison =
         [b"not JSON".to_vec(), b"{}".to_vec(), no_status.to_string().into(), unknown_status.to_string().into()];
