@@ -16,6 +16,13 @@ pub(crate) struct Message {
     pub(crate) name: String,
     /// Earliest time of delivery.
     pub(crate) not_before: Timestamp,
+    /// The id of the entity.
+    pub(crate) subject: String,
+    /// The entity's version.
+    pub(crate) version: u64,
+    pub(crate) is_snapshot: bool,
+    /// Whether it has been delivered before.
+    pub(crate) is_redelivered: bool,
 }
 
 #[derive(Default)]
@@ -79,6 +86,14 @@ impl Network {
         let is_deliverable =
             |message: &Message| message.not_before <= now && !self.partitioned.contains(&message.consumer);
         (0..self.queue.len()).filter(|index| is_deliverable(&self.queue[*index])).collect()
+    }
+
+    /// Removes the other deliverable messages about the same entity to the same consumer, and returns them.
+    pub(crate) fn take_others_of_entity(&mut self, message: &Message, now: Timestamp) -> Vec<Message> {
+        let is_other = |other: &mut Message| {
+            other.not_before <= now && other.consumer == message.consumer && other.subject == message.subject
+        };
+        self.queue.extract_if(.., is_other).collect()
     }
 
     /// When the next delayed message is due.

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use e2e::chaos::{self, ChaosOptions};
-use e2e::invariants::names::{IDEMPOTENCY, PROVIDER};
+use e2e::invariants::names::PROVIDER;
 use e2e::test_fleet::TestFleet;
-use mongodb::Client;
+use futures::TryStreamExt;
 use mongodb::bson::Document;
+use mongodb::{Client, IndexModel};
+use ticketctl::audit::names::UNIQUE_INDEXES;
 
 /// Few enough visitors for a debug build.
 const VISITORS: usize = 25;
+/// The unique index of the open orders by ticket.
+const INDEX: &str = "open_ticket_v1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_minutes_of_faults_break_nothing() {
@@ -21,11 +26,11 @@ async fn two_minutes_of_faults_break_nothing() {
     assert!(report.orders >= 150 && given_up * 10 <= all, "{report}");
 }
 
-/// A run in which `tickets` is never restarted, since a restart creates missing indexes.
+/// A run in which `orders` is never restarted, since a restart creates missing indexes.
 fn short_run(seed: u64) -> ChaosOptions {
     let settle = Duration::from_secs(20);
     let mut options = ChaosOptions { visitors: VISITORS, settle, ..ChaosOptions::new(seed, Duration::from_secs(45)) };
-    options.faults.retain(|planned| !planned.fault.to_string().contains("tickets"));
+    options.faults.retain(|planned| !planned.fault.to_string().contains("orders"));
     options
 }
 
@@ -34,11 +39,18 @@ async fn a_dropped_unique_index_is_found() {
     let options = short_run(16);
     let report = chaos::run_with(&options, async |fleet: &TestFleet| {
         let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
-        // Without it, a seller who clicks twice lists two tickets.
-        Ok(client.database("tickets").collection::<Document>("tickets").drop_index("idempotency_v1").await?)
+        let orders = client.database("orders").collection::<Document>("orders");
+        // One of the same name that is not unique takes its place, so that queries still find it.
+        let indexes: Vec<_> = orders.list_indexes().await?.try_collect().await?;
+        let of_name = |model: &IndexModel| model.options.as_ref().and_then(|options| options.name.as_deref()) == Some(INDEX);
+        let mut index = indexes.into_iter().find(of_name).context("the index does not exist")?;
+        index.options.as_mut().context("the index has no options")?.unique = None;
+        orders.drop_index(INDEX).await?;
+        Ok(orders.create_index(index).await.map(drop)?)
     });
     let report = report.await.unwrap();
-    assert!(report.findings.iter().any(|finding| finding.contains(IDEMPOTENCY)), "{report}");
+    let expected = format!("{UNIQUE_INDEXES}: orders.orders lacks the unique index {INDEX}");
+    assert!(report.findings.contains(&expected), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,12 +30,16 @@ use crate::mongo;
 
 /// The collection of claims.
 pub(crate) const COLLECTION: &str = "claims";
-/// For how long a claim counts. After that, a request with the same key is a new one.
-const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// For how long a claim counts, at least: a day, a request's duration and a difference of clocks. After that, a request
+/// with the same key is a new one.
+const LIFETIME: Duration = Duration::from_secs(24 * 3600 + 300);
+/// By how much a repeat extends a claim at least.
+const EXTENSION_STEP: Duration = Duration::from_secs(60);
 /// How much longer MongoDB keeps it, so that a difference of clocks removes no claim that counts.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(3600);
-/// How often a claim is inserted before the client has to repeat its request: again after an expired one was removed.
-const MAX_INSERTS: usize = 2;
+/// How often a claim is inserted before the client has to repeat its request. Others may have removed or extended the
+/// claim that was found.
+const MAX_INSERTS: usize = 10;
 
 /// A request's `Idempotency-Key` and the hash of its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Claim<I, A = ()> {
     pub at: Timestamp,
     /// The response to the request.
     pub answer: A,
+    /// Until when it counts.
+    until: Timestamp,
     /// The claim's own id, and the hash of the body. None if the request has no key: such a claim is not stored.
     stored: Option<(String, String)>,
 }
@@ -74,9 +80,6 @@ impl<I, A> Claim<I, A> {
         }
     }
 
-    fn counts(&self, now: Timestamp) -> bool {
-        now.since(self.at) < LIFETIME
-    }
 }
 
 /// A claim as it is stored.
@@ -89,6 +92,7 @@ struct ClaimDocument<I, A> {
     names: I,
     hash: String,
     at: Timestamp,
+    until: Timestamp,
     answer: A,
     /// Whether a repeat got the response, so that the client relies on it.
     is_pinned: bool,
@@ -98,8 +102,8 @@ struct ClaimDocument<I, A> {
 
 impl<I, A> From<ClaimDocument<I, A>> for Claim<I, A> {
     fn from(document: ClaimDocument<I, A>) -> Self {
-        let ClaimDocument { id, names, hash, at, answer, .. } = document;
-        Self { names, at, answer, stored: Some((id, hash)) }
+        let ClaimDocument { id, names, hash, at, until, answer, .. } = document;
+        Self { names, at, answer, until, stored: Some((id, hash)) }
     }
 }
 
@@ -131,15 +135,15 @@ where
     }
 
     /// Finds the claim of an earlier request with the same key, whatever its body. `None` without a key, or when the key
-    /// is new or older than a day. Its entity may not exist yet.
+    /// is new or has expired. Its entity may not exist yet.
     pub async fn find(&self, user: UserId, key: Option<&IdempotencyKey>) -> Result<Option<Claim<I, A>>, StoreError> {
         let Some(key) = key else { return Ok(None) };
         let found = self.typed().find_one(doc! { "_id": id_of(user, key) }).await?;
-        Ok(found.map(Claim::from).filter(|claim| claim.counts(self.clock.now())))
+        Ok(found.map(Claim::from).filter(|claim| claim.until > self.clock.now()))
     }
 
-    /// Stores a claim, or returns the one of an earlier request with the same key. Without a key, nothing is stored and
-    /// the claim is a new one.
+    /// Stores a claim, or returns the one of an earlier request with the same key, which then counts for another day,
+    /// since its entity may be created only now. Without a key, nothing is stored and the claim is a new one.
     ///
     /// # Errors
     /// 422 if the earlier request had another body; 409 if the earlier claim was just removed.
@@ -151,10 +155,11 @@ where
         answer: A,
         at: Timestamp,
     ) -> Result<Claim<I, A>, Error> {
-        let Some(key) = key else { return Ok(Claim { names, at, answer, stored: None }) };
+        let until = self.clock.now().plus(LIFETIME);
+        let Some(key) = key else { return Ok(Claim { names, at, answer, until, stored: None }) };
         let (id, hash) = (id_of(user, key), key.hash.clone());
         let expires_on = DateTime::from_millis(SystemClock.now().plus(LIFETIME + EXPIRY_MARGIN).as_millis());
-        let new = ClaimDocument { id: id.clone(), names, hash, at, answer, is_pinned: false, expires_on };
+        let new = ClaimDocument { id: id.clone(), names, hash, at, until, answer, is_pinned: false, expires_on };
         let document = serialize_to_document(&new).map_err(StoreError::encoding)?;
         for _ in 0..MAX_INSERTS {
             match self.documents.insert(document.clone()).await {
@@ -166,12 +171,20 @@ where
                 continue;
             };
             let earlier = Claim::from(earlier);
-            if earlier.counts(self.clock.now()) {
-                earlier.ensure_same_body(Some(key))?;
+            let same = doc! { "_id": &id, "names": earlier.names.to_string(), "until": earlier.until.to_string() };
+            if earlier.until <= self.clock.now() {
+                self.documents.collection.delete_one(same).await.map_err(StoreError::from)?;
+                continue;
+            }
+            earlier.ensure_same_body(Some(key))?;
+            if until.since(earlier.until) < EXTENSION_STEP {
                 return Ok(earlier);
             }
-            let same = doc! { "_id": &id, "names": earlier.names.to_string(), "at": earlier.at.to_string() };
-            self.documents.collection.delete_one(same).await.map_err(StoreError::from)?;
+            let longer = doc! { "$set": { "until": until.to_string(), "expiresOn": expires_on } };
+            let extended = self.documents.collection.update_one(same, longer).await.map_err(StoreError::from)?;
+            if extended.matched_count > 0 {
+                return Ok(Claim { until, ..earlier });
+            }
         }
         Err(in_flight())
     }

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::lifecycle::{Backoff, Tasks};
 use crate::telemetry;
 
-/// Maximum number of groups of one subscription in flight, and of messages that wait for the end of one, together.
+/// Maximum number of messages of one subscription that an instance holds.
 const CONCURRENCY: usize = 64;
 /// Expiry of a pull request. A request can't be cancelled.
 const FETCH_EXPIRY: Duration = Duration::from_secs(2);
@@ -120,8 +120,8 @@ impl Consumer {
                     }
                 }
             }
-            let free = CONCURRENCY.saturating_sub(in_flight.len() + entities.count_waiting());
-            // Fetch only what can start now: other instances can't get a message that waits here.
+            // Other instances can't get a message that waits here.
+            let free = CONCURRENCY.saturating_sub(entities.count());
             let mut batch = match consumer.batch().max_messages(free).expires(FETCH_EXPIRY).messages().await {
                 // What has arrived is taken at once, so that messages of one entity are handled together.
                 Ok(batch) => batch.ready_chunks(CONCURRENCY),
@@ -155,7 +155,7 @@ impl Consumer {
                     () = tokio::time::sleep(DRAIN_WAIT), if is_stopping => break,
                 }
             }
-            while in_flight.len() + entities.count_waiting() >= CONCURRENCY && in_flight.next().await.is_some() {}
+            while entities.count() >= CONCURRENCY && in_flight.next().await.is_some() {}
         }
         while in_flight.next().await.is_some() {}
         fetched

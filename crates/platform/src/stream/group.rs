@@ -34,13 +34,16 @@ impl Arrived {
 pub(super) struct Group {
     entity_id: Option<String>,
     messages: Vec<Arrived>,
+    /// The number of messages at the start, before any was removed.
+    size: usize,
 }
 
 impl Group {
     fn new(entity_id: Option<String>, mut messages: Vec<Arrived>) -> Self {
         let order = |arrived: &Arrived| arrived.key.as_ref().map(|key| (key.version, key.is_snapshot));
         messages.sort_by_key(order);
-        Self { entity_id, messages }
+        let size = messages.len();
+        Self { entity_id, messages, size }
     }
 
     /// The newest message; `None` once all are removed.
@@ -76,18 +79,28 @@ impl Group {
     }
 }
 
-/// The entities of which a group is in flight, each with the messages that have arrived since.
+/// The entities of which a group is in flight, and the messages that have arrived since.
 #[derive(Default)]
-pub(super) struct EntitiesInFlight(Mutex<HashMap<String, Vec<Arrived>>>);
+pub(super) struct EntitiesInFlight(Mutex<InFlight>);
+
+#[derive(Default)]
+struct InFlight {
+    /// The messages of each entity that wait for its group to end.
+    waiting: HashMap<String, Vec<Arrived>>,
+    /// The number of messages in groups that have not ended, and of those that wait.
+    count: usize,
+}
 
 impl EntitiesInFlight {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Vec<Arrived>>> {
+    fn in_flight(&self) -> MutexGuard<'_, InFlight> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the groups that can start now: one for each entity that is not in flight yet.
     pub(super) fn begin(&self, arrived: Vec<Arrived>) -> Vec<Group> {
-        let mut waiting = self.waiting();
+        let mut in_flight = self.in_flight();
+        in_flight.count += arrived.len();
+        let waiting = &mut in_flight.waiting;
         let (mut groups, mut by_entity) = (Vec::new(), BTreeMap::<String, Vec<Arrived>>::new());
         for arrived in arrived {
             let Some(key) = &arrived.key else {
@@ -108,22 +121,24 @@ impl EntitiesInFlight {
 
     /// Ends a group. Returns the next one of its entity, if messages have arrived meanwhile.
     pub(super) fn end(&self, group: Group) -> Option<Group> {
+        let mut in_flight = self.in_flight();
+        in_flight.count -= group.size;
         let id = group.entity_id?;
-        let mut waiting = self.waiting();
+        let waiting = &mut in_flight.waiting;
         let messages = waiting.remove(&id).filter(|messages| !messages.is_empty())?;
         waiting.insert(id.clone(), Vec::new());
         Some(Group::new(Some(id), messages))
     }
 
-    /// The number of messages that wait for a group to end.
-    pub(super) fn count_waiting(&self) -> usize {
-        self.waiting().values().map(Vec::len).sum()
+    /// The number of messages that have neither been handled nor put off.
+    pub(super) fn count(&self) -> usize {
+        self.in_flight().count
     }
 
     /// The messages that wait for this group to end.
     pub(super) fn waiting_for(&self, group: &Group) -> Vec<Message> {
-        let waiting = self.waiting();
-        let of_entity = group.entity_id.as_ref().and_then(|id| waiting.get(id));
+        let in_flight = self.in_flight();
+        let of_entity = group.entity_id.as_ref().and_then(|id| in_flight.waiting.get(id));
         of_entity.into_iter().flatten().map(|arrived| arrived.message.clone()).collect()
     }
 }

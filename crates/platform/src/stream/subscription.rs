@@ -53,11 +53,11 @@ pub struct Delivery<S> {
 
 /// What is to be known about the events that are handled together.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct GroupFacts {
+pub struct GroupFacts {
     /// Whether one is a snapshot.
-    pub(super) has_snapshot: bool,
+    pub has_snapshot: bool,
     /// Whether one has been delivered before.
-    pub(super) is_redelivered: bool,
+    pub is_redelivered: bool,
 }
 
 impl<S: Payload> Delivery<S> {
@@ -151,7 +151,7 @@ impl Subscription {
     }
 
     /// Handles the newest of the messages that are handled together.
-    pub(super) async fn handle_newest(&self, message: &[u8], group: GroupFacts) -> Result<Applied, Failure> {
+    pub async fn handle_newest(&self, message: &[u8], group: GroupFacts) -> Result<Applied, Failure> {
         (self.handler)(message.to_vec(), group).await
     }
 

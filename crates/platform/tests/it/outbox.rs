@@ -185,7 +185,7 @@ async fn worker_queries_use_indexes() {
     }
     app.wait_until_idle().await;
     let now = app.clock.now().to_string();
-    // The queries of the sweeper, of the two outbox metrics, of the announcer and of the idempotency lookup.
+    // The queries of the sweeper, of the two outbox metrics and of the announcer.
     for (command, index) in [
         (
             doc! { "find": "counters", "filter": { "outbox.0.time": { "$exists": true },

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use common::clock::Clock;
+use common::timestamp::Timestamp;
 use platform::stream::subscription::{Applied, Failure};
 use rand::Rng;
 
 use super::{RunningTask, Schedule, TaskKind, TaskOutput};
+use crate::network::Message;
 
 impl Schedule<'_> {
     /// Polls a task until it completes, or is suspended or crashes.
@@ -36,8 +38,8 @@ impl Schedule<'_> {
         self.note(format!("† {} ({})", running.name, running.instance));
         let RunningTask { task, kind, service, instance, .. } = running;
         drop(task);
-        if let TaskKind::Handler(message) = kind {
-            self.network.queue.push(message);
+        if let TaskKind::Handler(messages) = kind {
+            self.redeliver(messages, self.fleet.clock.now());
         }
         // Its last write may not have been signalled to the relay.
         self.dirty_outboxes.insert(service);
@@ -46,23 +48,28 @@ impl Schedule<'_> {
         }
     }
 
+    fn redeliver(&mut self, messages: Vec<Message>, not_before: Timestamp) {
+        let again = messages.into_iter().map(|message| Message { not_before, is_redelivered: true, ..message });
+        self.network.queue.extend(again);
+    }
+
     fn complete(&mut self, running: RunningTask, output: TaskOutput) -> Result<(), String> {
         let (name, instance) = (running.name, running.instance);
         match (output, running.kind) {
-            (TaskOutput::Handled(Ok(applied)), TaskKind::Handler(message)) => {
+            (TaskOutput::Handled(Ok(applied)), TaskKind::Handler(messages)) => {
                 self.note(format!("→ {name} ({instance}): {applied:?}"));
                 if applied == Applied::Applied {
                     self.idle_rounds = 0;
                 }
                 // The acknowledgement is lost.
                 if self.happens(self.faults.duplicate / 2.0) {
-                    self.network.queue.push(message);
+                    self.redeliver(messages, self.fleet.clock.now());
                 }
             }
-            (TaskOutput::Handled(Err(Failure::Retry { after, cause })), TaskKind::Handler(mut message)) => {
+            (TaskOutput::Handled(Err(Failure::Retry { after, cause })), TaskKind::Handler(messages)) => {
                 self.note(format!("→ {name} ({instance}): retry, {cause}"));
-                message.not_before = self.fleet.clock.now().plus(after.unwrap_or(Duration::from_millis(100)));
-                self.network.queue.push(message);
+                let not_before = self.fleet.clock.now().plus(after.unwrap_or(Duration::from_millis(100)));
+                self.redeliver(messages, not_before);
             }
             (TaskOutput::Handled(Err(Failure::Reject(reason))), _) => {
                 return Err(format!("{name} was rejected: {reason}"));

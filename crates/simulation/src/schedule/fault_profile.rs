@@ -14,6 +14,8 @@ pub(super) struct FaultProfile {
     pub(super) crash: f64,
     /// Probability of a duplicate delivery or publication, because its acknowledgement was lost.
     pub(super) duplicate: f64,
+    /// Probability that all messages about one entity that are on their way to a consumer are delivered together.
+    pub(super) group: f64,
     /// Probability that an event is dropped.
     pub(super) drop: f64,
     /// Whether announcements are dropped too. Anti-entropy may then fail, and a resync repairs the replicas.
@@ -32,6 +34,7 @@ impl FaultProfile {
             suspend: one(&[0.1, 0.3, 0.6]),
             crash: one(&[0.0, 0.1, 0.4]),
             duplicate: one(&[0.0, 0.1, 0.3]),
+            group: one(&[0.0, 0.3, 1.0]),
             drop: one(&[0.0, 0.0, 0.05, 0.15]),
             drop_announcements: one(&[0.0, 1.0]) > 0.5,
             card_faults: one(&[0.0, 0.0, 0.1]),

@@ -44,8 +44,8 @@ struct RunningTask {
 }
 
 enum TaskKind {
-    /// The handler of a message, which is delivered again unless it is handled.
-    Handler(Message),
+    /// The handler of the newest of these messages, for all of them. They are delivered again unless it succeeds.
+    Handler(Vec<Message>),
     /// A request, with the receiver of the response.
     Request(Option<oneshot::Sender<Option<Response>>>),
     /// A background job. Some must not crash, because only a resync would repair the loss.

@@ -59,7 +59,7 @@ impl Schedule<'_> {
     /// Sends an event to each of its consumers, or drops it on the way.
     fn publish(&mut self, payload: &str) -> Result<(), String> {
         let published = self.network.publish(payload)?;
-        let (name, is_snapshot) = (published.name, published.is_snapshot);
+        let (name, is_snapshot) = (&published.name, published.is_snapshot);
         self.note(format!("  {name}: {}", status_label(&published.event)));
         for consumer in 0..self.consumers.len() {
             if self.consumers[consumer].entity != published.entity {
@@ -70,8 +70,16 @@ impl Schedule<'_> {
                 self.note(format!("  {name} to {to} is dropped"));
                 continue;
             }
-            let (payload, not_before) = (payload.as_bytes().to_vec(), self.fleet.clock.now());
-            self.network.queue.push(Message { consumer, payload, name: name.clone(), not_before });
+            self.network.queue.push(Message {
+                consumer,
+                payload: payload.as_bytes().to_vec(),
+                name: name.clone(),
+                not_before: self.fleet.clock.now(),
+                subject: published.event["subject"].as_str().unwrap_or_default().to_owned(),
+                version: published.event["entityversion"].as_u64().unwrap_or(u64::MAX),
+                is_snapshot,
+                is_redelivered: false,
+            });
         }
         Ok(())
     }

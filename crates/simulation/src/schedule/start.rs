@@ -1,10 +1,11 @@
 //! Starts tasks: deliveries, requests, webhooks and background jobs.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use common::api::admin::{RESYNC, Resync};
 use common::clock::Clock;
 use hmac::{Hmac, Mac};
+use platform::stream::subscription::GroupFacts;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::json;
@@ -13,7 +14,7 @@ use testkit::app::request::Request as HttpRequest;
 
 use super::{RunningTask, Schedule, TaskKind, TaskOutput};
 use crate::fleet::{SERVICES, WEBHOOK_SECRET};
-use crate::network::short_id;
+use crate::network::{Message, short_id};
 use crate::task::SteppedTask;
 use crate::users::PendingRequest;
 
@@ -37,7 +38,8 @@ impl Schedule<'_> {
         }
     }
 
-    /// Delivers a message to one of its consumer's instances, and perhaps keeps it for a duplicate delivery.
+    /// Delivers a message to one of its consumer's instances, perhaps together with others about the same entity. Perhaps
+    /// keeps it for a duplicate delivery.
     pub(super) async fn deliver(&mut self) -> Result<(), String> {
         let deliverable = self.network.deliverable(self.fleet.clock.now());
         let message = if self.faults.in_order {
@@ -48,15 +50,29 @@ impl Schedule<'_> {
         };
         // The other half of the duplicates comes after the first delivery was handled, when its acknowledgement is lost.
         if self.happens(self.faults.duplicate / 2.0) {
-            self.network.queue.push(message.clone());
+            self.network.queue.push(Message { is_redelivered: true, ..message.clone() });
         }
         let instance = self.choose_instance();
         let consumer = &self.consumers[message.consumer];
         let (service, handler) = (consumer.service, consumer.instances[instance].clone());
-        let payload = message.payload.clone();
-        let task = SteppedTask::new(async move { TaskOutput::Handled(handler.handle(&payload).await) });
-        let name = format!("{} at {}", message.name, SERVICES[service].0);
-        self.advance(RunningTask { task, kind: TaskKind::Handler(message), service, instance, name }).await
+        let mut messages = Vec::new();
+        if self.happens(self.faults.group) {
+            messages = self.network.take_others_of_entity(&message, self.fleet.clock.now());
+        }
+        messages.push(message);
+        messages.sort_by_key(|message| (message.version, message.is_snapshot));
+        let newest = &messages[messages.len() - 1];
+        let facts = GroupFacts {
+            has_snapshot: messages.iter().any(|message| message.is_snapshot),
+            is_redelivered: messages.iter().any(|message| message.is_redelivered),
+        };
+        let payload = newest.payload.clone();
+        let task = SteppedTask::new(async move { TaskOutput::Handled(handler.handle_newest(&payload, facts).await) });
+        let mut name = format!("{} at {}", newest.name, SERVICES[service].0);
+        if messages.len() > 1 {
+            write!(name, ", for {} messages", messages.len()).unwrap();
+        }
+        self.advance(RunningTask { task, kind: TaskKind::Handler(messages), service, instance, name }).await
     }
 
     /// Starts the handling of a user's request.

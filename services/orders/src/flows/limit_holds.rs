@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::error::Error;
+use common::events::order::OrderStatus;
 use common::id::{OrderId, TicketId, UserId};
 use platform::reconcile::Own;
 use platform::store::claims::{self, Claim};
@@ -72,8 +73,8 @@ async fn other_holds(state: &AppState, own: OrderId, buyer: UserId) -> Result<Ve
     Ok(holds)
 }
 
-/// Cancels a hold that no response has acknowledged. Returns false if a replay has acknowledged it, or if it is no
-/// longer an unpaid hold.
+/// Cancels a hold that no response has acknowledged. Returns false if a replay has acknowledged it, or if it is being
+/// paid or is paid.
 async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Error> {
     // A repeat of the request may have replayed the response, and an acknowledged hold is kept. Once the claim is
     // released, a repeat is a new request.
@@ -91,7 +92,11 @@ async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Erro
             Ok(true)
         }
         Ok(None) => Err(Error::NotFound),
-        Err(None) => Ok(false),
+        Err(None) => {
+            // Cancelled in the meantime, by the buyer or because the ticket was gone: nothing came of the request.
+            let order = state.orders.get(id).await?.ok_or(Error::NotFound)?;
+            Ok(order.status_name() == OrderStatus::Cancelled)
+        }
         Err(Some(error)) => Err(error.into()),
     }
 }

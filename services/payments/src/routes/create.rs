@@ -205,7 +205,8 @@ async fn authorize(state: &AppState, payment: Versioned<Payment>) -> Result<Resp
     if reconciled.is_some_and(|payment| payment.status_name() == PaymentStatus::Voided) {
         return Err(order_closed(state, payment.order_id).await?);
     }
-    respond(&view::payment(&payment), client_secret)
+    // What is stored as the response is what repeats get, even if another process has changed the payment since.
+    respond(&view::answer(&payment).unwrap_or_else(|| view::payment(&payment)), client_secret)
 }
 
 /// The error for an order that was closed during the request: its hold ended, or the buyer cancelled it in another tab.

@@ -243,9 +243,9 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
             "",
             "the listing has changed since you opened this page. Open it again, then make your changes",
         ),
-        // The idempotency key belongs to a listing that was created from this same page.
+        // The form's idempotency key was used with other contents; whether a listing came of them is not known here.
         StatusCode::UNPROCESSABLE_ENTITY => {
-            FormErrors::new("", "this form has listed a ticket already. Open Sell again for another one")
+            FormErrors::new("", "this form was sent before with other details. Look whether your listings have the ticket; if not, open Sell again")
         }
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             FormErrors::new("", format!("{detail} What you typed is kept: send it again in a moment."))
