@@ -13,9 +13,15 @@ async fn sign_up_reads_no_sessions() {
     let app = app().await;
     let read_sessions = |reads: &[Read]| reads.iter().any(|read| read.collection == "sessions" && read.documents > 0);
     let body = json!({ "email": email(), "password": PASSWORD });
-    let signing_up = app.profile_reads(async { drop(post(&app, "signup", &body).await.expect(201)) }).await;
+    let signing_up = app.profile_reads(async {
+        post(&app, "signup", &body).await.expect(201);
+    });
+    let signing_up = signing_up.await;
     assert!(!read_sessions(&signing_up), "{signing_up:?}");
-    let signing_in = app.profile_reads(async { drop(post(&app, "signin", &body).await.expect(200)) }).await;
+    let signing_in = app.profile_reads(async {
+        post(&app, "signin", &body).await.expect(200);
+    });
+    let signing_in = signing_in.await;
     assert!(read_sessions(&signing_in), "{signing_in:?}");
 }
 

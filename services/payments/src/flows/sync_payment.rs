@@ -16,8 +16,8 @@ use crate::state::AppState;
 
 /// Records the intent's present status, then takes the action that the payment's order requires.
 ///
-/// What was read for the first serves as the first read for the second, unless the payment was changed: then the order is
-/// read anew. If another worker has changed the payment meanwhile, that worker compares it with its order.
+/// What was read for the first serves as the first read for the second, unless the payment was changed: then the order
+/// is read anew. If another worker has changed the payment meanwhile, that worker compares it with its order.
 pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
     let (own, seen) = match (&payment.provider_ref, payment.status_name().is_final()) {
         (_, true) => (sync_final_payment(state, payment).await?, None),
@@ -46,8 +46,8 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
 }
 
 /// Settles the intent of a final payment if it is orphaned. Otherwise records a refund, a dispute or a partial capture
-/// that happened at the provider, so that the ledger never contradicts the provider unnoticed. Returns the payment, if it
-/// is known after that.
+/// that happened at the provider, so that the ledger never contradicts the provider unnoticed. Returns the payment, if
+/// it is known after that.
 ///
 /// The payment is read before the provider is called: if another worker records newer data meanwhile, the
 /// compare-and-swap fails.

@@ -1,8 +1,8 @@
 //! Stripe's webhooks: verification of the signature over the raw body, and parsing of the event.
 //!
 //! # Why
-//! An event only triggers a look-up; its content is not trusted. So only the type and the intent's id are parsed, and newer
-//! formats of events do no harm: of their fields, only those of `StripeEvent` are read.
+//! An event only triggers a look-up; its content is not trusted. So only the type and the intent's id are parsed, and
+//! newer formats of events do no harm: of their fields, only those of `StripeEvent` are read.
 
 use common::timestamp::Timestamp;
 use hmac::{Hmac, Mac};

@@ -7,12 +7,12 @@
 //! one, it replaces the live one by a compare-and-swap of that document. There is no leader: all state is in the
 //! database, so any instance can start, swap and clean up, and can continue where another instance died.
 //!
-//! Instances cache the document, for a second at most. An event that is written within that second is in every generation
-//! that existed when the document was read; otherwise the handler reads the document again, and repeats the write if the
-//! generations changed. A rebuild waits in return, before it asks for snapshots and before it swaps, until no instance can
-//! have cached the document without the new generation. An event that was written to the older ones only is then either
-//! in the snapshots, or a reason not to swap. A replaced generation is kept up to date for a while, because pages may
-//! still be reading it.
+//! Instances cache the document, for a second at most. An event that is written within that second is in every
+//! generation that existed when the document was read; otherwise the handler reads the document again, and repeats the
+//! write if the generations changed. A rebuild waits in return, before it asks for snapshots and before it swaps, until
+//! no instance can have cached the document without the new generation. An event that was written to the older ones
+//! only is then in the snapshots, or a reason not to swap. A replaced generation is kept up to date for a while, because
+//! pages may still be reading it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ use super::vocabulary::{self, Vocabulary};
 
 /// How long the cached document is used before it is read again.
 const CACHE_TTL: Duration = Duration::from_secs(1);
-/// How long after a new generation was seen no instance uses a cached document without it. Longer than [`CACHE_TTL`], for
-/// clocks of slightly different speed.
+/// How long after a new generation was seen no instance uses a cached document without it. Longer than [`CACHE_TTL`],
+/// for clocks of slightly different speed.
 const KNOWN_AFTER: Duration = Duration::from_millis(1_250);
 /// Maximum number of reported examples of entities that a new generation lacks.
 const MAX_MISSING_SAMPLES: i64 = 3;
