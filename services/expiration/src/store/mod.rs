@@ -10,8 +10,10 @@ use platform::store::index;
 
 use crate::domain::timer::{Status, Timer};
 
+/// Only pending timers are indexed, since no query asks for the others, and their number grows forever.
 pub(crate) fn timer_indexes() -> Vec<IndexModel> {
-    vec![index::named("due_v1", doc! { "state.status.name": 1, "state.expiresAt": 1 })]
+    let pending = doc! { "state.status.name": Status::Pending.as_ref() };
+    vec![index::partial("due_v2", doc! { "state.expiresAt": 1 }, pending)]
 }
 
 /// At most `limit` timers that are due at `now`, after skipping `skip` others.
