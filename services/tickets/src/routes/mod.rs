@@ -3,6 +3,7 @@
 mod create;
 mod list;
 mod read;
+mod row;
 mod update;
 mod view;
 mod withdraw;
