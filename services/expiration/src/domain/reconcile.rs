@@ -155,15 +155,15 @@ mod tests {
         use OrderStatus::{Authorized, AwaitingPayment, Cancelled, Completed, Created};
         let base = order(Created, at(10));
         for history in [vec![Created, AwaitingPayment, Authorized, Completed], vec![Created, Cancelled]] {
-            for first in 0..history.len() {
-                for second in 0..history.len() {
+            for first in &history {
+                for second in &history {
                     // All events, after two of them in any order.
                     let mut timer = None;
-                    for status in [history[second], history[first]].into_iter().chain(history.iter().copied()) {
+                    for status in [*first, *second].into_iter().chain(history.iter().copied()) {
                         let fired = reconcile(&mut timer, &OrderState { status, ..base.clone() }, at(5));
                         assert_eq!(fired, 0);
                     }
-                    assert_eq!(timer.unwrap().status, Status::Closed, "{history:?}, first {second}, then {first}");
+                    assert_eq!(timer.unwrap().status, Status::Closed, "{history:?} after {first:?} and {second:?}");
                 }
             }
         }
