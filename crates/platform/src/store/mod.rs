@@ -236,6 +236,12 @@ impl<A: Aggregate> Store<A> {
         Ok(self.find_by("_id", id, Document::new()).await?.into_iter().next())
     }
 
+    /// Like [`Store::get`], without decoding the aggregate.
+    pub async fn get_stored(&self, id: impl ToString) -> Result<Option<StoredAggregate>, StoreError> {
+        let found = self.documents.find_stored("_id", id.to_string()).await?;
+        Ok(found.into_iter().next().map(StoredAggregate))
+    }
+
     /// Like [`Store::get`], but if nothing is found, reads again with read concern linearizable, so that `None` is
     /// certain. A found aggregate may still be old; see [`mongo::find_by_id`].
     pub async fn get_confirming_absence(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
@@ -332,7 +338,7 @@ impl<A: Aggregate> Store<A> {
     }
 }
 
-/// An aggregate as it is stored, for lists that are written out without the aggregate's own type.
+/// An aggregate as it is stored, for readers that do not need the aggregate's own type.
 #[derive(Debug, Clone)]
 pub struct StoredAggregate(RawDocumentBuf);
 

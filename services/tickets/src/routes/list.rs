@@ -9,7 +9,7 @@ use common::error::Error;
 use platform::http::extract::Query;
 use platform::store::error::StoreError;
 
-use super::row::Row;
+use super::listing_json::ListingJson;
 use crate::state::AppState;
 use crate::store;
 
@@ -18,6 +18,6 @@ use crate::store;
     responses((status = 200, body = Page<Listing>)))]
 pub(super) async fn list(State(state): State<AppState>, Query(query): Query<ListingQuery>) -> Result<Response, Error> {
     let Page { items, next_cursor } = store::page(&state.tickets, query, state.clock.now()).await?;
-    let items = items.iter().map(Row::read).collect::<Result<Vec<_>, StoreError>>()?;
+    let items = items.iter().map(ListingJson::read).collect::<Result<Vec<_>, StoreError>>()?;
     Ok(Json(Page { items, next_cursor }).into_response())
 }

@@ -2,8 +2,8 @@
 
 mod create;
 mod list;
+mod listing_json;
 mod read;
-mod row;
 mod update;
 mod view;
 mod withdraw;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testkit::app::TestApp;
 
 use crate::support::{
-    app, body, body_with, create_listing, create_listing_with, create_reserved, create_sold, path, put, withdraw,
+    app, body, body_with, create_listing, create_listing_with, create_reserved, create_sold, path, put, read, withdraw,
 };
 
 /// The ids on one page.
@@ -87,7 +87,8 @@ async fn item_is_the_same_text_as_a_single_listing() {
         ("section", json!("Stalls")),
         ("row", json!("C")),
     ] {
-        create_listing_with(&app, &seller, &body_with(field, value)).await;
+        let created = create_listing_with(&app, &seller, &body_with(field, value)).await;
+        assert_eq!(read(&app, &created).await, created, "{field}");
     }
     let page = app.request("GET", "/api/tickets").send().await.expect(200);
     assert!(page.header("content-type").starts_with("application/json"));

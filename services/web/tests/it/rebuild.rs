@@ -243,6 +243,21 @@ async fn retired_generation_is_dropped_and_not_recreated() {
     assert_eq!(documents(&other, "replica_ticket_v2").await.len(), 3);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn generations_are_not_read_for_each_event() {
+    let app = app().await;
+    admin_request(&app, "POST", "/rebuild").await;
+    let ticket = listing(&app, "Jazz", 0);
+    let handling = app.profile_reads(async {
+        for version in 0..40 {
+            app.handle(&app.event(TicketChange::Updated, ticket.terms.id, version, ticket.clone())).await.unwrap();
+        }
+    });
+    let reads = handling.await.iter().filter(|read| read.collection == "read_model").count();
+    // A few by the task that completes the rebuild.
+    assert!(reads < 20, "{reads}");
+}
+
 /// An instance does not read the generations for each event, so a rebuild lets the time of its cache pass first.
 #[tokio::test(flavor = "multi_thread")]
 async fn rebuild_begins_once_all_instances_write_to_the_new_generation() {

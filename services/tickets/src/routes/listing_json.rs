@@ -1,8 +1,9 @@
-//! A listing in a list, written out as it is stored.
+//! A listing as JSON, copied from its stored document.
 //!
 //! # Why
-//! A list has up to a hundred rows, and decoding each into the aggregate and formatting it again was most of the
-//! service's work. Here the texts are borrowed from the stored document; ids and times are texts too.
+//! Listings are read far more often than anything else, up to a hundred at once. Decoding each into the aggregate and
+//! formatting it again was most of the service's work. Here the texts are borrowed from the stored document; ids and
+//! times are texts too.
 
 use common::aggregate::Versioned;
 use platform::store::StoredAggregate;
@@ -12,9 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The same JSON as [`Listing`](common::api::tickets::Listing).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row<'a> {
+pub(super) struct ListingJson<'a> {
     id: &'a str,
-    version: u64,
+    pub(super) version: u64,
     #[serde(flatten)]
     details: Details<'a>,
     status: &'a str,
@@ -68,8 +69,8 @@ struct Status<'a> {
     name: &'a str,
 }
 
-impl<'a> Row<'a> {
-    /// Reads the row from the stored listing.
+impl<'a> ListingJson<'a> {
+    /// Reads what is public of the stored listing.
     pub(super) fn read(stored: &'a StoredAggregate) -> Result<Self, StoreError> {
         let Versioned { version, state } = stored.decode::<Stored<'a>>()?;
         let Stored { id, seller_id, listing: details, status, created_at, updated_at } = state;
