@@ -26,8 +26,8 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
     let mut replicas = Vec::new();
     for service in &fleet.services {
         for subscription in &service.instances[0].running.subscriptions {
-            // Timers have no replicas.
-            if subscription.entity != "expiration" {
+            // Timers have no replicas, and `expiration` stores none of orders.
+            if subscription.entity != "expiration" && service.name != expiration::NAME {
                 let stored = entities(&service.database, &format!("replica_{}", subscription.entity)).await?;
                 replicas.push((service.name.to_owned(), subscription.entity.to_owned(), stored));
             }

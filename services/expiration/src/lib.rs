@@ -5,7 +5,7 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | timers and a replica of orders, in MongoDB; a queue of wake-ups in Redis | `expiration.completed` | `order.*` |
+//! | timers, in MongoDB; a queue of wake-ups in Redis | `expiration.completed` | `order.*` |
 //!
 //! In reading order: [`config`], [`domain`], `store`, [`state`], [`flows`], [`timers`], `events`.
 //! There are no public routes; the empty OpenAPI document is at `/api/expiration/openapi.json`.
@@ -38,7 +38,6 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::AppState::new(context, wake_ups);
     let mut app = App::new(routes, openapi)
         .store(&state.timers, store::timer_indexes())
-        .replica(&state.orders, Vec::new())
         .subscribe(events::table(&state))
         .task("timer sweep", timers::sweep::run(state.clone(), config.timer_sweep_interval));
     if let Some(client) = &redis.client {

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use common::clock::SharedClock;
-use common::events::order::OrderState;
 use platform::context::Context;
 use platform::lifecycle::Tasks;
 use platform::store::Store;
-use platform::store::replica::Replica;
 use tokio::sync::Mutex;
 
 use crate::domain::timer::Timer;
@@ -17,7 +15,6 @@ use crate::timers::wake_ups::WakeUps;
 #[derive(Clone)]
 pub struct AppState {
     pub(crate) timers: Store<Timer>,
-    pub(crate) orders: Replica<OrderState>,
     pub(crate) wake_ups: WakeUps,
     pub(crate) clock: SharedClock,
     pub(crate) tasks: Tasks,
@@ -30,7 +27,6 @@ impl AppState {
     pub fn new(context: &Context, wake_ups: WakeUps) -> Self {
         Self {
             timers: context.store(),
-            orders: context.replica(),
             wake_ups,
             clock: Arc::clone(&context.clock),
             tasks: context.tasks.clone(),

@@ -98,7 +98,7 @@ async fn each_corruption_is_reported_with_its_ids() {
         (("web", "replica_ticket"), ticket, doc! { "$inc": { "state.price.amount": 1_i64 } }, (9, "web")),
         (("web", "replica_user"), seller, doc! { "$set": { "state.displayName": "Eve" } }, (9, "web")),
         (("tickets", "replica_order"), order, doc! { "$inc": { "version": 1_i64 } }, (9, "tickets")),
-        (("expiration", "replica_order"), hold, doc! { "$inc": { "version": -1_i64 } }, (9, "expiration")),
+        (("payments", "replica_order"), hold, doc! { "$inc": { "version": -1_i64 } }, (9, "payments")),
         (("orders", "orders"), order, outbox, (8, "orders")),
         (("payments", "payments"), payment, ledger, (12, "payments")),
     ] {

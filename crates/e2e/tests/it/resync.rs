@@ -81,7 +81,6 @@ async fn resync_restores_every_replica() {
     let before = replicas(&client).await;
     let names: Vec<_> = before.keys().map(|(service, name)| format!("{service}.{name}")).collect();
     let expected = [
-        "expiration.replica_order",
         "orders.replica_payment",
         "orders.replica_ticket",
         "payments.replica_order",

@@ -73,7 +73,16 @@ impl BatchedCollection {
         value: String,
         also: Document,
     ) -> Result<Vec<T>, StoreError> {
-        self.look_up(FindRequest { field, value, also, index: None }).await
+        decode_all(&self.look_up(FindRequest { field, value, also, index: None }).await?)
+    }
+
+    /// Like [`BatchedCollection::find`], without decoding the documents and without further conditions.
+    pub(crate) async fn find_stored(
+        &self,
+        field: &'static str,
+        value: String,
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        self.look_up(FindRequest { field, value, also: Document::new(), index: None }).await
     }
 
     /// Like [`BatchedCollection::find`], for the documents in this index.
@@ -82,12 +91,12 @@ impl BatchedCollection {
         index: &'static PartialIndex<I>,
         value: String,
     ) -> Result<Vec<T>, StoreError> {
-        self.look_up(FindRequest { field: index.field, value, also: index.filter(), index: Some(index.name) }).await
+        let (field, also, index) = (index.field, index.filter(), Some(index.name));
+        decode_all(&self.look_up(FindRequest { field, value, also, index }).await?)
     }
 
-    async fn look_up<T: DeserializeOwned>(&self, request: FindRequest) -> Result<Vec<T>, StoreError> {
-        let found = self.finds.call(request).await.unwrap_or_else(|| Err(batch_failed()))?;
-        found.iter().map(|found| deserialize_from_slice(found.as_bytes()).map_err(StoreError::encoding)).collect()
+    async fn look_up(&self, request: FindRequest) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        self.finds.call(request).await.unwrap_or_else(|| Err(batch_failed()))
     }
 
     /// Finds documents without batching. Reads `version` and `state` only.
@@ -109,6 +118,10 @@ impl BatchedCollection {
     pub(crate) async fn update(&self, update: Update) -> Result<bool, StoreError> {
         self.updates.call(update).await.unwrap_or_else(|| Err(batch_failed()))
     }
+}
+
+fn decode_all<T: DeserializeOwned>(found: &[RawDocumentBuf]) -> Result<Vec<T>, StoreError> {
+    found.iter().map(|found| deserialize_from_slice(found.as_bytes()).map_err(StoreError::encoding)).collect()
 }
 
 fn batch_failed() -> StoreError {

@@ -24,9 +24,11 @@ use common::clock::SharedClock;
 use common::events::Change;
 use common::events::envelope::Envelope;
 use common::timestamp::Timestamp;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::raw::RawDocumentBuf;
+use mongodb::bson::{Bson, Document, deserialize_from_slice, doc};
 use mongodb::options::{FindOptions, Hint};
 use mongodb::{Collection, IndexModel};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::mongo;
@@ -234,6 +236,12 @@ impl<A: Aggregate> Store<A> {
         Ok(self.find_by("_id", id, Document::new()).await?.into_iter().next())
     }
 
+    /// Like [`Store::get`], without decoding the aggregate.
+    pub async fn get_stored(&self, id: impl ToString) -> Result<Option<StoredAggregate>, StoreError> {
+        let found = self.documents.find_stored("_id", id.to_string()).await?;
+        Ok(found.into_iter().next().map(StoredAggregate))
+    }
+
     /// Like [`Store::get`], but if nothing is found, reads again with read concern linearizable, so that `None` is
     /// certain. A found aggregate may still be old; see [`mongo::find_by_id`].
     pub async fn get_confirming_absence(&self, id: impl ToString) -> Result<Option<Versioned<A>>, StoreError> {
@@ -305,9 +313,39 @@ impl<A: Aggregate> Store<A> {
 
     /// Returns one page of the aggregates that match, newest first by id.
     pub async fn page(&self, filter: Document, request: &PageRequest) -> Result<Page<Versioned<A>>, StoreError> {
-        let options = FindOptions::builder().sort(doc! { "_id": -1 }).limit(request.limit + 1).build();
-        let found: Vec<Versioned<A>> = self.documents.query(request.apply_cursor(filter), options).await?;
+        let found: Vec<Versioned<A>> = self.query_page(filter, request).await?;
         Ok(request.to_page(found, |item| item.state.id()))
+    }
+
+    /// Like [`Store::page`], without decoding the aggregates.
+    pub async fn page_of_stored(
+        &self,
+        filter: Document,
+        request: &PageRequest,
+    ) -> Result<Page<StoredAggregate>, StoreError> {
+        let found: Vec<RawDocumentBuf> = self.query_page(filter, request).await?;
+        let id = |document: &RawDocumentBuf| document.get_str("_id").unwrap_or_default().to_owned();
+        Ok(request.to_page(found, id).map(StoredAggregate))
+    }
+
+    async fn query_page<T: DeserializeOwned + Send + Sync>(
+        &self,
+        filter: Document,
+        request: &PageRequest,
+    ) -> Result<Vec<T>, StoreError> {
+        let options = FindOptions::builder().sort(doc! { "_id": -1 }).limit(request.limit + 1).build();
+        self.documents.query(request.apply_cursor(filter), options).await
+    }
+}
+
+/// An aggregate as it is stored, for readers that do not need the aggregate's own type.
+#[derive(Debug, Clone)]
+pub struct StoredAggregate(RawDocumentBuf);
+
+impl StoredAggregate {
+    /// Decodes the aggregate's state as `S`, whose texts may be borrowed.
+    pub fn decode<'a, S: Deserialize<'a>>(&'a self) -> Result<Versioned<S>, StoreError> {
+        deserialize_from_slice(self.0.as_bytes()).map_err(StoreError::encoding)
     }
 }
 

@@ -307,7 +307,8 @@ pub struct ReplicaCollection {
 /// The collections with replicas that services read.
 pub async fn replica_collections(client: &Client) -> Result<Vec<ReplicaCollection>> {
     let mut found = Vec::new();
-    for service in SERVICES {
+    // An earlier release of `expiration` may have left a collection that is no longer written.
+    for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
         let database = client.database(service);
         let live = live_generation(&database).await?;
         for collection in database.list_collection_names().await? {

@@ -16,14 +16,15 @@ pub(crate) struct Tokens {
     pub(crate) refresh: String,
 }
 
-/// Opens a session for the device that sent these headers, and ends the account's oldest beyond the limit.
+/// Opens a session for the device that sent these headers.
 pub(crate) async fn open_session(state: &AppState, user: UserId, headers: &HeaderMap) -> Result<Tokens, Error> {
     let now = state.clock.now();
     let session = Session::open(SessionId::new(), user, device(headers), now, &state.session_policy);
     let (id, access) = (session.id, state.signer.sign(user, session.id, now)?);
-    let refresh = state.sessions.issue(&session, session.rotation).await?;
-    state.sessions.insert(session).await?;
-    state.sessions.end_all_but_newest(user, state.sessions_per_account.get()).await?;
+    // Together, so that they share a flush of the journal. If one fails, nobody has the token, and what is stored
+    // expires.
+    let issued = state.sessions.issue(&session, session.rotation);
+    let (refresh, ()) = tokio::try_join!(issued, state.sessions.insert(session.clone()))?;
     Ok(Tokens { session: id, access, refresh })
 }
 

@@ -43,9 +43,10 @@ pub(super) async fn sign_in(
     drop(permit);
     state.throttles.record_sign_in(user.id, state.clock.now()).await?;
     let tokens = open_session(&state, user.id, &headers).await?;
+    let trimmed = state.sessions.end_all_but_newest(user.id, state.sessions_per_account.get());
     // A concurrent password change may have ended all other sessions before this one was stored, so compare again. The
     // read is linearizable, since no compare-and-swap follows that would detect a stale one.
-    let current = state.users.get_linearizable(user.id).await?;
+    let (current, ()) = tokio::try_join!(state.users.get_linearizable(user.id), trimmed)?;
     if current.is_none_or(|current| current.password != user.password) {
         state.sessions.end(tokens.session).await?;
         return Err(wrong_credentials());

@@ -11,7 +11,7 @@ use common::timestamp::Timestamp;
 use futures::TryStreamExt as _;
 use futures::future::try_join_all;
 use mongodb::bson::{Document, doc};
-use mongodb::options::ReturnDocument;
+use mongodb::options::{Acknowledgment, CollectionOptions, ReturnDocument, WriteConcern};
 use mongodb::{Collection, Database};
 use platform::store::error::StoreError;
 use serde::Deserialize;
@@ -27,6 +27,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct Throttles {
     collection: Collection<ThrottleRecord>,
+    /// The same collection, for the counts within a minute. A count that a failing server loses does no harm, so none
+    /// waits for the journal.
+    counts: Collection<ThrottleRecord>,
     limits: SignInLimits,
 }
 
@@ -53,7 +56,10 @@ fn key(kind: &str, parts: &[&str]) -> String {
 
 impl Throttles {
     pub(crate) fn new(database: &Database, limits: SignInLimits) -> Self {
-        Self { collection: database.collection(THROTTLES), limits }
+        let unjournaled = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
+        let options = CollectionOptions::builder().write_concern(unjournaled).build();
+        let counts = database.collection_with_options(THROTTLES, options);
+        Self { collection: database.collection(THROTTLES), counts, limits }
     }
 
     /// An attempt on the account, which may not exist, from this client address.
@@ -97,7 +103,7 @@ impl Throttles {
             "$push": { "failures": { "$each": [now.to_string()], "$slice": newest } },
             "$set": { "expiresOn": date(now.plus(policy.window)) },
         };
-        let record = self.upsert(key, update).await?;
+        let record = upsert(&self.collection, key, update).await?;
         Ok(policy.retry_after(&record.failures, now))
     }
 
@@ -118,23 +124,27 @@ impl Throttles {
         let key = key(kind, &[what, &minute.to_string()]);
         // Kept a minute longer than it counts, so that a MongoDB clock that is slightly ahead does not reset it.
         let update = doc! { "$inc": { "count": 1_i64 }, "$set": { "expiresOn": date(end.plus(MINUTE)) } };
-        let record = self.upsert(&key, update).await?;
+        let record = upsert(&self.counts, &key, update).await?;
         rate_limit((record.count > i64::from(limit.get())).then(|| end.since(now)))
     }
+}
 
-    /// Updates or creates a record, and returns it.
-    async fn upsert(&self, key: &str, update: Document) -> Result<ThrottleRecord, StoreError> {
-        let mut repeated = false;
-        loop {
-            let write = self.collection.find_one_and_update(doc! { "_id": key }, update.clone());
-            match write.upsert(true).return_document(ReturnDocument::After).await.map_err(StoreError::from) {
-                Ok(Some(record)) => return Ok(record),
-                // A concurrent upsert created the record first: update that one.
-                Err(StoreError::Duplicate(_)) if !repeated => repeated = true,
-                Err(error) => return Err(error),
-                // Impossible: an upsert always returns the new document.
-                Ok(None) => return Ok(ThrottleRecord { key: key.to_owned(), failures: Vec::new(), count: 0 }),
-            }
+/// Updates or creates a record, and returns it.
+async fn upsert(
+    collection: &Collection<ThrottleRecord>,
+    key: &str,
+    update: Document,
+) -> Result<ThrottleRecord, StoreError> {
+    let mut repeated = false;
+    loop {
+        let write = collection.find_one_and_update(doc! { "_id": key }, update.clone());
+        match write.upsert(true).return_document(ReturnDocument::After).await.map_err(StoreError::from) {
+            Ok(Some(record)) => return Ok(record),
+            // A concurrent upsert created the record first: update that one.
+            Err(StoreError::Duplicate(_)) if !repeated => repeated = true,
+            Err(error) => return Err(error),
+            // Impossible: an upsert always returns the new document.
+            Ok(None) => return Ok(ThrottleRecord { key: key.to_owned(), failures: Vec::new(), count: 0 }),
         }
     }
 }

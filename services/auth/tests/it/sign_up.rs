@@ -3,8 +3,27 @@
 use common::id::UserId;
 use mongodb::bson::{Document, doc};
 use serde_json::json;
+use testkit::app::profiler::Read;
 
 use crate::support::{PASSWORD, Person, app, cookie, email, post, set_cookies, sign_in, whoami};
+
+/// A new account has no other sessions, so none is looked for beyond the limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_up_reads_no_sessions() {
+    let app = app().await;
+    let read_sessions = |reads: &[Read]| reads.iter().any(|read| read.collection == "sessions" && read.documents > 0);
+    let body = json!({ "email": email(), "password": PASSWORD });
+    let signing_up = app.profile_reads(async {
+        post(&app, "signup", &body).await.expect(201);
+    });
+    let signing_up = signing_up.await;
+    assert!(!read_sessions(&signing_up), "{signing_up:?}");
+    let signing_in = app.profile_reads(async {
+        post(&app, "signin", &body).await.expect(200);
+    });
+    let signing_in = signing_in.await;
+    assert!(read_sessions(&signing_in), "{signing_in:?}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_up_signs_in_and_publishes_an_event() {

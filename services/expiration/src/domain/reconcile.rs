@@ -1,4 +1,9 @@
-//! The next step of a timer, given its order.
+//! The next step of a timer, given its order at any of its versions.
+//!
+//! # Why
+//! The service stores no replica of orders, because a timer depends on only two things: whether its order can still
+//! expire, which never becomes true again, and when the hold ends, which never changes. So the order's events have the
+//! same effect in any order and repeated: the timer is closed by the first that shows the order past its hold.
 
 use common::events::expiration::ExpirationChange;
 use common::events::order::{OrderState, OrderStatus};
@@ -18,7 +23,8 @@ pub(crate) enum Step {
 /// The next step; `None` if timer and order agree.
 ///
 /// A timer is created even for an order that has already ended, and then closed at once, so that an older event which
-/// arrives later finds a timer that can't fire.
+/// arrives later finds a timer that can't fire. The time of the hold's end differs only if the timer was stored with a
+/// wrong one.
 pub(crate) fn next_step(timer: Option<&Timer>, order: &OrderState, now: Timestamp) -> Option<Result<Step, TimerError>> {
     let Some(timer) = timer else {
         return Some(Ok(Step::Create(Timer::new(order.id, order.expires_at, now))));
@@ -142,6 +148,25 @@ mod tests {
         assert_eq!(reconcile(&mut timer, &order, at(15)), 0);
         assert_eq!(timer.as_ref().unwrap().expires_at, at(20));
         assert_eq!(reconcile(&mut timer, &order, at(20)), 1);
+    }
+
+    #[test]
+    fn timer_is_the_same_whatever_the_order_of_the_events() {
+        use OrderStatus::{Authorized, AwaitingPayment, Cancelled, Completed, Created};
+        let base = order(Created, at(10));
+        for history in [vec![Created, AwaitingPayment, Authorized, Completed], vec![Created, Cancelled]] {
+            for first in &history {
+                for second in &history {
+                    // All events, after two of them in any order.
+                    let mut timer = None;
+                    for status in [*first, *second].into_iter().chain(history.iter().copied()) {
+                        let fired = reconcile(&mut timer, &OrderState { status, ..base.clone() }, at(5));
+                        assert_eq!(fired, 0);
+                    }
+                    assert_eq!(timer.unwrap().status, Status::Closed, "{history:?} after {first:?} and {second:?}");
+                }
+            }
+        }
     }
 
     proptest! {

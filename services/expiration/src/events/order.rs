@@ -6,7 +6,7 @@ use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 
 use crate::domain::reconcile;
 use crate::domain::timer::Status;
-use crate::flows::reconcile_timer::reconcile_timer;
+use crate::flows::reconcile_timer::{Reconciled, reconcile_timer};
 use crate::state::AppState;
 
 pub(super) fn subscription(state: AppState) -> Subscription {
@@ -14,19 +14,18 @@ pub(super) fn subscription(state: AppState) -> Subscription {
 }
 
 async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Applied, Failure> {
-    let event = &delivery.event;
-    let stored = state.orders.put_and_read(event).await?;
+    let (order, is_snapshot) = (&delivery.event.data, delivery.has_snapshot());
     // The first event of an order usually comes before its timer. If not, the insert fails and the timer is read.
-    let own = if delivery.is_first(&stored) && event.entityversion == 0 { Own::Known(None) } else { Own::Unknown };
-    let timer = reconcile_timer(&state, event.data.id, own, Some(stored.entity)).await?;
-    let Some(timer) = timer else { return Ok(stored.applied) };
+    let own = if delivery.event.entityversion == 0 && !is_snapshot { Own::Known(None) } else { Own::Unknown };
+    let Reconciled { timer, applied } = reconcile_timer(&state, order, own).await?;
+    let Some(timer) = timer else { return Ok(applied) };
     if timer.status == Status::Pending {
         // Requested on every event of the order: Redis may have lost the earlier request.
         state.wake_ups.request(timer.expires_at);
     }
     // A snapshot of an order that can still expire after its timer fired means that `orders` missed the timer's event.
-    if delivery.has_snapshot() && reconcile::orders_missed_expiry(&timer, &event.data) {
+    if is_snapshot && reconcile::orders_missed_expiry(&timer, order) {
         state.timers.announce(&timer);
     }
-    Ok(stored.applied)
+    Ok(applied)
 }

@@ -1,86 +1,86 @@
-//! Reconciles a timer with its order.
+//! Reconciles a timer with what an event says about its order.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
-use common::id::OrderId;
-use common::timestamp::Timestamp;
 use platform::reconcile::{Own, Progress, Reconcile, until_settled};
 use platform::store::error::StoreError;
+use platform::stream::subscription::Applied;
 
 use crate::domain::reconcile::{self, Step};
-use crate::domain::timer::{Status, Timer};
+use crate::domain::timer::Timer;
 use crate::state::AppState;
 
-/// Makes steps until nothing changes. Returns the timer, if its order is known. `seen` is the order that an event has
-/// just brought.
-pub(crate) async fn reconcile_timer(
-    state: &AppState,
-    id: OrderId,
-    own: Own<Timer>,
-    seen: Option<Versioned<OrderState>>,
-) -> Result<Option<Versioned<Timer>>, Error> {
-    until_settled(&TimerReconciler { state, id }, own, seen).await
+/// The outcome of [`reconcile_timer`].
+pub(crate) struct Reconciled {
+    /// The timer.
+    pub(crate) timer: Option<Versioned<Timer>>,
+    /// Whether a step was made.
+    pub(crate) applied: Applied,
 }
 
+/// Makes steps until nothing changes. `own` is the timer as the caller knows it.
+pub(crate) async fn reconcile_timer(
+    state: &AppState,
+    order: &OrderState,
+    own: Own<Timer>,
+) -> Result<Reconciled, Error> {
+    let reconciler = TimerReconciler { state, order, has_changed: AtomicBool::new(false) };
+    let timer = until_settled(&reconciler, own, ()).await?;
+    let has_changed = reconciler.has_changed.into_inner();
+    Ok(Reconciled { timer, applied: if has_changed { Applied::Applied } else { Applied::Stale } })
+}
+
+/// There are no replicas: the timer itself records what matters of its order. See [`reconcile`].
 struct TimerReconciler<'a> {
     state: &'a AppState,
-    id: OrderId,
+    order: &'a OrderState,
+    has_changed: AtomicBool,
 }
 
 impl Reconcile for TimerReconciler<'_> {
     type Aggregate = Timer;
-    type Seen = Option<Versioned<OrderState>>;
-    type Replicas = Option<Versioned<OrderState>>;
+    type Seen = ();
+    type Replicas = ();
 
     async fn load_own(&self) -> Result<Option<Versioned<Timer>>, Error> {
-        Ok(self.state.timers.get(self.id).await?)
+        Ok(self.state.timers.get(self.order.id).await?)
     }
 
-    async fn load_replicas(&self, timer: Option<&Versioned<Timer>>, seen: Self::Seen) -> Result<Self::Replicas, Error> {
-        match seen {
-            None if timer.is_none_or(|timer| timer.status == Status::Pending) => {
-                Ok(self.state.orders.get(self.id).await?)
+    async fn load_replicas(&self, _: Option<&Versioned<Timer>>, (): ()) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn step(&self, timer: Option<&Versioned<Timer>>, (): &()) -> Result<Progress<Timer>, Error> {
+        let (timers, now) = (&self.state.timers, self.state.clock.now());
+        let Some(step) = reconcile::next_step(timer.map(|timer| &timer.state), self.order, now) else {
+            return Ok(Progress::Settled);
+        };
+        let written = match (step.map_err(Error::internal)?, timer) {
+            (Step::Fire(next, change), Some(timer)) => {
+                let late = now.since(next.expires_at);
+                let written = timers.save(timer, next, change).await;
+                if written.is_ok() {
+                    metrics::histogram!("timer_lateness_seconds").record(late.as_secs_f64());
+                }
+                written
             }
-            seen => Ok(seen),
-        }
-    }
-
-    async fn step(&self, timer: Option<&Versioned<Timer>>, order: &Self::Replicas) -> Result<Progress<Timer>, Error> {
-        let Some(order) = order else { return Ok(Progress::Settled) };
-        reconcile_step(self.state, timer, order, self.state.clock.now()).await
-    }
-}
-
-/// Makes at most one step of a timer, by compare-and-swap.
-pub(super) async fn reconcile_step(
-    state: &AppState,
-    timer: Option<&Versioned<Timer>>,
-    order: &OrderState,
-    now: Timestamp,
-) -> Result<Progress<Timer>, Error> {
-    let Some(step) = reconcile::next_step(timer.map(|timer| &timer.state), order, now) else {
-        return Ok(Progress::Settled);
-    };
-    let written = match (step.map_err(Error::internal)?, timer) {
-        (Step::Fire(next, change), Some(timer)) => {
-            let late = now.since(next.expires_at);
-            let written = state.timers.save(timer, next, change).await;
-            if written.is_ok() {
-                metrics::histogram!("timer_lateness_seconds").record(late.as_secs_f64());
+            (Step::Create(next) | Step::Update(next), Some(timer)) => timers.save_without_event(timer, next).await,
+            // Only Create occurs without a timer, and never with one.
+            (Step::Create(next) | Step::Update(next) | Step::Fire(next, _), None) => {
+                timers.insert_without_event(next).await
             }
-            written
+        };
+        match written {
+            Ok(written) => {
+                self.has_changed.store(true, Ordering::Relaxed);
+                Ok(Progress::Saved(written))
+            }
+            // Another instance, or another event of the same order, was first.
+            Err(StoreError::VersionConflict | StoreError::Duplicate(_)) => Ok(Progress::Lost),
+            Err(error) => Err(error.into()),
         }
-        (Step::Create(next) | Step::Update(next), Some(timer)) => state.timers.save_without_event(timer, next).await,
-        // Only Create occurs without a timer, and never with one.
-        (Step::Create(next) | Step::Update(next) | Step::Fire(next, _), None) => {
-            state.timers.insert_without_event(next).await
-        }
-    };
-    match written {
-        Ok(written) => Ok(Progress::Saved(written)),
-        // Another instance, or another event of the same order, was first.
-        Err(StoreError::VersionConflict | StoreError::Duplicate(_)) => Ok(Progress::Lost),
-        Err(error) => Err(error.into()),
     }
 }

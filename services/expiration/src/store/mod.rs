@@ -1,19 +1,19 @@
 //! The indexes and queries of the service's collections; the only file that names MongoDB.
 
-use common::aggregate::{Aggregate, Versioned};
-use common::events::order::OrderState;
+use common::aggregate::Versioned;
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::doc;
 use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::index;
-use platform::store::replica::Replica;
 
 use crate::domain::timer::{Status, Timer};
 
+/// Only pending timers are indexed, since no query asks for the others, and their number grows forever.
 pub(crate) fn timer_indexes() -> Vec<IndexModel> {
-    vec![index::named("due_v1", doc! { "state.status.name": 1, "state.expiresAt": 1 })]
+    let pending = doc! { "state.status.name": Status::Pending.as_ref() };
+    vec![index::partial("due_v2", doc! { "state.expiresAt": 1 }, pending)]
 }
 
 /// At most `limit` timers that are due at `now`, after skipping `skip` others.
@@ -25,13 +25,4 @@ pub(crate) async fn due(
 ) -> Result<Vec<Versioned<Timer>>, StoreError> {
     let filter = doc! { "state.status.name": Status::Pending.as_ref(), "state.expiresAt": { "$lte": now.to_string() } };
     timers.find_after_skipping(filter, skip, limit).await
-}
-
-/// The known orders of these timers.
-pub(crate) async fn orders_of(
-    orders: &Replica<OrderState>,
-    timers: &[Versioned<Timer>],
-) -> Result<Vec<Versioned<OrderState>>, StoreError> {
-    let ids: Vec<_> = timers.iter().map(|timer| timer.state.id()).collect();
-    orders.find(doc! { "_id": { "$in": ids } }).await
 }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use common::clock::Clock;
-use common::events::order::OrderChange;
 use expiration::domain::timer::{Status, Timer};
 use futures::{StreamExt, stream};
 use mongodb::bson::{Document, doc};
@@ -169,12 +168,11 @@ async fn two_instances_fire_each_timer_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_simultaneous_timers_fire_together() {
     let app = app("200ms").await;
-    let (timers, replica) = (app.context.store::<Timer>(), app.context.replica());
+    let timers = app.context.store::<Timer>();
     stream::iter(0..2000)
         .for_each_concurrent(64, async |_| {
-            // The two writes of the event handler.
+            // The write of the event handler.
             let order = order(&app, HOLD);
-            replica.put_if_newer(&app.event(OrderChange::Created, order.id, 0, order.clone())).await.unwrap();
             timers.insert_without_event(Timer::new(order.id, order.expires_at, order.created_at)).await.unwrap();
         })
         .await;

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use common::aggregate::Versioned;
 use common::clock::Clock;
-use common::events::order::OrderState;
-use common::id::{OrderId, TicketId};
+use common::id::OrderId;
 use common::timestamp::Timestamp;
 use expiration::domain::timer::Timer;
 use mongodb::bson::{Document, doc, serialize_to_document};
@@ -51,39 +50,28 @@ async fn hundred_thousand_timers_due_in_one_second_are_published_within_a_minute
     drop(other);
 }
 
-/// Inserts timers that are all due within the second after `due`, with their orders, as the event handler would store
-/// them. Returns the ids.
+/// Inserts timers that are all due within the second after `due`, as the event handler would store them. Returns the
+/// ids.
 async fn insert_timers(app: &TestApp, due: Timestamp) -> BTreeSet<String> {
     let order = order(app, HOLD);
     let timer = Timer::new(order.id, order.expires_at, order.created_at);
-    let order = serialize_to_document(&Versioned::<OrderState> { version: 0, state: order }).unwrap();
     let mut timer = serialize_to_document(&Versioned { version: 0, state: timer }).unwrap();
     timer.insert("outbox", Vec::<Document>::new());
     let concern = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
     let mut ids = BTreeSet::new();
     for _ in 0..TIMERS / BATCH {
-        let (mut orders, mut timers) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+        let mut timers = Vec::with_capacity(BATCH);
         for n in 0..BATCH {
             let id = OrderId::new().to_string();
             let expires_at = due.plus(Duration::from_millis(n as u64 % 1_000)).to_string();
-            let of = |template: &Document, change: Document| {
-                let mut copy = template.clone();
-                copy.insert("_id", &id);
-                copy.get_document_mut("state").unwrap().extend(change);
-                copy
-            };
-            let mut order = of(&order, doc! { "id": &id, "expiresAt": &expires_at });
-            let ticket = order.get_document_mut("state").unwrap().get_document_mut("ticket").unwrap();
-            ticket.insert("id", TicketId::new().to_string());
-            orders.push(order);
-            timers.push(of(&timer, doc! { "orderId": &id, "expiresAt": expires_at }));
+            let mut copy = timer.clone();
+            copy.insert("_id", &id);
+            copy.get_document_mut("state").unwrap().extend(doc! { "orderId": &id, "expiresAt": expires_at });
+            timers.push(copy);
             ids.insert(id);
         }
-        // Orders first, as in the event handler.
-        for (name, documents) in [("replica_order", orders), ("timers", timers)] {
-            let collection = app.context.database.collection::<Document>(name);
-            collection.insert_many(documents).ordered(false).write_concern(concern.clone()).await.unwrap();
-        }
+        let collection = app.context.database.collection::<Document>("timers");
+        collection.insert_many(timers).ordered(false).write_concern(concern.clone()).await.unwrap();
     }
     ids
 }

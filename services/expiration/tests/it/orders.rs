@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::events::order::{OrderChange, OrderStatus};
-use expiration::domain::timer::Status;
+use expiration::domain::timer::{Status, Timer};
 use platform::stream::subscription::Applied;
 
 use crate::support::{
@@ -62,30 +62,36 @@ async fn duplicate_and_stale_events_change_nothing() {
     let second = app.event(OrderChange::Confirmed, order.id, 1, with_status(&order, OrderStatus::AwaitingPayment));
     assert_eq!(app.handle(&first).await.unwrap(), Applied::Applied);
     assert_eq!(app.handle(&first).await.unwrap(), Applied::Stale);
-    assert_eq!(app.handle(&second).await.unwrap(), Applied::Applied);
+    // The timer does not depend on the order's confirmation.
+    assert_eq!(app.handle(&second).await.unwrap(), Applied::Stale);
     let before = timer(&app, &order).await;
     assert_eq!(app.handle(&first).await.unwrap(), Applied::Stale);
     assert_eq!(timer(&app, &order).await, before);
     // Any event fires a due timer; once it has fired, further events change nothing.
     app.clock.advance(HOLD);
-    assert_eq!(app.handle(&second).await.unwrap(), Applied::Stale);
+    assert_eq!(app.handle(&second).await.unwrap(), Applied::Applied);
     wait_until_fired(&app, &order).await;
     for event in [&first, &second] {
-        app.handle(event).await.unwrap();
+        assert_eq!(app.handle(event).await.unwrap(), Applied::Stale);
     }
     app.wait_until_idle().await;
     assert_eq!(published_events(&app, &order).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redelivery_recovers_from_a_crash_after_the_replica_write() {
+async fn redelivery_recovers_from_a_crash_before_the_timer_was_closed() {
     let app = app(NO_SWEEP).await;
     let order = order(&app, HOLD);
-    let event = app.event(OrderChange::Created, order.id, 0, order.clone());
-    app.context.replica().put_if_newer(&event).await.unwrap();
-    assert_eq!(timer(&app, &order).await, None);
-    assert_eq!(app.handle(&event).await.unwrap(), Applied::Stale);
-    assert_eq!(status(&app, &order).await, Some(Status::Pending));
+    let ended = app.event(OrderChange::Cancelled, order.id, 1, with_status(&order, OrderStatus::Cancelled));
+    // The handler was interrupted between its two steps.
+    let pending = Timer::new(order.id, order.expires_at, order.created_at);
+    app.context.store::<Timer>().insert_without_event(pending).await.unwrap();
+    assert_eq!(app.handle(&ended).await.unwrap(), Applied::Applied);
+    assert_eq!(status(&app, &order).await, Some(Status::Closed));
+    // An older event comes last.
+    let created = app.event(OrderChange::Created, order.id, 0, order.clone());
+    assert_eq!(app.handle(&created).await.unwrap(), Applied::Stale);
+    assert_eq!(status(&app, &order).await, Some(Status::Closed));
 }
 
 #[tokio::test(flavor = "multi_thread")]

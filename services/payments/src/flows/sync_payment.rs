@@ -8,50 +8,61 @@ use platform::reconcile::Own;
 
 use super::authorize_payment::retry_authorization;
 use super::reconcile_payment::reconcile_payment;
-use super::record_intent::{record_charge, record_intent};
+use super::record_intent::{RecordOutcome, record_charge, record_intent};
 use super::resolve_intent::resolve_if_orphaned;
 use crate::domain::payment::Payment;
 use crate::domain::reconcile;
 use crate::state::AppState;
 
 /// Records the intent's present status, then takes the action that the payment's order requires.
+///
+/// What was read for the first serves as the first read for the second, unless the payment was changed: then the order
+/// is read anew. If another worker has changed the payment meanwhile, that worker compares it with its order.
 pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
-    match (&payment.provider_ref, payment.status_name().is_final()) {
-        (_, true) => sync_final_payment(state, payment).await?,
+    let (own, seen) = match (&payment.provider_ref, payment.status_name().is_final()) {
+        (_, true) => (sync_final_payment(state, payment).await?, None),
         (Some(reference), false) => {
             let intent = state.provider.look_up(reference).await?;
             // This service may have cancelled the intent itself, on another instance or before a crash. Then the order
             // shows why, because its event was stored before that call.
             let order = state.orders.get(payment.order_id).await?;
-            let order = order.as_ref().map(|order| &order.state);
             let (now, retry_window) = (state.clock.now(), state.config.capture_retry_window);
-            let action = reconcile::next_action(payment, order, now, retry_window);
-            record_intent(state, payment, action, intent).await?;
+            let action = reconcile::next_action(payment, order.as_ref().map(|order| &order.state), now, retry_window);
+            match record_intent(state, payment, action, intent).await? {
+                RecordOutcome::Updated(newest) => (Own::from(*newest), None),
+                RecordOutcome::Unchanged => (Own::from(payment.clone()), order),
+                RecordOutcome::Overtaken => (Own::Unknown, None),
+            }
         }
         // No intent is known, so the authorisation is repeated under its idempotency key. Searching would not do: a slow
         // call may still create the intent.
         (None, false) => {
             retry_authorization(state, payment).await?;
+            (Own::Unknown, None)
         }
-    }
-    reconcile_payment(state, payment.id, Own::Unknown, None).await?;
+    };
+    reconcile_payment(state, payment.id, own, seen).await?;
     Ok(())
 }
 
 /// Settles the intent of a final payment if it is orphaned. Otherwise records a refund, a dispute or a partial capture
-/// that happened at the provider, so that the ledger never contradicts the provider unnoticed.
+/// that happened at the provider, so that the ledger never contradicts the provider unnoticed. Returns the payment, if
+/// it is known after that.
 ///
 /// The payment is read before the provider is called: if another worker records newer data meanwhile, the
 /// compare-and-swap fails.
-pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
-    let Some(reference) = &payment.provider_ref else { return Ok(()) };
+pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<Own<Payment>, Error> {
+    let unchanged = || Ok(Own::from(payment.clone()));
+    let Some(reference) = &payment.provider_ref else { return unchanged() };
     let intent = state.provider.look_up(reference).await?;
-    if !resolve_if_orphaned(state, payment, &intent).await?
-        && let Some(charge) = intent.charge
-    {
-        record_charge(state, payment.clone(), &charge).await?;
+    if resolve_if_orphaned(state, payment, &intent).await? {
+        return unchanged();
     }
-    Ok(())
+    let Some(charge) = intent.charge else { return unchanged() };
+    Ok(match record_charge(state, payment.clone(), &charge).await? {
+        RecordOutcome::Updated(newest) => Own::from(*newest),
+        RecordOutcome::Unchanged | RecordOutcome::Overtaken => Own::Unknown,
+    })
 }
 
 /// Reads the payment again.

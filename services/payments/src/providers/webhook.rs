@@ -1,8 +1,8 @@
 //! Stripe's webhooks: verification of the signature over the raw body, and parsing of the event.
 //!
 //! # Why
-//! An event only triggers a look-up; its content is not trusted. So only the intent's id is parsed, and newer formats
-//! of events do no harm: of their fields, only those of `StripeEvent` are read.
+//! An event only triggers a look-up; its content is not trusted. So only the type and the intent's id are parsed, and
+//! newer formats of events do no harm: of their fields, only those of `StripeEvent` are read.
 
 use common::timestamp::Timestamp;
 use hmac::{Hmac, Mac};
@@ -63,10 +63,19 @@ pub fn verify(header: &str, body: &[u8], secrets: &[SecretString], now: Timestam
     if secrets.iter().any(matches_secret) { Ok(()) } else { Err(BadSignature::Mismatch) }
 }
 
-/// The id of the intent that an event is about, directly or through a charge; `None` for other events.
+/// Types of events that need no look-up. This service creates the intents itself; and what happens to a charge when its
+/// intent is confirmed or captured is also an event of the intent: `payment_intent.amount_capturable_updated`,
+/// `payment_intent.succeeded` or `payment_intent.payment_failed`.
+const REDUNDANT_TYPES: [&str; 4] = ["payment_intent.created", "charge.succeeded", "charge.failed", "charge.captured"];
+
+/// The id of the intent that an event is about, directly or through a charge; `None` for other events, and for those
+/// that need no look-up.
 pub fn intent_id(body: &[u8]) -> Option<String> {
     let event: StripeEvent = serde_json::from_slice(body).ok()?;
     event.validate().ok()?;
+    if REDUNDANT_TYPES.contains(&event.kind.as_str()) {
+        return None;
+    }
     let StripeObject { object, id, payment_intent } = event.data.object;
     match payment_intent {
         _ if object == "payment_intent" => id,
@@ -78,6 +87,8 @@ pub fn intent_id(body: &[u8]) -> Option<String> {
 /// The part of an event that is read.
 #[derive(Debug, Deserialize, Validate)]
 struct StripeEvent {
+    #[serde(default, rename = "type")]
+    kind: String,
     #[validate(nested)]
     data: EventData,
 }
@@ -189,5 +200,22 @@ mod tests {
             assert_eq!(of(&format!(r#"{{"object":"charge","payment_intent":{malformed}}}"#)), None, "{malformed}");
         }
         assert_eq!(intent_id(b"nonsense"), None);
+    }
+
+    #[test]
+    fn event_that_another_one_accompanies_needs_no_look_up() {
+        let of = |kind: &str, object: &str| {
+            let object = format!(r#"{{"object":"{object}","id":"pi_1","payment_intent":"pi_1"}}"#);
+            intent_id(format!(r#"{{"type":"{kind}","data":{{"object":{object}}}}}"#).as_bytes())
+        };
+        for kind in ["created", "amount_capturable_updated", "succeeded", "payment_failed", "canceled"] {
+            let found = of(&format!("payment_intent.{kind}"), "payment_intent");
+            assert_eq!(found.is_some(), kind != "created", "{kind}");
+        }
+        for (kind, is_redundant) in
+            [("succeeded", true), ("failed", true), ("captured", true), ("refunded", false), ("dispute.created", false)]
+        {
+            assert_eq!(of(&format!("charge.{kind}"), "charge").is_none(), is_redundant, "{kind}");
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! POST /api/payments/webhooks/stripe: an event triggers the synchronisation of its payment. Only the intent's id is
-//! taken from the event, and the intent's state is read from Stripe: events may be late, repeated or out of order.
+//! POST /api/payments/webhooks/stripe: an event triggers the synchronisation of its payment. Only its type and the
+//! intent's id are taken from the event, and the intent's state is read from Stripe: events may be late, repeated or
+//! out of order.
 
 use axum::extract::State;
 use common::error::Error;

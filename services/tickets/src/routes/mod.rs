@@ -2,6 +2,7 @@
 
 mod create;
 mod list;
+mod listing_json;
 mod read;
 mod update;
 mod view;

@@ -13,11 +13,11 @@ use common::timestamp::Timestamp;
 use futures::future::{try_join, try_join_all};
 use mongodb::IndexModel;
 use mongodb::bson::doc;
-use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::index::{self, PartialIndex};
 use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
+use platform::store::{Store, StoredAggregate};
 
 use crate::domain::reconcile::pending_order_ids;
 use crate::domain::search_tokens::search_tokens;
@@ -85,7 +85,7 @@ pub(crate) async fn page(
     tickets: &Store<Ticket>,
     query: ListingQuery,
     now: Timestamp,
-) -> Result<Page<Versioned<Ticket>>, StoreError> {
+) -> Result<Page<StoredAggregate>, StoreError> {
     let ListingQuery { status, seller, q, limit, cursor } = query;
     let mut filter = doc! { "state.status.name": { "$ne": TicketStatus::Withdrawn.as_ref() } };
     if let Some(status) = status {
@@ -104,5 +104,5 @@ pub(crate) async fn page(
         }
         filter.insert("state.words", doc! { "$all": tokens });
     }
-    tickets.page(filter, &PageRequest::from(&PageQuery { limit, cursor })).await
+    tickets.page_of_stored(filter, &PageRequest::from(&PageQuery { limit, cursor })).await
 }

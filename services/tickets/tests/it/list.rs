@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testkit::app::TestApp;
 
 use crate::support::{
-    app, body, body_with, create_listing, create_listing_with, create_reserved, create_sold, path, put, withdraw,
+    app, body, body_with, create_listing, create_listing_with, create_reserved, create_sold, path, put, read, withdraw,
 };
 
 /// The ids on one page.
@@ -69,6 +69,35 @@ async fn filters_by_status_and_seller_newest_first() {
     assert_eq!(ids(&app, &format!("?seller={}", other.id)).await, [&bought_id[..]]);
     assert_eq!(ids(&app, &format!("?seller={}&status=withdrawn", other.id)).await, [&withdrawn_id[..]]);
     assert_eq!(ids(&app, &format!("?seller={}", UserId::new())).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn item_is_the_same_text_as_a_single_listing() {
+    let app = app().await;
+    let seller = app.signer.user();
+    create_reserved(&app, &seller).await;
+    create_sold(&app, &seller).await;
+    for (field, value) in [
+        ("city", json!(null)),
+        ("seat", json!(null)),
+        ("title", json!("\"Carmen\" \\ \u{e9}t\u{e9}")),
+        ("description", json!("First line\nsecond line")),
+        ("faceValue", json!({ "amount": 20_000, "currency": "USD" })),
+        ("category", json!("theatre")),
+        ("section", json!("Stalls")),
+        ("row", json!("C")),
+    ] {
+        let created = create_listing_with(&app, &seller, &body_with(field, value)).await;
+        assert_eq!(read(&app, &created).await, created, "{field}");
+    }
+    let page = app.request("GET", "/api/tickets").send().await.expect(200);
+    assert!(page.header("content-type").starts_with("application/json"));
+    let mut items = Vec::new();
+    for id in ids_of(&page.json()) {
+        items.push(app.request("GET", &format!("/api/tickets/{id}")).send().await.expect(200).text());
+    }
+    assert_eq!(items.len(), 10);
+    assert_eq!(page.text(), format!(r#"{{"items":[{}],"nextCursor":null}}"#, items.join(",")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,12 @@
 //! one, it replaces the live one by a compare-and-swap of that document. There is no leader: all state is in the
 //! database, so any instance can start, swap and clean up, and can continue where another instance died.
 //!
-//! Instances cache the document. After each write an event handler reads it again, and repeats the write if the
-//! generations changed. So an acknowledged event is in every generation that existed at that time, even if the cache
-//! was stale. A replaced generation is kept up to date for a while, because pages may still be reading it.
+//! Instances cache the document, for a second at most. An event that is written within that second is in every
+//! generation that existed when the document was read; otherwise the handler reads the document again, and repeats the
+//! write if the generations changed. A rebuild waits in return, before it asks for snapshots and before it swaps, until
+//! no instance can have cached the document without the new generation. An event that was written to the older ones
+//! only is then in the snapshots, or a reason not to swap. A replaced generation is kept up to date for a while, because
+//! pages may still be reading it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,8 +41,11 @@ use super::generations::{collection_name, collections, generation_of};
 use super::searchable::{self, Searchable};
 use super::vocabulary::{self, Vocabulary};
 
-/// How long pages use the cached document before it is read again.
+/// How long the cached document is used before it is read again.
 const CACHE_TTL: Duration = Duration::from_secs(1);
+/// How long after a new generation was seen no instance uses a cached document without it. Longer than [`CACHE_TTL`],
+/// for clocks of slightly different speed.
+const KNOWN_AFTER: Duration = Duration::from_millis(1_250);
 /// Maximum number of reported examples of entities that a new generation lacks.
 const MAX_MISSING_SAMPLES: i64 = 3;
 /// The collection of the document about generations, and its `_id`.
@@ -85,10 +91,18 @@ impl Generations {
 #[derive(Default)]
 struct CachedGenerations {
     generations: Generations,
-    /// When the document was read; `None` before the first read.
+    /// When the read of the document began; `None` before the first read.
     read_at: Option<Instant>,
+    /// The generation that is being filled, and when this instance first saw it: the end of that read.
+    filling: Option<(i64, Instant)>,
     /// When this instance first saw each generation retired. Monotonic, since the clocks of instances may differ.
     retired: HashMap<i64, Instant>,
+}
+
+/// The generations, and when the read of them began.
+struct Known {
+    generations: Generations,
+    read_at: Instant,
 }
 
 /// The read model of one instance; cheap to clone.
@@ -99,7 +113,7 @@ pub(crate) struct ReadModel {
     cache: Arc<watch::Sender<CachedGenerations>>,
     /// The dictionary that corrects searches.
     pub vocabulary: Vocabulary,
-    /// Batches concurrent reads of the document, which every event causes.
+    /// Batches concurrent reads of the document.
     coalesced_read: Batcher<(), Result<Generations, StoreError>>,
 }
 
@@ -119,7 +133,7 @@ impl ReadModel {
 
     /// The replicas that pages read.
     pub(crate) async fn live(&self) -> Result<Replicas, StoreError> {
-        let generation = self.cached().await?.live;
+        let generation = self.cached().await?.generations.live;
         Ok(Replicas {
             users: self.replica(generation),
             tickets: self.replica(generation),
@@ -130,7 +144,7 @@ impl ReadModel {
 
     /// The replica of one entity that pages read.
     pub(crate) async fn live_replica<S: Searchable>(&self) -> Result<Replica<S>, StoreError> {
-        Ok(self.replica(self.cached().await?.live))
+        Ok(self.replica(self.cached().await?.generations.live))
     }
 
     /// Applies an event to every generation in use. Returns whether the live one changed.
@@ -139,7 +153,7 @@ impl ReadModel {
             self.vocabulary.add_words(&event.data.searchable_texts()).await;
         }
         let mut applied = Applied::Stale;
-        let mut generations = self.cached().await?;
+        let Known { mut generations, read_at } = self.cached().await?;
         loop {
             // The live one comes last, so that whatever pages show is in the others too.
             for generation in self.write_targets(&generations) {
@@ -148,7 +162,10 @@ impl ReadModel {
                     applied = outcome;
                 }
             }
-            let current = self.reload().await?;
+            if read_at.elapsed() < CACHE_TTL {
+                return Ok(applied);
+            }
+            let current = self.reload().await?.generations;
             if current == generations {
                 return Ok(applied);
             }
@@ -159,7 +176,7 @@ impl ReadModel {
     /// Builds the indexes of the live generation and of the one being built.
     pub(crate) async fn build_indexes(&self) -> Result<(), StoreError> {
         self.vocabulary.build_indexes().await?;
-        let current = self.reload().await?;
+        let current = self.reload().await?.generations;
         for generation in [Some(current.live), current.filling].into_iter().flatten() {
             for (entity, indexes) in collections() {
                 if !indexes.is_empty() {
@@ -170,25 +187,26 @@ impl ReadModel {
         Ok(())
     }
 
-    /// Starts a rebuild unless one is in progress. Returns the number of the generation being built.
+    /// Starts a rebuild unless one is in progress. Returns the number of the generation being built, once all instances
+    /// write to it.
     pub(crate) async fn begin(&self) -> Result<i64, StoreError> {
         loop {
-            let current = self.reload().await?;
+            let current = self.reload().await?.generations;
             if let Some(filling) = current.filling {
+                self.wait_until_known(filling).await;
                 return Ok(filling);
             }
             let next = current.highest + 1;
             let started = Generations { highest: next, filling: Some(next), ..current.clone() };
             if self.compare_and_swap(&current, started).await? {
                 tracing::info!(generation = next, "rebuild of the read model started");
-                return Ok(next);
             }
         }
     }
 
     pub(crate) async fn abandon(&self) -> Result<(), StoreError> {
         loop {
-            let current = self.reload().await?;
+            let current = self.reload().await?.generations;
             let Some(filling) = current.filling else { return Ok(()) };
             let retired = current.retired_and(filling);
             if self.compare_and_swap(&current, Generations { filling: None, retired, ..current.clone() }).await? {
@@ -201,8 +219,9 @@ impl ReadModel {
     /// Makes the new generation live if it lacks nothing, or if `force` is set.
     pub(crate) async fn swap(&self, force: bool) -> Result<(), StoreError> {
         loop {
-            let current = self.reload().await?;
+            let current = self.reload().await?.generations;
             let Some(filling) = current.filling else { return Ok(()) };
+            self.wait_until_known(filling).await;
             self.build_indexes().await?;
             if !force {
                 for (entity, _) in collections() {
@@ -221,7 +240,7 @@ impl ReadModel {
     }
 
     pub(crate) async fn progress(&self) -> Result<RebuildStatus, StoreError> {
-        let Generations { live, filling, .. } = self.reload().await?;
+        let Generations { live, filling, .. } = self.reload().await?.generations;
         let mut progress = RebuildStatus { live, filling, entities: Vec::new() };
         if let Some(filling) = filling {
             for (entity, _) in collections() {
@@ -239,7 +258,7 @@ impl ReadModel {
     /// Removes words that no listing has from the vocabulary, one batch that follows `after`. Returns the last word
     /// examined; `None` at the end, and during a rebuild, when the live generation may lack listings.
     pub(crate) async fn prune_vocabulary(&self, after: &str) -> Result<Option<String>, StoreError> {
-        let Generations { live, filling, .. } = self.reload().await?;
+        let Generations { live, filling, .. } = self.reload().await?.generations;
         if filling.is_some() {
             return Ok(None);
         }
@@ -249,7 +268,7 @@ impl ReadModel {
     /// Drops retired generations after twice the grace period. By then no request reads them any more, and no instance
     /// with a stale cache writes to them.
     pub(crate) async fn drop_retired(&self) -> Result<(), StoreError> {
-        let current = self.reload().await?;
+        let current = self.reload().await?.generations;
         let is_due = |retired: &i64| self.retired_for(*retired) >= self.grace_period() * 2;
         let (due, retired): (Vec<_>, Vec<_>) = current.retired.iter().copied().partition(is_due);
         if due.is_empty() {
@@ -270,18 +289,19 @@ impl ReadModel {
     }
 
     /// The cached generations, read again when the cache is older than [`CACHE_TTL`].
-    async fn cached(&self) -> Result<Generations, StoreError> {
+    async fn cached(&self) -> Result<Known, StoreError> {
         let cached = {
             let cache = self.cache.borrow();
-            cache.read_at.filter(|at| at.elapsed() < CACHE_TTL).map(|_| cache.generations.clone())
+            let read_at = cache.read_at.filter(|at| at.elapsed() < CACHE_TTL);
+            read_at.map(|read_at| Known { generations: cache.generations.clone(), read_at })
         };
         match cached {
-            Some(generations) => Ok(generations),
+            Some(known) => Ok(known),
             None => self.reload().await,
         }
     }
 
-    async fn reload(&self) -> Result<Generations, StoreError> {
+    async fn reload(&self) -> Result<Known, StoreError> {
         let began = Instant::now();
         let ended = || StoreError::Database(mongodb::error::Error::custom("could not read the generations"));
         let found = self.coalesced_read.call(()).await.unwrap_or_else(|| Err(ended()))?;
@@ -292,11 +312,21 @@ impl ReadModel {
                 for generation in &found.retired {
                     cache.retired.entry(*generation).or_insert(began);
                 }
+                let seen = cache.filling.filter(|(seen, _)| found.filling == Some(*seen));
+                cache.filling = seen.or_else(|| found.filling.map(|filling| (filling, Instant::now())));
                 cache.generations = found.clone();
             }
             false
         });
-        Ok(found)
+        Ok(Known { generations: found, read_at: began })
+    }
+
+    /// Waits until no instance uses a cached document without this generation, which is being filled.
+    async fn wait_until_known(&self, filling: i64) {
+        let seen = self.cache.borrow().filling.filter(|(seen, _)| *seen == filling);
+        // It is unknown only if another read has just found another document. Then wait as for a new generation.
+        let since = seen.map(|(_, since)| since.elapsed()).unwrap_or_default();
+        tokio::time::sleep(KNOWN_AFTER.saturating_sub(since)).await;
     }
 
     /// Replaces `from` by `to`; returns whether no concurrent change came first.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::events::order::{OrderChange, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
@@ -241,6 +241,36 @@ async fn retired_generation_is_dropped_and_not_recreated() {
     assert_eq!(generations(&other).await, [2]);
     assert_contains(&page(&other, "/browse?q=show-01").await, &["Show-01"]);
     assert_eq!(documents(&other, "replica_ticket_v2").await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn generations_are_not_read_for_each_event() {
+    let app = app().await;
+    admin_request(&app, "POST", "/rebuild").await;
+    let ticket = listing(&app, "Jazz", 0);
+    let handling = app.profile_reads(async {
+        for version in 0..40 {
+            app.handle(&app.event(TicketChange::Updated, ticket.terms.id, version, ticket.clone())).await.unwrap();
+        }
+    });
+    let reads = handling.await.iter().filter(|read| read.collection == "read_model").count();
+    // A few by the task that completes the rebuild.
+    assert!(reads < 20, "{reads}");
+}
+
+/// An instance does not read the generations for each event, so a rebuild lets the time of its cache pass first.
+#[tokio::test(flavor = "multi_thread")]
+async fn rebuild_begins_once_all_instances_write_to_the_new_generation() {
+    let app = app().await;
+    let other = app.start_second_instance(web::build).await;
+    let ticket = listing(&app, "Jazz", 0);
+    app.handle(&app.event(TicketChange::Created, ticket.terms.id, 0, ticket.clone())).await.unwrap();
+    let began = Instant::now();
+    assert_eq!(admin_request(&other, "POST", "/rebuild").await["filling"], 1);
+    assert!(began.elapsed() > Duration::from_secs(1), "{:?}", began.elapsed());
+    app.handle(&app.event(TicketChange::Updated, ticket.terms.id, 1, ticket.clone())).await.unwrap();
+    let filled = documents(&app, "replica_ticket_v1").await;
+    assert_eq!(filled[&ticket.terms.id.to_string()].get_i64("version").unwrap(), 1);
 }
 
 /// Each event is handled by an instance whose cache does not have the other instance's latest change.
