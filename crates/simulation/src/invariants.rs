@@ -35,6 +35,7 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
     }
     Ok(FleetData {
         databases: Databases { now: fleet.clock.now(), owned, replicas },
+        missing_indexes: Vec::new(),
         events: network.events.clone(),
         published_at: BTreeMap::new(),
         backlogs: Vec::new(),

@@ -2,6 +2,8 @@
 
 use ticketctl::audit::names::{self, Invariant};
 
+/// Every unique index that the services declare exists.
+pub const UNIQUE_INDEXES: Invariant = names::UNIQUE_INDEXES;
 /// A ticket is sold at most once.
 pub const SOLD_ONCE: Invariant = names::SOLD_ONCE;
 /// An unpaid hold expires on time.
