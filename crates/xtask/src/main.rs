@@ -18,6 +18,7 @@ mod lint_infra;
 mod mutations;
 mod npm;
 mod operate;
+mod scaling;
 mod screenshots;
 mod secrets;
 mod servers;
@@ -73,6 +74,8 @@ enum Command {
     Mutations(mutations::MutationsArgs),
     /// Measure throughput, latency, CPU and memory of a release build; writes docs/performance.md.
     Bench(bench::BenchArgs),
+    /// Measure what an instance costs among one, two, eight and ten of each service.
+    Scaling(scaling::ScalingArgs),
     /// Generate the secrets of a cluster, by default for infra/k8s-dev in a folder that git ignores.
     Secrets(secrets::SecretsArgs),
     /// Take screenshots of every page at desktop and phone size, into target/screenshots.
@@ -98,6 +101,7 @@ async fn main() -> ExitCode {
         Command::Chaos(args) => chaos::run(args).await,
         Command::Mutations(args) => mutations::run(args).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::Scaling(args) => scaling::run(args).await,
         Command::Screenshots(args) => screenshots::run(args).await,
         Command::Secrets(args) => secrets::run(&args),
     };
