@@ -69,11 +69,11 @@ pub async fn measure(options: &ScalingOptions) -> Result<Measurement> {
     let fleet = TestFleet::start_instances(options.instances, options.settings).await?;
     let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
     sleep(SETTLING).await;
-    let at_rest = async {
+    let nothing = async {
         sleep(options.rest).await;
-        Ok(0)
+        anyhow::Ok(0)
     };
-    let (rest, _) = observe(&fleet, &client, options.instances, Phase::Rest, at_rest).await?;
+    let (rest, _) = observe(&fleet, &client, options.instances, Phase::Rest, nothing).await?;
     let before = Volume::read(&fleet, &client).await?;
     let (load, purchases) = observe(&fleet, &client, options.instances, Phase::Load, sell(&fleet, options)).await?;
     let stored = Volume::read(&fleet, &client).await?.since(&before, purchases);

@@ -86,7 +86,7 @@ pub(super) static MUTATIONS: [Mutation; 8] = [
             },
             NO_ANNOUNCEMENTS,
         ],
-        expected: Expected::Violation(&["3 paid-once", "5 ticket-status", "6 hold-expiry", "9 replicas"]),
+        expected: Expected::Violation(&["3 paid-once", "4 refunded", "5 ticket-status", "6 hold-expiry", "9 replicas"]),
     },
     Mutation {
         name: "relay-off",
