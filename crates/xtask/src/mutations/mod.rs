@@ -78,7 +78,7 @@ fn select(names: &[String]) -> Result<Vec<&'static Mutation>> {
 async fn run_all(selected: &[&'static Mutation], outcomes: &mut Vec<Outcome>) -> Result<()> {
     npm::install(npm::WEB).await?;
     let tree = ScratchTree::create()?;
-    for mutation in selected {
+    for mutation in selected.iter().copied() {
         tree.set_edits(mutation.edits)?;
         progress("Mutating", &format!("{}: {}", mutation.name, mutation.breaks));
         let outcome = try_mutation(&tree, mutation).await.context(mutation.name)?;
