@@ -1,4 +1,4 @@
-//! CPU time and resident memory per process, from `/proc/<pid>`.
+//! CPU time per process, from `/proc/<pid>`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -101,16 +101,6 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    resident_in(&status).with_context(|| format!("/proc/{pid}/status has no VmRSS"))
-}
-
-fn resident_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,12 +132,5 @@ mod tests {
             std::hint::black_box(ticks("1 (spin) S"));
         }
         assert!(processes.read().unwrap().since(&before).unwrap().of(LOAD_GENERATOR) > 0.0);
-        assert!(resident_bytes(std::process::id()).unwrap() > 1 << 20);
-    }
-
-    #[test]
-    fn resident_memory_is_parsed_to_bytes() {
-        assert_eq!(resident_in("Name:\tweb\nVmRSS:\t    8124 kB\nThreads:\t3\n"), Some(8124 * 1024));
-        assert_eq!(resident_in("Name:\tweb\n"), None);
     }
 }

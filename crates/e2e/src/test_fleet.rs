@@ -49,7 +49,12 @@ impl TestFleet {
 
     /// Like [`TestFleet::start`], with two instances of every service.
     pub async fn start_two_instances(settings: &[(&str, &str)]) -> Result<Self> {
-        Self::start_with(settings, |options| options.instances = 2).await
+        Self::start_instances(2, settings).await
+    }
+
+    /// Like [`TestFleet::start`], with this number of instances of every service.
+    pub async fn start_instances(count: u8, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(settings, |options| options.instances = count).await
     }
 
     /// Like [`TestFleet::start`], with authentication at NATS and Redis as in a cluster.

@@ -34,7 +34,8 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
         }
     }
     Ok(FleetData {
-        databases: Databases { now: fleet.clock.now(), owned, replicas, missing_indexes: Vec::new() },
+        databases: Databases { now: fleet.clock.now(), owned, replicas },
+        missing_indexes: Vec::new(),
         events: network.events.clone(),
         published_at: BTreeMap::new(),
         backlogs: Vec::new(),

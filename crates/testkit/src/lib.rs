@@ -9,6 +9,7 @@
 pub mod app;
 pub mod fleet;
 pub mod gateway;
+pub mod proc;
 pub mod proxy;
 pub mod servers;
 pub mod tools;

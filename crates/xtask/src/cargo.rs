@@ -44,10 +44,15 @@ pub(crate) async fn build_fleet(release: bool) -> Result<()> {
 pub(crate) async fn build(packages: &[&str], release: bool) -> Result<()> {
     let what = format!("the services, {} ({})", packages.join(", "), profile(release));
     progress("Building", &format!("{what}; the first time takes minutes"));
+    run(cargo(&build_arguments(packages, release)), "cargo build").await
+}
+
+/// The arguments with which cargo builds the services and these packages.
+pub(crate) fn build_arguments<'a>(packages: &[&'a str], release: bool) -> Vec<&'a str> {
     let mut arguments = vec!["build", "--bins"];
     arguments.extend(packages.iter().copied().chain(SERVICES).flat_map(|package| ["--package", package]));
     arguments.extend(release.then_some("--release"));
-    run(cargo(&arguments), "cargo build").await
+    arguments
 }
 
 /// Returns the folder of the binaries of one profile.

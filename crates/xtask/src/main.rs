@@ -15,8 +15,10 @@ mod demo;
 mod dependencies;
 mod fleet;
 mod lint_infra;
+mod mutations;
 mod npm;
 mod operate;
+mod scaling;
 mod screenshots;
 mod secrets;
 mod servers;
@@ -68,8 +70,12 @@ enum Command {
     Abuse(abuse::AbuseArgs),
     /// Inject random faults into a fleet while users buy and sell; fails if something broke.
     Chaos(chaos::ChaosArgs),
+    /// Break one rule of the product at a time, in a scratch worktree, and show what finds it.
+    Mutations(mutations::MutationsArgs),
     /// Measure throughput, latency, CPU and memory of a release build; writes docs/performance.md.
     Bench(bench::BenchArgs),
+    /// Measure what an instance costs among one, two, eight and ten of each service.
+    Scaling(scaling::ScalingArgs),
     /// Generate the secrets of a cluster, by default for infra/k8s-dev in a folder that git ignores.
     Secrets(secrets::SecretsArgs),
     /// Take screenshots of every page at desktop and phone size, into target/screenshots.
@@ -93,7 +99,9 @@ async fn main() -> ExitCode {
         Command::Advisories => dependencies::check_advisories().await,
         Command::Abuse(args) => abuse::run(args, fleet).await,
         Command::Chaos(args) => chaos::run(args).await,
+        Command::Mutations(args) => mutations::run(args).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::Scaling(args) => scaling::run(args).await,
         Command::Screenshots(args) => screenshots::run(args).await,
         Command::Secrets(args) => secrets::run(&args),
     };

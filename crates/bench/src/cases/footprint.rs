@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use testkit::fleet::SERVICES;
 use testkit::fleet::instance::Instance;
+use testkit::proc::resident_bytes;
 use tokio::time::Instant;
 
 use super::workload::Workload;
-use crate::cpu::resident_bytes;
 use crate::http1::{Connection, get};
 use crate::latency::Latencies;
 use crate::results::{Footprint, Results};

@@ -11,6 +11,7 @@ use common::api::live::VersionReport;
 use common::api::tickets::ReplaceListing;
 use futures::{SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
+use testkit::proc::resident_bytes;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,7 +23,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 use super::workload::Workload;
 use crate::catalogue;
-use crate::cpu::resident_bytes;
 use crate::http1::get;
 use crate::latency::Latencies;
 use crate::results::{LivePages, Results};

@@ -18,6 +18,12 @@ struct Args {
     /// Repeats the faults and habits of an earlier run; a new seed by default.
     #[arg(long)]
     seed: Option<u64>,
+    /// Number of users who buy and sell at the same time; 50 by default.
+    #[arg(long)]
+    visitors: Option<usize>,
+    /// How many seconds the fleet may take to settle after the faults; 240 by default.
+    #[arg(long, value_name = "SECONDS")]
+    settle: Option<u64>,
 }
 
 #[tokio::main]
@@ -35,7 +41,9 @@ async fn main() -> ExitCode {
 /// Returns whether nothing broke.
 async fn run(args: &Args) -> Result<bool> {
     let seed = args.seed.unwrap_or_else(|| rand::random::<u32>().into());
-    let options = ChaosOptions::new(seed, Duration::from_secs(args.minutes * 60));
+    let mut options = ChaosOptions::new(seed, Duration::from_secs(args.minutes * 60));
+    options.visitors = args.visitors.unwrap_or(options.visitors);
+    options.settle = args.settle.map_or(options.settle, Duration::from_secs);
     progress("Running", &format!("chaos with the seed {seed}; files are in {}", options.folder().display()));
     let report = chaos::run(&options).await?;
     println!("{report}");

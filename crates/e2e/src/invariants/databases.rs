@@ -12,7 +12,7 @@ use mongodb::bson::Document;
 use mongodb::{Client, Database};
 use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
 use ticketctl::audit::finding::Finding;
-use ticketctl::audit::{indexes, money, passes, replicas, sales};
+use ticketctl::audit::{money, passes, replicas, sales};
 
 /// Number of holds that expire in one second, above which they may expire later.
 const BURST_SIZE: usize = 1_000;
@@ -26,8 +26,6 @@ pub struct Databases {
     pub owned: BTreeMap<&'static str, Vec<Entity>>,
     /// Database, name of the entity, and replicas.
     pub replicas: Vec<(String, String, Vec<Entity>)>,
-    /// The unique indexes that do not exist.
-    pub missing_indexes: Vec<Finding>,
 }
 
 impl Databases {
@@ -42,8 +40,7 @@ impl Databases {
             let stored = entities(&client.database(replica.database), &replica.collection).await?;
             replicas.push((replica.database.to_owned(), replica.entity, stored));
         }
-        let missing_indexes = indexes::missing(client).await?;
-        Ok(Self { now: SystemClock.now(), owned, replicas, missing_indexes })
+        Ok(Self { now: SystemClock.now(), owned, replicas })
     }
 
     /// The entities in this collection of their owner.
@@ -51,9 +48,9 @@ impl Databases {
         self.owned.get(collection).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Appends the violations among tickets, orders and payments, and the unique indexes that do not exist.
+    /// Appends the violations among tickets, orders and payments.
     pub(super) fn check_money_and_sales(&self, violations: &mut Vec<String>) {
-        let mut found = self.missing_indexes.clone();
+        let mut found = Vec::new();
         let (orders, payments) = (self.owned("orders"), self.owned("payments"));
         let claims = orders.iter().filter(|order| order.status() != Some(OrderStatus::Cancelled));
         let claims = grouped(claims, |order| text(&order.state["ticket"]["id"]));

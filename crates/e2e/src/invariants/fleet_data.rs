@@ -8,6 +8,8 @@ use common::timestamp::Timestamp;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 use ticketctl::audit::entity::{Entity, text};
+use ticketctl::audit::finding::Finding;
+use ticketctl::audit::indexes;
 
 use super::databases::Databases;
 use crate::test_fleet::TestFleet;
@@ -16,6 +18,8 @@ use crate::test_fleet::TestFleet;
 pub struct FleetData {
     /// Entities and replicas in the databases.
     pub databases: Databases,
+    /// The unique indexes that services declare and that do not exist.
+    pub missing_indexes: Vec<Finding>,
     /// Published events by entity, as envelopes.
     pub events: BTreeMap<String, Vec<Value>>,
     /// When the stream received the creation, expiry and cancellation of each order, by order id and event type. The
@@ -32,7 +36,7 @@ pub struct FleetData {
 impl FleetData {
     pub(super) async fn read(fleet: &TestFleet) -> Result<Self> {
         let client = mongodb::Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
-        let databases = Databases::read(&client).await?;
+        let (databases, missing_indexes) = (Databases::read(&client).await?, indexes::missing(&client).await?);
         let jetstream = fleet.jetstream().await?;
         let mut events: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let (mut backlogs, mut dead_letters, mut published_at) = (Vec::new(), 0, BTreeMap::new());
@@ -70,7 +74,7 @@ impl FleetData {
             }
         }
         let card_network = fleet.card_network().await?;
-        Ok(Self { databases, events, published_at, backlogs, dead_letters, card_network })
+        Ok(Self { databases, missing_indexes, events, published_at, backlogs, dead_letters, card_network })
     }
 
     pub(super) fn by_id(&self, collection: &str) -> BTreeMap<&str, &Entity> {

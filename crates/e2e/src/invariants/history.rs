@@ -1,4 +1,4 @@
-//! Checks the event history of each entity: status transitions, terms and expiry.
+//! Checks the event history of each entity: status transitions, captures, terms and expiry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -8,6 +8,7 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
+use serde_json::Value;
 use ticketctl::audit::entity::text;
 
 use super::fleet_data::FleetData;
@@ -68,10 +69,25 @@ fn check_transitions<S: FromStr + AsRef<str> + 'static>(
     }
 }
 
+/// Checks that no payment was captured unless it had won its order, even if the charge was refunded later.
+fn check_captures(data: &FleetData, violations: &mut Vec<String>) {
+    let orders = data.histories("order");
+    for (id, states) in data.histories("payment") {
+        let is_captured = |state: &&&Value| state["status"] == PaymentStatus::Captured.as_ref();
+        let Some(captured) = states.values().find(is_captured) else { continue };
+        let order = text(&captured["orderId"]);
+        let mut of_order = orders.get(order).into_iter().flat_map(BTreeMap::values);
+        if !of_order.any(|state| text(&state["paymentId"]) == id) {
+            violations.push(format!("{TRANSITIONS}: payment {id} was captured, although it never won order {order}"));
+        }
+    }
+}
+
 pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
     check_transitions(data, "ticket", next_ticket_statuses, violations);
     check_transitions(data, "order", next_order_statuses, violations);
     check_transitions(data, "payment", next_payment_statuses, violations);
+    check_captures(data, violations);
     let tickets = data.histories("ticket");
     let mut sales: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (id, states) in data.histories("order") {

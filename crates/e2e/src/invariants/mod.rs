@@ -1,9 +1,9 @@
 //! The invariants of a settled fleet, whatever happened to it. They are checked against the databases, the streams, the
 //! card network, the logs and the responses that clients received, not by asking the services.
 //!
-//! The checks of `ticketctl::audit` cover 1 to 6, 9 and 12 in the databases alone: at most one open order per ticket
-//! (1), a completed order is paid exactly once (3), no charge remains of a cancelled order (4), tickets agree with
-//! orders (5). Here they see all [`databases`] in memory.
+//! The checks of `ticketctl::audit` cover 0 to 6, 9 and 12 in the databases alone: unique indexes exist (0), at most one
+//! open order per ticket (1), a completed order is paid exactly once (3), no charge remains of a cancelled order (4),
+//! tickets agree with orders (5). Here they see all [`databases`] in memory.
 
 mod clients;
 pub mod databases;
@@ -114,6 +114,7 @@ pub fn violations(data: &FleetData) -> Vec<String> {
 }
 
 fn check_money_and_sales(data: &FleetData, violations: &mut Vec<String>) {
+    violations.extend(data.missing_indexes.iter().map(ToString::to_string));
     data.databases.check_money_and_sales(violations);
     money::check(data, violations);
 }

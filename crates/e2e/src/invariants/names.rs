@@ -2,6 +2,8 @@
 
 use ticketctl::audit::names::{self, Invariant};
 
+/// Every unique index that the services declare exists.
+pub const UNIQUE_INDEXES: Invariant = names::UNIQUE_INDEXES;
 /// A ticket is sold at most once.
 pub const SOLD_ONCE: Invariant = names::SOLD_ONCE;
 /// An unpaid hold expires on time.
@@ -14,7 +16,7 @@ pub const ONE_EVENT: Invariant = names::ONE_EVENT;
 pub const REPLICAS: Invariant = names::REPLICAS;
 /// An idempotency key names at most one entity.
 pub const IDEMPOTENCY: &str = "10 idempotency";
-/// Statuses change only along legal transitions.
+/// Statuses change only along legal transitions, and only a payment that has won its order is captured.
 pub const TRANSITIONS: &str = "11 transitions";
 /// Payments agree with the card network.
 pub const PROVIDER: Invariant = names::LEDGER;

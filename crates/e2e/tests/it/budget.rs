@@ -1,17 +1,16 @@
 //! How many reads a purchase makes and how many documents it writes, counted by MongoDB. Counts, unlike times, are the
 //! same on every machine. docs/performance.md says what each is for.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use async_nats::Subscriber;
 use common::id::{OrderId, TicketId};
 use e2e::backlog::backlog;
+use e2e::database_work::{Operations, Work, operations};
 use e2e::test_fleet::{TestFleet, listing};
 use e2e::user_client::UserClient;
 use futures::StreamExt;
 use mongodb::Client;
-use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
 
 /// Nothing runs by itself during the test: neither sweeps nor announcements.
@@ -39,59 +38,6 @@ const TOLERANCE: f64 = 0.1;
 /// What a step may cost on average: its name, the reads, and the documents written. A replica's first version is an
 /// upsert, which MongoDB does not count among the documents.
 const BUDGET: [(&str, f64, f64); 3] = [("listing", 3.0, 2.0), ("order", 14.0, 12.0), ("paying", 26.0, 22.0)];
-
-/// MongoDB's work since it started.
-#[derive(Debug, Clone, Copy)]
-struct Work {
-    reads: f64,
-    written: f64,
-    at: Instant,
-}
-
-impl Work {
-    async fn now(mongodb: &Client) -> Self {
-        let status = mongodb.database("admin").run_command(doc! { "serverStatus": 1 }).await.unwrap();
-        let sum = |paths: &[&str]| paths.iter().map(|path| number_at(&status, path)).sum();
-        let commands = ["aggregate", "count", "findAndModify"].map(|name| format!("metrics.commands.{name}.total"));
-        let [aggregate, count, find_and_modify] = commands.each_ref().map(String::as_str);
-        let reads = sum(&["opcounters.query", "opcounters.getmore", aggregate, count, find_and_modify]);
-        let written = sum(&["metrics.document.inserted", "metrics.document.updated", "metrics.document.deleted"]);
-        Self { reads, written, at: Instant::now() }
-    }
-
-    /// Reads and written documents between `earlier` and now, without what a fleet at rest does.
-    fn since(self, earlier: Self, rest: (f64, f64)) -> (f64, f64) {
-        let seconds = self.at.duration_since(earlier.at).as_secs_f64();
-        (self.reads - earlier.reads - rest.0 * seconds, self.written - earlier.written - rest.1 * seconds)
-    }
-}
-
-fn number_at(document: &Document, path: &str) -> f64 {
-    let (parents, name) = path.rsplit_once('.').unwrap();
-    let parent = parents.split('.').fold(document, |document, name| document.get_document(name).unwrap());
-    match parent.get(name) {
-        Some(Bson::Int32(number)) => f64::from(*number),
-        #[expect(clippy::cast_precision_loss, reason = "a count far below 2^52")]
-        Some(Bson::Int64(number)) => *number as f64,
-        Some(Bson::Double(number)) => *number,
-        other => panic!("{path} is {other:?}"),
-    }
-}
-
-/// Reads and writes by collection since MongoDB started. They include what a fleet at rest does.
-type Operations = BTreeMap<String, [f64; 2]>;
-
-async fn operations(mongodb: &Client) -> Operations {
-    let top = mongodb.database("admin").run_command(doc! { "top": 1 }).await.unwrap();
-    let is_ours = |name: &str| !["admin.", "config.", "local."].iter().any(|database| name.starts_with(database));
-    let collections = top.get_document("totals").unwrap().iter();
-    let collections = collections.filter_map(|(name, counts)| Some((name, counts.as_document()?)));
-    let counted = collections.filter(|(name, _)| is_ours(name)).map(|(name, counts)| {
-        let sum = |kinds: &[&str]| kinds.iter().map(|kind| number_at(counts, &format!("{kind}.count"))).sum::<f64>();
-        (name.clone(), [sum(&["queries", "getmore", "commands"]), sum(&["insert", "update", "remove"])])
-    });
-    counted.collect()
-}
 
 /// Prints what one of the repeats did in each collection, on average.
 #[expect(clippy::print_stdout, reason = "shows where the work of a step over its budget is")]
@@ -175,14 +121,14 @@ async fn purchase_stays_within_its_budget_of_reads_and_writes() {
         shop.pay(order, ticket).await;
     }
     tokio::time::sleep(TAIL).await;
-    let before = Work::now(&mongodb).await;
+    let before = Work::now(&mongodb).await.unwrap();
     tokio::time::sleep(REST).await;
-    let (reads, written) = Work::now(&mongodb).await.since(before, (0.0, 0.0));
+    let (reads, written) = Work::now(&mongodb).await.unwrap().since(before, (0.0, 0.0));
     let rest = (reads / REST.as_secs_f64(), written / REST.as_secs_f64());
 
     let (mut tickets, mut orders, mut costs) = (Vec::new(), Vec::new(), Vec::new());
     for (step, ..) in BUDGET {
-        let (operations_before, before) = (operations(&mongodb).await, Work::now(&mongodb).await);
+        let (operations_before, before) = (operations(&mongodb).await.unwrap(), Work::now(&mongodb).await.unwrap());
         for index in 0..usize::from(REPEATS) {
             match step {
                 "listing" => tickets.push(shop.list().await),
@@ -191,8 +137,8 @@ async fn purchase_stays_within_its_budget_of_reads_and_writes() {
             }
         }
         tokio::time::sleep(TAIL).await;
-        costs.push(Work::now(&mongodb).await.since(before, rest));
-        print_operations(step, &operations_before, &operations(&mongodb).await);
+        costs.push(Work::now(&mongodb).await.unwrap().since(before, rest));
+        print_operations(step, &operations_before, &operations(&mongodb).await.unwrap());
     }
     println!("at rest, per second: {:.2} reads, {:.2} written", rest.0, rest.1);
     println!("{:>8} {:>6} {:>8} {:>8} {:>8}", "step", "reads", "at most", "written", "at most");

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use e2e::chaos::{self, ChaosOptions};
-use e2e::invariants::names::PROVIDER;
+use e2e::invariants::names::{PROVIDER, UNIQUE_INDEXES};
 use e2e::test_fleet::TestFleet;
 use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::{Client, IndexModel};
-use ticketctl::audit::names::UNIQUE_INDEXES;
 
 /// Few enough visitors for a debug build.
 const VISITORS: usize = 25;
-/// The unique index of the open orders by ticket.
-const INDEX: &str = "open_ticket_v1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_minutes_of_faults_break_nothing() {
@@ -26,7 +23,7 @@ async fn two_minutes_of_faults_break_nothing() {
     assert!(report.orders >= 150 && given_up * 10 <= all, "{report}");
 }
 
-/// A run in which `orders` is never restarted, since a restart creates missing indexes.
+/// A run in which `orders` is never restarted: an instance is not ready while an index differs from what it declares.
 fn short_run(seed: u64) -> ChaosOptions {
     let settle = Duration::from_secs(20);
     let mut options = ChaosOptions { visitors: VISITORS, settle, ..ChaosOptions::new(seed, Duration::from_secs(45)) };
@@ -39,18 +36,20 @@ async fn a_dropped_unique_index_is_found() {
     let options = short_run(16);
     let report = chaos::run_with(&options, async |fleet: &TestFleet| {
         let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
+        // Another one takes its place, since queries name the index: only the uniqueness is lost.
         let orders = client.database("orders").collection::<Document>("orders");
-        // One of the same name that is not unique takes its place, so that queries still find it.
-        let indexes: Vec<_> = orders.list_indexes().await?.try_collect().await?;
-        let of_name = |model: &IndexModel| model.options.as_ref().and_then(|options| options.name.as_deref()) == Some(INDEX);
-        let mut index = indexes.into_iter().find(of_name).context("the index does not exist")?;
-        index.options.as_mut().context("the index has no options")?.unique = None;
-        orders.drop_index(INDEX).await?;
-        Ok(orders.create_index(index).await.map(drop)?)
+        let indexes: Vec<IndexModel> = orders.list_indexes().await?.try_collect().await?;
+        let name_of = |index: &IndexModel| index.options.as_ref().and_then(|options| options.name.clone());
+        let dropped = indexes.into_iter().find(|index| name_of(index).as_deref() == Some("open_ticket_v1"));
+        let mut index = dropped.context("there is no such index")?;
+        orders.drop_index("open_ticket_v1").await?;
+        index.options.as_mut().context("an index without options")?.unique = None;
+        orders.create_index(index).await?;
+        Ok(())
     });
     let report = report.await.unwrap();
-    let expected = format!("{UNIQUE_INDEXES}: orders.orders lacks the unique index {INDEX}");
-    assert!(report.findings.contains(&expected), "{report}");
+    let is_missing = |finding: &String| finding.starts_with(&UNIQUE_INDEXES.to_string());
+    assert!(report.findings.iter().any(is_missing), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

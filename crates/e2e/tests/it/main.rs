@@ -29,5 +29,6 @@ mod operator;
 mod outages;
 mod reads;
 mod resync;
+mod scaling;
 mod tour;
 mod traces;

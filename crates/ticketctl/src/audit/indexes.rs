@@ -68,6 +68,9 @@ pub(super) async fn indexes_of(database: &Database, collection: &str) -> Result<
 }
 
 /// A finding for each declared index that does not exist, or is not unique.
+///
+/// # Errors
+/// When MongoDB can't be asked.
 pub async fn missing(client: &Client) -> Result<Vec<Finding>> {
     let collections: BTreeSet<_> = DECLARED.iter().map(|index| (index.database, index.collection)).collect();
     let mut found = Vec::new();

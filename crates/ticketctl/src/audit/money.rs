@@ -54,6 +54,15 @@ pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found
                 report(REFUNDED, &live, format!("the cancelled order {id} has a live payment"));
             }
         }
+        // Nothing ends such an order any more, and nobody else can buy its ticket.
+        Some(OrderStatus::Authorized) => {
+            let has_ended = |payment: &&Entity| payment.status().is_some_and(PaymentStatus::is_final);
+            let ended = payments.iter().copied().find(|payment| payment.id == completing && has_ended(payment));
+            if let Some(payment) = ended {
+                let text = format!("order {id} is still authorized by a payment that is {}", payment.status_name());
+                report(PAID_ONCE, &[payment], text);
+            }
+        }
         _ => {}
     }
 }
@@ -110,7 +119,8 @@ mod tests {
     use crate::audit::fixtures::entity;
 
     fn order(status: &str) -> Entity {
-        let status = json!({ "name": status, "paymentId": (status == "completed").then_some("p") });
+        let has_winner = matches!(status, "authorized" | "completed");
+        let status = json!({ "name": status, "paymentId": has_winner.then_some("p") });
         entity("o", json!({ "price": { "amount": 50, "currency": "USD" }, "status": status }))
     }
 
@@ -160,6 +170,11 @@ mod tests {
                 Some(order("authorized")),
                 vec![charged("p", 50)],
                 "3 paid-once: order o is charged and authorized [\"o\", \"p\"]".to_owned(),
+            ),
+            (
+                Some(order("authorized")),
+                vec![payment("p", "declined", 50)],
+                "3 paid-once: order o is still authorized by a payment that is declined [\"o\", \"p\"]".to_owned(),
             ),
             (
                 Some(order("cancelled")),

@@ -1,0 +1,219 @@
+//! The figures of a fleet: what each instance uses, what all of them use together, and what must not grow.
+
+use std::fmt::{self, Write as _};
+
+/// What happens while a fleet is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing.
+    Rest,
+    /// Tickets are sold.
+    Load,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rest => "at rest",
+            Self::Load => "under load",
+        })
+    }
+}
+
+/// How a quantity differs between instances.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// The mean of all instances of all services.
+    pub mean: f64,
+    /// That of the instance that has most.
+    pub most: u64,
+}
+
+impl Spread {
+    /// The spread of these values; 0 if there are none.
+    #[expect(clippy::cast_precision_loss, reason = "counts and sizes far below 2^52")]
+    pub fn of(values: &[u64]) -> Self {
+        let sum: u64 = values.iter().sum();
+        Self { mean: sum as f64 / values.len().max(1) as f64, most: values.iter().copied().max().unwrap_or(0) }
+    }
+}
+
+/// What a fleet used in one phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Usage {
+    /// Instances of each service.
+    pub instances: u8,
+    /// What happened meanwhile.
+    pub phase: Phase,
+    /// Connections of an instance to MongoDB at the end of the phase.
+    pub mongodb: Spread,
+    /// Connections of an instance to NATS.
+    pub nats: Spread,
+    /// Connections of an instance to Redis.
+    pub redis: Spread,
+    /// Resident memory of an instance in bytes.
+    pub resident: Spread,
+    /// Queries of all instances in a second.
+    pub reads_per_second: f64,
+    /// Documents that all instances wrote in a second.
+    pub written_per_second: f64,
+    /// Turns at shared work that all instances took.
+    pub turns: i64,
+    /// Durable consumers of all services.
+    pub consumers: usize,
+}
+
+impl Usage {
+    /// What grew although it should not, compared with a fleet of fewer instances that did the same for as long: what an
+    /// instance uses, the consumers, and at rest the work that instances share. The tolerances are far below growth in
+    /// proportion to the number of instances.
+    pub fn growth_over(&self, fewer: &Self) -> Vec<String> {
+        let mut grown = Vec::new();
+        let mut expect_at_most = |what: &str, now: f64, limit: f64| {
+            if now > limit {
+                let (count, phase, fewer) = (self.instances, self.phase, fewer.instances);
+                grown.push(format!(
+                    "{what}, {phase}: {now:.1} with {count} instances, at most {limit:.1} after {fewer}"
+                ));
+            }
+        };
+        let connections = [
+            ("MongoDB", self.mongodb, fewer.mongodb),
+            ("NATS", self.nats, fewer.nats),
+            ("Redis", self.redis, fewer.redis),
+        ];
+        for (server, now, before) in connections {
+            // A pool opens another connection whenever calls overlap, which they do more on a busy machine.
+            expect_at_most(&format!("connections of an instance to {server}"), now.mean, before.mean * 1.5 + 2.0);
+        }
+        let resident = fewer.resident.mean * 1.25;
+        expect_at_most("megabytes of an instance", self.resident.mean / 1e6, resident / 1e6);
+        if self.consumers != fewer.consumers {
+            let (now, before) = (self.consumers, fewer.consumers);
+            grown.push(format!("durable consumers: {now} with {} instances, {before} before", self.instances));
+        }
+        if self.phase == Phase::Rest && self.turns > fewer.turns + fewer.turns / 2 + 15 {
+            let (now, before) = (self.turns, fewer.turns);
+            grown.push(format!("turns at rest: {now} with {} instances, {before} before", self.instances));
+        }
+        grown
+    }
+}
+
+/// What one purchase leaves behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Number of purchases that this is the mean of.
+    pub purchases: u32,
+    /// Bytes of documents in all databases, before compression.
+    pub data: f64,
+    /// Bytes of indexes in all databases.
+    pub indexes: f64,
+    /// Events in all streams.
+    pub events: f64,
+    /// Bytes of these events.
+    pub event_bytes: f64,
+}
+
+/// The usages as a Markdown table.
+pub fn usage_table<'a>(usages: impl IntoIterator<Item = &'a Usage>) -> String {
+    let mut text = "| instances of each service | | MongoDB connections of an instance: mean / most | NATS | Redis | \
+                    resident: mean / most, MB | queries a second: all / one of each service | documents written a second | \
+                    turns taken | durable consumers |\n|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+        .to_owned();
+    let spread = |spread: Spread| format!("{:.1} / {}", spread.mean, spread.most);
+    for usage in usages {
+        let Usage { instances, phase, mongodb, nats, redis, resident, turns, consumers, .. } = usage;
+        let [mongodb, nats, redis] = [mongodb, nats, redis].map(|connections| spread(*connections));
+        let resident = format!("{:.1} / {:.1}", resident.mean / 1e6, megabytes(resident.most));
+        let (reads, written) = (usage.reads_per_second, usage.written_per_second);
+        let each = reads / f64::from(*instances);
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            text,
+            "| {instances} | {phase} | {mongodb} | {nats} | {redis} | {resident} | {reads:.1} / {each:.1} | {written:.1} | \
+             {turns} | {consumers} |"
+        );
+    }
+    text
+}
+
+/// What purchases leave behind, as a Markdown table.
+pub fn stored_table<'a>(all: impl IntoIterator<Item = &'a Stored>) -> String {
+    let mut text = "| purchases | documents of one, bytes | indexes, bytes | events | bytes of these |\n\
+                    |--:|--:|--:|--:|--:|\n"
+        .to_owned();
+    for Stored { purchases, data, indexes, events, event_bytes } in all {
+        let _ = writeln!(text, "| {purchases} | {data:.0} | {indexes:.0} | {events:.1} | {event_bytes:.0} |");
+    }
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a size far below 2^52")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(instances: u8, phase: Phase) -> Usage {
+        Usage {
+            instances,
+            phase,
+            mongodb: Spread { mean: 6.0, most: 9 },
+            nats: Spread { mean: 1.0, most: 1 },
+            redis: Spread { mean: 1.5, most: 4 },
+            resident: Spread { mean: 17.0e6, most: 19_500_000 },
+            reads_per_second: 14.0 * f64::from(instances),
+            written_per_second: 0.2,
+            turns: 20,
+            consumers: 11,
+        }
+    }
+
+    #[test]
+    fn spread_has_mean_and_maximum() {
+        assert_eq!(Spread::of(&[1, 2, 6]), Spread { mean: 3.0, most: 6 });
+        assert_eq!(Spread::of(&[]), Spread { mean: 0.0, most: 0 });
+    }
+
+    #[test]
+    fn what_is_flat_has_not_grown() {
+        let (one, four) = (usage(1, Phase::Rest), usage(4, Phase::Rest));
+        assert_eq!(four.growth_over(&one), Vec::<String>::new());
+        let (one, four) = (usage(1, Phase::Load), Usage { turns: 100, ..usage(4, Phase::Load) });
+        assert_eq!(four.growth_over(&one), Vec::<String>::new(), "a backlog is swept in turns");
+    }
+
+    #[test]
+    fn each_growth_is_named() {
+        let (one, four) = (usage(1, Phase::Rest), usage(4, Phase::Rest));
+        let table = [
+            (
+                Usage { mongodb: Spread { mean: 24.0, most: 30 }, ..four.clone() },
+                "connections of an instance to MongoDB",
+            ),
+            (Usage { nats: Spread { mean: 4.0, most: 4 }, ..four.clone() }, "connections of an instance to NATS"),
+            (Usage { redis: Spread { mean: 6.0, most: 6 }, ..four.clone() }, "connections of an instance to Redis"),
+            (Usage { resident: Spread { mean: 30.0e6, most: 0 }, ..four.clone() }, "megabytes of an instance"),
+            (Usage { consumers: 44, ..four.clone() }, "durable consumers: 44 with 4 instances, 11 before"),
+            (Usage { turns: 80, ..four }, "turns at rest: 80 with 4 instances, 20 before"),
+        ];
+        for (grown, expected) in table {
+            let found = grown.growth_over(&one);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].starts_with(expected), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn tables_have_a_row_for_each_fleet() {
+        let table = usage_table([&usage(10, Phase::Rest)]);
+        let row = "| 10 | at rest | 6.0 / 9 | 1.0 / 1 | 1.5 / 4 | 17.0 / 19.5 | 140.0 / 14.0 | 0.2 | 20 | 11 |";
+        assert_eq!(table.lines().nth(2), Some(row));
+        let stored = Stored { purchases: 300, data: 20_480.4, indexes: 9_000.0, events: 12.0, event_bytes: 13_100.0 };
+        assert_eq!(stored_table([&stored]).lines().nth(2), Some("| 300 | 20480 | 9000 | 12.0 | 13100 |"));
+    }
+}

@@ -1,0 +1,30 @@
+//! An instance costs as much among four as alone.
+
+use std::time::Duration;
+
+use e2e::scaling::usage::{stored_table, usage_table};
+use e2e::scaling::{ScalingOptions, measure};
+
+/// Short, so that each instance attempts a round of `payments`' reconciler twice a second: without turns, four instances
+/// would do four times as many rounds.
+const SETTINGS: [(&str, &str); 1] = [("RECONCILE_AFTER", "1s")];
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "the tables are what the test is run for")]
+async fn four_instances_use_no_more_each_than_one() {
+    let options = |instances| ScalingOptions {
+        instances,
+        rest: Duration::from_secs(10),
+        load: Duration::from_secs(8),
+        purchases_per_second: 3,
+        settings: &SETTINGS,
+    };
+    let one = measure(&options(1)).await.unwrap();
+    let four = measure(&options(4)).await.unwrap();
+    println!("{}", usage_table([&one.rest, &one.load, &four.rest, &four.load]));
+    println!("{}", stored_table([&one.stored, &four.stored]));
+    assert!(one.rest.turns > 0 && one.rest.mongodb.most > 0 && one.rest.nats.most > 0, "{one:?}");
+    assert!(one.load.written_per_second > one.rest.written_per_second, "{one:?}");
+    let grown = [four.rest.growth_over(&one.rest), four.load.growth_over(&one.load)].concat();
+    assert!(grown.is_empty(), "{grown:#?}");
+}

@@ -1,0 +1,89 @@
+//! What the kernel tells about a running process: its memory and its connections, from `/proc/<pid>`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// The resident memory of a process in bytes.
+pub fn resident_bytes(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    resident_in(&status).with_context(|| format!("/proc/{pid}/status has no VmRSS"))
+}
+
+fn resident_in(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// The number of established TCP connections of a process, by the port of the other side.
+pub fn connections(pid: u32) -> Result<BTreeMap<u16, u64>> {
+    let sockets = sockets(pid)?;
+    let mut by_port = BTreeMap::new();
+    for file in ["tcp", "tcp6"] {
+        // A kernel without IPv6 has no tcp6.
+        let table = fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
+        let own = table.lines().filter_map(established).filter(|(_, inode)| sockets.contains(*inode));
+        for (port, _) in own {
+            *by_port.entry(port).or_default() += 1;
+        }
+    }
+    Ok(by_port)
+}
+
+/// The inodes of the sockets that a process has open.
+fn sockets(pid: u32) -> Result<BTreeSet<String>> {
+    let folder = format!("/proc/{pid}/fd");
+    let files = fs::read_dir(&folder).with_context(|| format!("reading {folder}"))?;
+    // One that has been closed meanwhile is no longer there.
+    let targets = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
+    let inode = |target: &str| Some(target.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
+    Ok(targets.filter_map(|target| inode(target.to_str()?)).collect())
+}
+
+/// The remote port and the inode of an established connection in a line of `/proc/net/tcp`.
+fn established(line: &str) -> Option<(u16, &str)> {
+    let mut fields = line.split_ascii_whitespace().skip(2);
+    let (remote, state) = (fields.next()?, fields.next()?);
+    let port = u16::from_str_radix(remote.rsplit(':').next()?, 16).ok()?;
+    // Queues, timer, retransmissions, user and time-out precede the inode.
+    Some((port, fields.nth(5)?)).filter(|_| state == "01")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_parsed_to_bytes() {
+        assert_eq!(resident_in("Name:\tweb\nVmRSS:\t    8124 kB\nThreads:\t3\n"), Some(8124 * 1024));
+        assert_eq!(resident_in("Name:\tweb\n"), None);
+        assert!(resident_bytes(std::process::id()).unwrap() > 1 << 20);
+    }
+
+    #[test]
+    fn only_established_connections_are_read() {
+        let line = |state: &str| {
+            format!(
+                "   4: 0100007F:9C40 0100007F:6989 {state} 00000000:00000000 00:00000000 00000000  1000 0 31337 1 0"
+            )
+        };
+        assert_eq!(established(&line("01")), Some((27_017, "31337")));
+        assert_eq!(established(&line("0A")), None, "a listener");
+        assert_eq!(established("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt"), None);
+    }
+
+    #[test]
+    fn own_connections_are_counted_by_port() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let count = || connections(std::process::id()).unwrap().get(&address.port()).copied().unwrap_or(0);
+        assert_eq!(count(), 0);
+        let clients = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
+        assert_eq!(count(), 2);
+        drop(clients);
+        assert_eq!(count(), 0);
+    }
+}

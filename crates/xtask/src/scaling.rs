@@ -1,0 +1,37 @@
+//! `cargo xtask scaling`: builds everything and runs the program `scaling` of the crate `e2e`.
+
+use anyhow::Result;
+use clap::Args;
+use tokio::process::Command;
+
+use crate::signals::StopSignals;
+use crate::{cargo, npm};
+
+/// Measures fleets with different numbers of instances of each service, at rest and while a few tickets a second are
+/// sold: connections, memory, queries, turns at shared work, consumers. Prints Markdown tables, and fails if what an
+/// instance uses, or what instances share, grows with their number.
+#[derive(Debug, Args)]
+pub(crate) struct ScalingArgs {
+    /// Numbers of instances of each service, separated by commas, ascending.
+    #[arg(long, default_value = "1,2,8,10")]
+    instances: String,
+    /// How many seconds each fleet is measured at rest, and how many under load.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Use a debug build instead of a release build.
+    #[arg(long)]
+    debug: bool,
+}
+
+pub(crate) async fn run(args: ScalingArgs) -> Result<()> {
+    StopSignals::install()?.unless_interrupted(build_and_run(&args)).await
+}
+
+async fn build_and_run(args: &ScalingArgs) -> Result<()> {
+    npm::install(npm::WEB).await?;
+    cargo::build(&["fakestripe", "e2e"], !args.debug).await?;
+    let mut scaling = Command::new(cargo::binaries(!args.debug).join("scaling"));
+    let seconds = args.seconds.to_string();
+    scaling.args(["--instances", &args.instances, "--rest", &seconds, "--load", &seconds]).kill_on_drop(true);
+    cargo::run(scaling, "the measurement").await
+}
