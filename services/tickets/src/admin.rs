@@ -20,8 +20,8 @@ pub(crate) fn routes(state: AppState) -> Router {
 }
 
 /// Releases a listing that is reserved for this order. 409 if the order has not ended according to the replica, unless
-/// it is lost. If it is lost: 409 if the listing is not reserved for it, or if the order waits for the listing according
-/// to the replica, because it would be reserved for it again.
+/// it is lost. If it is lost: 409 if the listing is not reserved for it, or if the order waits for the listing
+/// according to the replica, because it would be reserved for it again.
 async fn release(State(state): State<AppState>, Body(request): Body<Release>) -> Result<Json<Released>, Error> {
     let Release { id, order_id, order_is_lost } = request;
     if order_is_lost {

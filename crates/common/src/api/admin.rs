@@ -133,7 +133,8 @@ pub struct Release {
     pub id: TicketId,
     /// The order that it is reserved for.
     pub order_id: OrderId,
-    /// Whether `orders` does not have the order, which the caller has verified. Otherwise the order has to be cancelled.
+    /// Whether `orders` does not have the order, which the caller has verified. Otherwise the order has to be
+    /// cancelled.
     #[serde(default)]
     pub order_is_lost: bool,
 }

@@ -1,4 +1,5 @@
-//! The admin routes: liveness, readiness, metrics, resync and raise. They have a port of their own, not open to the internet.
+//! The admin routes: liveness, readiness, metrics, resync and raise. They have a port of their own, not open to the
+//! internet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Publishing from the outbox: the relay publishes events at once, the sweeper those that a crash left unpublished.
 //! Published events leave the outbox with the document's next write, or together after a short delay. The announcer, the
-//! scan and resync publish snapshots of current states for consumers that lost an event. A raise writes a state again for
-//! consumers that are ahead of this service.
+//! scan and resync publish snapshots of current states for consumers that lost an event. A raise writes a state again
+//! for consumers that are ahead of this service.
 //!
 //! # Why
 //! MongoDB is the source of truth and the stream is transport. All workers run on every instance without a leader,

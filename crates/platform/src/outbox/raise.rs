@@ -2,9 +2,9 @@
 //! restored to an earlier moment than theirs.
 //!
 //! # Why
-//! Consumers ignore the versions that they have already seen. An owner that is behind would use these versions again for
-//! other states, and its consumers would not learn of them. The raised version has one change event, like any other;
-//! the versions that are skipped had theirs before the restore.
+//! Consumers ignore the versions that they have already seen. An owner that is behind would use these versions again
+//! for other states, and its consumers would not learn of them. The raised version has one change event, like any
+//! other; the versions that are skipped had theirs before the restore.
 //!
 //! The snapshot that follows asks consumers to announce what this service has missed: they do that in response to
 //! snapshots only.

@@ -1,9 +1,9 @@
 //! Consistency audit: invariants over all six databases, in bounded memory, while the fleet serves requests.
 //!
-//! In reading order: [`names`] of the invariants, [`remedy`], [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold
-//! at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
-//! (replicas equal their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and
-//! checked), `schedule` (`--every`).
+//! In reading order: [`names`] of the invariants, [`remedy`], [`finding`], [`entity`] (what is read), [`sales`]
+//! (tickets are sold at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a
+//! charge), [`replicas`] (replicas equal their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams
+//! are joined and checked), `schedule` (`--every`).
 //!
 //! # Why
 //! The databases are read one after the other while they change, and from a secondary if there is one. So what seems

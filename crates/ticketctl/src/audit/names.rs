@@ -35,15 +35,15 @@ pub const HELD_ONCE: Invariant = Invariant {
 pub const SOLD_ONCE: Invariant = Invariant {
     number: 2,
     name: "sold-once",
-    advice: "refund all buyers but one in the payment provider's dashboard; a completed order stays completed, and this \
-             is reported further",
+    advice: "refund all buyers but one in the payment provider's dashboard; a completed order stays completed, and \
+             this is reported further",
 };
 /// An order is completed if and only if exactly one payment of it is captured.
 pub const PAID_ONCE: Invariant = Invariant {
     number: 3,
     name: "paid-once",
-    advice: "compare the order's payments with the payment provider's dashboard; `restore settle --since` refunds what was \
-             charged for payments that were lost since that moment",
+    advice: "compare the order's payments with the payment provider's dashboard; `restore settle --since` refunds \
+             what was charged for payments that were lost since that moment",
 };
 /// Nothing is charged or authorised for a cancelled order.
 pub const REFUNDED: Invariant = Invariant {
@@ -73,7 +73,7 @@ pub const ONE_EVENT: Invariant = Invariant {
 pub const REPLICAS: Invariant = Invariant {
     number: 9,
     name: "replicas",
-    advice: "the owner has lost the entity, and its state is not in two databases: restore a newer backup of all of them",
+    advice: "the owner has lost the entity, and its state is not in two databases: restore a newer backup of all",
 };
 /// The ledger balances, and payments agree with the card network.
 pub const LEDGER: Invariant = Invariant {

@@ -4,8 +4,8 @@
 //! The reads are linearizable: it decides that an order was lost, and an older read might not see an order that exists.
 //!
 //! An owner that lost what others know gets it back, if at least two databases have the same state at the highest
-//! version and events carry the whole state: the owner wrote and published it, and users were told. Otherwise, as when a
-//! single replica is ahead, the owner's present state is written above that version.
+//! version and events carry the whole state: the owner wrote and published it, and users were told. Otherwise, as when
+//! a single replica is ahead, the owner's present state is written above that version.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! Repairs: `audit --repair`, and each of its commands alone.
 //!
 //! # Why
-//! A repair is a request to the service that owns the entity, which writes it with its own code, by compare-and-swap and
-//! with an event. Nothing is written into a database from here. What a command has to do depends on what the databases
-//! have, which the commands before it change: so that is decided when the plan is shown, and again when it is carried
-//! out.
+//! A repair is a request to the service that owns the entity, which writes it with its own code, by compare-and-swap
+//! and with an event. Nothing is written into a database from here. What a command has to do depends on what the
+//! databases have, which the commands before it change: so that is decided when the plan is shown, and again when it is
+//! carried out.
 
 mod action;
 mod inspect;
@@ -115,9 +115,9 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
     }
     ask(&plan, yes)?;
     let mut commands = Vec::new();
-    for (command, remedies) in in_commands(remedies) {
+    for (command, remedies) in in_commands(&remedies) {
         eprintln!("{command}");
-        commands.push(carry_out(command, &remedies, fleet, services).await);
+        commands.push(carry_out(command, remedies, fleet, services).await);
     }
     let after = audit::run(&fleet.client, options).await?;
     Ok(RepairReport { before, commands, after: Some(after) })
@@ -151,18 +151,22 @@ async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String,
 }
 
 /// Groups the resyncs of an owner in one command. The others are commands of their own.
-fn in_commands(remedies: Vec<Remedy>) -> Vec<(String, Vec<Remedy>)> {
-    let mut commands: Vec<(String, Vec<Remedy>)> = Vec::new();
-    for remedy in remedies {
-        match (&remedy, commands.last_mut()) {
-            (Remedy::Resync { owner, id }, Some((command, group))) if matches!(group.first(), Some(Remedy::Resync { owner: same, .. }) if same == owner) =>
-            {
+fn in_commands(remedies: &[Remedy]) -> Vec<(String, &[Remedy])> {
+    let is_same_resync = |one: &Remedy, other: &Remedy| match (one, other) {
+        (Remedy::Resync { owner: one, .. }, Remedy::Resync { owner: other, .. }) => one == other,
+        _ => false,
+    };
+    let mut commands = Vec::new();
+    for group in remedies.chunk_by(is_same_resync) {
+        let [first, others @ ..] = group else { continue };
+        let mut command = first.to_string();
+        for other in others {
+            if let Remedy::Resync { id, .. } = other {
                 command.push(',');
                 command.push_str(id);
-                group.push(remedy);
             }
-            _ => commands.push((remedy.to_string(), vec![remedy])),
         }
+        commands.push((command, group));
     }
     commands
 }
@@ -229,7 +233,7 @@ mod tests {
             raise("d"),
         ];
         remedies.sort();
-        let commands = in_commands(remedies);
+        let commands = in_commands(&remedies);
         let lines: Vec<_> = commands.iter().map(|(command, _)| command.as_str()).collect();
         let expected = [
             "ticketctl raise orders d",
@@ -239,7 +243,7 @@ mod tests {
             "ticketctl release t",
         ];
         assert_eq!(lines, expected);
-        let Action::Resync { owner, ids } = resync_of(&commands[3].1) else { panic!("a resync") };
+        let Action::Resync { owner, ids } = resync_of(commands[3].1) else { panic!("a resync") };
         assert_eq!((owner.as_str(), ids), ("orders", vec!["a".to_owned(), "b".to_owned()]));
     }
 }

@@ -41,8 +41,8 @@ pub async fn reconcile_payment(
     settle(&PaymentReconciler { state, id, order_is_lost: false }, own, seen).await
 }
 
-/// Voids or refunds a payment, whatever the replica of its order says: `orders` has lost the order. Returns the payment,
-/// if it exists.
+/// Voids or refunds a payment, whatever the replica of its order says: `orders` has lost the order. Returns the
+/// payment, if it exists.
 ///
 /// # Errors
 /// Those of [`reconcile_payment`].
