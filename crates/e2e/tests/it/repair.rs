@@ -1,5 +1,5 @@
-//! `ticketctl audit --repair`: databases that were restored to different moments, and events that were lost, are repaired
-//! by requests to the services. Anti-entropy is off, so that nothing is repaired otherwise.
+//! `ticketctl audit --repair`: databases that were restored to different moments, and events that were lost, are
+//! repaired by requests to the services. Anti-entropy is off, so that nothing is repaired otherwise.
 
 use std::time::Duration;
 
@@ -189,7 +189,7 @@ async fn databases_of_different_moments_are_repaired() {
     // The fleet works: the owner's next versions are heard.
     assert_eq!(shop.buyer.pay(unpaid, "pm_card_visa").await.unwrap().status, 201);
     shop.buyer.wait_for_order(unpaid, OrderStatus::Completed).await.unwrap();
-    shop.seller.send(&UpdateProfile { body: Profile { display_name: Text::new("Mara") } }).await.unwrap();
+    shop.seller.send(&UpdateProfile { body: Profile { display_name: Text::new("Mara K") } }).await.unwrap();
     invariants::assert_eventually_after_repair(&shop.fleet).await.unwrap();
 }
 
@@ -222,10 +222,10 @@ async fn money_of_a_lost_order_is_returned_on_request() {
     let shop = Shop::open().await;
     let lost = shop.sell("Norma").await;
     shop.delete(("orders", "orders"), lost.order).await;
-    let plan = format!("payments voids or refunds payment {}, because orders does not have the order", lost.payment);
-    let void = ["void", &lost.payment.to_string()];
-    shop.operator.run_unconfirmed(&void, &plan).await;
-    let done = shop.operator.run_ok(&["void", &lost.payment.to_string(), "--yes"]).await;
+    let payment = lost.payment.to_string();
+    let plan = format!("payments voids or refunds payment {payment}, because orders does not have the order");
+    shop.operator.run_unconfirmed(&["void", &payment], &plan).await;
+    let done = shop.operator.run_ok(&["void", &payment, "--yes"]).await;
     assert!(done.contains("nothing of it is authorised or charged"), "{done}");
     eventually("the refund", async || {
         let payment = shop.buyer.wait_for_payment(lost.payment, PaymentStatus::Captured).await.unwrap();
