@@ -74,13 +74,21 @@ enum Command {
     /// Report violated invariants: tickets sold twice, charges without a ticket, overdue holds, stale replicas.
     #[command(after_help = EXIT_CODES)]
     Audit(AuditArgs),
-    /// Have an owner write an entity again, above the version that its replicas have.
+    /// Have an owner write an entity again, above the version that its replicas have; asks for confirmation first.
+    ///
+    /// For databases that were restored to different moments: consumers ignore what an owner publishes until it is above
+    /// the version that they have. If two databases have the same newer state of a listing or an order, the owner takes
+    /// it over, because it wrote and published that state before. Otherwise it writes its present state again.
     #[command(after_help = EXIT_CODES)]
     Raise(RaiseArgs),
-    /// Void or refund a payment whose order is closed or lost.
+    /// Void or refund a payment whose order is closed or lost; asks for confirmation first.
+    ///
+    /// The order has to be cancelled, authorised by another payment, or unknown to orders.
     #[command(after_help = EXIT_CODES)]
     Void(VoidArgs),
-    /// Release a listing that is reserved for an order that is cancelled or lost.
+    /// Release a listing whose order is cancelled or lost; asks for confirmation first.
+    ///
+    /// The order that the listing is reserved for has to be cancelled, or unknown to orders.
     #[command(after_help = EXIT_CODES)]
     Release(ReleaseArgs),
 }

@@ -4,8 +4,8 @@ use common::aggregate::{Aggregate, Versioned};
 use common::clock::Clock;
 use common::id::UserId;
 use serde_json::{Value, json};
-use testkit::app::TestApp;
 use testkit::app::request::Response;
+use testkit::app::{TestApp, eventually};
 
 use crate::demo::{Counter, app, insert};
 
@@ -17,12 +17,14 @@ async fn stored(app: &TestApp, id: UserId) -> Option<Versioned<Counter>> {
     app.context.store::<Counter>().get(id).await.unwrap()
 }
 
-/// The types and versions of the published events.
-async fn history(app: &TestApp, id: UserId) -> Vec<(String, u64)> {
-    app.wait_until_idle().await;
-    let mut history = app.history("demo", id).await;
-    history.sort_by_key(|(kind, version)| (*version, kind.contains("snapshot")));
-    history
+/// Waits until these are the types and versions of the published events, in order of versions.
+async fn assert_history(app: &TestApp, id: UserId, expected: &[(String, u64)]) {
+    eventually("the events", async || {
+        let mut history = app.history("demo", id).await;
+        history.sort_by_key(|(kind, version)| (*version, kind.contains("snapshot")));
+        history == expected
+    })
+    .await;
 }
 
 fn event(kind: &str, version: u64) -> (String, u64) {
@@ -39,7 +41,7 @@ async fn present_state_is_written_above_the_replicas() {
     let now = stored(&app, counter.id).await.unwrap();
     assert_eq!((now.version, &now.state), (6, &counter.state));
     let expected = [event("registered", 0), event("updated", 6), event("snapshot", 6)];
-    assert_eq!(history(&app, counter.id).await, expected);
+    assert_history(&app, counter.id, &expected).await;
 
     // A repeat changes nothing, and the next change has the next version.
     let repeated = raise(&app, &body).await.expect(200).json();
@@ -48,7 +50,7 @@ async fn present_state_is_written_above_the_replicas() {
     let saved = store.save(&now, now.incremented(), now.present_change()).await.unwrap();
     assert_eq!(saved.version, 7);
     let expected = [&expected[..], &[event("updated", 7)]].concat();
-    assert_eq!(history(&app, counter.id).await, expected);
+    assert_history(&app, counter.id, &expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +66,7 @@ async fn state_of_the_replicas_replaces_an_older_one_or_a_lost_one() {
         let now = stored(&app, counter.id).await.unwrap();
         assert_eq!((now.version, &now.state), (above + 1, counter));
     }
-    assert_eq!(history(&app, lost.id).await, [event("updated", 3), event("snapshot", 3)]);
+    assert_history(&app, lost.id, &[event("updated", 3), event("snapshot", 3)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,5 +86,6 @@ async fn what_can_not_be_written_is_refused() {
     assert!(refused["detail"].as_str().unwrap().contains("name_v1"), "{refused}");
     assert_eq!(stored(&app, lost.id).await, None);
     assert_eq!(stored(&app, id).await.unwrap().version, 0);
-    assert_eq!(history(&app, id).await, [event("registered", 0)]);
+    app.wait_until_idle().await;
+    assert_history(&app, id, &[event("registered", 0)]).await;
 }

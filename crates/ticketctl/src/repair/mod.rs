@@ -33,12 +33,7 @@ use crate::services::Services;
 const RETRY_PERIOD: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// After the databases were restored to different moments, consumers ignore what an owner publishes
-/// until it is above the version that they have. If two databases have the same newer state of a listing
-/// or an order, the owner takes it over, because it wrote and published that state before. Otherwise it
-/// writes its present state again. Asks for confirmation first.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct RaiseArgs {
     /// The owner of the entity: auth (users), tickets, orders or payments.
     #[arg(value_parser = parse_owner)]
@@ -47,19 +42,13 @@ pub(crate) struct RaiseArgs {
     id: String,
 }
 
-/// The payment's order has to be cancelled, authorised by another payment, or unknown to orders. Asks
-/// for confirmation first.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct VoidArgs {
     /// The payment's id.
     payment: PaymentId,
 }
 
-/// The order that the listing is reserved for has to be cancelled, or unknown to orders. Asks for
-/// confirmation first.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct ReleaseArgs {
     /// The listing's id.
     ticket: TicketId,
