@@ -233,3 +233,28 @@ async fn money_of_a_lost_order_is_returned_on_request() {
     })
     .await;
 }
+
+/// The payment is authorised again for its owner, but was charged: the provider says so, and it is not charged twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn payment_that_was_set_back_is_looked_up_at_the_provider() {
+    let shop = Shop::open().await;
+    let sale = shop.sell("Medea").await;
+    let payments = ("payments", "payments");
+    let mut earlier = shop.document(payments, sale.payment).await;
+    assert_eq!(earlier.insert("version", 1_i64).and_then(|version| version.as_i64()), Some(2));
+    let state = earlier.get_document_mut("state").unwrap();
+    state.insert("status", doc! { "name": PaymentStatus::Authorized.as_ref() });
+    // The entries of the authorisation.
+    state.get_array_mut("ledger").unwrap().truncate(2);
+    shop.set_back(payments, &earlier).await;
+
+    let report = shop.repair().await;
+    let written = format!("payment {} was written at version 3", sale.payment);
+    let raise = format!("ticketctl raise payments {}", sale.payment);
+    assert_eq!(outcome(&report, &raise), Some((CommandOutcome::Done, written)));
+    let payment = shop.buyer.wait_for_payment(sale.payment, PaymentStatus::Captured).await.unwrap();
+    assert_eq!((payment.version, payment.refunded), (4, None));
+    let network = shop.fleet.card_network().await.unwrap();
+    let intents = network["paymentIntents"].as_array().unwrap();
+    assert_eq!((intents.len(), intents[0]["amount_received"].as_i64()), (1, Some(4_500)));
+}

@@ -14,6 +14,7 @@ use common::api::admin::{Raise, Release, Void};
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
+use common::id::{OrderId, PaymentId, TicketId};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria};
@@ -145,7 +146,7 @@ fn decide_raise(
 }
 
 fn decide_void(id: &str, payment: Option<&Entity>, order: Option<&Entity>) -> Decision {
-    let (Some(payment), Ok(parsed)) = (payment, id.parse()) else {
+    let (Some(payment), Ok(parsed)) = (payment, id.parse::<PaymentId>()) else {
         return Decision::Skip(format!("payments has no payment {id}"));
     };
     let (status, order_id) = (payment.status_name(), text(&payment.state["orderId"]));
@@ -168,14 +169,14 @@ fn decide_void(id: &str, payment: Option<&Entity>, order: Option<&Entity>) -> De
 }
 
 fn decide_release(id: &str, ticket: Option<&Entity>, order: Option<&Entity>) -> Decision {
-    let (Some(ticket), Ok(parsed)) = (ticket, id.parse()) else {
+    let (Some(ticket), Ok(parsed)) = (ticket, id.parse::<TicketId>()) else {
         return Decision::Skip(format!("tickets has no ticket {id}"));
     };
     let order_id = text(&ticket.state["status"]["orderId"]);
     if ticket.status() != Some(TicketStatus::Reserved) {
         return Decision::Skip(format!("ticket {id} is {}, not reserved", ticket.status_name()));
     }
-    let Ok(order_id) = order_id.parse() else {
+    let Ok(order_id) = order_id.parse::<OrderId>() else {
         return Decision::Skip(format!("ticket {id} names no order"));
     };
     match order.map(Entity::status::<OrderStatus>) {
@@ -192,7 +193,6 @@ fn decide_release(id: &str, ticket: Option<&Entity>, order: Option<&Entity>) -> 
 
 #[cfg(test)]
 mod tests {
-    use common::id::{OrderId, PaymentId, TicketId};
     use serde_json::{Value, json};
 
     use super::*;
