@@ -59,7 +59,12 @@ fn check_transitions<S: FromStr + AsRef<str> + 'static>(
 ) {
     for (id, states) in data.histories(entity) {
         let mut before = "";
+        let mut previous = None;
         for state in states.values() {
+            // An owner that was restored to an earlier moment writes the state again at a higher version.
+            if previous.replace(*state) == Some(*state) {
+                continue;
+            }
             let status = text(&state["status"]);
             if !next_statuses(before.parse().ok()).iter().any(|next| next.as_ref() == status) {
                 violations.push(format!("{TRANSITIONS}: {entity} {id} changed from {before} to {status}"));

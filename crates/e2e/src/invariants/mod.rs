@@ -58,6 +58,17 @@ pub async fn assert_eventually_after_restore(fleet: &TestFleet, orphaned_intents
     .await
 }
 
+/// Like [`assert_eventually`], after a repair of databases that were set back: without the responses to clients, some of
+/// which describe what was lost.
+pub async fn assert_eventually_after_repair(fleet: &TestFleet) -> Result<()> {
+    poll_until_no_violations(fleet, |data| {
+        let mut violations = violations(data);
+        secrets::check(data, &fleet.logs, &mut violations);
+        violations
+    })
+    .await
+}
+
 async fn poll_until_no_violations(fleet: &TestFleet, check: impl Fn(&FleetData) -> Vec<String>) -> Result<()> {
     let mut violations = poll(fleet, TIMEOUT, check).await;
     violations.truncate(20);

@@ -28,6 +28,7 @@ mod operations;
 mod operator;
 mod outages;
 mod reads;
+mod repair;
 mod resync;
 mod scaling;
 mod tour;

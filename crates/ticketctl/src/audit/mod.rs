@@ -1,9 +1,9 @@
 //! Consistency audit: invariants over all six databases, in bounded memory, while the fleet serves requests.
 //!
-//! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold
-//! at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
-//! (replicas equal their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and
-//! checked), `schedule` (`--every`).
+//! In reading order: [`names`] of the invariants, [`remedy`], [`finding`], [`entity`] (what is read), [`sales`]
+//! (tickets are sold at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a
+//! charge), [`replicas`] (replicas equal their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams
+//! are joined and checked), `schedule` (`--every`).
 //!
 //! # Why
 //! The databases are read one after the other while they change, and from a secondary if there is one. So what seems
@@ -13,12 +13,13 @@
 pub mod entity;
 pub mod finding;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod indexes;
 mod join;
 pub mod money;
 pub mod names;
 pub mod passes;
+pub mod remedy;
 pub mod replicas;
 pub mod sales;
 pub(crate) mod schedule;
