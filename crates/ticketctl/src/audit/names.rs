@@ -35,11 +35,21 @@ pub const HOLD_EXPIRY: Invariant = Invariant { number: 6, name: "hold-expiry" };
 pub const ONE_EVENT: Invariant = Invariant { number: 8, name: "one-event" };
 /// Every replica equals its owner's entity.
 pub const REPLICAS: Invariant = Invariant { number: 9, name: "replicas" };
-/// The ledger balances, and payments agree with the card network.
+/// Statuses change only along legal transitions.
+pub const TRANSITIONS: Invariant = Invariant { number: 11, name: "transitions" };
+/// The ledger balances.
 pub const LEDGER: Invariant = Invariant { number: 12, name: "ledger" };
+/// Payments agree with the provider's intents.
+pub const PROVIDER: Invariant = Invariant { number: 12, name: "provider" };
+/// The terms of an order never change, and its price is the one that its ticket was reserved at.
+pub const TERMS: Invariant = Invariant { number: 13, name: "terms" };
+/// No message stays unhandled, and there is no dead letter.
+pub const NO_BACKLOG: Invariant = Invariant { number: 14, name: "no-backlog" };
+/// Nothing was published that its owner does not have.
+pub const OWNED: Invariant = Invariant { number: 16, name: "owned" };
 
 /// The invariants that the audit checks, by number.
-pub const AUDITED: [Invariant; 10] = [
+pub const AUDITED: [Invariant; 15] = [
     UNIQUE_INDEXES,
     HELD_ONCE,
     SOLD_ONCE,
@@ -49,5 +59,13 @@ pub const AUDITED: [Invariant; 10] = [
     HOLD_EXPIRY,
     ONE_EVENT,
     REPLICAS,
+    TRANSITIONS,
     LEDGER,
+    PROVIDER,
+    TERMS,
+    NO_BACKLOG,
+    OWNED,
 ];
+
+/// The invariants that are checked in part or wholly at NATS.
+pub const AT_NATS: [Invariant; 5] = [ONE_EVENT, TRANSITIONS, TERMS, NO_BACKLOG, OWNED];
