@@ -1,6 +1,6 @@
 //! The operator's command line tool: dead letters, resync, rebuild, backup, restore and consistency audit of a fleet.
 //!
-//! In reading order: [`cli`], [`output`], `confirm`, [`reports`], `fleet`, `services`, `streams`, `dead_letters`,
+//! In reading order: [`cli`], [`output`], `confirm`, `durations`, [`reports`], `fleet`, `services`, `streams`, `dead_letters`,
 //! `resync`, `rebuild`, `backup`, `restore`, [`audit`].
 //!
 //! # Why
@@ -19,6 +19,7 @@ mod backup;
 pub mod cli;
 mod confirm;
 mod dead_letters;
+mod durations;
 mod fleet;
 pub mod output;
 mod rebuild;

@@ -83,8 +83,7 @@ pub fn check(
     found: &mut Vec<Finding>,
 ) {
     let (database, _, entity) = owned;
-    let mut report =
-        |invariant: Invariant, text: String| found.push(Finding::new(invariant, database, [id], text));
+    let mut report = |invariant: Invariant, text: String| found.push(Finding::new(invariant, database, [id], text));
     let newest = steps.last().map(|last| last.version);
     let mut range = None;
     match (owner, newest) {
@@ -257,10 +256,7 @@ mod tests {
         assert_eq!(found_in_all(Some(&order), &all), Vec::<String>::new());
         assert_eq!(found_in_all(None, &[]), Vec::<String>::new());
         assert_eq!(found_in_all(Some(&order), &all[..2]), ["8 one-event: order 1 has 0 events of version 2"]);
-        assert_eq!(
-            found_in_all(Some(&order), &[]),
-            ["8 one-event: order 1 has 0 events of each version from 0 to 2"]
-        );
+        assert_eq!(found_in_all(Some(&order), &[]), ["8 one-event: order 1 has 0 events of each version from 0 to 2"]);
         let gap = [all[0], all[2]];
         assert_eq!(found_in_all(Some(&order), &gap), ["8 one-event: order 1 has 0 events of version 1"]);
         let twice = [all[0], all[1], all[1], all[2]];

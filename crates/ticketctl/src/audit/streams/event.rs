@@ -40,7 +40,7 @@ pub(super) fn check(
             Some(earlier) if *earlier == event => {}
             Some(_) => {
                 let text = format!("event {} of {entity} {id} has two payloads", event.id);
-                found.push(Finding::new(ONE_EVENT, database, [id, &event.id], text));
+                found.push(Finding::new(ONE_EVENT, database, [id, event.id.as_str()], text));
             }
         }
     }

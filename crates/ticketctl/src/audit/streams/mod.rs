@@ -60,6 +60,8 @@ pub(super) struct Streams {
     pub(super) pace: Pace,
     /// By entity.
     logs: BTreeMap<&'static str, Log>,
+    /// What the stream that was read last has, and the time from which on it may lack changes.
+    marks: Option<(Marks, String)>,
     /// All events of the entities that seemed wrong, by entity and id.
     followed: BTreeMap<(&'static str, String), Vec<Event>>,
     /// The confirmations, then only those without a reservation.
@@ -89,6 +91,7 @@ impl Streams {
             consumer: user_of(fleet).unwrap_or_else(|| DEFAULT_USER.to_owned()),
             pace: Pace::new(events),
             logs,
+            marks: None,
             followed: BTreeMap::new(),
             confirmed: Vec::new(),
             reserved: Vec::new(),
@@ -101,11 +104,12 @@ impl Streams {
         self.logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))
     }
 
-    /// Reads all changes of an entity's stream into marks.
-    async fn read_marks(&mut self, entity: &'static str) -> Result<Marks> {
+    /// Reads all changes of an entity's stream, for [`Self::suspicious`].
+    pub(super) async fn read(&mut self, (_, _, entity): Owned) -> Result<()> {
+        let end = SystemClock.now().to_string();
         // An order is confirmed after its ticket was reserved, so the stream of the tickets must go back as far.
         let reservations = self.log("ticket")?.coverage.begin.clone();
-        let Self { logs, pace, consumer, confirmed, reserved, .. } = self;
+        let Self { logs, pace, consumer, marks: kept, confirmed, reserved, .. } = self;
         let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
         let mut marks = Marks::new(entity, log.next, log.messages);
         let read = log.read(consumer, pace, |sequence, event| {
@@ -117,25 +121,24 @@ impl Streams {
         });
         read.await?;
         marks.sort();
-        Ok(marks)
+        *kept = Some((marks, end));
+        Ok(())
     }
 
-    /// Reads the stream of an entity and returns the ids of those that seem wrong, at most `max`, and the number of the
-    /// others. `owners` are all entities of the owner, and are read after the stream.
+    /// Compares what was read of a stream with all entities of its owner, which are read after it. Returns the ids of
+    /// those that seem wrong, at most `max`, and the number of the others.
     pub(super) async fn suspicious(
         &mut self,
         owned: Owned,
         max: usize,
-        owners: Join,
+        mut owners: Join,
         pace: &mut Pace,
     ) -> Result<(Vec<String>, u64)> {
         let entity = owned.2;
-        // What is published from now on may be missed.
-        let end = SystemClock.now().to_string();
-        let mut marks = self.read_marks(entity).await?;
+        let (mut marks, end) = self.marks.take().context("no stream was read")?;
         let coverage = Coverage { end: Some(end), ..self.log(entity)?.coverage.clone() };
         let (mut ids, mut unlisted): (BTreeMap<String, Range<usize>>, u64) = (BTreeMap::new(), 0);
-        let (mut owners, mut found) = (owners, Vec::new());
+        let mut found = Vec::new();
         while let Some(group) = owners.next(pace).await? {
             let range = marks.of_owned(&group.key);
             history::check(owned, &group.key, group.one(0), &marks.steps(range.clone()), &coverage, &mut found);
@@ -193,8 +196,8 @@ impl Streams {
         Ok(all)
     }
 
-    /// Compares the confirmations of orders with the reservations of tickets, after both streams were read. Returns what
-    /// is wrong of at most `max` orders, and the number of the others.
+    /// Compares the confirmations of orders with the reservations of tickets, after both streams were read. Remembers
+    /// what is wrong of at most `max` orders, and returns the number of the others.
     ///
     /// An order is confirmed after its ticket was reserved, and the orders are read first. So what is missing once will
     /// not come.
