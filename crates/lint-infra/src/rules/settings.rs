@@ -65,6 +65,12 @@ pub(super) fn program<'a>(container: &Value, context: &Context<'a>) -> Option<(&
     program.filter(|_| folder.rsplit('/').next() == Some("ticketing")).map(|(name, settings)| (name.as_str(), settings))
 }
 
+/// Whether a container runs an image of this project.
+pub(super) fn is_ours(container: &Value) -> bool {
+    let image = text(container, "/image").split('@').next().unwrap_or_default();
+    image.rsplit_once('/').is_some_and(|(folder, _)| folder.rsplit('/').next() == Some("ticketing"))
+}
+
 /// The variables of a container, including the defaults of its program.
 pub(super) fn effective(container: &Value, context: &Context<'_>) -> Values {
     let settings = program(container, context).into_iter().flat_map(|(_, settings)| settings);

@@ -1,11 +1,11 @@
-//! Consistency audit: invariants over all six databases, the streams and the payment provider, in bounded memory, while
-//! the fleet serves requests.
+//! Consistency audit: invariants over all six databases, the streams and the payment provider, in bounded memory,
+//! while the fleet serves requests.
 //!
 //! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold
 //! at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
 //! (replicas equal their owners), [`history`] (every version has one event, statuses change as they may), [`indexes`],
-//! `join` (sorted reads), `streams` (NATS), `provider` (its intents), `reader`, `outside` and [`passes`] (what is joined
-//! and checked), `schedule` (`--every`).
+//! `join` (sorted reads), `streams` (NATS), `provider` (its intents), `reader`, `outside` and [`passes`] (what is
+//! joined and checked), `schedule` (`--every`).
 //!
 //! # Why
 //! The databases are read one after the other while they change, and from a secondary if there is one; then the streams
@@ -40,7 +40,7 @@ use mongodb::Client;
 use tokio::time::sleep;
 
 use self::join::Pace;
-use self::names::{AT_NATS, PROVIDER};
+use self::names::{AT_NATS, ONE_EVENT, PROVIDER};
 use self::passes::{Pass, Suspect, Suspects};
 use self::provider::ProviderArgs;
 use self::reader::Reader;
@@ -125,15 +125,15 @@ impl<'a> Sources<'a> {
 /// Audits the databases, and the streams and the payment provider if they are known.
 ///
 /// # Errors
-/// If something can't be read, or if more was suspect than the maximum and nothing of what was looked at again persists.
+/// If something can't be read, or if more was suspect than the maximum and nothing of what was looked at again
+/// persists.
 pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<AuditReport> {
     let mut reader = Reader::new(sources.client, Pace::new(options.rate));
     let mut unchecked = sources.unchecked(options);
     if let Some(fleet) = sources.nats {
         let streams = Streams::open(fleet, options.rate).await?;
-        let cut = streams.cut.iter();
-        unchecked
-            .extend(cut.map(|entity| format!("{} for the oldest events of the {entity} stream", names::ONE_EVENT)));
+        let cut = streams.cut.iter().map(|entity| format!("{ONE_EVENT} for the oldest events of every {entity}"));
+        unchecked.extend(cut);
         reader.streams = Some(streams);
     }
     reader.provider = outside::open_provider(&options.provider)?;

@@ -89,7 +89,7 @@ impl Pass {
     pub(super) fn all() -> Vec<Self> {
         let replicas = REPLICATED_ENTITIES.into_iter().map(Self::Replicas);
         let outboxes = REPLICATED_ENTITIES.into_iter().chain([TIMERS]).map(Self::Outboxes);
-        // Tickets are reserved before orders are confirmed, so the stream of the tickets is read after that of the orders.
+        // Tickets are reserved before orders are confirmed, so their stream is read after that of the orders.
         let events = REPLICATED_ENTITIES.into_iter().rev().map(Self::Events);
         let databases = [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes);
         databases.chain(events).chain([Self::Reservations, Self::Backlogs, Self::Intents]).collect()

@@ -1,4 +1,5 @@
-//! The intents at the payment provider, and how they agree with payments: one live intent for each payment, of its amount.
+//! The intents at the payment provider, and how they agree with payments: one live intent for each payment, of its
+//! amount.
 //!
 //! # Why
 //! The provider lists at most 100 intents at once, the newest first. So only those of a period are listed, at a limited
@@ -200,8 +201,8 @@ impl Provider {
         self.seen.binary_search(&digest(&[reference])).is_ok()
     }
 
-    /// The ids of the payments whose intents were listed: from the first to below the second. Ids of payments begin with
-    /// the time of their creation.
+    /// The ids of the payments whose intents were listed: from the first to below the second. Ids of payments begin
+    /// with the time of their creation.
     pub(super) fn payment_ids(&self) -> (String, String) {
         (first_id_at(self.since), first_id_at(self.until.minus(MAX_CLOCK_SKEW)))
     }

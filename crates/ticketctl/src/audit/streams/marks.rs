@@ -1,9 +1,10 @@
 //! A digest of all change events of a stream, small enough to be kept in memory for millions of them.
 //!
 //! # Why
-//! The events of an entity are spread over the stream, so checking them needs all of them together. A mark has 20 bytes,
-//! and a purchase four events of its order, three of its ticket and three of its payment: less than 100 MB for a
-//! million orders. Marks only raise a suspicion, for example because two ids collide; then the events are read.
+//! The events of an entity are spread over the stream, so checking them needs all of them together. A mark has 20
+//! bytes, and a purchase four events of its order, three of its ticket and three of its payment: less than 100 MB for a
+//! million orders, since one stream is in memory at a time. Marks only raise a suspicion, for example because two ids
+//! collide; then the events are read.
 
 use std::ops::Range;
 
