@@ -62,7 +62,9 @@ fn user(service: &str, consumed: &[(&str, &str)]) -> String {
 /// dead letters.
 fn auditor() -> String {
     let mut text = String::from("    # Reads the streams, and changes nothing but its own ephemeral consumers.\n");
-    text.push_str("    {\n      user: audit, password: $NATS_PASSWORD_AUDIT\n      permissions {\n        publish: [\n");
+    text.push_str(
+        "    {\n      user: audit, password: $NATS_PASSWORD_AUDIT\n      permissions {\n        publish: [\n",
+    );
     let mut sources: Vec<_> = ENTITIES.iter().map(|entity| entity.source).collect();
     sources.push("dead-letters");
     for source in &sources {
@@ -70,7 +72,7 @@ fn auditor() -> String {
         writeln!(text, r#"          "$JS.API.STREAM.INFO.{stream}", "$JS.API.STREAM.MSG.GET.{stream}""#).unwrap();
         if *source != "dead-letters" {
             writeln!(text, r#"          "$JS.API.CONSUMER.LIST.{stream}""#).unwrap();
-            for request in ["CREATE", "DELETE", "MSG.NEXT"] {
+            for request in ["CREATE", "DELETE", "INFO", "MSG.NEXT"] {
                 writeln!(text, r#"          "$JS.API.CONSUMER.{request}.{stream}.audit""#).unwrap();
             }
         }

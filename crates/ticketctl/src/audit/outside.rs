@@ -17,6 +17,9 @@ use super::streams::Found;
 const INTENT: &str = "intent ";
 const PAYMENT: &str = "payment ";
 
+/// Maximum number of entities of a kind whose events are kept in memory to look at them again.
+const MAX_FOLLOWED: usize = 1_000;
+
 /// What a pass found.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
@@ -25,7 +28,7 @@ pub(super) struct Outside {
     pub(super) unlisted: u64,
 }
 
-/// Checks the change events of all entities, at most `max` of those that seem wrong, or of these entities.
+/// Checks the change events of all entities, or of these. Of all, at most `max` of those that seem wrong.
 pub(super) async fn check_events(
     owned: Owned,
     reader: &mut Reader<'_>,
@@ -41,7 +44,7 @@ pub(super) async fn check_events(
     } else {
         streams.read(owned).await?;
         let all = Join(vec![reader.open(owners(), None).await?]);
-        streams.suspicious(owned, max, all, &mut reader.pace).await?
+        streams.suspicious(owned, max.min(MAX_FOLLOWED), all, &mut reader.pace).await?
     };
     let owners = reader.get(owners(), &ids).await?;
     let found = streams.check(owned, &ids, &owners).await?;
@@ -56,7 +59,7 @@ pub(super) async fn check_reservations(
     max: usize,
 ) -> Result<Outside> {
     let Some(streams) = &mut reader.streams else { return Ok(Outside::default()) };
-    let unlisted = if only.is_none() { streams.find_unreserved(max).await? } else { 0 };
+    let unlisted = if only.is_none() { streams.find_unreserved(max.min(MAX_FOLLOWED)).await? } else { 0 };
     Ok(Outside { found: streams.unreserved(only), unlisted })
 }
 

@@ -204,7 +204,7 @@ impl Provider {
     /// The ids of the payments whose intents were listed: from the first to below the second. Ids of payments begin
     /// with the time of their creation.
     pub(super) fn payment_ids(&self) -> (String, String) {
-        (first_id_at(self.since), first_id_at(self.until.minus(MAX_CLOCK_SKEW)))
+        (first_id_at(self.since), first_id_at(self.until))
     }
 
     /// An intent by its id; none if there is no such one.

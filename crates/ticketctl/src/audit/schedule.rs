@@ -34,6 +34,8 @@ struct Metrics {
     duration: Duration,
     /// Number of documents and events that all audits have read.
     documents: u64,
+    /// Number of the invariants that the last audit did not check, or not wholly.
+    unchecked: usize,
 }
 
 impl Metrics {
@@ -52,11 +54,12 @@ impl Metrics {
         self.last_success = SystemClock.now().as_seconds();
         self.duration = duration;
         self.documents += report.documents;
+        self.unchecked = report.unchecked.len();
     }
 
     /// The exposition format of Prometheus.
     fn render(&self) -> Result<String, std::fmt::Error> {
-        let Self { violations, last_success, duration, documents } = self;
+        let Self { violations, last_success, duration, documents, unchecked } = self;
         let mut text = String::from("# TYPE audit_violations gauge\n");
         for (invariant, count) in violations {
             writeln!(text, "audit_violations{{invariant=\"{invariant}\"}} {count}")?;
@@ -67,6 +70,8 @@ impl Metrics {
         writeln!(text, "audit_duration_seconds {:.3}", duration.as_secs_f64())?;
         writeln!(text, "# TYPE audit_documents_total counter")?;
         writeln!(text, "audit_documents_total {documents}")?;
+        writeln!(text, "# TYPE audit_unchecked gauge")?;
+        writeln!(text, "audit_unchecked {unchecked}")?;
         Ok(text)
     }
 }
@@ -150,7 +155,7 @@ mod tests {
             violations: Vec::new(),
             findings,
             unlisted: 0,
-            unchecked: Vec::new(),
+            unchecked: vec!["12 provider, without STRIPE_KEY".to_owned()],
         };
         let finding = Finding::new(LEDGER, "payments", ["1"], "the ledger of payment 1 does not balance".to_owned());
         metrics.record(&report(vec![finding.clone(), finding]), Duration::from_millis(1_500));
@@ -160,6 +165,7 @@ mod tests {
             "audit_violations{invariant=\"12 ledger\"} 2",
             "audit_duration_seconds 1.500",
             "audit_documents_total 7",
+            "audit_unchecked 1",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
-use async_nats::jetstream::stream::{ConsumerCreateStrictErrorKind, RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{ConsumerCreateStrictErrorKind, RawMessageErrorKind, State, Stream};
 use common::clock::{Clock, SystemClock};
 use common::events::ENTITIES;
 use common::timestamp::Timestamp;
@@ -46,6 +46,8 @@ pub(super) struct Log {
     stream: Stream,
     /// The subjects of the changes.
     subjects: Vec<String>,
+    /// The sequence number of the oldest message that was read, or that the stream still has.
+    first: u64,
     /// The sequence number where the next read begins.
     pub(super) next: u64,
     /// Number of messages, snapshots included, that the first read will see at most.
@@ -87,7 +89,7 @@ impl Log {
         let subjects = changes.map(|event| format!("{prefix}.{}", event.name)).collect();
         let messages = usize::try_from((state.last_sequence + 1).saturating_sub(first))?;
         let coverage = Coverage { begin: begin.to_string(), end: None };
-        Ok(Self { owned, stream, subjects, next: first, messages, coverage, is_cut })
+        Ok(Self { owned, stream, subjects, first, next: first, messages, coverage, is_cut })
     }
 
     fn name(&self) -> &str {
@@ -103,9 +105,10 @@ impl Log {
         mut each: impl FnMut(u64, Event),
     ) -> Result<()> {
         let name = self.name().to_owned();
-        let end = self.stream.get_info().await.with_context(|| format!("{name} can't be read"))?.state.last_sequence;
+        let state = self.stream.get_info().await.with_context(|| format!("{name} can't be read"))?.state;
+        let end = state.last_sequence;
         if end < self.next {
-            return Ok(());
+            return self.forget(&state);
         }
         let created = self.create(consumer).await?;
         if created.cached_info().num_pending > 0 {
@@ -128,6 +131,17 @@ impl Log {
         }
         self.next = self.next.max(end + 1);
         self.stream.delete_consumer(consumer).await.with_context(|| format!("the consumer {consumer} of {name}"))?;
+        let state = self.stream.get_info().await.with_context(|| format!("{name} can't be read"))?.state;
+        self.forget(&state)
+    }
+
+    /// Covers less if the stream has dropped messages since it was opened, because they were too old or too many.
+    fn forget(&mut self, state: &State) -> Result<()> {
+        if state.first_sequence > self.first {
+            self.first = state.first_sequence;
+            let oldest = if state.messages == 0 { SystemClock.now() } else { timestamp(state.first_timestamp)? };
+            self.coverage.begin = oldest.plus(MAX_CLOCK_SKEW).to_string();
+        }
         Ok(())
     }
 

@@ -207,8 +207,12 @@ impl Streams {
         confirmed.retain(|confirmation| reserved.binary_search(&confirmation.digest).is_err());
         let missing = std::mem::take(confirmed);
         self.reserved = Vec::new();
+        let reservations = self.log("ticket")?.coverage.begin.clone();
         for confirmation in missing.iter().take(max) {
             let Some(event) = self.log("order")?.get(confirmation.sequence).await? else { continue };
+            if event.time < reservations {
+                continue;
+            }
             let (order, ticket) = (event.subject, text(&event.data["ticket"]["id"]));
             let text = format!("order {order} was confirmed, and ticket {ticket} was not reserved for it at its price");
             let finding = Finding::new(TERMS, "orders", [order.as_str(), ticket], text);
