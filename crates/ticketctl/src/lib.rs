@@ -1,7 +1,7 @@
 //! The operator's command line tool: dead letters, resync, rebuild, backup, restore and consistency audit of a fleet.
 //!
-//! In reading order: [`cli`], [`output`], `confirm`, `durations`, [`reports`], `fleet`, `services`, `streams`, `dead_letters`,
-//! `resync`, `rebuild`, `backup`, `restore`, [`audit`].
+//! In reading order: [`cli`], [`output`], `confirm`, `durations`, [`reports`], `fleet`, `services`, `streams`,
+//! `dead_letters`, `resync`, `rebuild`, `backup`, `restore`, [`audit`].
 //!
 //! # Why
 //! The tool reads and writes all six databases, which no service may. It therefore runs as MongoDB's root and as the

@@ -53,7 +53,9 @@ pub(crate) struct Sold {
 
 impl Sold {
     pub(crate) async fn start() -> Self {
-        let fleet = TestFleet::start(&[("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "1h")]).await.unwrap();
+        // Nothing is announced while the services stop one after the other, so that no message is left to a consumer.
+        let settings = [("ANNOUNCE_AFTER", "1h"), ("ANNOUNCE_PER_SECOND", "0"), ("ORDER_TTL", "1h")];
+        let fleet = TestFleet::start(&settings).await.unwrap();
         let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.token_user().unwrap());
         let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
         let order = buyer.create_order(ticket).await.unwrap().id;
