@@ -198,4 +198,16 @@ data: {PUBLIC_URL: 'https://x', DRAIN_DELAY: 5s, RUST_BACKTRACE: '0'}
             ],
         );
     }
+
+    #[test]
+    fn images_of_this_project_are_recognised() {
+        for (image, expected) in [
+            ("ticketing/ticketctl", true),
+            ("registry.example.com/ticketing/ticketctl:v1@sha256:00", true),
+            ("nats:2.15.1", false),
+            ("other/ticketctl", false),
+        ] {
+            assert_eq!(is_ours(&serde_json::json!({ "image": image })), expected, "{image}");
+        }
+    }
 }
