@@ -10,9 +10,10 @@ use clap::{Args, Parser, Subcommand};
 use common::timestamp::Timestamp;
 
 use crate::audit::remedy::Remedy;
-use crate::audit::{self, AuditOptions, schedule};
+use crate::audit::{self, AuditOptions, Sources, schedule};
 use crate::backup::{self, Backups};
 use crate::dead_letters::{self, DeadLetters};
+use crate::durations::interval;
 use crate::fleet::{Fleet, FleetArgs};
 use crate::output::{EXIT_CODES, Outcome, Output};
 use crate::rebuild::{self, RebuildArgs};
@@ -71,7 +72,8 @@ enum Command {
     /// Restore the databases from a backup; docs/operations.md has the order of the steps.
     #[command(subcommand, after_help = EXIT_CODES)]
     Restore(Restore),
-    /// Report violated invariants: tickets sold twice, charges without a ticket, overdue holds, stale replicas.
+    /// Report violated invariants of the databases, of the streams if NATS_URL is set, and of the payment provider if
+    /// STRIPE_KEY is set: tickets sold twice, charges without a ticket, overdue holds, stale replicas, lost events.
     #[command(after_help = EXIT_CODES)]
     Audit(AuditArgs),
     /// Have an owner write an entity again, above the version that its replicas have; asks for confirmation first.
@@ -107,13 +109,6 @@ struct AuditArgs {
     /// The address of `/metrics` and `/healthz` with --every.
     #[arg(long, env = "ADMIN_BIND", default_value = "0.0.0.0:9090")]
     admin_bind: SocketAddr,
-}
-
-/// Parses a duration of at least one second.
-fn interval(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    let parsed = parsed.filter(|interval| *interval >= Duration::from_secs(1));
-    parsed.ok_or_else(|| "must be a duration of at least a second, such as 15m".to_owned())
 }
 
 #[derive(Debug, Subcommand)]
@@ -177,16 +172,17 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Release(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Audit(AuditArgs { options, repair, every, admin_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
+            let sources = Sources::of(&fleet);
             if repair {
                 let report = repair::run(&fleet, &services, &options, yes).await?;
                 output.print(&report)?;
                 return Ok(outcome_of(Some(report.last_audit())));
             }
             if let Some(every) = every {
-                schedule::run(&fleet.client, &options, every, admin_bind, output).await?;
+                schedule::run(sources, &options, every, admin_bind, output).await?;
                 return Ok(Outcome::Done);
             }
-            let report = audit::run(&fleet.client, &options).await?;
+            let report = audit::run(sources, &options).await?;
             output.print(&report)?;
             return Ok(outcome_of(Some(&report)));
         }
@@ -263,6 +259,7 @@ mod tests {
             &["raise", "web", "01970000-0000-7000-8000-000000000001"],
             &["void", "1"],
             &["release"],
+            &["audit", "--provider-period", "often"],
             &["--admin-urls", "shop=http://127.0.0.1:1", "audit"],
         ] {
             let error = Cli::try_parse_from([&["ticketctl"], arguments].concat()).unwrap_err();

@@ -1,8 +1,8 @@
 //! The operator's command line tool: dead letters, resync, rebuild, backup, restore, consistency audit and repair of a
 //! fleet.
 //!
-//! In reading order: [`cli`], [`output`], `confirm`, [`reports`], `fleet`, `services`, `streams`, `dead_letters`,
-//! `resync`, `rebuild`, `backup`, `restore`, [`audit`], `repair`.
+//! In reading order: [`cli`], [`output`], `confirm`, `durations`, [`reports`], `fleet`, `services`, `streams`,
+//! `dead_letters`, `resync`, `rebuild`, `backup`, `restore`, [`audit`], `repair`.
 //!
 //! # Why
 //! The tool reads and writes all six databases, which no service may. It therefore runs as MongoDB's root and as the
@@ -20,6 +20,7 @@ mod backup;
 pub mod cli;
 mod confirm;
 mod dead_letters;
+mod durations;
 mod fleet;
 pub mod output;
 mod rebuild;

@@ -4,6 +4,7 @@
 //! The checks of `ticketctl::audit` cover 0 to 6, 9 and 12 in the databases alone: unique indexes exist (0), at most one
 //! open order per ticket (1), a completed order is paid exactly once (3), no charge remains of a cancelled order (4),
 //! tickets agree with orders (5). Here they see all [`databases`] in memory.
+//! Its check of an entity's events (8, 11, 13, 16) is used too.
 
 mod clients;
 pub mod databases;

@@ -9,6 +9,7 @@
 
 mod abuse;
 mod audit;
+mod audit_streams;
 mod browser;
 mod budget;
 mod chaos;

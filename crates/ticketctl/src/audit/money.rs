@@ -72,7 +72,7 @@ pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found
             let ended = payments.iter().copied().find(|payment| payment.id == completing && has_ended(payment));
             if let Some(payment) = ended {
                 let text = format!("order {id} is still authorized by a payment that is {}", payment.status_name());
-                report(PAID_ONCE, &[payment], text);
+                report(PAID_ONCE, &[payment], text, vec![Remedy::resync("payments", &payment.id)]);
             }
         }
         _ => {}

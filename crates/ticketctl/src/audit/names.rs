@@ -76,15 +76,45 @@ pub const REPLICAS: Invariant = Invariant {
     name: "replicas",
     advice: "the owner has lost the entity, and its state is not in two databases: restore a newer backup of all",
 };
-/// The ledger balances, and payments agree with the card network.
+/// Statuses change only along legal transitions, and only a payment that has won its order is captured.
+pub const TRANSITIONS: Invariant = Invariant {
+    number: 11,
+    name: "transitions",
+    advice: "compare the entity's events (`nats stream view`) with its owner; a status that was left needs a person's decision",
+};
+/// The ledger balances.
 pub const LEDGER: Invariant = Invariant {
     number: 12,
     name: "ledger",
     advice: "compare the payment with the payment provider's dashboard, which decides",
 };
+/// Payments agree with the provider's intents.
+pub const PROVIDER: Invariant = Invariant {
+    number: 12,
+    name: "provider",
+    advice: "compare the payment with the payment provider's dashboard, which decides",
+};
+/// The terms of an order never change, and its price is the one that its ticket was reserved at.
+pub const TERMS: Invariant = Invariant {
+    number: 13,
+    name: "terms",
+    advice: "compare the order's events with the listing's; what the buyer was shown is what counts",
+};
+/// No message stays unhandled, and there is no dead letter.
+pub const NO_BACKLOG: Invariant = Invariant {
+    number: 14,
+    name: "no-backlog",
+    advice: "look at the consumer's service and its log; list the dead letters with `ticketctl dead-letters list`",
+};
+/// Nothing was published that its owner does not have.
+pub const OWNED: Invariant = Invariant {
+    number: 16,
+    name: "owned",
+    advice: "the owner lost what it had published: restore a newer backup, or let it write its state above that version",
+};
 
 /// The invariants that the audit checks, by number.
-pub const AUDITED: [Invariant; 10] = [
+pub const AUDITED: [Invariant; 15] = [
     UNIQUE_INDEXES,
     HELD_ONCE,
     SOLD_ONCE,
@@ -94,8 +124,16 @@ pub const AUDITED: [Invariant; 10] = [
     HOLD_EXPIRY,
     ONE_EVENT,
     REPLICAS,
+    TRANSITIONS,
     LEDGER,
+    PROVIDER,
+    TERMS,
+    NO_BACKLOG,
+    OWNED,
 ];
+
+/// The invariants that are checked in part or wholly at NATS.
+pub const AT_NATS: [Invariant; 5] = [ONE_EVENT, TRANSITIONS, TERMS, NO_BACKLOG, OWNED];
 
 /// What an operator can do about violations of the invariant with this number that no command repairs.
 pub fn advice(number: u8) -> &'static str {

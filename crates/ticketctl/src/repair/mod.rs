@@ -22,7 +22,7 @@ use crate::audit::entity::REPLICATED_ENTITIES;
 use crate::audit::finding::Finding;
 use crate::audit::names::advice;
 use crate::audit::remedy::Remedy;
-use crate::audit::{self, AuditOptions};
+use crate::audit::{self, AuditOptions, Sources};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
 use crate::output::Refused;
@@ -94,7 +94,7 @@ pub(crate) async fn run_one(remedy: Remedy, fleet: &Fleet, services: &Services, 
 
 /// Audits, runs the commands that repair what was found, after asking, and audits again.
 pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptions, yes: bool) -> Result<RepairReport> {
-    let before = audit::run(&fleet.client, options).await?;
+    let before = audit::run(Sources::of(fleet), options).await?;
     let (plan, remedies) = plan(&before.findings, &fleet.client).await?;
     if remedies.is_empty() {
         if !plan.is_empty() {
@@ -108,7 +108,7 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
         eprintln!("{command}");
         commands.push(carry_out(command, remedies, fleet, services).await);
     }
-    let after = audit::run(&fleet.client, options).await?;
+    let after = audit::run(Sources::of(fleet), options).await?;
     Ok(RepairReport { before, commands, after: Some(after) })
 }
 
