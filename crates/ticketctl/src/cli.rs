@@ -72,8 +72,8 @@ enum Command {
     /// Restore the databases from a backup; docs/operations.md has the order of the steps.
     #[command(subcommand, after_help = EXIT_CODES)]
     Restore(Restore),
-    /// Report violated invariants of the databases, of the streams if NATS_URL is set, and of the payment provider if
-    /// STRIPE_KEY is set: tickets sold twice, charges without a ticket, overdue holds, stale replicas, lost events.
+    /// Report violated invariants of the databases, of the streams if `NATS_URL` is set, and of the payment provider if
+    /// `STRIPE_KEY` is set: tickets sold twice, charges without a ticket, overdue holds, stale replicas, lost events.
     #[command(after_help = EXIT_CODES)]
     Audit(AuditArgs),
     /// Have an owner write an entity again, above the version that its replicas have; asks for confirmation first.

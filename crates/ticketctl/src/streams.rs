@@ -17,7 +17,7 @@ use crate::reports::restore::StreamMessages;
 /// The stream of the dead letters. Each of the other streams is named after the service that publishes to it.
 const DEAD_LETTERS: &str = "dead-letters";
 
-/// The servers if NATS_URL is not set.
+/// The servers if `NATS_URL` is not set.
 const DEFAULT_NATS_URL: &str = "nats://127.0.0.1:4222";
 /// The user of people. Any other user receives replies below an inbox prefix of its own.
 const OPERATOR: &str = "operator";

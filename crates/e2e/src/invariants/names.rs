@@ -16,8 +16,10 @@ pub const ONE_EVENT: Invariant = names::ONE_EVENT;
 pub const REPLICAS: Invariant = names::REPLICAS;
 /// An idempotency key names at most one entity.
 pub const IDEMPOTENCY: &str = "10 idempotency";
+/// Statuses change only along legal transitions, and only a payment that has won its order is captured.
+pub const TRANSITIONS: Invariant = names::TRANSITIONS;
 /// Payments agree with the card network.
-pub const PROVIDER: Invariant = names::LEDGER;
+pub const PROVIDER: Invariant = names::PROVIDER;
 /// The terms of an order never change, and are those that the ticket was held at.
 pub const TERMS: Invariant = names::TERMS;
 /// No message is pending or dead-lettered.

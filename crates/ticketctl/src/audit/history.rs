@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn steps<'a>(steps: &[(u64, &'a str)]) -> Vec<Step<'a>> {
-        steps.iter().map(|(version, status)| Step { version: *version, status: *status, terms: 0 }).collect()
+        steps.iter().map(|(version, status)| Step { version: *version, status, terms: 0 }).collect()
     }
 
     fn found(owned: Owned, owner: Option<&Entity>, steps: &[Step<'_>], coverage: &Coverage) -> Vec<String> {

@@ -102,7 +102,8 @@ fn payments() -> Read<'static> {
 
 /// Checks each intent of the period against its payment.
 async fn check_listed(reader: &mut Reader<'_>, provider: &mut Provider, found: &mut Found) -> Result<()> {
-    let mut intents = provider.list();
+    let (client, since) = provider.period();
+    let mut intents = provider::list(&client, since);
     loop {
         let mut page = Vec::with_capacity(PAGE_SIZE);
         while page.len() < PAGE_SIZE

@@ -51,7 +51,7 @@ pub(crate) struct ProviderArgs {
     /// A key of Stripe that may read payment intents and charges. Without it the intents are not checked.
     #[arg(long, env = "STRIPE_KEY", hide_env_values = true)]
     pub(crate) stripe_key: Option<String>,
-    /// Stripe's API, https://api.stripe.com by default.
+    /// Stripe's API, `https://api.stripe.com` by default.
     #[arg(long, env = "STRIPE_URL")]
     pub(crate) stripe_url: Option<String>,
     /// How far back the intents are checked; 48h by default.
@@ -154,6 +154,16 @@ pub(super) fn missing(payment: &str, reference: &str) -> Finding {
     Finding::new(PROVIDER, "payments", [payment, reference], text)
 }
 
+/// The intents since this time, the newest first.
+pub(super) fn list(client: &Client, since: Timestamp) -> impl Stream<Item = Result<Intent>> + Unpin {
+    let bounds = RangeBoundsTs { gte: Some(since.minus(MAX_CLOCK_SKEW).as_seconds()), ..RangeBoundsTs::default() };
+    let list = ListPaymentIntent::new()
+        .created(RangeQueryTs::Bounds(bounds))
+        .limit(100)
+        .expand(vec!["data.latest_charge".to_owned()]);
+    list.paginate().stream(client).map_ok(Intent::from).map_err(|error| failure(&error))
+}
+
 /// A client of the provider.
 pub(super) struct Provider {
     client: Client,
@@ -178,15 +188,9 @@ impl Provider {
         Ok(Self { client, pace: Pace::new(RATE), since, until: now, seen: Vec::new() })
     }
 
-    /// The intents of the period, the newest first.
-    pub(super) fn list(&self) -> impl Stream<Item = Result<Intent>> + Unpin + use<> {
-        let bounds =
-            RangeBoundsTs { gte: Some(self.since.minus(MAX_CLOCK_SKEW).as_seconds()), ..RangeBoundsTs::default() };
-        let list = ListPaymentIntent::new()
-            .created(RangeQueryTs::Bounds(bounds))
-            .limit(100)
-            .expand(vec!["data.latest_charge".to_owned()]);
-        list.paginate().stream(&self.client).map_ok(Intent::from).map_err(|error| failure(&error))
+    /// What [`list`] needs: a client that shares its connections, and since when.
+    pub(super) fn period(&self) -> (Client, Timestamp) {
+        (self.client.clone(), self.since)
     }
 
     /// Remembers intents that were listed. Waits if they came too fast.

@@ -126,19 +126,19 @@ fn decide_raise(
         Some(present) if present.version > above => {
             return Decision::Skip(format!("{owner} is not behind: it has {entity} {id} at a newer version"));
         }
-        Some(present) if present.version == above => {
-            // The owner decides what is right at a version, unless all others agree that it is something else.
-            if agreed.is_none_or(|agreed| differing_fields(entity, present, agreed).is_empty()) {
-                return Decision::Skip(format!("{owner} is not behind: no replica of {entity} {id} is ahead of it"));
-            }
+        // The owner decides what is right at a version, unless all others agree that it is something else.
+        Some(present)
+            if present.version == above
+                && agreed.is_none_or(|agreed| differing_fields(entity, present, agreed).is_empty()) =>
+        {
+            return Decision::Skip(format!("{owner} is not behind: no replica of {entity} {id} is ahead of it"));
         }
-        Some(_) => {}
         None if agreed.is_none() => {
             return Decision::Skip(format!(
                 "{owner} has lost {entity} {id}, and no two databases have its whole state"
             ));
         }
-        None => {}
+        _ => {}
     }
     let state = agreed.map(|agreed| agreed.state.clone());
     let replicas = newest.iter().map(|(database, _)| *database).collect();
