@@ -12,7 +12,7 @@ use common::clock::{Clock, SystemClock};
 use common::events::order::OrderStatus;
 use futures::StreamExt;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{CollectionOptions, Hint, ReadPreference, SelectionCriteria};
+use mongodb::options::{CollectionOptions, Hint, ReadPreference, ReadPreferenceOptions, SelectionCriteria};
 use mongodb::{Client, Database};
 
 use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
@@ -23,6 +23,9 @@ use crate::fleet::SERVICES;
 
 /// Number of documents that a cursor holds.
 const BATCH_SIZE: u32 = 1_000;
+/// Lag of a secondary behind the primary above which it is not read, since it does not show what became wrong meanwhile.
+/// MongoDB accepts no less than 90 s.
+const MAX_STALENESS: Duration = Duration::from_secs(120);
 /// Maximum age of an event in an outbox. The relay publishes it in moments, and after a crash the sweeper in seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 
@@ -105,10 +108,9 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from a secondary if there is one, to spare the primary.
+    /// Reads from a secondary if there is one that is up to date, to spare the primary.
     pub(super) fn new(client: &'a Client, pace: Pace) -> Self {
-        let selection = ReadPreference::SecondaryPreferred { options: None }.into();
-        Self { client, selection, pace, audited: BTreeMap::new() }
+        Self { client, selection: recent_secondary(), pace, audited: BTreeMap::new() }
     }
 
     /// Reads from the primary, which is not behind.
@@ -130,13 +132,20 @@ impl<'a> Reader<'a> {
         let options = CollectionOptions::builder().selection_criteria(self.selection.clone()).build();
         let entities = database.collection_with_options::<Entity>(collection, options);
         let found = entities.find(filter).projection(projection).sort(doc! { field: 1 });
-        let found = found.batch_size(BATCH_SIZE).allow_disk_use(true);
+        // The cursor of a collection with few documents idles while the others are read. MongoDB closes it half an hour
+        // after the program has ended, with its session.
+        let found = found.batch_size(BATCH_SIZE).allow_disk_use(true).no_cursor_timeout(true);
         let cursor = match hint {
             Some(hint) => found.hint(hint).await?,
             None => found.await?,
         };
         Sorted::new(name, cursor.boxed(), key).await
     }
+}
+
+fn recent_secondary() -> SelectionCriteria {
+    let options = ReadPreferenceOptions::builder().max_staleness(MAX_STALENESS).build();
+    ReadPreference::SecondaryPreferred { options: Some(options) }.into()
 }
 
 async fn has_index(database: &Database, collection: &str, name: &str) -> Result<bool> {
@@ -327,4 +336,19 @@ pub async fn replica_collections(client: &Client) -> Result<Vec<ReplicaCollectio
 async fn live_generation(database: &Database) -> Result<i64> {
     let generations = database.collection::<Document>("read_model").find_one(Document::new()).await?;
     Ok(generations.map(|generations| generations.get_i64("live")).transpose()?.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secondary_that_lags_is_not_read() {
+        let SelectionCriteria::ReadPreference(ReadPreference::SecondaryPreferred { options: Some(options) }) =
+            recent_secondary()
+        else {
+            panic!("{:?}", recent_secondary());
+        };
+        assert!(options.max_staleness.is_some_and(|lag| lag >= Duration::from_secs(90)), "{options:?}");
+    }
 }
