@@ -19,7 +19,6 @@ use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use super::finding::Finding;
 use super::join::{Join, Key, Pace, Sorted};
 use super::{indexes, money, replicas, sales};
-use crate::fleet::SERVICES;
 
 /// Number of documents that a cursor holds.
 const BATCH_SIZE: u32 = 1_000;
@@ -302,6 +301,19 @@ impl Pass {
     }
 }
 
+/// The replicas that services read: the service and the entity. Not those in collections that exist: a collection that
+/// was dropped lacks all its replicas.
+const REPLICAS: [(&str, &str); 8] = [
+    ("tickets", "order"),
+    ("orders", "ticket"),
+    ("orders", "payment"),
+    ("payments", "order"),
+    ("web", "user"),
+    ("web", "ticket"),
+    ("web", "order"),
+    ("web", "payment"),
+];
+
 /// A collection with replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaCollection {
@@ -313,28 +325,20 @@ pub struct ReplicaCollection {
     pub collection: String,
 }
 
-/// The collections with replicas that services read.
+/// The collections with replicas that services read, whether they exist or not.
 pub async fn replica_collections(client: &Client) -> Result<Vec<ReplicaCollection>> {
-    let mut found = Vec::new();
-    // An earlier release of `expiration` may have left a collection that is no longer written.
-    for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
-        let database = client.database(service);
-        let live = live_generation(&database).await?;
-        for collection in database.list_collection_names().await? {
-            let Some(entity) = collection.strip_prefix("replica_") else { continue };
-            let (entity, generation) = entity.rsplit_once("_v").unwrap_or((entity, "0"));
-            if generation.parse() == Ok(live) {
-                let entity = entity.to_owned();
-                found.push(ReplicaCollection { database: service, entity, collection });
-            }
-        }
-    }
-    Ok(found)
+    let live = live_generation(client).await?;
+    let collection_of = |(database, entity): (&'static str, &str)| {
+        let generation = if database == "web" && live > 0 { format!("_v{live}") } else { String::new() };
+        ReplicaCollection { database, entity: entity.to_owned(), collection: format!("replica_{entity}{generation}") }
+    };
+    Ok(REPLICAS.into_iter().map(collection_of).collect())
 }
 
-/// The live generation of the replicas; `web` increments it when its read model is rebuilt.
-async fn live_generation(database: &Database) -> Result<i64> {
-    let generations = database.collection::<Document>("read_model").find_one(Document::new()).await?;
+/// The live generation of web's replicas, which is incremented when its read model is rebuilt. The replicas of other
+/// services have no generations.
+async fn live_generation(client: &Client) -> Result<i64> {
+    let generations = client.database("web").collection::<Document>("read_model").find_one(Document::new()).await?;
     Ok(generations.map(|generations| generations.get_i64("live")).transpose()?.unwrap_or(0))
 }
 
