@@ -70,6 +70,7 @@ impl Databases {
         let payments = grouped(payments.iter(), |payment| text(&payment.state["orderId"]));
         for (id, order, payments) in joined(orders, &payments) {
             money::check_order(id, order, payments, &mut found);
+            money::check_progress(id, order, payments, self.now, &mut found);
         }
         violations.extend(found.iter().map(ToString::to_string));
     }

@@ -24,7 +24,7 @@ pub const HELD_ONCE: Invariant = Invariant { number: 1, name: "held-once" };
 /// A ticket is sold at most once.
 pub const SOLD_ONCE: Invariant = Invariant { number: 2, name: "sold-once" };
 /// An order is completed if and only if exactly one payment of it is captured; no order waits for a payment that has
-/// ended.
+/// ended, and none stays authorised.
 pub const PAID_ONCE: Invariant = Invariant { number: 3, name: "paid-once" };
 /// Nothing is charged or authorised for a cancelled order.
 pub const REFUNDED: Invariant = Invariant { number: 4, name: "refunded" };

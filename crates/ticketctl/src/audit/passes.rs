@@ -222,7 +222,7 @@ impl Pass {
         let orders = reader.open(Read::by_id("orders", "orders", projection), only).await?;
         let projection = doc! {
             "version": 1, "state.orderId": 1, "state.status": 1, "state.amount": 1, "state.received": 1,
-            "state.refunded": 1, "state.disputed": 1, "state.ledger": 1,
+            "state.refunded": 1, "state.disputed": 1, "state.ledger": 1, "state.updatedAt": 1,
         };
         let payments = Read {
             field: "state.orderId",
@@ -239,6 +239,7 @@ impl Pass {
                 sales::check_hold(order, now, sales::EXPIRY_GRACE_BURST, &mut found);
             }
             money::check_order(&group.key, group.one(0), &payments, &mut found);
+            money::check_progress(&group.key, group.one(0), &payments, now, &mut found);
             suspects.add(self, &group.key, &mut found);
         }
         Ok(())
