@@ -50,7 +50,7 @@ const DEFAULT_RATE: NonZeroU32 = match NonZeroU32::new(40_000) {
     None => NonZeroU32::MIN,
 };
 /// Default of `--max-findings`.
-const DEFAULT_MAX_FINDINGS: usize = 10_000;
+const DEFAULT_MAX_FINDINGS: usize = 1_000;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AuditOptions {
@@ -60,7 +60,7 @@ pub(crate) struct AuditOptions {
     /// Maximum number of documents to read in a second.
     #[arg(long, default_value_t = DEFAULT_RATE)]
     pub(crate) rate: NonZeroU32,
-    /// Maximum number of violations to examine. The others are only counted.
+    /// Maximum number of violations of each invariant to examine. The others are only counted.
     #[arg(long, default_value_t = DEFAULT_MAX_FINDINGS)]
     pub(crate) max_findings: usize,
 }

@@ -52,10 +52,12 @@ pub(super) struct Suspect {
     pub(super) finding: Finding,
 }
 
-/// The suspects of a look at the databases, up to a maximum.
+/// The suspects of a look at the databases, up to a maximum for each invariant, so that none hides the others.
 #[derive(Debug)]
 pub(super) struct Suspects {
     pub(super) list: Vec<Suspect>,
+    /// Number of listed suspects by number and name of their invariant.
+    listed: BTreeMap<(u8, String), usize>,
     max: usize,
     /// Number of suspects beyond the maximum.
     pub(super) unlisted: u64,
@@ -63,12 +65,14 @@ pub(super) struct Suspects {
 
 impl Suspects {
     pub(super) fn new(max: usize) -> Self {
-        Self { list: Vec::new(), max, unlisted: 0 }
+        Self { list: Vec::new(), listed: BTreeMap::new(), max, unlisted: 0 }
     }
 
     fn add(&mut self, pass: Pass, key: &str, found: &mut Vec<Finding>) {
         for finding in found.drain(..) {
-            if self.list.len() < self.max {
+            let listed = self.listed.entry((finding.invariant, finding.kind.clone())).or_default();
+            if *listed < self.max {
+                *listed += 1;
                 self.list.push(Suspect { pass, key: key.to_owned(), finding });
             } else {
                 self.unlisted += 1;
@@ -346,6 +350,18 @@ async fn live_generation(client: &Client) -> Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::names::{PAID_ONCE, REFUNDED};
+
+    #[test]
+    fn each_invariant_has_its_own_maximum() {
+        let finding = |invariant| Finding::new(invariant, "orders", ["1"], "wrong".to_owned());
+        let mut suspects = Suspects::new(2);
+        let mut found = vec![finding(PAID_ONCE), finding(PAID_ONCE), finding(PAID_ONCE), finding(REFUNDED)];
+        suspects.add(Pass::Orders, "1", &mut found);
+        suspects.add(Pass::Replicas(TIMERS), "1", &mut vec![finding(PAID_ONCE)]);
+        let listed: Vec<u8> = suspects.list.iter().map(|suspect| suspect.finding.invariant).collect();
+        assert_eq!((listed, suspects.unlisted), (vec![3, 3, 4], 2));
+    }
 
     #[test]
     fn secondary_that_lags_is_not_read() {
