@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold
 //! at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
-//! (replicas equal their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and
-//! checked), `schedule` (`--every`).
+//! (replicas equal their owners), [`indexes`], `malformed` (documents that can't be checked), `join` (sorted streams),
+//! [`passes`] (which streams are joined and checked), `schedule` (`--every`).
 //!
 //! # Why
 //! The databases are read one after the other while they change, and from a secondary if there is one. So what seems
@@ -16,6 +16,7 @@ pub mod finding;
 mod fixtures;
 pub mod indexes;
 mod join;
+mod malformed;
 pub mod money;
 pub mod names;
 pub mod passes;

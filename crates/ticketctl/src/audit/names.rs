@@ -19,6 +19,8 @@ impl Display for Invariant {
 
 /// Every unique index that the services declare exists. Invariants 1, 3 and 10 rest on them.
 pub const UNIQUE_INDEXES: Invariant = Invariant { number: 0, name: "unique-indexes" };
+/// Every document is what the services store. All invariants rest on it.
+pub const WELL_FORMED: Invariant = Invariant { number: 0, name: "well-formed" };
 /// A ticket is in at most one order that is not cancelled.
 pub const HELD_ONCE: Invariant = Invariant { number: 1, name: "held-once" };
 /// A ticket is sold at most once.
@@ -40,8 +42,9 @@ pub const REPLICAS: Invariant = Invariant { number: 9, name: "replicas" };
 pub const LEDGER: Invariant = Invariant { number: 12, name: "ledger" };
 
 /// The invariants that the audit checks, by number.
-pub const AUDITED: [Invariant; 10] = [
+pub const AUDITED: [Invariant; 11] = [
     UNIQUE_INDEXES,
+    WELL_FORMED,
     HELD_ONCE,
     SOLD_ONCE,
     PAID_ONCE,

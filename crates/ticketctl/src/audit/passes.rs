@@ -10,14 +10,15 @@ use std::time::Duration;
 use anyhow::Result;
 use common::clock::{Clock, SystemClock};
 use common::events::order::OrderStatus;
-use futures::StreamExt;
-use mongodb::bson::{Document, doc};
+use futures::{StreamExt, TryStreamExt};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{CollectionOptions, Hint, ReadPreference, ReadPreferenceOptions, SelectionCriteria};
 use mongodb::{Client, Database};
 
 use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use super::finding::Finding;
 use super::join::{Join, Key, Pace, Sorted};
+use super::malformed::{self, Malformed, Place};
 use super::{indexes, money, replicas, sales};
 
 /// Number of documents that a cursor holds.
@@ -41,6 +42,8 @@ pub(super) enum Pass {
     Replicas(Owned),
     /// The outboxes of an entity.
     Outboxes(Owned),
+    /// Malformed documents that the other passes met, only to look at them again.
+    Malformed,
 }
 
 /// A finding that may be due to reading the databases at different moments.
@@ -76,6 +79,15 @@ impl Suspects {
                 self.list.push(Suspect { pass, key: key.to_owned(), finding });
             } else {
                 self.unlisted += 1;
+            }
+        }
+    }
+
+    /// Adds the malformed documents that a pass met, except those that an earlier one did.
+    fn add_malformed(&mut self, join: Join) {
+        for Malformed { key, finding } in join.0.into_iter().flat_map(|stream| stream.malformed) {
+            if !self.list.iter().any(|suspect| suspect.finding == finding) {
+                self.add(Pass::Malformed, &key, &mut vec![finding]);
             }
         }
     }
@@ -124,6 +136,7 @@ impl<'a> Reader<'a> {
     async fn open(&self, read: Read<'_>, only: Option<&[String]>) -> Result<Sorted> {
         let Read { database, collection, field, key, mut filter, projection, index } = read;
         let name = format!("{database}.{collection}");
+        let place = Place::new(database, collection, field);
         let database = self.client.database(database);
         if let Some(keys) = only {
             filter.insert(field, doc! { "$in": keys.to_vec() });
@@ -133,8 +146,8 @@ impl<'a> Reader<'a> {
             None => None,
         };
         let options = CollectionOptions::builder().selection_criteria(self.selection.clone()).build();
-        let entities = database.collection_with_options::<Entity>(collection, options);
-        let found = entities.find(filter).projection(projection).sort(doc! { field: 1 });
+        let documents = database.collection_with_options::<RawDocumentBuf>(collection, options);
+        let found = documents.find(filter).projection(projection).sort(doc! { field: 1 });
         // The cursor of a collection with few documents idles while the others are read. MongoDB closes it half an hour
         // after the program has ended, with its session.
         let found = found.batch_size(BATCH_SIZE).allow_disk_use(true).no_cursor_timeout(true);
@@ -142,7 +155,7 @@ impl<'a> Reader<'a> {
             Some(hint) => found.hint(hint).await?,
             None => found.await?,
         };
-        Sorted::new(name, cursor.boxed(), key).await
+        Sorted::new(name, cursor.map_ok(move |document| place.decode(&document)).boxed(), key).await
     }
 }
 
@@ -180,6 +193,14 @@ impl Pass {
             Self::Orders => self.check_orders(reader, only, suspects).await,
             Self::Replicas(owned) => self.check_replicas(owned, reader, only, suspects).await,
             Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
+            Self::Malformed => {
+                for key in only.unwrap_or_default() {
+                    if let Some(again) = malformed::look_again(reader.client, key).await? {
+                        suspects.add(self, key, &mut vec![again.finding]);
+                    }
+                }
+                Ok(())
+            }
         }
     }
 
@@ -210,6 +231,7 @@ impl Pass {
             sales::check_ticket(&group.key, group.one(0), &orders, &mut found);
             suspects.add(self, &group.key, &mut found);
         }
+        suspects.add_malformed(join);
         Ok(())
     }
 
@@ -246,6 +268,7 @@ impl Pass {
             money::check_progress(&group.key, group.one(0), &payments, now, &mut found);
             suspects.add(self, &group.key, &mut found);
         }
+        suspects.add_malformed(join);
         Ok(())
     }
 
@@ -276,6 +299,7 @@ impl Pass {
             }
             suspects.add(self, &group.key, &mut found);
         }
+        suspects.add_malformed(join);
         if only.is_none() {
             reader.audited.insert(collection.to_owned(), count);
         }
@@ -302,6 +326,7 @@ impl Pass {
             found.push(replicas::unpublished(owned, &group.key));
             suspects.add(self, &group.key, &mut found);
         }
+        suspects.add_malformed(join);
         Ok(())
     }
 }
