@@ -252,6 +252,7 @@ async fn repeated_audit_serves_metrics() {
     };
     add(1).await;
     has_line("audit_violations{invariant=\"12 ledger\"} 1").await;
+    has_line("audit_unlisted_findings 0").await;
     add(-1).await;
     has_line("audit_violations{invariant=\"12 ledger\"} 0").await;
     let pid = nix::unistd::Pid::from_raw(running.id().unwrap().try_into().unwrap());
