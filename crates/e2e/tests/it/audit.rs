@@ -1,6 +1,8 @@
 //! The audit: each write into a database from outside is reported with the ids of what it made wrong. What was only
 //! read at different moments is not reported.
 
+mod damage;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -16,8 +18,6 @@ use ticketctl::reports::AuditReport;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use crate::operator::Operator;
-
-mod damage;
 
 /// Invariant, database and ids of a finding.
 type Found = (u8, String, Vec<String>);
