@@ -10,22 +10,16 @@ use std::time::Duration;
 use anyhow::Result;
 use common::clock::{Clock, SystemClock};
 use common::events::order::OrderStatus;
-use futures::{StreamExt, TryStreamExt};
-use mongodb::bson::{Document, RawDocumentBuf, doc};
-use mongodb::options::{CollectionOptions, Hint, ReadPreference, ReadPreferenceOptions, SelectionCriteria};
-use mongodb::{Client, Database};
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
 
 use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use super::finding::Finding;
-use super::join::{Join, Key, Pace, Sorted};
-use super::malformed::{self, Malformed, Place};
-use super::{indexes, money, replicas, sales};
+use super::join::Join;
+use super::malformed::{self, Malformed};
+use super::reader::{Read, Reader};
+use super::{indexes, money, outside, replicas, sales};
 
-/// Number of documents that a cursor holds.
-const BATCH_SIZE: u32 = 1_000;
-/// Lag of a secondary behind the primary above which it is not read, since it does not show what became wrong meanwhile.
-/// MongoDB accepts no less than 90 s.
-const MAX_STALENESS: Duration = Duration::from_secs(120);
 /// Maximum age of an event in an outbox. The relay publishes it in moments, and after a crash the sweeper in seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 
@@ -44,6 +38,14 @@ pub(super) enum Pass {
     Outboxes(Owned),
     /// Malformed documents that the other passes met, only to look at them again.
     Malformed,
+    /// The change events of an entity.
+    Events(Owned),
+    /// Confirmed orders with the reservations of their tickets.
+    Reservations,
+    /// Consumers that do not progress, and dead letters.
+    Backlogs,
+    /// Payments with the provider's intents.
+    Intents,
 }
 
 /// A finding that may be due to reading the databases at different moments.
@@ -93,88 +95,15 @@ impl Suspects {
     }
 }
 
-/// A collection that is read in the order of a key.
-struct Read<'a> {
-    database: &'a str,
-    collection: &'a str,
-    /// The path of the key.
-    field: &'static str,
-    key: Key,
-    filter: Document,
-    projection: Document,
-    /// The index that is read, if it exists; else MongoDB sorts, on disk if it has to.
-    index: Option<&'static str>,
-}
-
-impl<'a> Read<'a> {
-    fn by_id(database: &'a str, collection: &'a str, projection: Document) -> Self {
-        let key: Key = |entity| &entity.id;
-        Self { database, collection, field: "_id", key, filter: Document::new(), projection, index: None }
-    }
-}
-
-/// Reads the databases for the passes.
-pub(super) struct Reader<'a> {
-    client: &'a Client,
-    selection: SelectionCriteria,
-    pub(super) pace: Pace,
-    /// Number of entities by collection of their owner.
-    pub(super) audited: BTreeMap<String, usize>,
-}
-
-impl<'a> Reader<'a> {
-    /// Reads from a secondary if there is one that is up to date, to spare the primary.
-    pub(super) fn new(client: &'a Client, pace: Pace) -> Self {
-        Self { client, selection: recent_secondary(), pace, audited: BTreeMap::new() }
-    }
-
-    /// Reads from the primary, which is not behind.
-    pub(super) fn use_primary(&mut self) {
-        self.selection = ReadPreference::Primary.into();
-    }
-
-    async fn open(&self, read: Read<'_>, only: Option<&[String]>) -> Result<Sorted> {
-        let Read { database, collection, field, key, mut filter, projection, index } = read;
-        let name = format!("{database}.{collection}");
-        let place = Place::new(database, collection, field);
-        let database = self.client.database(database);
-        if let Some(keys) = only {
-            filter.insert(field, doc! { "$in": keys.to_vec() });
-        }
-        let hint = match index {
-            Some(index) => has_index(&database, collection, index).await?.then(|| Hint::Name(index.to_owned())),
-            None => None,
-        };
-        let options = CollectionOptions::builder().selection_criteria(self.selection.clone()).build();
-        let documents = database.collection_with_options::<RawDocumentBuf>(collection, options);
-        let found = documents.find(filter).projection(projection).sort(doc! { field: 1 });
-        // The cursor of a collection with few documents idles while the others are read. MongoDB closes it half an hour
-        // after the program has ended, with its session.
-        let found = found.batch_size(BATCH_SIZE).allow_disk_use(true).no_cursor_timeout(true);
-        let cursor = match hint {
-            Some(hint) => found.hint(hint).await?,
-            None => found.await?,
-        };
-        Sorted::new(name, cursor.map_ok(move |document| place.decode(&document)).boxed(), key).await
-    }
-}
-
-fn recent_secondary() -> SelectionCriteria {
-    let options = ReadPreferenceOptions::builder().max_staleness(MAX_STALENESS).build();
-    ReadPreference::SecondaryPreferred { options: Some(options) }.into()
-}
-
-async fn has_index(database: &Database, collection: &str, name: &str) -> Result<bool> {
-    let existing = indexes::indexes_of(database, collection).await?;
-    Ok(existing.iter().any(|model| indexes::name_of(model) == Some(name)))
-}
-
 impl Pass {
     /// All passes.
     pub(super) fn all() -> Vec<Self> {
         let replicas = REPLICATED_ENTITIES.into_iter().map(Self::Replicas);
         let outboxes = REPLICATED_ENTITIES.into_iter().chain([TIMERS]).map(Self::Outboxes);
-        [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes).collect()
+        // Tickets are reserved before orders are confirmed, so their stream is read after that of the orders.
+        let events = REPLICATED_ENTITIES.into_iter().rev().map(Self::Events);
+        let databases = [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes);
+        databases.chain(events).chain([Self::Reservations, Self::Backlogs, Self::Intents]).collect()
     }
 
     /// Checks all groups, or only those with these keys.
@@ -199,6 +128,20 @@ impl Pass {
                         suspects.add(self, key, &mut vec![again.finding]);
                     }
                 }
+                Ok(())
+            }
+            Self::Events(_) | Self::Reservations | Self::Backlogs | Self::Intents => {
+                let max = suspects.max;
+                let outside = match self {
+                    Self::Events(owned) => outside::check_events(owned, reader, only, max).await?,
+                    Self::Reservations => outside::check_reservations(reader, only, max).await?,
+                    Self::Backlogs => outside::check_backlogs(reader, only).await?,
+                    _ => outside::check_intents(reader, only).await?,
+                };
+                for (key, finding) in outside.found {
+                    suspects.add(self, &key, &mut vec![finding]);
+                }
+                suspects.unlisted += outside.unlisted;
                 Ok(())
             }
         }
@@ -386,15 +329,5 @@ mod tests {
         suspects.add(Pass::Replicas(TIMERS), "1", &mut vec![finding(PAID_ONCE)]);
         let listed: Vec<u8> = suspects.list.iter().map(|suspect| suspect.finding.invariant).collect();
         assert_eq!((listed, suspects.unlisted), (vec![3, 3, 4], 2));
-    }
-
-    #[test]
-    fn secondary_that_lags_is_not_read() {
-        let SelectionCriteria::ReadPreference(ReadPreference::SecondaryPreferred { options: Some(options) }) =
-            recent_secondary()
-        else {
-            panic!("{:?}", recent_secondary());
-        };
-        assert!(options.max_staleness.is_some_and(|lag| lag >= Duration::from_secs(90)), "{options:?}");
     }
 }

@@ -13,13 +13,12 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use common::clock::{Clock, SystemClock};
-use mongodb::Client;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::AuditOptions;
 use super::names::AUDITED;
+use super::{AuditOptions, Sources};
 use crate::output::Output;
 use crate::reports::AuditReport;
 
@@ -29,7 +28,7 @@ struct Metrics {
     /// The last audit that could read everything. Until there is one its metrics do not exist: a program that is
     /// restarted in vain would seem to find nothing wrong, time and again.
     last: Option<LastAudit>,
-    /// Number of documents that all audits have read.
+    /// Number of documents and events that all audits have read.
     documents: u64,
 }
 
@@ -40,6 +39,8 @@ struct LastAudit {
     violations: BTreeMap<String, usize>,
     /// Number of documents that seemed wrong and were not looked at again, because there were too many.
     unlisted: u64,
+    /// Number of the invariants that it did not check, or not wholly.
+    unchecked: usize,
     /// When it ended, in seconds since 1970.
     ended: i64,
     duration: Duration,
@@ -53,7 +54,8 @@ impl Metrics {
             *violations.entry(format!("{} {}", finding.invariant, finding.kind)).or_default() += 1;
         }
         let ended = SystemClock.now().as_seconds();
-        self.last = Some(LastAudit { violations, unlisted: report.unlisted, ended, duration });
+        let (unlisted, unchecked) = (report.unlisted, report.unchecked.len());
+        self.last = Some(LastAudit { violations, unlisted, unchecked, ended, duration });
         self.documents += report.documents;
     }
 
@@ -62,7 +64,7 @@ impl Metrics {
         let Self { last, documents } = self;
         let mut text = String::from("# TYPE audit_documents_total counter\n");
         writeln!(text, "audit_documents_total {documents}")?;
-        let Some(LastAudit { violations, unlisted, ended, duration }) = last else { return Ok(text) };
+        let Some(LastAudit { violations, unlisted, unchecked, ended, duration }) = last else { return Ok(text) };
         writeln!(text, "# TYPE audit_violations gauge")?;
         for (invariant, count) in violations {
             writeln!(text, "audit_violations{{invariant=\"{invariant}\"}} {count}")?;
@@ -73,6 +75,8 @@ impl Metrics {
         writeln!(text, "audit_last_success_timestamp_seconds {ended}")?;
         writeln!(text, "# TYPE audit_duration_seconds gauge")?;
         writeln!(text, "audit_duration_seconds {:.3}", duration.as_secs_f64())?;
+        writeln!(text, "# TYPE audit_unchecked gauge")?;
+        writeln!(text, "audit_unchecked {unchecked}")?;
         Ok(text)
     }
 }
@@ -90,7 +94,7 @@ async fn serve_metrics(State(metrics): State<SharedMetrics>) -> impl IntoRespons
 /// # Errors
 /// If the address is not available.
 pub(crate) async fn run(
-    client: &Client,
+    sources: Sources<'_>,
     options: &AuditOptions,
     every: Duration,
     address: SocketAddr,
@@ -103,18 +107,21 @@ pub(crate) async fn run(
         .with_state(Arc::clone(&metrics));
     let listener = TcpListener::bind(address).await.with_context(|| format!("{address} is not available"))?;
     eprintln!("metrics are served at http://{}/metrics", listener.local_addr()?);
+    for unchecked in sources.unchecked(options) {
+        eprintln!("not checked: {unchecked}");
+    }
     // The first process of a container ignores this signal unless it handles it.
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
         served = axum::serve(listener, routes).into_future() => served?,
-        audited = audit_repeatedly(client, options, every, &metrics, output) => audited?,
+        audited = audit_repeatedly(sources, options, every, &metrics, output) => audited?,
         _ = stop.recv() => {}
     }
     Ok(())
 }
 
 async fn audit_repeatedly(
-    client: &Client,
+    sources: Sources<'_>,
     options: &AuditOptions,
     every: Duration,
     metrics: &Mutex<Metrics>,
@@ -125,7 +132,7 @@ async fn audit_repeatedly(
     loop {
         ticks.tick().await;
         let began = Instant::now();
-        match super::run(client, options).await {
+        match super::run(sources, options).await {
             Ok(report) => {
                 metrics.lock().unwrap_or_else(PoisonError::into_inner).record(&report, began.elapsed());
                 if !report.violations.is_empty() {
@@ -154,6 +161,7 @@ mod tests {
             violations: Vec::new(),
             findings,
             unlisted: 3,
+            unchecked: vec!["12 provider, without STRIPE_KEY".to_owned()],
         };
         let finding = Finding::new(LEDGER, "payments", ["1"], "the ledger of payment 1 does not balance".to_owned());
         metrics.record(&report(vec![finding.clone(), finding]), Duration::from_millis(1_500));
@@ -164,6 +172,7 @@ mod tests {
             "audit_unlisted_findings 3",
             "audit_duration_seconds 1.500",
             "audit_documents_total 7",
+            "audit_unchecked 1",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
         }
