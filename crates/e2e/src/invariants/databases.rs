@@ -10,7 +10,7 @@ use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::{Client, Database};
-use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use ticketctl::audit::finding::Finding;
 use ticketctl::audit::{money, passes, replicas, sales};
 
@@ -22,7 +22,7 @@ const BURST_SIZE: usize = 1_000;
 pub struct Databases {
     /// When the databases were read.
     pub now: Timestamp,
-    /// The entities by the collection of their owner: users, tickets, orders, payments.
+    /// The entities by the collection of their owner: users, tickets, orders, payments, timers.
     pub owned: BTreeMap<&'static str, Vec<Entity>>,
     /// Database, name of the entity, and replicas.
     pub replicas: Vec<(String, String, Vec<Entity>)>,
@@ -32,7 +32,7 @@ impl Databases {
     /// Reads all databases, one after the other.
     pub async fn read(client: &Client) -> Result<Self> {
         let mut owned = BTreeMap::new();
-        for (database, collection, _) in REPLICATED_ENTITIES {
+        for (database, collection, _) in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
             owned.insert(collection, owned_entities(&client.database(database), collection).await?);
         }
         let mut replicas = Vec::new();
@@ -70,6 +70,7 @@ impl Databases {
         let payments = grouped(payments.iter(), |payment| text(&payment.state["orderId"]));
         for (id, order, payments) in joined(orders, &payments) {
             money::check_order(id, order, payments, &mut found);
+            money::check_progress(id, order, payments, self.now, &mut found);
         }
         violations.extend(found.iter().map(ToString::to_string));
     }
@@ -77,11 +78,12 @@ impl Databases {
     /// Appends the violations of replicas and outboxes.
     pub(super) fn check_replicas(&self, violations: &mut Vec<String>) {
         let mut found = Vec::new();
-        for owned in REPLICATED_ENTITIES {
+        for owned in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
             let (_, collection, entity) = owned;
             let owners = self.owned(collection);
             let unpublished = owners.iter().filter(|owner| owner.unpublished > 0);
             found.extend(unpublished.map(|owner| replicas::unpublished(owned, &owner.id)));
+            // Nobody has replicas of timers.
             for (database, _, stored) in self.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
                 self.compare(owned, database, stored, &mut found);
             }
@@ -145,4 +147,25 @@ pub async fn owned_entities(database: &Database, collection: &str) -> Result<Vec
 pub async fn entities(database: &Database, collection: &str) -> Result<Vec<Entity>> {
     let documents = database.collection::<Entity>(collection);
     Ok(documents.find(Document::new()).await?.try_collect().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outboxes_of_timers_are_checked() {
+        let timer = |id: &str, unpublished| Entity {
+            id: id.to_owned(),
+            version: 1,
+            state: serde_json::Value::Null,
+            unpublished,
+            idempotency_key: None,
+        };
+        let owned = BTreeMap::from([("timers", vec![timer("1", 0), timer("2", 1)])]);
+        let databases = Databases { now: SystemClock.now(), owned, replicas: Vec::new() };
+        let mut violations = Vec::new();
+        databases.check_replicas(&mut violations);
+        assert_eq!(violations, ["8 one-event: timer 2 has unpublished events in its outbox"]);
+    }
 }

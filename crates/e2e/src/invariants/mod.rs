@@ -102,7 +102,7 @@ pub async fn assert_holds_expired_on_time(fleet: &TestFleet, max_delay: Duration
     Ok(())
 }
 
-/// Fails if an event, a replica, a payment or an intent names one of these orders, which were rolled back.
+/// Fails if an event, a replica, a payment, a timer or an intent names one of these orders, which were rolled back.
 pub async fn assert_never_told(fleet: &TestFleet, orders: &BTreeSet<String>) -> Result<()> {
     let data = FleetData::read(fleet).await?;
     let mut told: Vec<String> = data.events.values().flatten().map(ToString::to_string).collect();

@@ -9,9 +9,13 @@ use futures::stream::BoxStream;
 use tokio::time::{Instant, sleep_until};
 
 use super::entity::Entity;
+use super::malformed::Malformed;
 
 /// A sleep shorter than this is postponed: timers have a resolution of about a millisecond.
 const MIN_SLEEP: Duration = Duration::from_millis(20);
+
+/// Maximum number of malformed documents of one stream that are remembered.
+const MAX_MALFORMED: usize = 1_000;
 
 /// Limits the number of documents that are read in a second.
 #[derive(Debug)]
@@ -41,6 +45,9 @@ impl Pace {
     }
 }
 
+/// A document that was read.
+pub(super) type Decoded = Result<Entity, Box<Malformed>>;
+
 /// The key that entities are sorted and joined by.
 pub(super) type Key = fn(&Entity) -> &str;
 
@@ -48,24 +55,35 @@ pub(super) type Key = fn(&Entity) -> &str;
 pub(super) struct Sorted {
     /// What is read, for errors.
     name: String,
-    stream: BoxStream<'static, mongodb::error::Result<Entity>>,
+    stream: BoxStream<'static, mongodb::error::Result<Decoded>>,
     key: Key,
     next: Option<Entity>,
+    /// The malformed documents that were left out, up to a maximum.
+    pub(super) malformed: Vec<Malformed>,
 }
 
 impl Sorted {
     pub(super) async fn new(
         name: String,
-        stream: BoxStream<'static, mongodb::error::Result<Entity>>,
+        stream: BoxStream<'static, mongodb::error::Result<Decoded>>,
         key: Key,
     ) -> Result<Self> {
-        let mut sorted = Self { name, stream, key, next: None };
+        let mut sorted = Self { name, stream, key, next: None, malformed: Vec::new() };
         sorted.next = sorted.read().await?;
         Ok(sorted)
     }
 
+    /// The next entity.
     async fn read(&mut self) -> Result<Option<Entity>> {
-        self.stream.try_next().await.with_context(|| format!("{} can't be read", self.name))
+        loop {
+            let decoded = self.stream.try_next().await.with_context(|| format!("{} can't be read", self.name))?;
+            match decoded {
+                None => return Ok(None),
+                Some(Ok(entity)) => return Ok(Some(entity)),
+                Some(Err(malformed)) if self.malformed.len() < MAX_MALFORMED => self.malformed.push(*malformed),
+                Some(Err(_)) => {}
+            }
+        }
     }
 
     fn key(&self) -> Option<&str> {
@@ -130,10 +148,12 @@ mod tests {
 
     use super::*;
     use crate::audit::entity::text;
+    use crate::audit::finding::Finding;
     use crate::audit::fixtures::entity;
+    use crate::audit::names::WELL_FORMED;
 
     async fn sorted(keys: &[(&str, &str)]) -> Sorted {
-        let entities: Vec<_> = keys.iter().map(|(id, key)| Ok(entity(id, json!(key)))).collect();
+        let entities: Vec<_> = keys.iter().map(|(id, key)| Ok(Ok(entity(id, json!(key))))).collect();
         Sorted::new("orders".to_owned(), stream::iter(entities).boxed(), |entity| text(&entity.state)).await.unwrap()
     }
 
@@ -153,6 +173,23 @@ mod tests {
         }
         assert_eq!(groups, ["a 1|", "b |4", "c 2|56", "d 3|"]);
         assert_eq!(pace.documents, 6);
+    }
+
+    #[tokio::test]
+    async fn malformed_documents_are_left_out_and_remembered() {
+        let malformed = || {
+            let finding = Finding::new(WELL_FORMED, "orders", ["2"], "wrong".to_owned());
+            Ok(Err(Box::new(Malformed { key: "2".to_owned(), finding })))
+        };
+        let read = vec![malformed(), Ok(Ok(entity("1", json!("a")))), malformed(), Ok(Ok(entity("3", json!("b"))))];
+        let key: Key = |entity| text(&entity.state);
+        let mut join = Join(vec![Sorted::new("orders".to_owned(), stream::iter(read).boxed(), key).await.unwrap()]);
+        let (mut pace, mut keys) = (pace(1_000_000), Vec::new());
+        while let Some(group) = join.next(&mut pace).await.unwrap() {
+            keys.push(group.key);
+        }
+        assert_eq!(keys, ["a", "b"]);
+        assert_eq!(join.0[0].malformed.len(), 2);
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
 //! Consistency audit: invariants over all six databases, the streams and the payment provider, in bounded memory,
 //! while the fleet serves requests.
 //!
-//! In reading order: [`names`] of the invariants, [`remedy`], [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold
-//! at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
-//! (replicas equal their owners), [`history`] (every version has one event, statuses change as they may), [`indexes`],
-//! `join` (sorted reads), `streams` (NATS), `provider` (its intents), `reader`, `outside` and [`passes`] (what is
-//! joined and checked), `schedule` (`--every`).
+//! In reading order: [`names`] of the invariants, [`remedy`], [`finding`], [`entity`] (what is read), [`sales`]
+//! (tickets are sold at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a
+//! charge), [`replicas`] (replicas equal their owners), [`history`] (every version has one event, statuses change as
+//! they may), [`indexes`], `malformed` (documents that can't be checked), `join` (sorted reads), `streams` (NATS),
+//! `provider` (its intents), `reader`, `outside` and [`passes`] (what is joined and checked), `schedule` (`--every`).
 //!
 //! # Why
 //! The databases are read one after the other while they change, and from a secondary if there is one; then the streams
@@ -19,6 +19,7 @@ pub(crate) mod fixtures;
 pub mod history;
 pub mod indexes;
 mod join;
+mod malformed;
 pub mod money;
 pub mod names;
 mod outside;
@@ -63,7 +64,7 @@ const DEFAULT_RATE: NonZeroU32 = match NonZeroU32::new(40_000) {
     None => NonZeroU32::MIN,
 };
 /// Default of `--max-findings`.
-const DEFAULT_MAX_FINDINGS: usize = 10_000;
+const DEFAULT_MAX_FINDINGS: usize = 1_000;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AuditOptions {
@@ -73,7 +74,7 @@ pub(crate) struct AuditOptions {
     /// Maximum number of documents to read in a second; of events, twice as many.
     #[arg(long, default_value_t = DEFAULT_RATE)]
     pub(crate) rate: NonZeroU32,
-    /// Maximum number of violations to examine. The others are only counted.
+    /// Maximum number of violations of each invariant to examine. The others are only counted.
     #[arg(long, default_value_t = DEFAULT_MAX_FINDINGS)]
     pub(crate) max_findings: usize,
     #[command(flatten)]

@@ -1,13 +1,60 @@
 //! Orders, payments and the ledger: no charge without a ticket, no ticket without a charge.
 
+use std::time::Duration;
+
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
+use common::timestamp::Timestamp;
 use serde_json::Value;
 
 use super::entity::{Entity, text};
 use super::finding::Finding;
 use super::names::{Invariant, LEDGER, PAID_ONCE, REFUNDED};
 use super::remedy::Remedy;
+
+/// How long an order or a payment may stay authorised. `payments` captures at once, retries a failed capture for ten
+/// minutes (the default of `CAPTURE_RETRY_WINDOW`), then cancels the authorisation; one that wins no order is voided when
+/// the hold ends, after a quarter of an hour (the default of `ORDER_TTL`). The rest is for an outage of the provider.
+const MAX_AUTHORIZED: Duration = Duration::from_secs(2 * 3600);
+/// How long a payment may stay without a result. `payments` repeats the request for 23 hours, while its idempotency key is
+/// valid, and then declines the payment if the provider has no intent of it. The rest is for an outage of the provider.
+const MAX_AUTHORIZING: Duration = Duration::from_secs(25 * 3600);
+
+/// Checks that an order and its payments do not stay in a status that others have to end: everything may agree while the
+/// message is lost that would end it.
+pub fn check_progress(
+    id: &str,
+    order: Option<&Entity>,
+    payments: &[&Entity],
+    now: Timestamp,
+    found: &mut Vec<Finding>,
+) {
+    let is_stuck = |entity: &Entity, limit: Duration| {
+        let updated_at = text(&entity.state["updatedAt"]).parse::<Timestamp>().ok();
+        updated_at.is_some_and(|at| now.since(at) > limit)
+    };
+    let describe = |kind: &str, id: &str, status: &str, limit: Duration| {
+        format!("{kind} {id} has been {status} for more than {} hours", limit.as_secs() / 3600)
+    };
+    let authorized = order.filter(|order| order.status() == Some(OrderStatus::Authorized));
+    if authorized.is_some_and(|order| is_stuck(order, MAX_AUTHORIZED)) {
+        let text = describe("order", id, OrderStatus::Authorized.as_ref(), MAX_AUTHORIZED);
+        found.push(Finding::new(PAID_ONCE, "orders", [id], text).repaired_by([Remedy::resync("orders", id)]));
+    }
+    for payment in payments {
+        let limit = match payment.status() {
+            Some(PaymentStatus::Authorizing) => MAX_AUTHORIZING,
+            Some(PaymentStatus::Authorized) => MAX_AUTHORIZED,
+            _ => continue,
+        };
+        if is_stuck(payment, limit) {
+            let text = describe("payment", &payment.id, payment.status_name(), limit);
+            let remedies = [Remedy::resync("payments", &payment.id), Remedy::resync("orders", id)];
+            let finding = Finding::new(PAID_ONCE, "payments", [payment.id.as_str(), id], text);
+            found.push(finding.repaired_by(remedies));
+        }
+    }
+}
 
 /// Checks an order against all its payments, and their ledgers.
 pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found: &mut Vec<Finding>) {
@@ -206,6 +253,41 @@ mod tests {
             ),
         ] {
             assert_eq!(found(order.as_ref(), &payments), [expected]);
+        }
+    }
+
+    #[test]
+    fn what_stays_unsettled_is_found_although_it_agrees() {
+        let began = Timestamp::from_millis(0);
+        let check = |order: Entity, payment: Entity, hours: u64| {
+            let aged = |mut entity: Entity| {
+                entity.state["updatedAt"] = json!(began.to_string());
+                entity
+            };
+            let (order, payment, mut found) = (aged(order), aged(payment), Vec::new());
+            // A second more than the hours.
+            let now = began.plus(Duration::from_secs(hours * 3600 + 1));
+            check_progress("o", Some(&order), &[&payment], now, &mut found);
+            found.iter().map(|finding| format!("{finding} {:?}", finding.ids)).collect::<Vec<_>>()
+        };
+        let authorized = || (order("authorized"), payment("p", "authorized", 50));
+        let (of_order, of_payment) = authorized();
+        assert_eq!(check(of_order, of_payment, 1), Vec::<String>::new());
+        let (of_order, of_payment) = authorized();
+        assert_eq!(
+            check(of_order, of_payment, 2),
+            [
+                "3 paid-once: order o has been authorized for more than 2 hours [\"o\"]",
+                "3 paid-once: payment p has been authorized for more than 2 hours [\"p\", \"o\"]",
+            ]
+        );
+        let authorizing = |hours| check(order("awaitingPayment"), payment("p", "authorizing", 50), hours);
+        assert_eq!(authorizing(24), Vec::<String>::new());
+        let stuck = "3 paid-once: payment p has been authorizing for more than 25 hours [\"p\", \"o\"]";
+        assert_eq!(authorizing(25), [stuck]);
+        for (of_order, of_payment) in [("completed", "captured"), ("cancelled", "voided"), ("cancelled", "declined")] {
+            let found = check(order(of_order), payment("p", of_payment, 50), 1_000);
+            assert_eq!(found, Vec::<String>::new(), "{of_order}");
         }
     }
 

@@ -25,6 +25,12 @@ pub const UNIQUE_INDEXES: Invariant = Invariant {
     name: "unique-indexes",
     advice: "restart the service: it creates its indexes at start, and logs which one the documents prevent",
 };
+/// Every document is what the services store. All invariants rest on it.
+pub const WELL_FORMED: Invariant = Invariant {
+    number: 0,
+    name: "well-formed",
+    advice: "no service can read such a document; find out who wrote it from outside",
+};
 /// A ticket is in at most one order that is not cancelled.
 pub const HELD_ONCE: Invariant = Invariant {
     number: 1,
@@ -39,7 +45,7 @@ pub const SOLD_ONCE: Invariant = Invariant {
              this is reported further",
 };
 /// An order is completed if and only if exactly one payment of it is captured; no order waits for a payment that has
-/// ended.
+/// ended, and none stays authorised.
 pub const PAID_ONCE: Invariant = Invariant {
     number: 3,
     name: "paid-once",
@@ -114,8 +120,9 @@ pub const OWNED: Invariant = Invariant {
 };
 
 /// The invariants that the audit checks, by number.
-pub const AUDITED: [Invariant; 15] = [
+pub const AUDITED: [Invariant; 16] = [
     UNIQUE_INDEXES,
+    WELL_FORMED,
     HELD_ONCE,
     SOLD_ONCE,
     PAID_ONCE,
@@ -135,7 +142,8 @@ pub const AUDITED: [Invariant; 15] = [
 /// The invariants that are checked in part or wholly at NATS.
 pub const AT_NATS: [Invariant; 5] = [ONE_EVENT, TRANSITIONS, TERMS, NO_BACKLOG, OWNED];
 
-/// What an operator can do about violations of the invariant with this number that no command repairs.
-pub fn advice(number: u8) -> &'static str {
-    AUDITED.iter().find(|invariant| invariant.number == number).map_or("", |invariant| invariant.advice)
+/// What an operator can do about violations of the invariant with this number and name that no command repairs.
+pub fn advice(number: u8, name: &str) -> &'static str {
+    let is_it = |invariant: &&Invariant| (invariant.number, invariant.name) == (number, name);
+    AUDITED.iter().find(is_it).map_or("", |invariant| invariant.advice)
 }

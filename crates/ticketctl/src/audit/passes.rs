@@ -4,20 +4,21 @@
 //! A pass over all entities and a second look at some of them are the same code, so they can't disagree. No pass needs
 //! more memory than the batches of its cursors and one group.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
 use common::clock::{Clock, SystemClock};
 use common::events::order::OrderStatus;
+use mongodb::Client;
 use mongodb::bson::{Document, doc};
-use mongodb::{Client, Database};
 
 use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use super::finding::Finding;
 use super::join::Join;
+use super::malformed::{self, Malformed};
 use super::reader::{Read, Reader};
 use super::{indexes, money, outside, replicas, sales};
-use crate::fleet::SERVICES;
 
 /// Maximum age of an event in an outbox. The relay publishes it in moments, and after a crash the sweeper in seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
@@ -35,6 +36,8 @@ pub(super) enum Pass {
     Replicas(Owned),
     /// The outboxes of an entity.
     Outboxes(Owned),
+    /// Malformed documents that the other passes met, only to look at them again.
+    Malformed,
     /// The change events of an entity.
     Events(Owned),
     /// Confirmed orders with the reservations of their tickets.
@@ -54,10 +57,12 @@ pub(super) struct Suspect {
     pub(super) finding: Finding,
 }
 
-/// The suspects of a look at the databases, up to a maximum.
+/// The suspects of a look at the databases, up to a maximum for each invariant, so that none hides the others.
 #[derive(Debug)]
 pub(super) struct Suspects {
     pub(super) list: Vec<Suspect>,
+    /// Number of listed suspects by number and name of their invariant.
+    listed: BTreeMap<(u8, String), usize>,
     max: usize,
     /// Number of suspects beyond the maximum.
     pub(super) unlisted: u64,
@@ -65,12 +70,14 @@ pub(super) struct Suspects {
 
 impl Suspects {
     pub(super) fn new(max: usize) -> Self {
-        Self { list: Vec::new(), max, unlisted: 0 }
+        Self { list: Vec::new(), listed: BTreeMap::new(), max, unlisted: 0 }
     }
 
     fn add(&mut self, pass: Pass, key: &str, found: &mut Vec<Finding>) {
         for finding in found.drain(..) {
-            if self.list.len() < self.max {
+            let listed = self.listed.entry((finding.invariant, finding.kind.clone())).or_default();
+            if *listed < self.max {
+                *listed += 1;
                 self.list.push(Suspect { pass, key: key.to_owned(), finding });
             } else {
                 self.unlisted += 1;
@@ -78,9 +85,13 @@ impl Suspects {
         }
     }
 
-    /// Number of suspects that can still be added.
-    fn room(&self) -> usize {
-        self.max - self.list.len()
+    /// Adds the malformed documents that a pass met, except those that an earlier one did.
+    fn add_malformed(&mut self, join: Join) {
+        for Malformed { key, finding } in join.0.into_iter().flat_map(|stream| stream.malformed) {
+            if !self.list.iter().any(|suspect| suspect.finding == finding) {
+                self.add(Pass::Malformed, &key, &mut vec![finding]);
+            }
+        }
     }
 }
 
@@ -111,11 +122,19 @@ impl Pass {
             Self::Orders => self.check_orders(reader, only, suspects).await,
             Self::Replicas(owned) => self.check_replicas(owned, reader, only, suspects).await,
             Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
+            Self::Malformed => {
+                for key in only.unwrap_or_default() {
+                    if let Some(again) = malformed::look_again(reader.client, key).await? {
+                        suspects.add(self, key, &mut vec![again.finding]);
+                    }
+                }
+                Ok(())
+            }
             Self::Events(_) | Self::Reservations | Self::Backlogs | Self::Intents => {
-                let room = suspects.room();
+                let max = suspects.max;
                 let outside = match self {
-                    Self::Events(owned) => outside::check_events(owned, reader, only, room).await?,
-                    Self::Reservations => outside::check_reservations(reader, only, room).await?,
+                    Self::Events(owned) => outside::check_events(owned, reader, only, max).await?,
+                    Self::Reservations => outside::check_reservations(reader, only, max).await?,
                     Self::Backlogs => outside::check_backlogs(reader, only).await?,
                     _ => outside::check_intents(reader, only).await?,
                 };
@@ -155,6 +174,7 @@ impl Pass {
             sales::check_ticket(&group.key, group.one(0), &orders, &mut found);
             suspects.add(self, &group.key, &mut found);
         }
+        suspects.add_malformed(join);
         Ok(())
     }
 
@@ -171,7 +191,7 @@ impl Pass {
         let orders = reader.open(Read::by_id("orders", "orders", projection), only).await?;
         let projection = doc! {
             "version": 1, "state.orderId": 1, "state.status": 1, "state.amount": 1, "state.received": 1,
-            "state.refunded": 1, "state.disputed": 1, "state.ledger": 1,
+            "state.refunded": 1, "state.disputed": 1, "state.ledger": 1, "state.updatedAt": 1,
         };
         let payments = Read {
             field: "state.orderId",
@@ -188,8 +208,10 @@ impl Pass {
                 sales::check_hold(order, now, sales::EXPIRY_GRACE_BURST, &mut found);
             }
             money::check_order(&group.key, group.one(0), &payments, &mut found);
+            money::check_progress(&group.key, group.one(0), &payments, now, &mut found);
             suspects.add(self, &group.key, &mut found);
         }
+        suspects.add_malformed(join);
         Ok(())
     }
 
@@ -220,6 +242,7 @@ impl Pass {
             }
             suspects.add(self, &group.key, &mut found);
         }
+        suspects.add_malformed(join);
         if only.is_none() {
             reader.audited.insert(collection.to_owned(), count);
         }
@@ -246,9 +269,23 @@ impl Pass {
             found.push(replicas::unpublished(owned, &group.key));
             suspects.add(self, &group.key, &mut found);
         }
+        suspects.add_malformed(join);
         Ok(())
     }
 }
+
+/// The replicas that services read: the service and the entity. Not those in collections that exist: a collection that
+/// was dropped lacks all its replicas.
+const REPLICAS: [(&str, &str); 8] = [
+    ("tickets", "order"),
+    ("orders", "ticket"),
+    ("orders", "payment"),
+    ("payments", "order"),
+    ("web", "user"),
+    ("web", "ticket"),
+    ("web", "order"),
+    ("web", "payment"),
+];
 
 /// A collection with replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,27 +298,36 @@ pub struct ReplicaCollection {
     pub collection: String,
 }
 
-/// The collections with replicas that services read.
+/// The collections with replicas that services read, whether they exist or not.
 pub async fn replica_collections(client: &Client) -> Result<Vec<ReplicaCollection>> {
-    let mut found = Vec::new();
-    // An earlier release of `expiration` may have left a collection that is no longer written.
-    for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
-        let database = client.database(service);
-        let live = live_generation(&database).await?;
-        for collection in database.list_collection_names().await? {
-            let Some(entity) = collection.strip_prefix("replica_") else { continue };
-            let (entity, generation) = entity.rsplit_once("_v").unwrap_or((entity, "0"));
-            if generation.parse() == Ok(live) {
-                let entity = entity.to_owned();
-                found.push(ReplicaCollection { database: service, entity, collection });
-            }
-        }
-    }
-    Ok(found)
+    let live = live_generation(client).await?;
+    let collection_of = |(database, entity): (&'static str, &str)| {
+        let generation = if database == "web" && live > 0 { format!("_v{live}") } else { String::new() };
+        ReplicaCollection { database, entity: entity.to_owned(), collection: format!("replica_{entity}{generation}") }
+    };
+    Ok(REPLICAS.into_iter().map(collection_of).collect())
 }
 
-/// The live generation of the replicas; `web` increments it when its read model is rebuilt.
-async fn live_generation(database: &Database) -> Result<i64> {
-    let generations = database.collection::<Document>("read_model").find_one(Document::new()).await?;
+/// The live generation of web's replicas, which is incremented when its read model is rebuilt. The replicas of other
+/// services have no generations.
+async fn live_generation(client: &Client) -> Result<i64> {
+    let generations = client.database("web").collection::<Document>("read_model").find_one(Document::new()).await?;
     Ok(generations.map(|generations| generations.get_i64("live")).transpose()?.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::names::{PAID_ONCE, REFUNDED};
+
+    #[test]
+    fn each_invariant_has_its_own_maximum() {
+        let finding = |invariant| Finding::new(invariant, "orders", ["1"], "wrong".to_owned());
+        let mut suspects = Suspects::new(2);
+        let mut found = vec![finding(PAID_ONCE), finding(PAID_ONCE), finding(PAID_ONCE), finding(REFUNDED)];
+        suspects.add(Pass::Orders, "1", &mut found);
+        suspects.add(Pass::Replicas(TIMERS), "1", &mut vec![finding(PAID_ONCE)]);
+        let listed: Vec<u8> = suspects.list.iter().map(|suspect| suspect.finding.invariant).collect();
+        assert_eq!((listed, suspects.unlisted), (vec![3, 3, 4], 2));
+    }
 }

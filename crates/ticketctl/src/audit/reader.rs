@@ -1,21 +1,26 @@
 //! Reads collections in the order of a key.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
-use futures::StreamExt;
-use mongodb::bson::{Document, doc};
-use mongodb::options::{CollectionOptions, Hint, ReadPreference, SelectionCriteria};
+use futures::{StreamExt, TryStreamExt};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::options::{CollectionOptions, Hint, ReadPreference, ReadPreferenceOptions, SelectionCriteria};
 use mongodb::{Client, Database};
 
 use super::entity::Entity;
 use super::indexes;
 use super::join::{Join, Key, Pace, Sorted};
+use super::malformed::Place;
 use super::provider::Provider;
 use super::streams::Streams;
 
 /// Number of documents that a cursor holds.
 const BATCH_SIZE: u32 = 1_000;
+/// Lag of a secondary behind the primary above which it is not read, since it does not show what became wrong meanwhile.
+/// MongoDB accepts no less than 90 s.
+const MAX_STALENESS: Duration = Duration::from_secs(120);
 
 /// A collection that is read in the order of a key.
 pub(super) struct Read<'a> {
@@ -52,9 +57,9 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from a secondary if there is one, to spare the primary.
+    /// Reads from a secondary if there is one that is up to date, to spare the primary.
     pub(super) fn new(client: &'a Client, pace: Pace) -> Self {
-        let selection = ReadPreference::SecondaryPreferred { options: None }.into();
+        let selection = recent_secondary();
         Self { client, selection, pace, audited: BTreeMap::new(), streams: None, provider: None }
     }
 
@@ -67,6 +72,7 @@ impl<'a> Reader<'a> {
     pub(super) async fn open(&self, read: Read<'_>, only: Option<&[String]>) -> Result<Sorted> {
         let Read { database, collection, field, key, mut filter, projection, index } = read;
         let name = format!("{database}.{collection}");
+        let place = Place::new(database, collection, field);
         let database = self.client.database(database);
         if let Some(keys) = only {
             filter.insert(field, doc! { "$in": keys.to_vec() });
@@ -76,14 +82,16 @@ impl<'a> Reader<'a> {
             None => None,
         };
         let options = CollectionOptions::builder().selection_criteria(self.selection.clone()).build();
-        let entities = database.collection_with_options::<Entity>(collection, options);
-        let found = entities.find(filter).projection(projection).sort(doc! { field: 1 });
-        let found = found.batch_size(BATCH_SIZE).allow_disk_use(true);
+        let documents = database.collection_with_options::<RawDocumentBuf>(collection, options);
+        let found = documents.find(filter).projection(projection).sort(doc! { field: 1 });
+        // The cursor of a collection with few documents idles while the others are read. MongoDB closes it half an hour
+        // after the program has ended, with its session.
+        let found = found.batch_size(BATCH_SIZE).allow_disk_use(true).no_cursor_timeout(true);
         let cursor = match hint {
             Some(hint) => found.hint(hint).await?,
             None => found.await?,
         };
-        Sorted::new(name, cursor.boxed(), key).await
+        Sorted::new(name, cursor.map_ok(move |document| place.decode(&document)).boxed(), key).await
     }
 
     /// The entities with these ids, by id.
@@ -97,7 +105,27 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn recent_secondary() -> SelectionCriteria {
+    let options = ReadPreferenceOptions::builder().max_staleness(MAX_STALENESS).build();
+    ReadPreference::SecondaryPreferred { options: Some(options) }.into()
+}
+
 async fn has_index(database: &Database, collection: &str, name: &str) -> Result<bool> {
     let existing = indexes::indexes_of(database, collection).await?;
     Ok(existing.iter().any(|model| indexes::name_of(model) == Some(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secondary_that_lags_is_not_read() {
+        let SelectionCriteria::ReadPreference(ReadPreference::SecondaryPreferred { options: Some(options) }) =
+            recent_secondary()
+        else {
+            panic!("{:?}", recent_secondary());
+        };
+        assert!(options.max_staleness.is_some_and(|lag| lag >= Duration::from_secs(90)), "{options:?}");
+    }
 }

@@ -25,51 +25,56 @@ use crate::reports::AuditReport;
 /// What `/metrics` shows of the audits since the start.
 #[derive(Debug, Default)]
 struct Metrics {
-    /// Number of violations that the last audit found, by invariant.
-    violations: BTreeMap<String, usize>,
-    /// When the last audit ended that could read everything, in seconds since 1970. Until then the start of the
-    /// program, so that an audit that never ends is noticed.
-    last_success: i64,
-    /// The duration of that audit.
-    duration: Duration,
+    /// The last audit that could read everything. Until there is one its metrics do not exist: a program that is
+    /// restarted in vain would seem to find nothing wrong, time and again.
+    last: Option<LastAudit>,
     /// Number of documents and events that all audits have read.
     documents: u64,
-    /// Number of the invariants that the last audit did not check, or not wholly.
+}
+
+/// What an audit found.
+#[derive(Debug)]
+struct LastAudit {
+    /// Number of violations, by invariant.
+    violations: BTreeMap<String, usize>,
+    /// Number of documents that seemed wrong and were not looked at again, because there were too many.
+    unlisted: u64,
+    /// Number of the invariants that it did not check, or not wholly.
     unchecked: usize,
+    /// When it ended, in seconds since 1970.
+    ended: i64,
+    duration: Duration,
 }
 
 impl Metrics {
-    fn new() -> Self {
-        let violations = AUDITED.iter().map(|invariant| (invariant.to_string(), 0)).collect();
-        Self { violations, last_success: SystemClock.now().as_seconds(), ..Self::default() }
-    }
-
     fn record(&mut self, report: &AuditReport, duration: Duration) {
-        for count in self.violations.values_mut() {
-            *count = 0;
-        }
+        let mut violations: BTreeMap<String, usize> =
+            AUDITED.iter().map(|invariant| (invariant.to_string(), 0)).collect();
         for finding in &report.findings {
-            *self.violations.entry(format!("{} {}", finding.invariant, finding.kind)).or_default() += 1;
+            *violations.entry(format!("{} {}", finding.invariant, finding.kind)).or_default() += 1;
         }
-        self.last_success = SystemClock.now().as_seconds();
-        self.duration = duration;
+        let ended = SystemClock.now().as_seconds();
+        let (unlisted, unchecked) = (report.unlisted, report.unchecked.len());
+        self.last = Some(LastAudit { violations, unlisted, unchecked, ended, duration });
         self.documents += report.documents;
-        self.unchecked = report.unchecked.len();
     }
 
     /// The exposition format of Prometheus.
     fn render(&self) -> Result<String, std::fmt::Error> {
-        let Self { violations, last_success, duration, documents, unchecked } = self;
-        let mut text = String::from("# TYPE audit_violations gauge\n");
+        let Self { last, documents } = self;
+        let mut text = String::from("# TYPE audit_documents_total counter\n");
+        writeln!(text, "audit_documents_total {documents}")?;
+        let Some(LastAudit { violations, unlisted, unchecked, ended, duration }) = last else { return Ok(text) };
+        writeln!(text, "# TYPE audit_violations gauge")?;
         for (invariant, count) in violations {
             writeln!(text, "audit_violations{{invariant=\"{invariant}\"}} {count}")?;
         }
+        writeln!(text, "# TYPE audit_unlisted_findings gauge")?;
+        writeln!(text, "audit_unlisted_findings {unlisted}")?;
         writeln!(text, "# TYPE audit_last_success_timestamp_seconds gauge")?;
-        writeln!(text, "audit_last_success_timestamp_seconds {last_success}")?;
+        writeln!(text, "audit_last_success_timestamp_seconds {ended}")?;
         writeln!(text, "# TYPE audit_duration_seconds gauge")?;
         writeln!(text, "audit_duration_seconds {:.3}", duration.as_secs_f64())?;
-        writeln!(text, "# TYPE audit_documents_total counter")?;
-        writeln!(text, "audit_documents_total {documents}")?;
         writeln!(text, "# TYPE audit_unchecked gauge")?;
         writeln!(text, "audit_unchecked {unchecked}")?;
         Ok(text)
@@ -95,7 +100,7 @@ pub(crate) async fn run(
     address: SocketAddr,
     output: Output,
 ) -> Result<()> {
-    let metrics = SharedMetrics::new(Mutex::new(Metrics::new()));
+    let metrics = SharedMetrics::default();
     let routes = Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/metrics", get(serve_metrics))
@@ -147,14 +152,15 @@ mod tests {
 
     #[test]
     fn metrics_show_the_last_audit() {
-        let mut metrics = Metrics::new();
-        assert!(metrics.last_success > 1_700_000_000, "an audit that never ends is noticed");
+        let mut metrics = Metrics::default();
+        let text = metrics.render().unwrap();
+        assert_eq!(text, "# TYPE audit_documents_total counter\naudit_documents_total 0\n", "nothing was audited");
         let report = |findings| AuditReport {
             audited: BTreeMap::new(),
             documents: 7,
             violations: Vec::new(),
             findings,
-            unlisted: 0,
+            unlisted: 3,
             unchecked: vec!["12 provider, without STRIPE_KEY".to_owned()],
         };
         let finding = Finding::new(LEDGER, "payments", ["1"], "the ledger of payment 1 does not balance".to_owned());
@@ -163,6 +169,7 @@ mod tests {
         for line in [
             "audit_violations{invariant=\"1 held-once\"} 0",
             "audit_violations{invariant=\"12 ledger\"} 2",
+            "audit_unlisted_findings 3",
             "audit_duration_seconds 1.500",
             "audit_documents_total 7",
             "audit_unchecked 1",

@@ -132,7 +132,7 @@ async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String,
             decided.insert(remedy, action);
         }
         if lines.len() == planned {
-            lines.push(format!("  no command repairs this: {}", advice(finding.invariant)));
+            lines.push(format!("  no command repairs this: {}", advice(finding.invariant, &finding.kind)));
         }
     }
     let remedies = decided.into_iter().filter(|(_, action)| action.is_some()).map(|(remedy, _)| remedy.clone());

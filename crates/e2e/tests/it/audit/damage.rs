@@ -1,0 +1,107 @@
+//! Damage that an audit could overlook: collections that are lost, documents that it can't read, sales that nothing ends,
+//! and one kind of damage beside many of another.
+
+use std::collections::BTreeSet;
+
+use common::id::PaymentId;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc};
+use testkit::fleet::SERVICES;
+use ticketctl::audit::passes;
+use ticketctl::reports::AuditReport;
+
+use super::{Sold, audit, found};
+
+/// A collection that does not exist lacks all its replicas. The audit knows every collection with replicas.
+#[tokio::test(flavor = "multi_thread")]
+async fn dropped_replicas_are_reported() {
+    let sold = Sold::start().await;
+    let mut existing = BTreeSet::new();
+    for service in SERVICES {
+        let collections = sold.client.database(service).list_collection_names().await.unwrap();
+        let replicas = collections.into_iter().filter(|collection| collection.starts_with("replica_"));
+        existing.extend(replicas.map(|collection| (service.to_owned(), collection)));
+    }
+    let expected = passes::replica_collections(&sold.client).await.unwrap();
+    let expected = expected.into_iter().map(|replica| (replica.database.to_owned(), replica.collection));
+    assert_eq!(existing, expected.collect());
+
+    sold.client.database("tickets").collection::<Document>("replica_order").drop().await.unwrap();
+    let mut expected = [found(9, "tickets", &[&sold.order]), found(9, "tickets", &[&sold.hold])];
+    expected.sort();
+    assert_eq!(audit(&sold.operator).await, expected);
+}
+
+/// A document that is no entity does not end the audit, and everything else is still found.
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_documents_are_findings_like_others() {
+    let sold = Sold::start().await;
+    let payments = sold.client.database("payments").collection::<Document>("payments");
+    let id = ObjectId::new();
+    payments.insert_one(doc! { "_id": id, "state": {} }).await.unwrap();
+    let ledger = doc! { "$inc": { "state.ledger.0.debit": 1_i64 } };
+    payments.update_one(doc! { "_id": &sold.payment }, ledger).await.unwrap();
+    let version = doc! { "$set": { "version": "one" } };
+    // The replica is left out of the other checks.
+    let mut expected = [
+        found(0, "payments", &[&format!("{{\"$oid\":\"{id}\"}}")]),
+        found(0, "web", &[&sold.order]),
+        found(9, "web", &[&sold.order]),
+        found(12, "payments", &[&sold.payment]),
+    ];
+    expected.sort();
+    assert_eq!(sold.audit_with(("web", "replica_order"), &sold.order, version).await, expected);
+}
+
+/// An order and a payment that agree with everything, and that nothing ends any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_sales_are_reported() {
+    let sold = Sold::start().await;
+    let payments = sold.client.database("payments").collection::<Document>("payments");
+    let mut stuck = payments.find_one(doc! { "_id": &sold.payment }).await.unwrap().unwrap();
+    let id = PaymentId::new().to_string();
+    stuck.insert("_id", &id);
+    let state = stuck.get_document_mut("state").unwrap();
+    state.insert("id", &id);
+    state.insert("orderId", &sold.hold);
+    state.insert("status", doc! { "name": "authorized" });
+    state.insert("ledger", Vec::<Document>::new());
+    state.insert("updatedAt", "2026-01-01T00:00:00.000Z");
+    payments.insert_one(&stuck).await.unwrap();
+    let status = doc! { "name": "authorized", "paymentId": &id };
+    let authorized = doc! { "$set": { "state.status": status, "state.updatedAt": "2026-01-01T00:00:00.000Z" } };
+    let replicas =
+        [("orders", &id), ("payments", &sold.hold), ("tickets", &sold.hold), ("web", &id), ("web", &sold.hold)];
+    let mut expected: Vec<_> = replicas.into_iter().map(|(database, id)| found(9, database, &[id])).collect();
+    expected.extend([found(3, "orders", &[&sold.hold]), found(3, "payments", &[&id, &sold.hold])]);
+    expected.sort();
+    assert_eq!(sold.audit_with(("orders", "orders"), &sold.hold, authorized).await, expected);
+}
+
+/// Many violations of one invariant do not hide those of another; how many were not examined is counted. MongoDB does not
+/// close a cursor while other collections are read.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_invariant_has_its_share_of_the_findings() {
+    let sold = Sold::start().await;
+    let orders = sold.client.database("orders");
+    orders.run_command(doc! { "profile": 2 }).await.unwrap();
+    let replicas = sold.client.database("web").collection::<Document>("replica_ticket");
+    let changed = replicas.update_many(doc! {}, doc! { "$inc": { "version": 1_i64 } }).await.unwrap();
+    assert_eq!(changed.modified_count, 2);
+    let payments = sold.client.database("payments").collection::<Document>("payments");
+    payments.update_one(doc! {}, doc! { "$inc": { "state.ledger.0.debit": 1_i64 } }).await.unwrap();
+    let arguments = ["--output", "json", "audit", "--wait", "0", "--max-findings", "1"];
+    let finished = sold.operator.run(&arguments).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let report: AuditReport = serde_json::from_str(&finished.stdout).unwrap();
+    let invariants: BTreeSet<_> = report.findings.iter().map(|finding| finding.invariant).collect();
+    assert_eq!((invariants, report.findings.len(), report.unlisted), (BTreeSet::from([9, 12]), 2, 1));
+
+    let profile = orders.collection::<Document>("system.profile");
+    let cursors = doc! { "appName": "ticketctl", "command.find": "orders" };
+    let all = profile.count_documents(cursors.clone()).await.unwrap();
+    let mut endless = cursors;
+    endless.insert("command.noCursorTimeout", true);
+    assert!(all > 0);
+    assert_eq!(profile.count_documents(endless).await.unwrap(), all);
+}

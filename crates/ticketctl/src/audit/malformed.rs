@@ -1,0 +1,133 @@
+//! Documents that are not what the services store: without a version, with an id that is not a string, without the field
+//! that they are read by.
+//!
+//! # Why
+//! One such document must not end the audit, which would then find nothing else either. It is left out of what is
+//! checked, so checks may miss its entity, and is a finding itself.
+
+use anyhow::Result;
+use mongodb::Client;
+use mongodb::bson::{Bson, RawDocument, RawDocumentBuf, deserialize_from_slice, doc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::entity::{Entity, text};
+use super::finding::Finding;
+use super::names::WELL_FORMED;
+
+/// A document that is not an entity.
+#[derive(Debug)]
+pub(super) struct Malformed {
+    /// What [`look_again`] finds it by.
+    pub(super) key: String,
+    pub(super) finding: Finding,
+}
+
+/// Where documents are read.
+#[derive(Debug)]
+pub(super) struct Place {
+    database: String,
+    collection: String,
+    /// The path that they are sorted by: `_id`, or a path that begins with `state`. It must be a string.
+    field: String,
+}
+
+/// The id of any document.
+#[derive(Deserialize)]
+struct Id {
+    #[serde(rename = "_id")]
+    id: Bson,
+}
+
+impl Place {
+    /// The documents of a collection, sorted by this path.
+    pub(super) fn new(database: &str, collection: &str, field: &str) -> Self {
+        Self { database: database.to_owned(), collection: collection.to_owned(), field: field.to_owned() }
+    }
+
+    /// The entity that a document contains. The document may be a projection, but has to contain the path.
+    pub(super) fn decode(&self, document: &RawDocument) -> Result<Entity, Box<Malformed>> {
+        let problem = match deserialize_from_slice::<Entity>(document.as_bytes()) {
+            Ok(entity) if self.has_field(&entity) => return Ok(entity),
+            Ok(_) => format!("its {} is not a string", self.field),
+            Err(error) => error.to_string(),
+        };
+        Err(Box::new(self.malformed(document, &problem)))
+    }
+
+    fn has_field(&self, entity: &Entity) -> bool {
+        match self.field.strip_prefix("state.") {
+            Some(path) => !text(path.split('.').fold(&entity.state, |value, field| &value[field])).is_empty(),
+            None => !entity.id.is_empty(),
+        }
+    }
+
+    fn malformed(&self, document: &RawDocument, problem: &str) -> Malformed {
+        let Self { database, collection, field } = self;
+        let id = deserialize_from_slice::<Id>(document.as_bytes()).ok();
+        // Extended JSON, which ids of any type can be read from again.
+        let id = id.and_then(|id| serde_json::to_value(id.id).ok()).unwrap_or_default();
+        let key = json!([database, collection, field, id]).to_string();
+        let id = match id {
+            Value::String(id) => id,
+            other => other.to_string(),
+        };
+        let text = format!("{database}.{collection} has a malformed document {id}: {problem}");
+        Malformed { key, finding: Finding::new(WELL_FORMED, database, [id], text) }
+    }
+}
+
+/// Reads a malformed document again, from the primary; returns it if it still is malformed.
+///
+/// # Errors
+/// If the database can't be read.
+pub(super) async fn look_again(client: &Client, key: &str) -> Result<Option<Box<Malformed>>> {
+    let (database, collection, field, id): (String, String, String, Bson) = serde_json::from_str(key)?;
+    let documents = client.database(&database).collection::<RawDocumentBuf>(&collection);
+    // The passes do not read outboxes, so the first problem of the document is the same.
+    let found = documents.find_one(doc! { "_id": id }).projection(doc! { "outbox": 0 }).await?;
+    Ok(found.and_then(|document| Place::new(&database, &collection, &field).decode(&document).err()))
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::Document;
+    use mongodb::bson::oid::ObjectId;
+
+    use super::*;
+
+    fn decode(field: &str, document: &Document) -> Result<Entity, Box<Malformed>> {
+        let raw = RawDocumentBuf::try_from(document).unwrap();
+        Place::new("orders", "orders", field).decode(&raw)
+    }
+
+    #[test]
+    fn entity_has_a_version_and_the_field_that_it_is_read_by() {
+        let valid = doc! { "_id": "1", "version": 3_i64, "state": { "ticket": { "id": "t" } } };
+        for field in ["_id", "state.ticket.id"] {
+            assert_eq!(decode(field, &valid).unwrap().version, 3, "{field}");
+        }
+        let missing = decode("state.orderId", &valid).unwrap_err();
+        assert_eq!(missing.finding.ids, ["1"]);
+        let text = "0 well-formed: orders.orders has a malformed document 1: its state.orderId is not a string";
+        assert_eq!(missing.finding.to_string(), text);
+        for document in [
+            doc! { "_id": "1" },
+            doc! { "_id": "1", "version": "3" },
+            doc! { "_id": "1", "version": -1 },
+            doc! { "_id": "", "version": 3 },
+            doc! { "_id": 1, "version": 3 },
+        ] {
+            assert!(decode("_id", &document).is_err(), "{document}");
+        }
+    }
+
+    #[test]
+    fn ids_of_any_type_can_be_read_again() {
+        let id = ObjectId::new();
+        let malformed = decode("_id", &doc! { "_id": id, "version": 3 }).unwrap_err();
+        assert_eq!(malformed.finding.ids, [format!("{{\"$oid\":\"{id}\"}}")]);
+        let key: (String, String, String, Bson) = serde_json::from_str(&malformed.key).unwrap();
+        assert_eq!(key, ("orders".to_owned(), "orders".to_owned(), "_id".to_owned(), Bson::ObjectId(id)));
+    }
+}
