@@ -1,4 +1,4 @@
-//! Injects a fault into a fleet, and restores what it harmed.
+//! Injects a fault into a fleet, and restores what it harmed. Reports processes that end although no fault ends them.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use anyhow::{Result, bail};
 use fakestripe::faults::Faults;
 use fakestripe::faults::Trigger::Probability;
 use nix::sys::signal::Signal;
-use testkit::fleet::SERVICES;
 use testkit::fleet::instance::Instance;
 use testkit::proxy::Link;
 use testkit::servers::Server;
 use tokio::time::sleep;
 
-use super::plan::{Fault, Planned, ProviderFault, Target};
+use super::plan::{Fault, Planned, ProviderFault, Shape, Target, targets};
+use super::timeline::Timeline;
 use crate::members;
 use crate::test_fleet::TestFleet;
 
@@ -24,15 +24,15 @@ const STALE_AFTER_ELECTION: Duration = Duration::from_secs(5);
 
 /// Injects the fault, waits for its end and restores what it harmed. Returns the number of stale reads that an election
 /// excuses. Fails if something does not recover.
-pub(super) async fn inject(fleet: &TestFleet, planned: &Planned) -> Result<usize> {
+pub(super) async fn inject(fleet: &TestFleet, timeline: &Timeline, planned: &Planned) -> Result<usize> {
     let Planned { fault, lasts, .. } = *planned;
     if !affects_mongodb(fault) {
-        inject_and_restore(fleet, fault, lasts).await?;
+        inject_and_restore(fleet, timeline, fault, lasts).await?;
         return Ok(0);
     }
     let servers = fleet.processes.servers();
     let (began, primary) = (Instant::now(), servers.mongodb_primary().await?.port());
-    inject_and_restore(fleet, fault, lasts).await?;
+    inject_and_restore(fleet, timeline, fault, lasts).await?;
     let is_primary =
         |target: Target| matches!(target, Target::Mongodb(index) if servers.mongodb_members()[index].port() == primary);
     let hit_primary = match fault {
@@ -62,17 +62,19 @@ fn affects_mongodb(fault: Fault) -> bool {
     }
 }
 
-async fn inject_and_restore(fleet: &TestFleet, fault: Fault, lasts: Duration) -> Result<()> {
+async fn inject_and_restore(fleet: &TestFleet, timeline: &Timeline, fault: Fault, lasts: Duration) -> Result<()> {
     match fault {
         Fault::Kill(target) => {
+            report_exit(fleet, timeline, target);
             kill(fleet, target)?;
             sleep(lasts).await;
-            restart(fleet, target).await
+            restart(fleet, timeline, target).await
         }
         Fault::Stop(target) => {
+            report_exit(fleet, timeline, target);
             stop(fleet, target).await?;
             sleep(lasts).await;
-            restart(fleet, target).await
+            restart(fleet, timeline, target).await
         }
         Fault::Hang(target) => {
             signal(fleet, target, Signal::SIGSTOP);
@@ -87,6 +89,7 @@ async fn inject_and_restore(fleet: &TestFleet, fault: Fault, lasts: Duration) ->
             wait_for_majority(fleet, target).await
         }
         Fault::LoseDisk(target) => {
+            report_exit(fleet, timeline, target);
             match server(fleet, target) {
                 Some(server) => server.restart_with_empty_data().await?,
                 None => bail!("{target} has no disk to lose"),
@@ -101,36 +104,41 @@ async fn inject_and_restore(fleet: &TestFleet, fault: Fault, lasts: Duration) ->
         }
         Fault::WrongClock(service, index, offset) => {
             let instance = &fleet.processes.instances(service)[index];
-            start_with_clock(instance, offset).await?;
-            sleep(lasts).await;
-            start_with_clock(instance, "0s").await
-        }
-        Fault::RollingRestart(service) => {
-            for instance in fleet.processes.instances(service) {
-                instance.stop().await?;
-                start(instance).await?;
+            for (offset, lasts) in [(offset, lasts), ("0s", Duration::ZERO)] {
+                report_exit(fleet, timeline, Target::Service(service, index));
+                start_with_clock(timeline, instance, offset).await?;
+                sleep(lasts).await;
             }
             Ok(())
         }
-        Fault::IsolatePrimary => isolate_primary(fleet, lasts).await,
+        Fault::RollingRestart(service) => {
+            for (index, instance) in fleet.processes.instances(service).iter().enumerate() {
+                report_exit(fleet, timeline, Target::Service(service, index));
+                instance.stop().await?;
+                start(timeline, instance).await?;
+            }
+            Ok(())
+        }
+        Fault::IsolatePrimary => isolate_primary(fleet, timeline, lasts).await,
     }
 }
 
-/// Ends all faults: links are up, suspended processes continue, those that ended are started again.
-pub(super) async fn heal(fleet: &TestFleet) -> Result<()> {
-    fleet.dashboard.set_faults(&Faults::default()).await?;
+/// Ends all faults: links are up, suspended processes continue, and those that do not run are started again. No fault
+/// has left one of these, so a process that has ended is a finding.
+pub(super) async fn heal(fleet: &TestFleet, timeline: &Timeline, shape: Shape) -> Result<()> {
     fleet.processes.set_fakestripe_link(Link::Up)?;
     for (_, server) in fleet.processes.servers().all() {
         server.set_link(Link::Up)?;
-        server.signal(Signal::SIGCONT);
     }
-    for instance in SERVICES.iter().flat_map(|service| fleet.processes.instances(service)) {
-        instance.signal(Signal::SIGCONT);
-        if instance.ready().await.is_err() {
-            start(instance).await?;
+    for target in targets(shape) {
+        signal(fleet, target, Signal::SIGCONT);
+    }
+    for target in targets(shape) {
+        if report_exit(fleet, timeline, target) || ready(fleet, target).await.is_err() {
+            restart(fleet, timeline, target).await?;
         }
     }
-    Ok(())
+    fleet.dashboard.set_faults(&Faults::default()).await
 }
 
 /// The instance, if the target is one.
@@ -153,9 +161,26 @@ fn server(fleet: &TestFleet, target: Target) -> Option<&Server> {
     }
 }
 
-/// The error of a service that has exited by itself.
-pub(super) fn unexpected_exit(fleet: &TestFleet, target: Target) -> Option<anyhow::Error> {
-    instance(fleet, target)?.unexpected_exit()
+/// Reports a process that has ended by itself, whatever the faults; returns whether it has. Ending or starting it again
+/// would hide that.
+pub(super) fn report_exit(fleet: &TestFleet, timeline: &Timeline, target: Target) -> bool {
+    let exit = match (instance(fleet, target), server(fleet, target)) {
+        (Some(instance), _) => instance.unexpected_exit(),
+        (_, Some(server)) => server.unexpected_exit(),
+        _ => fleet.processes.gateway_exit(),
+    };
+    if let Some(exit) = &exit {
+        timeline.record_finding(format!("{target} has ended by itself: {exit:#}"));
+    }
+    exit.is_some()
+}
+
+async fn ready(fleet: &TestFleet, target: Target) -> Result<()> {
+    match (instance(fleet, target), server(fleet, target)) {
+        (Some(instance), _) => instance.ready().await,
+        (_, Some(server)) => server.ready().await,
+        _ => fleet.processes.gateway_ready().await,
+    }
 }
 
 fn kill(fleet: &TestFleet, target: Target) -> Result<()> {
@@ -183,9 +208,9 @@ fn signal(fleet: &TestFleet, target: Target, signal: Signal) {
 }
 
 /// Kills the process if it still runs, starts it and waits until it is ready.
-pub(super) async fn restart(fleet: &TestFleet, target: Target) -> Result<()> {
+pub(super) async fn restart(fleet: &TestFleet, timeline: &Timeline, target: Target) -> Result<()> {
     match (instance(fleet, target), server(fleet, target)) {
-        (Some(instance), _) => start(instance).await,
+        (Some(instance), _) => start(timeline, instance).await,
         (_, Some(server)) => {
             server.restart().await?;
             wait_for_majority(fleet, target).await
@@ -194,23 +219,33 @@ pub(super) async fn restart(fleet: &TestFleet, target: Target) -> Result<()> {
     }
 }
 
-async fn start(instance: &Instance) -> Result<()> {
+async fn start(timeline: &Timeline, instance: &Instance) -> Result<()> {
     let began = Instant::now();
     while let Err(error) = instance.restart().await {
         if began.elapsed() > START_TIMEOUT {
             return Err(error);
         }
+        record_failed_start(timeline, &error);
         sleep(Duration::from_secs(1)).await;
     }
     Ok(())
 }
 
+/// Records a start that is repeated. If the service has panicked, that is found in its log.
+fn record_failed_start(timeline: &Timeline, error: &anyhow::Error) {
+    let error = error.to_string();
+    timeline.record(format!("to be started again: {}", error.lines().next().unwrap_or_default()));
+}
+
 /// Restarts an instance with its clock wrong by this time.
-async fn start_with_clock(instance: &Instance, offset: &str) -> Result<()> {
+async fn start_with_clock(timeline: &Timeline, instance: &Instance, offset: &str) -> Result<()> {
     // If it is not ready, the variable is set nevertheless.
     match instance.restart_with_env(&[("CLOCK_OFFSET", offset)]).await {
         Ok(()) => Ok(()),
-        Err(_) => start(instance).await,
+        Err(error) => {
+            record_failed_start(timeline, &error);
+            start(timeline, instance).await
+        }
     }
 }
 
@@ -256,8 +291,11 @@ fn provider_faults(fault: ProviderFault) -> Faults {
 }
 
 /// The primary takes writes that no other member receives, and crashes; the others elect one of them.
-async fn isolate_primary(fleet: &TestFleet, lasts: Duration) -> Result<()> {
+async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration) -> Result<()> {
     let servers = fleet.processes.servers();
+    for index in 0..servers.mongodb_members().len() {
+        report_exit(fleet, timeline, Target::Mongodb(index));
+    }
     let primary = servers.mongodb_primary().await?;
     let others: Vec<_> = servers.mongodb_members().into_iter().filter(|it| it.port() != primary.port()).collect();
     for other in &others {

@@ -1,7 +1,7 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
 //! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`]
-//! (what users do), [`timeline`], [`report`].
+//! (what users do), `logs` (panics), [`timeline`], [`report`].
 //!
 //! # Why
 //! The tests of `faults` and `failover` inject one fault at a time. Here they overlap, in combinations that nobody has
@@ -10,6 +10,7 @@
 
 mod faults;
 mod habits;
+mod logs;
 pub mod plan;
 pub mod report;
 pub mod timeline;
@@ -24,12 +25,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures::future::join_all;
 use mongodb::bson::Document;
-use testkit::fleet::SERVICES;
 use testkit::tools::workspace_root;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::plan::{Planned, Resource, Shape, Target, plan};
+use self::plan::{Planned, Resource, Shape, Target, plan, targets};
 use self::report::Report;
 use self::timeline::Timeline;
 use self::visitors::Visitors;
@@ -91,10 +91,10 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     let visitors = Visitors::start(&fleet, options.seed, options.visitors)?;
     let run = Run::new(&fleet, &timeline, options);
     let (faults, meanwhile, ()) =
-        tokio::join!(run.inject_all(options), meanwhile(&fleet), run.restart_ended_services());
+        tokio::join!(run.inject_all(options), meanwhile(&fleet), run.restart_ended_processes());
     meanwhile?;
     timeline.record("the faults end");
-    if let Err(error) = faults::heal(&fleet).await {
+    if let Err(error) = faults::heal(&fleet, &timeline, SHAPE).await {
         timeline.record_finding(format!("the fleet does not recover: {error:#}"));
     }
     let journeys = visitors.stop().await?;
@@ -104,6 +104,12 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     }
     for violation in invariants::violations_after(&fleet, options.settle).await {
         timeline.record_finding(violation);
+    }
+    for target in targets(SHAPE) {
+        faults::report_exit(&fleet, &timeline, target);
+    }
+    for panic in logs::panics(&fleet.logs)? {
+        timeline.record_finding(format!("panic in {panic}"));
     }
     fleet.responses.end_history()?;
     let orders = count_orders(&fleet).await?;
@@ -115,16 +121,11 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     Ok(Report { seed: options.seed, folder, faults, orders, journeys, stale_reads, findings, timeline })
 }
 
-/// The locks of all resources that the faults and the supervision of services use.
+/// The locks of all resources that the faults and the supervision of processes use.
 fn locks(options: &ChaosOptions) -> BTreeMap<Resource, Mutex<()>> {
     let faults = options.faults.iter().flat_map(|planned| planned.fault.resources(SHAPE));
-    let resources: BTreeSet<Resource> = faults.chain(services().map(Resource::Process)).collect();
+    let resources: BTreeSet<Resource> = faults.chain(targets(SHAPE).map(Target::resource)).collect();
     resources.into_iter().map(|resource| (resource, Mutex::new(()))).collect()
-}
-
-/// All instances of all services.
-fn services() -> impl Iterator<Item = Target> {
-    SERVICES.into_iter().flat_map(|name| (0..SHAPE.instances).map(move |index| Target::Service(name, index)))
 }
 
 async fn count_orders(fleet: &TestFleet) -> Result<u64> {
@@ -174,7 +175,7 @@ impl<'a> Run<'a> {
         }
         let fault = planned.fault;
         self.timeline.record(format!("{fault}, for {:?}", planned.lasts));
-        match faults::inject(self.fleet, planned).await {
+        match faults::inject(self.fleet, self.timeline, planned).await {
             Ok(stale_reads) => {
                 self.stale_reads.fetch_add(stale_reads, Ordering::SeqCst);
                 self.timeline.record(format!("recovered from: {fault}"));
@@ -184,17 +185,18 @@ impl<'a> Run<'a> {
         Some(fault.kind())
     }
 
-    /// Starts services again that end by themselves, as Kubernetes does, until the faults have ended. Each end is a
-    /// finding: a service must bear the faults of others.
-    async fn restart_ended_services(&self) {
+    /// Starts processes again that end by themselves, as Kubernetes does, until the faults have ended. Each end is a
+    /// finding: a process must bear the faults of others.
+    async fn restart_ended_processes(&self) {
         while !self.is_over.load(Ordering::SeqCst) {
             sleep(Duration::from_secs(1)).await;
-            for target in services() {
-                // Otherwise a fault has ended it.
-                let Ok(_held) = self.locks[&Resource::Process(target)].try_lock() else { continue };
-                let Some(exit) = faults::unexpected_exit(self.fleet, target) else { continue };
-                self.timeline.record_finding(format!("{target} has ended by itself: {exit:#}"));
-                if let Err(error) = faults::restart(self.fleet, target).await {
+            for target in targets(SHAPE) {
+                // Otherwise a fault may have ended it.
+                let Ok(_held) = self.locks[&target.resource()].try_lock() else { continue };
+                if !faults::report_exit(self.fleet, self.timeline, target) {
+                    continue;
+                }
+                if let Err(error) = faults::restart(self.fleet, self.timeline, target).await {
                     self.timeline.record_finding(format!("{target} does not start again: {error:#}"));
                 }
             }

@@ -106,8 +106,17 @@ pub struct Planned {
     pub lasts: Duration,
 }
 
+/// Every process of a fleet of this shape, those that others need first.
+pub(super) fn targets(shape: Shape) -> impl Iterator<Item = Target> {
+    let members = (0..shape.members).flat_map(|index| [Target::Mongodb(index), Target::Nats(index)]);
+    let services =
+        SERVICES.into_iter().flat_map(move |name| (0..shape.instances).map(move |index| Target::Service(name, index)));
+    members.chain([Target::Redis, Target::CardNetwork]).chain(services).chain([Target::Gateway])
+}
+
 impl Target {
-    fn resource(self) -> Resource {
+    /// What a fault that hits this target uses.
+    pub(super) fn resource(self) -> Resource {
         match self {
             Self::Mongodb(_) | Self::Nats(_) => Resource::Majority,
             other => Resource::Process(other),
@@ -212,10 +221,7 @@ fn catalogue(shape: Shape) -> Vec<Fault> {
     let services =
         move || SERVICES.into_iter().flat_map(move |name| (0..shape.instances).map(move |index| (name, index)));
     let members = move || (0..shape.members).flat_map(|index| [Target::Mongodb(index), Target::Nats(index)]);
-    let restartable = move || {
-        let services = services().map(|(name, index)| Target::Service(name, index));
-        services.chain(members()).chain([Target::Redis, Target::Gateway])
-    };
+    let restartable = targets(shape).filter(|target| *target != Target::CardNetwork);
     let links = [
         Link::Down,
         Link::Stalled,
@@ -232,8 +238,8 @@ fn catalogue(shape: Shape) -> Vec<Fault> {
         ProviderFault::DropsWebhooks,
     ];
     let mut faults = vec![Fault::Flush, Fault::IsolatePrimary];
-    faults.extend(restartable().flat_map(|target| [Fault::Kill(target), Fault::Stop(target)]));
-    faults.extend(restartable().chain([Target::CardNetwork]).map(Fault::Hang));
+    faults.extend(restartable.flat_map(|target| [Fault::Kill(target), Fault::Stop(target)]));
+    faults.extend(targets(shape).map(Fault::Hang));
     let linked = members().chain([Target::Redis, Target::CardNetwork]);
     faults.extend(linked.flat_map(|target| links.map(|link| Fault::Link(target, link))));
     faults.extend(members().map(Fault::LoseDisk));

@@ -181,7 +181,7 @@ impl Servers {
 
     /// The error to report if a server has exited by itself.
     pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
-        self.all().into_iter().find_map(|(_, server)| server.process.unexpected_exit())
+        self.all().into_iter().find_map(|(_, server)| server.unexpected_exit())
     }
 
     /// Stops the servers in order, so that they flush their data.
@@ -323,7 +323,13 @@ impl Server {
         self.restart().await
     }
 
-    async fn ready(&self) -> Result<()> {
+    /// The error to report if the server has exited by itself.
+    pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
+        self.process.unexpected_exit()
+    }
+
+    /// Waits until the server accepts requests.
+    pub async fn ready(&self) -> Result<()> {
         self.process.wait_until_ready(START_TIMEOUT, async || self.is_ready().await.unwrap_or(false)).await
     }
 
