@@ -1,7 +1,7 @@
 //! A user's HTTP client, through the gateway.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,26 @@ pub struct UserClient {
     responses: Arc<ResponseLog>,
     /// The newest version of each entity that this client has received.
     seen: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl Debug for UserClient {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserClient").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Why a client stopped waiting for a page, or for the status of an entity.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{path} is not {expected} but {last}")]
+pub(crate) struct TimedOut {
+    pub(crate) client: UserClient,
+    /// Path of the page or of the entity.
+    pub(crate) path: String,
+    /// What was waited for.
+    pub(crate) expected: String,
+    /// What the last response was.
+    pub(crate) last: String,
 }
 
 /// A page after all redirects.
@@ -231,7 +251,10 @@ impl UserClient {
                 Ok(success) if expected.contains(&status(&success.body)) => return Ok(success.body),
                 last => last,
             };
-            anyhow::ensure!(began.elapsed() < TIMEOUT, "{} is not {expected:?} but {last:?}", request.path());
+            if began.elapsed() > TIMEOUT {
+                let (path, expected, last) = (request.path(), format!("{expected:?}"), format!("{last:?}"));
+                anyhow::bail!(TimedOut { client: self.clone(), path, expected, last });
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -17,7 +17,7 @@ use super::HOLD;
 use crate::dashboard::Dashboard;
 use crate::load::{self, ignore_problem, key, outcome, pay};
 use crate::test_fleet::listing;
-use crate::user_client::{Page, UserClient};
+use crate::user_client::{Page, TimedOut, UserClient};
 
 const CARD: &str = "pm_card_visa";
 const CARD_WITH_CHALLENGE: &str = "pm_card_authenticationRequired";
@@ -257,13 +257,13 @@ fn ticket_page(ticket: TicketId) -> String {
     format!("/tickets/{ticket}")
 }
 
-/// Holds a ticket by the API; `None` if it can't be held.
+/// Holds a ticket by the API; `None` if it can't be held. Fails if `orders` does not get to know the listing.
 async fn hold(buyer: &UserClient, ticket: TicketId) -> Result<Option<OrderId>> {
     let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
     // 404: the listing has not arrived at `orders`.
     match load::send_until_propagated(buyer, &request, &[404]).await {
         Ok(order) => Ok(Some(order.id)),
-        Err(error) if error.problem().is_some() => Ok(None),
+        Err(error) if error.problem().is_some() && error.status() != Some(404) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -300,7 +300,9 @@ async fn repeat(
             Err(error) => error.to_string(),
         };
         if began.elapsed() > PATIENCE {
-            bail!("{path} is still not available: {last}");
+            // What a form of the page leads to is looked at on the page itself.
+            let (path, expected) = (path.strip_suffix("/hold").unwrap_or(path).to_owned(), "shown".to_owned());
+            bail!(TimedOut { client: client.clone(), path, expected, last });
         }
         sleep(Duration::from_millis(250)).await;
     }

@@ -1,13 +1,15 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
 //! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`]
-//! (what users do), `logs` (panics), [`timeline`], [`report`].
+//! (what users do), `logs` (panics), `extent` (whether enough has happened),
+//! [`timeline`], [`report`].
 //!
 //! # Why
 //! The tests of `faults` and `failover` inject one fault at a time. Here they overlap, in combinations that nobody has
 //! thought of. The seed decides about the faults and about each visitor's habits; the moments at which they meet depend
 //! on the machine.
 
+mod extent;
 mod faults;
 mod habits;
 mod logs;
@@ -105,6 +107,9 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     for violation in invariants::violations_after(&fleet, options.settle).await {
         timeline.record_finding(violation);
     }
+    for missing in extent::still_missing(&journeys).await {
+        timeline.record_finding(missing);
+    }
     for target in targets(SHAPE) {
         faults::report_exit(&fleet, &timeline, target);
     }
@@ -113,6 +118,9 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     }
     fleet.responses.end_history()?;
     let orders = count_orders(&fleet).await?;
+    for shortfall in extent::shortfalls(options, faults.values().sum(), orders, &journeys) {
+        timeline.record_finding(shortfall);
+    }
     let stale_reads = run.stale_reads.load(Ordering::SeqCst);
     let (timeline, findings) = timeline.contents();
     if !findings.is_empty() {

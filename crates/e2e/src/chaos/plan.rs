@@ -10,8 +10,8 @@ use rand::{Rng as _, SeedableRng as _};
 use testkit::fleet::SERVICES;
 use testkit::proxy::{Direction, Link};
 
-/// Bounds of the time between two faults, in milliseconds; the mean is 2.75 s.
-const PAUSE: std::ops::Range<u64> = 1_400..4_100;
+/// Bounds of the time between two faults, in milliseconds; the mean is 2.6 s.
+const PAUSE: std::ops::Range<u64> = 1_300..3_900;
 /// Wrong by as much as the services tolerate.
 const CLOCK_OFFSETS: [&str; 2] = ["2m", "-2m"];
 const DELAY: Duration = Duration::from_millis(150);
