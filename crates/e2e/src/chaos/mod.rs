@@ -104,7 +104,7 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     for violation in &journeys.violations {
         timeline.record_finding(violation.as_str());
     }
-    for violation in invariants::violations_after(&fleet, options.settle).await {
+    for violation in invariants::violations_at_rest(&fleet, options.settle).await {
         timeline.record_finding(violation);
     }
     for missing in extent::still_missing(&journeys).await {

@@ -10,7 +10,7 @@ use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::{Client, Database};
-use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use ticketctl::audit::finding::Finding;
 use ticketctl::audit::{money, passes, replicas, sales};
 
@@ -22,7 +22,7 @@ const BURST_SIZE: usize = 1_000;
 pub struct Databases {
     /// When the databases were read.
     pub now: Timestamp,
-    /// The entities by the collection of their owner: users, tickets, orders, payments.
+    /// The entities by the collection of their owner: users, tickets, orders, payments, timers.
     pub owned: BTreeMap<&'static str, Vec<Entity>>,
     /// Database, name of the entity, and replicas.
     pub replicas: Vec<(String, String, Vec<Entity>)>,
@@ -32,7 +32,7 @@ impl Databases {
     /// Reads all databases, one after the other.
     pub async fn read(client: &Client) -> Result<Self> {
         let mut owned = BTreeMap::new();
-        for (database, collection, _) in REPLICATED_ENTITIES {
+        for (database, collection, _) in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
             owned.insert(collection, owned_entities(&client.database(database), collection).await?);
         }
         let mut replicas = Vec::new();
@@ -77,11 +77,12 @@ impl Databases {
     /// Appends the violations of replicas and outboxes.
     pub(super) fn check_replicas(&self, violations: &mut Vec<String>) {
         let mut found = Vec::new();
-        for owned in REPLICATED_ENTITIES {
-            let (_, collection, entity) = owned;
-            let owners = self.owned(collection);
-            let unpublished = owners.iter().filter(|owner| owner.unpublished > 0);
+        for owned in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
+            let unpublished = self.owned(owned.1).iter().filter(|owner| owner.unpublished > 0);
             found.extend(unpublished.map(|owner| replicas::unpublished(owned, &owner.id)));
+        }
+        for owned in REPLICATED_ENTITIES {
+            let (_, _, entity) = owned;
             for (database, _, stored) in self.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
                 self.compare(owned, database, stored, &mut found);
             }

@@ -5,6 +5,7 @@
 //! open order per ticket (1), a completed order is paid exactly once (3), no charge remains of a cancelled order (4),
 //! tickets agree with orders (5). Here they see all [`databases`] in memory.
 
+mod at_rest;
 mod clients;
 pub mod databases;
 mod events;
@@ -32,9 +33,15 @@ pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
     poll_until_no_violations(fleet, |data| all_violations(fleet, data)).await
 }
 
-/// Polls until all invariants hold, for at most this time, and returns the violations that remain.
-pub async fn violations_after(fleet: &TestFleet, timeout: Duration) -> Vec<String> {
-    poll(fleet, timeout, |data| all_violations(fleet, data)).await
+/// Polls until all invariants hold and nothing waits any more, for at most this time, and returns the violations that
+/// remain.
+pub async fn violations_at_rest(fleet: &TestFleet, timeout: Duration) -> Vec<String> {
+    poll(fleet, timeout, |data| {
+        let mut violations = all_violations(fleet, data);
+        at_rest::check(&data.databases, &mut violations);
+        violations
+    })
+    .await
 }
 
 fn all_violations(fleet: &TestFleet, data: &FleetData) -> Vec<String> {

@@ -57,7 +57,7 @@ pub const REPLICATED_ENTITIES: [Owned; 4] = {
 };
 
 /// The timers, whose events are of the order that they end.
-pub(super) const TIMERS: Owned = {
+pub const TIMERS: Owned = {
     let [.., timer] = ENTITIES;
     (timer.source, "timers", "timer")
 };
