@@ -14,7 +14,7 @@ use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::id::{OrderId, PaymentId, TicketId};
 use common::text::Text;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Serialize;
 
 use crate::exchange::{Error, Request, Response, Success};
@@ -58,6 +58,8 @@ pub(crate) struct TimedOut {
 pub struct Page {
     /// Its path.
     pub path: String,
+    /// Its query, such as `price=new`.
+    pub query: Option<String>,
     /// The status code.
     pub status: u16,
     /// The document.
@@ -161,19 +163,20 @@ impl UserClient {
         let response = visited.as_ref().ok().map(|(_, response)| response);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         self.responses.record(self.number, request, response, &mut seen, None);
-        let (path, Response { status, body, .. }) =
+        let (url, Response { status, body, .. }) =
             visited.map_err(|error| Error::NoResponse(request.to_string(), error.into()))?;
-        Ok(Page { path, status: status.as_u16(), html: body })
+        let (path, query) = (url.path().to_owned(), url.query().map(ToOwned::to_owned));
+        Ok(Page { path, query, status: status.as_u16(), html: body })
     }
 
-    async fn follow(&self, request: Request<'_>, form: Option<&[(&str, &str)]>) -> reqwest::Result<(String, Response)> {
+    async fn follow(&self, request: Request<'_>, form: Option<&[(&str, &str)]>) -> reqwest::Result<(Url, Response)> {
         let wire = match form {
             Some(fields) => self.request(request).form(fields),
             None => self.request(request),
         };
         let response = wire.send().await?;
-        let path = response.url().path().to_owned();
-        Ok((path, Response::read(response).await?))
+        let url = response.url().clone();
+        Ok((url, Response::read(response).await?))
     }
 
     fn request(&self, request: Request<'_>) -> RequestBuilder {

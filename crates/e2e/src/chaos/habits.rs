@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use common::api::orders::{CreateOrder, NewOrder};
+use common::api::orders::{CreateOrder, NewOrder, ReadOrder};
 use common::api::payments::{CreatePayment, NewPayment};
 use common::api::tickets::{CreateListing, NewListing, ReplaceListing, WithdrawListing};
 use common::events::payment::PaymentStatus;
@@ -21,6 +21,10 @@ use crate::user_client::{Page, TimedOut, UserClient};
 
 const CARD: &str = "pm_card_visa";
 const CARD_WITH_CHALLENGE: &str = "pm_card_authenticationRequired";
+/// The query of a checkout that says that the price has changed.
+const PRICE_NOTICE: &str = "price=new";
+/// The outcome of an order whose ticket is sold.
+const COMPLETED: &str = "completed";
 /// How long a visitor repeats a click on a page that fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -158,13 +162,18 @@ impl Journey {
     async fn compete(&self, ticket: TicketId) -> Result<&'static str> {
         let by_page = async { submit_hold(&self.other, ticket, &open(&self.other, &ticket_page(ticket)).await?).await };
         let (one, two) = tokio::join!(hold(&self.buyer, ticket), by_page);
-        let mut end = "not held";
+        let mut ends = Vec::new();
         for (buyer, order) in [(&self.buyer, one?), (&self.other, two?)] {
             let Some(order) = order else { continue };
             pay(buyer, order, CARD).await?;
-            end = outcome(buyer, order).await?;
+            ends.push(outcome(buyer, order).await?);
         }
-        Ok(end)
+        match ends.as_slice() {
+            [] => Ok("not held"),
+            [COMPLETED, COMPLETED] => bail!(Violation(format!("two buyers have bought {ticket}"))),
+            [_, two] if *two == COMPLETED => Ok(*two),
+            [one, ..] => Ok(*one),
+        }
     }
 
     async fn hold_in_two_tabs(&self, ticket: TicketId) -> Result<Option<OrderId>> {
@@ -172,7 +181,16 @@ impl Journey {
         let tabs = (open(&self.buyer, &path).await?, open(&self.buyer, &path).await?);
         let (one, two) =
             tokio::join!(submit_hold(&self.buyer, ticket, &tabs.0), submit_hold(&self.buyer, ticket, &tabs.1));
-        Ok(one?.or(two?))
+        let (one, two) = (one?, two?);
+        // They differ if the first hold ended before the second tab's request was processed.
+        if let (Some(one), Some(two)) = (one, two)
+            && one != two
+            && outcome(&self.buyer, one).await? == COMPLETED
+            && outcome(&self.buyer, two).await? == COMPLETED
+        {
+            bail!(Violation(format!("one buyer has bought {ticket} twice, as {one} and {two}")));
+        }
+        Ok(one.or(two))
     }
 
     async fn hold_and_reload(&self, ticket: TicketId, impatience: Duration) -> Result<Option<OrderId>> {
@@ -216,24 +234,25 @@ impl Journey {
     async fn hold_after_an_outdated_form(&self, ticket: TicketId) -> Result<Option<OrderId>> {
         let path = format!("/tickets/{ticket}/edit");
         let form = open(&self.seller, &path).await?;
+        let Some(version) = form.hidden_field("version") else {
+            bail!(Violation(format!("the seller of {ticket} gets no form for it, but {}", form.path)));
+        };
         let page = open(&self.buyer, &ticket_page(ticket)).await?;
         let edit = ReplaceListing { id: ticket, body: terms(2_000) };
         self.seller.send_until_definitive(&edit, None).await?;
-        if let Some(version) = form.hidden_field("version") {
-            let fields = [
-                ("title", "An outdated title"),
-                ("venue", "Concert Hall"),
-                ("starts_at", "2099-04-02T20:00"),
-                ("time_zone", "Europe/Amsterdam"),
-                ("price", "30.00"),
-                ("currency", "EUR"),
-                ("version", version.as_str()),
-            ];
-            let submitted = submit(&self.seller, &path, &fields).await?;
-            // A redirect to the listing means that it was changed.
-            if submitted.path == ticket_page(ticket) {
-                bail!(Violation(format!("an outdated form has changed {ticket}")));
-            }
+        let fields = [
+            ("title", "An outdated title"),
+            ("venue", "Concert Hall"),
+            ("starts_at", "2099-04-02T20:00"),
+            ("time_zone", "Europe/Amsterdam"),
+            ("price", "30.00"),
+            ("currency", "EUR"),
+            ("version", version.as_str()),
+        ];
+        let submitted = submit(&self.seller, &path, &fields).await?;
+        // A redirect to the listing means that it was changed.
+        if submitted.path == ticket_page(ticket) {
+            bail!(Violation(format!("an outdated form has changed {ticket}")));
         }
         match submit_hold(&self.buyer, ticket, &page).await? {
             Some(order) => Ok(Some(order)),
@@ -268,12 +287,22 @@ async fn hold(buyer: &UserClient, ticket: TicketId) -> Result<Option<OrderId>> {
     }
 }
 
-/// Submits the form of a ticket's page; `None` if it did not lead to the checkout.
+/// Submits the form of a ticket's page; `None` if it did not lead to the checkout. A higher or lower price than the page
+/// showed is a violation, unless the checkout says so.
 async fn submit_hold(buyer: &UserClient, ticket: TicketId, page: &Page) -> Result<Option<OrderId>> {
     let (Some(key), Some(price)) = (page.hidden_field("key"), page.hidden_field("price")) else { return Ok(None) };
     let path = format!("/tickets/{ticket}/hold");
     let held = submit(buyer, &path, &[("key", key.as_str()), ("price", price.as_str())]).await?;
-    Ok(held.path.strip_prefix("/checkout/").and_then(|id| id.parse().ok()))
+    let Some(id) = held.path.strip_prefix("/checkout/").and_then(|id| id.parse().ok()) else { return Ok(None) };
+    // Just after an election an order may not be found yet; then the price is not compared.
+    if let Ok(order) = buyer.send_until_definitive(&ReadOrder { id }, None).await
+        && order.body.price.to_string() != price
+        && held.query.as_deref() != Some(PRICE_NOTICE)
+    {
+        let held_at = order.body.price;
+        bail!(Violation(format!("the page showed {price}, and order {id} holds the ticket silently at {held_at}")));
+    }
+    Ok(Some(id))
 }
 
 /// Opens a page, again and again until it is shown.
