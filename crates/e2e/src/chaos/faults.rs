@@ -19,50 +19,10 @@ use crate::test_fleet::TestFleet;
 /// How long a service may take until it is ready. It may end and be started again meanwhile, as Kubernetes does, since
 /// the servers that it needs may be unreachable.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long reads may be older than acknowledged writes after an election.
-const STALE_AFTER_ELECTION: Duration = Duration::from_secs(5);
 
-/// Injects the fault, waits for its end and restores what it harmed. Returns the number of stale reads that an election
-/// excuses. Fails if something does not recover.
-pub(super) async fn inject(fleet: &TestFleet, timeline: &Timeline, planned: &Planned) -> Result<usize> {
+/// Injects the fault, waits for its end and restores what it harmed. Fails if something does not recover.
+pub(super) async fn inject(fleet: &TestFleet, timeline: &Timeline, planned: &Planned) -> Result<()> {
     let Planned { fault, lasts, .. } = *planned;
-    if !affects_mongodb(fault) {
-        inject_and_restore(fleet, timeline, fault, lasts).await?;
-        return Ok(0);
-    }
-    let servers = fleet.processes.servers();
-    let (began, primary) = (Instant::now(), servers.mongodb_primary().await?.port());
-    inject_and_restore(fleet, timeline, fault, lasts).await?;
-    let is_primary =
-        |target: Target| matches!(target, Target::Mongodb(index) if servers.mongodb_members()[index].port() == primary);
-    let hit_primary = match fault {
-        Fault::Kill(target)
-        | Fault::Stop(target)
-        | Fault::Hang(target)
-        | Fault::Link(target, _)
-        | Fault::LoseDisk(target) => is_primary(target),
-        _ => true,
-    };
-    if !hit_primary && servers.mongodb_primary().await?.port() == primary {
-        return Ok(0);
-    }
-    sleep(STALE_AFTER_ELECTION).await;
-    Ok(fleet.responses.ignore_stale_reads(&(began..Instant::now())))
-}
-
-fn affects_mongodb(fault: Fault) -> bool {
-    match fault {
-        Fault::Kill(target)
-        | Fault::Stop(target)
-        | Fault::Hang(target)
-        | Fault::Link(target, _)
-        | Fault::LoseDisk(target) => matches!(target, Target::Mongodb(_)),
-        Fault::IsolatePrimary => true,
-        _ => false,
-    }
-}
-
-async fn inject_and_restore(fleet: &TestFleet, timeline: &Timeline, fault: Fault, lasts: Duration) -> Result<()> {
     match fault {
         Fault::Kill(target) => {
             report_exit(fleet, timeline, target);
@@ -90,10 +50,10 @@ async fn inject_and_restore(fleet: &TestFleet, timeline: &Timeline, fault: Fault
         }
         Fault::LoseDisk(target) => {
             report_exit(fleet, timeline, target);
-            match server(fleet, target) {
-                Some(server) => server.restart_with_empty_data().await?,
-                None => bail!("{target} has no disk to lose"),
-            }
+            let Some(server) = server(fleet, target) else { bail!("{target} has no disk to lose") };
+            server.lose_data()?;
+            wait_for_leaders(fleet, target).await?;
+            server.restart().await?;
             wait_for_majority(fleet, target).await
         }
         Fault::Flush => flush(fleet).await,
@@ -137,6 +97,9 @@ pub(super) async fn heal(fleet: &TestFleet, timeline: &Timeline, shape: Shape) -
         if report_exit(fleet, timeline, target) || ready(fleet, target).await.is_err() {
             restart(fleet, timeline, target).await?;
         }
+    }
+    for target in [Target::Mongodb(0), Target::Nats(0)] {
+        wait_for_majority(fleet, target).await?;
     }
     fleet.dashboard.set_faults(&Faults::default()).await
 }
@@ -249,10 +212,19 @@ async fn start_with_clock(timeline: &Timeline, instance: &Instance, offset: &str
     }
 }
 
+/// Waits until the remaining members have elected leaders. An empty one would vote for a member that lacks what the lost
+/// disk had.
+async fn wait_for_leaders(fleet: &TestFleet, target: Target) -> Result<()> {
+    match target {
+        Target::Mongodb(_) => fleet.processes.servers().mongodb_primary().await.map(drop),
+        _ => members::wait_until_led(fleet).await,
+    }
+}
+
 /// Waits until the loss of any other member would do no harm.
 async fn wait_for_majority(fleet: &TestFleet, target: Target) -> Result<()> {
     match target {
-        Target::Mongodb(_) => fleet.processes.servers().mongodb_primary().await.map(drop),
+        Target::Mongodb(_) => fleet.processes.servers().mongodb_caught_up().await,
         Target::Nats(_) => members::wait_until_caught_up(fleet).await,
         _ => Ok(()),
     }
@@ -311,5 +283,6 @@ async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration
         other.restart().await?;
     }
     servers.mongodb_primary().await?;
-    primary.restart().await
+    primary.restart().await?;
+    servers.mongodb_caught_up().await
 }

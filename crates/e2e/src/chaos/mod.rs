@@ -1,7 +1,7 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
 //! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`]
-//! (what users do), `logs` (panics), `extent` (whether enough has happened),
+//! (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether enough has happened),
 //! [`timeline`], [`report`].
 //!
 //! # Why
@@ -9,6 +9,7 @@
 //! thought of. The seed decides about the faults and about each visitor's habits; the moments at which they meet depend
 //! on the machine.
 
+mod elections;
 mod extent;
 mod faults;
 mod habits;
@@ -21,7 +22,7 @@ pub mod visitors;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -31,10 +32,11 @@ use testkit::tools::workspace_root;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::elections::Elections;
 use self::plan::{Planned, Resource, Shape, Target, plan, targets};
 use self::report::Report;
 use self::timeline::Timeline;
-use self::visitors::Visitors;
+use self::visitors::{Journeys, Visitors};
 use crate::invariants;
 use crate::test_fleet::{TestFleet, copy_logs};
 
@@ -90,17 +92,13 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     let fleet = TestFleet::start_proxied(&SETTINGS).await?;
     fleet.responses.start_history(&folder.join("history.jsonl"))?;
     let timeline = Timeline::start(&folder.join("timeline.jsonl"))?;
-    let visitors = Visitors::start(&fleet, options.seed, options.visitors)?;
     let run = Run::new(&fleet, &timeline, options);
-    let (faults, meanwhile, ()) =
-        tokio::join!(run.inject_all(options), meanwhile(&fleet), run.restart_ended_processes());
-    meanwhile?;
-    timeline.record("the faults end");
-    if let Err(error) = faults::heal(&fleet, &timeline, SHAPE).await {
-        timeline.record_finding(format!("the fleet does not recover: {error:#}"));
-    }
-    let journeys = visitors.stop().await?;
-    timeline.record("the visitors have left");
+    let mut elections = Elections::new(&fleet);
+    let (faults, journeys) = tokio::select! {
+        never = elections.watch() => match never {},
+        ended = Box::pin(run.until_visitors_leave(options, meanwhile)) => ended?,
+    };
+    let stale_reads = elections.end().await;
     for violation in &journeys.violations {
         timeline.record_finding(violation.as_str());
     }
@@ -121,7 +119,6 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     for shortfall in extent::shortfalls(options, faults.values().sum(), orders, &journeys) {
         timeline.record_finding(shortfall);
     }
-    let stale_reads = run.stale_reads.load(Ordering::SeqCst);
     let (timeline, findings) = timeline.contents();
     if !findings.is_empty() {
         copy_logs(&fleet.logs, &folder.join("logs")).context("keeping the logs")?;
@@ -145,16 +142,33 @@ struct Run<'a> {
     fleet: &'a TestFleet,
     timeline: &'a Timeline,
     locks: BTreeMap<Resource, Mutex<()>>,
-    /// Number of stale reads that an election excuses.
-    stale_reads: AtomicUsize,
     /// Whether all faults have ended.
     is_over: AtomicBool,
 }
 
 impl<'a> Run<'a> {
     fn new(fleet: &'a TestFleet, timeline: &'a Timeline, options: &ChaosOptions) -> Self {
-        let (stale_reads, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { fleet, timeline, locks: locks(options), stale_reads, is_over }
+        Self { fleet, timeline, locks: locks(options), is_over: AtomicBool::new(false) }
+    }
+
+    /// Injects all faults while visitors buy and sell, heals the fleet and waits until the visitors have finished what
+    /// they have begun. Returns the number of faults by kind, and how the visitors' journeys ended.
+    async fn until_visitors_leave(
+        &self,
+        options: &ChaosOptions,
+        meanwhile: impl AsyncFnOnce(&TestFleet) -> Result<()>,
+    ) -> Result<(BTreeMap<&'static str, usize>, Journeys)> {
+        let visitors = Visitors::start(self.fleet, options.seed, options.visitors)?;
+        let (faults, meanwhile, ()) =
+            tokio::join!(self.inject_all(options), meanwhile(self.fleet), self.restart_ended_processes());
+        meanwhile?;
+        self.timeline.record("the faults end");
+        if let Err(error) = faults::heal(self.fleet, self.timeline, SHAPE).await {
+            self.timeline.record_finding(format!("the fleet does not recover: {error:#}"));
+        }
+        let journeys = visitors.stop().await?;
+        self.timeline.record("the visitors have left");
+        Ok((faults, journeys))
     }
 
     /// Injects all faults; returns their number by kind.
@@ -184,10 +198,7 @@ impl<'a> Run<'a> {
         let fault = planned.fault;
         self.timeline.record(format!("{fault}, for {:?}", planned.lasts));
         match faults::inject(self.fleet, self.timeline, planned).await {
-            Ok(stale_reads) => {
-                self.stale_reads.fetch_add(stale_reads, Ordering::SeqCst);
-                self.timeline.record(format!("recovered from: {fault}"));
-            }
+            Ok(()) => self.timeline.record(format!("recovered from: {fault}")),
             Err(error) => self.timeline.record_finding(format!("no recovery from: {fault}: {error:#}")),
         }
         Some(fault.kind())

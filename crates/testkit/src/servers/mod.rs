@@ -2,7 +2,7 @@
 //! three) and redis-server on 127.0.0.1.
 
 mod kind;
-mod mongo_wire;
+pub mod mongo_wire;
 pub mod ports;
 pub mod process;
 pub mod scratch;
@@ -20,12 +20,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use self::kind::{Member, ServerKind};
+use self::mongo_wire::MemberStatus;
 use self::ports::Port;
 use self::process::{Process, ProcessSpec};
 use crate::proxy::{Link, Proxy};
 use crate::tools::Tools;
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a member may take to copy what it lacks.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Options of the three kinds of servers.
@@ -160,6 +163,34 @@ impl Servers {
             ensure!(Instant::now() < deadline, "no member of rs0 is primary; {}", report());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Waits until there is a primary and every member of MongoDB's replica set has what any of them had before: no
+    /// acknowledged write is lost with one member.
+    pub async fn mongodb_caught_up(&self) -> Result<()> {
+        let deadline = Instant::now() + CATCH_UP_TIMEOUT;
+        let mut newest = None;
+        loop {
+            if let Ok(members) = self.mongodb_statuses().await {
+                // Writes that only a deposed primary has are older than its successor's first one.
+                let newest = *newest.get_or_insert_with(|| members.iter().map(|member| member.applied).max());
+                let has_primary = members.iter().any(|member| member.is_primary);
+                if has_primary && members.iter().all(|member| Some(member.applied) >= newest) {
+                    return Ok(());
+                }
+            }
+            ensure!(Instant::now() < deadline, "the members of rs0 do not catch up within {CATCH_UP_TIMEOUT:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What each member of MongoDB's replica set knows. Fails unless all of them answer.
+    async fn mongodb_statuses(&self) -> Result<Vec<MemberStatus>> {
+        let mut statuses = Vec::new();
+        for server in self.mongodb_members() {
+            statuses.push(server.member_status().await?);
+        }
+        Ok(statuses)
     }
 
     async fn form_replica_set(&self) -> Result<()> {
@@ -311,6 +342,12 @@ impl Server {
     /// Restarts the server with an empty data folder, as after the loss of a disk: a member copies the data
     /// from the others.
     pub async fn restart_with_empty_data(&self) -> Result<()> {
+        self.lose_data()?;
+        self.restart().await
+    }
+
+    /// Sends SIGKILL and removes the data.
+    pub fn lose_data(&self) -> Result<()> {
         self.kill()?;
         for entry in fs::read_dir(&self.data)? {
             let path = entry?.path();
@@ -320,7 +357,12 @@ impl Server {
             }
             if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
         }
-        self.restart().await
+        Ok(())
+    }
+
+    /// What a member of MongoDB's replica set knows about it.
+    pub async fn member_status(&self) -> Result<MemberStatus> {
+        mongo_wire::status(self.port()).await
     }
 
     /// The error to report if the server has exited by itself.
