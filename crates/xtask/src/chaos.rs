@@ -28,7 +28,7 @@ pub(crate) async fn run(args: ChaosArgs) -> Result<()> {
 
 async fn build_and_run(args: &ChaosArgs) -> Result<()> {
     npm::install(npm::WEB).await?;
-    cargo::build(&["fakestripe", "e2e"], !args.debug).await?;
+    cargo::build(&["fakestripe", "ticketctl", "e2e"], !args.debug).await?;
     let mut chaos = Command::new(cargo::binaries(!args.debug).join("chaos"));
     chaos.args(["--minutes", &args.minutes.to_string()]).kill_on_drop(true);
     if let Some(seed) = args.seed {

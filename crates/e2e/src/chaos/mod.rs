@@ -2,13 +2,14 @@
 //!
 //! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`]
 //! (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether enough has happened),
-//! [`timeline`], [`report`].
+//! `audit` (by the operator's program), [`timeline`], [`report`].
 //!
 //! # Why
 //! The tests of `faults` and `failover` inject one fault at a time. Here they overlap, in combinations that nobody has
 //! thought of. The seed decides about the faults and about each visitor's habits; the moments at which they meet depend
 //! on the machine.
 
+mod audit;
 mod elections;
 mod extent;
 mod faults;
@@ -104,7 +105,11 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     for violation in &journeys.violations {
         timeline.record_finding(violation.as_str());
     }
-    for violation in invariants::violations_at_rest(&fleet, options.settle).await {
+    let mut violated = invariants::violations_at_rest(&fleet, options.settle).await;
+    let mut audited = audit::violations(&fleet).await;
+    audited.retain(|violation| !violated.contains(violation));
+    violated.extend(audited);
+    for violation in violated {
         timeline.record_finding(violation);
     }
     for missing in extent::still_missing(&journeys).await {
