@@ -166,6 +166,11 @@ impl UserClient {
         let (url, Response { status, body, .. }) =
             visited.map_err(|error| Error::NoResponse(request.to_string(), error.into()))?;
         let (path, query) = (url.path().to_owned(), url.query().map(ToOwned::to_owned));
+        // The redirect acknowledges the hold, even if the checkout can't be shown.
+        if let (Some(fields), Some(order)) = (form, path.strip_prefix("/checkout/")) {
+            let key = fields.iter().find(|(name, _)| *name == "key").map(|(_, key)| *key);
+            self.responses.record_redirect_to_order(order, key);
+        }
         Ok(Page { path, query, status: status.as_u16(), html: body })
     }
 
