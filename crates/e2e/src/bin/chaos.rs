@@ -1,6 +1,7 @@
 //! Runs chaos against a fleet of the binaries beside this one, and prints the report.
 #![allow(clippy::print_stdout, reason = "a command-line tool prints its output")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ struct Args {
     /// How many seconds the fleet may take to settle after the faults; 240 by default.
     #[arg(long, value_name = "SECONDS")]
     settle: Option<u64>,
+    /// The folder of another build of the services. Rolling restarts go to it and back.
+    #[arg(long, value_name = "FOLDER")]
+    next_release: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -44,6 +48,7 @@ async fn run(args: &Args) -> Result<bool> {
     let mut options = ChaosOptions::new(seed, Duration::from_secs(args.minutes * 60));
     options.visitors = args.visitors.unwrap_or(options.visitors);
     options.settle = args.settle.map_or(options.settle, Duration::from_secs);
+    options.next_release.clone_from(&args.next_release);
     progress("Running", &format!("chaos with the seed {seed}; files are in {}", options.folder().display()));
     let report = chaos::run(&options).await?;
     println!("{report}");

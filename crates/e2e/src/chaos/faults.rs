@@ -1,5 +1,6 @@
 //! Injects a fault into a fleet, and restores what it harmed. Reports processes that end although no fault ends them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -7,6 +8,7 @@ use fakestripe::faults::Faults;
 use fakestripe::faults::Trigger::Probability;
 use nix::sys::signal::Signal;
 use testkit::fleet::instance::Instance;
+use testkit::fleet::options::sibling_binaries_dir;
 use testkit::proxy::Link;
 use testkit::servers::Server;
 use tokio::time::sleep;
@@ -21,7 +23,13 @@ use crate::test_fleet::TestFleet;
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Injects the fault, waits for its end and restores what it harmed. Fails if something does not recover.
-pub(super) async fn inject(fleet: &TestFleet, timeline: &Timeline, planned: &Planned) -> Result<()> {
+/// Rolling restarts go to the services in `next_release` and back, or to the same ones if there is no such folder.
+pub(super) async fn inject(
+    fleet: &TestFleet,
+    timeline: &Timeline,
+    next_release: Option<&Path>,
+    planned: &Planned,
+) -> Result<()> {
     let Planned { fault, lasts, .. } = *planned;
     match fault {
         Fault::Kill(target) => {
@@ -72,9 +80,13 @@ pub(super) async fn inject(fleet: &TestFleet, timeline: &Timeline, planned: &Pla
             Ok(())
         }
         Fault::RollingRestart(service) => {
-            for (index, instance) in fleet.processes.instances(service).iter().enumerate() {
+            let instances = fleet.processes.instances(service);
+            let programs = next_release.filter(|next| instances.iter().any(|instance| instance.programs() != *next));
+            let programs = programs.map_or_else(sibling_binaries_dir, Path::to_path_buf);
+            for (index, instance) in instances.iter().enumerate() {
                 report_exit(fleet, timeline, Target::Service(service, index));
                 instance.stop().await?;
+                instance.set_programs(&programs);
                 start(timeline, instance).await?;
             }
             Ok(())

@@ -22,7 +22,7 @@ pub mod visitors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ pub struct ChaosOptions {
     pub visitors: usize,
     /// How long the fleet may take to settle afterwards.
     pub settle: Duration,
+    /// The folder of another build of the services, to and from which rolling restarts go.
+    pub next_release: Option<PathBuf>,
 }
 
 impl ChaosOptions {
@@ -70,7 +72,7 @@ impl ChaosOptions {
     /// instance whose clock was two minutes fast.
     pub fn new(seed: u64, duration: Duration) -> Self {
         let faults = plan(seed, duration, SHAPE);
-        Self { seed, duration, faults, visitors: 50, settle: Duration::from_secs(240) }
+        Self { seed, duration, faults, visitors: 50, settle: Duration::from_secs(240), next_release: None }
     }
 
     /// The folder of the run's files: `target/chaos/<seed>`.
@@ -181,7 +183,8 @@ impl<'a> Run<'a> {
     /// Injects all faults; returns their number by kind.
     async fn inject_all(&self, options: &ChaosOptions) -> BTreeMap<&'static str, usize> {
         let end = self.timeline.started() + options.duration;
-        let injected = join_all(options.faults.iter().map(|planned| self.inject(planned, end))).await;
+        let next = options.next_release.as_deref();
+        let injected = join_all(options.faults.iter().map(|planned| self.inject(planned, next, end))).await;
         sleep_until(end).await;
         self.is_over.store(true, Ordering::SeqCst);
         let mut counts = BTreeMap::<_, usize>::new();
@@ -193,7 +196,7 @@ impl<'a> Run<'a> {
 
     /// Injects a fault at its time, or later if another one still uses what it needs; not after the end. Returns the
     /// kind of an injected fault.
-    async fn inject(&self, planned: &Planned, end: Instant) -> Option<&'static str> {
+    async fn inject(&self, planned: &Planned, next_release: Option<&Path>, end: Instant) -> Option<&'static str> {
         sleep_until(self.timeline.started() + planned.at).await;
         let mut held = Vec::new();
         for resource in planned.fault.resources(SHAPE) {
@@ -204,7 +207,7 @@ impl<'a> Run<'a> {
         }
         let fault = planned.fault;
         self.timeline.record(format!("{fault}, for {:?}", planned.lasts));
-        match faults::inject(self.fleet, self.timeline, planned).await {
+        match faults::inject(self.fleet, self.timeline, next_release, planned).await {
             Ok(()) => self.timeline.record(format!("recovered from: {fault}")),
             Err(error) => self.timeline.record_finding(format!("no recovery from: {fault}: {error:#}")),
         }
