@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
 use e2e::chaos::{self, ChaosOptions};
 use testkit::tools::progress;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Injects random faults into a fleet while users buy and sell, and checks that nothing broke.
 #[derive(Debug, Parser)]
@@ -50,7 +51,13 @@ async fn run(args: &Args) -> Result<bool> {
     options.settle = args.settle.map_or(options.settle, Duration::from_secs);
     options.next_release.clone_from(&args.next_release);
     progress("Running", &format!("chaos with the seed {seed}; files are in {}", options.folder().display()));
-    let report = chaos::run(&options).await?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let report = tokio::select! {
+        report = Box::pin(chaos::run(&options)) => report?,
+        // The fleet that is dropped ends its processes.
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("interrupted"),
+    };
     println!("{report}");
     Ok(report.findings.is_empty())
 }

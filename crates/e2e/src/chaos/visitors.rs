@@ -69,17 +69,19 @@ impl Journeys {
 }
 
 impl Visitors {
-    /// Starts this number of visitors. What each of them decides depends on the seed and on the visitor's number.
+    /// Starts this number of visitors. What each of them decides depends on the seed and on the visitor's number; runs with
+    /// neighbouring seeds have no visitor in common.
     pub(super) fn start(fleet: &TestFleet, seed: u64, count: usize) -> Result<Self> {
         let (stopping, mut tasks) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
-        for number in 0..count {
+        let mut seeds = StdRng::seed_from_u64(seed);
+        for _ in 0..count {
             let journey = Journey {
                 seller: fleet.token_user()?,
                 buyer: fleet.token_user()?,
                 other: fleet.token_user()?,
                 dashboard: fleet.dashboard.clone(),
             };
-            let rng = StdRng::seed_from_u64(seed.wrapping_add(number as u64));
+            let rng = StdRng::from_rng(&mut seeds);
             let fakestripe = fleet.processes.fakestripe().url();
             tasks.spawn(Visitor { rng, journey, fakestripe }.shop(Arc::clone(&stopping)));
         }
