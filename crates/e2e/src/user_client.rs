@@ -85,6 +85,11 @@ impl UserClient {
         Ok(Self { client, base, token, number: responses.add_client(), responses, seen: Arc::default() })
     }
 
+    /// Another client of the same fleet, which is not signed in.
+    pub(crate) fn signed_out(&self) -> anyhow::Result<Self> {
+        Self::new(self.base.clone(), None, Arc::clone(&self.responses))
+    }
+
     /// The access token of a user who did not sign in through the API.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use common::api::orders::{CreateOrder, NewOrder, ReadOrder};
 use common::api::payments::{CreatePayment, NewPayment};
 use common::api::tickets::{CreateListing, NewListing, ReplaceListing, WithdrawListing};
+use common::api::users::{Credentials, NewUser, Password, SignIn, SignUp};
 use common::events::payment::PaymentStatus;
 use common::id::{OrderId, TicketId};
 use common::text::Text;
@@ -16,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::HOLD;
 use crate::dashboard::Dashboard;
 use crate::load::{self, ignore_problem, key, outcome, pay};
-use crate::test_fleet::listing;
+use crate::test_fleet::{PASSWORD, listing};
 use crate::user_client::{Page, TimedOut, UserClient};
 
 const CARD: &str = "pm_card_visa";
@@ -56,10 +57,12 @@ pub(super) enum Habit {
     DashboardCancellation,
     /// The seller submits a new listing twice at once.
     DoubleClick,
+    /// The buyer signs up first; the other users have tokens that `auth` did not issue.
+    NewAccount,
 }
 
 impl Habit {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::TwoBuyers,
         Self::TwoTabs,
         Self::Reload,
@@ -70,6 +73,7 @@ impl Habit {
         Self::ForgottenTab,
         Self::DashboardCancellation,
         Self::DoubleClick,
+        Self::NewAccount,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -84,6 +88,7 @@ impl Habit {
             Self::ForgottenTab => "forgotten tab",
             Self::DashboardCancellation => "dashboard cancellation",
             Self::DoubleClick => "double click",
+            Self::NewAccount => "new account",
         }
     }
 }
@@ -101,6 +106,14 @@ pub(super) struct Journey {
 impl Journey {
     /// Lists a ticket and sells it in this way; returns the outcome. Impatient visitors reload after `impatience`.
     pub(super) async fn take(&self, habit: Habit, impatience: Duration) -> Result<&'static str> {
+        if matches!(habit, Habit::NewAccount) {
+            let buyer = sign_up(&self.buyer).await?;
+            return Self { buyer, ..self.clone() }.sell(habit, impatience).await;
+        }
+        self.sell(habit, impatience).await
+    }
+
+    async fn sell(&self, habit: Habit, impatience: Duration) -> Result<&'static str> {
         let ticket = match habit {
             Habit::DoubleClick => self.list_twice().await?,
             _ => self.list().await?,
@@ -112,9 +125,11 @@ impl Journey {
             Habit::EditInBetween => self.hold_while_the_price_changes(ticket).await?,
             Habit::WithdrawalInBetween => self.hold_while_it_is_withdrawn(ticket).await?,
             Habit::ForgottenTab => self.hold_after_an_outdated_form(ticket).await?,
-            Habit::LateChallenge | Habit::UnfinishedChallenge | Habit::DashboardCancellation | Habit::DoubleClick => {
-                hold(&self.buyer, ticket).await?
-            }
+            Habit::LateChallenge
+            | Habit::UnfinishedChallenge
+            | Habit::DashboardCancellation
+            | Habit::DoubleClick
+            | Habit::NewAccount => hold(&self.buyer, ticket).await?,
         };
         let Some(order) = order else { return Ok("not held") };
         match habit {
@@ -270,6 +285,23 @@ impl Journey {
 
 fn terms(price: i64) -> NewListing {
     listing("Any night", price)
+}
+
+/// Creates an account; the client is signed in.
+async fn sign_up(visitor: &UserClient) -> Result<UserClient> {
+    let client = visitor.signed_out()?;
+    let email = format!("{}@example.com", key());
+    let (address, password) = (Text::new(&email), Password::new(PASSWORD));
+    let account = SignUp { body: NewUser { email: address, password, display_name: None } };
+    match client.send_until_definitive(&account, None).await {
+        // The response to an earlier request, which has created the account, was lost.
+        Err(error) if error.status() == Some(409) => {
+            let body = Credentials { email: Text::new(&email), password: Password::new(PASSWORD) };
+            client.send_until_definitive(&SignIn { body }, None).await?;
+        }
+        created => drop(created?),
+    }
+    Ok(client)
 }
 
 fn ticket_page(ticket: TicketId) -> String {
