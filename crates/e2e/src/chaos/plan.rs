@@ -87,8 +87,10 @@ pub enum Fault {
 /// What at most one fault at a time may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Resource {
-    /// The majority of the members of MongoDB, and of those of NATS.
-    Majority,
+    /// The majority of the members of MongoDB.
+    Mongodb,
+    /// The majority of the members of NATS.
+    Nats,
     /// The wrong clock: holds end early if all instances have one.
     Clock,
     /// A process outside MongoDB and NATS.
@@ -118,7 +120,8 @@ impl Target {
     /// What a fault that hits this target uses.
     pub(super) fn resource(self) -> Resource {
         match self {
-            Self::Mongodb(_) | Self::Nats(_) => Resource::Majority,
+            Self::Mongodb(_) => Resource::Mongodb,
+            Self::Nats(_) => Resource::Nats,
             other => Resource::Process(other),
         }
     }
@@ -158,7 +161,7 @@ impl Fault {
             Self::Provider(_) => BTreeSet::from([Resource::Process(Target::CardNetwork)]),
             Self::WrongClock(service, ..) => instances(service).chain([Resource::Clock]).collect(),
             Self::RollingRestart(service) => instances(service).collect(),
-            Self::IsolatePrimary => BTreeSet::from([Resource::Majority]),
+            Self::IsolatePrimary => BTreeSet::from([Resource::Mongodb]),
         }
     }
 
@@ -178,7 +181,8 @@ impl Fault {
 
     /// About how long the recovery takes.
     fn recovery(&self, shape: Shape) -> Duration {
-        let seconds = if self.resources(shape).contains(&Resource::Majority) { 10 } else { 4 };
+        let is_of_member = |resource: &Resource| matches!(resource, Resource::Mongodb | Resource::Nats);
+        let seconds = if self.resources(shape).iter().any(is_of_member) { 10 } else { 4 };
         Duration::from_secs(if let Self::RollingRestart(_) = self { 12 } else { seconds })
     }
 }
@@ -251,8 +255,8 @@ fn catalogue(shape: Shape) -> Vec<Fault> {
     faults
 }
 
-/// Plans the faults of a run: first one of each kind, then any. Faults that could take a majority from MongoDB or NATS
-/// follow each other; so do those that hit the same process.
+/// Plans the faults of a run: first one of each kind, then any. Faults that could take a majority from MongoDB follow each
+/// other; so do those that could take one from NATS, and those that hit the same process.
 pub fn plan(seed: u64, duration: Duration, shape: Shape) -> Vec<Planned> {
     let mut by_kind: BTreeMap<&str, Vec<Fault>> = BTreeMap::new();
     for fault in catalogue(shape) {
