@@ -49,6 +49,8 @@ async fn look(waited: &TimedOut) -> Option<String> {
     for _ in 0..LOOKS {
         match waited.client.visit(&waited.path, None).await {
             Ok(page) if page.status == 200 && is_over(&waited.path, &page.html) => return None,
+            // The access token of an account that is older than a quarter of an hour has expired.
+            Ok(page) if page.status == 401 => return None,
             Ok(page) => seen = format!("{} of {}", page.status, page.path),
             Err(error) => seen = error.to_string(),
         }
