@@ -33,6 +33,14 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn id(&self) -> String;
     /// The payload of an event at this state.
     fn payload(&self) -> Self::Payload;
+    /// The change that is published if this state is written again at a higher version, such as after a restore. It is
+    /// the one that usually leads to this state.
+    fn present_change(&self) -> ChangeOf<Self>;
+    /// The aggregate that has this payload. `None` if payloads do not hold its whole state, so that a replica can't
+    /// restore it.
+    fn from_payload(_payload: Self::Payload) -> Option<Self> {
+        None
+    }
     /// Whether nothing in progress will change the entity; a command still may. A state that does not change is announced (published as a snapshot) again
     /// at growing intervals, for consumers that missed the event; a settled one only once.
     fn is_settled(&self) -> bool;

@@ -18,6 +18,11 @@ impl Dashboard {
         Self { client: reqwest::Client::new(), url, key }
     }
 
+    /// The settings of a program that reads fakestripe.
+    pub fn settings(&self) -> [(&'static str, String); 2] {
+        [("STRIPE_URL", self.url.clone()), ("STRIPE_KEY", self.key.clone())]
+    }
+
     /// The whole state of fakestripe.
     pub async fn state(&self) -> Result<Value> {
         let text = self.client.get(format!("{}/_fake/state", self.url)).send().await?.text().await?;

@@ -1,6 +1,7 @@
 //! The service builder: collects routes, stores, subscriptions and background tasks, and starts them.
 
 use std::future::Future;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -8,6 +9,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use common::aggregate::{Aggregate, ShardKey};
 use common::clock::SharedClock;
+use common::error::Error;
 use common::events::{Change, Payload};
 use common::identity::Verifier;
 use futures::future::BoxFuture;
@@ -17,9 +19,10 @@ use utoipa::openapi::OpenApi;
 
 use crate::context::{Context, RelayQueue};
 use crate::gauges::{self, Gauge};
+use crate::http::admin::{self, AdminState, ReconcileById};
+use crate::http::run_to_completion;
 use crate::http::settings::{ErrorPage, HttpSettings};
 use crate::http::shell;
-use crate::http::{admin, run_to_completion};
 use crate::lifecycle::Backoff;
 use crate::limits::class::RateClasses;
 use crate::limits::layer::Limiter;
@@ -48,6 +51,7 @@ pub struct App {
     preparations: Vec<Preparation>,
     subscriptions: Vec<Subscription>,
     admin: Router,
+    reconcile: Option<ReconcileById>,
     gauges: Vec<Gauge>,
     tasks: Vec<(&'static str, BoxFuture<'static, ()>)>,
 }
@@ -139,6 +143,26 @@ impl App {
         self
     }
 
+    /// Sets how the service reconciles the entity that it owns with its replicas, for changes that the platform makes:
+    /// [`RAISE`](common::api::admin::RAISE).
+    #[must_use]
+    pub fn reconcile<S, I, R>(mut self, state: &S, reconcile: fn(S, I) -> R) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        I: FromStr + 'static,
+        R: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let state = state.clone();
+        let by_id = move |id: String| -> BoxFuture<'static, Result<(), Error>> {
+            match id.parse::<I>() {
+                Ok(id) => Box::pin(reconcile(state.clone(), id)),
+                Err(_) => Box::pin(std::future::ready(Err(Error::NotFound))),
+            }
+        };
+        self.reconcile = Some(Arc::new(by_id));
+        self
+    }
+
     /// Adds subscriptions.
     #[must_use]
     pub fn subscribe(mut self, subscriptions: Vec<Subscription>) -> Self {
@@ -217,9 +241,11 @@ impl App {
             webhooks: self.webhooks,
         };
         let stores: OutboxStores = Arc::new(std::mem::take(&mut self.stores));
+        let (readiness, reconcile) = (context.readiness.clone(), self.reconcile.take());
+        let admin_state = AdminState { readiness, stores: Arc::clone(&stores), reconcile };
         let running = RunningApp {
             public: shell::wrap(std::mem::take(&mut self.routes), Arc::new(settings), limiter),
-            admin: admin::router(context.readiness.clone(), Arc::clone(&stores))
+            admin: admin::router(admin_state)
                 .merge(std::mem::take(&mut self.admin))
                 .layer(from_fn_with_state(context.config.header_timeout, admin::read_body)),
             openapi: self.openapi.clone(),

@@ -111,7 +111,7 @@ pub async fn until_settled<R: Reconcile>(
 mod tests {
     use std::sync::Mutex;
 
-    use common::events::user::UserState;
+    use common::events::user::{UserChange, UserState};
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -130,6 +130,10 @@ mod tests {
 
         fn payload(&self) -> UserState {
             unreachable!("nothing is published")
+        }
+
+        fn present_change(&self) -> UserChange {
+            UserChange::Updated
         }
 
         fn is_settled(&self) -> bool {

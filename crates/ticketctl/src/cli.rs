@@ -9,18 +9,21 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use common::timestamp::Timestamp;
 
-use crate::audit::{self, AuditOptions, schedule};
+use crate::audit::remedy::Remedy;
+use crate::audit::{self, AuditOptions, Sources, schedule};
 use crate::backup::{self, Backups};
 use crate::dead_letters::{self, DeadLetters};
+use crate::durations::interval;
 use crate::fleet::{Fleet, FleetArgs};
 use crate::output::{EXIT_CODES, Outcome, Output};
 use crate::rebuild::{self, RebuildArgs};
+use crate::repair::{self, RaiseArgs, ReleaseArgs, VoidArgs};
 use crate::reports::AuditReport;
 use crate::restore::{self, settle::Settlement};
 use crate::resync::{self, ResyncArgs};
 use crate::services::{AdminUrls, Services};
 
-/// Operates a fleet: dead letters, resync, rebuild, backup, restore and consistency audit.
+/// Operates a fleet: dead letters, resync, rebuild, backup, restore, consistency audit and repair.
 ///
 /// The report of a command is printed on stdout, progress and questions on stderr.
 #[derive(Debug, Parser)]
@@ -38,7 +41,7 @@ pub struct Cli {
     /// The form of the report.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Do not ask before data is deleted or replaced.
+    /// Do not ask before data is changed, deleted or replaced.
     #[arg(long, global = true)]
     yes: bool,
     #[command(subcommand)]
@@ -69,28 +72,43 @@ enum Command {
     /// Restore the databases from a backup; docs/operations.md has the order of the steps.
     #[command(subcommand, after_help = EXIT_CODES)]
     Restore(Restore),
-    /// Report violated invariants: tickets sold twice, charges without a ticket, overdue holds, stale replicas.
+    /// Report violated invariants of the databases, of the streams if `NATS_URL` is set, and of the payment provider if
+    /// `STRIPE_KEY` is set: tickets sold twice, charges without a ticket, overdue holds, stale replicas, lost events.
     #[command(after_help = EXIT_CODES)]
     Audit(AuditArgs),
+    /// Have an owner write an entity again, above the version that its replicas have; asks for confirmation first.
+    ///
+    /// For databases that were restored to different moments: consumers ignore what an owner publishes until it is above
+    /// the version that they have. If two databases have the same newer state of a listing or an order, the owner takes
+    /// it over, because it wrote and published that state before. Otherwise it writes its present state again.
+    #[command(after_help = EXIT_CODES)]
+    Raise(RaiseArgs),
+    /// Void or refund a payment whose order is closed or lost; asks for confirmation first.
+    ///
+    /// The order has to be cancelled, authorised by another payment, or unknown to orders.
+    #[command(after_help = EXIT_CODES)]
+    Void(VoidArgs),
+    /// Release a listing whose order is cancelled or lost; asks for confirmation first.
+    ///
+    /// The order that the listing is reserved for has to be cancelled, or unknown to orders.
+    #[command(after_help = EXIT_CODES)]
+    Release(ReleaseArgs),
 }
 
 #[derive(Debug, Args)]
 struct AuditArgs {
     #[command(flatten)]
     options: AuditOptions,
+    /// Show the commands that repair the violations, run them after confirmation, and audit again. The commands are
+    /// resync, raise, void and release, which can also be run alone.
+    #[arg(long, conflicts_with = "every")]
+    repair: bool,
     /// Audit at this interval, such as 15m, until SIGTERM, and serve the results as metrics.
     #[arg(long, value_parser = interval)]
     every: Option<Duration>,
     /// The address of `/metrics` and `/healthz` with --every.
     #[arg(long, env = "ADMIN_BIND", default_value = "0.0.0.0:9090")]
     admin_bind: SocketAddr,
-}
-
-/// Parses a duration of at least one second.
-fn interval(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    let parsed = parsed.filter(|interval| *interval >= Duration::from_secs(1));
-    parsed.ok_or_else(|| "must be a duration of at least a second, such as 15m".to_owned())
 }
 
 #[derive(Debug, Subcommand)]
@@ -149,18 +167,33 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Restore(step) => {
             return run_restore(step, &Fleet::connect(fleet).await?, &services, &backups, output, yes).await;
         }
-        Command::Audit(AuditArgs { options, every, admin_bind }) => {
+        Command::Raise(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
+        Command::Void(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
+        Command::Release(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
+        Command::Audit(AuditArgs { options, repair, every, admin_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
+            let sources = Sources::of(&fleet);
+            if repair {
+                let report = repair::run(&fleet, &services, &options, yes).await?;
+                output.print(&report)?;
+                return Ok(outcome_of(Some(report.last_audit())));
+            }
             if let Some(every) = every {
-                schedule::run(&fleet.client, &options, every, admin_bind, output).await?;
+                schedule::run(sources, &options, every, admin_bind, output).await?;
                 return Ok(Outcome::Done);
             }
-            let report = audit::run(&fleet.client, &options).await?;
+            let report = audit::run(sources, &options).await?;
             output.print(&report)?;
             return Ok(outcome_of(Some(&report)));
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Runs a single command of a repair.
+async fn repair_one(remedy: Remedy, fleet: FleetArgs, services: &Services, output: Output, yes: bool) -> Result<()> {
+    let fleet = Fleet::connect(fleet).await?;
+    output.print(&repair::run_one(remedy, &fleet, services, yes).await?)
 }
 
 async fn run_restore(
@@ -222,6 +255,11 @@ mod tests {
             &["audit", "--output", "xml"],
             &["audit", "--every", "0s"],
             &["audit", "--every", "often"],
+            &["audit", "--repair", "--every", "15m"],
+            &["raise", "web", "01970000-0000-7000-8000-000000000001"],
+            &["void", "1"],
+            &["release"],
+            &["audit", "--provider-period", "often"],
             &["--admin-urls", "shop=http://127.0.0.1:1", "audit"],
         ] {
             let error = Cli::try_parse_from([&["ticketctl"], arguments].concat()).unwrap_err();

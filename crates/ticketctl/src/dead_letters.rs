@@ -116,7 +116,8 @@ fn summary(number: u64, letter: &StreamMessage) -> DeadLetter {
     }
 }
 
-async fn list(mut stream: Stream) -> Result<DeadLetterList> {
+/// All dead letters, in the order in which they came.
+pub(crate) async fn list(mut stream: Stream) -> Result<DeadLetterList> {
     let state = stream.info().await?.state.clone();
     let mut dead_letters = Vec::new();
     for number in state.first_sequence.max(1)..=state.last_sequence {

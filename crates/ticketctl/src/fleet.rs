@@ -25,9 +25,9 @@ pub(crate) struct FleetArgs {
         default_value = "mongodb://127.0.0.1:27017"
     )]
     mongodb_url: String,
-    /// NATS, as the user `operator`.
-    #[arg(long, global = true, env = "NATS_URL", hide_env_values = true, default_value = "nats://127.0.0.1:4222")]
-    pub(crate) nats_url: String,
+    /// NATS, as the user `operator`; `nats://127.0.0.1:4222` by default. Without it `audit` does not check the streams.
+    #[arg(long, global = true, env = "NATS_URL", hide_env_values = true)]
+    pub(crate) nats_url: Option<String>,
     /// Prefix of the streams' names.
     #[arg(long, global = true, env = "NATS_PREFIX", default_value = "ticketing")]
     pub(crate) nats_prefix: String,

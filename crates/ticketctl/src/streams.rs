@@ -17,14 +17,31 @@ use crate::reports::restore::StreamMessages;
 /// The stream of the dead letters. Each of the other streams is named after the service that publishes to it.
 const DEAD_LETTERS: &str = "dead-letters";
 
+/// The servers if `NATS_URL` is not set.
+const DEFAULT_NATS_URL: &str = "nats://127.0.0.1:4222";
+/// The user of people. Any other user receives replies below an inbox prefix of its own.
+const OPERATOR: &str = "operator";
+
+fn servers(args: &FleetArgs) -> Result<Vec<ServerAddr>> {
+    let urls = args.nats_url.as_deref().unwrap_or(DEFAULT_NATS_URL);
+    urls.split(',').map(|url| url.trim().parse()).collect::<Result<_, _>>().context("NATS_URL is wrong")
+}
+
+/// The user in the URL, if there is one.
+pub(crate) fn user_of(args: &FleetArgs) -> Option<String> {
+    servers(args).ok()?.iter().find_map(|server| server.username().map(ToOwned::to_owned))
+}
+
 /// Connects as the user in the URL.
 pub(crate) async fn connect(args: &FleetArgs) -> Result<jetstream::Context> {
-    let servers = args.nats_url.split(',').map(|url| url.trim().parse());
-    let servers: Vec<ServerAddr> = servers.collect::<Result<_, _>>().context("NATS_URL is wrong")?;
+    let servers = servers(args)?;
     let mut options = ConnectOptions::new().name("ticketctl").connection_timeout(Duration::from_secs(5));
     // The client ignores credentials in the URL, so they are passed as options.
     if let Some((user, password)) = servers.iter().find_map(|server| server.username().zip(server.password())) {
         options = options.user_and_password(user.to_owned(), password.to_owned());
+        if user != OPERATOR {
+            options = options.custom_inbox_prefix(format!("_INBOX_{user}"));
+        }
     }
     Ok(jetstream::new(options.connect(servers).await.context("NATS is not reachable")?))
 }

@@ -10,9 +10,9 @@ use testkit::fleet::SERVICES;
 use testkit::fleet::keys::{Keys, random, read_or_create, write_private_file};
 use testkit::tools::workspace_root;
 
-/// The NATS users besides the services: `operator` for people, `routes` for connections between the servers of a
-/// cluster.
-const OTHER_NATS_USERS: [&str; 2] = ["operator", "routes"];
+/// The NATS users besides the services: `audit` for the audit, `operator` for people, `routes` for connections between
+/// the servers of a cluster.
+const OTHER_NATS_USERS: [&str; 3] = ["audit", "operator", "routes"];
 
 /// Generates missing keys and passwords, keeps existing ones, and writes one file for each Secret of the
 /// manifests.
@@ -82,6 +82,7 @@ pub(crate) fn generate(args: &SecretsArgs) -> Result<PathBuf> {
     write(&folder, "redis", &redis)?;
     write(&folder, "limits", &[("LIMIT_SECRET", keys.limit_secret)])?;
     write(&folder, "jwks", &[("JWKS", keys.jwks)])?;
+    write(&folder, "mongodb-audit", &[("STRIPE_KEY", keys.stripe_key.clone())])?;
     let fakestripe = [("FAKESTRIPE_KEY", keys.stripe_key), ("FAKESTRIPE_WEBHOOK_SECRET", keys.webhook_secret)];
     write(&folder, "fakestripe", &fakestripe)?;
     Ok(folder)

@@ -32,5 +32,6 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .replica(&state.payments, store::payment_indexes())
         .gauge("orders_authorized_oldest_age_seconds", &state, gauges::oldest_authorized)
         .gauge("orders_overdue_oldest_age_seconds", &state, gauges::oldest_overdue)
+        .reconcile(&state, flows::reconcile_order::reconcile_changed)
         .subscribe(events::table(&state)))
 }

@@ -41,6 +41,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .indexes(declined_archive::ARCHIVE_COLLECTION, ShardKey::ID, declined_archive::archive_indexes())
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
         .admin(admin::routes(state.clone(), context.tasks.clone()))
+        .reconcile(&state, flows::sync_payment::sync_changed)
         .subscribe(events::table(&state))
         .task("archiver", archiver::run(state.clone(), context.clone()))
         .task("reconciler", reconciler::run(state.clone(), context.clone()))

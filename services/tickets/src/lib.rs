@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | listings, a replica of orders | `ticket.created` `ticket.updated` `ticket.reserved` `ticket.refused` `ticket.released` `ticket.sold` `ticket.withdrawn` | `order.*` |
 //!
-//! In reading order: [`config`], [`domain`], `store`, `state`, `flows`, `routes`, `events`.
+//! In reading order: [`config`], [`domain`], `store`, `state`, `flows`, `routes`, `events`, `admin`.
 
+mod admin;
 pub mod config;
 pub mod domain;
 mod events;
@@ -29,5 +30,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .store(&state.tickets, store::ticket_indexes())
         .claims()
         .replica(&state.orders, store::order_indexes())
+        .admin(admin::routes(state.clone()))
+        .reconcile(&state, flows::reconcile_ticket::reconcile_changed)
         .subscribe(events::table(&state)))
 }

@@ -7,15 +7,26 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use validator::{Validate, ValidationError};
 
+use crate::events::payment::PaymentStatus;
 use crate::events::text_enum;
-use crate::id::PaymentId;
+use crate::events::ticket::TicketStatus;
+use crate::id::{OrderId, PaymentId, TicketId};
 use crate::timestamp::Timestamp;
 use crate::validate::invalid_part;
 
 /// All services: POST publishes snapshots of the selected entities. Body: [`Resync`]; response: [`ResyncResult`].
 pub const RESYNC: &str = "/resync";
+/// All services: POST writes an entity again at a version above the one that its replicas have. Body: [`Raise`];
+/// response: [`Raised`].
+pub const RAISE: &str = "/raise";
+/// `payments`: POST voids or refunds a payment whose order is closed for it or lost. Body: [`Void`]; response:
+/// [`Voided`].
+pub const VOID: &str = "/void";
+/// `tickets`: POST releases a listing whose order is cancelled or lost. Body: [`Release`]; response: [`Released`].
+pub const RELEASE: &str = "/release";
 /// `payments`: POST queries the provider for every payment whose status is not final. Body: `{}`; response:
 /// [`ReconciledPayments`].
 pub const RECONCILE: &str = "/reconcile";
@@ -64,6 +75,75 @@ fn validate_selection(selection: &Resync) -> Result<(), ValidationError> {
 pub struct ResyncResult {
     /// Number of announced entities by collection.
     pub announced: BTreeMap<String, u64>,
+}
+
+/// Writes an entity again, because its owner was restored to an earlier moment than its replicas.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Raise {
+    /// The entity's id.
+    pub id: String,
+    /// The highest version that a replica has. An entity that is above it is not written.
+    pub above: u64,
+    /// The state to write: what the replicas have at that version, as events carry it. Absent for the owner's present
+    /// state. Only possible for listings and orders, because the events of other entities do not carry their whole
+    /// state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Value>,
+}
+
+/// The result of a raise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Raised {
+    /// The entity's version now.
+    pub version: u64,
+    /// Whether the entity was written; false if it was above the version before.
+    pub is_written: bool,
+}
+
+/// Voids or refunds a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Void {
+    /// The payment.
+    pub id: PaymentId,
+    /// Whether `orders` does not have the payment's order, which the caller has verified. Otherwise the order has to be
+    /// closed for the payment: cancelled, or authorised by another payment.
+    #[serde(default)]
+    pub order_is_lost: bool,
+}
+
+/// The result of voiding a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Voided {
+    /// The payment's status now.
+    pub status: PaymentStatus,
+    /// Whether nothing of it is authorised or charged any more. False for a disputed charge, and while the provider has
+    /// yet to answer.
+    pub is_settled: bool,
+}
+
+/// Releases a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Release {
+    /// The listing.
+    pub id: TicketId,
+    /// The order that it is reserved for.
+    pub order_id: OrderId,
+    /// Whether `orders` does not have the order, which the caller has verified. Otherwise the order has to be
+    /// cancelled.
+    #[serde(default)]
+    pub order_is_lost: bool,
+}
+
+/// The result of releasing a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// The listing's status now.
+    pub status: TicketStatus,
 }
 
 /// The result of reconciling payments with the provider.

@@ -1,5 +1,5 @@
-//! The operator's audit of the settled fleet. The invariants see the same in memory; this shows that the streaming audit
-//! agrees with them.
+//! The operator's audit of the settled fleet: of the databases, the streams and the card network. The invariants see the
+//! same in memory; this shows that the streaming audit agrees with them.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -24,10 +24,13 @@ pub(super) async fn violations(fleet: &TestFleet) -> Vec<String> {
 }
 
 async fn run(fleet: &TestFleet) -> Result<AuditReport> {
+    let servers = fleet.processes.servers();
     let mut audit = Command::new(sibling_binaries_dir().join("ticketctl"));
     audit
         .args(["--output", "json", "audit", "--wait", "0"])
-        .env("MONGODB_URL", fleet.processes.servers().mongodb_url())
+        .env("MONGODB_URL", servers.mongodb_url())
+        .env("NATS_URL", servers.nats.url())
+        .envs(fleet.dashboard.settings())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = timeout(TIMEOUT, audit.output()).await.context("it takes too long")?.context("starting ticketctl")?;

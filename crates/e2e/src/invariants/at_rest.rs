@@ -50,10 +50,10 @@ mod tests {
         let mut violations = Vec::new();
         check(&databases, &mut violations);
         let expected = [
-            "17 at-rest: tickets u is still reserved",
-            "17 at-rest: orders p is still authorized",
-            "17 at-rest: payments b is still authorized",
-            "17 at-rest: timers z is still pending",
+            "18 at-rest: tickets u is still reserved",
+            "18 at-rest: orders p is still authorized",
+            "18 at-rest: payments b is still authorized",
+            "18 at-rest: timers z is still pending",
         ];
         assert_eq!(violations, expected);
     }

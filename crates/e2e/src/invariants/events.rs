@@ -1,16 +1,17 @@
-//! Events, replicas and consumers: no event is lost, and no event id has two payloads.
+//! Events, replicas and consumers: no event is lost, no event id has two payloads, and statuses change as they may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use ticketctl::audit::entity::{Entity, REPLICATED_ENTITIES, text};
+use ticketctl::audit::entity::{Owned, REPLICATED_ENTITIES, text};
+use ticketctl::audit::history::{self, Coverage, Step};
 
 use super::fleet_data::{FleetData, subject_and_version};
 use super::names::{NO_BACKLOG, ONE_EVENT, REPLICAS};
 
 pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
-    for (_, collection, entity) in REPLICATED_ENTITIES {
-        check_changes(data.databases.owned(collection), entity, data.published(entity), violations);
+    for owned in REPLICATED_ENTITIES {
+        check_changes(owned, data, violations);
     }
     check_current(data, violations);
 }
@@ -30,30 +31,33 @@ pub(super) fn check_current(data: &FleetData, violations: &mut Vec<String>) {
     }
 }
 
-fn check_changes(owned: &[Entity], entity: &str, events: &[Value], violations: &mut Vec<String>) {
+/// Checks the events of an entity type: each id has one payload, and the changes of each entity agree with its owner.
+fn check_changes(owned: Owned, data: &FleetData, violations: &mut Vec<String>) {
+    let (_, collection, entity) = owned;
     let mut payloads: BTreeMap<&str, &Value> = BTreeMap::new();
-    let mut by_version: BTreeMap<(&str, u64), Vec<&str>> = BTreeMap::new();
-    for event in events {
+    let mut changes: BTreeMap<&str, Vec<Step<'_>>> = BTreeMap::new();
+    for event in data.published(entity) {
         let id = text(&event["id"]);
-        if payloads.insert(id, event).is_some_and(|earlier| earlier != event) {
-            violations.push(format!("{ONE_EVENT}: event {id} has two payloads"));
-        }
-        if !text(&event["type"]).ends_with(".snapshot.v1") {
-            let ids = by_version.entry(subject_and_version(event)).or_default();
-            if !ids.contains(&id) {
-                ids.push(id);
+        match payloads.insert(id, event) {
+            Some(earlier) if earlier != event => {
+                violations.push(format!("{ONE_EVENT}: event {id} has two payloads"));
             }
+            None if !text(&event["type"]).ends_with(".snapshot.v1") => {
+                let (subject, version) = subject_and_version(event);
+                changes.entry(subject).or_default().push(Step::new(entity, version, &event["data"]));
+            }
+            _ => {}
         }
     }
-    for document in owned {
-        for version in 0..=document.version {
-            let count = by_version.get(&(document.id.as_str(), version)).map_or(0, Vec::len);
-            if count != 1 {
-                let id = &document.id;
-                violations.push(format!("{ONE_EVENT}: {entity} {id} has {count} events of version {version}"));
-            }
-        }
+    let owners = data.by_id(collection);
+    let ids: BTreeSet<&str> = owners.keys().chain(changes.keys()).copied().collect();
+    let mut found = Vec::new();
+    for id in ids {
+        let steps = changes.entry(id).or_default();
+        steps.sort_by_key(|step| step.version);
+        history::check(owned, id, owners.get(id).copied(), steps, &Coverage::default(), &mut found);
     }
+    violations.extend(found.iter().map(ToString::to_string));
 }
 
 fn check_replicas(data: &FleetData, entity: &str, violations: &mut Vec<String>) {

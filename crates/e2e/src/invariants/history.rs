@@ -1,7 +1,6 @@
-//! Checks the event history of each entity: status transitions, captures, terms and expiry.
+//! Checks the event history across entities: sales, reservations, captures and expiry.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 use std::time::Duration;
 
 use common::events::order::{CancelReason, OrderStatus};
@@ -13,61 +12,6 @@ use ticketctl::audit::entity::text;
 
 use super::fleet_data::FleetData;
 use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
-
-fn next_ticket_statuses(status: Option<TicketStatus>) -> &'static [TicketStatus] {
-    use TicketStatus::{Available, Reserved, Sold, Withdrawn};
-    // Edits, and refusals that are added or removed, do not change the status.
-    match status {
-        None => &[Available],
-        Some(Available) => &[Available, Reserved, Withdrawn],
-        Some(Reserved) => &[Reserved, Available, Sold],
-        Some(Sold) => &[Sold],
-        Some(Withdrawn) => &[Withdrawn],
-    }
-}
-
-fn next_order_statuses(status: Option<OrderStatus>) -> &'static [OrderStatus] {
-    use OrderStatus::{Authorized, AwaitingPayment, Cancelled, Completed, Created};
-    match status {
-        None => &[Created],
-        Some(Created) => &[AwaitingPayment, Cancelled],
-        Some(AwaitingPayment) => &[Authorized, Cancelled],
-        Some(Authorized) => &[Completed, Cancelled],
-        Some(Completed | Cancelled) => &[],
-    }
-}
-
-fn next_payment_statuses(status: Option<PaymentStatus>) -> &'static [PaymentStatus] {
-    use PaymentStatus::{Authorized, Authorizing, Captured, Declined, Failed, RequiresAction, Voided};
-    match status {
-        None => &[Authorizing],
-        // A late response of the provider and a failed capture are published without a change of status.
-        Some(Authorizing) => &[Authorizing, RequiresAction, Authorized, Captured, Declined],
-        Some(RequiresAction) => &[Authorized, Captured, Declined, Voided],
-        Some(Authorized) => &[Authorized, Captured, Declined, Failed, Voided],
-        // Refunds and disputes are published while the payment stays captured.
-        Some(Captured) => &[Captured],
-        Some(Declined | Failed | Voided) => &[],
-    }
-}
-
-fn check_transitions<S: FromStr + AsRef<str> + 'static>(
-    data: &FleetData,
-    entity: &str,
-    next_statuses: fn(Option<S>) -> &'static [S],
-    violations: &mut Vec<String>,
-) {
-    for (id, states) in data.histories(entity) {
-        let mut before = "";
-        for state in states.values() {
-            let status = text(&state["status"]);
-            if !next_statuses(before.parse().ok()).iter().any(|next| next.as_ref() == status) {
-                violations.push(format!("{TRANSITIONS}: {entity} {id} changed from {before} to {status}"));
-            }
-            before = status;
-        }
-    }
-}
 
 /// Checks that no payment was captured unless it had won its order, even if the charge was refunded later.
 fn check_captures(data: &FleetData, violations: &mut Vec<String>) {
@@ -84,19 +28,12 @@ fn check_captures(data: &FleetData, violations: &mut Vec<String>) {
 }
 
 pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
-    check_transitions(data, "ticket", next_ticket_statuses, violations);
-    check_transitions(data, "order", next_order_statuses, violations);
-    check_transitions(data, "payment", next_payment_statuses, violations);
     check_captures(data, violations);
     let tickets = data.histories("ticket");
     let mut sales: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (id, states) in data.histories("order") {
         let ticket = states.values().next().map(|state| text(&state["ticket"]["id"])).unwrap_or_default();
-        let mut terms = None;
         for state in states.values() {
-            if terms.replace((&state["price"], &state["ticket"])).is_some_and(|earlier| Some(earlier) != terms) {
-                violations.push(format!("{TERMS}: the terms of order {id} changed"));
-            }
             match text(&state["status"]).parse() {
                 Ok(OrderStatus::AwaitingPayment) => {
                     // The listing at the time when it was reserved for this order.

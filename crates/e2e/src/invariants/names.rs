@@ -17,16 +17,16 @@ pub const REPLICAS: Invariant = names::REPLICAS;
 /// An idempotency key names at most one entity.
 pub const IDEMPOTENCY: &str = "10 idempotency";
 /// Statuses change only along legal transitions, and only a payment that has won its order is captured.
-pub const TRANSITIONS: &str = "11 transitions";
+pub const TRANSITIONS: Invariant = names::TRANSITIONS;
 /// Payments agree with the card network.
-pub const PROVIDER: Invariant = names::LEDGER;
+pub const PROVIDER: Invariant = names::PROVIDER;
 /// The terms of an order never change, and are those that the ticket was held at.
-pub const TERMS: &str = "13 terms";
+pub const TERMS: Invariant = names::TERMS;
 /// No message is pending or dead-lettered.
-pub const NO_BACKLOG: &str = "14 no-backlog";
+pub const NO_BACKLOG: Invariant = names::NO_BACKLOG;
 /// A client never reads an older version than before.
 pub const MONOTONIC_READS: &str = "15 monotonic-reads";
 /// No log and no event contains a secret.
-pub const NO_SECRETS: &str = "16 no-secrets";
+pub const NO_SECRETS: &str = "17 no-secrets";
 /// Nothing waits any more.
-pub const AT_REST: &str = "17 at-rest";
+pub const AT_REST: &str = "18 at-rest";

@@ -75,7 +75,8 @@ pub async fn measure(options: &ScalingOptions) -> Result<Measurement> {
     };
     let (rest, _) = observe(&fleet, &client, options.instances, Phase::Rest, nothing).await?;
     let before = Volume::read(&fleet, &client).await?;
-    let (load, purchases) = observe(&fleet, &client, options.instances, Phase::Load, sell(&fleet, options)).await?;
+    let (load, purchases) =
+        Box::pin(observe(&fleet, &client, options.instances, Phase::Load, sell(&fleet, options))).await?;
     let stored = Volume::read(&fleet, &client).await?.since(&before, purchases);
     Ok(Measurement { rest, load, stored })
 }

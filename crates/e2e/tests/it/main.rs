@@ -9,6 +9,7 @@
 
 mod abuse;
 mod audit;
+mod audit_streams;
 mod browser;
 mod budget;
 mod chaos;
@@ -28,6 +29,7 @@ mod operations;
 mod operator;
 mod outages;
 mod reads;
+mod repair;
 mod resync;
 mod scaling;
 mod tour;

@@ -11,7 +11,7 @@ use testkit::app::eventually;
 use testkit::fleet::options::server_password;
 use ticketctl::reports::AuditReport;
 
-use crate::operator::run_xtask;
+use crate::operator::{run_xtask, run_xtask_with_code};
 
 /// The permission violations that nats-server has logged.
 fn nats_violations(fleet: &TestFleet) -> Vec<String> {
@@ -59,9 +59,20 @@ async fn service_users_can_do_only_what_they_need() {
     run_xtask(&file, &["dead-letters", "drop", "1", "--yes"]).await;
     run_xtask(&file, &["dead-letters", "replay", "2", "--yes"]).await;
     assert_eq!(run_xtask(&file, &["resync", "auth"]).await, "2 users announced\n");
-    let audited: AuditReport =
-        serde_json::from_str(&run_xtask(&file, &["ticketctl", "--output", "json", "audit"]).await).unwrap();
-    assert_eq!(audited.audited["tickets"], 2);
+    // The audit reads the streams, as the operator and as a user that may only read.
+    let credentials = format!("://audit:{}@", server_password("audit"));
+    let mut for_audit = description.clone();
+    for_audit["servers"]["nats"]["url"] = json!(url.replace("://", &credentials));
+    let file_of_audit = fleet.logs.with_file_name("fleet-of-the-audit.json");
+    fs::write(&file_of_audit, for_audit.to_string()).unwrap();
+    for file in [&file, &file_of_audit] {
+        let arguments = ["ticketctl", "--output", "json", "audit", "--wait", "5"];
+        let report: AuditReport = serde_json::from_str(&run_xtask_with_code(file, &arguments, 3).await).unwrap();
+        assert_eq!(report.audited["tickets"], 2);
+        assert!(report.findings.len() >= 8, "{report:?}");
+        assert!(report.findings.iter().all(|finding| finding.text.starts_with("dead letter ")), "{report:?}");
+        assert_eq!(report.unchecked, ["12 provider, without STRIPE_KEY"]);
+    }
     assert_eq!(nats_violations(&fleet), Vec::<String>::new());
 
     // At Redis too: all services count requests, `expiration` receives wake-ups, and no service reads others' keys.
@@ -113,7 +124,10 @@ async fn service_users_can_do_only_what_they_need() {
         "nor read a stream of a service that it does not consume"
     );
     assert!(tickets.delete_stream("ticketing-tickets").await.is_err(), "nor delete its own stream");
+    let audit = as_user("audit").await;
+    let orders = audit.get_stream("ticketing-orders").await.unwrap();
+    assert!(orders.delete_consumer("tickets-order").await.is_err(), "the audit cannot delete a service's consumer");
     let violations = nats_violations(&fleet);
     assert!(violations[0].contains("ticketing.order.created.v1"), "{violations:?}");
-    assert_eq!(violations.len(), 3, "{violations:?}");
+    assert_eq!(violations.len(), 4, "{violations:?}");
 }

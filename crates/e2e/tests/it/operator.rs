@@ -36,6 +36,17 @@ impl Operator {
         ])
     }
 
+    /// Knows only the databases of the fleet.
+    pub(crate) fn for_databases(fleet: &TestFleet) -> Self {
+        Self(vec![("MONGODB_URL", fleet.processes.servers().mongodb_url())])
+    }
+
+    /// Knows the card network of the fleet too.
+    pub(crate) fn with_card_network(mut self, fleet: &TestFleet) -> Self {
+        self.0.extend(fleet.dashboard.settings());
+        self
+    }
+
     pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
         finish(self.command(arguments)).await
     }
@@ -82,10 +93,15 @@ impl Operator {
 
 /// Runs the `xtask` binary with the description of a fleet. The command must succeed; returns its output.
 pub(crate) async fn run_xtask(fleet_file: &Path, arguments: &[&str]) -> String {
+    run_xtask_with_code(fleet_file, arguments, 0).await
+}
+
+/// Runs the `xtask` binary with the description of a fleet. The command must end with this code; returns its output.
+pub(crate) async fn run_xtask_with_code(fleet_file: &Path, arguments: &[&str], code: i32) -> String {
     let mut command = command("xtask");
     command.arg("--fleet").arg(fleet_file).args(arguments);
     let finished = finish(command).await;
-    assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
+    assert_eq!(finished.code, Some(code), "{arguments:?}: {finished:?}");
     finished.stdout
 }
 
@@ -93,7 +109,10 @@ fn command(program: &str) -> Command {
     let program = sibling_binaries_dir().join(program);
     assert!(program.is_file(), "{} is not built", program.display());
     let mut command = Command::new(program);
-    command.stdin(Stdio::null()).env_remove("NATS_PREFIX").kill_on_drop(true);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    for unset in ["NATS_PREFIX", "NATS_URL", "STRIPE_KEY", "STRIPE_URL"] {
+        command.env_remove(unset);
+    }
     command
 }
 

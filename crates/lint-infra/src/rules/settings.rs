@@ -65,6 +65,12 @@ pub(super) fn program<'a>(container: &Value, context: &Context<'a>) -> Option<(&
     program.filter(|_| folder.rsplit('/').next() == Some("ticketing")).map(|(name, settings)| (name.as_str(), settings))
 }
 
+/// Whether a container runs an image of this project.
+pub(super) fn is_ours(container: &Value) -> bool {
+    let image = text(container, "/image").split('@').next().unwrap_or_default();
+    image.rsplit_once('/').is_some_and(|(folder, _)| folder.rsplit('/').next() == Some("ticketing"))
+}
+
 /// The variables of a container, including the defaults of its program.
 pub(super) fn effective(container: &Value, context: &Context<'_>) -> Values {
     let settings = program(container, context).into_iter().flat_map(|(_, settings)| settings);
@@ -191,5 +197,17 @@ data: {PUBLIC_URL: 'https://x', DRAIN_DELAY: 5s, RUST_BACKTRACE: '0'}
                 ("terminationGracePeriodSeconds: 40", "", "is killed after 30 s"),
             ],
         );
+    }
+
+    #[test]
+    fn images_of_this_project_are_recognised() {
+        for (image, expected) in [
+            ("ticketing/ticketctl", true),
+            ("registry.example.com/ticketing/ticketctl:v1@sha256:00", true),
+            ("nats:2.15.1", false),
+            ("other/ticketctl", false),
+        ] {
+            assert_eq!(is_ours(&serde_json::json!({ "image": image })), expected, "{image}");
+        }
     }
 }

@@ -1,6 +1,8 @@
-//! The admin routes: liveness, readiness, metrics and resync. They have a port of their own, not open to the internet.
+//! The admin routes: liveness, readiness, metrics, resync and raise. They have a port of their own, not open to the
+//! internet.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -8,8 +10,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use common::api::admin::{RESYNC, Resync, ResyncResult};
+use common::api::admin::{RAISE, RESYNC, Raise, Raised, Resync, ResyncResult};
 use common::error::Error;
+use futures::future::BoxFuture;
 use http::{StatusCode, header};
 
 use super::extract::Body;
@@ -18,16 +21,26 @@ use crate::context::Readiness;
 use crate::outbox::OutboxStores;
 use crate::telemetry;
 
-type AdminState = (Readiness, OutboxStores);
+/// Reconciles the service's entity with this id.
+pub(crate) type ReconcileById = Arc<dyn Fn(String) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+
+/// What the routes need. A service without a reconciler owns entities that depend on no replica.
+#[derive(Clone)]
+pub(crate) struct AdminState {
+    pub(crate) readiness: Readiness,
+    pub(crate) stores: OutboxStores,
+    pub(crate) reconcile: Option<ReconcileById>,
+}
 
 /// The admin routes of a service.
-pub(crate) fn router(readiness: Readiness, stores: OutboxStores) -> Router {
+pub(crate) fn router(state: AdminState) -> Router {
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route(RESYNC, post(resync))
-        .with_state((readiness, stores))
+        .route(RAISE, post(raise))
+        .with_state(state)
 }
 
 /// Limits the time in which a request body must arrive. There is no request timeout here: a resync may take minutes.
@@ -41,7 +54,7 @@ pub(crate) async fn read_body(State(timeout): State<Duration>, request: Request,
 }
 
 /// 200 while requests are accepted. A database outage does not change this; requests then get 503.
-async fn ready(State((readiness, _)): State<AdminState>) -> impl IntoResponse {
+async fn ready(State(AdminState { readiness, .. }): State<AdminState>) -> impl IntoResponse {
     match readiness.check() {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
@@ -56,7 +69,7 @@ async fn metrics() -> impl IntoResponse {
 
 /// Announces current states: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
 async fn resync(
-    State((_, stores)): State<AdminState>,
+    State(AdminState { stores, .. }): State<AdminState>,
     Body(resync): Body<Resync>,
 ) -> Result<Json<ResyncResult>, Error> {
     let mut announced = BTreeMap::new();
@@ -64,4 +77,21 @@ async fn resync(
         announced.insert(store.name().to_owned(), store.resync(&resync).await?);
     }
     Ok(Json(ResyncResult { announced }))
+}
+
+/// Writes an entity above a version, and reconciles it as after any change of the service's own. A repeat reconciles it
+/// again.
+async fn raise(
+    State(AdminState { stores, reconcile, .. }): State<AdminState>,
+    Body(request): Body<Raise>,
+) -> Result<Json<Raised>, Error> {
+    for store in stores.iter() {
+        if let Some(raised) = store.raise(&request).await? {
+            if let Some(reconcile) = reconcile {
+                reconcile(request.id).await?;
+            }
+            return Ok(Json(raised));
+        }
+    }
+    Err(Error::NotFound)
 }

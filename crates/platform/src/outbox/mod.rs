@@ -1,6 +1,7 @@
 //! Publishing from the outbox: the relay publishes events at once, the sweeper those that a crash left unpublished.
 //! Published events leave the outbox with the document's next write, or together after a short delay. The announcer, the
-//! scan and resync publish snapshots of current states for consumers that lost an event.
+//! scan and resync publish snapshots of current states for consumers that lost an event. A raise writes a state again
+//! for consumers that are ahead of this service.
 //!
 //! # Why
 //! MongoDB is the source of truth and the stream is transport. All workers run on every instance without a leader,
@@ -10,6 +11,7 @@ pub(crate) mod acknowledged;
 pub mod announcer;
 pub mod event;
 pub mod queue;
+mod raise;
 pub mod relay;
 mod removal;
 mod resync;
@@ -21,7 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::aggregate::Aggregate;
-use common::api::admin::Resync;
+use common::api::admin::{Raise, Raised, Resync};
+use common::error::Error;
 use common::timestamp::Timestamp;
 use futures::future::BoxFuture;
 
@@ -44,6 +47,8 @@ pub(crate) trait OutboxStore: Send + Sync {
     fn scan_and_announce(&self, now: Timestamp, rate: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces the requested states. Returns how many.
     fn resync<'a>(&'a self, request: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// Writes an aggregate above the requested version; see [`raise`]. Returns `None` if this store can't.
+    fn raise<'a>(&'a self, request: &'a Raise) -> BoxFuture<'a, Result<Option<Raised>, Error>>;
     /// Returns the number of aggregates with events in the outbox, and the time of the oldest event.
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>>;
 }
@@ -67,6 +72,10 @@ impl<A: Aggregate> OutboxStore for Store<A> {
 
     fn resync<'a>(&'a self, request: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(self.announce_requested(request))
+    }
+
+    fn raise<'a>(&'a self, request: &'a Raise) -> BoxFuture<'a, Result<Option<Raised>, Error>> {
+        Box::pin(self.raise_above(request))
     }
 
     fn backlog(&self) -> BoxFuture<'_, Result<(u64, Option<Timestamp>), StoreError>> {

@@ -287,8 +287,8 @@ async fn which_matched(collection: &Collection<Document>, updates: &[Update]) ->
     let is_applied = |update: &Update| {
         let Some(found) = found.get(update.id.as_str()) else { return false };
         match &update.precondition {
-            Precondition::Previous { event: Some(event) } => has_event(found, event),
-            Precondition::Previous { event: None } => {
+            Precondition::Previous { event: Some(event), .. } => has_event(found, event),
+            Precondition::Previous { event: None, .. } => {
                 found.get_i64("version").is_ok_and(|version| version == as_i64(update.version))
                     && found.get("state") == update.state()
             }

@@ -31,7 +31,7 @@ impl<A: Aggregate> Store<A> {
         for BulkChange { current, next, change } in changes {
             let version = current.version + 1;
             let event = self.event(&next, change, version);
-            let (update, removal) = self.update_to(version, &next, Some(&event))?;
+            let (update, removal) = self.update_to(current.version, version, &next, Some(&event))?;
             saving.push(async move { (self.apply(update, removal).await, next.id(), event) });
         }
         let (mut saved, mut failure) = (0, None);

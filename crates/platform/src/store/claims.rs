@@ -79,7 +79,6 @@ impl<I, A> Claim<I, A> {
             _ => Ok(()),
         }
     }
-
 }
 
 /// A claim as it is stored.

@@ -113,20 +113,26 @@ impl<A: Aggregate> Store<A> {
 
     /// Stores a new aggregate at version 0 with its first event.
     pub async fn insert(&self, state: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.create(state, Some(change)).await
+        self.create(0, state, Some(change)).await
     }
 
     /// Like [`Store::insert`], without an event. Only for timers, whose creation concerns no other service: consumers
     /// of other aggregates would miss a version.
     pub async fn insert_without_event(&self, state: A) -> Result<Versioned<A>, StoreError> {
-        self.create(state, None).await
+        self.create(0, state, None).await
     }
 
-    async fn create(&self, state: A, change: Option<ChangeOf<A>>) -> Result<Versioned<A>, StoreError> {
+    /// Stores an aggregate at this version: 0, or a higher one if its owner has lost it.
+    pub(crate) async fn create(
+        &self,
+        version: u64,
+        state: A,
+        change: Option<ChangeOf<A>>,
+    ) -> Result<Versioned<A>, StoreError> {
         let id = state.id();
-        let event = change.map(|change| self.event(&state, change, 0));
+        let event = change.map(|change| self.event(&state, change, version));
         let outbox = event.iter().map(bson).collect::<Result<Vec<_>, _>>()?;
-        let mut document = doc! { "_id": &id, "version": 0_i64, "state": bson(&state)?, "outbox": outbox };
+        let mut document = doc! { "_id": &id, "version": as_i64(version), "state": bson(&state)?, "outbox": outbox };
         if let Some(announce) = self.first_announcement(&state)? {
             document.insert("announce", announce);
         }
@@ -134,18 +140,18 @@ impl<A: Aggregate> Store<A> {
         if let Some(event) = event {
             self.relay.enqueue(A::COLLECTION, id, event, None);
         }
-        Ok(Versioned { version: 0, state })
+        Ok(Versioned { version, state })
     }
 
     /// Like [`Store::save`], without an event. Only for timers, like [`Store::insert_without_event`].
     pub async fn save_without_event(&self, current: &Versioned<A>, next: A) -> Result<Versioned<A>, StoreError> {
-        self.write(current, next, None).await
+        self.write(current, current.version + 1, next, None).await
     }
 
     /// Replaces an aggregate by compare-and-swap on the version of `current`, with the event of the change. Returns
     /// [`StoreError::VersionConflict`] if it was changed since: load it and decide again.
     pub async fn save(&self, current: &Versioned<A>, next: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.write(current, next, Some(change)).await
+        self.write(current, current.version + 1, next, Some(change)).await
     }
 
     /// Changes an aggregate by a decision that depends on the aggregate alone. Calls `decide` again after each lost
@@ -167,15 +173,16 @@ impl<A: Aggregate> Store<A> {
         }
     }
 
-    async fn write(
+    /// Replaces an aggregate by compare-and-swap, at the next version or, if its replicas are ahead, at a higher one.
+    pub(crate) async fn write(
         &self,
         current: &Versioned<A>,
+        version: u64,
         next: A,
         change: Option<ChangeOf<A>>,
     ) -> Result<Versioned<A>, StoreError> {
-        let version = current.version + 1;
         let event = change.map(|change| self.event(&next, change, version));
-        let (update, removal) = self.update_to(version, &next, event.as_ref())?;
+        let (update, removal) = self.update_to(current.version, version, &next, event.as_ref())?;
         if !self.apply(update, removal).await? {
             return Err(StoreError::VersionConflict);
         }
@@ -185,15 +192,23 @@ impl<A: Aggregate> Store<A> {
         Ok(Versioned { version, state: next })
     }
 
-    /// Builds the update to the next state at `version`. It also removes published events, which the removal holds.
-    fn update_to(&self, version: u64, next: &A, event: Option<&OutboxEvent>) -> Result<(Update, Removal), StoreError> {
+    /// Builds the update from the version `previous` to the next state at `version`. It also removes published events,
+    /// which the removal holds.
+    fn update_to(
+        &self,
+        previous: u64,
+        version: u64,
+        next: &A,
+        event: Option<&OutboxEvent>,
+    ) -> Result<(Update, Removal), StoreError> {
         let (mut set, mut unset) = (doc! { "version": as_i64(version), "state": bson(next)? }, Vec::new());
         match self.first_announcement(next)? {
             Some(announce) => drop(set.insert("announce", announce)),
             None => unset.push("announce"),
         }
         let (id, pushed) = (next.id(), event.map(bson).transpose()?);
-        let precondition = Precondition::Previous { event: event.map(|event| event.id.clone()) };
+        let event = event.map(|event| event.id.clone());
+        let precondition = Precondition::Previous { version: previous, event };
         let removal = self.relay.acknowledged().take(A::COLLECTION, &id);
         let pulled = removal.ids().map(ToOwned::to_owned).collect();
         Ok((Update { id, version, set, unset, pushed, pulled, precondition }, removal))

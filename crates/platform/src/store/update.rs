@@ -21,8 +21,8 @@ pub(crate) struct Update {
 
 /// What must hold for the document of an [`Update`].
 pub(crate) enum Precondition {
-    /// It has the previous version. The change adds the event with this id, if any, to the outbox.
-    Previous { event: Option<String> },
+    /// It has this version, the previous one. The change adds the event with this id, if any, to the outbox.
+    Previous { version: u64, event: Option<String> },
     /// It is absent, or has an older version.
     AnyOlder,
     /// It is absent, has an older version, or has the same version and a different state.
@@ -48,7 +48,7 @@ impl Update {
     pub(super) fn filter(&self) -> Document {
         let version = as_i64(self.version);
         match self.precondition {
-            Precondition::Previous { .. } => doc! { "_id": &self.id, "version": version - 1 },
+            Precondition::Previous { version: previous, .. } => doc! { "_id": &self.id, "version": as_i64(previous) },
             Precondition::AnyOlder => doc! { "_id": &self.id, "version": { "$lt": version } },
             Precondition::AnyOlderOrDifferent => doc! {
                 "_id": &self.id,

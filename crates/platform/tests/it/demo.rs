@@ -70,6 +70,15 @@ impl Aggregate for Counter {
         let display_name = format!("{} {}", self.name, self.count);
         UserState { id: self.id, display_name, created_at: self.created_at }
     }
+    fn present_change(&self) -> UserChange {
+        UserChange::Updated
+    }
+    fn from_payload(payload: UserState) -> Option<Self> {
+        let (name, count) = payload.display_name.rsplit_once(' ')?;
+        let (name, count) = (name.to_owned(), count.parse().ok()?);
+        let (created_at, updated_at) = (payload.created_at, payload.created_at);
+        Some(Self { id: payload.id, name, count, done: false, created_at, updated_at })
+    }
     fn is_settled(&self) -> bool {
         self.done
     }

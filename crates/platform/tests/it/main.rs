@@ -20,6 +20,7 @@ mod limits;
 mod mongodb_outage;
 mod outbox;
 mod outbox_removal;
+mod raise;
 mod read_concern;
 mod replica;
 mod replica_set;

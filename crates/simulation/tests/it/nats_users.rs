@@ -1,5 +1,5 @@
-//! Generates the NATS permissions of each service from the registry of events and the services' subscriptions, and
-//! compares both with the table in each service's `lib.rs`.
+//! Generates the NATS permissions of each service from the registry of events and the services' subscriptions, and those
+//! of the audit from the registry. Compares registry and subscriptions with the table in each service's `lib.rs`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
@@ -58,6 +58,29 @@ fn user(service: &str, consumed: &[(&str, &str)]) -> String {
     text
 }
 
+/// The NATS user of the audit. It may read each stream of events through one ephemeral consumer, and list consumers and
+/// dead letters.
+fn auditor() -> String {
+    let mut text = String::from("    # Reads the streams, and changes nothing but its own ephemeral consumers.\n");
+    text.push_str(
+        "    {\n      user: audit, password: $NATS_PASSWORD_AUDIT\n      permissions {\n        publish: [\n",
+    );
+    let mut sources: Vec<_> = ENTITIES.iter().map(|entity| entity.source).collect();
+    sources.push("dead-letters");
+    for source in &sources {
+        let stream = format!("ticketing-{source}");
+        writeln!(text, r#"          "$JS.API.STREAM.INFO.{stream}", "$JS.API.STREAM.MSG.GET.{stream}""#).unwrap();
+        if *source != "dead-letters" {
+            writeln!(text, r#"          "$JS.API.CONSUMER.LIST.{stream}""#).unwrap();
+            for request in ["CREATE", "DELETE", "INFO", "MSG.NEXT"] {
+                writeln!(text, r#"          "$JS.API.CONSUMER.{request}.{stream}.audit""#).unwrap();
+            }
+        }
+    }
+    text.push_str("        ]\n        subscribe: [\"_INBOX_audit.>\"]\n      }\n    }\n");
+    text
+}
+
 /// The entities that each service subscribes to, each with the service that owns it.
 async fn subscriptions() -> Vec<(&'static str, (&'static str, &'static str))> {
     let fleet = SimulatedFleet::new().await.unwrap();
@@ -101,7 +124,7 @@ async fn nats_permissions_match_the_registry_and_the_subscriptions() {
         let consumed: Vec<_> = consumed.iter().filter(|(by, _)| by == service).map(|(_, entity)| *entity).collect();
         user(service, &consumed)
     });
-    let users: String = users.collect();
+    let users: String = users.chain([auditor()]).collect();
     let path = workspace_root().join("infra/k8s/nats/users.conf");
     let file = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = file.split_once(BEGINNING).unwrap();

@@ -80,9 +80,9 @@ impl FleetOptions {
     }
 }
 
-/// The users of infra/k8s/nats/users.conf with a password each; people use `operator`.
+/// The users of infra/k8s/nats/users.conf with a password each; people use `operator`, and the audit `audit`.
 pub(super) fn nats_users() -> NatsUsers {
-    let names = SERVICES.into_iter().chain(["operator"]);
+    let names = SERVICES.into_iter().chain(["audit", "operator"]);
     let env = names.map(|name| (format!("NATS_PASSWORD_{}", name.to_uppercase()), server_password(name)));
     NatsUsers { file: workspace_root().join("infra/k8s/nats/users.conf"), env: env.collect() }
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use serde::{Deserialize, Serialize};
 
 use super::names::Invariant;
+use super::remedy::Remedy;
 
 /// A violated invariant. Two findings are the same if all their fields are, so the text names the state that is wrong
 /// and nothing that changes by itself, such as an age.
@@ -20,6 +21,9 @@ pub struct Finding {
     pub ids: Vec<String>,
     /// What is wrong.
     pub text: String,
+    /// The commands that may repair it, in order; none if an operator has to decide.
+    #[serde(default)]
+    pub remedies: Vec<Remedy>,
 }
 
 impl Finding {
@@ -32,7 +36,13 @@ impl Finding {
     ) -> Self {
         let ids = ids.into_iter().map(Into::into).collect();
         let (database, kind) = (database.to_owned(), invariant.name.to_owned());
-        Self { invariant: invariant.number, kind, database, ids, text }
+        Self { invariant: invariant.number, kind, database, ids, text, remedies: Vec::new() }
+    }
+
+    /// The finding with the commands that may repair it.
+    #[must_use]
+    pub fn repaired_by(self, remedies: impl IntoIterator<Item = Remedy>) -> Self {
+        Self { remedies: remedies.into_iter().collect(), ..self }
     }
 }
 

@@ -29,7 +29,8 @@ impl Pace {
         Self { per_document: Duration::from_secs(1) / rate.get(), due: Instant::now(), documents: 0 }
     }
 
-    async fn count(&mut self, documents: usize) {
+    /// Counts documents that were read, and waits until more may be read.
+    pub(super) async fn count(&mut self, documents: usize) {
         self.documents += documents as u64;
         let now = Instant::now();
         let cost = self.per_document * u32::try_from(documents).unwrap_or(u32::MAX);

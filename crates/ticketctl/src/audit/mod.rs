@@ -1,27 +1,35 @@
-//! Consistency audit: invariants over all six databases, in bounded memory, while the fleet serves requests.
+//! Consistency audit: invariants over all six databases, the streams and the payment provider, in bounded memory,
+//! while the fleet serves requests.
 //!
-//! In reading order: [`names`] of the invariants, [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold
+//! In reading order: [`names`] of the invariants, [`remedy`], [`finding`], [`entity`] (what is read), [`sales`] (tickets are sold
 //! at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`]
-//! (replicas equal their owners), [`indexes`], `join` (sorted streams), [`passes`] (which streams are joined and
-//! checked), `schedule` (`--every`).
+//! (replicas equal their owners), [`history`] (every version has one event, statuses change as they may), [`indexes`],
+//! `join` (sorted reads), `streams` (NATS), `provider` (its intents), `reader`, `outside` and [`passes`] (what is
+//! joined and checked), `schedule` (`--every`).
 //!
 //! # Why
-//! The databases are read one after the other while they change, and from a secondary if there is one. So what seems
-//! wrong is only suspect: it is looked at again, by id and from the primary, until some time has passed. What is still
-//! wrong then in the same way is reported.
+//! The databases are read one after the other while they change, and from a secondary if there is one; then the streams
+//! and the provider. So what seems wrong is only suspect: it is looked at again, by id and from the primary, until some
+//! time has passed. What is still wrong then in the same way is reported.
 
 pub mod entity;
 pub mod finding;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
+pub mod history;
 pub mod indexes;
 mod join;
 pub mod money;
 pub mod names;
+mod outside;
 pub mod passes;
+mod provider;
+mod reader;
+pub mod remedy;
 pub mod replicas;
 pub mod sales;
 pub(crate) mod schedule;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -33,7 +41,12 @@ use mongodb::Client;
 use tokio::time::sleep;
 
 use self::join::Pace;
-use self::passes::{Pass, Reader, Suspect, Suspects};
+use self::names::{AT_NATS, ONE_EVENT, PROVIDER};
+use self::passes::{Pass, Suspect, Suspects};
+use self::provider::ProviderArgs;
+use self::reader::Reader;
+use self::streams::Streams;
+use crate::fleet::{Fleet, FleetArgs};
 use crate::reports::AuditReport;
 
 /// How often suspects are looked at again while the audit waits. A suspect that was right once is dropped, so the audit
@@ -57,27 +70,74 @@ pub(crate) struct AuditOptions {
     /// Seconds for which something must stay wrong before it is reported: events may still be under way.
     #[arg(long, default_value_t = DEFAULT_WAIT)]
     pub(crate) wait: u64,
-    /// Maximum number of documents to read in a second.
+    /// Maximum number of documents to read in a second; of events, twice as many.
     #[arg(long, default_value_t = DEFAULT_RATE)]
     pub(crate) rate: NonZeroU32,
     /// Maximum number of violations to examine. The others are only counted.
     #[arg(long, default_value_t = DEFAULT_MAX_FINDINGS)]
     pub(crate) max_findings: usize,
+    #[command(flatten)]
+    pub(crate) provider: ProviderArgs,
 }
 
 impl Default for AuditOptions {
     fn default() -> Self {
-        Self { wait: DEFAULT_WAIT, rate: DEFAULT_RATE, max_findings: DEFAULT_MAX_FINDINGS }
+        Self {
+            wait: DEFAULT_WAIT,
+            rate: DEFAULT_RATE,
+            max_findings: DEFAULT_MAX_FINDINGS,
+            provider: ProviderArgs::NONE,
+        }
     }
 }
 
-/// Audits the databases.
+/// What is audited.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    client: &'a Client,
+    /// The fleet whose streams are read too.
+    nats: Option<&'a FleetArgs>,
+}
+
+impl<'a> Sources<'a> {
+    /// The databases of a fleet, and its streams if NATS is known.
+    pub(crate) fn of(fleet: &'a Fleet) -> Self {
+        Self { client: &fleet.client, nats: fleet.args.nats_url.is_some().then_some(&fleet.args) }
+    }
+
+    /// Only the databases of a fleet.
+    pub(crate) fn databases(fleet: &'a Fleet) -> Self {
+        Self { client: &fleet.client, nats: None }
+    }
+
+    /// The invariants that are not checked, or not wholly, and why.
+    pub(crate) fn unchecked(self, options: &AuditOptions) -> Vec<String> {
+        let mut unchecked = Vec::new();
+        if self.nats.is_none() {
+            unchecked.extend(AT_NATS.map(|invariant| format!("{invariant} in the streams, without NATS_URL")));
+        }
+        if options.provider.stripe_key.is_none() {
+            unchecked.push(format!("{PROVIDER}, without STRIPE_KEY"));
+        }
+        unchecked
+    }
+}
+
+/// Audits the databases, and the streams and the payment provider if they are known.
 ///
 /// # Errors
-/// If a database can't be read, or if more was suspect than the maximum and nothing of what was looked at again
+/// If something can't be read, or if more was suspect than the maximum and nothing of what was looked at again
 /// persists.
-pub(crate) async fn run(client: &Client, options: &AuditOptions) -> Result<AuditReport> {
-    let mut reader = Reader::new(client, Pace::new(options.rate));
+pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<AuditReport> {
+    let mut reader = Reader::new(sources.client, Pace::new(options.rate));
+    let mut unchecked = sources.unchecked(options);
+    if let Some(fleet) = sources.nats {
+        let streams = Streams::open(fleet, options.rate).await?;
+        let cut = streams.cut.iter().map(|entity| format!("{ONE_EVENT} for the oldest events of every {entity}"));
+        unchecked.extend(cut);
+        reader.streams = Some(streams);
+    }
+    reader.provider = outside::open_provider(&options.provider)?;
     let mut suspects = Suspects::new(options.max_findings);
     for pass in Pass::all() {
         pass.run(&mut reader, None, &mut suspects).await?;
@@ -101,8 +161,9 @@ pub(crate) async fn run(client: &Client, options: &AuditOptions) -> Result<Audit
     );
     let findings: Vec<_> = persistent.into_iter().map(|suspect| suspect.finding).collect();
     let violations = findings.iter().map(ToString::to_string).collect();
-    let Reader { audited, pace, .. } = reader;
-    Ok(AuditReport { audited, documents: pace.documents, violations, findings, unlisted })
+    let Reader { audited, pace, streams, .. } = reader;
+    let documents = pace.documents + streams.map_or(0, |streams| streams.pace.documents);
+    Ok(AuditReport { audited, documents, violations, findings, unlisted, unchecked })
 }
 
 /// Returns the suspects that are wrong now in the same way.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::entity::{Entity, text};
 use super::finding::Finding;
 use super::names::{Invariant, LEDGER, PAID_ONCE, REFUNDED};
+use super::remedy::Remedy;
 
 /// Checks an order against all its payments, and their ledgers.
 pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found: &mut Vec<Finding>) {
@@ -14,10 +15,12 @@ pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found
         check_ledger(payment, found);
     }
     let Some(order) = order else {
-        for payment in payments.iter().filter(|payment| is_captured(payment) || is_live(payment)) {
+        let holds_money = |payment: &&&Entity| is_live(payment) || (is_captured(payment) && !is_refunded(payment));
+        for payment in payments.iter().filter(holds_money) {
             let (payment, status) = (payment.id.as_str(), payment.status_name());
             let text = format!("payment {payment} is {status} but its order does not exist");
-            found.push(Finding::new(PAID_ONCE, "payments", [payment, id], text));
+            let remedies = [Remedy::raise("orders", id), Remedy::void(payment)];
+            found.push(Finding::new(PAID_ONCE, "payments", [payment, id], text).repaired_by(remedies));
         }
         return;
     };
@@ -32,26 +35,35 @@ pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found
         [payment] => payment.state["amount"] == order.state["price"] && completing == payment.id,
         _ => false,
     };
-    let mut report = |invariant: Invariant, payments: &[&Entity], text: String| {
+    let mut report = |invariant: Invariant, payments: &[&Entity], text: String, remedies: Vec<Remedy>| {
         let payments = payments.iter().map(|payment| payment.id.as_str());
-        found.push(Finding::new(invariant, "orders", std::iter::once(id).chain(payments), text));
+        let finding = Finding::new(invariant, "orders", std::iter::once(id).chain(payments), text);
+        found.push(finding.repaired_by(remedies));
     };
+    let voids = |payments: &[&Entity]| payments.iter().map(|payment| Remedy::void(&payment.id)).collect::<Vec<_>>();
+    // `payments` voids by itself what it learns to be of a cancelled order.
+    let cancellation = |payments: &[&Entity]| [vec![Remedy::resync("orders", id)], voids(payments)].concat();
     match order.status() {
         Some(OrderStatus::Completed) if !paid => {
             let text = format!("order {id} is completed without exactly one matching payment");
-            report(PAID_ONCE, &captured, text);
+            let others: Vec<_> = captured.iter().filter(|payment| payment.id != completing).copied().collect();
+            let behind = (!completing.is_empty()).then(|| Remedy::raise("payments", completing));
+            report(PAID_ONCE, &captured, text, behind.into_iter().chain(voids(&others)).collect());
         }
         Some(OrderStatus::Completed) => {}
         Some(OrderStatus::Cancelled) if !captured.is_empty() => {
-            report(REFUNDED, &captured, format!("order {id} is cancelled and charged but not refunded"));
+            let text = format!("order {id} is cancelled and charged but not refunded");
+            report(REFUNDED, &captured, text, cancellation(&captured));
         }
         _ if !captured.is_empty() => {
-            report(PAID_ONCE, &captured, format!("order {id} is charged and {}", order.status_name()));
+            let text = format!("order {id} is charged and {}", order.status_name());
+            let announced = captured.iter().map(|payment| Remedy::resync("payments", &payment.id)).collect();
+            report(PAID_ONCE, &captured, text, announced);
         }
         Some(OrderStatus::Cancelled) => {
             let live: Vec<&Entity> = payments.iter().filter(|payment| is_live(payment)).copied().collect();
             if !live.is_empty() {
-                report(REFUNDED, &live, format!("the cancelled order {id} has a live payment"));
+                report(REFUNDED, &live, format!("the cancelled order {id} has a live payment"), cancellation(&live));
             }
         }
         // Nothing ends such an order any more, and nobody else can buy its ticket.
@@ -60,7 +72,7 @@ pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found
             let ended = payments.iter().copied().find(|payment| payment.id == completing && has_ended(payment));
             if let Some(payment) = ended {
                 let text = format!("order {id} is still authorized by a payment that is {}", payment.status_name());
-                report(PAID_ONCE, &[payment], text);
+                report(PAID_ONCE, &[payment], text, vec![Remedy::resync("payments", &payment.id)]);
             }
         }
         _ => {}
@@ -79,7 +91,8 @@ pub fn received(payment: &Entity) -> i64 {
     more.unwrap_or_else(|| payment.state["amount"]["amount"].as_i64().unwrap_or(0))
 }
 
-fn is_refunded(payment: &Entity) -> bool {
+/// Whether the whole charge was refunded.
+pub(crate) fn is_refunded(payment: &Entity) -> bool {
     refunded(payment) >= received(payment)
 }
 
@@ -194,6 +207,35 @@ mod tests {
         ] {
             assert_eq!(found(order.as_ref(), &payments), [expected]);
         }
+    }
+
+    #[test]
+    fn money_of_closed_and_lost_orders_is_returned() {
+        let charged = |id: &str| payment(id, "captured", 50);
+        let raise = |owner: &str, id: &str| format!("ticketctl raise {owner} {id}");
+        let (resync, void) = ("ticketctl resync orders --ids o".to_owned(), |id: &str| format!("ticketctl void {id}"));
+        for (order, payments, expected) in [
+            (Some(order("cancelled")), vec![charged("p")], vec![resync.clone(), void("p")]),
+            (Some(order("cancelled")), vec![payment("p", "authorized", 50)], vec![resync, void("p")]),
+            (Some(order("completed")), vec![charged("p"), charged("q")], vec![raise("payments", "p"), void("q")]),
+            (Some(order("completed")), vec![], vec![raise("payments", "p")]),
+            (Some(order("authorized")), vec![charged("p")], vec!["ticketctl resync payments --ids p".to_owned()]),
+            (None, vec![charged("p")], vec![raise("orders", "o"), void("p")]),
+        ] {
+            let mut found = Vec::new();
+            check_order("o", order.as_ref(), &payments.iter().collect::<Vec<_>>(), &mut found);
+            let remedies: Vec<_> =
+                found.iter().flat_map(|finding| &finding.remedies).map(ToString::to_string).collect();
+            assert_eq!(remedies, expected, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn refunded_charge_is_no_violation_once_its_order_is_gone() {
+        let mut charged = payment("p", "captured", 50);
+        charged.state["refunded"] = json!({ "amount": { "amount": 50, "currency": "USD" } });
+        charged.state["ledger"] = json!([]);
+        assert_eq!(found(None, &[charged]), Vec::<String>::new());
     }
 
     #[test]

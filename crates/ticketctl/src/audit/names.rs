@@ -9,6 +9,8 @@ pub struct Invariant {
     pub number: u8,
     /// The short name.
     pub name: &'static str,
+    /// What an operator can do about a violation that no command repairs.
+    pub advice: &'static str,
 }
 
 impl Display for Invariant {
@@ -18,29 +20,101 @@ impl Display for Invariant {
 }
 
 /// Every unique index that the services declare exists. Invariants 1, 3 and 10 rest on them.
-pub const UNIQUE_INDEXES: Invariant = Invariant { number: 0, name: "unique-indexes" };
+pub const UNIQUE_INDEXES: Invariant = Invariant {
+    number: 0,
+    name: "unique-indexes",
+    advice: "restart the service: it creates its indexes at start, and logs which one the documents prevent",
+};
 /// A ticket is in at most one order that is not cancelled.
-pub const HELD_ONCE: Invariant = Invariant { number: 1, name: "held-once" };
+pub const HELD_ONCE: Invariant = Invariant {
+    number: 1,
+    name: "held-once",
+    advice: "let the unpaid holds expire, or ask their buyers to cancel them",
+};
 /// A ticket is sold at most once.
-pub const SOLD_ONCE: Invariant = Invariant { number: 2, name: "sold-once" };
+pub const SOLD_ONCE: Invariant = Invariant {
+    number: 2,
+    name: "sold-once",
+    advice: "refund all buyers but one in the payment provider's dashboard; a completed order stays completed, and \
+             this is reported further",
+};
 /// An order is completed if and only if exactly one payment of it is captured; no order waits for a payment that has
 /// ended.
-pub const PAID_ONCE: Invariant = Invariant { number: 3, name: "paid-once" };
+pub const PAID_ONCE: Invariant = Invariant {
+    number: 3,
+    name: "paid-once",
+    advice: "compare the order's payments with the payment provider's dashboard; `restore settle --since` refunds \
+             what was charged for payments that were lost since that moment",
+};
 /// Nothing is charged or authorised for a cancelled order.
-pub const REFUNDED: Invariant = Invariant { number: 4, name: "refunded" };
+pub const REFUNDED: Invariant = Invariant {
+    number: 4,
+    name: "refunded",
+    advice: "refund or cancel the payment in the payment provider's dashboard, unless the bank decides a dispute",
+};
 /// A ticket's status agrees with its order's.
-pub const TICKET_STATUS: Invariant = Invariant { number: 5, name: "ticket-status" };
+pub const TICKET_STATUS: Invariant = Invariant {
+    number: 5,
+    name: "ticket-status",
+    advice: "look at the order and the listing; a seller can list the ticket again",
+};
 /// An unpaid hold expires on time.
-pub const HOLD_EXPIRY: Invariant = Invariant { number: 6, name: "hold-expiry" };
+pub const HOLD_EXPIRY: Invariant = Invariant {
+    number: 6,
+    name: "hold-expiry",
+    advice: "no harm is left if the order has ended; compare the clocks of the instances",
+};
 /// Every version has exactly one change event, which was published.
-pub const ONE_EVENT: Invariant = Invariant { number: 8, name: "one-event" };
+pub const ONE_EVENT: Invariant = Invariant {
+    number: 8,
+    name: "one-event",
+    advice: "the service publishes the event once it runs and reaches NATS; see OutboxOld in docs/runbook.md",
+};
 /// Every replica equals its owner's entity.
-pub const REPLICAS: Invariant = Invariant { number: 9, name: "replicas" };
-/// The ledger balances, and payments agree with the card network.
-pub const LEDGER: Invariant = Invariant { number: 12, name: "ledger" };
+pub const REPLICAS: Invariant = Invariant {
+    number: 9,
+    name: "replicas",
+    advice: "the owner has lost the entity, and its state is not in two databases: restore a newer backup of all",
+};
+/// Statuses change only along legal transitions, and only a payment that has won its order is captured.
+pub const TRANSITIONS: Invariant = Invariant {
+    number: 11,
+    name: "transitions",
+    advice: "compare the entity's events (`nats stream view`) with its owner; a status that was left needs a person's decision",
+};
+/// The ledger balances.
+pub const LEDGER: Invariant = Invariant {
+    number: 12,
+    name: "ledger",
+    advice: "compare the payment with the payment provider's dashboard, which decides",
+};
+/// Payments agree with the provider's intents.
+pub const PROVIDER: Invariant = Invariant {
+    number: 12,
+    name: "provider",
+    advice: "compare the payment with the payment provider's dashboard, which decides",
+};
+/// The terms of an order never change, and its price is the one that its ticket was reserved at.
+pub const TERMS: Invariant = Invariant {
+    number: 13,
+    name: "terms",
+    advice: "compare the order's events with the listing's; what the buyer was shown is what counts",
+};
+/// No message stays unhandled, and there is no dead letter.
+pub const NO_BACKLOG: Invariant = Invariant {
+    number: 14,
+    name: "no-backlog",
+    advice: "look at the consumer's service and its log; list the dead letters with `ticketctl dead-letters list`",
+};
+/// Nothing was published that its owner does not have.
+pub const OWNED: Invariant = Invariant {
+    number: 16,
+    name: "owned",
+    advice: "the owner lost what it had published: restore a newer backup, or let it write its state above that version",
+};
 
 /// The invariants that the audit checks, by number.
-pub const AUDITED: [Invariant; 10] = [
+pub const AUDITED: [Invariant; 15] = [
     UNIQUE_INDEXES,
     HELD_ONCE,
     SOLD_ONCE,
@@ -50,5 +124,18 @@ pub const AUDITED: [Invariant; 10] = [
     HOLD_EXPIRY,
     ONE_EVENT,
     REPLICAS,
+    TRANSITIONS,
     LEDGER,
+    PROVIDER,
+    TERMS,
+    NO_BACKLOG,
+    OWNED,
 ];
+
+/// The invariants that are checked in part or wholly at NATS.
+pub const AT_NATS: [Invariant; 5] = [ONE_EVENT, TRANSITIONS, TERMS, NO_BACKLOG, OWNED];
+
+/// What an operator can do about violations of the invariant with this number that no command repairs.
+pub fn advice(number: u8) -> &'static str {
+    AUDITED.iter().find(|invariant| invariant.number == number).map_or("", |invariant| invariant.advice)
+}

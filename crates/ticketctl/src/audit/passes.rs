@@ -4,25 +4,21 @@
 //! A pass over all entities and a second look at some of them are the same code, so they can't disagree. No pass needs
 //! more memory than the batches of its cursors and one group.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
 use common::clock::{Clock, SystemClock};
 use common::events::order::OrderStatus;
-use futures::StreamExt;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{CollectionOptions, Hint, ReadPreference, SelectionCriteria};
 use mongodb::{Client, Database};
 
 use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use super::finding::Finding;
-use super::join::{Join, Key, Pace, Sorted};
-use super::{indexes, money, replicas, sales};
+use super::join::Join;
+use super::reader::{Read, Reader};
+use super::{indexes, money, outside, replicas, sales};
 use crate::fleet::SERVICES;
 
-/// Number of documents that a cursor holds.
-const BATCH_SIZE: u32 = 1_000;
 /// Maximum age of an event in an outbox. The relay publishes it in moments, and after a crash the sweeper in seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 
@@ -39,6 +35,14 @@ pub(super) enum Pass {
     Replicas(Owned),
     /// The outboxes of an entity.
     Outboxes(Owned),
+    /// The change events of an entity.
+    Events(Owned),
+    /// Confirmed orders with the reservations of their tickets.
+    Reservations,
+    /// Consumers that do not progress, and dead letters.
+    Backlogs,
+    /// Payments with the provider's intents.
+    Intents,
 }
 
 /// A finding that may be due to reading the databases at different moments.
@@ -73,75 +77,11 @@ impl Suspects {
             }
         }
     }
-}
 
-/// A collection that is read in the order of a key.
-struct Read<'a> {
-    database: &'a str,
-    collection: &'a str,
-    /// The path of the key.
-    field: &'static str,
-    key: Key,
-    filter: Document,
-    projection: Document,
-    /// The index that is read, if it exists; else MongoDB sorts, on disk if it has to.
-    index: Option<&'static str>,
-}
-
-impl<'a> Read<'a> {
-    fn by_id(database: &'a str, collection: &'a str, projection: Document) -> Self {
-        let key: Key = |entity| &entity.id;
-        Self { database, collection, field: "_id", key, filter: Document::new(), projection, index: None }
+    /// Number of suspects that can still be added.
+    fn room(&self) -> usize {
+        self.max - self.list.len()
     }
-}
-
-/// Reads the databases for the passes.
-pub(super) struct Reader<'a> {
-    client: &'a Client,
-    selection: SelectionCriteria,
-    pub(super) pace: Pace,
-    /// Number of entities by collection of their owner.
-    pub(super) audited: BTreeMap<String, usize>,
-}
-
-impl<'a> Reader<'a> {
-    /// Reads from a secondary if there is one, to spare the primary.
-    pub(super) fn new(client: &'a Client, pace: Pace) -> Self {
-        let selection = ReadPreference::SecondaryPreferred { options: None }.into();
-        Self { client, selection, pace, audited: BTreeMap::new() }
-    }
-
-    /// Reads from the primary, which is not behind.
-    pub(super) fn use_primary(&mut self) {
-        self.selection = ReadPreference::Primary.into();
-    }
-
-    async fn open(&self, read: Read<'_>, only: Option<&[String]>) -> Result<Sorted> {
-        let Read { database, collection, field, key, mut filter, projection, index } = read;
-        let name = format!("{database}.{collection}");
-        let database = self.client.database(database);
-        if let Some(keys) = only {
-            filter.insert(field, doc! { "$in": keys.to_vec() });
-        }
-        let hint = match index {
-            Some(index) => has_index(&database, collection, index).await?.then(|| Hint::Name(index.to_owned())),
-            None => None,
-        };
-        let options = CollectionOptions::builder().selection_criteria(self.selection.clone()).build();
-        let entities = database.collection_with_options::<Entity>(collection, options);
-        let found = entities.find(filter).projection(projection).sort(doc! { field: 1 });
-        let found = found.batch_size(BATCH_SIZE).allow_disk_use(true);
-        let cursor = match hint {
-            Some(hint) => found.hint(hint).await?,
-            None => found.await?,
-        };
-        Sorted::new(name, cursor.boxed(), key).await
-    }
-}
-
-async fn has_index(database: &Database, collection: &str, name: &str) -> Result<bool> {
-    let existing = indexes::indexes_of(database, collection).await?;
-    Ok(existing.iter().any(|model| indexes::name_of(model) == Some(name)))
 }
 
 impl Pass {
@@ -149,7 +89,10 @@ impl Pass {
     pub(super) fn all() -> Vec<Self> {
         let replicas = REPLICATED_ENTITIES.into_iter().map(Self::Replicas);
         let outboxes = REPLICATED_ENTITIES.into_iter().chain([TIMERS]).map(Self::Outboxes);
-        [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes).collect()
+        // Tickets are reserved before orders are confirmed, so their stream is read after that of the orders.
+        let events = REPLICATED_ENTITIES.into_iter().rev().map(Self::Events);
+        let databases = [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes);
+        databases.chain(events).chain([Self::Reservations, Self::Backlogs, Self::Intents]).collect()
     }
 
     /// Checks all groups, or only those with these keys.
@@ -168,6 +111,20 @@ impl Pass {
             Self::Orders => self.check_orders(reader, only, suspects).await,
             Self::Replicas(owned) => self.check_replicas(owned, reader, only, suspects).await,
             Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
+            Self::Events(_) | Self::Reservations | Self::Backlogs | Self::Intents => {
+                let room = suspects.room();
+                let outside = match self {
+                    Self::Events(owned) => outside::check_events(owned, reader, only, room).await?,
+                    Self::Reservations => outside::check_reservations(reader, only, room).await?,
+                    Self::Backlogs => outside::check_backlogs(reader, only).await?,
+                    _ => outside::check_intents(reader, only).await?,
+                };
+                for (key, finding) in outside.found {
+                    suspects.add(self, &key, &mut vec![finding]);
+                }
+                suspects.unlisted += outside.unlisted;
+                Ok(())
+            }
         }
     }
 

@@ -11,9 +11,13 @@ use serde_json::Value;
 use super::entity::{Entity, Owned, text};
 use super::finding::Finding;
 use super::names::{ONE_EVENT, REPLICAS};
+use super::remedy::Remedy;
 
 /// Period after which `payments` may purge a declined payment. Replicas are not purged.
 const DECLINED_RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// The entities whose payloads hold their whole state, so that an owner can get back from replicas what it lost.
+pub(crate) const RESTORABLE: [&str; 2] = ["ticket", "order"];
 
 /// Where a field of a payload comes from.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +103,7 @@ fn fields(entity: &str) -> &'static [(&'static str, Source)] {
 
 /// The projection that reads what the replicas of an entity are compared with. Not all of the state: an owner also
 /// stores what no audit should see, such as email addresses.
-pub(super) fn projection(entity: &str) -> Document {
+pub(crate) fn projection(entity: &str) -> Document {
     let paths = fields(entity).iter().map(|(_, source)| match source {
         Path(path) => *path,
         Authorization => "ledger",
@@ -133,21 +137,24 @@ pub fn check_replica(
     found: &mut Vec<Finding>,
 ) {
     let version = replica.map_or(0, |replica| replica.version);
+    let mut remedy = Some(Remedy::resync(source, id));
     let wrong = match (owner, replica) {
         (None, None) => return,
         (Some(_), None) => format!("{database} has no replica of {entity} {id}"),
         (None, Some(replica)) if may_be_purged(entity, replica, now) => return,
-        (None, Some(_)) => format!("{database} has {entity} {id} at version {version}, but {source} does not have it"),
+        (None, Some(_)) => {
+            remedy = RESTORABLE.contains(&entity).then(|| Remedy::raise(source, id));
+            format!("{database} has {entity} {id} at version {version}, but {source} does not have it")
+        }
         (Some(owner), Some(_)) if owner.version > version => {
             format!("{database} has {entity} {id} at version {version}, which is older than in {source}")
         }
         (Some(owner), Some(_)) if owner.version < version => {
+            remedy = Some(Remedy::raise(source, id));
             format!("{database} has {entity} {id} at version {version}, which {source} has not reached")
         }
         (Some(owner), Some(replica)) => {
-            let differs =
-                |(field, source): &&(&str, Source)| !agree(source.in_state(&owner.state), &replica.state[*field]);
-            let differing: Vec<&str> = fields(entity).iter().filter(differs).map(|(field, _)| *field).collect();
+            let differing = differing_fields(entity, owner, replica);
             if differing.is_empty() {
                 return;
             }
@@ -155,11 +162,17 @@ pub fn check_replica(
             format!("{database} has another {differing} of {entity} {id} than {source}, at version {version}")
         }
     };
-    found.push(Finding::new(REPLICAS, database, [id], wrong));
+    found.push(Finding::new(REPLICAS, database, [id], wrong).repaired_by(remedy));
+}
+
+/// The fields of a replica that differ from its owner's entity.
+pub(crate) fn differing_fields(entity: &str, owner: &Entity, replica: &Entity) -> Vec<&'static str> {
+    let differs = |(field, source): &&(&str, Source)| !agree(source.in_state(&owner.state), &replica.state[*field]);
+    fields(entity).iter().filter(differs).map(|(field, _)| *field).collect()
 }
 
 /// Whether two values are the same. Absent, null and false are: payloads omit some fields that owners store.
-fn agree(one: &Value, other: &Value) -> bool {
+pub(crate) fn agree(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Null | Value::Bool(false), Value::Null | Value::Bool(false)) => true,
         (Value::Object(fields), Value::Object(others)) => {
@@ -239,6 +252,22 @@ mod tests {
         assert_eq!(check(None, Some(2)), ["1: web has user 1 at version 2, but auth does not have it"]);
         assert_eq!(check(Some(3), Some(2)), ["1: web has user 1 at version 2, which is older than in auth"]);
         assert_eq!(check(Some(1), Some(2)), ["1: web has user 1 at version 2, which auth has not reached"]);
+    }
+
+    #[test]
+    fn owner_that_lost_what_others_know_is_raised() {
+        let now = Timestamp::from_millis(0);
+        let remedies = |owned: Owned, owner: Option<u64>, replica: Option<u64>| {
+            let at = |version| Entity { version, ..entity("1", json!({ "id": "1" })) };
+            let (owner, replica, mut found) = (owner.map(at), replica.map(at), Vec::new());
+            check_replica(owned, "1", owner.as_ref(), ("web", replica.as_ref()), now, &mut found);
+            found.into_iter().flat_map(|finding| finding.remedies).map(|remedy| remedy.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(remedies(ORDERS, Some(2), None), ["ticketctl resync orders --ids 1"]);
+        assert_eq!(remedies(USERS, Some(3), Some(2)), ["ticketctl resync auth --ids 1"]);
+        assert_eq!(remedies(USERS, Some(1), Some(2)), ["ticketctl raise auth 1"]);
+        assert_eq!(remedies(ORDERS, None, Some(2)), ["ticketctl raise orders 1"]);
+        assert_eq!(remedies(PAYMENTS, None, Some(2)), Vec::<String>::new(), "its ledger is in no replica");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use common::timestamp::Timestamp;
 use super::entity::{Entity, text};
 use super::finding::Finding;
 use super::names::{HELD_ONCE, HOLD_EXPIRY, SOLD_ONCE, TICKET_STATUS};
+use super::remedy::Remedy;
 
 /// Maximum time between the expiry of an unpaid order and its cancellation.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(10);
@@ -33,7 +34,8 @@ pub fn check_ticket(id: &str, ticket: Option<&Entity>, orders: &[&Entity], found
     let Some(ticket) = ticket else {
         for order in orders.iter().filter(|order| is_reserving(order)) {
             let text = format!("order {} is {} for ticket {id}, which does not exist", order.id, order.status_name());
-            found.push(Finding::new(TICKET_STATUS, "orders", [order.id.as_str(), id], text));
+            let finding = Finding::new(TICKET_STATUS, "orders", [order.id.as_str(), id], text);
+            found.push(finding.repaired_by([Remedy::raise("tickets", id)]));
         }
         return;
     };
@@ -55,11 +57,21 @@ pub fn check_ticket(id: &str, ticket: Option<&Entity>, orders: &[&Entity], found
         let reserving: Vec<_> = orders.iter().filter(|order| is_reserving(order)).copied().collect();
         let reserving = ids(&reserving);
         let text = format!("ticket {id} is {status}, but reserved by {}", reserving.join(", "));
-        found.push(Finding::new(TICKET_STATUS, "tickets", with_ticket(reserving), text));
+        let finding = Finding::new(TICKET_STATUS, "tickets", with_ticket(reserving), text);
+        found.push(finding.repaired_by([Remedy::raise("tickets", id)]));
     } else {
         let holder_status = holding.map_or("none that claims it", |order| order.status_name());
         let text = format!("ticket {id} is {status} for order {holder}, which is {holder_status}");
-        found.push(Finding::new(TICKET_STATUS, "tickets", [id, holder], text));
+        let mut remedies = vec![
+            Remedy::raise("orders", holder),
+            Remedy::raise("tickets", id),
+            Remedy::resync("orders", holder),
+            Remedy::resync("tickets", id),
+        ];
+        if ticket.status() == Some(TicketStatus::Reserved) && holding.is_none() {
+            remedies.push(Remedy::release(id));
+        }
+        found.push(Finding::new(TICKET_STATUS, "tickets", [id, holder], text).repaired_by(remedies));
     }
 }
 
@@ -79,7 +91,8 @@ pub fn check_hold(order: &Entity, now: Timestamp, grace: Duration, found: &mut V
     let is_unpaid = matches!(order.status(), Some(OrderStatus::Created | OrderStatus::AwaitingPayment));
     if is_unpaid && expiry(order).is_some_and(|expires| now.since(expires) > grace) {
         let text = format!("order {id} is unpaid and still open after its expiry");
-        found.push(Finding::new(HOLD_EXPIRY, "orders", [id], text));
+        // `expiration` stores the order's timer if it lacks it, or announces that it has fired.
+        found.push(Finding::new(HOLD_EXPIRY, "orders", [id], text).repaired_by([Remedy::resync("orders", id)]));
     }
     if order.status() == Some(OrderStatus::Cancelled)
         && text(&order.state["status"]["reason"]) == CancelReason::Expired.as_ref()
@@ -143,6 +156,19 @@ mod tests {
         let twice = found(of("sold"), &[order("o", "completed"), order("p", "completed")]);
         assert_eq!(twice.len(), 2);
         assert_eq!(twice[1], "t o p: ticket t was sold 2 times");
+    }
+
+    #[test]
+    fn listing_is_released_only_if_no_open_order_holds_it() {
+        let releases = |status: &str, orders: &[Entity]| {
+            let ticket = entity("t", json!({ "status": { "name": status, "orderId": "o" } }));
+            let mut found = Vec::new();
+            check_ticket("t", Some(&ticket), &orders.iter().collect::<Vec<_>>(), &mut found);
+            found.iter().flat_map(|finding| &finding.remedies).any(|remedy| *remedy == Remedy::release("t"))
+        };
+        assert!(releases("reserved", &[]));
+        assert!(!releases("reserved", &[order("o", "completed")]), "it has to be sold");
+        assert!(!releases("sold", &[]), "a sale is final");
     }
 
     #[test]

@@ -13,13 +13,12 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use common::clock::{Clock, SystemClock};
-use mongodb::Client;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::AuditOptions;
 use super::names::AUDITED;
+use super::{AuditOptions, Sources};
 use crate::output::Output;
 use crate::reports::AuditReport;
 
@@ -33,8 +32,10 @@ struct Metrics {
     last_success: i64,
     /// The duration of that audit.
     duration: Duration,
-    /// Number of documents that all audits have read.
+    /// Number of documents and events that all audits have read.
     documents: u64,
+    /// Number of the invariants that the last audit did not check, or not wholly.
+    unchecked: usize,
 }
 
 impl Metrics {
@@ -53,11 +54,12 @@ impl Metrics {
         self.last_success = SystemClock.now().as_seconds();
         self.duration = duration;
         self.documents += report.documents;
+        self.unchecked = report.unchecked.len();
     }
 
     /// The exposition format of Prometheus.
     fn render(&self) -> Result<String, std::fmt::Error> {
-        let Self { violations, last_success, duration, documents } = self;
+        let Self { violations, last_success, duration, documents, unchecked } = self;
         let mut text = String::from("# TYPE audit_violations gauge\n");
         for (invariant, count) in violations {
             writeln!(text, "audit_violations{{invariant=\"{invariant}\"}} {count}")?;
@@ -68,6 +70,8 @@ impl Metrics {
         writeln!(text, "audit_duration_seconds {:.3}", duration.as_secs_f64())?;
         writeln!(text, "# TYPE audit_documents_total counter")?;
         writeln!(text, "audit_documents_total {documents}")?;
+        writeln!(text, "# TYPE audit_unchecked gauge")?;
+        writeln!(text, "audit_unchecked {unchecked}")?;
         Ok(text)
     }
 }
@@ -85,7 +89,7 @@ async fn serve_metrics(State(metrics): State<SharedMetrics>) -> impl IntoRespons
 /// # Errors
 /// If the address is not available.
 pub(crate) async fn run(
-    client: &Client,
+    sources: Sources<'_>,
     options: &AuditOptions,
     every: Duration,
     address: SocketAddr,
@@ -98,18 +102,21 @@ pub(crate) async fn run(
         .with_state(Arc::clone(&metrics));
     let listener = TcpListener::bind(address).await.with_context(|| format!("{address} is not available"))?;
     eprintln!("metrics are served at http://{}/metrics", listener.local_addr()?);
+    for unchecked in sources.unchecked(options) {
+        eprintln!("not checked: {unchecked}");
+    }
     // The first process of a container ignores this signal unless it handles it.
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
         served = axum::serve(listener, routes).into_future() => served?,
-        audited = audit_repeatedly(client, options, every, &metrics, output) => audited?,
+        audited = audit_repeatedly(sources, options, every, &metrics, output) => audited?,
         _ = stop.recv() => {}
     }
     Ok(())
 }
 
 async fn audit_repeatedly(
-    client: &Client,
+    sources: Sources<'_>,
     options: &AuditOptions,
     every: Duration,
     metrics: &Mutex<Metrics>,
@@ -120,7 +127,7 @@ async fn audit_repeatedly(
     loop {
         ticks.tick().await;
         let began = Instant::now();
-        match super::run(client, options).await {
+        match super::run(sources, options).await {
             Ok(report) => {
                 metrics.lock().unwrap_or_else(PoisonError::into_inner).record(&report, began.elapsed());
                 if !report.violations.is_empty() {
@@ -148,6 +155,7 @@ mod tests {
             violations: Vec::new(),
             findings,
             unlisted: 0,
+            unchecked: vec!["12 provider, without STRIPE_KEY".to_owned()],
         };
         let finding = Finding::new(LEDGER, "payments", ["1"], "the ledger of payment 1 does not balance".to_owned());
         metrics.record(&report(vec![finding.clone(), finding]), Duration::from_millis(1_500));
@@ -157,6 +165,7 @@ mod tests {
             "audit_violations{invariant=\"12 ledger\"} 2",
             "audit_duration_seconds 1.500",
             "audit_documents_total 7",
+            "audit_unchecked 1",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
         }

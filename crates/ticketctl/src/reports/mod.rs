@@ -1,6 +1,7 @@
 //! The reports of the commands: the JSON documents of `--output json`, and their text.
 
 pub mod dead_letters;
+pub mod repair;
 pub mod restore;
 
 use std::collections::BTreeMap;
@@ -100,7 +101,7 @@ impl Report for BackupList {
 pub struct AuditReport {
     /// Number of audited entities by collection.
     pub audited: BTreeMap<String, usize>,
-    /// Number of documents that were read.
+    /// Number of documents and events that were read.
     pub documents: u64,
     /// The violations, each with the number and name of its invariant in docs/reliability.md; empty if all invariants
     /// hold.
@@ -109,10 +110,20 @@ pub struct AuditReport {
     pub findings: Vec<Finding>,
     /// Number of further documents that seemed wrong once and were not looked at again, because there were too many.
     pub unlisted: u64,
+    /// What was not checked, and why: the invariants of the streams or of the provider.
+    #[serde(default)]
+    pub unchecked: Vec<String>,
 }
 
 impl Report for AuditReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
+        self.text_of_violations(to)?;
+        self.unchecked.iter().try_for_each(|unchecked| writeln!(to, "not checked: {unchecked}"))
+    }
+}
+
+impl AuditReport {
+    fn text_of_violations(&self, to: &mut dyn Write) -> io::Result<()> {
         let audited: Vec<_> = self.audited.iter().map(|(collection, count)| format!("{count} {collection}")).collect();
         let audited = audited.join(", ");
         if self.violations.is_empty() {

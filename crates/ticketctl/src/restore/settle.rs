@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::state::{RestoreState, Stage};
 use super::{REPLACED, count_with_prefix};
 use crate::audit::entity::REPLICATED_ENTITIES;
-use crate::audit::{self, AuditOptions};
+use crate::audit::{self, AuditOptions, Sources};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
 use crate::output::{Output, Refused};
@@ -142,7 +142,9 @@ pub(crate) async fn finish(fleet: &Fleet, services: &Services, yes: bool) -> Res
     let mut audited = None;
     if state.as_ref().is_none_or(|state| state.stage != Stage::Ending) {
         services.resync("expiration", &Resync::everything()).await?;
-        let report = audit::run(&fleet.client, &AuditOptions { wait: AUDIT_WAIT, ..AuditOptions::default() }).await?;
+        let report =
+            audit::run(Sources::databases(fleet), &AuditOptions { wait: AUDIT_WAIT, ..AuditOptions::default() })
+                .await?;
         if !report.violations.is_empty() {
             return Ok(RestoreFinished { audit: Some(report), restored: None });
         }

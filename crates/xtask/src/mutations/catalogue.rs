@@ -76,7 +76,7 @@ pub(super) static MUTATIONS: [Mutation; 7] = [
             "5 ticket-status",
             "6 hold-expiry",
             "9 replicas",
-            "17 at-rest",
+            "18 at-rest",
         ]),
     },
     Mutation {
@@ -124,7 +124,7 @@ pub(super) static MUTATIONS: [Mutation; 7] = [
 ",
             new: "        Status::Authorized { .. } => Ok(payments.find_in(&NOT_DECLINED, order.id).await?),\n",
         }],
-        expected: Expected::Violation(&["3 paid-once", "17 at-rest"]),
+        expected: Expected::Violation(&["3 paid-once", "18 at-rest"]),
     },
     Mutation {
         name: "capture-without-a-won-order",

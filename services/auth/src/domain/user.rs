@@ -66,6 +66,10 @@ impl Aggregate for User {
         UserState { id: self.id, display_name: self.display_name.clone(), created_at: self.created_at }
     }
 
+    fn present_change(&self) -> UserChange {
+        UserChange::Updated
+    }
+
     fn is_settled(&self) -> bool {
         // No service waits for a change of a user.
         true

@@ -97,6 +97,10 @@ impl Aggregate for Timer {
         ExpirationState { order_id: self.order_id, expires_at: self.expires_at }
     }
 
+    fn present_change(&self) -> ExpirationChange {
+        ExpirationChange::Completed
+    }
+
     fn is_settled(&self) -> bool {
         self.status != Status::Pending
     }

@@ -292,6 +292,37 @@ impl Aggregate for Order {
         }
     }
 
+    fn present_change(&self) -> OrderChange {
+        match self.status_name() {
+            OrderStatus::Created => OrderChange::Created,
+            OrderStatus::AwaitingPayment => OrderChange::Confirmed,
+            OrderStatus::Authorized => OrderChange::Authorized,
+            OrderStatus::Completed => OrderChange::Completed,
+            OrderStatus::Cancelled => OrderChange::Cancelled,
+        }
+    }
+
+    /// `None` if the payload lacks what its status requires.
+    fn from_payload(payload: OrderState) -> Option<Self> {
+        let status = match payload.status {
+            OrderStatus::Created => Status::Created,
+            OrderStatus::AwaitingPayment => Status::AwaitingPayment,
+            OrderStatus::Authorized => Status::Authorized { payment_id: payload.payment_id? },
+            OrderStatus::Completed => Status::Completed { payment_id: payload.payment_id? },
+            OrderStatus::Cancelled => Status::Cancelled { reason: payload.cancel_reason?, refusal: payload.refusal },
+        };
+        Some(Self {
+            id: payload.id,
+            buyer_id: payload.buyer_id,
+            ticket: payload.ticket,
+            price: payload.price,
+            status,
+            expires_at: payload.expires_at,
+            created_at: payload.created_at,
+            updated_at: payload.updated_at,
+        })
+    }
+
     fn is_settled(&self) -> bool {
         self.status_name().is_final()
     }

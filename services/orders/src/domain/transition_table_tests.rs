@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::aggregate::Aggregate;
 use common::error::Error;
-use common::events::order::{CancelReason, OrderChange, OrderStatus};
+use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, PaymentId, UserId};
 use common::timestamp::Timestamp;
@@ -154,4 +154,24 @@ fn own_ticket_is_forbidden_and_other_errors_are_conflicts() {
     let kinds: std::collections::BTreeSet<_> = conflicts.map(|error| Error::from(error).problem().kind).into();
     assert_eq!(kinds.len(), conflicts.len(), "each error has its own code");
     assert!(conflicts.iter().all(|error| Error::from(*error).status() == 409));
+}
+
+#[test]
+fn payload_holds_the_whole_order() {
+    let payment_id = PaymentId::new();
+    let base = order(&ticket());
+    for (status, change) in [
+        (Status::Created, OrderChange::Created),
+        (Status::AwaitingPayment, OrderChange::Confirmed),
+        (Status::Authorized { payment_id }, OrderChange::Authorized),
+        (Status::Completed { payment_id }, OrderChange::Completed),
+        (cancelled(CancelReason::Expired), OrderChange::Cancelled),
+        (cancelled(CancelReason::Refused), OrderChange::Cancelled),
+    ] {
+        let order = Order { status, updated_at: start().plus(HOLD), ..base.clone() };
+        assert_eq!(order.present_change(), change);
+        assert_eq!(Order::from_payload(order.payload()), Some(order));
+    }
+    let incomplete = OrderState { status: OrderStatus::Completed, payment_id: None, ..base.payload() };
+    assert_eq!(Order::from_payload(incomplete), None);
 }

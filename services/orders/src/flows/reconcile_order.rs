@@ -33,6 +33,12 @@ pub async fn reconcile_order(
     until_settled(&OrderReconciler { state, id }, own, seen).await
 }
 
+/// Like [`reconcile_order`], for a change that the platform made.
+pub async fn reconcile_changed(state: AppState, id: OrderId) -> Result<(), Error> {
+    reconcile_order(&state, id, Own::Unknown, Seen::default()).await?;
+    Ok(())
+}
+
 struct OrderReconciler<'a> {
     state: &'a AppState,
     id: OrderId,

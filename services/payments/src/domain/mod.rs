@@ -5,6 +5,7 @@ pub mod decline_reason;
 pub mod intent;
 pub mod ledger;
 pub mod orphans;
+mod payload;
 pub mod payment;
 pub mod reconcile;
 

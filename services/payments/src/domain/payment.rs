@@ -1,9 +1,8 @@
 //! The payment aggregate: its statuses and transitions.
 
-use common::aggregate::{Aggregate, ShardKey};
 use common::error::{Error, Rejection};
 use common::events::order::OrderState;
-use common::events::payment::{PaymentChange, PaymentState, PaymentStatus, Refunded};
+use common::events::payment::{PaymentChange, PaymentStatus, Refunded};
 use common::id::{OrderId, PaymentId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
@@ -360,39 +359,5 @@ impl Payment {
             Status::Declined { reason } | Status::Failed { reason } => Some(reason),
             _ => None,
         }
-    }
-}
-
-impl Aggregate for Payment {
-    type Payload = PaymentState;
-    const COLLECTION: &'static str = "payments";
-    /// All payments of an order are on one shard, so that unique indexes admit one that is not declined.
-    const SHARD_KEY: ShardKey = ShardKey("state.orderId");
-
-    fn id(&self) -> String {
-        self.id.to_string()
-    }
-
-    fn payload(&self) -> PaymentState {
-        PaymentState {
-            id: self.id,
-            order_id: self.order_id,
-            buyer_id: self.buyer_id,
-            status: self.status_name(),
-            amount: self.amount.clone(),
-            provider: self.provider.clone(),
-            provider_ref: self.provider_ref.clone(),
-            decline_reason: self.reason().map(ToOwned::to_owned),
-            authorized_at: self.authorized_at(),
-            received: self.received.clone(),
-            refunded: self.refunded.clone(),
-            disputed: self.disputed,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.status_name().is_final()
     }
 }

@@ -35,19 +35,27 @@ pub fn next_action(
     retry_window: Duration,
 ) -> Option<ProviderAction> {
     let order = order.filter(|order| order.id == payment.order_id)?;
-    let closed = is_closed(payment, order);
+    if is_closed(payment, order) {
+        return closing_action(payment);
+    }
     match payment.status_name() {
-        // The bank decides a disputed charge.
-        PaymentStatus::Captured if closed && !payment.is_refunded() && !payment.disputed => {
-            Some(ProviderAction::Refund)
-        }
-        PaymentStatus::RequiresAction | PaymentStatus::Authorized if closed => Some(ProviderAction::Void),
         PaymentStatus::Authorized if order.payment_id == Some(payment.id) => {
             // The window starts at the first failed capture, so that after an outage of this service the first call is
             // still a capture.
             let is_over = payment.capture_delayed_at().is_some_and(|since| now.since(since) > retry_window);
             Some(if is_over { ProviderAction::CaptureOrCancel } else { ProviderAction::Capture })
         }
+        _ => None,
+    }
+}
+
+/// The action after which nothing of a payment is authorised or charged; `None` when nothing is, or while the result of
+/// its authorisation is not known.
+pub fn closing_action(payment: &Payment) -> Option<ProviderAction> {
+    match payment.status_name() {
+        // The bank decides a disputed charge.
+        PaymentStatus::Captured if !payment.is_refunded() && !payment.disputed => Some(ProviderAction::Refund),
+        PaymentStatus::RequiresAction | PaymentStatus::Authorized => Some(ProviderAction::Void),
         _ => None,
     }
 }

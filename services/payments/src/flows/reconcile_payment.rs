@@ -38,7 +38,25 @@ pub async fn reconcile_payment(
     own: Own<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
-    let error = match until_settled(&PaymentReconciler { state, id }, own, seen).await {
+    settle(&PaymentReconciler { state, id, order_is_lost: false }, own, seen).await
+}
+
+/// Voids or refunds a payment, whatever the replica of its order says: `orders` has lost the order. Returns the
+/// payment, if it exists.
+///
+/// # Errors
+/// Those of [`reconcile_payment`].
+pub async fn close_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
+    settle(&PaymentReconciler { state, id, order_is_lost: true }, Own::Unknown, None).await
+}
+
+async fn settle(
+    reconciler: &PaymentReconciler<'_>,
+    own: Own<Payment>,
+    seen: Option<Versioned<OrderState>>,
+) -> Result<Option<Versioned<Payment>>, Error> {
+    let PaymentReconciler { state, id, .. } = *reconciler;
+    let error = match until_settled(reconciler, own, seen).await {
         Ok(payment) => return Ok(payment),
         Err(error) => error,
     };
@@ -54,6 +72,8 @@ pub async fn reconcile_payment(
 struct PaymentReconciler<'a> {
     state: &'a AppState,
     id: PaymentId,
+    /// Whether `orders` has lost the payment's order, so that it is closed whatever the replica says.
+    order_is_lost: bool,
 }
 
 impl Reconcile for PaymentReconciler<'_> {
@@ -84,9 +104,12 @@ impl Reconcile for PaymentReconciler<'_> {
         let Some(payment) = payment else { return Ok(Progress::Settled) };
         let (now, retry_window) = (self.state.clock.now(), self.state.config.capture_retry_window);
         let order = order.as_ref().map(|order| &order.state);
-        let Some(action) = reconcile::next_action(payment, order, now, retry_window) else {
-            return Ok(Progress::Settled);
+        let action = if self.order_is_lost {
+            reconcile::closing_action(payment)
+        } else {
+            reconcile::next_action(payment, order, now, retry_window)
         };
+        let Some(action) = action else { return Ok(Progress::Settled) };
         let error = match self.execute(payment, action).await {
             Ok(RecordOutcome::Updated(newest)) => return Ok(Progress::Saved(*newest)),
             Ok(RecordOutcome::Overtaken) => return Ok(Progress::Lost),

@@ -65,6 +65,12 @@ pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) 
     })
 }
 
+/// Like [`sync_payment`], for a change that the platform made.
+pub async fn sync_changed(state: AppState, id: PaymentId) -> Result<(), Error> {
+    let payment = reload(&state, id).await?;
+    Box::pin(sync_payment(&state, &payment)).await
+}
+
 /// Reads the payment again.
 pub async fn reload(state: &AppState, id: PaymentId) -> Result<Versioned<Payment>, Error> {
     state.payments.get(id).await?.ok_or(Error::NotFound)

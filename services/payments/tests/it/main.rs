@@ -20,6 +20,7 @@ mod orphans;
 mod pay;
 mod query_cost;
 mod reconciler;
+mod repair;
 mod support;
 mod three_d_secure;
 mod webhooks;

@@ -279,6 +279,51 @@ impl Aggregate for Ticket {
         }
     }
 
+    fn present_change(&self) -> TicketChange {
+        match self.status {
+            Status::Available => TicketChange::Updated,
+            Status::Reserved { .. } => TicketChange::Reserved,
+            Status::Sold { .. } => TicketChange::Sold,
+            Status::Withdrawn => TicketChange::Withdrawn,
+        }
+    }
+
+    /// `None` if the payload lacks what its status requires.
+    fn from_payload(payload: TicketState) -> Option<Self> {
+        let status = match payload.status {
+            TicketStatus::Available => Status::Available,
+            TicketStatus::Reserved => Status::Reserved { order_id: payload.order_id? },
+            TicketStatus::Sold => Status::Sold { order_id: payload.order_id? },
+            TicketStatus::Withdrawn => Status::Withdrawn,
+        };
+        let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, seat } = payload.terms;
+        let listing = ListingDetails {
+            title,
+            venue,
+            city,
+            starts_at,
+            time_zone,
+            price: payload.price,
+            face_value: payload.face_value,
+            category: payload.category,
+            section,
+            row,
+            seat,
+            description: payload.description,
+        };
+        Some(Self {
+            id,
+            seller_id: payload.seller_id,
+            words: listing.search_tokens(),
+            price_drop: payload.price_drop,
+            listing,
+            status,
+            refusals: payload.refusals,
+            created_at: payload.created_at,
+            updated_at: payload.updated_at,
+        })
+    }
+
     fn is_settled(&self) -> bool {
         // `orders` needs a refusal until the refused order has finished.
         !matches!(self.status, Status::Reserved { .. }) && self.refusals.is_empty()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::aggregate::Aggregate;
 use common::error::Error;
-use common::events::ticket::{PriceDrop, RefusedOrder, TicketChange, TicketStatus};
+use common::events::ticket::{PriceDrop, RefusedOrder, TicketChange, TicketState, TicketStatus};
 use common::id::OrderId;
 use common::money::Money;
 
@@ -176,4 +176,28 @@ fn error_codes_are_stable() {
         let problem = Error::from(error).problem();
         assert_eq!((problem.status, problem.kind), (409, format!("urn:ticketing:problem:{code}")));
     }
+}
+
+#[test]
+fn payload_holds_the_whole_listing() {
+    let order_id = OrderId::new();
+    let later = now().plus(Duration::from_secs(1));
+    for (status, change) in [
+        (Status::Available, TicketChange::Updated),
+        (Status::Reserved { order_id }, TicketChange::Reserved),
+        (Status::Sold { order_id }, TicketChange::Sold),
+        (Status::Withdrawn, TicketChange::Withdrawn),
+    ] {
+        let listing = Ticket {
+            status,
+            price_drop: Some(PriceDrop { from: money(6_000), at: now() }),
+            refusals: vec![RefusedOrder { order_id: OrderId::new(), refusal: refusal() }],
+            updated_at: later,
+            ..ticket()
+        };
+        assert_eq!(listing.present_change(), change);
+        assert_eq!(Ticket::from_payload(listing.payload()), Some(listing));
+    }
+    let incomplete = TicketState { status: TicketStatus::Sold, order_id: None, ..ticket().payload() };
+    assert_eq!(Ticket::from_payload(incomplete), None);
 }

@@ -22,6 +22,12 @@ pub(crate) async fn reconcile_ticket(
     until_settled(&TicketReconciler { state, id }, own, seen).await
 }
 
+/// Like [`reconcile_ticket`], for a change that the platform made.
+pub(crate) async fn reconcile_changed(state: AppState, id: TicketId) -> Result<(), Error> {
+    reconcile_ticket(&state, id, Own::Unknown, None).await?;
+    Ok(())
+}
+
 struct TicketReconciler<'a> {
     state: &'a AppState,
     id: TicketId,

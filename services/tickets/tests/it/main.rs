@@ -19,6 +19,7 @@ mod process;
 mod queries;
 mod races;
 mod read;
+mod repair;
 mod repeats;
 mod search;
 mod support;

@@ -65,7 +65,7 @@ struct Source {
 fn sources(pod: &Pod<'_>, context: &Context<'_>, problems: &mut Vec<String>) -> Vec<Source> {
     let mut sources = Vec::new();
     for container in pod.containers() {
-        let is_setting = settings::program(container, context).is_some();
+        let is_setting = settings::is_ours(container);
         for (reason, value) in settings::effective(container, context) {
             match value {
                 _ if FOR_BROWSERS.contains(&reason.as_str()) => {}

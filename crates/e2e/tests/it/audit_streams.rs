@@ -1,0 +1,194 @@
+//! The audit of the streams and of the payment provider: each manipulation from outside is reported with its ids, and
+//! nothing of a fleet that nobody manipulated.
+
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::message::PublishMessage;
+use common::id::OrderId;
+use e2e::test_fleet::{TestFleet, listing};
+use futures::TryStreamExt;
+use mongodb::bson::{Document, doc};
+use serde_json::{Value, json};
+use ticketctl::audit::entity::text;
+use ticketctl::reports::AuditReport;
+
+use crate::audit::{Found, Sold, audit, found};
+use crate::operator::Operator;
+
+/// The change event of an entity at this version.
+async fn event(jetstream: &jetstream::Context, stream: &str, id: &str, version: u64) -> Value {
+    let stream = jetstream.get_stream(stream).await.unwrap();
+    for sequence in 1..=stream.cached_info().state.last_sequence {
+        let message = stream.get_raw_message(sequence).await.unwrap();
+        let event: Value = serde_json::from_slice(&message.payload).unwrap();
+        let is_snapshot = text(&event["type"]).ends_with(".snapshot.v1");
+        if event["subject"] == id && event["entityversion"] == version && !is_snapshot {
+            return event;
+        }
+    }
+    panic!("{id} has no event of version {version}")
+}
+
+/// Publishes an event, which a consumer would take for a repeat.
+async fn publish(jetstream: &jetstream::Context, event: &Value) {
+    let subject = format!("ticketing.{}", text(&event["type"]));
+    let message = PublishMessage::build().payload(event.to_string().into());
+    jetstream.send_publish(subject, message).await.unwrap().await.unwrap();
+}
+
+/// The names of the consumers of all streams.
+async fn consumers(jetstream: &jetstream::Context) -> Vec<String> {
+    let mut names = Vec::new();
+    for source in ["auth", "tickets", "orders", "payments", "expiration"] {
+        let stream = jetstream.get_stream(format!("ticketing-{source}")).await.unwrap();
+        names.extend(stream.consumers().map_ok(|consumer| consumer.name).try_collect::<Vec<_>>().await.unwrap());
+    }
+    names
+}
+
+/// What an audit finds, without the consumers that do not handle what the test publishes: the services are stopped.
+async fn audit_without_backlogs(operator: &Operator) -> Vec<Found> {
+    let mut all = audit(operator).await;
+    all.retain(|(invariant, ..)| *invariant != 14);
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_manipulated_stream_is_reported_with_its_ids() {
+    let sold = Sold::start().await;
+    let Sold { fleet, ticket, order, hold, .. } = &sold;
+    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let jetstream = fleet.jetstream().await.unwrap();
+    let before = consumers(&jetstream).await;
+    let report: AuditReport = operator.report(&["audit", "--wait", "0"]).await;
+    assert_eq!((report.findings.len(), report.unchecked.len()), (0, 0), "{report:?}");
+    assert_eq!(consumers(&jetstream).await, before, "the audit leaves no consumer");
+
+    // Consumers do not get along, since the services are stopped. A repeat is no violation besides.
+    let confirmed = event(&jetstream, "ticketing-orders", order, 1).await;
+    publish(&jetstream, &confirmed).await;
+    let stuck = ["expiration", "payments", "tickets", "web"];
+    let stuck = stuck.map(|service| found(14, service, &[&format!("{service}-order")]));
+    assert_eq!(audit(&operator).await, stuck);
+
+    // The same event with other terms.
+    let mut other = confirmed.clone();
+    other["data"]["price"]["amount"] = json!(1);
+    publish(&jetstream, &other).await;
+    let repeated = found(8, "orders", &[order, text(&confirmed["id"])]);
+    let unreserved = found(13, "orders", &[order, ticket]);
+    assert_eq!(audit_without_backlogs(&operator).await, [repeated.clone(), unreserved.clone()]);
+
+    // A version that the owner does not have, of an order that was completed, and an order that does not exist.
+    let mut cancelled = event(&jetstream, "ticketing-orders", order, 3).await;
+    let mut stray = event(&jetstream, "ticketing-orders", hold, 0).await;
+    cancelled["id"] = json!(common::id::EventId::new().to_string());
+    cancelled["entityversion"] = json!(4);
+    cancelled["data"]["status"] = json!("cancelled");
+    publish(&jetstream, &cancelled).await;
+    let id = OrderId::new().to_string();
+    stray["id"] = json!(common::id::EventId::new().to_string());
+    stray["subject"] = json!(id);
+    stray["data"]["id"] = json!(id);
+    publish(&jetstream, &stray).await;
+    let mut expected = vec![
+        repeated,
+        found(11, "orders", &[order]),
+        unreserved,
+        found(16, "orders", &[order]),
+        found(16, "orders", &[&id]),
+    ];
+    expected.sort();
+    assert_eq!(audit_without_backlogs(&operator).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_event_and_dead_letter_are_reported() {
+    let sold = Sold::start().await;
+    let Sold { fleet, client, hold, .. } = &sold;
+    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let jetstream = fleet.jetstream().await.unwrap();
+
+    // The owner has a version more than it published, and everybody has the replica.
+    for (database, collection) in [
+        ("orders", "orders"),
+        ("expiration", "replica_order"),
+        ("payments", "replica_order"),
+        ("tickets", "replica_order"),
+        ("web", "replica_order"),
+    ] {
+        let documents = client.database(database).collection::<Document>(collection);
+        documents.update_one(doc! { "_id": hold }, doc! { "$inc": { "version": 1_i64 } }).await.unwrap();
+    }
+    assert_eq!(audit(&operator).await, [found(8, "orders", &[hold])]);
+
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("dead-letter-consumer", "web-order");
+    headers.insert("dead-letter-reason", "not a known event");
+    let subject = "ticketing.dead-letter.web.order";
+    jetstream.publish_with_headers(subject, headers, "poison".into()).await.unwrap().await.unwrap();
+    let mut expected = vec![found(8, "orders", &[hold]), found(14, "web", &["1"])];
+    expected.sort();
+    assert_eq!(audit(&operator).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stray_and_missing_intents_are_reported() {
+    let sold = Sold::start().await;
+    let Sold { fleet, client, payment, .. } = &sold;
+    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let intents = async || {
+        let state = fleet.card_network().await.unwrap();
+        let intents = state["paymentIntents"].as_array().unwrap().iter();
+        intents.map(|intent| text(&intent["id"]).to_owned()).collect::<Vec<_>>()
+    };
+    let own = intents().await.remove(0);
+
+    fleet.dashboard.charge(700).await.unwrap();
+    let stray = intents().await.into_iter().find(|intent| *intent != own).unwrap();
+    assert_eq!(audit(&operator).await, [found(12, "payments", &[&stray])]);
+
+    // The payment names another intent, which does not exist, so its own one belongs to nobody.
+    let payments = client.database("payments").collection::<Document>("payments");
+    let update = doc! { "$set": { "state.providerRef": "pi_lost" } };
+    payments.update_one(doc! { "_id": payment }, update).await.unwrap();
+    let lost: Vec<Found> = [found(9, "orders", &[payment]), found(9, "web", &[payment])].into();
+    let mut expected = [
+        lost,
+        vec![
+            found(12, "payments", &[&stray]),
+            found(12, "payments", &[payment, &own]),
+            found(12, "payments", &[payment, "pi_lost"]),
+        ],
+    ]
+    .concat();
+    expected.sort();
+    assert_eq!(audit(&operator).await, expected);
+
+    // A key that the provider refuses is a failure, not a clean report.
+    let refused = operator.run(&["audit", "--stripe-key", "sk_test_other"]).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("401") && !refused.stderr.contains("sk_test_other"), "{refused:?}");
+}
+
+/// Two audits of one user take turns, and both end.
+#[tokio::test(flavor = "multi_thread")]
+async fn audits_at_the_same_time_do_not_disturb_each_other() {
+    let fleet = TestFleet::start(&[]).await.unwrap();
+    let seller = fleet.token_user().unwrap();
+    for number in 0..20 {
+        seller.create_listing(listing(&format!("Night {number}"), 2_000)).await.unwrap();
+    }
+    // Another audit is reading, and is killed.
+    let jetstream = fleet.jetstream().await.unwrap();
+    let stream = jetstream.get_stream("ticketing-tickets").await.unwrap();
+    let name = Some("audit".to_owned());
+    let inactive_threshold = std::time::Duration::from_secs(3);
+    stream.create_consumer(pull::Config { name, inactive_threshold, ..pull::Config::default() }).await.unwrap();
+    let operator = Operator::for_fleet(&fleet).with_card_network(&fleet);
+    let arguments = ["audit", "--wait", "5"];
+    let (one, other) = tokio::join!(operator.run_ok(&arguments), operator.run_ok(&arguments));
+    for report in [one, other] {
+        assert_eq!(report, "the audit passed: 0 orders, 0 payments, 20 tickets, 0 users\n");
+    }
+}

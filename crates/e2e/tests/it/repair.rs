@@ -1,0 +1,260 @@
+//! `ticketctl audit --repair`: databases that were restored to different moments, and events that were lost, are
+//! repaired by requests to the services. Anti-entropy is off, so that nothing is repaired otherwise.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{Consumer, pull};
+use common::api::orders::CancelOrder;
+use common::api::users::{Profile, UpdateProfile};
+use common::events::order::OrderStatus;
+use common::events::payment::PaymentStatus;
+use common::events::ticket::TicketStatus;
+use common::id::{OrderId, PaymentId, TicketId};
+use common::text::Text;
+use e2e::invariants;
+use e2e::test_fleet::{TestFleet, listing};
+use e2e::user_client::UserClient;
+use futures::TryStreamExt;
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use testkit::app::eventually;
+use ticketctl::reports::repair::{CommandOutcome, RepairReport};
+
+use crate::operator::Operator;
+
+const SETTINGS: [(&str, &str); 4] =
+    [("ANNOUNCE_AFTER", "1h"), ("ANNOUNCE_PER_SECOND", "0"), ("RECONCILE_AFTER", "1h"), ("ORDER_TTL", "1h")];
+
+struct Shop {
+    fleet: TestFleet,
+    operator: Operator,
+    client: Client,
+    seller: UserClient,
+    buyer: UserClient,
+}
+
+struct Sale {
+    ticket: TicketId,
+    order: OrderId,
+    payment: PaymentId,
+    /// The document of the order before it was paid.
+    unpaid: Document,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let fleet = TestFleet::start(&SETTINGS).await.unwrap();
+        let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
+        let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
+        Self { operator: Operator::for_fleet(&fleet), fleet, client, seller, buyer }
+    }
+
+    /// The document without its outbox: its events are published.
+    async fn document(&self, (database, collection): (&str, &str), id: impl ToString) -> Document {
+        let documents = self.client.database(database).collection::<Document>(collection);
+        let mut found = documents.find_one(doc! { "_id": id.to_string() }).await.unwrap().unwrap();
+        found.insert("outbox", Vec::<Document>::new());
+        found
+    }
+
+    async fn set_back(&self, (database, collection): (&str, &str), document: &Document) {
+        let documents = self.client.database(database).collection::<Document>(collection);
+        let id = doc! { "_id": document.get_str("_id").unwrap() };
+        assert_eq!(documents.replace_one(id, document).await.unwrap().modified_count, 1);
+    }
+
+    async fn delete(&self, (database, collection): (&str, &str), id: impl ToString) {
+        let documents = self.client.database(database).collection::<Document>(collection);
+        assert_eq!(documents.delete_one(doc! { "_id": id.to_string() }).await.unwrap().deleted_count, 1);
+    }
+
+    async fn hold(&self, title: &str) -> (TicketId, OrderId) {
+        let ticket = self.seller.create_listing(listing(title, 4_500)).await.unwrap();
+        let order = self.buyer.create_order(ticket).await.unwrap().id;
+        self.buyer.wait_for_order(order, OrderStatus::AwaitingPayment).await.unwrap();
+        (ticket, order)
+    }
+
+    async fn sell(&self, title: &str) -> Sale {
+        let (ticket, order) = self.hold(title).await;
+        let unpaid = self.document(("orders", "orders"), order).await;
+        let payment = self.buyer.pay(order, "pm_card_visa").await.unwrap().body.id;
+        self.buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();
+        self.seller.wait_for_ticket(ticket, TicketStatus::Sold).await.unwrap();
+        Sale { ticket, order, payment, unpaid }
+    }
+
+    async fn stop(&self, service: &str) {
+        self.fleet.processes.service(service).unwrap().stop().await.unwrap();
+    }
+
+    async fn restart(&self, service: &str) {
+        self.fleet.processes.service(service).unwrap().restart().await.unwrap();
+    }
+
+    /// Loses the next events of a stream for a consumer whose service is stopped, by acknowledging them.
+    async fn lose_events(&self, source: &str, consumer: &str, count: usize) {
+        let stream = self.fleet.jetstream().await.unwrap().get_stream(format!("ticketing-{source}")).await.unwrap();
+        let consumer: Consumer<pull::Config> = stream.get_consumer(consumer).await.unwrap();
+        let batch = consumer.fetch().max_messages(count).expires(Duration::from_secs(20)).messages().await.unwrap();
+        let messages: Vec<_> = batch.try_collect().await.unwrap();
+        assert_eq!(messages.len(), count);
+        for message in messages {
+            message.double_ack().await.unwrap();
+        }
+    }
+
+    /// An order that its buyer cancelled, of which neither `tickets` nor `payments` knows that: the listing stays
+    /// reserved, and the payment authorised.
+    async fn cancel_unnoticed(&self) -> (TicketId, OrderId, PaymentId) {
+        let (ticket, order) = self.hold("Aida").await;
+        self.stop("orders").await;
+        let payment = self.buyer.pay(order, "pm_card_visa").await.unwrap().body;
+        assert_eq!(payment.status, PaymentStatus::Authorized);
+        // The payment was started and authorised.
+        self.lose_events("payments", "orders-payment", 2).await;
+        self.restart("orders").await;
+        for service in ["tickets", "payments"] {
+            self.stop(service).await;
+        }
+        self.buyer.send_until_definitive(&CancelOrder { id: order }, None).await.unwrap();
+        for service in ["tickets", "payments"] {
+            self.lose_events("orders", &format!("{service}-order"), 1).await;
+            self.restart(service).await;
+        }
+        (ticket, order, payment.id)
+    }
+
+    async fn repair(&self) -> RepairReport {
+        let report: RepairReport = self.operator.report(&["audit", "--repair", "--yes", "--wait", "12"]).await;
+        assert!(report.last_audit().violations.is_empty(), "{report:?}");
+        report
+    }
+}
+
+/// What came of a command of the repair.
+fn outcome(report: &RepairReport, command: &str) -> Option<(CommandOutcome, String)> {
+    let found = report.commands.iter().find(|result| result.command == command);
+    found.map(|result| (result.outcome, result.detail.clone()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn databases_of_different_moments_are_repaired() {
+    let shop = Shop::open().await;
+    let older = shop.sell("Tosca").await;
+    let lost = shop.sell("Carmen").await;
+    let (_, unpaid) = shop.hold("Fidelio").await;
+    let users = ("auth", "users");
+    let seller = shop.client.database("tickets").collection::<Document>("tickets");
+    let seller = seller.find_one(doc! { "_id": older.ticket.to_string() }).await.unwrap().unwrap();
+    let seller = seller.get_document("state").unwrap().get_str("sellerId").unwrap().to_owned();
+    let before = shop.document(users, &seller).await;
+    shop.seller.send(&UpdateProfile { body: Profile { display_name: Text::new("Maria") } }).await.unwrap();
+    invariants::assert_eventually(&shop.fleet).await.unwrap();
+    let nothing: RepairReport = shop.operator.report(&["audit", "--repair", "--wait", "0"]).await;
+    assert!(nothing.commands.is_empty() && nothing.after.is_none(), "{nothing:?}");
+    for (arguments, reason) in [
+        (["void", &older.payment.to_string()], "which is completed and needs it"),
+        (["release", &older.ticket.to_string()], "is sold, not reserved"),
+    ] {
+        shop.operator.run_rejected(&arguments, reason).await;
+    }
+    shop.operator.run_rejected(&["raise", "orders", &older.order.to_string()], "orders is not behind").await;
+
+    // Of `orders`, one order is as it was before its payment, and another does not exist yet. `auth` does not know the
+    // seller's new name yet, and `web` has lost a listing.
+    shop.set_back(("orders", "orders"), &older.unpaid).await;
+    shop.delete(("orders", "orders"), lost.order).await;
+    shop.set_back(users, &before).await;
+    shop.delete(("web", "replica_ticket"), older.ticket).await;
+    let raise = format!("ticketctl raise orders {}", older.order);
+    shop.operator.run_unconfirmed(&["audit", "--repair", "--wait", "0"], &raise).await;
+
+    let report = shop.repair().await;
+    let done = |detail: String| Some((CommandOutcome::Done, detail));
+    let versions = "was written at version 4";
+    assert_eq!(outcome(&report, &raise), done(format!("order {} {versions}", older.order)));
+    let raise = format!("ticketctl raise orders {}", lost.order);
+    assert_eq!(outcome(&report, &raise), done(format!("order {} {versions}", lost.order)));
+    let raise = format!("ticketctl raise auth {seller}");
+    assert_eq!(outcome(&report, &raise), done(format!("user {seller} was written at version 2")));
+    // The order is there again, so its payment is not refunded.
+    let void = format!("ticketctl void {}", lost.payment);
+    assert!(matches!(outcome(&report, &void), Some((CommandOutcome::Skipped, _))), "{report:?}");
+    for sale in [&older, &lost] {
+        shop.buyer.wait_for_order(sale.order, OrderStatus::Completed).await.unwrap();
+        let payment = shop.buyer.wait_for_payment(sale.payment, PaymentStatus::Captured).await.unwrap();
+        assert_eq!(payment.refunded, None);
+    }
+    // The fleet works: the owner's next versions are heard.
+    assert_eq!(shop.buyer.pay(unpaid, "pm_card_visa").await.unwrap().status, 201);
+    shop.buyer.wait_for_order(unpaid, OrderStatus::Completed).await.unwrap();
+    shop.seller.send(&UpdateProfile { body: Profile { display_name: Text::new("Mara K") } }).await.unwrap();
+    invariants::assert_eventually_after_repair(&shop.fleet).await.unwrap();
+}
+
+/// Neither service learns of the end of the order by itself, until the repair.
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_and_payment_of_a_cancelled_order_are_freed() {
+    let shop = Shop::open().await;
+    let (ticket, order, payment) = shop.cancel_unnoticed().await;
+    shop.seller.wait_for_ticket(ticket, TicketStatus::Reserved).await.unwrap();
+    shop.buyer.wait_for_payment(payment, PaymentStatus::Authorized).await.unwrap();
+    // They do not take the operator's word for it.
+    let release = shop.operator.run(&["release", &ticket.to_string(), "--yes"]).await;
+    assert!(release.code == Some(1) && release.stderr.contains("has not ended"), "{release:?}");
+    let void = shop.operator.run(&["void", &payment.to_string(), "--yes"]).await;
+    assert!(void.code == Some(1) && void.stderr.contains("not closed for this payment"), "{void:?}");
+
+    let report = shop.repair().await;
+    let commands: Vec<_> = report.commands.iter().map(|result| result.command.as_str()).collect();
+    let resync = format!("ticketctl resync orders --ids {order}");
+    assert!(commands.contains(&resync.as_str()), "{commands:?}");
+    assert!(report.commands.iter().all(|result| result.outcome != CommandOutcome::Failed), "{report:?}");
+    shop.seller.wait_for_ticket(ticket, TicketStatus::Available).await.unwrap();
+    shop.buyer.wait_for_payment(payment, PaymentStatus::Voided).await.unwrap();
+    invariants::assert_eventually_after_repair(&shop.fleet).await.unwrap();
+}
+
+/// An order is lost, and the operator returns the money instead of restoring the order.
+#[tokio::test(flavor = "multi_thread")]
+async fn money_of_a_lost_order_is_returned_on_request() {
+    let shop = Shop::open().await;
+    let lost = shop.sell("Norma").await;
+    shop.delete(("orders", "orders"), lost.order).await;
+    let payment = lost.payment.to_string();
+    let plan = format!("payments voids or refunds payment {payment}, because orders does not have the order");
+    shop.operator.run_unconfirmed(&["void", &payment], &plan).await;
+    let done = shop.operator.run_ok(&["void", &payment, "--yes"]).await;
+    assert!(done.contains("nothing of it is authorised or charged"), "{done}");
+    eventually("the refund", async || {
+        let payment = shop.buyer.wait_for_payment(lost.payment, PaymentStatus::Captured).await.unwrap();
+        payment.refunded.is_some_and(|refunded| refunded.amount.amount == 4_500)
+    })
+    .await;
+}
+
+/// The payment is authorised again for its owner, but was charged: the provider says so, and it is not charged twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn payment_that_was_set_back_is_looked_up_at_the_provider() {
+    let shop = Shop::open().await;
+    let sale = shop.sell("Medea").await;
+    let payments = ("payments", "payments");
+    let mut earlier = shop.document(payments, sale.payment).await;
+    assert_eq!(earlier.insert("version", 1_i64).and_then(|version| version.as_i64()), Some(2));
+    let state = earlier.get_document_mut("state").unwrap();
+    state.insert("status", doc! { "name": PaymentStatus::Authorized.as_ref() });
+    // The entries of the authorisation.
+    state.get_array_mut("ledger").unwrap().truncate(2);
+    shop.set_back(payments, &earlier).await;
+
+    let report = shop.repair().await;
+    let written = format!("payment {} was written at version 3", sale.payment);
+    let raise = format!("ticketctl raise payments {}", sale.payment);
+    assert_eq!(outcome(&report, &raise), Some((CommandOutcome::Done, written)));
+    let payment = shop.buyer.wait_for_payment(sale.payment, PaymentStatus::Captured).await.unwrap();
+    assert_eq!((payment.version, payment.refunded), (4, None));
+    let network = shop.fleet.card_network().await.unwrap();
+    let intents = network["paymentIntents"].as_array().unwrap();
+    assert_eq!((intents.len(), intents[0]["amount_received"].as_i64()), (1, Some(4_500)));
+}

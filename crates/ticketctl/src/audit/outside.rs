@@ -1,0 +1,170 @@
+//! The passes over what is outside of the databases: the streams, and the intents at the payment provider.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use common::clock::{Clock, SystemClock};
+use futures::TryStreamExt;
+use mongodb::bson::{Document, doc};
+
+use super::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use super::join::Join;
+use super::provider::{self, Intent, PAGE_SIZE, Provider};
+use super::reader::{Read, Reader};
+use super::streams::Found;
+
+/// The keys of intents and payments begin with these.
+const INTENT: &str = "intent ";
+const PAYMENT: &str = "payment ";
+
+/// Maximum number of entities of a kind whose events are kept in memory to look at them again.
+const MAX_FOLLOWED: usize = 1_000;
+
+/// What a pass found.
+#[derive(Debug, Default)]
+pub(super) struct Outside {
+    pub(super) found: Found,
+    /// Number of further suspects, which are not looked at.
+    pub(super) unlisted: u64,
+}
+
+/// Checks the change events of all entities, or of these. Of all, at most `max` of those that seem wrong.
+pub(super) async fn check_events(
+    owned: Owned,
+    reader: &mut Reader<'_>,
+    only: Option<&[String]>,
+    max: usize,
+) -> Result<Outside> {
+    let Some(mut streams) = reader.streams.take() else { return Ok(Outside::default()) };
+    let (database, collection, _) = owned;
+    let projection = doc! { "version": 1, "state.createdAt": 1, "state.updatedAt": 1 };
+    let owners = || Read::by_id(database, collection, projection.clone());
+    let (ids, unlisted) = if let Some(ids) = only {
+        (ids.to_vec(), 0)
+    } else {
+        streams.read(owned).await?;
+        let all = Join(vec![reader.open(owners(), None).await?]);
+        streams.suspicious(owned, max.min(MAX_FOLLOWED), all, &mut reader.pace).await?
+    };
+    let owners = reader.get(owners(), &ids).await?;
+    let found = streams.check(owned, &ids, &owners).await?;
+    reader.streams = Some(streams);
+    Ok(Outside { found, unlisted })
+}
+
+/// Checks that each confirmed order had its ticket reserved, at most `max` of those that seem wrong, or these orders.
+pub(super) async fn check_reservations(
+    reader: &mut Reader<'_>,
+    only: Option<&[String]>,
+    max: usize,
+) -> Result<Outside> {
+    let Some(streams) = &mut reader.streams else { return Ok(Outside::default()) };
+    let unlisted = if only.is_none() { streams.find_unreserved(max.min(MAX_FOLLOWED)).await? } else { 0 };
+    Ok(Outside { found: streams.unreserved(only), unlisted })
+}
+
+/// Checks consumers and dead letters, all or these.
+pub(super) async fn check_backlogs(reader: &Reader<'_>, only: Option<&[String]>) -> Result<Outside> {
+    let Some(streams) = &reader.streams else { return Ok(Outside::default()) };
+    let mut found = streams.backlogs().await?;
+    found.retain(|(key, _)| only.is_none_or(|only| only.contains(key)));
+    Ok(Outside { found, unlisted: 0 })
+}
+
+/// Checks the intents of the provider against the payments, all of the period or these intents and payments.
+pub(super) async fn check_intents(reader: &mut Reader<'_>, only: Option<&[String]>) -> Result<Outside> {
+    let Some(mut provider) = reader.provider.take() else { return Ok(Outside::default()) };
+    let mut found = Vec::new();
+    match only {
+        None => {
+            check_listed(reader, &mut provider, &mut found).await?;
+            check_payments(reader, &provider, &mut found).await?;
+        }
+        Some(keys) => {
+            for key in keys {
+                check_again(reader, &mut provider, key, &mut found).await?;
+            }
+        }
+    }
+    reader.provider = Some(provider);
+    Ok(Outside { found, unlisted: 0 })
+}
+
+/// What is read of payments.
+fn payments() -> Read<'static> {
+    let projection = doc! {
+        "version": 1, "state.status": 1, "state.amount": 1, "state.received": 1, "state.refunded": 1,
+        "state.providerRef": 1,
+    };
+    let (database, collection, _) = REPLICATED_ENTITIES[3];
+    Read::by_id(database, collection, projection)
+}
+
+/// Checks each intent of the period against its payment.
+async fn check_listed(reader: &mut Reader<'_>, provider: &mut Provider, found: &mut Found) -> Result<()> {
+    let (client, since) = provider.period();
+    let mut intents = provider::list(&client, since);
+    loop {
+        let mut page = Vec::with_capacity(PAGE_SIZE);
+        while page.len() < PAGE_SIZE
+            && let Some(intent) = intents.try_next().await?
+        {
+            page.push(intent);
+        }
+        if page.is_empty() {
+            return Ok(());
+        }
+        provider.see(&page).await;
+        let ids: Vec<String> = page.iter().filter_map(|intent| intent.payment.clone()).collect();
+        let payments = reader.get(payments(), &ids).await?;
+        for intent in &page {
+            check_intent(intent, &payments, found);
+        }
+    }
+}
+
+fn check_intent(intent: &Intent, payments: &BTreeMap<String, Entity>, found: &mut Found) {
+    let payment = intent.payment.as_ref().and_then(|payment| payments.get(payment));
+    let finding = provider::check_intent(intent, payment);
+    found.extend(finding.map(|finding| (format!("{INTENT}{}", intent.reference), finding)));
+}
+
+/// Checks that the provider has the intent of each payment of the period.
+async fn check_payments(reader: &mut Reader<'_>, provider: &Provider, found: &mut Found) -> Result<()> {
+    let (from, to) = provider.payment_ids();
+    let filter: Document = doc! { "_id": { "$gte": from, "$lt": to }, "state.providerRef": { "$type": "string" } };
+    let read = Read { filter, ..payments() };
+    let mut join = Join(vec![reader.open(read, None).await?]);
+    while let Some(group) = join.next(&mut reader.pace).await? {
+        let Some(payment) = group.one(0) else { continue };
+        let reference = text(&payment.state["providerRef"]);
+        if !provider.has_seen(reference) {
+            found.push((format!("{PAYMENT}{}", payment.id), provider::missing(&payment.id, reference)));
+        }
+    }
+    Ok(())
+}
+
+/// Checks one intent or one payment again.
+async fn check_again(reader: &mut Reader<'_>, provider: &mut Provider, key: &str, found: &mut Found) -> Result<()> {
+    if let Some(reference) = key.strip_prefix(INTENT) {
+        if let Some(intent) = provider.get(reference).await? {
+            let ids: Vec<String> = intent.payment.iter().cloned().collect();
+            let payments = reader.get(payments(), &ids).await?;
+            check_intent(&intent, &payments, found);
+        }
+        return Ok(());
+    }
+    let id = key.strip_prefix(PAYMENT).context("neither an intent nor a payment")?.to_owned();
+    let payments = reader.get(payments(), std::slice::from_ref(&id)).await?;
+    let reference = payments.get(&id).map(|payment| text(&payment.state["providerRef"])).unwrap_or_default();
+    if !reference.is_empty() && provider.get(reference).await?.is_none() {
+        found.push((key.to_owned(), provider::missing(&id, reference)));
+    }
+    Ok(())
+}
+
+/// The provider as these options describe it; none without a key.
+pub(super) fn open_provider(options: &provider::ProviderArgs) -> Result<Option<Provider>> {
+    options.stripe_key.as_deref().map(|key| Provider::new(key, options, SystemClock.now())).transpose()
+}

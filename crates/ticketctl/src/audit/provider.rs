@@ -1,0 +1,332 @@
+//! The intents at the payment provider, and how they agree with payments: one live intent for each payment, of its
+//! amount.
+//!
+//! # Why
+//! The provider lists at most 100 intents at once, the newest first. So only those of a period are listed, at a limited
+//! rate; they are compared with the payments page by page, and only a digest of each intent's id is kept.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use common::events::payment::PaymentStatus;
+use common::timestamp::Timestamp;
+use futures::{Stream, TryStreamExt};
+use serde_json::Value;
+use stripe::{Client, ClientBuilder, RequestStrategy, StripeError};
+use stripe_core::payment_intent::{ListPaymentIntent, RetrievePaymentIntent};
+use stripe_shared::PaymentIntent;
+use stripe_types::{Expandable, RangeBoundsTs, RangeQueryTs};
+
+use super::entity::{Entity, text};
+use super::finding::Finding;
+use super::history::digest;
+use super::join::Pace;
+use super::money::{is_captured, received, refunded};
+use super::names::PROVIDER;
+
+/// The provider's URL if none is set.
+const DEFAULT_URL: &str = "https://api.stripe.com";
+/// Number of intents in a page of the list.
+pub(super) const PAGE_SIZE: usize = 100;
+/// Maximum number of intents in a second: ten pages.
+const RATE: NonZeroU32 = match NonZeroU32::new(1_000) {
+    Some(rate) => rate,
+    None => NonZeroU32::MIN,
+};
+/// How long a request may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a request is tried. The provider refuses what comes too fast.
+const ATTEMPTS: u32 = 4;
+/// The metadata key of the payment's id.
+const PAYMENT_ID: &str = "payment_id";
+/// Maximum difference between the provider's clock and ours.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
+/// Default of `--provider-period`: as far back as the sweep of `payments` looks.
+const DEFAULT_PERIOD: Duration = Duration::from_secs(48 * 3600);
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProviderArgs {
+    /// A key of Stripe that may read payment intents and charges. Without it the intents are not checked.
+    #[arg(long, env = "STRIPE_KEY", hide_env_values = true)]
+    pub(crate) stripe_key: Option<String>,
+    /// Stripe's API, `https://api.stripe.com` by default.
+    #[arg(long, env = "STRIPE_URL")]
+    pub(crate) stripe_url: Option<String>,
+    /// How far back the intents are checked; 48h by default.
+    #[arg(long, value_parser = crate::durations::interval)]
+    pub(crate) provider_period: Option<Duration>,
+}
+
+impl ProviderArgs {
+    /// No provider.
+    pub(crate) const NONE: Self = Self { stripe_key: None, stripe_url: None, provider_period: None };
+}
+
+/// An intent, as the audit reads it. Amounts are in minor units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Intent {
+    pub(super) reference: String,
+    /// The payment that it was created for; none if it was not created by `payments`.
+    pub(super) payment: Option<String>,
+    status: String,
+    amount: i64,
+    /// In lower case.
+    currency: String,
+    /// What was received and not refunded.
+    net: i64,
+}
+
+impl From<PaymentIntent> for Intent {
+    fn from(intent: PaymentIntent) -> Self {
+        let charge = intent.latest_charge.as_ref().and_then(Expandable::as_object);
+        // The part that a partial capture left out counts as refunded.
+        let net = charge.filter(|charge| charge.captured).map_or(intent.amount_received, |charge| {
+            intent.amount_received.min(charge.amount - charge.amount_refunded)
+        });
+        Self {
+            reference: intent.id.to_string(),
+            payment: intent.metadata.get(PAYMENT_ID).cloned(),
+            status: intent.status.as_str().to_owned(),
+            amount: intent.amount,
+            currency: intent.currency.to_string().to_lowercase(),
+            net,
+        }
+    }
+}
+
+impl Intent {
+    /// Whether money was received, or may still be.
+    fn is_live(&self) -> bool {
+        match self.status.as_str() {
+            "canceled" => false,
+            "succeeded" => self.net > 0,
+            _ => true,
+        }
+    }
+}
+
+/// Checks an intent against the payment that it names, which may not exist.
+pub(super) fn check_intent(intent: &Intent, payment: Option<&Entity>) -> Option<Finding> {
+    let Intent { reference, status, net, .. } = intent;
+    let Some(payment) = payment else {
+        let ids = [Some(reference.clone()), intent.payment.clone()];
+        let text = format!("intent {reference} is {status} and belongs to no payment");
+        return intent.is_live().then(|| Finding::new(PROVIDER, "payments", ids.into_iter().flatten(), text));
+    };
+    let id = payment.id.as_str();
+    let report = |text: String| Some(Finding::new(PROVIDER, "payments", [id, reference.as_str()], text));
+    let own = text(&payment.state["providerRef"]);
+    if own != reference {
+        let is_starting = own.is_empty() && payment.status().is_some_and(|status: PaymentStatus| !status.is_final());
+        if is_starting || !intent.is_live() {
+            return None;
+        }
+        return report(format!("payment {id} has the further intent {reference}, which is {status}"));
+    }
+    let expected = match payment.status::<PaymentStatus>()? {
+        // The intent may have any status until the provider's response is recorded.
+        PaymentStatus::Authorizing => return None,
+        PaymentStatus::RequiresAction => "requires_action",
+        PaymentStatus::Authorized => "requires_capture",
+        PaymentStatus::Captured => "succeeded",
+        PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided => "canceled",
+    };
+    let charged = if is_captured(payment) { received(payment) - refunded(payment) } else { 0 };
+    if status != expected || *net != charged {
+        let ours = payment.status_name();
+        return report(format!(
+            "payment {id} is {ours} with {charged}, and its intent {reference} is {status} with {net}"
+        ));
+    }
+    let amount = &payment.state["amount"];
+    let is_equal = amount["amount"] == intent.amount && text(&amount["currency"]).to_lowercase() == intent.currency;
+    if is_equal || payment.state["received"] != Value::Null {
+        return None;
+    }
+    report(format!("payment {id} and its intent {reference} are not of the same amount"))
+}
+
+/// The finding that a payment's intent does not exist.
+pub(super) fn missing(payment: &str, reference: &str) -> Finding {
+    let text = format!("payment {payment} has the intent {reference}, which the provider does not have");
+    Finding::new(PROVIDER, "payments", [payment, reference], text)
+}
+
+/// The intents since this time, the newest first.
+pub(super) fn list(client: &Client, since: Timestamp) -> impl Stream<Item = Result<Intent>> + Unpin {
+    let bounds = RangeBoundsTs { gte: Some(since.minus(MAX_CLOCK_SKEW).as_seconds()), ..RangeBoundsTs::default() };
+    let list = ListPaymentIntent::new()
+        .created(RangeQueryTs::Bounds(bounds))
+        .limit(100)
+        .expand(vec!["data.latest_charge".to_owned()]);
+    list.paginate().stream(client).map_ok(Intent::from).map_err(|error| failure(&error))
+}
+
+/// A client of the provider.
+pub(super) struct Provider {
+    client: Client,
+    pace: Pace,
+    /// The period that is checked.
+    since: Timestamp,
+    until: Timestamp,
+    /// The digests of the ids of the intents that were listed, sorted.
+    seen: Vec<u64>,
+}
+
+impl Provider {
+    /// Connects when it is first used.
+    pub(super) fn new(key: &str, args: &ProviderArgs, now: Timestamp) -> Result<Self> {
+        let client = ClientBuilder::new(key)
+            .url(args.stripe_url.as_deref().unwrap_or(DEFAULT_URL))
+            .timeout(TIMEOUT)
+            .request_strategy(RequestStrategy::ExponentialBackoff(ATTEMPTS))
+            .build()
+            .context("STRIPE_URL or STRIPE_KEY is wrong")?;
+        let since = now.minus(args.provider_period.unwrap_or(DEFAULT_PERIOD));
+        Ok(Self { client, pace: Pace::new(RATE), since, until: now, seen: Vec::new() })
+    }
+
+    /// What [`list`] needs: a client that shares its connections, and since when.
+    pub(super) fn period(&self) -> (Client, Timestamp) {
+        (self.client.clone(), self.since)
+    }
+
+    /// Remembers intents that were listed. Waits if they came too fast.
+    pub(super) async fn see(&mut self, intents: &[Intent]) {
+        self.seen.extend(intents.iter().map(|intent| digest(&[&intent.reference])));
+        self.seen.sort_unstable();
+        self.pace.count(intents.len()).await;
+    }
+
+    /// Whether an intent was listed.
+    pub(super) fn has_seen(&self, reference: &str) -> bool {
+        self.seen.binary_search(&digest(&[reference])).is_ok()
+    }
+
+    /// The ids of the payments whose intents were listed: from the first to below the second. Ids of payments begin
+    /// with the time of their creation.
+    pub(super) fn payment_ids(&self) -> (String, String) {
+        (first_id_at(self.since), first_id_at(self.until))
+    }
+
+    /// An intent by its id; none if there is no such one.
+    pub(super) async fn get(&mut self, reference: &str) -> Result<Option<Intent>> {
+        self.pace.count(PAGE_SIZE).await;
+        let get = RetrievePaymentIntent::new(reference.to_owned()).expand(vec!["latest_charge".to_owned()]);
+        match Box::pin(get.send(&self.client)).await {
+            Ok(intent) => Ok(Some(intent.into())),
+            Err(StripeError::Stripe(_, 404)) => Ok(None),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+}
+
+/// The smallest UUIDv7 of this time.
+fn first_id_at(time: Timestamp) -> String {
+    let hex = format!("{:012x}", time.as_millis().max(0));
+    let (high, low) = hex.split_at(8);
+    format!("{high}-{low}-7000-8000-000000000000")
+}
+
+/// Describes a failed request without secrets.
+fn failure(error: &StripeError) -> anyhow::Error {
+    let why = match error {
+        StripeError::Stripe(error, status) => format!("{status} {}", error.type_),
+        StripeError::Timeout => "it timed out".to_owned(),
+        StripeError::JSONDeserialize(why) => format!("its response can't be read: {why}"),
+        StripeError::ClientError(why) | StripeError::ConfigError(why) => why.clone(),
+    };
+    anyhow!("the payment provider did not list its intents: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use common::id::PaymentId;
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::fixtures::entity;
+
+    fn intent(status: &str, net: i64) -> Intent {
+        let (reference, currency) = ("pi_1".to_owned(), "eur".to_owned());
+        Intent { reference, payment: Some("p".to_owned()), status: status.to_owned(), amount: 50, currency, net }
+    }
+
+    fn payment(status: &str, reference: Option<&str>) -> Entity {
+        let amount = json!({ "amount": 50, "currency": "EUR" });
+        entity("p", json!({ "status": { "name": status }, "amount": amount, "providerRef": reference }))
+    }
+
+    fn found(intent: &Intent, payment: Option<&Entity>) -> Option<String> {
+        check_intent(intent, payment).map(|finding| format!("{finding} {:?}", finding.ids))
+    }
+
+    #[test]
+    fn consistent_intents_have_no_finding() {
+        for (ours, theirs, net) in [
+            ("requiresAction", "requires_action", 0),
+            ("authorized", "requires_capture", 0),
+            ("captured", "succeeded", 50),
+            ("declined", "canceled", 0),
+            ("voided", "canceled", 0),
+            ("authorizing", "succeeded", 50),
+        ] {
+            assert_eq!(found(&intent(theirs, net), Some(&payment(ours, Some("pi_1")))), None, "{ours}");
+        }
+        assert_eq!(found(&intent("requires_capture", 0), Some(&payment("authorizing", None))), None);
+        let mut refunded = payment("captured", Some("pi_1"));
+        refunded.state["refunded"] = json!({ "amount": { "amount": 20, "currency": "EUR" } });
+        assert_eq!(found(&intent("succeeded", 30), Some(&refunded)), None);
+        // Nothing is or will be charged by these.
+        for harmless in [intent("canceled", 0), intent("succeeded", 0)] {
+            assert_eq!(found(&harmless, None), None);
+            assert_eq!(found(&harmless, Some(&payment("captured", Some("pi_2")))), None);
+        }
+    }
+
+    #[test]
+    fn each_disagreement_is_a_finding() {
+        let captured = payment("captured", Some("pi_1"));
+        for (intent, payment, expected) in [
+            (intent("succeeded", 50), None, "intent pi_1 is succeeded and belongs to no payment [\"pi_1\", \"p\"]"),
+            (
+                Intent { payment: None, ..intent("requires_capture", 0) },
+                None,
+                "intent pi_1 is requires_capture and belongs to no payment [\"pi_1\"]",
+            ),
+            (
+                intent("succeeded", 50),
+                Some(payment("captured", Some("pi_2"))),
+                "payment p has the further intent pi_1, which is succeeded [\"p\", \"pi_1\"]",
+            ),
+            (
+                intent("requires_capture", 0),
+                Some(payment("voided", Some("pi_1"))),
+                "payment p is voided with 0, and its intent pi_1 is requires_capture with 0 [\"p\", \"pi_1\"]",
+            ),
+            (
+                intent("succeeded", 30),
+                Some(captured.clone()),
+                "payment p is captured with 50, and its intent pi_1 is succeeded with 30 [\"p\", \"pi_1\"]",
+            ),
+            (
+                Intent { currency: "usd".to_owned(), ..intent("succeeded", 50) },
+                Some(captured),
+                "payment p and its intent pi_1 are not of the same amount [\"p\", \"pi_1\"]",
+            ),
+        ] {
+            assert_eq!(found(&intent, payment.as_ref()), Some(format!("12 provider: {expected}")));
+        }
+    }
+
+    #[test]
+    fn payments_of_a_period_are_found_by_their_ids() {
+        let before = Timestamp::from_millis(1_700_000_000_000);
+        let id = PaymentId::new().to_string();
+        assert!(first_id_at(before) < id);
+        assert!(first_id_at(before).parse::<PaymentId>().is_ok());
+        assert!(first_id_at(Timestamp::from_millis(4_000_000_000_000)) > id);
+    }
+}

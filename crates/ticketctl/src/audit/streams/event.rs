@@ -1,0 +1,113 @@
+//! Published change events, and the exact check of one entity's.
+
+use common::events::order::OrderStatus;
+use common::events::ticket::TicketStatus;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::audit::entity::{Entity, Owned, text};
+use crate::audit::finding::Finding;
+use crate::audit::history::{self, Coverage, Step, digest};
+use crate::audit::names::ONE_EVENT;
+
+/// A change event: what the audit reads of its envelope.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Event {
+    pub(super) id: String,
+    /// The id of the entity.
+    pub(super) subject: String,
+    /// When the change was made.
+    pub(super) time: String,
+    #[serde(rename = "entityversion")]
+    pub(super) version: u64,
+    pub(super) data: Value,
+}
+
+/// Checks all change events of an entity that a stream has. `events` may contain others, and the same one twice.
+pub(super) fn check(
+    owned: Owned,
+    id: &str,
+    owner: Option<&Entity>,
+    events: &[Event],
+    coverage: &Coverage,
+    found: &mut Vec<Finding>,
+) {
+    let (database, _, entity) = owned;
+    let mut distinct: Vec<&Event> = Vec::new();
+    for event in events.iter().filter(|event| event.subject == id) {
+        match distinct.iter().find(|earlier| earlier.id == event.id) {
+            None => distinct.push(event),
+            Some(earlier) if *earlier == event => {}
+            Some(_) => {
+                let text = format!("event {} of {entity} {id} has two payloads", event.id);
+                found.push(Finding::new(ONE_EVENT, database, [id, event.id.as_str()], text));
+            }
+        }
+    }
+    distinct.sort_by_key(|event| event.version);
+    let steps: Vec<_> = distinct.iter().map(|event| Step::new(entity, event.version, &event.data)).collect();
+    history::check(owned, id, owner, &steps, coverage, found);
+}
+
+/// A digest of order, ticket and price, if the event confirms an order.
+pub(super) fn confirmation(entity: &str, event: &Event) -> Option<u64> {
+    let data = &event.data;
+    let is_confirmed = entity == "order" && data["status"] == OrderStatus::AwaitingPayment.as_ref();
+    is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &data["price"].to_string()]))
+}
+
+/// The same digest, if a ticket is reserved for an order.
+pub(super) fn reservation(entity: &str, event: &Event) -> Option<u64> {
+    let data = &event.data;
+    let is_reserved = entity == "ticket" && data["status"] == TicketStatus::Reserved.as_ref();
+    is_reserved.then(|| digest(&[text(&data["orderId"]), &event.subject, &data["price"].to_string()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::entity::REPLICATED_ENTITIES;
+    use crate::audit::fixtures::entity;
+
+    fn event(id: &str, version: u64, data: Value) -> Event {
+        Event { id: id.to_owned(), subject: "1".to_owned(), time: String::new(), version, data }
+    }
+
+    #[test]
+    fn event_has_one_payload() {
+        let users = REPLICATED_ENTITIES[0];
+        let owner = entity("1", json!({}));
+        let check = |events: &[Event]| {
+            let mut found = Vec::new();
+            check(users, "1", Some(&owner), events, &Coverage::default(), &mut found);
+            found.iter().map(|finding| format!("{finding} {:?}", finding.ids)).collect::<Vec<_>>()
+        };
+        let (first, second) = (event("a", 0, json!("Ana")), event("b", 1, json!("Ann")));
+        let stored_twice = [first.clone(), second.clone(), second.clone()];
+        assert_eq!(check(&stored_twice), Vec::<String>::new());
+        let other_payload = [first.clone(), second.clone(), event("b", 1, json!("Eve"))];
+        assert_eq!(check(&other_payload), ["8 one-event: event b of user 1 has two payloads [\"1\", \"b\"]"]);
+        let other_id = [first, second, event("c", 1, json!("Eve"))];
+        assert_eq!(check(&other_id), ["8 one-event: user 1 has 2 events of version 1 [\"1\"]"]);
+    }
+
+    #[test]
+    fn confirmation_has_the_digest_of_its_reservation() {
+        let order = |price: i64| {
+            let data = json!({ "status": "awaitingPayment", "ticket": { "id": "t" }, "price": { "amount": price } });
+            Event { subject: "o".to_owned(), ..event("a", 1, data) }
+        };
+        let ticket = |status: &str| {
+            let data = json!({ "status": status, "orderId": "o", "price": { "amount": 5 } });
+            Event { subject: "t".to_owned(), ..event("b", 1, data) }
+        };
+        let reserved = reservation("ticket", &ticket("reserved"));
+        assert!(reserved.is_some());
+        assert_eq!(confirmation("order", &order(5)), reserved);
+        assert_ne!(confirmation("order", &order(6)), reserved);
+        assert_eq!(reservation("ticket", &ticket("sold")), None);
+        assert_eq!(confirmation("payment", &order(5)), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! A digest of all change events of a stream, small enough to be kept in memory for millions of them.
+//!
+//! # Why
+//! The events of an entity are spread over the stream, so checking them needs all of them together. A mark has 20
+//! bytes, and a purchase four events of its order, three of its ticket and three of its payment: less than 100 MB for a
+//! million orders, since one stream is in memory at a time. Marks only raise a suspicion, for example because two ids
+//! collide; then the events are read.
+
+use std::ops::Range;
+
+use super::event::Event;
+use crate::audit::history::{Step, digest};
+
+/// The digest of one event. Marks sort by entity, then version, then place in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    /// A digest of the entity's id, in two halves, which need no alignment to eight bytes.
+    entity: [u32; 2],
+    version: u32,
+    /// The place in the stream, from its first one that is read.
+    place: u32,
+    /// The number of the status, and above it a digest of the terms.
+    content: u32,
+}
+
+/// Number of bits for the number of a status.
+const STATUS_BITS: u32 = 4;
+/// The number of a status that is beyond those that have a number.
+const OTHER_STATUS: u32 = (1 << STATUS_BITS) - 1;
+
+/// The digests of a stream's change events.
+#[derive(Debug)]
+pub(super) struct Marks {
+    /// The name of the entity.
+    entity: &'static str,
+    /// The sequence number of place 0.
+    first: u64,
+    list: Vec<Mark>,
+    /// The statuses by number.
+    statuses: Vec<String>,
+    /// Whether the owner of each mark was found; only that of an entity's first mark counts.
+    is_owned: Vec<bool>,
+}
+
+fn key(id: &str) -> [u32; 2] {
+    let digest = digest(&[id]);
+    [high(digest), low(digest)]
+}
+
+fn high(digest: u64) -> u32 {
+    low(digest >> u32::BITS)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+fn low(digest: u64) -> u32 {
+    digest as u32
+}
+
+impl Marks {
+    /// No marks yet, of a stream that is read from this sequence number, with room for this many. Room that is not used
+    /// takes no memory.
+    pub(super) fn new(entity: &'static str, first: u64, room: usize) -> Self {
+        Self { entity, first, list: Vec::with_capacity(room), statuses: Vec::new(), is_owned: Vec::new() }
+    }
+
+    /// Adds an event, which has this sequence number in the stream.
+    pub(super) fn add(&mut self, sequence: u64, event: &Event) {
+        let step = Step::new(self.entity, event.version, &event.data);
+        let number = self.statuses.iter().position(|known| known == step.status).unwrap_or(self.statuses.len());
+        let status = u32::try_from(number).unwrap_or(OTHER_STATUS).min(OTHER_STATUS);
+        if number == self.statuses.len() && status < OTHER_STATUS {
+            self.statuses.push(step.status.to_owned());
+        }
+        self.list.push(Mark {
+            entity: key(&event.subject),
+            version: u32::try_from(event.version).unwrap_or(u32::MAX),
+            place: u32::try_from(sequence.saturating_sub(self.first)).unwrap_or(u32::MAX),
+            content: (high(step.terms) << STATUS_BITS) | status,
+        });
+    }
+
+    /// Sorts the marks, which the other methods need.
+    pub(super) fn sort(&mut self) {
+        self.list.sort_unstable();
+        self.is_owned = vec![false; self.list.len()];
+    }
+
+    /// The marks of an entity whose owner was found.
+    pub(super) fn of_owned(&mut self, id: &str) -> Range<usize> {
+        let key = key(id);
+        let start = self.list.partition_point(|mark| mark.entity < key);
+        let end = self.list.partition_point(|mark| mark.entity <= key);
+        if let Some(is_owned) = self.is_owned.get_mut(start).filter(|_| start < end) {
+            *is_owned = true;
+        }
+        start..end
+    }
+
+    /// The marks of each entity whose owner was not found.
+    pub(super) fn unowned(&self) -> Vec<Range<usize>> {
+        let (mut unowned, mut start) = (Vec::new(), 0);
+        for group in self.list.chunk_by(|one, other| one.entity == other.entity) {
+            let end = start + group.len();
+            if self.is_owned.get(start) == Some(&false) {
+                unowned.push(start..end);
+            }
+            start = end;
+        }
+        unowned
+    }
+
+    /// What these marks say, sorted by version.
+    pub(super) fn steps(&self, range: Range<usize>) -> Vec<Step<'_>> {
+        let marks = self.list.get(range).unwrap_or_default();
+        let step = |mark: &Mark| {
+            let status = usize::try_from(mark.content & OTHER_STATUS).ok().and_then(|number| self.statuses.get(number));
+            let status = status.map_or("?", String::as_str);
+            Step { version: mark.version.into(), status, terms: (mark.content >> STATUS_BITS).into() }
+        };
+        marks.iter().map(step).collect()
+    }
+
+    /// The sequence numbers of the events of these marks.
+    pub(super) fn sequences(&self, range: Range<usize>) -> Vec<u64> {
+        let marks = self.list.get(range).unwrap_or_default();
+        marks.iter().map(|mark| self.first + u64::from(mark.place)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event(subject: &str, version: u64, data: Value) -> Event {
+        Event { id: String::new(), subject: subject.to_owned(), time: String::new(), version, data }
+    }
+
+    #[test]
+    fn mark_is_small() {
+        assert_eq!(size_of::<Mark>(), 20);
+    }
+
+    #[test]
+    fn marks_tell_the_history_of_each_entity() {
+        let mut marks = Marks::new("order", 100, 8);
+        let payload = |status: &str, price: i64| json!({ "status": status, "price": price });
+        marks.add(100, &event("o", 0, payload("created", 5)));
+        marks.add(101, &event("p", 0, payload("created", 7)));
+        marks.add(103, &event("o", 2, payload("cancelled", 6)));
+        marks.add(105, &event("o", 1, payload("awaitingPayment", 5)));
+        marks.sort();
+        let range = marks.of_owned("o");
+        let steps = marks.steps(range.clone());
+        let told: Vec<_> = steps.iter().map(|step| (step.version, step.status)).collect();
+        assert_eq!(told, [(0, "created"), (1, "awaitingPayment"), (2, "cancelled")]);
+        let terms: Vec<_> = steps.iter().map(|step| step.terms).collect();
+        assert!(terms[0] == terms[1] && terms[1] != terms[2], "{terms:?}");
+        assert_eq!(marks.sequences(range), [100, 105, 103]);
+        assert!(marks.of_owned("q").is_empty());
+        let unowned: Vec<_> = marks.unowned().into_iter().flat_map(|range| marks.sequences(range)).collect();
+        assert_eq!(unowned, [101], "the owner of p was not found");
+    }
+
+    #[test]
+    fn unexpected_statuses_and_versions_do_no_harm() {
+        let mut marks = Marks::new("order", 1, 1);
+        for number in 0..20_u64 {
+            marks.add(number + 1, &event("o", u64::MAX - number, json!({ "status": number.to_string() })));
+        }
+        marks.sort();
+        let range = marks.of_owned("o");
+        assert_eq!(marks.steps(range.clone()).len(), 20);
+        assert_eq!(marks.steps(range).iter().filter(|step| step.status == "?").count(), 5);
+    }
+}

@@ -1,0 +1,264 @@
+//! The streams, as the audit sees them: the history of each entity, consumers that do not progress, and dead letters.
+//!
+//! In reading order: `event`, `marks` (all events in little memory), `log` (a stream that is read).
+//!
+//! # Why
+//! A stream is read once, into [`marks::Marks`]. Only the events of entities that seem wrong are kept, and when these
+//! are looked at again, only what was published since then is read. The audit acknowledges nothing, and its consumers
+//! are deleted after each read.
+
+mod event;
+mod log;
+mod marks;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::ops::Range;
+
+use anyhow::{Context, Result};
+use async_nats::jetstream;
+use common::clock::{Clock, SystemClock};
+use common::events::ENTITIES;
+use futures::TryStreamExt;
+
+use self::event::Event;
+use self::log::Log;
+use self::marks::Marks;
+use super::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use super::finding::Finding;
+use super::history::{self, Coverage};
+use super::join::{Join, Pace};
+use super::names::{NO_BACKLOG, TERMS};
+use crate::dead_letters;
+use crate::fleet::FleetArgs;
+use crate::streams::{connect, dead_letters as dead_letter_stream, user_of};
+
+/// The consumer's name where NATS has no users.
+const DEFAULT_USER: &str = "audit";
+/// How many events may be read in the time of one document: they come in batches, and NATS does not look for them.
+const EVENTS_PER_DOCUMENT: u32 = 2;
+
+/// What was found, each with the key by which it is looked at again.
+pub(super) type Found = Vec<(String, Finding)>;
+
+/// The confirmation of an order, which must have a reservation with the same digest.
+#[derive(Debug, Clone, Copy)]
+struct Confirmation {
+    digest: u64,
+    /// The place of the event in the stream of the orders.
+    sequence: u64,
+}
+
+/// The streams of a fleet.
+#[derive(Debug)]
+pub(super) struct Streams {
+    jetstream: jetstream::Context,
+    prefix: String,
+    /// The name of the consumers that read.
+    consumer: String,
+    /// Limits the events that are read in a second, and counts them.
+    pub(super) pace: Pace,
+    /// By entity.
+    logs: BTreeMap<&'static str, Log>,
+    /// What the stream that was read last has, and the time from which on it may lack changes.
+    marks: Option<(Marks, String)>,
+    /// All events of the entities that seemed wrong, by entity and id.
+    followed: BTreeMap<(&'static str, String), Vec<Event>>,
+    /// The confirmations, then only those without a reservation.
+    confirmed: Vec<Confirmation>,
+    /// The digests of the reservations.
+    reserved: Vec<u64>,
+    /// The findings about confirmations without a reservation, by order.
+    unreserved: BTreeMap<String, Finding>,
+    /// The entities whose oldest events were not read.
+    pub(super) cut: Vec<&'static str>,
+}
+
+impl Streams {
+    /// Connects to NATS and finds the streams. At most `2 * rate` events are read in a second.
+    pub(super) async fn open(fleet: &FleetArgs, rate: NonZeroU32) -> Result<Self> {
+        let jetstream = connect(fleet).await?;
+        let prefix = fleet.nats_prefix.clone();
+        let mut logs = BTreeMap::new();
+        for owned in REPLICATED_ENTITIES {
+            logs.insert(owned.2, Log::open(&jetstream, &prefix, owned).await?);
+        }
+        let cut = logs.iter().filter(|(_, log)| log.is_cut).map(|(entity, _)| *entity).collect();
+        let events = NonZeroU32::new(rate.get().saturating_mul(EVENTS_PER_DOCUMENT)).unwrap_or(rate);
+        Ok(Self {
+            jetstream,
+            prefix,
+            consumer: user_of(fleet).unwrap_or_else(|| DEFAULT_USER.to_owned()),
+            pace: Pace::new(events),
+            logs,
+            marks: None,
+            followed: BTreeMap::new(),
+            confirmed: Vec::new(),
+            reserved: Vec::new(),
+            unreserved: BTreeMap::new(),
+            cut,
+        })
+    }
+
+    fn log(&mut self, entity: &str) -> Result<&mut Log> {
+        self.logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))
+    }
+
+    /// Reads all changes of an entity's stream, for [`Self::suspicious`].
+    pub(super) async fn read(&mut self, (_, _, entity): Owned) -> Result<()> {
+        let end = SystemClock.now().to_string();
+        // An order is confirmed after its ticket was reserved, so the stream of the tickets must go back as far.
+        let reservations = self.log("ticket")?.coverage.begin.clone();
+        let Self { logs, pace, consumer, marks: kept, confirmed, reserved, .. } = self;
+        let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
+        let mut marks = Marks::new(entity, log.next, log.messages);
+        let read = log.read(consumer, pace, |sequence, event| {
+            marks.add(sequence, &event);
+            if let Some(digest) = event::confirmation(entity, &event).filter(|_| event.time >= reservations) {
+                confirmed.push(Confirmation { digest, sequence });
+            }
+            reserved.extend(event::reservation(entity, &event));
+        });
+        read.await?;
+        marks.sort();
+        *kept = Some((marks, end));
+        Ok(())
+    }
+
+    /// Compares what was read of a stream with all entities of its owner, which are read after it. Returns the ids of
+    /// those that seem wrong, at most `max`, and the number of the others.
+    pub(super) async fn suspicious(
+        &mut self,
+        owned: Owned,
+        max: usize,
+        mut owners: Join,
+        pace: &mut Pace,
+    ) -> Result<(Vec<String>, u64)> {
+        let entity = owned.2;
+        let (mut marks, end) = self.marks.take().context("no stream was read")?;
+        let coverage = Coverage { end: Some(end), ..self.log(entity)?.coverage.clone() };
+        let (mut ids, mut unlisted): (BTreeMap<String, Range<usize>>, u64) = (BTreeMap::new(), 0);
+        let mut found = Vec::new();
+        while let Some(group) = owners.next(pace).await? {
+            let range = marks.of_owned(&group.key);
+            history::check(owned, &group.key, group.one(0), &marks.steps(range.clone()), &coverage, &mut found);
+            if found.is_empty() {
+                continue;
+            }
+            found.clear();
+            if ids.len() < max {
+                ids.insert(group.key, range);
+            } else {
+                unlisted += 1;
+            }
+        }
+        for range in marks.unowned() {
+            let first = marks.sequences(range.clone()).first().copied().unwrap_or_default();
+            if ids.len() >= max {
+                unlisted += 1;
+            } else if let Some(event) = self.log(entity)?.get(first).await? {
+                ids.insert(event.subject, range);
+            }
+        }
+        for (id, range) in &ids {
+            let mut events = Vec::new();
+            for sequence in marks.sequences(range.clone()) {
+                events.extend(self.log(entity)?.get(sequence).await?);
+            }
+            self.followed.insert((entity, id.clone()), events);
+        }
+        Ok((ids.into_keys().collect(), unlisted))
+    }
+
+    /// Checks the entities that seemed wrong: reads what was published about them meanwhile, and compares all their
+    /// events with their owners, which were read before.
+    pub(super) async fn check(
+        &mut self,
+        owned: Owned,
+        ids: &[String],
+        owners: &BTreeMap<String, Entity>,
+    ) -> Result<Found> {
+        let entity = owned.2;
+        let Self { logs, pace, consumer, followed, .. } = self;
+        let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
+        let read = log.read(consumer, pace, |_, event| {
+            if let Some(events) = followed.get_mut(&(entity, event.subject.clone())) {
+                events.push(event);
+            }
+        });
+        read.await?;
+        let (mut all, mut found) = (Vec::new(), Vec::new());
+        for id in ids {
+            let events = followed.get(&(entity, id.clone())).map(Vec::as_slice).unwrap_or_default();
+            event::check(log.owned, id, owners.get(id), events, &log.coverage, &mut found);
+            all.extend(found.drain(..).map(|finding| (id.clone(), finding)));
+        }
+        Ok(all)
+    }
+
+    /// Compares the confirmations of orders with the reservations of tickets, after both streams were read. Remembers
+    /// what is wrong of at most `max` orders, and returns the number of the others.
+    ///
+    /// An order is confirmed after its ticket was reserved, and the orders are read first. So what is missing once will
+    /// not come.
+    pub(super) async fn find_unreserved(&mut self, max: usize) -> Result<u64> {
+        self.reserved.sort_unstable();
+        let Self { confirmed, reserved, .. } = self;
+        confirmed.retain(|confirmation| reserved.binary_search(&confirmation.digest).is_err());
+        let missing = std::mem::take(confirmed);
+        self.reserved = Vec::new();
+        let reservations = self.log("ticket")?.coverage.begin.clone();
+        for confirmation in missing.iter().take(max) {
+            let Some(event) = self.log("order")?.get(confirmation.sequence).await? else { continue };
+            if event.time < reservations {
+                continue;
+            }
+            let (order, ticket) = (event.subject, text(&event.data["ticket"]["id"]));
+            let text = format!("order {order} was confirmed, and ticket {ticket} was not reserved for it at its price");
+            let finding = Finding::new(TERMS, "orders", [order.as_str(), ticket], text);
+            self.unreserved.insert(order, finding);
+        }
+        Ok(missing.len().saturating_sub(max) as u64)
+    }
+
+    /// What [`Self::find_unreserved`] found, all of it or of these orders.
+    pub(super) fn unreserved(&self, only: Option<&[String]>) -> Found {
+        let is_wanted = |order: &String| only.is_none_or(|only| only.contains(order));
+        let wanted = self.unreserved.iter().filter(|(order, _)| is_wanted(order));
+        wanted.map(|(order, finding)| (order.clone(), finding.clone())).collect()
+    }
+
+    /// Consumers with messages that they have not handled, and dead letters. A consumer that handles its messages is
+    /// another finding at each look, so it is not reported.
+    pub(super) async fn backlogs(&self) -> Result<Found> {
+        let mut all = Vec::new();
+        let sources: BTreeSet<_> = ENTITIES.into_iter().map(|entity| entity.source).collect();
+        for source in sources {
+            let name = format!("{}-{source}", self.prefix);
+            let stream = self.jetstream.get_stream(&name).await.with_context(|| format!("{name} can't be read"))?;
+            let mut consumers = stream.consumers();
+            while let Some(consumer) = consumers.try_next().await.with_context(|| format!("the consumers of {name}"))? {
+                // Others are of one program, such as this one.
+                let is_idle = consumer.num_pending == 0 && consumer.num_ack_pending == 0;
+                if consumer.config.durable_name.is_none() || is_idle {
+                    continue;
+                }
+                let (of, handled) = (&consumer.name, consumer.ack_floor.stream_sequence);
+                let text = format!("consumer {of} has not handled the messages of {name} after {handled}");
+                all.push((format!("{name}/{of}"), Finding::new(NO_BACKLOG, service(of), [of.as_str()], text)));
+            }
+        }
+        let stream = dead_letter_stream(&self.jetstream, &self.prefix).await?;
+        for letter in dead_letters::list(stream).await?.dead_letters {
+            let number = letter.number.to_string();
+            let text = format!("dead letter {number} of consumer {}: {}", letter.consumer, letter.reason);
+            all.push((number.clone(), Finding::new(NO_BACKLOG, service(&letter.consumer), [number], text)));
+        }
+        Ok(all)
+    }
+}
+
+/// The service that a consumer belongs to: `tickets` has `tickets-order`.
+fn service(consumer: &str) -> &str {
+    consumer.split('-').next().unwrap_or(consumer)
+}

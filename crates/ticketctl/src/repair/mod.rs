@@ -1,0 +1,238 @@
+//! Repairs: `audit --repair`, and each of its commands alone.
+//!
+//! # Why
+//! A repair is a request to the service that owns the entity, which writes it with its own code, by compare-and-swap
+//! and with an event. Nothing is written into a database from here. What a command has to do depends on what the
+//! databases have, which the commands before it change: so that is decided when the plan is shown, and again when it is
+//! carried out.
+
+mod action;
+mod inspect;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use common::id::{PaymentId, TicketId};
+
+use self::action::Action;
+use self::inspect::{Decision, Inspector};
+use crate::audit::entity::REPLICATED_ENTITIES;
+use crate::audit::finding::Finding;
+use crate::audit::names::advice;
+use crate::audit::remedy::Remedy;
+use crate::audit::{self, AuditOptions, Sources};
+use crate::confirm::ask;
+use crate::fleet::Fleet;
+use crate::output::Refused;
+use crate::reports::repair::{CommandOutcome, CommandResult, RepairReport};
+use crate::services::Services;
+
+/// How long a refused command is repeated: the event that it waits for may still be under way.
+const RETRY_PERIOD: Duration = Duration::from_secs(10);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub(crate) struct RaiseArgs {
+    /// The owner of the entity: auth (users), tickets, orders or payments.
+    #[arg(value_parser = parse_owner)]
+    service: String,
+    /// The entity's id.
+    id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VoidArgs {
+    /// The payment's id.
+    payment: PaymentId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// The listing's id.
+    ticket: TicketId,
+}
+
+impl From<RaiseArgs> for Remedy {
+    fn from(RaiseArgs { service: owner, id }: RaiseArgs) -> Self {
+        Self::Raise { owner, id }
+    }
+}
+
+impl From<VoidArgs> for Remedy {
+    fn from(VoidArgs { payment }: VoidArgs) -> Self {
+        Self::Void { payment: payment.to_string() }
+    }
+}
+
+impl From<ReleaseArgs> for Remedy {
+    fn from(ReleaseArgs { ticket }: ReleaseArgs) -> Self {
+        Self::Release { ticket: ticket.to_string() }
+    }
+}
+
+fn parse_owner(name: &str) -> Result<String, String> {
+    let owners = REPLICATED_ENTITIES.map(|(owner, ..)| owner);
+    let found = owners.into_iter().find(|owner| *owner == name).map(ToOwned::to_owned);
+    found.ok_or_else(|| format!("the owners of replicated entities are {}", owners.join(", ")))
+}
+
+/// Runs one command, after asking.
+///
+/// # Errors
+/// Refused if there is nothing to do, or nothing that can be done.
+pub(crate) async fn run_one(remedy: Remedy, fleet: &Fleet, services: &Services, yes: bool) -> Result<CommandResult> {
+    let action = match Inspector::new(&fleet.client).await?.decide(&remedy).await? {
+        Decision::Act(action) => action,
+        Decision::Skip(reason) => bail!(Refused(reason)),
+    };
+    ask(&action.to_string(), yes)?;
+    let detail = perform(&action, services).await?;
+    Ok(CommandResult { command: remedy.to_string(), outcome: CommandOutcome::Done, detail })
+}
+
+/// Audits, runs the commands that repair what was found, after asking, and audits again.
+pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptions, yes: bool) -> Result<RepairReport> {
+    let before = audit::run(Sources::of(fleet), options).await?;
+    let (plan, remedies) = plan(&before.findings, &fleet.client).await?;
+    if remedies.is_empty() {
+        if !plan.is_empty() {
+            eprintln!("{plan}");
+        }
+        return Ok(RepairReport { before, commands: Vec::new(), after: None });
+    }
+    ask(&plan, yes)?;
+    let mut commands = Vec::new();
+    for (command, remedies) in in_commands(&remedies) {
+        eprintln!("{command}");
+        commands.push(carry_out(command, remedies, fleet, services).await);
+    }
+    let after = audit::run(Sources::of(fleet), options).await?;
+    Ok(RepairReport { before, commands, after: Some(after) })
+}
+
+/// The text of the plan, and the commands that have something to do, in order.
+async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String, Vec<Remedy>)> {
+    let inspector = Inspector::new(client).await?;
+    let mut decided: BTreeMap<&Remedy, Option<String>> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for finding in findings {
+        lines.push(finding.to_string());
+        let planned = lines.len();
+        for remedy in &finding.remedies {
+            let action = match decided.get(remedy) {
+                Some(known) => known.clone(),
+                None => match inspector.decide(remedy).await? {
+                    Decision::Act(action) => Some(action.to_string()),
+                    Decision::Skip(_) => None,
+                },
+            };
+            lines.extend(action.as_ref().map(|action| format!("  {remedy}: {action}")));
+            decided.insert(remedy, action);
+        }
+        if lines.len() == planned {
+            lines.push(format!("  no command repairs this: {}", advice(finding.invariant)));
+        }
+    }
+    let remedies = decided.into_iter().filter(|(_, action)| action.is_some()).map(|(remedy, _)| remedy.clone());
+    Ok((lines.join("\n"), remedies.collect()))
+}
+
+/// Groups the resyncs of an owner in one command. The others are commands of their own.
+fn in_commands(remedies: &[Remedy]) -> Vec<(String, &[Remedy])> {
+    let is_same_resync = |one: &Remedy, other: &Remedy| match (one, other) {
+        (Remedy::Resync { owner: one, .. }, Remedy::Resync { owner: other, .. }) => one == other,
+        _ => false,
+    };
+    let mut commands = Vec::new();
+    for group in remedies.chunk_by(is_same_resync) {
+        let [first, others @ ..] = group else { continue };
+        let mut command = first.to_string();
+        for other in others {
+            if let Remedy::Resync { id, .. } = other {
+                command.push(',');
+                command.push_str(id);
+            }
+        }
+        commands.push((command, group));
+    }
+    commands
+}
+
+/// Carries out the remedies of one command: a single one, or the resyncs of an owner.
+async fn carry_out(command: String, remedies: &[Remedy], fleet: &Fleet, services: &Services) -> CommandResult {
+    let carried_out = async {
+        let action = match remedies {
+            [remedy] => match Inspector::new(&fleet.client).await?.decide(remedy).await? {
+                Decision::Act(action) => action,
+                Decision::Skip(reason) => return Ok((CommandOutcome::Skipped, reason)),
+            },
+            _ => resync_of(remedies),
+        };
+        anyhow::Ok((CommandOutcome::Done, perform(&action, services).await?))
+    };
+    let (outcome, detail) = carried_out.await.unwrap_or_else(|error| (CommandOutcome::Failed, format!("{error:#}")));
+    CommandResult { command, outcome, detail }
+}
+
+/// The resync of all these entities, which have the same owner.
+fn resync_of(remedies: &[Remedy]) -> Action {
+    let (mut common_owner, mut ids) = (String::new(), Vec::new());
+    for remedy in remedies {
+        if let Remedy::Resync { owner, id } = remedy {
+            common_owner.clone_from(owner);
+            ids.push(id.clone());
+        }
+    }
+    Action::Resync { owner: common_owner, ids }
+}
+
+/// Performs the action. A payment or a listing whose service has yet to learn that the order is closed is tried again.
+async fn perform(action: &Action, services: &Services) -> Result<String> {
+    let started = Instant::now();
+    loop {
+        match action.perform(services).await {
+            Err(error) if matches!(action, Action::Void(_) | Action::Release(_)) => {
+                if started.elapsed() > RETRY_PERIOD {
+                    return Err(error);
+                }
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            performed => return performed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resyncs_of_an_owner_are_one_command_and_come_after_raises() {
+        let raise = |id: &str| Remedy::Raise { owner: "orders".to_owned(), id: id.to_owned() };
+        let resync = |owner: &str, id: &str| Remedy::Resync { owner: owner.to_owned(), id: id.to_owned() };
+        let release = Remedy::Release { ticket: "t".to_owned() };
+        let mut remedies = vec![
+            release.clone(),
+            resync("orders", "b"),
+            resync("auth", "c"),
+            raise("e"),
+            resync("orders", "a"),
+            raise("d"),
+        ];
+        remedies.sort();
+        let commands = in_commands(&remedies);
+        let lines: Vec<_> = commands.iter().map(|(command, _)| command.as_str()).collect();
+        let expected = [
+            "ticketctl raise orders d",
+            "ticketctl raise orders e",
+            "ticketctl resync auth --ids c",
+            "ticketctl resync orders --ids a,b",
+            "ticketctl release t",
+        ];
+        assert_eq!(lines, expected);
+        let Action::Resync { owner, ids } = resync_of(commands[3].1) else { panic!("a resync") };
+        assert_eq!((owner.as_str(), ids), ("orders", vec!["a".to_owned(), "b".to_owned()]));
+    }
+}

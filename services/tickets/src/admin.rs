@@ -1,0 +1,44 @@
+//! Admin routes specific to this service.
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use common::aggregate::Versioned;
+use common::api::admin::{RELEASE, Release, Released};
+use common::error::Error;
+use common::events::order::OrderStatus;
+use platform::http::extract::Body;
+use platform::reconcile::Own;
+
+use crate::domain::ticket::{Status, Ticket};
+use crate::flows::reconcile_ticket::reconcile_ticket;
+use crate::state::AppState;
+
+/// The admin routes: POST /release.
+pub(crate) fn routes(state: AppState) -> Router {
+    Router::new().route(RELEASE, post(release)).with_state(state)
+}
+
+/// Releases a listing that is reserved for this order. 409 if the order has not ended according to the replica, unless
+/// it is lost. If it is lost: 409 if the listing is not reserved for it, or if the order waits for the listing
+/// according to the replica, because it would be reserved for it again.
+async fn release(State(state): State<AppState>, Body(request): Body<Release>) -> Result<Json<Released>, Error> {
+    let Release { id, order_id, order_is_lost } = request;
+    if order_is_lost {
+        let order = state.orders.get(order_id).await?;
+        if order.is_some_and(|order| order.status == OrderStatus::Created) {
+            let detail =
+                "As far as tickets knows, the order waits for the ticket, which would be reserved for it again.";
+            return Err(Error::conflict("order-waiting", detail));
+        }
+        let release =
+            |ticket: &Versioned<Ticket>| ticket.state.clone().release(order_id, state.clock.now()).map_err(Error::from);
+        state.tickets.update(id, release).await?.ok_or(Error::NotFound)?;
+    }
+    let ticket = reconcile_ticket(&state, id, Own::Unknown, None).await?.ok_or(Error::NotFound)?;
+    if ticket.status == (Status::Reserved { order_id }) {
+        let detail = "As far as tickets knows, the order that the ticket is reserved for has not ended.";
+        return Err(Error::conflict("order-open", detail));
+    }
+    Ok(Json(Released { status: ticket.status_name() }))
+}

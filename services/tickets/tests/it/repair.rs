@@ -1,0 +1,64 @@
+//! Repairs on the admin port: POST /release frees a listing whose order is cancelled or lost, and POST /raise restores
+//! what replicas have.
+
+use common::events::order::OrderStatus;
+use common::id::OrderId;
+use serde_json::{Value, json};
+use testkit::app::TestApp;
+use testkit::app::request::Response;
+
+use crate::support::{app, create_listing, create_reserved, create_sold, deliver, last_event, read, with_status};
+
+async fn release(app: &TestApp, ticket: &Value, order: OrderId, order_is_lost: bool) -> Response {
+    let body = json!({ "id": ticket["id"], "orderId": order, "orderIsLost": order_is_lost });
+    app.admin("POST", "/release").json(&body).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_of_a_lost_order_is_released() {
+    let app = app().await;
+    let (ticket, order) = create_reserved(&app, &app.signer.user()).await;
+    // It waits for the listing as far as this service knows, so the release would not last.
+    release(&app, &ticket, order.id, true).await.expect(409);
+    deliver(&app, 1, &with_status(&order, OrderStatus::AwaitingPayment)).await;
+    release(&app, &ticket, order.id, false).await.expect(409);
+    release(&app, &ticket, OrderId::new(), true).await.expect(409);
+    assert_eq!(read(&app, &ticket).await["status"], "reserved");
+    let released = release(&app, &ticket, order.id, true).await.expect(200).json();
+    assert_eq!(released, json!({ "status": "available" }));
+    assert_eq!(read(&app, &ticket).await["status"], "available");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_without_this_order_stays_as_it_is() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let sold = create_sold(&app, &seller).await;
+    let order: OrderId = last_event(&app, &sold).await.data["orderId"].as_str().unwrap().parse().unwrap();
+    release(&app, &sold, order, true).await.expect(409);
+    assert_eq!(release(&app, &sold, order, false).await.expect(200).json(), json!({ "status": "sold" }));
+    let available = create_listing(&app, &seller).await;
+    assert_eq!(release(&app, &available, order, false).await.expect(200).json(), json!({ "status": "available" }));
+    release(&app, &json!({ "id": OrderId::new() }), order, true).await.expect(404);
+}
+
+/// The database was restored to the moment before the sale: the listing is for sale, and its version is used again.
+#[tokio::test(flavor = "multi_thread")]
+async fn raised_listing_has_the_state_of_its_replicas() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let sold = create_sold(&app, &seller).await;
+    app.wait_until_idle().await;
+    let known = last_event(&app, &sold).await;
+    let other = create_listing(&app, &seller).await;
+    let mut state = known.data.clone();
+    state["id"] = other["id"].clone();
+    let body = json!({ "id": other["id"], "above": known.entityversion, "state": state });
+    let raised = app.admin("POST", "/raise").json(&body).send().await.expect(200).json();
+    assert_eq!(raised, json!({ "version": known.entityversion + 1, "isWritten": true }));
+    let restored = read(&app, &other).await;
+    assert_eq!((&restored["status"], &restored["version"]), (&json!("sold"), &json!(known.entityversion + 1)));
+    app.wait_until_idle().await;
+    let event = last_event(&app, &other).await;
+    assert_eq!((event.entityversion, event.data), (known.entityversion + 1, state));
+}
