@@ -19,6 +19,26 @@ pub async fn wait_until_caught_up(fleet: &TestFleet) -> Result<()> {
     Ok(())
 }
 
+/// Waits until every stream has a leader. Fails if that takes longer than a minute.
+pub async fn wait_until_led(fleet: &TestFleet) -> Result<()> {
+    let began = Instant::now();
+    while !is_led(fleet).await.unwrap_or(false) {
+        ensure!(began.elapsed() < TIMEOUT, "not every stream has a leader within {TIMEOUT:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+async fn is_led(fleet: &TestFleet) -> Result<bool> {
+    let jetstream = fleet.jetstream().await?;
+    let names: Vec<_> = jetstream.stream_names().try_collect().await?;
+    for name in &names {
+        // Only a leader answers.
+        jetstream.get_stream(name).await?;
+    }
+    Ok(!names.is_empty())
+}
+
 async fn is_caught_up(fleet: &TestFleet) -> Result<bool> {
     let jetstream = fleet.jetstream().await?;
     let names: Vec<_> = jetstream.stream_names().try_collect().await?;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use common::clock::{Clock as _, SystemClock};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::exchange::{Entity, Request, Response};
@@ -37,7 +37,7 @@ pub(crate) struct Acknowledged {
     pub(crate) area: String,
     pub(crate) id: String,
     pub(crate) version: u64,
-    /// `None` if the response had no body.
+    /// `None` if the response had no body, or was a redirect.
     pub(crate) status: Option<String>,
 }
 
@@ -106,6 +106,17 @@ impl ResponseLog {
         }
     }
 
+    /// Records that the response to a form, with this idempotency key, was a redirect to an order: the order exists.
+    pub(crate) fn record_redirect_to_order(&self, id: &str, key: Option<&str>) {
+        let mut records = self.records();
+        let (area, id) = ("orders".to_owned(), id.to_owned());
+        if let Some(key) = key {
+            let status = StatusCode::SEE_OTHER.as_u16();
+            records.keys.entry(key.to_owned()).or_default().push((Some(status), id.clone()));
+        }
+        records.acknowledged.insert(Acknowledged { area, id, version: 0, status: None });
+    }
+
     /// Requests without a response, or with a 5xx.
     pub fn failures(&self) -> Vec<String> {
         self.records().failures.clone()
@@ -164,4 +175,19 @@ pub(crate) fn entity(target: &str, id: Option<&str>) -> Option<(String, String)>
     let area = parts.next().filter(|area| matches!(*area, "tickets" | "orders" | "payments"))?;
     let id = id.or_else(|| parts.next().filter(|id| !id.is_empty()))?;
     Some((area.to_owned(), id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_to_an_order_acknowledges_it() {
+        let responses = ResponseLog::default();
+        responses.record_redirect_to_order("o", Some("k"));
+        let acknowledged: Vec<_> = responses.acknowledged().into_iter().collect();
+        let order = Acknowledged { area: "orders".to_owned(), id: "o".to_owned(), version: 0, status: None };
+        assert_eq!(acknowledged, [order]);
+        assert_eq!(responses.keys()["k"], [(Some(303), "o".to_owned())]);
+    }
 }

@@ -1,7 +1,7 @@
 //! A user's HTTP client, through the gateway.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::id::{OrderId, PaymentId, TicketId};
 use common::text::Text;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Serialize;
 
 use crate::exchange::{Error, Request, Response, Success};
@@ -33,11 +33,33 @@ pub struct UserClient {
     seen: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
+impl Debug for UserClient {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserClient").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Why a client stopped waiting for a page, or for the status of an entity.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{path} is not {expected} but {last}")]
+pub(crate) struct TimedOut {
+    pub(crate) client: UserClient,
+    /// Path of the page or of the entity.
+    pub(crate) path: String,
+    /// What was waited for.
+    pub(crate) expected: String,
+    /// What the last response was.
+    pub(crate) last: String,
+}
+
 /// A page after all redirects.
 #[derive(Debug, Clone)]
 pub struct Page {
     /// Its path.
     pub path: String,
+    /// Its query, such as `price=new`.
+    pub query: Option<String>,
     /// The status code.
     pub status: u16,
     /// The document.
@@ -61,6 +83,11 @@ impl UserClient {
     pub(crate) fn new(base: String, token: Option<String>, responses: Arc<ResponseLog>) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().cookie_store(true).timeout(REQUEST_TIMEOUT).build()?;
         Ok(Self { client, base, token, number: responses.add_client(), responses, seen: Arc::default() })
+    }
+
+    /// Another client of the same fleet, which is not signed in.
+    pub(crate) fn signed_out(&self) -> anyhow::Result<Self> {
+        Self::new(self.base.clone(), None, Arc::clone(&self.responses))
     }
 
     /// The access token of a user who did not sign in through the API.
@@ -141,19 +168,25 @@ impl UserClient {
         let response = visited.as_ref().ok().map(|(_, response)| response);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         self.responses.record(self.number, request, response, &mut seen, None);
-        let (path, Response { status, body, .. }) =
+        let (url, Response { status, body, .. }) =
             visited.map_err(|error| Error::NoResponse(request.to_string(), error.into()))?;
-        Ok(Page { path, status: status.as_u16(), html: body })
+        let (path, query) = (url.path().to_owned(), url.query().map(ToOwned::to_owned));
+        // The redirect acknowledges the hold, even if the checkout can't be shown.
+        if let (Some(fields), Some(order)) = (form, path.strip_prefix("/checkout/")) {
+            let key = fields.iter().find(|(name, _)| *name == "key").map(|(_, key)| *key);
+            self.responses.record_redirect_to_order(order, key);
+        }
+        Ok(Page { path, query, status: status.as_u16(), html: body })
     }
 
-    async fn follow(&self, request: Request<'_>, form: Option<&[(&str, &str)]>) -> reqwest::Result<(String, Response)> {
+    async fn follow(&self, request: Request<'_>, form: Option<&[(&str, &str)]>) -> reqwest::Result<(Url, Response)> {
         let wire = match form {
             Some(fields) => self.request(request).form(fields),
             None => self.request(request),
         };
         let response = wire.send().await?;
-        let path = response.url().path().to_owned();
-        Ok((path, Response::read(response).await?))
+        let url = response.url().clone();
+        Ok((url, Response::read(response).await?))
     }
 
     fn request(&self, request: Request<'_>) -> RequestBuilder {
@@ -231,7 +264,10 @@ impl UserClient {
                 Ok(success) if expected.contains(&status(&success.body)) => return Ok(success.body),
                 last => last,
             };
-            anyhow::ensure!(began.elapsed() < TIMEOUT, "{} is not {expected:?} but {last:?}", request.path());
+            if began.elapsed() > TIMEOUT {
+                let (path, expected, last) = (request.path(), format!("{expected:?}"), format!("{last:?}"));
+                anyhow::bail!(TimedOut { client: self.clone(), path, expected, last });
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

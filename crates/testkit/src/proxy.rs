@@ -20,9 +20,13 @@ pub enum Link {
     Stalled,
     /// Each piece of data, in both directions, is forwarded after this time.
     Delayed(Duration),
-    /// Connections stay open, but only the data in the other direction is forwarded.
+    /// Connections stay open, but data in this direction is lost. A connection that has lost data stays silent in this
+    /// direction even when the link is up again, for [`SILENCE`]; then it is closed.
     HalfOpen(Direction),
 }
+
+/// How much longer than its link a connection is half-open.
+pub const SILENCE: Duration = Duration::from_secs(5);
 
 /// A direction of a connection through the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +115,10 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direct
     let mut buffer = vec![0; 1 << 16];
     while let Ok(count) = from.read(&mut buffer).await {
         let Some(data) = buffer.get(..count).filter(|data| !data.is_empty()) else { return };
+        let is_lost = *link.borrow() == Link::HalfOpen(direction);
+        if is_lost {
+            return lose_data(from, link).await;
+        }
         let Ok(delay) = link.wait_for(|link| link.forwards(direction)).await.map(|link| link.delay()) else { return };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -118,6 +126,20 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direct
         if to.write_all(data).await.is_err() {
             return;
         }
+    }
+}
+
+/// Loses what arrives while the link is half-open and for some time longer, or until the sender closes the connection.
+async fn lose_data(mut from: OwnedReadHalf, mut link: watch::Receiver<Link>) {
+    let mut buffer = vec![0; 1 << 16];
+    let is_silent = async {
+        let _ = link.wait_for(|link| !matches!(link, Link::HalfOpen(_))).await;
+        tokio::time::sleep(SILENCE).await;
+    };
+    let lose_all = async { while from.read(&mut buffer).await.is_ok_and(|count| count > 0) {} };
+    tokio::select! {
+        () = is_silent => {}
+        () = lose_all => {}
     }
 }
 
@@ -159,12 +181,26 @@ mod tests {
         let proxy = proxied_echo().await;
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(echo(&mut stream, 1).await, Some(1));
-        let withholding = [Link::Stalled, Link::HalfOpen(Direction::ToServer), Link::HalfOpen(Direction::ToClient)];
-        for link in withholding {
-            proxy.set(link);
-            assert_eq!(echo(&mut stream, 2).await, None, "{link:?}");
+        proxy.set(Link::Stalled);
+        assert_eq!(echo(&mut stream, 2).await, None);
+        proxy.set(Link::Up);
+        assert_eq!(received(&mut stream).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn connection_that_has_lost_data_is_closed_some_time_after_the_link_is_up_again() {
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let proxy = proxied_echo().await;
+            let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+            assert_eq!(echo(&mut stream, 1).await, Some(1));
+            proxy.set(Link::HalfOpen(direction));
+            assert_eq!(echo(&mut stream, 2).await, None, "{direction:?}");
             proxy.set(Link::Up);
-            assert_eq!(received(&mut stream).await, Some(2), "{link:?}");
+            let mut other = TcpStream::connect(proxy.address()).await.unwrap();
+            assert_eq!(echo(&mut other, 3).await, Some(3), "{direction:?}");
+            assert_eq!(echo(&mut stream, 4).await, None, "{direction:?}");
+            let closed = tokio::time::timeout(2 * SILENCE, stream.read_u8()).await;
+            assert!(closed.unwrap().is_err(), "{direction:?}");
         }
     }
 

@@ -1,7 +1,12 @@
-//! `cargo xtask chaos`: builds everything and runs the program `chaos` of the crate `e2e`.
+//! `cargo xtask chaos`: builds everything, the services twice, and runs the program `chaos` of the crate `e2e`.
 
-use anyhow::Result;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
 use clap::Args;
+use testkit::fleet::SERVICES;
+use testkit::tools::progress;
 use tokio::process::Command;
 
 use crate::signals::StopSignals;
@@ -28,11 +33,33 @@ pub(crate) async fn run(args: ChaosArgs) -> Result<()> {
 
 async fn build_and_run(args: &ChaosArgs) -> Result<()> {
     npm::install(npm::WEB).await?;
-    cargo::build(&["fakestripe", "e2e"], !args.debug).await?;
+    let next_release = build_next_release(!args.debug).await?;
+    cargo::build(&["fakestripe", "ticketctl", "e2e"], !args.debug).await?;
     let mut chaos = Command::new(cargo::binaries(!args.debug).join("chaos"));
-    chaos.args(["--minutes", &args.minutes.to_string()]).kill_on_drop(true);
+    chaos.args(["--minutes", &args.minutes.to_string()]).arg("--next-release").arg(next_release).kill_on_drop(true);
     if let Some(seed) = args.seed {
         chaos.args(["--seed", &seed.to_string()]);
     }
     cargo::run(chaos, "chaos").await
+}
+
+/// Builds the services as the next release may be, with unknown fields in all events, and copies them to a folder of their
+/// own: the next build replaces them. Returns the folder.
+async fn build_next_release(release: bool) -> Result<PathBuf> {
+    progress("Building", "the services of the next release");
+    let mut arguments = cargo::build_arguments(&[], release);
+    arguments.extend(["--features", "platform/next-release"]);
+    cargo::run(cargo::cargo(&arguments), "cargo build").await?;
+    let built = cargo::binaries(release);
+    let folder = built.join("next-release");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    for service in SERVICES {
+        let copy = folder.join(service);
+        // Written anew, since an earlier copy may be running.
+        if copy.exists() {
+            fs::remove_file(&copy)?;
+        }
+        fs::copy(built.join(service), &copy).with_context(|| format!("copying {service}"))?;
+    }
+    Ok(folder)
 }

@@ -1,13 +1,15 @@
 //! Runs chaos against a fleet of the binaries beside this one, and prints the report.
 #![allow(clippy::print_stdout, reason = "a command-line tool prints its output")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
 use e2e::chaos::{self, ChaosOptions};
 use testkit::tools::progress;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Injects random faults into a fleet while users buy and sell, and checks that nothing broke.
 #[derive(Debug, Parser)]
@@ -24,6 +26,9 @@ struct Args {
     /// How many seconds the fleet may take to settle after the faults; 240 by default.
     #[arg(long, value_name = "SECONDS")]
     settle: Option<u64>,
+    /// The folder of another build of the services. Rolling restarts go to it and back.
+    #[arg(long, value_name = "FOLDER")]
+    next_release: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -44,8 +49,15 @@ async fn run(args: &Args) -> Result<bool> {
     let mut options = ChaosOptions::new(seed, Duration::from_secs(args.minutes * 60));
     options.visitors = args.visitors.unwrap_or(options.visitors);
     options.settle = args.settle.map_or(options.settle, Duration::from_secs);
+    options.next_release.clone_from(&args.next_release);
     progress("Running", &format!("chaos with the seed {seed}; files are in {}", options.folder().display()));
-    let report = chaos::run(&options).await?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let report = tokio::select! {
+        report = Box::pin(chaos::run(&options)) => report?,
+        // The fleet that is dropped ends its processes.
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("interrupted"),
+    };
     println!("{report}");
     Ok(report.findings.is_empty())
 }

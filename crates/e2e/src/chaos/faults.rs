@@ -1,78 +1,48 @@
-//! Injects a fault into a fleet, and restores what it harmed.
+//! Injects a fault into a fleet, and restores what it harmed. Reports processes that end although no fault ends them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use fakestripe::faults::Faults;
 use fakestripe::faults::Trigger::Probability;
 use nix::sys::signal::Signal;
-use testkit::fleet::SERVICES;
 use testkit::fleet::instance::Instance;
+use testkit::fleet::options::sibling_binaries_dir;
 use testkit::proxy::Link;
 use testkit::servers::Server;
 use tokio::time::sleep;
 
-use super::plan::{Fault, Planned, ProviderFault, Target};
+use super::plan::{Fault, Planned, ProviderFault, Shape, Target, targets};
+use super::timeline::Timeline;
 use crate::members;
 use crate::test_fleet::TestFleet;
 
 /// How long a service may take until it is ready. It may end and be started again meanwhile, as Kubernetes does, since
 /// the servers that it needs may be unreachable.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long reads may be older than acknowledged writes after an election.
-const STALE_AFTER_ELECTION: Duration = Duration::from_secs(5);
 
-/// Injects the fault, waits for its end and restores what it harmed. Returns the number of stale reads that an election
-/// excuses. Fails if something does not recover.
-pub(super) async fn inject(fleet: &TestFleet, planned: &Planned) -> Result<usize> {
+/// Injects the fault, waits for its end and restores what it harmed. Fails if something does not recover.
+/// Rolling restarts go to the services in `next_release` and back, or to the same ones if there is no such folder.
+pub(super) async fn inject(
+    fleet: &TestFleet,
+    timeline: &Timeline,
+    next_release: Option<&Path>,
+    planned: &Planned,
+) -> Result<()> {
     let Planned { fault, lasts, .. } = *planned;
-    if !affects_mongodb(fault) {
-        inject_and_restore(fleet, fault, lasts).await?;
-        return Ok(0);
-    }
-    let servers = fleet.processes.servers();
-    let (began, primary) = (Instant::now(), servers.mongodb_primary().await?.port());
-    inject_and_restore(fleet, fault, lasts).await?;
-    let is_primary =
-        |target: Target| matches!(target, Target::Mongodb(index) if servers.mongodb_members()[index].port() == primary);
-    let hit_primary = match fault {
-        Fault::Kill(target)
-        | Fault::Stop(target)
-        | Fault::Hang(target)
-        | Fault::Link(target, _)
-        | Fault::LoseDisk(target) => is_primary(target),
-        _ => true,
-    };
-    if !hit_primary && servers.mongodb_primary().await?.port() == primary {
-        return Ok(0);
-    }
-    sleep(STALE_AFTER_ELECTION).await;
-    Ok(fleet.responses.ignore_stale_reads(&(began..Instant::now())))
-}
-
-fn affects_mongodb(fault: Fault) -> bool {
-    match fault {
-        Fault::Kill(target)
-        | Fault::Stop(target)
-        | Fault::Hang(target)
-        | Fault::Link(target, _)
-        | Fault::LoseDisk(target) => matches!(target, Target::Mongodb(_)),
-        Fault::IsolatePrimary => true,
-        _ => false,
-    }
-}
-
-async fn inject_and_restore(fleet: &TestFleet, fault: Fault, lasts: Duration) -> Result<()> {
     match fault {
         Fault::Kill(target) => {
+            report_exit(fleet, timeline, target);
             kill(fleet, target)?;
             sleep(lasts).await;
-            restart(fleet, target).await
+            restart(fleet, timeline, target).await
         }
         Fault::Stop(target) => {
+            report_exit(fleet, timeline, target);
             stop(fleet, target).await?;
             sleep(lasts).await;
-            restart(fleet, target).await
+            restart(fleet, timeline, target).await
         }
         Fault::Hang(target) => {
             signal(fleet, target, Signal::SIGSTOP);
@@ -87,10 +57,11 @@ async fn inject_and_restore(fleet: &TestFleet, fault: Fault, lasts: Duration) ->
             wait_for_majority(fleet, target).await
         }
         Fault::LoseDisk(target) => {
-            match server(fleet, target) {
-                Some(server) => server.restart_with_empty_data().await?,
-                None => bail!("{target} has no disk to lose"),
-            }
+            report_exit(fleet, timeline, target);
+            let Some(server) = server(fleet, target) else { bail!("{target} has no disk to lose") };
+            server.lose_data()?;
+            wait_for_leaders(fleet, target).await?;
+            server.restart().await?;
             wait_for_majority(fleet, target).await
         }
         Fault::Flush => flush(fleet).await,
@@ -101,36 +72,48 @@ async fn inject_and_restore(fleet: &TestFleet, fault: Fault, lasts: Duration) ->
         }
         Fault::WrongClock(service, index, offset) => {
             let instance = &fleet.processes.instances(service)[index];
-            start_with_clock(instance, offset).await?;
-            sleep(lasts).await;
-            start_with_clock(instance, "0s").await
-        }
-        Fault::RollingRestart(service) => {
-            for instance in fleet.processes.instances(service) {
-                instance.stop().await?;
-                start(instance).await?;
+            for (offset, lasts) in [(offset, lasts), ("0s", Duration::ZERO)] {
+                report_exit(fleet, timeline, Target::Service(service, index));
+                start_with_clock(timeline, instance, offset).await?;
+                sleep(lasts).await;
             }
             Ok(())
         }
-        Fault::IsolatePrimary => isolate_primary(fleet, lasts).await,
+        Fault::RollingRestart(service) => {
+            let instances = fleet.processes.instances(service);
+            let programs = next_release.filter(|next| instances.iter().any(|instance| instance.programs() != *next));
+            let programs = programs.map_or_else(sibling_binaries_dir, Path::to_path_buf);
+            for (index, instance) in instances.iter().enumerate() {
+                report_exit(fleet, timeline, Target::Service(service, index));
+                instance.stop().await?;
+                instance.set_programs(&programs);
+                start(timeline, instance).await?;
+            }
+            Ok(())
+        }
+        Fault::IsolatePrimary => isolate_primary(fleet, timeline, lasts).await,
     }
 }
 
-/// Ends all faults: links are up, suspended processes continue, those that ended are started again.
-pub(super) async fn heal(fleet: &TestFleet) -> Result<()> {
-    fleet.dashboard.set_faults(&Faults::default()).await?;
+/// Ends all faults: links are up, suspended processes continue, and those that do not run are started again. No fault
+/// has left one of these, so a process that has ended is a finding.
+pub(super) async fn heal(fleet: &TestFleet, timeline: &Timeline, shape: Shape) -> Result<()> {
     fleet.processes.set_fakestripe_link(Link::Up)?;
     for (_, server) in fleet.processes.servers().all() {
         server.set_link(Link::Up)?;
-        server.signal(Signal::SIGCONT);
     }
-    for instance in SERVICES.iter().flat_map(|service| fleet.processes.instances(service)) {
-        instance.signal(Signal::SIGCONT);
-        if instance.ready().await.is_err() {
-            start(instance).await?;
+    for target in targets(shape) {
+        signal(fleet, target, Signal::SIGCONT);
+    }
+    for target in targets(shape) {
+        if report_exit(fleet, timeline, target) || ready(fleet, target).await.is_err() {
+            restart(fleet, timeline, target).await?;
         }
     }
-    Ok(())
+    for target in [Target::Mongodb(0), Target::Nats(0)] {
+        wait_for_majority(fleet, target).await?;
+    }
+    fleet.dashboard.set_faults(&Faults::default()).await
 }
 
 /// The instance, if the target is one.
@@ -153,9 +136,26 @@ fn server(fleet: &TestFleet, target: Target) -> Option<&Server> {
     }
 }
 
-/// The error of a service that has exited by itself.
-pub(super) fn unexpected_exit(fleet: &TestFleet, target: Target) -> Option<anyhow::Error> {
-    instance(fleet, target)?.unexpected_exit()
+/// Reports a process that has ended by itself, whatever the faults; returns whether it has. Ending or starting it again
+/// would hide that.
+pub(super) fn report_exit(fleet: &TestFleet, timeline: &Timeline, target: Target) -> bool {
+    let exit = match (instance(fleet, target), server(fleet, target)) {
+        (Some(instance), _) => instance.unexpected_exit(),
+        (_, Some(server)) => server.unexpected_exit(),
+        _ => fleet.processes.gateway_exit(),
+    };
+    if let Some(exit) = &exit {
+        timeline.record_finding(format!("{target} has ended by itself: {exit:#}"));
+    }
+    exit.is_some()
+}
+
+async fn ready(fleet: &TestFleet, target: Target) -> Result<()> {
+    match (instance(fleet, target), server(fleet, target)) {
+        (Some(instance), _) => instance.ready().await,
+        (_, Some(server)) => server.ready().await,
+        _ => fleet.processes.gateway_ready().await,
+    }
 }
 
 fn kill(fleet: &TestFleet, target: Target) -> Result<()> {
@@ -183,9 +183,9 @@ fn signal(fleet: &TestFleet, target: Target, signal: Signal) {
 }
 
 /// Kills the process if it still runs, starts it and waits until it is ready.
-pub(super) async fn restart(fleet: &TestFleet, target: Target) -> Result<()> {
+pub(super) async fn restart(fleet: &TestFleet, timeline: &Timeline, target: Target) -> Result<()> {
     match (instance(fleet, target), server(fleet, target)) {
-        (Some(instance), _) => start(instance).await,
+        (Some(instance), _) => start(timeline, instance).await,
         (_, Some(server)) => {
             server.restart().await?;
             wait_for_majority(fleet, target).await
@@ -194,30 +194,49 @@ pub(super) async fn restart(fleet: &TestFleet, target: Target) -> Result<()> {
     }
 }
 
-async fn start(instance: &Instance) -> Result<()> {
+async fn start(timeline: &Timeline, instance: &Instance) -> Result<()> {
     let began = Instant::now();
     while let Err(error) = instance.restart().await {
         if began.elapsed() > START_TIMEOUT {
             return Err(error);
         }
+        record_failed_start(timeline, &error);
         sleep(Duration::from_secs(1)).await;
     }
     Ok(())
 }
 
+/// Records a start that is repeated. If the service has panicked, that is found in its log.
+fn record_failed_start(timeline: &Timeline, error: &anyhow::Error) {
+    let error = error.to_string();
+    timeline.record(format!("to be started again: {}", error.lines().next().unwrap_or_default()));
+}
+
 /// Restarts an instance with its clock wrong by this time.
-async fn start_with_clock(instance: &Instance, offset: &str) -> Result<()> {
+async fn start_with_clock(timeline: &Timeline, instance: &Instance, offset: &str) -> Result<()> {
     // If it is not ready, the variable is set nevertheless.
     match instance.restart_with_env(&[("CLOCK_OFFSET", offset)]).await {
         Ok(()) => Ok(()),
-        Err(_) => start(instance).await,
+        Err(error) => {
+            record_failed_start(timeline, &error);
+            start(timeline, instance).await
+        }
+    }
+}
+
+/// Waits until the remaining members have elected leaders. An empty one would vote for a member that lacks what the lost
+/// disk had.
+async fn wait_for_leaders(fleet: &TestFleet, target: Target) -> Result<()> {
+    match target {
+        Target::Mongodb(_) => fleet.processes.servers().mongodb_primary().await.map(drop),
+        _ => members::wait_until_led(fleet).await,
     }
 }
 
 /// Waits until the loss of any other member would do no harm.
 async fn wait_for_majority(fleet: &TestFleet, target: Target) -> Result<()> {
     match target {
-        Target::Mongodb(_) => fleet.processes.servers().mongodb_primary().await.map(drop),
+        Target::Mongodb(_) => fleet.processes.servers().mongodb_caught_up().await,
         Target::Nats(_) => members::wait_until_caught_up(fleet).await,
         _ => Ok(()),
     }
@@ -256,8 +275,11 @@ fn provider_faults(fault: ProviderFault) -> Faults {
 }
 
 /// The primary takes writes that no other member receives, and crashes; the others elect one of them.
-async fn isolate_primary(fleet: &TestFleet, lasts: Duration) -> Result<()> {
+async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration) -> Result<()> {
     let servers = fleet.processes.servers();
+    for index in 0..servers.mongodb_members().len() {
+        report_exit(fleet, timeline, Target::Mongodb(index));
+    }
     let primary = servers.mongodb_primary().await?;
     let others: Vec<_> = servers.mongodb_members().into_iter().filter(|it| it.port() != primary.port()).collect();
     for other in &others {
@@ -273,5 +295,6 @@ async fn isolate_primary(fleet: &TestFleet, lasts: Duration) -> Result<()> {
         other.restart().await?;
     }
     servers.mongodb_primary().await?;
-    primary.restart().await
+    primary.restart().await?;
+    servers.mongodb_caught_up().await
 }

@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use common::api::orders::{CreateOrder, NewOrder};
+use common::api::orders::{CreateOrder, NewOrder, ReadOrder};
 use common::api::payments::{CreatePayment, NewPayment};
 use common::api::tickets::{CreateListing, NewListing, ReplaceListing, WithdrawListing};
+use common::api::users::{Credentials, NewUser, Password, SignIn, SignUp};
 use common::events::payment::PaymentStatus;
 use common::id::{OrderId, TicketId};
 use common::text::Text;
@@ -16,11 +17,15 @@ use tokio::time::{sleep, timeout};
 use super::HOLD;
 use crate::dashboard::Dashboard;
 use crate::load::{self, ignore_problem, key, outcome, pay};
-use crate::test_fleet::listing;
-use crate::user_client::{Page, UserClient};
+use crate::test_fleet::{PASSWORD, listing};
+use crate::user_client::{Page, TimedOut, UserClient};
 
 const CARD: &str = "pm_card_visa";
 const CARD_WITH_CHALLENGE: &str = "pm_card_authenticationRequired";
+/// The query of a checkout that says that the price has changed.
+const PRICE_NOTICE: &str = "price=new";
+/// The outcome of an order whose ticket is sold.
+const COMPLETED: &str = "completed";
 /// How long a visitor repeats a click on a page that fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -52,10 +57,12 @@ pub(super) enum Habit {
     DashboardCancellation,
     /// The seller submits a new listing twice at once.
     DoubleClick,
+    /// The buyer signs up first; the other users have tokens that `auth` did not issue.
+    NewAccount,
 }
 
 impl Habit {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::TwoBuyers,
         Self::TwoTabs,
         Self::Reload,
@@ -66,6 +73,7 @@ impl Habit {
         Self::ForgottenTab,
         Self::DashboardCancellation,
         Self::DoubleClick,
+        Self::NewAccount,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -80,6 +88,7 @@ impl Habit {
             Self::ForgottenTab => "forgotten tab",
             Self::DashboardCancellation => "dashboard cancellation",
             Self::DoubleClick => "double click",
+            Self::NewAccount => "new account",
         }
     }
 }
@@ -97,6 +106,14 @@ pub(super) struct Journey {
 impl Journey {
     /// Lists a ticket and sells it in this way; returns the outcome. Impatient visitors reload after `impatience`.
     pub(super) async fn take(&self, habit: Habit, impatience: Duration) -> Result<&'static str> {
+        if matches!(habit, Habit::NewAccount) {
+            let buyer = sign_up(&self.buyer).await?;
+            return Self { buyer, ..self.clone() }.sell(habit, impatience).await;
+        }
+        self.sell(habit, impatience).await
+    }
+
+    async fn sell(&self, habit: Habit, impatience: Duration) -> Result<&'static str> {
         let ticket = match habit {
             Habit::DoubleClick => self.list_twice().await?,
             _ => self.list().await?,
@@ -108,9 +125,11 @@ impl Journey {
             Habit::EditInBetween => self.hold_while_the_price_changes(ticket).await?,
             Habit::WithdrawalInBetween => self.hold_while_it_is_withdrawn(ticket).await?,
             Habit::ForgottenTab => self.hold_after_an_outdated_form(ticket).await?,
-            Habit::LateChallenge | Habit::UnfinishedChallenge | Habit::DashboardCancellation | Habit::DoubleClick => {
-                hold(&self.buyer, ticket).await?
-            }
+            Habit::LateChallenge
+            | Habit::UnfinishedChallenge
+            | Habit::DashboardCancellation
+            | Habit::DoubleClick
+            | Habit::NewAccount => hold(&self.buyer, ticket).await?,
         };
         let Some(order) = order else { return Ok("not held") };
         match habit {
@@ -158,13 +177,18 @@ impl Journey {
     async fn compete(&self, ticket: TicketId) -> Result<&'static str> {
         let by_page = async { submit_hold(&self.other, ticket, &open(&self.other, &ticket_page(ticket)).await?).await };
         let (one, two) = tokio::join!(hold(&self.buyer, ticket), by_page);
-        let mut end = "not held";
+        let mut ends = Vec::new();
         for (buyer, order) in [(&self.buyer, one?), (&self.other, two?)] {
             let Some(order) = order else { continue };
             pay(buyer, order, CARD).await?;
-            end = outcome(buyer, order).await?;
+            ends.push(outcome(buyer, order).await?);
         }
-        Ok(end)
+        match ends.as_slice() {
+            [] => Ok("not held"),
+            [COMPLETED, COMPLETED] => bail!(Violation(format!("two buyers have bought {ticket}"))),
+            [_, two] if *two == COMPLETED => Ok(*two),
+            [one, ..] => Ok(*one),
+        }
     }
 
     async fn hold_in_two_tabs(&self, ticket: TicketId) -> Result<Option<OrderId>> {
@@ -172,7 +196,16 @@ impl Journey {
         let tabs = (open(&self.buyer, &path).await?, open(&self.buyer, &path).await?);
         let (one, two) =
             tokio::join!(submit_hold(&self.buyer, ticket, &tabs.0), submit_hold(&self.buyer, ticket, &tabs.1));
-        Ok(one?.or(two?))
+        let (one, two) = (one?, two?);
+        // They differ if the first hold ended before the second tab's request was processed.
+        if let (Some(one), Some(two)) = (one, two)
+            && one != two
+            && outcome(&self.buyer, one).await? == COMPLETED
+            && outcome(&self.buyer, two).await? == COMPLETED
+        {
+            bail!(Violation(format!("one buyer has bought {ticket} twice, as {one} and {two}")));
+        }
+        Ok(one.or(two))
     }
 
     async fn hold_and_reload(&self, ticket: TicketId, impatience: Duration) -> Result<Option<OrderId>> {
@@ -216,24 +249,25 @@ impl Journey {
     async fn hold_after_an_outdated_form(&self, ticket: TicketId) -> Result<Option<OrderId>> {
         let path = format!("/tickets/{ticket}/edit");
         let form = open(&self.seller, &path).await?;
+        let Some(version) = form.hidden_field("version") else {
+            bail!(Violation(format!("the seller of {ticket} gets no form for it, but {}", form.path)));
+        };
         let page = open(&self.buyer, &ticket_page(ticket)).await?;
         let edit = ReplaceListing { id: ticket, body: terms(2_000) };
         self.seller.send_until_definitive(&edit, None).await?;
-        if let Some(version) = form.hidden_field("version") {
-            let fields = [
-                ("title", "An outdated title"),
-                ("venue", "Concert Hall"),
-                ("starts_at", "2099-04-02T20:00"),
-                ("time_zone", "Europe/Amsterdam"),
-                ("price", "30.00"),
-                ("currency", "EUR"),
-                ("version", version.as_str()),
-            ];
-            let submitted = submit(&self.seller, &path, &fields).await?;
-            // A redirect to the listing means that it was changed.
-            if submitted.path == ticket_page(ticket) {
-                bail!(Violation(format!("an outdated form has changed {ticket}")));
-            }
+        let fields = [
+            ("title", "An outdated title"),
+            ("venue", "Concert Hall"),
+            ("starts_at", "2099-04-02T20:00"),
+            ("time_zone", "Europe/Amsterdam"),
+            ("price", "30.00"),
+            ("currency", "EUR"),
+            ("version", version.as_str()),
+        ];
+        let submitted = submit(&self.seller, &path, &fields).await?;
+        // A redirect to the listing means that it was changed.
+        if submitted.path == ticket_page(ticket) {
+            bail!(Violation(format!("an outdated form has changed {ticket}")));
         }
         match submit_hold(&self.buyer, ticket, &page).await? {
             Some(order) => Ok(Some(order)),
@@ -253,27 +287,54 @@ fn terms(price: i64) -> NewListing {
     listing("Any night", price)
 }
 
+/// Creates an account; the client is signed in.
+async fn sign_up(visitor: &UserClient) -> Result<UserClient> {
+    let client = visitor.signed_out()?;
+    let email = format!("{}@example.com", key());
+    let (address, password) = (Text::new(&email), Password::new(PASSWORD));
+    let account = SignUp { body: NewUser { email: address, password, display_name: None } };
+    match client.send_until_definitive(&account, None).await {
+        // The response to an earlier request, which has created the account, was lost.
+        Err(error) if error.status() == Some(409) => {
+            let body = Credentials { email: Text::new(&email), password: Password::new(PASSWORD) };
+            client.send_until_definitive(&SignIn { body }, None).await?;
+        }
+        created => drop(created?),
+    }
+    Ok(client)
+}
+
 fn ticket_page(ticket: TicketId) -> String {
     format!("/tickets/{ticket}")
 }
 
-/// Holds a ticket by the API; `None` if it can't be held.
+/// Holds a ticket by the API; `None` if it can't be held. Fails if `orders` does not get to know the listing.
 async fn hold(buyer: &UserClient, ticket: TicketId) -> Result<Option<OrderId>> {
     let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
     // 404: the listing has not arrived at `orders`.
     match load::send_until_propagated(buyer, &request, &[404]).await {
         Ok(order) => Ok(Some(order.id)),
-        Err(error) if error.problem().is_some() => Ok(None),
+        Err(error) if error.problem().is_some() && error.status() != Some(404) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Submits the form of a ticket's page; `None` if it did not lead to the checkout.
+/// Submits the form of a ticket's page; `None` if it did not lead to the checkout. A higher or lower price than the page
+/// showed is a violation, unless the checkout says so.
 async fn submit_hold(buyer: &UserClient, ticket: TicketId, page: &Page) -> Result<Option<OrderId>> {
     let (Some(key), Some(price)) = (page.hidden_field("key"), page.hidden_field("price")) else { return Ok(None) };
     let path = format!("/tickets/{ticket}/hold");
     let held = submit(buyer, &path, &[("key", key.as_str()), ("price", price.as_str())]).await?;
-    Ok(held.path.strip_prefix("/checkout/").and_then(|id| id.parse().ok()))
+    let Some(id) = held.path.strip_prefix("/checkout/").and_then(|id| id.parse().ok()) else { return Ok(None) };
+    // Just after an election an order may not be found yet; then the price is not compared.
+    if let Ok(order) = buyer.send_until_definitive(&ReadOrder { id }, None).await
+        && order.body.price.to_string() != price
+        && held.query.as_deref() != Some(PRICE_NOTICE)
+    {
+        let held_at = order.body.price;
+        bail!(Violation(format!("the page showed {price}, and order {id} holds the ticket silently at {held_at}")));
+    }
+    Ok(Some(id))
 }
 
 /// Opens a page, again and again until it is shown.
@@ -300,7 +361,9 @@ async fn repeat(
             Err(error) => error.to_string(),
         };
         if began.elapsed() > PATIENCE {
-            bail!("{path} is still not available: {last}");
+            // What a form of the page leads to is looked at on the page itself.
+            let (path, expected) = (path.strip_suffix("/hold").unwrap_or(path).to_owned(), "shown".to_owned());
+            bail!(TimedOut { client: client.clone(), path, expected, last });
         }
         sleep(Duration::from_millis(250)).await;
     }

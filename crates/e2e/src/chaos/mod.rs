@@ -1,15 +1,20 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
 //! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`]
-//! (what users do), [`timeline`], [`report`].
+//! (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether enough has happened),
+//! `audit` (by the operator's program), [`timeline`], [`report`].
 //!
 //! # Why
 //! The tests of `faults` and `failover` inject one fault at a time. Here they overlap, in combinations that nobody has
 //! thought of. The seed decides about the faults and about each visitor's habits; the moments at which they meet depend
 //! on the machine.
 
+mod audit;
+mod elections;
+mod extent;
 mod faults;
 mod habits;
+mod logs;
 pub mod plan;
 pub mod report;
 pub mod timeline;
@@ -17,22 +22,22 @@ pub mod visitors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::future::join_all;
 use mongodb::bson::Document;
-use testkit::fleet::SERVICES;
 use testkit::tools::workspace_root;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::plan::{Planned, Resource, Shape, Target, plan};
+use self::elections::Elections;
+use self::plan::{Planned, Resource, Shape, Target, plan, targets};
 use self::report::Report;
 use self::timeline::Timeline;
-use self::visitors::Visitors;
+use self::visitors::{Journeys, Visitors};
 use crate::invariants;
 use crate::test_fleet::{TestFleet, copy_logs};
 
@@ -40,8 +45,10 @@ use crate::test_fleet::{TestFleet, copy_logs};
 const SHAPE: Shape = Shape { instances: 2, members: 3 };
 /// The time that an unpaid hold lasts; longer than an election.
 const HOLD: Duration = Duration::from_secs(30);
-/// `ORDER_TTL` is [`HOLD`]; the intervals for repairs are short.
-const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
+/// `ORDER_TTL` is [`HOLD`], and payments are reconciled soon. Nothing is announced again: announcements would repair what
+/// a lost message leaves behind before anybody looks, and no fault may lose a message.
+const SETTINGS: [(&str, &str); 4] =
+    [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "2h"), ("ANNOUNCE_PER_SECOND", "0")];
 
 /// Options of a run.
 #[derive(Debug, Clone)]
@@ -56,6 +63,8 @@ pub struct ChaosOptions {
     pub visitors: usize,
     /// How long the fleet may take to settle afterwards.
     pub settle: Duration,
+    /// The folder of another build of the services, to and from which rolling restarts go.
+    pub next_release: Option<PathBuf>,
 }
 
 impl ChaosOptions {
@@ -63,7 +72,7 @@ impl ChaosOptions {
     /// instance whose clock was two minutes fast.
     pub fn new(seed: u64, duration: Duration) -> Self {
         let faults = plan(seed, duration, SHAPE);
-        Self { seed, duration, faults, visitors: 50, settle: Duration::from_secs(240) }
+        Self { seed, duration, faults, visitors: 50, settle: Duration::from_secs(240), next_release: None }
     }
 
     /// The folder of the run's files: `target/chaos/<seed>`.
@@ -88,26 +97,37 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     let fleet = TestFleet::start_proxied(&SETTINGS).await?;
     fleet.responses.start_history(&folder.join("history.jsonl"))?;
     let timeline = Timeline::start(&folder.join("timeline.jsonl"))?;
-    let visitors = Visitors::start(&fleet, options.seed, options.visitors)?;
     let run = Run::new(&fleet, &timeline, options);
-    let (faults, meanwhile, ()) =
-        tokio::join!(run.inject_all(options), meanwhile(&fleet), run.restart_ended_services());
-    meanwhile?;
-    timeline.record("the faults end");
-    if let Err(error) = faults::heal(&fleet).await {
-        timeline.record_finding(format!("the fleet does not recover: {error:#}"));
-    }
-    let journeys = visitors.stop().await?;
-    timeline.record("the visitors have left");
+    let mut elections = Elections::new(&fleet);
+    let (faults, journeys) = tokio::select! {
+        never = elections.watch() => match never {},
+        ended = Box::pin(run.until_visitors_leave(options, meanwhile)) => ended?,
+    };
+    let stale_reads = elections.end().await;
     for violation in &journeys.violations {
         timeline.record_finding(violation.as_str());
     }
-    for violation in invariants::violations_after(&fleet, options.settle).await {
+    let mut violated = invariants::violations_at_rest(&fleet, options.settle).await;
+    let mut audited = audit::violations(&fleet).await;
+    audited.retain(|violation| !violated.contains(violation));
+    violated.extend(audited);
+    for violation in violated {
         timeline.record_finding(violation);
+    }
+    for missing in extent::still_missing(&journeys).await {
+        timeline.record_finding(missing);
+    }
+    for target in targets(SHAPE) {
+        faults::report_exit(&fleet, &timeline, target);
+    }
+    for panic in logs::panics(&fleet.logs)? {
+        timeline.record_finding(format!("panic in {panic}"));
     }
     fleet.responses.end_history()?;
     let orders = count_orders(&fleet).await?;
-    let stale_reads = run.stale_reads.load(Ordering::SeqCst);
+    for shortfall in extent::shortfalls(options, faults.values().sum(), orders, &journeys) {
+        timeline.record_finding(shortfall);
+    }
     let (timeline, findings) = timeline.contents();
     if !findings.is_empty() {
         copy_logs(&fleet.logs, &folder.join("logs")).context("keeping the logs")?;
@@ -115,16 +135,11 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     Ok(Report { seed: options.seed, folder, faults, orders, journeys, stale_reads, findings, timeline })
 }
 
-/// The locks of all resources that the faults and the supervision of services use.
+/// The locks of all resources that the faults and the supervision of processes use.
 fn locks(options: &ChaosOptions) -> BTreeMap<Resource, Mutex<()>> {
     let faults = options.faults.iter().flat_map(|planned| planned.fault.resources(SHAPE));
-    let resources: BTreeSet<Resource> = faults.chain(services().map(Resource::Process)).collect();
+    let resources: BTreeSet<Resource> = faults.chain(targets(SHAPE).map(Target::resource)).collect();
     resources.into_iter().map(|resource| (resource, Mutex::new(()))).collect()
-}
-
-/// All instances of all services.
-fn services() -> impl Iterator<Item = Target> {
-    SERVICES.into_iter().flat_map(|name| (0..SHAPE.instances).map(move |index| Target::Service(name, index)))
 }
 
 async fn count_orders(fleet: &TestFleet) -> Result<u64> {
@@ -136,22 +151,40 @@ struct Run<'a> {
     fleet: &'a TestFleet,
     timeline: &'a Timeline,
     locks: BTreeMap<Resource, Mutex<()>>,
-    /// Number of stale reads that an election excuses.
-    stale_reads: AtomicUsize,
     /// Whether all faults have ended.
     is_over: AtomicBool,
 }
 
 impl<'a> Run<'a> {
     fn new(fleet: &'a TestFleet, timeline: &'a Timeline, options: &ChaosOptions) -> Self {
-        let (stale_reads, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { fleet, timeline, locks: locks(options), stale_reads, is_over }
+        Self { fleet, timeline, locks: locks(options), is_over: AtomicBool::new(false) }
+    }
+
+    /// Injects all faults while visitors buy and sell, heals the fleet and waits until the visitors have finished what
+    /// they have begun. Returns the number of faults by kind, and how the visitors' journeys ended.
+    async fn until_visitors_leave(
+        &self,
+        options: &ChaosOptions,
+        meanwhile: impl AsyncFnOnce(&TestFleet) -> Result<()>,
+    ) -> Result<(BTreeMap<&'static str, usize>, Journeys)> {
+        let visitors = Visitors::start(self.fleet, options.seed, options.visitors)?;
+        let (faults, meanwhile, ()) =
+            tokio::join!(self.inject_all(options), meanwhile(self.fleet), self.restart_ended_processes());
+        meanwhile?;
+        self.timeline.record("the faults end");
+        if let Err(error) = faults::heal(self.fleet, self.timeline, SHAPE).await {
+            self.timeline.record_finding(format!("the fleet does not recover: {error:#}"));
+        }
+        let journeys = visitors.stop().await?;
+        self.timeline.record("the visitors have left");
+        Ok((faults, journeys))
     }
 
     /// Injects all faults; returns their number by kind.
     async fn inject_all(&self, options: &ChaosOptions) -> BTreeMap<&'static str, usize> {
         let end = self.timeline.started() + options.duration;
-        let injected = join_all(options.faults.iter().map(|planned| self.inject(planned, end))).await;
+        let next = options.next_release.as_deref();
+        let injected = join_all(options.faults.iter().map(|planned| self.inject(planned, next, end))).await;
         sleep_until(end).await;
         self.is_over.store(true, Ordering::SeqCst);
         let mut counts = BTreeMap::<_, usize>::new();
@@ -163,7 +196,7 @@ impl<'a> Run<'a> {
 
     /// Injects a fault at its time, or later if another one still uses what it needs; not after the end. Returns the
     /// kind of an injected fault.
-    async fn inject(&self, planned: &Planned, end: Instant) -> Option<&'static str> {
+    async fn inject(&self, planned: &Planned, next_release: Option<&Path>, end: Instant) -> Option<&'static str> {
         sleep_until(self.timeline.started() + planned.at).await;
         let mut held = Vec::new();
         for resource in planned.fault.resources(SHAPE) {
@@ -174,27 +207,25 @@ impl<'a> Run<'a> {
         }
         let fault = planned.fault;
         self.timeline.record(format!("{fault}, for {:?}", planned.lasts));
-        match faults::inject(self.fleet, planned).await {
-            Ok(stale_reads) => {
-                self.stale_reads.fetch_add(stale_reads, Ordering::SeqCst);
-                self.timeline.record(format!("recovered from: {fault}"));
-            }
+        match faults::inject(self.fleet, self.timeline, next_release, planned).await {
+            Ok(()) => self.timeline.record(format!("recovered from: {fault}")),
             Err(error) => self.timeline.record_finding(format!("no recovery from: {fault}: {error:#}")),
         }
         Some(fault.kind())
     }
 
-    /// Starts services again that end by themselves, as Kubernetes does, until the faults have ended. Each end is a
-    /// finding: a service must bear the faults of others.
-    async fn restart_ended_services(&self) {
+    /// Starts processes again that end by themselves, as Kubernetes does, until the faults have ended. Each end is a
+    /// finding: a process must bear the faults of others.
+    async fn restart_ended_processes(&self) {
         while !self.is_over.load(Ordering::SeqCst) {
             sleep(Duration::from_secs(1)).await;
-            for target in services() {
-                // Otherwise a fault has ended it.
-                let Ok(_held) = self.locks[&Resource::Process(target)].try_lock() else { continue };
-                let Some(exit) = faults::unexpected_exit(self.fleet, target) else { continue };
-                self.timeline.record_finding(format!("{target} has ended by itself: {exit:#}"));
-                if let Err(error) = faults::restart(self.fleet, target).await {
+            for target in targets(SHAPE) {
+                // Otherwise a fault may have ended it.
+                let Ok(_held) = self.locks[&target.resource()].try_lock() else { continue };
+                if !faults::report_exit(self.fleet, self.timeline, target) {
+                    continue;
+                }
+                if let Err(error) = faults::restart(self.fleet, self.timeline, target).await {
                     self.timeline.record_finding(format!("{target} does not start again: {error:#}"));
                 }
             }

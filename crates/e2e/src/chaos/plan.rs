@@ -10,8 +10,8 @@ use rand::{Rng as _, SeedableRng as _};
 use testkit::fleet::SERVICES;
 use testkit::proxy::{Direction, Link};
 
-/// Bounds of the time between two faults, in milliseconds; the mean is 2.75 s.
-const PAUSE: std::ops::Range<u64> = 1_400..4_100;
+/// Bounds of the time between two faults, in milliseconds; the mean is 2.6 s.
+const PAUSE: std::ops::Range<u64> = 1_300..3_900;
 /// Wrong by as much as the services tolerate.
 const CLOCK_OFFSETS: [&str; 2] = ["2m", "-2m"];
 const DELAY: Duration = Duration::from_millis(150);
@@ -87,8 +87,10 @@ pub enum Fault {
 /// What at most one fault at a time may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Resource {
-    /// The majority of the members of MongoDB, and of those of NATS.
-    Majority,
+    /// The majority of the members of MongoDB.
+    Mongodb,
+    /// The majority of the members of NATS.
+    Nats,
     /// The wrong clock: holds end early if all instances have one.
     Clock,
     /// A process outside MongoDB and NATS.
@@ -106,10 +108,20 @@ pub struct Planned {
     pub lasts: Duration,
 }
 
+/// Every process of a fleet of this shape, those that others need first.
+pub(super) fn targets(shape: Shape) -> impl Iterator<Item = Target> {
+    let members = (0..shape.members).flat_map(|index| [Target::Mongodb(index), Target::Nats(index)]);
+    let services =
+        SERVICES.into_iter().flat_map(move |name| (0..shape.instances).map(move |index| Target::Service(name, index)));
+    members.chain([Target::Redis, Target::CardNetwork]).chain(services).chain([Target::Gateway])
+}
+
 impl Target {
-    fn resource(self) -> Resource {
+    /// What a fault that hits this target uses.
+    pub(super) fn resource(self) -> Resource {
         match self {
-            Self::Mongodb(_) | Self::Nats(_) => Resource::Majority,
+            Self::Mongodb(_) => Resource::Mongodb,
+            Self::Nats(_) => Resource::Nats,
             other => Resource::Process(other),
         }
     }
@@ -149,7 +161,7 @@ impl Fault {
             Self::Provider(_) => BTreeSet::from([Resource::Process(Target::CardNetwork)]),
             Self::WrongClock(service, ..) => instances(service).chain([Resource::Clock]).collect(),
             Self::RollingRestart(service) => instances(service).collect(),
-            Self::IsolatePrimary => BTreeSet::from([Resource::Majority]),
+            Self::IsolatePrimary => BTreeSet::from([Resource::Mongodb]),
         }
     }
 
@@ -169,7 +181,8 @@ impl Fault {
 
     /// About how long the recovery takes.
     fn recovery(&self, shape: Shape) -> Duration {
-        let seconds = if self.resources(shape).contains(&Resource::Majority) { 10 } else { 4 };
+        let is_of_member = |resource: &Resource| matches!(resource, Resource::Mongodb | Resource::Nats);
+        let seconds = if self.resources(shape).iter().any(is_of_member) { 10 } else { 4 };
         Duration::from_secs(if let Self::RollingRestart(_) = self { 12 } else { seconds })
     }
 }
@@ -212,10 +225,7 @@ fn catalogue(shape: Shape) -> Vec<Fault> {
     let services =
         move || SERVICES.into_iter().flat_map(move |name| (0..shape.instances).map(move |index| (name, index)));
     let members = move || (0..shape.members).flat_map(|index| [Target::Mongodb(index), Target::Nats(index)]);
-    let restartable = move || {
-        let services = services().map(|(name, index)| Target::Service(name, index));
-        services.chain(members()).chain([Target::Redis, Target::Gateway])
-    };
+    let restartable = targets(shape).filter(|target| *target != Target::CardNetwork);
     let links = [
         Link::Down,
         Link::Stalled,
@@ -232,8 +242,8 @@ fn catalogue(shape: Shape) -> Vec<Fault> {
         ProviderFault::DropsWebhooks,
     ];
     let mut faults = vec![Fault::Flush, Fault::IsolatePrimary];
-    faults.extend(restartable().flat_map(|target| [Fault::Kill(target), Fault::Stop(target)]));
-    faults.extend(restartable().chain([Target::CardNetwork]).map(Fault::Hang));
+    faults.extend(restartable.flat_map(|target| [Fault::Kill(target), Fault::Stop(target)]));
+    faults.extend(targets(shape).map(Fault::Hang));
     let linked = members().chain([Target::Redis, Target::CardNetwork]);
     faults.extend(linked.flat_map(|target| links.map(|link| Fault::Link(target, link))));
     faults.extend(members().map(Fault::LoseDisk));
@@ -245,8 +255,8 @@ fn catalogue(shape: Shape) -> Vec<Fault> {
     faults
 }
 
-/// Plans the faults of a run: first one of each kind, then any. Faults that could take a majority from MongoDB or NATS
-/// follow each other; so do those that hit the same process.
+/// Plans the faults of a run: first one of each kind, then any. Faults that could take a majority from MongoDB follow each
+/// other; so do those that could take one from NATS, and those that hit the same process.
 pub fn plan(seed: u64, duration: Duration, shape: Shape) -> Vec<Planned> {
     let mut by_kind: BTreeMap<&str, Vec<Fault>> = BTreeMap::new();
     for fault in catalogue(shape) {

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use super::habits::{Habit, Journey, Violation};
 use crate::load::{SCENARIOS, Sale};
 use crate::test_fleet::TestFleet;
+use crate::user_client::TimedOut;
 
 /// Bounds of a visitor's pause between two journeys, in milliseconds.
 const PAUSE: std::ops::Range<u64> = 0..500;
@@ -34,6 +35,8 @@ pub struct Journeys {
     pub outcomes: BTreeMap<String, usize>,
     /// Why visitors gave up.
     pub gave_up: Vec<String>,
+    /// The pages and orders among these reasons.
+    pub(super) timed_out: Vec<TimedOut>,
     /// What visitors saw that must not happen.
     pub violations: Vec<String>,
 }
@@ -48,7 +51,10 @@ impl Journeys {
         match outcome {
             Ok(outcome) => *self.outcomes.entry(format!("{habit}: {outcome}")).or_default() += 1,
             Err(error) if error.is::<Violation>() => self.violations.push(format!("{habit}: {error:#}")),
-            Err(error) => self.gave_up.push(format!("{habit}: {error:#}")),
+            Err(error) => {
+                self.timed_out.extend(error.downcast_ref::<TimedOut>().cloned());
+                self.gave_up.push(format!("{habit}: {error:#}"));
+            }
         }
     }
 
@@ -57,22 +63,25 @@ impl Journeys {
             *self.outcomes.entry(outcome).or_default() += count;
         }
         self.gave_up.extend(other.gave_up);
+        self.timed_out.extend(other.timed_out);
         self.violations.extend(other.violations);
     }
 }
 
 impl Visitors {
-    /// Starts this number of visitors. What each of them decides depends on the seed and on the visitor's number.
+    /// Starts this number of visitors. What each of them decides depends on the seed and on the visitor's number; runs with
+    /// neighbouring seeds have no visitor in common.
     pub(super) fn start(fleet: &TestFleet, seed: u64, count: usize) -> Result<Self> {
         let (stopping, mut tasks) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
-        for number in 0..count {
+        let mut seeds = StdRng::seed_from_u64(seed);
+        for _ in 0..count {
             let journey = Journey {
                 seller: fleet.token_user()?,
                 buyer: fleet.token_user()?,
                 other: fleet.token_user()?,
                 dashboard: fleet.dashboard.clone(),
             };
-            let rng = StdRng::seed_from_u64(seed.wrapping_add(number as u64));
+            let rng = StdRng::from_rng(&mut seeds);
             let fakestripe = fleet.processes.fakestripe().url();
             tasks.spawn(Visitor { rng, journey, fakestripe }.shop(Arc::clone(&stopping)));
         }

@@ -51,7 +51,7 @@ fn check_idempotency_keys(data: &FleetData, responses: &ResponseLog, violations:
     let effective = data.databases.owned.values().flatten().filter(|entity| !charges_nothing(entity));
     let used: BTreeSet<&str> = effective.filter_map(|entity| entity.idempotency_key.as_deref()).collect();
     for (key, responses) in responses.keys() {
-        let successes = responses.iter().filter(|(status, _)| matches!(status, Some(200..300)));
+        let successes = responses.iter().filter(|(status, _)| matches!(status, Some(200..400)));
         let ids: BTreeSet<&String> = successes.map(|(_, id)| id).collect();
         if ids.len() > 1 {
             violations.push(format!("{IDEMPOTENCY}: key {key} named {ids:?}"));

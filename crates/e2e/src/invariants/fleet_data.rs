@@ -60,7 +60,8 @@ impl FleetData {
             for _ in 0..messages {
                 let message = reader.next().await.context("a stream ended early")??;
                 // Undecodable messages are skipped: their consumers dead-letter them, and dead letters are counted.
-                let Ok(event) = serde_json::from_slice::<Value>(&message.payload) else { continue };
+                let Ok(mut event) = serde_json::from_slice::<Value>(&message.payload) else { continue };
+                remove_added_fields(&mut event);
                 let kind = text(&event["type"]);
                 if matches!(kind, "order.created.v1" | "order.cancelled.v1" | "expiration.completed.v1") {
                     let published =
@@ -94,6 +95,19 @@ impl FleetData {
             histories.entry(subject).or_default().insert(version, &event["data"]);
         }
         histories
+    }
+}
+
+/// Removes what services of the build `next-release` (a feature of the crate `platform`) add to every object: no replica
+/// stores it, and the events of an entity may come from both builds.
+fn remove_added_fields(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove("addedLater");
+            fields.values_mut().for_each(remove_added_fields);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_added_fields),
+        _ => {}
     }
 }
 

@@ -6,6 +6,7 @@
 //! tickets agree with orders (5). Here they see all [`databases`] in memory.
 //! Its check of an entity's events (8, 11, 13, 16) is used too.
 
+mod at_rest;
 mod clients;
 pub mod databases;
 mod events;
@@ -25,6 +26,8 @@ use crate::test_fleet::TestFleet;
 
 /// Maximum delay of a hold's expiry while all servers are up.
 pub const EXPIRY_TOLERANCE: Duration = Duration::from_secs(10);
+/// Maximum delay of a hold's expiry during random faults, which may follow each other at the same servers.
+const EXPIRY_TOLERANCE_IN_CHAOS: Duration = Duration::from_secs(180);
 /// How long the fleet may take to settle.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -33,9 +36,16 @@ pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
     poll_until_no_violations(fleet, |data| all_violations(fleet, data)).await
 }
 
-/// Polls until all invariants hold, for at most this time, and returns the violations that remain.
-pub async fn violations_after(fleet: &TestFleet, timeout: Duration) -> Vec<String> {
-    poll(fleet, timeout, |data| all_violations(fleet, data)).await
+/// Polls until all invariants hold and nothing waits any more, for at most this time, and returns the violations that
+/// remain. No hold may have expired early, or as late as no fault explains.
+pub async fn violations_at_rest(fleet: &TestFleet, timeout: Duration) -> Vec<String> {
+    poll(fleet, timeout, |data| {
+        let mut violations = all_violations(fleet, data);
+        at_rest::check(&data.databases, &mut violations);
+        history::check_expiry_delay(data, EXPIRY_TOLERANCE_IN_CHAOS, &mut violations);
+        violations
+    })
+    .await
 }
 
 fn all_violations(fleet: &TestFleet, data: &FleetData) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,16 @@ impl Instance {
     pub async fn restart_with_env(&self, env: &[(&str, &str)]) -> Result<()> {
         self.process.restart(env)?;
         self.ready().await
+    }
+
+    /// The folder of the program.
+    pub fn programs(&self) -> PathBuf {
+        self.process.folder()
+    }
+
+    /// Uses the program of the same name in this folder from the next start on: another build.
+    pub fn set_programs(&self, folder: &Path) {
+        self.process.set_folder(folder);
     }
 
     /// The error to report if the process has exited by itself.

@@ -143,9 +143,15 @@ impl Fleet {
         self.gateway_ready().await
     }
 
-    async fn gateway_ready(&self) -> Result<()> {
+    /// Waits until the gateway accepts connections.
+    pub async fn gateway_ready(&self) -> Result<()> {
         let is_ready = async || TcpStream::connect(("127.0.0.1", self.port.number())).await.is_ok();
         self.gateway.wait_until_ready(GATEWAY_START_TIMEOUT, is_ready).await
+    }
+
+    /// The error to report if the gateway has exited by itself.
+    pub fn gateway_exit(&self) -> Option<anyhow::Error> {
+        self.gateway.unexpected_exit()
     }
 
     /// Sends SIGKILL to the gateway.
@@ -176,7 +182,7 @@ impl Fleet {
             let exit = instances
                 .find_map(Instance::unexpected_exit)
                 .or_else(|| self.servers.unexpected_exit())
-                .or_else(|| self.gateway.unexpected_exit());
+                .or_else(|| self.gateway_exit());
             if let Some(exit) = exit {
                 return exit;
             }

@@ -2,16 +2,17 @@
 //! three) and redis-server on 127.0.0.1.
 
 mod kind;
-mod mongo_wire;
+pub mod mongo_wire;
 pub mod ports;
 pub mod process;
+mod replica_set;
 pub mod scratch;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -20,6 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use self::kind::{Member, ServerKind};
+use self::mongo_wire::MemberStatus;
 use self::ports::Port;
 use self::process::{Process, ProcessSpec};
 use crate::proxy::{Link, Proxy};
@@ -147,41 +149,9 @@ impl Servers {
         urls.join(",")
     }
 
-    /// Waits for a primary of MongoDB's replica set and returns it.
-    pub async fn mongodb_primary(&self) -> Result<&Server> {
-        let deadline = Instant::now() + START_TIMEOUT;
-        loop {
-            for server in self.mongodb_members() {
-                if mongo_wire::is_primary(server.port()).await.unwrap_or(false) {
-                    return Ok(server);
-                }
-            }
-            let report = || self.mongodb.process.exit_error();
-            ensure!(Instant::now() < deadline, "no member of rs0 is primary; {}", report());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn form_replica_set(&self) -> Result<()> {
-        // Clients follow these addresses, whatever their URL says.
-        let members: Vec<_> = self.mongodb_members().iter().map(|server| server.client_address()).collect();
-        let deadline = Instant::now() + START_TIMEOUT;
-        // The first member refuses until it reaches all of them.
-        while let Err(error) = mongo_wire::initiate(self.mongodb.port(), &members).await {
-            if let Some(exit) = self.unexpected_exit() {
-                return Err(exit);
-            }
-            if Instant::now() > deadline {
-                return Err(error);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        self.mongodb_primary().await.map(drop)
-    }
-
     /// The error to report if a server has exited by itself.
     pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
-        self.all().into_iter().find_map(|(_, server)| server.process.unexpected_exit())
+        self.all().into_iter().find_map(|(_, server)| server.unexpected_exit())
     }
 
     /// Stops the servers in order, so that they flush their data.
@@ -311,6 +281,12 @@ impl Server {
     /// Restarts the server with an empty data folder, as after the loss of a disk: a member copies the data
     /// from the others.
     pub async fn restart_with_empty_data(&self) -> Result<()> {
+        self.lose_data()?;
+        self.restart().await
+    }
+
+    /// Sends SIGKILL and removes the data.
+    pub fn lose_data(&self) -> Result<()> {
         self.kill()?;
         for entry in fs::read_dir(&self.data)? {
             let path = entry?.path();
@@ -320,10 +296,21 @@ impl Server {
             }
             if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
         }
-        self.restart().await
+        Ok(())
     }
 
-    async fn ready(&self) -> Result<()> {
+    /// What a member of MongoDB's replica set knows about it.
+    pub async fn member_status(&self) -> Result<MemberStatus> {
+        mongo_wire::status(self.port()).await
+    }
+
+    /// The error to report if the server has exited by itself.
+    pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
+        self.process.unexpected_exit()
+    }
+
+    /// Waits until the server accepts requests.
+    pub async fn ready(&self) -> Result<()> {
         self.process.wait_until_ready(START_TIMEOUT, async || self.is_ready().await.unwrap_or(false)).await
     }
 

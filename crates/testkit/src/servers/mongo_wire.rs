@@ -1,8 +1,9 @@
-//! A minimal client of MongoDB's wire protocol (`OP_MSG`) that initiates a replica set.
+//! A minimal client of MongoDB's wire protocol (`OP_MSG`) that initiates a replica set and asks its members for their
+//! state.
 //!
 //! # Why
 //! The full driver takes longer to build than any other dependency, and xtask must be built before
-//! everything else. Four commands are enough here.
+//! everything else. Five commands are enough here.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const OP_MSG: i32 = 2013;
-/// An upper bound: responses to the commands below have a few hundred bytes.
+/// An upper bound: responses to the commands below have a few kilobytes at most.
 const MAX_RESPONSE: usize = 1 << 20;
 
 /// Runs one command on the database `admin` of the server at 127.0.0.1.
@@ -70,6 +71,34 @@ pub(super) async fn is_primary(port: u16) -> Result<bool> {
 pub(super) async fn is_member(port: u16) -> Result<bool> {
     let hello = hello(port).await?;
     Ok(["isWritablePrimary", "secondary"].iter().any(|role| hello.get_bool(role).unwrap_or(false)))
+}
+
+/// What a member knows about its replica set.
+#[derive(Debug, Clone, Copy)]
+pub struct MemberStatus {
+    /// Whether the member is the primary, unless it has been deposed without knowing it.
+    pub is_primary: bool,
+    /// The number of the last election.
+    pub term: i64,
+    /// The term of the newest write that a majority has.
+    pub committed_term: i64,
+    /// The member's own newest write: its term, second and number within the second. A later write compares greater.
+    pub applied: (i64, u32, u32),
+}
+
+/// The status of a member of a replica set.
+pub(super) async fn status(port: u16) -> Result<MemberStatus> {
+    let status = command(port, doc! { "replSetGetStatus": 1 }).await?;
+    let optimes = status.get_document("optimes")?;
+    let applied = optimes.get_document("appliedOpTime")?;
+    let written = applied.get_timestamp("ts")?;
+    Ok(MemberStatus {
+        // 1: PRIMARY.
+        is_primary: status.get_i32("myState")? == 1,
+        term: status.get_i64("term")?,
+        committed_term: optimes.get_document("lastCommittedOpTime")?.get_i64("t")?,
+        applied: (applied.get_i64("t")?, written.time, written.increment),
+    })
 }
 
 async fn hello(port: u16) -> Result<Document> {

@@ -146,6 +146,19 @@ impl Process {
         Ok(self.state().kill()?.code())
     }
 
+    /// The folder of the program.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.state().spec.program.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+
+    /// Uses the program of the same name in this folder from the next start on.
+    pub(crate) fn set_folder(&self, folder: &Path) {
+        let program = &mut self.state().spec.program;
+        if let Some(name) = program.file_name() {
+            *program = folder.join(name);
+        }
+    }
+
     /// Kills the process if it still runs and starts it again, with these variables from now on.
     pub(crate) fn restart(&self, env: &[(&str, &str)]) -> Result<()> {
         let mut state = self.state();
@@ -260,6 +273,20 @@ mod tests {
         assert!(is_alive(pid));
         drop(process);
         assert!(!is_alive(pid));
+    }
+
+    #[tokio::test]
+    async fn restart_uses_the_program_of_another_folder() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let process = shell(folder.path(), "while :; do sleep 0.05; done");
+        let program = other.path().join("sh");
+        std::os::unix::fs::symlink(search_path("sh").unwrap(), &program).unwrap();
+        process.set_folder(other.path());
+        assert_eq!(process.folder(), other.path());
+        process.restart(&[]).unwrap();
+        let is_other = |command: &[u8]| String::from_utf8_lossy(command).contains(program.to_str().unwrap());
+        let command = format!("/proc/{}/cmdline", process.pid());
+        wait_until(|| fs::read(&command).is_ok_and(|command| is_other(&command))).await;
     }
 
     #[test]

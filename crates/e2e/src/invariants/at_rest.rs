@@ -1,0 +1,60 @@
+//! Nothing waits any more: every order, payment and timer has ended, and no listing is reserved.
+//!
+//! # Why
+//! The other checks compare states with each other. An order, its payment and its listing that wait for each other for
+//! ever agree.
+
+use common::events::order::OrderStatus;
+use common::events::payment::PaymentStatus;
+use common::events::ticket::TicketStatus;
+use ticketctl::audit::entity::Entity;
+
+use super::databases::Databases;
+use super::names::AT_REST;
+
+/// Appends what still waits. A fleet whose holds last long has not come to rest, so only chaos checks this.
+pub(super) fn check(databases: &Databases, violations: &mut Vec<String>) {
+    let mut report = |collection: &str, is_at_rest: fn(&Entity) -> bool| {
+        for entity in databases.owned(collection).iter().filter(|entity| !is_at_rest(entity)) {
+            violations.push(format!("{AT_REST}: {collection} {} is still {}", entity.id, entity.status_name()));
+        }
+    };
+    report("tickets", |ticket| ticket.status().is_some_and(|status: TicketStatus| status != TicketStatus::Reserved));
+    report("orders", |order| order.status().is_some_and(OrderStatus::is_final));
+    report("payments", |payment| payment.status().is_some_and(PaymentStatus::is_final));
+    report("timers", |timer| timer.status_name() != "pending");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use common::timestamp::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    fn entity(id: &str, status: &str) -> Entity {
+        serde_json::from_value(json!({ "_id": id, "version": 1, "state": { "status": { "name": status } } })).unwrap()
+    }
+
+    #[test]
+    fn only_what_waits_is_reported() {
+        let owned = BTreeMap::from([
+            ("tickets", vec![entity("t", "sold"), entity("u", "reserved")]),
+            ("orders", vec![entity("o", "completed"), entity("p", "authorized")]),
+            ("payments", vec![entity("a", "captured"), entity("b", "authorized")]),
+            ("timers", vec![entity("x", "closed"), entity("y", "fired"), entity("z", "pending")]),
+        ]);
+        let databases = Databases { now: Timestamp::from_millis(0), owned, replicas: Vec::new() };
+        let mut violations = Vec::new();
+        check(&databases, &mut violations);
+        let expected = [
+            "18 at-rest: tickets u is still reserved",
+            "18 at-rest: orders p is still authorized",
+            "18 at-rest: payments b is still authorized",
+            "18 at-rest: timers z is still pending",
+        ];
+        assert_eq!(violations, expected);
+    }
+}
