@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-const BEGIN: &str = "<!-- figures: written by `cargo xtask bench`, not by hand -->";
+const BEGIN: &str = "<!-- figures: written by `cargo xtask bench`; do not edit -->";
 const END: &str = "<!-- end of figures -->";
 
 /// Replaces the text between the two markers of the document with the tables.
@@ -40,9 +40,9 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("performance.md");
-        fs::write(&file, "by hand").unwrap();
+        fs::write(&file, "without markers").unwrap();
         assert!(write(&file, "new").is_err());
-        assert_eq!(fs::read_to_string(&file).unwrap(), "by hand");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "without markers");
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub(crate) struct Target {
     pub(crate) met: bool,
 }
 
-/// Evaluates the targets of all measured cases. Results are compared with the best run of the marketplace's Node.js implementation ("the Node version").
+/// Evaluates the targets of all measured cases. Results are compared with the best run of the marketplace's Node.js
+/// implementation (the Node version).
 pub(crate) fn evaluate(results: &Results) -> Vec<Target> {
     let requests = [one_ticket(results), list_row(results), order(results), reserved(results), create_ticket(results)];
     let pages = [search(results), live_memory(results), notification(results)];

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::Payload;
 
-/// The path of the field by which a collection is distributed once it needs more than one shard, such as `state.orderId`.
+/// The path of the field by which a collection is distributed once it needs more than one shard, such as
+/// `state.orderId`.
 ///
 /// # Why
-/// A unique index holds within one shard only, unless it begins with the shard key. Which unique indexes are possible is
-/// therefore decided with the first of them, long before there are shards.
+/// A unique index holds within one shard only, unless it begins with the shard key. So the shard key limits which
+/// unique indexes are possible, and is chosen with the first of them, long before there are shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardKey(pub &'static str);
 
@@ -41,8 +42,8 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn from_payload(_payload: Self::Payload) -> Option<Self> {
         None
     }
-    /// Whether nothing in progress will change the entity; a command still may. A state that does not change is announced (published as a snapshot) again
-    /// at growing intervals, for consumers that missed the event; a settled one only once.
+    /// Whether nothing in progress will change the entity; a command still may. Unchanged state is announced again at
+    /// growing intervals, for consumers that missed the event; settled state only once.
     fn is_settled(&self) -> bool;
     /// Whether the current state may be announced, which means published as a snapshot. If not, the announcer, the scan
     /// and resyncs skip it.

@@ -100,8 +100,8 @@ pub enum Error {
     /// 429: the rate limit is exceeded; a retry after this time succeeds.
     #[error("too many requests")]
     RateLimited(Duration),
-    /// 429: a business limit is reached, such as the number of payment attempts of one order, whereas a rate limit counts
-    /// requests. Clients get the same code and title for both, since the remedy is the same: wait.
+    /// 429: a business limit is reached, such as the number of payment attempts of one order, whereas a rate limit
+    /// counts requests. Clients get the same code and title for both, since the remedy is the same: wait.
     #[error("a limit is reached")]
     LimitReached(Rejection),
     /// 503: a dependency is unavailable; a retry may succeed.
@@ -198,7 +198,7 @@ impl Error {
             Self::Conflict(r) => (409, r.code, "Not possible right now", &r.detail),
             Self::Gone(r) => (410, r.code, "Too late", &r.detail),
             Self::PreconditionFailed => {
-                (412, "precondition-failed", "It has changed since", "Reload it and try again with its new ETag.")
+                (412, "precondition-failed", "The entity has changed", "Reload it and try again with its new ETag.")
             }
             Self::TooLarge => (413, "too-large", "The body is too large", "Send at most 1 MiB."),
             Self::UnsupportedMediaType => {

@@ -28,7 +28,7 @@ const ARRIVAL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to wait for an event to arrive at another service.
 const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(60);
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
-/// Bounds the load on slow machines.
+/// Maximum number of sales in progress, which bounds the load on slow machines.
 const MAX_CONCURRENT_SALES: usize = 40;
 
 /// Starts sales until it is stopped.
@@ -100,7 +100,7 @@ pub(crate) struct Sale {
     pub(crate) n: usize,
     pub(crate) seller: UserClient,
     pub(crate) buyer: UserClient,
-    /// Buys the ticket that the buyer has let go.
+    /// Buys the ticket after the buyer has cancelled.
     pub(crate) other: UserClient,
     /// URL of fakestripe.
     pub(crate) fakestripe: String,

@@ -118,7 +118,7 @@ impl App {
         self.indexes(name, shard_key, Vec::new())
     }
 
-    /// Adds any other collection with its indexes, such as sessions or a projection. A unique index has to begin with the
+    /// Adds any other collection with its indexes, such as sessions or a projection. A unique index must begin with the
     /// shard key.
     #[must_use]
     pub fn indexes(mut self, name: impl Into<String>, shard_key: ShardKey, indexes: Vec<IndexModel>) -> Self {
@@ -256,7 +256,7 @@ impl App {
     }
 }
 
-/// Prepares the database, and waits for it as long as it takes. Returns false at shutdown.
+/// Prepares the database, retrying until it succeeds. Returns false at shutdown.
 async fn prepare_database(context: &Context, collections: &[Collection], preparations: &[Preparation]) -> bool {
     let prepare_once = async || -> anyhow::Result<()> {
         for Collection { name, indexes, .. } in collections.iter().filter(|known| !known.indexes.is_empty()) {

@@ -53,8 +53,8 @@ pub struct Config {
     /// Number of NATS servers that store each stream.
     #[arg(long, env = "NATS_REPLICAS", default_value_t = 1)]
     pub nats_replicas: usize,
-    /// Maximum size of the service's stream in bytes; of `orders`, also of the stream of all dead letters. Beyond it the
-    /// oldest events are dropped; announcements of current states replace them.
+    /// Maximum size of the service's stream in bytes; for `orders`, also of the stream of all dead letters. Beyond it
+    /// the oldest events are dropped; announcements of current states replace them.
     #[arg(long, env = "STREAM_MAX_BYTES", default_value_t = 4 << 30)]
     pub stream_max_bytes: i64,
     /// Addresses or networks of proxies whose X-Forwarded-For is trusted, comma-separated.

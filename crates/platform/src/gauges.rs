@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! Counters describe this process; gauges describe the state that instances share. Every instance reports the same
-//! value, so aggregate with `max()`. While the source of a gauge is unavailable, which another gauge shows, it keeps
+//! value, so combine them with `max()`. While the source of a gauge is unavailable, which another gauge shows, it keeps
 //! its last value.
 
 use std::time::Instant;
@@ -44,7 +44,7 @@ pub(crate) async fn run(context: Context, gauges: Vec<Gauge>, subscriptions: Vec
             () = round => {}
             () = stop.cancelled() => return,
         }
-        // Aggregates histogram samples, which would otherwise accumulate until the next scrape.
+        // Drains histogram samples, which would otherwise accumulate until the next scrape.
         telemetry::metrics_handle().run_upkeep();
         if !context.tasks.sleep_unless_stopping(lifecycle::jittered(context.config.gauge_interval)).await {
             return;

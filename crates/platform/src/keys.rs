@@ -46,7 +46,7 @@ impl SigningKeys {
                 .with_context(|| format!("key {number} is not an Ed25519 private key in PKCS#8"))?;
             let kid = jwk.common.key_id.clone();
             if set.keys.iter().any(|known| known.common.key_id == kid) {
-                bail!("key {number} is there twice");
+                bail!("key {number} occurs twice");
             }
             set.keys.push(jwk);
             first = first.or(Some((key, kid)));
@@ -132,7 +132,7 @@ mod tests {
             ("  \n", "holds no key"),
             ("secret", "must begin with"),
             (certificate.as_str(), "must begin with"),
-            (two.as_str(), "key 2 is there twice"),
+            (two.as_str(), "key 2 occurs twice"),
             (cut.as_str(), "key 1 is not an Ed25519"),
             (other.as_str(), "key 2 is not an Ed25519"),
         ] {

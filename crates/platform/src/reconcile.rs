@@ -1,12 +1,13 @@
 //! The reconcile loop, used by event handlers, requests, catch-ups and sweeps.
 //!
 //! # Why
-//! A handler that considers only its own event breaks when events are reordered. Instead: load the aggregate, then all
-//! replicas that can move it in its status, take one step, and repeat until a step changes nothing.
+//! A handler that considers only its own event breaks when events are reordered. Instead, the loop loads the aggregate,
+//! then all replicas that can move it in its status, takes one step, and repeats until a step changes nothing.
 //!
-//! A pass that changed nothing is not read a second time. That is safe because every find is sent after the majority
-//! acknowledgement of the handler's own write, the compare-and-swap compares the version that was loaded, and whoever
-//! changes the aggregate reads its replicas anew afterwards: of two writers, the later one sees what the earlier wrote.
+//! It does not read everything once more before it ends. That is safe for three reasons: every read starts after the
+//! handler's own write was acknowledged by a majority; the compare-and-swap checks the version that was loaded; and
+//! every writer reads the aggregate's replicas again after its write. So of two concurrent writers, the later one sees
+//! what the earlier one wrote.
 
 use std::future::Future;
 
@@ -35,8 +36,8 @@ pub enum Progress<A> {
 pub enum Own<A> {
     /// It has to be read.
     Unknown,
-    /// The caller has just written or found this version, after its own write to a replica if it made one. `None` if
-    /// the aggregate does not exist.
+    /// The caller has just written or read this version, after its own write to a replica, if any. `None` if the
+    /// aggregate does not exist.
     Known(Option<Versioned<A>>),
 }
 
@@ -83,8 +84,8 @@ pub async fn advance<A: Aggregate>(
     }
 }
 
-/// Repeats the step until it changes nothing; returns the aggregate, if it exists. `own` and `seen` serve the first pass
-/// only: after a saved step the replicas are read anew, after a lost one the aggregate too.
+/// Repeats the step until it changes nothing; returns the aggregate, if it exists. `own` and `seen` replace the reads
+/// of the first iteration: after a saved step the replicas are read again, after a lost one the aggregate too.
 pub async fn until_settled<R: Reconcile>(
     subject: &R,
     mut own: Own<R::Aggregate>,

@@ -18,7 +18,7 @@ pub enum Link {
     Down,
     /// Connections stay open, but nothing is forwarded.
     Stalled,
-    /// Each piece of data, in both directions, is forwarded after this time.
+    /// Each chunk of data is forwarded after this delay, in both directions.
     Delayed(Duration),
     /// Connections stay open, but data in this direction is lost. A connection that has lost data stays silent in this
     /// direction even when the link is up again, for [`SILENCE`]; then it is closed.
@@ -97,7 +97,7 @@ async fn relay(client: TcpStream, target: SocketAddr, mut link: watch::Receiver<
         return;
     }
     let Ok(server) = TcpStream::connect(target).await else { return };
-    // The peers set this option too: a small message must not wait for the next one.
+    // As the peers do: a small message must not wait for the next one.
     if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
         return;
     }

@@ -115,11 +115,11 @@ struct AuditArgs {
 enum Restore {
     /// Verify a backup completely and report what restoring it would lose. Changes nothing.
     Check(BackupSelector),
-    /// First step, while no service runs; asks: replace the databases by the backup, keeping the replaced collections,
-    /// and delete the streams.
+    /// First step, while no service runs: replace the databases by the backup, keeping the replaced collections, and
+    /// delete the streams. Asks for confirmation first.
     Load(BackupSelector),
-    /// Second step, while all services except expiration run; asks: make replicas consistent with their owners, and
-    /// refund or cancel charges and authorisations made since the backup.
+    /// Second step, while all services except expiration run: make replicas consistent with their owners, and refund or
+    /// cancel charges and authorisations made since the backup. Asks for confirmation first.
     Settle {
         /// The point in time of the databases, if they were restored by other means than `restore load`.
         #[arg(long)]
@@ -128,9 +128,10 @@ enum Restore {
         #[arg(long)]
         accept_unresolved: bool,
     },
-    /// Third step, while all services run; asks: audit, and delete the replaced collections.
+    /// Third step, while all services run: audit, and delete the replaced collections. Asks for confirmation first.
     Finish,
-    /// Instead of the second or third step, while no service runs; asks: restore the replaced collections.
+    /// Instead of the second or third step, while no service runs: restore the replaced collections. Asks for
+    /// confirmation first.
     Rollback {
         /// Roll back even if the restored fleet has served requests.
         #[arg(long)]
@@ -138,8 +139,8 @@ enum Restore {
     },
     /// Print the stage of the unfinished restore: none, swapping, loaded, settled or ending.
     Status,
-    /// While no service runs; asks: delete the streams, if the databases were restored by other means than
-    /// `restore load`.
+    /// While no service runs: delete the streams, if the databases were restored by other means than `restore load`.
+    /// Asks for confirmation first.
     DeleteStreams,
 }
 

@@ -27,8 +27,8 @@ pub(crate) enum DeadLetters {
         /// The number in the list.
         number: u64,
     },
-    /// Publish messages again on their original subjects, then drop the dead letters; asks for confirmation first. Consumers that have already
-    /// handled a message ignore it.
+    /// Publish messages again on their original subjects, then drop the dead letters; asks for confirmation first.
+    /// Consumers that have already handled a message ignore it.
     Replay {
         /// The numbers in the list.
         #[arg(required = true)]

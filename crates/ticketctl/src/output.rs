@@ -15,7 +15,7 @@ Exit codes:
   1  failed
   2  wrong usage
   3  the audit found violations
-  4  refused: nothing was changed";
+  4  rejected: nothing was changed";
 
 /// The form of the report on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,11 +11,11 @@ use crate::{cargo, chromium, npm};
 /// writes them to docs/performance.md. Takes a quarter of an hour on an otherwise idle machine.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Comma-separated rows to measure, such as one-ticket,floor-find, without changing the document. An
-    /// unknown name lists all rows.
+    /// Comma-separated cases to measure, such as one-ticket,baseline-find; does not write the document. An unknown name
+    /// lists all cases.
     #[arg(long)]
     only: Option<String>,
-    /// Short measurements that only show that everything works, without changing the document.
+    /// Short measurements, to check that everything works; does not write the document.
     #[arg(long)]
     quick: bool,
 }

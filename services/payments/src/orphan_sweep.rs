@@ -11,7 +11,8 @@ use platform::telemetry;
 use crate::flows::resolve_orphans::sweep;
 use crate::state::AppState;
 
-/// Runs on every instance until the service stops. One of them does a round, so that the provider is asked once.
+/// Runs on every instance until the service stops. Only one of them does each round, so that the provider is queried
+/// once.
 pub async fn run(state: AppState, context: Context) {
     let (turns, mut skipped) = (context.turns(), 0);
     let interval = state.config.provider_sweep_interval;

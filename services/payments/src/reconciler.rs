@@ -32,8 +32,8 @@ const MAX_REFUNDS: i64 = 1_000;
 const OLD_REFUND_AGE: Duration = Duration::from_secs(3_600);
 const OLD_REFUND_ODDS: u32 = 60;
 
-/// Runs on every instance until the service stops; each round is done by one of them, so that the provider is asked
-/// once.
+/// Runs on every instance until the service stops. Only one of them does each round, so that each payment is queried at
+/// the provider once.
 pub async fn run(state: AppState, context: Context) {
     let (tasks, turns, interval) = (&context.tasks, context.turns(), state.config.reconcile_after / 2);
     while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {

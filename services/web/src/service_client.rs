@@ -113,8 +113,8 @@ impl ServiceClient {
             Service::Payments => return Err(unavailable()),
         };
         let url = request.target().ok().and_then(|target| base.join(&target).ok()).ok_or_else(unavailable)?;
-        // Only reads are marked as counted: a form's page request was counted as a read, so the service still counts the
-        // command itself.
+        // Only reads are marked as counted: a form's page request was counted as a read, so the service still counts
+        // the command itself.
         let is_counted = client.is_already_rate_limited && E::METHOD == Method::GET;
         let mut builder = self.request(E::METHOD, url, client, is_counted);
         if let Some(key) = &options.idempotency_key {

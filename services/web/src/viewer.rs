@@ -45,7 +45,7 @@ impl Viewer {
     }
 }
 
-/// Middleware that identifies the viewer and relays renewed cookies to the browser.
+/// Middleware that identifies the viewer and forwards renewed cookies to the browser.
 pub(crate) async fn resolve(
     State(state): State<AppState>,
     ClientAddress(address): ClientAddress,

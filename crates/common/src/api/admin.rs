@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! An [`Endpoint`](super::Endpoint) belongs to one service and to the public contract. Admin routes are internal and
-//! every service has `/resync`, so constants for the paths and types for the payloads suffice.
+//! every service has `/resync`, so constants for the paths and types for the bodies suffice.
 
 use std::collections::BTreeMap;
 

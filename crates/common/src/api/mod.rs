@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! The service that owns a route and its clients use the same types, so the compiler finds disagreements. The types are
-//! payloads; each service has a domain model of its own.
+//! transfer objects; each service has a domain model of its own.
 
 pub mod admin;
 pub mod live;

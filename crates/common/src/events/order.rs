@@ -37,7 +37,7 @@ text_enum! {
 }
 
 impl OrderStatus {
-    /// Whether the order has a claim on its ticket: in every status except `Cancelled`.
+    /// Whether the order occupies its ticket, so that no other order can: in every status except `Cancelled`.
     pub fn claims_ticket(self) -> bool {
         self != Self::Cancelled
     }

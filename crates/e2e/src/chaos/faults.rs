@@ -18,8 +18,8 @@ use super::timeline::Timeline;
 use crate::members;
 use crate::test_fleet::TestFleet;
 
-/// How long a service may take until it is ready. It may end and be started again meanwhile, as Kubernetes does, since
-/// the servers that it needs may be unreachable.
+/// Maximum time until a service is ready. It includes restarts: like Kubernetes, `start` restarts a service that exits
+/// because servers that it needs are unreachable.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Injects the fault, waits for its end and restores what it harmed. Fails if something does not recover.
@@ -212,9 +212,9 @@ fn record_failed_start(timeline: &Timeline, error: &anyhow::Error) {
     timeline.record(format!("to be started again: {}", error.lines().next().unwrap_or_default()));
 }
 
-/// Restarts an instance with its clock wrong by this time.
+/// Restarts an instance with its clock offset by this duration.
 async fn start_with_clock(timeline: &Timeline, instance: &Instance, offset: &str) -> Result<()> {
-    // If it is not ready, the variable is set nevertheless.
+    // The variable stays set even if the instance is not ready in time.
     match instance.restart_with_env(&[("CLOCK_OFFSET", offset)]).await {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -233,7 +233,7 @@ async fn wait_for_leaders(fleet: &TestFleet, target: Target) -> Result<()> {
     }
 }
 
-/// Waits until the loss of any other member would do no harm.
+/// Waits until the replica set or the cluster tolerates the loss of any one member.
 async fn wait_for_majority(fleet: &TestFleet, target: Target) -> Result<()> {
     match target {
         Target::Mongodb(_) => fleet.processes.servers().mongodb_caught_up().await,
@@ -287,7 +287,7 @@ async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration
     }
     sleep(lasts).await;
     primary.kill()?;
-    // Their sockets hold what the primary had already sent, so they must not continue.
+    // The others have unread data of the primary in their sockets, so they must not continue.
     for other in &others {
         other.kill()?;
     }

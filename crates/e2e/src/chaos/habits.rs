@@ -26,7 +26,7 @@ const CARD_WITH_CHALLENGE: &str = "pm_card_authenticationRequired";
 const PRICE_NOTICE: &str = "price=new";
 /// The outcome of an order whose ticket is sold.
 const COMPLETED: &str = "completed";
-/// How long a visitor repeats a click on a page that fails.
+/// How long a visitor retries an action on a page that fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Something that a visitor must never see.
@@ -104,7 +104,8 @@ pub(super) struct Journey {
 }
 
 impl Journey {
-    /// Lists a ticket and sells it in this way; returns the outcome. Impatient visitors reload after `impatience`.
+    /// Lists a ticket and sells it according to the habit; returns the outcome. Impatient visitors reload after
+    /// `impatience`.
     pub(super) async fn take(&self, habit: Habit, impatience: Duration) -> Result<&'static str> {
         if matches!(habit, Habit::NewAccount) {
             let buyer = sign_up(&self.buyer).await?;
@@ -210,7 +211,7 @@ impl Journey {
 
     async fn hold_and_reload(&self, ticket: TicketId, impatience: Duration) -> Result<Option<OrderId>> {
         let page = open(&self.buyer, &ticket_page(ticket)).await?;
-        // An error of the request that is given up does not matter.
+        // The result of the abandoned request does not matter.
         let _ = timeout(impatience, submit_hold(&self.buyer, ticket, &page)).await;
         submit_hold(&self.buyer, ticket, &page).await
     }
@@ -220,7 +221,7 @@ impl Journey {
         let (request, key) = (CreatePayment { body }, key());
         self.buyer.send_impatiently(&request, &key, impatience).await;
         ignore_problem(self.buyer.send_until_definitive(&request, Some(&key)).await)?;
-        // The order may not have been known to `payments`.
+        // Retry, because the order may not have been known to `payments` yet.
         pay(&self.buyer, order, CARD).await.map(drop)
     }
 
@@ -337,12 +338,12 @@ async fn submit_hold(buyer: &UserClient, ticket: TicketId, page: &Page) -> Resul
     Ok(Some(id))
 }
 
-/// Opens a page, again and again until it is shown.
+/// Opens a page, retrying until it returns 200.
 async fn open(client: &UserClient, path: &str) -> Result<Page> {
     repeat(client, path, None, |status| status == 200).await
 }
 
-/// Submits a form, again and again while the page asks to try later.
+/// Submits a form, retrying while the response says to try later.
 async fn submit(client: &UserClient, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
     repeat(client, path, Some(fields), |status| status < 500 && status != 404 && status != 429).await
 }

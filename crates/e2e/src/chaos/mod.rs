@@ -5,9 +5,8 @@
 //! `audit` (by the operator's program), [`timeline`], [`report`].
 //!
 //! # Why
-//! The tests of `faults` and `failover` inject one fault at a time. Here they overlap, in combinations that nobody has
-//! thought of. The seed decides about the faults and about each visitor's habits; the moments at which they meet depend
-//! on the machine.
+//! The tests in `faults` and `failover` inject one fault at a time. Here faults overlap, in combinations that nobody
+//! planned. The seed determines the faults and the habits of each visitor; how they coincide depends on the machine.
 
 mod audit;
 mod elections;
@@ -43,7 +42,7 @@ use crate::test_fleet::{TestFleet, copy_logs};
 
 /// The fleet of every run.
 const SHAPE: Shape = Shape { instances: 2, members: 3 };
-/// The time that an unpaid hold lasts; longer than an election.
+/// Duration of an unpaid hold; longer than an election.
 const HOLD: Duration = Duration::from_secs(30);
 /// `ORDER_TTL` is [`HOLD`], and payments are reconciled soon. Nothing is announced again: announcements would repair what
 /// a lost message leaves behind before anybody looks, and no fault may lose a message.
@@ -53,7 +52,7 @@ const SETTINGS: [(&str, &str); 4] =
 /// Options of a run.
 #[derive(Debug, Clone)]
 pub struct ChaosOptions {
-    /// Decides about the faults and the visitors' habits.
+    /// Determines the faults and the visitors' habits.
     pub seed: u64,
     /// How long faults are injected.
     pub duration: Duration,
@@ -68,8 +67,8 @@ pub struct ChaosOptions {
 }
 
 impl ChaosOptions {
-    /// The run of this seed. Its visitors keep a development machine busy; the fleet has time to end the holds of an
-    /// instance whose clock was two minutes fast.
+    /// The run of this seed. Its visitors keep a development machine busy. The settling time is long enough for the
+    /// holds of an instance whose clock was two minutes fast to end.
     pub fn new(seed: u64, duration: Duration) -> Self {
         let faults = plan(seed, duration, SHAPE);
         Self { seed, duration, faults, visitors: 50, settle: Duration::from_secs(240), next_release: None }
@@ -171,12 +170,12 @@ impl<'a> Run<'a> {
         let (faults, meanwhile, ()) =
             tokio::join!(self.inject_all(options), meanwhile(self.fleet), self.restart_ended_processes());
         meanwhile?;
-        self.timeline.record("the faults end");
+        self.timeline.record("fault injection ended");
         if let Err(error) = faults::heal(self.fleet, self.timeline, SHAPE).await {
-            self.timeline.record_finding(format!("the fleet does not recover: {error:#}"));
+            self.timeline.record_finding(format!("the fleet did not recover: {error:#}"));
         }
         let journeys = visitors.stop().await?;
-        self.timeline.record("the visitors have left");
+        self.timeline.record("all visitors have finished");
         Ok((faults, journeys))
     }
 
@@ -194,8 +193,8 @@ impl<'a> Run<'a> {
         counts
     }
 
-    /// Injects a fault at its time, or later if another one still uses what it needs; not after the end. Returns the
-    /// kind of an injected fault.
+    /// Injects a fault at its planned time, or later if another fault still uses one of its resources; skips it if the
+    /// run has ended. Returns the kind of an injected fault.
     async fn inject(&self, planned: &Planned, next_release: Option<&Path>, end: Instant) -> Option<&'static str> {
         sleep_until(self.timeline.started() + planned.at).await;
         let mut held = Vec::new();
@@ -209,7 +208,7 @@ impl<'a> Run<'a> {
         self.timeline.record(format!("{fault}, for {:?}", planned.lasts));
         match faults::inject(self.fleet, self.timeline, next_release, planned).await {
             Ok(()) => self.timeline.record(format!("recovered from: {fault}")),
-            Err(error) => self.timeline.record_finding(format!("no recovery from: {fault}: {error:#}")),
+            Err(error) => self.timeline.record_finding(format!("not recovered from: {fault}: {error:#}")),
         }
         Some(fault.kind())
     }
@@ -226,7 +225,7 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 if let Err(error) = faults::restart(self.fleet, self.timeline, target).await {
-                    self.timeline.record_finding(format!("{target} does not start again: {error:#}"));
+                    self.timeline.record_finding(format!("{target} could not be restarted: {error:#}"));
                 }
             }
         }

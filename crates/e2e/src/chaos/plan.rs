@@ -12,7 +12,7 @@ use testkit::proxy::{Direction, Link};
 
 /// Bounds of the time between two faults, in milliseconds; the mean is 2.6 s.
 const PAUSE: std::ops::Range<u64> = 1_300..3_900;
-/// Wrong by as much as the services tolerate.
+/// Clock offsets at the limit of what the services tolerate.
 const CLOCK_OFFSETS: [&str; 2] = ["2m", "-2m"];
 const DELAY: Duration = Duration::from_millis(150);
 
@@ -76,7 +76,7 @@ pub enum Fault {
     Flush,
     /// The card network fails.
     Provider(ProviderFault),
-    /// An instance's clock is wrong by this time.
+    /// An instance's clock is wrong by this offset.
     WrongClock(&'static str, usize, &'static str),
     /// The instances of a service are restarted one after the other.
     RollingRestart(&'static str),
@@ -84,27 +84,27 @@ pub enum Fault {
     IsolatePrimary,
 }
 
-/// What at most one fault at a time may use.
+/// A resource that at most one fault may use at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Resource {
     /// The majority of the members of MongoDB.
     Mongodb,
     /// The majority of the members of NATS.
     Nats,
-    /// The wrong clock: holds end early if all instances have one.
+    /// A wrong clock. If all instances of `orders` had one, holds would end early.
     Clock,
     /// A process outside MongoDB and NATS.
     Process(Target),
 }
 
-/// A fault at its time.
+/// A planned fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Planned {
-    /// When it begins, since the start of the run.
+    /// Time from the start of the run to the start of the fault.
     pub at: Duration,
-    /// What happens.
+    /// The fault.
     pub fault: Fault,
-    /// How long it lasts, without the recovery.
+    /// Duration, without the recovery.
     pub lasts: Duration,
 }
 
@@ -147,7 +147,7 @@ impl Fault {
         }
     }
 
-    /// What the fault uses; in ascending order, so that faults can wait for each other without a deadlock.
+    /// The resources that the fault uses, in ascending order, so that waiting faults can't deadlock.
     pub(super) fn resources(&self, shape: Shape) -> BTreeSet<Resource> {
         let instances =
             |service| (0..shape.instances).map(move |index| Resource::Process(Target::Service(service, index)));
@@ -165,7 +165,7 @@ impl Fault {
         }
     }
 
-    /// Bounds of the duration, in milliseconds; zero for what has no duration.
+    /// Bounds of the duration, in milliseconds; zero for instantaneous faults.
     fn duration(&self) -> std::ops::RangeInclusive<u64> {
         match self {
             Self::Kill(_) | Self::Stop(_) => 500..=5_000,
@@ -179,7 +179,7 @@ impl Fault {
         }
     }
 
-    /// About how long the recovery takes.
+    /// Estimated duration of the recovery.
     fn recovery(&self, shape: Shape) -> Duration {
         let is_of_member = |resource: &Resource| matches!(resource, Resource::Mongodb | Resource::Nats);
         let seconds = if self.resources(shape).iter().any(is_of_member) { 10 } else { 4 };

@@ -1,4 +1,4 @@
-//! What a run did and found.
+//! The report of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct Report {
     pub stale_reads: usize,
     /// What must not have happened: violated invariants, and processes that ended or did not recover.
     pub findings: Vec<String>,
-    /// What happened when.
+    /// The timeline.
     pub timeline: Vec<Entry>,
 }
 

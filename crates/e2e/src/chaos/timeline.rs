@@ -1,4 +1,4 @@
-//! What happened when: faults, recoveries and findings, in memory and in a file.
+//! The timeline of a run: faults, recoveries and findings, in memory and in a file.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use common::clock::{Clock as _, SystemClock};
 use serde_json::json;
 use tokio::time::Instant;
 
-/// The events of a run.
+/// The timeline of a run.
 #[derive(Debug)]
 pub(super) struct Timeline {
     started: Instant,
@@ -25,7 +25,7 @@ struct Records {
     findings: Vec<String>,
 }
 
-/// An event of a run.
+/// An entry of the timeline.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The time since the start of the run.
@@ -47,17 +47,17 @@ impl Timeline {
         self.started
     }
 
-    /// Records an event.
+    /// Adds an entry.
     pub(super) fn record(&self, text: impl Into<String>) {
         let (after, text) = (self.started.elapsed(), text.into());
         let line = json!({ "at": SystemClock.now().to_string(), "after": after.as_secs_f64(), "event": text });
         let mut records = self.records();
-        // The entries in memory are those that count.
+        // A failed write is ignored, because the report uses the entries in memory.
         let _ = writeln!(records.file, "{line}");
         records.entries.push(Entry { after, text });
     }
 
-    /// Records something that must not happen, whatever the faults.
+    /// Adds a finding: something that must not happen under any fault.
     pub(super) fn record_finding(&self, text: impl Into<String>) {
         let text = text.into();
         self.record(format!("finding: {text}"));

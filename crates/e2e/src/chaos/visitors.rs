@@ -1,4 +1,4 @@
-//! Visitors who buy and sell, each in one way after the other, until they are told to stop.
+//! Simulated visitors, each of which makes one journey after another until it is told to stop.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ impl Visitors {
         Ok(Self { stopping, tasks })
     }
 
-    /// Lets the visitors finish what they have begun.
+    /// Lets the visitors finish their current journeys, and returns how all journeys ended.
     pub(super) async fn stop(mut self) -> Result<Journeys> {
         self.stopping.store(true, Ordering::SeqCst);
         let mut journeys = Journeys::default();
@@ -123,7 +123,7 @@ impl Visitor {
         journeys
     }
 
-    /// A sale in one of the ways of the load generator.
+    /// A sale in one of the scenarios of the load generator.
     fn sale(&mut self) -> Sale {
         let Journey { seller, buyer, other, .. } = self.journey.clone();
         Sale { n: self.rng.random_range(0..100 * SCENARIOS), seller, buyer, other, fakestripe: self.fakestripe.clone() }

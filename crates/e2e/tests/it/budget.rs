@@ -13,7 +13,7 @@ use futures::StreamExt;
 use mongodb::Client;
 use serde_json::Value;
 
-/// Nothing runs by itself during the test: neither sweeps nor announcements.
+/// Disables periodic work during the test: sweeps and announcements.
 const QUIET: [(&str, &str); 9] = [
     ("OUTBOX_SWEEP_INTERVAL", "1h"),
     ("GAUGE_INTERVAL", "1h"),
@@ -32,7 +32,7 @@ const REST: Duration = Duration::from_secs(10);
 /// How long the last write of a series may take: the removal of published events from the outboxes.
 const TAIL: Duration = Duration::from_secs(2);
 const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Allowed deviation of an average, for what MongoDB does by itself.
+/// Allowed deviation of an average, for MongoDB's own background work.
 const TOLERANCE: f64 = 0.1;
 
 /// What a step may cost on average: its name, the reads, and the documents written. A replica's first version is an

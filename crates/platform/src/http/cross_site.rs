@@ -28,7 +28,7 @@ pub(crate) async fn reject(State(settings): State<Arc<HttpSettings>>, request: R
     if allowed {
         next.run(request).await
     } else {
-        Error::Forbidden(Rejection::new("cross-site", "Requests from other sites are refused.")).into_response()
+        Error::Forbidden(Rejection::new("cross-site", "Requests from other sites are rejected.")).into_response()
     }
 }
 

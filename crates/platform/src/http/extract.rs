@@ -88,7 +88,7 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Err
     }
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
-        _ => Error::field("", "the body could not be read to its end"),
+        _ => Error::field("", "the body could not be read completely"),
     })
 }
 

@@ -149,8 +149,8 @@ async fn reject_unknown(
         let names = given.into_iter().map(|(name, _)| name);
         let unknown: BTreeSet<_> = names.filter(|name| !known.contains(name)).collect();
         let message = match known.as_slice() {
-            [] => "is unknown: there are no query parameters here".to_owned(),
-            known => format!("is unknown: the query parameters here are {}", known.join(", ")),
+            [] => "is unknown: this route has no query parameters".to_owned(),
+            known => format!("is unknown; the query parameters of this route are {}", known.join(", ")),
         };
         if !unknown.is_empty() {
             let fault = |field| FieldError { field, message: message.clone() };

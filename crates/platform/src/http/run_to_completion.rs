@@ -1,10 +1,9 @@
-//! Runs requests that may write to completion, even if the client disconnects.
+//! Lets requests that may write finish even if the client disconnects.
 //!
 //! # Why
-//! When a connection breaks, the handler's future is dropped at an await point. What a crashed process leaves half done
-//! is repaired, but a client can disconnect on purpose, as often as it likes: between the insert of a hold and the
-//! check of its limits, for example. So a handler that may write runs in a task of its own. The request timeout still
-//! applies.
+//! When a connection breaks, the handler's future is dropped at an await point. Work that a crash leaves half done is
+//! repaired, but a client can disconnect on purpose as often as it likes, for example between the insert of a hold and
+//! the check of its limits. So a handler that may write runs in its own task. The request timeout still applies.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;

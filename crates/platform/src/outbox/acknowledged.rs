@@ -15,9 +15,9 @@ use tokio::time::Instant;
 
 /// Maximum number of events. The sweeper finds those beyond it.
 const CAPACITY: usize = 8192;
-/// From this number of events on, the delay is not waited for.
+/// From this number of events on, events are removed without waiting for the delay.
 const FULL: usize = CAPACITY / 2;
-/// How often the age of the oldest event is compared with the delay, as a part of the delay.
+/// How many times per delay the age of the oldest event is checked.
 const CHECKS_PER_DELAY: u32 = 8;
 
 /// The acknowledged events of all stores; cheap to clone.
@@ -107,8 +107,8 @@ impl Acknowledged {
         taken.into_iter().map(removal).collect()
     }
 
-    /// Waits until an event has waited for `delay`, or until many events wait. Then takes those that have waited for
-    /// half of it, so that they are removed together; of many events, all.
+    /// Waits until the oldest event is as old as `delay`, or until `FULL` events wait. Takes the events that are at
+    /// least half as old as `delay`, so that they are removed together; or all, if there are `FULL` of them.
     pub(crate) async fn due(&self, delay: Duration) -> Vec<Removal> {
         loop {
             let (count, oldest) = {
@@ -125,8 +125,8 @@ impl Acknowledged {
     }
 }
 
-/// The events of one document, taken by the write that removes them. Unless that is [done](Removal::done), dropping it
-/// returns them.
+/// The events of one document, taken by the write that removes them. Dropping it returns the events, unless the removal
+/// was completed by [`Removal::done`].
 #[must_use]
 pub(crate) struct Removal {
     registry: Acknowledged,
@@ -150,7 +150,7 @@ impl Removal {
         self.events.iter().map(|event| event.id.as_str())
     }
 
-    /// The events are no longer in the outbox.
+    /// Completes the removal: the events are no longer in the outbox.
     pub(crate) fn done(mut self) {
         self.events.clear();
     }

@@ -25,7 +25,7 @@ pub struct OutboxEvent {
 }
 
 impl OutboxEvent {
-    /// Encodes an event and captures the current trace context.
+    /// Encodes an event and stores the current trace context.
     pub(crate) fn of<D: Payload>(envelope: &Envelope<D>) -> Self {
         Self {
             id: envelope.id.to_string(),

@@ -16,7 +16,7 @@ use crate::telemetry;
 /// Longest pause after a failure.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs until `stop`, then removes all that are left and ends.
+/// Removes due events until `stop`, then all remaining ones.
 pub(super) async fn run(context: &Context, stop: &CancellationToken) {
     let (acknowledged, delay) = (context.relay.acknowledged(), context.config.outbox_removal_delay);
     let mut backoff = Backoff::up_to(MAX_PAUSE);
@@ -30,7 +30,8 @@ pub(super) async fn run(context: &Context, stop: &CancellationToken) {
     remove(&context.database, acknowledged.take_older_than(Duration::ZERO)).await;
 }
 
-/// Removes the events by one command per collection. Returns whether all were removed; the others are left to a later attempt.
+/// Removes the events by one command per collection. Returns whether all were removed; a later attempt removes the
+/// others.
 async fn remove(database: &Database, removals: Vec<Removal>) -> bool {
     let mut by_collection: HashMap<&'static str, Vec<Removal>> = HashMap::new();
     for removal in removals {

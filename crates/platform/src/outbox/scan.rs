@@ -1,4 +1,4 @@
-//! The scan: a slow, endless walk through every collection that announces the state of each entity.
+//! The scan: goes through every collection slowly and repeatedly, and announces the state of each entity.
 //!
 //! # Why
 //! The announcer repairs lost events of entities that have changed recently. A final state is announced only once, so

@@ -1,10 +1,10 @@
 //! The sweeper: requeues events that a crash, a full queue or an outage left in an outbox.
 //!
 //! # Why
-//! Instances take [turns](super::turns), each for the batch after the last one, oldest event first. A document that is
-//! passed over, because it has the same time as the last one of a full batch or because its instance stopped, is found
-//! by the next pass. While no event is in an outbox, no turn is read or written. Events that this instance has published
-//! are passed over: they are about to be removed.
+//! Instances take [turns](super::turns), each for the next batch, oldest event first. A document that a pass skips,
+//! because it has the same time as the last one of a full batch or because its instance stopped, is found by the next
+//! pass. While no event is in an outbox, no turn is read or written. Events that this instance has published are
+//! skipped: they are about to be removed.
 
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ async fn measure_and_sweep(store: &dyn OutboxStore, context: &Context, interval:
         let age = oldest.map_or(0.0, |time| context.clock.now().since(time).as_secs_f64());
         set_gauges(store.name(), *pending, age);
     }
-    // What could not be counted is swept.
+    // Sweep if the count failed.
     let mut has_more = measured.as_ref().map_or(true, |(pending, _)| *pending > 0);
     while has_more && !context.tasks.stop().is_cancelled() {
         let swept = store.sweep(context.clock.now(), interval).await?;

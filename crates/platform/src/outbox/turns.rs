@@ -2,10 +2,10 @@
 //!
 //! # Why
 //! All workers run on every instance without a leader. Without turns, all of them would take the same oldest documents,
-//! and look up the same payments at the provider. A document per task holds whose turn it is: whoever advances it by
-//! compare-and-swap does what it stands for. It is advanced before the work, so instances drain a backlog in parallel:
-//! while one publishes its batch, the next one takes the batch after it. If an instance stops in between, its part is
-//! done in the next pass. For the same reason, a turn that was restored from a backup does no harm.
+//! and look up the same payments at the provider. One document per task describes the next turn. The instance that
+//! advances it by compare-and-swap does the work of that turn. It advances the document before the work, so instances
+//! drain a backlog in parallel: while one publishes its batch, another takes the following one. If an instance stops in
+//! between, the next pass repeats its part. For the same reason, a turn that was restored from a backup is harmless.
 
 use std::time::Duration;
 

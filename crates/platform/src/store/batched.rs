@@ -266,13 +266,13 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<U
     }
 }
 
-/// Finds out which updates were applied when some were not: those whose event is in the outbox. An update without an
-/// event counts as applied when the document has the version and the state that it sets.
+/// Returns, after some updates did not match, which ones were applied: those whose event is in the outbox. An update
+/// without an event counts as applied if the document has the version and the state that it sets.
 ///
-/// The relay does not know the events yet, so this instance has not seen them acknowledged, and no later write of the
-/// document has removed them. In a rare case a sweeper has requeued one, and it was removed: the sweeper leaves new events
-/// alone for a while, but a lost connection may last longer. Then an applied update is reported as a version conflict,
-/// and its caller decides again.
+/// An applied event is still in the outbox: the relay has not received the event, so this instance has not seen it
+/// acknowledged, and no later write of the document has removed it. There is one rare exception: if the connection was
+/// lost for longer than the sweeper leaves new events alone, a sweeper may have requeued the event, and it was removed.
+/// Then an applied update is reported as a version conflict, and its caller decides again.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {
     let ids: Vec<_> = updates.iter().map(|update| update.id.as_str()).collect();
     let projection = doc! { "version": 1, "state": 1, "outbox.id": 1 };

@@ -6,8 +6,8 @@
 //! claim's own `_id`, so a key is unique on a sharded cluster too; an index over them in the entity's collection would
 //! hold within one shard only. It costs one more write for each request with a key.
 //!
-//! A claim is released only once its entity was found, and from then on `_id` refuses every other insert of that
-//! entity. Repeats have the same body, so they meet the same shard where that depends on the body.
+//! A claim is released only once its entity was found; from then on `_id` rejects every other insert of that entity.
+//! Repeats have the same body, so they reach the same shard even where the shard key is taken from the body.
 
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -35,7 +35,7 @@ pub(crate) const COLLECTION: &str = "claims";
 const LIFETIME: Duration = Duration::from_secs(24 * 3600 + 300);
 /// By how much a repeat extends a claim at least.
 const EXTENSION_STEP: Duration = Duration::from_secs(60);
-/// How much longer MongoDB keeps it, so that a difference of clocks removes no claim that counts.
+/// How much longer MongoDB keeps it, so that clock skew removes no valid claim.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(3600);
 /// How often a claim is inserted before the client has to repeat its request. Others may have removed or extended the
 /// claim that was found.
@@ -50,7 +50,7 @@ pub struct IdempotencyKey {
     pub hash: String,
 }
 
-/// What a request creates. `I` is the type of the entity's id, `A` that of a response that repeats get from here.
+/// A stored request. `I` is the type of the created entity's id, `A` that of the response stored for repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim<I, A = ()> {
     /// The id of the entity.
@@ -95,7 +95,8 @@ struct ClaimDocument<I, A> {
     answer: A,
     /// Whether a repeat got the response, so that the client relies on it.
     is_pinned: bool,
-    /// By MongoDB's clock, which removes the document.
+    /// When MongoDB removes the document. From the system clock, because MongoDB compares it with its own, not with a
+    /// test's.
     expires_on: DateTime,
 }
 
@@ -188,8 +189,8 @@ where
         Err(in_flight())
     }
 
-    /// Records that a repeat is about to get the response, so that the claim can't be released any more. Returns false if
-    /// it has been released.
+    /// Records that a repeat is about to get the response, so that the claim can't be released any more. Returns false
+    /// if it was released before.
     pub async fn pin(&self, claim: &Claim<I, A>) -> Result<bool, StoreError> {
         let Some(filter) = same_claim(claim) else { return Ok(true) };
         let update = doc! { "$set": { "isPinned": true } };
@@ -209,7 +210,7 @@ where
     }
 }
 
-/// User and key. The user's id has a fixed length, so no two pairs are the same text.
+/// The user and the key. A user's id has a fixed length, so the text is unambiguous.
 fn id_of(user: UserId, key: &IdempotencyKey) -> String {
     format!("{user}/{}", key.key)
 }

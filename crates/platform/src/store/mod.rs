@@ -1,8 +1,8 @@
 //! The versioned store: one document per aggregate with its outbox, and one atomic write per change.
 //!
 //! # Why
-//! State and events are in one document, so there is no dual write: an event exists if and only if its change does.
-//! A document is `{_id, version, state, outbox, announce}`. The state is nested and replaced as a whole, so a field that
+//! State and events are in one document, so there is no dual write: an event exists if and only if its change does. A
+//! document is `{_id, version, state, outbox, announce}`. The state is nested and replaced as a whole, so a field that
 //! a new state lacks is removed, and no field of the state collides with the platform's.
 
 pub(crate) mod batched;

@@ -75,9 +75,9 @@ impl Update {
         operators
     }
 
-    /// The same as [`Update::operators`] as a pipeline, which can also pull events: `$push` and `$pull` of one array
-    /// exclude each other. Every value is a literal; otherwise a text that begins with `$` would be the value of a field,
-    /// and the fields of a document would be added to the stored ones.
+    /// The same as [`Update::operators`] as a pipeline, which can also pull events: MongoDB rejects `$push` and `$pull`
+    /// of one array in one update. Every value is a literal; otherwise a text that begins with `$` would be read as a
+    /// field, and an embedded document would be merged into the stored one.
     fn pipeline(&self) -> Bson {
         let literal = |value: Bson| Bson::Document(doc! { "$literal": value });
         let mut set: Document = self.set.iter().map(|(path, value)| (path.clone(), literal(value.clone()))).collect();

@@ -54,7 +54,7 @@ impl Consumer {
             let pause = backoff.next_delay();
             if let Err(error) = consumed {
                 let attempt = backoff.failures();
-                tracing::warn!(entity = self.subscription.entity, attempt, error = %error, "can't consume yet");
+                tracing::warn!(entity = self.subscription.entity, attempt, error = %error, "cannot consume events yet; will retry");
             }
             if !tasks.sleep_unless_stopping(pause).await {
                 return;
@@ -95,7 +95,7 @@ impl Consumer {
                 tracing::error!(
                     consumer = name,
                     error = %error,
-                    "the consumer keeps a configuration other than this release's; it is used as it is"
+                    "this release's configuration of the consumer was rejected; using the existing one"
                 );
                 Ok(consumer)
             }
@@ -123,7 +123,7 @@ impl Consumer {
             // Other instances can't get a message that waits here.
             let free = CONCURRENCY.saturating_sub(entities.count());
             let mut batch = match consumer.batch().max_messages(free).expires(FETCH_EXPIRY).messages().await {
-                // What has arrived is taken at once, so that messages of one entity are handled together.
+                // Take all messages that have arrived, so that those of one entity are handled together.
                 Ok(batch) => batch.ready_chunks(CONCURRENCY),
                 Err(error) => {
                     fetched = Err(error.into());
@@ -194,8 +194,8 @@ impl Consumer {
         }
     }
 
-    /// Handles the newest message of a group, and acks all according to the outcome. If it is rejected, it becomes a dead
-    /// letter; returns false then, since the others are not acked.
+    /// Handles the newest message of a group, and acks all messages according to the outcome. Returns false if the
+    /// newest one was rejected: it becomes a dead letter, and the others are not acked.
     async fn process_newest(&self, newest: &Arrived, group: &Group, in_flight: &EntitiesInFlight) -> bool {
         let entity = self.subscription.entity;
         let handled = |outcome: &'static str, count: usize| {

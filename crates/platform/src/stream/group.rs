@@ -1,9 +1,9 @@
 //! Groups of messages about one entity, of which the newest is handled for all.
 //!
 //! # Why
-//! Every event carries the entity's whole state, so a handler that has stored the newest has nothing to learn from the
-//! older ones. Several are at hand after an outage, and while a handler of the entity runs: what arrives then waits for
-//! its end.
+//! Every event carries the entity's whole state, so a handler that has stored the newest needs no older one. Several
+//! messages about one entity are available after an outage, or when they arrive while a handler of the entity runs:
+//! these wait until it ends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,10 @@ use async_nats::jetstream::{AckKind, Message};
 
 use super::subscription::{EventKey, GroupFacts};
 
-/// A message and what its event says about its place in a group.
+/// A received message, with the key that orders it within its group.
 pub(super) struct Arrived {
     pub(super) message: Message,
-    /// `None` if the message is no event. Then it is a group of its own.
+    /// `None` if the message is not a known event. Such a message forms a group by itself.
     pub(super) key: Option<EventKey>,
 }
 
@@ -30,7 +30,7 @@ impl Arrived {
     }
 }
 
-/// Messages about one entity, in the order of their events: the newest is the last.
+/// Messages about one entity, ordered by version; the newest is the last.
 pub(super) struct Group {
     entity_id: Option<String>,
     messages: Vec<Arrived>,
@@ -56,7 +56,7 @@ impl Group {
         self.messages.pop();
     }
 
-    /// What is to be known about all of them when the newest is handled.
+    /// The properties of the whole group that the handler of the newest message needs.
     pub(super) fn facts(&self) -> GroupFacts {
         GroupFacts {
             has_snapshot: self.messages.iter().any(Arrived::is_snapshot),

@@ -79,7 +79,7 @@ pub(crate) async fn ensure_streams(context: Context, entities: Vec<&'static str>
         }
         let pause = if let Some((stream, error)) = missing {
             let pause = backoff.next_delay();
-            tracing::warn!(stream, attempt = backoff.failures(), error = %error, "the stream does not exist yet");
+            tracing::warn!(stream, attempt = backoff.failures(), error = %error, "the stream does not exist yet; will retry");
             pause
         } else {
             backoff.reset();

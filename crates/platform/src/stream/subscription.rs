@@ -43,7 +43,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// What a handler gets: an event, which stands for all events of its entity that are handled with it and are not newer.
+/// The argument of a handler: the newest of the events of one entity that are handled together.
 #[derive(Debug, Clone)]
 pub struct Delivery<S> {
     /// The newest of the events. Its state is the entity's whole state, so the others add nothing to it.
@@ -51,7 +51,7 @@ pub struct Delivery<S> {
     group: GroupFacts,
 }
 
-/// What is to be known about the events that are handled together.
+/// The properties of the events that are handled together.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GroupFacts {
     /// Whether one is a snapshot.
@@ -73,14 +73,14 @@ impl<S: Payload> Delivery<S> {
     }
 
     /// Whether this is the first handling of a change, so that nothing is left to do if the change can't move the
-    /// service's aggregate. A stale or redelivered event may be one whose handler was interrupted between two steps, and
-    /// a snapshot asks for an answer.
+    /// service's aggregate. A stale or redelivered event may be one whose handler was interrupted between two steps,
+    /// and a snapshot may need an answer.
     pub fn is_first(&self, stored: &Stored<S>) -> bool {
         stored.applied == Applied::Applied && !self.group.is_redelivered && !self.has_snapshot()
     }
 }
 
-/// What orders the events of one entity.
+/// The key that orders the events of one entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EventKey {
     /// The entity's id.
@@ -155,7 +155,7 @@ impl Subscription {
         (self.handler)(message.to_vec(), group).await
     }
 
-    /// What orders this message among those of its entity; `None` if it is no event.
+    /// The key of this message among those of its entity; `None` if it is not a known event.
     pub(super) fn key(&self, message: &[u8]) -> Option<EventKey> {
         #[derive(Deserialize)]
         struct Head {

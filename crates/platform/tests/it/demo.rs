@@ -228,8 +228,8 @@ async fn internal() -> Error {
     Error::internal_message("the password is hunter2")
 }
 
-/// Fails the first `times` calls as the `mode` in this timer's script says; `seen` counts the calls, and `answered` those
-/// with a snapshot.
+/// Fails the first `times` calls as the `mode` in this timer's script says; `seen` counts the calls, and `answered`
+/// those with a snapshot.
 async fn handle(state: AppState, delivery: Delivery<ExpirationState>) -> Result<Applied, Failure> {
     let id = &delivery.event.subject;
     let counts = doc! { "seen": 1, "answered": i32::from(delivery.has_snapshot()) };

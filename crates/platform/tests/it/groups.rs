@@ -11,8 +11,8 @@ use testkit::app::{TestApp, eventually};
 use crate::consumer::{is_handled, publish, script_failures, seen, timer, timers};
 use crate::demo::app;
 
-/// Publishes an event, whose handler waits until [`release`], and then these of the same timer. Returns once the consumer
-/// has them.
+/// Publishes an event whose handler waits until [`release`], and then these events of the same timer. Returns once the
+/// consumer has received them.
 async fn publish_while_first_is_handled(app: &TestApp, later: &[(ExpirationChange, u64)]) -> OrderId {
     let id = script_failures(app, "wait", 1).await;
     publish(app, id).await;

@@ -48,7 +48,7 @@ impl Schedule<'_> {
             let index = *deliverable.choose(&mut self.rng).unwrap();
             self.network.queue.swap_remove(index)
         };
-        // The other half of the duplicates comes after the first delivery was handled, when its acknowledgement is lost.
+        // The other half of the duplicates follows the first delivery, after its acknowledgement was lost.
         if self.happens(self.faults.duplicate / 2.0) {
             self.network.queue.push(Message { is_redelivered: true, ..message.clone() });
         }

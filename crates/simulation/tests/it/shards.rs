@@ -22,7 +22,7 @@ async fn stored(database: &Database) -> Vec<Stored> {
     all
 }
 
-/// What stands in the way of distributing these collections by the declared keys.
+/// The reasons why these collections could not be sharded by their declared keys.
 fn violations(declared: &[(String, ShardKey)], stored: &[Stored]) -> Vec<String> {
     let mut violations = Vec::new();
     for (name, indexes) in stored {

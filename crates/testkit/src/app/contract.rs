@@ -96,8 +96,8 @@ fn find_undescribed(document: &Value, schema: &Value, has_example: bool, at: &st
     }
 }
 
-/// Fails the test if the document and the table of routes differ, or if a request is not described. The routes that no API client calls,
-/// those of the public keys and of the providers' webhooks, are in the document only.
+/// Fails the test if the document and the table of routes differ, or if a request is not described. Public keys and
+/// webhooks, which no API client calls, are in the document only.
 pub fn assert_routes_documented(document: &impl serde::Serialize, routes: &[Route]) {
     let document = serde_json::to_value(document).expect("a document");
     let paths = document["paths"].as_object().expect("paths");

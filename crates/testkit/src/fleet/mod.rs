@@ -48,7 +48,7 @@ pub struct Fleet {
     fakestripe_proxy: Option<Proxy>,
     servers: Servers,
     port: Port,
-    /// Reserves the ports on which the gateway accepts calls from `web`.
+    /// Locks the ports on which the gateway accepts calls from `web`.
     _internal_ports: BTreeMap<String, Port>,
     description_file: Option<PathBuf>,
 }
@@ -175,7 +175,7 @@ impl Fleet {
         self.gateway_ready().await
     }
 
-    /// Waits until a process exits by itself and returns the error to report.
+    /// Waits until a process exits unexpectedly and returns the error to report.
     pub async fn unexpected_exit(&self) -> anyhow::Error {
         loop {
             let mut instances = self.services.values().flatten().chain([&self.fakestripe]);

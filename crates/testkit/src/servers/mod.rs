@@ -93,7 +93,7 @@ pub struct Server {
     is_clustered: bool,
     process: Process,
     proxy: Option<Proxy>,
-    /// The reservation of the port for the other members of its NATS cluster.
+    /// Locks the port for the other members of its NATS cluster.
     _cluster_port: Option<Port>,
 }
 

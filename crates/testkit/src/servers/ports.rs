@@ -1,4 +1,4 @@
-//! Loopback ports that stay reserved while the process that listens on one is restarted.
+//! Loopback ports that stay locked while the process that listens on one is restarted.
 //!
 //! # Why
 //! The kernel can give a port that it chose for `:0` to another process as soon as the port is
@@ -22,7 +22,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// Reserves a free port.
+    /// Locks a free port.
     pub fn free() -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("ticketing-ports-{}", nix::unistd::getuid()));
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::names::Invariant;
 use super::remedy::Remedy;
 
-/// A violated invariant. Two findings are the same if all their fields are, so the text names the state that is wrong
-/// and nothing that changes by itself, such as an age.
+/// A violated invariant. Findings are equal if all their fields are, so the text describes the wrong state and nothing
+/// that changes without a write, such as an age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The number of the invariant in docs/reliability.md.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::entity::Entity;
 use super::malformed::Malformed;
 
-/// A sleep shorter than this is postponed: timers have a resolution of about a millisecond.
+/// Shorter sleeps are accumulated, because timers have a resolution of about a millisecond.
 const MIN_SLEEP: Duration = Duration::from_millis(20);
 
 /// Maximum number of malformed documents of one stream that are remembered.
@@ -21,7 +21,7 @@ const MAX_MALFORMED: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Pace {
     per_document: Duration,
-    /// When the documents that were read are paid for.
+    /// The earliest time at which the rate limit allows another read.
     due: Instant,
     /// Number of documents that were read.
     pub(super) documents: u64,
@@ -51,9 +51,9 @@ pub(super) type Decoded = Result<Entity, Box<Malformed>>;
 /// The key that entities are sorted and joined by.
 pub(super) type Key = fn(&Entity) -> &str;
 
-/// A stream of entities in ascending order of a key, which repeats.
+/// A stream of entities in ascending order of a key. Several entities may have the same key.
 pub(super) struct Sorted {
-    /// What is read, for errors.
+    /// The name of the collection, for errors.
     name: String,
     stream: BoxStream<'static, mongodb::error::Result<Decoded>>,
     key: Key,
@@ -90,7 +90,7 @@ impl Sorted {
         self.next.as_ref().map(self.key)
     }
 
-    /// The next entities, which have this key, by id.
+    /// Takes the next entities that have this key, sorted by id.
     async fn take_all_of(&mut self, key: &str) -> Result<Vec<Entity>> {
         let mut taken = Vec::new();
         while self.key() == Some(key) {
@@ -104,7 +104,7 @@ impl Sorted {
     }
 }
 
-/// The entities of one key.
+/// The entities that have one key, from all streams of a join.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) key: String,
@@ -113,12 +113,12 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The entity of this stream, whose keys are unique.
+    /// The entity from this stream, in which each key occurs at most once.
     pub(super) fn one(&self, stream: usize) -> Option<&Entity> {
         self.all(stream).first()
     }
 
-    /// The entities of this stream.
+    /// The entities from this stream.
     pub(super) fn all(&self, stream: usize) -> &[Entity] {
         self.entities.get(stream).map(Vec::as_slice).unwrap_or_default()
     }

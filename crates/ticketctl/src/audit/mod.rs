@@ -50,8 +50,8 @@ use self::streams::Streams;
 use crate::fleet::{Fleet, FleetArgs};
 use crate::reports::AuditReport;
 
-/// How often suspects are looked at again while the audit waits. A suspect that was right once is dropped, so the audit
-/// ends early if all were due to its reading.
+/// Number of rechecks of the suspects within `--wait`. A suspect that a recheck finds consistent is dropped, and the
+/// audit ends once none is left.
 const LOOKS: u32 = 6;
 /// Maximum number of keys in one query of a second look.
 const LOOK_BATCH: usize = 500;

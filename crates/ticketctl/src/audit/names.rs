@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 /// An invariant of docs/reliability.md, displayed as `12 ledger`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Invariant {
-    /// The number in the list; 0 for what the others rest on.
+    /// The number in the list; 0 for the unique indexes, on which other invariants depend.
     pub number: u8,
     /// The short name.
     pub name: &'static str,

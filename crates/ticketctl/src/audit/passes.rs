@@ -1,8 +1,8 @@
 //! The passes of the audit. Each joins sorted reads of several databases and checks one group of entities at a time.
 //!
 //! # Why
-//! A pass over all entities and a second look at some of them are the same code, so they can't disagree. No pass needs
-//! more memory than the batches of its cursors and one group.
+//! The full audit and the rechecks of single keys run the same code, so they can't disagree. No check needs more memory
+//! than the batches of its cursors and the entities of one key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -204,7 +204,7 @@ impl Pass {
         while let Some(group) = join.next(&mut reader.pace).await? {
             let payments: Vec<&Entity> = group.all(1).iter().collect();
             if let Some(order) = group.one(0) {
-                // How many orders expire in the same second is not known here, so the longer period is allowed.
+                // The audit does not know how many orders expire in the same second, so it allows the longer period.
                 sales::check_hold(order, now, sales::EXPIRY_GRACE_BURST, &mut found);
             }
             money::check_order(&group.key, group.one(0), &payments, &mut found);

@@ -172,7 +172,7 @@ pub(crate) fn differing_fields(entity: &str, owner: &Entity, replica: &Entity) -
     fields(entity).iter().filter(differs).map(|(field, _)| *field).collect()
 }
 
-/// Whether two values are the same. Absent, null and false are: payloads omit some fields that owners store.
+/// Whether two values agree. Absent, null and false count as equal: payloads omit some fields that owners store.
 pub(crate) fn agree(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Null | Value::Bool(false), Value::Null | Value::Bool(false)) => true,

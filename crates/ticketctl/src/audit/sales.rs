@@ -13,10 +13,10 @@ use super::remedy::Remedy;
 
 /// Maximum time between the expiry of an unpaid order and its cancellation.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(10);
-/// The same if more than a thousand orders expire in one second.
+/// The maximum if more than a thousand orders expire in one second.
 pub const EXPIRY_GRACE_BURST: Duration = Duration::from_secs(60);
 
-/// Checks a ticket against the orders that claim it, which are all that name it and are not cancelled.
+/// Checks a ticket against its open orders: all orders of it that are not cancelled.
 pub fn check_ticket(id: &str, ticket: Option<&Entity>, orders: &[&Entity], found: &mut Vec<Finding>) {
     let ids = |orders: &[&Entity]| orders.iter().map(|order| order.id.clone()).collect::<Vec<_>>();
     let with_ticket = |orders: Vec<String>| std::iter::once(id.to_owned()).chain(orders);

@@ -1,4 +1,4 @@
-//! `audit --every`: audits at an interval and serves the results as metrics, until the program is told to stop.
+//! `audit --every`: audits at an interval and serves the results as metrics, until SIGTERM.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

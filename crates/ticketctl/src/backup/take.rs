@@ -89,8 +89,8 @@ async fn write(fleet: &Fleet, directory: &Path, started_at: Timestamp) -> Result
     Ok(manifest)
 }
 
-/// Deletes backups, and unfinished ones of killed runs, that were started before `limit`; never the newest backup. Returns
-/// the names of the deleted backups.
+/// Deletes backups, and unfinished ones of killed runs, that were started before `limit`, but never the newest backup.
+/// Returns the names of the deleted backups.
 fn delete_older(backups: &Backups, limit: Timestamp) -> Result<Vec<String>> {
     let names = backups.names()?;
     let (_, older) = names.split_last().context("the new backup does not exist")?;

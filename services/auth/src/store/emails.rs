@@ -1,9 +1,10 @@
-//! Which user an email address belongs to, or will belong to once the account is stored.
+//! The user id of each email address, recorded before the account is stored.
 //!
 //! # Why
-//! The address is the `_id`, so it is unique on a sharded cluster too; a unique index of the users over it would hold
-//! within one shard only. The record is written before the account, and `_id` of the users decides which sign-up creates
-//! it. A crash in between leaves a record without an account, which the next sign-up with the address creates.
+//! The address is the `_id`, so it is unique on a sharded cluster too; a unique index over it in the users' collection
+//! would hold within one shard only. The record is written before the account, and the `_id` of the account decides
+//! which sign-up creates it. A crash in between leaves a record without an account; the next sign-up with the address
+//! creates the account.
 
 use common::error::Error;
 use common::id::UserId;
@@ -32,14 +33,14 @@ impl Emails {
         Self(database.collection(EMAILS))
     }
 
-    /// Returns the id of the user with this address, which is a new one if the address is.
+    /// Returns the user id of this address. If the address is new, assigns it a new id.
     pub(crate) async fn assign(&self, key: EmailKey) -> Result<UserId, Error> {
         let record = EmailRecord { key, user: UserId::new() };
         match self.0.insert_one(&record).await.map_err(StoreError::from) {
             Ok(_) => Ok(record.user),
             Err(StoreError::Duplicate(_)) => {
                 let earlier = mongo::find_by_id(&self.0, record.key.as_str()).await.map_err(StoreError::from)?;
-                // Nothing removes a record.
+                // Records are never removed, so this can't happen.
                 Ok(earlier.ok_or(Error::Unavailable(None))?.user)
             }
             Err(error) => Err(error.into()),

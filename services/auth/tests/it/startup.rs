@@ -35,7 +35,7 @@ fn each_invalid_variable_is_named_in_one_line() {
         (&[("JWT_PRIVATE_KEYS", "")], keys.to_owned()),
         (&[("JWT_PRIVATE_KEYS", "hunter2")], format!("{keys}must begin with -----BEGIN PRIVATE KEY-----")),
         (&[("JWT_PRIVATE_KEYS", &truncated)], format!("{keys}key 1 is not an Ed25519 private key in PKCS#8")),
-        (&[("JWT_PRIVATE_KEYS", &twice)], format!("{keys}key 2 is there twice")),
+        (&[("JWT_PRIVATE_KEYS", &twice)], format!("{keys}key 2 occurs twice")),
         (&[("JWT_PRIVATE_KEYS", &pem), ("SIGNIN_FAILURES", "0")], "auth: SIGNIN_FAILURES is wrong: ".to_owned()),
         (
             &[("JWT_PRIVATE_KEYS", &pem), ("SIGNUPS_PER_MINUTE", "many")],

@@ -33,7 +33,7 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<ExpirationState>)
         let (next, change) = match order.state.clone().expire(now) {
             Ok(transition) => transition,
             Err(OrderError::NotDue(wait)) => {
-                let cause = Error::NotReady(Rejection::new("order-not-due", "The hold has not ended by our clock."));
+                let cause = Error::NotReady(Rejection::new("order-not-due", "The hold has not ended by this instance's clock."));
                 return Err(Failure::Retry { after: Some(wait.min(MAX_EARLY_DELAY)), cause });
             }
             // Authorised, completed or cancelled before the hold ended.

@@ -73,7 +73,7 @@ pub(super) async fn create(
     Ok(created(&order))
 }
 
-/// Why the order could not be inserted.
+/// The error for an order that could not be inserted.
 async fn refusal(state: &AppState, error: StoreError, body: &NewOrder, buyer: UserId) -> Result<Error, Error> {
     if !error.is_duplicate_of(store::TICKET_HOLDER.name) {
         return Ok(error.into());
@@ -82,7 +82,7 @@ async fn refusal(state: &AppState, error: StoreError, body: &NewOrder, buyer: Us
     Ok(if already_held { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
 }
 
-/// The response to the request that placed the order, whatever has become of it since.
+/// The response to the request that placed the order, whatever happened to the order later.
 fn created(order: &Order) -> Response {
     let view = view::order(Versioned { version: 0, state: order.as_placed() });
     let location = [(header::LOCATION, ReadOrder { id: view.id }.path())];

@@ -69,7 +69,7 @@ fn invalid_pass_keys_are_reported_in_one_line_without_the_keys() {
     for (keys, why) in [
         ("", "holds no key"),
         ("hunter2", "must begin with -----BEGIN PRIVATE KEY-----"),
-        (twice.as_str(), "key 2 is there twice"),
+        (twice.as_str(), "key 2 occurs twice"),
     ] {
         let stderr = start(&[("PASS_PRIVATE_KEYS", keys)]);
         assert!(stderr.starts_with(&format!("orders: PASS_PRIVATE_KEYS is wrong: {why}")), "{stderr}");

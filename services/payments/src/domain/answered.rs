@@ -1,11 +1,11 @@
-//! What the request that started a payment returned.
+//! The first response to the request that started a payment.
 
 use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The payment when the provider had answered its request for the first time. Repeats of the buyer's request return this,
-/// not what has become of the payment since.
+/// The state of the payment when the provider first responded. Repeats of the buyer's request return it, whatever
+/// happened to the payment later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answered {

@@ -77,8 +77,8 @@ pub struct Payment {
     /// The amount that the provider received, if it is more than the order's price.
     #[serde(default)]
     pub received: Option<Money>,
-    /// What the request that started the payment returned; none while that is not known, and if nothing came of it that
-    /// the buyer can rely on.
+    /// The first response to the request that started the payment. None until the response is known, and none if the
+    /// request failed, so that it may be repeated with the same key.
     #[serde(default)]
     pub answered: Option<Answered>,
     /// The amount that was refunded, by this service or in the provider's dashboard.
@@ -159,7 +159,8 @@ impl Payment {
         (payment, PaymentChange::Started)
     }
 
-    /// The payment with its present state as the answer to the request that started it. `version` is that of this state.
+    /// Records the present state as the response to the request that started the payment. `version` is that of this
+    /// state.
     #[must_use]
     pub fn answer(self, version: u64) -> Self {
         let answered = Answered { version, status: self.status_name(), at: self.updated_at };

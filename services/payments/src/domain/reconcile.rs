@@ -60,8 +60,9 @@ pub fn closing_action(payment: &Payment) -> Option<ProviderAction> {
     }
 }
 
-/// Whether any order can make an action of this payment necessary. A captured payment still needs its order, until it is
-/// refunded or disputed: the order may end without it, as when the card was charged in the provider's dashboard.
+/// Whether any order can make an action of this payment necessary. A captured payment needs its order until it is
+/// refunded or disputed: the order may be completed or cancelled without this payment, as when the card was charged in
+/// the provider's dashboard.
 pub fn may_need_action(payment: &Payment) -> bool {
     match payment.status_name() {
         PaymentStatus::RequiresAction | PaymentStatus::Authorized => true,

@@ -34,7 +34,7 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
                 RecordOutcome::Overtaken => (Own::Unknown, None),
             }
         }
-        // No intent is known, so the authorisation is repeated under its idempotency key. Searching would not do: a slow
+        // No intent is known, so repeat the authorisation under its idempotency key. Searching is not enough: a slow
         // call may still create the intent.
         (None, false) => {
             retry_authorization(state, payment).await?;
@@ -45,8 +45,8 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
     Ok(())
 }
 
-/// Settles the intent of a final payment if it is orphaned. Otherwise records a refund, a dispute or a partial capture
-/// that happened at the provider, so that the ledger never contradicts the provider unnoticed. Returns the payment, if
+/// Resolves the intent of a final payment if it is orphaned. Otherwise records a refund, a dispute or a partial capture
+/// that happened at the provider, so that the ledger agrees with the provider. Returns the payment, if
 /// it is known after that.
 ///
 /// The payment is read before the provider is called: if another worker records newer data meanwhile, the

@@ -20,7 +20,7 @@ pub enum ProviderError {
     #[error("unknown payment method")]
     UnknownMethod,
     /// The provider will always reject the request, and nothing was created; its code.
-    #[error("rejected by the provider for good: {0}")]
+    #[error("permanently rejected by the provider: {0}")]
     Permanent(String),
     /// The provider failed, and replays this failure whenever the request is resent with the same key. Whether it had
     /// done the work has to be looked up.

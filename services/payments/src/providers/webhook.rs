@@ -18,10 +18,10 @@ const TOLERANCE_SECONDS: i64 = 300;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
     /// No `t=` or no `v1=`, or the header is too long.
-    #[error("must be like t=…,v1=…")]
+    #[error("must have the form t=…,v1=…")]
     Malformed,
     /// The signature's time is too far in the past or the future.
-    #[error("is more than five minutes from our clock")]
+    #[error("differs from this server's clock by more than five minutes")]
     OutsideTolerance,
     /// None of the configured secrets produced the signature.
     #[error("does not match the body")]

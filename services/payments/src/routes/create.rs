@@ -92,8 +92,8 @@ pub(super) async fn create(
     }
 }
 
-/// The response to an earlier request with the same key. If nothing came of that request, its claim is released, so that
-/// this one is a new request.
+/// The response to an earlier request with the same key. If that request failed without an effect, its claim is
+/// released, and this request is a new one.
 async fn find_replay(state: &AppState, user: UserId, key: Option<&IdempotencyKey>) -> Result<Option<Response>, Error> {
     let Some(claim) = state.claims.find(user, key).await? else { return Ok(None) };
     let Some(payment) = state.payments.get(claim.names).await? else { return Ok(None) };

@@ -128,8 +128,8 @@ impl Shop {
         self.read(buyer, payment).await
     }
 
-    /// Stores a payment whose process crashed before it called the provider, created `ahead` of the present time. `extra`
-    /// is appended to its request.
+    /// Stores a payment whose process crashed before it called the provider, created `ahead` of the present time.
+    /// `extra` is appended to its request.
     pub(crate) async fn insert_abandoned_payment(
         &self,
         order: &OrderState,

@@ -38,7 +38,7 @@ async fn webhook_triggers_a_look_up_and_its_content_is_ignored() {
     let (buyer, payment) = pending_payment(&shop).await;
     let body = event(payment["providerRef"].as_str().unwrap());
     let now = shop.app.clock.now().as_seconds();
-    // The event claims that the intent succeeded; the provider's intent has not.
+    // The event says that the intent succeeded; the provider's intent has not.
     post(&shop, &sign(SECRET, now, &body), &body).await.expect(204);
     assert_eq!(shop.read(&buyer, &payment).await["status"], "requiresAction");
     shop.authenticate(&payment, "succeed").await;

@@ -11,8 +11,8 @@ use crate::domain::ticket::Ticket;
 use crate::state::AppState;
 use crate::store;
 
-/// Makes transitions until nothing changes. Returns the listing, if it exists. `own` is the listing as the caller has
-/// just written it, `seen` the order that an event has just brought.
+/// Makes transitions until nothing changes. Returns the listing, if it exists. `own` is the listing if the caller has
+/// just read or written it, `seen` the order whose event is being handled.
 pub(crate) async fn reconcile_ticket(
     state: &AppState,
     id: TicketId,

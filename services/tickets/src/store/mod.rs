@@ -79,8 +79,8 @@ pub(crate) async fn relevant_orders(
     Ok(found)
 }
 
-/// One page of listings, newest first. Withdrawn listings are excluded unless the query asks for that status. A query
-/// for available listings excludes those whose event has started by `now`.
+/// One page of listings, newest first. Withdrawn listings are excluded unless the query has that status. A query for
+/// available listings excludes those whose event has started by `now`.
 pub(crate) async fn page(
     tickets: &Store<Ticket>,
     query: ListingQuery,

@@ -1,5 +1,5 @@
 //! A short-lived cache of recent events. A page that connects is brought up to date from the read model and from this
-//! cache, because the read model may lag behind the events that were published already.
+//! cache, because the read model may lag behind published events.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

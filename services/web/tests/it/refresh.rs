@@ -95,7 +95,7 @@ async fn expired_session_is_renewed() {
         // Tests trust no proxy, so the browser's `X-Forwarded-For` is ignored.
         assert_eq!(auth.take_requests(), [(cookies.clone(), "127.0.0.1".to_owned())]);
     }
-    // An error page relays the cookies too, because the old refresh cookie is used up.
+    // An error page forwards the cookies too, because the old refresh cookie is used up.
     let (response, set) = get(&app, "/tickets/nonsense", &cookies).await;
     response.expect(404);
     assert_eq!(set, [renewed, rotated]);
