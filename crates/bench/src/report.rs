@@ -8,7 +8,7 @@ use testkit::fleet::SERVICES;
 use crate::cpu::LOAD_GENERATOR;
 use crate::node;
 use crate::results::{Footprint, LivePages, Page, Propagation, Results, Search};
-use crate::table::{Table, grouped, megabytes, quantiles, three_digits, whole};
+use crate::table::{Table, megabytes, quantiles, three_digits, whole, with_separators};
 use crate::targets;
 
 /// The environment, and a table of each kind of result that was measured.
@@ -59,7 +59,7 @@ fn throughput_table(results: &Results) -> Table {
         let mut work = throughput.work.clone();
         let mut cpu = three_digits(throughput.total_cpu());
         if let Some((page, per_row)) = throughput.page.zip(throughput.total_cpu_per_row()) {
-            let _ = write!(work, " ({} bytes)", grouped(page.bytes));
+            let _ = write!(work, " ({} bytes)", with_separators(page.bytes));
             let _ = write!(cpu, " ({} µs per row)", three_digits(per_row * 1000.0));
         }
         let mut row = vec![
@@ -99,7 +99,7 @@ fn propagation_table(propagations: &[Propagation], node: impl Fn(Option<u32>) ->
             Some(rate) => (format!("{rate} per second"), whole(load.rate())),
         };
         let node = node(*rate).unwrap_or_default().to_owned();
-        vec![arrivals, achieved, grouped(load.latencies.count()), quantiles(&load.latencies), node]
+        vec![arrivals, achieved, with_separators(load.latencies.count()), quantiles(&load.latencies), node]
     });
     Table::new(["arrivals", "achieved per second", "sampled", "p50 / p99 ms", "Node: p50 / p99 ms"], rows)
 }
@@ -107,7 +107,7 @@ fn propagation_table(propagations: &[Propagation], node: impl Fn(Option<u32>) ->
 fn pages_table(pages: &[Page]) -> Table {
     let rows = pages.iter().map(|page| {
         let performance = page.performance.map(|score| score.to_string()).unwrap_or_default();
-        vec![page.name.to_owned(), grouped(page.bytes), quantiles(&page.first_byte), performance]
+        vec![page.name.to_owned(), with_separators(page.bytes), quantiles(&page.first_byte), performance]
     });
     let headers =
         ["page, one request at a time", "bytes, compressed", "first byte: p50 / p99 ms", "Lighthouse: performance"];
@@ -122,14 +122,14 @@ fn search_table(searches: &[Search]) -> Table {
             searches.iter().map(|search| search.latencies.get(index).map(|(_, latencies)| quantiles(latencies)));
         std::iter::once(format!("`{path}`")).chain(cells.map(Option::unwrap_or_default)).collect()
     });
-    let headers = searches.iter().map(|search| format!("{} listings: p50 / p99 ms", grouped(search.listings)));
+    let headers = searches.iter().map(|search| format!("{} listings: p50 / p99 ms", with_separators(search.listings)));
     Table::new(std::iter::once("search".to_owned()).chain(headers), rows)
 }
 
 fn live_table(live: Option<&LivePages>) -> Table {
     let rows = live.map(|live| {
         let (before, resident) = (megabytes(live.before), megabytes(live.resident));
-        vec![grouped(live.pages), before, resident, live.changes.to_string(), quantiles(&live.notification)]
+        vec![with_separators(live.pages), before, resident, live.changes.to_string(), quantiles(&live.notification)]
     });
     let headers = [
         "open pages",

@@ -62,11 +62,11 @@ pub(crate) fn megabytes(bytes: u64) -> String {
 
 pub(crate) fn whole(value: f64) -> String {
     let whole = format!("{value:.0}");
-    whole.parse().map_or(whole, grouped)
+    whole.parse().map_or(whole, with_separators)
 }
 
 /// `12345` as `12,345`.
-pub(crate) fn grouped(value: usize) -> String {
+pub(crate) fn with_separators(value: usize) -> String {
     let digits = value.to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
@@ -80,6 +80,6 @@ mod tests {
     fn numbers_have_significant_digits_only() {
         assert_eq!([0.084, 1.83, 45.2].map(three_digits), ["0.084", "1.83", "45.2"]);
         assert_eq!([0.84, 23.4, 1234.5].map(millis), ["0.8", "23", "1,234"]);
-        assert_eq!([7, 1000, 123_456, 1_234_567].map(grouped), ["7", "1,000", "123,456", "1,234,567"]);
+        assert_eq!([7, 1000, 123_456, 1_234_567].map(with_separators), ["7", "1,000", "123,456", "1,234,567"]);
     }
 }

@@ -1,6 +1,6 @@
 // Every page of the shop in every visually distinct state. The screenshots and the accessibility checks use this list, so
 // a new page is added only here.
-import { buys, holdsToPay, holdsTooLate, letsGo, lists, reprices, signUp } from './people.mjs';
+import { buyTicket, createPayableOrder, orderAtOutdatedPrice, cancelOrder, createListing, changePriceAndWait, signUp } from './users.mjs';
 import { bank, CARDS, fillSignIn, fillSignUp, pay, payButton } from './steps.mjs';
 
 /**
@@ -8,7 +8,7 @@ import { bank, CARDS, fillSignIn, fillSignUp, pay, payButton } from './steps.mjs
  */
 export const makeWorld = async () => {
   const [seller, buyer, newcomer] = [await signUp('Noor Haddad'), await signUp('Ben Fischer'), await signUp('Ivy')];
-  const of = (title, more) => lists(seller, { title, ...more });
+  const of = (title, more) => createListing(seller, { title, ...more });
   const world = {
     seller,
     buyer,
@@ -22,14 +22,14 @@ export const makeWorld = async () => {
       description: `${'Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch'.repeat(4)}\n\n${'Words and words. '.repeat(60)}`,
     }),
   };
-  await reprices(seller, world.cheaper, 6_900);
-  world.held = await holdsToPay(buyer, await of('Northern Static'));
-  world.declined = await holdsToPay(buyer, await of('Cyrano, encore'));
-  world.secured = await holdsToPay(buyer, await of('Letters to Amsterdam'));
-  world.completed = await buys(buyer, await of('Fado by the River'));
-  world.letGo = await holdsToPay(buyer, await of('A Small Republic'));
-  await letsGo(buyer, world.letGo);
-  if (process.env.NATS_PID) world.refused = await holdsTooLate(buyer, seller, await of('Midnight Atlas'), 9_500);
+  await changePriceAndWait(seller, world.cheaper, 6_900);
+  world.held = await createPayableOrder(buyer, await of('Northern Static'));
+  world.declined = await createPayableOrder(buyer, await of('Cyrano, encore'));
+  world.secured = await createPayableOrder(buyer, await of('Letters to Amsterdam'));
+  world.completed = await buyTicket(buyer, await of('Fado by the River'));
+  world.letGo = await createPayableOrder(buyer, await of('A Small Republic'));
+  await cancelOrder(buyer, world.letGo);
+  if (process.env.NATS_PID) world.refused = await orderAtOutdatedPrice(buyer, seller, await of('Midnight Atlas'), 9_500);
   await buyer.api.post(`/tickets/${world.cheaper.id}/watch`);
   return world;
 };
@@ -60,7 +60,7 @@ export const PAGES = [
   { name: 'ticket-mine', as: 'seller', open: at((world) => `/tickets/${world.ticket.id}`) },
   { name: 'sign-in', open: at('/signin') },
   {
-    name: 'sign-in-refused',
+    name: 'sign-in-rejected',
     open: async (page) => {
       await page.goto('/signin');
       await fillSignIn(page, { email: 'nobody@example.com', password: 'not a secret of anybody' });
@@ -70,7 +70,7 @@ export const PAGES = [
   { name: 'sign-in-first', open: at('/orders') },
   { name: 'sign-up', open: at('/signup') },
   {
-    name: 'sign-up-refused',
+    name: 'sign-up-rejected',
     open: async (page) => {
       await page.goto('/signup');
       await fillSignUp(page, { email: 'not an address', name: 'Ivy', password: 'short' });
@@ -94,7 +94,7 @@ export const PAGES = [
     },
   },
   {
-    name: 'sell-refused',
+    name: 'sell-rejected',
     as: 'seller',
     open: async (page) => {
       await page.goto('/sell');

@@ -1,5 +1,5 @@
 // Steps that several tests perform in a page. Elements are located by role and label, as users find them.
-import { PASSWORD } from './people.mjs';
+import { PASSWORD } from './users.mjs';
 
 /** Stripe's test cards, which fakestripe supports too. */
 export const CARDS = { good: '4242424242424242', declined: '4000000000000002', secured: '4000000000003220' };

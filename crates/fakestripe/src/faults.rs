@@ -38,7 +38,7 @@ impl Trigger {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Faults {
-    /// Pause before processing, after the idempotency key was claimed.
+    /// Pause before processing, after the idempotency key was recorded.
     pub latency_ms: u64,
     /// Pause between processing and the response.
     pub latency_after_ms: u64,

@@ -20,7 +20,7 @@ pub(crate) struct StoredResponse {
 struct Entry {
     path: String,
     params: String,
-    claimed_at: i64,
+    begun_at: i64,
     /// `None` while the request is in progress.
     response: Option<StoredResponse>,
 }
@@ -29,8 +29,8 @@ struct Entry {
 pub(crate) struct IdempotencyStore(HashMap<String, Entry>);
 
 impl IdempotencyStore {
-    /// Claims a key. `None`: process the request. `Some`: replay this response.
-    pub(crate) fn claim(
+    /// Begins a request. `None`: process the request. `Some`: replay this response.
+    pub(crate) fn begin(
         &mut self,
         key: &str,
         path: &str,
@@ -41,11 +41,11 @@ impl IdempotencyStore {
             let message = "Idempotency keys may only be up to 255 characters.";
             return Err(ApiError::invalid(message).not_cached());
         }
-        if self.0.get(key).is_some_and(|entry| entry.claimed_at + RETENTION < now) {
+        if self.0.get(key).is_some_and(|entry| entry.begun_at + RETENTION < now) {
             self.0.remove(key);
         }
         let Some(entry) = self.0.get(key) else {
-            let entry = Entry { path: path.to_owned(), params: params.to_owned(), claimed_at: now, response: None };
+            let entry = Entry { path: path.to_owned(), params: params.to_owned(), begun_at: now, response: None };
             self.0.insert(key.to_owned(), entry);
             return Ok(None);
         };
@@ -70,7 +70,7 @@ impl IdempotencyStore {
         Err(ApiError::idempotency(400, message))
     }
 
-    /// Stores the response to the request that claimed the key.
+    /// Stores the response to the request that has the key.
     pub(crate) fn complete(&mut self, key: &str, response: StoredResponse) {
         if let Some(entry) = self.0.get_mut(key) {
             entry.response = Some(response);

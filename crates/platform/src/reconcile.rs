@@ -33,17 +33,17 @@ pub enum Progress<A> {
 
 /// The aggregate as the caller of [`until_settled`] knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Own<A> {
+pub enum Current<A> {
     /// It has to be read.
-    Unknown,
+    Unread,
     /// The caller has just written or read this version, after its own write to a replica, if any. `None` if the
     /// aggregate does not exist.
-    Known(Option<Versioned<A>>),
+    Read(Option<Versioned<A>>),
 }
 
-impl<A> From<Versioned<A>> for Own<A> {
+impl<A> From<Versioned<A>> for Current<A> {
     fn from(own: Versioned<A>) -> Self {
-        Self::Known(Some(own))
+        Self::Read(Some(own))
     }
 }
 
@@ -56,7 +56,7 @@ pub trait Reconcile: Sync {
     /// The replicas that can move the aggregate in its status.
     type Replicas: Send + Sync;
     /// Reads the aggregate.
-    fn load_own(&self) -> impl Future<Output = Result<Option<Versioned<Self::Aggregate>>, Error>> + Send;
+    fn load_aggregate(&self) -> impl Future<Output = Result<Option<Versioned<Self::Aggregate>>, Error>> + Send;
     /// Reads the replicas that can move this aggregate, except those that were seen. Reads nothing if none can.
     fn load_replicas(
         &self,
@@ -88,19 +88,19 @@ pub async fn advance<A: Aggregate>(
 /// of the first iteration: after a saved step the replicas are read again, after a lost one the aggregate too.
 pub async fn until_settled<R: Reconcile>(
     subject: &R,
-    mut own: Own<R::Aggregate>,
+    mut own: Current<R::Aggregate>,
     mut seen: R::Seen,
 ) -> Result<Option<Versioned<R::Aggregate>>, Error> {
     for _ in 0..MAX_STEPS {
         // The aggregate first: it decides which replicas are read.
         let current = match own {
-            Own::Known(current) => current,
-            Own::Unknown => subject.load_own().await?,
+            Current::Read(current) => current,
+            Current::Unread => subject.load_aggregate().await?,
         };
         let replicas = subject.load_replicas(current.as_ref(), seen).await?;
         own = match subject.step(current.as_ref(), &replicas).await? {
-            Progress::Saved(next) => Own::from(next),
-            Progress::Lost => Own::Unknown,
+            Progress::Saved(next) => Current::from(next),
+            Progress::Lost => Current::Unread,
             Progress::Settled => return Ok(current),
         };
         seen = R::Seen::default();
@@ -147,7 +147,7 @@ mod tests {
         stored: Mutex<(u64, u64)>,
         /// Another writer increments the number and the replica right before the next swap.
         is_raced: Mutex<bool>,
-        own_loads: Mutex<usize>,
+        aggregate_loads: Mutex<usize>,
         replica_loads: Mutex<usize>,
     }
 
@@ -157,10 +157,10 @@ mod tests {
         }
 
         fn loads(&self) -> (usize, usize) {
-            (*self.own_loads.lock().unwrap(), *self.replica_loads.lock().unwrap())
+            (*self.aggregate_loads.lock().unwrap(), *self.replica_loads.lock().unwrap())
         }
 
-        async fn settle(&self, own: Own<Counter>, seen: Option<u64>) -> u64 {
+        async fn settle(&self, own: Current<Counter>, seen: Option<u64>) -> u64 {
             until_settled(self, own, seen).await.unwrap().unwrap().0
         }
     }
@@ -174,8 +174,8 @@ mod tests {
         type Seen = Option<u64>;
         type Replicas = u64;
 
-        async fn load_own(&self) -> Result<Option<Versioned<Counter>>, Error> {
-            *self.own_loads.lock().unwrap() += 1;
+        async fn load_aggregate(&self) -> Result<Option<Versioned<Counter>>, Error> {
+            *self.aggregate_loads.lock().unwrap() += 1;
             Ok(Some(at(self.stored.lock().unwrap().0)))
         }
 
@@ -207,37 +207,41 @@ mod tests {
     #[tokio::test]
     async fn settled_aggregate_is_read_once() {
         let fake = Fake::new(3, 3);
-        assert_eq!(fake.settle(Own::Unknown, None).await, 3);
+        assert_eq!(fake.settle(Current::Unread, None).await, 3);
         assert_eq!(fake.loads(), (1, 1));
     }
 
     #[tokio::test]
     async fn after_a_saved_step_only_the_replicas_are_read_again() {
         let fake = Fake::new(2, 3);
-        assert_eq!(fake.settle(Own::Unknown, None).await, 3);
+        assert_eq!(fake.settle(Current::Unread, None).await, 3);
         assert_eq!(fake.loads(), (1, 2));
     }
 
     #[tokio::test]
     async fn after_a_lost_swap_everything_is_read_again() {
         let fake = Fake { is_raced: Mutex::new(true), ..Fake::new(2, 3) };
-        assert_eq!(fake.settle(Own::Unknown, None).await, 4, "the replica that the other writer left is seen");
+        assert_eq!(fake.settle(Current::Unread, None).await, 4, "the replica that the other writer left is seen");
         assert_eq!(fake.loads(), (2, 3));
     }
 
     #[tokio::test]
-    async fn what_the_caller_knows_serves_one_pass() {
+    async fn known_versions_replace_the_first_reads() {
         let fake = Fake::new(2, 4);
-        assert_eq!(fake.settle(Own::from(at(2)), Some(3)).await, 4, "the replica is newer than the one that was seen");
+        assert_eq!(
+            fake.settle(Current::from(at(2)), Some(3)).await,
+            4,
+            "the replica is newer than the one that was seen"
+        );
         assert_eq!(fake.loads(), (0, 2));
         let fake = Fake::new(2, 3);
-        assert_eq!(fake.settle(Own::from(at(1)), Some(3)).await, 3, "the known version was old");
+        assert_eq!(fake.settle(Current::from(at(1)), Some(3)).await, 3, "the known version was old");
         assert_eq!(fake.loads(), (1, 2));
     }
 
     #[tokio::test]
     async fn rules_that_never_agree_are_an_error() {
         let fake = Fake::new(0, u64::MAX);
-        assert!(until_settled(&fake, Own::Unknown, None).await.is_err());
+        assert!(until_settled(&fake, Current::Unread, None).await.is_err());
     }
 }

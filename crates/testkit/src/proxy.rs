@@ -73,7 +73,7 @@ impl Proxy {
                     _ = dropped.wait_for(|_| false) => return,
                     accepted = listener.accept() => {
                         let Ok((client, _)) = accepted else { continue };
-                        tokio::spawn(relay(client, target, state.clone()));
+                        tokio::spawn(forward(client, target, state.clone()));
                     }
                 }
             }
@@ -92,7 +92,7 @@ impl Proxy {
     }
 }
 
-async fn relay(client: TcpStream, target: SocketAddr, mut link: watch::Receiver<Link>) {
+async fn forward(client: TcpStream, target: SocketAddr, mut link: watch::Receiver<Link>) {
     if *link.borrow() == Link::Down {
         return;
     }

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use common::timestamp::Timestamp;
 
 use crate::audit::remedy::Remedy;
-use crate::audit::{self, AuditOptions, Sources, schedule};
+use crate::audit::{self, AuditOptions, Sources, periodic};
 use crate::backup::{self, Backups};
 use crate::dead_letters::{self, DeadLetters};
 use crate::durations::interval;
@@ -180,7 +180,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
                 return Ok(outcome_of(Some(report.last_audit())));
             }
             if let Some(every) = every {
-                schedule::run(sources, &options, every, admin_bind, output).await?;
+                periodic::run(sources, &options, every, admin_bind, output).await?;
                 return Ok(Outcome::Done);
             }
             let report = audit::run(sources, &options).await?;
@@ -243,7 +243,7 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         for help in [command.render_help(), command.find_subcommand_mut("audit").unwrap().render_help()] {
-            assert!(help.to_string().contains("4  refused: nothing was changed"), "{help}");
+            assert!(help.to_string().contains("4  rejected: nothing was changed"), "{help}");
         }
     }
 

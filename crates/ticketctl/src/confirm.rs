@@ -4,21 +4,21 @@ use std::io::{self, BufRead, IsTerminal};
 
 use anyhow::{Result, bail};
 
-use crate::output::Refused;
+use crate::output::Rejected;
 
 /// The answer that confirms.
 const ANSWER: &str = "yes";
 
 /// Prints on stderr what will be done and asks for confirmation, unless it is given by `--yes`.
 ///
-/// Fails with [`Refused`] if the answer is another one, or if there is no terminal to ask at.
+/// Fails with [`Rejected`] if the answer is another one, or if there is no terminal to ask at.
 pub(crate) fn ask(plan: &str, yes: bool) -> Result<()> {
     eprintln!("{plan}");
     if yes {
         return Ok(());
     }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        bail!(Refused("there is no terminal to ask at; to do this, run it again with --yes".to_owned()));
+        bail!(Rejected("there is no terminal to ask at; to do this, run it again with --yes".to_owned()));
     }
     eprint!("Type \"{ANSWER}\" to do this: ");
     read_answer(&mut io::stdin().lock())
@@ -28,7 +28,7 @@ fn read_answer(input: &mut impl BufRead) -> Result<()> {
     let mut answer = String::new();
     input.read_line(&mut answer)?;
     if answer.trim() != ANSWER {
-        bail!(Refused(format!("the answer was not \"{ANSWER}\"")));
+        bail!(Rejected(format!("the answer was not \"{ANSWER}\"")));
     }
     Ok(())
 }
@@ -42,7 +42,7 @@ mod tests {
         read_answer(&mut "yes\n".as_bytes()).unwrap();
         for answer in ["", "\n", "y\n", "no\n"] {
             let error = read_answer(&mut answer.as_bytes()).unwrap_err();
-            assert!(error.is::<Refused>(), "{answer:?}: {error:#}");
+            assert!(error.is::<Rejected>(), "{answer:?}: {error:#}");
         }
     }
 

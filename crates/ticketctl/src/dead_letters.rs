@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::confirm::ask;
 use crate::fleet::FleetArgs;
-use crate::output::{Output, Refused, text_of};
+use crate::output::{Output, Rejected, text_of};
 use crate::reports::dead_letters::{
     DeadLetter, DeadLetterContent, DeadLetterList, DeadLettersDropped, DeadLettersReplayed,
 };
@@ -81,7 +81,7 @@ fn plan(action: &str, letters: &[(u64, StreamMessage)]) -> Result<String> {
 async fn get(stream: &Stream, number: u64) -> Result<StreamMessage> {
     match stream.get_raw_message(number).await {
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
-            bail!(Refused(format!("there is no dead letter {number}")))
+            bail!(Rejected(format!("there is no dead letter {number}")))
         }
         found => found.with_context(|| format!("reading the dead letter {number}")),
     }

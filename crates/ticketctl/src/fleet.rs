@@ -9,7 +9,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Database};
 
-use crate::output::Refused;
+use crate::output::Rejected;
 
 /// The services. Each has a database of the same name.
 pub(crate) const SERVICES: [&str; 6] = ["auth", "tickets", "orders", "payments", "expiration", "web"];
@@ -79,7 +79,7 @@ impl Fleet {
         let mut names: Vec<_> = connected.iter().filter_map(|service| service.get_str("_id").ok()).collect();
         names.sort_unstable();
         if !names.is_empty() {
-            bail!(Refused(format!("still running: {}; stop every service first", names.join(", "))));
+            bail!(Rejected(format!("still running: {}; stop every service first", names.join(", "))));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 //! The tool reads and writes all six databases, which no service may. It therefore runs as MongoDB's root and as the
 //! NATS user `operator`, and only on demand; the repeated audit runs as a user that may only read. A command connects
 //! only to what it needs, so that dead letters can be read while MongoDB is down. Operations that a service implements
-//! (announcing, querying payments, settling orphans, repairs) are requested on the service's admin port, so that each
+//! (announcing, querying payments, resolving orphans, repairs) are requested on the service's admin port, so that each
 //! rule is implemented once.
 #![allow(clippy::print_stdout, reason = "a command line tool talks to its terminal")]
 #![allow(clippy::indexing_slicing, reason = "indexing JSON yields null for a missing key")]

@@ -73,22 +73,22 @@ impl Outcome {
     }
 }
 
-/// The exit code after this error: 4 if the command was refused, otherwise 1.
+/// The exit code after this error: 4 if the command was rejected, otherwise 1.
 pub fn exit_code_of(error: &anyhow::Error) -> ExitCode {
-    if error.is::<Refused>() { ExitCode::from(4) } else { ExitCode::FAILURE }
+    if error.is::<Rejected>() { ExitCode::from(4) } else { ExitCode::FAILURE }
 }
 
-/// Why a command was refused before it changed anything. An error, or the context of one.
+/// Why a command was rejected before it changed anything. An error, or the context of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused(pub(crate) String);
+pub(crate) struct Rejected(pub(crate) String);
 
-impl Display for Refused {
+impl Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "nothing was changed: {}", self.0)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for Rejected {}
 
 #[cfg(test)]
 mod tests {
@@ -97,11 +97,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusal_is_recognised_as_error_and_as_context() {
-        let refused = || Refused("it is damaged".to_owned());
+    fn rejection_is_recognised_as_error_and_as_context() {
+        let rejected = || Rejected("it is damaged".to_owned());
         for error in [
-            anyhow!(refused()).context("restore check"),
-            Err::<(), _>(anyhow!("checksum mismatch")).context(refused()).context("restore check").unwrap_err(),
+            anyhow!(rejected()).context("restore check"),
+            Err::<(), _>(anyhow!("checksum mismatch")).context(rejected()).context("restore check").unwrap_err(),
         ] {
             assert_eq!(exit_code_of(&error), ExitCode::from(4));
             assert!(format!("{error:#}").contains("nothing was changed: it is damaged"), "{error:#}");

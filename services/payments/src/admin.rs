@@ -40,7 +40,7 @@ async fn orphans(
     State((state, _)): State<(AppState, Tasks)>,
     Body(request): Body<FindOrphans>,
 ) -> Result<Json<Orphans>, Error> {
-    Ok(Json(Orphans { orphans: resolve_orphans(&state, request.since, request.settle).await? }))
+    Ok(Json(Orphans { orphans: resolve_orphans(&state, request.since, request.resolve).await? }))
 }
 
 /// Takes the actions after which nothing of the payment is authorised or charged. 409 if the order is not closed for it

@@ -7,14 +7,14 @@ use crate::domain::payment::Payment;
 
 /// The payment as the request that started it returned it, if it did. What happened to it afterwards is left out.
 pub fn answer(payment: &Versioned<Payment>) -> Option<api::payments::Payment> {
-    let answered = payment.answered.as_ref()?;
+    let response = payment.first_response.as_ref()?;
     Some(api::payments::Payment {
-        version: answered.version,
-        status: answered.status,
+        version: response.version,
+        status: response.status,
         decline_reason: None,
         refunded: None,
         disputed: false,
-        updated_at: answered.at,
+        updated_at: response.at,
         ..self::payment(payment)
     })
 }

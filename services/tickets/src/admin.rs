@@ -8,7 +8,7 @@ use common::api::admin::{RELEASE, Release, Released};
 use common::error::Error;
 use common::events::order::OrderStatus;
 use platform::http::extract::Body;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 
 use crate::domain::ticket::{Status, Ticket};
 use crate::flows::reconcile_ticket::reconcile_ticket;
@@ -35,7 +35,7 @@ async fn release(State(state): State<AppState>, Body(request): Body<Release>) ->
             |ticket: &Versioned<Ticket>| ticket.state.clone().release(order_id, state.clock.now()).map_err(Error::from);
         state.tickets.update(id, release).await?.ok_or(Error::NotFound)?;
     }
-    let ticket = reconcile_ticket(&state, id, Own::Unknown, None).await?.ok_or(Error::NotFound)?;
+    let ticket = reconcile_ticket(&state, id, Current::Unread, None).await?.ok_or(Error::NotFound)?;
     if ticket.status == (Status::Reserved { order_id }) {
         let detail = "As far as tickets knows, the order that the ticket is reserved for has not ended.";
         return Err(Error::conflict("order-open", detail));

@@ -162,9 +162,9 @@ pub struct ReconciledPayments {
 pub struct FindOrphans {
     /// Start of the period; it ends now.
     pub since: Timestamp,
-    /// Whether to settle the orphans: to refund charges and cancel authorisations.
+    /// Whether to resolve the orphans: to refund charges and cancel authorisations.
     #[serde(default)]
-    pub settle: bool,
+    pub resolve: bool,
 }
 
 /// The result of finding orphans.
@@ -201,7 +201,7 @@ text_enum! {
         Refunded,
         /// Was cancelled before it was charged.
         Cancelled,
-        /// Could not be queried or settled.
+        /// Could not be queried or resolved.
         Failed,
     }
 }

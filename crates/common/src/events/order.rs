@@ -38,7 +38,7 @@ text_enum! {
 
 impl OrderStatus {
     /// Whether the order occupies its ticket, so that no other order can: in every status except `Cancelled`.
-    pub fn claims_ticket(self) -> bool {
+    pub fn occupies_ticket(self) -> bool {
         self != Self::Cancelled
     }
 

@@ -1,14 +1,14 @@
 // Holds that expire while their page is open. For a fleet with an ORDER_TTL of about 15 seconds.
 import { expect, test } from '../fixture.mjs';
-import { holdsToPay, lists } from '../people.mjs';
+import { createPayableOrder, createListing } from '../users.mjs';
 import { bank, CARDS, closeBank, isTheSame, live, mark, pay, payButton } from '../steps.mjs';
 
 // The duration of a hold, and the propagation of its expiry.
 const OVER = { timeout: 40_000 };
 
-test('a hold expires while its checkout is open, and the ticket is for sale again', async ({ page: guest, somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
+test('a hold expires while its checkout is open, and the ticket is for sale again', async ({ page: guest, newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
   await guest.goto(`/tickets/${ticket.id}`);
   await mark(guest);
   await buyer.page.goto(`/tickets/${ticket.id}`);
@@ -34,10 +34,10 @@ test('a hold expires while its checkout is open, and the ticket is for sale agai
   await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
 });
 
-test('an unanswered 3-D Secure challenge expires without an authorization', async ({ somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
-  const order = await holdsToPay(buyer, ticket);
+test('an unanswered 3-D Secure challenge expires without an authorization', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
+  const order = await createPayableOrder(buyer, ticket);
   const { page } = buyer;
   await page.goto(`/checkout/${order.id}`);
   await pay(page, CARDS.secured);
@@ -53,13 +53,13 @@ test('an unanswered 3-D Secure challenge expires without an authorization', asyn
   await expect(page.getByRole('main')).toContainText(/expired/i);
 });
 
-test('pages that list a ticket show that its hold has expired', async ({ page: shelf, somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
+test('pages that list a ticket show that its hold has expired', async ({ page: shelf, newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
   await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
   await expect(live(shelf, ticket)).toContainText('For sale');
   await mark(shelf);
-  await holdsToPay(buyer, ticket);
+  await createPayableOrder(buyer, ticket);
   await expect(live(shelf, ticket)).toContainText('Held');
   await expect(live(shelf, ticket)).toContainText('For sale', OVER);
   expect(await isTheSame(shelf)).toBe(true);

@@ -1,12 +1,12 @@
 // From a guest to a buyer, and from an empty form to a listing.
 import { expect, test } from '../fixture.mjs';
-import { lists, PASSWORD, signUp, unique } from '../people.mjs';
+import { createListing, PASSWORD, signUp, unique } from '../users.mjs';
 import { card, CARDS, fault, fillSignIn, fillSignUp, live, nav, pay, payButton } from '../steps.mjs';
 
 test('a guest finds a ticket, signs up, is declined once, and buys it', async ({ page }) => {
   const word = unique();
   const seller = await signUp('Mara Seller');
-  const ticket = await lists(seller, { title: `The ${word} Sessions` });
+  const ticket = await createListing(seller, { title: `The ${word} Sessions` });
 
   await page.goto('/');
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
@@ -104,8 +104,8 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   await expect(page.getByRole('link', { name: ticket.title })).toBeVisible();
 });
 
-test('a seller lists a ticket, is corrected, previews, edits and withdraws it', async ({ somebody }) => {
-  const { page } = await somebody('Noor Seller');
+test('a seller lists a ticket, is corrected, previews, edits and withdraws it', async ({ newUser }) => {
+  const { page } = await newUser('Noor Seller');
   const title = `Tosca ${unique()}`;
   await page.goto('/sell');
   await page.getByLabel('Venue').fill('Grachtenzaal');
@@ -158,22 +158,22 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await expect(card(page, title)).toContainText(/withdrawn/i);
 });
 
-test('a user changes their name, and signs another device out', async ({ somebody, browser, baseURL }) => {
-  const person = await somebody('Olu Former');
+test('a user changes their name, and signs another device out', async ({ newUser, browser, baseURL }) => {
+  const user = await newUser('Olu Former');
   const elsewhere = await browser.newContext();
   const other = await elsewhere.newPage();
   await other.goto(`${baseURL}/signin?next=/account`);
-  await fillSignIn(other, person);
+  await fillSignIn(other, user);
   await expect(other).toHaveURL('/account');
 
-  await person.page.goto('/account');
-  await person.page.getByLabel('Display name').fill('Olu Latter');
-  await person.page.getByRole('button', { name: 'Save' }).click();
-  await expect(nav(person.page, 'Olu Latter')).toBeVisible();
+  await user.page.goto('/account');
+  await user.page.getByLabel('Display name').fill('Olu Latter');
+  await user.page.getByRole('button', { name: 'Save' }).click();
+  await expect(nav(user.page, 'Olu Latter')).toBeVisible();
 
-  const devices = person.page.getByRole('button', { name: 'Sign out this device' });
+  const devices = user.page.getByRole('button', { name: 'Sign out this device' });
   await expect(devices).toHaveCount(2);
-  const theirs = person.page.getByRole('listitem').filter({ has: devices }).filter({ hasNotText: '(this device)' });
+  const theirs = user.page.getByRole('listitem').filter({ has: devices }).filter({ hasNotText: '(this device)' });
   await theirs.getByRole('button').click();
   await expect(devices).toHaveCount(1);
   await elsewhere.close();

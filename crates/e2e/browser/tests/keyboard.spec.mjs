@@ -1,6 +1,6 @@
 // A purchase by keyboard only.
 import { expect, test } from '../fixture.mjs';
-import { lists, signUp, unique } from '../people.mjs';
+import { createListing, signUp, unique } from '../users.mjs';
 import { bank, CARDS, nav, payButton } from '../steps.mjs';
 
 // More than the number of tab stops of any page.
@@ -37,7 +37,7 @@ const type = async (page, target, text) => {
 test('from the search to the ticket, with a 3-D Secure challenge', async ({ page }) => {
   const word = unique();
   const [seller, buyer] = [await signUp('Mara'), await signUp('Ben')];
-  const ticket = await lists(seller, { title: `Fidelio ${word}` });
+  const ticket = await createListing(seller, { title: `Fidelio ${word}` });
 
   await page.goto('/');
   // The first tab stop skips the navigation.
@@ -82,9 +82,9 @@ test('from the search to the ticket, with a 3-D Secure challenge', async ({ page
   await expect(nav(page, 'Sign in')).toBeVisible();
 });
 
-test('live changes are announced to screen readers', async ({ page, somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
+test('live changes are announced to screen readers', async ({ page, newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
   await page.goto(`/tickets/${ticket.id}`);
   const spoken = page.locator('[aria-live="polite"]');
   await expect(spoken).toHaveText('');

@@ -1,6 +1,6 @@
 // Without JavaScript everything works except paying, which needs the card network's script.
 import { expect, test } from '../fixture.mjs';
-import { lists, signUp, unique } from '../people.mjs';
+import { createListing, signUp, unique } from '../users.mjs';
 import { card, fillSignIn, live, nav, payButton } from '../steps.mjs';
 
 test.use({ javaScriptEnabled: false });
@@ -8,8 +8,8 @@ test.use({ javaScriptEnabled: false });
 test('browse, sign in, hold and cancel', async ({ page }) => {
   const word = unique();
   const [seller, buyer] = [await signUp('Mara'), await signUp('Ben')];
-  const ticket = await lists(seller, { title: `Aida ${word}`, category: 'theatre' });
-  await lists(seller, { title: `Aida ${word} encore`, category: 'concert', price: { amount: 20_000, currency: 'EUR' } });
+  const ticket = await createListing(seller, { title: `Aida ${word}`, category: 'theatre' });
+  await createListing(seller, { title: `Aida ${word} encore`, category: 'concert', price: { amount: 20_000, currency: 'EUR' } });
 
   await page.goto('/');
   await nav(page, 'Browse').click();
@@ -50,8 +50,8 @@ test('browse, sign in, hold and cancel', async ({ page }) => {
   await expect(nav(page, 'Sign in')).toBeVisible();
 });
 
-test('list, edit and withdraw', async ({ somebody }) => {
-  const { page } = await somebody('Noor');
+test('list, edit and withdraw', async ({ newUser }) => {
+  const { page } = await newUser('Noor');
   const title = `Rigoletto ${unique()}`;
   await page.goto('/sell');
   await page.getByLabel('Title').fill(title);

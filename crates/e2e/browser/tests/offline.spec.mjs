@@ -1,6 +1,6 @@
 // Loss and return of the network.
 import { expect, test } from '../fixture.mjs';
-import { holdsToPay, letsGo, lists } from '../people.mjs';
+import { createPayableOrder, cancelOrder, createListing } from '../users.mjs';
 import { live, mark, isTheSame } from '../steps.mjs';
 
 test('offline page is shown without a network, and leads back', async ({ page, context }) => {
@@ -17,9 +17,9 @@ test('offline page is shown without a network, and leads back', async ({ page, c
   await expect(page).toHaveURL('/browse');
 });
 
-test('a page that lost its connection catches up', async ({ page, somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
+test('a page that lost its connection catches up', async ({ page, newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
   let isOffline = false;
   const sockets = [];
   await page.routeWebSocket('**/live', (socket) => {
@@ -29,12 +29,12 @@ test('a page that lost its connection catches up', async ({ page, somebody }) =>
   });
   await page.goto(`/tickets/${ticket.id}`);
   await mark(page);
-  const order = await holdsToPay(buyer, ticket);
+  const order = await createPayableOrder(buyer, ticket);
   await expect(live(page, ticket)).toContainText('Held');
 
   isOffline = true;
   await sockets.at(-1).close();
-  await letsGo(buyer, order);
+  await cancelOrder(buyer, order);
   isOffline = false;
   await expect(live(page, ticket)).toContainText('For sale', { timeout: 30_000 });
   expect(await isTheSame(page)).toBe(true);

@@ -14,10 +14,10 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 const NARROW = { width: 320, height: 640 };
 
 for (const entry of PAGES) {
-  test(entry.name, async ({ browser, complaints, world }) => {
+  test(entry.name, async ({ browser, errors, world }) => {
     test.skip(Boolean(entry.needs) && !world[entry.needs], `${entry.needs} cannot be created in this shop`);
     const context = await browser.newContext(await asViewer(entry, world));
-    listen(context, complaints);
+    listen(context, errors);
     const page = await context.newPage();
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
     await entry.open(page, world);

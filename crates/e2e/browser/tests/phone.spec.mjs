@@ -2,15 +2,15 @@
 import { devices } from '@playwright/test';
 
 import { expect, test } from '../fixture.mjs';
-import { lists, unique } from '../people.mjs';
+import { createListing, unique } from '../users.mjs';
 import { CARDS, card, pay } from '../steps.mjs';
 
 test.use(devices['Pixel 7']);
 
-test('a user buys a ticket on a phone', async ({ somebody }) => {
+test('a user buys a ticket on a phone', async ({ newUser }) => {
   const word = unique();
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller, { title: `Norma ${word}` });
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller, { title: `Norma ${word}` });
   const { page } = buyer;
   expect(page.viewportSize().width).toBeLessThan(450);
   await page.goto('/');
@@ -29,8 +29,8 @@ test('a user buys a ticket on a phone', async ({ somebody }) => {
   expect(code.x + code.width).toBeLessThanOrEqual(page.viewportSize().width);
 });
 
-test('a user sells a ticket on a phone', async ({ somebody }) => {
-  const { page } = await somebody('Noor');
+test('a user sells a ticket on a phone', async ({ newUser }) => {
+  const { page } = await newUser('Noor');
   const title = `Turandot ${unique()}`;
   await page.goto('/sell');
   await page.getByLabel('Title').fill(title);

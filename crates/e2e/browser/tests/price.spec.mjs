@@ -1,28 +1,28 @@
 // The seller changes the price while a user is about to buy.
 import { expect, test } from '../fixture.mjs';
-import { holdsTooLate, lists, reprices } from '../people.mjs';
+import { orderAtOutdatedPrice, createListing, changePriceAndWait } from '../users.mjs';
 import { isTheSame, live, mark, nav, payButton } from '../steps.mjs';
 
 const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
 
-test('an open page shows a new price immediately', async ({ page, somebody }) => {
-  const seller = await somebody('Mara');
-  const ticket = await lists(seller);
+test('an open page shows a new price immediately', async ({ page, newUser }) => {
+  const seller = await newUser('Mara');
+  const ticket = await createListing(seller);
   await page.goto(`/tickets/${ticket.id}`);
   await expect(live(page, ticket)).toContainText('89.00 EUR');
   await mark(page);
-  await reprices(seller, ticket, 9_500);
+  await changePriceAndWait(seller, ticket, 9_500);
   await expect(live(page, ticket)).toContainText('95.00 EUR', { timeout: 5_000 });
   expect(await isTheSame(page)).toBe(true);
 });
 
-test('a ticket cannot be held at a price that was not shown', async ({ somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
+test('a ticket cannot be held at a price that was not shown', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
   // A page without a live connection keeps showing the old price.
   await buyer.page.routeWebSocket('**/live', () => {});
   await buyer.page.goto(`/tickets/${ticket.id}`);
-  await reprices(seller, ticket, 9_600);
+  await changePriceAndWait(seller, ticket, 9_600);
   await hold(buyer.page).click();
   await expect(buyer.page.getByRole('main').getByRole('status')).toContainText('96.00 EUR');
   await expect(buyer.page).not.toHaveURL(/\/checkout\//);
@@ -33,11 +33,11 @@ test('a ticket cannot be held at a price that was not shown', async ({ somebody 
   await expect(payButton(buyer.page)).toHaveText('Pay 96.00 EUR');
 });
 
-test('a hold at an outdated price is refused, and offered at the new one', async ({ somebody }) => {
+test('a hold at an outdated price is refused, and offered at the new one', async ({ newUser }) => {
   test.skip(!process.env.NATS_PID, 'needs a fleet whose NATS can be suspended');
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
-  const order = await holdsTooLate(buyer, seller, ticket, 9_500);
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
+  const order = await orderAtOutdatedPrice(buyer, seller, ticket, 9_500);
   await buyer.page.goto(`/checkout/${order.id}`);
   const main = buyer.page.getByRole('main');
   await expect(main).toContainText('95.00 EUR');
@@ -49,14 +49,14 @@ test('a hold at an outdated price is refused, and offered at the new one', async
   await expect(payButton(buyer.page)).toHaveText('Pay 95.00 EUR');
 });
 
-test('a watcher is notified when a ticket gets cheaper', async ({ page: shelf, somebody }) => {
-  const [seller, fan] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
+test('a watcher is notified when a ticket gets cheaper', async ({ page: shelf, newUser }) => {
+  const [seller, fan] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
   await fan.page.goto(`/tickets/${ticket.id}`);
   await fan.page.getByRole('button', { name: 'Watch', exact: true }).click();
   await expect(fan.page.getByRole('button', { name: 'Stop watching' })).toBeVisible();
   await mark(fan.page);
-  await reprices(seller, ticket, 7_500);
+  await changePriceAndWait(seller, ticket, 7_500);
   await expect(nav(fan.page, 'Notifications, 1 unread')).toBeVisible({ timeout: 5_000 });
   expect(await isTheSame(fan.page)).toBe(true);
   await nav(fan.page, /^Notifications/).click();

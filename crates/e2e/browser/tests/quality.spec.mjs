@@ -4,7 +4,7 @@ import { get } from 'node:http';
 import { BASE_URL } from '../chromium.mjs';
 import { expect, test } from '../fixture.mjs';
 import { audit, GATED, table } from '../lighthouse.mjs';
-import { lists, signUp } from '../people.mjs';
+import { createListing, signUp } from '../users.mjs';
 
 const ENOUGH = 95;
 const LIGHT = 150_000;
@@ -13,7 +13,7 @@ test('home, browse and ticket meet the Lighthouse targets', async () => {
   test.setTimeout(300_000);
   const seller = await signUp('Mara');
   let ticket;
-  for (let n = 0; n < 6; n += 1) ticket = await lists(seller);
+  for (let n = 0; n < 6; n += 1) ticket = await createListing(seller);
   const reports = await audit(['/', '/browse', `/tickets/${ticket.id}`]);
   console.log(table(reports));
   for (const [path, { scores, faults }] of Object.entries(reports)) {
@@ -25,7 +25,7 @@ test('home, browse and ticket meet the Lighthouse targets', async () => {
 
 test('home with its resources meets the size budget', async ({ page }) => {
   const seller = await signUp('Mara');
-  for (let n = 0; n < 6; n += 1) await lists(seller);
+  for (let n = 0; n < 6; n += 1) await createListing(seller);
   const loaded = new Set();
   page.on('response', (response) => {
     if (response.url().startsWith('http')) loaded.add(response.url());

@@ -1,11 +1,11 @@
 // 3-D Secure: the challenge is shown in a frame over the checkout.
 import { expect, test } from '../fixture.mjs';
-import { holdsToPay, lists } from '../people.mjs';
+import { createPayableOrder, createListing } from '../users.mjs';
 import { bank, CARDS, closeBank, pay, payButton } from '../steps.mjs';
 
-test('a failed challenge can be repeated, and a passed one completes the order', async ({ somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const order = await holdsToPay(buyer, await lists(seller));
+test('a failed challenge can be repeated, and a passed one completes the order', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const order = await createPayableOrder(buyer, await createListing(seller));
   const { page } = buyer;
   await page.goto(`/checkout/${order.id}`);
 
@@ -22,9 +22,9 @@ test('a failed challenge can be repeated, and a passed one completes the order',
   await expect(page.getByRole('dialog')).toBeHidden();
 });
 
-test('after closing the challenge the buyer can pay with another card', async ({ somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const order = await holdsToPay(buyer, await lists(seller));
+test('after closing the challenge the buyer can pay with another card', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const order = await createPayableOrder(buyer, await createListing(seller));
   const { page } = buyer;
   await page.goto(`/checkout/${order.id}`);
   await pay(page, CARDS.secured);

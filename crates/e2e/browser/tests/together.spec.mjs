@@ -1,14 +1,14 @@
 // Several users view the same ticket: each sees the others' actions immediately.
 import { expect, test } from '../fixture.mjs';
-import { lists } from '../people.mjs';
+import { createListing } from '../users.mjs';
 import { CARDS, isTheSame, live, mark, nav, pay } from '../steps.mjs';
 
 // Live updates arrive without a reload.
 const AT_ONCE = { timeout: 5_000 };
 
-test('a hold, its cancellation and a sale appear immediately to other users', async ({ page: guest, somebody }) => {
-  const [seller, buyer, other] = [await somebody('Mara'), await somebody('Ben'), await somebody('Olu')];
-  const ticket = await lists(seller);
+test('a hold, its cancellation and a sale appear immediately to other users', async ({ page: guest, newUser }) => {
+  const [seller, buyer, other] = [await newUser('Mara'), await newUser('Ben'), await newUser('Olu')];
+  const ticket = await createListing(seller);
   const others = [guest, seller.page, other.page];
   for (const page of [...others, buyer.page]) {
     await page.goto(`/tickets/${ticket.id}`);
@@ -54,9 +54,9 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
   await expect(seller.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Sold');
 });
 
-test('a second buyer is told that the ticket is held, and is not charged', async ({ somebody }) => {
-  const [seller, first, second] = [await somebody('Mara'), await somebody('Ben'), await somebody('Olu')];
-  const ticket = await lists(seller);
+test('a second buyer is told that the ticket is held, and is not charged', async ({ newUser }) => {
+  const [seller, first, second] = [await newUser('Mara'), await newUser('Ben'), await newUser('Olu')];
+  const ticket = await createListing(seller);
   // The second buyer's page has no live connection.
   await second.page.routeWebSocket('**/live', () => {});
   await second.page.goto(`/tickets/${ticket.id}`);
@@ -71,9 +71,9 @@ test('a second buyer is told that the ticket is held, and is not charged', async
   await expect(second.page.getByRole('link', { name: ticket.title })).toHaveCount(0);
 });
 
-test('two windows share one hold, and paying in one closes the other', async ({ somebody }) => {
-  const [seller, buyer] = [await somebody('Mara'), await somebody('Ben')];
-  const ticket = await lists(seller);
+test('two windows share one hold, and paying in one closes the other', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
   await buyer.page.goto(`/tickets/${ticket.id}`);
   await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_one_plan_and_another_seed_another() {
+    fn plan_is_determined_by_the_seed() {
         let plan = |seed| plan(seed, Duration::from_secs(120), SHAPE);
         assert_eq!(plan(1), plan(1));
         assert_ne!(plan(1), plan(2));

@@ -12,7 +12,7 @@ use mongodb::bson::Document;
 use mongodb::{Client, Database};
 use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use ticketctl::audit::finding::Finding;
-use ticketctl::audit::{money, passes, replicas, sales};
+use ticketctl::audit::{checks, money, replicas, sales};
 
 /// Number of holds that expire in one second, above which they may expire later.
 const BURST_SIZE: usize = 1_000;
@@ -36,7 +36,7 @@ impl Databases {
             owned.insert(collection, owned_entities(&client.database(database), collection).await?);
         }
         let mut replicas = Vec::new();
-        for replica in passes::replica_collections(client).await? {
+        for replica in checks::replica_collections(client).await? {
             let stored = entities(&client.database(replica.database), &replica.collection).await?;
             replicas.push((replica.database.to_owned(), replica.entity, stored));
         }
@@ -53,7 +53,7 @@ impl Databases {
         let mut found = Vec::new();
         let (orders, payments) = (self.owned("orders"), self.owned("payments"));
         let claims = orders.iter().filter(|order| order.status() != Some(OrderStatus::Cancelled));
-        let claims = grouped(claims, |order| text(&order.state["ticket"]["id"]));
+        let claims = by_key(claims, |order| text(&order.state["ticket"]["id"]));
         for (id, ticket, claims) in joined(self.owned("tickets"), &claims) {
             sales::check_ticket(id, ticket, claims, &mut found);
         }
@@ -67,7 +67,7 @@ impl Databases {
             let grace = if is_burst { sales::EXPIRY_GRACE_BURST } else { sales::EXPIRY_GRACE };
             sales::check_hold(order, self.now, grace, &mut found);
         }
-        let payments = grouped(payments.iter(), |payment| text(&payment.state["orderId"]));
+        let payments = by_key(payments.iter(), |payment| text(&payment.state["orderId"]));
         for (id, order, payments) in joined(orders, &payments) {
             money::check_order(id, order, payments, &mut found);
         }
@@ -91,7 +91,7 @@ impl Databases {
     }
 
     fn compare(&self, owned: Owned, database: &str, stored: &[Entity], found: &mut Vec<Finding>) {
-        let stored = grouped(stored.iter(), |replica| &replica.id);
+        let stored = by_key(stored.iter(), |replica| &replica.id);
         for (id, owner, replicas) in joined(self.owned(owned.1), &stored) {
             replicas::check_replica(owned, id, owner, (database, replicas.first().copied()), self.now, found);
         }
@@ -99,30 +99,30 @@ impl Databases {
 }
 
 /// The entities by a key.
-fn grouped<'a>(
+fn by_key<'a>(
     entities: impl Iterator<Item = &'a Entity>,
     key: fn(&Entity) -> &str,
 ) -> BTreeMap<&'a str, Vec<&'a Entity>> {
-    let mut groups: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
+    let mut keyed: BTreeMap<&str, Vec<&Entity>> = BTreeMap::new();
     for entity in entities {
-        groups.entry(key(entity)).or_default().push(entity);
+        keyed.entry(key(entity)).or_default().push(entity);
     }
-    groups
+    keyed
 }
 
-/// Each id of an owned entity or a group, with both.
+/// Each id of an owned entity or a key, with both.
 fn joined<'a>(
     owned: &'a [Entity],
-    groups: &'a BTreeMap<&'a str, Vec<&'a Entity>>,
+    keyed: &'a BTreeMap<&'a str, Vec<&'a Entity>>,
 ) -> impl Iterator<Item = (&'a str, Option<&'a Entity>, &'a [&'a Entity])> {
     let mut all: BTreeMap<&str, (Option<&Entity>, &[&Entity])> = BTreeMap::new();
-    for (id, group) in groups {
-        all.insert(*id, (None, group.as_slice()));
+    for (id, entities_of_key) in keyed {
+        all.insert(*id, (None, entities_of_key.as_slice()));
     }
     for entity in owned {
         all.entry(&entity.id).or_default().0 = Some(entity);
     }
-    all.into_iter().map(|(id, (entity, group))| (id, entity, group))
+    all.into_iter().map(|(id, (entity, entities_of_key))| (id, entity, entities_of_key))
 }
 
 /// Reads every document of a collection of aggregates, each with the idempotency key that claims it.
@@ -133,7 +133,7 @@ pub async fn owned_entities(database: &Database, collection: &str) -> Result<Vec
     while let Some(claim) = claims.try_next().await? {
         // The user and the key.
         if let Some((_, key)) = claim.get_str("_id")?.split_once('/') {
-            keys.insert(claim.get_str("names")?.to_owned(), key.to_owned());
+            keys.insert(claim.get_str("entityId")?.to_owned(), key.to_owned());
         }
     }
     for entity in &mut owned {

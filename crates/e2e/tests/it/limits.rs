@@ -79,7 +79,7 @@ async fn users_behind_one_address_are_not_limited_but_one_account_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn payments_of_one_account_are_limited_even_if_all_are_refused() {
+async fn payments_of_one_account_are_limited_even_if_all_are_rejected() {
     let fleet = TestFleet::start(&LIMITS).await.unwrap();
     let busy = fleet.token_user().unwrap();
     // At once, since each waits for the unknown order.

@@ -76,7 +76,7 @@ impl Operator {
         serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {finished:?}"))
     }
 
-    /// Runs a command that must be refused for this reason, without any change.
+    /// Runs a command that must be rejected for this reason, without any change.
     pub(crate) async fn run_rejected(&self, arguments: &[&str], reason: &str) {
         let finished = self.run(arguments).await;
         let Finished { code, stdout, stderr } = &finished;
@@ -84,7 +84,7 @@ impl Operator {
         assert!(stderr.contains(reason) && stderr.contains("nothing was changed"), "{arguments:?}: {finished:?}");
     }
 
-    /// Runs a command that asks, and must be refused since there is no terminal. What it would do must contain `plan`.
+    /// Runs a command that asks, and must be rejected since there is no terminal. What it would do must contain `plan`.
     pub(crate) async fn run_unconfirmed(&self, arguments: &[&str], plan: &str) {
         self.run_rejected(arguments, "there is no terminal to ask at").await;
         self.run_rejected(arguments, plan).await;

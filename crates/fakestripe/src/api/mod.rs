@@ -68,8 +68,8 @@ impl ApiRequest {
         };
         let key = self.context.idempotency_key.clone().filter(|_| self.parts.method == Method::POST);
         if let Some(key) = &key {
-            let claimed = app.keys.lock().claim(key, &self.path, params.canonical(), app.config.clock.now());
-            match claimed {
+            let begun = app.keys.lock().begin(key, &self.path, params.canonical(), app.config.clock.now());
+            match begun {
                 Ok(None) => {}
                 Ok(Some(response)) => return response,
                 Err(error) => return error_response(error, &self.request_id),

@@ -44,7 +44,7 @@ mod tests {
     use super::super::{Context, Images};
     use super::check;
 
-    const RUNBOOK: &str = "# Runbook\n\n## Sales\n\n### `HoldPastItsTime`\n\nIt means…\n\n## OutboxOld\n";
+    const RUNBOOK: &str = "# Runbook\n\n## Sales\n\n### `HoldOverdue`\n\nIt means…\n\n## OutboxStalled\n";
 
     const GOOD: &str = "
 kind: PrometheusRule
@@ -52,10 +52,10 @@ metadata: {name: fleet}
 spec:
   groups:
     - rules:
-        - {alert: OutboxOld, annotations: {runbook_url: docs/runbook.md#outboxold}}
+        - {alert: OutboxStalled, annotations: {runbook_url: docs/runbook.md#outboxstalled}}
         - {record: a:b}
     - rules:
-        - {alert: HoldPastItsTime, annotations: {runbook_url: 'https://x.example/docs/runbook.md#holdpastitstime'}}
+        - {alert: HoldOverdue, annotations: {runbook_url: 'https://x.example/docs/runbook.md#holdoverdue'}}
 ";
 
     #[test]
@@ -65,13 +65,17 @@ spec:
             &Images::default(),
             GOOD,
             &[
-                ("alert: OutboxOld", "alert: OutboxOlder", "alert OutboxOlder has no entry in docs/runbook.md"),
+                ("alert: OutboxStalled", "alert: OutboxOlder", "alert OutboxOlder has no entry in docs/runbook.md"),
                 (
-                    "alert: OutboxOld",
+                    "alert: OutboxStalled",
                     "alert: OutboxOlder",
-                    "docs/runbook.md has an entry OutboxOld, but there is no such",
+                    "docs/runbook.md has an entry OutboxStalled, but there is no such",
                 ),
-                ("#outboxold", "#outbox", "alert OutboxOld: its runbook_url 'docs/runbook.md#outbox' must lead to"),
+                (
+                    "#outboxstalled",
+                    "#outbox",
+                    "alert OutboxStalled: its runbook_url 'docs/runbook.md#outbox' must lead to",
+                ),
             ],
         );
     }

@@ -89,20 +89,20 @@ impl Acknowledged {
     /// Takes the events of one document, for a write that removes them.
     pub(crate) fn take(&self, collection: &'static str, document: &str) -> Removal {
         let document = (collection, document.to_owned());
-        let mut state = self.events();
-        let events = state.by_document.remove(&document).unwrap_or_default();
-        state.count -= events.len();
-        drop(state);
+        let mut registered = self.events();
+        let events = registered.by_document.remove(&document).unwrap_or_default();
+        registered.count -= events.len();
+        drop(registered);
         Removal { registry: self.clone(), document, events }
     }
 
     /// Takes the events of each document whose oldest one has waited for `min_age`.
     pub(crate) fn take_older_than(&self, min_age: Duration) -> Vec<Removal> {
-        let mut state = self.events();
+        let mut registered = self.events();
         let is_old = |event: &AcknowledgedEvent| event.at.elapsed() >= min_age;
-        let taken: Vec<_> = state.by_document.extract_if(|_, events| events.iter().any(is_old)).collect();
-        state.count -= taken.iter().map(|(_, events)| events.len()).sum::<usize>();
-        drop(state);
+        let taken: Vec<_> = registered.by_document.extract_if(|_, events| events.iter().any(is_old)).collect();
+        registered.count -= taken.iter().map(|(_, events)| events.len()).sum::<usize>();
+        drop(registered);
         let removal = |(document, events)| Removal { registry: self.clone(), document, events };
         taken.into_iter().map(removal).collect()
     }
@@ -177,7 +177,7 @@ mod tests {
         ids
     }
 
-    async fn pass(millis: u64) {
+    async fn advance(millis: u64) {
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
 
@@ -186,10 +186,10 @@ mod tests {
         let (acknowledged, began) = (Acknowledged::default(), Instant::now());
         let (due, ()) = tokio::join!(acknowledged.due(DELAY), async {
             acknowledged.add("orders", "1", "old");
-            pass(300).await;
+            advance(300).await;
             acknowledged.add("orders", "1", "of the same document");
             acknowledged.add("tickets", "2", "half as old");
-            pass(200).await;
+            advance(200).await;
             acknowledged.add("tickets", "3", "young");
         });
         assert!((800..1_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
@@ -201,7 +201,7 @@ mod tests {
     async fn dropped_removal_returns_the_events_with_their_age() {
         let acknowledged = Acknowledged::default();
         acknowledged.add("orders", "1", "event");
-        pass(800).await;
+        advance(800).await;
         let removal = acknowledged.take("orders", "1");
         assert!(removal.ids().eq(["event"]) && acknowledged.take("orders", "1").ids().next().is_none());
         drop(removal);

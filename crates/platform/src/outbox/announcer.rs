@@ -79,8 +79,8 @@ impl<A: Aggregate> Store<A> {
             }
             let last = found.last().filter(|_| found.len() >= usize::from(BATCH_SIZE));
             let after = last.map(|last| last.announce.at.to_string());
-            // Otherwise another instance took this turn, or the pass ended with an empty batch: try the next turn.
-            if turns.pass(&turn, after, now).await? && !found.is_empty() {
+            // Otherwise another instance took this turn, or the cycle ended with an empty batch: try the next turn.
+            if turns.take(&turn, after, now).await? && !found.is_empty() {
                 return Ok(found);
             }
         }

@@ -73,7 +73,7 @@ struct ScanPosition {
     others: Scan,
 }
 
-/// One pass through the ids of a collection, in ascending order.
+/// One cycle through the ids of a collection, in ascending order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Scan {
     begun: Timestamp,

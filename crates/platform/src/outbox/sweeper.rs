@@ -1,9 +1,9 @@
 //! The sweeper: requeues events that a crash, a full queue or an outage left in an outbox.
 //!
 //! # Why
-//! Instances take [turns](super::turns), each for the next batch, oldest event first. A document that a pass skips,
+//! Instances take [turns](super::turns), each for the next batch, oldest event first. A document that a cycle skips,
 //! because it has the same time as the last one of a full batch or because its instance stopped, is found by the next
-//! pass. While no event is in an outbox, no turn is read or written. Events that this instance has published are
+//! cycle. While no event is in an outbox, no turn is read or written. Events that this instance has published are
 //! skipped: they are about to be removed.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::store::error::StoreError;
 use crate::telemetry;
 
 /// Minimum age of an event before it is requeued: until then, the relay probably publishes it. Also the minimum pause
-/// between two passes, so that the relay has as long for an event that was requeued.
+/// between two cycles, so that the relay has as long for an event that was requeued.
 const GRACE: Duration = Duration::from_secs(2);
 /// Maximum number of documents per round.
 const BATCH_SIZE: u16 = 500;
@@ -62,7 +62,7 @@ impl<A: Aggregate> Store<A> {
                 None => (None, now.plus(pause)),
             };
             // If another instance was faster, the next turn may be due.
-            if turns.pass(&turn, after, due).await? {
+            if turns.take(&turn, after, due).await? {
                 let mut count = 0;
                 for OutboxDocument { id, mut outbox } in found {
                     let acknowledged = self.relay.acknowledged();

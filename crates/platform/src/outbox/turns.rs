@@ -5,7 +5,7 @@
 //! and look up the same payments at the provider. One document per task describes the next turn. The instance that
 //! advances it by compare-and-swap does the work of that turn. It advances the document before the work, so instances
 //! drain a backlog in parallel: while one publishes its batch, another takes the following one. If an instance stops in
-//! between, the next pass repeats its part. For the same reason, a turn that was restored from a backup is harmless.
+//! between, the next cycle repeats its part. For the same reason, a turn that was restored from a backup is harmless.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(crate) struct Turn {
     number: i64,
     /// When it may be taken.
     due: Timestamp,
-    /// The position after which it begins; none at the start of a pass.
+    /// The position after which it begins; none at the start of a cycle.
     pub(crate) after: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl Turns {
         Self(database.collection(TURNS))
     }
 
-    /// Returns the turn of this task if it is due. Other instances see it too; only [`Turns::pass`] takes it.
+    /// Returns the turn of this task if it is due. Other instances see it too; only [`Turns::take`] takes it.
     pub(crate) async fn due(
         &self,
         task: &str,
@@ -73,7 +73,7 @@ impl Turns {
     }
 
     /// Takes a turn, and passes the next one on. Returns false if another instance has taken it.
-    pub(crate) async fn pass(&self, taken: &Turn, after: Option<String>, due: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn take(&self, taken: &Turn, after: Option<String>, due: Timestamp) -> Result<bool, StoreError> {
         let next = Turn { task: taken.task.clone(), number: taken.number + 1, due, after };
         if taken.number == 0 {
             return match self.0.insert_one(&next).await {
@@ -94,7 +94,7 @@ impl Turns {
     pub async fn take_round(&self, task: &str, now: Timestamp, interval: Duration) -> Result<bool, StoreError> {
         let pause = interval.mul_f64(ROUND_PAUSE);
         match self.due(task, now, pause).await? {
-            Some(turn) => self.pass(&turn, None, now.plus(pause)).await,
+            Some(turn) => self.take(&turn, None, now.plus(pause)).await,
             None => Ok(false),
         }
     }

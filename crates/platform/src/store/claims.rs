@@ -54,7 +54,7 @@ pub struct IdempotencyKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim<I, A = ()> {
     /// The id of the entity.
-    pub names: I,
+    pub entity_id: I,
     /// When the claim was made.
     pub at: Timestamp,
     /// The response to the request.
@@ -88,7 +88,7 @@ struct ClaimDocument<I, A> {
     /// The user and the key. Keys are scoped to a user.
     #[serde(rename = "_id")]
     id: String,
-    names: I,
+    entity_id: I,
     hash: String,
     at: Timestamp,
     until: Timestamp,
@@ -102,8 +102,8 @@ struct ClaimDocument<I, A> {
 
 impl<I, A> From<ClaimDocument<I, A>> for Claim<I, A> {
     fn from(document: ClaimDocument<I, A>) -> Self {
-        let ClaimDocument { id, names, hash, at, until, answer, .. } = document;
-        Self { names, at, answer, until, stored: Some((id, hash)) }
+        let ClaimDocument { id, entity_id, hash, at, until, answer, .. } = document;
+        Self { entity_id, at, answer, until, stored: Some((id, hash)) }
     }
 }
 
@@ -151,15 +151,15 @@ where
         &self,
         user: UserId,
         key: Option<&IdempotencyKey>,
-        names: I,
+        entity_id: I,
         answer: A,
         at: Timestamp,
     ) -> Result<Claim<I, A>, Error> {
         let until = self.clock.now().plus(LIFETIME);
-        let Some(key) = key else { return Ok(Claim { names, at, answer, until, stored: None }) };
+        let Some(key) = key else { return Ok(Claim { entity_id, at, answer, until, stored: None }) };
         let (id, hash) = (id_of(user, key), key.hash.clone());
         let expires_on = DateTime::from_millis(SystemClock.now().plus(LIFETIME + EXPIRY_MARGIN).as_millis());
-        let new = ClaimDocument { id: id.clone(), names, hash, at, until, answer, is_pinned: false, expires_on };
+        let new = ClaimDocument { id: id.clone(), entity_id, hash, at, until, answer, is_pinned: false, expires_on };
         let document = serialize_to_document(&new).map_err(StoreError::encoding)?;
         for _ in 0..MAX_INSERTS {
             match self.documents.insert(document.clone()).await {
@@ -171,7 +171,8 @@ where
                 continue;
             };
             let earlier = Claim::from(earlier);
-            let same = doc! { "_id": &id, "names": earlier.names.to_string(), "until": earlier.until.to_string() };
+            let same =
+                doc! { "_id": &id, "entityId": earlier.entity_id.to_string(), "until": earlier.until.to_string() };
             if earlier.until <= self.clock.now() {
                 self.documents.collection.delete_one(same).await.map_err(StoreError::from)?;
                 continue;
@@ -218,7 +219,7 @@ fn id_of(user: UserId, key: &IdempotencyKey) -> String {
 /// Matches the claim unless it has been released, even if the key has been used again since.
 fn same_claim<I: Display, A>(claim: &Claim<I, A>) -> Option<Document> {
     let (id, _) = claim.stored.as_ref()?;
-    Some(doc! { "_id": id, "names": claim.names.to_string() })
+    Some(doc! { "_id": id, "entityId": claim.entity_id.to_string() })
 }
 
 /// The error of a repeated request while the first one is in flight.

@@ -12,7 +12,7 @@ use futures::{FutureExt, StreamExt};
 use tracing::Instrument;
 
 use super::dead_letter;
-use super::group::{Arrived, EntitiesInFlight, Group};
+use super::group::{EntitiesInFlight, Group, Received};
 use super::names::Names;
 use super::subscription::{Applied, Failure, Subscription};
 use crate::context::Context;
@@ -162,11 +162,11 @@ impl Consumer {
     }
 
     /// Reads the keys of the messages that have arrived. Also returns the last error among them.
-    fn read_keys(&self, chunk: Vec<Result<Message, async_nats::Error>>) -> (Vec<Arrived>, Option<async_nats::Error>) {
+    fn read_keys(&self, chunk: Vec<Result<Message, async_nats::Error>>) -> (Vec<Received>, Option<async_nats::Error>) {
         let (mut messages, mut failure) = (Vec::new(), None);
         for message in chunk {
             match message {
-                Ok(message) => messages.push(Arrived { key: self.subscription.key(&message.payload), message }),
+                Ok(message) => messages.push(Received { key: self.subscription.key(&message.payload), message }),
                 Err(error) => failure = Some(error),
             }
         }
@@ -196,7 +196,7 @@ impl Consumer {
 
     /// Handles the newest message of a group, and acks all messages according to the outcome. Returns false if the
     /// newest one was rejected: it becomes a dead letter, and the others are not acked.
-    async fn process_newest(&self, newest: &Arrived, group: &Group, in_flight: &EntitiesInFlight) -> bool {
+    async fn process_newest(&self, newest: &Received, group: &Group, in_flight: &EntitiesInFlight) -> bool {
         let entity = self.subscription.entity;
         let handled = |outcome: &'static str, count: usize| {
             let counter = metrics::counter!("events_handled_total", "entity" => entity, "outcome" => outcome);
@@ -238,8 +238,8 @@ impl Consumer {
     }
 
     /// Runs the handler. Until it ends, the messages of the group, and those that wait for it, are not redelivered.
-    async fn handle(&self, newest: &Arrived, group: &Group, in_flight: &EntitiesInFlight) -> Result<Applied, Failure> {
-        let handled = self.subscription.handle_newest(&newest.message.payload, group.facts());
+    async fn handle(&self, newest: &Received, group: &Group, in_flight: &EntitiesInFlight) -> Result<Applied, Failure> {
+        let handled = self.subscription.handle_newest(&newest.message.payload, group.summary());
         let handled = tokio::time::timeout(HANDLER_TIMEOUT, AssertUnwindSafe(handled).catch_unwind());
         tokio::pin!(handled);
         let handled = loop {

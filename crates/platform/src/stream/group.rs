@@ -10,16 +10,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_nats::jetstream::{AckKind, Message};
 
-use super::subscription::{EventKey, GroupFacts};
+use super::subscription::{EventKey, GroupSummary};
 
 /// A received message, with the key that orders it within its group.
-pub(super) struct Arrived {
+pub(super) struct Received {
     pub(super) message: Message,
     /// `None` if the message is not a known event. Such a message forms a group by itself.
     pub(super) key: Option<EventKey>,
 }
 
-impl Arrived {
+impl Received {
     /// How often it has been delivered, this time included.
     pub(super) fn delivered(&self) -> u32 {
         self.message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(1))
@@ -33,21 +33,21 @@ impl Arrived {
 /// Messages about one entity, ordered by version; the newest is the last.
 pub(super) struct Group {
     entity_id: Option<String>,
-    messages: Vec<Arrived>,
+    messages: Vec<Received>,
     /// The number of messages at the start, before any was removed.
     size: usize,
 }
 
 impl Group {
-    fn new(entity_id: Option<String>, mut messages: Vec<Arrived>) -> Self {
-        let order = |arrived: &Arrived| arrived.key.as_ref().map(|key| (key.version, key.is_snapshot));
+    fn new(entity_id: Option<String>, mut messages: Vec<Received>) -> Self {
+        let order = |received: &Received| received.key.as_ref().map(|key| (key.version, key.is_snapshot));
         messages.sort_by_key(order);
         let size = messages.len();
         Self { entity_id, messages, size }
     }
 
     /// The newest message; `None` once all are removed.
-    pub(super) fn newest(&self) -> Option<&Arrived> {
+    pub(super) fn newest(&self) -> Option<&Received> {
         self.messages.last()
     }
 
@@ -57,10 +57,10 @@ impl Group {
     }
 
     /// The properties of the whole group that the handler of the newest message needs.
-    pub(super) fn facts(&self) -> GroupFacts {
-        GroupFacts {
-            has_snapshot: self.messages.iter().any(Arrived::is_snapshot),
-            is_redelivered: self.messages.iter().any(|arrived| arrived.delivered() > 1),
+    pub(super) fn summary(&self) -> GroupSummary {
+        GroupSummary {
+            has_snapshot: self.messages.iter().any(Received::is_snapshot),
+            is_redelivered: self.messages.iter().any(|received| received.delivered() > 1),
         }
     }
 
@@ -72,8 +72,8 @@ impl Group {
     /// which is harmless.
     pub(super) async fn ack(&self, kind: impl Fn() -> AckKind) -> Result<(), async_nats::Error> {
         let mut sent = Ok(());
-        for arrived in &self.messages {
-            sent = sent.and(arrived.message.ack_with(kind()).await);
+        for received in &self.messages {
+            sent = sent.and(received.message.ack_with(kind()).await);
         }
         sent
     }
@@ -86,7 +86,7 @@ pub(super) struct EntitiesInFlight(Mutex<InFlight>);
 #[derive(Default)]
 struct InFlight {
     /// The messages of each entity that wait for its group to end.
-    waiting: HashMap<String, Vec<Arrived>>,
+    waiting: HashMap<String, Vec<Received>>,
     /// The number of messages in groups that have not ended, and of those that wait.
     count: usize,
 }
@@ -97,19 +97,19 @@ impl EntitiesInFlight {
     }
 
     /// Returns the groups that can start now: one for each entity that is not in flight yet.
-    pub(super) fn begin(&self, arrived: Vec<Arrived>) -> Vec<Group> {
+    pub(super) fn begin(&self, received: Vec<Received>) -> Vec<Group> {
         let mut in_flight = self.in_flight();
-        in_flight.count += arrived.len();
+        in_flight.count += received.len();
         let waiting = &mut in_flight.waiting;
-        let (mut groups, mut by_entity) = (Vec::new(), BTreeMap::<String, Vec<Arrived>>::new());
-        for arrived in arrived {
-            let Some(key) = &arrived.key else {
-                groups.push(Group::new(None, vec![arrived]));
+        let (mut groups, mut by_entity) = (Vec::new(), BTreeMap::<String, Vec<Received>>::new());
+        for received in received {
+            let Some(key) = &received.key else {
+                groups.push(Group::new(None, vec![received]));
                 continue;
             };
             match waiting.get_mut(&key.subject) {
-                Some(waiting) => waiting.push(arrived),
-                None => by_entity.entry(key.subject.clone()).or_default().push(arrived),
+                Some(waiting) => waiting.push(received),
+                None => by_entity.entry(key.subject.clone()).or_default().push(received),
             }
         }
         for (id, messages) in by_entity {
@@ -139,6 +139,6 @@ impl EntitiesInFlight {
     pub(super) fn waiting_for(&self, group: &Group) -> Vec<Message> {
         let in_flight = self.in_flight();
         let of_entity = group.entity_id.as_ref().and_then(|id| in_flight.waiting.get(id));
-        of_entity.into_iter().flatten().map(|arrived| arrived.message.clone()).collect()
+        of_entity.into_iter().flatten().map(|received| received.message.clone()).collect()
     }
 }

@@ -48,12 +48,12 @@ impl From<StoreError> for Failure {
 pub struct Delivery<S> {
     /// The newest of the events. Its state is the entity's whole state, so the others add nothing to it.
     pub event: Envelope<S>,
-    group: GroupFacts,
+    group: GroupSummary,
 }
 
 /// The properties of the events that are handled together.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct GroupFacts {
+pub struct GroupSummary {
     /// Whether one is a snapshot.
     pub has_snapshot: bool,
     /// Whether one has been delivered before.
@@ -63,7 +63,7 @@ pub struct GroupFacts {
 impl<S: Payload> Delivery<S> {
     /// The first delivery of a single event.
     pub fn of(event: Envelope<S>) -> Self {
-        Self { event, group: GroupFacts::default() }
+        Self { event, group: GroupSummary::default() }
     }
 
     /// Whether a snapshot is among the events. The owner may publish one because it waits for this service, so it is
@@ -90,7 +90,7 @@ pub(super) struct EventKey {
     pub(super) is_snapshot: bool,
 }
 
-type Handler = Arc<dyn Fn(Vec<u8>, GroupFacts) -> BoxFuture<'static, Result<Applied, Failure>> + Send + Sync>;
+type Handler = Arc<dyn Fn(Vec<u8>, GroupSummary) -> BoxFuture<'static, Result<Applied, Failure>> + Send + Sync>;
 
 /// A subscription to all events of one entity. Events of the same entity that are at hand together are handled once, at
 /// the newest version.
@@ -147,11 +147,11 @@ impl Subscription {
 
     /// Handles one message, as on its first delivery.
     pub async fn handle(&self, message: &[u8]) -> Result<Applied, Failure> {
-        self.handle_newest(message, GroupFacts::default()).await
+        self.handle_newest(message, GroupSummary::default()).await
     }
 
     /// Handles the newest of the messages that are handled together.
-    pub async fn handle_newest(&self, message: &[u8], group: GroupFacts) -> Result<Applied, Failure> {
+    pub async fn handle_newest(&self, message: &[u8], group: GroupSummary) -> Result<Applied, Failure> {
         (self.handler)(message.to_vec(), group).await
     }
 
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn change_is_first_if_it_was_stored_and_nothing_with_it_needs_more() {
-        let group = |has_snapshot, is_redelivered| GroupFacts { has_snapshot, is_redelivered };
+        let group = |has_snapshot, is_redelivered| GroupSummary { has_snapshot, is_redelivered };
         for (change, applied, group, is_first) in [
             (ExpirationChange::Completed, Applied::Applied, group(false, false), true),
             (ExpirationChange::Completed, Applied::Stale, group(false, false), false),

@@ -33,8 +33,8 @@ fn claims(app: &TestApp) -> Claims<UserId, String> {
 async fn claim(app: &TestApp, user: &User, hash: &str) -> Result<(UserId, String), Error> {
     let (id, now) = (UserId::new(), app.clock.now());
     let claim = claims(app).claim(user.id, Some(&key(hash)), id, format!("answer of {id}"), now).await?;
-    assert_eq!(claim.answer, format!("answer of {}", claim.names));
-    Ok((claim.names, claim.answer))
+    assert_eq!(claim.answer, format!("answer of {}", claim.entity_id));
+    Ok((claim.entity_id, claim.answer))
 }
 
 async fn counters(app: &TestApp) -> u64 {
@@ -105,7 +105,7 @@ async fn concurrent_claims_name_one_entity() {
     assert!(matches!(claim(&app, &user, "two").await, Err(Error::Unprocessable(_))));
     assert_ne!(claim(&app, &app.signer.user(), "two").await.unwrap(), first, "keys are scoped to a user");
     let found = claims(&app).find(user.id, Some(&key("two"))).await.unwrap().unwrap();
-    assert_eq!(found.names, first.0);
+    assert_eq!(found.entity_id, first.0);
     assert!(found.ensure_same_body(Some(&key("one"))).is_ok());
     assert!(matches!(found.ensure_same_body(Some(&key("two"))), Err(Error::Unprocessable(_))));
 }
@@ -156,7 +156,7 @@ async fn claim_counts_for_a_day() {
     assert_eq!(post(&app, &user, "k", "one").await.expect(409).problem(), "name-taken");
     let claims = app.context.claims::<UserId, Versioned<Counter>>();
     let renewed = claims.find(id, Some(&key("any"))).await.unwrap().unwrap();
-    assert_ne!(renewed.names.to_string(), first["state"]["id"].as_str().unwrap());
+    assert_ne!(renewed.entity_id.to_string(), first["state"]["id"].as_str().unwrap());
     app.clock.advance(hours(25));
     post(&app, &user, "k", "two").await.expect(201);
     app.wait_until_idle().await;
@@ -173,7 +173,7 @@ async fn claim_counts_for_a_day_after_its_last_use_without_an_entity() {
     assert_eq!(claim(&app, &user, "one").await.unwrap(), first);
     app.clock.advance(hours(23));
     let found = claims(&app).find(user.id, Some(&key("one"))).await.unwrap();
-    assert_eq!(found.unwrap().names, first.0);
+    assert_eq!(found.unwrap().entity_id, first.0);
     assert_eq!(claim(&app, &user, "one").await.unwrap(), first);
     app.clock.advance(hours(25));
     assert_ne!(claim(&app, &user, "one").await.unwrap(), first);

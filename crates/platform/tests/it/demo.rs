@@ -179,7 +179,7 @@ async fn create(
 ) -> Result<Response, Error> {
     let created = |answer: Versioned<Counter>| (StatusCode::CREATED, Json(answer)).into_response();
     if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
-        && state.counters.get(claim.names).await?.is_some()
+        && state.counters.get(claim.entity_id).await?.is_some()
     {
         claim.ensure_same_body(key.as_ref())?;
         return Ok(created(claim.answer));

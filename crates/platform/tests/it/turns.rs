@@ -44,7 +44,7 @@ async fn published(app: &TestApp) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_sweepers_share_a_backlog_and_publish_each_event_once() {
-    // Passes are far enough apart that a batch is published before it could be found again.
+    // Cycles are far enough apart that a batch is published before it could be found again.
     let app = app_with(&[("OUTBOX_SWEEP_INTERVAL", "4s")]).await;
     let other = app.start_second_instance(crate::demo::build).await;
     let ids = insert_backlog(&app, 2_000).await;

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use common::api::admin::{RESYNC, Resync};
 use common::clock::Clock;
 use hmac::{Hmac, Mac};
-use platform::stream::subscription::GroupFacts;
+use platform::stream::subscription::GroupSummary;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::json;
@@ -62,12 +62,12 @@ impl Schedule<'_> {
         messages.push(message);
         messages.sort_by_key(|message| (message.version, message.is_snapshot));
         let newest = &messages[messages.len() - 1];
-        let facts = GroupFacts {
+        let summary = GroupSummary {
             has_snapshot: messages.iter().any(|message| message.is_snapshot),
             is_redelivered: messages.iter().any(|message| message.is_redelivered),
         };
         let payload = newest.payload.clone();
-        let task = SteppedTask::new(async move { TaskOutput::Handled(handler.handle_newest(&payload, facts).await) });
+        let task = SteppedTask::new(async move { TaskOutput::Handled(handler.handle_newest(&payload, summary).await) });
         let mut name = format!("{} at {}", newest.name, SERVICES[service].0);
         if messages.len() > 1 {
             write!(name, ", for {} messages", messages.len()).unwrap();

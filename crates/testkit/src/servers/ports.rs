@@ -18,7 +18,7 @@ const LAST: u16 = 31_999;
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    _reservation: Option<File>,
+    _lock: Option<File>,
 }
 
 impl Port {
@@ -31,9 +31,9 @@ impl Port {
         for step in 0..span {
             let Ok(offset) = u16::try_from((start + step) % span) else { continue };
             let number = FIRST + offset;
-            let Ok(reservation) = File::create(folder.join(number.to_string())) else { continue };
-            if reservation.try_lock().is_ok() && is_free(number) {
-                return Ok(Self { number, _reservation: Some(reservation) });
+            let Ok(lock) = File::create(folder.join(number.to_string())) else { continue };
+            if lock.try_lock().is_ok() && is_free(number) {
+                return Ok(Self { number, _lock: Some(lock) });
             }
         }
         bail!("no port between {FIRST} and {LAST} is free on 127.0.0.1")
@@ -41,7 +41,7 @@ impl Port {
 
     /// Takes this port; fails if something listens on it.
     pub fn given(number: u16) -> Result<Self> {
-        if is_free(number) { Ok(Self { number, _reservation: None }) } else { bail!("port {number} is in use") }
+        if is_free(number) { Ok(Self { number, _lock: None }) } else { bail!("port {number} is in use") }
     }
 
     /// The port number.
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_ports_differ_and_a_port_in_use_is_refused() {
+    fn free_ports_differ_and_a_port_in_use_is_rejected() {
         let (one, two) = (Port::free().unwrap(), Port::free().unwrap());
         assert_ne!(one.number(), two.number());
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, one.number())).unwrap();

@@ -42,18 +42,18 @@ pub struct ProcessSpec {
 /// A child process that can be killed, stopped and restarted. Killed on drop.
 #[derive(Debug)]
 pub struct Process {
-    state: Mutex<State>,
+    state: Mutex<Running>,
     /// Tells an intended stop from a crash.
     stopped_intentionally: AtomicBool,
 }
 
 #[derive(Debug)]
-struct State {
+struct Running {
     spec: ProcessSpec,
     child: Child,
 }
 
-impl State {
+impl Running {
     fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -75,7 +75,7 @@ impl State {
 impl Process {
     /// Starts the process. The error names the program.
     pub fn spawn(spec: &ProcessSpec) -> Result<Self> {
-        let state = State { spec: spec.clone(), child: spawn_child(spec)? };
+        let state = Running { spec: spec.clone(), child: spawn_child(spec)? };
         Ok(Self { state: Mutex::new(state), stopped_intentionally: AtomicBool::new(false) })
     }
 
@@ -169,7 +169,7 @@ impl Process {
         Ok(())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Running> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -155,15 +155,15 @@ fn wrong_counts(entity: &str, id: &str, range: Option<(u64, u64)>, steps: &[Step
     };
     let mut next = range.map(|(first, _)| first);
     let mut repeated = Vec::new();
-    for group in steps.chunk_by(|one, other| one.version == other.version) {
-        let Some(version) = group.first().map(|step| step.version) else { continue };
+    for joined in steps.chunk_by(|one, other| one.version == other.version) {
+        let Some(version) = joined.first().map(|step| step.version) else { continue };
         if let Some(before) = version.checked_sub(1)
             && let Some(next) = next.filter(|next| *next <= before)
         {
             missing(next, before);
         }
-        if group.len() > 1 {
-            repeated.push(format!("{entity} {id} has {} events of version {version}", group.len()));
+        if joined.len() > 1 {
+            repeated.push(format!("{entity} {id} has {} events of version {version}", joined.len()));
         }
         next = next.map(|next| next.max(version.saturating_add(1)));
     }

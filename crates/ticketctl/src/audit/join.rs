@@ -1,4 +1,4 @@
-//! Joins sorted streams of entities, so that the audit holds one group of entities at a time.
+//! Joins sorted streams of entities, so that the audit holds the entities of one key at a time.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -106,13 +106,13 @@ impl Sorted {
 
 /// The entities that have one key, from all streams of a join.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct Joined {
     pub(super) key: String,
     /// The entities of each stream, in the order of the streams.
     pub(super) entities: Vec<Vec<Entity>>,
 }
 
-impl Group {
+impl Joined {
     /// The entity from this stream, in which each key occurs at most once.
     pub(super) fn one(&self, stream: usize) -> Option<&Entity> {
         self.all(stream).first()
@@ -129,14 +129,14 @@ pub(super) struct Join(pub(super) Vec<Sorted>);
 
 impl Join {
     /// The entities of the next key in any of the streams.
-    pub(super) async fn next(&mut self, pace: &mut Pace) -> Result<Option<Group>> {
+    pub(super) async fn next(&mut self, pace: &mut Pace) -> Result<Option<Joined>> {
         let Some(key) = self.0.iter().filter_map(Sorted::key).min().map(ToOwned::to_owned) else { return Ok(None) };
         let mut entities = Vec::with_capacity(self.0.len());
         for stream in &mut self.0 {
             entities.push(stream.take_all_of(&key).await?);
         }
         pace.count(entities.iter().map(Vec::len).sum()).await;
-        Ok(Some(Group { key, entities }))
+        Ok(Some(Joined { key, entities }))
     }
 }
 
@@ -167,9 +167,9 @@ mod tests {
         let other = sorted(&[("4", "b"), ("5", "c"), ("6", "c")]).await;
         let (mut join, mut pace) = (Join(vec![one, other]), pace(1_000_000));
         let mut groups = Vec::new();
-        while let Some(group) = join.next(&mut pace).await.unwrap() {
-            let ids = |stream| group.all(stream).iter().map(|entity| entity.id.as_str()).collect::<Vec<_>>().concat();
-            groups.push(format!("{} {}|{}", group.key, ids(0), ids(1)));
+        while let Some(joined) = join.next(&mut pace).await.unwrap() {
+            let ids = |stream| joined.all(stream).iter().map(|entity| entity.id.as_str()).collect::<Vec<_>>().concat();
+            groups.push(format!("{} {}|{}", joined.key, ids(0), ids(1)));
         }
         assert_eq!(groups, ["a 1|", "b |4", "c 2|56", "d 3|"]);
         assert_eq!(pace.documents, 6);
@@ -185,8 +185,8 @@ mod tests {
         let key: Key = |entity| text(&entity.state);
         let mut join = Join(vec![Sorted::new("orders".to_owned(), stream::iter(read).boxed(), key).await.unwrap()]);
         let (mut pace, mut keys) = (pace(1_000_000), Vec::new());
-        while let Some(group) = join.next(&mut pace).await.unwrap() {
-            keys.push(group.key);
+        while let Some(joined) = join.next(&mut pace).await.unwrap() {
+            keys.push(joined.key);
         }
         assert_eq!(keys, ["a", "b"]);
         assert_eq!(join.0[0].malformed.len(), 2);

@@ -18,7 +18,7 @@ use super::names::WELL_FORMED;
 /// A document that is not an entity.
 #[derive(Debug)]
 pub(super) struct Malformed {
-    /// What [`look_again`] finds it by.
+    /// What [`recheck`] finds it by.
     pub(super) key: String,
     pub(super) finding: Finding,
 }
@@ -81,10 +81,10 @@ impl Place {
 ///
 /// # Errors
 /// If the database can't be read.
-pub(super) async fn look_again(client: &Client, key: &str) -> Result<Option<Box<Malformed>>> {
+pub(super) async fn recheck(client: &Client, key: &str) -> Result<Option<Box<Malformed>>> {
     let (database, collection, field, id): (String, String, String, Bson) = serde_json::from_str(key)?;
     let documents = client.database(&database).collection::<RawDocumentBuf>(&collection);
-    // The passes do not read outboxes, so the first problem of the document is the same.
+    // The checks do not read outboxes, so the first problem of the document is the same.
     let found = documents.find_one(doc! { "_id": id }).projection(doc! { "outbox": 0 }).await?;
     Ok(found.and_then(|document| Place::new(&database, &collection, &field).decode(&document).err()))
 }

@@ -5,13 +5,14 @@
 //! (tickets are sold at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a
 //! charge), [`replicas`] (replicas equal their owners), [`history`] (every version has one event, statuses change as
 //! they may), [`indexes`], `malformed` (documents that can't be checked), `join` (sorted reads), `streams` (NATS),
-//! `provider` (its intents), `reader`, `outside` and [`passes`] (what is joined and checked), `schedule` (`--every`).
+//! `provider` (its intents), `reader`, `outside` and [`checks`] (what is joined and checked), `periodic` (`--every`).
 //!
 //! # Why
 //! The databases are read one after the other while they change, and from a secondary if there is one; then the streams
 //! and the provider. So what seems wrong is only suspect: it is looked at again, by id and from the primary, until some
 //! time has passed. What is still wrong then in the same way is reported.
 
+pub mod checks;
 pub mod entity;
 pub mod finding;
 #[cfg(test)]
@@ -23,13 +24,12 @@ mod malformed;
 pub mod money;
 pub mod names;
 mod outside;
-pub mod passes;
+pub(crate) mod periodic;
 mod provider;
 mod reader;
 pub mod remedy;
 pub mod replicas;
 pub mod sales;
-pub(crate) mod schedule;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,9 +41,9 @@ use clap::Args;
 use mongodb::Client;
 use tokio::time::sleep;
 
+use self::checks::{Check, Suspect, Suspects};
 use self::join::Pace;
 use self::names::{AT_NATS, ONE_EVENT, PROVIDER};
-use self::passes::{Pass, Suspect, Suspects};
 use self::provider::ProviderArgs;
 use self::reader::Reader;
 use self::streams::Streams;
@@ -52,9 +52,9 @@ use crate::reports::AuditReport;
 
 /// Number of rechecks of the suspects within `--wait`. A suspect that a recheck finds consistent is dropped, and the
 /// audit ends once none is left.
-const LOOKS: u32 = 6;
-/// Maximum number of keys in one query of a second look.
-const LOOK_BATCH: usize = 500;
+const RECHECKS: u32 = 6;
+/// Maximum number of keys in one query of a recheck.
+const RECHECK_BATCH: usize = 500;
 
 /// Default of `--wait`.
 const DEFAULT_WAIT: u64 = 60;
@@ -140,8 +140,8 @@ pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<
     }
     reader.provider = outside::open_provider(&options.provider)?;
     let mut suspects = Suspects::new(options.max_findings);
-    for pass in Pass::all() {
-        pass.run(&mut reader, None, &mut suspects).await?;
+    for check in Check::all() {
+        check.run(&mut reader, None, &mut suspects).await?;
     }
     let Suspects { list: mut persistent, unlisted, .. } = suspects;
     if !persistent.is_empty() {
@@ -149,12 +149,12 @@ pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<
         eprintln!("{count} violations seem to exist; they are looked at again for {wait} s");
     }
     reader.use_primary();
-    for _ in 0..LOOKS {
+    for _ in 0..RECHECKS {
         if persistent.is_empty() {
             break;
         }
-        sleep(Duration::from_secs(options.wait) / LOOKS).await;
-        persistent = look_again(&mut reader, &persistent).await?;
+        sleep(Duration::from_secs(options.wait) / RECHECKS).await;
+        persistent = recheck(&mut reader, &persistent).await?;
     }
     ensure!(
         unlisted == 0 || !persistent.is_empty(),
@@ -168,23 +168,23 @@ pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<
 }
 
 /// Returns the suspects that are wrong now in the same way.
-async fn look_again(reader: &mut Reader<'_>, suspects: &[Suspect]) -> Result<Vec<Suspect>> {
-    let mut keys: BTreeMap<Pass, BTreeSet<&str>> = BTreeMap::new();
+async fn recheck(reader: &mut Reader<'_>, suspects: &[Suspect]) -> Result<Vec<Suspect>> {
+    let mut keys: BTreeMap<Check, BTreeSet<&str>> = BTreeMap::new();
     for suspect in suspects {
-        keys.entry(suspect.pass).or_default().insert(&suspect.key);
+        keys.entry(suspect.check).or_default().insert(&suspect.key);
     }
     let mut current = Suspects::new(usize::MAX);
-    for (pass, keys) in keys {
+    for (check, keys) in keys {
         let keys: Vec<String> = keys.into_iter().map(ToOwned::to_owned).collect();
-        for batch in keys.chunks(LOOK_BATCH) {
-            pass.run(reader, Some(batch), &mut current).await?;
+        for batch in keys.chunks(RECHECK_BATCH) {
+            check.run(reader, Some(batch), &mut current).await?;
         }
     }
-    // The text of a finding tells it from the others of its group.
-    let current: BTreeSet<(Pass, &str, &str)> = current.list.iter().map(identity).collect();
+    // The text of a finding distinguishes it from the others of its key.
+    let current: BTreeSet<(Check, &str, &str)> = current.list.iter().map(identity).collect();
     Ok(suspects.iter().filter(|suspect| current.contains(&identity(suspect))).cloned().collect())
 }
 
-fn identity(suspect: &Suspect) -> (Pass, &str, &str) {
-    (suspect.pass, suspect.key.as_str(), suspect.finding.text.as_str())
+fn identity(suspect: &Suspect) -> (Check, &str, &str) {
+    (suspect.check, suspect.key.as_str(), suspect.finding.text.as_str())
 }

@@ -74,7 +74,7 @@ pub const HOLD_EXPIRY: Invariant = Invariant {
 pub const ONE_EVENT: Invariant = Invariant {
     number: 8,
     name: "one-event",
-    advice: "the service publishes the event once it runs and reaches NATS; see OutboxOld in docs/runbook.md",
+    advice: "the service publishes the event once it runs and reaches NATS; see OutboxStalled in docs/runbook.md",
 };
 /// Every replica equals its owner's entity.
 pub const REPLICAS: Invariant = Invariant {

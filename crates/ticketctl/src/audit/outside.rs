@@ -1,4 +1,4 @@
-//! The passes over what is outside of the databases: the streams, and the intents at the payment provider.
+//! The checks over what is outside of the databases: the streams, and the intents at the payment provider.
 
 use std::collections::BTreeMap;
 
@@ -135,8 +135,8 @@ async fn check_payments(reader: &mut Reader<'_>, provider: &Provider, found: &mu
     let filter: Document = doc! { "_id": { "$gte": from, "$lt": to }, "state.providerRef": { "$type": "string" } };
     let read = Read { filter, ..payments() };
     let mut join = Join(vec![reader.open(read, None).await?]);
-    while let Some(group) = join.next(&mut reader.pace).await? {
-        let Some(payment) = group.one(0) else { continue };
+    while let Some(joined) = join.next(&mut reader.pace).await? {
+        let Some(payment) = joined.one(0) else { continue };
         let reference = text(&payment.state["providerRef"]);
         if !provider.has_seen(reference) {
             found.push((format!("{PAYMENT}{}", payment.id), provider::missing(&payment.id, reference)));

@@ -43,7 +43,7 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Reads the databases for the passes, and has what they read besides.
+/// Reads the databases for the checks, and has what they read besides.
 pub(super) struct Reader<'a> {
     pub(super) client: &'a Client,
     selection: SelectionCriteria,
@@ -98,8 +98,8 @@ impl<'a> Reader<'a> {
     pub(super) async fn get(&mut self, read: Read<'_>, ids: &[String]) -> Result<BTreeMap<String, Entity>> {
         let mut join = Join(vec![self.open(read, Some(ids)).await?]);
         let mut entities = BTreeMap::new();
-        while let Some(group) = join.next(&mut self.pace).await? {
-            entities.extend(group.entities.into_iter().flatten().map(|entity| (entity.id.clone(), entity)));
+        while let Some(joined) = join.next(&mut self.pace).await? {
+            entities.extend(joined.entities.into_iter().flatten().map(|entity| (entity.id.clone(), entity)));
         }
         Ok(entities)
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 pub(crate) use self::manifest::{CollectionSummary, MANIFEST, Manifest};
-use crate::output::Refused;
+use crate::output::Rejected;
 use crate::reports::{BackupList, ListedBackup};
 
 /// The suffix of an unfinished backup's name.
@@ -42,10 +42,10 @@ impl Backups {
     pub(crate) fn find(&self, name: Option<String>) -> Result<PathBuf> {
         let names = self.names()?;
         let Some(name) = name.or_else(|| names.last().cloned()) else {
-            bail!(Refused(format!("there is no backup in {}", self.0.display())));
+            bail!(Rejected(format!("there is no backup in {}", self.0.display())));
         };
         if !names.contains(&name) {
-            bail!(Refused(format!("there is no backup {name}; there are: {}", names.join(", "))));
+            bail!(Rejected(format!("there is no backup {name}; there are: {}", names.join(", "))));
         }
         Ok(self.0.join(name))
     }

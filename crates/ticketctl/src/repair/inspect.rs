@@ -20,9 +20,9 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::{CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria};
 
 use super::action::Action;
+use crate::audit::checks::{ReplicaCollection, replica_collections};
 use crate::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
 use crate::audit::money;
-use crate::audit::passes::{ReplicaCollection, replica_collections};
 use crate::audit::remedy::Remedy;
 use crate::audit::replicas::{RESTORABLE, agree, differing_fields, projection};
 

@@ -25,11 +25,11 @@ use crate::audit::remedy::Remedy;
 use crate::audit::{self, AuditOptions, Sources};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
-use crate::output::Refused;
+use crate::output::Rejected;
 use crate::reports::repair::{CommandOutcome, CommandResult, RepairReport};
 use crate::services::Services;
 
-/// How long a refused command is repeated: the event that it waits for may still be under way.
+/// How long a rejected command is repeated: the event that it waits for may still be under way.
 const RETRY_PERIOD: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -81,11 +81,11 @@ fn parse_owner(name: &str) -> Result<String, String> {
 /// Runs one command, after asking.
 ///
 /// # Errors
-/// Refused if there is nothing to do, or nothing that can be done.
+/// Rejected if there is nothing to do, or nothing that can be done.
 pub(crate) async fn run_one(remedy: Remedy, fleet: &Fleet, services: &Services, yes: bool) -> Result<CommandResult> {
     let action = match Inspector::new(&fleet.client).await?.decide(&remedy).await? {
         Decision::Act(action) => action,
-        Decision::Skip(reason) => bail!(Refused(reason)),
+        Decision::Skip(reason) => bail!(Rejected(reason)),
     };
     ask(&action.to_string(), yes)?;
     let detail = perform(&action, services).await?;

@@ -38,7 +38,7 @@ pub enum CommandOutcome {
     Done,
     /// The commands before it have made it unnecessary or impossible.
     Skipped,
-    /// The service refused, or is not reachable.
+    /// The service rejected, or is not reachable.
     Failed,
 }
 

@@ -21,7 +21,7 @@ use crate::backup::files::{read_metadata, verify_documents};
 use crate::backup::{Backups, Manifest};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
-use crate::output::{Refused, text_of};
+use crate::output::{Rejected, text_of};
 use crate::reports::restore::{
     RestoreCheck, RestoreLoaded, RestoreRolledBack, RestoreStatus, StreamMessages, StreamsDeleted,
 };
@@ -39,7 +39,7 @@ pub(crate) fn is_staging(collection: &str) -> bool {
 /// Fails while a restore is in progress.
 pub(crate) async fn ensure_not_in_progress(fleet: &Fleet) -> Result<()> {
     if let Some(RestoreState { backup, .. }) = RestoreState::find(fleet).await? {
-        bail!(Refused(format!(
+        bail!(Rejected(format!(
             "the restore of {backup} is not finished: `restore finish` completes it, `restore rollback` undoes it"
         )));
     }
@@ -53,7 +53,7 @@ pub(crate) async fn check(
     name: Option<String>,
 ) -> Result<(PathBuf, Manifest, RestoreCheck)> {
     let directory = backups.find(name)?;
-    let rejected = || Refused(format!("{} can't be restored", directory.display()));
+    let rejected = || Rejected(format!("{} can't be restored", directory.display()));
     let manifest = Manifest::read(&directory).with_context(rejected)?;
     let version = fleet.feature_compatibility_version().await?;
     manifest.ensure_restorable(&fleet.args.public_url, version).with_context(rejected)?;
@@ -130,10 +130,10 @@ pub(crate) async fn roll_back(fleet: &Fleet, force_after_open: bool, yes: bool) 
         return Ok(RestoreRolledBack { backup: None, deleted_streams: Vec::new() });
     };
     if state.stage == Stage::Ending {
-        bail!(Refused("a part of the replaced data is gone already; `restore finish` deletes the rest".to_owned()));
+        bail!(Rejected("a part of the replaced data is gone already; `restore finish` deletes the rest".to_owned()));
     }
     if let Some(since) = state.serving_since.filter(|_| !force_after_open) {
-        bail!(Refused(format!(
+        bail!(Rejected(format!(
             "the restored fleet has served requests since {since}. A rollback would complete purchases again that \
              `restore settle` has refunded, and lose later purchases. To roll back nevertheless, run `restore rollback \
              --force-after-open`, and once the services run `restore settle --since {since}`"

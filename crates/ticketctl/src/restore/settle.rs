@@ -17,7 +17,7 @@ use crate::audit::entity::REPLICATED_ENTITIES;
 use crate::audit::{self, AuditOptions, Sources};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
-use crate::output::{Output, Refused};
+use crate::output::{Output, Rejected};
 use crate::reports::restore::{RestoreFinished, RestoreSettled};
 use crate::services::Services;
 
@@ -49,12 +49,12 @@ pub(crate) async fn settle(
 ) -> Result<()> {
     let state = RestoreState::find(fleet).await?;
     if let Some(RestoreState { stage: stage @ (Stage::Swapping | Stage::Ending), .. }) = state {
-        bail!(Refused(format!(
+        bail!(Rejected(format!(
             "the restore is {stage}: `restore rollback` while it is swapping, `restore finish` while it is ending"
         )));
     }
     let since = since.or(state.as_ref().map(|state| state.started_at));
-    let since = since.context(Refused("no restore is in progress; set its point in time with --since".to_owned()))?;
+    let since = since.context(Rejected("no restore is in progress; set its point in time with --since".to_owned()))?;
     ask(&plan(fleet, services, since).await?, yes)?;
     if let Some(state) = &state {
         state.mark_serving(fleet, SystemClock.now()).await?;
@@ -64,7 +64,7 @@ pub(crate) async fn settle(
         announced.insert(owner.to_owned(), services.resync(owner, &Resync::everything()).await?);
     }
     reconcile_payments(fleet, services, accept_unresolved).await?;
-    let Orphans { orphans } = services.post("payments", ORPHANS, &FindOrphans { since, settle: true }).await?;
+    let Orphans { orphans } = services.post("payments", ORPHANS, &FindOrphans { since, resolve: true }).await?;
     let failed = count(&orphans, OrphanOutcome::Failed);
     let (settled, is_settled) = (orphans.len() - failed, failed == 0 || accept_unresolved);
     if is_settled && let Some(state) = &state {
@@ -82,7 +82,7 @@ pub(crate) async fn settle(
 /// Says what a settlement will do, with the present numbers of payments and orphans.
 async fn plan(fleet: &Fleet, services: &Services, since: Timestamp) -> Result<String> {
     let undecided = count_undecided(fleet).await?;
-    let Orphans { orphans } = services.post("payments", ORPHANS, &FindOrphans { since, settle: false }).await?;
+    let Orphans { orphans } = services.post("payments", ORPHANS, &FindOrphans { since, resolve: false }).await?;
     Ok(format!(
         "auth, tickets, orders and payments will announce everything, and {undecided} undecided payments will be \
          queried at the payment provider; of those made since {since}, {} charges will be refunded and {} \
@@ -132,7 +132,7 @@ async fn count_undecided(fleet: &Fleet) -> Result<u64> {
 pub(crate) async fn finish(fleet: &Fleet, services: &Services, yes: bool) -> Result<RestoreFinished> {
     let state = RestoreState::find(fleet).await?;
     if let Some(RestoreState { stage: stage @ (Stage::Swapping | Stage::Loaded), .. }) = state {
-        bail!(Refused(format!(
+        bail!(Rejected(format!(
             "the restore is {stage}: `restore rollback` while it is swapping, `restore settle` once it is loaded"
         )));
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{REPLACED, RESTORING, drop_with_prefix};
 use crate::backup::Manifest;
 use crate::fleet::Fleet;
-use crate::output::Refused;
+use crate::output::Rejected;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,7 +69,7 @@ impl RestoreState {
     pub(super) async fn create(fleet: &Fleet, directory: &Path, manifest: &Manifest) -> Result<Self> {
         let existing = existing_collections(fleet).await?;
         if let Some(namespace) = existing.iter().find(|namespace| has_prefix(namespace, REPLACED)) {
-            bail!(Refused(format!("{namespace} exists but no restore is in progress; rename or drop it")));
+            bail!(Rejected(format!("{namespace} exists but no restore is in progress; rename or drop it")));
         }
         let replaced = existing.into_iter().filter(|namespace| !has_prefix(namespace, RESTORING)).collect();
         let restored = manifest.collections.keys().map(|path| path.replacen('/', ".", 1)).collect();

@@ -5,17 +5,17 @@ use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::Response;
 
-use crate::support::{PASSWORD, Person, app, app_with, refresh, sign_in, sign_up};
+use crate::support::{PASSWORD, SignedInUser, app, app_with, refresh, sign_in, sign_up};
 
 const NEW: &str = "another horse battery";
 
-async fn change(app: &TestApp, person: &Person, current: &str, new: &str) -> Response {
+async fn change(app: &TestApp, user: &SignedInUser, current: &str, new: &str) -> Response {
     let body = json!({ "current": current, "new": new });
-    app.request("PUT", "/api/users/password").as_user(&person.user()).json(&body).send().await
+    app.request("PUT", "/api/users/password").as_user(&user.user()).json(&body).send().await
 }
 
-async fn sessions(app: &TestApp, person: &Person) -> Vec<Value> {
-    let list = app.request("GET", "/api/users/sessions").as_user(&person.user()).send().await.expect(200).json();
+async fn sessions(app: &TestApp, user: &SignedInUser) -> Vec<Value> {
+    let list = app.request("GET", "/api/users/sessions").as_user(&user.user()).send().await.expect(200).json();
     list["items"].as_array().unwrap().clone()
 }
 
@@ -23,7 +23,7 @@ async fn sessions(app: &TestApp, person: &Person) -> Vec<Value> {
 async fn new_password_signs_in_and_ends_all_other_sessions() {
     let app = app().await;
     let ana = sign_up(&app).await;
-    let phone = Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
+    let phone = SignedInUser::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
     let ben = sign_up(&app).await;
     change(&app, &ana, PASSWORD, NEW).await.expect(204);
     sign_in(&app, ana.email(), PASSWORD).await.expect(401);
@@ -74,7 +74,7 @@ async fn each_invalid_field_is_named_and_nothing_changes() {
         .send()
         .await
         .expect(401);
-    let nobody = Person { access: app.signer.user().token, ..ana.clone() };
+    let nobody = SignedInUser { access: app.signer.user().token, ..ana.clone() };
     change(&app, &nobody, PASSWORD, NEW).await.expect(401);
     sign_in(&app, ana.email(), PASSWORD).await.expect(200);
 }
@@ -96,7 +96,7 @@ async fn one_of_several_concurrent_changes_wins_and_keeps_its_session() {
     let ana = sign_up(&app).await;
     let mut devices = Vec::new();
     for _ in 0..4 {
-        devices.push(Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200)));
+        devices.push(SignedInUser::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200)));
     }
     let wanted: Vec<_> =
         devices.iter().enumerate().map(|(at, device)| (device, format!("another horse {at}"))).collect();

@@ -7,7 +7,7 @@ use testkit::app::TestApp;
 use testkit::app::proxy::Proxy;
 
 use crate::support::{
-    Person, app, app_with, claims, clears_cookies, refresh, set_cookies, sign_up, whoami, with_cookies,
+    SignedInUser, app, app_with, claims, clears_cookies, refresh, set_cookies, sign_up, whoami, with_cookies,
 };
 
 /// A grace period so long that the speed of the test makes no difference.
@@ -32,7 +32,7 @@ async fn each_use_replaces_the_token() {
     assert!(whoami(&app, &ana.access).await.is_null());
     let mut held = ana.clone();
     for _ in 0..3 {
-        let next = Person::of(&refresh(&app, &held.refresh).await.expect(200));
+        let next = SignedInUser::of(&refresh(&app, &held.refresh).await.expect(200));
         assert_eq!(next.view, ana.view);
         assert_eq!(next.session(), ana.session(), "the session stays");
         assert_ne!(next.refresh, held.refresh);
@@ -46,10 +46,10 @@ async fn each_use_replaces_the_token() {
 async fn reuse_after_the_grace_period_revokes_the_family() {
     let app = app_with_long_grace().await;
     let ana = sign_up(&app).await;
-    let thief = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
-    let newest = Person::of(&refresh(&app, &thief.refresh).await.expect(200));
+    let thief = SignedInUser::of(&refresh(&app, &ana.refresh).await.expect(200));
+    let newest = SignedInUser::of(&refresh(&app, &thief.refresh).await.expect(200));
     app.clock.advance(GRACE + MINUTE);
-    let other_device = Person::of(&crate::support::sign_in(&app, ana.email(), crate::support::PASSWORD).await);
+    let other_device = SignedInUser::of(&crate::support::sign_in(&app, ana.email(), crate::support::PASSWORD).await);
     assert_rejected(&app, &ana.refresh).await;
     for token in [&ana.refresh, &thief.refresh, &newest.refresh] {
         assert_rejected(&app, token).await;
@@ -61,14 +61,14 @@ async fn reuse_after_the_grace_period_revokes_the_family() {
 async fn replaced_token_is_reissued_within_the_grace_period() {
     let app = app_with_long_grace().await;
     let ana = sign_up(&app).await;
-    let one = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
+    let one = SignedInUser::of(&refresh(&app, &ana.refresh).await.expect(200));
     app.clock.advance(MINUTE * 55);
-    let two = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
+    let two = SignedInUser::of(&refresh(&app, &ana.refresh).await.expect(200));
     assert_ne!(one.refresh, two.refresh);
     assert_eq!(one.session(), two.session());
     // Both outlive the grace period of the token that they replaced.
     app.clock.advance(GRACE);
-    let next = Person::of(&refresh(&app, &two.refresh).await.expect(200));
+    let next = SignedInUser::of(&refresh(&app, &two.refresh).await.expect(200));
     refresh(&app, &one.refresh).await.expect(200);
     // Using `two` also replaced `one`, which is of the same rotation; after the grace period, `one` counts as reused.
     app.clock.advance(GRACE + MINUTE);
@@ -83,12 +83,12 @@ async fn concurrent_tabs_all_stay_signed_in() {
     let ana = sign_up(&app).await;
     let tabs = (0..10).map(|tab| refresh(if tab % 2 == 0 { &app } else { &another }, &ana.refresh));
     let tabs: Vec<_> =
-        futures::future::join_all(tabs).await.into_iter().map(|tab| Person::of(&tab.expect(200))).collect();
+        futures::future::join_all(tabs).await.into_iter().map(|tab| SignedInUser::of(&tab.expect(200))).collect();
     let tokens: HashSet<_> = tabs.iter().map(|tab| tab.refresh.clone()).collect();
     assert_eq!(tokens.len(), 10);
     // There was one rotation: every token that the browser may have kept is of the current rotation.
     app.clock.advance(GRACE + MINUTE);
-    let kept = Person::of(&refresh(&app, &tabs[7].refresh).await.expect(200));
+    let kept = SignedInUser::of(&refresh(&app, &tabs[7].refresh).await.expect(200));
     assert_eq!(kept.session(), ana.session());
     assert_rejected(&app, &ana.refresh).await;
 }
@@ -129,10 +129,10 @@ async fn only_idle_sessions_end() {
     let app = app_with(&[("SESSION_TTL", "10h")]).await;
     let (idle, busy) = (sign_up(&app).await, sign_up(&app).await);
     app.clock.advance(MINUTE * 60 * 6);
-    let busy = Person::of(&refresh(&app, &busy.refresh).await.expect(200));
+    let busy = SignedInUser::of(&refresh(&app, &busy.refresh).await.expect(200));
     app.clock.advance(MINUTE * 60 * 5);
     assert_rejected(&app, &idle.refresh).await;
-    let busy = Person::of(&refresh(&app, &busy.refresh).await.expect(200));
+    let busy = SignedInUser::of(&refresh(&app, &busy.refresh).await.expect(200));
     assert_eq!(claims(&busy.access)["sub"], busy.view["id"]);
 }
 
@@ -155,7 +155,7 @@ async fn database_outage_signs_nobody_out() {
 async fn database_contains_no_tokens() {
     let app = app().await;
     let ana = sign_up(&app).await;
-    let next = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
+    let next = SignedInUser::of(&refresh(&app, &ana.refresh).await.expect(200));
     for name in app.context.database.list_collection_names().await.unwrap() {
         let documents = app.context.database.collection::<mongodb::bson::Document>(&name);
         let mut found = documents.find(mongodb::bson::doc! {}).await.unwrap();

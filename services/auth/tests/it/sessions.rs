@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use testkit::app::TestApp;
 
 use crate::support::{
-    PASSWORD, Person, app, app_with, clears_cookies, refresh, set_cookies, sign_in, sign_up, whoami, with_cookies,
+    PASSWORD, SignedInUser, app, app_with, clears_cookies, refresh, set_cookies, sign_in, sign_up, whoami, with_cookies,
 };
 
-async fn list(app: &TestApp, person: &Person) -> Vec<Value> {
-    let response = app.request("GET", "/api/users/sessions").as_user(&person.user()).send().await.expect(200);
+async fn list(app: &TestApp, user: &SignedInUser) -> Vec<Value> {
+    let response = app.request("GET", "/api/users/sessions").as_user(&user.user()).send().await.expect(200);
     response.json()["items"].as_array().unwrap().clone()
 }
 
-async fn end(app: &TestApp, person: &Person, id: &str) -> testkit::app::request::Response {
-    app.request("DELETE", &format!("/api/users/sessions/{id}")).as_user(&person.user()).send().await
+async fn end(app: &TestApp, user: &SignedInUser, id: &str) -> testkit::app::request::Response {
+    app.request("DELETE", &format!("/api/users/sessions/{id}")).as_user(&user.user()).send().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,7 +24,7 @@ async fn sessions_are_listed_newest_first() {
     let phone = sign_up(&app).await;
     let body = json!({ "email": phone.email(), "password": PASSWORD });
     let laptop = app.request("POST", "/api/users/signin").header("user-agent", "Firefox").json(&body).send().await;
-    let laptop = Person::of(&laptop.expect(200));
+    let laptop = SignedInUser::of(&laptop.expect(200));
     let ids = |sessions: &[Value]| sessions.iter().map(|s| s["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let sessions = list(&app, &laptop).await;
     assert_eq!(ids(&sessions), [laptop.session(), phone.session()]);
@@ -43,7 +43,7 @@ async fn session_list_is_paginated() {
     let ana = sign_up(&app).await;
     let mut expected = vec![ana.session()];
     for _ in 0..4 {
-        expected.insert(0, Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200)).session());
+        expected.insert(0, SignedInUser::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200)).session());
     }
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -71,7 +71,7 @@ async fn session_list_is_paginated() {
 async fn ended_session_gets_no_new_tokens() {
     let app = app().await;
     let phone = sign_up(&app).await;
-    let laptop = Person::of(&sign_in(&app, phone.email(), PASSWORD).await.expect(200));
+    let laptop = SignedInUser::of(&sign_in(&app, phone.email(), PASSWORD).await.expect(200));
     let response = end(&app, &laptop, &phone.session()).await.expect(204);
     assert!(set_cookies(&response).is_empty(), "this device stays signed in");
     refresh(&app, &phone.refresh).await.expect(401);
@@ -104,7 +104,7 @@ async fn expired_sessions_are_hidden() {
     let app = app_with(&[("SESSION_TTL", "10h")]).await;
     let old = sign_up(&app).await;
     app.clock.advance(Duration::from_secs(11 * 3600));
-    let new = Person::of(&sign_in(&app, old.email(), PASSWORD).await.expect(200));
+    let new = SignedInUser::of(&sign_in(&app, old.email(), PASSWORD).await.expect(200));
     assert_eq!(list(&app, &new).await.len(), 1);
     end(&app, &new, &old.session()).await.expect(404);
 }
@@ -113,7 +113,7 @@ async fn expired_sessions_are_hidden() {
 async fn sign_out_ends_the_session() {
     let app = app().await;
     let ana = sign_up(&app).await;
-    let other = Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
+    let other = SignedInUser::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
     let cookies = [("access", ana.access.as_str()), ("refresh", ana.refresh.as_str())];
     let response = with_cookies(&app, "POST", "/api/users/signout", &cookies).send().await.expect(204);
     assert!(clears_cookies(&response) && response.bytes.is_empty());
@@ -133,7 +133,7 @@ async fn either_cookie_is_enough_to_sign_out() {
     }
     // So is a refresh token that has just been replaced.
     let ana = sign_up(&app).await;
-    let next = Person::of(&refresh(&app, &ana.refresh).await.expect(200));
+    let next = SignedInUser::of(&refresh(&app, &ana.refresh).await.expect(200));
     with_cookies(&app, "POST", "/api/users/signout", &[("refresh", &ana.refresh)]).send().await.expect(204);
     refresh(&app, &next.refresh).await.expect(401);
 }
@@ -153,7 +153,7 @@ async fn oldest_session_ends_beyond_the_limit() {
     let (ana, ben) = (sign_up(&app).await, sign_up(&app).await);
     let mut last = ana.clone();
     for _ in 0..3 {
-        last = Person::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
+        last = SignedInUser::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200));
     }
     assert_eq!(list(&app, &last).await.len(), 3);
     refresh(&app, &ana.refresh).await.expect(401);

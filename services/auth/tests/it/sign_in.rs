@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, Person, app, email, post, set_cookies, sign_in, sign_up, verify_count, whoami};
+use crate::support::{PASSWORD, SignedInUser, app, email, post, set_cookies, sign_in, sign_up, verify_count, whoami};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn correct_password_signs_in() {
     let app = app().await;
     let ana = sign_up(&app).await;
     for address in [ana.email().to_owned(), ana.email().to_uppercase(), format!(" {} ", ana.email())] {
-        let again = Person::of(&sign_in(&app, &address, PASSWORD).await.expect(200));
+        let again = SignedInUser::of(&sign_in(&app, &address, PASSWORD).await.expect(200));
         assert_eq!(again.view, ana.view);
         assert_ne!((again.session(), &again.refresh), (ana.session(), &ana.refresh), "each sign-in opens a session");
         assert_eq!(whoami(&app, &again.access).await, ana.view);

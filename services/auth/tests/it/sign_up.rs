@@ -5,7 +5,7 @@ use mongodb::bson::{Document, doc};
 use serde_json::json;
 use testkit::app::profiler::Read;
 
-use crate::support::{PASSWORD, Person, app, cookie, email, post, set_cookies, sign_in, whoami};
+use crate::support::{PASSWORD, SignedInUser, app, cookie, email, post, set_cookies, sign_in, whoami};
 
 /// A new account has no other sessions, so none is looked for beyond the limit.
 #[tokio::test(flavor = "multi_thread")]
@@ -30,15 +30,15 @@ async fn sign_up_signs_in_and_publishes_an_event() {
     let app = app().await;
     let body = json!({ "email": " Ana.Lopez@Example.com ", "password": PASSWORD, "displayName": "  Ana L  " });
     let response = post(&app, "signup", &body).await.expect(201);
-    let person = Person::of(&response);
-    let id: UserId = person.id().parse().unwrap();
+    let user = SignedInUser::of(&response);
+    let id: UserId = user.id().parse().unwrap();
     assert_eq!(id.as_uuid().get_version_num(), 7);
-    let view = &person.view;
+    let view = &user.view;
     assert_eq!(
         *view,
         json!({ "id": id, "email": "Ana.Lopez@Example.com", "displayName": "Ana L", "createdAt": view["createdAt"] })
     );
-    assert_eq!(whoami(&app, &person.access).await, *view);
+    assert_eq!(whoami(&app, &user.access).await, *view);
     app.wait_until_idle().await;
     let events = app.events("auth").await;
     assert_eq!(events.len(), 1);
@@ -163,14 +163,14 @@ async fn cookies_and_token_claims() {
     assert_eq!(cookie(&response, "access").unwrap().attributes, attributes("Max-Age=900"));
     assert_eq!(cookie(&response, "refresh").unwrap().attributes, attributes("Max-Age=2592000"));
     assert_eq!(response.header("etag"), "\"0\"");
-    let person = Person::of(&response);
+    let user = SignedInUser::of(&response);
     // 256 bits.
-    assert_eq!(person.refresh.len(), 43);
-    let claims = crate::support::claims(&person.access);
+    assert_eq!(user.refresh.len(), 43);
+    let claims = crate::support::claims(&user.access);
     let time = |name: &str| claims[name].as_i64().unwrap();
-    assert_eq!((claims["sub"].as_str(), claims["iss"].as_str()), (Some(person.id()), Some("http://localhost:8080")));
+    assert_eq!((claims["sub"].as_str(), claims["iss"].as_str()), (Some(user.id()), Some("http://localhost:8080")));
     assert_eq!((claims["aud"].as_str(), time("exp") - time("iat"), time("nbf")), (Some("ticketing"), 900, time("iat")));
-    let header = crate::support::part(&person.access, 0);
+    let header = crate::support::part(&user.access, 0);
     let jwks = app.request("GET", "/api/users/jwks.json").send().await.expect(200).json();
     assert_eq!((&header["alg"], &header["kid"]), (&json!("EdDSA"), &jwks["keys"][0]["kid"]));
 }

@@ -30,13 +30,13 @@ pub(crate) fn email() -> String {
 
 /// A signed-in user with the browser's cookies.
 #[derive(Debug, Clone)]
-pub(crate) struct Person {
+pub(crate) struct SignedInUser {
     pub(crate) view: Value,
     pub(crate) access: String,
     pub(crate) refresh: String,
 }
 
-impl Person {
+impl SignedInUser {
     pub(crate) fn of(response: &Response) -> Self {
         let value = |name| cookie(response, name).expect("a cookie").value;
         Self { view: response.json(), access: value("access"), refresh: value("refresh") }
@@ -62,9 +62,9 @@ impl Person {
 }
 
 /// Signs a new user up.
-pub(crate) async fn sign_up(app: &TestApp) -> Person {
+pub(crate) async fn sign_up(app: &TestApp) -> SignedInUser {
     let body = json!({ "email": email(), "password": PASSWORD, "displayName": "Ana" });
-    Person::of(&post(app, "signup", &body).await.expect(201))
+    SignedInUser::of(&post(app, "signup", &body).await.expect(201))
 }
 
 pub(crate) async fn sign_in(app: &TestApp, email: &str, password: &str) -> Response {

@@ -1,7 +1,7 @@
 //! Order events: the timer of the order is created, rescheduled, closed, or fired if it is due.
 
 use common::events::order::OrderState;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 
 use crate::domain::reconcile;
@@ -16,7 +16,7 @@ pub(super) fn subscription(state: AppState) -> Subscription {
 async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Applied, Failure> {
     let (order, is_snapshot) = (&delivery.event.data, delivery.has_snapshot());
     // The first event of an order usually comes before its timer. If not, the insert fails and the timer is read.
-    let own = if delivery.event.entityversion == 0 && !is_snapshot { Own::Known(None) } else { Own::Unknown };
+    let own = if delivery.event.entityversion == 0 && !is_snapshot { Current::Read(None) } else { Current::Unread };
     let Reconciled { timer, applied } = reconcile_timer(&state, order, own).await?;
     let Some(timer) = timer else { return Ok(applied) };
     if timer.status == Status::Pending {

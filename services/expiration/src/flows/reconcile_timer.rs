@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
-use platform::reconcile::{Own, Progress, Reconcile, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, until_settled};
 use platform::store::error::StoreError;
 use platform::stream::subscription::Applied;
 
@@ -25,27 +25,27 @@ pub(crate) struct Reconciled {
 pub(crate) async fn reconcile_timer(
     state: &AppState,
     order: &OrderState,
-    own: Own<Timer>,
+    own: Current<Timer>,
 ) -> Result<Reconciled, Error> {
-    let reconciler = TimerReconciler { state, order, has_changed: AtomicBool::new(false) };
+    let reconciler = ReconcileTimer { state, order, has_changed: AtomicBool::new(false) };
     let timer = until_settled(&reconciler, own, ()).await?;
     let has_changed = reconciler.has_changed.into_inner();
     Ok(Reconciled { timer, applied: if has_changed { Applied::Applied } else { Applied::Stale } })
 }
 
 /// There are no replicas: the timer itself records what matters of its order. See [`reconcile`].
-struct TimerReconciler<'a> {
+struct ReconcileTimer<'a> {
     state: &'a AppState,
     order: &'a OrderState,
     has_changed: AtomicBool,
 }
 
-impl Reconcile for TimerReconciler<'_> {
+impl Reconcile for ReconcileTimer<'_> {
     type Aggregate = Timer;
     type Seen = ();
     type Replicas = ();
 
-    async fn load_own(&self) -> Result<Option<Versioned<Timer>>, Error> {
+    async fn load_aggregate(&self) -> Result<Option<Versioned<Timer>>, Error> {
         Ok(self.state.timers.get(self.order.id).await?)
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct WakeUp {
 
 /// How long the queue rejects a duplicate job for the same second. Duplicates after that are harmless. It must be set:
 /// by default nothing is deduplicated.
-const IDEMPOTENCY_TTL: Duration = Duration::from_secs(3600);
+const DEDUPLICATION_TTL: Duration = Duration::from_secs(3600);
 /// Interval of a worker's heartbeats; a worker that misses two of them loses its jobs to another.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Maximum time for connecting to Redis, and for one response.
@@ -48,7 +48,7 @@ impl Queue {
         let connection = redis.get_connection_manager_lazy(options)?;
         let config = QueueConfig::default()
             .queue(format!("{prefix}:expiration:wake-ups"))
-            .idempotency_ttl(Some(IDEMPOTENCY_TTL))
+            .idempotency_ttl(Some(DEDUPLICATION_TTL))
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(2)
             // No leases: a job that runs twice is harmless. No notifications: nothing listens to them.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::error::{Error, Rejection};
 use common::events::expiration::ExpirationState;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::store::error::StoreError;
 use platform::stream::subscription::{Applied, Delivery, Failure};
 
@@ -23,7 +23,7 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<ExpirationState>)
     let id = delivery.event.data.order_id;
     loop {
         // Reconcile first: an authorisation that was received in time takes precedence.
-        let Some(order) = reconcile_order(&state, id, Own::Unknown, Seen::default()).await? else {
+        let Some(order) = reconcile_order(&state, id, Current::Unread, Seen::default()).await? else {
             // Just after an election of a MongoDB primary, the read may not see the order yet.
             if state.orders.get_confirming_absence(id).await?.is_some() {
                 continue;
@@ -33,7 +33,10 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<ExpirationState>)
         let (next, change) = match order.state.clone().expire(now) {
             Ok(transition) => transition,
             Err(OrderError::NotDue(wait)) => {
-                let cause = Error::NotReady(Rejection::new("order-not-due", "The hold has not ended by this instance's clock."));
+                let cause = Error::NotReady(Rejection::new(
+                    "order-not-due",
+                    "The hold has not ended by this instance's clock.",
+                ));
                 return Err(Failure::Retry { after: Some(wait.min(MAX_EARLY_DELAY)), cause });
             }
             // Authorised, completed or cancelled before the hold ended.
@@ -41,7 +44,7 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<ExpirationState>)
         };
         match state.orders.save(&order, next, change).await {
             Ok(expired) => {
-                reconcile_order(&state, id, Own::from(expired), Seen::default()).await?;
+                reconcile_order(&state, id, Current::from(expired), Seen::default()).await?;
                 return Ok(Applied::Applied);
             }
             Err(StoreError::VersionConflict) => {}

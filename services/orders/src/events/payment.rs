@@ -1,7 +1,7 @@
 //! A payment changed: its order is authorised, completed, or cancelled because the capture failed.
 
 use common::events::payment::PaymentState;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::stream::subscription::{Applied, Delivery, Failure};
 
 use crate::domain::reconcile;
@@ -15,7 +15,7 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<PaymentState>) ->
         return Ok(stored.applied);
     }
     let seen = Seen { payment: Some(stored.entity), ..Seen::default() };
-    let order = reconcile_order(&state, event.data.order_id, Own::Unknown, seen).await?;
+    let order = reconcile_order(&state, event.data.order_id, Current::Unread, seen).await?;
     // If the snapshot shows that the payment still waits for an order that was authorised or cancelled, `payments` has
     // missed our event.
     if let Some(order) = order

@@ -2,7 +2,7 @@
 
 use common::aggregate::Aggregate;
 use common::events::ticket::TicketState;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::stream::subscription::{Applied, Delivery, Failure};
 
 use crate::domain::reconcile;
@@ -18,7 +18,7 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<TicketState>) -> 
     let ticket = &delivery.event.data;
     if let Some(order) = store::find_holder(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_settled()) {
         let (id, seen) = (order.id, Seen { ticket: Some(stored.entity), ..Seen::default() });
-        reconcile_order(&state, id, Own::from(order), seen).await?;
+        reconcile_order(&state, id, Current::from(order), seen).await?;
     }
     // If the snapshot shows that the listing still waits for an order that has ended, `tickets` has missed our event.
     if delivery.has_snapshot() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::error::Error;
 use common::events::order::OrderStatus;
 use common::id::{OrderId, TicketId, UserId};
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::store::claims::{self, Claim};
 use platform::store::error::StoreError;
 use tokio::time::{Instant, sleep};
@@ -78,7 +78,7 @@ async fn other_holds(state: &AppState, own: OrderId, buyer: UserId) -> Result<Ve
 async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Error> {
     // A repeat of the request may have replayed the response, and an acknowledged hold is kept. Once the claim is
     // released, a repeat is a new request.
-    let id = claim.names;
+    let id = claim.entity_id;
     if !state.claims.release(claim).await? {
         return Ok(false);
     }
@@ -88,7 +88,7 @@ async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Erro
         .update::<Option<StoreError>>(id, |order| order.state.clone().cancel(state.clock.now()).map_err(|_| None));
     match cancelled.await {
         Ok(Some(cancelled)) => {
-            reconcile_order(state, id, Own::from(cancelled), Seen::default()).await?;
+            reconcile_order(state, id, Current::from(cancelled), Seen::default()).await?;
             Ok(true)
         }
         Ok(None) => Err(Error::NotFound),

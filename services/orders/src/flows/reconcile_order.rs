@@ -5,7 +5,7 @@ use common::error::Error;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
-use platform::reconcile::{Own, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
 
 use crate::domain::order::{Order, Status};
 use crate::domain::reconcile;
@@ -23,23 +23,23 @@ pub struct Seen {
 
 /// Applies transitions until the order agrees with its listing and its payments. Returns the order, if it exists.
 ///
-/// `own` is the order as the caller has just read or written it, so that the first pass does not read it again.
+/// `own` is the order as the caller has just read or written it, so that the first iteration does not read it again.
 pub async fn reconcile_order(
     state: &AppState,
     id: OrderId,
-    own: Own<Order>,
+    own: Current<Order>,
     seen: Seen,
 ) -> Result<Option<Versioned<Order>>, Error> {
-    until_settled(&OrderReconciler { state, id }, own, seen).await
+    until_settled(&ReconcileOrder { state, id }, own, seen).await
 }
 
 /// Like [`reconcile_order`], for a change that the platform made.
 pub async fn reconcile_changed(state: AppState, id: OrderId) -> Result<(), Error> {
-    reconcile_order(&state, id, Own::Unknown, Seen::default()).await?;
+    reconcile_order(&state, id, Current::Unread, Seen::default()).await?;
     Ok(())
 }
 
-struct OrderReconciler<'a> {
+struct ReconcileOrder<'a> {
     state: &'a AppState,
     id: OrderId,
 }
@@ -51,12 +51,12 @@ struct Replicas {
     payments: Vec<Versioned<PaymentState>>,
 }
 
-impl Reconcile for OrderReconciler<'_> {
+impl Reconcile for ReconcileOrder<'_> {
     type Aggregate = Order;
     type Seen = Seen;
     type Replicas = Replicas;
 
-    async fn load_own(&self) -> Result<Option<Versioned<Order>>, Error> {
+    async fn load_aggregate(&self) -> Result<Option<Versioned<Order>>, Error> {
         Ok(self.state.orders.get(self.id).await?)
     }
 

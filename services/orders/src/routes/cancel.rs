@@ -9,7 +9,7 @@ use common::id::OrderId;
 use common::identity::CurrentUser;
 use platform::http::extract::Id;
 use platform::http::versions::{IfMatch, etag};
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 
 use super::view;
 use crate::flows::reconcile_order::{Seen, reconcile_order};
@@ -34,6 +34,6 @@ pub(super) async fn cancel(
         Ok(order.state.clone().cancel(state.clock.now())?)
     });
     let cancelled = cancelled.await?.ok_or(Error::NotFound)?;
-    reconcile_order(&state, id, Own::from(cancelled.clone()), Seen::default()).await?;
+    reconcile_order(&state, id, Current::from(cancelled.clone()), Seen::default()).await?;
     Ok((etag(cancelled.version), Json(view::order(cancelled))))
 }

@@ -12,7 +12,7 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::store::claims;
 use platform::store::error::StoreError;
 
@@ -35,7 +35,7 @@ pub(super) async fn create(
     CreateRequest { body, key }: CreateRequest<NewOrder>,
 ) -> Result<Response, Error> {
     if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
-        && let Some(order) = state.orders.get(claim.names).await?
+        && let Some(order) = state.orders.get(claim.entity_id).await?
     {
         claim.ensure_same_body(key.as_ref())?;
         if may_replay(&state, &order, &claim).await? {
@@ -53,12 +53,12 @@ pub(super) async fn create(
     }
     let claim = state.claims.claim(user.id, key.as_ref(), id, (), now).await?;
     // The hold begins now, even if an earlier request with the key, which found the ticket taken, has made the claim.
-    let order = match state.orders.insert(Order { id: claim.names, ..order }, change).await {
+    let order = match state.orders.insert(Order { id: claim.entity_id, ..order }, change).await {
         Ok(order) => order,
         Err(error @ StoreError::Duplicate(_)) => {
             // A repeat violates both unique indexes, and MongoDB reports either.
-            let Some(earlier) = state.orders.get(claim.names).await? else {
-                return Err(refusal(&state, error, &body, user.id).await?);
+            let Some(earlier) = state.orders.get(claim.entity_id).await? else {
+                return Err(insert_error(&state, error, &body, user.id).await?);
             };
             if may_replay(&state, &earlier, &claim).await? {
                 return Ok(created(&earlier));
@@ -69,12 +69,12 @@ pub(super) async fn create(
         Err(error) => return Err(error.into()),
     };
     keep_or_withdraw(&state, &order, &claim).await?;
-    reconcile_order(&state, order.id, Own::from(order.clone()), Seen::default()).await?;
+    reconcile_order(&state, order.id, Current::from(order.clone()), Seen::default()).await?;
     Ok(created(&order))
 }
 
 /// The error for an order that could not be inserted.
-async fn refusal(state: &AppState, error: StoreError, body: &NewOrder, buyer: UserId) -> Result<Error, Error> {
+async fn insert_error(state: &AppState, error: StoreError, body: &NewOrder, buyer: UserId) -> Result<Error, Error> {
     if !error.is_duplicate_of(store::TICKET_HOLDER.name) {
         return Ok(error.into());
     }

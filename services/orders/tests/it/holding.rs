@@ -189,7 +189,7 @@ async fn withdrawn_hold_is_not_replayed() {
     let found = async |key: &str| {
         let key = IdempotencyKey { key: key.to_owned(), hash: String::new() };
         let claim = state.claims.find(buyer.id, Some(&key)).await.unwrap().unwrap();
-        (state.orders.get(claim.names).await.unwrap().unwrap(), claim)
+        (state.orders.get(claim.entity_id).await.unwrap().unwrap(), claim)
     };
     let cancel = async |order: &Value| {
         app.request("DELETE", &path(order)).as_user(&buyer).send().await.expect(200);

@@ -1,7 +1,7 @@
 //! The domain rules. Pure: no async, no clock, no I/O.
 
-pub mod answered;
 pub mod decline_reason;
+pub mod first_response;
 pub mod intent;
 pub mod ledger;
 pub mod orphans;

@@ -8,7 +8,7 @@ use common::money::Money;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answered::Answered;
+use super::first_response::FirstResponse;
 use super::ledger::{self, Account, Entry};
 
 /// A payment's status, with the data that only this status has.
@@ -80,7 +80,7 @@ pub struct Payment {
     /// The first response to the request that started the payment. None until the response is known, and none if the
     /// request failed, so that it may be repeated with the same key.
     #[serde(default)]
-    pub answered: Option<Answered>,
+    pub first_response: Option<FirstResponse>,
     /// The amount that was refunded, by this service or in the provider's dashboard.
     #[serde(default)]
     pub refunded: Option<Refunded>,
@@ -149,7 +149,7 @@ impl Payment {
             status: Status::Authorizing { delayed_at: None },
             ledger: Vec::new(),
             refund: None,
-            answered: None,
+            first_response: None,
             received: None,
             refunded: None,
             disputed: false,
@@ -162,14 +162,14 @@ impl Payment {
     /// Records the present state as the response to the request that started the payment. `version` is that of this
     /// state.
     #[must_use]
-    pub fn answer(self, version: u64) -> Self {
-        let answered = Answered { version, status: self.status_name(), at: self.updated_at };
-        Self { answered: Some(answered), ..self }
+    pub fn record_response(self, version: u64) -> Self {
+        let first_response = FirstResponse { version, status: self.status_name(), at: self.updated_at };
+        Self { first_response: Some(first_response), ..self }
     }
 
     /// Whether the request that started the payment may still get an answer that its repeats return.
-    pub fn awaits_answer(&self) -> bool {
-        self.answered.is_none() && self.status_name() == PaymentStatus::Authorizing
+    pub fn awaits_response(&self) -> bool {
+        self.first_response.is_none() && self.status_name() == PaymentStatus::Authorizing
     }
 
     /// Another worker takes the authorisation over, because its result is not known.

@@ -1,7 +1,7 @@
 //! An order changed: the payment that authorised it is captured, any other one is voided or refunded.
 
 use common::events::order::OrderState;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::stream::subscription::{Applied, Delivery, Failure};
 
 use crate::domain::reconcile;
@@ -17,7 +17,7 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<OrderState>) -> R
     }
     for payment in store::affected_by(&state.payments, &stored.entity).await? {
         let (id, seen) = (payment.id, Some(stored.entity.clone()));
-        let payment = reconcile_payment(&state, id, Own::from(payment), seen).await?;
+        let payment = reconcile_payment(&state, id, Current::from(payment), seen).await?;
         // If the snapshot shows that the order still waits for this payment, `orders` has missed our event.
         if let Some(payment) = payment
             && delivery.has_snapshot()

@@ -7,7 +7,7 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::PaymentId;
-use platform::reconcile::{Own, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
 use platform::telemetry;
 
 use super::authorize_payment::KEY_TTL;
@@ -18,14 +18,14 @@ use crate::domain::reconcile::{self, ProviderAction};
 use crate::providers::ProviderError;
 use crate::state::AppState;
 
-/// How long the first attempt to refund lasts before a refusal starts a new one: the provider may refuse what it later
-/// accepts, such as a refund that its balance does not cover, but replays the refusal for the key.
-const REFUSED_REFUND_PAUSE: Duration = Duration::from_secs(600);
+/// How long the first attempt to refund lasts before a rejection starts a new one: the provider may reject what it later
+/// accepts, such as a refund that its balance does not cover, but replays the rejection for the key.
+const REJECTED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
 /// Takes provider actions until the payment agrees with its order. Returns the payment, if it exists.
 ///
 /// `own` is the payment as the caller has just read or written it, and `seen` the order that an event has just brought.
-/// The first pass does not read them again.
+/// The first iteration does not read them again.
 ///
 /// An open refund is not an error. It may take days, such as when the provider's balance is empty. Once the attempt is
 /// stored the reconciler retries it, so the caller is not blocked.
@@ -35,10 +35,10 @@ const REFUSED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 pub async fn reconcile_payment(
     state: &AppState,
     id: PaymentId,
-    own: Own<Payment>,
+    own: Current<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
-    settle(&PaymentReconciler { state, id, order_is_lost: false }, own, seen).await
+    settle(&ReconcilePayment { state, id, order_is_lost: false }, own, seen).await
 }
 
 /// Voids or refunds a payment, whatever the replica of its order says: `orders` has lost the order. Returns the
@@ -47,15 +47,15 @@ pub async fn reconcile_payment(
 /// # Errors
 /// Those of [`reconcile_payment`].
 pub async fn close_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
-    settle(&PaymentReconciler { state, id, order_is_lost: true }, Own::Unknown, None).await
+    settle(&ReconcilePayment { state, id, order_is_lost: true }, Current::Unread, None).await
 }
 
 async fn settle(
-    reconciler: &PaymentReconciler<'_>,
-    own: Own<Payment>,
+    reconciler: &ReconcilePayment<'_>,
+    own: Current<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
-    let PaymentReconciler { state, id, .. } = *reconciler;
+    let ReconcilePayment { state, id, .. } = *reconciler;
     let error = match until_settled(reconciler, own, seen).await {
         Ok(payment) => return Ok(payment),
         Err(error) => error,
@@ -69,19 +69,19 @@ async fn settle(
     Err(error)
 }
 
-struct PaymentReconciler<'a> {
+struct ReconcilePayment<'a> {
     state: &'a AppState,
     id: PaymentId,
     /// Whether `orders` has lost the payment's order, so that it is closed whatever the replica says.
     order_is_lost: bool,
 }
 
-impl Reconcile for PaymentReconciler<'_> {
+impl Reconcile for ReconcilePayment<'_> {
     type Aggregate = Payment;
     type Seen = Option<Versioned<OrderState>>;
     type Replicas = Option<Versioned<OrderState>>;
 
-    async fn load_own(&self) -> Result<Option<Versioned<Payment>>, Error> {
+    async fn load_aggregate(&self) -> Result<Option<Versioned<Payment>>, Error> {
         Ok(self.state.payments.get(self.id).await?)
     }
 
@@ -128,7 +128,7 @@ impl Reconcile for PaymentReconciler<'_> {
     }
 }
 
-impl PaymentReconciler<'_> {
+impl ReconcilePayment<'_> {
     async fn execute(&self, payment: &Versioned<Payment>, action: ProviderAction) -> Result<RecordOutcome, Error> {
         let Some(reference) = &payment.provider_ref else {
             return Err(Error::internal_message("a payment that needs an action has no intent"));
@@ -177,7 +177,7 @@ async fn refund_charge(
         Err(error) => {
             let is_over = match &error {
                 ProviderError::Failed(_) => true,
-                ProviderError::Permanent(_) => now.since(refund.since) >= refused_refund_pause(refund.attempt),
+                ProviderError::Permanent(_) => now.since(refund.since) >= rejected_refund_pause(refund.attempt),
                 ProviderError::UnknownMethod | ProviderError::Unknown(_) => false,
             };
             if is_over {
@@ -189,10 +189,10 @@ async fn refund_charge(
     }
 }
 
-/// How long this attempt to refund lasts before a refusal starts a new one: twice as long as the one before.
-fn refused_refund_pause(attempt: u32) -> Duration {
+/// How long this attempt to refund lasts before a rejection starts a new one: twice as long as the one before.
+fn rejected_refund_pause(attempt: u32) -> Duration {
     let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
-    REFUSED_REFUND_PAUSE.saturating_mul(factor).min(KEY_TTL)
+    REJECTED_REFUND_PAUSE.saturating_mul(factor).min(KEY_TTL)
 }
 
 async fn start_attempt(state: &AppState, payment: &Versioned<Payment>) -> Result<RecordOutcome, Error> {

@@ -55,15 +55,15 @@ pub async fn record_intent(
         return Ok(RecordOutcome::Unchanged);
     };
     let (mut next, change) = transition?;
-    let is_answer = match next.status_name() {
+    let is_response = match next.status_name() {
         // The request fails, and the buyer may repeat it with the same key.
         PaymentStatus::Declined => false,
         // The order was closed during the authorisation, so it will be voided.
         PaymentStatus::Authorized => action != Some(ProviderAction::Void),
         _ => true,
     };
-    if payment.status_name() == PaymentStatus::Authorizing && is_answer {
-        next = next.answer(payment.version + 1);
+    if payment.status_name() == PaymentStatus::Authorizing && is_response {
+        next = next.record_response(payment.version + 1);
     }
     let saved = state.payments.save(payment, next, change).await;
     let is_requested = matches!(action, Some(ProviderAction::Capture | ProviderAction::CaptureOrCancel));

@@ -4,7 +4,7 @@
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::id::PaymentId;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 
 use super::authorize_payment::retry_authorization;
 use super::reconcile_payment::reconcile_payment;
@@ -29,16 +29,16 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
             let (now, retry_window) = (state.clock.now(), state.config.capture_retry_window);
             let action = reconcile::next_action(payment, order.as_ref().map(|order| &order.state), now, retry_window);
             match record_intent(state, payment, action, intent).await? {
-                RecordOutcome::Updated(newest) => (Own::from(*newest), None),
-                RecordOutcome::Unchanged => (Own::from(payment.clone()), order),
-                RecordOutcome::Overtaken => (Own::Unknown, None),
+                RecordOutcome::Updated(newest) => (Current::from(*newest), None),
+                RecordOutcome::Unchanged => (Current::from(payment.clone()), order),
+                RecordOutcome::Overtaken => (Current::Unread, None),
             }
         }
         // No intent is known, so repeat the authorisation under its idempotency key. Searching is not enough: a slow
         // call may still create the intent.
         (None, false) => {
             retry_authorization(state, payment).await?;
-            (Own::Unknown, None)
+            (Current::Unread, None)
         }
     };
     reconcile_payment(state, payment.id, own, seen).await?;
@@ -51,8 +51,8 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
 ///
 /// The payment is read before the provider is called: if another worker records newer data meanwhile, the
 /// compare-and-swap fails.
-pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<Own<Payment>, Error> {
-    let unchanged = || Ok(Own::from(payment.clone()));
+pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<Current<Payment>, Error> {
+    let unchanged = || Ok(Current::from(payment.clone()));
     let Some(reference) = &payment.provider_ref else { return unchanged() };
     let intent = state.provider.look_up(reference).await?;
     if resolve_if_orphaned(state, payment, &intent).await? {
@@ -60,8 +60,8 @@ pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) 
     }
     let Some(charge) = intent.charge else { return unchanged() };
     Ok(match record_charge(state, payment.clone(), &charge).await? {
-        RecordOutcome::Updated(newest) => Own::from(*newest),
-        RecordOutcome::Unchanged | RecordOutcome::Overtaken => Own::Unknown,
+        RecordOutcome::Updated(newest) => Current::from(*newest),
+        RecordOutcome::Unchanged | RecordOutcome::Overtaken => Current::Unread,
     })
 }
 

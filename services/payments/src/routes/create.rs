@@ -16,7 +16,7 @@ use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::store::claims::{self, IdempotencyKey};
 use platform::store::error::StoreError;
 use platform::telemetry;
@@ -56,7 +56,7 @@ pub(super) async fn create(
     let method = body.payment_method.to_string();
     let order = payable_order(&state, body.order_id, user.id).await?;
     let claim = state.claims.claim(user.id, key.as_ref(), PaymentId::new(), (), state.clock.now());
-    let id = claim.await?.names;
+    let id = claim.await?.entity_id;
     // The reads only choose the number: the unique indexes decide whether the payment is inserted.
     let attempt = loop {
         let latest = store::latest_attempt(&state.payments, order.id).await?;
@@ -96,8 +96,8 @@ pub(super) async fn create(
 /// released, and this request is a new one.
 async fn find_replay(state: &AppState, user: UserId, key: Option<&IdempotencyKey>) -> Result<Option<Response>, Error> {
     let Some(claim) = state.claims.find(user, key).await? else { return Ok(None) };
-    let Some(payment) = state.payments.get(claim.names).await? else { return Ok(None) };
-    if payment.answered.is_none() && !payment.awaits_answer() {
+    let Some(payment) = state.payments.get(claim.entity_id).await? else { return Ok(None) };
+    if payment.first_response.is_none() && !payment.awaits_response() {
         state.claims.release(&claim).await?;
         return Ok(None);
     }
@@ -219,7 +219,7 @@ async fn order_closed(state: &AppState, order: OrderId) -> Result<Error, Error> 
 /// does it.
 async fn try_reconcile(state: &AppState, payment: Versioned<Payment>) -> Option<Versioned<Payment>> {
     let id = payment.id;
-    reconcile_payment(state, id, Own::from(payment), None).await.unwrap_or_else(|error| {
+    reconcile_payment(state, id, Current::from(payment), None).await.unwrap_or_else(|error| {
         tracing::warn!(payment.id = %id, error = telemetry::causes(&error), "a payment is left to the reconciler");
         None
     })

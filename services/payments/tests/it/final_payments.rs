@@ -159,11 +159,11 @@ async fn refused_refund_is_tried_again_with_another_key() {
     shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     shop.faults(&json!({ "error400BeforeProcessing": 1, "paths": ["POST /v1/refunds"] })).await;
     shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
-    // The provider replays the refusal for the key.
+    // The provider replays the rejection for the key.
     shop.reconcile().await;
     assert_eq!(shop.stored(&payment).await.refund.as_ref().unwrap().attempt, 1);
     assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
-    // The pause after a refused refund.
+    // The pause after a rejected refund.
     shop.app.clock.advance(Duration::from_secs(600));
     // The first pass starts an attempt, the second makes it.
     shop.reconcile().await;

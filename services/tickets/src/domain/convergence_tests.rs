@@ -85,7 +85,7 @@ struct Orders {
 
 impl Orders {
     fn open(&mut self) -> Option<&mut OrderState> {
-        self.all.iter_mut().find(|order| order.status.claims_ticket())
+        self.all.iter_mut().find(|order| order.status.occupies_ticket())
     }
 
     fn transition_open_order(&mut self, from: &[OrderStatus], to: OrderStatus) {

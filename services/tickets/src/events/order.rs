@@ -1,7 +1,7 @@
 //! Order events: the listing is reserved for the order, refuses it, is released or is sold.
 
 use common::events::order::OrderState;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 
 use crate::domain::reconcile;
@@ -18,7 +18,7 @@ async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Appli
     if delivery.is_first(&stored) && !reconcile::can_move(&stored.entity) {
         return Ok(stored.applied);
     }
-    let ticket = reconcile_ticket(&state, event.data.ticket.id, Own::Unknown, Some(stored.entity)).await?;
+    let ticket = reconcile_ticket(&state, event.data.ticket.id, Current::Unread, Some(stored.entity)).await?;
     // A snapshot of an order that still waits for this service means that `orders` missed the listing's event.
     if let Some(ticket) = ticket
         && delivery.has_snapshot()

@@ -4,7 +4,7 @@ use common::aggregate::Versioned;
 use common::error::{Error, Rejection};
 use common::id::{TicketId, UserId};
 use platform::http::versions::IfMatch;
-use platform::reconcile::Own;
+use platform::reconcile::Current;
 
 use super::reconcile_ticket::reconcile_ticket;
 use crate::domain::ticket::{Ticket, Transition};
@@ -26,6 +26,6 @@ pub(crate) async fn change_listing(
         Ok(change(ticket.state.clone())?)
     });
     let changed = changed.await?.ok_or(Error::NotFound)?;
-    reconcile_ticket(state, id, Own::from(changed.clone()), None).await?;
+    reconcile_ticket(state, id, Current::from(changed.clone()), None).await?;
     Ok(changed)
 }

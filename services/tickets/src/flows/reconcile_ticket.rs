@@ -4,7 +4,7 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::TicketId;
-use platform::reconcile::{Own, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
 
 use crate::domain::reconcile;
 use crate::domain::ticket::Ticket;
@@ -16,29 +16,29 @@ use crate::store;
 pub(crate) async fn reconcile_ticket(
     state: &AppState,
     id: TicketId,
-    own: Own<Ticket>,
+    own: Current<Ticket>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Ticket>>, Error> {
-    until_settled(&TicketReconciler { state, id }, own, seen).await
+    until_settled(&ReconcileTicket { state, id }, own, seen).await
 }
 
 /// Like [`reconcile_ticket`], for a change that the platform made.
 pub(crate) async fn reconcile_changed(state: AppState, id: TicketId) -> Result<(), Error> {
-    reconcile_ticket(&state, id, Own::Unknown, None).await?;
+    reconcile_ticket(&state, id, Current::Unread, None).await?;
     Ok(())
 }
 
-struct TicketReconciler<'a> {
+struct ReconcileTicket<'a> {
     state: &'a AppState,
     id: TicketId,
 }
 
-impl Reconcile for TicketReconciler<'_> {
+impl Reconcile for ReconcileTicket<'_> {
     type Aggregate = Ticket;
     type Seen = Option<Versioned<OrderState>>;
     type Replicas = Vec<Versioned<OrderState>>;
 
-    async fn load_own(&self) -> Result<Option<Versioned<Ticket>>, Error> {
+    async fn load_aggregate(&self) -> Result<Option<Versioned<Ticket>>, Error> {
         Ok(self.state.tickets.get(self.id).await?)
     }
 

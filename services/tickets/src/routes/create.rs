@@ -30,7 +30,7 @@ pub(super) async fn create(
     CreateRequest { body, key }: CreateRequest<NewListing>,
 ) -> Result<Response, Error> {
     if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
-        && state.tickets.get(claim.names).await?.is_some()
+        && state.tickets.get(claim.entity_id).await?.is_some()
     {
         claim.ensure_same_body(key.as_ref())?;
         return Ok(created(claim.answer));
@@ -41,7 +41,7 @@ pub(super) async fn create(
     let view = to_view(Versioned { version: 0, state: ticket });
     let claim = state.claims.claim(user.id, key.as_ref(), id, view, now).await?;
     // Id, body and time are those of the claim, so whichever repeat inserts the listing, its answer is true.
-    let (ticket, change) = Ticket::list(claim.names, user.id, details, claim.at);
+    let (ticket, change) = Ticket::list(claim.entity_id, user.id, details, claim.at);
     match state.tickets.insert(ticket, change).await {
         Ok(_) => Ok(created(claim.answer)),
         Err(error) if error.is_duplicate_of(ID_INDEX) => Ok(created(claim.answer)),

@@ -179,9 +179,9 @@ mod tests {
     use crate::domain::filter::SearchRules;
     use crate::domain::listing_view::tests::sample;
 
-    struct State(SearchRules);
+    struct Context(SearchRules);
 
-    impl AsRef<SearchRules> for State {
+    impl AsRef<SearchRules> for Context {
         fn as_ref(&self) -> &SearchRules {
             &self.0
         }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     fn read(query: &str) -> (SearchParams, Filter, Vec<FieldError>) {
-        let state = State(SearchRules { default_currency: usd() });
+        let state = Context(SearchRules { default_currency: usd() });
         let LenientQuery { value: mut params, mut rejected } = LenientQuery::<SearchParams>::read(query, &state);
         params.clear_prices_of_rejected_currency(&mut rejected);
         let filter = Filter::new(&params, &state.0);

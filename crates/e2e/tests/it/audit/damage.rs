@@ -7,7 +7,7 @@ use common::id::PaymentId;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use testkit::fleet::SERVICES;
-use ticketctl::audit::passes;
+use ticketctl::audit::checks;
 use ticketctl::reports::AuditReport;
 
 use super::{Sold, audit, found};
@@ -22,7 +22,7 @@ async fn dropped_replicas_are_reported() {
         let replicas = collections.into_iter().filter(|collection| collection.starts_with("replica_"));
         existing.extend(replicas.map(|collection| (service.to_owned(), collection)));
     }
-    let expected = passes::replica_collections(&sold.client).await.unwrap();
+    let expected = checks::replica_collections(&sold.client).await.unwrap();
     let expected = expected.into_iter().map(|replica| (replica.database.to_owned(), replica.collection));
     assert_eq!(existing, expected.collect());
 

@@ -99,8 +99,8 @@ impl Marks {
     /// The marks of each entity whose owner was not found.
     pub(super) fn unowned(&self) -> Vec<Range<usize>> {
         let (mut unowned, mut start) = (Vec::new(), 0);
-        for group in self.list.chunk_by(|one, other| one.entity == other.entity) {
-            let end = start + group.len();
+        for joined in self.list.chunk_by(|one, other| one.entity == other.entity) {
+            let end = start + joined.len();
             if self.is_owned.get(start) == Some(&false) {
                 unowned.push(start..end);
             }

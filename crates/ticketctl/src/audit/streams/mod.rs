@@ -139,15 +139,15 @@ impl Streams {
         let coverage = Coverage { end: Some(end), ..self.log(entity)?.coverage.clone() };
         let (mut ids, mut unlisted): (BTreeMap<String, Range<usize>>, u64) = (BTreeMap::new(), 0);
         let mut found = Vec::new();
-        while let Some(group) = owners.next(pace).await? {
-            let range = marks.of_owned(&group.key);
-            history::check(owned, &group.key, group.one(0), &marks.steps(range.clone()), &coverage, &mut found);
+        while let Some(joined) = owners.next(pace).await? {
+            let range = marks.of_owned(&joined.key);
+            history::check(owned, &joined.key, joined.one(0), &marks.steps(range.clone()), &coverage, &mut found);
             if found.is_empty() {
                 continue;
             }
             found.clear();
             if ids.len() < max {
-                ids.insert(group.key, range);
+                ids.insert(joined.key, range);
             } else {
                 unlisted += 1;
             }

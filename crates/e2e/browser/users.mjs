@@ -36,20 +36,20 @@ export const listing = (more = {}) => ({
 });
 
 /** Lists a ticket and waits until the pages show it. */
-export const lists = async (seller, more) => {
+export const createListing = async (seller, more) => {
   const ticket = await send(seller.api, 'POST', '/api/tickets', 201, listing(more));
-  await shows(seller, `/tickets/${ticket.id}`, 'your own listing');
+  await waitForText(seller, `/tickets/${ticket.id}`, 'your own listing');
   return ticket;
 };
 
 /** Changes the price of a listing, and waits until its page shows it. */
-export const reprices = async (seller, ticket, amount) => {
-  await edits(seller, ticket, amount);
-  await shows(seller, `/tickets/${ticket.id}`, `${(amount / 100).toFixed(2)} ${ticket.price.currency}`);
+export const changePriceAndWait = async (seller, ticket, amount) => {
+  await changePrice(seller, ticket, amount);
+  await waitForText(seller, `/tickets/${ticket.id}`, `${(amount / 100).toFixed(2)} ${ticket.price.currency}`);
 };
 
 /** Changes the price of a listing. */
-export const edits = async (seller, ticket, amount) => {
+export const changePrice = async (seller, ticket, amount) => {
   // A response has fields that a request must not contain.
   const terms = Object.fromEntries(Object.keys(listing()).map((name) => [name, ticket[name]]));
   const body = { ...terms, price: { ...ticket.price, amount } };
@@ -57,7 +57,7 @@ export const edits = async (seller, ticket, amount) => {
 };
 
 /** Orders a ticket once its listing has arrived at `orders`; returns the order. */
-export const holds = async (buyer, ticket) => {
+export const createOrder = async (buyer, ticket) => {
   let order;
   await expect.poll(async () => {
     const answer = await buyer.api.post('/api/orders', { data: { ticketId: ticket.id } });
@@ -69,40 +69,40 @@ export const holds = async (buyer, ticket) => {
 };
 
 /** Waits until the API returns the order in this status. */
-export const becomes = (buyer, order, wanted) => expect
+export const waitForOrderStatus = (buyer, order, wanted) => expect
   .poll(async () => (await send(buyer.api, 'GET', `/api/orders/${order.id}`, 200)).status, { timeout: 30_000 })
   .toBe(wanted);
 
 /** Orders a ticket, and waits until the order can be paid and the pages show it. */
-export const holdsToPay = async (buyer, ticket) => {
-  const order = await holds(buyer, ticket);
-  await becomes(buyer, order, 'awaitingPayment');
-  await shows(buyer, `/checkout/${order.id}`, 'Let it go');
-  await shows(buyer, `/tickets/${ticket.id}`, 'You hold this ticket');
+export const createPayableOrder = async (buyer, ticket) => {
+  const order = await createOrder(buyer, ticket);
+  await waitForOrderStatus(buyer, order, 'awaitingPayment');
+  await waitForText(buyer, `/checkout/${order.id}`, 'Let it go');
+  await waitForText(buyer, `/tickets/${ticket.id}`, 'You hold this ticket');
   return order;
 };
 
 /** Orders and pays, and waits until the pages show the completed order; returns it. */
-export const buys = async (buyer, ticket) => {
-  const order = await holdsToPay(buyer, ticket);
+export const buyTicket = async (buyer, ticket) => {
+  const order = await createPayableOrder(buyer, ticket);
   await send(buyer.api, 'POST', '/api/payments', 201, { orderId: order.id, paymentMethod: 'pm_card_visa' });
-  await becomes(buyer, order, 'completed');
-  await shows(buyer, `/tickets/${ticket.id}`, 'Sold');
-  await shows(buyer, `/checkout/${order.id}`, 'The ticket is yours');
+  await waitForOrderStatus(buyer, order, 'completed');
+  await waitForText(buyer, `/tickets/${ticket.id}`, 'Sold');
+  await waitForText(buyer, `/checkout/${order.id}`, 'The ticket is yours');
   return order;
 };
 
 /** Cancels an order. */
-export const letsGo = async (buyer, order) => {
+export const cancelOrder = async (buyer, order) => {
   await send(buyer.api, 'DELETE', `/api/orders/${order.id}`, 200);
-  await shows(buyer, `/checkout/${order.id}`, 'You released the ticket');
+  await waitForText(buyer, `/checkout/${order.id}`, 'You released the ticket');
 };
 
 /**
  * Orders a ticket at an outdated price: NATS is suspended while the seller changes it, so `orders` does not receive the
  * change. Returns the refused order. Needs NATS_PID.
  */
-export const holdsTooLate = async (buyer, seller, ticket, amount) => {
+export const orderAtOutdatedPrice = async (buyer, seller, ticket, amount) => {
   // A seller who orders their own listing gets a 403 once the listing has arrived at `orders`.
   const own = () => seller.api.post('/api/orders', { data: { ticketId: ticket.id } });
   await expect.poll(async () => (await own()).status(), { timeout: 20_000 }).toBe(403);
@@ -110,25 +110,25 @@ export const holdsTooLate = async (buyer, seller, ticket, amount) => {
   let order;
   process.kill(nats, 'SIGSTOP');
   try {
-    await expect.poll(() => stands(nats), { message: 'NATS is suspended' }).toBe(true);
-    await edits(seller, ticket, amount);
+    await expect.poll(() => isSuspended(nats), { message: 'NATS is suspended' }).toBe(true);
+    await changePrice(seller, ticket, amount);
     order = await send(buyer.api, 'POST', '/api/orders', 201, { ticketId: ticket.id });
   } finally {
     process.kill(nats, 'SIGCONT');
   }
   expect(order.price, 'orders has not received the edit').toEqual(ticket.price);
-  await becomes(buyer, order, 'cancelled');
-  await shows(buyer, `/checkout/${order.id}`, 'Hold it at');
+  await waitForOrderStatus(buyer, order, 'cancelled');
+  await waitForText(buyer, `/checkout/${order.id}`, 'Hold it at');
   return order;
 };
 
 /** Whether every thread of a process has stopped: each receives the signal when it is next scheduled. */
-const stands = (pid) => readdirSync(`/proc/${pid}/task`).every((thread) => (
+const isSuspended = (pid) => readdirSync(`/proc/${pid}/task`).every((thread) => (
   readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ').at(-1).startsWith('T')));
 
 /** Waits until a page contains this text. */
-const shows = (person, path, text) => expect
-  .poll(async () => (await person.api.get(path)).text(), { message: `${path} contains ${text}`, timeout: 20_000 })
+const waitForText = (user, path, text) => expect
+  .poll(async () => (await user.api.get(path)).text(), { message: `${path} contains ${text}`, timeout: 20_000 })
   .toContain(text);
 
 /** Sends a request that must return this status; returns the body. */

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// happened to the payment later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answered {
+pub struct FirstResponse {
     /// The payment's version at that time.
     pub version: u64,
     /// The payment's status at that time.

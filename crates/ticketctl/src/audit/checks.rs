@@ -1,4 +1,4 @@
-//! The passes of the audit. Each joins sorted reads of several databases and checks one group of entities at a time.
+//! The checks of the audit. Each joins sorted reads of several databases and checks the entities of one key at a time.
 //!
 //! # Why
 //! The full audit and the rechecks of single keys run the same code, so they can't disagree. No check needs more memory
@@ -25,10 +25,10 @@ const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 
 /// A part of the audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Pass {
+pub(super) enum Check {
     /// The unique indexes exist.
     Indexes,
-    /// Tickets with the orders that claim them.
+    /// Tickets with their open orders.
     Tickets,
     /// Orders with their payments.
     Orders,
@@ -36,7 +36,7 @@ pub(super) enum Pass {
     Replicas(Owned),
     /// The outboxes of an entity.
     Outboxes(Owned),
-    /// Malformed documents that the other passes met, only to look at them again.
+    /// Malformed documents that the other checks met, only to look at them again.
     Malformed,
     /// The change events of an entity.
     Events(Owned),
@@ -51,8 +51,8 @@ pub(super) enum Pass {
 /// A finding that may be due to reading the databases at different moments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Suspect {
-    pub(super) pass: Pass,
-    /// The key of the group in which it was found.
+    pub(super) check: Check,
+    /// The key under which it was found.
     pub(super) key: String,
     pub(super) finding: Finding,
 }
@@ -73,12 +73,12 @@ impl Suspects {
         Self { list: Vec::new(), listed: BTreeMap::new(), max, unlisted: 0 }
     }
 
-    fn add(&mut self, pass: Pass, key: &str, found: &mut Vec<Finding>) {
+    fn add(&mut self, check: Check, key: &str, found: &mut Vec<Finding>) {
         for finding in found.drain(..) {
             let listed = self.listed.entry((finding.invariant, finding.kind.clone())).or_default();
             if *listed < self.max {
                 *listed += 1;
-                self.list.push(Suspect { pass, key: key.to_owned(), finding });
+                self.list.push(Suspect { check, key: key.to_owned(), finding });
             } else {
                 self.unlisted += 1;
             }
@@ -89,14 +89,14 @@ impl Suspects {
     fn add_malformed(&mut self, join: Join) {
         for Malformed { key, finding } in join.0.into_iter().flat_map(|stream| stream.malformed) {
             if !self.list.iter().any(|suspect| suspect.finding == finding) {
-                self.add(Pass::Malformed, &key, &mut vec![finding]);
+                self.add(Check::Malformed, &key, &mut vec![finding]);
             }
         }
     }
 }
 
-impl Pass {
-    /// All passes.
+impl Check {
+    /// All checks.
     pub(super) fn all() -> Vec<Self> {
         let replicas = REPLICATED_ENTITIES.into_iter().map(Self::Replicas);
         let outboxes = REPLICATED_ENTITIES.into_iter().chain([TIMERS]).map(Self::Outboxes);
@@ -124,7 +124,7 @@ impl Pass {
             Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
             Self::Malformed => {
                 for key in only.unwrap_or_default() {
-                    if let Some(again) = malformed::look_again(reader.client, key).await? {
+                    if let Some(again) = malformed::recheck(reader.client, key).await? {
                         suspects.add(self, key, &mut vec![again.finding]);
                     }
                 }
@@ -160,19 +160,19 @@ impl Pass {
         let open =
             [OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized, OrderStatus::Completed]
                 .map(|status| status.as_ref().to_owned());
-        let claims = Read {
+        let open_orders = Read {
             field: "state.ticket.id",
             key: |order| text(&order.state["ticket"]["id"]),
             filter: doc! { "state.status.name": { "$in": open.to_vec() } },
             index: Some("open_ticket_v1"),
             ..Read::by_id("orders", "orders", projection)
         };
-        let claims = reader.open(claims, only).await?;
-        let (mut join, mut found) = (Join(vec![tickets, claims]), Vec::new());
-        while let Some(group) = join.next(&mut reader.pace).await? {
-            let orders: Vec<&Entity> = group.all(1).iter().collect();
-            sales::check_ticket(&group.key, group.one(0), &orders, &mut found);
-            suspects.add(self, &group.key, &mut found);
+        let open_orders = reader.open(open_orders, only).await?;
+        let (mut join, mut found) = (Join(vec![tickets, open_orders]), Vec::new());
+        while let Some(joined) = join.next(&mut reader.pace).await? {
+            let orders: Vec<&Entity> = joined.all(1).iter().collect();
+            sales::check_ticket(&joined.key, joined.one(0), &orders, &mut found);
+            suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);
         Ok(())
@@ -201,15 +201,15 @@ impl Pass {
         };
         let payments = reader.open(payments, only).await?;
         let (mut join, mut found) = (Join(vec![orders, payments]), Vec::new());
-        while let Some(group) = join.next(&mut reader.pace).await? {
-            let payments: Vec<&Entity> = group.all(1).iter().collect();
-            if let Some(order) = group.one(0) {
+        while let Some(joined) = join.next(&mut reader.pace).await? {
+            let payments: Vec<&Entity> = joined.all(1).iter().collect();
+            if let Some(order) = joined.one(0) {
                 // The audit does not know how many orders expire in the same second, so it allows the longer period.
                 sales::check_hold(order, now, sales::EXPIRY_GRACE_BURST, &mut found);
             }
-            money::check_order(&group.key, group.one(0), &payments, &mut found);
-            money::check_progress(&group.key, group.one(0), &payments, now, &mut found);
-            suspects.add(self, &group.key, &mut found);
+            money::check_order(&joined.key, joined.one(0), &payments, &mut found);
+            money::check_progress(&joined.key, joined.one(0), &payments, now, &mut found);
+            suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);
         Ok(())
@@ -233,14 +233,14 @@ impl Pass {
             databases.push(replica.database);
         }
         let (mut join, mut found, mut count) = (Join(streams), Vec::new(), 0_usize);
-        while let Some(group) = join.next(&mut reader.pace).await? {
-            let owner = group.one(0);
+        while let Some(joined) = join.next(&mut reader.pace).await? {
+            let owner = joined.one(0);
             count += usize::from(owner.is_some());
             for (stream, database) in (1..).zip(&databases) {
-                let replica = (*database, group.one(stream));
-                replicas::check_replica(owned, &group.key, owner, replica, now, &mut found);
+                let replica = (*database, joined.one(stream));
+                replicas::check_replica(owned, &joined.key, owner, replica, now, &mut found);
             }
-            suspects.add(self, &group.key, &mut found);
+            suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);
         if only.is_none() {
@@ -265,9 +265,9 @@ impl Pass {
             ..Read::by_id(database, collection, doc! { "version": 1 })
         };
         let (mut join, mut found) = (Join(vec![reader.open(full, only).await?]), Vec::new());
-        while let Some(group) = join.next(&mut reader.pace).await? {
-            found.push(replicas::unpublished(owned, &group.key));
-            suspects.add(self, &group.key, &mut found);
+        while let Some(joined) = join.next(&mut reader.pace).await? {
+            found.push(replicas::unpublished(owned, &joined.key));
+            suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);
         Ok(())
@@ -325,8 +325,8 @@ mod tests {
         let finding = |invariant| Finding::new(invariant, "orders", ["1"], "wrong".to_owned());
         let mut suspects = Suspects::new(2);
         let mut found = vec![finding(PAID_ONCE), finding(PAID_ONCE), finding(PAID_ONCE), finding(REFUNDED)];
-        suspects.add(Pass::Orders, "1", &mut found);
-        suspects.add(Pass::Replicas(TIMERS), "1", &mut vec![finding(PAID_ONCE)]);
+        suspects.add(Check::Orders, "1", &mut found);
+        suspects.add(Check::Replicas(TIMERS), "1", &mut vec![finding(PAID_ONCE)]);
         let listed: Vec<u8> = suspects.list.iter().map(|suspect| suspect.finding.invariant).collect();
         assert_eq!((listed, suspects.unlisted), (vec![3, 3, 4], 2));
     }
