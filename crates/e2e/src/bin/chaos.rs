@@ -1,4 +1,4 @@
-//! Runs chaos against a fleet of the binaries beside this one, and prints the report.
+//! Runs a chaos test and prints its report. The fleet runs the service binaries in this binary's folder.
 #![allow(clippy::print_stdout, reason = "a command-line tool prints its output")]
 
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Injects random faults into a fleet while users buy and sell, and checks that nothing broke.
 #[derive(Debug, Parser)]
 struct Args {
-    /// How long faults are injected.
+    /// For how many minutes faults are injected.
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-    /// Repeats the faults and habits of an earlier run; a new seed by default.
+    /// The seed of an earlier run, to repeat its faults and the users' habits; random by default.
     #[arg(long)]
     seed: Option<u64>,
     /// Number of users who buy and sell at the same time; 50 by default.
@@ -26,7 +26,7 @@ struct Args {
     /// How many seconds the fleet may take to settle after the faults; 240 by default.
     #[arg(long, value_name = "SECONDS")]
     settle: Option<u64>,
-    /// The folder of another build of the services. Rolling restarts go to it and back.
+    /// The folder of another build of the services. Rolling restarts switch between that build and this one.
     #[arg(long, value_name = "FOLDER")]
     next_release: Option<PathBuf>,
 }
@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether nothing broke.
+/// Returns true if the run has no findings.
 async fn run(args: &Args) -> Result<bool> {
     let seed = args.seed.unwrap_or_else(|| rand::random::<u32>().into());
     let mut options = ChaosOptions::new(seed, Duration::from_secs(args.minutes * 60));
@@ -54,7 +54,7 @@ async fn run(args: &Args) -> Result<bool> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let report = tokio::select! {
         report = Box::pin(chaos::run(&options)) => report?,
-        // The fleet that is dropped ends its processes.
+        // The future is dropped, and with it the fleet, which ends its processes.
         _ = interrupt.recv() => bail!("interrupted"),
         _ = terminate.recv() => bail!("interrupted"),
     };

@@ -1,4 +1,5 @@
-//! Measures fleets with different numbers of instances of the binaries beside this one, and prints the tables.
+//! Measures what fleets with different numbers of instances use, and prints it as tables. The fleets run the service
+//! binaries in this binary's folder.
 #![allow(clippy::print_stdout, reason = "a command-line tool prints its output")]
 
 use std::process::ExitCode;
@@ -9,19 +10,19 @@ use clap::Parser;
 use e2e::scaling::usage::{stored_table, usage_table};
 use e2e::scaling::{Measurement, ScalingOptions, measure};
 
-/// Measures fleets with different numbers of instances, one after the other, and fails if what must be flat has grown.
+/// Measures one fleet for each number of instances. Fails if something has grown that must not depend on that number.
 #[derive(Debug, Parser)]
 struct Args {
     /// Numbers of instances of each service, separated by commas, ascending.
     #[arg(long, value_delimiter = ',', default_value = "1,2,8,10")]
     instances: Vec<u8>,
-    /// How many seconds each fleet is measured at rest.
+    /// For how many seconds each fleet is measured at rest.
     #[arg(long, default_value_t = 60)]
     rest: u64,
-    /// How many seconds tickets are sold.
+    /// For how many seconds each fleet sells tickets.
     #[arg(long, default_value_t = 60)]
     load: u64,
-    /// Number of tickets that are listed, ordered and paid in a second.
+    /// Number of tickets that are listed, ordered and paid per second.
     #[arg(long, default_value_t = 5)]
     rate: u32,
 }
@@ -38,9 +39,9 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether nothing has grown.
+/// Returns true if no fleet exceeds the limits that follow from the first one.
 async fn run(args: &Args) -> Result<bool> {
-    let mut all: Vec<Measurement> = Vec::new();
+    let mut measurements: Vec<Measurement> = Vec::new();
     for instances in args.instances.iter().copied() {
         let options = ScalingOptions {
             instances,
@@ -49,18 +50,18 @@ async fn run(args: &Args) -> Result<bool> {
             purchases_per_second: args.rate,
             settings: &[],
         };
-        all.push(measure(&options).await?);
+        measurements.push(measure(&options).await?);
     }
-    println!("{}", usage_table(all.iter().flat_map(|measured| [&measured.rest, &measured.load])));
-    println!("{}", stored_table(all.iter().map(|measured| &measured.stored)));
-    let Some((first, others)) = all.split_first() else { return Ok(true) };
+    println!("{}", usage_table(measurements.iter().flat_map(|measured| [&measured.rest, &measured.load])));
+    println!("{}", stored_table(measurements.iter().map(|measured| &measured.stored)));
+    let Some((first, others)) = measurements.split_first() else { return Ok(true) };
     let mut grown = Vec::new();
     for other in others {
         grown.extend(other.rest.growth_over(&first.rest));
         grown.extend(other.load.growth_over(&first.load));
     }
     for growth in &grown {
-        println!("has grown: {growth}");
+        println!("growth: {growth}");
     }
     Ok(grown.is_empty())
 }

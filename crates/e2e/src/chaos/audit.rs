@@ -1,5 +1,8 @@
-//! The operator's audit of the settled fleet: of the databases, the streams and the card network. The invariants see the
-//! same in memory; this shows that the streaming audit agrees with them.
+//! Runs `ticketctl audit` on the databases, the streams and the card network of the fleet after a run.
+//!
+//! # Why
+//! The invariants check the same data in memory. The audit, which operators use, reads it as streams: a run with only
+//! one of them would not notice a difference between them.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,10 +15,10 @@ use tokio::time::timeout;
 
 use crate::test_fleet::TestFleet;
 
-/// How long the audit may take.
+/// Maximum duration of the audit.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What `ticketctl audit` finds. That it fails is a violation too.
+/// Returns the violations that `ticketctl audit` reports. If the audit fails, its error is returned as a violation.
 pub(super) async fn violations(fleet: &TestFleet) -> Vec<String> {
     match run(fleet).await {
         Ok(report) => report.violations,
@@ -33,6 +36,7 @@ async fn run(fleet: &TestFleet) -> Result<AuditReport> {
         .envs(fleet.dashboard.settings())
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let output = timeout(TIMEOUT, audit.output()).await.context("it takes too long")?.context("starting ticketctl")?;
+    let output =
+        timeout(TIMEOUT, audit.output()).await.context("it has not ended in time")?.context("running ticketctl")?;
     serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -1,10 +1,12 @@
-//! Elections of MongoDB's primary. Just after one, a majority read may be older than an acknowledged write, so stale reads
-//! are excused then, and at no other time.
+//! Detects elections of MongoDB's primary and excuses the stale reads around them. At any other time a stale read is a
+//! violation.
 //!
 //! # Why
-//! The new primary does not know what a majority has until it has committed a write of its own term. The members are
-//! asked for their terms all the time: a fault that hits the primary need not lead to an election, and an election need
-//! not be due to a fault.
+//! Just after an election, a majority read may be older than an acknowledged write: the new primary does not know what
+//! a majority has until it has committed a write of its own term.
+//!
+//! The members are polled for their terms during the whole run, because a fault that hits the primary need not cause an
+//! election, and an election need not be caused by a fault.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -16,35 +18,36 @@ use tokio::time::{sleep, timeout};
 
 use crate::test_fleet::TestFleet;
 
-/// Time between two looks at the members.
+/// Time between two polls of the members.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// How long a member may take to answer. One that hangs does not answer.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a response may be under way, and how long a deposed primary that continues may answer.
+/// Maximum time for the answer of a member. A suspended member never answers.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// For how long after an election its stale reads are excused: a response may still be in flight, and a deposed primary
+/// that resumes may still answer for a while.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Excuses stale reads during elections.
+/// The elections of a run and the stale reads that they excuse.
 pub(super) struct Elections<'a> {
     fleet: &'a TestFleet,
-    /// The term of the last primary that had committed a write, if there was one yet.
+    /// The newest term in which a primary has committed a write; `None` until the first poll finds one.
     term: Option<i64>,
-    /// When this primary was last known to be the only one.
-    led_at: Instant,
-    /// The time of an election whose stale reads have not been excused yet.
+    /// When a poll last found this term to be the newest. The next election is later.
+    confirmed_at: Instant,
+    /// The time around an election whose stale reads have not been excused yet.
     window: Option<Range<Instant>>,
-    /// Number of excused stale reads.
+    /// Number of stale reads excused so far.
     excused: usize,
 }
 
 impl<'a> Elections<'a> {
     pub(super) fn new(fleet: &'a TestFleet) -> Self {
-        Self { fleet, term: None, led_at: Instant::now(), window: None, excused: 0 }
+        Self { fleet, term: None, confirmed_at: Instant::now(), window: None, excused: 0 }
     }
 
-    /// Watches the members for ever.
+    /// Polls the members until it is dropped, and excuses the stale reads of each election after its window has ended.
     pub(super) async fn watch(&mut self) -> Infallible {
         loop {
-            self.look().await;
+            self.poll().await;
             if self.window.as_ref().is_some_and(|window| window.end <= Instant::now()) {
                 self.excuse();
             }
@@ -52,24 +55,25 @@ impl<'a> Elections<'a> {
         }
     }
 
-    /// Call it after the last read. Returns the number of excused stale reads.
+    /// Polls the members once more and excuses the stale reads of the last election. Call it after the last read.
+    /// Returns the number of all excused stale reads.
     pub(super) async fn end(mut self) -> usize {
-        self.look().await;
+        self.poll().await;
         self.excuse();
         self.excused
     }
 
-    async fn look(&mut self) {
-        let asked_at = Instant::now();
+    async fn poll(&mut self) {
+        let polled_at = Instant::now();
         let members = self.fleet.processes.servers().mongodb_members();
-        let answers = join_all(members.iter().map(|member| timeout(PATIENCE, member.member_status()))).await;
+        let answers = join_all(members.iter().map(|member| timeout(ANSWER_TIMEOUT, member.member_status()))).await;
         let statuses: Vec<MemberStatus> = answers.into_iter().flatten().flatten().collect();
-        let Some(term) = settled_term(&statuses).filter(|term| Some(*term) >= self.term) else { return };
+        let Some(term) = newest_committed_term(&statuses).filter(|term| Some(*term) >= self.term) else { return };
         if self.term.is_some_and(|known| term > known) {
-            let start = self.window.take().map_or(self.led_at, |window| window.start);
+            let start = self.window.take().map_or(self.confirmed_at, |window| window.start);
             self.window = Some(start..Instant::now() + GRACE);
         }
-        (self.term, self.led_at) = (Some(term), asked_at);
+        (self.term, self.confirmed_at) = (Some(term), polled_at);
     }
 
     fn excuse(&mut self) {
@@ -79,8 +83,8 @@ impl<'a> Elections<'a> {
     }
 }
 
-/// The newest term that any member knows, if its primary has committed a write.
-fn settled_term(members: &[MemberStatus]) -> Option<i64> {
+/// The newest term that any member knows; `None` until the primary of that term has committed a write.
+fn newest_committed_term(members: &[MemberStatus]) -> Option<i64> {
     let newest = members.iter().map(|member| member.term).max()?;
     let leads = |member: &MemberStatus| member.is_primary && member.term == newest && member.committed_term == newest;
     members.iter().any(leads).then_some(newest)
@@ -95,11 +99,19 @@ mod tests {
     }
 
     #[test]
-    fn term_is_settled_once_its_primary_has_committed_a_write() {
-        assert_eq!(settled_term(&[]), None);
-        assert_eq!(settled_term(&[member(true, 1, 1), member(false, 1, 1)]), Some(1));
-        assert_eq!(settled_term(&[member(true, 2, 1), member(false, 2, 1)]), None, "nothing is committed yet");
-        assert_eq!(settled_term(&[member(true, 1, 1), member(false, 2, 1)]), None, "the primary is deposed");
-        assert_eq!(settled_term(&[member(true, 1, 1), member(true, 2, 2)]), Some(2), "one continues after it hung");
+    fn term_counts_once_its_primary_has_committed_a_write() {
+        assert_eq!(newest_committed_term(&[]), None);
+        assert_eq!(newest_committed_term(&[member(true, 1, 1), member(false, 1, 1)]), Some(1));
+        assert_eq!(newest_committed_term(&[member(true, 2, 1), member(false, 2, 1)]), None, "nothing is committed yet");
+        assert_eq!(
+            newest_committed_term(&[member(true, 1, 1), member(false, 2, 1)]),
+            None,
+            "the primary has been deposed"
+        );
+        assert_eq!(
+            newest_committed_term(&[member(true, 1, 1), member(true, 2, 2)]),
+            Some(2),
+            "a deposed primary resumes"
+        );
     }
 }

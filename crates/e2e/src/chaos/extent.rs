@@ -1,5 +1,5 @@
-//! Whether a run has tested anything: enough faults and orders, few visitors who gave up, and nothing that they waited for
-//! in vain is still missing.
+//! Checks whether a run has tested enough: a minimum of faults and orders, and few journeys that visitors gave up. Also
+//! checks that each page or order for which a visitor waited in vain has appeared since.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use super::ChaosOptions;
 use super::visitors::Journeys;
 use crate::user_client::TimedOut;
 
-/// Minimum number of faults in a minute: 200 in ten minutes.
+/// Minimum number of faults per minute. A release build needs 200 in ten minutes.
 const FAULTS_PER_MINUTE: u64 = if cfg!(debug_assertions) { 15 } else { 20 };
-/// Minimum number of orders of a visitor in a minute: with 50 visitors, 5,000 in ten minutes.
+/// Minimum number of orders per visitor and minute. A release build with 50 visitors needs 5,000 in ten minutes.
 const ORDERS_PER_VISITOR_MINUTE: u64 = if cfg!(debug_assertions) { 2 } else { 10 };
-/// Of this number of journeys, at most one may be given up.
+/// At most one of this many journeys may be given up.
 const JOURNEYS_PER_GIVEN_UP: usize = 10;
-/// How often a healthy fleet is asked for what was waited for.
-const LOOKS: usize = 3;
+/// How often the healed fleet is asked for a page or an order before it counts as missing.
+const ATTEMPTS: usize = 3;
 
-/// What the run lacks.
+/// Describes what the run lacks: too few faults or orders, or too many journeys that were given up.
 pub(super) fn shortfalls(options: &ChaosOptions, faults: usize, orders: u64, journeys: &Journeys) -> Vec<String> {
     let mut shortfalls = Vec::new();
     let mut require = |what: &str, count: u64, minimum: u64| {
@@ -39,28 +39,28 @@ pub(super) fn shortfalls(options: &ChaosOptions, faults: usize, orders: u64, jou
     shortfalls
 }
 
-/// What visitors waited for in vain and the healed and settled fleet still does not show.
+/// Describes the pages and orders for which visitors waited in vain and which the healed, settled fleet still lacks.
 pub(super) async fn still_missing(journeys: &Journeys) -> Vec<String> {
-    join_all(journeys.timed_out.iter().map(look)).await.into_iter().flatten().collect()
+    join_all(journeys.timed_out.iter().map(revisit)).await.into_iter().flatten().collect()
 }
 
-async fn look(waited: &TimedOut) -> Option<String> {
-    let mut seen = String::new();
-    for _ in 0..LOOKS {
+async fn revisit(waited: &TimedOut) -> Option<String> {
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
         match waited.client.visit(&waited.path, None).await {
-            Ok(page) if page.status == 200 && is_over(&waited.path, &page.html) => return None,
-            // The access token of an account that is older than a quarter of an hour has expired.
+            Ok(page) if page.status == 200 && ends_wait(&waited.path, &page.html) => return None,
+            // The visitor signed up more than 15 minutes ago, so the access token has expired.
             Ok(page) if page.status == 401 => return None,
-            Ok(page) => seen = format!("{} of {}", page.status, page.path),
-            Err(error) => seen = error.to_string(),
+            Ok(page) => last = format!("{} from {}", page.status, page.path),
+            Err(error) => last = error.to_string(),
         }
         sleep(Duration::from_secs(1)).await;
     }
-    Some(format!("still missing: {waited}; in the end {seen}"))
+    Some(format!("still missing: {waited}; last result: {last}"))
 }
 
-/// Whether an order has ended; a page has nothing to wait for.
-fn is_over(path: &str, body: &str) -> bool {
+/// Whether this body shows what a visitor waits for: of an order, a final status; of a page, nothing in particular.
+fn ends_wait(path: &str, body: &str) -> bool {
     if !path.starts_with("/api/orders/") {
         return true;
     }
@@ -85,11 +85,11 @@ mod tests {
     }
 
     #[test]
-    fn order_is_over_once_it_has_ended() {
+    fn order_ends_the_wait_once_it_is_final() {
         let path = "/api/orders/o";
-        assert!(is_over(path, r#"{"status":"completed"}"#));
-        assert!(!is_over(path, r#"{"status":"authorized"}"#));
-        assert!(!is_over(path, "not found"));
-        assert!(is_over("/tickets/t", "a page"));
+        assert!(ends_wait(path, r#"{"status":"completed"}"#));
+        assert!(!ends_wait(path, r#"{"status":"authorized"}"#));
+        assert!(!ends_wait(path, "not found"));
+        assert!(ends_wait("/tickets/t", "a page"));
     }
 }

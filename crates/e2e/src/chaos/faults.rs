@@ -1,4 +1,4 @@
-//! Injects a fault into a fleet, and restores what it harmed. Reports processes that end although no fault ends them.
+//! Injects a fault into a fleet and repairs its damage. Also reports processes that exit although no fault ends them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,8 +22,10 @@ use crate::test_fleet::TestFleet;
 /// because servers that it needs are unreachable.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Injects the fault, waits for its end and restores what it harmed. Fails if something does not recover.
-/// Rolling restarts go to the services in `next_release` and back, or to the same ones if there is no such folder.
+/// Injects the fault, waits until it ends and repairs its damage. Fails if something does not recover.
+///
+/// Rolling restarts switch a service between the builds in `next_release` and in this program's folder. Without
+/// `next_release` they restart the same build.
 pub(super) async fn inject(
     fleet: &TestFleet,
     timeline: &Timeline,
@@ -95,8 +97,8 @@ pub(super) async fn inject(
     }
 }
 
-/// Ends all faults: links are up, suspended processes continue, and those that do not run are started again. No fault
-/// has left one of these, so a process that has ended is a finding.
+/// Repairs the whole fleet after the last fault: restores links, resumes suspended processes and restarts those that
+/// are not ready. Each fault has restarted the processes that it ended, so a process that has exited is a finding.
 pub(super) async fn heal(fleet: &TestFleet, timeline: &Timeline, shape: Shape) -> Result<()> {
     fleet.processes.set_fakestripe_link(Link::Up)?;
     for (_, server) in fleet.processes.servers().all() {
@@ -136,8 +138,8 @@ fn server(fleet: &TestFleet, target: Target) -> Option<&Server> {
     }
 }
 
-/// Reports a process that has ended by itself, whatever the faults; returns whether it has. Ending or starting it again
-/// would hide that.
+/// Records a finding if a process has exited by itself; returns whether it has. Call it before ending or restarting the
+/// process, which would hide the exit.
 pub(super) fn report_exit(fleet: &TestFleet, timeline: &Timeline, target: Target) -> bool {
     let exit = match (instance(fleet, target), server(fleet, target)) {
         (Some(instance), _) => instance.unexpected_exit(),
@@ -145,7 +147,7 @@ pub(super) fn report_exit(fleet: &TestFleet, timeline: &Timeline, target: Target
         _ => fleet.processes.gateway_exit(),
     };
     if let Some(exit) = &exit {
-        timeline.record_finding(format!("{target} has ended by itself: {exit:#}"));
+        timeline.record_finding(format!("{target} has exited by itself: {exit:#}"));
     }
     exit.is_some()
 }
@@ -182,7 +184,7 @@ fn signal(fleet: &TestFleet, target: Target, signal: Signal) {
     }
 }
 
-/// Kills the process if it still runs, starts it and waits until it is ready.
+/// Kills the process if it still runs, starts it again and waits until it is ready.
 pub(super) async fn restart(fleet: &TestFleet, timeline: &Timeline, target: Target) -> Result<()> {
     match (instance(fleet, target), server(fleet, target)) {
         (Some(instance), _) => start(timeline, instance).await,
@@ -206,15 +208,15 @@ async fn start(timeline: &Timeline, instance: &Instance) -> Result<()> {
     Ok(())
 }
 
-/// Records a start that is repeated. If the service has panicked, that is found in its log.
+/// Records a failed start, which will be repeated. It is no finding by itself; a panic is found in the service's log.
 fn record_failed_start(timeline: &Timeline, error: &anyhow::Error) {
     let error = error.to_string();
-    timeline.record(format!("to be started again: {}", error.lines().next().unwrap_or_default()));
+    timeline.record(format!("a start failed and will be repeated: {}", error.lines().next().unwrap_or_default()));
 }
 
 /// Restarts an instance with its clock offset by this duration.
 async fn start_with_clock(timeline: &Timeline, instance: &Instance, offset: &str) -> Result<()> {
-    // The variable stays set even if the instance is not ready in time.
+    // The variable stays set, so `start` uses it too.
     match instance.restart_with_env(&[("CLOCK_OFFSET", offset)]).await {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -224,8 +226,8 @@ async fn start_with_clock(timeline: &Timeline, instance: &Instance, offset: &str
     }
 }
 
-/// Waits until the remaining members have elected leaders. An empty one would vote for a member that lacks what the lost
-/// disk had.
+/// Waits until the remaining members have elected leaders. If the emptied member took part, it could vote for one that
+/// lacks writes which the lost disk had.
 async fn wait_for_leaders(fleet: &TestFleet, target: Target) -> Result<()> {
     match target {
         Target::Mongodb(_) => fleet.processes.servers().mongodb_primary().await.map(drop),
@@ -233,7 +235,7 @@ async fn wait_for_leaders(fleet: &TestFleet, target: Target) -> Result<()> {
     }
 }
 
-/// Waits until the replica set or the cluster tolerates the loss of any one member.
+/// Waits until the replica set or the cluster tolerates the loss of any one member. Does nothing for other targets.
 async fn wait_for_majority(fleet: &TestFleet, target: Target) -> Result<()> {
     match target {
         Target::Mongodb(_) => fleet.processes.servers().mongodb_caught_up().await,
@@ -274,7 +276,8 @@ fn provider_faults(fault: ProviderFault) -> Faults {
     }
 }
 
-/// The primary takes writes that no other member receives, and crashes; the others elect one of them.
+/// Suspends the other members, so that MongoDB's primary takes writes that none of them receives. Then the primary
+/// crashes, and the others elect a new one.
 async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration) -> Result<()> {
     let servers = fleet.processes.servers();
     for index in 0..servers.mongodb_members().len() {
@@ -287,7 +290,7 @@ async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration
     }
     sleep(lasts).await;
     primary.kill()?;
-    // The others have unread data of the primary in their sockets, so they must not continue.
+    // Their sockets hold unread data of the primary, which they would read if they resumed.
     for other in &others {
         other.kill()?;
     }

@@ -1,5 +1,5 @@
-//! What real visitors do and the load generator does not: pages and the API at once, two tabs, reloads, forgotten tabs,
-//! late answers to 3-D Secure.
+//! What real visitors do but the load generator does not: they use pages and the API at once, open two tabs, reload,
+//! return to forgotten tabs and answer 3-D Secure late.
 
 use std::time::{Duration, Instant};
 
@@ -22,11 +22,11 @@ use crate::user_client::{Page, TimedOut, UserClient};
 
 const CARD: &str = "pm_card_visa";
 const CARD_WITH_CHALLENGE: &str = "pm_card_authenticationRequired";
-/// The query of a checkout that says that the price has changed.
+/// The query of a checkout page that tells the buyer that the price has changed.
 const PRICE_NOTICE: &str = "price=new";
 /// The outcome of an order whose ticket is sold.
 const COMPLETED: &str = "completed";
-/// How long a visitor retries an action on a page that fails.
+/// For how long a visitor retries a failing page or form.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Something that a visitor must never see.
@@ -37,7 +37,7 @@ pub(super) struct Violation(String);
 /// A way to buy or sell.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Habit {
-    /// Two buyers hold one ticket at once, by a page and by the API.
+    /// Two buyers try to hold one ticket at once, one by its page and one by the API.
     TwoBuyers,
     /// A buyer holds a ticket in two tabs at once, and pays in both.
     TwoTabs,
@@ -57,7 +57,7 @@ pub(super) enum Habit {
     DashboardCancellation,
     /// The seller submits a new listing twice at once.
     DoubleClick,
-    /// The buyer signs up first; the other users have tokens that `auth` did not issue.
+    /// The buyer signs up first. All other users have tokens that `auth` did not issue.
     NewAccount,
 }
 
@@ -93,7 +93,7 @@ impl Habit {
     }
 }
 
-/// The users of a journey.
+/// The users of a journey, and the dashboard of the card network.
 #[derive(Clone)]
 pub(super) struct Journey {
     pub(super) seller: UserClient,
@@ -170,7 +170,7 @@ impl Journey {
         let (one, two) = tokio::join!(click(), click());
         let (one, two) = (one?.body.id, two?.body.id);
         if one != two {
-            bail!(Violation(format!("one form has listed {one} and {two}")));
+            bail!(Violation(format!("one form has listed two tickets, {one} and {two}")));
         }
         Ok(one)
     }
@@ -178,13 +178,13 @@ impl Journey {
     async fn compete(&self, ticket: TicketId) -> Result<&'static str> {
         let by_page = async { submit_hold(&self.other, ticket, &open(&self.other, &ticket_page(ticket)).await?).await };
         let (one, two) = tokio::join!(hold(&self.buyer, ticket), by_page);
-        let mut ends = Vec::new();
+        let mut outcomes = Vec::new();
         for (buyer, order) in [(&self.buyer, one?), (&self.other, two?)] {
             let Some(order) = order else { continue };
             pay(buyer, order, CARD).await?;
-            ends.push(outcome(buyer, order).await?);
+            outcomes.push(outcome(buyer, order).await?);
         }
-        match ends.as_slice() {
+        match outcomes.as_slice() {
             [] => Ok("not held"),
             [COMPLETED, COMPLETED] => bail!(Violation(format!("two buyers have bought {ticket}"))),
             [_, two] if *two == COMPLETED => Ok(*two),
@@ -245,13 +245,13 @@ impl Journey {
         order
     }
 
-    /// The seller's first tab is submitted after the listing was changed in another one; then the buyer, whose page
+    /// The seller submits an edit form that was opened before the listing changed. Then the buyer, whose page still
     /// shows the first price, holds the ticket.
     async fn hold_after_an_outdated_form(&self, ticket: TicketId) -> Result<Option<OrderId>> {
         let path = format!("/tickets/{ticket}/edit");
         let form = open(&self.seller, &path).await?;
         let Some(version) = form.hidden_field("version") else {
-            bail!(Violation(format!("the seller of {ticket} gets no form for it, but {}", form.path)));
+            bail!(Violation(format!("the seller of {ticket} got {} instead of the form", form.path)));
         };
         let page = open(&self.buyer, &ticket_page(ticket)).await?;
         let edit = ReplaceListing { id: ticket, body: terms(2_000) };
@@ -276,7 +276,7 @@ impl Journey {
         }
     }
 
-    /// Pays with a card that asks for authentication; returns the intent if it waits for that.
+    /// Pays with a card that requires authentication. Returns the id of the intent if it waits for the cardholder.
     async fn start_challenge(&self, order: OrderId) -> Result<Option<String>> {
         let payment = pay(&self.buyer, order, CARD_WITH_CHALLENGE).await?;
         let waiting = payment.filter(|payment| payment.status == PaymentStatus::RequiresAction);
@@ -288,14 +288,14 @@ fn terms(price: i64) -> NewListing {
     listing("Any night", price)
 }
 
-/// Creates an account; the client is signed in.
+/// Creates an account and returns a client that is signed in to it.
 async fn sign_up(visitor: &UserClient) -> Result<UserClient> {
     let client = visitor.signed_out()?;
     let email = format!("{}@example.com", key());
     let (address, password) = (Text::new(&email), Password::new(PASSWORD));
     let account = SignUp { body: NewUser { email: address, password, display_name: None } };
     match client.send_until_definitive(&account, None).await {
-        // The response to an earlier request, which has created the account, was lost.
+        // An earlier attempt created the account, but its response was lost.
         Err(error) if error.status() == Some(409) => {
             let body = Credentials { email: Text::new(&email), password: Password::new(PASSWORD) };
             client.send_until_definitive(&SignIn { body }, None).await?;
@@ -309,10 +309,10 @@ fn ticket_page(ticket: TicketId) -> String {
     format!("/tickets/{ticket}")
 }
 
-/// Holds a ticket by the API; `None` if it can't be held. Fails if `orders` does not get to know the listing.
+/// Holds a ticket by the API; `None` if it can't be held. Fails if the listing does not reach `orders` in time.
 async fn hold(buyer: &UserClient, ticket: TicketId) -> Result<Option<OrderId>> {
     let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
-    // 404: the listing has not arrived at `orders`.
+    // 404: the listing has not reached `orders` yet.
     match load::send_until_propagated(buyer, &request, &[404]).await {
         Ok(order) => Ok(Some(order.id)),
         Err(error) if error.problem().is_some() && error.status() != Some(404) => Ok(None),
@@ -320,8 +320,8 @@ async fn hold(buyer: &UserClient, ticket: TicketId) -> Result<Option<OrderId>> {
     }
 }
 
-/// Submits the form of a ticket's page; `None` if it did not lead to the checkout. A higher or lower price than the page
-/// showed is a violation, unless the checkout says so.
+/// Submits the hold form of a ticket's page. Returns the order, or `None` if the response is not its checkout page. It
+/// is a violation if the order's price differs from the page's and the checkout page does not tell the buyer.
 async fn submit_hold(buyer: &UserClient, ticket: TicketId, page: &Page) -> Result<Option<OrderId>> {
     let (Some(key), Some(price)) = (page.hidden_field("key"), page.hidden_field("price")) else { return Ok(None) };
     let path = format!("/tickets/{ticket}/hold");
@@ -333,36 +333,39 @@ async fn submit_hold(buyer: &UserClient, ticket: TicketId, page: &Page) -> Resul
         && held.query.as_deref() != Some(PRICE_NOTICE)
     {
         let held_at = order.body.price;
-        bail!(Violation(format!("the page showed {price}, and order {id} holds the ticket silently at {held_at}")));
+        bail!(Violation(format!(
+            "the page showed {price}, but order {id} holds the ticket at {held_at} without a notice"
+        )));
     }
     Ok(Some(id))
 }
 
 /// Opens a page, retrying until it returns 200.
 async fn open(client: &UserClient, path: &str) -> Result<Page> {
-    repeat(client, path, None, |status| status == 200).await
+    visit_until(client, path, None, |status| status == 200).await
 }
 
-/// Submits a form, retrying while the response says to try later.
+/// Submits a form, retrying after 404, 429 and 5xx.
 async fn submit(client: &UserClient, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
-    repeat(client, path, Some(fields), |status| status < 500 && status != 404 && status != 429).await
+    visit_until(client, path, Some(fields), |status| status < 500 && status != 404 && status != 429).await
 }
 
-async fn repeat(
+async fn visit_until(
     client: &UserClient,
     path: &str,
     form: Option<&[(&str, &str)]>,
-    is_final: fn(u16) -> bool,
+    is_accepted: fn(u16) -> bool,
 ) -> Result<Page> {
     let began = Instant::now();
     loop {
         let last = match client.visit(path, form).await {
-            Ok(page) if is_final(page.status) => return Ok(page),
+            Ok(page) if is_accepted(page.status) => return Ok(page),
             Ok(page) => format!("{} {}", page.path, page.status),
             Err(error) => error.to_string(),
         };
         if began.elapsed() > PATIENCE {
-            // What a form of the page leads to is looked at on the page itself.
+            // The form's target can't be opened. `extent` opens the ticket's page instead, to see whether it works
+            // again.
             let (path, expected) = (path.strip_suffix("/hold").unwrap_or(path).to_owned(), "shown".to_owned());
             bail!(TimedOut { client: client.clone(), path, expected, last });
         }

@@ -1,4 +1,4 @@
-//! Panics in the logs of processes. One that is caught, or whose process is started again, leaves no other trace.
+//! Finds panics in the logs of processes. A panic that is caught, or whose process is restarted, leaves no other trace.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result};
 
 /// What Rust prints about every panic, before the file and the line.
 const MARK: &str = "panicked at";
-/// Maximum number of characters that a finding quotes.
+/// Maximum number of characters of a line that a finding quotes.
 const MAX_CHARS: usize = 300;
 
-/// The panics in the files of this folder, each with the file's name; the same line once.
+/// The panics in the files of this folder: each distinct line, with the file's name.
 pub(super) fn panics(folder: &Path) -> Result<BTreeSet<String>> {
     let mut panics = BTreeSet::new();
     for file in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {

@@ -1,8 +1,8 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
 //! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`]
-//! (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether enough has happened),
-//! `audit` (by the operator's program), [`timeline`], [`report`].
+//! (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether the run tested
+//! enough), `audit` (`ticketctl audit`), [`timeline`], [`report`].
 //!
 //! # Why
 //! The tests in `faults` and `failover` inject one fault at a time. Here faults overlap, in combinations that nobody
@@ -44,8 +44,8 @@ use crate::test_fleet::{TestFleet, copy_logs};
 const SHAPE: Shape = Shape { instances: 2, members: 3 };
 /// Duration of an unpaid hold; longer than an election.
 const HOLD: Duration = Duration::from_secs(30);
-/// `ORDER_TTL` is [`HOLD`], and payments are reconciled soon. Nothing is announced again: announcements would repair what
-/// a lost message leaves behind before anybody looks, and no fault may lose a message.
+/// `ORDER_TTL` is [`HOLD`], and payments are reconciled soon. Nothing is announced: no fault may lose a message, and an
+/// announcement would repair the loss before the checks at the end can find it.
 const SETTINGS: [(&str, &str); 4] =
     [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "2h"), ("ANNOUNCE_PER_SECOND", "0")];
 
@@ -62,13 +62,13 @@ pub struct ChaosOptions {
     pub visitors: usize,
     /// How long the fleet may take to settle afterwards.
     pub settle: Duration,
-    /// The folder of another build of the services, to and from which rolling restarts go.
+    /// The folder of another build of the services. Rolling restarts switch between that build and this one.
     pub next_release: Option<PathBuf>,
 }
 
 impl ChaosOptions {
-    /// The run of this seed. Its visitors keep a development machine busy. The settling time is long enough for the
-    /// holds of an instance whose clock was two minutes fast to end.
+    /// The default options with this seed. 50 visitors keep a development machine busy. In the time to settle, even the
+    /// holds of an instance whose clock was two minutes fast expire.
     pub fn new(seed: u64, duration: Duration) -> Self {
         let faults = plan(seed, duration, SHAPE);
         Self { seed, duration, faults, visitors: 50, settle: Duration::from_secs(240), next_release: None }
@@ -86,7 +86,7 @@ pub async fn run(options: &ChaosOptions) -> Result<Report> {
     run_with(options, async |_: &TestFleet| Ok(())).await
 }
 
-/// Like [`run`]; `meanwhile` does something to the fleet while it runs.
+/// Like [`run`], but also runs `meanwhile` on the fleet while faults are injected.
 pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestFleet) -> Result<()>) -> Result<Report> {
     let folder = options.folder();
     if folder.exists() {
@@ -106,11 +106,11 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     for violation in &journeys.violations {
         timeline.record_finding(violation.as_str());
     }
-    let mut violated = invariants::violations_at_rest(&fleet, options.settle).await;
+    let mut violations = invariants::violations_at_rest(&fleet, options.settle).await;
     let mut audited = audit::violations(&fleet).await;
-    audited.retain(|violation| !violated.contains(violation));
-    violated.extend(audited);
-    for violation in violated {
+    audited.retain(|violation| !violations.contains(violation));
+    violations.extend(audited);
+    for violation in violations {
         timeline.record_finding(violation);
     }
     for missing in extent::still_missing(&journeys).await {
@@ -129,12 +129,12 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     }
     let (timeline, findings) = timeline.contents();
     if !findings.is_empty() {
-        copy_logs(&fleet.logs, &folder.join("logs")).context("keeping the logs")?;
+        copy_logs(&fleet.logs, &folder.join("logs")).context("copying the logs")?;
     }
     Ok(Report { seed: options.seed, folder, faults, orders, journeys, stale_reads, findings, timeline })
 }
 
-/// The locks of all resources that the faults and the supervision of processes use.
+/// One lock for each resource of the planned faults and of the processes that are restarted after an exit.
 fn locks(options: &ChaosOptions) -> BTreeMap<Resource, Mutex<()>> {
     let faults = options.faults.iter().flat_map(|planned| planned.fault.resources(SHAPE));
     let resources: BTreeSet<Resource> = faults.chain(targets(SHAPE).map(Target::resource)).collect();
@@ -159,8 +159,8 @@ impl<'a> Run<'a> {
         Self { fleet, timeline, locks: locks(options), is_over: AtomicBool::new(false) }
     }
 
-    /// Injects all faults while visitors buy and sell, heals the fleet and waits until the visitors have finished what
-    /// they have begun. Returns the number of faults by kind, and how the visitors' journeys ended.
+    /// Injects all faults while visitors buy and sell, heals the fleet and waits until the visitors have finished their
+    /// journeys. Returns the number of faults by kind, and how the journeys ended.
     async fn until_visitors_leave(
         &self,
         options: &ChaosOptions,
@@ -193,8 +193,8 @@ impl<'a> Run<'a> {
         counts
     }
 
-    /// Injects a fault at its planned time, or later if another fault still uses one of its resources; skips it if the
-    /// run has ended. Returns the kind of an injected fault.
+    /// Injects a fault at its planned time, or later if another fault still uses one of its resources. Returns the
+    /// fault's kind, or `None` if it was skipped because the time for faults had ended.
     async fn inject(&self, planned: &Planned, next_release: Option<&Path>, end: Instant) -> Option<&'static str> {
         sleep_until(self.timeline.started() + planned.at).await;
         let mut held = Vec::new();
@@ -213,13 +213,13 @@ impl<'a> Run<'a> {
         Some(fault.kind())
     }
 
-    /// Starts processes again that end by themselves, as Kubernetes does, until the faults have ended. Each end is a
-    /// finding: a process must bear the faults of others.
+    /// Restarts processes that exit by themselves, as Kubernetes does, until all faults have ended. Each such exit is a
+    /// finding: a process must survive the faults of others.
     async fn restart_ended_processes(&self) {
         while !self.is_over.load(Ordering::SeqCst) {
             sleep(Duration::from_secs(1)).await;
             for target in targets(SHAPE) {
-                // Otherwise a fault may have ended it.
+                // A fault that holds the lock may have ended the process.
                 let Ok(_held) = self.locks[&target.resource()].try_lock() else { continue };
                 if !faults::report_exit(self.fleet, self.timeline, target) {
                     continue;

@@ -10,10 +10,11 @@ use rand::{Rng as _, SeedableRng as _};
 use testkit::fleet::SERVICES;
 use testkit::proxy::{Direction, Link};
 
-/// Bounds of the time between two faults, in milliseconds; the mean is 2.6 s.
+/// Bounds of the time between the starts of two faults, in milliseconds; the mean is 2.6 s.
 const PAUSE: std::ops::Range<u64> = 1_300..3_900;
 /// Clock offsets at the limit of what the services tolerate.
 const CLOCK_OFFSETS: [&str; 2] = ["2m", "-2m"];
+/// Delay of a link that is slow in both directions.
 const DELAY: Duration = Duration::from_millis(150);
 
 /// How many processes the fleet has.
@@ -45,13 +46,13 @@ pub enum Target {
 /// A failure of the card network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderFault {
-    /// Answers take longer than usual.
+    /// Responses take longer than usual.
     Slow,
-    /// Captures take longer than the service waits.
+    /// Captures take longer than `payments` waits.
     SlowCaptures,
-    /// Half of the requests are answered by a 500, after the work is done.
+    /// Half of the requests get a 500 after they have been processed.
     FailsAfterwards,
-    /// Requests are answered by 429 and 500, before or after the work is done.
+    /// Many requests get a 429, or a 500 before or after they have been processed.
     Unreliable,
     /// Webhooks arrive late, in another order and several times.
     ReordersWebhooks,
@@ -62,19 +63,19 @@ pub enum ProviderFault {
 /// A fault. Processes and connections that it harms are restored when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// SIGKILL.
+    /// The process is killed (SIGKILL).
     Kill(Target),
-    /// SIGTERM.
+    /// The process is asked to stop (SIGTERM).
     Stop(Target),
-    /// SIGSTOP.
+    /// The process is suspended (SIGSTOP).
     Hang(Target),
     /// The connections to the target change to this state.
     Link(Target, Link),
     /// A member is killed and starts with an empty disk.
     LoseDisk(Target),
-    /// FLUSHALL.
+    /// Redis loses all its data (`FLUSHALL`).
     Flush,
-    /// The card network fails.
+    /// The card network fails in this way.
     Provider(ProviderFault),
     /// An instance's clock is wrong by this offset.
     WrongClock(&'static str, usize, &'static str),
@@ -91,7 +92,8 @@ pub(super) enum Resource {
     Mongodb,
     /// The majority of the members of NATS.
     Nats,
-    /// A wrong clock. If all instances of `orders` had one, holds would end early.
+    /// The right to have a wrong clock, for one instance of all services at a time. Holds would end early if all
+    /// running instances of `orders` had fast clocks.
     Clock,
     /// A process outside MongoDB and NATS.
     Process(Target),
@@ -108,7 +110,7 @@ pub struct Planned {
     pub lasts: Duration,
 }
 
-/// Every process of a fleet of this shape, those that others need first.
+/// Every process of a fleet of this shape, in an order in which they can be started.
 pub(super) fn targets(shape: Shape) -> impl Iterator<Item = Target> {
     let members = (0..shape.members).flat_map(|index| [Target::Mongodb(index), Target::Nats(index)]);
     let services =
@@ -117,7 +119,7 @@ pub(super) fn targets(shape: Shape) -> impl Iterator<Item = Target> {
 }
 
 impl Target {
-    /// What a fault that hits this target uses.
+    /// The resource that a fault of this target uses.
     pub(super) fn resource(self) -> Resource {
         match self {
             Self::Mongodb(_) => Resource::Mongodb,
@@ -128,7 +130,7 @@ impl Target {
 }
 
 impl Fault {
-    /// The kind, the same for all targets.
+    /// The name of the kind, without the target.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Kill(_) => "kill",
@@ -220,7 +222,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Every fault that a fleet of this shape can have.
+/// Every fault that can be injected into a fleet of this shape.
 fn catalogue(shape: Shape) -> Vec<Fault> {
     let services =
         move || SERVICES.into_iter().flat_map(move |name| (0..shape.instances).map(move |index| (name, index)));
@@ -255,8 +257,8 @@ fn catalogue(shape: Shape) -> Vec<Fault> {
     faults
 }
 
-/// Plans the faults of a run: first one of each kind, then any. Faults that could take a majority from MongoDB follow each
-/// other; so do those that could take one from NATS, and those that hit the same process.
+/// Plans the faults of a run: first one of each kind, then random ones. Faults that use the same `Resource` do not
+/// overlap, so MongoDB and NATS each keep a majority of their members, apart from `Fault::IsolatePrimary`.
 pub fn plan(seed: u64, duration: Duration, shape: Shape) -> Vec<Planned> {
     let mut by_kind: BTreeMap<&str, Vec<Fault>> = BTreeMap::new();
     for fault in catalogue(shape) {
