@@ -1,11 +1,12 @@
-//! The card network's side that is not the marketplace's: its dashboard, its cardholders and its faults.
+//! A client for what happens at the card network outside the marketplace: actions in its dashboard, answers of
+//! cardholders, and faults.
 
 use anyhow::{Context as _, Result, ensure};
 use fakestripe::control::{Challenge, ChallengeResult};
 use fakestripe::faults::Faults;
 use serde_json::Value;
 
-/// A client of fakestripe, past its proxy.
+/// A client of fakestripe. It bypasses the proxy between the services and fakestripe.
 #[derive(Clone)]
 pub struct Dashboard {
     client: reqwest::Client,
@@ -18,7 +19,7 @@ impl Dashboard {
         Self { client: reqwest::Client::new(), url, key }
     }
 
-    /// The settings of a program that reads fakestripe.
+    /// The environment variables that let a program read fakestripe.
     pub fn settings(&self) -> [(&'static str, String); 2] {
         [("STRIPE_URL", self.url.clone()), ("STRIPE_KEY", self.key.clone())]
     }
@@ -26,17 +27,17 @@ impl Dashboard {
     /// The whole state of fakestripe.
     pub async fn state(&self) -> Result<Value> {
         let text = self.client.get(format!("{}/_fake/state", self.url)).send().await?.text().await?;
-        serde_json::from_str(&text).context("fakestripe's state")
+        serde_json::from_str(&text).context("parsing the state of fakestripe")
     }
 
     /// Replaces the fault configuration of fakestripe.
     pub async fn set_faults(&self, faults: &Faults) -> Result<()> {
         let set = self.client.put(format!("{}/_fake/faults", self.url)).json(faults).send().await?;
-        ensure!(set.status().is_success(), "{} to {faults:?}", set.status());
+        ensure!(set.status().is_success(), "setting {faults:?} returned {}", set.status());
         Ok(())
     }
 
-    /// Ends the 3-D Secure challenge of a payment intent.
+    /// Ends the 3-D Secure challenge of a payment intent with this outcome.
     pub async fn authenticate(&self, intent: &str, outcome: ChallengeResult) -> Result<()> {
         let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.url);
         self.client.post(url).json(&Challenge { outcome }).send().await?;
@@ -48,7 +49,7 @@ impl Dashboard {
         self.post(&format!("payment_intents/{intent}/cancel"), &[]).await.map(drop)
     }
 
-    /// Charges a card without any payment of the marketplace. The amount is in cents of a euro.
+    /// Charges a card for no payment of the marketplace. The amount is in euro cents.
     pub async fn charge(&self, amount: u32) -> Result<()> {
         let amount = amount.to_string();
         let form = [

@@ -1,4 +1,4 @@
-//! Whether the members of the NATS cluster have what they need to replace each other.
+//! Waits for the NATS cluster: until all replicas of its streams are up to date, or until each stream has a leader.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,12 @@ use crate::test_fleet::TestFleet;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Waits until all members of every stream are up to date. Fails if that takes longer than a minute.
+/// Waits until all replicas of every stream are up to date, so that any member can be lost. Fails if that takes longer
+/// than a minute.
 pub async fn wait_until_caught_up(fleet: &TestFleet) -> Result<()> {
     let began = Instant::now();
     while !is_caught_up(fleet).await.unwrap_or(false) {
-        ensure!(began.elapsed() < TIMEOUT, "the streams' members do not catch up within {TIMEOUT:?}");
+        ensure!(began.elapsed() < TIMEOUT, "the replicas of the streams did not catch up within {TIMEOUT:?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())
@@ -23,7 +24,7 @@ pub async fn wait_until_caught_up(fleet: &TestFleet) -> Result<()> {
 pub async fn wait_until_led(fleet: &TestFleet) -> Result<()> {
     let began = Instant::now();
     while !is_led(fleet).await.unwrap_or(false) {
-        ensure!(began.elapsed() < TIMEOUT, "not every stream has a leader within {TIMEOUT:?}");
+        ensure!(began.elapsed() < TIMEOUT, "not every stream had a leader within {TIMEOUT:?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The report of a run.
+//! The result of a chaos run, and its text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +20,10 @@ pub struct Report {
     pub orders: u64,
     /// How the journeys of visitors ended.
     pub journeys: Journeys,
-    /// The number of reads just after an election that were older than what their client had read before.
+    /// The number of excused stale reads: just after an election they returned less than their client had read before.
     pub stale_reads: usize,
-    /// What must not have happened: violated invariants, and processes that ended or did not recover.
+    /// What must not happen: violated invariants, panics, processes that exited or did not recover, pages and orders
+    /// that are still missing, and too few faults, orders or completed journeys.
     pub findings: Vec<String>,
     /// The timeline.
     pub timeline: Vec<Entry>,

@@ -1,4 +1,4 @@
-//! The timeline of a run: faults, recoveries and findings, in memory and in a file.
+//! The timeline of a chaos run: faults, recoveries and findings, in memory and in a file.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -33,9 +33,9 @@ pub(super) struct Visitors {
 pub struct Journeys {
     /// The number of journeys by habit and outcome.
     pub outcomes: BTreeMap<String, usize>,
-    /// Why visitors gave up.
+    /// Why journeys were given up.
     pub gave_up: Vec<String>,
-    /// The pages and orders among these reasons.
+    /// The pages and orders for which visitors waited in vain. `gave_up` has the same time-outs as text.
     pub(super) timed_out: Vec<TimedOut>,
     /// What visitors saw that must not happen.
     pub violations: Vec<String>,
@@ -69,8 +69,8 @@ impl Journeys {
 }
 
 impl Visitors {
-    /// Starts this number of visitors. What each of them decides depends on the seed and on the visitor's number; runs with
-    /// neighbouring seeds have no visitor in common.
+    /// Starts this number of visitors. Each decides by its own random generator, which is derived from the seed and the
+    /// visitor's number, so that runs with adjacent seeds have no visitor in common.
     pub(super) fn start(fleet: &TestFleet, seed: u64, count: usize) -> Result<Self> {
         let (stopping, mut tasks) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
         let mut seeds = StdRng::seed_from_u64(seed);

@@ -1,8 +1,8 @@
-//! Nothing waits any more: every order, payment and timer has ended, and no listing is reserved.
+//! Checks that a fleet has come to rest: every order, payment and timer has ended, and no listing is reserved.
 //!
 //! # Why
-//! The other checks compare states with each other. An order, its payment and its listing that wait for each other for
-//! ever agree.
+//! The other checks compare entities with each other. They do not find an order, a payment and a listing that wait for
+//! each other for ever, because these are consistent.
 
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
@@ -12,7 +12,8 @@ use ticketctl::audit::entity::Entity;
 use super::databases::Databases;
 use super::names::AT_REST;
 
-/// Appends what still waits. A fleet whose holds last long has not come to rest, so only chaos checks this.
+/// Appends a violation for each entity that has not ended. Only chaos checks this: its holds are short enough to expire
+/// before the check, while in other tests an unpaid order may remain.
 pub(super) fn check(databases: &Databases, violations: &mut Vec<String>) {
     let mut report = |collection: &str, is_at_rest: fn(&Entity) -> bool| {
         for entity in databases.owned(collection).iter().filter(|entity| !is_at_rest(entity)) {
@@ -39,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_waits_is_reported() {
+    fn only_entities_that_have_not_ended_are_reported() {
         let owned = BTreeMap::from([
             ("tickets", vec![entity("t", "sold"), entity("u", "reserved")]),
             ("orders", vec![entity("o", "completed"), entity("p", "authorized")]),

@@ -1,5 +1,5 @@
-//! The owned entities and the replicas of all services, in memory, for fleets as small as those of tests. The audit of
-//! `ticketctl` applies the same checks to streams.
+//! Reads the owned entities and the replicas of all services into memory and checks them. The fleets of tests are small
+//! enough for that; `ticketctl audit` applies the same checks to streams.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text}
 use ticketctl::audit::finding::Finding;
 use ticketctl::audit::{checks, money, replicas, sales};
 
-/// Number of holds that expire in one second, above which they may expire later.
+/// If more holds than this expire in the same second, their orders may be cancelled later than others.
 const BURST_SIZE: usize = 1_000;
 
-/// The owned entities and the replicas of all services.
+/// The contents of the databases of all services.
 #[derive(Debug)]
 pub struct Databases {
     /// When the databases were read.
     pub now: Timestamp,
     /// The entities by the collection of their owner: users, tickets, orders, payments, timers.
     pub owned: BTreeMap<&'static str, Vec<Entity>>,
-    /// Database, name of the entity, and replicas.
+    /// For each collection of replicas: its database, the name of the entity, and the replicas.
     pub replicas: Vec<(String, String, Vec<Entity>)>,
 }
 
@@ -52,17 +52,17 @@ impl Databases {
     pub(super) fn check_money_and_sales(&self, violations: &mut Vec<String>) {
         let mut found = Vec::new();
         let (orders, payments) = (self.owned("orders"), self.owned("payments"));
-        let claims = orders.iter().filter(|order| order.status() != Some(OrderStatus::Cancelled));
-        let claims = by_key(claims, |order| text(&order.state["ticket"]["id"]));
-        for (id, ticket, claims) in joined(self.owned("tickets"), &claims) {
-            sales::check_ticket(id, ticket, claims, &mut found);
+        let open_orders = orders.iter().filter(|order| order.status() != Some(OrderStatus::Cancelled));
+        let open_orders = by_key(open_orders, |order| text(&order.state["ticket"]["id"]));
+        for (id, ticket, open_orders) in joined(self.owned("tickets"), &open_orders) {
+            sales::check_ticket(id, ticket, open_orders, &mut found);
         }
-        let mut due: BTreeMap<i64, usize> = BTreeMap::new();
+        let mut expiring: BTreeMap<i64, usize> = BTreeMap::new();
         for expires in orders.iter().filter_map(sales::expiry) {
-            *due.entry(expires.as_seconds()).or_default() += 1;
+            *expiring.entry(expires.as_seconds()).or_default() += 1;
         }
         for order in orders {
-            let count = sales::expiry(order).and_then(|expires| due.get(&expires.as_seconds()));
+            let count = sales::expiry(order).and_then(|expires| expiring.get(&expires.as_seconds()));
             let is_burst = count.is_some_and(|count| *count > BURST_SIZE);
             let grace = if is_burst { sales::EXPIRY_GRACE_BURST } else { sales::EXPIRY_GRACE };
             sales::check_hold(order, self.now, grace, &mut found);
@@ -98,7 +98,7 @@ impl Databases {
     }
 }
 
-/// The entities by a key.
+/// The entities of each key.
 fn by_key<'a>(
     entities: impl Iterator<Item = &'a Entity>,
     key: fn(&Entity) -> &str,
@@ -110,7 +110,8 @@ fn by_key<'a>(
     keyed
 }
 
-/// Each id of an owned entity or a key, with both.
+/// A full outer join of owned entities, by id, with other entities, by key. Returns each id or key with the owned
+/// entity, if there is one, and the others.
 fn joined<'a>(
     owned: &'a [Entity],
     keyed: &'a BTreeMap<&'a str, Vec<&'a Entity>>,
@@ -125,13 +126,13 @@ fn joined<'a>(
     all.into_iter().map(|(id, (entity, entities_of_key))| (id, entity, entities_of_key))
 }
 
-/// Reads every document of a collection of aggregates, each with the idempotency key that claims it.
+/// Reads every document of a collection of aggregates, each with the idempotency key whose claim names it, if any.
 pub async fn owned_entities(database: &Database, collection: &str) -> Result<Vec<Entity>> {
     let mut owned = entities(database, collection).await?;
     let mut claims = database.collection::<Document>("claims").find(Document::new()).await?;
     let mut keys = BTreeMap::new();
     while let Some(claim) = claims.try_next().await? {
-        // The user and the key.
+        // The id of a claim is the user's id and the key, separated by a slash.
         if let Some((_, key)) = claim.get_str("_id")?.split_once('/') {
             keys.insert(claim.get_str("entityId")?.to_owned(), key.to_owned());
         }

@@ -1,9 +1,9 @@
-//! What an instance costs: the connections, memory and periodic work of fleets with different numbers of instances, at
-//! rest and under a paced load.
+//! Measures what an instance costs: the connections, memory and periodic work of fleets with different numbers of
+//! instances, at rest and under a paced load.
 //!
 //! # Why
-//! What grows with the number of instances, other than the number itself, is where growth ends. The load is far below
-//! what the machine can do, and the same for each fleet, so that the CPU is not what is measured.
+//! A fleet can't grow further if each instance uses more the more instances there are. The load is the same for each
+//! fleet and far below what the machine can do, so that the results do not depend on the CPU.
 
 pub mod usage;
 
@@ -26,12 +26,13 @@ use crate::database_work::{Work, number_at};
 use crate::test_fleet::{TestFleet, listing};
 use crate::user_client::UserClient;
 
-/// How long after its start a fleet is left alone: the scans of the empty collections end, and connection pools fill.
-const SETTLING: Duration = Duration::from_secs(5);
-/// How long the events of the last purchase may take, and how long after them published events leave the outboxes.
+/// Pause after a fleet's start: the scans of the empty collections end, and connection pools fill.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// Maximum time from the last purchase until its events are handled.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
-const TAIL: Duration = Duration::from_secs(2);
-/// Number of sellers and of buyers, who take turns.
+/// Pause after the last event: the events that have been published are removed from the outboxes.
+const OUTBOX_PAUSE: Duration = Duration::from_secs(2);
+/// Number of sellers, and of buyers. The purchases are spread over them.
 const USERS: usize = 10;
 
 /// How a fleet is measured.
@@ -43,7 +44,7 @@ pub struct ScalingOptions {
     pub rest: Duration,
     /// How long tickets are sold.
     pub load: Duration,
-    /// Number of tickets that are listed, ordered and paid in a second.
+    /// Number of tickets that are listed, ordered and paid per second.
     pub purchases_per_second: u32,
     /// Settings of all services.
     pub settings: &'static [(&'static str, &'static str)],
@@ -56,7 +57,7 @@ pub struct Measurement {
     pub rest: Usage,
     /// While tickets are sold.
     pub load: Usage,
-    /// What each purchase has left behind.
+    /// What each purchase has added to the databases and the streams.
     pub stored: Stored,
 }
 
@@ -65,15 +66,15 @@ pub struct Measurement {
 /// # Errors
 /// When a process does not start, or a purchase fails.
 pub async fn measure(options: &ScalingOptions) -> Result<Measurement> {
-    progress("Measuring", &format!("{} of each service", options.instances));
+    progress("Measuring", &format!("{} instances of each service", options.instances));
     let fleet = TestFleet::start_instances(options.instances, options.settings).await?;
     let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
-    sleep(SETTLING).await;
-    let nothing = async {
+    sleep(WARM_UP).await;
+    let idle = async {
         sleep(options.rest).await;
         anyhow::Ok(0)
     };
-    let (rest, _) = observe(&fleet, &client, options.instances, Phase::Rest, nothing).await?;
+    let (rest, _) = observe(&fleet, &client, options.instances, Phase::Rest, idle).await?;
     let before = Volume::read(&fleet, &client).await?;
     let (load, purchases) =
         Box::pin(observe(&fleet, &client, options.instances, Phase::Load, sell(&fleet, options))).await?;
@@ -81,17 +82,17 @@ pub async fn measure(options: &ScalingOptions) -> Result<Measurement> {
     Ok(Measurement { rest, load, stored })
 }
 
-/// Measures the fleet while something happens; also returns the result of that.
+/// Runs an activity and measures the fleet meanwhile. Returns the usage and the activity's result.
 async fn observe(
     fleet: &TestFleet,
     client: &Client,
     instances: u8,
     phase: Phase,
-    happening: impl Future<Output = Result<u32>>,
+    activity: impl Future<Output = Result<u32>>,
 ) -> Result<(Usage, u32)> {
     let turns = count_turns(client).await?;
     let before = Work::now(client).await?;
-    let result = happening.await?;
+    let result = activity.await?;
     let after = Work::now(client).await?;
     let turns = count_turns(client).await? - turns;
     let (seconds, (reads, written)) = (after.seconds_since(before), after.since(before, (0.0, 0.0)));
@@ -122,7 +123,7 @@ async fn observe(
     Ok((usage, result))
 }
 
-/// Number of turns at shared work that instances have taken since the fleet's start.
+/// Number of turns of periodic tasks that all instances have taken since the fleet's start.
 async fn count_turns(client: &Client) -> Result<i64> {
     let mut count = 0;
     for service in SERVICES {
@@ -174,14 +175,14 @@ async fn sell(fleet: &TestFleet, options: &ScalingOptions) -> Result<u32> {
     }
     let began = Instant::now();
     while backlog(fleet).await? > 0 {
-        ensure!(began.elapsed() < EVENT_TIMEOUT, "events stay unhandled for {EVENT_TIMEOUT:?}");
+        ensure!(began.elapsed() < EVENT_TIMEOUT, "events are still unhandled after {EVENT_TIMEOUT:?}");
         sleep(Duration::from_millis(50)).await;
     }
-    sleep(TAIL).await;
+    sleep(OUTBOX_PAUSE).await;
     Ok(sold)
 }
 
-/// A ticket's way from its listing to its sale.
+/// Lists a ticket, orders it and pays for it. Waits until the order is completed.
 async fn buy(seller: UserClient, buyer: UserClient) -> Result<()> {
     let ticket = seller.create_listing(listing("Any night", 5_000)).await?;
     let order = buyer.create_order(ticket).await?.id;
@@ -191,7 +192,7 @@ async fn buy(seller: UserClient, buyer: UserClient) -> Result<()> {
     Ok(())
 }
 
-/// How much the fleet has stored.
+/// How much all services have stored: bytes in databases, and events in streams.
 struct Volume {
     data: f64,
     indexes: f64,

@@ -1,4 +1,5 @@
-//! The figures of a fleet: what each instance uses, what all of them use together, and what must not grow.
+//! What a fleet used: each instance, and all of them together. Compares fleets to find what must not grow with the
+//! number of instances.
 
 use std::fmt::{self, Write as _};
 
@@ -25,7 +26,7 @@ impl fmt::Display for Phase {
 pub struct Spread {
     /// The mean of all instances of all services.
     pub mean: f64,
-    /// That of the instance that has most.
+    /// The maximum of all instances.
     pub most: u64,
 }
 
@@ -53,27 +54,27 @@ pub struct Usage {
     pub redis: Spread,
     /// Resident memory of an instance in bytes.
     pub resident: Spread,
-    /// Queries of all instances in a second.
+    /// Queries of all instances per second.
     pub reads_per_second: f64,
-    /// Documents that all instances wrote in a second.
+    /// Documents that all instances wrote per second.
     pub written_per_second: f64,
-    /// Turns at shared work that all instances took.
+    /// Turns of periodic tasks that all instances took.
     pub turns: i64,
     /// Durable consumers of all services.
     pub consumers: usize,
 }
 
 impl Usage {
-    /// What grew although it should not, compared with a fleet of fewer instances that did the same for as long: what an
-    /// instance uses, the consumers, and at rest the work that instances share. The tolerances are far below growth in
-    /// proportion to the number of instances.
+    /// Describes what has grown but must not, compared with a fleet of fewer instances that did the same for the same
+    /// time: what each instance uses, the durable consumers and, at rest, the turns of periodic tasks. The tolerances
+    /// are far below growth in proportion to the number of instances.
     pub fn growth_over(&self, fewer: &Self) -> Vec<String> {
         let mut grown = Vec::new();
         let mut expect_at_most = |what: &str, now: f64, limit: f64| {
             if now > limit {
                 let (count, phase, fewer) = (self.instances, self.phase, fewer.instances);
                 grown.push(format!(
-                    "{what}, {phase}: {now:.1} with {count} instances, at most {limit:.1} after {fewer}"
+                    "{what}, {phase}: {now:.1} with {count} instances; limit derived from {fewer}: {limit:.1}"
                 ));
             }
         };
@@ -87,23 +88,25 @@ impl Usage {
             expect_at_most(&format!("connections of an instance to {server}"), now.mean, before.mean * 1.5 + 2.0);
         }
         let resident = fewer.resident.mean * 1.25;
-        expect_at_most("megabytes of an instance", self.resident.mean / 1e6, resident / 1e6);
+        expect_at_most("resident megabytes of an instance", self.resident.mean / 1e6, resident / 1e6);
         if self.consumers != fewer.consumers {
             let (now, before) = (self.consumers, fewer.consumers);
-            grown.push(format!("durable consumers: {now} with {} instances, {before} before", self.instances));
+            let (count, fewer) = (self.instances, fewer.instances);
+            grown.push(format!("durable consumers: {now} with {count} instances, {before} with {fewer}"));
         }
         if self.phase == Phase::Rest && self.turns > fewer.turns + fewer.turns / 2 + 15 {
             let (now, before) = (self.turns, fewer.turns);
-            grown.push(format!("turns at rest: {now} with {} instances, {before} before", self.instances));
+            let (count, fewer) = (self.instances, fewer.instances);
+            grown.push(format!("turns at rest: {now} with {count} instances, {before} with {fewer}"));
         }
         grown
     }
 }
 
-/// What one purchase leaves behind.
+/// What one purchase adds to the databases and the streams, on average.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// Number of purchases that this is the mean of.
+    /// Number of purchases that were averaged.
     pub purchases: u32,
     /// Bytes of documents in all databases, before compression.
     pub data: f64,
@@ -138,7 +141,7 @@ pub fn usage_table<'a>(usages: impl IntoIterator<Item = &'a Usage>) -> String {
     text
 }
 
-/// What purchases leave behind, as a Markdown table.
+/// What purchases add to the databases and the streams, as a Markdown table.
 pub fn stored_table<'a>(all: impl IntoIterator<Item = &'a Stored>) -> String {
     let mut text = "| purchases | documents of one, bytes | indexes, bytes | events | bytes of these |\n\
                     |--:|--:|--:|--:|--:|\n"
@@ -184,7 +187,7 @@ mod tests {
         let (one, four) = (usage(1, Phase::Rest), usage(4, Phase::Rest));
         assert_eq!(four.growth_over(&one), Vec::<String>::new());
         let (one, four) = (usage(1, Phase::Load), Usage { turns: 100, ..usage(4, Phase::Load) });
-        assert_eq!(four.growth_over(&one), Vec::<String>::new(), "a backlog is swept in turns");
+        assert_eq!(four.growth_over(&one), Vec::<String>::new(), "a backlog under load needs more turns");
     }
 
     #[test]
@@ -197,9 +200,9 @@ mod tests {
             ),
             (Usage { nats: Spread { mean: 4.0, most: 4 }, ..four.clone() }, "connections of an instance to NATS"),
             (Usage { redis: Spread { mean: 6.0, most: 6 }, ..four.clone() }, "connections of an instance to Redis"),
-            (Usage { resident: Spread { mean: 30.0e6, most: 0 }, ..four.clone() }, "megabytes of an instance"),
-            (Usage { consumers: 44, ..four.clone() }, "durable consumers: 44 with 4 instances, 11 before"),
-            (Usage { turns: 80, ..four }, "turns at rest: 80 with 4 instances, 20 before"),
+            (Usage { resident: Spread { mean: 30.0e6, most: 0 }, ..four.clone() }, "resident megabytes of an instance"),
+            (Usage { consumers: 44, ..four.clone() }, "durable consumers: 44 with 4 instances, 11 with 1"),
+            (Usage { turns: 80, ..four }, "turns at rest: 80 with 4 instances, 20 with 1"),
         ];
         for (grown, expected) in table {
             let found = grown.growth_over(&one);
