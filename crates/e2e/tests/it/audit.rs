@@ -1,5 +1,5 @@
-//! The audit: each write into a database from outside is reported with the ids of what it made wrong. What was only
-//! read at different moments is not reported.
+//! `ticketctl audit` on databases: it reports each write from outside with the ids of the entities that became wrong.
+//! It does not report differences that are only due to reading the databases at different moments.
 
 mod damage;
 
@@ -26,7 +26,7 @@ pub(crate) fn found(invariant: u8, database: &str, ids: &[&str]) -> Found {
     (invariant, database.to_owned(), ids.iter().map(ToString::to_string).collect())
 }
 
-/// What an audit reports, sorted.
+/// Runs an audit and returns its findings, sorted.
 pub(crate) async fn audit(operator: &Operator) -> Vec<Found> {
     let finished = operator.run(&["--output", "json", "audit", "--wait", "0"]).await;
     let report: AuditReport = serde_json::from_str(&finished.stdout).unwrap_or_else(|_| panic!("{finished:?}"));
@@ -43,19 +43,21 @@ pub(crate) async fn audit(operator: &Operator) -> Vec<Found> {
 pub(crate) struct Sold {
     /// Ends its servers when it is dropped.
     pub(crate) fleet: TestFleet,
-    /// Knows only the databases.
+    /// Has only the URL of the databases, so its audits skip the streams and the provider.
     operator: Operator,
     pub(crate) client: Client,
     pub(crate) ticket: String,
     pub(crate) order: String,
     pub(crate) payment: String,
+    /// The id of the unpaid order.
     pub(crate) hold: String,
     seller: String,
 }
 
 impl Sold {
     pub(crate) async fn start() -> Self {
-        // Nothing is announced while the services stop one after the other, so that no message is left to a consumer.
+        // Nothing is announced while the services stop one after the other, so no message is published to a stopped
+        // one.
         let settings = [("ANNOUNCE_AFTER", "1h"), ("ANNOUNCE_PER_SECOND", "0"), ("ORDER_TTL", "1h")];
         let fleet = TestFleet::start(&settings).await.unwrap();
         let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.token_user().unwrap());
@@ -93,7 +95,7 @@ impl Sold {
 async fn each_corruption_is_reported_with_its_ids() {
     let sold = Sold::start().await;
     let Sold { ticket, order, payment, hold, seller, .. } = &sold;
-    // What can't be checked is listed.
+    // The audit lists the checks for which it lacks a URL or a key.
     let report = sold.operator.run_ok(&["audit"]).await;
     let lines: Vec<_> = report.lines().collect();
     let expected = [
@@ -107,7 +109,7 @@ async fn each_corruption_is_reported_with_its_ids() {
     ];
     assert_eq!(lines, expected);
 
-    // Only the replicas or fields that no other check reads are wrong: one finding each.
+    // Each change affects only a replica, or a field that one check reads: one finding each.
     let outbox = doc! { "$push": { "outbox": { "id": "e", "time": "2026-01-01T00:00:00.000Z" } } };
     let ledger = doc! { "$inc": { "state.ledger.0.debit": 1_i64 } };
     for (collection, id, update, expected) in [
@@ -122,7 +124,7 @@ async fn each_corruption_is_reported_with_its_ids() {
         assert_eq!(sold.audit_with(collection, id, update).await, [expected], "{collection:?}");
     }
 
-    // The entity is wrong, and so are its replicas.
+    // A change of an owned entity also makes its replicas differ from it.
     let available = doc! { "$set": { "state.status": { "name": "available" } } };
     let expected = [found(5, "tickets", &[ticket, order]), found(9, "orders", &[ticket]), found(9, "web", &[ticket])];
     assert_eq!(sold.audit_with(("tickets", "tickets"), ticket, available).await, expected);
@@ -139,24 +141,24 @@ async fn each_corruption_is_reported_with_its_ids() {
     let expected = [vec![found(6, "orders", &[hold])], replicas.to_vec()].concat();
     assert_eq!(sold.audit_with(("orders", "orders"), hold, overdue).await, expected);
 
-    // A payment that nobody knows of.
+    // A payment of which no service has a replica, and whose order does not exist.
     let payments = sold.client.database("payments").collection::<Document>("payments");
     let mut stray = payments.find_one(doc! {}).await.unwrap().unwrap();
-    let (id, of) = (PaymentId::new().to_string(), OrderId::new().to_string());
+    let (id, order_id) = (PaymentId::new().to_string(), OrderId::new().to_string());
     stray.insert("_id", &id);
     stray.remove("idempotency");
     let state = stray.get_document_mut("state").unwrap();
     state.insert("id", &id);
-    state.insert("orderId", &of);
+    state.insert("orderId", &order_id);
     payments.insert_one(&stray).await.unwrap();
-    let expected = [found(3, "payments", &[&id, &of]), found(9, "orders", &[&id]), found(9, "web", &[&id])];
+    let expected = [found(3, "payments", &[&id, &order_id]), found(9, "orders", &[&id]), found(9, "web", &[&id])];
     assert_eq!(audit(&sold.operator).await, expected);
     payments.delete_one(doc! { "_id": &id }).await.unwrap();
     assert_eq!(audit(&sold.operator).await, Vec::<Found>::new());
 }
 
-/// Two completed orders of one ticket need the unique index to be dropped. Both are reported, and the audit does
-/// without the index.
+/// Only without the unique index can a ticket have two completed orders. The audit reports both the missing index and
+/// the orders, although its queries can't use the index any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_unique_index_is_reported() {
     let sold = Sold::start().await;
@@ -201,7 +203,7 @@ async fn dropped_unique_index_is_reported() {
     assert_eq!(all, expected.into_iter().chain(replicas).collect());
 }
 
-/// What is right when it is looked at again was read at different moments.
+/// A violation that the second look does not find was only due to reading the databases at different moments.
 #[tokio::test(flavor = "multi_thread")]
 async fn change_between_two_looks_is_no_violation() {
     let sold = Sold::start().await;
@@ -222,7 +224,7 @@ async fn change_between_two_looks_is_no_violation() {
     assert!(report.starts_with("the audit passed: "), "{report}");
     assert_eq!(running.wait().await.unwrap().code(), Some(0));
 
-    // What differs from look to look is not the same violation.
+    // A violation is confirmed only if the second look finds exactly the same one.
     change(-1).await;
     let mut running = sold.operator.start(&["audit", "--wait", "30"]);
     let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
@@ -233,15 +235,15 @@ async fn change_between_two_looks_is_no_violation() {
     assert_eq!(audit(&sold.operator).await, Vec::<Found>::new());
 
     // An unreachable server is a failure, and a command needs only the servers that it uses.
-    let nowhere = ["--mongodb-url", "mongodb://127.0.0.1:1"];
-    assert_eq!(sold.operator.run(&[&nowhere[..], &["audit"]].concat()).await.code, Some(1));
+    let unreachable = ["--mongodb-url", "mongodb://127.0.0.1:1"];
+    assert_eq!(sold.operator.run(&[&unreachable[..], &["audit"]].concat()).await.code, Some(1));
     let operator = Operator::for_fleet(&sold.fleet);
-    assert_eq!(operator.run(&[&nowhere[..], &["dead-letters", "list"]].concat()).await.code, Some(0));
+    assert_eq!(operator.run(&[&unreachable[..], &["dead-letters", "list"]].concat()).await.code, Some(0));
     assert_eq!(sold.operator.run(&["audit", "--nats-url", "nats://127.0.0.1:1"]).await.code, Some(1));
     assert_eq!(sold.operator.run(&["audit", "--output", "xml"]).await.code, Some(2));
 }
 
-/// With `--every` the results are metrics, of a user that may only read in a cluster.
+/// With `--every`, the audit repeats and serves its results as metrics.
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_audit_serves_metrics() {
     let sold = Sold::start().await;
@@ -250,7 +252,7 @@ async fn repeated_audit_serves_metrics() {
     let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
     let line = progress.next_line().await.unwrap().unwrap();
     let url = line.strip_prefix("metrics are served at ").unwrap().to_owned();
-    let has_line = async |wanted: &str| {
+    let wait_for_line = async |wanted: &str| {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
@@ -261,16 +263,16 @@ async fn repeated_audit_serves_metrics() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    has_line("audit_violations{invariant=\"12 ledger\"} 0").await;
+    wait_for_line("audit_violations{invariant=\"12 ledger\"} 0").await;
     let payments = sold.client.database("payments").collection::<Document>("payments");
     let add = async |amount: i64| {
         payments.update_one(doc! {}, doc! { "$inc": { "state.ledger.0.debit": amount } }).await.unwrap();
     };
     add(1).await;
-    has_line("audit_violations{invariant=\"12 ledger\"} 1").await;
-    has_line("audit_unlisted_findings 0").await;
+    wait_for_line("audit_violations{invariant=\"12 ledger\"} 1").await;
+    wait_for_line("audit_unlisted_findings 0").await;
     add(-1).await;
-    has_line("audit_violations{invariant=\"12 ledger\"} 0").await;
+    wait_for_line("audit_violations{invariant=\"12 ledger\"} 0").await;
     let pid = nix::unistd::Pid::from_raw(running.id().unwrap().try_into().unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     assert_eq!(running.wait().await.unwrap().code(), Some(0));
@@ -292,7 +294,7 @@ async fn multiply(sold: &Sold, orders: usize) {
             }
         }
     }
-    // The entities of a sale have its number in the last twelve digits of their ids.
+    // The ids of a copied sale's entities end in the number of the copy, as twelve hexadecimal digits.
     let renamed = |text: &str, number: usize| {
         let mut text = text.to_owned();
         for id in [&sold.ticket, &sold.order, &sold.payment] {
@@ -312,7 +314,7 @@ async fn multiply(sold: &Sold, orders: usize) {
     }
 }
 
-/// Audits that many sales; returns the duration and the peak of the resident memory in bytes.
+/// Audits this many copies of a sale. Returns the duration and the peak of the resident memory in bytes.
 async fn audit_many(orders: usize) -> (Duration, u64) {
     let sold = Sold::start().await;
     multiply(&sold, orders).await;

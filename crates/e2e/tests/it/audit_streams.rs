@@ -1,5 +1,5 @@
-//! The audit of the streams and of the payment provider: each manipulation from outside is reported with its ids, and
-//! nothing of a fleet that nobody manipulated.
+//! `ticketctl audit` on streams and the payment provider: it reports each manipulation from outside with the ids of the
+//! affected entities, and nothing in a fleet that was not manipulated.
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull;
@@ -29,7 +29,7 @@ async fn event(jetstream: &jetstream::Context, stream: &str, id: &str, version: 
     panic!("{id} has no event of version {version}")
 }
 
-/// Publishes an event, which a consumer would take for a repeat.
+/// Publishes an event without a message id, so that the stream does not drop it as a duplicate.
 async fn publish(jetstream: &jetstream::Context, event: &Value) {
     let subject = format!("ticketing.{}", text(&event["type"]));
     let message = PublishMessage::build().payload(event.to_string().into());
@@ -46,7 +46,7 @@ async fn consumers(jetstream: &jetstream::Context) -> Vec<String> {
     names
 }
 
-/// What an audit finds, without the consumers that do not handle what the test publishes: the services are stopped.
+/// What an audit finds, except backlogs: the services are stopped, so no consumer handles what a test publishes.
 async fn audit_without_backlogs(operator: &Operator) -> Vec<Found> {
     let mut all = audit(operator).await;
     all.retain(|(invariant, ..)| *invariant != 14);
@@ -64,14 +64,14 @@ async fn each_manipulated_stream_is_reported_with_its_ids() {
     assert_eq!((report.findings.len(), report.unchecked.len()), (0, 0), "{report:?}");
     assert_eq!(consumers(&jetstream).await, before, "the audit leaves no consumer");
 
-    // Consumers do not get along, since the services are stopped. A repeat is no violation besides.
+    // The repeated event is no violation by itself. It only stays in the backlogs, since the services are stopped.
     let confirmed = event(&jetstream, "ticketing-orders", order, 1).await;
     publish(&jetstream, &confirmed).await;
     let stuck = ["expiration", "payments", "tickets", "web"];
     let stuck = stuck.map(|service| found(14, service, &[&format!("{service}-order")]));
     assert_eq!(audit(&operator).await, stuck);
 
-    // The same event with other terms.
+    // The same event with another price.
     let mut other = confirmed.clone();
     other["data"]["price"]["amount"] = json!(1);
     publish(&jetstream, &other).await;
@@ -79,7 +79,8 @@ async fn each_manipulated_stream_is_reported_with_its_ids() {
     let unreserved = found(13, "orders", &[order, ticket]);
     assert_eq!(audit_without_backlogs(&operator).await, [repeated.clone(), unreserved.clone()]);
 
-    // A version that the owner does not have, of an order that was completed, and an order that does not exist.
+    // A cancellation of a completed order, with a version that the owner does not have; an event of an order that does
+    // not exist.
     let mut cancelled = event(&jetstream, "ticketing-orders", order, 3).await;
     let mut stray = event(&jetstream, "ticketing-orders", hold, 0).await;
     cancelled["id"] = json!(common::id::EventId::new().to_string());
@@ -109,14 +110,10 @@ async fn lost_event_and_dead_letter_are_reported() {
     let operator = Operator::for_fleet(fleet).with_card_network(fleet);
     let jetstream = fleet.jetstream().await.unwrap();
 
-    // The owner has a version more than it published, and everybody has the replica.
-    for (database, collection) in [
-        ("orders", "orders"),
-        ("expiration", "replica_order"),
-        ("payments", "replica_order"),
-        ("tickets", "replica_order"),
-        ("web", "replica_order"),
-    ] {
+    // The owner and all replicas have a newer version than the last published event, as if an event had been lost.
+    for (database, collection) in
+        [("orders", "orders"), ("payments", "replica_order"), ("tickets", "replica_order"), ("web", "replica_order")]
+    {
         let documents = client.database(database).collection::<Document>(collection);
         documents.update_one(doc! { "_id": hold }, doc! { "$inc": { "version": 1_i64 } }).await.unwrap();
     }
@@ -148,7 +145,7 @@ async fn stray_and_missing_intents_are_reported() {
     let stray = intents().await.into_iter().find(|intent| *intent != own).unwrap();
     assert_eq!(audit(&operator).await, [found(12, "payments", &[&stray])]);
 
-    // The payment names another intent, which does not exist, so its own one belongs to nobody.
+    // The payment names an intent that does not exist, so no payment accounts for its real one.
     let payments = client.database("payments").collection::<Document>("payments");
     let update = doc! { "$set": { "state.providerRef": "pi_lost" } };
     payments.update_one(doc! { "_id": payment }, update).await.unwrap();
@@ -165,13 +162,15 @@ async fn stray_and_missing_intents_are_reported() {
     expected.sort();
     assert_eq!(audit(&operator).await, expected);
 
-    // A key that the provider refuses is a failure, not a clean report.
-    let refused = operator.run(&["audit", "--stripe-key", "sk_test_other"]).await;
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("401") && !refused.stderr.contains("sk_test_other"), "{refused:?}");
+    // A key that the provider does not accept is a failure, not a clean report.
+    let unauthorized = operator.run(&["audit", "--stripe-key", "sk_test_other"]).await;
+    assert_eq!(unauthorized.code, Some(1), "{unauthorized:?}");
+    let stderr = &unauthorized.stderr;
+    assert!(stderr.contains("401") && !stderr.contains("sk_test_other"), "{unauthorized:?}");
 }
 
-/// Two audits of one user take turns, and both end.
+/// Two audits with the same credentials use one consumer name. Each waits until the other has read a stream, and both
+/// succeed.
 #[tokio::test(flavor = "multi_thread")]
 async fn audits_at_the_same_time_do_not_disturb_each_other() {
     let fleet = TestFleet::start(&[]).await.unwrap();
@@ -179,7 +178,7 @@ async fn audits_at_the_same_time_do_not_disturb_each_other() {
     for number in 0..20 {
         seller.create_listing(listing(&format!("Night {number}"), 2_000)).await.unwrap();
     }
-    // Another audit is reading, and is killed.
+    // The consumer of an audit that was killed while it read.
     let jetstream = fleet.jetstream().await.unwrap();
     let stream = jetstream.get_stream("ticketing-tickets").await.unwrap();
     let name = Some("audit".to_owned());

@@ -1,4 +1,4 @@
-//! Chaos: two minutes of random faults break nothing, and damage from outside is found.
+//! Chaos runs: two minutes of random faults break nothing, and the checks find damage from outside.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ async fn two_minutes_of_faults_break_nothing() {
     assert_eq!(report.faults.len(), 13, "{report}");
 }
 
-/// A run in which `orders` is never restarted: an instance is not ready while an index differs from what it declares.
+/// Options of a short run without faults of `orders`: a restarted instance would not get ready, because an index
+/// differs from what it declares.
 fn short_run(seed: u64) -> ChaosOptions {
     let settle = Duration::from_secs(20);
     let mut options = ChaosOptions { visitors: VISITORS, settle, ..ChaosOptions::new(seed, Duration::from_secs(45)) };
@@ -34,7 +35,7 @@ async fn a_dropped_unique_index_is_found() {
     let options = short_run(16);
     let report = chaos::run_with(&options, async |fleet: &TestFleet| {
         let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await?;
-        // Another one takes its place, since queries name the index: only the uniqueness is lost.
+        // An index of the same name that is not unique replaces it, because queries use the index by name.
         let orders = client.database("orders").collection::<Document>("orders");
         let indexes: Vec<IndexModel> = orders.list_indexes().await?.try_collect().await?;
         let name_of = |index: &IndexModel| index.options.as_ref().and_then(|options| options.name.clone());
@@ -54,7 +55,7 @@ async fn a_dropped_unique_index_is_found() {
 async fn a_stray_capture_is_found() {
     let options = short_run(17);
     let report = chaos::run_with(&options, async |fleet: &TestFleet| {
-        // fakestripe may fail at that moment.
+        // A fault of fakestripe may be active.
         while fleet.dashboard.charge(4_200).await.is_err() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

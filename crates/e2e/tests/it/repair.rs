@@ -1,5 +1,5 @@
-//! `ticketctl audit --repair`: databases that were restored to different moments, and events that were lost, are
-//! repaired by requests to the services. Anti-entropy is off, so that nothing is repaired otherwise.
+//! `ticketctl audit --repair`: requests to the services repair databases that were restored to different moments, and
+//! the damage of lost events. Anti-entropy is off, so that nothing else repairs them.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Shop {
         Self { operator: Operator::for_fleet(&fleet), fleet, client, seller, buyer }
     }
 
-    /// The document without its outbox: its events are published.
+    /// The document of an entity, with an empty outbox, since its events have been published.
     async fn document(&self, (database, collection): (&str, &str), id: impl ToString) -> Document {
         let documents = self.client.database(database).collection::<Document>(collection);
         let mut found = documents.find_one(doc! { "_id": id.to_string() }).await.unwrap().unwrap();
@@ -57,6 +57,7 @@ impl Shop {
         found
     }
 
+    /// Replaces a document by an earlier state of it.
     async fn set_back(&self, (database, collection): (&str, &str), document: &Document) {
         let documents = self.client.database(database).collection::<Document>(collection);
         let id = doc! { "_id": document.get_str("_id").unwrap() };
@@ -92,7 +93,7 @@ impl Shop {
         self.fleet.processes.service(service).unwrap().restart().await.unwrap();
     }
 
-    /// Loses the next events of a stream for a consumer whose service is stopped, by acknowledging them.
+    /// Acknowledges the next events of a consumer whose service is stopped, so that the service misses them.
     async fn lose_events(&self, source: &str, consumer: &str, count: usize) {
         let stream = self.fleet.jetstream().await.unwrap().get_stream(format!("ticketing-{source}")).await.unwrap();
         let consumer: Consumer<pull::Config> = stream.get_consumer(consumer).await.unwrap();
@@ -104,14 +105,14 @@ impl Shop {
         }
     }
 
-    /// An order that its buyer cancelled, of which neither `tickets` nor `payments` knows that: the listing stays
-    /// reserved, and the payment authorised.
+    /// Cancels an order such that neither `tickets` nor `payments` learns of it: the listing stays reserved, and the
+    /// payment authorised.
     async fn cancel_unnoticed(&self) -> (TicketId, OrderId, PaymentId) {
         let (ticket, order) = self.hold("Aida").await;
         self.stop("orders").await;
         let payment = self.buyer.pay(order, "pm_card_visa").await.unwrap().body;
         assert_eq!(payment.status, PaymentStatus::Authorized);
-        // The payment was started and authorised.
+        // One event for the start of the payment, and one for its authorisation.
         self.lose_events("payments", "orders-payment", 2).await;
         self.restart("orders").await;
         for service in ["tickets", "payments"] {
@@ -132,7 +133,7 @@ impl Shop {
     }
 }
 
-/// What came of a command of the repair.
+/// The outcome and the details of a command of the repair; `None` if it was not run.
 fn outcome(report: &RepairReport, command: &str) -> Option<(CommandOutcome, String)> {
     let found = report.commands.iter().find(|result| result.command == command);
     found.map(|result| (result.outcome, result.detail.clone()))
@@ -161,8 +162,8 @@ async fn databases_of_different_moments_are_repaired() {
     }
     shop.operator.run_rejected(&["raise", "orders", &older.order.to_string()], "orders is not behind").await;
 
-    // Of `orders`, one order is as it was before its payment, and another does not exist yet. `auth` does not know the
-    // seller's new name yet, and `web` has lost a listing.
+    // `orders` returns to a moment before one order was paid and another one was created, and `auth` to a moment before
+    // the seller changed her name. `web` loses a listing.
     shop.set_back(("orders", "orders"), &older.unpaid).await;
     shop.delete(("orders", "orders"), lost.order).await;
     shop.set_back(users, &before).await;
@@ -178,7 +179,7 @@ async fn databases_of_different_moments_are_repaired() {
     assert_eq!(outcome(&report, &raise), done(format!("order {} {versions}", lost.order)));
     let raise = format!("ticketctl raise auth {seller}");
     assert_eq!(outcome(&report, &raise), done(format!("user {seller} was written at version 2")));
-    // The order is there again, so its payment is not refunded.
+    // The order exists again, so its payment is not refunded.
     let void = format!("ticketctl void {}", lost.payment);
     assert!(matches!(outcome(&report, &void), Some((CommandOutcome::Skipped, _))), "{report:?}");
     for sale in [&older, &lost] {
@@ -186,21 +187,21 @@ async fn databases_of_different_moments_are_repaired() {
         let payment = shop.buyer.wait_for_payment(sale.payment, PaymentStatus::Captured).await.unwrap();
         assert_eq!(payment.refunded, None);
     }
-    // The fleet works: the owner's next versions are heard.
+    // The fleet works: consumers apply the next versions of the raised entities.
     assert_eq!(shop.buyer.pay(unpaid, "pm_card_visa").await.unwrap().status, 201);
     shop.buyer.wait_for_order(unpaid, OrderStatus::Completed).await.unwrap();
     shop.seller.send(&UpdateProfile { body: Profile { display_name: Text::new("Mara K") } }).await.unwrap();
     invariants::assert_eventually_after_repair(&shop.fleet).await.unwrap();
 }
 
-/// Neither service learns of the end of the order by itself, until the repair.
+/// Neither `tickets` nor `payments` learns that the order was cancelled, until the repair.
 #[tokio::test(flavor = "multi_thread")]
 async fn listing_and_payment_of_a_cancelled_order_are_freed() {
     let shop = Shop::open().await;
     let (ticket, order, payment) = shop.cancel_unnoticed().await;
     shop.seller.wait_for_ticket(ticket, TicketStatus::Reserved).await.unwrap();
     shop.buyer.wait_for_payment(payment, PaymentStatus::Authorized).await.unwrap();
-    // They do not take the operator's word for it.
+    // They do not act on the operator's request alone: they don't know yet that the order has ended.
     let release = shop.operator.run(&["release", &ticket.to_string(), "--yes"]).await;
     assert!(release.code == Some(1) && release.stderr.contains("has not ended"), "{release:?}");
     let void = shop.operator.run(&["void", &payment.to_string(), "--yes"]).await;
@@ -234,7 +235,8 @@ async fn money_of_a_lost_order_is_returned_on_request() {
     .await;
 }
 
-/// The payment is authorised again for its owner, but was charged: the provider says so, and it is not charged twice.
+/// `payments` returns to a moment before it captured a payment. It learns of the capture from the provider, and does
+/// not charge twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn payment_that_was_set_back_is_looked_up_at_the_provider() {
     let shop = Shop::open().await;
@@ -244,7 +246,7 @@ async fn payment_that_was_set_back_is_looked_up_at_the_provider() {
     assert_eq!(earlier.insert("version", 1_i64).and_then(|version| version.as_i64()), Some(2));
     let state = earlier.get_document_mut("state").unwrap();
     state.insert("status", doc! { "name": PaymentStatus::Authorized.as_ref() });
-    // The entries of the authorisation.
+    // Keeps only the entries of the authorisation.
     state.get_array_mut("ledger").unwrap().truncate(2);
     shop.set_back(payments, &earlier).await;
 

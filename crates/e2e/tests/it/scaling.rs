@@ -1,12 +1,12 @@
-//! An instance costs as much among four as alone.
+//! Each of four instances uses no more than a single one.
 
 use std::time::Duration;
 
 use e2e::scaling::usage::{stored_table, usage_table};
 use e2e::scaling::{ScalingOptions, measure};
 
-/// Short, so that each instance attempts a round of `payments`' reconciler twice a second: without turns, four instances
-/// would do four times as many rounds.
+/// Short, so that each instance attempts a round of `payments`' reconciler twice a second: without turns, four
+/// instances would do four times as many rounds.
 const SETTINGS: [(&str, &str); 1] = [("RECONCILE_AFTER", "1s")];
 
 #[tokio::test(flavor = "multi_thread")]

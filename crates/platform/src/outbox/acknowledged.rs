@@ -2,8 +2,8 @@
 //!
 //! # Why
 //! Removing an event is a write of its document, and many documents are written again soon. So the next write of the
-//! document removes the event too; after a short delay, the events that are left are removed together. Only events that
-//! this instance has seen acknowledged are removed, each by its id: another event of the same outbox, also an older
+//! document removes the event too; after a short delay, all remaining events are removed together. Only events that
+//! this instance has seen acknowledged are removed, each by its id: another event of the same outbox, even an older
 //! one, may not be in the stream yet.
 
 use std::collections::HashMap;
@@ -42,6 +42,7 @@ type DocumentKey = (&'static str, String);
 
 struct AcknowledgedEvent {
     id: String,
+    /// When this instance saw it acknowledged.
     at: Instant,
 }
 
@@ -107,8 +108,9 @@ impl Acknowledged {
         taken.into_iter().map(removal).collect()
     }
 
-    /// Waits until the oldest event is as old as `delay`, or until `FULL` events wait. Takes the events that are at
-    /// least half as old as `delay`, so that they are removed together; or all, if there are `FULL` of them.
+    /// Waits until the oldest event has waited for `delay`. Then takes the events of each document whose oldest event
+    /// has waited for half of `delay`, so that many are removed together. As soon as `FULL` events wait, takes all of
+    /// them.
     pub(crate) async fn due(&self, delay: Duration) -> Vec<Removal> {
         loop {
             let (count, oldest) = {
@@ -221,7 +223,7 @@ mod tests {
         }
         let due = acknowledged.due(DELAY).await;
         assert_eq!((due.len(), began.elapsed()), (CAPACITY, Duration::ZERO));
-        // Returned events count as well.
+        // Events that a dropped removal returns are subject to the capacity too.
         acknowledged.add("orders", "one more", "event");
         drop(due);
         assert_eq!(acknowledged.take_older_than(Duration::ZERO).len(), CAPACITY);

@@ -6,8 +6,8 @@
 //! for other states, and its consumers would not learn of them. The raised version has one change event, like any
 //! other; the versions that are skipped had theirs before the restore.
 //!
-//! The snapshot that follows asks consumers to announce what this service has missed: they do that in response to
-//! snapshots only.
+//! A snapshot follows the change event. In response to it, consumers announce their own entities, which this service
+//! may have missed; they do that for snapshots only.
 
 use common::aggregate::{Aggregate, Versioned};
 use common::api::admin::{Raise, Raised};
@@ -25,7 +25,7 @@ impl<A: Aggregate> Store<A> {
     /// above it already. Returns `None` if there is no aggregate and no state, or if the state is not published.
     ///
     /// # Errors
-    /// Invalid if the state is not the whole state of this aggregate; a conflict if a unique index refuses it.
+    /// Invalid if the state is not the whole state of this aggregate; a conflict if it violates a unique index.
     pub(crate) async fn raise_above(&self, request: &Raise) -> Result<Option<Raised>, Error> {
         let Raise { id, above, state } = request;
         let adopted = state.as_ref().map(|state| adopted_state::<A>(id, state)).transpose()?;
@@ -42,7 +42,7 @@ impl<A: Aggregate> Store<A> {
                     self.relay.announce_when_free(self.snapshot(&raised)).await;
                     return Ok(Some(Raised { version, is_written: true }));
                 }
-                // Another writer was faster: decide again.
+                // Another writer was faster: decide again with what it wrote.
                 Err(StoreError::VersionConflict) => {}
                 Err(error) if error.is_duplicate_of(ID_INDEX) => {}
                 Err(StoreError::Duplicate(index)) => {
@@ -68,7 +68,7 @@ impl<A: Aggregate> Store<A> {
     }
 }
 
-/// The aggregate with this payload.
+/// The aggregate that this payload describes. Fails unless the payload is its whole state and has this id.
 fn adopted_state<A: Aggregate>(id: &str, payload: &Value) -> Result<A, Error> {
     let payload: A::Payload =
         serde_json::from_value(payload.clone()).map_err(|error| Error::field("state", error.to_string()))?;

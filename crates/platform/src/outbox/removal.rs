@@ -1,4 +1,4 @@
-//! Removes published events from the outboxes of documents that no write has changed meanwhile.
+//! Removes published events from outboxes after a delay, unless the next write of the document has removed them before.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn remove(database: &Database, removals: Vec<Removal>) -> bool {
     for removal in removals {
         by_collection.entry(removal.collection()).or_default().push(removal);
     }
-    // No wait for the journal: a lost removal only means that the event is published twice.
+    // Does not wait for the journal: a lost removal only means that the event is published twice.
     let concern = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
     let mut has_removed_all = true;
     for (collection, removals) in by_collection {
@@ -53,7 +53,7 @@ async fn remove(database: &Database, removals: Vec<Removal>) -> bool {
                 tracing::warn!(
                     error = telemetry::causes(&error),
                     collection,
-                    "published events stay in the outbox until a later attempt"
+                    "removing published events from outboxes failed; a later attempt removes them"
                 );
             }
         }

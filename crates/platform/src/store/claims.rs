@@ -4,7 +4,7 @@
 //! The claim is stored before the entity. Every repeat finds the same id in it, and `_id` decides which of them inserts
 //! the entity. A crash in between leaves a claim without an entity, which the next repeat creates. User and key are the
 //! claim's own `_id`, so a key is unique on a sharded cluster too; an index over them in the entity's collection would
-//! hold within one shard only. It costs one more write for each request with a key.
+//! hold within one shard only. A claim costs one more write for each request with a key.
 //!
 //! A claim is released only once its entity was found; from then on `_id` rejects every other insert of that entity.
 //! Repeats have the same body, so they reach the same shard even where the shard key is taken from the body.
@@ -30,15 +30,15 @@ use crate::mongo;
 
 /// The collection of claims.
 pub(crate) const COLLECTION: &str = "claims";
-/// For how long a claim counts, at least: a day, a request's duration and a difference of clocks. After that, a request
-/// with the same key is a new one.
+/// How long a claim is valid: a day, and a margin for the duration of a request and for clock skew. After that, a
+/// request with the same key is a new one.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600 + 300);
-/// By how much a repeat extends a claim at least.
+/// A repeat does not extend a claim by less than this.
 const EXTENSION_STEP: Duration = Duration::from_secs(60);
-/// How much longer MongoDB keeps it, so that clock skew removes no valid claim.
+/// How much longer than that MongoDB keeps a claim, so that clock skew removes no valid one.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(3600);
-/// How often a claim is inserted before the client has to repeat its request. Others may have removed or extended the
-/// claim that was found.
+/// Maximum number of attempts to insert a claim or to use an earlier one. An attempt fails if another request removes
+/// or extends the earlier claim meanwhile. After the last attempt, the client has to repeat its request.
 const MAX_INSERTS: usize = 10;
 
 /// A request's `Idempotency-Key` and the hash of its body.
@@ -50,16 +50,16 @@ pub struct IdempotencyKey {
     pub hash: String,
 }
 
-/// A stored request. `I` is the type of the created entity's id, `A` that of the response stored for repeats.
+/// A claim. `I` is the type of the created entity's id, `A` that of the response stored for repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim<I, A = ()> {
-    /// The id of the entity.
+    /// The id of the entity that the request creates.
     pub entity_id: I,
     /// When the claim was made.
     pub at: Timestamp,
     /// The response to the request.
     pub answer: A,
-    /// Until when it counts.
+    /// When the claim expires.
     until: Timestamp,
     /// The claim's own id, and the hash of the body. None if the request has no key: such a claim is not stored.
     stored: Option<(String, String)>,
@@ -95,8 +95,8 @@ struct ClaimDocument<I, A> {
     answer: A,
     /// Whether a repeat got the response, so that the client relies on it.
     is_pinned: bool,
-    /// When MongoDB removes the document. From the system clock, because MongoDB compares it with its own, not with a
-    /// test's.
+    /// When MongoDB removes the document. By the system clock even if a test uses another one, because MongoDB compares
+    /// it with the system clock.
     expires_on: DateTime,
 }
 
@@ -134,19 +134,20 @@ where
         Self { documents, clock, kind: PhantomData }
     }
 
-    /// Finds the claim of an earlier request with the same key, whatever its body. `None` without a key, or when the key
-    /// is new or has expired. Its entity may not exist yet.
+    /// Finds the claim of an earlier request with the same key, whatever its body. `None` without a key, or when the
+    /// key is new or has expired. Its entity may not exist yet.
     pub async fn find(&self, user: UserId, key: Option<&IdempotencyKey>) -> Result<Option<Claim<I, A>>, StoreError> {
         let Some(key) = key else { return Ok(None) };
         let found = self.typed().find_one(doc! { "_id": id_of(user, key) }).await?;
         Ok(found.map(Claim::from).filter(|claim| claim.until > self.clock.now()))
     }
 
-    /// Stores a claim, or returns the one of an earlier request with the same key, which then counts for another day,
-    /// since its entity may be created only now. Without a key, nothing is stored and the claim is a new one.
+    /// Stores a claim, or returns that of an earlier request with the same key. The earlier claim is then valid for
+    /// another day, since its entity may be created only now. Without a key, nothing is stored and the claim is a new
+    /// one.
     ///
     /// # Errors
-    /// 422 if the earlier request had another body; 409 if the earlier claim was just removed.
+    /// 422 if the earlier request had another body; 409 if other requests kept changing the earlier claim.
     pub async fn claim(
         &self,
         user: UserId,
@@ -216,7 +217,8 @@ fn id_of(user: UserId, key: &IdempotencyKey) -> String {
     format!("{user}/{}", key.key)
 }
 
-/// Matches the claim unless it has been released, even if the key has been used again since.
+/// A filter that matches this claim until it is released, and no later claim with the same key. `None` if it is not
+/// stored.
 fn same_claim<I: Display, A>(claim: &Claim<I, A>) -> Option<Document> {
     let (id, _) = claim.stored.as_ref()?;
     Some(doc! { "_id": id, "entityId": claim.entity_id.to_string() })

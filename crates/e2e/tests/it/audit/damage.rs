@@ -1,5 +1,5 @@
-//! Damage that an audit could overlook: collections that are lost, documents that it can't read, sales that nothing ends,
-//! and one kind of damage beside many of another.
+//! `ticketctl audit` finds damage that it could overlook: dropped collections, malformed documents, sales that never
+//! end, and a violation of one invariant beside many of another.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use ticketctl::reports::AuditReport;
 
 use super::{Sold, audit, found};
 
-/// A collection that does not exist lacks all its replicas. The audit knows every collection with replicas.
+/// The audit knows every collection with replicas, so it reports each replica of a dropped collection as missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_replicas_are_reported() {
     let sold = Sold::start().await;
@@ -32,7 +32,7 @@ async fn dropped_replicas_are_reported() {
     assert_eq!(audit(&sold.operator).await, expected);
 }
 
-/// A document that is no entity does not end the audit, and everything else is still found.
+/// A malformed document is a finding. It does not end the audit, which still finds everything else.
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_documents_are_findings_like_others() {
     let sold = Sold::start().await;
@@ -42,7 +42,7 @@ async fn malformed_documents_are_findings_like_others() {
     let ledger = doc! { "$inc": { "state.ledger.0.debit": 1_i64 } };
     payments.update_one(doc! { "_id": &sold.payment }, ledger).await.unwrap();
     let version = doc! { "$set": { "version": "one" } };
-    // The replica is left out of the other checks.
+    // The other checks skip the malformed replica, so it also counts as missing (invariant 9).
     let mut expected = [
         found(0, "payments", &[&format!("{{\"$oid\":\"{id}\"}}")]),
         found(0, "web", &[&sold.order]),
@@ -53,7 +53,7 @@ async fn malformed_documents_are_findings_like_others() {
     assert_eq!(sold.audit_with(("web", "replica_order"), &sold.order, version).await, expected);
 }
 
-/// An order and a payment that agree with everything, and that nothing ends any more.
+/// An order and its payment agree with each other, but nothing will ever complete them.
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_sales_are_reported() {
     let sold = Sold::start().await;
@@ -78,8 +78,8 @@ async fn unfinished_sales_are_reported() {
     assert_eq!(sold.audit_with(("orders", "orders"), &sold.hold, authorized).await, expected);
 }
 
-/// Many violations of one invariant do not hide those of another; how many were not examined is counted. MongoDB does not
-/// close a cursor while other collections are read.
+/// Many violations of one invariant do not hide those of another; those beyond the maximum are only counted. The
+/// cursors have no time-out, because MongoDB would close one that is idle while other collections are read.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_invariant_has_its_share_of_the_findings() {
     let sold = Sold::start().await;
@@ -100,8 +100,8 @@ async fn each_invariant_has_its_share_of_the_findings() {
     let profile = orders.collection::<Document>("system.profile");
     let cursors = doc! { "appName": "ticketctl", "command.find": "orders" };
     let all = profile.count_documents(cursors.clone()).await.unwrap();
-    let mut endless = cursors;
-    endless.insert("command.noCursorTimeout", true);
+    let mut without_timeout = cursors;
+    without_timeout.insert("command.noCursorTimeout", true);
     assert!(all > 0);
-    assert_eq!(profile.count_documents(endless).await.unwrap(), all);
+    assert_eq!(profile.count_documents(without_timeout).await.unwrap(), all);
 }
