@@ -1,4 +1,4 @@
-//! What the kernel tells about a running process: its memory and its connections, from `/proc/<pid>`.
+//! Reads the memory and the connections of a running process from `/proc/<pid>`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +16,7 @@ fn resident_in(status: &str) -> Option<u64> {
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// The number of established TCP connections of a process, by the port of the other side.
+/// The number of established TCP connections of a process, by remote port.
 pub fn connections(pid: u32) -> Result<BTreeMap<u16, u64>> {
     let sockets = sockets(pid)?;
     let mut by_port = BTreeMap::new();
@@ -35,7 +35,7 @@ pub fn connections(pid: u32) -> Result<BTreeMap<u16, u64>> {
 fn sockets(pid: u32) -> Result<BTreeSet<String>> {
     let folder = format!("/proc/{pid}/fd");
     let files = fs::read_dir(&folder).with_context(|| format!("reading {folder}"))?;
-    // One that has been closed meanwhile is no longer there.
+    // A descriptor that is closed meanwhile can't be read.
     let targets = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
     let inode = |target: &str| Some(target.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
     Ok(targets.filter_map(|target| inode(target.to_str()?)).collect())

@@ -14,18 +14,18 @@ use tokio::sync::watch;
 pub enum Link {
     /// Data is forwarded.
     Up,
-    /// Connections are closed, new ones immediately.
+    /// Open connections are closed, and new ones are closed as soon as they are accepted.
     Down,
     /// Connections stay open, but nothing is forwarded.
     Stalled,
     /// Each chunk of data is forwarded after this delay, in both directions.
     Delayed(Duration),
-    /// Connections stay open, but data in this direction is lost. A connection that has lost data stays silent in this
-    /// direction even when the link is up again, for [`SILENCE`]; then it is closed.
+    /// Connections stay open, but data in this direction is lost. After the link has changed again, a connection that
+    /// has lost data forwards nothing in this direction for [`SILENCE`], and is then closed.
     HalfOpen(Direction),
 }
 
-/// How much longer than its link a connection is half-open.
+/// How long a connection that has lost data stays open after its link has ceased to be half-open.
 pub const SILENCE: Duration = Duration::from_secs(5);
 
 /// A direction of a connection through the proxy.
@@ -97,7 +97,7 @@ async fn forward(client: TcpStream, target: SocketAddr, mut link: watch::Receive
         return;
     }
     let Ok(server) = TcpStream::connect(target).await else { return };
-    // As the peers do: a small message must not wait for the next one.
+    // Clients and servers also set it: a small message must not wait for the next one.
     if client.set_nodelay(true).is_err() || server.set_nodelay(true).is_err() {
         return;
     }
@@ -117,7 +117,7 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direct
         let Some(data) = buffer.get(..count).filter(|data| !data.is_empty()) else { return };
         let is_lost = *link.borrow() == Link::HalfOpen(direction);
         if is_lost {
-            return lose_data(from, link).await;
+            return discard(from, link).await;
         }
         let Ok(delay) = link.wait_for(|link| link.forwards(direction)).await.map(|link| link.delay()) else { return };
         if !delay.is_zero() {
@@ -129,17 +129,18 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direct
     }
 }
 
-/// Loses what arrives while the link is half-open and for some time longer, or until the sender closes the connection.
-async fn lose_data(mut from: OwnedReadHalf, mut link: watch::Receiver<Link>) {
+/// Discards what arrives until the link has ceased to be half-open and [`SILENCE`] has passed, or until the sender
+/// closes the connection.
+async fn discard(mut from: OwnedReadHalf, mut link: watch::Receiver<Link>) {
     let mut buffer = vec![0; 1 << 16];
     let is_silent = async {
         let _ = link.wait_for(|link| !matches!(link, Link::HalfOpen(_))).await;
         tokio::time::sleep(SILENCE).await;
     };
-    let lose_all = async { while from.read(&mut buffer).await.is_ok_and(|count| count > 0) {} };
+    let discard_all = async { while from.read(&mut buffer).await.is_ok_and(|count| count > 0) {} };
     tokio::select! {
         () = is_silent => {}
-        () = lose_all => {}
+        () = discard_all => {}
     }
 }
 
@@ -166,7 +167,7 @@ mod tests {
         Proxy::to(target).unwrap()
     }
 
-    /// Sends a byte and waits a moment for its echo.
+    /// Sends a byte and waits for its echo, for at most [`BRIEF`].
     async fn echo(stream: &mut TcpStream, byte: u8) -> Option<u8> {
         stream.write_all(&[byte]).await.unwrap();
         received(stream).await
@@ -215,15 +216,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_link_that_is_down_closes_connections_and_refuses_new_ones() {
+    async fn a_link_that_is_down_closes_open_and_new_connections() {
         let proxy = proxied_echo().await;
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(echo(&mut stream, 4).await, Some(4));
         proxy.set(Link::Down);
         let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_u8()).await;
         assert!(closed.unwrap().is_err());
-        let mut refused = TcpStream::connect(proxy.address()).await.unwrap();
-        let closed = tokio::time::timeout(Duration::from_secs(5), refused.read_u8()).await;
+        let mut new = TcpStream::connect(proxy.address()).await.unwrap();
+        let closed = tokio::time::timeout(Duration::from_secs(5), new.read_u8()).await;
         assert!(closed.unwrap().is_err());
         proxy.set(Link::Up);
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();

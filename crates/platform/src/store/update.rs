@@ -1,4 +1,4 @@
-//! A conditional change of one document to a new version, and the statement that makes it.
+//! A conditional update of one document to a new version, as a statement of MongoDB's `update` command.
 
 use mongodb::bson::{Bson, Document, doc};
 
@@ -19,9 +19,10 @@ pub(crate) struct Update {
     pub(crate) precondition: Precondition,
 }
 
-/// What must hold for the document of an [`Update`].
+/// What must be true of the document, or else an [`Update`] changes nothing.
 pub(crate) enum Precondition {
-    /// It has this version, the previous one. The change adds the event with this id, if any, to the outbox.
+    /// It has this version, the previous one. `event` is the id of the event that the update adds to the outbox, if
+    /// any.
     Previous { version: u64, event: Option<String> },
     /// It is absent, or has an older version.
     AnyOlder,
@@ -45,6 +46,7 @@ impl Update {
         doc! { "q": self.filter(), "u": change, "upsert": self.is_upsert() }
     }
 
+    /// Matches the document by its id and the precondition.
     pub(super) fn filter(&self) -> Document {
         let version = as_i64(self.version);
         match self.precondition {
@@ -60,7 +62,7 @@ impl Update {
         }
     }
 
-    /// The change of an update that pulls no events.
+    /// The update operators. They remove no events from the outbox.
     pub(super) fn operators(&self) -> Document {
         let mut operators = doc! { "$set": self.set.clone() };
         if let Some(event) = &self.pushed {
@@ -75,17 +77,17 @@ impl Update {
         operators
     }
 
-    /// The same as [`Update::operators`] as a pipeline, which can also pull events: MongoDB rejects `$push` and `$pull`
-    /// of one array in one update. Every value is a literal; otherwise a text that begins with `$` would be read as a
-    /// field, and an embedded document would be merged into the stored one.
+    /// The same as [`Update::operators`] as an aggregation pipeline, which also removes events from the outbox: MongoDB
+    /// rejects `$push` and `$pull` of one array in one update. Every value is a literal; otherwise a text that begins
+    /// with `$` would be read as a field path, and an embedded document would be merged into the stored one.
     fn pipeline(&self) -> Bson {
         let literal = |value: Bson| Bson::Document(doc! { "$literal": value });
         let mut set: Document = self.set.iter().map(|(path, value)| (path.clone(), literal(value.clone()))).collect();
         let is_pulled = doc! { "$in": ["$$this.id", literal(self.pulled.clone().into())] };
         let outbox = doc! { "$ifNull": ["$outbox", []] };
-        let left = doc! { "$filter": { "input": outbox, "cond": { "$not": [is_pulled] } } };
+        let remaining = doc! { "$filter": { "input": outbox, "cond": { "$not": [is_pulled] } } };
         let pushed = Bson::Array(self.pushed.iter().cloned().collect());
-        set.insert("outbox", doc! { "$concatArrays": [left, literal(pushed)] });
+        set.insert("outbox", doc! { "$concatArrays": [remaining, literal(pushed)] });
         let mut stages = vec![Bson::Document(doc! { "$set": set })];
         if !self.unset.is_empty() {
             stages.push(Bson::Document(doc! { "$unset": self.unset.clone() }));

@@ -1,9 +1,9 @@
-//! Groups of messages about one entity, of which the newest is handled for all.
+//! Groups of messages about one entity. Only the newest message of a group is handled, for all of them.
 //!
 //! # Why
-//! Every event carries the entity's whole state, so a handler that has stored the newest needs no older one. Several
-//! messages about one entity are available after an outage, or when they arrive while a handler of the entity runs:
-//! these wait until it ends.
+//! Every event carries the entity's whole state, so a handler that has stored the newest one needs no older one. A
+//! consumer has several messages about one entity after an outage, or if they arrive while a handler of the entity
+//! runs: they wait until it ends and then form the next group.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// How often it has been delivered, this time included.
+    /// How many times it has been delivered, including this time.
     pub(super) fn delivered(&self) -> u32 {
         self.message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(1))
     }
@@ -34,7 +34,7 @@ impl Received {
 pub(super) struct Group {
     entity_id: Option<String>,
     messages: Vec<Received>,
-    /// The number of messages at the start, before any was removed.
+    /// The number of messages that the group began with.
     size: usize,
 }
 
@@ -46,7 +46,7 @@ impl Group {
         Self { entity_id, messages, size }
     }
 
-    /// The newest message; `None` once all are removed.
+    /// The newest of the remaining messages; `None` if none remains.
     pub(super) fn newest(&self) -> Option<&Received> {
         self.messages.last()
     }
@@ -56,7 +56,7 @@ impl Group {
         self.messages.pop();
     }
 
-    /// The properties of the whole group that the handler of the newest message needs.
+    /// The properties of the remaining messages together, which the handler of the newest one needs.
     pub(super) fn summary(&self) -> GroupSummary {
         GroupSummary {
             has_snapshot: self.messages.iter().any(Received::is_snapshot),
@@ -68,8 +68,8 @@ impl Group {
         self.messages.len()
     }
 
-    /// Sends an ack of this kind for every message. An ack is not awaited: if it is lost, the message is redelivered,
-    /// which is harmless.
+    /// Sends an ack of this kind for every remaining message. The server's confirmation is not awaited: if an ack is
+    /// lost, the message is redelivered, which is harmless.
     pub(super) async fn ack(&self, kind: impl Fn() -> AckKind) -> Result<(), async_nats::Error> {
         let mut sent = Ok(());
         for received in &self.messages {
@@ -79,15 +79,15 @@ impl Group {
     }
 }
 
-/// The entities of which a group is in flight, and the messages that have arrived since.
+/// The entities that have a group in flight, with the messages about them that have arrived since.
 #[derive(Default)]
 pub(super) struct EntitiesInFlight(Mutex<InFlight>);
 
 #[derive(Default)]
 struct InFlight {
-    /// The messages of each entity that wait for its group to end.
+    /// By entity that has a group in flight: the messages that wait for that group to end.
     waiting: HashMap<String, Vec<Received>>,
-    /// The number of messages in groups that have not ended, and of those that wait.
+    /// The number of all messages that groups in flight began with, and of those that wait.
     count: usize,
 }
 
@@ -96,7 +96,8 @@ impl EntitiesInFlight {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the groups that can start now: one for each entity that is not in flight yet.
+    /// Adds received messages. Returns the groups that can start now: one for each entity that has none in flight. The
+    /// messages of other entities wait.
     pub(super) fn begin(&self, received: Vec<Received>) -> Vec<Group> {
         let mut in_flight = self.in_flight();
         in_flight.count += received.len();
@@ -130,7 +131,7 @@ impl EntitiesInFlight {
         Some(Group::new(Some(id), messages))
     }
 
-    /// The number of messages that have neither been handled nor put off.
+    /// The number of messages whose group has not ended, or that wait for one to end.
     pub(super) fn count(&self) -> usize {
         self.in_flight().count
     }

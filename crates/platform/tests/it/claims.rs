@@ -67,7 +67,7 @@ async fn concurrent_repeats_on_two_instances_create_one_counter() {
     let repeats = (0..20).map(|n| post(if n % 2 == 0 { &app } else { &other }, &user, "k", "one"));
     let mut made: Vec<Value> = Vec::new();
     for answer in futures::future::join_all(repeats).await {
-        // The database reports either unique index: that of the id or that of the name.
+        // A repeated insert violates the unique indexes of both the id and the name; MongoDB reports one of them.
         if answer.status == 409 {
             assert_eq!(answer.problem(), "name-taken");
         } else {
@@ -83,7 +83,7 @@ async fn repeat_after_a_crash_between_claim_and_insert_creates_the_claimed_entit
     let app = app().await;
     let user = app.signer.user();
     let first = post(&app, &user, "k", "one").await.expect(201).json();
-    // What a crash before the insert leaves: the claim alone.
+    // A crash between claim and insert leaves only the claim.
     app.wait_until_idle().await;
     let counters_collection = app.context.database.collection::<Document>("counters");
     counters_collection.delete_many(doc! {}).await.unwrap();
@@ -152,7 +152,8 @@ async fn claim_counts_for_a_day() {
     app.clock.advance(hours(23));
     assert_eq!(post(&app, &user, "k", "one").await.expect(201).json(), first);
     app.clock.advance(hours(2));
-    // Now it is a new request: first one whose name is taken, then, with another body, one that succeeds.
+    // The claim has expired, so the same request is a new one, whose name is taken. Once its claim has expired too, a
+    // request with another body succeeds.
     assert_eq!(post(&app, &user, "k", "one").await.expect(409).problem(), "name-taken");
     let claims = app.context.claims::<UserId, Versioned<Counter>>();
     let renewed = claims.find(id, Some(&key("any"))).await.unwrap().unwrap();
@@ -169,7 +170,7 @@ async fn claim_counts_for_a_day_after_its_last_use_without_an_entity() {
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
     let first = claim(&app, &user, "one").await.unwrap();
     app.clock.advance(hours(23));
-    // The request that made the claim failed before its insert; this one may be about to insert.
+    // The first request failed before its insert. This one extends the claim, because it may be about to insert.
     assert_eq!(claim(&app, &user, "one").await.unwrap(), first);
     app.clock.advance(hours(23));
     let found = claims(&app).find(user.id, Some(&key("one"))).await.unwrap();

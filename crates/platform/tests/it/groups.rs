@@ -1,4 +1,4 @@
-//! Events of one entity that are handled together, by the newest.
+//! Groups of events: of all events of an entity that a consumer has at once, a handler gets only the newest.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ async fn publish_while_first_is_handled(app: &TestApp, later: &[(ExpirationChang
     id
 }
 
-/// Ends the wait of the first call. The later ones fail like this.
+/// Ends the wait of the first call. The next `times` calls fail in the way that `mode` names.
 async fn release(app: &TestApp, id: OrderId, mode: &str, times: i32) {
     let script = app.context.database.collection::<Document>("script");
     let change = doc! { "$set": { "released": true, "mode": mode, "times": times } };
@@ -39,6 +39,7 @@ async fn stored_version(app: &TestApp, id: OrderId) -> Option<u64> {
     app.context.replica::<ExpirationState>().get(id).await.unwrap().map(|stored| stored.version)
 }
 
+/// Newer events of a timer, not in the order of their versions.
 const THREE_CHANGES: [(ExpirationChange, u64); 3] =
     [(ExpirationChange::Completed, 3), (ExpirationChange::Completed, 4), (ExpirationChange::Completed, 2)];
 
@@ -57,7 +58,11 @@ async fn rejected_newest_event_is_the_only_dead_letter() {
     let id = publish_while_first_is_handled(&app, &THREE_CHANGES).await;
     release(&app, id, "reject", 2).await;
     app.wait_until_idle().await;
-    assert_eq!((seen(&app, id).await, stored_version(&app, id).await), (3, Some(3)), "the next newest, for the rest");
+    assert_eq!(
+        (seen(&app, id).await, stored_version(&app, id).await),
+        (3, Some(3)),
+        "the second newest event is handled for the others"
+    );
     let letters = app.dead_letters().await;
     let letters: Vec<serde_json::Value> = letters.iter().map(|it| serde_json::from_slice(it).unwrap()).collect();
     assert!(matches!(letters.as_slice(), [letter] if letter["entityversion"] == 4), "{letters:?}");
@@ -71,7 +76,7 @@ async fn retry_puts_off_all_events_that_are_handled_together() {
     release(&app, id, "retry", i32::MAX).await;
     eventually("the second call", async || seen(&app, id).await >= 2).await;
     let mut consumer: PullConsumer = timers(&app).await.get_consumer("demo-expiration").await.unwrap();
-    eventually("the first event's ack alone", async || consumer.info().await.unwrap().num_ack_pending == 3).await;
+    eventually("the ack of the first event only", async || consumer.info().await.unwrap().num_ack_pending == 3).await;
     assert_eq!(stored_version(&app, id).await, Some(1));
     release(&app, id, "fine", 0).await;
     app.wait_until_idle().await;
@@ -91,7 +96,7 @@ async fn snapshot_is_answered_with_a_newer_change() {
     assert_eq!(script.get_i32("answered").unwrap(), 1);
 }
 
-/// Longer than the ack wait, so progress acks keep the messages that wait.
+/// The events wait for longer than the ack wait. Progress acks prevent their redelivery.
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_events_are_not_redelivered() {
     let app = app().await;

@@ -1,4 +1,4 @@
-//! Published events leave their outbox with the document's next write, or together after a delay.
+//! Published events are removed from their outbox by the document's next write, or after a delay.
 
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use testkit::app::{TestApp, eventually};
 
 use crate::demo::{Counter, app_with, build, document, insert};
 
-/// Neither the delay nor a sweep ends during a test. Such a test stops its instances, which removes what is left.
+/// With these settings, neither the delay before a removal nor the interval of the sweep ends during a test. Such a
+/// test stops its instances, which removes the remaining events.
 const NEVER: [(&str, &str); 2] = [("OUTBOX_REMOVAL_DELAY", "1h"), ("OUTBOX_SWEEP_INTERVAL", "1h")];
 
-/// Waits until the instances of this process have seen this many events acknowledged.
+/// Waits until the stream has acknowledged this many events to the instances of this process.
 async fn wait_until_published(app: &TestApp, count: f64) {
     eventually("the acks", async || app.metric("events_published_total").await == Some(count)).await;
 }
@@ -72,7 +73,7 @@ async fn write_that_removes_events_stores_the_state_literally() {
     documents.update_one(doc! { "_id": made.id.to_string() }, newer).await.unwrap();
     let next = Counter { name: "$state.id".to_owned(), done: true, ..made.incremented() };
     let saved = store.save(&made, next.clone(), UserChange::Updated).await.unwrap();
-    assert_eq!(versions_in_outbox(&app, &made).await, [1], "the first event left with this write");
+    assert_eq!(versions_in_outbox(&app, &made).await, [1], "this write removed the first event");
     let stored = document(&app, made.id).await;
     assert_eq!(stored.get_document("state").unwrap().get_str("name").unwrap(), "$state.id");
     assert_eq!(stored.get_document("state").unwrap().get("colour"), None, "the state is replaced as a whole");

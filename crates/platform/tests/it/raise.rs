@@ -1,4 +1,5 @@
-//! POST /raise on the admin port: an owner that was restored to an earlier moment writes an entity above its replicas.
+//! `POST /raise` on the admin port: after a restore to an earlier moment, an owner writes an entity at a version above
+//! that of its replicas.
 
 use common::aggregate::{Aggregate, Versioned};
 use common::clock::Clock;
@@ -17,7 +18,7 @@ async fn stored(app: &TestApp, id: UserId) -> Option<Versioned<Counter>> {
     app.context.store::<Counter>().get(id).await.unwrap()
 }
 
-/// Waits until these are the types and versions of the published events, in order of versions.
+/// Waits until the published events have these types and versions, in the order of versions.
 async fn assert_history(app: &TestApp, id: UserId, expected: &[(String, u64)]) {
     eventually("the events", async || {
         let mut history = app.history("demo", id).await;
@@ -70,20 +71,20 @@ async fn state_of_the_replicas_replaces_an_older_one_or_a_lost_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_not_be_written_is_refused() {
+async fn invalid_and_conflicting_requests_change_nothing() {
     let app = app().await;
     let counter = insert(&app, "one").await;
     let id = counter.id;
     raise(&app, &json!({ "id": UserId::new(), "above": 1 })).await.expect(404);
-    // Another entity's state, and one that is not whole.
+    // The state of another entity, an incomplete state, and no version.
     let other = Counter::new("other", app.clock.now());
     raise(&app, &json!({ "id": id, "above": 1, "state": other.payload() })).await.expect(400);
     raise(&app, &json!({ "id": id, "above": 1, "state": { "id": id } })).await.expect(400);
     raise(&app, &json!({ "id": id })).await.expect(400);
-    // Its place was taken after it was lost.
+    // Another counter has taken the unique name of the lost one.
     let lost = Counter::new("one", app.clock.now());
-    let refused = raise(&app, &json!({ "id": lost.id, "above": 1, "state": lost.payload() })).await.expect(409).json();
-    assert!(refused["detail"].as_str().unwrap().contains("name_v1"), "{refused}");
+    let conflict = raise(&app, &json!({ "id": lost.id, "above": 1, "state": lost.payload() })).await.expect(409).json();
+    assert!(conflict["detail"].as_str().unwrap().contains("name_v1"), "{conflict}");
     assert_eq!(stored(&app, lost.id).await, None);
     assert_eq!(stored(&app, id).await.unwrap().version, 0);
     app.wait_until_idle().await;

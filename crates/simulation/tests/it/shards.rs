@@ -1,4 +1,5 @@
-//! Growth to shards: every stored collection has a shard key, and no unique index would hold within one shard only.
+//! Readiness for sharding: every collection has a declared shard key, and every unique index begins with it. Otherwise
+//! the index would be unique within one shard only.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
@@ -10,7 +11,7 @@ use mongodb::{Database, IndexModel};
 use simulation::runner::run_reference;
 use simulation::scenarios::deterministic;
 
-/// A collection and its indexes, as they are in the database.
+/// The name of a collection in a database, and its indexes.
 type Stored = (String, Vec<IndexModel>);
 
 async fn stored(database: &Database) -> Vec<Stored> {
@@ -53,7 +54,7 @@ async fn unique_indexes_begin_with_the_shard_key() {
         let indexes = stored.iter().flat_map(|(_, indexes)| indexes);
         unique += indexes.filter(|index| index.options.as_ref().is_some_and(|it| it.unique == Some(true))).count();
     }
-    assert_eq!(unique, 3, "those of orders and payments");
+    assert_eq!(unique, 3, "the unique indexes of orders and payments");
     fleet.end().await;
 }
 

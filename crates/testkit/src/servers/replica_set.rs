@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::mongo_wire::{self, MemberStatus};
 use super::{START_TIMEOUT, Server, Servers};
 
-/// How long a member may take to copy what it lacks.
+/// Maximum time until every member has replicated the writes that it lacks.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Servers {
@@ -26,26 +26,27 @@ impl Servers {
         }
     }
 
-    /// Waits until there is a primary and every member of MongoDB's replica set has what any of them had before: no
-    /// acknowledged write is lost with one member.
+    /// Waits until MongoDB's replica set has a primary and every member has replicated the newest write that any member
+    /// had at first. Then no acknowledged write is lost with one member.
     pub async fn mongodb_caught_up(&self) -> Result<()> {
         let deadline = Instant::now() + CATCH_UP_TIMEOUT;
         let mut newest = None;
         loop {
             if let Ok(members) = self.mongodb_statuses().await {
-                // Writes that only a deposed primary has are older than its successor's first one.
+                // Writes that only a deposed primary has are rolled back. They sort before the first write of its
+                // successor.
                 let newest = *newest.get_or_insert_with(|| members.iter().map(|member| member.applied).max());
                 let has_primary = members.iter().any(|member| member.is_primary);
                 if has_primary && members.iter().all(|member| Some(member.applied) >= newest) {
                     return Ok(());
                 }
             }
-            ensure!(Instant::now() < deadline, "the members of rs0 do not catch up within {CATCH_UP_TIMEOUT:?}");
+            ensure!(Instant::now() < deadline, "the members of rs0 did not catch up within {CATCH_UP_TIMEOUT:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// What each member of MongoDB's replica set knows. Fails unless all of them answer.
+    /// The status of each member of MongoDB's replica set. Fails unless all of them answer.
     async fn mongodb_statuses(&self) -> Result<Vec<MemberStatus>> {
         let mut statuses = Vec::new();
         for server in self.mongodb_members() {
@@ -56,10 +57,10 @@ impl Servers {
 
     /// Initiates the replica set and waits for its primary.
     pub(super) async fn form_replica_set(&self) -> Result<()> {
-        // Clients follow these addresses, whatever their URL says.
+        // Drivers connect to these addresses, whatever addresses are in their URL.
         let members: Vec<_> = self.mongodb_members().iter().map(|server| server.client_address()).collect();
         let deadline = Instant::now() + START_TIMEOUT;
-        // The first member refuses until it reaches all of them.
+        // The command fails until the first member can reach all of them.
         while let Err(error) = mongo_wire::initiate(self.mongodb.port(), &members).await {
             if let Some(exit) = self.unexpected_exit() {
                 return Err(exit);

@@ -20,7 +20,8 @@ use super::malformed::{self, Malformed};
 use super::reader::{Read, Reader};
 use super::{indexes, money, outside, replicas, sales};
 
-/// Maximum age of an event in an outbox. The relay publishes it in moments, and after a crash the sweeper in seconds.
+/// Maximum age of an event in an outbox. The relay publishes it at once; after a crash, the sweeper finds it in
+/// seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 
 /// A part of the audit.
@@ -36,7 +37,7 @@ pub(super) enum Check {
     Replicas(Owned),
     /// The outboxes of an entity.
     Outboxes(Owned),
-    /// Malformed documents that the other checks met, only to look at them again.
+    /// The malformed documents that the other checks have read. It only rechecks them.
     Malformed,
     /// The change events of an entity.
     Events(Owned),
@@ -57,7 +58,8 @@ pub(super) struct Suspect {
     pub(super) finding: Finding,
 }
 
-/// The suspects of a look at the databases, up to a maximum for each invariant, so that none hides the others.
+/// The suspects of one look at the databases, up to a maximum for each invariant, so that many violations of one
+/// invariant do not hide those of others.
 #[derive(Debug)]
 pub(super) struct Suspects {
     pub(super) list: Vec<Suspect>,
@@ -85,7 +87,7 @@ impl Suspects {
         }
     }
 
-    /// Adds the malformed documents that a pass met, except those that an earlier one did.
+    /// Adds the malformed documents that a check has read, except those that an earlier check has added.
     fn add_malformed(&mut self, join: Join) {
         for Malformed { key, finding } in join.0.into_iter().flat_map(|stream| stream.malformed) {
             if !self.list.iter().any(|suspect| suspect.finding == finding) {
@@ -106,7 +108,7 @@ impl Check {
         databases.chain(events).chain([Self::Reservations, Self::Backlogs, Self::Intents]).collect()
     }
 
-    /// Checks all groups, or only those with these keys.
+    /// Checks the entities of all keys, or only of these.
     pub(super) async fn run(
         self,
         reader: &mut Reader<'_>,
@@ -258,13 +260,13 @@ impl Check {
     ) -> Result<()> {
         let (database, collection, _) = owned;
         let oldest = SystemClock.now().minus(MAX_OUTBOX_AGE);
-        let full = Read {
+        let overdue = Read {
             // The index is partial and requires `$exists`.
             filter: doc! { "outbox.0.time": { "$exists": true, "$lt": oldest.to_string() } },
             index: Some("outbox_v1"),
             ..Read::by_id(database, collection, doc! { "version": 1 })
         };
-        let (mut join, mut found) = (Join(vec![reader.open(full, only).await?]), Vec::new());
+        let (mut join, mut found) = (Join(vec![reader.open(overdue, only).await?]), Vec::new());
         while let Some(joined) = join.next(&mut reader.pace).await? {
             found.push(replicas::unpublished(owned, &joined.key));
             suspects.add(self, &joined.key, &mut found);
@@ -274,8 +276,8 @@ impl Check {
     }
 }
 
-/// The replicas that services read: the service and the entity. Not those in collections that exist: a collection that
-/// was dropped lacks all its replicas.
+/// The replicas that services read: the service and the entity. This list is not derived from the existing collections,
+/// so that a dropped collection counts as lacking all its replicas.
 const REPLICAS: [(&str, &str); 8] = [
     ("tickets", "order"),
     ("orders", "ticket"),
