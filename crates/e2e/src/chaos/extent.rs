@@ -18,7 +18,7 @@ const FAULTS_PER_MINUTE: u64 = if cfg!(debug_assertions) { 15 } else { 20 };
 const ORDERS_PER_VISITOR_MINUTE: u64 = if cfg!(debug_assertions) { 2 } else { 10 };
 /// At most one of this many journeys may be given up.
 const JOURNEYS_PER_GIVEN_UP: usize = 10;
-/// How often the healed fleet is asked for a page or an order before it counts as missing.
+/// How many times the healed fleet is asked for a page or an order before it counts as missing.
 const ATTEMPTS: usize = 3;
 
 /// Describes what the run lacks: too few faults or orders, or too many journeys that were given up.
@@ -59,7 +59,8 @@ async fn revisit(waited: &TimedOut) -> Option<String> {
     Some(format!("still missing: {waited}; last result: {last}"))
 }
 
-/// Whether this body shows what a visitor waits for: of an order, a final status; of a page, nothing in particular.
+/// Whether a response with status 200 and this body ends the wait. An order must have a final status; a page need not
+/// show anything in particular.
 fn ends_wait(path: &str, body: &str) -> bool {
     if !path.starts_with("/api/orders/") {
         return true;

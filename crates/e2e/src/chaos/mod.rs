@@ -5,8 +5,9 @@
 //! enough), `audit` (`ticketctl audit`), [`timeline`], [`report`].
 //!
 //! # Why
-//! The tests in `faults` and `failover` inject one fault at a time. Here faults overlap, in combinations that nobody
-//! planned. The seed determines the faults and the habits of each visitor; how they coincide depends on the machine.
+//! The tests in `tests/it/faults.rs` and `failover.rs` inject one fault at a time. Here faults overlap, in combinations
+//! that nobody planned. The seed determines the faults and the habits of each visitor; how they coincide depends on the
+//! machine.
 
 mod audit;
 mod elections;
@@ -86,8 +87,8 @@ pub async fn run(options: &ChaosOptions) -> Result<Report> {
     run_with(options, async |_: &TestFleet| Ok(())).await
 }
 
-/// Like [`run`], but also runs `meanwhile` on the fleet while faults are injected.
-pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestFleet) -> Result<()>) -> Result<Report> {
+/// Like [`run`], but also runs `activity` on the fleet while faults are injected.
+pub async fn run_with(options: &ChaosOptions, activity: impl AsyncFnOnce(&TestFleet) -> Result<()>) -> Result<Report> {
     let folder = options.folder();
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
@@ -100,7 +101,7 @@ pub async fn run_with(options: &ChaosOptions, meanwhile: impl AsyncFnOnce(&TestF
     let mut elections = Elections::new(&fleet);
     let (faults, journeys) = tokio::select! {
         never = elections.watch() => match never {},
-        ended = Box::pin(run.until_visitors_leave(options, meanwhile)) => ended?,
+        ended = Box::pin(run.until_visitors_leave(options, activity)) => ended?,
     };
     let stale_reads = elections.end().await;
     for violation in &journeys.violations {
@@ -164,12 +165,12 @@ impl<'a> Run<'a> {
     async fn until_visitors_leave(
         &self,
         options: &ChaosOptions,
-        meanwhile: impl AsyncFnOnce(&TestFleet) -> Result<()>,
+        activity: impl AsyncFnOnce(&TestFleet) -> Result<()>,
     ) -> Result<(BTreeMap<&'static str, usize>, Journeys)> {
         let visitors = Visitors::start(self.fleet, options.seed, options.visitors)?;
-        let (faults, meanwhile, ()) =
-            tokio::join!(self.inject_all(options), meanwhile(self.fleet), self.restart_ended_processes());
-        meanwhile?;
+        let (faults, activity, ()) =
+            tokio::join!(self.inject_all(options), activity(self.fleet), self.restart_ended_processes());
+        activity?;
         self.timeline.record("fault injection ended");
         if let Err(error) = faults::heal(self.fleet, self.timeline, SHAPE).await {
             self.timeline.record_finding(format!("the fleet did not recover: {error:#}"));

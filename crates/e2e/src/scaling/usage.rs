@@ -44,7 +44,7 @@ impl Spread {
 pub struct Usage {
     /// Instances of each service.
     pub instances: u8,
-    /// What happened meanwhile.
+    /// The phase that was measured.
     pub phase: Phase,
     /// Connections of an instance to MongoDB at the end of the phase.
     pub mongodb: Spread,

@@ -1,5 +1,5 @@
 //! `ticketctl audit` finds damage that it could overlook: dropped collections, malformed documents, sales that never
-//! end, and a violation of one invariant beside many of another.
+//! end, and a violation of one invariant among many of another.
 
 use std::collections::BTreeSet;
 
