@@ -6,8 +6,8 @@
 //! for other states, and its consumers would not learn of them. The raised version has one change event, like any
 //! other; the versions that are skipped had theirs before the restore.
 //!
-//! A snapshot follows the change event. In response to it, consumers announce their own entities, which this service
-//! may have missed; they do that for snapshots only.
+//! A snapshot follows the change event. In response to it, consumers announce those of their own entities of which this
+//! service has missed events; they do that for snapshots only.
 
 use common::aggregate::{Aggregate, Versioned};
 use common::api::admin::{Raise, Raised};
