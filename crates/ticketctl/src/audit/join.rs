@@ -50,12 +50,12 @@ impl Pace {
 /// The result of decoding a document: an entity, or the report that the document is malformed.
 pub(super) type Decoded = Result<Entity, Box<Malformed>>;
 
-/// Returns the key by which entities are sorted and joined.
+/// A function that returns the key by which entities are sorted and joined.
 pub(super) type Key = fn(&Entity) -> &str;
 
 /// A stream of entities in ascending order of a key. Several entities may have the same key.
 pub(super) struct Sorted {
-    /// The name of the collection, for errors.
+    /// The name of the collection, for error messages.
     name: String,
     stream: BoxStream<'static, mongodb::error::Result<Decoded>>,
     key: Key,

@@ -30,8 +30,8 @@ pub(super) struct Outside {
     pub(super) unlisted: u64,
 }
 
-/// Checks the change events of all entities of one kind, of which at most `max` suspects are examined, or rechecks the
-/// entities with the ids in `only`.
+/// Checks the change events of all entities of one kind, and examines at most `max` suspects exactly. With `only`,
+/// rechecks the entities with these ids.
 pub(super) async fn check_events(
     owned: Owned,
     reader: &mut Reader<'_>,
@@ -41,16 +41,16 @@ pub(super) async fn check_events(
     let Some(mut streams) = reader.streams.take() else { return Ok(Outside::default()) };
     let (database, collection, _) = owned;
     let projection = doc! { "version": 1, "state.createdAt": 1, "state.updatedAt": 1 };
-    let owners = || Read::by_id(database, collection, projection.clone());
+    let read = || Read::by_id(database, collection, projection.clone());
     let (ids, unlisted) = if let Some(ids) = only {
         (ids.to_vec(), 0)
     } else {
         streams.read(owned).await?;
-        let all = Join(vec![reader.open(owners(), None).await?]);
+        let all = Join(vec![reader.open(read(), None).await?]);
         streams.suspicious(owned, max.min(MAX_FOLLOWED), all, &mut reader.pace).await?
     };
-    let owners = reader.get(owners(), &ids).await?;
-    let found = streams.check(owned, &ids, &owners).await?;
+    let aggregates = reader.get(read(), &ids).await?;
+    let found = streams.check(owned, &ids, &aggregates).await?;
     reader.streams = Some(streams);
     Ok(Outside { found, unlisted })
 }

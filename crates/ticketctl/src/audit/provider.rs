@@ -212,7 +212,7 @@ impl Provider {
     }
 
     /// The ids of the payments that were created in the checked period: from the first (inclusive) to the second
-    /// (exclusive). Payment ids are UUIDv7s, which begin with the time of creation.
+    /// (exclusive). A payment id is a UUIDv7, which begins with the time of creation.
     pub(super) fn payment_ids(&self) -> (String, String) {
         (first_id_at(self.since), first_id_at(self.until))
     }

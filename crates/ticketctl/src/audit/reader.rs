@@ -28,7 +28,7 @@ pub(super) struct Read<'a> {
     pub(super) collection: &'a str,
     /// The path of the sort key in a document.
     pub(super) field: &'static str,
-    /// Returns the sort key of a decoded document.
+    /// The function that returns the sort key of a decoded document.
     pub(super) key: Key,
     pub(super) filter: Document,
     pub(super) projection: Document,

@@ -99,7 +99,8 @@ pub(crate) async fn run_one(remedy: Remedy, fleet: &Fleet, services: &Services, 
 /// command can repair anything, there is no second audit.
 ///
 /// # Errors
-/// If an audit fails, or if the plan is not confirmed. A failed command is part of the report.
+/// If an audit fails, if a database can't be read for the plan, or if the plan is not confirmed. A failed command is
+/// part of the report.
 pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptions, yes: bool) -> Result<RepairReport> {
     let before = audit::run(Sources::of(fleet), options).await?;
     let (plan, remedies) = plan(&before.findings, &fleet.client).await?;

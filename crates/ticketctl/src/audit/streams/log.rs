@@ -1,5 +1,5 @@
-//! Reads a stream of change events: the first read begins at its oldest message, and each further read where the last
-//! one ended.
+//! Reads a stream of change events: first its newest messages, up to a maximum, and then with each further read those
+//! that were published since the last one.
 //!
 //! # Why
 //! Each read has its own ephemeral consumer: it needs no acknowledgements, and NATS deletes it if the audit is killed.

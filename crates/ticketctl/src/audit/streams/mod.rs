@@ -128,14 +128,13 @@ impl Streams {
         Ok(())
     }
 
-    /// Compares the marks of the stream that was read last with all aggregates of its owner. `owners` are these
-    /// aggregates, read after the stream. Returns the ids of at most `max` suspect entities, and the number of further
-    /// ones.
+    /// Compares the marks of the stream that was read last with all `aggregates` of its owner, which must be read after
+    /// the stream. Returns the ids of at most `max` suspect entities, and the number of further ones.
     pub(super) async fn suspicious(
         &mut self,
         owned: Owned,
         max: usize,
-        mut owners: Join,
+        mut aggregates: Join,
         pace: &mut Pace,
     ) -> Result<(Vec<String>, u64)> {
         let entity = owned.2;
@@ -143,7 +142,7 @@ impl Streams {
         let coverage = Coverage { end: Some(end), ..self.log(entity)?.coverage.clone() };
         let (mut ids, mut unlisted): (BTreeMap<String, Range<usize>>, u64) = (BTreeMap::new(), 0);
         let mut found = Vec::new();
-        while let Some(joined) = owners.next(pace).await? {
+        while let Some(joined) = aggregates.next(pace).await? {
             let range = marks.of_owned(&joined.key);
             history::check(owned, &joined.key, joined.one(0), &marks.steps(range.clone()), &coverage, &mut found);
             if found.is_empty() {
@@ -175,12 +174,12 @@ impl Streams {
     }
 
     /// Rechecks the suspect entities: reads the events that were published since the last read, and compares all their
-    /// events with `owners`, their aggregates by id. These must be read before the call.
+    /// events with their `aggregates`, by id. These must be read before the call.
     pub(super) async fn check(
         &mut self,
         owned: Owned,
         ids: &[String],
-        owners: &BTreeMap<String, Entity>,
+        aggregates: &BTreeMap<String, Entity>,
     ) -> Result<Found> {
         let entity = owned.2;
         let Self { logs, pace, consumer, followed, .. } = self;
@@ -194,7 +193,7 @@ impl Streams {
         let (mut all, mut found) = (Vec::new(), Vec::new());
         for id in ids {
             let events = followed.get(&(entity, id.clone())).map(Vec::as_slice).unwrap_or_default();
-            event::check(log.owned, id, owners.get(id), events, &log.coverage, &mut found);
+            event::check(log.owned, id, aggregates.get(id), events, &log.coverage, &mut found);
             all.extend(found.drain(..).map(|finding| (id.clone(), finding)));
         }
         Ok(all)
