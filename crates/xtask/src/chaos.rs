@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: builds everything, the services twice, and runs the program `chaos` of the crate `e2e`.
+//! `cargo xtask chaos`: builds two releases of the services, and runs the program `chaos` of the crate `e2e` with them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use tokio::process::Command;
 use crate::signals::StopSignals;
 use crate::{cargo, npm};
 
-/// Injects random faults into a fleet while users buy and sell, heals everything and checks that nothing broke. Prints
-/// the seed and a timeline, and keeps both with every response in target/chaos.
+/// Injects random faults into a fleet while users buy and sell, ends all faults, and checks the invariants. Prints the
+/// seed and a timeline, and keeps both with every response in target/chaos.
 #[derive(Debug, Args)]
 pub(crate) struct ChaosArgs {
-    /// How long faults are injected.
+    /// Number of minutes for which faults are injected.
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-    /// Repeat the faults and habits of an earlier run; a new seed by default.
+    /// Seed of the faults and of the users' behaviour, to repeat an earlier run; random by default.
     #[arg(long)]
     seed: Option<u64>,
     /// Use a debug build instead of a release build.
@@ -43,8 +43,8 @@ async fn build_and_run(args: &ChaosArgs) -> Result<()> {
     cargo::run(chaos, "chaos").await
 }
 
-/// Builds the services as the next release may be, with unknown fields in all events, and copies them to a folder of their
-/// own: the next build replaces them. Returns the folder.
+/// Builds the services like a possible next release, whose events have fields that the present release does not know.
+/// Copies them to a folder of their own, because the build of the present release replaces them. Returns the folder.
 async fn build_next_release(release: bool) -> Result<PathBuf> {
     progress("Building", "the services of the next release");
     let mut arguments = cargo::build_arguments(&[], release);
@@ -55,7 +55,7 @@ async fn build_next_release(release: bool) -> Result<PathBuf> {
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     for service in SERVICES {
         let copy = folder.join(service);
-        // Written anew, since an earlier copy may be running.
+        // An executable that is running can't be overwritten, so an earlier copy is removed first.
         if copy.exists() {
             fs::remove_file(&copy)?;
         }

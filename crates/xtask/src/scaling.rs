@@ -1,4 +1,4 @@
-//! `cargo xtask scaling`: builds everything and runs the program `scaling` of the crate `e2e`.
+//! `cargo xtask scaling`: builds the services, and runs the program `scaling` of the crate `e2e`.
 
 use anyhow::Result;
 use clap::Args;
@@ -7,15 +7,15 @@ use tokio::process::Command;
 use crate::signals::StopSignals;
 use crate::{cargo, npm};
 
-/// Measures fleets with different numbers of instances of each service, at rest and while a few tickets a second are
-/// sold: connections, memory, queries, turns at shared work, consumers. Prints Markdown tables, and fails if what an
-/// instance uses, or what instances share, grows with their number.
+/// Measures fleets with different numbers of instances of each service, without load and while a few tickets a second
+/// are sold: connections, memory, queries, turns of periodic tasks, consumers. Prints Markdown tables, and fails if the
+/// usage of one instance, or the usage that all instances share, grows with the number of instances.
 #[derive(Debug, Args)]
 pub(crate) struct ScalingArgs {
     /// Numbers of instances of each service, separated by commas, ascending.
     #[arg(long, default_value = "1,2,8,10")]
     instances: String,
-    /// How many seconds each fleet is measured at rest, and how many under load.
+    /// Number of seconds for which each fleet is measured without load, and then again under load.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Use a debug build instead of a release build.

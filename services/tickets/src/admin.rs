@@ -1,4 +1,4 @@
-//! Admin routes specific to this service.
+//! The admin routes that only `tickets` has.
 
 use axum::extract::State;
 use axum::routing::post;
@@ -19,9 +19,13 @@ pub(crate) fn routes(state: AppState) -> Router {
     Router::new().route(RELEASE, post(release)).with_state(state)
 }
 
-/// Releases a listing that is reserved for this order. 409 if the order has not ended according to the replica, unless
-/// it is lost. If it is lost: 409 if the listing is not reserved for it, or if the order waits for the listing
-/// according to the replica, because it would be reserved for it again.
+/// Ends the reservation of a listing for an order that has ended or is lost, and reconciles the listing. Returns the
+/// listing's status. If the order is not lost, it is no error that the listing is not reserved for it.
+///
+/// # Errors
+/// Not found if there is no such listing. If the order is not lost: a conflict if the listing is still reserved for it,
+/// because its replica has not ended. If it is lost: a conflict if the listing is not reserved for it, or if its
+/// replica waits for the listing, which would be reserved for it again.
 async fn release(State(state): State<AppState>, Body(request): Body<Release>) -> Result<Json<Released>, Error> {
     let Release { id, order_id, order_is_lost } = request;
     if order_is_lost {

@@ -1,4 +1,4 @@
-//! Stored aggregates and replicas, as the audit reads them.
+//! The stored form of aggregates and replicas, and where the aggregates of each entity are stored.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// A stored aggregate or replica, or the fields of it that were read.
+/// A stored aggregate or replica. It may be a projection, which contains only some fields of `state`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Entity {
     /// The `_id` of the document.
@@ -15,37 +15,40 @@ pub struct Entity {
     pub id: String,
     /// The version of the entity.
     pub version: u64,
-    /// The state of the aggregate; for a replica, the payload of the last event.
+    /// The state of the aggregate; for a replica, the payload of the newest event that it has received. Null if the
+    /// projection excludes it.
     #[serde(default)]
     pub state: Value,
-    /// Number of unpublished events in the outbox; 0 if the outbox was not read.
+    /// Number of events in the outbox; 0 if the projection excludes it.
     #[serde(default, rename = "outbox", deserialize_with = "count")]
     pub unpublished: usize,
-    /// The idempotency key of the request that created it, if its claim was read too.
+    /// The idempotency key of the request that created the entity; `None` unless the key's claim was read too.
     #[serde(skip)]
     pub idempotency_key: Option<String>,
 }
 
+/// Deserialises an array as the number of its elements.
 fn count<'de, D: Deserializer<'de>>(outbox: D) -> Result<usize, D::Error> {
     Ok(Vec::<IgnoredAny>::deserialize(outbox)?.len())
 }
 
 impl Entity {
-    /// The stored `state.status.name`; empty if there is none.
+    /// The text at `state.status.name`; empty if there is none.
     pub fn status_name(&self) -> &str {
         text(&self.state["status"]["name"])
     }
 
-    /// The status as a variant of an enum; `None` if the enum has no such status.
+    /// The status, parsed as the enum `S`; `None` if it is no variant of `S`.
     pub fn status<S: FromStr>(&self) -> Option<S> {
         self.status_name().parse().ok()
     }
 }
 
-/// Owner's database, collection and name of an owned entity.
+/// Where the aggregates of an entity are stored: the owner's database (named like the service), the collection, and the
+/// name of the entity (`order`).
 pub type Owned = (&'static str, &'static str, &'static str);
 
-/// The replicated entities: all except timers.
+/// The entities that other services replicate: all except timers.
 pub const REPLICATED_ENTITIES: [Owned; 4] = {
     let [user, ticket, order, payment, _timer] = ENTITIES;
     [
@@ -56,7 +59,7 @@ pub const REPLICATED_ENTITIES: [Owned; 4] = {
     ]
 };
 
-/// The timers, whose events are of the order that they end.
+/// The timers, which no service replicates. The name differs from that of their events' entity, `expiration`.
 pub const TIMERS: Owned = {
     let [.., timer] = ENTITIES;
     (timer.source, "timers", "timer")

@@ -1,5 +1,6 @@
-//! The history of an entity in its change events: each version has one event, its status changes along legal
-//! transitions, the terms of an order never change, and its owner knows all of it.
+//! Checks the change events of an entity against its stored aggregate: each version has exactly one event, the status
+//! changes only along legal transitions, the terms of an order never change, and no event has a version that the owner
+//! has not stored.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
@@ -17,26 +18,27 @@ use super::finding::Finding;
 use super::names::{Invariant, ONE_EVENT, OWNED, TERMS, TRANSITIONS};
 use super::remedy::Remedy;
 
-/// What a change event says about its entity.
+/// The parts of a change event that are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step<'a> {
     /// The version of the entity.
     pub version: u64,
-    /// The status in the payload; empty if the entity has none.
+    /// The status in the payload; empty for entities without a status.
     pub status: &'a str,
-    /// A digest of the terms; equal for equal terms, and 0 for entities without terms.
+    /// A digest of the terms, such as that of [`terms`]. It is equal for equal terms, and 0 for entities without terms.
     pub terms: u64,
 }
 
 impl<'a> Step<'a> {
-    /// The step of an event with this payload.
+    /// Extracts the checked parts of an event's payload. `entity` is the name of the entity.
     pub fn new(entity: &str, version: u64, payload: &'a Value) -> Self {
         Self { version, status: text(&payload["status"]), terms: terms(entity, payload) }
     }
 }
 
-/// A digest of what must never change in an entity's payload: the price and the ticket of an order, in the fields that
-/// this release knows. The events of one order may come from instances of two releases, of which one adds fields.
+/// A digest of the part of a payload that must never change: the price and the ticket of an order. It is 0 for all
+/// other entities. Fields that this release does not know are left out, because the events of one order may come from
+/// instances of two releases, of which the newer one adds fields.
 pub fn terms(entity: &str, payload: &Value) -> u64 {
     if entity != "order" {
         return 0;
@@ -44,70 +46,71 @@ pub fn terms(entity: &str, payload: &Value) -> u64 {
     digest(&[&known::<Money>(&payload["price"]), &known::<TicketTerms>(&payload["ticket"])])
 }
 
-/// A value as JSON without unknown fields; what is not of this type remains as it is.
+/// Serialises a value as JSON without the fields that `T` lacks. A value that is no `T` is serialised unchanged.
 fn known<T: DeserializeOwned + Serialize>(value: &Value) -> String {
     let known = T::deserialize(value).and_then(|known| serde_json::to_string(&known));
     known.unwrap_or_else(|_| value.to_string())
 }
 
-/// A digest of texts, which is the same for the same texts within this program.
+/// A 64-bit digest of texts. Digests are comparable only within one run of the program.
 pub fn digest(texts: &[&str]) -> u64 {
     let mut hasher = DefaultHasher::new();
     texts.hash(&mut hasher);
     hasher.finish()
 }
 
-/// Which changes have events among those that are checked. Times are texts, which sort chronologically. By default all
-/// have.
+/// The period whose changes must have an event among those that were read. Times are RFC 3339 texts, which sort
+/// chronologically. The default covers all changes.
 #[derive(Debug, Clone, Default)]
 pub struct Coverage {
-    /// Changes at or after this time have one.
+    /// Changes at or after this time must have an event.
     pub begin: String,
-    /// Changes at or after this time may have none yet.
+    /// Changes at or after this time need not have an event yet. `None` if there is no such limit.
     pub end: Option<String>,
 }
 
-/// The versions of an entity that must have events; none if none must.
-fn expected(owner: &Entity, steps: &[Step<'_>], coverage: &Coverage) -> Option<(u64, u64)> {
-    let created = text(&owner.state["createdAt"]);
-    let changed = text(&owner.state["updatedAt"]);
+/// The first and the last version that must have an event; `None` if no version must.
+fn expected_versions(aggregate: &Entity, steps: &[Step<'_>], coverage: &Coverage) -> Option<(u64, u64)> {
+    let created = text(&aggregate.state["createdAt"]);
+    let changed = text(&aggregate.state["updatedAt"]);
     let changed = if changed.is_empty() { created } else { changed };
     let is_recent = coverage.end.as_ref().is_some_and(|end| changed >= end.as_str());
     let first = match steps.first() {
         _ if created >= coverage.begin.as_str() => 0,
         Some(step) => step.version,
-        None if changed >= coverage.begin.as_str() => owner.version,
+        None if changed >= coverage.begin.as_str() => aggregate.version,
         None => return None,
     };
     match steps.last() {
         Some(last) if is_recent => Some((first, last.version)),
         None if is_recent => None,
-        _ => Some((first, owner.version)),
+        _ => Some((first, aggregate.version)),
     }
 }
 
-/// Checks the change events of an entity against its owner. They are sorted by version, and an event that was stored
-/// twice is listed once.
+/// Checks the change events of an entity against its stored aggregate, which is `None` if the owner does not have it.
+/// `steps` are sorted by version. Two steps of one version are reported as two events, even if they come from one
+/// message that the stream stored twice.
 pub fn check(
     owned: Owned,
     id: &str,
-    owner: Option<&Entity>,
+    aggregate: Option<&Entity>,
     steps: &[Step<'_>],
     coverage: &Coverage,
     found: &mut Vec<Finding>,
 ) {
     let (database, _, entity) = owned;
     let mut report = |invariant: Invariant, text: String| {
-        let is_behind = invariant == OWNED && owner.is_some();
+        let is_behind = invariant == OWNED && aggregate.is_some();
         let remedies = if is_behind { vec![Remedy::raise(database, id)] } else { Vec::new() };
         found.push(Finding::new(invariant, database, [id], text).repaired_by(remedies));
     };
     let newest = steps.last().map(|last| last.version);
     let mut range = None;
-    match (owner, newest) {
-        (Some(owner), newest) => {
-            range = expected(owner, steps, coverage);
-            if let Some(newest) = newest.filter(|newest| *newest > owner.version) {
+    match (aggregate, newest) {
+        (Some(aggregate), newest) => {
+            range = expected_versions(aggregate, steps, coverage);
+            if let Some(newest) = newest.filter(|newest| *newest > aggregate.version) {
                 let text = format!("{entity} {id} was published at version {newest}, which {database} has not reached");
                 report(OWNED, text);
             }
@@ -126,7 +129,8 @@ pub fn check(
         let earlier = match before {
             Some(before) if before.version.checked_add(1) == Some(step.version) => Some(before.status),
             None if step.version == 0 => None,
-            // The event of the version before it is missing, no longer stored, or one of two.
+            // The change can't be checked: there is no event of the preceding version, or this is another event of the
+            // same version.
             _ => {
                 before = Some(step);
                 continue;
@@ -143,7 +147,8 @@ pub fn check(
     }
 }
 
-/// Describes the versions in this range that do not have one event, and those beyond it with several.
+/// Describes the versions without an event, from the start of `range` to its end or to the newest step, whichever is
+/// later. Then describes all versions with several events.
 fn wrong_counts(entity: &str, id: &str, range: Option<(u64, u64)>, steps: &[Step<'_>]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut missing = |first: u64, last: u64| {
@@ -155,15 +160,15 @@ fn wrong_counts(entity: &str, id: &str, range: Option<(u64, u64)>, steps: &[Step
     };
     let mut next = range.map(|(first, _)| first);
     let mut repeated = Vec::new();
-    for joined in steps.chunk_by(|one, other| one.version == other.version) {
-        let Some(version) = joined.first().map(|step| step.version) else { continue };
+    for same_version in steps.chunk_by(|one, other| one.version == other.version) {
+        let Some(version) = same_version.first().map(|step| step.version) else { continue };
         if let Some(before) = version.checked_sub(1)
             && let Some(next) = next.filter(|next| *next <= before)
         {
             missing(next, before);
         }
-        if joined.len() > 1 {
-            repeated.push(format!("{entity} {id} has {} events of version {version}", joined.len()));
+        if same_version.len() > 1 {
+            repeated.push(format!("{entity} {id} has {} events of version {version}", same_version.len()));
         }
         next = next.map(|next| next.max(version.saturating_add(1)));
     }
@@ -176,8 +181,8 @@ fn wrong_counts(entity: &str, id: &str, range: Option<(u64, u64)>, steps: &[Step
     wrong
 }
 
-/// Whether an entity may have a status after another one, or at its creation. An owner that was restored to an earlier
-/// moment writes its state again at a higher version, so the same status may follow.
+/// Whether an entity may change from the status `before` to `status`. `before` is `None` when the entity is created.
+/// The same status may always follow, because a raise writes an entity again at a higher version.
 fn may_follow(entity: &str, before: Option<&str>, status: &str) -> bool {
     if before == Some(status) {
         return true;
@@ -230,7 +235,7 @@ fn next_payment_statuses(status: Option<PaymentStatus>) -> &'static [PaymentStat
     use PaymentStatus::{Authorized, Authorizing, Captured, Declined, Failed, RequiresAction, Voided};
     match status {
         None => &[Authorizing],
-        // A late response of the provider and a failed capture are published without a change of status.
+        // A late response of the provider keeps the status `authorizing`, a failed capture keeps `authorized`.
         Some(Authorizing) => &[Authorizing, RequiresAction, Authorized, Captured, Declined],
         Some(RequiresAction) => &[Authorized, Captured, Declined, Voided],
         Some(Authorized) => &[Authorized, Captured, Declined, Failed, Voided],
@@ -251,8 +256,8 @@ mod tests {
     const TICKETS: Owned = REPLICATED_ENTITIES[1];
     const ORDERS: Owned = REPLICATED_ENTITIES[2];
 
-    /// An owner at this version, created and changed at these times.
-    fn owner(version: u64, created: &str, changed: &str) -> Entity {
+    /// An aggregate at this version that was created and last changed at these times.
+    fn aggregate(version: u64, created: &str, changed: &str) -> Entity {
         Entity { version, ..entity("1", json!({ "createdAt": created, "updatedAt": changed })) }
     }
 
@@ -260,20 +265,20 @@ mod tests {
         steps.iter().map(|(version, status)| Step { version: *version, status, terms: 0 }).collect()
     }
 
-    fn found(owned: Owned, owner: Option<&Entity>, steps: &[Step<'_>], coverage: &Coverage) -> Vec<String> {
+    fn found(owned: Owned, aggregate: Option<&Entity>, steps: &[Step<'_>], coverage: &Coverage) -> Vec<String> {
         let mut found = Vec::new();
-        check(owned, "1", owner, steps, coverage, &mut found);
+        check(owned, "1", aggregate, steps, coverage, &mut found);
         assert!(found.iter().all(|finding| finding.database == owned.0 && finding.ids == ["1"]), "{found:?}");
         found.iter().map(ToString::to_string).collect()
     }
 
-    fn found_in_all(owner: Option<&Entity>, history: &[(u64, &str)]) -> Vec<String> {
-        found(ORDERS, owner, &steps(history), &Coverage::default())
+    fn found_in_all(aggregate: Option<&Entity>, history: &[(u64, &str)]) -> Vec<String> {
+        found(ORDERS, aggregate, &steps(history), &Coverage::default())
     }
 
     #[test]
     fn each_version_has_one_event_that_its_owner_knows() {
-        let order = owner(2, "1", "3");
+        let order = aggregate(2, "1", "3");
         let all = [(0, "created"), (1, "awaitingPayment"), (2, "cancelled")];
         assert_eq!(found_in_all(Some(&order), &all), Vec::<String>::new());
         assert_eq!(found_in_all(None, &[]), Vec::<String>::new());
@@ -284,7 +289,7 @@ mod tests {
         let twice = [all[0], all[1], all[1], all[2]];
         assert_eq!(found_in_all(Some(&order), &twice), ["8 one-event: order 1 has 2 events of version 1"]);
         assert_eq!(
-            found_in_all(Some(&owner(1, "1", "2")), &all),
+            found_in_all(Some(&aggregate(1, "1", "2")), &all),
             ["16 owned: order 1 was published at version 2, which orders has not reached"]
         );
         assert_eq!(
@@ -296,15 +301,16 @@ mod tests {
     #[test]
     fn only_changes_that_the_stream_covers_need_events() {
         let coverage = Coverage { begin: "5".to_owned(), end: Some("8".to_owned()) };
-        let check = |owner: &Entity, history: &[(u64, &str)]| found(TICKETS, Some(owner), &steps(history), &coverage);
+        let check =
+            |aggregate: &Entity, history: &[(u64, &str)]| found(TICKETS, Some(aggregate), &steps(history), &coverage);
         let none = Vec::<String>::new();
-        assert_eq!(check(&owner(3, "1", "4"), &[]), none, "older than the stream");
-        assert_eq!(check(&owner(3, "1", "6"), &[(3, "sold")]), none, "the older events are gone");
-        assert_eq!(check(&owner(3, "1", "6"), &[(2, "reserved"), (3, "sold")]), none);
-        assert_eq!(check(&owner(3, "1", "6"), &[]), ["8 one-event: ticket 1 has 0 events of version 3"]);
-        assert_eq!(check(&owner(1, "5", "6"), &[(1, "sold")]), ["8 one-event: ticket 1 has 0 events of version 0"]);
-        assert_eq!(check(&owner(1, "6", "8"), &[(0, "available")]), none, "changed after the stream was read");
-        assert_eq!(check(&owner(0, "9", "9"), &[]), none, "created after the stream was read");
+        assert_eq!(check(&aggregate(3, "1", "4"), &[]), none, "older than the stream");
+        assert_eq!(check(&aggregate(3, "1", "6"), &[(3, "sold")]), none, "the older events are gone");
+        assert_eq!(check(&aggregate(3, "1", "6"), &[(2, "reserved"), (3, "sold")]), none);
+        assert_eq!(check(&aggregate(3, "1", "6"), &[]), ["8 one-event: ticket 1 has 0 events of version 3"]);
+        assert_eq!(check(&aggregate(1, "5", "6"), &[(1, "sold")]), ["8 one-event: ticket 1 has 0 events of version 0"]);
+        assert_eq!(check(&aggregate(1, "6", "8"), &[(0, "available")]), none, "changed after the stream was read");
+        assert_eq!(check(&aggregate(0, "9", "9"), &[]), none, "created after the stream was read");
     }
 
     #[test]
@@ -316,13 +322,13 @@ mod tests {
             (&[(0, "authorized")][..], " to authorized"),
             (&[(0, "created"), (1, "lost")][..], "created to lost"),
         ] {
-            let order = owner(history.last().unwrap().0, "1", "1");
+            let order = aggregate(history.last().unwrap().0, "1", "1");
             let expected = format!("11 transitions: order 1 changed from {changed}");
             assert_eq!(found(ORDERS, Some(&order), &steps(history), &all), [expected]);
         }
         let sold = steps(&[(0, "available"), (1, "reserved"), (2, "sold"), (3, "available")]);
         let expected = "11 transitions: ticket 1 changed from sold to available";
-        assert_eq!(found(TICKETS, Some(&owner(3, "1", "1")), &sold, &all), [expected]);
+        assert_eq!(found(TICKETS, Some(&aggregate(3, "1", "1")), &sold, &all), [expected]);
     }
 
     #[test]
@@ -340,7 +346,7 @@ mod tests {
         let payload = |status: &str, amount: i64| json!({ "status": status, "price": { "amount": amount } });
         let check = |one: Value, other: Value| {
             let steps = [Step::new("order", 0, &one), Step::new("order", 1, &other)];
-            found(ORDERS, Some(&owner(1, "1", "1")), &steps, &Coverage::default())
+            found(ORDERS, Some(&aggregate(1, "1", "1")), &steps, &Coverage::default())
         };
         let (created, confirmed) = (payload("created", 5), payload("awaitingPayment", 5));
         assert_eq!(check(created.clone(), confirmed), Vec::<String>::new());

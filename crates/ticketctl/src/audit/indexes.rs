@@ -1,4 +1,5 @@
-//! The unique indexes that services declare. Without one, concurrent requests can violate an invariant.
+//! Checks that the unique indexes which services declare exist. Without them, concurrent requests could violate an
+//! invariant.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +45,8 @@ const fn unique(
 }
 
 impl UniqueIndex {
-    fn is(&self, model: &IndexModel) -> bool {
+    /// Whether an existing index has this name and these fields, and is unique.
+    fn matches(&self, model: &IndexModel) -> bool {
         let options = model.options.as_ref();
         let is_unique = options.is_some_and(|options| options.unique == Some(true));
         is_unique && name_of(model) == Some(self.name) && model.keys.keys().eq(self.fields.iter().copied())
@@ -56,7 +58,7 @@ pub(super) fn name_of(model: &IndexModel) -> Option<&str> {
     model.options.as_ref()?.name.as_deref()
 }
 
-/// The indexes of a collection; none if it does not exist.
+/// The existing indexes of a collection; none if the collection does not exist.
 pub(super) async fn indexes_of(database: &Database, collection: &str) -> Result<Vec<IndexModel>> {
     match database.collection::<Document>(collection).list_indexes().await {
         Ok(indexes) => Ok(indexes.try_collect().await?),
@@ -67,17 +69,17 @@ pub(super) async fn indexes_of(database: &Database, collection: &str) -> Result<
     }
 }
 
-/// A finding for each declared index that does not exist, or is not unique.
+/// Reports each declared index that does not exist, is not unique, or has other fields.
 ///
 /// # Errors
-/// When MongoDB can't be asked.
+/// If the indexes can't be read from MongoDB.
 pub async fn missing(client: &Client) -> Result<Vec<Finding>> {
     let collections: BTreeSet<_> = DECLARED.iter().map(|index| (index.database, index.collection)).collect();
     let mut found = Vec::new();
     for (database, collection) in collections {
         let existing = indexes_of(&client.database(database), collection).await?;
         let declared = DECLARED.iter().filter(|index| (index.database, index.collection) == (database, collection));
-        for index in declared.filter(|index| !existing.iter().any(|model| index.is(model))) {
+        for index in declared.filter(|index| !existing.iter().any(|model| index.matches(model))) {
             let name = index.name;
             let text = format!("{database}.{collection} lacks the unique index {name}");
             found.push(Finding::new(UNIQUE_INDEXES, database, [name], text));
@@ -101,9 +103,9 @@ mod tests {
             IndexModel::builder().keys(keys).options(options).build()
         };
         let keys = doc! { "state.orderId": 1, "state.attempt": 1 };
-        assert!(index.is(&model("attempts_v1", keys.clone(), true)));
-        assert!(!index.is(&model("attempts_v1", keys.clone(), false)));
-        assert!(!index.is(&model("attempts_v2", keys, true)));
-        assert!(!index.is(&model("attempts_v1", doc! { "state.orderId": 1 }, true)));
+        assert!(index.matches(&model("attempts_v1", keys.clone(), true)));
+        assert!(!index.matches(&model("attempts_v1", keys.clone(), false)));
+        assert!(!index.matches(&model("attempts_v2", keys, true)));
+        assert!(!index.matches(&model("attempts_v1", doc! { "state.orderId": 1 }, true)));
     }
 }

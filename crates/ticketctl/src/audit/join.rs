@@ -1,4 +1,5 @@
-//! Joins sorted streams of entities, so that the audit holds the entities of one key at a time.
+//! Joins streams of entities that are sorted by the same key (a merge join), so that only the entities of one key are
+//! in memory at a time.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,29 +12,30 @@ use tokio::time::{Instant, sleep_until};
 use super::entity::Entity;
 use super::malformed::Malformed;
 
-/// Shorter sleeps are accumulated, because timers have a resolution of about a millisecond.
+/// Shorter sleeps are accumulated, because the resolution of a sleep is about a millisecond.
 const MIN_SLEEP: Duration = Duration::from_millis(20);
 
-/// Maximum number of malformed documents of one stream that are remembered.
+/// Maximum number of malformed documents that one stream collects. Further ones are skipped silently.
 const MAX_MALFORMED: usize = 1_000;
 
 /// Limits the number of documents that are read in a second.
 #[derive(Debug)]
 pub(super) struct Pace {
+    /// The duration that the rate limit allots to each document.
     per_document: Duration,
     /// The earliest time at which the rate limit allows another read.
     due: Instant,
-    /// Number of documents that were read.
+    /// Number of documents that were counted.
     pub(super) documents: u64,
 }
 
 impl Pace {
-    /// At most this number of documents in a second.
+    /// Creates a limit of `rate` documents in a second.
     pub(super) fn new(rate: NonZeroU32) -> Self {
         Self { per_document: Duration::from_secs(1) / rate.get(), due: Instant::now(), documents: 0 }
     }
 
-    /// Counts documents that were read, and waits until more may be read.
+    /// Counts documents that were read, and waits until the rate limit allows the next read.
     pub(super) async fn count(&mut self, documents: usize) {
         self.documents += documents as u64;
         let now = Instant::now();
@@ -45,20 +47,21 @@ impl Pace {
     }
 }
 
-/// A document that was read.
+/// The result of decoding a document: an entity, or the report that the document is malformed.
 pub(super) type Decoded = Result<Entity, Box<Malformed>>;
 
-/// The key that entities are sorted and joined by.
+/// A function that returns the key by which entities are sorted and joined.
 pub(super) type Key = fn(&Entity) -> &str;
 
 /// A stream of entities in ascending order of a key. Several entities may have the same key.
 pub(super) struct Sorted {
-    /// The name of the collection, for errors.
+    /// The name of the collection, for error messages.
     name: String,
     stream: BoxStream<'static, mongodb::error::Result<Decoded>>,
     key: Key,
+    /// The next entity, which was read ahead; `None` at the end.
     next: Option<Entity>,
-    /// The malformed documents that were left out, up to a maximum.
+    /// The malformed documents, which the stream skips; at most [`MAX_MALFORMED`].
     pub(super) malformed: Vec<Malformed>,
 }
 
@@ -73,7 +76,7 @@ impl Sorted {
         Ok(sorted)
     }
 
-    /// The next entity.
+    /// Reads the next entity. Skips and collects malformed documents.
     async fn read(&mut self) -> Result<Option<Entity>> {
         loop {
             let decoded = self.stream.try_next().await.with_context(|| format!("{} can't be read", self.name))?;
@@ -86,11 +89,12 @@ impl Sorted {
         }
     }
 
+    /// The key of the next entity; `None` at the end.
     fn key(&self) -> Option<&str> {
         self.next.as_ref().map(self.key)
     }
 
-    /// Takes the next entities that have this key, sorted by id.
+    /// Takes the next entities as long as they have this key. Returns them sorted by id; none if the next key differs.
     async fn take_all_of(&mut self, key: &str) -> Result<Vec<Entity>> {
         let mut taken = Vec::new();
         while self.key() == Some(key) {
@@ -104,7 +108,7 @@ impl Sorted {
     }
 }
 
-/// The entities that have one key, from all streams of a join.
+/// The entities with one key, from all streams of a join.
 #[derive(Debug)]
 pub(super) struct Joined {
     pub(super) key: String,
@@ -113,12 +117,12 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    /// The entity from this stream, in which each key occurs at most once.
+    /// The entity from the stream with this index, in which each key occurs at most once.
     pub(super) fn one(&self, stream: usize) -> Option<&Entity> {
         self.all(stream).first()
     }
 
-    /// The entities from this stream.
+    /// The entities from the stream with this index.
     pub(super) fn all(&self, stream: usize) -> &[Entity] {
         self.entities.get(stream).map(Vec::as_slice).unwrap_or_default()
     }
@@ -128,7 +132,7 @@ impl Joined {
 pub(super) struct Join(pub(super) Vec<Sorted>);
 
 impl Join {
-    /// The entities of the next key in any of the streams.
+    /// Takes the entities with the smallest key that any stream still has; `None` once all streams have ended.
     pub(super) async fn next(&mut self, pace: &mut Pace) -> Result<Option<Joined>> {
         let Some(key) = self.0.iter().filter_map(Sorted::key).min().map(ToOwned::to_owned) else { return Ok(None) };
         let mut entities = Vec::with_capacity(self.0.len());
@@ -162,21 +166,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn join_groups_the_entities_of_a_key() {
+    async fn join_returns_all_entities_of_a_key_together() {
         let one = sorted(&[("1", "a"), ("2", "c"), ("3", "d")]).await;
         let other = sorted(&[("4", "b"), ("5", "c"), ("6", "c")]).await;
         let (mut join, mut pace) = (Join(vec![one, other]), pace(1_000_000));
-        let mut groups = Vec::new();
+        let mut lines = Vec::new();
         while let Some(joined) = join.next(&mut pace).await.unwrap() {
             let ids = |stream| joined.all(stream).iter().map(|entity| entity.id.as_str()).collect::<Vec<_>>().concat();
-            groups.push(format!("{} {}|{}", joined.key, ids(0), ids(1)));
+            lines.push(format!("{} {}|{}", joined.key, ids(0), ids(1)));
         }
-        assert_eq!(groups, ["a 1|", "b |4", "c 2|56", "d 3|"]);
+        assert_eq!(lines, ["a 1|", "b |4", "c 2|56", "d 3|"]);
         assert_eq!(pace.documents, 6);
     }
 
     #[tokio::test]
-    async fn malformed_documents_are_left_out_and_remembered() {
+    async fn malformed_documents_are_skipped_and_collected() {
         let malformed = || {
             let finding = Finding::new(WELL_FORMED, "orders", ["2"], "wrong".to_owned());
             Ok(Err(Box::new(Malformed { key: "2".to_owned(), finding })))

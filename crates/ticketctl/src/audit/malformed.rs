@@ -1,9 +1,9 @@
-//! Documents that are not what the services store: without a version, with an id that is not a string, without the field
-//! that they are read by.
+//! Malformed documents: those without a version, with an id that is not a string, or without a text in the field by
+//! which the audit sorts them.
 //!
 //! # Why
-//! One such document must not end the audit, which would then find nothing else either. It is left out of what is
-//! checked, so checks may miss its entity, and is a finding itself.
+//! One malformed document must not abort the audit. The other checks skip it, so they may report that its entity is
+//! missing, and it is reported as a finding of its own.
 
 use anyhow::Result;
 use mongodb::Client;
@@ -15,24 +15,25 @@ use super::entity::{Entity, text};
 use super::finding::Finding;
 use super::names::WELL_FORMED;
 
-/// A document that is not an entity.
+/// A document that can't be decoded as an entity.
 #[derive(Debug)]
 pub(super) struct Malformed {
-    /// What [`recheck`] finds it by.
+    /// The key by which [`recheck`] finds the document: a JSON array of database, collection, sort field and id.
     pub(super) key: String,
+    /// The finding that reports it.
     pub(super) finding: Finding,
 }
 
-/// Where documents are read.
+/// The collection from which documents are read, and the field by which they are sorted.
 #[derive(Debug)]
 pub(super) struct Place {
     database: String,
     collection: String,
-    /// The path that they are sorted by: `_id`, or a path that begins with `state`. It must be a string.
+    /// `_id`, or a path that begins with `state.`. Each document must have a non-empty string there.
     field: String,
 }
 
-/// The id of any document.
+/// The id of a document, of any BSON type.
 #[derive(Deserialize)]
 struct Id {
     #[serde(rename = "_id")]
@@ -40,12 +41,12 @@ struct Id {
 }
 
 impl Place {
-    /// The documents of a collection, sorted by this path.
+    /// The documents of a collection, sorted by `field`.
     pub(super) fn new(database: &str, collection: &str, field: &str) -> Self {
         Self { database: database.to_owned(), collection: collection.to_owned(), field: field.to_owned() }
     }
 
-    /// The entity that a document contains. The document may be a projection, but has to contain the path.
+    /// Decodes a document. It may be a projection, but has to include the sort field.
     pub(super) fn decode(&self, document: &RawDocument) -> Result<Entity, Box<Malformed>> {
         let problem = match deserialize_from_slice::<Entity>(document.as_bytes()) {
             Ok(entity) if self.has_field(&entity) => return Ok(entity),
@@ -55,6 +56,7 @@ impl Place {
         Err(Box::new(self.malformed(document, &problem)))
     }
 
+    /// Whether the sort field contains a non-empty string.
     fn has_field(&self, entity: &Entity) -> bool {
         match self.field.strip_prefix("state.") {
             Some(path) => !text(path.split('.').fold(&entity.state, |value, field| &value[field])).is_empty(),
@@ -65,7 +67,7 @@ impl Place {
     fn malformed(&self, document: &RawDocument, problem: &str) -> Malformed {
         let Self { database, collection, field } = self;
         let id = deserialize_from_slice::<Id>(document.as_bytes()).ok();
-        // Extended JSON, which ids of any type can be read from again.
+        // Extended JSON keeps the BSON type of the id, so `recheck` can query by it.
         let id = id.and_then(|id| serde_json::to_value(id.id).ok()).unwrap_or_default();
         let key = json!([database, collection, field, id]).to_string();
         let id = match id {
@@ -77,14 +79,14 @@ impl Place {
     }
 }
 
-/// Reads a malformed document again, from the primary; returns it if it still is malformed.
+/// Reads a malformed document again from the primary, by its [`Malformed::key`]. Returns it if it is still malformed.
 ///
 /// # Errors
 /// If the database can't be read.
 pub(super) async fn recheck(client: &Client, key: &str) -> Result<Option<Box<Malformed>>> {
     let (database, collection, field, id): (String, String, String, Bson) = serde_json::from_str(key)?;
     let documents = client.database(&database).collection::<RawDocumentBuf>(&collection);
-    // The checks do not read outboxes, so the first problem of the document is the same.
+    // No check reads outboxes. Without the outbox, the document has the same problem as before.
     let found = documents.find_one(doc! { "_id": id }).projection(doc! { "outbox": 0 }).await?;
     Ok(found.and_then(|document| Place::new(&database, &collection, &field).decode(&document).err()))
 }
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn entity_has_a_version_and_the_field_that_it_is_read_by() {
+    fn entity_has_a_version_and_the_field_that_it_is_sorted_by() {
         let valid = doc! { "_id": "1", "version": 3_i64, "state": { "ticket": { "id": "t" } } };
         for field in ["_id", "state.ticket.id"] {
             assert_eq!(decode(field, &valid).unwrap().version, 3, "{field}");

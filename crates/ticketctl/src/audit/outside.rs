@@ -1,4 +1,5 @@
-//! The checks over what is outside of the databases: the streams, and the intents at the payment provider.
+//! Checks of the sources other than the databases: the NATS streams, and the intents at the payment provider. Each
+//! check runs in full once; rechecks then examine only the keys of its findings.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +14,24 @@ use super::provider::{self, Intent, PAGE_SIZE, Provider};
 use super::reader::{Read, Reader};
 use super::streams::Found;
 
-/// The keys of intents and payments begin with these.
+/// Prefixes of the keys in a check of the intents: the rest of a key is the id of an intent or of a payment.
 const INTENT: &str = "intent ";
 const PAYMENT: &str = "payment ";
 
-/// Maximum number of entities of a kind whose events are kept in memory to look at them again.
+/// Maximum number of suspect entities that one check of the streams keeps in memory for its rechecks.
 const MAX_FOLLOWED: usize = 1_000;
 
-/// What a pass found.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
+    /// The findings, each with the key for its recheck.
     pub(super) found: Found,
-    /// Number of further suspects, which are not looked at.
+    /// Number of suspects beyond the maximum, which were not examined.
     pub(super) unlisted: u64,
 }
 
-/// Checks the change events of all entities, or of these. Of all, at most `max` of those that seem wrong.
+/// Checks the change events of all entities of one kind, and examines at most `max` suspects exactly. With `only`,
+/// rechecks the entities with these ids.
 pub(super) async fn check_events(
     owned: Owned,
     reader: &mut Reader<'_>,
@@ -38,21 +41,22 @@ pub(super) async fn check_events(
     let Some(mut streams) = reader.streams.take() else { return Ok(Outside::default()) };
     let (database, collection, _) = owned;
     let projection = doc! { "version": 1, "state.createdAt": 1, "state.updatedAt": 1 };
-    let owners = || Read::by_id(database, collection, projection.clone());
+    let read = || Read::by_id(database, collection, projection.clone());
     let (ids, unlisted) = if let Some(ids) = only {
         (ids.to_vec(), 0)
     } else {
         streams.read(owned).await?;
-        let all = Join(vec![reader.open(owners(), None).await?]);
+        let all = Join(vec![reader.open(read(), None).await?]);
         streams.suspicious(owned, max.min(MAX_FOLLOWED), all, &mut reader.pace).await?
     };
-    let owners = reader.get(owners(), &ids).await?;
-    let found = streams.check(owned, &ids, &owners).await?;
+    let aggregates = reader.get(read(), &ids).await?;
+    let found = streams.check(owned, &ids, &aggregates).await?;
     reader.streams = Some(streams);
     Ok(Outside { found, unlisted })
 }
 
-/// Checks that each confirmed order had its ticket reserved, at most `max` of those that seem wrong, or these orders.
+/// Checks that the ticket of each confirmed order was reserved for it. Examines at most `max` suspects. With `only`,
+/// returns the earlier findings about these orders, which no later event can change.
 pub(super) async fn check_reservations(
     reader: &mut Reader<'_>,
     only: Option<&[String]>,
@@ -63,7 +67,7 @@ pub(super) async fn check_reservations(
     Ok(Outside { found: streams.unreserved(only), unlisted })
 }
 
-/// Checks consumers and dead letters, all or these.
+/// Reports consumers that do not progress, and dead letters: all, or those with the keys in `only`.
 pub(super) async fn check_backlogs(reader: &Reader<'_>, only: Option<&[String]>) -> Result<Outside> {
     let Some(streams) = &reader.streams else { return Ok(Outside::default()) };
     let mut found = streams.backlogs().await?;
@@ -71,7 +75,7 @@ pub(super) async fn check_backlogs(reader: &Reader<'_>, only: Option<&[String]>)
     Ok(Outside { found, unlisted: 0 })
 }
 
-/// Checks the intents of the provider against the payments, all of the period or these intents and payments.
+/// Compares the provider's intents with the payments: all of the checked period, or those with the keys in `only`.
 pub(super) async fn check_intents(reader: &mut Reader<'_>, only: Option<&[String]>) -> Result<Outside> {
     let Some(mut provider) = reader.provider.take() else { return Ok(Outside::default()) };
     let mut found = Vec::new();
@@ -90,7 +94,7 @@ pub(super) async fn check_intents(reader: &mut Reader<'_>, only: Option<&[String
     Ok(Outside { found, unlisted: 0 })
 }
 
-/// What is read of payments.
+/// Reads payments by id, with the fields that are compared with their intents.
 fn payments() -> Read<'static> {
     let projection = doc! {
         "version": 1, "state.status": 1, "state.amount": 1, "state.received": 1, "state.refunded": 1,
@@ -100,7 +104,7 @@ fn payments() -> Read<'static> {
     Read::by_id(database, collection, projection)
 }
 
-/// Checks each intent of the period against its payment.
+/// Checks each intent of the period against its payment, page by page.
 async fn check_listed(reader: &mut Reader<'_>, provider: &mut Provider, found: &mut Found) -> Result<()> {
     let (client, since) = provider.period();
     let mut intents = provider::list(&client, since);
@@ -129,7 +133,7 @@ fn check_intent(intent: &Intent, payments: &BTreeMap<String, Entity>, found: &mu
     found.extend(finding.map(|finding| (format!("{INTENT}{}", intent.reference), finding)));
 }
 
-/// Checks that the provider has the intent of each payment of the period.
+/// Checks that the provider listed the intent of each payment that was created in the period.
 async fn check_payments(reader: &mut Reader<'_>, provider: &Provider, found: &mut Found) -> Result<()> {
     let (from, to) = provider.payment_ids();
     let filter: Document = doc! { "_id": { "$gte": from, "$lt": to }, "state.providerRef": { "$type": "string" } };
@@ -145,7 +149,7 @@ async fn check_payments(reader: &mut Reader<'_>, provider: &Provider, found: &mu
     Ok(())
 }
 
-/// Checks one intent or one payment again.
+/// Rechecks the intent or the payment with this key.
 async fn check_again(reader: &mut Reader<'_>, provider: &mut Provider, key: &str, found: &mut Found) -> Result<()> {
     if let Some(reference) = key.strip_prefix(INTENT) {
         if let Some(intent) = provider.get(reference).await? {
@@ -155,7 +159,7 @@ async fn check_again(reader: &mut Reader<'_>, provider: &mut Provider, key: &str
         }
         return Ok(());
     }
-    let id = key.strip_prefix(PAYMENT).context("neither an intent nor a payment")?.to_owned();
+    let id = key.strip_prefix(PAYMENT).context("the key is neither of an intent nor of a payment")?.to_owned();
     let payments = reader.get(payments(), std::slice::from_ref(&id)).await?;
     let reference = payments.get(&id).map(|payment| text(&payment.state["providerRef"])).unwrap_or_default();
     if !reference.is_empty() && provider.get(reference).await?.is_none() {
@@ -164,7 +168,7 @@ async fn check_again(reader: &mut Reader<'_>, provider: &mut Provider, key: &str
     Ok(())
 }
 
-/// The provider as these options describe it; none without a key.
+/// Creates the client of the payment provider; `None` if the options contain no key.
 pub(super) fn open_provider(options: &provider::ProviderArgs) -> Result<Option<Provider>> {
     options.stripe_key.as_deref().map(|key| Provider::new(key, options, SystemClock.now())).transpose()
 }

@@ -1,4 +1,4 @@
-//! `audit --every`: audits at an interval and serves the results as metrics, until SIGTERM.
+//! `ticketctl audit --every`: runs the audit at an interval until SIGTERM, and serves the results as metrics.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,24 +22,24 @@ use super::{AuditOptions, Sources};
 use crate::output::Output;
 use crate::reports::AuditReport;
 
-/// What `/metrics` shows of the audits since the start.
+/// The content of `/metrics`.
 #[derive(Debug, Default)]
 struct Metrics {
-    /// The last audit that could read everything. Until there is one its metrics do not exist: a program that is
-    /// restarted in vain would seem to find nothing wrong, time and again.
+    /// The last successful audit. Before the first one, its metrics are absent: if they were 0, a program that crashes
+    /// and restarts repeatedly would seem to find no violations.
     last: Option<LastAudit>,
-    /// Number of documents and events that all audits have read.
+    /// Number of documents and events that all successful audits have read.
     documents: u64,
 }
 
-/// What an audit found.
+/// The results of an audit.
 #[derive(Debug)]
 struct LastAudit {
-    /// Number of violations, by invariant.
+    /// Number of violations by number and name of the invariant, such as `12 ledger`; 0 for those without a violation.
     violations: BTreeMap<String, usize>,
-    /// Number of documents that seemed wrong and were not looked at again, because there were too many.
+    /// Number of suspect documents beyond the maximum, which were not checked again.
     unlisted: u64,
-    /// Number of the invariants that it did not check, or not wholly.
+    /// Number of invariants that were not checked, or only in part.
     unchecked: usize,
     /// When it ended, in seconds since 1970.
     ended: i64,
@@ -47,6 +47,7 @@ struct LastAudit {
 }
 
 impl Metrics {
+    /// Replaces the results by those of this audit, which took `duration`.
     fn record(&mut self, report: &AuditReport, duration: Duration) {
         let mut violations: BTreeMap<String, usize> =
             AUDITED.iter().map(|invariant| (invariant.to_string(), 0)).collect();
@@ -59,7 +60,7 @@ impl Metrics {
         self.documents += report.documents;
     }
 
-    /// The exposition format of Prometheus.
+    /// Renders the metrics in the text format of Prometheus.
     fn render(&self) -> Result<String, std::fmt::Error> {
         let Self { last, documents } = self;
         let mut text = String::from("# TYPE audit_documents_total counter\n");
@@ -88,11 +89,11 @@ async fn serve_metrics(State(metrics): State<SharedMetrics>) -> impl IntoRespons
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 
-/// Audits at this interval and serves `/metrics` and `/healthz` at `address`. Prints each report with violations. The
-/// error of an audit that fails is printed on stderr, and the next audit is due after the interval.
+/// Runs the audit at the interval `every` until SIGTERM, and serves `/metrics` and `/healthz` at `address`. Prints each
+/// report that has violations. If an audit fails, its error is printed on stderr, and the next one runs as usual.
 ///
 /// # Errors
-/// If the address is not available.
+/// If `address` can't be bound, if serving fails, or if a report can't be printed.
 pub(crate) async fn run(
     sources: Sources<'_>,
     options: &AuditOptions,
@@ -105,12 +106,12 @@ pub(crate) async fn run(
         .route("/healthz", get(async || "alive\n"))
         .route("/metrics", get(serve_metrics))
         .with_state(Arc::clone(&metrics));
-    let listener = TcpListener::bind(address).await.with_context(|| format!("{address} is not available"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
     eprintln!("metrics are served at http://{}/metrics", listener.local_addr()?);
     for unchecked in sources.unchecked(options) {
         eprintln!("not checked: {unchecked}");
     }
-    // The first process of a container ignores this signal unless it handles it.
+    // As process 1 of a container, the program would ignore SIGTERM if it did not handle it.
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
         served = axum::serve(listener, routes).into_future() => served?,
@@ -120,6 +121,7 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// Runs the audit now, and then at the interval `every`. Returns only if a report can't be printed.
 async fn audit_repeatedly(
     sources: Sources<'_>,
     options: &AuditOptions,

@@ -1,9 +1,10 @@
-//! The intents at the payment provider, and how they agree with payments: one live intent for each payment, of its
-//! amount.
+//! Checks the intents at the payment provider against the payments: a payment has at most one live intent, and the two
+//! agree in status and amount.
 //!
 //! # Why
-//! The provider lists at most 100 intents at once, the newest first. So only those of a period are listed, at a limited
-//! rate; they are compared with the payments page by page, and only a digest of each intent's id is kept.
+//! The provider lists intents in pages of 100, newest first. A list of all would take too long, so only the intents of
+//! a period are listed, at a limited rate. They are compared with the payments page by page, and only a digest of each
+//! intent's id stays in memory.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -30,25 +31,25 @@ use super::names::PROVIDER;
 const DEFAULT_URL: &str = "https://api.stripe.com";
 /// Number of intents in a page of the list.
 pub(super) const PAGE_SIZE: usize = 100;
-/// Maximum number of intents in a second: ten pages.
+/// Maximum number of intents that are listed in a second: ten pages.
 const RATE: NonZeroU32 = match NonZeroU32::new(1_000) {
     Some(rate) => rate,
     None => NonZeroU32::MIN,
 };
-/// How long a request may take.
+/// Maximum duration of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a request is tried. The provider refuses what comes too fast.
+/// Maximum number of attempts at a request. The provider rejects requests that exceed its rate limit.
 const ATTEMPTS: u32 = 4;
-/// The metadata key of the payment's id.
+/// The key under which `payments` stores the payment's id in an intent's metadata.
 const PAYMENT_ID: &str = "payment_id";
 /// Maximum difference between the provider's clock and ours.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
-/// Default of `--provider-period`: as far back as the sweep of `payments` looks.
+/// Default of `--provider-period`: the period in which the sweep of `payments` looks for orphans.
 const DEFAULT_PERIOD: Duration = Duration::from_secs(48 * 3600);
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ProviderArgs {
-    /// A key of Stripe that may read payment intents and charges. Without it the intents are not checked.
+    /// Stripe API key with read access to payment intents and charges. Without it, the intents are not checked.
     #[arg(long, env = "STRIPE_KEY", hide_env_values = true)]
     pub(crate) stripe_key: Option<String>,
     /// Stripe's API, `https://api.stripe.com` by default.
@@ -60,28 +61,30 @@ pub(crate) struct ProviderArgs {
 }
 
 impl ProviderArgs {
-    /// No provider.
+    /// Options that disable the check of the intents.
     pub(crate) const NONE: Self = Self { stripe_key: None, stripe_url: None, provider_period: None };
 }
 
-/// An intent, as the audit reads it. Amounts are in minor units.
+/// The fields of an intent that the audit compares. Amounts are in minor units of the currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Intent {
+    /// The provider's id of the intent.
     pub(super) reference: String,
-    /// The payment that it was created for; none if it was not created by `payments`.
+    /// The id of the payment that it was created for; `None` if `payments` did not create it.
     pub(super) payment: Option<String>,
+    /// The provider's name of the status, such as `requires_capture`.
     status: String,
     amount: i64,
     /// In lower case.
     currency: String,
-    /// What was received and not refunded.
+    /// The amount that was received and not refunded.
     net: i64,
 }
 
 impl From<PaymentIntent> for Intent {
     fn from(intent: PaymentIntent) -> Self {
         let charge = intent.latest_charge.as_ref().and_then(Expandable::as_object);
-        // The part that a partial capture left out counts as refunded.
+        // After a partial capture, the provider counts the part that was not captured as refunded.
         let net = charge.filter(|charge| charge.captured).map_or(intent.amount_received, |charge| {
             intent.amount_received.min(charge.amount - charge.amount_refunded)
         });
@@ -97,7 +100,7 @@ impl From<PaymentIntent> for Intent {
 }
 
 impl Intent {
-    /// Whether money was received, or may still be.
+    /// Whether the provider holds money that was not refunded, or may still receive some.
     fn is_live(&self) -> bool {
         match self.status.as_str() {
             "canceled" => false,
@@ -107,7 +110,8 @@ impl Intent {
     }
 }
 
-/// Checks an intent against the payment that it names, which may not exist.
+/// Checks an intent against the payment that it names. `payment` is `None` if it names none, or if that one does not
+/// exist.
 pub(super) fn check_intent(intent: &Intent, payment: Option<&Entity>) -> Option<Finding> {
     let Intent { reference, status, net, .. } = intent;
     let Some(payment) = payment else {
@@ -117,9 +121,10 @@ pub(super) fn check_intent(intent: &Intent, payment: Option<&Entity>) -> Option<
     };
     let id = payment.id.as_str();
     let report = |text: String| Some(Finding::new(PROVIDER, "payments", [id, reference.as_str()], text));
-    let own = text(&payment.state["providerRef"]);
-    if own != reference {
-        let is_starting = own.is_empty() && payment.status().is_some_and(|status: PaymentStatus| !status.is_final());
+    let recorded = text(&payment.state["providerRef"]);
+    if recorded != reference {
+        let is_starting =
+            recorded.is_empty() && payment.status().is_some_and(|status: PaymentStatus| !status.is_final());
         if is_starting || !intent.is_live() {
             return None;
         }
@@ -148,13 +153,13 @@ pub(super) fn check_intent(intent: &Intent, payment: Option<&Entity>) -> Option<
     report(format!("payment {id} and its intent {reference} are not of the same amount"))
 }
 
-/// The finding that a payment's intent does not exist.
+/// Reports a payment whose intent does not exist at the provider.
 pub(super) fn missing(payment: &str, reference: &str) -> Finding {
     let text = format!("payment {payment} has the intent {reference}, which the provider does not have");
     Finding::new(PROVIDER, "payments", [payment, reference], text)
 }
 
-/// The intents since this time, the newest first.
+/// Lists the intents created since this time, newest first. Begins earlier by the maximum difference of the clocks.
 pub(super) fn list(client: &Client, since: Timestamp) -> impl Stream<Item = Result<Intent>> + Unpin {
     let bounds = RangeBoundsTs { gte: Some(since.minus(MAX_CLOCK_SKEW).as_seconds()), ..RangeBoundsTs::default() };
     let list = ListPaymentIntent::new()
@@ -168,15 +173,16 @@ pub(super) fn list(client: &Client, since: Timestamp) -> impl Stream<Item = Resu
 pub(super) struct Provider {
     client: Client,
     pace: Pace,
-    /// The period that is checked.
+    /// The start of the checked period.
     since: Timestamp,
+    /// The end of the checked period.
     until: Timestamp,
-    /// The digests of the ids of the intents that were listed, sorted.
+    /// The digests of the ids of the listed intents, sorted.
     seen: Vec<u64>,
 }
 
 impl Provider {
-    /// Connects when it is first used.
+    /// Creates a client, which connects with its first request. The checked period ends at `now`.
     pub(super) fn new(key: &str, args: &ProviderArgs, now: Timestamp) -> Result<Self> {
         let client = ClientBuilder::new(key)
             .url(args.stripe_url.as_deref().unwrap_or(DEFAULT_URL))
@@ -188,30 +194,31 @@ impl Provider {
         Ok(Self { client, pace: Pace::new(RATE), since, until: now, seen: Vec::new() })
     }
 
-    /// What [`list`] needs: a client that shares its connections, and since when.
+    /// The arguments of [`list`]: a client with the same connections, and the start of the checked period.
     pub(super) fn period(&self) -> (Client, Timestamp) {
         (self.client.clone(), self.since)
     }
 
-    /// Remembers intents that were listed. Waits if they came too fast.
+    /// Records listed intents for [`Self::has_seen`]. Waits as long as the rate limit requires.
     pub(super) async fn see(&mut self, intents: &[Intent]) {
         self.seen.extend(intents.iter().map(|intent| digest(&[&intent.reference])));
         self.seen.sort_unstable();
         self.pace.count(intents.len()).await;
     }
 
-    /// Whether an intent was listed.
+    /// Whether the intent with this id was listed.
     pub(super) fn has_seen(&self, reference: &str) -> bool {
         self.seen.binary_search(&digest(&[reference])).is_ok()
     }
 
-    /// The ids of the payments whose intents were listed: from the first to below the second. Ids of payments begin
-    /// with the time of their creation.
+    /// The ids of the payments that were created in the checked period: from the first (inclusive) to the second
+    /// (exclusive). A payment id is a UUIDv7, which begins with the time of creation.
     pub(super) fn payment_ids(&self) -> (String, String) {
         (first_id_at(self.since), first_id_at(self.until))
     }
 
-    /// An intent by its id; none if there is no such one.
+    /// Reads an intent by its id; `None` if the provider does not have it. The request counts as one page against the
+    /// rate limit.
     pub(super) async fn get(&mut self, reference: &str) -> Result<Option<Intent>> {
         self.pace.count(PAGE_SIZE).await;
         let get = RetrievePaymentIntent::new(reference.to_owned()).expand(vec!["latest_charge".to_owned()]);
@@ -223,7 +230,7 @@ impl Provider {
     }
 }
 
-/// The smallest UUIDv7 of this time.
+/// The smallest UUIDv7 with this time.
 fn first_id_at(time: Timestamp) -> String {
     let hex = format!("{:012x}", time.as_millis().max(0));
     let (high, low) = hex.split_at(8);
@@ -234,11 +241,11 @@ fn first_id_at(time: Timestamp) -> String {
 fn failure(error: &StripeError) -> anyhow::Error {
     let why = match error {
         StripeError::Stripe(error, status) => format!("{status} {}", error.type_),
-        StripeError::Timeout => "it timed out".to_owned(),
-        StripeError::JSONDeserialize(why) => format!("its response can't be read: {why}"),
+        StripeError::Timeout => "the request timed out".to_owned(),
+        StripeError::JSONDeserialize(why) => format!("the response can't be decoded: {why}"),
         StripeError::ClientError(why) | StripeError::ConfigError(why) => why.clone(),
     };
-    anyhow!("the payment provider did not list its intents: {why}")
+    anyhow!("the intents can't be read from the payment provider: {why}")
 }
 
 #[cfg(test)]
@@ -279,7 +286,7 @@ mod tests {
         let mut refunded = payment("captured", Some("pi_1"));
         refunded.state["refunded"] = json!({ "amount": { "amount": 20, "currency": "EUR" } });
         assert_eq!(found(&intent("succeeded", 30), Some(&refunded)), None);
-        // Nothing is or will be charged by these.
+        // These intents hold no money and will receive none.
         for harmless in [intent("canceled", 0), intent("succeeded", 0)] {
             assert_eq!(found(&harmless, None), None);
             assert_eq!(found(&harmless, Some(&payment("captured", Some("pi_2")))), None);

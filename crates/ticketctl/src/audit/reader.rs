@@ -1,4 +1,4 @@
-//! Reads collections in the order of a key.
+//! Reads collections sorted by a key, from a secondary if possible.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,39 +16,40 @@ use super::malformed::Place;
 use super::provider::Provider;
 use super::streams::Streams;
 
-/// Number of documents that a cursor holds.
+/// Number of documents in a batch of a cursor.
 const BATCH_SIZE: u32 = 1_000;
-/// Lag of a secondary behind the primary above which it is not read, since it does not show what became wrong meanwhile.
-/// MongoDB accepts no less than 90 s.
+/// Maximum lag of a secondary that is read. A secondary that lags further would hide recent violations. MongoDB accepts
+/// no maximum below 90 s.
 const MAX_STALENESS: Duration = Duration::from_secs(120);
 
-/// A collection that is read in the order of a key.
+/// How to read a collection: the sort key, and which documents and fields.
 pub(super) struct Read<'a> {
     pub(super) database: &'a str,
     pub(super) collection: &'a str,
-    /// The path of the key.
+    /// The path of the sort key in a document.
     pub(super) field: &'static str,
+    /// The function that returns the sort key of a decoded document.
     pub(super) key: Key,
     pub(super) filter: Document,
     pub(super) projection: Document,
-    /// The index that is read, if it exists; else MongoDB sorts, on disk if it has to.
+    /// The index to read. Without it, or if it does not exist, MongoDB sorts the documents, on disk if necessary.
     pub(super) index: Option<&'static str>,
 }
 
 impl<'a> Read<'a> {
-    /// All of a collection, by id.
+    /// All documents of a collection, sorted by id.
     pub(super) fn by_id(database: &'a str, collection: &'a str, projection: Document) -> Self {
         let key: Key = |entity| &entity.id;
         Self { database, collection, field: "_id", key, filter: Document::new(), projection, index: None }
     }
 }
 
-/// Reads the databases for the checks, and has what they read besides.
+/// The sources that the checks read: the databases, and the streams and the payment provider if they are known.
 pub(super) struct Reader<'a> {
     pub(super) client: &'a Client,
     selection: SelectionCriteria,
     pub(super) pace: Pace,
-    /// Number of entities by collection of their owner.
+    /// Number of audited aggregates by collection.
     pub(super) audited: BTreeMap<String, usize>,
     /// The streams, if NATS is known.
     pub(super) streams: Option<Streams>,
@@ -57,18 +58,19 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from a secondary if there is one that is up to date, to spare the primary.
+    /// Creates a reader of the databases only. To spare the primary, it reads from a secondary whose lag is small, if
+    /// there is one.
     pub(super) fn new(client: &'a Client, pace: Pace) -> Self {
         let selection = recent_secondary();
         Self { client, selection, pace, audited: BTreeMap::new(), streams: None, provider: None }
     }
 
-    /// Reads from the primary, which is not behind.
+    /// Makes all later reads go to the primary, which has the newest data.
     pub(super) fn use_primary(&mut self) {
         self.selection = ReadPreference::Primary.into();
     }
 
-    /// Opens a collection, or only its documents with these keys.
+    /// Starts to read a collection, or only the documents whose sort keys are in `only`.
     pub(super) async fn open(&self, read: Read<'_>, only: Option<&[String]>) -> Result<Sorted> {
         let Read { database, collection, field, key, mut filter, projection, index } = read;
         let name = format!("{database}.{collection}");
@@ -84,8 +86,8 @@ impl<'a> Reader<'a> {
         let options = CollectionOptions::builder().selection_criteria(self.selection.clone()).build();
         let documents = database.collection_with_options::<RawDocumentBuf>(collection, options);
         let found = documents.find(filter).projection(projection).sort(doc! { field: 1 });
-        // The cursor of a collection with few documents idles while the others are read. MongoDB closes it half an hour
-        // after the program has ended, with its session.
+        // A cursor idles while the other collections of a join are read, so MongoDB must not time it out. If the
+        // program is killed, MongoDB closes the cursor with its session after half an hour.
         let found = found.batch_size(BATCH_SIZE).allow_disk_use(true).no_cursor_timeout(true);
         let cursor = match hint {
             Some(hint) => found.hint(hint).await?,
@@ -94,7 +96,7 @@ impl<'a> Reader<'a> {
         Sorted::new(name, cursor.map_ok(move |document| place.decode(&document)).boxed(), key).await
     }
 
-    /// The entities with these ids, by id.
+    /// Reads the entities with these ids. Returns them by id, without those that do not exist.
     pub(super) async fn get(&mut self, read: Read<'_>, ids: &[String]) -> Result<BTreeMap<String, Entity>> {
         let mut join = Join(vec![self.open(read, Some(ids)).await?]);
         let mut entities = BTreeMap::new();

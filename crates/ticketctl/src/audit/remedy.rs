@@ -1,37 +1,38 @@
-//! The commands that repair findings. Each asks the owner of the entity to write or announce it; none writes into a
-//! database.
+//! The `ticketctl` commands that repair findings. Each sends a request to the service that owns the entity; none writes
+//! to a database itself.
 
 use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-/// A command that may repair a finding. Ordered as they are to be run: first the owners get what they lost, then the
-/// replicas what they lack, and then what is still wrong is undone.
+/// A command that may repair a finding. The variants are in the order in which commands must run: first owners recover
+/// the entities that they lost, then replicas receive what they lack, and then payments and reservations without a
+/// valid order are undone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "camelCase")]
 pub enum Remedy {
-    /// The owner writes the entity above the version that its replicas have.
+    /// The owner writes the entity again at a version above that of its replicas.
     Raise {
-        /// The service.
+        /// The name of the owning service.
         owner: String,
-        /// The entity.
+        /// The id of the entity.
         id: String,
     },
-    /// The owner announces the entity.
+    /// The owner publishes the present state of the entity again.
     Resync {
-        /// The service.
+        /// The name of the owning service.
         owner: String,
-        /// The entity.
+        /// The id of the entity.
         id: String,
     },
     /// `payments` voids or refunds the payment.
     Void {
-        /// The payment.
+        /// The id of the payment.
         payment: String,
     },
-    /// `tickets` releases the listing.
+    /// `tickets` ends the reservation of the listing.
     Release {
-        /// The listing.
+        /// The id of the listing.
         ticket: String,
     },
 }
@@ -55,7 +56,7 @@ impl Remedy {
 }
 
 impl Display for Remedy {
-    /// The command as an operator can run it alone.
+    /// The command line that runs this remedy alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Raise { owner, id } => write!(f, "ticketctl raise {owner} {id}"),

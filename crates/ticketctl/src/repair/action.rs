@@ -1,4 +1,4 @@
-//! What a repair asks a service to do.
+//! The requests that a repair sends to the services.
 
 use std::fmt::{self, Display};
 
@@ -7,31 +7,33 @@ use common::api::admin::{RAISE, RELEASE, Raise, Raised, Release, Released, Resyn
 
 use crate::services::Services;
 
-/// A request to the admin port of a service, displayed as what will be done.
+/// A request to the admin port of a service. Its `Display` tells the operator what the service will do.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    /// To write an entity above the version that its replicas have.
+    /// Writes an entity again at a version above that of its replicas.
     Raise {
-        /// The service and the name of the entity.
+        /// The name of the owning service.
         owner: &'static str,
+        /// The name of the entity, such as `order`.
         entity: &'static str,
         /// The databases with the replicas that have the highest version.
         replicas: Vec<&'static str>,
+        /// The body of the request.
         request: Raise,
     },
-    /// To announce entities.
+    /// Publishes the present state of entities again.
     Resync { owner: String, ids: Vec<String> },
-    /// To void or refund a payment.
+    /// Voids or refunds a payment.
     Void(Void),
-    /// To release a listing.
+    /// Ends the reservation of a listing.
     Release(Release),
 }
 
 impl Action {
-    /// Sends the request. Returns what was done.
+    /// Sends the request. Returns a sentence that says what was done.
     ///
     /// # Errors
-    /// If the service is not reachable or refuses, or if the payment provider has not taken the action yet.
+    /// If the service is not reachable or rejects the request, or if the payment is not voided or refunded yet.
     pub(super) async fn perform(&self, services: &Services) -> Result<String> {
         match self {
             Self::Raise { owner, entity, request, .. } => {
@@ -64,12 +66,12 @@ impl Display for Action {
         match self {
             Self::Raise { owner, entity, replicas, request: Raise { id, above, state } } => {
                 let (replicas, version) = (replicas.join(", "), above.saturating_add(1));
-                let whose = if state.is_some() {
+                let written = if state.is_some() {
                     format!("the state of version {above}, as it is in {replicas}")
                 } else {
                     format!("its present state, because version {above} is in {replicas}")
                 };
-                write!(f, "{owner} writes {entity} {id} at version {version}: {whose}")
+                write!(f, "{owner} writes {entity} {id} at version {version}: {written}")
             }
             Self::Resync { owner, ids } => write!(f, "{owner} announces {}", ids.join(", ")),
             Self::Void(Void { id, order_is_lost }) => {
@@ -82,6 +84,7 @@ impl Display for Action {
     }
 }
 
+/// Why a payment or a reservation is undone.
 fn reason(order_is_lost: bool) -> &'static str {
     if order_is_lost { "because orders does not have the order" } else { "because the order is closed" }
 }

@@ -1,11 +1,11 @@
-//! Decides what a repair has to do, by what the databases have now.
+//! Decides what a remedy has to do, from the present content of the databases.
 //!
 //! # Why
-//! The reads are linearizable: it decides that an order was lost, and an older read might not see an order that exists.
+//! Reads are linearizable. A weaker read might miss an order that exists, and the order would be taken for lost.
 //!
-//! An owner that lost what others know gets it back, if at least two databases have the same state at the highest
-//! version and events carry the whole state: the owner wrote and published it, and users were told. Otherwise, as when
-//! a single replica is ahead, the owner's present state is written above that version.
+//! A raise restores the state of the replicas if at least two of them have the highest version, if those agree on the
+//! state, and if events carry the whole state of the entity: then the owner had written and published it. Otherwise,
+//! for example if only one replica is ahead, the owner writes its present state above that version.
 
 use std::time::Duration;
 
@@ -26,15 +26,15 @@ use crate::audit::money;
 use crate::audit::remedy::Remedy;
 use crate::audit::replicas::{RESTORABLE, agree, differing_fields, projection};
 
-/// Maximum duration of a read; a linearizable one waits for a majority.
+/// Maximum duration of a read. A linearizable read waits for a majority of the replica set's members.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a remedy comes to.
+/// What to do about a remedy.
 #[derive(Debug)]
 pub(super) enum Decision {
-    /// This has to be done.
+    /// Send this request.
     Act(Action),
-    /// Nothing has to be done, or nothing can be, for this reason.
+    /// Do nothing, for this reason: the remedy is unnecessary or impossible.
     Skip(String),
 }
 
@@ -50,6 +50,9 @@ impl<'a> Inspector<'a> {
     }
 
     /// Decides what the remedy has to do now.
+    ///
+    /// # Errors
+    /// If a database can't be read, or if the owner of a raise owns no replicated entities.
     pub(super) async fn decide(&self, remedy: &Remedy) -> Result<Decision> {
         match remedy {
             Remedy::Raise { owner, id } => self.decide_raise(owner, id).await,
@@ -87,6 +90,7 @@ impl<'a> Inspector<'a> {
         Ok(decide_raise(owned, id, present.as_ref(), &replicas))
     }
 
+    /// The order with this id, with its status; `None` if there is no id or no such order.
     async fn order(&self, id: Option<&str>) -> Result<Option<Entity>> {
         match id {
             Some(id) => self.find("orders", "orders", id, doc! { "version": 1, "state.status": 1 }).await,
@@ -94,6 +98,7 @@ impl<'a> Inspector<'a> {
         }
     }
 
+    /// Reads one document from the primary with linearizable read concern.
     async fn find(&self, database: &str, collection: &str, id: &str, projection: Document) -> Result<Option<Entity>> {
         let options = CollectionOptions::builder()
             .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
@@ -115,7 +120,7 @@ fn decide_raise(
         return Decision::Skip(format!("no other service knows {entity} {id}"));
     };
     let newest: Vec<_> = replicas.iter().filter(|(_, replica)| replica.version == above).collect();
-    // Two that differ show that one of them is wrong.
+    // Replicas that differ at the same version can't all be right, so no state is restored from them.
     let agreed = match newest.as_slice() {
         [(_, first), others @ ..] if !others.is_empty() && RESTORABLE.contains(&entity) => {
             others.iter().all(|(_, other)| agree(&first.state, &other.state)).then_some(first)
@@ -126,7 +131,7 @@ fn decide_raise(
         Some(present) if present.version > above => {
             return Decision::Skip(format!("{owner} is not behind: it has {entity} {id} at a newer version"));
         }
-        // The owner decides what is right at a version, unless all others agree that it is something else.
+        // At the same version the owner's state counts, unless several replicas agree on another one.
         Some(present)
             if present.version == above
                 && agreed.is_none_or(|agreed| differing_fields(entity, present, agreed).is_empty()) =>
@@ -150,8 +155,8 @@ fn decide_void(id: &str, payment: Option<&Entity>, order: Option<&Entity>) -> De
         return Decision::Skip(format!("payments has no payment {id}"));
     };
     let (status, order_id) = (payment.status_name(), text(&payment.state["orderId"]));
-    let is_over = payment.status().is_none_or(|status: PaymentStatus| status.is_final());
-    if is_over && (!money::is_captured(payment) || money::is_refunded(payment)) {
+    let is_final = payment.status().is_none_or(|status: PaymentStatus| status.is_final());
+    if is_final && (!money::is_captured(payment) || money::is_refunded(payment)) {
         return Decision::Skip(format!("payment {id} is {status}: nothing of it is authorised or charged"));
     }
     let Some(order) = order else { return Decision::Act(Action::Void(Void { id: parsed, order_is_lost: true })) };
@@ -205,8 +210,8 @@ mod tests {
         Entity { version, ..entity("1", state) }
     }
 
-    /// What is done, or the reason why nothing is.
-    fn told(decision: Decision) -> String {
+    /// The decision as a text: the action, or a dash and the reason for doing nothing.
+    fn text_of(decision: Decision) -> String {
         match decision {
             Decision::Act(action) => action.to_string(),
             Decision::Skip(reason) => format!("- {reason}"),
@@ -214,32 +219,35 @@ mod tests {
     }
 
     #[test]
-    fn what_two_databases_know_is_restored() {
+    fn state_that_two_databases_have_is_restored() {
         let completed = json!({ "id": "1", "status": "completed", "paymentId": "p" });
         let cancelled = json!({ "id": "1", "status": "cancelled", "cancelReason": "buyer" });
         let both =
             [("tickets", at(3, completed.clone())), ("web", at(3, completed.clone())), ("payments", at(1, json!({})))];
         let restored = "orders writes order 1 at version 4: the state of version 3, as it is in tickets, web";
         let owner = |version| at(version, json!({ "id": "1", "status": { "name": "awaitingPayment" } }));
-        assert_eq!(told(decide_raise(ORDERS, "1", None, &both)), restored);
-        assert_eq!(told(decide_raise(ORDERS, "1", Some(&owner(1)), &both)), restored);
-        assert_eq!(told(decide_raise(ORDERS, "1", Some(&owner(3)), &both)), restored, "all others agree");
+        assert_eq!(text_of(decide_raise(ORDERS, "1", None, &both)), restored);
+        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(1)), &both)), restored);
+        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), &both)), restored, "all others agree");
         let Decision::Act(Action::Raise { request, .. }) = decide_raise(ORDERS, "1", None, &both) else {
             panic!("raise")
         };
         assert_eq!((request.above, request.state), (3, Some(completed.clone())));
 
-        // One that is ahead alone, or two that contradict each other, do not outweigh the owner.
+        // A single replica that is ahead, or two that contradict each other, do not replace the owner's state.
         let present = "orders writes order 1 at version 4: its present state, because version 3 is in";
         let one = [("web", at(3, completed.clone())), ("tickets", at(2, completed.clone()))];
         let contradicting = [("tickets", at(3, completed.clone())), ("web", at(3, cancelled))];
-        assert_eq!(told(decide_raise(ORDERS, "1", Some(&owner(1)), &one)), format!("{present} web"));
-        assert_eq!(told(decide_raise(ORDERS, "1", Some(&owner(1)), &contradicting)), format!("{present} tickets, web"));
+        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(1)), &one)), format!("{present} web"));
+        assert_eq!(
+            text_of(decide_raise(ORDERS, "1", Some(&owner(1)), &contradicting)),
+            format!("{present} tickets, web")
+        );
         for replicas in [&one[..], &contradicting] {
             let lost = "- orders has lost order 1, and no two databases have its whole state";
-            assert_eq!(told(decide_raise(ORDERS, "1", None, replicas)), lost);
+            assert_eq!(text_of(decide_raise(ORDERS, "1", None, replicas)), lost);
             let is_level = "- orders is not behind: no replica of order 1 is ahead of it";
-            assert_eq!(told(decide_raise(ORDERS, "1", Some(&owner(3)), replicas)), is_level);
+            assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), replicas)), is_level);
         }
     }
 
@@ -249,10 +257,10 @@ mod tests {
         let replicas = [("tickets", at(3, state.clone())), ("web", at(3, state))];
         let owner = |version| at(version, json!({ "id": "1", "status": { "name": "completed" } }));
         let is_newer = "- orders is not behind: it has order 1 at a newer version";
-        assert_eq!(told(decide_raise(ORDERS, "1", Some(&owner(4)), &replicas)), is_newer);
+        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(4)), &replicas)), is_newer);
         let is_level = "- orders is not behind: no replica of order 1 is ahead of it";
-        assert_eq!(told(decide_raise(ORDERS, "1", Some(&owner(3)), &replicas)), is_level);
-        assert_eq!(told(decide_raise(ORDERS, "1", Some(&owner(3)), &[])), "- no other service knows order 1");
+        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), &replicas)), is_level);
+        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), &[])), "- no other service knows order 1");
     }
 
     #[test]
@@ -261,9 +269,9 @@ mod tests {
         let replicas = [("tickets", at(2, renamed.clone())), ("web", at(2, renamed))];
         let present = at(1, json!({ "id": "1", "displayName": "Bea" }));
         let raised = "auth writes user 1 at version 3: its present state, because version 2 is in tickets, web";
-        assert_eq!(told(decide_raise(USERS, "1", Some(&present), &replicas)), raised);
+        assert_eq!(text_of(decide_raise(USERS, "1", Some(&present), &replicas)), raised);
         let lost = "- auth has lost user 1, and no two databases have its whole state";
-        assert_eq!(told(decide_raise(USERS, "1", None, &replicas)), lost);
+        assert_eq!(text_of(decide_raise(USERS, "1", None, &replicas)), lost);
     }
 
     #[test]
@@ -273,7 +281,7 @@ mod tests {
             |status: &str| at(1, json!({ "orderId": "o", "amount": { "amount": 50 }, "status": { "name": status } }));
         let order = |status: &str, payment: &str| at(1, json!({ "status": { "name": status, "paymentId": payment } }));
         let decide =
-            |status: &str, order: Option<Entity>| told(decide_void(&id, Some(&payment(status)), order.as_ref()));
+            |status: &str, order: Option<Entity>| text_of(decide_void(&id, Some(&payment(status)), order.as_ref()));
         let closed = format!("payments voids or refunds payment {id}, because the order is closed");
         let lost = format!("payments voids or refunds payment {id}, because orders does not have the order");
         assert_eq!(decide("authorized", None), lost);
@@ -287,7 +295,7 @@ mod tests {
         }
         let over = format!("- payment {id} is voided: nothing of it is authorised or charged");
         assert_eq!(decide("voided", None), over);
-        assert_eq!(told(decide_void(&id, None, None)), format!("- payments has no payment {id}"));
+        assert_eq!(text_of(decide_void(&id, None, None)), format!("- payments has no payment {id}"));
     }
 
     #[test]
@@ -296,13 +304,13 @@ mod tests {
         let ticket = |status: &str| at(1, json!({ "status": { "name": status, "orderId": order_id } }));
         let order = |status: &str| at(1, json!({ "status": { "name": status } }));
         let decide =
-            |status: &str, order: Option<Entity>| told(decide_release(&id, Some(&ticket(status)), order.as_ref()));
+            |status: &str, order: Option<Entity>| text_of(decide_release(&id, Some(&ticket(status)), order.as_ref()));
         let release = format!("tickets releases ticket {id} from order {order_id}, because");
         assert_eq!(decide("reserved", None), format!("{release} orders does not have the order"));
         assert_eq!(decide("reserved", Some(order("cancelled"))), format!("{release} the order is closed"));
         let held = format!("- ticket {id} is reserved for order {order_id}, which is completed");
         assert_eq!(decide("reserved", Some(order("completed"))), held);
         assert_eq!(decide("sold", None), format!("- ticket {id} is sold, not reserved"));
-        assert_eq!(told(decide_release(&id, None, None)), format!("- tickets has no ticket {id}"));
+        assert_eq!(text_of(decide_release(&id, None, None)), format!("- tickets has no ticket {id}"));
     }
 }

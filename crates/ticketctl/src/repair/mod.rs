@@ -1,10 +1,10 @@
-//! Repairs: `audit --repair`, and each of its commands alone.
+//! Repairs: `ticketctl audit --repair`, and the commands `raise`, `void` and `release`, which run one repair alone.
 //!
 //! # Why
-//! A repair is a request to the service that owns the entity, which writes it with its own code, by compare-and-swap
-//! and with an event. Nothing is written into a database from here. What a command has to do depends on what the
-//! databases have, which the commands before it change: so that is decided when the plan is shown, and again when it is
-//! carried out.
+//! A repair is a request to the service that owns the entity. The service writes the entity with its own code, by
+//! compare-and-swap and with an event; `ticketctl` itself writes to no database. What a command has to do depends on
+//! the content of the databases, which earlier commands change. So it is decided once for the plan, and again before
+//! the command runs.
 
 mod action;
 mod inspect;
@@ -29,8 +29,10 @@ use crate::output::Rejected;
 use crate::reports::repair::{CommandOutcome, CommandResult, RepairReport};
 use crate::services::Services;
 
-/// How long a rejected command is repeated: the event that it waits for may still be under way.
+/// How long a failed void or release is repeated. The service rejects it until it has received the event that closes
+/// the order.
 const RETRY_PERIOD: Duration = Duration::from_secs(10);
+/// Pause before a repetition.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -78,10 +80,11 @@ fn parse_owner(name: &str) -> Result<String, String> {
     found.ok_or_else(|| format!("the owners of replicated entities are {}", owners.join(", ")))
 }
 
-/// Runs one command, after asking.
+/// Runs one command after the operator has confirmed it. `yes` confirms it in advance.
 ///
 /// # Errors
-/// Rejected if there is nothing to do, or nothing that can be done.
+/// [`Rejected`] if the command is unnecessary or impossible, or not confirmed. Another error if a database can't be
+/// read, or if the service does not carry out the command.
 pub(crate) async fn run_one(remedy: Remedy, fleet: &Fleet, services: &Services, yes: bool) -> Result<CommandResult> {
     let action = match Inspector::new(&fleet.client).await?.decide(&remedy).await? {
         Decision::Act(action) => action,
@@ -92,7 +95,12 @@ pub(crate) async fn run_one(remedy: Remedy, fleet: &Fleet, services: &Services, 
     Ok(CommandResult { command: remedy.to_string(), outcome: CommandOutcome::Done, detail })
 }
 
-/// Audits, runs the commands that repair what was found, after asking, and audits again.
+/// Audits, shows the plan of the repair, runs its commands after the operator has confirmed it, and audits again. If no
+/// command can repair anything, there is no second audit.
+///
+/// # Errors
+/// If an audit fails, if a database can't be read for the plan, or if the plan is not confirmed. A failed command is
+/// part of the report.
 pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptions, yes: bool) -> Result<RepairReport> {
     let before = audit::run(Sources::of(fleet), options).await?;
     let (plan, remedies) = plan(&before.findings, &fleet.client).await?;
@@ -112,14 +120,14 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
     Ok(RepairReport { before, commands, after: Some(after) })
 }
 
-/// The text of the plan, and the commands that have something to do, in order.
+/// Returns the text of the plan, and the remedies that have something to do, in the order in which they must run.
 async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String, Vec<Remedy>)> {
     let inspector = Inspector::new(client).await?;
     let mut decided: BTreeMap<&Remedy, Option<String>> = BTreeMap::new();
     let mut lines = Vec::new();
     for finding in findings {
         lines.push(finding.to_string());
-        let planned = lines.len();
+        let lines_before = lines.len();
         for remedy in &finding.remedies {
             let action = match decided.get(remedy) {
                 Some(known) => known.clone(),
@@ -131,7 +139,7 @@ async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String,
             lines.extend(action.as_ref().map(|action| format!("  {remedy}: {action}")));
             decided.insert(remedy, action);
         }
-        if lines.len() == planned {
+        if lines.len() == lines_before {
             lines.push(format!("  no command repairs this: {}", advice(finding.invariant, &finding.kind)));
         }
     }
@@ -139,15 +147,16 @@ async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String,
     Ok((lines.join("\n"), remedies.collect()))
 }
 
-/// Groups the resyncs of an owner in one command. The others are commands of their own.
+/// Divides sorted remedies into commands: the resyncs of one owner are one command, and every other remedy is a command
+/// of its own. Returns each command line with its remedies.
 fn in_commands(remedies: &[Remedy]) -> Vec<(String, &[Remedy])> {
     let is_same_resync = |one: &Remedy, other: &Remedy| match (one, other) {
         (Remedy::Resync { owner: one, .. }, Remedy::Resync { owner: other, .. }) => one == other,
         _ => false,
     };
     let mut commands = Vec::new();
-    for group in remedies.chunk_by(is_same_resync) {
-        let [first, others @ ..] = group else { continue };
+    for combined in remedies.chunk_by(is_same_resync) {
+        let [first, others @ ..] = combined else { continue };
         let mut command = first.to_string();
         for other in others {
             if let Remedy::Resync { id, .. } = other {
@@ -155,12 +164,13 @@ fn in_commands(remedies: &[Remedy]) -> Vec<(String, &[Remedy])> {
                 command.push_str(id);
             }
         }
-        commands.push((command, group));
+        commands.push((command, combined));
     }
     commands
 }
 
-/// Carries out the remedies of one command: a single one, or the resyncs of an owner.
+/// Runs one command, for a single remedy or for the resyncs of one owner. Skips a single remedy that earlier commands
+/// have made unnecessary or impossible.
 async fn carry_out(command: String, remedies: &[Remedy], fleet: &Fleet, services: &Services) -> CommandResult {
     let carried_out = async {
         let action = match remedies {
@@ -176,7 +186,7 @@ async fn carry_out(command: String, remedies: &[Remedy], fleet: &Fleet, services
     CommandResult { command, outcome, detail }
 }
 
-/// The resync of all these entities, which have the same owner.
+/// Combines the resyncs of several entities with the same owner into one request.
 fn resync_of(remedies: &[Remedy]) -> Action {
     let (mut common_owner, mut ids) = (String::new(), Vec::new());
     for remedy in remedies {
@@ -188,7 +198,8 @@ fn resync_of(remedies: &[Remedy]) -> Action {
     Action::Resync { owner: common_owner, ids }
 }
 
-/// Performs the action. A payment or a listing whose service has yet to learn that the order is closed is tried again.
+/// Sends the request. A void or a release that fails is repeated for [`RETRY_PERIOD`]: its service may not yet have
+/// received the event that closes the order.
 async fn perform(action: &Action, services: &Services) -> Result<String> {
     let started = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! The reports of `audit --repair` and of its commands.
+//! The reports of `ticketctl audit --repair`, and of the commands `raise`, `void` and `release`.
 
 use std::fmt::{self, Display};
 use std::io::{self, Write};
@@ -8,37 +8,37 @@ use serde::{Deserialize, Serialize};
 use super::AuditReport;
 use crate::output::Report;
 
-/// `audit --repair`: the audit, the commands that were run, and the audit after them.
+/// The report of `audit --repair`: the first audit, the results of the commands, and the audit after them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RepairReport {
     /// The audit before the repair.
     pub before: AuditReport,
-    /// The commands that were run, in order; empty if no command repairs what was found.
+    /// The results of the commands, in order; empty if no command can repair the findings.
     pub commands: Vec<CommandResult>,
-    /// The audit after the repair; null if no command was run.
+    /// The audit after the repair; null if there were no commands.
     pub after: Option<AuditReport>,
 }
 
-/// `raise`, `void` and `release`: what came of the command.
+/// The result of a repair command. It is also the report of `raise`, `void` and `release`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandResult {
-    /// The command, as it can be run alone.
+    /// The command line that runs the command alone.
     pub command: String,
-    /// What came of it.
+    /// Whether it was carried out.
     pub outcome: CommandOutcome,
-    /// What was done, or why nothing was.
+    /// What was done, or why the command was skipped or failed.
     pub detail: String,
 }
 
-/// What came of a command.
+/// Whether a command was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CommandOutcome {
     /// It was carried out.
     Done,
-    /// The commands before it have made it unnecessary or impossible.
+    /// It was not run: after the plan was shown, it became unnecessary or impossible.
     Skipped,
-    /// The service rejected, or is not reachable.
+    /// It failed, for example because the service rejected it or is not reachable.
     Failed,
 }
 

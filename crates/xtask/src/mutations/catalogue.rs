@@ -1,41 +1,45 @@
-//! The mutations: which rule each breaks, by exact replacements in the sources, and what has to find it.
+//! The catalogue of mutations: for each, the edits of the sources that break one rule of the product, and the violation
+//! or the failed test that must reveal it.
 //!
 //! # Why
-//! A patch with context would apply to code that has moved and no longer means what it meant. An exact text that has to
-//! occur once fails as soon as the code changes, in a test that takes no time.
+//! A patch with context lines could still apply after the surrounding code has changed its meaning. An edit replaces an
+//! exact text, which must occur exactly once. If the code changes, a fast unit test shows that the edit must change,
+//! too.
 
 use anyhow::{Result, ensure};
 
-/// A rule of the product that is broken on purpose.
+/// A deliberate defect, which breaks one rule of the product.
 #[derive(Debug)]
 pub(super) struct Mutation {
     /// The name on the command line, in the table and in docs/reliability.md.
     pub(super) name: &'static str,
-    /// What the mutated program does.
+    /// What the mutated services do wrong.
     pub(super) breaks: &'static str,
-    /// The changes of the sources.
+    /// The edits of the sources; none for a control.
     pub(super) edits: &'static [Edit],
-    /// What has to happen.
+    /// What must happen with the mutated services.
     pub(super) expected: Expected,
 }
 
 /// A replacement in one file.
 #[derive(Debug)]
 pub(super) struct Edit {
-    /// Path from the workspace's root.
+    /// The path, relative to the root of the workspace.
     pub(super) file: &'static str,
-    /// The text to replace, which occurs once.
+    /// The text to replace, which must occur exactly once.
     pub(super) old: &'static str,
-    /// What replaces it.
+    /// The replacement.
     pub(super) new: &'static str,
 }
 
-/// What has to happen to a mutated fleet.
+/// What must happen with a mutated fleet.
 #[derive(Debug)]
 pub(super) enum Expected {
-    /// Chaos finds nothing. Such a run is a control: it shows that what the others find is due to their mutations.
+    /// Chaos finds nothing. Such a run is a control: it shows that the findings of the other runs are due to their
+    /// mutations.
     NoFinding,
-    /// Chaos finds that one of these invariants is violated, named as in the findings.
+    /// Chaos finds a violation of at least one of these invariants. Each is named as in the findings, such as
+    /// `9 replicas`.
     Violation(&'static [&'static str]),
     /// This test of the crate `e2e` fails, and its output contains this message.
     FailedTest {

@@ -1,21 +1,23 @@
-//! The findings in the timeline of a chaos run.
+//! Reads the findings from the timeline of a chaos run.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// An entry of the timeline that begins like this is a finding.
-const MARK: &str = "finding: ";
+/// The prefix of the timeline entries that are findings.
+const PREFIX: &str = "finding: ";
 
-/// The findings of a run by what they begin with, which is the number and the name of an invariant if one is violated.
+/// The findings of a run by name: the part of their text before the first `: `. For the violation of an invariant, that
+/// is the number and the name of the invariant, such as `9 replicas`.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Findings(BTreeMap<String, Found>);
 
-/// How often something was found, and when first, in seconds since the visitors came.
+/// The findings with one name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Found {
     count: usize,
+    /// The time of the first one, in seconds since the start of the run.
     after: f64,
 }
 
@@ -27,7 +29,7 @@ impl Findings {
             let entry: Value = serde_json::from_str(line).context("reading the timeline")?;
             let after = entry.get("after").and_then(Value::as_f64).context("an entry of the timeline has no time")?;
             let event = entry.get("event").and_then(Value::as_str).unwrap_or_default();
-            if let Some(text) = event.strip_prefix(MARK) {
+            if let Some(text) = event.strip_prefix(PREFIX) {
                 let name = text.split_once(": ").map_or(text, |(name, _)| name);
                 let found = all.0.entry(name.to_owned()).or_insert(Found { count: 0, after });
                 found.count += 1;
@@ -40,13 +42,13 @@ impl Findings {
         self.0.is_empty()
     }
 
-    /// When one of these invariants was first found to be violated.
+    /// The time of the first finding about one of these invariants, in seconds since the start of the run.
     pub(super) fn first_of(&self, invariants: &[&str]) -> Option<f64> {
         let times = invariants.iter().filter_map(|name| self.0.get(*name)).map(|found| found.after);
         times.min_by(f64::total_cmp)
     }
 
-    /// All findings with their numbers: `5 ticket-status (3), 9 replicas (12)`.
+    /// The names of all findings, each with the number of findings: `5 ticket-status (3), 9 replicas (12)`.
     pub(super) fn summary(&self) -> String {
         let all: Vec<_> = self.0.iter().map(|(name, found)| format!("{name} ({})", found.count)).collect();
         if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }

@@ -1,6 +1,7 @@
-//! `cargo xtask mutations`: breaks one rule of the product at a time, in a scratch worktree, and shows what finds that.
+//! `cargo xtask mutations`: mutation tests of the chaos test. Breaks one rule of the product at a time, in a scratch
+//! worktree, and checks that chaos or a test reveals it.
 //!
-//! In reading order: [`catalogue`] (which rules), [`scratch_tree`], [`findings`] (what chaos found).
+//! In reading order: [`catalogue`] (the mutations), [`scratch_tree`] (the worktree), [`findings`] (what chaos found).
 
 mod catalogue;
 mod findings;
@@ -22,33 +23,34 @@ use self::scratch_tree::ScratchTree;
 use crate::signals::StopSignals;
 use crate::{cargo, npm};
 
-/// The seed of the two minutes of chaos in `cargo xtask test`, which find nothing.
+/// The seed of the chaos test in `cargo xtask test`, which finds nothing without a mutation.
 const SEED: &str = "15";
+/// Duration of the faults in minutes.
 const MINUTES: &str = "2";
-/// Few enough for a debug build.
+/// Number of simulated users, small enough for a debug build.
 const VISITORS: &str = "25";
-/// For how many seconds the fleet may settle; a broken one never does.
+/// Maximum number of seconds for the fleet to settle after the faults. A mutated fleet may never settle.
 const SETTLE: &str = "90";
 
-/// Breaks one rule of the product at a time and shows what finds it: two minutes of chaos, or a test. Uses a scratch
-/// worktree of HEAD, without uncommitted changes. Prints a table and fails if a mutation is not found, or if a control
-/// finds something. Logs are kept in target/mutations. Each mutation takes several minutes.
+/// Breaks one rule of the product at a time, and checks that two minutes of chaos, or a test, reveal it. Uses a scratch
+/// worktree of HEAD, without uncommitted changes. Prints a table, and fails if a mutation is not revealed or if the
+/// control has a finding. Keeps logs in target/mutations. Each mutation takes several minutes.
 #[derive(Debug, Args)]
 pub(crate) struct MutationsArgs {
-    /// Only these mutations and controls; all by default. An unknown name lists them.
+    /// Mutations to run; all by default. An unknown name lists all names.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
 
-/// What became of a mutation.
+/// The result of running a mutation.
 #[derive(Debug)]
 struct Outcome {
     mutation: &'static Mutation,
-    /// Whether what was expected has happened.
+    /// Whether the expected result occurred.
     is_expected: bool,
-    /// Everything that was found.
+    /// What was found, for the table: the findings of chaos, or the failed test.
     found: String,
-    /// When the first of what the mutation should violate was found, in seconds since the start of the run.
+    /// Seconds from the start of the run to the first expected finding, or to the end of the failed test.
     after: Option<f64>,
 }
 
@@ -56,16 +58,16 @@ pub(crate) async fn run(args: MutationsArgs) -> Result<()> {
     let selected = select(&args.names)?;
     let mut outcomes = Vec::new();
     let ended = StopSignals::install()?.unless_interrupted(run_all(&selected, &mut outcomes)).await;
-    // What is known is worth printing, even if a later run has failed.
+    // Print the outcomes so far, even if a later run has failed.
     print!("{}", table(&outcomes));
     ended?;
     let unexpected: Vec<_> = outcomes.iter().filter(|outcome| !outcome.is_expected).collect();
     let names: Vec<_> = unexpected.iter().map(|outcome| outcome.mutation.name).collect();
-    ensure!(names.is_empty(), "not as expected: {}", names.join(", "));
+    ensure!(names.is_empty(), "unexpected outcomes: {}", names.join(", "));
     Ok(())
 }
 
-/// The mutations of these names; all of them if there are none.
+/// The mutations with these names; all mutations if `names` is empty.
 fn select(names: &[String]) -> Result<Vec<&'static Mutation>> {
     let known = || MUTATIONS.iter().map(|mutation| mutation.name).collect::<Vec<_>>().join(", ");
     if let Some(name) = names.iter().find(|name| MUTATIONS.iter().all(|mutation| mutation.name != **name)) {
@@ -82,13 +84,13 @@ async fn run_all(selected: &[&'static Mutation], outcomes: &mut Vec<Outcome>) ->
         tree.set_edits(mutation.edits)?;
         progress("Mutating", &format!("{}: {}", mutation.name, mutation.breaks));
         let outcome = try_mutation(&tree, mutation).await.context(mutation.name)?;
-        progress("Found", &format!("{} by {}", outcome.found, mutation.name));
+        progress("Found", &format!("{}: {}", mutation.name, outcome.found));
         outcomes.push(outcome);
     }
     Ok(())
 }
 
-/// Builds the mutated programs, and looks for what they break.
+/// Builds the mutated programs, and runs chaos or the expected test.
 async fn try_mutation(tree: &ScratchTree, mutation: &'static Mutation) -> Result<Outcome> {
     let packages = ["fakestripe", "ticketctl", "e2e"];
     cargo::run(tree.cargo(&cargo::build_arguments(&packages, false)), "cargo build").await?;
@@ -111,10 +113,13 @@ async fn try_mutation(tree: &ScratchTree, mutation: &'static Mutation) -> Result
     }
 }
 
-/// Runs chaos on a fleet of the mutated programs, and returns what it found.
+/// Runs chaos on a fleet of the mutated programs, and returns its findings.
+///
+/// # Errors
+/// If chaos fails without a finding.
 async fn run_chaos(tree: &ScratchTree, mutation: &str) -> Result<Findings> {
     let folder = tree.root().join("target/chaos").join(SEED);
-    // The timeline of another mutation must not count for this one.
+    // Remove the timeline of an earlier mutation, so that its findings do not count for this one.
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
@@ -134,7 +139,10 @@ async fn run_chaos(tree: &ScratchTree, mutation: &str) -> Result<Findings> {
     Ok(findings)
 }
 
-/// Runs a test of the crate `e2e`. Returns how long it took until it failed with this message; `None` if it passed.
+/// Runs a test of the crate `e2e`. Returns how many seconds it took to fail with this message; `None` if it passed.
+///
+/// # Errors
+/// If the test was not run, or failed with another message.
 async fn run_test(tree: &ScratchTree, mutation: &str, test: &str, message: &str) -> Result<Option<f64>> {
     let binary = ["test", "--quiet", "--package", "e2e", "--test", "it"];
     cargo::run(tree.cargo(&[&binary[..], &["--no-run"]].concat()), "cargo test --no-run").await?;

@@ -1,4 +1,4 @@
-//! A scratch worktree of HEAD, in which sources are changed, built and run. It is removed on drop.
+//! A scratch git worktree of HEAD, in which mutations edit, build and run the sources. It is removed on drop.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -11,18 +11,21 @@ use testkit::tools::workspace_root;
 use super::catalogue::Edit;
 use crate::cargo;
 
-/// What git ignores and every checkout needs: installed tools and npm packages.
+/// Folders that git ignores but every worktree needs: installed tools and npm packages. The scratch worktree contains
+/// symbolic links to them.
 const INSTALLED: [&str; 2] = [".tools", "services/web/node_modules"];
 
 /// The worktree `target/mutations/tree`. Its builds are kept in `target/mutations/build`, so that later runs compile
 /// only what has changed since.
 pub(super) struct ScratchTree {
+    /// The folder `target/mutations`, with the worktree, its builds and the logs.
     home: PathBuf,
+    /// The root of the worktree.
     root: PathBuf,
 }
 
 impl ScratchTree {
-    /// Checks HEAD out, in place of what an interrupted run has left.
+    /// Checks out HEAD. Replaces the worktree of an interrupted run, if there is one.
     pub(super) fn create() -> Result<Self> {
         let home = workspace_root().join("target/mutations");
         fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
@@ -38,19 +41,19 @@ impl ScratchTree {
         Ok(tree)
     }
 
-    /// The worktree's folder.
+    /// The root of the worktree.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Creates the file for what a mutation's run prints, which is kept.
+    /// Creates the log file for the output of a mutation's run. It is kept when the worktree is removed.
     pub(super) fn create_log(&self, mutation: &str) -> Result<(PathBuf, File)> {
         let path = self.home.join(format!("{mutation}.log"));
         let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
         Ok((path, file))
     }
 
-    /// Undoes all edits, and makes these.
+    /// Reverts all earlier edits, then applies these.
     pub(super) fn set_edits(&self, edits: &[Edit]) -> Result<()> {
         git(&self.root, &["checkout", "--quiet", "--", "."])?;
         for edit in edits {
@@ -61,19 +64,19 @@ impl ScratchTree {
         Ok(())
     }
 
-    /// A cargo command in the worktree, with debug builds in a folder of their own.
+    /// A cargo command that runs in the worktree and builds into `target/mutations/build`.
     pub(super) fn cargo(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = cargo::cargo(arguments);
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.home.join("build"));
         command
     }
 
-    /// The path of a program that was built in the worktree.
+    /// The path of a debug build of a program of the worktree.
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.home.join("build/debug").join(name)
     }
 
-    /// Removes the worktree, if there is one.
+    /// Removes the worktree, if there is one. Ignores errors.
     fn remove(&self) {
         let Some(root) = self.root.to_str() else { return };
         if self.root.exists() && git(&workspace_root(), &["worktree", "remove", "--force", root]).is_err() {

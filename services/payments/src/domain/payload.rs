@@ -1,4 +1,4 @@
-//! The payment as an aggregate: its collection, and what its events carry.
+//! The payment as an aggregate: its collection, its shard key, and the payload of its events.
 
 use common::aggregate::{Aggregate, ShardKey};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
@@ -8,7 +8,8 @@ use super::payment::Payment;
 impl Aggregate for Payment {
     type Payload = PaymentState;
     const COLLECTION: &'static str = "payments";
-    /// All payments of an order are on one shard, so that unique indexes admit one that is not declined.
+    /// All payments of an order are on one shard. So a unique index, which holds within one shard, can ensure that at
+    /// most one of them is not declined.
     const SHARD_KEY: ShardKey = ShardKey("state.orderId");
 
     fn id(&self) -> String {

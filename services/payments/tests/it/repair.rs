@@ -1,5 +1,5 @@
-//! Repairs on the admin port: POST /void returns what was paid for a closed or lost order, and POST /raise asks the
-//! provider what a payment has missed.
+//! Tests of the repairs on the admin port: POST /void voids or refunds the payment of a closed or lost order, and
+//! POST /raise synchronises a payment with the provider.
 
 use common::events::order::{CancelReason, OrderChange};
 use common::id::PaymentId;
@@ -26,10 +26,10 @@ async fn payment_of_a_lost_order_is_voided_or_refunded() {
     shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &charged)).await;
     assert_eq!(shop.intents().await, ["requires_capture", "requires_action", "succeeded"]);
 
-    // As far as this service knows, the buyers can still pay for these orders, or have paid.
+    // According to this service's replicas, these orders can still be paid, or have been paid.
     for payment in [&authorized, &pending, &charged] {
-        let refused = void(&shop, payment, false).await.expect(409).json();
-        assert!(refused["type"].as_str().unwrap().ends_with("order-open"), "{refused}");
+        let rejected = void(&shop, payment, false).await.expect(409).json();
+        assert!(rejected["type"].as_str().unwrap().ends_with("order-open"), "{rejected}");
     }
     assert_eq!(shop.intents().await, ["requires_capture", "requires_action", "succeeded"]);
     for _ in 0..2 {
@@ -43,7 +43,8 @@ async fn payment_of_a_lost_order_is_voided_or_refunded() {
     assert_eq!(shop.refund_keys().await.len(), 1);
 }
 
-/// The process crashed before it called the provider, so nothing can be voided before the result is known.
+/// The process crashed before it called the provider. The void makes that call first, because a payment can be voided
+/// only when its result is known.
 #[tokio::test(flavor = "multi_thread")]
 async fn payment_without_a_result_is_authorised_before_it_is_voided() {
     let shop = Shop::open().await;
@@ -67,7 +68,7 @@ async fn payment_of_a_cancelled_order_is_voided() {
     shop.app.admin("POST", "/void").json(&json!({ "id": id(&payment), "force": true })).send().await.expect(400);
 }
 
-/// The database was restored to the moment before the charge.
+/// Simulates a restore of the database to a moment before the charge: the intent is captured, but the payment is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn raised_payment_is_synchronised_with_the_provider() {
     let shop = Shop::open().await;

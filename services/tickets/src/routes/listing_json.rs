@@ -1,9 +1,9 @@
-//! A listing as JSON, copied from its stored document.
+//! Serialises a stored listing as JSON without decoding the aggregate.
 //!
 //! # Why
-//! Listings are read far more often than anything else, up to a hundred at once. Decoding each into the aggregate and
-//! formatting it again was most of the service's work. Here the texts are borrowed from the stored document; ids and
-//! times are texts too.
+//! Listings are read far more often than anything else, up to a hundred in a request. Decoding each into the aggregate
+//! and formatting it again was most of the service's work. The types of this module borrow all strings from the stored
+//! document. Ids and times are stored as strings in the format of the JSON, so they are copied without being parsed.
 
 use common::aggregate::Versioned;
 use platform::store::StoredAggregate;
@@ -38,7 +38,7 @@ struct Stored<'a> {
     updated_at: &'a str,
 }
 
-/// What the seller has entered, both stored and in JSON.
+/// The details that the seller entered. They have the same form in the stored document and in the JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Details<'a> {
@@ -70,7 +70,7 @@ struct Status<'a> {
 }
 
 impl<'a> ListingJson<'a> {
-    /// Reads what is public of the stored listing.
+    /// Reads the public part of a stored listing.
     pub(super) fn read(stored: &'a StoredAggregate) -> Result<Self, StoreError> {
         let Versioned { version, state } = stored.decode::<Stored<'a>>()?;
         let Stored { id, seller_id, listing: details, status, created_at, updated_at } = state;

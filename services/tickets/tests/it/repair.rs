@@ -1,5 +1,5 @@
-//! Repairs on the admin port: POST /release frees a listing whose order is cancelled or lost, and POST /raise restores
-//! what replicas have.
+//! Tests of the repairs on the admin port: POST /release releases a listing whose order is cancelled or lost, and
+//! POST /raise writes a listing again with the state that its replicas have.
 
 use common::events::order::OrderStatus;
 use common::id::OrderId;
@@ -18,7 +18,7 @@ async fn release(app: &TestApp, ticket: &Value, order: OrderId, order_is_lost: b
 async fn listing_of_a_lost_order_is_released() {
     let app = app().await;
     let (ticket, order) = create_reserved(&app, &app.signer.user()).await;
-    // It waits for the listing as far as this service knows, so the release would not last.
+    // According to the replica, the order still waits for the listing, which would be reserved for it again.
     release(&app, &ticket, order.id, true).await.expect(409);
     deliver(&app, 1, &with_status(&order, OrderStatus::AwaitingPayment)).await;
     release(&app, &ticket, order.id, false).await.expect(409);
@@ -30,7 +30,7 @@ async fn listing_of_a_lost_order_is_released() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn listing_without_this_order_stays_as_it_is() {
+async fn listing_that_is_not_reserved_for_the_order_is_not_changed() {
     let app = app().await;
     let seller = app.signer.user();
     let sold = create_sold(&app, &seller).await;
@@ -42,7 +42,8 @@ async fn listing_without_this_order_stays_as_it_is() {
     release(&app, &json!({ "id": OrderId::new() }), order, true).await.expect(404);
 }
 
-/// The database was restored to the moment before the sale: the listing is for sale, and its version is used again.
+/// Simulates a restore of the database to a moment before the sale: `other` is available at a low version. The raise
+/// gives it the state of a sold listing, at a version above that listing's.
 #[tokio::test(flavor = "multi_thread")]
 async fn raised_listing_has_the_state_of_its_replicas() {
     let app = app().await;

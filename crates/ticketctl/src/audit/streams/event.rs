@@ -1,4 +1,5 @@
-//! Published change events, and the exact check of one entity's.
+//! Change events as streams contain them: the exact check of one entity's events, and the digests by which confirmed
+//! orders are matched with reservations.
 
 use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
@@ -10,24 +11,28 @@ use crate::audit::finding::Finding;
 use crate::audit::history::{self, Coverage, Step, digest};
 use crate::audit::names::ONE_EVENT;
 
-/// A change event: what the audit reads of its envelope.
+/// A change event, with the fields of its envelope that the audit reads.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Event {
+    /// The id of the event.
     pub(super) id: String,
     /// The id of the entity.
     pub(super) subject: String,
     /// When the change was made.
     pub(super) time: String,
+    /// The version of the entity.
     #[serde(rename = "entityversion")]
     pub(super) version: u64,
+    /// The payload.
     pub(super) data: Value,
 }
 
-/// Checks all change events of an entity that a stream has. `events` may contain others, and the same one twice.
+/// Checks the change events of the entity `id` against its stored aggregate, which is `None` if the owner does not have
+/// it. `events` may contain events of other entities, which are ignored, and copies of an event, which count once.
 pub(super) fn check(
     owned: Owned,
     id: &str,
-    owner: Option<&Entity>,
+    aggregate: Option<&Entity>,
     events: &[Event],
     coverage: &Coverage,
     found: &mut Vec<Finding>,
@@ -46,17 +51,18 @@ pub(super) fn check(
     }
     distinct.sort_by_key(|event| event.version);
     let steps: Vec<_> = distinct.iter().map(|event| Step::new(entity, event.version, &event.data)).collect();
-    history::check(owned, id, owner, &steps, coverage, found);
+    history::check(owned, id, aggregate, &steps, coverage, found);
 }
 
-/// A digest of order, ticket and price, if the event confirms an order.
+/// A digest of order, ticket and price, if the event confirms an order: its ticket is reserved and it awaits payment.
 pub(super) fn confirmation(entity: &str, event: &Event) -> Option<u64> {
     let data = &event.data;
     let is_confirmed = entity == "order" && data["status"] == OrderStatus::AwaitingPayment.as_ref();
     is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &data["price"].to_string()]))
 }
 
-/// The same digest, if a ticket is reserved for an order.
+/// A digest of order, ticket and price, if the ticket in the event is reserved for an order. It equals the digest of
+/// that order's [`confirmation`].
 pub(super) fn reservation(entity: &str, event: &Event) -> Option<u64> {
     let data = &event.data;
     let is_reserved = entity == "ticket" && data["status"] == TicketStatus::Reserved.as_ref();
@@ -78,10 +84,10 @@ mod tests {
     #[test]
     fn event_has_one_payload() {
         let users = REPLICATED_ENTITIES[0];
-        let owner = entity("1", json!({}));
+        let user = entity("1", json!({}));
         let check = |events: &[Event]| {
             let mut found = Vec::new();
-            check(users, "1", Some(&owner), events, &Coverage::default(), &mut found);
+            check(users, "1", Some(&user), events, &Coverage::default(), &mut found);
             found.iter().map(|finding| format!("{finding} {:?}", finding.ids)).collect::<Vec<_>>()
         };
         let (first, second) = (event("a", 0, json!("Ana")), event("b", 1, json!("Ann")));

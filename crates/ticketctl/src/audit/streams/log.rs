@@ -1,9 +1,10 @@
-//! A stream of change events, read from its beginning to its end and then on from there.
+//! Reads a stream of change events: first its newest messages, up to a maximum, and then with each further read those
+//! that were published since the last one.
 //!
 //! # Why
-//! The consumer belongs to one read: it needs no acknowledgements, and NATS deletes it if the audit is killed. Its name
-//! is fixed, because the permissions of a NATS user can't tell names by their beginning; so two audits of one user take
-//! turns.
+//! Each read has its own ephemeral consumer: it needs no acknowledgements, and NATS deletes it if the audit is killed.
+//! The consumer's name is fixed, because NATS permissions can't allow all names with a certain prefix. So two audits
+//! with the same NATS user can't read a stream at the same time, and one waits for the other.
 
 use std::time::Duration;
 
@@ -22,38 +23,40 @@ use crate::audit::entity::Owned;
 use crate::audit::history::Coverage;
 use crate::audit::join::Pace;
 
-/// The end of the types of events that are no changes.
+/// The suffix of the event types of snapshots, which are not changes.
 const SNAPSHOT: &str = ".snapshot.v1";
-/// Maximum number of the newest messages of a stream that are read, snapshots included. It limits the memory.
+/// Maximum number of messages of a stream that are read: its newest ones, snapshots included. It limits the memory.
 const MAX_MESSAGES: u64 = 6_000_000;
 /// Number of messages that are requested at once.
 const BATCH: usize = 1_000;
-/// How long the next message may take.
+/// Maximum time until the next message arrives.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long NATS keeps the consumer of an audit that was killed.
 const INACTIVE_THRESHOLD: Duration = Duration::from_secs(30);
-/// How long to wait until another audit of the same user has read the stream.
-const TURN_TIMEOUT: Duration = Duration::from_secs(300);
-/// How often that is tried.
-const TURN_INTERVAL: Duration = Duration::from_secs(2);
-/// How much the clocks of services and NATS may differ.
+/// How long to wait for another audit with the same NATS user that is reading the stream.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long to wait before the next attempt to create the consumer.
+const WAIT_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum difference between the clocks of services and NATS.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// The stream of an entity's events.
 #[derive(Debug)]
 pub(super) struct Log {
+    /// The entity whose events it contains.
     pub(super) owned: Owned,
     stream: Stream,
-    /// The subjects of the changes.
+    /// The NATS subjects of the change events.
     subjects: Vec<String>,
-    /// The sequence number of the oldest message that was read, or that the stream still has.
+    /// The sequence number of the oldest message that is covered: the stream still has it, and it is read.
     first: u64,
     /// The sequence number where the next read begins.
     pub(super) next: u64,
-    /// Number of messages, snapshots included, that the first read will see at most.
+    /// Upper bound of the number of change events in the first read: the number of sequence numbers in its range.
     pub(super) messages: usize,
+    /// The period whose changes must have an event in the stream.
     pub(super) coverage: Coverage,
-    /// Whether the stream has older messages than those that are read.
+    /// Whether the stream has messages that are not read, because it has more than the maximum.
     pub(super) is_cut: bool,
 }
 
@@ -63,7 +66,7 @@ fn timestamp(time: async_nats::datetime::DateTime) -> Result<Timestamp> {
 }
 
 impl Log {
-    /// Finds the stream, and where to begin to read.
+    /// Opens the stream of an entity, and determines where the first read begins and which period it covers.
     pub(super) async fn open(jetstream: &jetstream::Context, prefix: &str, owned: Owned) -> Result<Self> {
         let (source, _, entity) = owned;
         let name = format!("{prefix}-{source}");
@@ -73,11 +76,11 @@ impl Log {
         let oldest = (state.last_sequence + 1).saturating_sub(MAX_MESSAGES);
         let first = state.first_sequence.max(oldest).max(1);
         let is_cut = first > state.first_sequence.max(1);
-        // Nothing older than its first message is missing in a stream that was never cut.
+        // A stream that still has its first message covers all changes since it was created.
         let begin = if first == 1 {
             timestamp(info.created)?
         } else if is_cut {
-            let oldest = stream.get_raw_message(first).await.with_context(|| format!("reading {name}"))?;
+            let oldest = stream.get_raw_message(first).await.with_context(|| format!("{name} can't be read"))?;
             timestamp(oldest.time)?.plus(MAX_CLOCK_SKEW)
         } else if state.messages == 0 {
             SystemClock.now()
@@ -96,8 +99,8 @@ impl Log {
         &self.stream.cached_info().config.name
     }
 
-    /// Reads the changes from where the last read ended to the present end of the stream. Messages that are no events
-    /// are skipped: their consumers dead-letter them.
+    /// Reads the change events from where the last read ended to the present end of the stream. Passes each with its
+    /// sequence number to `each`. Skips messages that are not events: the consumers make dead letters of them.
     pub(super) async fn read(
         &mut self,
         consumer: &str,
@@ -108,7 +111,7 @@ impl Log {
         let state = self.stream.get_info().await.with_context(|| format!("{name} can't be read"))?.state;
         let end = state.last_sequence;
         if end < self.next {
-            return self.forget(&state);
+            return self.reduce_coverage(&state);
         }
         let created = self.create(consumer).await?;
         if created.cached_info().num_pending > 0 {
@@ -130,13 +133,17 @@ impl Log {
             }
         }
         self.next = self.next.max(end + 1);
-        self.stream.delete_consumer(consumer).await.with_context(|| format!("the consumer {consumer} of {name}"))?;
+        self.stream
+            .delete_consumer(consumer)
+            .await
+            .with_context(|| format!("the consumer {consumer} of {name} can't be deleted"))?;
         let state = self.stream.get_info().await.with_context(|| format!("{name} can't be read"))?.state;
-        self.forget(&state)
+        self.reduce_coverage(&state)
     }
 
-    /// Covers less if the stream has dropped messages since it was opened, because they were too old or too many.
-    fn forget(&mut self, state: &State) -> Result<()> {
+    /// Shortens the covered period if the stream has removed its oldest messages since it was opened, because of a
+    /// limit of their age or number.
+    fn reduce_coverage(&mut self, state: &State) -> Result<()> {
         if state.first_sequence > self.first {
             self.first = state.first_sequence;
             let oldest = if state.messages == 0 { SystemClock.now() } else { timestamp(state.first_timestamp)? };
@@ -145,13 +152,14 @@ impl Log {
         Ok(())
     }
 
-    /// Creates the consumer, when no other audit has it.
+    /// Creates the consumer. Waits while another audit has a consumer with this name.
     async fn create(&self, consumer: &str) -> Result<Consumer<pull::Config>> {
-        let deadline = Instant::now() + TURN_TIMEOUT;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         loop {
             let config = pull::Config {
                 name: Some(consumer.to_owned()),
-                // Different for each audit, so that the consumer of another one is not taken for this one.
+                // Differs for each audit: NATS would accept the creation of a consumer that exists with the same
+                // configuration, and two audits would share it.
                 description: Some(format!("audit {} {}", std::process::id(), SystemClock.now())),
                 deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next },
                 ack_policy: AckPolicy::None,
@@ -164,16 +172,16 @@ impl Log {
                 Ok(created) => return Ok(created),
                 Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => {
                     if Instant::now() > deadline {
-                        bail!("another audit reads {}; try again later", self.name());
+                        bail!("another audit is reading {}; try again later", self.name());
                     }
-                    sleep(TURN_INTERVAL).await;
+                    sleep(WAIT_INTERVAL).await;
                 }
                 Err(error) => return Err(error).with_context(|| format!("{} can't be read", self.name())),
             }
         }
     }
 
-    /// The event with this sequence number; none if it is gone, or no event.
+    /// Reads the event with this sequence number; `None` if the stream has removed the message, or if it is no event.
     pub(super) async fn get(&self, sequence: u64) -> Result<Option<Event>> {
         match self.stream.get_raw_message(sequence).await {
             Ok(message) => Ok(serde_json::from_slice(&message.payload).ok()),

@@ -1,31 +1,32 @@
-//! A digest of all change events of a stream, small enough to be kept in memory for millions of them.
+//! Compact digests (marks) of all change events of a stream, so that millions of them fit in memory.
 //!
 //! # Why
-//! The events of an entity are spread over the stream, so checking them needs all of them together. A mark has 20
-//! bytes, and a purchase four events of its order, three of its ticket and three of its payment: less than 100 MB for a
-//! million orders, since one stream is in memory at a time. Marks only raise a suspicion, for example because two ids
-//! collide; then the events are read.
+//! The events of an entity are spread over the stream, and a check needs all of them together. A mark has 20 bytes. A
+//! purchase has four events of its order, three of its ticket and three of its payment, and only one stream is in
+//! memory at a time: a million orders take less than 100 MB. Digests can collide, so marks only show which entities are
+//! suspect. The events of those are then read and checked exactly.
 
 use std::ops::Range;
 
 use super::event::Event;
 use crate::audit::history::{Step, digest};
 
-/// The digest of one event. Marks sort by entity, then version, then place in the stream.
+/// The digest of one event. Marks sort by entity, then by version, then by position in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Mark {
-    /// A digest of the entity's id, in two halves, which need no alignment to eight bytes.
+    /// A digest of the entity's id. Two halves, because a `u64` would need an alignment that enlarges the mark.
     entity: [u32; 2],
+    /// The version of the entity, at most `u32::MAX`.
     version: u32,
-    /// The place in the stream, from its first one that is read.
-    place: u32,
-    /// The number of the status, and above it a digest of the terms.
+    /// The position in the stream: the sequence number of the event minus [`Marks::first`].
+    position: u32,
+    /// The number of the status in the lowest [`STATUS_BITS`] bits, and a digest of the terms in the others.
     content: u32,
 }
 
 /// Number of bits for the number of a status.
 const STATUS_BITS: u32 = 4;
-/// The number of a status that is beyond those that have a number.
+/// The number of all further statuses, once the other numbers are taken.
 const OTHER_STATUS: u32 = (1 << STATUS_BITS) - 1;
 
 /// The digests of a stream's change events.
@@ -33,15 +34,17 @@ const OTHER_STATUS: u32 = (1 << STATUS_BITS) - 1;
 pub(super) struct Marks {
     /// The name of the entity.
     entity: &'static str,
-    /// The sequence number of place 0.
+    /// The sequence number of position 0.
     first: u64,
     list: Vec<Mark>,
-    /// The statuses by number.
+    /// The status with each number.
     statuses: Vec<String>,
-    /// Whether the owner of each mark was found; only that of an entity's first mark counts.
+    /// For the first mark of each entity, at the same index: whether the owner has the entity. The other elements are
+    /// not used.
     is_owned: Vec<bool>,
 }
 
+/// The digest of an entity's id, as [`Mark::entity`] has it.
 fn key(id: &str) -> [u32; 2] {
     let digest = digest(&[id]);
     [high(digest), low(digest)]
@@ -51,19 +54,19 @@ fn high(digest: u64) -> u32 {
     low(digest >> u32::BITS)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+#[expect(clippy::cast_possible_truncation, reason = "only the lower half is wanted")]
 fn low(digest: u64) -> u32 {
     digest as u32
 }
 
 impl Marks {
-    /// No marks yet, of a stream that is read from this sequence number, with room for this many. Room that is not used
-    /// takes no memory.
-    pub(super) fn new(entity: &'static str, first: u64, room: usize) -> Self {
-        Self { entity, first, list: Vec::with_capacity(room), statuses: Vec::new(), is_owned: Vec::new() }
+    /// Creates an empty list for a stream of `entity` that is read from the sequence number `first`. Capacity that is
+    /// not used takes no physical memory.
+    pub(super) fn new(entity: &'static str, first: u64, capacity: usize) -> Self {
+        Self { entity, first, list: Vec::with_capacity(capacity), statuses: Vec::new(), is_owned: Vec::new() }
     }
 
-    /// Adds an event, which has this sequence number in the stream.
+    /// Adds the mark of the event with this sequence number.
     pub(super) fn add(&mut self, sequence: u64, event: &Event) {
         let step = Step::new(self.entity, event.version, &event.data);
         let number = self.statuses.iter().position(|known| known == step.status).unwrap_or(self.statuses.len());
@@ -74,18 +77,18 @@ impl Marks {
         self.list.push(Mark {
             entity: key(&event.subject),
             version: u32::try_from(event.version).unwrap_or(u32::MAX),
-            place: u32::try_from(sequence.saturating_sub(self.first)).unwrap_or(u32::MAX),
+            position: u32::try_from(sequence.saturating_sub(self.first)).unwrap_or(u32::MAX),
             content: (high(step.terms) << STATUS_BITS) | status,
         });
     }
 
-    /// Sorts the marks, which the other methods need.
+    /// Sorts the marks. Must be called after the last [`Self::add`] and before any other method.
     pub(super) fn sort(&mut self) {
         self.list.sort_unstable();
         self.is_owned = vec![false; self.list.len()];
     }
 
-    /// The marks of an entity whose owner was found.
+    /// Returns the marks of an entity that its owner has, and records that it has it for [`Self::unowned`].
     pub(super) fn of_owned(&mut self, id: &str) -> Range<usize> {
         let key = key(id);
         let start = self.list.partition_point(|mark| mark.entity < key);
@@ -96,11 +99,11 @@ impl Marks {
         start..end
     }
 
-    /// The marks of each entity whose owner was not found.
+    /// The marks of each entity that was not passed to [`Self::of_owned`]: its owner does not have it.
     pub(super) fn unowned(&self) -> Vec<Range<usize>> {
         let (mut unowned, mut start) = (Vec::new(), 0);
-        for joined in self.list.chunk_by(|one, other| one.entity == other.entity) {
-            let end = start + joined.len();
+        for same_entity in self.list.chunk_by(|one, other| one.entity == other.entity) {
+            let end = start + same_entity.len();
             if self.is_owned.get(start) == Some(&false) {
                 unowned.push(start..end);
             }
@@ -109,7 +112,7 @@ impl Marks {
         unowned
     }
 
-    /// What these marks say, sorted by version.
+    /// The versions, statuses and terms of these marks, sorted by version. A status without a number is `?`.
     pub(super) fn steps(&self, range: Range<usize>) -> Vec<Step<'_>> {
         let marks = self.list.get(range).unwrap_or_default();
         let step = |mark: &Mark| {
@@ -123,7 +126,7 @@ impl Marks {
     /// The sequence numbers of the events of these marks.
     pub(super) fn sequences(&self, range: Range<usize>) -> Vec<u64> {
         let marks = self.list.get(range).unwrap_or_default();
-        marks.iter().map(|mark| self.first + u64::from(mark.place)).collect()
+        marks.iter().map(|mark| self.first + u64::from(mark.position)).collect()
     }
 }
 
@@ -160,7 +163,7 @@ mod tests {
         assert_eq!(marks.sequences(range), [100, 105, 103]);
         assert!(marks.of_owned("q").is_empty());
         let unowned: Vec<_> = marks.unowned().into_iter().flat_map(|range| marks.sequences(range)).collect();
-        assert_eq!(unowned, [101], "the owner of p was not found");
+        assert_eq!(unowned, [101], "the owner does not have p");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The streams, as the audit sees them: the history of each entity, consumers that do not progress, and dead letters.
+//! Checks of the NATS streams: the change events of each entity, consumers that do not progress, and dead letters.
 //!
-//! In reading order: `event`, `marks` (all events in little memory), `log` (a stream that is read).
+//! In reading order: `event`, `marks` (digests of all events of a stream), `log` (reads a stream).
 //!
 //! # Why
-//! A stream is read once, into [`marks::Marks`]. Only the events of entities that seem wrong are kept, and when these
-//! are looked at again, only what was published since then is read. The audit acknowledges nothing, and its consumers
-//! are deleted after each read.
+//! A stream is read once, into [`marks::Marks`]. Only the events of suspect entities are kept in full. A recheck of
+//! these entities reads only the events published since the last read. The audit acknowledges no messages, and deletes
+//! its consumer after each read.
 
 mod event;
 mod log;
@@ -33,19 +33,21 @@ use crate::dead_letters;
 use crate::fleet::FleetArgs;
 use crate::streams::{connect, dead_letters as dead_letter_stream, user_of};
 
-/// The consumer's name where NATS has no users.
+/// The name of the consumers if the connection to NATS has no user.
 const DEFAULT_USER: &str = "audit";
-/// How many events may be read in the time of one document: they come in batches, and NATS does not look for them.
+/// How many events may be read in the time that the rate limit allots to one document. An event is cheaper to read,
+/// because a stream is read in sequence.
 const EVENTS_PER_DOCUMENT: u32 = 2;
 
-/// What was found, each with the key by which it is looked at again.
+/// Findings, each with the key for its recheck.
 pub(super) type Found = Vec<(String, Finding)>;
 
-/// The confirmation of an order, which must have a reservation with the same digest.
+/// The event that confirmed an order. There must be a reservation with the same digest.
 #[derive(Debug, Clone, Copy)]
 struct Confirmation {
+    /// The digest of order, ticket and price.
     digest: u64,
-    /// The place of the event in the stream of the orders.
+    /// The sequence number of the event in the stream of `orders`.
     sequence: u64,
 }
 
@@ -54,23 +56,23 @@ struct Confirmation {
 pub(super) struct Streams {
     jetstream: jetstream::Context,
     prefix: String,
-    /// The name of the consumers that read.
+    /// The name of the consumers that the audit creates.
     consumer: String,
     /// Limits the events that are read in a second, and counts them.
     pub(super) pace: Pace,
-    /// By entity.
+    /// The stream of each entity, by the entity's name.
     logs: BTreeMap<&'static str, Log>,
-    /// What the stream that was read last has, and the time from which on it may lack changes.
+    /// The marks of the stream that was read last, and the time at which that read began: later changes may be missing.
     marks: Option<(Marks, String)>,
-    /// All events of the entities that seemed wrong, by entity and id.
+    /// All events of the suspect entities, by the entity's name and id.
     followed: BTreeMap<(&'static str, String), Vec<Event>>,
-    /// The confirmations, then only those without a reservation.
+    /// The confirmations that were read; empty after [`Self::find_unreserved`].
     confirmed: Vec<Confirmation>,
-    /// The digests of the reservations.
+    /// The digests of the reservations that were read; empty after [`Self::find_unreserved`].
     reserved: Vec<u64>,
     /// The findings about confirmations without a reservation, by order.
     unreserved: BTreeMap<String, Finding>,
-    /// The entities whose oldest events were not read.
+    /// The names of the entities whose oldest events are not read, because there are too many.
     pub(super) cut: Vec<&'static str>,
 }
 
@@ -104,10 +106,11 @@ impl Streams {
         self.logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))
     }
 
-    /// Reads all changes of an entity's stream, for [`Self::suspicious`].
+    /// Reads all change events of an entity's stream, for [`Self::suspicious`].
     pub(super) async fn read(&mut self, (_, _, entity): Owned) -> Result<()> {
         let end = SystemClock.now().to_string();
-        // An order is confirmed after its ticket was reserved, so the stream of the tickets must go back as far.
+        // Confirmations from before the period that the stream of tickets covers are left out, because the stream may
+        // have removed their reservations.
         let reservations = self.log("ticket")?.coverage.begin.clone();
         let Self { logs, pace, consumer, marks: kept, confirmed, reserved, .. } = self;
         let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
@@ -125,13 +128,13 @@ impl Streams {
         Ok(())
     }
 
-    /// Compares what was read of a stream with all entities of its owner, which are read after it. Returns the ids of
-    /// those that seem wrong, at most `max`, and the number of the others.
+    /// Compares the marks of the stream that was read last with all `aggregates` of its owner, which must be read after
+    /// the stream. Returns the ids of at most `max` suspect entities, and the number of further ones.
     pub(super) async fn suspicious(
         &mut self,
         owned: Owned,
         max: usize,
-        mut owners: Join,
+        mut aggregates: Join,
         pace: &mut Pace,
     ) -> Result<(Vec<String>, u64)> {
         let entity = owned.2;
@@ -139,7 +142,7 @@ impl Streams {
         let coverage = Coverage { end: Some(end), ..self.log(entity)?.coverage.clone() };
         let (mut ids, mut unlisted): (BTreeMap<String, Range<usize>>, u64) = (BTreeMap::new(), 0);
         let mut found = Vec::new();
-        while let Some(joined) = owners.next(pace).await? {
+        while let Some(joined) = aggregates.next(pace).await? {
             let range = marks.of_owned(&joined.key);
             history::check(owned, &joined.key, joined.one(0), &marks.steps(range.clone()), &coverage, &mut found);
             if found.is_empty() {
@@ -170,13 +173,13 @@ impl Streams {
         Ok((ids.into_keys().collect(), unlisted))
     }
 
-    /// Checks the entities that seemed wrong: reads what was published about them meanwhile, and compares all their
-    /// events with their owners, which were read before.
+    /// Rechecks the suspect entities: reads the events that were published since the last read, and compares all their
+    /// events with their `aggregates`, by id. These must be read before the call.
     pub(super) async fn check(
         &mut self,
         owned: Owned,
         ids: &[String],
-        owners: &BTreeMap<String, Entity>,
+        aggregates: &BTreeMap<String, Entity>,
     ) -> Result<Found> {
         let entity = owned.2;
         let Self { logs, pace, consumer, followed, .. } = self;
@@ -190,17 +193,17 @@ impl Streams {
         let (mut all, mut found) = (Vec::new(), Vec::new());
         for id in ids {
             let events = followed.get(&(entity, id.clone())).map(Vec::as_slice).unwrap_or_default();
-            event::check(log.owned, id, owners.get(id), events, &log.coverage, &mut found);
+            event::check(log.owned, id, aggregates.get(id), events, &log.coverage, &mut found);
             all.extend(found.drain(..).map(|finding| (id.clone(), finding)));
         }
         Ok(all)
     }
 
-    /// Compares the confirmations of orders with the reservations of tickets, after both streams were read. Remembers
-    /// what is wrong of at most `max` orders, and returns the number of the others.
+    /// Compares the confirmations of orders with the reservations of tickets, after both streams were read. Keeps the
+    /// findings about at most `max` orders without a reservation, and returns the number of further ones.
     ///
-    /// An order is confirmed after its ticket was reserved, and the orders are read first. So what is missing once will
-    /// not come.
+    /// A ticket is reserved before its order is confirmed, and the stream of orders is read before that of tickets. So
+    /// a reservation that is missing now will not appear later.
     pub(super) async fn find_unreserved(&mut self, max: usize) -> Result<u64> {
         self.reserved.sort_unstable();
         let Self { confirmed, reserved, .. } = self;
@@ -221,15 +224,15 @@ impl Streams {
         Ok(missing.len().saturating_sub(max) as u64)
     }
 
-    /// What [`Self::find_unreserved`] found, all of it or of these orders.
+    /// The findings of [`Self::find_unreserved`]: all, or those about the orders in `only`.
     pub(super) fn unreserved(&self, only: Option<&[String]>) -> Found {
         let is_wanted = |order: &String| only.is_none_or(|only| only.contains(order));
         let wanted = self.unreserved.iter().filter(|(order, _)| is_wanted(order));
         wanted.map(|(order, finding)| (order.clone(), finding.clone())).collect()
     }
 
-    /// Consumers with messages that they have not handled, and dead letters. A consumer that handles its messages is
-    /// another finding at each look, so it is not reported.
+    /// Reports consumers with unhandled messages, and dead letters. The text of a finding contains the consumer's ack
+    /// floor. If the consumer progresses, a recheck yields another text, and the audit drops the finding.
     pub(super) async fn backlogs(&self) -> Result<Found> {
         let mut all = Vec::new();
         let sources: BTreeSet<_> = ENTITIES.into_iter().map(|entity| entity.source).collect();
@@ -237,8 +240,9 @@ impl Streams {
             let name = format!("{}-{source}", self.prefix);
             let stream = self.jetstream.get_stream(&name).await.with_context(|| format!("{name} can't be read"))?;
             let mut consumers = stream.consumers();
-            while let Some(consumer) = consumers.try_next().await.with_context(|| format!("the consumers of {name}"))? {
-                // Others are of one program, such as this one.
+            let unreadable = || format!("the consumers of {name} can't be read");
+            while let Some(consumer) = consumers.try_next().await.with_context(unreadable)? {
+                // A consumer that is not durable belongs to a program such as this one, not to a service.
                 let is_idle = consumer.num_pending == 0 && consumer.num_ack_pending == 0;
                 if consumer.config.durable_name.is_none() || is_idle {
                     continue;
@@ -258,7 +262,7 @@ impl Streams {
     }
 }
 
-/// The service that a consumer belongs to: `tickets` has `tickets-order`.
+/// The service that a consumer belongs to: the consumer `tickets-order` belongs to `tickets`.
 fn service(consumer: &str) -> &str {
     consumer.split('-').next().unwrap_or(consumer)
 }
