@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use serde_json::Value;
 use stripe::{Client, ClientBuilder, RequestStrategy, StripeError};
 use stripe_core::payment_intent::{ListPaymentIntent, RetrievePaymentIntent};
@@ -166,7 +166,7 @@ pub(super) fn list(client: &Client, since: Timestamp) -> impl Stream<Item = Resu
         .created(RangeQueryTs::Bounds(bounds))
         .limit(100)
         .expand(vec!["data.latest_charge".to_owned()]);
-    list.paginate().stream(client).map_ok(Intent::from).map_err(|error| failure(&error))
+    list.paginate().stream(client).map_ok(Intent::from).map_err(|error| failure(&error)).fuse()
 }
 
 /// A client of the provider.
