@@ -30,6 +30,14 @@ pub(super) enum Action {
 }
 
 impl Action {
+    /// Whether it undoes what was done for an order that `orders` lacks.
+    pub(super) fn is_for_lost_order(&self) -> bool {
+        match self {
+            Self::Void(Void { order_is_lost, .. }) | Self::Release(Release { order_is_lost, .. }) => *order_is_lost,
+            Self::Raise { .. } | Self::Resync { .. } => false,
+        }
+    }
+
     /// Sends the request. Returns a sentence that says what was done.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! the command runs.
 
 mod action;
+mod decide;
 mod inspect;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use clap::Args;
 use common::id::{PaymentId, TicketId};
 
 use self::action::Action;
-use self::inspect::{Decision, Inspector};
+use self::decide::{Decision, LossRule};
+use self::inspect::Inspector;
 use crate::audit::entity::REPLICATED_ENTITIES;
 use crate::audit::finding::Finding;
 use crate::audit::names::advice;
@@ -48,29 +50,54 @@ pub(crate) struct RaiseArgs {
 pub(crate) struct VoidArgs {
     /// The payment's id.
     payment: PaymentId,
+    #[command(flatten)]
+    loss: LossArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseArgs {
     /// The listing's id.
     ticket: TicketId,
+    #[command(flatten)]
+    loss: LossArgs,
 }
 
-impl From<RaiseArgs> for Remedy {
+#[derive(Debug, Args)]
+struct LossArgs {
+    /// If orders lacks the order, take it for lost even if its state could be restored by raise. Without this option the
+    /// command refuses.
+    #[arg(long)]
+    order_is_lost: bool,
+}
+
+/// A single command of a repair.
+#[derive(Debug)]
+pub(crate) struct Single {
+    remedy: Remedy,
+    rule: LossRule,
+}
+
+impl Single {
+    fn new(remedy: Remedy, loss: &LossArgs) -> Self {
+        Self { remedy, rule: if loss.order_is_lost { LossRule::Any } else { LossRule::Unrestorable } }
+    }
+}
+
+impl From<RaiseArgs> for Single {
     fn from(RaiseArgs { service: owner, id }: RaiseArgs) -> Self {
-        Self::Raise { owner, id }
+        Self { remedy: Remedy::Raise { owner, id }, rule: LossRule::Unrestorable }
     }
 }
 
-impl From<VoidArgs> for Remedy {
-    fn from(VoidArgs { payment }: VoidArgs) -> Self {
-        Self::Void { payment: payment.to_string() }
+impl From<VoidArgs> for Single {
+    fn from(VoidArgs { payment, loss }: VoidArgs) -> Self {
+        Self::new(Remedy::Void { payment: payment.to_string() }, &loss)
     }
 }
 
-impl From<ReleaseArgs> for Remedy {
-    fn from(ReleaseArgs { ticket }: ReleaseArgs) -> Self {
-        Self::Release { ticket: ticket.to_string() }
+impl From<ReleaseArgs> for Single {
+    fn from(ReleaseArgs { ticket, loss }: ReleaseArgs) -> Self {
+        Self::new(Remedy::Release { ticket: ticket.to_string() }, &loss)
     }
 }
 
@@ -85,8 +112,9 @@ fn parse_owner(name: &str) -> Result<String, String> {
 /// # Errors
 /// [`Rejected`] if the command is unnecessary or impossible, or not confirmed. Another error if a database can't be
 /// read, or if the service does not carry out the command.
-pub(crate) async fn run_one(remedy: Remedy, fleet: &Fleet, services: &Services, yes: bool) -> Result<CommandResult> {
-    let action = match Inspector::new(&fleet.client).await?.decide(&remedy).await? {
+pub(crate) async fn run_one(single: Single, fleet: &Fleet, services: &Services, yes: bool) -> Result<CommandResult> {
+    let Single { remedy, rule } = single;
+    let action = match Inspector::new(&fleet.client, rule).await?.decide(&remedy).await? {
         Decision::Act(action) => action,
         Decision::Skip(reason) => bail!(Rejected(reason)),
     };
@@ -122,7 +150,7 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
 
 /// Returns the text of the plan, and the remedies that have something to do, in the order in which they must run.
 async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String, Vec<Remedy>)> {
-    let inspector = Inspector::new(client).await?;
+    let inspector = Inspector::new(client, LossRule::Unpaid).await?;
     let mut decided: BTreeMap<&Remedy, Option<String>> = BTreeMap::new();
     let mut lines = Vec::new();
     for finding in findings {
@@ -174,7 +202,7 @@ fn in_commands(remedies: &[Remedy]) -> Vec<(String, &[Remedy])> {
 async fn carry_out(command: String, remedies: &[Remedy], fleet: &Fleet, services: &Services) -> CommandResult {
     let carried_out = async {
         let action = match remedies {
-            [remedy] => match Inspector::new(&fleet.client).await?.decide(remedy).await? {
+            [remedy] => match Inspector::new(&fleet.client, LossRule::Unpaid).await?.decide(remedy).await? {
                 Decision::Act(action) => action,
                 Decision::Skip(reason) => return Ok((CommandOutcome::Skipped, reason)),
             },
