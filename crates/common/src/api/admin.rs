@@ -78,7 +78,7 @@ pub struct ResyncResult {
 }
 
 /// Writes an entity again, because its owner was restored to an earlier moment than its replicas.
-#[derive(Debug, Clone, Serialize, Deserialize, Validate)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Raise {
     /// The entity's id.
@@ -112,6 +112,10 @@ pub struct Void {
     /// closed for the payment: cancelled, or authorised by another payment.
     #[serde(default)]
     pub order_is_lost: bool,
+    /// If the order is lost: the version of its replica in `payments`, as the caller has read it; absent if there was
+    /// no replica. A newer one refutes that the order is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_version: Option<u64>,
 }
 
 /// The result of voiding a payment.
@@ -137,6 +141,10 @@ pub struct Release {
     /// cancelled.
     #[serde(default)]
     pub order_is_lost: bool,
+    /// If the order is lost: the version of its replica in `tickets`, as the caller has read it; absent if there was no
+    /// replica. A newer one refutes that the order is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_version: Option<u64>,
 }
 
 /// The result of releasing a listing.

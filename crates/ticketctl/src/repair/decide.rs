@@ -117,14 +117,16 @@ pub(super) fn decide_void(id: &str, payment: Option<&Entity>, order: Option<&Ent
     if is_final && (!money::is_captured(payment) || money::is_refunded(payment)) {
         return Decision::Skip(format!("payment {id} is {status}: nothing of it is authorised or charged"));
     }
-    let Some(order) = order else { return Decision::Act(Action::Void(Void { id: parsed, order_is_lost: true })) };
+    let Some(order) = order else {
+        return Decision::Act(Action::Void(Void { id: parsed, order_is_lost: true, order_version: None }));
+    };
     let is_closed = match order.status() {
         Some(OrderStatus::Cancelled) => true,
         Some(OrderStatus::Authorized | OrderStatus::Completed) => text(&order.state["status"]["paymentId"]) != id,
         Some(OrderStatus::Created | OrderStatus::AwaitingPayment) | None => false,
     };
     if is_closed {
-        Decision::Act(Action::Void(Void { id: parsed, order_is_lost: false }))
+        Decision::Act(Action::Void(Void { id: parsed, order_is_lost: false, order_version: None }))
     } else {
         let order_status = order.status_name();
         Decision::Skip(format!("payment {id} is {status} for order {order_id}, which is {order_status} and needs it"))
@@ -144,9 +146,11 @@ pub(super) fn decide_release(id: &str, ticket: Option<&Entity>, order: Option<&E
         return Decision::Skip(format!("ticket {id} names no order"));
     };
     match order.map(Entity::status::<OrderStatus>) {
-        None => Decision::Act(Action::Release(Release { id: parsed, order_id, order_is_lost: true })),
+        None => {
+            Decision::Act(Action::Release(Release { id: parsed, order_id, order_is_lost: true, order_version: None }))
+        }
         Some(Some(OrderStatus::Cancelled)) => {
-            Decision::Act(Action::Release(Release { id: parsed, order_id, order_is_lost: false }))
+            Decision::Act(Action::Release(Release { id: parsed, order_id, order_is_lost: false, order_version: None }))
         }
         Some(_) => {
             let status = order.map(Entity::status_name).unwrap_or_default();

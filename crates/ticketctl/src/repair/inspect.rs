@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use common::api::admin::{Release, Void};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria};
@@ -80,13 +81,19 @@ impl<'a> Inspector<'a> {
         Ok(replicas)
     }
 
-    /// Skips the void or release of a lost order if the rule does not count the order as lost.
-    async fn confirm_loss(&self, order_id: Option<&str>, decision: Decision) -> Result<Decision> {
-        let (Some(id), Decision::Act(action)) = (order_id, &decision) else { return Ok(decision) };
-        if !action.is_for_lost_order() {
-            return Ok(decision);
-        }
+    /// Skips the void or release of a lost order if the rule does not count the order as lost. Otherwise adds the
+    /// version of the order's replica, which the service compares.
+    async fn confirm_loss(&self, order_id: Option<&str>, mut decision: Decision) -> Result<Decision> {
+        let Some(id) = order_id else { return Ok(decision) };
+        let (service, order_version) = match &mut decision {
+            Decision::Act(Action::Void(Void { order_is_lost: true, order_version, .. })) => ("payments", order_version),
+            Decision::Act(Action::Release(Release { order_is_lost: true, order_version, .. })) => {
+                ("tickets", order_version)
+            }
+            _ => return Ok(decision),
+        };
         let replicas = self.replicas_of("order", id).await?;
+        *order_version = replicas.iter().find(|(database, _)| *database == service).map(|(_, replica)| replica.version);
         Ok(reason_to_keep(id, &replicas, self.rule).map_or(decision, Decision::Skip))
     }
 

@@ -3,8 +3,8 @@
 //! # Why
 //! A repair is a request to the service that owns the entity. The service writes the entity with its own code, by
 //! compare-and-swap and with an event; `ticketctl` itself writes to no database. What a command has to do depends on
-//! the content of the databases, which earlier commands change. So it is decided once for the plan, and again before
-//! the command runs.
+//! the content of the databases, which earlier commands and other operators change. So it is decided once for the plan or
+//! the question, and again before each request, including each repetition.
 
 mod action;
 mod decide;
@@ -17,7 +17,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use common::id::{PaymentId, TicketId};
 
-use self::action::Action;
+use self::action::{Action, is_temporary};
 use self::decide::{Decision, LossRule};
 use self::inspect::Inspector;
 use crate::audit::entity::REPLICATED_ENTITIES;
@@ -31,8 +31,8 @@ use crate::output::Rejected;
 use crate::reports::repair::{CommandOutcome, CommandResult, RepairReport};
 use crate::services::Services;
 
-/// How long a failed void or release is repeated. The service rejects it until it has received the event that closes
-/// the order.
+/// How long a request is repeated after a temporary error. For example, a service rejects a void or a release until it
+/// has received the event that closes the order.
 const RETRY_PERIOD: Duration = Duration::from_secs(10);
 /// Pause before a repetition.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -114,13 +114,18 @@ fn parse_owner(name: &str) -> Result<String, String> {
 /// read, or if the service does not carry out the command.
 pub(crate) async fn run_one(single: Single, fleet: &Fleet, services: &Services, yes: bool) -> Result<CommandResult> {
     let Single { remedy, rule } = single;
-    let action = match Inspector::new(&fleet.client, rule).await?.decide(&remedy).await? {
+    let action = match decide(&remedy, rule, fleet).await? {
         Decision::Act(action) => action,
         Decision::Skip(reason) => bail!(Rejected(reason)),
     };
     ask(&action.to_string(), yes)?;
-    let detail = perform(&action, services).await?;
-    Ok(CommandResult { command: remedy.to_string(), outcome: CommandOutcome::Done, detail })
+    match decide(&remedy, rule, fleet).await? {
+        Decision::Act(now) if now == action => {}
+        Decision::Act(now) => bail!(Rejected(format!("the databases have changed; this would be done now: {now}"))),
+        Decision::Skip(reason) => bail!(Rejected(reason)),
+    }
+    let (outcome, detail) = perform(&remedy, rule, &action, fleet, services).await?;
+    Ok(CommandResult { command: remedy.to_string(), outcome, detail })
 }
 
 /// Audits, shows the plan of the repair, runs its commands after the operator has confirmed it, and audits again. If no
@@ -201,14 +206,13 @@ fn in_commands(remedies: &[Remedy]) -> Vec<(String, &[Remedy])> {
 /// have made unnecessary or impossible.
 async fn carry_out(command: String, remedies: &[Remedy], fleet: &Fleet, services: &Services) -> CommandResult {
     let carried_out = async {
-        let action = match remedies {
-            [remedy] => match Inspector::new(&fleet.client, LossRule::Unpaid).await?.decide(remedy).await? {
-                Decision::Act(action) => action,
-                Decision::Skip(reason) => return Ok((CommandOutcome::Skipped, reason)),
-            },
-            _ => resync_of(remedies),
+        let [remedy] = remedies else {
+            return anyhow::Ok((CommandOutcome::Done, resync_of(remedies).perform(services).await?));
         };
-        anyhow::Ok((CommandOutcome::Done, perform(&action, services).await?))
+        match decide(remedy, LossRule::Unpaid, fleet).await? {
+            Decision::Act(action) => perform(remedy, LossRule::Unpaid, &action, fleet, services).await,
+            Decision::Skip(reason) => Ok((CommandOutcome::Skipped, reason)),
+        }
     };
     let (outcome, detail) = carried_out.await.unwrap_or_else(|error| (CommandOutcome::Failed, format!("{error:#}")));
     CommandResult { command, outcome, detail }
@@ -226,19 +230,35 @@ fn resync_of(remedies: &[Remedy]) -> Action {
     Action::Resync { owner: common_owner, ids }
 }
 
-/// Sends the request. A void or a release that fails is repeated for [`RETRY_PERIOD`]: its service may not yet have
-/// received the event that closes the order.
-async fn perform(action: &Action, services: &Services) -> Result<String> {
+async fn decide(remedy: &Remedy, rule: LossRule, fleet: &Fleet) -> Result<Decision> {
+    Inspector::new(&fleet.client, rule).await?.decide(remedy).await
+}
+
+/// Sends the request that was decided for the remedy. Repeats it for [`RETRY_PERIOD`] after temporary errors, as long as
+/// the decision stays the same. Returns the outcome, with what was done or why it is not repeated.
+async fn perform(
+    remedy: &Remedy,
+    rule: LossRule,
+    action: &Action,
+    fleet: &Fleet,
+    services: &Services,
+) -> Result<(CommandOutcome, String)> {
     let started = Instant::now();
     loop {
-        match action.perform(services).await {
-            Err(error) if matches!(action, Action::Void(_) | Action::Release(_)) => {
-                if started.elapsed() > RETRY_PERIOD {
-                    return Err(error);
-                }
-                tokio::time::sleep(RETRY_PAUSE).await;
+        let error = match action.perform(services).await {
+            Ok(detail) => return Ok((CommandOutcome::Done, detail)),
+            Err(error) => error,
+        };
+        if !is_temporary(&error) || started.elapsed() > RETRY_PERIOD {
+            return Err(error);
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+        match decide(remedy, rule, fleet).await? {
+            Decision::Act(now) if now == *action => {}
+            Decision::Act(now) => {
+                return Err(error.context(format!("not repeated, because something else would be done now: {now}")));
             }
-            performed => return performed,
+            Decision::Skip(reason) => return Ok((CommandOutcome::Skipped, reason)),
         }
     }
 }

@@ -1,16 +1,21 @@
 //! Tests of the repairs on the admin port: POST /release releases a listing whose order is cancelled or lost, and
 //! POST /raise writes a listing again with the state that its replicas have.
 
-use common::events::order::OrderStatus;
+use common::events::order::{OrderState, OrderStatus};
 use common::id::OrderId;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::Response;
 
-use crate::support::{app, create_listing, create_reserved, create_sold, deliver, last_event, read, with_status};
+use crate::support::{
+    app, create_listing, create_reserved, create_sold, deliver, last_event, order_event, read, with_status,
+};
+
+/// The version of the newest order of these tests.
+const NEWEST: u64 = 3;
 
 async fn release(app: &TestApp, ticket: &Value, order: OrderId, order_is_lost: bool) -> Response {
-    let body = json!({ "id": ticket["id"], "orderId": order, "orderIsLost": order_is_lost });
+    let body = json!({ "id": ticket["id"], "orderId": order, "orderIsLost": order_is_lost, "orderVersion": NEWEST });
     app.admin("POST", "/release").json(&body).send().await
 }
 
@@ -23,6 +28,12 @@ async fn listing_of_a_lost_order_is_released() {
     deliver(&app, 1, &with_status(&order, OrderStatus::AwaitingPayment)).await;
     release(&app, &ticket, order.id, false).await.expect(409);
     release(&app, &ticket, OrderId::new(), true).await.expect(409);
+    // The caller has read an older replica of the order, or none: the order has been raised since.
+    for version in [json!(0), json!(null)] {
+        let body = json!({ "id": ticket["id"], "orderId": order.id, "orderIsLost": true, "orderVersion": version });
+        let rejected = app.admin("POST", "/release").json(&body).send().await.expect(409).json();
+        assert!(rejected["type"].as_str().unwrap().ends_with("order-changed"), "{rejected}");
+    }
     assert_eq!(read(&app, &ticket).await["status"], "reserved");
     let released = release(&app, &ticket, order.id, true).await.expect(200).json();
     assert_eq!(released, json!({ "status": "available" }));
@@ -40,6 +51,18 @@ async fn listing_that_is_not_reserved_for_the_order_is_not_changed() {
     let available = create_listing(&app, &seller).await;
     assert_eq!(release(&app, &available, order, false).await.expect(200).json(), json!({ "status": "available" }));
     release(&app, &json!({ "id": OrderId::new() }), order, true).await.expect(404);
+}
+
+/// The process crashed after it had stored the order, before it sold the ticket.
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_of_a_completed_order_is_sold_and_not_released() {
+    let app = app().await;
+    let (ticket, order) = create_reserved(&app, &app.signer.user()).await;
+    let completed = order_event(&app, NEWEST, &with_status(&order, OrderStatus::Completed));
+    app.context.replica::<OrderState>().put_if_newer(&completed).await.unwrap();
+    let rejected = release(&app, &ticket, order.id, true).await.expect(409).json();
+    assert!(rejected["type"].as_str().unwrap().ends_with("order-completed"), "{rejected}");
+    assert_eq!(read(&app, &ticket).await["status"], "sold");
 }
 
 /// Simulates a restore of the database to a moment before the sale: `other` is available at a low version. The raise
