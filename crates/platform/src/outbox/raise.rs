@@ -25,7 +25,8 @@ impl<A: Aggregate> Store<A> {
     /// above it already. Returns `None` if there is no aggregate and no state, or if the state is not published.
     ///
     /// # Errors
-    /// Invalid if the state is not the whole state of this aggregate; a conflict if it violates a unique index.
+    /// Invalid if the state is not the whole state of this aggregate. A conflict if it violates a unique index, or if
+    /// the aggregate was changed after it or has ended: then only the present state can be written.
     pub(crate) async fn raise_above(&self, request: &Raise) -> Result<Option<Raised>, Error> {
         let Raise { id, above, state } = request;
         let adopted = state.as_ref().map(|state| adopted_state::<A>(id, state)).transpose()?;
@@ -34,6 +35,12 @@ impl<A: Aggregate> Store<A> {
             let current = self.get_confirming_absence(id).await?;
             if let Some(current) = current.as_ref().filter(|current| current.version > *above) {
                 return Ok(Some(Raised { version: current.version, is_written: false }));
+            }
+            if let (Some(current), Some(adopted)) = (&current, &adopted)
+                && current.is_changed_since(adopted)
+            {
+                let detail = "The entity was changed after the state that was to be restored, or it has ended.";
+                return Err(Error::conflict("changed-since", detail));
             }
             let next = adopted.clone().or_else(|| current.as_ref().map(|current| current.state.clone()));
             let Some(next) = next.filter(A::is_announced) else { return Ok(None) };

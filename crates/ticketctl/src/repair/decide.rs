@@ -3,7 +3,9 @@
 //! # Why
 //! A raise restores the state of the replicas if at least two of them have the highest version, if those agree on the
 //! state, and if events carry the whole state of the entity: then the owner had written and published it. Otherwise,
-//! for example if only one replica is ahead, the owner writes its present state above that version.
+//! for example if only one replica is ahead, the owner writes its present state above that version. It does so too if
+//! its state is final or was changed after that of the replicas: the owner has acknowledged that change since it was
+//! restored.
 //!
 //! That `orders` lacks an order does not suffice to take it for lost: a raise may restore it, and then it needs its
 //! payment and its ticket.
@@ -63,6 +65,7 @@ pub(super) fn decide_raise(
         }
         _ => None,
     };
+    let agreed = agreed.filter(|agreed| !present.is_some_and(|present| is_changed_since(entity, present, agreed)));
     match present {
         Some(present) if present.version > above => {
             return Decision::Skip(format!("{owner} is not behind: it has {entity} {id} at a newer version"));
@@ -84,6 +87,17 @@ pub(super) fn decide_raise(
     let state = agreed.map(|agreed| agreed.state.clone());
     let replicas = newest.iter().map(|(database, _)| *database).collect();
     Decision::Act(Action::Raise { owner, entity, replicas, request: Raise { id: id.to_owned(), above, state } })
+}
+
+/// Whether the owner's state is final, or was changed after that of the replicas.
+fn is_changed_since(entity: &str, present: &Entity, replicated: &Entity) -> bool {
+    let is_final = match entity {
+        "ticket" => present.status().is_some_and(TicketStatus::is_final),
+        "order" => present.status().is_some_and(OrderStatus::is_final),
+        _ => false,
+    };
+    // Times are RFC 3339 texts, which sort chronologically.
+    is_final || text(&present.state["updatedAt"]) > text(&replicated.state["updatedAt"])
 }
 
 /// Why nothing may be undone yet for an order that `orders` lacks; `None` if the order counts as lost by this rule.
@@ -211,6 +225,25 @@ mod tests {
             let is_level = "- orders is not behind: no replica of order 1 is ahead of it";
             assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), replicas)), is_level);
         }
+    }
+
+    #[test]
+    fn later_or_final_state_of_the_owner_is_not_replaced() {
+        let state = |status: Value, updated: &str| json!({ "id": "1", "status": status, "updatedAt": updated });
+        let replicated = || at(3, state(json!("available"), "2"));
+        let replicas = [("orders", replicated()), ("web", replicated())];
+        let decide = |version: u64, status: &str, updated: &str| {
+            let present = at(version, state(json!({ "name": status }), updated));
+            text_of(decide_raise(REPLICATED_ENTITIES[1], "1", Some(&present), &replicas))
+        };
+        let raised = "tickets writes ticket 1 at version 4";
+        let restored = format!("{raised}: the state of version 3, as it is in orders, web");
+        let present = format!("{raised}: its present state, because version 3 is in orders, web");
+        assert_eq!(decide(1, "available", "1"), restored);
+        assert_eq!(decide(2, "available", "2"), restored);
+        assert_eq!(decide(2, "available", "3"), present);
+        assert_eq!(decide(2, "withdrawn", "1"), present);
+        assert_eq!(decide(3, "withdrawn", "3"), "- tickets is not behind: no replica of ticket 1 is ahead of it");
     }
 
     #[test]

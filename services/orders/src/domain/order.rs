@@ -323,6 +323,10 @@ impl Aggregate for Order {
         })
     }
 
+    fn is_changed_since(&self, replicated: &Self) -> bool {
+        self.status_name().is_final() || self.updated_at > replicated.updated_at
+    }
+
     fn is_settled(&self) -> bool {
         self.status_name().is_final()
     }

@@ -8,7 +8,7 @@ use testkit::app::TestApp;
 use testkit::app::request::Response;
 
 use crate::support::{
-    app, create_listing, create_reserved, create_sold, deliver, last_event, order_event, read, with_status,
+    app, create_listing, create_reserved, create_sold, deliver, last_event, order_event, read, with_status, withdraw,
 };
 
 /// The version of the newest order of these tests.
@@ -85,4 +85,19 @@ async fn raised_listing_has_the_state_of_its_replicas() {
     app.wait_until_idle().await;
     let event = last_event(&app, &other).await;
     assert_eq!((event.entityversion, event.data), (known.entityversion + 1, state));
+}
+
+/// After the restore to a moment before the replicas' version, the seller withdraws the listing. It stays withdrawn.
+#[tokio::test(flavor = "multi_thread")]
+async fn withdrawn_listing_is_not_put_up_for_sale_again() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let listing = create_listing(&app, &seller).await;
+    app.wait_until_idle().await;
+    let state = last_event(&app, &listing).await.data;
+    withdraw(&app, &seller, &listing).await.expect(204);
+    let body = json!({ "id": listing["id"], "above": 3, "state": state });
+    let rejected = app.admin("POST", "/raise").json(&body).send().await.expect(409).json();
+    assert!(rejected["type"].as_str().unwrap().ends_with("changed-since"), "{rejected}");
+    assert_eq!(read(&app, &listing).await["status"], "withdrawn");
 }
