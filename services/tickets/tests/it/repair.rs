@@ -71,10 +71,10 @@ async fn listing_of_a_completed_order_is_sold_and_not_released() {
 async fn raised_listing_has_the_state_of_its_replicas() {
     let app = app().await;
     let seller = app.signer.user();
+    let other = create_listing(&app, &seller).await;
     let sold = create_sold(&app, &seller).await;
     app.wait_until_idle().await;
     let known = last_event(&app, &sold).await;
-    let other = create_listing(&app, &seller).await;
     let mut state = known.data.clone();
     state["id"] = other["id"].clone();
     let body = json!({ "id": other["id"], "above": known.entityversion, "state": state });
