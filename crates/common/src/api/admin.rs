@@ -83,7 +83,8 @@ pub struct ResyncResult {
 pub struct Raise {
     /// The entity's id.
     pub id: String,
-    /// The highest version that a replica has. An entity that is above it is not written.
+    /// The highest version that a replica has. An entity that is above it is not written. Invalid if it is more than a
+    /// million above the entity's version.
     pub above: u64,
     /// The state to write: what the replicas have at that version, as events carry it. Absent for the owner's present
     /// state. Only possible for listings and orders, because the events of other entities do not carry their whole

@@ -107,6 +107,12 @@ async fn invalid_and_conflicting_requests_change_nothing() {
     raise(&app, &json!({ "id": id, "above": 1, "state": other.payload() })).await.expect(400);
     raise(&app, &json!({ "id": id, "above": 1, "state": { "id": id } })).await.expect(400);
     raise(&app, &json!({ "id": id })).await.expect(400);
+    // A version that leaves too few for later changes.
+    let lost = Counter::new("far", app.clock.now());
+    for above in [1_000_001_u64, i64::MAX.unsigned_abs() - 1, u64::MAX] {
+        raise(&app, &json!({ "id": id, "above": above })).await.expect(400);
+        raise(&app, &json!({ "id": lost.id, "above": above, "state": lost.payload() })).await.expect(400);
+    }
     // Another counter has taken the unique name of the lost one.
     let lost = Counter::new("one", app.clock.now());
     let conflict = raise(&app, &json!({ "id": lost.id, "above": 1, "state": lost.payload() })).await.expect(409).json();
