@@ -47,6 +47,11 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn is_changed_since(&self, _replicated: &Self) -> bool {
         false
     }
+    /// Whether `replicated`, a state from replicas, differs from this one in what never changes, such as an order's
+    /// buyer. Only aggregates with [`Aggregate::from_payload`] are asked.
+    fn contradicts(&self, _replicated: &Self) -> bool {
+        false
+    }
     /// Whether nothing in progress will change the entity; a command still may. Unchanged state is announced again at
     /// growing intervals, for consumers that missed the event; settled state only once.
     fn is_settled(&self) -> bool;

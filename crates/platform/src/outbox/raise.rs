@@ -28,9 +28,9 @@ impl<A: Aggregate> Store<A> {
     /// above it already. Returns `None` if there is no aggregate and no state, or if the state is not published.
     ///
     /// # Errors
-    /// Invalid if the state is not the whole state of this aggregate, or if more than [`MAX_SKIPPED`] versions would be
-    /// skipped. A conflict if the state violates a unique index, or if the aggregate was changed after it or has ended:
-    /// then only the present state can be written.
+    /// Invalid if the state is not the whole state of this aggregate or contradicts what never changes, or if more than
+    /// [`MAX_SKIPPED`] versions would be skipped. A conflict if the state violates a unique index, or if the aggregate
+    /// was changed after it or has ended: then only the present state can be written.
     pub(crate) async fn raise_above(&self, request: &Raise) -> Result<Option<Raised>, Error> {
         let Raise { id, above, state } = request;
         let adopted = state.as_ref().map(|state| adopted_state::<A>(id, state)).transpose()?;
@@ -40,11 +40,8 @@ impl<A: Aggregate> Store<A> {
             if let Some(current) = current.as_ref().filter(|current| current.version > *above) {
                 return Ok(Some(Raised { version: current.version, is_written: false }));
             }
-            if let (Some(current), Some(adopted)) = (&current, &adopted)
-                && current.is_changed_since(adopted)
-            {
-                let detail = "The entity was changed after the state that was to be restored, or it has ended.";
-                return Err(Error::conflict("changed-since", detail));
+            if let (Some(current), Some(adopted)) = (&current, &adopted) {
+                ensure_replaceable(&current.state, adopted)?;
             }
             let next = adopted.clone().or_else(|| current.as_ref().map(|current| current.state.clone()));
             let Some(next) = next.filter(A::is_announced) else { return Ok(None) };
@@ -81,6 +78,18 @@ impl<A: Aggregate> Store<A> {
             None => self.create(version, next, change).await,
         }
     }
+}
+
+/// Fails unless the stored state may be replaced by one from replicas.
+fn ensure_replaceable<A: Aggregate>(stored: &A, adopted: &A) -> Result<(), Error> {
+    if stored.contradicts(adopted) {
+        return Err(Error::field("state", "differs from the stored state in what never changes"));
+    }
+    if stored.is_changed_since(adopted) {
+        let detail = "The entity was changed after the state that was to be restored, or it has ended.";
+        return Err(Error::conflict("changed-since", detail));
+    }
+    Ok(())
 }
 
 /// The aggregate that this payload describes. Fails unless the payload is its whole state and has this id.

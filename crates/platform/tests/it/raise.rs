@@ -107,6 +107,9 @@ async fn invalid_and_conflicting_requests_change_nothing() {
     raise(&app, &json!({ "id": id, "above": 1, "state": other.payload() })).await.expect(400);
     raise(&app, &json!({ "id": id, "above": 1, "state": { "id": id } })).await.expect(400);
     raise(&app, &json!({ "id": id })).await.expect(400);
+    // A state that differs in what never changes.
+    let renamed = Counter { name: "two".to_owned(), ..counter.state.clone() };
+    raise(&app, &json!({ "id": id, "above": 1, "state": renamed.payload() })).await.expect(400);
     // A version that leaves too few for later changes.
     let lost = Counter::new("far", app.clock.now());
     for above in [1_000_001_u64, i64::MAX.unsigned_abs() - 1, u64::MAX] {

@@ -95,6 +95,10 @@ async fn withdrawn_listing_is_not_put_up_for_sale_again() {
     let listing = create_listing(&app, &seller).await;
     app.wait_until_idle().await;
     let state = last_event(&app, &listing).await.data;
+    let mut of_another_seller = state.clone();
+    of_another_seller["sellerId"] = json!(app.signer.user().id);
+    let body = json!({ "id": listing["id"], "above": 3, "state": of_another_seller });
+    app.admin("POST", "/raise").json(&body).send().await.expect(400);
     withdraw(&app, &seller, &listing).await.expect(204);
     let body = json!({ "id": listing["id"], "above": 3, "state": state });
     let rejected = app.admin("POST", "/raise").json(&body).send().await.expect(409).json();
