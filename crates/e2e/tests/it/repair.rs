@@ -221,6 +221,8 @@ async fn listing_and_payment_of_a_cancelled_order_are_freed() {
 async fn money_of_a_lost_order_is_returned_on_request() {
     let shop = Shop::open().await;
     let lost = shop.sell("Norma").await;
+    // All replicas have received the order.
+    invariants::assert_eventually(&shop.fleet).await.unwrap();
     shop.delete(("orders", "orders"), lost.order).await;
     let payment = lost.payment.to_string();
     shop.operator.run_rejected(&["void", &payment, "--yes"], "can be restored: raise it first").await;

@@ -46,7 +46,7 @@ pub fn terms(entity: &str, payload: &Value) -> u64 {
     digest(&[&price(payload), &known::<TicketTerms>(&payload["ticket"])])
 }
 
-/// A price as JSON, without the fields that this release does not know, like those of [`terms`].
+/// The price in a payload as JSON, without the fields that this release does not know, as in [`terms`].
 pub fn price(payload: &Value) -> String {
     known::<Money>(&payload["price"])
 }

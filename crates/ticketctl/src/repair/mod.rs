@@ -3,8 +3,8 @@
 //! # Why
 //! A repair is a request to the service that owns the entity. The service writes the entity with its own code, by
 //! compare-and-swap and with an event; `ticketctl` itself writes to no database. What a command has to do depends on
-//! the content of the databases, which earlier commands and other operators change. So it is decided once for the plan or
-//! the question, and again before each request, including each repetition.
+//! the content of the databases, which earlier commands and other operators change. So it is decided once for the plan
+//! or the question, and again before each request, including each repetition.
 
 mod action;
 mod decide;
@@ -64,8 +64,8 @@ pub(crate) struct ReleaseArgs {
 
 #[derive(Debug, Args)]
 struct LossArgs {
-    /// If orders lacks the order, take it for lost even if its state could be restored by raise. Without this option the
-    /// command refuses.
+    /// If orders lacks the order, take it for lost even if raise could restore it. Without this option the command
+    /// refuses then.
     #[arg(long)]
     order_is_lost: bool,
 }
@@ -234,8 +234,8 @@ async fn decide(remedy: &Remedy, rule: LossRule, fleet: &Fleet) -> Result<Decisi
     Inspector::new(&fleet.client, rule).await?.decide(remedy).await
 }
 
-/// Sends the request that was decided for the remedy. Repeats it for [`RETRY_PERIOD`] after temporary errors, as long as
-/// the decision stays the same. Returns the outcome, with what was done or why it is not repeated.
+/// Sends the request that was decided for the remedy. Repeats it for [`RETRY_PERIOD`] after temporary errors, as long
+/// as the decision stays the same. Returns the outcome, with what was done or why it is not repeated.
 async fn perform(
     remedy: &Remedy,
     rule: LossRule,
