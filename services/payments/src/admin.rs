@@ -44,8 +44,8 @@ async fn orphans(
 }
 
 /// Takes the actions after which nothing of the payment is authorised or charged. 409 if the order is not closed for it
-/// according to the replica, or if it is said to be lost and the replica is newer than the one that the caller has read;
-/// 503 when the provider did not take the action or did not respond.
+/// according to the replica, or if it is said to be lost and the replica is newer than the one that the caller has
+/// read; 503 when the provider did not take the action or did not respond.
 async fn void(State((state, _)): State<(AppState, Tasks)>, Body(request): Body<Void>) -> Result<Json<Voided>, Error> {
     let payment = reload(&state, request.id).await?;
     let order = state.orders.get(payment.order_id).await?;

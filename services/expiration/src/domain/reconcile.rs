@@ -5,9 +5,9 @@
 //! expire, which never becomes true again, and when the hold ends, which never changes. So the order's events have the
 //! same effect in any order and repeated: the timer is closed by the first that shows the order past its hold.
 //!
-//! A database of `orders` that is restored to an earlier moment is the exception: an order can then expire again. It is
-//! announced by a snapshot, so a snapshot opens a closed timer again. A snapshot that is older than the order's end does
-//! so too; the timer then fires for nothing, since `orders` ignores it.
+//! A database of `orders` that is restored to an earlier moment is the exception: an order can then expire again. It
+//! is announced by a snapshot, so a snapshot opens a closed timer again. A snapshot that is older than the order's end
+//! does so too; the timer then fires for nothing, since `orders` ignores it.
 
 use common::events::expiration::ExpirationChange;
 use common::events::order::{OrderState, OrderStatus};
