@@ -156,27 +156,32 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
 /// Returns the text of the plan, and the remedies that have something to do, in the order in which they must run.
 async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String, Vec<Remedy>)> {
     let inspector = Inspector::new(client, LossRule::Unpaid).await?;
-    let mut decided: BTreeMap<&Remedy, Option<String>> = BTreeMap::new();
+    // What the owner would do, or why the command is not run.
+    let mut decided: BTreeMap<&Remedy, Result<String, String>> = BTreeMap::new();
     let mut lines = Vec::new();
     for finding in findings {
         lines.push(finding.to_string());
-        let lines_before = lines.len();
+        let (lines_before, mut skipped) = (lines.len(), Vec::new());
         for remedy in &finding.remedies {
-            let action = match decided.get(remedy) {
+            let decision = match decided.get(remedy) {
                 Some(known) => known.clone(),
                 None => match inspector.decide(remedy).await? {
-                    Decision::Act(action) => Some(action.to_string()),
-                    Decision::Skip(_) => None,
+                    Decision::Act(action) => Ok(action.to_string()),
+                    Decision::Skip(reason) => Err(reason),
                 },
             };
-            lines.extend(action.as_ref().map(|action| format!("  {remedy}: {action}")));
-            decided.insert(remedy, action);
+            match &decision {
+                Ok(action) => lines.push(format!("  {remedy}: {action}")),
+                Err(reason) => skipped.push(format!("  {remedy} is not run: {reason}")),
+            }
+            decided.insert(remedy, decision);
         }
         if lines.len() == lines_before {
+            lines.append(&mut skipped);
             lines.push(format!("  no command repairs this: {}", advice(finding.invariant, &finding.kind)));
         }
     }
-    let remedies = decided.into_iter().filter(|(_, action)| action.is_some()).map(|(remedy, _)| remedy.clone());
+    let remedies = decided.into_iter().filter(|(_, decision)| decision.is_ok()).map(|(remedy, _)| remedy.clone());
     Ok((lines.join("\n"), remedies.collect()))
 }
 
