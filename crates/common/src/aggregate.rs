@@ -42,6 +42,16 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn from_payload(_payload: Self::Payload) -> Option<Self> {
         None
     }
+    /// Whether the owner has changed this state after `replicated`, a state from replicas, or has ended it: then
+    /// `replicated` must not replace it. Only aggregates with [`Aggregate::from_payload`] are asked.
+    fn is_changed_since(&self, _replicated: &Self) -> bool {
+        false
+    }
+    /// Whether `replicated`, a state from replicas, differs from this one in what never changes, such as an order's
+    /// buyer. Only aggregates with [`Aggregate::from_payload`] are asked.
+    fn contradicts(&self, _replicated: &Self) -> bool {
+        false
+    }
     /// Whether nothing in progress will change the entity; a command still may. Unchanged state is announced again at
     /// growing intervals, for consumers that missed the event; settled state only once.
     fn is_settled(&self) -> bool;

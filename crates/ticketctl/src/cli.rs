@@ -9,7 +9,6 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use common::timestamp::Timestamp;
 
-use crate::audit::remedy::Remedy;
 use crate::audit::{self, AuditOptions, Sources, periodic};
 use crate::backup::{self, Backups};
 use crate::dead_letters::{self, DeadLetters};
@@ -17,7 +16,7 @@ use crate::durations::interval;
 use crate::fleet::{Fleet, FleetArgs};
 use crate::output::{EXIT_CODES, Outcome, Output};
 use crate::rebuild::{self, RebuildArgs};
-use crate::repair::{self, RaiseArgs, ReleaseArgs, VoidArgs};
+use crate::repair::{self, RaiseArgs, ReleaseArgs, Single, VoidArgs};
 use crate::reports::AuditReport;
 use crate::restore::{self, settle::Settlement};
 use crate::resync::{self, ResyncArgs};
@@ -85,12 +84,14 @@ enum Command {
     Raise(RaiseArgs),
     /// Void or refund a payment whose order is closed or lost; asks for confirmation first.
     ///
-    /// The order has to be cancelled, authorised by another payment, or unknown to orders.
+    /// The order has to be cancelled, authorised by another payment, or unknown to orders and not to be restored by
+    /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Void(VoidArgs),
     /// Release a listing whose order is cancelled or lost; asks for confirmation first.
     ///
-    /// The order that the listing is reserved for has to be cancelled, or unknown to orders.
+    /// The order that the listing is reserved for has to be cancelled, or unknown to orders and not to be restored by
+    /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Release(ReleaseArgs),
 }
@@ -192,9 +193,9 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
 }
 
 /// Runs a single command of a repair.
-async fn repair_one(remedy: Remedy, fleet: FleetArgs, services: &Services, output: Output, yes: bool) -> Result<()> {
+async fn repair_one(single: Single, fleet: FleetArgs, services: &Services, output: Output, yes: bool) -> Result<()> {
     let fleet = Fleet::connect(fleet).await?;
-    output.print(&repair::run_one(remedy, &fleet, services, yes).await?)
+    output.print(&repair::run_one(single, &fleet, services, yes).await?)
 }
 
 async fn run_restore(
@@ -260,6 +261,7 @@ mod tests {
             &["raise", "web", "01970000-0000-7000-8000-000000000001"],
             &["void", "1"],
             &["release"],
+            &["raise", "orders", "01970000-0000-7000-8000-000000000001", "--order-is-lost"],
             &["audit", "--provider-period", "often"],
             &["--admin-urls", "shop=http://127.0.0.1:1", "audit"],
         ] {

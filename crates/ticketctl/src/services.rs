@@ -1,11 +1,12 @@
 //! A client for the services' admin ports.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use common::api::admin::{RESYNC, Resync, ResyncResult};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,6 +35,34 @@ impl AdminUrls {
         Ok(Self { service, urls: urls.split('|').map(|url| url.trim_end_matches('/').to_owned()).collect() })
     }
 }
+
+/// The error of a request that a service has refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    service: String,
+    path: String,
+    status: StatusCode,
+    /// The problem that the service described.
+    body: Value,
+}
+
+impl Refused {
+    /// Whether the same request may succeed within seconds: something that the service needs is unavailable, or the
+    /// service has not received the event that closes an order.
+    pub(crate) fn is_temporary(&self) -> bool {
+        let kind = self.body["type"].as_str().unwrap_or_default();
+        self.status == StatusCode::SERVICE_UNAVAILABLE || kind.ends_with("order-open")
+    }
+}
+
+impl Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, path, status, body } = self;
+        write!(f, "{service} rejected {path} with {status}: {body}")
+    }
+}
+
+impl std::error::Error for Refused {}
 
 pub(crate) struct Services {
     client: Client,
@@ -93,7 +122,9 @@ impl Services {
                     response => {
                         let response = response.with_context(|| format!("{service} does not respond at {url}"))?;
                         let (status, body) = (response.status(), response.json::<Value>().await.unwrap_or_default());
-                        ensure!(status.is_success(), "{service} rejected {path} with {status}: {body}");
+                        if !status.is_success() {
+                            bail!(Refused { service: service.to_owned(), path: path.to_owned(), status, body });
+                        }
                         return serde_json::from_value(body)
                             .with_context(|| format!("{service} returned an unexpected body from {path}"));
                     }
@@ -113,7 +144,25 @@ impl Services {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn only_outages_and_late_events_are_temporary() {
+        for (status, code, is_temporary) in [
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", true),
+            (StatusCode::CONFLICT, "order-open", true),
+            (StatusCode::CONFLICT, "order-changed", false),
+            (StatusCode::CONFLICT, "place-taken", false),
+            (StatusCode::NOT_FOUND, "not-found", false),
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal", false),
+        ] {
+            let body = json!({ "type": format!("/problems/{code}") });
+            let refused = Refused { service: "payments".to_owned(), path: "/void".to_owned(), status, body };
+            assert_eq!(refused.is_temporary(), is_temporary, "{refused}");
+        }
+    }
 
     #[test]
     fn default_urls_are_those_in_a_cluster() {

@@ -44,13 +44,18 @@ async fn orphans(
 }
 
 /// Takes the actions after which nothing of the payment is authorised or charged. 409 if the order is not closed for it
-/// according to the replica, unless it is lost; 503 when the provider did not take the action or did not respond.
+/// according to the replica, or if it is said to be lost and the replica is newer than the one that the caller has
+/// read; 503 when the provider did not take the action or did not respond.
 async fn void(State((state, _)): State<(AppState, Tasks)>, Body(request): Body<Void>) -> Result<Json<Voided>, Error> {
     let payment = reload(&state, request.id).await?;
+    let order = state.orders.get(payment.order_id).await?;
     if request.order_is_lost {
+        if order.map(|order| order.version) > request.order_version {
+            let detail = "The order has changed since it was found to be lost.";
+            return Err(Error::conflict("order-changed", detail));
+        }
         Box::pin(close(&state, &payment)).await?;
     } else {
-        let order = state.orders.get(payment.order_id).await?;
         if !order.is_some_and(|order| is_closed(&payment, &order)) {
             let detail = "As far as payments knows, the order is not closed for this payment.";
             return Err(Error::conflict("order-open", detail));

@@ -7,6 +7,7 @@ use common::aggregate::Versioned;
 use common::api::admin::{RELEASE, Release, Released};
 use common::error::Error;
 use common::events::order::OrderStatus;
+use common::id::OrderId;
 use platform::http::extract::Body;
 use platform::reconcile::Current;
 
@@ -24,17 +25,14 @@ pub(crate) fn routes(state: AppState) -> Router {
 ///
 /// # Errors
 /// Not found if there is no such listing. If the order is not lost: a conflict if the listing is still reserved for it,
-/// because its replica has not ended. If it is lost: a conflict if the listing is not reserved for it, or if its
-/// replica waits for the listing, which would be reserved for it again.
+/// because its replica has not ended. If it is lost: a conflict if the listing is not reserved for it, or one of
+/// [`ensure_lost`].
 async fn release(State(state): State<AppState>, Body(request): Body<Release>) -> Result<Json<Released>, Error> {
-    let Release { id, order_id, order_is_lost } = request;
+    let Release { id, order_id, order_is_lost, order_version } = request;
     if order_is_lost {
-        let order = state.orders.get(order_id).await?;
-        if order.is_some_and(|order| order.status == OrderStatus::Created) {
-            let detail =
-                "As far as tickets knows, the order waits for the ticket, which would be reserved for it again.";
-            return Err(Error::conflict("order-waiting", detail));
-        }
+        // The order's end may be stored although the listing has not followed it yet.
+        reconcile_ticket(&state, id, Current::Unread, None).await?.ok_or(Error::NotFound)?;
+        ensure_lost(&state, order_id, order_version).await?;
         let release =
             |ticket: &Versioned<Ticket>| ticket.state.clone().release(order_id, state.clock.now()).map_err(Error::from);
         state.tickets.update(id, release).await?.ok_or(Error::NotFound)?;
@@ -45,4 +43,24 @@ async fn release(State(state): State<AppState>, Body(request): Body<Release>) ->
         return Err(Error::conflict("order-open", detail));
     }
     Ok(Json(Released { status: ticket.status_name() }))
+}
+
+/// Fails with a conflict if the replica of an order refutes that the order is lost: it is newer than `version`, which
+/// the caller has read, it waits for the listing, which would be reserved for it again, or it is completed.
+async fn ensure_lost(state: &AppState, id: OrderId, version: Option<u64>) -> Result<(), Error> {
+    let order = state.orders.get(id).await?;
+    if order.as_ref().map(|order| order.version) > version {
+        return Err(Error::conflict("order-changed", "The order has changed since it was found to be lost."));
+    }
+    match order.map(|order| order.state.status) {
+        Some(OrderStatus::Created) => {
+            let detail =
+                "As far as tickets knows, the order waits for the ticket, which would be reserved for it again.";
+            Err(Error::conflict("order-waiting", detail))
+        }
+        Some(OrderStatus::Completed) => {
+            Err(Error::conflict("order-completed", "As far as tickets knows, the order is completed."))
+        }
+        Some(OrderStatus::AwaitingPayment | OrderStatus::Authorized | OrderStatus::Cancelled) | None => Ok(()),
+    }
 }

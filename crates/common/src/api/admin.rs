@@ -78,12 +78,13 @@ pub struct ResyncResult {
 }
 
 /// Writes an entity again, because its owner was restored to an earlier moment than its replicas.
-#[derive(Debug, Clone, Serialize, Deserialize, Validate)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Raise {
     /// The entity's id.
     pub id: String,
-    /// The highest version that a replica has. An entity that is above it is not written.
+    /// The highest version that a replica has. An entity that is above it is not written. Invalid if it is more than a
+    /// million above the entity's version.
     pub above: u64,
     /// The state to write: what the replicas have at that version, as events carry it. Absent for the owner's present
     /// state. Only possible for listings and orders, because the events of other entities do not carry their whole
@@ -112,6 +113,10 @@ pub struct Void {
     /// closed for the payment: cancelled, or authorised by another payment.
     #[serde(default)]
     pub order_is_lost: bool,
+    /// If the order is lost: the version of its replica in `payments`, as the caller has read it; absent if there was
+    /// no replica. A newer one refutes that the order is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_version: Option<u64>,
 }
 
 /// The result of voiding a payment.
@@ -137,6 +142,10 @@ pub struct Release {
     /// cancelled.
     #[serde(default)]
     pub order_is_lost: bool,
+    /// If the order is lost: the version of its replica in `tickets`, as the caller has read it; absent if there was no
+    /// replica. A newer one refutes that the order is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_version: Option<u64>,
 }
 
 /// The result of releasing a listing.

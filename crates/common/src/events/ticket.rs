@@ -55,6 +55,13 @@ text_enum! {
     }
 }
 
+impl TicketStatus {
+    /// Whether the status never changes again.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Sold | Self::Withdrawn)
+    }
+}
+
 /// The terms of a listing that a buyer agrees to, except the price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]

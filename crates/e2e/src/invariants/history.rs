@@ -9,6 +9,7 @@ use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
 use serde_json::Value;
 use ticketctl::audit::entity::text;
+use ticketctl::audit::history::price;
 
 use super::fleet_data::FleetData;
 use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
@@ -41,7 +42,7 @@ pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
                         tickets.get(ticket).into_iter().flat_map(BTreeMap::values).filter(|state| {
                             state["orderId"] == id && state["status"] == TicketStatus::Reserved.as_ref()
                         });
-                    if reserved.next().is_none_or(|reserved| reserved["price"] != state["price"]) {
+                    if reserved.next().is_none_or(|reserved| price(reserved) != price(state)) {
                         violations.push(format!("{TERMS}: order {id} was confirmed at an outdated price"));
                     }
                 }

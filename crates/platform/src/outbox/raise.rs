@@ -20,12 +20,17 @@ use crate::store::error::StoreError;
 /// The index of every collection's `_id`.
 const ID_INDEX: &str = "_id_";
 
+/// Maximum number of versions that a raise skips. A typing error must not use up the versions of an entity.
+const MAX_SKIPPED: u64 = 1_000_000;
+
 impl<A: Aggregate> Store<A> {
     /// Writes the requested state, or the present one, above the requested version. Does nothing if the aggregate is
     /// above it already. Returns `None` if there is no aggregate and no state, or if the state is not published.
     ///
     /// # Errors
-    /// Invalid if the state is not the whole state of this aggregate; a conflict if it violates a unique index.
+    /// Invalid if the state is not the whole state of this aggregate or contradicts what never changes, or if more than
+    /// [`MAX_SKIPPED`] versions would be skipped. A conflict if the state violates a unique index, or if the aggregate
+    /// was changed after it or has ended: then only the present state can be written.
     pub(crate) async fn raise_above(&self, request: &Raise) -> Result<Option<Raised>, Error> {
         let Raise { id, above, state } = request;
         let adopted = state.as_ref().map(|state| adopted_state::<A>(id, state)).transpose()?;
@@ -35,8 +40,15 @@ impl<A: Aggregate> Store<A> {
             if let Some(current) = current.as_ref().filter(|current| current.version > *above) {
                 return Ok(Some(Raised { version: current.version, is_written: false }));
             }
+            if let (Some(current), Some(adopted)) = (&current, &adopted) {
+                ensure_replaceable(&current.state, adopted)?;
+            }
             let next = adopted.clone().or_else(|| current.as_ref().map(|current| current.state.clone()));
             let Some(next) = next.filter(A::is_announced) else { return Ok(None) };
+            let present = current.as_ref().map_or(0, |current| current.version);
+            if above.saturating_sub(present) > MAX_SKIPPED {
+                return Err(Error::field("above", format!("is more than {MAX_SKIPPED} above the entity's version")));
+            }
             match self.write_at(version, current.as_ref(), next).await {
                 Ok(raised) => {
                     self.relay.announce_when_free(self.snapshot(&raised)).await;
@@ -66,6 +78,18 @@ impl<A: Aggregate> Store<A> {
             None => self.create(version, next, change).await,
         }
     }
+}
+
+/// Fails unless the stored state may be replaced by one from replicas.
+fn ensure_replaceable<A: Aggregate>(stored: &A, adopted: &A) -> Result<(), Error> {
+    if stored.contradicts(adopted) {
+        return Err(Error::field("state", "differs from the stored state in what never changes"));
+    }
+    if stored.is_changed_since(adopted) {
+        let detail = "The entity was changed after the state that was to be restored, or it has ended.";
+        return Err(Error::conflict("changed-since", detail));
+    }
+    Ok(())
 }
 
 /// The aggregate that this payload describes. Fails unless the payload is its whole state and has this id.

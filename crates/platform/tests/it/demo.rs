@@ -79,6 +79,12 @@ impl Aggregate for Counter {
         let (created_at, updated_at) = (payload.created_at, payload.created_at);
         Some(Self { id: payload.id, name, count, done: false, created_at, updated_at })
     }
+    fn contradicts(&self, replicated: &Self) -> bool {
+        self.name != replicated.name
+    }
+    fn is_changed_since(&self, replicated: &Self) -> bool {
+        self.done || self.updated_at > replicated.updated_at
+    }
     fn is_settled(&self) -> bool {
         self.done
     }

@@ -1,6 +1,8 @@
 //! `POST /raise` on the admin port: after a restore to an earlier moment, an owner writes an entity at a version above
 //! that of its replicas.
 
+use std::time::Duration;
+
 use common::aggregate::{Aggregate, Versioned};
 use common::clock::Clock;
 use common::id::UserId;
@@ -70,6 +72,30 @@ async fn state_of_the_replicas_replaces_an_older_one_or_a_lost_one() {
     assert_history(&app, lost.id, &[event("updated", 3), event("snapshot", 3)]).await;
 }
 
+/// The owner has acknowledged a change after its restore, or the entity has ended: the replicas' state would undo that.
+#[tokio::test(flavor = "multi_thread")]
+async fn state_of_the_replicas_does_not_replace_a_later_or_final_one() {
+    let app = app().await;
+    let store = app.context.store::<Counter>();
+    let (changed, ended) = (insert(&app, "changed").await, insert(&app, "ended").await);
+    let updated_at = app.clock.now().plus(Duration::from_secs(1));
+    for (counter, next) in [
+        (&changed, Counter { updated_at, ..changed.incremented() }),
+        (&ended, Counter { done: true, ..ended.incremented() }),
+    ] {
+        let now = store.save(counter, next, counter.present_change()).await.unwrap();
+        let replicated = Counter { count: 7, ..counter.state.clone() };
+        let body = json!({ "id": counter.id, "above": 3, "state": replicated.payload() });
+        let conflict = raise(&app, &body).await.expect(409).json();
+        assert!(conflict["type"].as_str().unwrap().ends_with("changed-since"), "{conflict}");
+        assert_eq!(stored(&app, counter.id).await.as_ref(), Some(&now));
+        let raised = raise(&app, &json!({ "id": counter.id, "above": 3 })).await.expect(200).json();
+        assert_eq!(raised, json!({ "version": 4, "isWritten": true }));
+        assert_eq!(stored(&app, counter.id).await.unwrap().state, now.state);
+    }
+    app.wait_until_idle().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_and_conflicting_requests_change_nothing() {
     let app = app().await;
@@ -81,6 +107,15 @@ async fn invalid_and_conflicting_requests_change_nothing() {
     raise(&app, &json!({ "id": id, "above": 1, "state": other.payload() })).await.expect(400);
     raise(&app, &json!({ "id": id, "above": 1, "state": { "id": id } })).await.expect(400);
     raise(&app, &json!({ "id": id })).await.expect(400);
+    // A state that differs in what never changes.
+    let renamed = Counter { name: "two".to_owned(), ..counter.state.clone() };
+    raise(&app, &json!({ "id": id, "above": 1, "state": renamed.payload() })).await.expect(400);
+    // A version that leaves too few for later changes.
+    let lost = Counter::new("far", app.clock.now());
+    for above in [1_000_001_u64, i64::MAX.unsigned_abs() - 1, u64::MAX] {
+        raise(&app, &json!({ "id": id, "above": above })).await.expect(400);
+        raise(&app, &json!({ "id": lost.id, "above": above, "state": lost.payload() })).await.expect(400);
+    }
     // Another counter has taken the unique name of the lost one.
     let lost = Counter::new("one", app.clock.now());
     let conflict = raise(&app, &json!({ "id": lost.id, "above": 1, "state": lost.payload() })).await.expect(409).json();

@@ -87,8 +87,10 @@ impl Suspects {
         }
     }
 
-    /// Adds the malformed documents that a check has read, except those that an earlier check has added.
+    /// Adds the malformed documents that a check has read, except those that an earlier check has added. Documents that
+    /// were not collected count as unlisted, once for each check that has read them.
     fn add_malformed(&mut self, join: Join) {
+        self.unlisted += join.0.iter().map(|stream| stream.uncollected).sum::<u64>();
         for Malformed { key, finding } in join.0.into_iter().flat_map(|stream| stream.malformed) {
             if !self.list.iter().any(|suspect| suspect.finding == finding) {
                 self.add(Check::Malformed, &key, &mut vec![finding]);

@@ -43,7 +43,12 @@ pub fn terms(entity: &str, payload: &Value) -> u64 {
     if entity != "order" {
         return 0;
     }
-    digest(&[&known::<Money>(&payload["price"]), &known::<TicketTerms>(&payload["ticket"])])
+    digest(&[&price(payload), &known::<TicketTerms>(&payload["ticket"])])
+}
+
+/// The price in a payload as JSON, without the fields that this release does not know, as in [`terms`].
+pub fn price(payload: &Value) -> String {
+    known::<Money>(&payload["price"])
 }
 
 /// Serialises a value as JSON without the fields that `T` lacks. A value that is no `T` is serialised unchanged.

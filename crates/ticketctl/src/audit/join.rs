@@ -15,7 +15,7 @@ use super::malformed::Malformed;
 /// Shorter sleeps are accumulated, because the resolution of a sleep is about a millisecond.
 const MIN_SLEEP: Duration = Duration::from_millis(20);
 
-/// Maximum number of malformed documents that one stream collects. Further ones are skipped silently.
+/// Maximum number of malformed documents that one stream collects. Further ones are only counted.
 const MAX_MALFORMED: usize = 1_000;
 
 /// Limits the number of documents that are read in a second.
@@ -63,6 +63,8 @@ pub(super) struct Sorted {
     next: Option<Entity>,
     /// The malformed documents, which the stream skips; at most [`MAX_MALFORMED`].
     pub(super) malformed: Vec<Malformed>,
+    /// Number of malformed documents beyond the maximum.
+    pub(super) uncollected: u64,
 }
 
 impl Sorted {
@@ -71,7 +73,7 @@ impl Sorted {
         stream: BoxStream<'static, mongodb::error::Result<Decoded>>,
         key: Key,
     ) -> Result<Self> {
-        let mut sorted = Self { name, stream, key, next: None, malformed: Vec::new() };
+        let mut sorted = Self { name, stream, key, next: None, malformed: Vec::new(), uncollected: 0 };
         sorted.next = sorted.read().await?;
         Ok(sorted)
     }
@@ -84,7 +86,7 @@ impl Sorted {
                 None => return Ok(None),
                 Some(Ok(entity)) => return Ok(Some(entity)),
                 Some(Err(malformed)) if self.malformed.len() < MAX_MALFORMED => self.malformed.push(*malformed),
-                Some(Err(_)) => {}
+                Some(Err(_)) => self.uncollected += 1,
             }
         }
     }
@@ -194,6 +196,18 @@ mod tests {
         }
         assert_eq!(keys, ["a", "b"]);
         assert_eq!(join.0[0].malformed.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn malformed_documents_beyond_the_maximum_are_counted() {
+        let malformed = |id: usize| -> mongodb::error::Result<Decoded> {
+            let (key, wrong) = (id.to_string(), "wrong".to_owned());
+            let finding = Finding::new(WELL_FORMED, "orders", [key.as_str()], wrong);
+            Ok(Err(Box::new(Malformed { key, finding })))
+        };
+        let read = stream::iter((0..MAX_MALFORMED + 3).map(malformed)).boxed();
+        let sorted = Sorted::new("orders".to_owned(), read, |entity| text(&entity.state)).await.unwrap();
+        assert_eq!((sorted.malformed.len(), sorted.uncollected), (MAX_MALFORMED, 3));
     }
 
     #[tokio::test]

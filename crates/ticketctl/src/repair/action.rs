@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Display};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use common::api::admin::{RAISE, RELEASE, Raise, Raised, Release, Released, Resync, VOID, Void, Voided};
 
-use crate::services::Services;
+use crate::services::{Refused, Services};
 
 /// A request to the admin port of a service. Its `Display` tells the operator what the service will do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     /// Writes an entity again at a version above that of its replicas.
     Raise {
@@ -50,7 +50,9 @@ impl Action {
             Self::Void(request) => {
                 let Voided { status, is_settled } = services.post("payments", VOID, request).await?;
                 let (id, status) = (request.id, status.as_ref());
-                ensure!(is_settled, "payment {id} is {status}, and not voided or refunded yet: run the command again");
+                if !is_settled {
+                    bail!(Unsettled(format!("payment {id} is {status}, and not voided or refunded yet")));
+                }
                 Ok(format!("payment {id} is {status}, and nothing of it is authorised or charged"))
             }
             Self::Release(request) => {
@@ -74,14 +76,32 @@ impl Display for Action {
                 write!(f, "{owner} writes {entity} {id} at version {version}: {written}")
             }
             Self::Resync { owner, ids } => write!(f, "{owner} announces {}", ids.join(", ")),
-            Self::Void(Void { id, order_is_lost }) => {
+            Self::Void(Void { id, order_is_lost, .. }) => {
                 write!(f, "payments voids or refunds payment {id}, {}", reason(*order_is_lost))
             }
-            Self::Release(Release { id, order_id, order_is_lost }) => {
+            Self::Release(Release { id, order_id, order_is_lost, .. }) => {
                 write!(f, "tickets releases ticket {id} from order {order_id}, {}", reason(*order_is_lost))
             }
         }
     }
+}
+
+/// The error of a void that the service has accepted, but not completed yet.
+#[derive(Debug)]
+struct Unsettled(String);
+
+impl Display for Unsettled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: run the command again", self.0)
+    }
+}
+
+impl std::error::Error for Unsettled {}
+
+/// Whether the same request may succeed within seconds, although it has failed with this error.
+pub(super) fn is_temporary(error: &anyhow::Error) -> bool {
+    let is_refused_for_now = error.downcast_ref::<Refused>().is_some_and(Refused::is_temporary);
+    is_refused_for_now || error.is::<Unsettled>() || error.is::<reqwest::Error>()
 }
 
 /// Why a payment or a reservation is undone.

@@ -1,52 +1,36 @@
-//! Decides what a remedy has to do, from the present content of the databases.
+//! Reads what decides about a remedy: single entities and their replicas.
 //!
 //! # Why
 //! Reads are linearizable. A weaker read might miss an order that exists, and the order would be taken for lost.
-//!
-//! A raise restores the state of the replicas if at least two of them have the highest version, if those agree on the
-//! state, and if events carry the whole state of the entity: then the owner had written and published it. Otherwise,
-//! for example if only one replica is ahead, the owner writes its present state above that version.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use common::api::admin::{Raise, Release, Void};
-use common::events::order::OrderStatus;
-use common::events::payment::PaymentStatus;
-use common::events::ticket::TicketStatus;
-use common::id::{OrderId, PaymentId, TicketId};
+use common::api::admin::{Release, Void};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria};
 
 use super::action::Action;
+use super::decide::{Decision, LossRule, decide_raise, decide_release, decide_void, reason_to_keep};
 use crate::audit::checks::{ReplicaCollection, replica_collections};
-use crate::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
-use crate::audit::money;
+use crate::audit::entity::{Entity, REPLICATED_ENTITIES, text};
 use crate::audit::remedy::Remedy;
-use crate::audit::replicas::{RESTORABLE, agree, differing_fields, projection};
+use crate::audit::replicas::projection;
 
 /// Maximum duration of a read. A linearizable read waits for a majority of the replica set's members.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What to do about a remedy.
-#[derive(Debug)]
-pub(super) enum Decision {
-    /// Send this request.
-    Act(Action),
-    /// Do nothing, for this reason: the remedy is unnecessary or impossible.
-    Skip(String),
-}
 
 /// Reads single entities and their replicas.
 pub(super) struct Inspector<'a> {
     client: &'a Client,
     replicas: Vec<ReplicaCollection>,
+    rule: LossRule,
 }
 
 impl<'a> Inspector<'a> {
-    pub(super) async fn new(client: &'a Client) -> Result<Self> {
-        Ok(Self { client, replicas: replica_collections(client).await? })
+    pub(super) async fn new(client: &'a Client, rule: LossRule) -> Result<Self> {
+        Ok(Self { client, replicas: replica_collections(client).await?, rule })
     }
 
     /// Decides what the remedy has to do now.
@@ -65,13 +49,15 @@ impl<'a> Inspector<'a> {
                     "state.refunded": 1,
                 };
                 let found = self.find("payments", "payments", payment, fields).await?;
-                let order = self.order(found.as_ref().map(|payment| text(&payment.state["orderId"]))).await?;
-                Ok(decide_void(payment, found.as_ref(), order.as_ref()))
+                let order_id = found.as_ref().map(|payment| text(&payment.state["orderId"]));
+                let order = self.order(order_id).await?;
+                self.confirm_loss(order_id, decide_void(payment, found.as_ref(), order.as_ref())).await
             }
             Remedy::Release { ticket } => {
                 let found = self.find("tickets", "tickets", ticket, doc! { "version": 1, "state.status": 1 }).await?;
-                let order = self.order(found.as_ref().map(|ticket| text(&ticket.state["status"]["orderId"]))).await?;
-                Ok(decide_release(ticket, found.as_ref(), order.as_ref()))
+                let order_id = found.as_ref().map(|ticket| text(&ticket.state["status"]["orderId"]));
+                let order = self.order(order_id).await?;
+                self.confirm_loss(order_id, decide_release(ticket, found.as_ref(), order.as_ref())).await
             }
         }
     }
@@ -81,13 +67,34 @@ impl<'a> Inspector<'a> {
         let owned = owned.with_context(|| format!("{owner} owns no replicated entities"))?;
         let (source, collection, entity) = owned;
         let present = self.find(source, collection, id, projection(entity)).await?;
+        Ok(decide_raise(owned, id, present.as_ref(), &self.replicas_of(entity, id).await?))
+    }
+
+    /// The replicas of an entity, each with its database.
+    async fn replicas_of(&self, entity: &str, id: &str) -> Result<Vec<(&'static str, Entity)>> {
         let mut replicas = Vec::new();
         for replica in self.replicas.iter().filter(|replica| replica.entity == entity) {
             let fields = doc! { "version": 1, "state": 1 };
             let found = self.find(replica.database, &replica.collection, id, fields).await?;
             replicas.extend(found.map(|found| (replica.database, found)));
         }
-        Ok(decide_raise(owned, id, present.as_ref(), &replicas))
+        Ok(replicas)
+    }
+
+    /// Skips the void or release of a lost order if the rule does not count the order as lost. Otherwise adds the
+    /// version of the order's replica, which the service compares.
+    async fn confirm_loss(&self, order_id: Option<&str>, mut decision: Decision) -> Result<Decision> {
+        let Some(id) = order_id else { return Ok(decision) };
+        let (service, order_version) = match &mut decision {
+            Decision::Act(Action::Void(Void { order_is_lost: true, order_version, .. })) => ("payments", order_version),
+            Decision::Act(Action::Release(Release { order_is_lost: true, order_version, .. })) => {
+                ("tickets", order_version)
+            }
+            _ => return Ok(decision),
+        };
+        let replicas = self.replicas_of("order", id).await?;
+        *order_version = replicas.iter().find(|(database, _)| *database == service).map(|(_, replica)| replica.version);
+        Ok(reason_to_keep(id, &replicas, self.rule).map_or(decision, Decision::Skip))
     }
 
     /// The order with this id, with its status; `None` if there is no id or no such order.
@@ -107,210 +114,5 @@ impl<'a> Inspector<'a> {
         let entities = self.client.database(database).collection_with_options::<Entity>(collection, options);
         let found = entities.find_one(doc! { "_id": id }).projection(projection).max_time(READ_TIMEOUT);
         found.await.with_context(|| format!("{database}.{collection} can't be read"))
-    }
-}
-
-fn decide_raise(
-    (owner, _, entity): Owned,
-    id: &str,
-    present: Option<&Entity>,
-    replicas: &[(&'static str, Entity)],
-) -> Decision {
-    let Some(above) = replicas.iter().map(|(_, replica)| replica.version).max() else {
-        return Decision::Skip(format!("no other service knows {entity} {id}"));
-    };
-    let newest: Vec<_> = replicas.iter().filter(|(_, replica)| replica.version == above).collect();
-    // Replicas that differ at the same version can't all be right, so no state is restored from them.
-    let agreed = match newest.as_slice() {
-        [(_, first), others @ ..] if !others.is_empty() && RESTORABLE.contains(&entity) => {
-            others.iter().all(|(_, other)| agree(&first.state, &other.state)).then_some(first)
-        }
-        _ => None,
-    };
-    match present {
-        Some(present) if present.version > above => {
-            return Decision::Skip(format!("{owner} is not behind: it has {entity} {id} at a newer version"));
-        }
-        // At the same version the owner's state counts, unless several replicas agree on another one.
-        Some(present)
-            if present.version == above
-                && agreed.is_none_or(|agreed| differing_fields(entity, present, agreed).is_empty()) =>
-        {
-            return Decision::Skip(format!("{owner} is not behind: no replica of {entity} {id} is ahead of it"));
-        }
-        None if agreed.is_none() => {
-            return Decision::Skip(format!(
-                "{owner} has lost {entity} {id}, and no two databases have its whole state"
-            ));
-        }
-        _ => {}
-    }
-    let state = agreed.map(|agreed| agreed.state.clone());
-    let replicas = newest.iter().map(|(database, _)| *database).collect();
-    Decision::Act(Action::Raise { owner, entity, replicas, request: Raise { id: id.to_owned(), above, state } })
-}
-
-fn decide_void(id: &str, payment: Option<&Entity>, order: Option<&Entity>) -> Decision {
-    let (Some(payment), Ok(parsed)) = (payment, id.parse::<PaymentId>()) else {
-        return Decision::Skip(format!("payments has no payment {id}"));
-    };
-    let (status, order_id) = (payment.status_name(), text(&payment.state["orderId"]));
-    let is_final = payment.status().is_none_or(|status: PaymentStatus| status.is_final());
-    if is_final && (!money::is_captured(payment) || money::is_refunded(payment)) {
-        return Decision::Skip(format!("payment {id} is {status}: nothing of it is authorised or charged"));
-    }
-    let Some(order) = order else { return Decision::Act(Action::Void(Void { id: parsed, order_is_lost: true })) };
-    let is_closed = match order.status() {
-        Some(OrderStatus::Cancelled) => true,
-        Some(OrderStatus::Authorized | OrderStatus::Completed) => text(&order.state["status"]["paymentId"]) != id,
-        Some(OrderStatus::Created | OrderStatus::AwaitingPayment) | None => false,
-    };
-    if is_closed {
-        Decision::Act(Action::Void(Void { id: parsed, order_is_lost: false }))
-    } else {
-        let order_status = order.status_name();
-        Decision::Skip(format!("payment {id} is {status} for order {order_id}, which is {order_status} and needs it"))
-    }
-}
-
-fn decide_release(id: &str, ticket: Option<&Entity>, order: Option<&Entity>) -> Decision {
-    let (Some(ticket), Ok(parsed)) = (ticket, id.parse::<TicketId>()) else {
-        return Decision::Skip(format!("tickets has no ticket {id}"));
-    };
-    let order_id = text(&ticket.state["status"]["orderId"]);
-    if ticket.status() != Some(TicketStatus::Reserved) {
-        return Decision::Skip(format!("ticket {id} is {}, not reserved", ticket.status_name()));
-    }
-    let Ok(order_id) = order_id.parse::<OrderId>() else {
-        return Decision::Skip(format!("ticket {id} names no order"));
-    };
-    match order.map(Entity::status::<OrderStatus>) {
-        None => Decision::Act(Action::Release(Release { id: parsed, order_id, order_is_lost: true })),
-        Some(Some(OrderStatus::Cancelled)) => {
-            Decision::Act(Action::Release(Release { id: parsed, order_id, order_is_lost: false }))
-        }
-        Some(_) => {
-            let status = order.map(Entity::status_name).unwrap_or_default();
-            Decision::Skip(format!("ticket {id} is reserved for order {order_id}, which is {status}"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::audit::fixtures::entity;
-
-    const USERS: Owned = REPLICATED_ENTITIES[0];
-    const ORDERS: Owned = REPLICATED_ENTITIES[2];
-
-    fn at(version: u64, state: Value) -> Entity {
-        Entity { version, ..entity("1", state) }
-    }
-
-    /// The decision as a text: the action, or a dash and the reason for doing nothing.
-    fn text_of(decision: Decision) -> String {
-        match decision {
-            Decision::Act(action) => action.to_string(),
-            Decision::Skip(reason) => format!("- {reason}"),
-        }
-    }
-
-    #[test]
-    fn state_that_two_databases_have_is_restored() {
-        let completed = json!({ "id": "1", "status": "completed", "paymentId": "p" });
-        let cancelled = json!({ "id": "1", "status": "cancelled", "cancelReason": "buyer" });
-        let both =
-            [("tickets", at(3, completed.clone())), ("web", at(3, completed.clone())), ("payments", at(1, json!({})))];
-        let restored = "orders writes order 1 at version 4: the state of version 3, as it is in tickets, web";
-        let owner = |version| at(version, json!({ "id": "1", "status": { "name": "awaitingPayment" } }));
-        assert_eq!(text_of(decide_raise(ORDERS, "1", None, &both)), restored);
-        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(1)), &both)), restored);
-        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), &both)), restored, "all others agree");
-        let Decision::Act(Action::Raise { request, .. }) = decide_raise(ORDERS, "1", None, &both) else {
-            panic!("raise")
-        };
-        assert_eq!((request.above, request.state), (3, Some(completed.clone())));
-
-        // A single replica that is ahead, or two that contradict each other, do not replace the owner's state.
-        let present = "orders writes order 1 at version 4: its present state, because version 3 is in";
-        let one = [("web", at(3, completed.clone())), ("tickets", at(2, completed.clone()))];
-        let contradicting = [("tickets", at(3, completed.clone())), ("web", at(3, cancelled))];
-        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(1)), &one)), format!("{present} web"));
-        assert_eq!(
-            text_of(decide_raise(ORDERS, "1", Some(&owner(1)), &contradicting)),
-            format!("{present} tickets, web")
-        );
-        for replicas in [&one[..], &contradicting] {
-            let lost = "- orders has lost order 1, and no two databases have its whole state";
-            assert_eq!(text_of(decide_raise(ORDERS, "1", None, replicas)), lost);
-            let is_level = "- orders is not behind: no replica of order 1 is ahead of it";
-            assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), replicas)), is_level);
-        }
-    }
-
-    #[test]
-    fn owner_that_is_not_behind_is_not_raised() {
-        let state = json!({ "id": "1", "status": "completed" });
-        let replicas = [("tickets", at(3, state.clone())), ("web", at(3, state))];
-        let owner = |version| at(version, json!({ "id": "1", "status": { "name": "completed" } }));
-        let is_newer = "- orders is not behind: it has order 1 at a newer version";
-        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(4)), &replicas)), is_newer);
-        let is_level = "- orders is not behind: no replica of order 1 is ahead of it";
-        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), &replicas)), is_level);
-        assert_eq!(text_of(decide_raise(ORDERS, "1", Some(&owner(3)), &[])), "- no other service knows order 1");
-    }
-
-    #[test]
-    fn entity_that_events_do_not_carry_whole_keeps_its_present_state() {
-        let renamed = json!({ "id": "1", "displayName": "Ana" });
-        let replicas = [("tickets", at(2, renamed.clone())), ("web", at(2, renamed))];
-        let present = at(1, json!({ "id": "1", "displayName": "Bea" }));
-        let raised = "auth writes user 1 at version 3: its present state, because version 2 is in tickets, web";
-        assert_eq!(text_of(decide_raise(USERS, "1", Some(&present), &replicas)), raised);
-        let lost = "- auth has lost user 1, and no two databases have its whole state";
-        assert_eq!(text_of(decide_raise(USERS, "1", None, &replicas)), lost);
-    }
-
-    #[test]
-    fn payment_is_voided_only_if_its_order_is_closed_for_it_or_lost() {
-        let (id, other) = (PaymentId::new().to_string(), PaymentId::new().to_string());
-        let payment =
-            |status: &str| at(1, json!({ "orderId": "o", "amount": { "amount": 50 }, "status": { "name": status } }));
-        let order = |status: &str, payment: &str| at(1, json!({ "status": { "name": status, "paymentId": payment } }));
-        let decide =
-            |status: &str, order: Option<Entity>| text_of(decide_void(&id, Some(&payment(status)), order.as_ref()));
-        let closed = format!("payments voids or refunds payment {id}, because the order is closed");
-        let lost = format!("payments voids or refunds payment {id}, because orders does not have the order");
-        assert_eq!(decide("authorized", None), lost);
-        assert_eq!(decide("captured", Some(order("cancelled", ""))), closed);
-        assert_eq!(decide("requiresAction", Some(order("completed", &other))), closed);
-        for (status, order_status) in
-            [("authorized", "authorized"), ("captured", "completed"), ("authorized", "created")]
-        {
-            let needed = format!("- payment {id} is {status} for order o, which is {order_status} and needs it");
-            assert_eq!(decide(status, Some(order(order_status, &id))), needed);
-        }
-        let over = format!("- payment {id} is voided: nothing of it is authorised or charged");
-        assert_eq!(decide("voided", None), over);
-        assert_eq!(text_of(decide_void(&id, None, None)), format!("- payments has no payment {id}"));
-    }
-
-    #[test]
-    fn listing_is_released_only_if_its_order_is_cancelled_or_lost() {
-        let (id, order_id) = (TicketId::new().to_string(), OrderId::new().to_string());
-        let ticket = |status: &str| at(1, json!({ "status": { "name": status, "orderId": order_id } }));
-        let order = |status: &str| at(1, json!({ "status": { "name": status } }));
-        let decide =
-            |status: &str, order: Option<Entity>| text_of(decide_release(&id, Some(&ticket(status)), order.as_ref()));
-        let release = format!("tickets releases ticket {id} from order {order_id}, because");
-        assert_eq!(decide("reserved", None), format!("{release} orders does not have the order"));
-        assert_eq!(decide("reserved", Some(order("cancelled"))), format!("{release} the order is closed"));
-        let held = format!("- ticket {id} is reserved for order {order_id}, which is completed");
-        assert_eq!(decide("reserved", Some(order("completed"))), held);
-        assert_eq!(decide("sold", None), format!("- ticket {id} is sold, not reserved"));
-        assert_eq!(text_of(decide_release(&id, None, None)), format!("- tickets has no ticket {id}"));
     }
 }

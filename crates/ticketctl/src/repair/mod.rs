@@ -3,10 +3,11 @@
 //! # Why
 //! A repair is a request to the service that owns the entity. The service writes the entity with its own code, by
 //! compare-and-swap and with an event; `ticketctl` itself writes to no database. What a command has to do depends on
-//! the content of the databases, which earlier commands change. So it is decided once for the plan, and again before
-//! the command runs.
+//! the content of the databases, which earlier commands and other operators change. So it is decided once for the plan
+//! or the question, and again before each request, including each repetition.
 
 mod action;
+mod decide;
 mod inspect;
 
 use std::collections::BTreeMap;
@@ -16,8 +17,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 use common::id::{PaymentId, TicketId};
 
-use self::action::Action;
-use self::inspect::{Decision, Inspector};
+use self::action::{Action, is_temporary};
+use self::decide::{Decision, LossRule};
+use self::inspect::Inspector;
 use crate::audit::entity::REPLICATED_ENTITIES;
 use crate::audit::finding::Finding;
 use crate::audit::names::advice;
@@ -29,8 +31,8 @@ use crate::output::Rejected;
 use crate::reports::repair::{CommandOutcome, CommandResult, RepairReport};
 use crate::services::Services;
 
-/// How long a failed void or release is repeated. The service rejects it until it has received the event that closes
-/// the order.
+/// How long a request is repeated after a temporary error. For example, a service rejects a void or a release until it
+/// has received the event that closes the order.
 const RETRY_PERIOD: Duration = Duration::from_secs(10);
 /// Pause before a repetition.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -48,29 +50,54 @@ pub(crate) struct RaiseArgs {
 pub(crate) struct VoidArgs {
     /// The payment's id.
     payment: PaymentId,
+    #[command(flatten)]
+    loss: LossArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseArgs {
     /// The listing's id.
     ticket: TicketId,
+    #[command(flatten)]
+    loss: LossArgs,
 }
 
-impl From<RaiseArgs> for Remedy {
+#[derive(Debug, Args)]
+struct LossArgs {
+    /// If orders lacks the order, take it for lost even if raise could restore it. Without this option the command
+    /// refuses then.
+    #[arg(long)]
+    order_is_lost: bool,
+}
+
+/// A single command of a repair.
+#[derive(Debug)]
+pub(crate) struct Single {
+    remedy: Remedy,
+    rule: LossRule,
+}
+
+impl Single {
+    fn new(remedy: Remedy, loss: &LossArgs) -> Self {
+        Self { remedy, rule: if loss.order_is_lost { LossRule::Any } else { LossRule::Unrestorable } }
+    }
+}
+
+impl From<RaiseArgs> for Single {
     fn from(RaiseArgs { service: owner, id }: RaiseArgs) -> Self {
-        Self::Raise { owner, id }
+        Self { remedy: Remedy::Raise { owner, id }, rule: LossRule::Unrestorable }
     }
 }
 
-impl From<VoidArgs> for Remedy {
-    fn from(VoidArgs { payment }: VoidArgs) -> Self {
-        Self::Void { payment: payment.to_string() }
+impl From<VoidArgs> for Single {
+    fn from(VoidArgs { payment, loss }: VoidArgs) -> Self {
+        Self::new(Remedy::Void { payment: payment.to_string() }, &loss)
     }
 }
 
-impl From<ReleaseArgs> for Remedy {
-    fn from(ReleaseArgs { ticket }: ReleaseArgs) -> Self {
-        Self::Release { ticket: ticket.to_string() }
+impl From<ReleaseArgs> for Single {
+    fn from(ReleaseArgs { ticket, loss }: ReleaseArgs) -> Self {
+        Self::new(Remedy::Release { ticket: ticket.to_string() }, &loss)
     }
 }
 
@@ -85,14 +112,20 @@ fn parse_owner(name: &str) -> Result<String, String> {
 /// # Errors
 /// [`Rejected`] if the command is unnecessary or impossible, or not confirmed. Another error if a database can't be
 /// read, or if the service does not carry out the command.
-pub(crate) async fn run_one(remedy: Remedy, fleet: &Fleet, services: &Services, yes: bool) -> Result<CommandResult> {
-    let action = match Inspector::new(&fleet.client).await?.decide(&remedy).await? {
+pub(crate) async fn run_one(single: Single, fleet: &Fleet, services: &Services, yes: bool) -> Result<CommandResult> {
+    let Single { remedy, rule } = single;
+    let action = match decide(&remedy, rule, fleet).await? {
         Decision::Act(action) => action,
         Decision::Skip(reason) => bail!(Rejected(reason)),
     };
     ask(&action.to_string(), yes)?;
-    let detail = perform(&action, services).await?;
-    Ok(CommandResult { command: remedy.to_string(), outcome: CommandOutcome::Done, detail })
+    match decide(&remedy, rule, fleet).await? {
+        Decision::Act(now) if now == action => {}
+        Decision::Act(now) => bail!(Rejected(format!("the databases have changed; this would be done now: {now}"))),
+        Decision::Skip(reason) => bail!(Rejected(reason)),
+    }
+    let (outcome, detail) = perform(&remedy, rule, &action, fleet, services).await?;
+    Ok(CommandResult { command: remedy.to_string(), outcome, detail })
 }
 
 /// Audits, shows the plan of the repair, runs its commands after the operator has confirmed it, and audits again. If no
@@ -122,28 +155,33 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
 
 /// Returns the text of the plan, and the remedies that have something to do, in the order in which they must run.
 async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String, Vec<Remedy>)> {
-    let inspector = Inspector::new(client).await?;
-    let mut decided: BTreeMap<&Remedy, Option<String>> = BTreeMap::new();
+    let inspector = Inspector::new(client, LossRule::Unpaid).await?;
+    // What the owner would do, or why the command is not run.
+    let mut decided: BTreeMap<&Remedy, Result<String, String>> = BTreeMap::new();
     let mut lines = Vec::new();
     for finding in findings {
         lines.push(finding.to_string());
-        let lines_before = lines.len();
+        let (lines_before, mut skipped) = (lines.len(), Vec::new());
         for remedy in &finding.remedies {
-            let action = match decided.get(remedy) {
+            let decision = match decided.get(remedy) {
                 Some(known) => known.clone(),
                 None => match inspector.decide(remedy).await? {
-                    Decision::Act(action) => Some(action.to_string()),
-                    Decision::Skip(_) => None,
+                    Decision::Act(action) => Ok(action.to_string()),
+                    Decision::Skip(reason) => Err(reason),
                 },
             };
-            lines.extend(action.as_ref().map(|action| format!("  {remedy}: {action}")));
-            decided.insert(remedy, action);
+            match &decision {
+                Ok(action) => lines.push(format!("  {remedy}: {action}")),
+                Err(reason) => skipped.push(format!("  {remedy} is not run: {reason}")),
+            }
+            decided.insert(remedy, decision);
         }
         if lines.len() == lines_before {
+            lines.append(&mut skipped);
             lines.push(format!("  no command repairs this: {}", advice(finding.invariant, &finding.kind)));
         }
     }
-    let remedies = decided.into_iter().filter(|(_, action)| action.is_some()).map(|(remedy, _)| remedy.clone());
+    let remedies = decided.into_iter().filter(|(_, decision)| decision.is_ok()).map(|(remedy, _)| remedy.clone());
     Ok((lines.join("\n"), remedies.collect()))
 }
 
@@ -173,14 +211,13 @@ fn in_commands(remedies: &[Remedy]) -> Vec<(String, &[Remedy])> {
 /// have made unnecessary or impossible.
 async fn carry_out(command: String, remedies: &[Remedy], fleet: &Fleet, services: &Services) -> CommandResult {
     let carried_out = async {
-        let action = match remedies {
-            [remedy] => match Inspector::new(&fleet.client).await?.decide(remedy).await? {
-                Decision::Act(action) => action,
-                Decision::Skip(reason) => return Ok((CommandOutcome::Skipped, reason)),
-            },
-            _ => resync_of(remedies),
+        let [remedy] = remedies else {
+            return anyhow::Ok((CommandOutcome::Done, resync_of(remedies).perform(services).await?));
         };
-        anyhow::Ok((CommandOutcome::Done, perform(&action, services).await?))
+        match decide(remedy, LossRule::Unpaid, fleet).await? {
+            Decision::Act(action) => perform(remedy, LossRule::Unpaid, &action, fleet, services).await,
+            Decision::Skip(reason) => Ok((CommandOutcome::Skipped, reason)),
+        }
     };
     let (outcome, detail) = carried_out.await.unwrap_or_else(|error| (CommandOutcome::Failed, format!("{error:#}")));
     CommandResult { command, outcome, detail }
@@ -198,19 +235,35 @@ fn resync_of(remedies: &[Remedy]) -> Action {
     Action::Resync { owner: common_owner, ids }
 }
 
-/// Sends the request. A void or a release that fails is repeated for [`RETRY_PERIOD`]: its service may not yet have
-/// received the event that closes the order.
-async fn perform(action: &Action, services: &Services) -> Result<String> {
+async fn decide(remedy: &Remedy, rule: LossRule, fleet: &Fleet) -> Result<Decision> {
+    Inspector::new(&fleet.client, rule).await?.decide(remedy).await
+}
+
+/// Sends the request that was decided for the remedy. Repeats it for [`RETRY_PERIOD`] after temporary errors, as long
+/// as the decision stays the same. Returns the outcome, with what was done or why it is not repeated.
+async fn perform(
+    remedy: &Remedy,
+    rule: LossRule,
+    action: &Action,
+    fleet: &Fleet,
+    services: &Services,
+) -> Result<(CommandOutcome, String)> {
     let started = Instant::now();
     loop {
-        match action.perform(services).await {
-            Err(error) if matches!(action, Action::Void(_) | Action::Release(_)) => {
-                if started.elapsed() > RETRY_PERIOD {
-                    return Err(error);
-                }
-                tokio::time::sleep(RETRY_PAUSE).await;
+        let error = match action.perform(services).await {
+            Ok(detail) => return Ok((CommandOutcome::Done, detail)),
+            Err(error) => error,
+        };
+        if !is_temporary(&error) || started.elapsed() > RETRY_PERIOD {
+            return Err(error);
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+        match decide(remedy, rule, fleet).await? {
+            Decision::Act(now) if now == *action => {}
+            Decision::Act(now) => {
+                return Err(error.context(format!("not repeated, because something else would be done now: {now}")));
             }
-            performed => return performed,
+            Decision::Skip(reason) => return Ok((CommandOutcome::Skipped, reason)),
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct CommandResult {
 pub enum CommandOutcome {
     /// It was carried out.
     Done,
-    /// It was not run: after the plan was shown, it became unnecessary or impossible.
+    /// It was not run, or not repeated after a temporary error: it became unnecessary or impossible.
     Skipped,
     /// It failed, for example because the service rejected it or is not reachable.
     Failed,

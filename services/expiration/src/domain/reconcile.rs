@@ -4,6 +4,10 @@
 //! The service stores no replica of orders, because a timer depends on only two things: whether its order can still
 //! expire, which never becomes true again, and when the hold ends, which never changes. So the order's events have the
 //! same effect in any order and repeated: the timer is closed by the first that shows the order past its hold.
+//!
+//! A database of `orders` that is restored to an earlier moment is the exception: an order can then expire again. It
+//! is announced by a snapshot, so a snapshot opens a closed timer again. A snapshot that is older than the order's end
+//! does so too; the timer then fires for nothing, since `orders` ignores it.
 
 use common::events::expiration::ExpirationChange;
 use common::events::order::{OrderState, OrderStatus};
@@ -25,12 +29,18 @@ pub(crate) enum Step {
 /// A timer is created even for an order that has already ended, and then closed at once, so that an older event which
 /// arrives later finds a timer that can't fire. The time of the hold's end differs only if the timer was stored with a
 /// wrong one.
-pub(crate) fn next_step(timer: Option<&Timer>, order: &OrderState, now: Timestamp) -> Option<Result<Step, TimerError>> {
-    let Some(timer) = timer else {
-        return Some(Ok(Step::Create(Timer::new(order.id, order.expires_at, now))));
-    };
-    if timer.status != Status::Pending {
-        return None;
+pub(crate) fn next_step(
+    timer: Option<&Timer>,
+    order: &OrderState,
+    is_snapshot: bool,
+    now: Timestamp,
+) -> Option<Result<Step, TimerError>> {
+    let new = || Timer::new(order.id, order.expires_at, now);
+    let Some(timer) = timer else { return Some(Ok(Step::Create(new()))) };
+    match timer.status {
+        Status::Pending => {}
+        Status::Closed if is_snapshot && can_expire(order.status) => return Some(Ok(Step::Update(new()))),
+        Status::Closed | Status::Fired { .. } => return None,
     }
     let timer = timer.clone();
     if !can_expire(order.status) {
@@ -102,11 +112,15 @@ mod tests {
         }
     }
 
-    /// Makes steps until nothing changes; returns how often the timer fired.
+    /// Makes steps after a change until nothing changes; returns how often the timer fired.
     fn reconcile(timer: &mut Option<Timer>, order: &OrderState, now: Timestamp) -> usize {
+        reconcile_event(timer, order, false, now)
+    }
+
+    fn reconcile_event(timer: &mut Option<Timer>, order: &OrderState, is_snapshot: bool, now: Timestamp) -> usize {
         let mut fired = 0;
         for _ in 0..8 {
-            match next_step(timer.as_ref(), order, now) {
+            match next_step(timer.as_ref(), order, is_snapshot, now) {
                 None => return fired,
                 Some(Ok(Step::Create(next) | Step::Update(next))) => *timer = Some(next),
                 Some(Ok(Step::Fire(next, _))) => {
@@ -151,6 +165,25 @@ mod tests {
     }
 
     #[test]
+    fn only_snapshot_of_an_unpaid_order_opens_a_closed_timer() {
+        for status in ALL {
+            let mut order = order(OrderStatus::Completed, at(10));
+            let mut timer = None;
+            reconcile(&mut timer, &order, at(5));
+            order.status = status;
+            let can_expire = matches!(status, OrderStatus::Created | OrderStatus::AwaitingPayment);
+            assert_eq!(reconcile_event(&mut timer, &order, false, at(6)), 0);
+            assert_eq!(timer.as_ref().unwrap().status, Status::Closed, "change to {status:?}");
+            assert_eq!(reconcile_event(&mut timer, &order, true, at(6)), 0);
+            let expected = if can_expire { Status::Pending } else { Status::Closed };
+            assert_eq!(timer.as_ref().unwrap().status, expected, "snapshot as {status:?}");
+            // It fires once: a snapshot does not open it after that.
+            assert_eq!(reconcile_event(&mut timer, &order, true, at(10)), usize::from(can_expire));
+            assert_eq!(reconcile_event(&mut timer, &order, true, at(11)), 0);
+        }
+    }
+
+    #[test]
     fn timer_is_the_same_whatever_the_order_of_the_events() {
         use OrderStatus::{Authorized, AwaitingPayment, Cancelled, Completed, Created};
         let base = order(Created, at(10));
@@ -172,14 +205,14 @@ mod tests {
     proptest! {
         #[test]
         fn timer_fires_at_most_once_and_never_early(
-            events in proptest::collection::vec((0_usize..5, 0_i64..20), 1..12),
+            events in proptest::collection::vec((0_usize..5, any::<bool>(), 0_i64..20), 1..12),
         ) {
             let base = order(OrderStatus::Created, at(10));
             let (mut timer, mut fired, mut now) = (None, 0, 0);
-            for (status, later) in events {
+            for (status, is_snapshot, later) in events {
                 now += later;
                 let order = OrderState { status: ALL[status], ..base.clone() };
-                let count = reconcile(&mut timer, &order, at(now));
+                let count = reconcile_event(&mut timer, &order, is_snapshot, at(now));
                 prop_assert!(count == 0 || now >= 10);
                 fired += count;
             }

@@ -18,7 +18,8 @@ pub enum Status {
         /// When the timer fired: at the hold's end or later.
         at: Timestamp,
     },
-    /// The order is authorised or has ended, and can't expire; never changes again.
+    /// The order is authorised or has ended, and can't expire. Pending again only if `orders` was restored to a moment
+    /// when it could.
     Closed,
 }
 

@@ -1,4 +1,4 @@
-//! Order events: the timer of the order is created, rescheduled, closed, or fired if it is due.
+//! Order events: the timer of the order is created, rescheduled, closed, opened again, or fired if it is due.
 
 use common::events::order::OrderState;
 use platform::reconcile::Current;
@@ -17,7 +17,7 @@ async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Appli
     let (order, is_snapshot) = (&delivery.event.data, delivery.has_snapshot());
     // The first event of an order usually comes before its timer. If not, the insert fails and the timer is read.
     let own = if delivery.event.entityversion == 0 && !is_snapshot { Current::Read(None) } else { Current::Unread };
-    let Reconciled { timer, applied } = reconcile_timer(&state, order, own).await?;
+    let Reconciled { timer, applied } = reconcile_timer(&state, order, is_snapshot, own).await?;
     let Some(timer) = timer else { return Ok(applied) };
     if timer.status == Status::Pending {
         // Requested on every event of the order: Redis may have lost the earlier request.

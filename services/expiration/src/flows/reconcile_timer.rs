@@ -21,13 +21,15 @@ pub(crate) struct Reconciled {
     pub(crate) applied: Applied,
 }
 
-/// Makes steps until nothing changes. `own` is the timer as the caller knows it.
+/// Makes steps until nothing changes. `is_snapshot` tells whether `orders` has announced the order as it is now. `own`
+/// is the timer as the caller knows it.
 pub(crate) async fn reconcile_timer(
     state: &AppState,
     order: &OrderState,
+    is_snapshot: bool,
     own: Current<Timer>,
 ) -> Result<Reconciled, Error> {
-    let reconciler = ReconcileTimer { state, order, has_changed: AtomicBool::new(false) };
+    let reconciler = ReconcileTimer { state, order, is_snapshot, has_changed: AtomicBool::new(false) };
     let timer = until_settled(&reconciler, own, ()).await?;
     let has_changed = reconciler.has_changed.into_inner();
     Ok(Reconciled { timer, applied: if has_changed { Applied::Applied } else { Applied::Stale } })
@@ -37,6 +39,7 @@ pub(crate) async fn reconcile_timer(
 struct ReconcileTimer<'a> {
     state: &'a AppState,
     order: &'a OrderState,
+    is_snapshot: bool,
     has_changed: AtomicBool,
 }
 
@@ -55,7 +58,8 @@ impl Reconcile for ReconcileTimer<'_> {
 
     async fn step(&self, timer: Option<&Versioned<Timer>>, (): &()) -> Result<Progress<Timer>, Error> {
         let (timers, now) = (&self.state.timers, self.state.clock.now());
-        let Some(step) = reconcile::next_step(timer.map(|timer| &timer.state), self.order, now) else {
+        let timer_state = timer.map(|timer| &timer.state);
+        let Some(step) = reconcile::next_step(timer_state, self.order, self.is_snapshot, now) else {
             return Ok(Progress::Settled);
         };
         let written = match (step.map_err(Error::internal)?, timer) {

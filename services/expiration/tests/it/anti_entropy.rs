@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use common::events::order::{OrderChange, OrderStatus};
+use expiration::domain::timer::Status;
 use serde_json::json;
 use testkit::app::eventually;
 
-use crate::support::{app, app_with, order, publish_created, published_events, wait_until_fired, with_status};
+use crate::support::{app, app_with, order, publish_created, published_events, status, wait_until_fired, with_status};
 
 const HOLD: Duration = Duration::from_secs(900);
 
@@ -33,6 +34,29 @@ async fn order_snapshot_is_answered_if_orders_missed_the_expiry() {
     app.publish(OrderChange::Snapshot, order.id, 2, with_status(&order, OrderStatus::Cancelled)).await;
     app.wait_until_idle().await;
     assert_eq!(published_events(&app, &order).await, again);
+}
+
+/// The database of `orders` was restored to a moment before the payment, and that of `expiration` was not. The order is
+/// unpaid again, and its hold ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshot_of_an_unpaid_order_opens_its_closed_timer() {
+    let app = app("100ms").await;
+    let order = order(&app, HOLD);
+    let waiting = with_status(&order, OrderStatus::AwaitingPayment);
+    publish_created(&app, &order).await;
+    app.publish(OrderChange::Authorized, order.id, 2, with_status(&order, OrderStatus::Authorized)).await;
+    app.wait_until_idle().await;
+    app.publish(OrderChange::Confirmed, order.id, 1, waiting.clone()).await;
+    app.wait_until_idle().await;
+    assert_eq!(status(&app, &order).await, Some(Status::Closed), "a late change does not open it");
+    app.publish(OrderChange::Snapshot, order.id, 1, waiting).await;
+    app.wait_until_idle().await;
+    assert_eq!(status(&app, &order).await, Some(Status::Pending));
+    app.clock.advance(HOLD);
+    eventually("the timer to fire", async || matches!(status(&app, &order).await, Some(Status::Fired { .. }))).await;
+    app.wait_until_idle().await;
+    let published = published_events(&app, &order).await;
+    assert!(matches!(&published[..], [(kind, _)] if kind == "expiration.completed.v1"), "{published:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -323,6 +323,16 @@ impl Aggregate for Order {
         })
     }
 
+    fn contradicts(&self, replicated: &Self) -> bool {
+        // A replica lacks the fields of the terms that its service's release did not know.
+        let has_same_ticket = replicated.ticket.agree_with(&self.ticket);
+        self.buyer_id != replicated.buyer_id || self.price != replicated.price || !has_same_ticket
+    }
+
+    fn is_changed_since(&self, replicated: &Self) -> bool {
+        self.status_name().is_final() || self.updated_at > replicated.updated_at
+    }
+
     fn is_settled(&self) -> bool {
         self.status_name().is_final()
     }

@@ -7,7 +7,7 @@ use common::aggregate::Aggregate;
 use common::error::Error;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::{TicketState, TicketStatus};
-use common::id::{OrderId, PaymentId, UserId};
+use common::id::{OrderId, PaymentId, TicketId, UserId};
 use common::timestamp::Timestamp;
 
 use super::fixtures::{HOLD, order, refusal, start, ticket};
@@ -174,4 +174,27 @@ fn payload_holds_the_whole_order() {
     }
     let incomplete = OrderState { status: OrderStatus::Completed, payment_id: None, ..base.payload() };
     assert_eq!(Order::from_payload(incomplete), None);
+}
+
+#[test]
+fn state_from_replicas_must_be_of_the_same_purchase_and_not_older() {
+    let base = order(&ticket());
+    let completed = Order { status: Status::Completed { payment_id: PaymentId::new() }, ..base.clone() };
+    assert!(!base.contradicts(&completed) && !base.is_changed_since(&completed));
+    let edits: [fn(&mut Order); 4] = [
+        |order| order.buyer_id = UserId::new(),
+        |order| order.price.amount += 1,
+        |order| order.ticket.id = TicketId::new(),
+        |order| order.ticket.row = Some("another".to_owned()),
+    ];
+    for edit in edits {
+        let mut other = completed.clone();
+        edit(&mut other);
+        assert!(base.contradicts(&other), "{other:?}");
+    }
+    let later = Order { updated_at: start().plus(HOLD), ..base.clone() };
+    assert!(later.is_changed_since(&completed));
+    for status in [completed.status.clone(), cancelled(CancelReason::Buyer)] {
+        assert!(Order { status, ..base.clone() }.is_changed_since(&later));
+    }
 }

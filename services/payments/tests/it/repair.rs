@@ -8,8 +8,11 @@ use testkit::app::request::Response;
 
 use crate::support::{SECURE, Shop, VISA, authorized_by, cancelled, id};
 
+/// The version of the newest order of these tests.
+const NEWEST: u64 = 2;
+
 async fn void(shop: &Shop, payment: &Value, order_is_lost: bool) -> Response {
-    let body = json!({ "id": payment["id"], "orderIsLost": order_is_lost });
+    let body = json!({ "id": payment["id"], "orderIsLost": order_is_lost, "orderVersion": NEWEST });
     shop.app.admin("POST", "/void").json(&body).send().await
 }
 
@@ -23,13 +26,19 @@ async fn payment_of_a_lost_order_is_voided_or_refunded() {
     let pending = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
     let order = shop.order(&buyer).await;
     let charged = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &charged)).await;
+    shop.publish_order(OrderChange::Authorized, NEWEST, &authorized_by(&order, &charged)).await;
     assert_eq!(shop.intents().await, ["requires_capture", "requires_action", "succeeded"]);
 
     // According to this service's replicas, these orders can still be paid, or have been paid.
     for payment in [&authorized, &pending, &charged] {
         let rejected = void(&shop, payment, false).await.expect(409).json();
         assert!(rejected["type"].as_str().unwrap().ends_with("order-open"), "{rejected}");
+    }
+    // The caller has read an older replica of the order, or none: the order has been raised since.
+    for version in [json!(NEWEST - 1), json!(null)] {
+        let body = json!({ "id": charged["id"], "orderIsLost": true, "orderVersion": version });
+        let rejected = shop.app.admin("POST", "/void").json(&body).send().await.expect(409).json();
+        assert!(rejected["type"].as_str().unwrap().ends_with("order-changed"), "{rejected}");
     }
     assert_eq!(shop.intents().await, ["requires_capture", "requires_action", "succeeded"]);
     for _ in 0..2 {

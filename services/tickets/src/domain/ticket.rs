@@ -324,6 +324,14 @@ impl Aggregate for Ticket {
         })
     }
 
+    fn contradicts(&self, replicated: &Self) -> bool {
+        self.seller_id != replicated.seller_id
+    }
+
+    fn is_changed_since(&self, replicated: &Self) -> bool {
+        self.status_name().is_final() || self.updated_at > replicated.updated_at
+    }
+
     fn is_settled(&self) -> bool {
         // `orders` needs a refusal until the refused order has finished.
         !matches!(self.status, Status::Reserved { .. }) && self.refusals.is_empty()

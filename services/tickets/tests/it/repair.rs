@@ -1,16 +1,21 @@
 //! Tests of the repairs on the admin port: POST /release releases a listing whose order is cancelled or lost, and
 //! POST /raise writes a listing again with the state that its replicas have.
 
-use common::events::order::OrderStatus;
+use common::events::order::{OrderState, OrderStatus};
 use common::id::OrderId;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::Response;
 
-use crate::support::{app, create_listing, create_reserved, create_sold, deliver, last_event, read, with_status};
+use crate::support::{
+    app, create_listing, create_reserved, create_sold, deliver, last_event, order_event, read, with_status, withdraw,
+};
+
+/// The version of the newest order of these tests.
+const NEWEST: u64 = 3;
 
 async fn release(app: &TestApp, ticket: &Value, order: OrderId, order_is_lost: bool) -> Response {
-    let body = json!({ "id": ticket["id"], "orderId": order, "orderIsLost": order_is_lost });
+    let body = json!({ "id": ticket["id"], "orderId": order, "orderIsLost": order_is_lost, "orderVersion": NEWEST });
     app.admin("POST", "/release").json(&body).send().await
 }
 
@@ -23,6 +28,12 @@ async fn listing_of_a_lost_order_is_released() {
     deliver(&app, 1, &with_status(&order, OrderStatus::AwaitingPayment)).await;
     release(&app, &ticket, order.id, false).await.expect(409);
     release(&app, &ticket, OrderId::new(), true).await.expect(409);
+    // The caller has read an older replica of the order, or none: the order has been raised since.
+    for version in [json!(0), json!(null)] {
+        let body = json!({ "id": ticket["id"], "orderId": order.id, "orderIsLost": true, "orderVersion": version });
+        let rejected = app.admin("POST", "/release").json(&body).send().await.expect(409).json();
+        assert!(rejected["type"].as_str().unwrap().ends_with("order-changed"), "{rejected}");
+    }
     assert_eq!(read(&app, &ticket).await["status"], "reserved");
     let released = release(&app, &ticket, order.id, true).await.expect(200).json();
     assert_eq!(released, json!({ "status": "available" }));
@@ -42,16 +53,28 @@ async fn listing_that_is_not_reserved_for_the_order_is_not_changed() {
     release(&app, &json!({ "id": OrderId::new() }), order, true).await.expect(404);
 }
 
+/// The process crashed after it had stored the order, before it sold the ticket.
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_of_a_completed_order_is_sold_and_not_released() {
+    let app = app().await;
+    let (ticket, order) = create_reserved(&app, &app.signer.user()).await;
+    let completed = order_event(&app, NEWEST, &with_status(&order, OrderStatus::Completed));
+    app.context.replica::<OrderState>().put_if_newer(&completed).await.unwrap();
+    let rejected = release(&app, &ticket, order.id, true).await.expect(409).json();
+    assert!(rejected["type"].as_str().unwrap().ends_with("order-completed"), "{rejected}");
+    assert_eq!(read(&app, &ticket).await["status"], "sold");
+}
+
 /// Simulates a restore of the database to a moment before the sale: `other` is available at a low version. The raise
 /// gives it the state of a sold listing, at a version above that listing's.
 #[tokio::test(flavor = "multi_thread")]
 async fn raised_listing_has_the_state_of_its_replicas() {
     let app = app().await;
     let seller = app.signer.user();
+    let other = create_listing(&app, &seller).await;
     let sold = create_sold(&app, &seller).await;
     app.wait_until_idle().await;
     let known = last_event(&app, &sold).await;
-    let other = create_listing(&app, &seller).await;
     let mut state = known.data.clone();
     state["id"] = other["id"].clone();
     let body = json!({ "id": other["id"], "above": known.entityversion, "state": state });
@@ -62,4 +85,23 @@ async fn raised_listing_has_the_state_of_its_replicas() {
     app.wait_until_idle().await;
     let event = last_event(&app, &other).await;
     assert_eq!((event.entityversion, event.data), (known.entityversion + 1, state));
+}
+
+/// After the restore to a moment before the replicas' version, the seller withdraws the listing. It stays withdrawn.
+#[tokio::test(flavor = "multi_thread")]
+async fn withdrawn_listing_is_not_put_up_for_sale_again() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let listing = create_listing(&app, &seller).await;
+    app.wait_until_idle().await;
+    let state = last_event(&app, &listing).await.data;
+    let mut of_another_seller = state.clone();
+    of_another_seller["sellerId"] = json!(app.signer.user().id);
+    let body = json!({ "id": listing["id"], "above": 3, "state": of_another_seller });
+    app.admin("POST", "/raise").json(&body).send().await.expect(400);
+    withdraw(&app, &seller, &listing).await.expect(204);
+    let body = json!({ "id": listing["id"], "above": 3, "state": state });
+    let rejected = app.admin("POST", "/raise").json(&body).send().await.expect(409).json();
+    assert!(rejected["type"].as_str().unwrap().ends_with("changed-since"), "{rejected}");
+    assert_eq!(read(&app, &listing).await["status"], "withdrawn");
 }

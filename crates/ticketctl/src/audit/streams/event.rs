@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::audit::entity::{Entity, Owned, text};
 use crate::audit::finding::Finding;
-use crate::audit::history::{self, Coverage, Step, digest};
+use crate::audit::history::{self, Coverage, Step, digest, price};
 use crate::audit::names::ONE_EVENT;
 
 /// A change event, with the fields of its envelope that the audit reads.
@@ -58,7 +58,7 @@ pub(super) fn check(
 pub(super) fn confirmation(entity: &str, event: &Event) -> Option<u64> {
     let data = &event.data;
     let is_confirmed = entity == "order" && data["status"] == OrderStatus::AwaitingPayment.as_ref();
-    is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &data["price"].to_string()]))
+    is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &price(data)]))
 }
 
 /// A digest of order, ticket and price, if the ticket in the event is reserved for an order. It equals the digest of
@@ -66,7 +66,7 @@ pub(super) fn confirmation(entity: &str, event: &Event) -> Option<u64> {
 pub(super) fn reservation(entity: &str, event: &Event) -> Option<u64> {
     let data = &event.data;
     let is_reserved = entity == "ticket" && data["status"] == TicketStatus::Reserved.as_ref();
-    is_reserved.then(|| digest(&[text(&data["orderId"]), &event.subject, &data["price"].to_string()]))
+    is_reserved.then(|| digest(&[text(&data["orderId"]), &event.subject, &price(data)]))
 }
 
 #[cfg(test)]
@@ -102,11 +102,14 @@ mod tests {
     #[test]
     fn confirmation_has_the_digest_of_its_reservation() {
         let order = |price: i64| {
-            let data = json!({ "status": "awaitingPayment", "ticket": { "id": "t" }, "price": { "amount": price } });
+            let price = json!({ "amount": price, "currency": "EUR" });
+            let data = json!({ "status": "awaitingPayment", "ticket": { "id": "t" }, "price": price });
             Event { subject: "o".to_owned(), ..event("a", 1, data) }
         };
         let ticket = |status: &str| {
-            let data = json!({ "status": status, "orderId": "o", "price": { "amount": 5 } });
+            // Published by a newer release.
+            let price = json!({ "amount": 5, "currency": "EUR", "addedLater": true });
+            let data = json!({ "status": status, "orderId": "o", "price": price });
             Event { subject: "t".to_owned(), ..event("b", 1, data) }
         };
         let reserved = reservation("ticket", &ticket("reserved"));

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use async_nats::jetstream::stream::{ConsumerCreateStrictErrorKind, RawMessageErrorKind, State, Stream};
@@ -29,8 +29,8 @@ const SNAPSHOT: &str = ".snapshot.v1";
 const MAX_MESSAGES: u64 = 6_000_000;
 /// Number of messages that are requested at once.
 const BATCH: usize = 1_000;
-/// Maximum time until the next message arrives.
-const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Maximum time until the next message arrives. It is shorter than the time for which NATS keeps an idle consumer.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long NATS keeps the consumer of an audit that was killed.
 const INACTIVE_THRESHOLD: Duration = Duration::from_secs(30);
 /// How long to wait for another audit with the same NATS user that is reading the stream.
@@ -116,12 +116,19 @@ impl Log {
         let created = self.create(consumer).await?;
         if created.cached_info().num_pending > 0 {
             let mut messages = created.stream().max_messages_per_batch(BATCH).messages().await?;
+            let mut received = 0;
             loop {
-                let message = timeout(MESSAGE_TIMEOUT, messages.next()).await;
-                let message = message.with_context(|| format!("{name} does not deliver its messages"))?;
+                let Ok(message) = timeout(MESSAGE_TIMEOUT, messages.next()).await else {
+                    let info = created.get_info().await.with_context(|| format!("{name} can't be read"))?;
+                    let is_over = info.num_pending == 0 && info.delivered.consumer_sequence == received;
+                    ensure!(is_over, "{name} does not deliver its messages");
+                    // Because of a limit, the stream has removed the remaining messages.
+                    break;
+                };
                 let message = message.with_context(|| format!("{name} ended early"))??;
                 let info = message.info().map_err(anyhow::Error::from_boxed)?;
                 let (sequence, pending) = (info.stream_sequence, info.pending);
+                received = info.consumer_sequence;
                 if let Ok(event) = serde_json::from_slice::<Event>(&message.payload) {
                     each(sequence, event);
                 }
