@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use e2e::invariants;
 use e2e::load::LoadGenerator;
 use e2e::members;
-use e2e::test_fleet::TestFleet;
+use e2e::test_fleet::{TestFleet, listing};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
@@ -27,6 +27,9 @@ use crate::faults::{SALES, finish_and_check, wait_for_sales};
 
 /// Holds that outlast an election, and short intervals for repairs.
 const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
+
+/// How many orders without an idempotency key are sent to an isolated primary.
+const UNCONFIRMED_ORDERS: usize = 5;
 
 async fn start() -> (TestFleet, LoadGenerator) {
     let fleet = TestFleet::start_replicated(&SETTINGS).await.unwrap();
@@ -150,8 +153,19 @@ async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     let primary = servers.mongodb_primary().await.unwrap();
     let began = Instant::now();
     let others: Vec<_> = servers.mongodb_members().into_iter().filter(|it| it.port() != primary.port()).collect();
+    let seller = fleet.token_user().unwrap();
+    let mut tickets = Vec::new();
+    for _ in 0..UNCONFIRMED_ORDERS {
+        tickets.push(seller.create_listing(listing("Fidelio", 4_500)).await.unwrap());
+    }
+    wait_for_sales(&load, 10).await;
     for other in &others {
         other.signal(Signal::SIGSTOP);
+    }
+    // With an idempotency key, as the load uses it, no order is inserted before a majority has the key's claim.
+    for ticket in tickets {
+        let buyer = fleet.token_user().unwrap();
+        tokio::spawn(async move { buyer.create_order(ticket).await.ok() });
     }
     // Longer than the delay of the outbox sweep and shorter than the election timeout: an event that was read with
     // local read concern would have been published by now.
