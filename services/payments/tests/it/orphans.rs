@@ -9,8 +9,8 @@ use testkit::app::users::User;
 
 use crate::support::{SECURE, Shop, VISA, authorized_by, id};
 
-async fn orphans(shop: &Shop, settle: bool) -> Vec<Value> {
-    let request = json!({ "since": "2020-01-01T00:00:00Z", "settle": settle });
+async fn orphans(shop: &Shop, resolve: bool) -> Vec<Value> {
+    let request = json!({ "since": "2020-01-01T00:00:00Z", "resolve": resolve });
     let answer = shop.app.admin("POST", "/orphans").json(&request).send().await.expect(200).json();
     answer["orphans"].as_array().unwrap().clone()
 }
