@@ -17,7 +17,7 @@ async fn errors_are_pages_outside_the_api_and_problems_inside() {
     }
     let response = app.request("POST", "/orders").header("sec-fetch-site", "cross-site").send().await.expect(403);
     assert_page(&response);
-    assert_contains(&response.text(), &["<h1>Not allowed</h1>", "Requests from other sites are refused."]);
+    assert_contains(&response.text(), &["<h1>Not allowed</h1>", "Requests from other sites are rejected."]);
     assert_eq!(app.request("GET", "/api/nothing").send().await.expect(404).problem(), "not-found");
 }
 
