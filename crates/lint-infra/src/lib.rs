@@ -2,6 +2,10 @@
 //!
 //! `tools` runs known tools: kubectl's kustomize, JSON schemas, linters, promtool. `rules` checks the
 //! rendered objects against each other and against the needs of our programs.
+//!
+//! # Why
+//! checkov and kube-linter do not replace `rules`: they look at one object at a time, and know neither which flows our
+//! programs need nor what their settings are called. checkov also brings 291 MB of Python packages.
 
 mod environment;
 mod objects;
