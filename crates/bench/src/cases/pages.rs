@@ -15,8 +15,8 @@ use crate::latency::Latencies;
 use crate::results::{Case, Page, Results, Search};
 use crate::testbed::{CONNECTIONS, TestBed};
 
-/// Minimum number of listings with which every search must have the expected result: some listings, or none. With fewer,
-/// a search for several words may find none.
+/// Minimum number of listings with which every search must have the expected result: some listings, or none. With
+/// fewer, a search for several words may find none.
 const ENOUGH_LISTINGS: usize = 100_000;
 
 /// Builds a GET request that accepts a compressed response, as a browser's does.

@@ -110,7 +110,7 @@ impl Model {
     fn reconcile(&mut self) {
         for _ in 0..5 {
             let transition = next(&self.order, self.ticket.as_ref(), self.payments.values(), self.now);
-            // Event handlers ignore listings and payments that can't move an order, so these must not affect the result.
+            // Event handlers ignore a listing or payment that can't move an order, so it must not affect the result.
             let movers = self.payments.values().filter(|payment| payment_can_move(payment));
             let ticket = self.ticket.as_ref().filter(|ticket| ticket_can_move(ticket));
             assert_eq!(transition, next(&self.order, ticket, movers, self.now));
