@@ -54,7 +54,7 @@ pub(super) enum Check {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Suspect {
     pub(super) check: Check,
-    /// The key with which the check can be run again for this finding only.
+    /// The key with which the check is run again to recheck this finding.
     pub(super) key: String,
     pub(super) finding: Finding,
 }

@@ -6,8 +6,8 @@
 //! [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`] (replicas equal their owners'
 //! entities), [`history`] (every version has one event, statuses change only as allowed), [`indexes`] (unique indexes
 //! exist), `malformed` (documents that can't be checked), `join` (merge joins of sorted reads), `streams` (NATS),
-//! `provider` (intents at the payment provider), `reader` (reads the databases), [`checks`] (runs the checks of the
-//! databases), `outside` (runs the checks of the other sources), `periodic` (`--every`).
+//! `provider` (intents at the payment provider), `reader` (reads the databases), `outside` (the checks of the streams
+//! and the provider), [`checks`] (the list of all checks, and those of the databases), `periodic` (`--every`).
 //!
 //! # Why
 //! The sources are read one after the other while they change, and the databases from a secondary if there is one. So
@@ -188,8 +188,8 @@ async fn recheck(reader: &mut Reader<'_>, suspects: &[Suspect]) -> Result<Vec<Su
     Ok(suspects.iter().filter(|suspect| current.contains(&identity(suspect))).cloned().collect())
 }
 
-/// What identifies a suspect: its check, its key and the text of its finding. The text distinguishes the findings of one
-/// key.
+/// What identifies a suspect: its check, its key and the text of its finding. The text distinguishes the findings of
+/// one key.
 fn identity(suspect: &Suspect) -> (Check, &str, &str) {
     (suspect.check, suspect.key.as_str(), suspect.finding.text.as_str())
 }
