@@ -8,9 +8,9 @@
 
 use super::{Currency, InvalidCurrency};
 
-/// The minimum charge, in minor units, of currencies for which Stripe documents none. It is too low for most of them:
-/// Stripe converts the amount to the account's settlement currency, and declines the charge if it is below the
-/// minimum of that currency.
+/// The minimum charge, in minor units, of currencies for which Stripe documents none. It is a guess, which is too low
+/// for most of them: Stripe converts the amount to the account's settlement currency, and declines the charge if it is
+/// below the minimum of that currency.
 pub(super) const DEFAULT_MINIMUM: i64 = 50;
 
 /// Stripe's rules for amounts of one currency.
