@@ -22,9 +22,9 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
         (users.cleo.session.id.to_string(), "cleo"),
     ]);
     let user_name = |id: &str| users.get(id).copied().unwrap_or("nobody");
-    // The name of an order is its ticket, its buyer and a number, which counts the buyer's orders of that ticket, oldest
-    // first: ids sort by creation time. No user orders the same ticket twice concurrently, so the numbers are the same
-    // in all schedules.
+    // The name of an order is its ticket, its buyer and a number, which counts the buyer's orders of that ticket from
+    // the oldest one on: ids sort by creation time. No user orders the same ticket twice concurrently, so the numbers
+    // are the same in all schedules.
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     let mut lines = Vec::new();
     for user in sorted(data, "users") {

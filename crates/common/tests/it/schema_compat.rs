@@ -19,7 +19,7 @@ fn walk(old: SchemaInDocument<'_>, new: SchemaInDocument<'_>, path: &str, found:
         return;
     }
     // Readers of a closed schema would reject the fields that a later release adds, so the new schema must not be
-    // closed. To open a closed one is allowed.
+    // closed. It may be open where the older one was closed.
     let is_closed = |schema: &Value| schema.get("additionalProperties") == Some(&Value::Bool(false));
     if is_closed(new) {
         found.push(format!("{path} rejects unknown fields"));

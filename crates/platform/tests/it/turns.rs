@@ -53,8 +53,8 @@ async fn two_sweepers_share_a_backlog_and_publish_each_event_once() {
     let ids = insert_backlog(&app, 2_000).await;
     eventually("the backlog to be published", async || app.outbox_backlog().await == 0).await;
     assert_eq!(published(&other).await.into_iter().collect::<BTreeSet<_>>(), ids);
-    // Both instances run in this process, so the counter includes the events of both. It would also include duplicates
-    // that the stream discards.
+    // Both instances run in this process, so the counter includes the events of both. The stream discards
+    // duplicates, but the counter would include them.
     assert_eq!(app.metric("events_published_total").await, Some(2_000.0));
     let turns = turn(&app, SWEEP).await.unwrap().get_i64("turn").unwrap();
     assert!(turns >= i64::try_from(2_000 / BATCH_SIZE).unwrap(), "each turn is one batch: {turns}");
