@@ -21,7 +21,7 @@ const CITIES: &str = "Utrecht Lyon Porto Ghent Leipzig Bologna Kraków Aarhus Br
 /// URLs of searches, and whether the result page has any listing.
 pub(crate) const SEARCHES: [(&str, bool); 12] = [
     ("/browse", true),
-    // One in ten listings has this word; the next one is its prefix.
+    // One in ten listings has this word. The next query is a prefix of it.
     ("/browse?q=quartet", true),
     ("/browse?q=qu", true),
     // All listings have the first word, one in five the second.

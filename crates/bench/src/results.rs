@@ -8,8 +8,10 @@ use crate::cpu::{CpuUsage, LOAD_GENERATOR};
 use crate::latency::Latencies;
 use crate::load::LoadResult;
 
-/// A benchmark case, or several related ones. Each baseline, which uses a driver or library without our services,
-/// follows the cases that it bounds.
+/// A benchmark case, or several related ones.
+///
+/// Each baseline measures a driver or library alone, without our services. It follows the cases that are compared with
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Case {
     /// Start-up time, resident memory and size of the executables.
@@ -53,7 +55,7 @@ pub(crate) enum Case {
 }
 
 impl Case {
-    /// The description in `--help`, as a label of progress and errors.
+    /// The description in `--help`, which is also the label of the case in progress messages and errors.
     pub(crate) fn label(self) -> String {
         self.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
     }
@@ -69,7 +71,7 @@ pub(crate) struct Results {
     pub(crate) sold: Vec<Propagation>,
     pub(crate) footprints: Vec<Footprint>,
     pub(crate) pages: Vec<Page>,
-    /// Among few listings, then among many.
+    /// The searches among few listings, then those among many.
     pub(crate) searches: Vec<Search>,
     pub(crate) live: Option<LivePages>,
 }
@@ -82,18 +84,18 @@ pub(crate) struct Throughput {
     pub(crate) process: Option<&'static str>,
     pub(crate) load: LoadResult,
     pub(crate) cpu: CpuUsage,
-    /// Only of lists.
+    /// The size of each response, if the operation reads a list.
     pub(crate) page: Option<PageSize>,
 }
 
-/// The size of each response of a list.
+/// The size of a response that contains a page of a list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageSize {
     pub(crate) rows: u32,
     pub(crate) bytes: usize,
 }
 
-/// Propagation latency: from sending a request until the ticket shows its effect.
+/// Propagation latency: the time from sending a request until the ticket's status shows its effect.
 #[derive(Debug)]
 pub(crate) struct Propagation {
     /// Arrivals per second; `None` for sequential operations on an idle fleet.
@@ -126,11 +128,11 @@ pub(crate) struct Page {
     pub(crate) performance: Option<u32>,
 }
 
-/// The searches among this number of listings.
+/// The latencies of all searches, measured with this number of listings in the shop.
 #[derive(Debug)]
 pub(crate) struct Search {
     pub(crate) listings: usize,
-    /// The query of each search and its latencies, in the same order for every number of listings.
+    /// The URL of each search and its latencies, in the same order for every number of listings.
     pub(crate) latencies: Vec<(&'static str, Latencies)>,
 }
 
@@ -143,7 +145,7 @@ pub(crate) struct LivePages {
     /// Resident bytes of `web` with the open pages.
     pub(crate) resident: u64,
     pub(crate) changes: usize,
-    /// From sending a change to the notification of each page.
+    /// The times from sending a change until each page is notified.
     pub(crate) notification: Latencies,
 }
 

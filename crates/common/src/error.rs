@@ -1,9 +1,9 @@
 //! The closed set of errors that a request can end in, and their single mapping to HTTP.
 //!
 //! # Why
-//! Each service converts its own errors to these in a single `From` implementation next to its aggregate, so a reader
-//! needs only that and this file to find the status of any error. Internal causes are logged once at the boundary and
-//! never sent to clients.
+//! Each error type of a service's domain has a single `From` implementation, next to the type, which converts it to one
+//! of these. So a reader needs only that and this file to find the status of any error. Internal causes are logged once
+//! by the platform and never sent to clients.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub type Cause = Arc<dyn StdError + Send + Sync>;
 /// The detail of a domain error: a stable code for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Stable, in kebab case; the last segment of the problem's `type`.
+    /// The stable code in kebab case, which ends the `type` of the problem document.
     pub code: &'static str,
     /// What happened and how to resolve it.
     pub detail: String,
@@ -70,7 +70,7 @@ pub enum Error {
     /// 404: the entity does not exist, or the caller may not see it.
     #[error("not found")]
     NotFound,
-    /// 405.
+    /// 405: the route does not support the method.
     #[error("method not allowed")]
     MethodNotAllowed,
     /// 504: the service did not finish in time.
@@ -85,23 +85,23 @@ pub enum Error {
     /// 412: `If-Match` names another version.
     #[error("the entity has changed since")]
     PreconditionFailed,
-    /// 413.
+    /// 413: the body is larger than the limit.
     #[error("the body is too large")]
     TooLarge,
-    /// 431.
+    /// 431: the headers are too many or too large.
     #[error("the headers are too large")]
     HeadersTooLarge,
-    /// 415.
+    /// 415: the body is not declared as JSON.
     #[error("the body must be JSON")]
     UnsupportedMediaType,
     /// 422: the idempotency key was used with another body.
     #[error("the request contradicts an earlier one")]
     Unprocessable(Vec<FieldError>),
-    /// 429: the rate limit is exceeded; a retry after this time succeeds.
+    /// 429: the rate limit is exceeded; a retry after this time may succeed.
     #[error("too many requests")]
     RateLimited(Duration),
-    /// 429: a business limit is reached, such as the number of payment attempts of one order, whereas a rate limit
-    /// counts requests. Clients get the same code and title for both, since the remedy is the same: wait.
+    /// 429: a limit of the domain is reached, such as the number of payment attempts for one order. Clients get the
+    /// same code and title as for [`RateLimited`](Self::RateLimited), since the remedy is the same: wait.
     #[error("a limit is reached")]
     LimitReached(Rejection),
     /// 503: a dependency is unavailable; a retry may succeed.
@@ -110,7 +110,7 @@ pub enum Error {
     /// 503: an event that the request depends on has not been processed yet.
     #[error("not ready yet")]
     NotReady(Rejection),
-    /// 500.
+    /// 500: a bug or an unexpected failure.
     #[error("internal error")]
     Internal(#[source] Cause),
 }

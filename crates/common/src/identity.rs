@@ -18,8 +18,9 @@ use crate::id::{SessionId, UserId};
 /// The `aud` of every access token.
 pub const AUDIENCE: &str = "ticketing";
 
-/// Tolerance for `nbf`, in seconds: how far the clock of `auth` may be ahead of ours. Only `auth` can sign, so `nbf`
-/// protects against nothing but clock skew, and rejecting a user because of it helps nobody.
+/// Tolerance for `nbf` in seconds: how far the clock of `auth`, which signs the tokens, may be ahead of this service's
+/// clock. A large tolerance is safe: `auth` issues no tokens for later use, so a token that is not valid yet is only a
+/// sign of clock skew.
 const LEEWAY: i64 = 150;
 
 /// The claims of an access token. Times are seconds since the Unix epoch.
@@ -78,7 +79,7 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     cookies.filter(|cookie| cookie.name() == name).find_map(|cookie| cookie.value_raw())
 }
 
-/// The public keys are not a usable JWK set.
+/// Why a text is not a usable set of public keys (a JWK set).
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKeys {
     /// Not a JWK set in JSON.
@@ -164,7 +165,7 @@ impl Verifier {
         Ok(Self(Arc::new(Inner { keys, validation, cookie_names, clock, cache: Mutex::default() })))
     }
 
-    /// The claims of the token if its signature is ours and it is valid now, else `None`.
+    /// The claims of the token if it was signed with one of the keys and is valid now, else `None`.
     pub fn verify(&self, token: &str) -> Option<Claims> {
         let cache = || self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let cached = cache().get(token);
@@ -180,7 +181,8 @@ impl Verifier {
         Some(claims)
     }
 
-    /// The claims of the token if its signature is ours, whatever its validity period.
+    /// The claims of the token if its signature, issuer and audience are right, even if it has expired or is not valid
+    /// yet.
     fn check_signature(&self, token: &str) -> Option<Claims> {
         let kid = decode_header(token).ok()?.kid?;
         let key = self.0.keys.get(&kid)?;
@@ -192,7 +194,7 @@ impl Verifier {
         self.0.cookie_names
     }
 
-    /// The user whose valid access token is in the request's cookie.
+    /// The user whose access token is in the request's cookie; `None` if there is none or it is not valid.
     pub fn identify(&self, headers: &HeaderMap) -> Option<CurrentUser> {
         let claims = self.verify(cookie(headers, self.0.cookie_names.access)?)?;
         Some(CurrentUser { id: claims.sub, session: claims.sid })

@@ -1,8 +1,8 @@
 //! The types that all services share, in reading order: ids, time, money, text, errors, identity, events, and the HTTP
 //! API.
 //!
-//! Nothing here does I/O: no database, no broker, no network. An external client of the marketplace needs only this
-//! crate.
+//! Nothing here does I/O: no database, no broker, no network. An external client of the marketplace needs no other
+//! crate of this repository.
 
 pub mod aggregate;
 pub mod api;

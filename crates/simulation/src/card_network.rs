@@ -1,4 +1,6 @@
-//! fakestripe in this process: on a port for `payments`, called through its router for everything else.
+//! The simulated card network: fakestripe, our fake of Stripe's API, running in this process.
+//!
+//! The service `payments` sends HTTP requests to its port. The simulation calls its control API through the router.
 
 use anyhow::Result;
 use axum::Router;
@@ -9,7 +11,7 @@ use tokio::task::AbortHandle;
 
 use crate::clock::ManualClock;
 
-/// The card network of one fleet.
+/// The fakestripe of one simulated fleet. Its HTTP server stops when this value is dropped.
 pub(crate) struct CardNetwork {
     pub(crate) url: String,
     routes: Router,
@@ -17,7 +19,7 @@ pub(crate) struct CardNetwork {
 }
 
 impl CardNetwork {
-    /// Starts it on a free port, with the fleet's clock.
+    /// Starts fakestripe on a free port. It reads the time from the fleet's clock.
     pub(crate) async fn start(clock: &ManualClock) -> Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -46,7 +48,8 @@ impl CardNetwork {
         self.call("GET", "/_fake/state", &Value::Null).await.expect(200).json()
     }
 
-    /// Passes the 3-D Secure challenge; returns whether there still was one, since the intent may be cancelled.
+    /// Completes the 3-D Secure challenge of this payment intent as the cardholder. Returns false if there is no open
+    /// challenge, for example because the intent was cancelled.
     pub(crate) async fn complete_three_d_secure(&self, intent: &str) -> bool {
         let path = format!("/_fake/payment_intents/{intent}/authenticate");
         self.call("POST", &path, &json!({ "outcome": "succeed" })).await.status == 200

@@ -1,5 +1,8 @@
-//! The final state of a schedule in a form that can be compared between schedules: without ids, times and versions, and
-//! without legitimate duplicates, such as a declined payment that is repeated because its response was lost.
+//! Describes the final state of a schedule (one seeded run of the simulation) as text. The texts of all schedules of a
+//! deterministic scenario must be equal.
+//!
+//! The text has no ids, times and versions, which differ between schedules. It also omits legitimate duplicates, such
+//! as a declined payment that is repeated because its response was lost.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +13,7 @@ use ticketctl::audit::entity::{Entity, text};
 use crate::fleet::SimulatedFleet;
 use crate::users::Users;
 
-/// One line per entity, sorted.
+/// Describes each entity in one or two lines, and sorts the lines.
 pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &Users) -> Vec<String> {
     let users = BTreeMap::from([
         (users.seller.session.id.to_string(), "seller"),
@@ -19,8 +22,9 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
         (users.cleo.session.id.to_string(), "cleo"),
     ]);
     let user_name = |id: &str| users.get(id).copied().unwrap_or("nobody");
-    // Ids sort by creation time, and no user orders the same ticket twice concurrently, so repeated orders are numbered
-    // alike in all schedules.
+    // The name of an order is its ticket, its buyer and a number, which counts the buyer's orders of that ticket from
+    // the oldest one on: ids sort by creation time. No user orders the same ticket twice concurrently, so the numbers
+    // are the same in all schedules.
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     let mut lines = Vec::new();
     for user in sorted(data, "users") {
@@ -55,7 +59,7 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
         lines.push(format!("timer of {}: {}", names[timer.id.as_str()], timer.state["status"]["name"]));
     }
     let intents = data.card_network["paymentIntents"].as_array().cloned().unwrap_or_default();
-    // A payment that failed because of the provider was repeated as another payment.
+    // A payment that failed because of an error of the provider is omitted, since the buyer then made another payment.
     let failed = |payment: &&Entity| payment.state["status"]["reason"] == "provider_error";
     for payment in sorted(data, "payments").into_iter().filter(|payment| !failed(payment)) {
         let intent = intents.iter().find(|intent| intent["id"] == payment.state["providerRef"]);
@@ -65,7 +69,7 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
         lines.push(format!("payment of {order}: {status} of {amount}, {ledger:?}, {intent:?}"));
     }
     lines.sort();
-    // A payment that is repeated because its response was lost may be declined more than once.
+    // If the response is lost, the payment is repeated, so the same card may be declined more than once.
     lines.dedup_by(|one, other| one == other && one.contains("\"declined\""));
     lines
 }
@@ -77,7 +81,7 @@ fn sorted<'a>(data: &'a FleetData, collection: &str) -> Vec<&'a Entity> {
     entities
 }
 
-/// Debits minus credits of each account.
+/// Debits minus credits of each account in the payment's ledger, without accounts whose balance is 0.
 fn balances(payment: &Entity) -> BTreeMap<String, i64> {
     let mut balances = BTreeMap::new();
     for line in payment.state["ledger"].as_array().into_iter().flatten() {
@@ -88,7 +92,7 @@ fn balances(payment: &Entity) -> BTreeMap<String, i64> {
     balances
 }
 
-/// The availability that the ticket's page shows.
+/// The sentence about the availability that the ticket's page shows.
 async fn shown_availability(fleet: &SimulatedFleet, ticket: &str) -> Option<&'static str> {
     use web::domain::listing_view::Availability;
     let routes = fleet.routes(web::NAME, 1);

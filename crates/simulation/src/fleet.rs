@@ -1,5 +1,5 @@
-//! The simulated fleet: two instances of each service on one database, without background tasks. The schedule drives
-//! them.
+//! The simulated fleet: two instances of each service, which share the service's database. They run no background
+//! tasks; the schedule decides when each handler and each task of an instance runs.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -30,15 +30,15 @@ pub(crate) const CAPTURE_RETRY_WINDOW: Duration = Duration::from_secs(1000 * 360
 pub(crate) const MAX_ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3600 * 6 / 5);
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_simulation";
 
-/// All services, with a clock and a card network of their own.
+/// All services, with a simulated clock and a simulated card network.
 pub struct SimulatedFleet {
     pub(crate) clock: ManualClock,
     /// In the order of [`SERVICES`].
     pub(crate) services: Vec<Service>,
     pub(crate) card_network: Arc<CardNetwork>,
-    /// One per instance, for the reconciler.
+    /// The state of each instance of `payments`, for the reconciler and the sweep of orphans.
     pub(crate) payments: Vec<payments::state::AppState>,
-    /// One per instance, for firing timers.
+    /// The state of each instance of `expiration`, for firing timers.
     pub(crate) expiration: Vec<expiration::state::AppState>,
     pub(crate) tasks: Tasks,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Service {
     pub(crate) instances: Vec<ManualApp>,
 }
 
-/// The services, with the collection that contains their outboxes.
+/// The services, each with the collection that contains its outboxes. `web` has none, because it publishes no events.
 pub const SERVICES: [(&str, Option<&str>); 6] = [
     (auth::NAME, Some("users")),
     (tickets::NAME, Some("tickets")),
@@ -60,7 +60,7 @@ pub const SERVICES: [(&str, Option<&str>); 6] = [
 ];
 
 impl SimulatedFleet {
-    /// Starts all instances, with new databases.
+    /// Starts all instances with empty databases.
     pub async fn new() -> Result<Self> {
         let (clock, signer) = (ManualClock::new(), Signer::new());
         let card_network = Arc::new(CardNetwork::start(&clock).await?);
@@ -77,7 +77,7 @@ impl SimulatedFleet {
         let payment_states = payment_states.collect::<Result<_>>()?;
         let (expiration, parts) = builder.build_pair(expiration::NAME, expiration::build).await?;
         let expiration_states = parts.iter().map(|(context, _)| {
-            // The receiver is dropped, so no wake-up reaches Redis: only the sweep fires timers.
+            // The receiver is dropped, so no wake-up is scheduled in Redis. The schedule fires the timers itself.
             let (wake_ups, _) = expiration::timers::wake_ups::channel();
             expiration::state::AppState::new(context, wake_ups)
         });
@@ -88,7 +88,7 @@ impl SimulatedFleet {
         Ok(Self { clock, services, card_network, payments: payment_states, expiration: expiration_states, tasks })
     }
 
-    /// The routes of one instance.
+    /// Returns the public routes of one instance.
     pub(crate) fn routes(&self, service: &str, instance: usize) -> Router {
         self.service(service).instances[instance].running.public.clone()
     }
@@ -97,7 +97,8 @@ impl SimulatedFleet {
         self.services.iter().find(|service| service.name == name).unwrap()
     }
 
-    /// Every subscription of every service: the index of the service, and the handlers of its instances.
+    /// Every subscription of every service: the index of the service in [`SERVICES`], and the subscription in each of
+    /// its instances.
     pub fn subscriptions(&self) -> Vec<(usize, Vec<Subscription>)> {
         let mut subscriptions = Vec::new();
         for (index, service) in self.services.iter().enumerate() {
@@ -114,7 +115,8 @@ impl SimulatedFleet {
         self.services.iter().map(|service| (&service.database, &*service.instances[0].running.collections))
     }
 
-    /// Deletes all data except users. Timers are not replicated, so there is no `replica_expiration` to delete.
+    /// Deletes all data except users and their replicas, so that another schedule can run. `replica_expiration` is left
+    /// out because it does not exist: `orders` receives the events of timers but stores no replicas of them.
     pub(crate) async fn clear(&mut self) -> Result<()> {
         self.card_network.reset().await;
         let mut deletions = Vec::new();
@@ -128,7 +130,7 @@ impl SimulatedFleet {
             let all = replicas.chain(owned.chain(["claims"]).map(ToOwned::to_owned));
             for name in all.filter(|name| !matches!(name.as_str(), "users" | "replica_user" | "replica_expiration")) {
                 let documents = service.database.collection::<Document>(&name);
-                // With majority write concern, so that the next schedule cannot read what this one left.
+                // The client's write concern is majority, so the next schedule can't read data of this one.
                 deletions.push(async move { documents.delete_many(doc! {}).await });
             }
         }
@@ -154,7 +156,7 @@ struct InstanceBuilder {
 }
 
 impl InstanceBuilder {
-    /// Builds the two instances of a service; returns the context and the configuration of each as well.
+    /// Builds the two instances of a service. Returns it, and the context and the configuration of each instance.
     async fn build_pair<C: Args + Clone>(
         &self,
         name: &'static str,
@@ -204,7 +206,7 @@ impl InstanceBuilder {
             ],
             expiration::NAME => Vec::new(),
             web::NAME => {
-                // Only its GET pages are requested, which read replicas and call no other service.
+                // The simulation requests only its GET pages, which read replicas and call no other service.
                 let unreachable = || "http://127.0.0.1:1".to_owned();
                 vec![
                     jwks,

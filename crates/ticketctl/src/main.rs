@@ -1,4 +1,4 @@
-//! Parses the command line and runs the command.
+//! `ticketctl`, the operators' command line tool: parses the arguments, runs the command and returns its exit code.
 
 use std::process::ExitCode;
 

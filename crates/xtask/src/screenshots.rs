@@ -32,7 +32,7 @@ async fn take(args: &ScreenshotsArgs) -> Result<()> {
     }
 }
 
-/// Starts a fleet with the demo data for the screenshots.
+/// Takes the screenshots on a temporary fleet with the demo data.
 async fn from_temporary_fleet(chromium: &Path) -> Result<()> {
     let (fleet, scratch) = fleet::start_temporary("screenshots", false, false).await?;
     demo::load_if_empty(&fleet.url(), scratch.path()).await?;
@@ -44,8 +44,9 @@ async fn from_temporary_fleet(chromium: &Path) -> Result<()> {
     fleet.stop().await
 }
 
-/// Runs the script. It pauses the process `nats`, if there is one, to show a page with a price that the seller has
-/// changed in the meantime.
+/// Runs the script that takes the screenshots on the fleet at `url`. `nats` is the process id of its NATS server. The
+/// script suspends that process to place an order at a price that the seller has already changed. Without it, the
+/// screenshot of this refused order is omitted.
 async fn take_screenshots(chromium: &Path, url: &str, nats: Option<u32>) -> Result<()> {
     let folder = workspace_root().join("target/screenshots");
     if folder.exists() {

@@ -10,7 +10,8 @@ use platform::telemetry;
 
 use crate::state::AppState;
 
-/// Runs on every instance until the service stops; each round is done by one of them.
+/// Archives payments in rounds until the service stops. Every instance runs this task, but only one of them does each
+/// round.
 pub async fn run(state: AppState, context: Context) {
     let (tasks, turns, interval) = (&context.tasks, context.turns(), context.config.cleanup_interval);
     while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {

@@ -1,4 +1,4 @@
-//! Web pages, requested as browsers do, and searches.
+//! Benchmark cases of the service `web`: pages, with compressed responses as browsers get them, and searches.
 
 use std::path::PathBuf;
 
@@ -15,18 +15,19 @@ use crate::latency::Latencies;
 use crate::results::{Case, Page, Results, Search};
 use crate::testbed::{CONNECTIONS, TestBed};
 
-/// Number of listings from which every search has the expected results. Among fewer, a search for several words may
-/// have none.
+/// Minimum number of listings with which every search must have the expected result: some listings, or none. With
+/// fewer, a search for several words may find none.
 const ENOUGH_LISTINGS: usize = 100_000;
 
-/// A request of a browser, which accepts a compressed response.
+/// Builds a GET request that accepts a compressed response, as a browser's does.
 fn page(path: &str) -> Result<HttpRequest> {
     let mut request = get(path)?;
     request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br, zstd"));
     Ok(request)
 }
 
-/// Measures the time to first byte one request at a time, then the throughput, then the Lighthouse score.
+/// Measures the time to first byte (one request at a time) and the throughput of each page, and then the Lighthouse
+/// scores.
 pub(super) async fn pages(bed: &TestBed, workload: &Workload, results: &mut Results) -> Result<()> {
     bed.stock_tickets(workload.listings).await?;
     let ticket = bed.tickets.borrow().first().map(|id| format!("/tickets/{id}")).context("no tickets")?;
@@ -37,7 +38,7 @@ pub(super) async fn pages(bed: &TestBed, workload: &Workload, results: &mut Resu
         let (mut first_byte, mut bytes) = (Latencies::default(), 0);
         for request in 0..workload.repetitions + workload.repetitions / 10 {
             let (latency, body) = connection.fetch_timed(page(path)?).await?;
-            // The first requests warm up.
+            // The first requests warm up the service and are not recorded.
             if request >= workload.repetitions / 10 {
                 first_byte.record(latency);
             }
@@ -59,7 +60,7 @@ pub(super) async fn pages(bed: &TestBed, workload: &Workload, results: &mut Resu
     Ok(())
 }
 
-/// Lighthouse's performance scores of these pages, out of 100.
+/// Runs Lighthouse on these pages. Returns their performance scores, out of 100.
 async fn lighthouse(bed: &TestBed, paths: &[&str]) -> Result<Vec<u32>> {
     let script = workspace_root().join("crates/e2e/browser/lighthouse.mjs");
     let chromium: PathBuf = std::env::var_os("CHROMIUM").context("CHROMIUM is not set")?.into();
@@ -71,7 +72,8 @@ async fn lighthouse(bed: &TestBed, paths: &[&str]) -> Result<Vec<u32>> {
     paths.iter().map(|path| performance(&printed, path).with_context(|| format!("no score for {path}"))).collect()
 }
 
-/// The number in a line such as `/browse  accessibility 100, performance 99`.
+/// Parses the performance score of a page from the script's output, which has lines such as
+/// `/browse  accessibility 100, performance 99`.
 fn performance(printed: &str, path: &str) -> Option<u32> {
     let line = printed.lines().find(|line| line.split_whitespace().next() == Some(path))?;
     line.split("performance ").nth(1)?.split([',', ' ']).next()?.parse().ok()
@@ -85,7 +87,7 @@ pub(super) async fn search(bed: &TestBed, workload: &Workload, listings: usize, 
     let mut search = Search { listings: bed.listed.get(), latencies: Vec::new() };
     for (path, expected) in SEARCHES {
         let body = connection.fetch(get(path)?).await?;
-        // A page without results says so and shows other listings instead.
+        // A page without results has an element of the class `empty`, and shows other listings instead.
         let found = !String::from_utf8_lossy(&body).contains("class=\"empty\"");
         let is_expected = found == expected || (expected && listings < ENOUGH_LISTINGS);
         ensure!(is_expected, "{path} among {listings} listings: results expected: {expected}, found: {found}");

@@ -1,8 +1,9 @@
-//! The internal admin API as types: routes on the services' admin ports, called by operators' tools.
+//! The internal admin API: paths, requests and responses of the routes on the services' admin ports, which operators'
+//! tools call.
 //!
 //! # Why
-//! An [`Endpoint`](super::Endpoint) belongs to one service and to the public contract. Admin routes are internal and
-//! every service has `/resync`, so constants for the paths and types for the bodies suffice.
+//! An [`Endpoint`](super::Endpoint) belongs to the public API of one service. Admin routes are internal, and every
+//! service has `/resync`. So this module has only constants for the paths and types for the bodies.
 
 use std::collections::BTreeMap;
 
@@ -22,15 +23,15 @@ pub const RESYNC: &str = "/resync";
 /// All services: POST writes an entity again at a version above the one that its replicas have. Body: [`Raise`];
 /// response: [`Raised`].
 pub const RAISE: &str = "/raise";
-/// `payments`: POST voids or refunds a payment whose order is closed for it or lost. Body: [`Void`]; response:
-/// [`Voided`].
+/// `payments`: POST voids or refunds a payment that its order no longer needs (the order is cancelled, or authorised by
+/// another payment), or whose order is lost. Body: [`Void`]; response: [`Voided`].
 pub const VOID: &str = "/void";
 /// `tickets`: POST releases a listing whose order is cancelled or lost. Body: [`Release`]; response: [`Released`].
 pub const RELEASE: &str = "/release";
 /// `payments`: POST queries the provider for every payment whose status is not final. Body: `{}`; response:
 /// [`ReconciledPayments`].
 pub const RECONCILE: &str = "/reconcile";
-/// `payments`: POST finds orphaned intents. Body: [`FindOrphans`]; response: [`Orphans`].
+/// `payments`: POST finds orphaned intents, and resolves them on request. Body: [`FindOrphans`]; response: [`Orphans`].
 pub const ORPHANS: &str = "/orphans";
 /// `web`: POST starts a rebuild of the read model unless one is running, and returns [`RebuildStarted`]. GET reads the
 /// progress and DELETE cancels the rebuild; both return [`RebuildStatus`].
@@ -77,18 +78,19 @@ pub struct ResyncResult {
     pub announced: BTreeMap<String, u64>,
 }
 
-/// Writes an entity again, because its owner was restored to an earlier moment than its replicas.
+/// Requests that an entity is written again with a higher version, because its owner's database was restored to an
+/// earlier moment than its replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Raise {
     /// The entity's id.
     pub id: String,
-    /// The highest version that a replica has. An entity that is above it is not written. Invalid if it is more than a
-    /// million above the entity's version.
+    /// The highest version that a replica has. The entity is written with the next version, unless its own version is
+    /// higher already. Invalid if it is more than a million above the entity's version.
     pub above: u64,
-    /// The state to write: what the replicas have at that version, as events carry it. Absent for the owner's present
-    /// state. Only possible for listings and orders, because the events of other entities do not carry their whole
-    /// state.
+    /// The state to write, in the form of an event's payload: the state that the replicas have at that version. If
+    /// absent, the owner's present state is written. It is possible only for listings and orders, because the events
+    /// of other entities do not carry their whole state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Value>,
 }
@@ -97,13 +99,13 @@ pub struct Raise {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Raised {
-    /// The entity's version now.
+    /// The entity's version after the request.
     pub version: u64,
-    /// Whether the entity was written; false if it was above the version before.
+    /// Whether the entity was written; false if its version was above the requested one already.
     pub is_written: bool,
 }
 
-/// Voids or refunds a payment.
+/// Requests that a payment is voided or refunded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Void {
@@ -113,8 +115,8 @@ pub struct Void {
     /// closed for the payment: cancelled, or authorised by another payment.
     #[serde(default)]
     pub order_is_lost: bool,
-    /// If the order is lost: the version of its replica in `payments`, as the caller has read it; absent if there was
-    /// no replica. A newer one refutes that the order is lost.
+    /// If the order is lost: the version of its replica in `payments` that the caller has read; absent if there was no
+    /// replica. If `payments` has a newer replica, the order is not lost, and the request fails with a conflict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_version: Option<u64>,
 }
@@ -123,14 +125,14 @@ pub struct Void {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Voided {
-    /// The payment's status now.
+    /// The payment's status after the request.
     pub status: PaymentStatus,
-    /// Whether nothing of it is authorised or charged any more. False for a disputed charge, and while the provider has
-    /// yet to answer.
+    /// Whether no amount of the payment is authorised or charged any more. False for a disputed charge, and until the
+    /// provider has answered.
     pub is_settled: bool,
 }
 
-/// Releases a listing.
+/// Requests that a listing is released.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Release {
@@ -142,8 +144,8 @@ pub struct Release {
     /// cancelled.
     #[serde(default)]
     pub order_is_lost: bool,
-    /// If the order is lost: the version of its replica in `tickets`, as the caller has read it; absent if there was no
-    /// replica. A newer one refutes that the order is lost.
+    /// If the order is lost: the version of its replica in `tickets` that the caller has read; absent if there was no
+    /// replica. If `tickets` has a newer replica, the order is not lost, and the request fails with a conflict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_version: Option<u64>,
 }
@@ -151,7 +153,7 @@ pub struct Release {
 /// The result of releasing a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {
-    /// The listing's status now.
+    /// The listing's status after the request.
     pub status: TicketStatus,
 }
 
@@ -165,13 +167,13 @@ pub struct ReconciledPayments {
     pub failed: usize,
 }
 
-/// Finds the orphans among the intents of a period.
+/// Requests the orphans among the intents of a period.
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FindOrphans {
     /// Start of the period; it ends now.
     pub since: Timestamp,
-    /// Whether to resolve the orphans: to refund charges and cancel authorisations.
+    /// Whether to resolve the orphans, which refunds charges and cancels authorisations.
     #[serde(default)]
     pub resolve: bool,
 }

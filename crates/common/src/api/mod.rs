@@ -1,8 +1,8 @@
-//! The HTTP API as types: the request and the response of each route, public or (in [`admin`]) internal.
+//! The HTTP API as types: the request and the response of each public route, and of the internal ones ([`admin`]).
 //!
 //! # Why
-//! The service that owns a route and its clients use the same types, so the compiler finds disagreements. The types are
-//! transfer objects; each service has a domain model of its own.
+//! The service that owns a route and the clients that call it use the same types, so the compiler finds disagreements.
+//! The types are data transfer objects; each service has a domain model of its own.
 
 pub mod admin;
 pub mod live;
@@ -39,8 +39,8 @@ pub struct Route {
     pub method: Method,
     /// The path, with `{id}` as the placeholder of an entity's id.
     pub path: &'static str,
-    /// Status and code of the problems that are specific to this route. Problems that follow from its inputs, such as
-    /// failed validation, are not listed.
+    /// Status and code of the problems (errors in the format of RFC 9457) that are specific to this route. Problems
+    /// that follow from its inputs, such as failed validation, are not listed.
     pub problems: &'static [(u16, &'static str)],
 }
 
@@ -56,7 +56,7 @@ pub struct Route {
 /// let request = ReadListing { id: TicketId::new() };
 /// assert_eq!(request.target()?, format!("/api/tickets/{}", request.id));
 ///
-/// // Any HTTP client sends it; the response is the answer or a problem.
+/// // Any HTTP client can send the request. The response is parsed as the answer or as a problem.
 /// let body = br#"{"type":"about:blank","title":"Not found","status":404,"detail":"There is no such listing."}"#;
 /// let error = ReadListing::parse_response(http::StatusCode::NOT_FOUND, body).unwrap_err();
 /// assert_eq!(error.status(), 404);

@@ -38,7 +38,7 @@ impl PageQuery {
 /// Deserialises `limit`; the error states the allowed range.
 pub(crate) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-    // The parser also accepts a plus sign.
+    // Checks the digits first, since `parse` would also accept a leading plus sign.
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number.map(Some).ok_or_else(|| serde::de::Error::custom("must be a number from 1 to 100"))
 }
@@ -61,11 +61,12 @@ impl<T> Page<T> {
     }
 }
 
-/// The end of a page: the last item's id without hyphens, opaque to clients and safe in a URL.
+/// A position in a list, between two pages. Its text is the id of the last item before it, without hyphens: safe in a
+/// URL, and opaque to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor(Uuid);
 
-/// The text is not a cursor.
+/// The error for a text that is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the nextCursor of an earlier page")]
 pub struct InvalidCursor;

@@ -1,4 +1,4 @@
-//! Payments.
+//! The API of payments: endpoints, requests and responses.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -35,8 +35,9 @@ pub struct NewPayment {
     pub payment_method: Text,
 }
 
-/// Validates the syntax of an id: `pm_`, then letters, digits and underscores. Only the provider knows whether the id
-/// exists, and asking it counts as an attempt. Any other text may be a card number, so it is neither stored nor sent.
+/// Validates the syntax of a payment method's id: `pm_`, then letters, digits and underscores. Any other text may be a
+/// card number, so it is neither stored nor sent to the provider. Whether the id exists is not checked here, because
+/// only the provider knows.
 fn is_payment_method_id(id: &Text) -> Result<(), ValidationError> {
     let rest = id.strip_prefix("pm_").unwrap_or_default();
     let fits = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

@@ -46,7 +46,7 @@ impl<D: Payload> Envelope<D> {
         }
     }
 
-    /// Whether this is a snapshot, as opposed to a change.
+    /// Whether this is a snapshot: an event that publishes the present payload again without a change.
     pub fn is_snapshot(&self) -> bool {
         self.kind == D::Change::SNAPSHOT.event_type()
     }

@@ -1,16 +1,16 @@
 //! The currencies that can be charged: Stripe's presentment currencies with their number of decimals, increments and
 //! minimum charges (docs.stripe.com/currencies).
 //!
-//! Most currencies have two decimals; some have none. Amounts with three decimals must end in a zero. In the special
-//! cases, amounts are written in hundredths but must be whole units: ISK and UGX have no decimals any more, and Stripe
-//! keeps the notation; HUF and TWD could be charged in hundredths, but are paid out in whole units, so that a fraction
-//! would never reach the seller.
+//! Most currencies have two decimals, and some have none. In currencies with three decimals, the last digit of an
+//! amount must be zero. Amounts in four currencies have two decimals but must be whole units. ISK and UGX have lost
+//! their decimals, but Stripe still expects amounts in hundredths. Stripe charges HUF and TWD in hundredths but pays
+//! them out in whole units, so the seller would never receive a fraction.
 
 use super::{Currency, InvalidCurrency};
 
-/// The minimum charge in minor units of currencies for which Stripe documents none. It is a guess: Stripe compares the
-/// amount with the minimum of the account's settlement currency and declines what is below, so that for most of these
-/// currencies a seller has to ask for more.
+/// The minimum charge, in minor units, of currencies for which Stripe documents none. It is a guess, which is too low
+/// for most of them: Stripe converts the amount to the account's settlement currency, and declines the charge if it is
+/// below the minimum of that currency.
 pub(super) const DEFAULT_MINIMUM: i64 = 50;
 
 /// Stripe's rules for amounts of one currency.
@@ -18,13 +18,13 @@ pub(super) const DEFAULT_MINIMUM: i64 = 50;
 pub(super) struct ChargeRules {
     /// The number of decimal places.
     pub(super) decimals: usize,
-    /// The unit, in minor units, that every amount must be a multiple of.
+    /// The number of minor units that every amount must be a multiple of.
     pub(super) increment: i64,
     /// The minimum charge, in minor units.
     pub(super) minimum: i64,
 }
 
-/// The rules of a currency; `None` if it can't be charged.
+/// Returns the rules of the currency with this code, or `None` if Stripe can't charge it.
 pub(super) fn rules_for(code: &str) -> Option<ChargeRules> {
     let contains = |codes: &str| codes.split(' ').any(|listed| listed == code);
     let (decimals, increment, _) = FORMATS.into_iter().find(|(.., codes)| contains(codes))?;
@@ -41,7 +41,7 @@ pub fn parse(text: &str) -> Result<Currency, String> {
     if currency.rules().is_some() { Ok(currency) } else { Err("can't be charged by the card network".to_owned()) }
 }
 
-/// Decimals, increment, and the currencies with this format.
+/// The number of decimals, the increment in minor units, and the currencies with this format.
 const FORMATS: [(usize, i64, &str); 4] = [
     (
         2,
@@ -57,7 +57,7 @@ const FORMATS: [(usize, i64, &str); 4] = [
     (2, 100, "HUF ISK TWD UGX"),
 ];
 
-/// Minimum charge in minor units, and the currencies with this minimum.
+/// The documented minimum charge in minor units, and the currencies with this minimum.
 const MINIMUMS: [(i64, &str); 11] = [
     (30, "GBP"),
     (50, "AUD BRL CAD CHF EUR INR JPY NZD SGD TRY USD ZAR"),

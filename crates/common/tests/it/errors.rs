@@ -1,4 +1,4 @@
-//! Status, type and content of errors, and confidentiality of their causes.
+//! Tests of `common::error::Error`: HTTP status, type and content of each error, and confidentiality of the causes.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Schema compatibility check: `v1` may only gain optional fields.
+//! Compatibility check of the JSON schemas of event payloads: a later release may only add optional fields to `v1`.
 
 use serde_json::Value;
 
-/// The changes that break programs which rely on the older schema.
+/// Returns a sentence for each change that breaks programs which rely on the older schema.
 pub(crate) fn incompatibilities(old: &Value, new: &Value) -> Vec<String> {
     let mut found = Vec::new();
     walk((old, old), (new, new), "data", &mut found);
@@ -18,7 +18,8 @@ fn walk(old: SchemaInDocument<'_>, new: SchemaInDocument<'_>, path: &str, found:
         found.push(format!("{path} changed its type from {:?} to {:?}", types(old), types(new)));
         return;
     }
-    // Readers of the older schema would reject the fields that a later release adds. Such a schema may be opened.
+    // Readers of a closed schema would reject the fields that a later release adds, so the new schema must not be
+    // closed. It may be open where the older one was closed.
     let is_closed = |schema: &Value| schema.get("additionalProperties") == Some(&Value::Bool(false));
     if is_closed(new) {
         found.push(format!("{path} rejects unknown fields"));
@@ -46,7 +47,7 @@ fn walk(old: SchemaInDocument<'_>, new: SchemaInDocument<'_>, path: &str, found:
             Some(after) => walk((before, old_root), (after, new_root), &format!("{path}.{name}"), found),
         }
     }
-    // A new field may have any schema, except that it must accept later additions too: it is compared with itself.
+    // A new field may have any schema that is not closed. Comparing a schema with itself finds closed ones only.
     for (name, added) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
         walk((added, new_root), (added, new_root), &format!("{path}.{name}"), found);
     }
@@ -58,8 +59,8 @@ fn walk(old: SchemaInDocument<'_>, new: SchemaInDocument<'_>, path: &str, found:
     alternatives((old, old_root), (new, new_root), path, found);
 }
 
-/// Compares the values of enumerations and the alternatives of choices. None may be removed, and none may be added,
-/// because readers of the older schema don't know it.
+/// Compares the values of enumerations and the alternatives of `anyOf` and `oneOf`. None may be removed. None may be
+/// added either, because readers of the older schema don't know it.
 fn alternatives(old: SchemaInDocument<'_>, new: SchemaInDocument<'_>, path: &str, found: &mut Vec<String>) {
     let ((old, old_root), (new, new_root)) = (old, new);
     let (before, after) = (values(old), values(new));
@@ -105,7 +106,7 @@ fn required(schema: &Value) -> Vec<String> {
     names.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
 }
 
-/// The values of `enum`, and of `oneOf` where each alternative is a constant.
+/// The values of `enum`, and those of the alternatives in `oneOf` that are constants or enumerations.
 fn values(schema: &Value) -> Vec<Value> {
     let mut values = schema.get("enum").and_then(Value::as_array).cloned().unwrap_or_default();
     for choice in schema.get("oneOf").and_then(Value::as_array).into_iter().flatten() {

@@ -1,6 +1,6 @@
-//! The names of streams, subjects and consumers.
+//! The names of streams, subjects and consumers in NATS JetStream.
 
-/// Builds names with the configured prefix.
+/// Builds names with the configured prefix, which is `ticketing` in the examples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names(String);
 
@@ -15,12 +15,12 @@ impl Names {
         format!("{}-{service}", self.0)
     }
 
-    /// The subject of an event type, or a pattern of subjects: `ticketing.order.created.v1`.
+    /// The subject of an event type: `ticketing.order.created.v1`. `kind` may have wildcards.
     pub fn subject(&self, kind: &str) -> String {
         format!("{}.{kind}", self.0)
     }
 
-    /// A service's durable consumer of an entity: `tickets-order`. It needs no prefix, since its stream has one.
+    /// A service's durable consumer of an entity's events: `tickets-order`. It needs no prefix: its stream has one.
     pub(crate) fn consumer(service: &str, entity: &str) -> String {
         format!("{service}-{entity}")
     }

@@ -1,4 +1,5 @@
-//! Published events are removed from their outbox by the document's next write, or after a delay.
+//! Tests of the removal of published events from an outbox: by the document's next write, after a delay, by the sweep
+//! of another instance, or at shutdown.
 
 use std::time::Duration;
 
@@ -13,16 +14,18 @@ use testkit::app::{TestApp, eventually};
 
 use crate::demo::{Counter, app_with, build, document, insert};
 
-/// With these settings, neither the delay before a removal nor the interval of the sweep ends during a test. Such a
-/// test stops its instances, which removes the remaining events.
+/// Settings with a removal delay and a sweep interval that are longer than a test. An instance with them removes
+/// published events only in a document's next write or when it is stopped. A test must not leave events in an outbox,
+/// so it stops such an instance, or lets another instance remove them.
 const NEVER: [(&str, &str); 2] = [("OUTBOX_REMOVAL_DELAY", "1h"), ("OUTBOX_SWEEP_INTERVAL", "1h")];
 
-/// Waits until the stream has acknowledged this many events to the instances of this process.
+/// Waits until NATS has acknowledged this many events. The metric counts those of all instances, because they run in
+/// one process.
 async fn wait_until_published(app: &TestApp, count: f64) {
     eventually("the acks", async || app.metric("events_published_total").await == Some(count)).await;
 }
 
-/// The versions of the events in the outbox.
+/// Returns the versions of the events in the counter's outbox.
 async fn versions_in_outbox(app: &TestApp, counter: &Versioned<Counter>) -> Vec<u64> {
     let stored = document(app, counter.id).await;
     let version = |event: &Bson| {
@@ -32,6 +35,7 @@ async fn versions_in_outbox(app: &TestApp, counter: &Versioned<Counter>) -> Vec<
     stored.get_array("outbox").unwrap().iter().map(version).collect()
 }
 
+/// Returns the versions of the events in the stream, in ascending order.
 async fn published_versions(app: &TestApp) -> Vec<u64> {
     let mut versions: Vec<_> = app.events("demo").await.iter().map(|event| event.entityversion).collect();
     versions.sort_unstable();

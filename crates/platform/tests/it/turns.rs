@@ -1,6 +1,8 @@
-//! Turns: instances share the outbox sweep. A pass goes through the backlog; each turn in it is one batch, taken by one
-//! instance. A round is a job that one instance does per interval. An instance that stops or has a wrong clock delays
-//! the sweep only a little.
+//! Tests of turns, by which the instances of a service share the outbox sweep and other periodic tasks.
+//!
+//! The sweep repeats cycles over all unpublished events. Each turn of a cycle is one batch, which one instance takes. A
+//! round is a task that one instance does as a whole, once per interval. An instance that stops or has a wrong clock
+//! delays the sweep only a little.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,7 +34,8 @@ async fn turn(app: &TestApp, task: &str) -> Option<Document> {
     app.context.database.collection("turns").find_one(doc! { "_id": task }).await.unwrap()
 }
 
-/// Stores a turn as another instance left it.
+/// Stores the next turn of the sweep as another instance would. It may be taken from `due` on, and begins after the
+/// event time `after`, or at the start of a cycle.
 async fn leave_turn(app: &TestApp, due: Timestamp, after: Option<String>) {
     let turn = doc! { "_id": SWEEP, "turn": 7_i64, "due": due.to_string(), "after": after };
     app.context.database.collection::<Document>("turns").insert_one(turn).await.unwrap();
@@ -50,7 +53,8 @@ async fn two_sweepers_share_a_backlog_and_publish_each_event_once() {
     let ids = insert_backlog(&app, 2_000).await;
     eventually("the backlog to be published", async || app.outbox_backlog().await == 0).await;
     assert_eq!(published(&other).await.into_iter().collect::<BTreeSet<_>>(), ids);
-    // The counter belongs to the process, so it has what both instances sent, also what the stream would deduplicate.
+    // Both instances run in this process, so the counter includes the events of both. The stream discards
+    // duplicates, but the counter would include them.
     assert_eq!(app.metric("events_published_total").await, Some(2_000.0));
     let turns = turn(&app, SWEEP).await.unwrap().get_i64("turn").unwrap();
     assert!(turns >= i64::try_from(2_000 / BATCH_SIZE).unwrap(), "each turn is one batch: {turns}");
@@ -69,7 +73,7 @@ async fn events_of_the_same_time_are_found_by_later_passes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_of_an_instance_that_stopped_is_published_in_the_next_pass() {
     let app = app().await;
-    // The other instance has taken everything up to now.
+    // Another instance has taken all batches up to now and stopped before it published them.
     leave_turn(&app, app.clock.now(), Some(app.clock.now().to_string())).await;
     let ids = insert_backlog(&app, 100).await;
     app.wait_until_idle().await;

@@ -1,6 +1,6 @@
-//! The whole marketplace on this machine: servers, fakestripe, the services and the gateway.
+//! Runs the whole marketplace on this machine: MongoDB, NATS and Redis, fakestripe, the services and the gateway.
 //!
-//! The binaries must be built already. All processes are killed on drop.
+//! The binaries must be built already. Dropping a [`Fleet`] kills all its processes.
 
 pub mod instance;
 pub mod keys;
@@ -41,21 +41,21 @@ const GATEWAY_STOP_GRACE: Duration = Duration::from_secs(7);
 /// A running fleet.
 #[derive(Debug)]
 pub struct Fleet {
-    // The drop order: clients before the servers that they call.
+    // Fields are dropped in this order, so that clients are killed before the servers that they call.
     gateway: Process,
     services: BTreeMap<String, Vec<Instance>>,
     fakestripe: Instance,
     fakestripe_proxy: Option<Proxy>,
     servers: Servers,
     port: Port,
-    /// Locks the ports on which the gateway accepts calls from `web`.
+    /// Keeps the lock of each port on which the gateway accepts calls from `web`.
     _internal_ports: BTreeMap<String, Port>,
     description_file: Option<PathBuf>,
 }
 
 impl Fleet {
-    /// Starts everything and waits until all of it is ready. On failure, the error names what did not
-    /// start and shows the end of its log, and everything is stopped.
+    /// Starts all processes and waits until they are ready. If one does not start, the error names it and shows the
+    /// end of its log, and all processes are killed.
     pub async fn start(options: &FleetOptions) -> Result<Self> {
         let port = options.port.map_or_else(Port::free, Port::given)?;
         let tools = Tools::find_or_install()?;
@@ -134,7 +134,7 @@ impl Fleet {
     /// Waits until every instance and the gateway are ready.
     pub async fn ready(&self) -> Result<()> {
         for instance in self.services.values().flatten() {
-            // The instances start in parallel: report a crash of any of them while waiting for this one.
+            // The instances start in parallel, so a crash of any of them is reported while waiting for this one.
             tokio::select! {
                 ready = instance.ready() => ready?,
                 exit = self.unexpected_exit() => return Err(exit),
@@ -149,7 +149,7 @@ impl Fleet {
         self.gateway.wait_until_ready(GATEWAY_START_TIMEOUT, is_ready).await
     }
 
-    /// The error to report if the gateway has exited by itself.
+    /// Returns the error to report if the gateway has exited although nothing stopped it.
     pub fn gateway_exit(&self) -> Option<anyhow::Error> {
         self.gateway.unexpected_exit()
     }
@@ -244,7 +244,8 @@ impl Fleet {
         json!({ "publicUrl": self.public_url(), "services": services, "servers": servers })
     }
 
-    /// Writes [`Fleet::description`] to its file, if the options name one. Pids change with restarts.
+    /// Writes [`Fleet::description`] to the file that the options name, if any. It has to be called again after a
+    /// restart of a process, because the pids in it have changed.
     pub fn write_fleet_file(&self) -> Result<()> {
         let Some(file) = &self.description_file else { return Ok(()) };
         let unfinished = file.with_extension("unfinished");
@@ -253,7 +254,8 @@ impl Fleet {
             .with_context(|| format!("writing {}", file.display()))
     }
 
-    /// Stops everything in order: requests end, services drain, servers flush their data.
+    /// Stops all processes gracefully, clients before servers: the gateway finishes its requests, then the services
+    /// drain, then the servers flush their data.
     pub async fn stop(self) -> Result<()> {
         self.stop_gateway().await?;
         // All instances drain in parallel.

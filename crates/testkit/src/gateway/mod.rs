@@ -24,10 +24,10 @@ pub struct GatewayOptions {
     pub port: u16,
     /// Addresses (`127.0.0.1:port`) of the instances of each service.
     pub upstreams: BTreeMap<String, Vec<String>>,
-    /// Load-balanced ports on 127.0.0.1, one per service that others call; they correspond to the
-    /// addresses of Services in a cluster.
+    /// For each service that other services call: the port on 127.0.0.1 that balances the load over its
+    /// instances, like a Service in Kubernetes.
     pub internal_ports: BTreeMap<String, u16>,
-    /// Port of each service's `/readyz`, on the addresses of its instances.
+    /// For each service: the port of `/readyz`, which is the same on the IP addresses of all its instances.
     pub admin_ports: BTreeMap<String, u16>,
     /// Folder of the generated configuration and of Caddy's own data.
     pub data: PathBuf,

@@ -1,5 +1,5 @@
-//! Finds the servers and tools that development needs. If PATH has none that is new enough, installs
-//! the pinned version into `.tools/`, without root.
+//! Finds the servers and tools that development needs. If PATH has no version of a tool that is new
+//! enough, installs the pinned version into `.tools/`, which needs no root permissions.
 
 mod install;
 pub mod pinned;
@@ -26,7 +26,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Finds or installs all four. The error is one line with the remedy.
+    /// Finds or installs all four. The error is one line that says what to do.
     pub fn find_or_install() -> Result<Self> {
         Ok(Self {
             mongod: find_or_install(&Tool::MONGOD)?,
@@ -63,7 +63,8 @@ pub fn tools_dir() -> PathBuf {
     workspace_root().join(".tools")
 }
 
-/// Waits for the lock file of this name in `.tools/`; `holder` is what to wait for.
+/// Locks the file of this name in `.tools/` until the returned `File` is dropped. If it is locked
+/// already, prints a message and waits; `holder` describes in the message who has locked it.
 pub fn lock_file(name: &str, holder: &str) -> Result<File> {
     fs::create_dir_all(tools_dir()).with_context(|| format!("creating {}", tools_dir().display()))?;
     let file = File::create(tools_dir().join(name))?;

@@ -1,5 +1,5 @@
-//! Python virtual environments with the pinned packages of one requirements file. Tests compare
-//! fakestripe with Stripe's official Python package in one; the checks of infra/ use another.
+//! Installs Python virtual environments, each with the pinned packages of one requirements file. Tests use one to
+//! compare fakestripe with Stripe's official Python package; the checks of infra/ use another.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use super::install::{lock, python, run};
 use super::{progress, tools_dir, workspace_root};
 
-/// Returns a Python with the packages that tests need.
+/// Returns the path of a Python interpreter that has the packages of the tests. Installs them if necessary.
 pub fn test_python() -> Result<PathBuf> {
     Ok(Environment::install("infra/dev/requirements-test.txt")?.interpreter)
 }
@@ -20,15 +20,15 @@ pub fn test_python() -> Result<PathBuf> {
 /// A virtual environment in `.tools/` with the packages of one requirements file.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// Path of its Python.
+    /// Path of the environment's Python interpreter.
     pub interpreter: PathBuf,
-    /// Folder of the programs that its packages install.
+    /// Folder of the programs that the packages install.
     programs: PathBuf,
 }
 
 impl Environment {
-    /// Finds the environment or installs it. The file's path is relative to the workspace's root; each of its lines
-    /// has a hash.
+    /// Finds the environment or installs it. `requirements` is the path of the requirements file, relative to the
+    /// workspace's root. The file must have a hash for each package.
     pub fn install(requirements: &str) -> Result<Self> {
         let file = workspace_root().join(requirements);
         let pins = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -37,7 +37,8 @@ impl Environment {
         (&pins, &python).hash(&mut hasher);
         let home = tools_dir().join(format!("python-{:016x}", hasher.finish()));
         let interpreter = home.join("bin/python");
-        // Written last, so its presence marks a complete installation. Contains the path of the packages.
+        // This file is written last, so it exists only if the installation is complete. It contains the path of the
+        // packages' folder.
         let marker = home.join("installed");
         let installed = || {
             let site = fs::read_to_string(&marker).ok()?;
@@ -52,7 +53,7 @@ impl Environment {
         }
         progress("Installing", &format!("the packages of {requirements} into .tools/"));
         let _ = fs::remove_dir_all(&home);
-        // Without pip, so that this works on Debian, where `ensurepip` is a separate package.
+        // The environment has no pip, because venv would need `ensurepip`, which is a separate package on Debian.
         run(Command::new(&python).args(["-m", "venv", "--without-pip"]).arg(&home))
             .context("creating a virtual environment")?;
         let site = Command::new(&interpreter)
@@ -80,7 +81,7 @@ impl Environment {
         if &start != b"#!" {
             return Ok(Command::new(path));
         }
-        // A script names the Python that installed it, which does not have this environment's packages.
+        // The first line of a script names the Python that installed it. That Python does not have these packages.
         let mut command = Command::new(&self.interpreter);
         command.arg(path);
         Ok(command)

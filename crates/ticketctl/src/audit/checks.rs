@@ -1,4 +1,5 @@
-//! The checks of the audit. Each joins sorted reads of several databases and checks the entities of one key at a time.
+//! The checks of the consistency audit. Most of them join sorted reads of several collections, and check the entities
+//! of one key at a time.
 //!
 //! # Why
 //! The full audit and the rechecks of single keys run the same code, so they can't disagree. No check needs more memory
@@ -20,14 +21,14 @@ use super::malformed::{self, Malformed};
 use super::reader::{Read, Reader};
 use super::{indexes, money, outside, replicas, sales};
 
-/// Maximum age of an event in an outbox. The relay publishes it at once; after a crash, the sweeper finds it in
-/// seconds.
+/// Maximum age of an event in an outbox. The relay publishes an event at once; after a crash, the sweeper finds it
+/// within seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 
-/// A part of the audit.
+/// A check of the audit. [`Owned`] names the kind of entity that is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
-    /// The unique indexes exist.
+    /// The existence of the unique indexes.
     Indexes,
     /// Tickets with their open orders.
     Tickets,
@@ -37,7 +38,7 @@ pub(super) enum Check {
     Replicas(Owned),
     /// The outboxes of an entity.
     Outboxes(Owned),
-    /// The malformed documents that the other checks have read. It only rechecks them.
+    /// Rechecks malformed documents. The first run does not include it, because the other checks find them.
     Malformed,
     /// The change events of an entity.
     Events(Owned),
@@ -49,17 +50,17 @@ pub(super) enum Check {
     Intents,
 }
 
-/// A finding that may be due to reading the databases at different moments.
+/// A finding that may be no violation, because the sources were read at different times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Suspect {
     pub(super) check: Check,
-    /// The key under which it was found.
+    /// The key with which the check is run again to recheck this finding.
     pub(super) key: String,
     pub(super) finding: Finding,
 }
 
-/// The suspects of one look at the databases, up to a maximum for each invariant, so that many violations of one
-/// invariant do not hide those of others.
+/// The suspects of one run of the checks, up to a maximum for each invariant, so that many violations of one invariant
+/// do not hide those of others.
 #[derive(Debug)]
 pub(super) struct Suspects {
     pub(super) list: Vec<Suspect>,
@@ -75,6 +76,7 @@ impl Suspects {
         Self { list: Vec::new(), listed: BTreeMap::new(), max, unlisted: 0 }
     }
 
+    /// Moves the findings of a key to the list. Those beyond the maximum of their invariant are only counted.
     fn add(&mut self, check: Check, key: &str, found: &mut Vec<Finding>) {
         for finding in found.drain(..) {
             let listed = self.listed.entry((finding.invariant, finding.kind.clone())).or_default();
@@ -87,8 +89,8 @@ impl Suspects {
         }
     }
 
-    /// Adds the malformed documents that a check has read, except those that an earlier check has added. Documents that
-    /// were not collected count as unlisted, once for each check that has read them.
+    /// Adds the malformed documents that a check has read, except those that an earlier check has added. The documents
+    /// that the join only counted are added to `unlisted`, once for each check that has read them.
     fn add_malformed(&mut self, join: Join) {
         self.unlisted += join.0.iter().map(|stream| stream.uncollected).sum::<u64>();
         for Malformed { key, finding } in join.0.into_iter().flat_map(|stream| stream.malformed) {
@@ -100,17 +102,18 @@ impl Suspects {
 }
 
 impl Check {
-    /// All checks.
+    /// The checks of the first run, in their order.
     pub(super) fn all() -> Vec<Self> {
         let replicas = REPLICATED_ENTITIES.into_iter().map(Self::Replicas);
         let outboxes = REPLICATED_ENTITIES.into_iter().chain([TIMERS]).map(Self::Outboxes);
-        // Tickets are reserved before orders are confirmed, so their stream is read after that of the orders.
+        // An order is confirmed after its ticket is reserved. So the stream of the tickets is read after that of the
+        // orders: it then has the reservation of every confirmation that was read.
         let events = REPLICATED_ENTITIES.into_iter().rev().map(Self::Events);
         let databases = [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes);
         databases.chain(events).chain([Self::Reservations, Self::Backlogs, Self::Intents]).collect()
     }
 
-    /// Checks the entities of all keys, or only of these.
+    /// Checks all entities, or only those with the keys in `only`. Adds what is wrong to `suspects`.
     pub(super) async fn run(
         self,
         reader: &mut Reader<'_>,
@@ -263,7 +266,7 @@ impl Check {
         let (database, collection, _) = owned;
         let oldest = SystemClock.now().minus(MAX_OUTBOX_AGE);
         let overdue = Read {
-            // The index is partial and requires `$exists`.
+            // The index is partial. MongoDB uses it only for a filter with `$exists`.
             filter: doc! { "outbox.0.time": { "$exists": true, "$lt": oldest.to_string() } },
             index: Some("outbox_v1"),
             ..Read::by_id(database, collection, doc! { "version": 1 })
@@ -279,7 +282,7 @@ impl Check {
 }
 
 /// The replicas that services read: the service and the entity. This list is not derived from the existing collections,
-/// so that a dropped collection counts as lacking all its replicas.
+/// so that all replicas of a dropped collection are reported as missing.
 const REPLICAS: [(&str, &str); 8] = [
     ("tickets", "order"),
     ("orders", "ticket"),
@@ -291,7 +294,7 @@ const REPLICAS: [(&str, &str); 8] = [
     ("web", "payment"),
 ];
 
-/// A collection with replicas.
+/// A collection of replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaCollection {
     /// The database of the service that has the replicas.
@@ -302,7 +305,7 @@ pub struct ReplicaCollection {
     pub collection: String,
 }
 
-/// The collections with replicas that services read, whether they exist or not.
+/// The collections of replicas that services read, whether they exist or not.
 pub async fn replica_collections(client: &Client) -> Result<Vec<ReplicaCollection>> {
     let live = live_generation(client).await?;
     let collection_of = |(database, entity): (&'static str, &str)| {

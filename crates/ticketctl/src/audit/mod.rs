@@ -1,16 +1,19 @@
-//! Consistency audit: invariants over all six databases, the streams and the payment provider, in bounded memory,
-//! while the fleet serves requests.
+//! `ticketctl audit`, the consistency audit: checks invariants over all six databases, the event streams and the
+//! payment provider, in bounded memory, while the fleet serves requests.
 //!
-//! In reading order: [`names`] of the invariants, [`remedy`], [`finding`], [`entity`] (what is read), [`sales`]
-//! (tickets are sold at most once, every hold ends), [`money`] (no charge without a ticket, no ticket without a
-//! charge), [`replicas`] (replicas equal their owners), [`history`] (every version has one event, statuses change as
-//! they may), [`indexes`], `malformed` (documents that can't be checked), `join` (sorted reads), `streams` (NATS),
-//! `provider` (its intents), `reader`, `outside` and [`checks`] (what is joined and checked), `periodic` (`--every`).
+//! In reading order: [`names`] (the invariants), [`remedy`] (commands that repair violations), [`finding`] (a violation
+//! as it is reported), [`entity`] (the stored documents), [`sales`] (tickets are sold at most once, every hold ends),
+//! [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`] (replicas equal their owners'
+//! entities), [`history`] (every version has one event, statuses change only as allowed), [`indexes`] (unique indexes
+//! exist), `malformed` (documents that can't be checked), `join` (merge joins of sorted reads), `streams` (NATS),
+//! `provider` (intents at the payment provider), `reader` (reads the databases), `outside` (the checks of the streams
+//! and the provider), [`checks`] (the list of all checks, and those of the databases), `periodic` (`--every`).
 //!
 //! # Why
-//! The databases are read one after the other while they change, and from a secondary if there is one; then the streams
-//! and the provider. So what seems wrong is only suspect: it is looked at again, by id and from the primary, until some
-//! time has passed. What is still wrong then in the same way is reported.
+//! The sources are read one after the other while they change, and the databases from a secondary if there is one. So
+//! two documents may only seem to contradict each other, because they were read at different times. Every violation is
+//! therefore a suspect at first. The audit rechecks the suspects several times, by key and on the primary, and reports
+//! those that every recheck finds again with the same text.
 
 pub mod checks;
 pub mod entity;
@@ -50,8 +53,8 @@ use self::streams::Streams;
 use crate::fleet::{Fleet, FleetArgs};
 use crate::reports::AuditReport;
 
-/// Number of rechecks of the suspects within `--wait`. A suspect that a recheck finds consistent is dropped, and the
-/// audit ends once none is left.
+/// Number of rechecks of the suspects within `--wait`. A suspect that a recheck does not find again is dropped. Without
+/// suspects, the audit ends early.
 const RECHECKS: u32 = 6;
 /// Maximum number of keys in one query of a recheck.
 const RECHECK_BATCH: usize = 500;
@@ -68,10 +71,11 @@ const DEFAULT_MAX_FINDINGS: usize = 1_000;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AuditOptions {
-    /// Seconds for which something must stay wrong before it is reported: events may still be under way.
+    /// Number of seconds for which a violation must persist before it is reported, because events may not have been
+    /// delivered yet.
     #[arg(long, default_value_t = DEFAULT_WAIT)]
     pub(crate) wait: u64,
-    /// Maximum number of documents to read in a second; of events, twice as many.
+    /// Maximum number of documents to read in a second. Events are read at up to twice this rate.
     #[arg(long, default_value_t = DEFAULT_RATE)]
     pub(crate) rate: NonZeroU32,
     /// Maximum number of violations of each invariant to examine. The others are only counted.
@@ -92,11 +96,11 @@ impl Default for AuditOptions {
     }
 }
 
-/// What is audited.
+/// The sources to audit, besides the payment provider.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources<'a> {
     client: &'a Client,
-    /// The fleet whose streams are read too.
+    /// The connection to the streams; `None` if they are not audited.
     nats: Option<&'a FleetArgs>,
 }
 
@@ -111,7 +115,7 @@ impl<'a> Sources<'a> {
         Self { client: &fleet.client, nats: None }
     }
 
-    /// The invariants that are not checked, or not wholly, and why.
+    /// Describes each invariant that is not checked, or only in part, with the reason.
     pub(crate) fn unchecked(self, options: &AuditOptions) -> Vec<String> {
         let mut unchecked = Vec::new();
         if self.nats.is_none() {
@@ -127,8 +131,8 @@ impl<'a> Sources<'a> {
 /// Audits the databases, and the streams and the payment provider if they are known.
 ///
 /// # Errors
-/// If something can't be read, or if more was suspect than the maximum and nothing of what was looked at again
-/// persists.
+/// If a source can't be read. Also if there were more suspects than the maximum and none of the rechecked ones
+/// persists: the others were not rechecked, so it is unknown whether they are violations.
 pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<AuditReport> {
     let mut reader = Reader::new(sources.client, Pace::new(options.rate));
     let mut unchecked = sources.unchecked(options);
@@ -167,7 +171,7 @@ pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<
     Ok(AuditReport { audited, documents, violations, findings, unlisted, unchecked })
 }
 
-/// Returns the suspects that are wrong now in the same way.
+/// Runs the checks of the suspects again, for their keys only. Returns the suspects that were found again.
 async fn recheck(reader: &mut Reader<'_>, suspects: &[Suspect]) -> Result<Vec<Suspect>> {
     let mut keys: BTreeMap<Check, BTreeSet<&str>> = BTreeMap::new();
     for suspect in suspects {
@@ -180,11 +184,12 @@ async fn recheck(reader: &mut Reader<'_>, suspects: &[Suspect]) -> Result<Vec<Su
             check.run(reader, Some(batch), &mut current).await?;
         }
     }
-    // The text of a finding distinguishes it from the others of its key.
     let current: BTreeSet<(Check, &str, &str)> = current.list.iter().map(identity).collect();
     Ok(suspects.iter().filter(|suspect| current.contains(&identity(suspect))).cloned().collect())
 }
 
+/// What identifies a suspect: its check, its key and the text of its finding. The text distinguishes the findings of
+/// one key.
 fn identity(suspect: &Suspect) -> (Check, &str, &str) {
     (suspect.check, suspect.key.as_str(), suspect.finding.text.as_str())
 }

@@ -1,4 +1,4 @@
-//! Counts the entities that a restore would lose: those created or changed after the backup.
+//! Counts the entities that a restore would lose or reset: those created or changed since the backup was started.
 
 use anyhow::Result;
 use common::events::order::OrderStatus;
@@ -16,7 +16,8 @@ const REPORTED: [(&str, &str, &str); 4] = [
     ("payments", "payments", "payments"),
 ];
 
-/// What restoring the backup would lose of each kind of entity, and the number of orders completed since.
+/// Counts what restoring the backup would lose of each reported kind of entity. The second value is the number of
+/// orders that have been completed since the backup was started.
 pub(super) async fn count(fleet: &Fleet, manifest: &Manifest) -> Result<(Vec<Loss>, u64)> {
     let time = manifest.started_at.to_string();
     let mut losses = Vec::new();

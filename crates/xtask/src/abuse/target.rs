@@ -1,4 +1,4 @@
-//! The fleet under attack, and its users.
+//! The fleet that the attacks of `cargo xtask abuse` are directed at, and its test users.
 
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::AbuseArgs;
 use crate::client::{Session, listing};
 use crate::fleet;
 
-/// A running fleet on this machine.
+/// A running fleet on this machine: one that was already running, or a temporary one.
 pub(super) struct Target {
     /// The gateway's base URL: `http://127.0.0.1:<port>`.
     pub(super) url: String,
@@ -39,7 +39,7 @@ impl Target {
         };
         let url = description.get("publicUrl").and_then(Value::as_str).context("no publicUrl")?;
         let url = url.replace("//localhost", "//127.0.0.1");
-        // Never attack a fleet that others use.
+        // A fleet on another host may be in use by other people, so it is never attacked.
         let host = Url::parse(&url)?;
         let host = (host.host_str().context("no host")?.to_owned(), host.port_or_known_default().context("no port")?);
         let addresses: Vec<IpAddr> = host.to_socket_addrs()?.map(|address| address.ip()).collect();
@@ -51,12 +51,12 @@ impl Target {
         Session::sign_up(Client::builder(), &self.url, "Visitor").await
     }
 
-    /// Lists tickets and returns their ids.
+    /// Creates `count` listings and returns their ids.
     pub(super) async fn list_tickets(&self, count: usize) -> Result<Vec<TicketId>> {
         let mut tickets = Vec::with_capacity(count);
         let mut seller = self.sign_up().await?;
         for number in 0..count {
-            // Stay below the rate limit of 300 writes per minute.
+            // A new seller after every 200 listings, because an account may send only 300 writes per minute.
             if number % 200 == 199 {
                 seller = self.sign_up().await?;
             }
@@ -88,7 +88,8 @@ impl Target {
         Ok(all)
     }
 
-    /// Waits until a process of a temporary fleet exits by itself; forever for another fleet.
+    /// Waits until a process of a temporary fleet exits unexpectedly. Never returns for a fleet that was already
+    /// running.
     pub(super) async fn unexpected_exit(&self) -> anyhow::Error {
         match &self.temporary {
             Some((fleet, _)) => fleet.unexpected_exit().await,
@@ -96,7 +97,7 @@ impl Target {
         }
     }
 
-    /// Stops a temporary fleet.
+    /// Stops the fleet if it is a temporary one.
     pub(super) async fn close(self) -> Result<()> {
         match self.temporary {
             Some((fleet, _scratch)) => fleet.stop().await,

@@ -1,7 +1,8 @@
-//! `cargo xtask cluster-test`: tests the shipped manifests in a real cluster.
+//! `cargo xtask cluster-test`: tests the Kubernetes manifests in infra/ in a real cluster.
 //!
 //! In reading order: [`kube`] (kubectl), [`images`], [`overlay`] (the deployed objects), [`gateway`] (the connection to
-//! the shop), [`load`] (users during the steps), and the steps: [`deploy`], [`restart`], [`restore`].
+//! the shop), [`load`] (users that buy and read while the cluster changes), and the steps: [`deploy`], [`restart`],
+//! [`restore`].
 //!
 //! # Why
 //! The test supports any kind of cluster. The differences are passed as commands: how images get to the nodes
@@ -30,9 +31,9 @@ use crate::signals::StopSignals;
 /// The manifests to deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OverlayKind {
-    /// infra/k8s-dev: one replica of everything.
+    /// infra/k8s-dev: one pod of each service and server.
     Dev,
-    /// infra/k8s-prod, on three nodes: three members of each server, with fakestripe.
+    /// infra/k8s-prod with fakestripe instead of Stripe. MongoDB and NATS have three members, so it needs three nodes.
     Prod,
 }
 
@@ -61,11 +62,12 @@ pub(crate) struct ClusterTestArgs {
 enum Stage {
     /// Deploy the overlay, wait until everything is ready, and sell a ticket.
     Deploy,
-    /// Deploy again without changes, which replaces no pod, and with one service changed, which replaces only its pods.
+    /// Deploy again: without changes, which must replace no pod, and with a change of one service, which must replace
+    /// only its pods.
     Again,
     /// Roll out all services under load.
     Rollout,
-    /// Stop everything and start it in three orders.
+    /// Stop everything and start it again, three times: all at once, the services first, and the servers first.
     Restart,
     /// Back up, drop a database, restore and audit.
     Restore,

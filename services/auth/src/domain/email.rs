@@ -3,25 +3,27 @@
 use common::validate;
 use serde::{Deserialize, Serialize};
 
+/// The text is not a valid email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an email address such as ana@example.com")]
 pub(crate) struct InvalidEmail;
 
+/// A valid email address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Email {
-    /// As the user entered it.
+    /// As the user entered it, without surrounding white space.
     pub(crate) address: String,
     /// Unique among users.
     pub(crate) key: EmailKey,
 }
 
-/// Normalised form in which addresses are compared: lower case, without surrounding white space.
+/// The normalised form of an address, by which addresses are compared: in lower case, without surrounding white space.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct EmailKey(String);
 
 impl EmailKey {
-    /// The key of any text; if the text is not an address, the key matches no user.
+    /// Normalises a text, which need not be an address. The key of a text that is not an address matches no user.
     pub(crate) fn of(text: &str) -> Self {
         Self(text.trim().to_ascii_lowercase())
     }

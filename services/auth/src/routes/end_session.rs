@@ -1,4 +1,4 @@
-//! DELETE /api/users/sessions/{id}: signs out another device, or this one.
+//! DELETE /api/users/sessions/{id}: ends one of the user's sessions, on this device or on another one.
 
 use axum::extract::State;
 use axum::response::IntoResponse;

@@ -26,7 +26,8 @@ const STATUSES: [PaymentStatus; 7] = [
     PaymentStatus::Voided,
 ];
 
-/// An input of the order state machine, including inputs that should never occur.
+/// An input of the order state machine, including inputs that should never occur. `which` is the index of one of three
+/// payments; time passes in seconds.
 #[derive(Debug, Clone, Copy)]
 enum Stimulus {
     TicketIsFree,
@@ -54,11 +55,16 @@ fn stimulus() -> impl Strategy<Value = Stimulus> {
 /// An order with the replicas of its listing and its payments.
 struct Model {
     order: Order,
+    /// The listing while it is for sale, from which the other states of it are derived.
     free: TicketState,
+    /// The replica of the listing; `None` until the first event of it arrives.
     ticket: Option<TicketState>,
+    /// The replicas of the payments.
     payments: BTreeMap<PaymentId, PaymentState>,
+    /// The ids of the payments that may occur.
     ids: Vec<PaymentId>,
     now: Timestamp,
+    /// The payments that authorised the order; more than one would be an error.
     winners: Vec<PaymentId>,
 }
 
@@ -100,10 +106,11 @@ impl Model {
         }
     }
 
+    /// Makes the order's transitions until there is none.
     fn reconcile(&mut self) {
         for _ in 0..5 {
             let transition = next(&self.order, self.ticket.as_ref(), self.payments.values(), self.now);
-            // Without the listing and the payments that can't move an order, the transition is the same.
+            // Event handlers ignore a listing or payment that can't move an order, so it must not affect the result.
             let movers = self.payments.values().filter(|payment| payment_can_move(payment));
             let ticket = self.ticket.as_ref().filter(|ticket| ticket_can_move(ticket));
             assert_eq!(transition, next(&self.order, ticket, movers, self.now));
@@ -169,7 +176,7 @@ proptest! {
             if let Some(winner) = model.order.payment_id() {
                 prop_assert_eq!(&model.winners, &vec![winner]);
             }
-            // `tickets` is behind only if the order has ended.
+            // `tickets` can't have missed the end of an order that has not ended.
             if let Some(ticket) = &model.ticket {
                 prop_assert!(!tickets_missed_end(&model.order, ticket) || model.order.is_settled());
             }
@@ -244,7 +251,8 @@ fn peers_that_missed_an_event_are_behind() {
     let payment_id = PaymentId::new();
     let cancelled = Status::Cancelled { reason: CancelReason::Buyer, refusal: None };
     let states = [
-        // The order's status; whether `tickets` is behind; whether `payments` is behind if the payment is not final.
+        // The order's status; whether `tickets` has missed its end; whether `payments` has missed an event of it, if
+        // the payment is not final.
         (Status::Created, false, false),
         (Status::AwaitingPayment, false, false),
         (Status::Authorized { payment_id }, false, true),

@@ -11,6 +11,7 @@ use common::timestamp::Timestamp;
 
 use super::order::Order;
 
+/// How long an order holds its ticket.
 pub(super) const HOLD: Duration = Duration::from_secs(900);
 
 /// The time at which all fixtures are created.
@@ -50,16 +51,17 @@ pub(super) fn ticket() -> TicketState {
     }
 }
 
+/// A refusal because the price has changed.
 pub(super) fn refusal() -> Refusal {
     Refusal { reason: RefusalReason::PriceChanged, price: Some(usd(20_000)) }
 }
 
-/// The listing, reserved for an order.
+/// Returns the listing as reserved for an order.
 pub(super) fn reserved(ticket: &TicketState, order: OrderId) -> TicketState {
     TicketState { status: TicketStatus::Reserved, order_id: Some(order), ..ticket.clone() }
 }
 
-/// The listing with a refusal of an order.
+/// Returns the listing with a refusal of an order.
 pub(super) fn refusing(ticket: &TicketState, order: OrderId) -> TicketState {
     let refusals = vec![RefusedOrder { order_id: order, refusal: refusal() }];
     TicketState { refusals, ..ticket.clone() }

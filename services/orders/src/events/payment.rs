@@ -1,4 +1,4 @@
-//! A payment changed: its order is authorised, completed, or cancelled because the capture failed.
+//! Handles the events of payments: authorises or completes the order, or cancels it because the capture failed.
 
 use common::events::payment::PaymentState;
 use platform::reconcile::Current;
@@ -16,8 +16,8 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<PaymentState>) ->
     }
     let seen = Seen { payment: Some(stored.entity), ..Seen::default() };
     let order = reconcile_order(&state, event.data.order_id, Current::Unread, seen).await?;
-    // If the snapshot shows that the payment still waits for an order that was authorised or cancelled, `payments` has
-    // missed our event.
+    // `payments` also publishes a snapshot because it waits for the order's decision. If the order was authorised or
+    // cancelled but the payment's status is not final yet, `payments` has missed the order's event, so it is announced.
     if let Some(order) = order
         && delivery.has_snapshot()
         && reconcile::payments_missed_decision(&order, &event.data)

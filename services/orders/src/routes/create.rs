@@ -41,6 +41,7 @@ pub(super) async fn create(
         if may_replay(&state, &order, &claim).await? {
             return Ok(created(&order));
         }
+        // The earlier request has withdrawn its hold, so this one is a new request.
     }
     let body = body?;
     let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
@@ -52,18 +53,19 @@ pub(super) async fn create(
         return Err(if already_held { OrderError::AlreadyHeld.into() } else { error.into() });
     }
     let claim = state.claims.claim(user.id, key.as_ref(), id, (), now).await?;
-    // The hold begins now, even if an earlier request with the key, which found the ticket taken, has made the claim.
+    // The order gets the claim's id. Its hold begins now even if the claim is older: an earlier request with the same
+    // key may have failed to insert the order, for example because the ticket was taken.
     let order = match state.orders.insert(Order { id: claim.entity_id, ..order }, change).await {
         Ok(order) => order,
         Err(error @ StoreError::Duplicate(_)) => {
-            // A repeat violates both unique indexes, and MongoDB reports either.
+            // A repeat violates the unique index on `_id` and the one on the ticket's holder; MongoDB reports either.
             let Some(earlier) = state.orders.get(claim.entity_id).await? else {
                 return Err(insert_error(&state, error, &body, user.id).await?);
             };
             if may_replay(&state, &earlier, &claim).await? {
                 return Ok(created(&earlier));
             }
-            // The concurrent request has just withdrawn its hold, which exceeded the limit.
+            // The concurrent request has just withdrawn its hold, because it exceeded the buyer's limit.
             return Err(claims::in_flight());
         }
         Err(error) => return Err(error.into()),
@@ -73,7 +75,7 @@ pub(super) async fn create(
     Ok(created(&order))
 }
 
-/// The error for an order that could not be inserted.
+/// Returns the error for an order that violates a unique index.
 async fn insert_error(state: &AppState, error: StoreError, body: &NewOrder, buyer: UserId) -> Result<Error, Error> {
     if !error.is_duplicate_of(store::TICKET_HOLDER.name) {
         return Ok(error.into());
@@ -82,7 +84,7 @@ async fn insert_error(state: &AppState, error: StoreError, body: &NewOrder, buye
     Ok(if already_held { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
 }
 
-/// The response to the request that placed the order, whatever happened to the order later.
+/// The response to the request that placed the order. It shows the order as it was then, even if it has changed since.
 fn created(order: &Order) -> Response {
     let view = view::order(Versioned { version: 0, state: order.as_placed() });
     let location = [(header::LOCATION, ReadOrder { id: view.id }.path())];

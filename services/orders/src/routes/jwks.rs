@@ -1,4 +1,4 @@
-//! GET /api/orders/jwks.json: the public keys that verify passes.
+//! GET /api/orders/jwks.json: the public keys that verify passes, the signed codes that let buyers into the venue.
 
 use axum::extract::State;
 use axum::response::Response;

@@ -1,4 +1,4 @@
-//! GET /api/payments/{id}.
+//! GET /api/payments/{id}: returns a payment to its buyer.
 
 use axum::Json;
 use axum::extract::State;

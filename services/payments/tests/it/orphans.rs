@@ -1,4 +1,5 @@
-//! After a restore, orphaned intents are refunded or cancelled, and others are not changed.
+//! Tests of the admin routes for the time after a restore: POST /orphans refunds or cancels the intents that have no
+//! payment, and POST /reconcile synchronises payments with the provider.
 
 use std::time::Duration;
 
@@ -9,25 +10,28 @@ use testkit::app::users::User;
 
 use crate::support::{SECURE, Shop, VISA, authorized_by, id};
 
+/// Requests the orphaned intents, and resolves them if `resolve` is set.
 async fn orphans(shop: &Shop, resolve: bool) -> Vec<Value> {
     let request = json!({ "since": "2020-01-01T00:00:00Z", "resolve": resolve });
     let answer = shop.app.admin("POST", "/orphans").json(&request).send().await.expect(200).json();
     answer["orphans"].as_array().unwrap().clone()
 }
 
+/// Returns the outcomes of the orphans, sorted.
 fn outcomes(orphans: &[Value]) -> Vec<&str> {
     let mut outcomes: Vec<_> = orphans.iter().map(|orphan| orphan["outcome"].as_str().unwrap()).collect();
     outcomes.sort_unstable();
     outcomes
 }
 
+/// Places an order and pays for it. Returns both; the payment is authorised.
 async fn authorized_payment(shop: &Shop, buyer: &User) -> (OrderState, Value) {
     let order = shop.order(buyer).await;
     let payment = shop.pay(buyer, &order, VISA).await.expect(201).json();
     (order, payment)
 }
 
-/// Deletes the payment, like a restore of an earlier backup.
+/// Deletes the payment, as the restore of a backup from before the payment does.
 async fn delete_payment(shop: &Shop, payment: &Value) {
     let payments = shop.app.context.database.collection::<Document>("payments");
     let deleted = payments.delete_one(doc! { "_id": id(payment).to_string() }).await.unwrap();

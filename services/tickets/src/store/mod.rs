@@ -1,4 +1,4 @@
-//! The indexes and queries of the service's collections; the only file that names MongoDB.
+//! The indexes and queries of the collections of `tickets`. No other file of this service uses MongoDB's API.
 
 use std::cmp::Reverse;
 
@@ -35,7 +35,8 @@ pub(crate) fn order_indexes() -> Vec<IndexModel> {
     vec![UNFINISHED_ORDERS.model()]
 }
 
-/// The unfinished orders of a ticket. Their number is bounded, however often the ticket was reserved and released.
+/// The index of unfinished orders by ticket. Since it has no finished orders, a query examines only a few documents,
+/// however often the ticket was reserved and released.
 static UNFINISHED_ORDERS: PartialIndex<OrderStatus> = PartialIndex {
     name: "open_ticket_v1",
     field: "state.ticket.id",
@@ -44,8 +45,13 @@ static UNFINISHED_ORDERS: PartialIndex<OrderStatus> = PartialIndex {
     unique: false,
 };
 
-/// The orders that can lead to a transition from the listing's present status: the pending ones, which may have
-/// finished, and, unless it is reserved or sold, the unfinished ones. Of the pending ones, `seen` is not read again.
+/// Reads the orders that can lead to a transition of the listing:
+///
+/// - its pending orders, which are the one that it is reserved for and those that it refused, since they may have
+///   finished;
+/// - its unfinished orders, if it is available or withdrawn.
+///
+/// `seen` is the order whose event is being handled. If it is pending, it is not read again.
 pub(crate) async fn relevant_orders(
     orders: &Replica<OrderState>,
     ticket: &Ticket,
@@ -54,7 +60,7 @@ pub(crate) async fn relevant_orders(
     let (known, pending): (Vec<OrderId>, Vec<OrderId>) =
         pending_order_ids(ticket).partition(|id| seen.as_ref().is_some_and(|seen| seen.id == *id));
     let pending = try_join_all(pending.into_iter().map(|id| orders.get(id)));
-    // `seen` serves for pending orders only: among the unfinished ones, it might have finished since.
+    // Unfinished orders are read even if `seen` is one of them, because it may have finished after its event.
     let unfinished = async {
         match ticket.status {
             Status::Available | Status::Withdrawn => orders.find_in(&UNFINISHED_ORDERS, ticket.id).await,
@@ -69,11 +75,12 @@ pub(crate) async fn relevant_orders(
         if !known.is_empty() {
             found.push(seen);
         } else if is_expected && !found.iter().any(|found| found.id == seen.id) {
-            // It has finished since, or the read is older than the event.
+            // The query did not find this order: either the order has finished since its event, or the query has read
+            // a state from before the event. `get_since` fails if the order is still absent or older than the event.
             found.push(orders.get_since(seen.id, seen.version).await?);
         }
     }
-    // The reads are not one snapshot: of two versions, the newer counts.
+    // An order that two of the reads found may have changed between them; keep its newer version.
     found.sort_by_key(|order| (order.id, Reverse(order.version)));
     found.dedup_by_key(|order| order.id);
     Ok(found)

@@ -1,4 +1,4 @@
-//! GET /api/tickets: filters and pages.
+//! Tests of GET /api/tickets: filters and paging.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -166,7 +166,7 @@ async fn each_invalid_parameter_is_named() {
         let response = app.request("GET", &format!("/api/tickets?{query}")).send().await.expect(400);
         assert_eq!(response.fields(), [field], "{query}: {}", response.text());
     }
-    // Also where there are no parameters.
+    // Routes without query parameters also reject unknown ones.
     let ticket = create_listing(&app, &app.signer.user()).await;
     for path in [path(&ticket), "/api/tickets/openapi.json".to_owned()] {
         let response = app.request("GET", &format!("{path}?x=1")).send().await.expect(400);

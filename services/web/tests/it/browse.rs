@@ -1,4 +1,4 @@
-//! The browse page: search, filters, order, pages.
+//! Tests of the browse page (`/browse`): search, filters, sort order and paging.
 
 use std::time::Duration;
 
@@ -295,7 +295,7 @@ async fn paging_shows_each_listing_once_for_every_sort_order() {
     // Further pages of a corrected search use the corrected words.
     let (seen, pages) = all_pages(&app, "q=shwo").await;
     assert_eq!((seen.len(), pages), (60, 3));
-    // The listings of the next page are no longer for sale.
+    // When the link to the next page is followed, the events of its listings have started.
     let html = page(&app, "/browse").await;
     let (head, _) = html.split_once("\" rel=\"next\"").unwrap();
     let next = head.rsplit_once("href=\"").unwrap().1.replace("&#38;", "&");
@@ -344,7 +344,7 @@ async fn vocabulary_forgets_the_words_of_former_titles() {
     let mut ticket = listing(&app, "Jazz", 0);
     publish_listing(&app, &ticket).await;
     for version in 1..=300_u64 {
-        // A word of its own for each edit.
+        // Each edit uses a word that no other title has: `aabquintet` for version 1.
         let number: String = format!("{version:03}").bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
         ticket.terms.title = format!("Symphony {number}quintet");
         app.publish(TicketChange::Updated, ticket.terms.id, version, ticket.clone()).await;
@@ -363,7 +363,7 @@ async fn vocabulary_forgets_the_words_of_former_titles() {
     let words = stored().await;
     assert!(words.contains(&"symphony".to_owned()) && words.contains(&"daaquintet".to_owned()), "{words:?}");
     assert_eq!(titles_for(&app, "q=symphny").await, ["Symphony daaquintet"], "misspelled searches are still corrected");
-    // A word that comes back is stored again.
+    // A word that a title contains again is stored again.
     ticket.terms.title = "Jazz".to_owned();
     app.publish(TicketChange::Updated, ticket.terms.id, 301, ticket.clone()).await;
     eventually("the former word", async || stored().await.contains(&"jazz".to_owned())).await;

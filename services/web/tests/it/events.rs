@@ -1,4 +1,5 @@
-//! Every subscription: duplicate, stale, reordered and concurrent deliveries.
+//! Tests of `web`'s subscriptions: each keeps the newest version of an entity, although events are delivered more than
+//! once, concurrently or in the wrong order. Malformed messages become dead letters.
 
 use common::events::order::{OrderChange, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentStatus};
@@ -11,7 +12,8 @@ use testkit::app::TestApp;
 
 use crate::support::{app, listing, order, payment, user};
 
-/// Delivers two versions of an entity in the wrong order and more than once; the newer one must win.
+/// Delivers two versions of an entity to two instances, also repeatedly and in the wrong order. The replica must keep
+/// the newer one.
 async fn newest_version_wins<S>([app, other]: [&TestApp; 2], change: S::Change, id: impl ToString, first: S, second: S)
 where
     S: Payload + PartialEq + std::fmt::Debug,
@@ -20,7 +22,7 @@ where
     let stored = async || app.context.replica::<S>().get(&id).await.unwrap().unwrap();
     let old = app.event(change, &id, 3, first.clone());
     let new = app.event(change, &id, 4, second.clone());
-    // Both instances receive the first event, as after a lost acknowledgement.
+    // Both instances receive the older event at the same time, as after a lost acknowledgement.
     let (one, two) = tokio::join!(app.handle(&old), other.handle(&old));
     let applied = [one.unwrap(), two.unwrap()];
     assert_eq!(applied.iter().filter(|applied| **applied == Applied::Applied).count(), 1, "{applied:?}");
@@ -30,7 +32,7 @@ where
         assert_eq!(other.handle(event).await.unwrap(), Applied::Stale);
         assert_eq!((stored().await.version, &stored().await.state), (4, &second));
     }
-    // The owner publishes the same state as a snapshot.
+    // A snapshot is handled like any other event: it is stale unless its version is newer.
     let again = app.event(S::Change::SNAPSHOT, &id, 4, second.clone());
     assert_eq!(app.handle(&again).await.unwrap(), Applied::Stale);
     let later = app.event(S::Change::SNAPSHOT, &id, 5, second);

@@ -24,7 +24,7 @@ struct Script {
 }
 
 impl FakeAuth {
-    /// Starts the fake on a free port; returns it with its URL.
+    /// Starts the fake service on a free port. Returns it and its URL.
     #[expect(clippy::disallowed_methods, reason = "a server of the test itself, which stops with its runtime")]
     async fn start() -> (Self, String) {
         let auth = Self::default();
@@ -57,7 +57,7 @@ async fn refresh(State(auth): State<FakeAuth>, headers: HeaderMap) -> Response {
     response
 }
 
-/// Requests a page with these cookies; returns the response with its `Set-Cookie` values.
+/// Requests a page with these cookies. Returns the response and its `Set-Cookie` values.
 async fn get(app: &TestApp, path: &str, cookies: &str) -> (testkit::app::request::Response, Vec<String>) {
     let response = app.request("GET", path).header("cookie", cookies).header("x-forwarded-for", "203.0.113.9").send();
     let response = response.await;
@@ -65,7 +65,7 @@ async fn get(app: &TestApp, path: &str, cookies: &str) -> (testkit::app::request
     (response, set)
 }
 
-/// A user with a replicated name.
+/// Creates a user whose name `web` has replicated.
 async fn ana(app: &TestApp) -> User {
     let ana = app.signer.user();
     publish_user(app, ana.id, "Ana").await;
@@ -92,10 +92,10 @@ async fn expired_session_is_renewed() {
         assert_contains(&response.clone().expect(200).text(), &[">Ana<"]);
         assert_page(&response);
         assert_eq!(set, [renewed.clone(), rotated.clone()]);
-        // Tests trust no proxy, so the browser's `X-Forwarded-For` is ignored.
+        // This app trusts no proxy, so it ignores the `X-Forwarded-For` of the request.
         assert_eq!(auth.take_requests(), [(cookies.clone(), "127.0.0.1".to_owned())]);
     }
-    // An error page forwards the cookies too, because the old refresh cookie is used up.
+    // An error page sets the new cookies too, because the old refresh token is used up.
     let (response, set) = get(&app, "/tickets/nonsense", &cookies).await;
     response.expect(404);
     assert_eq!(set, [renewed, rotated]);

@@ -1,4 +1,4 @@
-//! The start of an event in the sell form, at the hours when clocks change.
+//! Tests of the event's start in the sell form: precision, and the hours that a change of the clocks skips or repeats.
 
 use common::events::ticket::TicketState;
 use serde_json::json;
@@ -17,7 +17,7 @@ fn value_of(html: &str, name: &str) -> String {
 async fn price_edit_keeps_the_start_to_the_millisecond() {
     let (app, services) = app_with_services().await;
     let ana = app.signer.user();
-    // 01:30:12.345 EST: the second 01:30 of that night.
+    // 01:30:12.345 EST in New York, in the hour that is repeated when the clocks go back.
     let start = "2027-11-07T06:30:12.345Z";
     let mut ticket = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
     ticket.terms.starts_at = start.parse().unwrap();
@@ -44,6 +44,8 @@ async fn price_edit_keeps_the_start_to_the_millisecond() {
     assert_eq!((&sent[0].body["startsAt"], &sent[0].body["price"]["amount"]), (&json!(start), &json!(9_900)));
 }
 
+/// The fields of a sell form in the time zone of Paris. `occurrence` is `first` or `second` if the seller has chosen
+/// one of two equal local times, otherwise empty.
 fn typed<'a>(starts_at: &'a str, occurrence: &'a str) -> [(&'a str, &'a str); 9] {
     [
         ("title", "Carmen"),
