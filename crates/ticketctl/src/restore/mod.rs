@@ -112,7 +112,7 @@ pub(crate) async fn status(fleet: &Fleet) -> Result<RestoreStatus> {
     Ok(RestoreStatus { stage: state.map_or("none".to_owned(), |state| state.stage.to_string()) })
 }
 
-/// Deletes the streams after the databases were restored by other means than [`load`], after asking.
+/// Deletes the streams after the databases were restored by other means than [`load()`], after asking.
 pub(crate) async fn delete_streams(fleet: &Fleet, yes: bool) -> Result<StreamsDeleted> {
     fleet.ensure_stopped().await?;
     let jetstream = streams::connect(&fleet.args).await?;
