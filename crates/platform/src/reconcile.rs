@@ -4,10 +4,10 @@
 //! A handler that considers only its own event breaks when events are reordered. Instead, the loop loads the aggregate,
 //! then all replicas that can move it in its status, takes one step, and repeats until a step changes nothing.
 //!
-//! It does not read everything once more before it ends. That is safe for three reasons: every read starts after the
-//! handler's own write was acknowledged by a majority; the compare-and-swap checks the version that was loaded; and
-//! every writer reads the aggregate's replicas again after its write. So of two concurrent writers, the later one sees
-//! what the earlier one wrote.
+//! After a step that changes nothing, the loop ends without another read. That is safe for three reasons: every read
+//! starts after the handler's own write was acknowledged by a majority; the compare-and-swap checks the version that was
+//! loaded; and every writer reads the aggregate's replicas again after its write. So of two concurrent writers, the
+//! later one sees the write of the earlier one.
 
 use std::future::Future;
 
@@ -84,8 +84,10 @@ pub async fn advance<A: Aggregate>(
     }
 }
 
-/// Repeats the step until it changes nothing; returns the aggregate, if it exists. `own` and `seen` replace the reads
-/// of the first iteration: after a saved step the replicas are read again, after a lost one the aggregate too.
+/// Repeats the step until it changes nothing. Returns the aggregate, or `None` if it does not exist.
+///
+/// The first iteration uses `own` and `seen`, which the caller has just read or written, instead of reading them. After
+/// a saved step the replicas are read again. After a lost compare-and-swap the aggregate is read again, too.
 pub async fn until_settled<R: Reconcile>(
     subject: &R,
     mut own: Current<R::Aggregate>,

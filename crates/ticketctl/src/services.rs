@@ -47,8 +47,8 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// Whether the same request may succeed within seconds: something that the service needs is unavailable, or the
-    /// service has not received the event that closes an order.
+    /// Whether the same request may succeed within seconds. That is so if a server that the service needs is
+    /// unavailable, or if the event that the order was closed has not reached the service yet.
     pub(crate) fn is_temporary(&self) -> bool {
         let kind = self.body["type"].as_str().unwrap_or_default();
         self.status == StatusCode::SERVICE_UNAVAILABLE || kind.ends_with("order-open")

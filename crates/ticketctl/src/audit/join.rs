@@ -78,7 +78,7 @@ impl Sorted {
         Ok(sorted)
     }
 
-    /// Reads the next entity. Skips and collects malformed documents.
+    /// Reads the next entity. Malformed documents before it are skipped, and kept as findings.
     async fn read(&mut self) -> Result<Option<Entity>> {
         loop {
             let decoded = self.stream.try_next().await.with_context(|| format!("{} can't be read", self.name))?;

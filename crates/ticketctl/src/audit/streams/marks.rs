@@ -1,7 +1,7 @@
 //! Compact digests (marks) of all change events of a stream, so that millions of them fit in memory.
 //!
 //! # Why
-//! The events of an entity are spread over the stream, and a check needs all of them together. A mark has 20 bytes. A
+//! The events of an entity are scattered over the stream, but a check needs all of them together. A mark has 20 bytes. A
 //! purchase has four events of its order, three of its ticket and three of its payment, and only one stream is in
 //! memory at a time: a million orders take less than 100 MB. Digests can collide, so marks only show which entities are
 //! suspect. The events of those are then read and checked exactly.
