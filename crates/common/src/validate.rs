@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::money::{Currency, MAX_CHARGE_AMOUNT, Money};
 use crate::problem::FieldError;
 
-/// Name of the [`ValidationError`] parameter that holds the path of the invalid part relative to the validated field,
+/// Name of the [`ValidationError`] parameter that contains the path of the invalid part relative to the validated field,
 /// such as `amount` in a price.
 const NESTED_PATH: &str = "within";
 

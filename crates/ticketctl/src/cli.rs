@@ -55,7 +55,7 @@ enum Command {
     /// Have a service announce the entities that it owns, so that replicas that missed events catch up.
     #[command(after_help = EXIT_CODES)]
     Resync(ResyncArgs),
-    /// Rebuild web's read model beside the live one and switch to it.
+    /// Rebuild web's read model alongside the live one and switch to it.
     #[command(after_help = EXIT_CODES)]
     Rebuild(RebuildArgs),
     /// Back up all six databases at one point in time.

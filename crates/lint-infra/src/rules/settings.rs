@@ -23,7 +23,7 @@ pub(crate) type Settings = BTreeMap<String, Setting>;
 /// An environment variable of a program.
 #[derive(Debug, Default)]
 pub(crate) struct Setting {
-    /// Whether the program refuses to start without it.
+    /// Whether the program fails to start without it.
     pub(crate) is_required: bool,
     pub(crate) default: Option<String>,
 }

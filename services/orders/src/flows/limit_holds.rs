@@ -67,9 +67,9 @@ fn max_wait(ahead: usize) -> Duration {
     WITHDRAW_TIMEOUT + STAGGER * u32::try_from(ahead.min(MAX_STAGGERS)).unwrap_or_default()
 }
 
-async fn other_holds(state: &AppState, own: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
+async fn other_holds(state: &AppState, order: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
     let mut holds = store::unpaid_order_ids(&state.orders, buyer).await?;
-    holds.retain(|hold| *hold != own);
+    holds.retain(|hold| *hold != order);
     Ok(holds)
 }
 

@@ -19,7 +19,7 @@ use crate::state::AppState;
 /// What was read for the first serves as the first read for the second, unless the payment was changed: then the order
 /// is read anew. If another worker has changed the payment meanwhile, that worker compares it with its order.
 pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
-    let (own, seen) = match (&payment.provider_ref, payment.status_name().is_final()) {
+    let (known, seen) = match (&payment.provider_ref, payment.status_name().is_final()) {
         (_, true) => (sync_final_payment(state, payment).await?, None),
         (Some(reference), false) => {
             let intent = state.provider.look_up(reference).await?;
@@ -41,7 +41,7 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
             (Current::Unread, None)
         }
     };
-    reconcile_payment(state, payment.id, own, seen).await?;
+    reconcile_payment(state, payment.id, known, seen).await?;
     Ok(())
 }
 

@@ -54,7 +54,7 @@ fn high(digest: u64) -> u32 {
     low(digest >> u32::BITS)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only the lower half is wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "only the lower half is used")]
 fn low(digest: u64) -> u32 {
     digest as u32
 }
