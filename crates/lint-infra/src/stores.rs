@@ -54,7 +54,10 @@ mod tests {
         let filled = content(&overlays[1].objects, "Secret", "orders").unwrap();
         assert_eq!(filled.keys["URL"].as_deref(), Some("nats://nats"));
         assert!(!filled.has_unknown_keys);
-        assert!(content(&overlays[2].objects, "Secret", "web").unwrap().has_unknown_keys, "no overlay renders this one");
+        assert!(
+            content(&overlays[2].objects, "Secret", "web").unwrap().has_unknown_keys,
+            "no overlay renders this one"
+        );
         assert_eq!(without_hash("nats-config"), "nats-config");
     }
 }

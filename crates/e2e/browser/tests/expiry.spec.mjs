@@ -53,14 +53,14 @@ test('an unanswered 3-D Secure challenge expires without an authorization', asyn
   await expect(page.getByRole('main')).toContainText(/expired/i);
 });
 
-test('pages that list a ticket show that its hold has expired', async ({ page: shelf, newUser }) => {
+test('pages that list a ticket show that its hold has expired', async ({ page: browsePage, newUser }) => {
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const ticket = await createListing(seller);
-  await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
-  await expect(live(shelf, ticket)).toContainText('For sale');
-  await markDocument(shelf);
+  await browsePage.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
+  await expect(live(browsePage, ticket)).toContainText('For sale');
+  await markDocument(browsePage);
   await createPayableOrder(buyer, ticket);
-  await expect(live(shelf, ticket)).toContainText('Held');
-  await expect(live(shelf, ticket)).toContainText('For sale', OVER);
-  expect(await isSameDocument(shelf)).toBe(true);
+  await expect(live(browsePage, ticket)).toContainText('Held');
+  await expect(live(browsePage, ticket)).toContainText('For sale', OVER);
+  expect(await isSameDocument(browsePage)).toBe(true);
 });

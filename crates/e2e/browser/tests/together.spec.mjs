@@ -16,10 +16,10 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
     await markDocument(page);
   }
   // The ticket's card in a list is live as well.
-  const shelf = await guest.context().newPage();
-  await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
-  await expect(live(shelf, ticket)).toContainText('For sale');
-  await markDocument(shelf);
+  const browsePage = await guest.context().newPage();
+  await browsePage.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
+  await expect(live(browsePage, ticket)).toContainText('For sale');
+  await markDocument(browsePage);
 
   const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
   await hold(buyer.page).click();
@@ -28,7 +28,7 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
     await expect(live(page, ticket)).toContainText(/frees in 1[45]:\d\d unless paid/, AT_ONCE);
     await expect(hold(page)).toBeHidden();
   }
-  await expect(live(shelf, ticket)).toContainText('Held', AT_ONCE);
+  await expect(live(browsePage, ticket)).toContainText('Held', AT_ONCE);
   // The countdown is live.
   const left = live(other.page, ticket).locator('[data-countdown]');
   const before = await left.textContent();
@@ -44,7 +44,7 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
   await expect(other.page).toHaveURL(/\/checkout\//);
   await pay(other.page, CARDS.good);
   await expect(other.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
-  for (const page of [guest, seller.page, shelf]) {
+  for (const page of [guest, seller.page, browsePage]) {
     await expect(live(page, ticket)).toContainText('Sold', AT_ONCE);
     expect(await isSameDocument(page)).toBe(true);
   }

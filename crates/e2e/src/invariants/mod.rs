@@ -121,7 +121,10 @@ pub async fn assert_never_published(fleet: &TestFleet, orders: &BTreeSet<String>
     texts.extend(owned.chain(replicas).map(|entity| format!("{} {}", entity.id, entity.state)));
     texts.push(data.card_network.to_string());
     for order in orders {
-        ensure!(!texts.iter().any(|text| text.contains(order)), "the order {order} was rolled back, but is named elsewhere");
+        ensure!(
+            !texts.iter().any(|text| text.contains(order)),
+            "the order {order} was rolled back, but is named elsewhere"
+        );
     }
     Ok(())
 }

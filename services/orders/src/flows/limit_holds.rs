@@ -16,7 +16,7 @@ use crate::domain::order::Order;
 use crate::state::AppState;
 use crate::store;
 
-/// For how long a hold that its buyer cancelled or let expire counts towards that buyer's limit for the listing.
+/// How long a hold that its buyer cancelled or let expire counts towards that buyer's limit for the listing.
 const ABANDONED_WINDOW: Duration = Duration::from_secs(3600);
 /// How long a request waits for newer holds to be withdrawn. Then the waiting requests withdraw their own holds, the
 /// newest first, `STAGGER` apart.
@@ -114,6 +114,7 @@ pub async fn may_replay(state: &AppState, order: &Order, claim: &Claim<OrderId>)
     if order.is_unpaid() && other_holds(state, order.id, order.buyer_id).await?.len() >= limit {
         return Err(claims::in_flight());
     }
-    // Cancelled orders, too: only the claim shows whether the buyer cancelled the order or its request withdrew it.
+    // This applies to cancelled orders, too: only the claim shows whether the buyer cancelled the order or its request
+    // withdrew it.
     Ok(state.claims.pin(claim).await?)
 }

@@ -301,7 +301,11 @@ fn intents_are_checked_against_their_payment() {
         let check_own = |status: &IntentStatus, net_amount| check(Some(&payment), "pi", status, net_amount);
         assert_eq!(check_own(&IntentStatus::Authorized, 0), ok_if(is_open, IntentCheck::NeedsCancel), "{payment:?}");
         let accounted = is_open || payment.is_captured();
-        assert_eq!(check_own(&IntentStatus::Captured, net_amount), ok_if(accounted, IntentCheck::NeedsRefund), "{payment:?}");
+        assert_eq!(
+            check_own(&IntentStatus::Captured, net_amount),
+            ok_if(accounted, IntentCheck::NeedsRefund),
+            "{payment:?}"
+        );
         if payment.is_captured() {
             assert_eq!(check_own(&IntentStatus::Captured, 1), IntentCheck::PaymentOutdated);
         }

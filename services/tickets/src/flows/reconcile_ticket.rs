@@ -22,7 +22,7 @@ pub(crate) async fn reconcile_ticket(
     until_settled(&ReconcileTicket { state, id }, known, seen).await
 }
 
-/// Like [`reconcile_ticket`], for a change that the platform made.
+/// Like [`reconcile_ticket`], after the platform has raised the listing.
 pub(crate) async fn reconcile_changed(state: AppState, id: TicketId) -> Result<(), Error> {
     reconcile_ticket(&state, id, Current::Unread, None).await?;
     Ok(())

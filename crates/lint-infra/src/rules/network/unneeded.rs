@@ -43,7 +43,8 @@ fn unneeded(
 ) -> Vec<String> {
     let this_pod = Endpoint::Pod(index);
     let is_included = |endpoint: &Endpoint| peer.is_none_or(|peer| is_peer(peer, endpoint, network.context));
-    let is_metrics = peer.is_some_and(|peer| peer.get("namespaceSelector").is_some()) && is_admin(network, &this_pod, entry);
+    let is_metrics =
+        peer.is_some_and(|peer| peer.get("namespaceSelector").is_some()) && is_admin(network, &this_pod, entry);
     if direction == Direction::Ingress && is_metrics {
         return Vec::new();
     }
