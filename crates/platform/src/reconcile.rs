@@ -86,8 +86,8 @@ pub async fn advance<A: Aggregate>(
 
 /// Repeats the step until it changes nothing. Returns the aggregate, or `None` if it does not exist.
 ///
-/// The first iteration uses `known` and `seen`, which the caller has just read or written, instead of reading them. After
-/// a saved step the replicas are read again. After a lost compare-and-swap the aggregate is read again, too.
+/// The first iteration uses `known` and `seen`, which the caller has just read or written, instead of reading them.
+/// After a saved step the replicas are read again. After a lost compare-and-swap the aggregate is read again, too.
 pub async fn until_settled<R: Reconcile>(
     subject: &R,
     mut known: Current<R::Aggregate>,

@@ -1,4 +1,4 @@
-//! Checks whether a run has tested enough: a minimum of faults and orders, and few journeys that visitors gave up. Also
+//! Checks whether a run has tested enough: a minimum of faults and orders, and few abandoned journeys. Also
 //! checks that each page or order for which a visitor waited in vain has appeared since.
 
 use std::time::Duration;
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_in_which_nothing_happens_falls_short() {
+    fn run_without_activity_falls_short() {
         let options = ChaosOptions::new(1, Duration::from_secs(600));
         let mut journeys = Journeys::default();
         assert_eq!(shortfalls(&options, 200, 5_000, &journeys), Vec::<String>::new());

@@ -105,7 +105,7 @@ fn get_method(store: &mut Store, _: &Context, id: &str, params: &Params) -> Resu
     Ok(method_object::render(&method))
 }
 
-/// Rejects parameters that are neither `supported` by this list nor by every list.
+/// Rejects all parameters except `supported`, which this list accepts, and those that every list accepts.
 fn check_list_params(params: &Params, supported: &str) -> Result<(), ApiError> {
     params.reject_unknown(&format!("{LIST_PARAMS} {supported}"))
 }

@@ -1,5 +1,5 @@
-//! Checks that references by name are not dangling: the object must exist in the overlay, and so must the part of it that
-//! the reference names, such as a key, a port or a listener.
+//! Checks that references by name are not dangling: the object must exist in the overlay, and so must the part of it
+//! that the reference names, such as a key, a port or a listener.
 
 use serde_json::Value;
 

@@ -97,7 +97,7 @@ async fn pause(until: Option<Instant>, stop: &CancellationToken) {
     }
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 struct Outcome {
     /// Whether an event could not be published.
     has_failures: bool,

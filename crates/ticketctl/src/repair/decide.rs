@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn entity_that_events_do_not_carry_whole_keeps_its_present_state() {
+    fn entity_whose_events_lack_its_whole_state_keeps_its_present_state() {
         let renamed = json!({ "id": "1", "displayName": "Ana" });
         let replicas = [("tickets", at(2, renamed.clone())), ("web", at(2, renamed))];
         let present = at(1, json!({ "id": "1", "displayName": "Bea" }));

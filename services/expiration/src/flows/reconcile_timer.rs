@@ -21,8 +21,8 @@ pub(crate) struct Reconciled {
     pub(crate) applied: Applied,
 }
 
-/// Makes steps until nothing changes. `is_snapshot` tells whether `orders` has announced the order as it is now. `known`
-/// is the timer as the caller knows it.
+/// Makes steps until nothing changes. `is_snapshot` tells whether `orders` has announced the order as it is now, and
+/// `known` is the timer as the caller knows it.
 pub(crate) async fn reconcile_timer(
     state: &AppState,
     order: &OrderState,

@@ -93,7 +93,7 @@ async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Erro
         }
         Ok(None) => Err(Error::NotFound),
         Err(None) => {
-            // Cancelled in the meantime, by the buyer or because the ticket was gone: nothing came of the request.
+            // Cancelled in the meantime, by the buyer or because the ticket was gone: the request had no effect.
             let order = state.orders.get(id).await?.ok_or(Error::NotFound)?;
             Ok(order.status_name() == OrderStatus::Cancelled)
         }

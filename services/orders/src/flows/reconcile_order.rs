@@ -12,7 +12,7 @@ use crate::domain::reconcile;
 use crate::state::AppState;
 use crate::store;
 
-/// What an event has just brought.
+/// The replica that the handler of an event has just written.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// The order's listing.

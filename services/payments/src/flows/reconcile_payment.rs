@@ -24,8 +24,8 @@ const REJECTED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
 /// Takes provider actions until the payment agrees with its order. Returns the payment, if it exists.
 ///
-/// `known` is the payment as the caller has just read or written it, and `seen` the order that an event has just brought.
-/// The first iteration does not read them again.
+/// `known` is the payment, and `seen` the replica of its order, as the caller has just read or written them. The first
+/// iteration does not read them again.
 ///
 /// An open refund is not an error. It may take days, such as when the provider's balance is empty. Once the attempt is
 /// stored the reconciler retries it, so the caller is not blocked.

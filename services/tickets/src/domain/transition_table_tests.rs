@@ -179,7 +179,7 @@ fn error_codes_are_stable() {
 }
 
 #[test]
-fn payload_holds_the_whole_listing() {
+fn payload_contains_the_whole_listing() {
     let order_id = OrderId::new();
     let later = now().plus(Duration::from_secs(1));
     for (status, change) in [

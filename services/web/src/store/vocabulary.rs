@@ -2,12 +2,12 @@
 //!
 //! # Why
 //! The vocabulary is a small collection of documents such as `{_id: "jazz", near: ["jazz", "jaz", "azz", …]}`. `near`
-//! contains the word itself and variants of it with letters removed. A misspelled word is found because it, or a variant
-//! of it with letters removed, equals one of these. Most listings contain no new word, so the collection costs next to
-//! nothing to maintain, and a look-up costs the same for any number of words.
+//! contains the word itself and variants of it with letters removed. A misspelled word is found because it, or a
+//! variant of it with letters removed, equals one of these. Most listings contain no new word, so the collection costs
+//! next to nothing to maintain, and a look-up costs the same for any number of words.
 //!
-//! The collection belongs to no generation of the read model: a rebuild does not empty it, but adds missing words. It is
-//! best-effort and never blocks event handling. Words that no listing contains any more are removed, so that edits of
+//! The collection belongs to no generation of the read model: a rebuild does not empty it, but adds missing words. It
+//! is best-effort and never blocks event handling. Words that no listing contains any more are removed, so that edits of
 //! listings do not make it grow. If another instance has cached such a word as stored, a later event of a listing with
 //! the word adds it again. Names of users are not included: a search must not suggest a person, and a former name must
 //! be forgotten.
