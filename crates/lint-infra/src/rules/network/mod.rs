@@ -1,4 +1,4 @@
-//! `NetworkPolicies` allow the flows that the configuration of the pods needs, and nothing else: `flows`
+//! Checks that `NetworkPolicies` allow the flows that the configuration of the pods needs, and nothing else: `flows`
 //! reads what is needed, `policies` what is allowed, and this module compares them.
 //!
 //! Policies may also allow DNS, and other namespaces to read metrics (on the port `admin`). Policies for pods

@@ -1,4 +1,4 @@
-//! What a policy allows although no flow needs it.
+//! Finds what a policy allows although no flow needs it.
 
 use serde_json::Value;
 
