@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use common::api::orders::ReadOrder;
 use common::api::tickets::{CreateListing, ListListings, ListingQuery, NewListing};
 use common::api::{ApiError, Endpoint};
@@ -81,12 +81,10 @@ impl<'a> Attempts<'a> {
             cost.failed += 1;
             cost.example.get_or_insert(failure);
         }
-        let last = || self.tally.cost.lock().unwrap_or_else(PoisonError::into_inner).example.clone();
-        ensure!(
-            self.started.elapsed() < PATIENCE,
-            "a visitor gave up after {PATIENCE:?}: {}",
-            last().unwrap_or_default()
-        );
+        if self.started.elapsed() > PATIENCE {
+            let cost = self.tally.cost.lock().unwrap_or_else(PoisonError::into_inner);
+            bail!("a visitor gave up after {PATIENCE:?}: {cost}");
+        }
         sleep(PAUSE).await;
         Ok(())
     }

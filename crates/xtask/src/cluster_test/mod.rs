@@ -1,14 +1,15 @@
 //! `cargo xtask cluster-test`: tests the Kubernetes manifests in infra/ in a real cluster.
 //!
 //! In reading order: [`kube`] (kubectl), [`shell`] (the caller's commands), [`images`], [`overlay`] (the deployed
-//! objects), [`forward`] and [`gateway`] (the connection to the shop), [`load`] (users that buy and read while the cluster
-//! changes), [`operator`], [`probe`] (scripts inside pods), and the steps: [`deploy`], [`sale`], [`kills`], [`network`],
-//! [`confinement`], [`usage`], [`nodes`], [`restart`], [`restore`].
+//! objects), [`forward`] and [`gateway`] (the connection to the shop), [`load`] (users that buy and read while the
+//! cluster changes), [`operator`], [`probe`] (scripts inside pods), and the steps: [`deploy`], [`sale`], [`kills`],
+//! [`network`], [`confinement`], [`usage`], [`nodes`], [`restart`], [`restore`].
 //!
 //! # Why
 //! The test supports any kind of cluster. The differences are passed as commands: how images get to the nodes
 //! (`--load`), how a command is run on a node (`--on-node`), how a node is killed (`--lose`) and started again
-//! (`--revive`), and how the whole cluster is restarted (`--restart`). What a cluster can't do is skipped with a message.
+//! (`--revive`), and how the whole cluster is restarted (`--restart`). What a cluster can't do is skipped with a
+//! message.
 
 mod confinement;
 mod deploy;
@@ -66,8 +67,8 @@ pub(crate) struct ClusterTestArgs {
     /// Command that restarts the whole cluster, which the step `restart` then runs three times.
     #[arg(long, value_name = "COMMAND")]
     restart: Option<String>,
-    /// Command that runs a command on a node, such as `docker exec`; the node's name and the command are appended. With it,
-    /// the step `kill` kills processes; without it, it deletes pods without a grace period.
+    /// Command that runs a command on a node, such as `docker exec`; the node's name and the command are appended. With
+    /// it, the step `kill` kills processes; without it, it deletes pods without a grace period.
     #[arg(long, value_name = "COMMAND")]
     on_node: Option<String>,
     /// Command that kills a node without warning, such as `docker kill`; the node's name is appended.
@@ -76,8 +77,8 @@ pub(crate) struct ClusterTestArgs {
     /// Command that starts a killed node again, such as `docker start`; the node's name is appended.
     #[arg(long, value_name = "COMMAND", requires = "lose")]
     revive: Option<String>,
-    /// Bridge of this machine that the nodes are connected to. The step `network` gives it an address on the internet and
-    /// the metadata address of clouds, for which it needs root.
+    /// Bridge of this machine that the nodes are connected to. The step `network` gives it an address on the internet
+    /// and the metadata address of clouds, for which it needs root.
     #[arg(long, value_name = "NAME")]
     bridge: Option<String>,
     /// Comma-separated steps to run; all steps but `deploy` need a deployed overlay.

@@ -88,8 +88,8 @@ async fn drain(cluster: &Cluster, node: &str) -> Result<()> {
     Ok(())
 }
 
-/// Cordons a node and moves what is not part of the deployment, or has its state in memory, to other nodes: the Gateway,
-/// the cluster's DNS and fakestripe. Of those it is not tested what their loss costs.
+/// Cordons a node and moves what is not part of the deployment, or has its state in memory, to other nodes: the
+/// Gateway, the cluster's DNS and fakestripe. Of those it is not tested what their loss costs.
 async fn clear(cluster: &Cluster, node: &str) -> Result<()> {
     let fakestripe = format!("app.kubernetes.io/name={FAKESTRIPE}");
     let moved = [(NAMESPACE, GATEWAY_SELECTOR), (NAMESPACE, fakestripe.as_str()), ("kube-system", "k8s-app=kube-dns")];

@@ -1,5 +1,5 @@
-//! Runs scripts inside running pods. Their images have no shell, so a debug container of another image joins them, as the
-//! pod's user.
+//! Runs scripts inside running pods. Their images have no shell, so a debug container of another image joins them, as
+//! the pod's user.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -14,7 +14,8 @@ use super::kube::Kube;
 pub(super) const IMAGE: &str = "mongo:7.0";
 const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Runs a bash script in the network of a pod and in the process namespace of one of its containers. Returns its output.
+/// Runs a bash script in the network of a pod and in the process namespace of one of its containers. Returns its
+/// output.
 pub(super) async fn run_inside(kube: &Kube, pod: &str, container: &str, script: &str) -> Result<String> {
     static PROBES: AtomicU64 = AtomicU64::new(0);
     // The names of a pod's debug containers can't be used again.

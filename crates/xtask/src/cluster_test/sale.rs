@@ -1,5 +1,5 @@
-//! Sells tickets through the Gateway in every way: by the README's tour, on pages, with a WebSocket and by a webhook. Of
-//! twenty buyers of one ticket, one gets it.
+//! Sells tickets through the Gateway in every way: by the README's tour, on pages, with a WebSocket and by a webhook.
+//! Of twenty buyers of one ticket, one gets it.
 
 use std::time::Duration;
 
@@ -126,8 +126,9 @@ async fn wait_until_sold(session: &Session, ticket: TicketId) -> Result<u64> {
     }
 }
 
-/// Sells a ticket with a card that requires 3-D Secure. The buyer does not ask for the payment's status, so that a webhook
-/// completes the order. The Gateway passes webhooks too, of which only those with the right signature are accepted.
+/// Sells a ticket with a card that requires 3-D Secure. The buyer does not ask for the payment's status, so that a
+/// webhook completes the order. The Gateway passes webhooks too, of which only those with the right signature are
+/// accepted.
 async fn sell_by_webhook(cluster: &Cluster, connector: &Connector) -> Result<()> {
     let traders = Traders::sign_up(connector).await?;
     let order = traders.hold(traders.list().await?).await?;
@@ -146,7 +147,8 @@ async fn sell_by_webhook(cluster: &Cluster, connector: &Connector) -> Result<()>
     let completed = started.elapsed().as_secs_f32();
 
     let secret = cluster.overlay.secret("payments", "STRIPE_WEBHOOK_SECRETS")?;
-    let event = json!({ "type": "payment_intent.succeeded", "data": { "object": { "object": "payment_intent", "id": intent } } });
+    let object = json!({ "object": "payment_intent", "id": intent });
+    let event = json!({ "type": "payment_intent.succeeded", "data": { "object": object } });
     let (body, now) = (event.to_string(), Timestamp::now().as_second());
     let post = async |secret: &str| {
         let request =
@@ -160,7 +162,8 @@ async fn sell_by_webhook(cluster: &Cluster, connector: &Connector) -> Result<()>
     progress(
         "Sold",
         &format!(
-            "a ticket by a webhook, {completed:.1} s after 3-D Secure; the Gateway passes signed events, and forged ones are rejected"
+            "a ticket by a webhook, {completed:.1} s after 3-D Secure; through the Gateway, signed events are accepted \
+             and forged ones rejected"
         ),
     );
     Ok(())
@@ -168,7 +171,7 @@ async fn sell_by_webhook(cluster: &Cluster, connector: &Connector) -> Result<()>
 
 /// The value of the header `Stripe-Signature`.
 fn sign(secret: &str, time: i64, body: &str) -> Result<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok().context("the secret is no key")?;
     mac.update(format!("{time}.{body}").as_bytes());
     Ok(format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes())))
 }

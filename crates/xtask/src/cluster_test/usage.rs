@@ -160,7 +160,6 @@ pub(super) async fn autoscale(cluster: &Cluster) -> Result<()> {
     let window = "/spec/behavior/scaleDown/stabilizationWindowSeconds";
     let original = scaler.pointer(window).and_then(Value::as_i64).context("the autoscaler has no window")?;
     let minimum = scaler.pointer("/spec/minReplicas").and_then(Value::as_i64).unwrap_or(1);
-    wait_for_pods(cluster, "the minimum before the load", |pods| pods == minimum).await?;
     // Production keeps pods for ten minutes after a peak.
     set_window(kube, 15).await?;
     let outcome = scale_up_and_down(cluster, minimum).await;
@@ -169,6 +168,7 @@ pub(super) async fn autoscale(cluster: &Cluster) -> Result<()> {
 }
 
 async fn scale_up_and_down(cluster: &Cluster, minimum: i64) -> Result<()> {
+    wait_for_pods(cluster, "the minimum before the load", |pods| pods == minimum).await?;
     let gateway = GatewayForward::open(cluster).await?;
     let mut load = Load::start(&gateway.connector);
     load.add_readers(&gateway.connector, READERS, Duration::ZERO);
@@ -216,7 +216,10 @@ mod tests {
     fn use_is_compared_with_requests_and_limits() {
         let container = json!({
             "name": "service",
-            "resources": { "requests": { "cpu": "100m", "memory": "64Mi" }, "limits": { "cpu": "1", "memory": "128Mi" } },
+            "resources": {
+                "requests": { "cpu": "100m", "memory": "64Mi" },
+                "limits": { "cpu": "1", "memory": "128Mi" },
+            },
         });
         let line = comparison("web", &container, Peak { memory: 20.0 * MIB, cpu: 0.25 }).unwrap();
         let expected =

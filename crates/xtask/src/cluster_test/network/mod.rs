@@ -1,11 +1,11 @@
-//! Compares the table of flows in docs/kubernetes.md with real connections: from each of our pods, and from strangers in
-//! the namespace and outside of it, to every port of our pods, the cluster's DNS, its API server, and, if a bridge is
-//! given, an address on the internet and the metadata address of clouds.
+//! Compares the table of flows in docs/kubernetes.md with real connections: from each of our pods, and from strangers
+//! in the namespace and outside of it, to every port of our pods, the cluster's DNS, its API server, and, if a bridge
+//! is given, an address on the internet and the metadata address of clouds.
 //!
 //! # Why
-//! A refused connection proves nothing if nothing listens or the probe is broken. So each port is first reached from the
-//! pod itself, to whose own traffic no policy applies; and a probe in a namespace without policies must reach a listener
-//! at each of these ports, and every address outside.
+//! A refused connection proves nothing if nothing listens or the probe is broken. So each port is first reached from
+//! the pod itself, to whose own traffic no policy applies; and a probe in a namespace without policies must reach a
+//! listener at each of these ports, and every address outside.
 
 mod table;
 
@@ -36,8 +36,8 @@ const SETTLE: Duration = Duration::from_secs(15);
 /// How often the connections are tried, since a busy machine may delay them.
 const PASSES: usize = 3;
 
-/// Tries to connect to each `name/port=address:port`, and prints which are open. A few at a time, since the memory counts
-/// as the pod's.
+/// Tries to connect to each `name/port=address:port`, and prints which are open. A few at a time, since the memory
+/// counts as the pod's.
 const SCRIPT: &str = r#"
 set -u
 count=0
@@ -122,8 +122,8 @@ pub(super) async fn check(cluster: &Cluster, bridge: Option<&str>) -> Result<()>
     outcome
 }
 
-/// Starts infra/cluster-test/outside.py, which needs root. It removes its addresses when its input ends, which the drop of
-/// the child does; so it must not be killed.
+/// Starts infra/cluster-test/outside.py, which needs root. It removes its addresses when its input ends, which the drop
+/// of the child does; so it must not be killed.
 async fn listen_outside(bridge: &str) -> Result<Child> {
     let script = "infra/cluster-test/outside.py";
     let mut command = Command::new(if nix::unistd::geteuid().is_root() { "env" } else { "sudo" });
@@ -323,7 +323,10 @@ fn pod(name: &str, labels: &Value, command: &[String]) -> Value {
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": 1,
             "securityContext": {
-                "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": { "type": "RuntimeDefault" },
+                "runAsNonRoot": true,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
+                "seccompProfile": { "type": "RuntimeDefault" },
             },
             "containers": [{
                 "name": "main",

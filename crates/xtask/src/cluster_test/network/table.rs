@@ -59,7 +59,8 @@ mod tests {
     #[test]
     fn rows_are_expanded_and_restricted_to_an_overlay() {
         let document = format!(
-            "text\n\n{HEADER}\n|---|---|--:|---|\n| `web`, `orders` | `auth`, DNS | 53 | |\n| nats | nats | 6222 | prod |\n\n| x |"
+            "text\n\n{HEADER}\n|---|---|--:|---|\n\
+             | `web`, `orders` | `auth`, DNS | 53 | |\n| nats | nats | 6222 | prod |\n\n| x |"
         );
         let (dev, prod) = (Flows::read(&document, "dev").unwrap(), Flows::read(&document, "prod").unwrap());
         for (from, to) in [("web", "auth"), ("web", "DNS"), ("orders", "auth"), ("orders", "DNS")] {
