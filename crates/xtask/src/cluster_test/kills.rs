@@ -45,7 +45,7 @@ pub(super) async fn kill_each(cluster: &Cluster, command: Option<&str>) -> Resul
         roles.extend(role);
     }
     let (requests, purchases, _) = load.stop().await?;
-    ensure!(roles.contains(PRIMARY), "no primary of MongoDB was killed");
+    ensure!(roles.contains(PRIMARY) && roles.contains(LEADER), "of the leading servers, only {roles:?} were killed");
     progress(
         "Killed",
         &format!("all pods during {requests} requests and {purchases} purchases, all of them completed"),
