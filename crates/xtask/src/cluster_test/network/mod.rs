@@ -95,12 +95,11 @@ enum Place {
 }
 
 pub(super) async fn check(cluster: &Cluster, bridge: Option<&str>) -> Result<()> {
-    let outside = match bridge {
-        Some(bridge) => Some(listen_outside(bridge).await?),
-        None => {
-            progress("Skipped", "the internet and the metadata address: --bridge is not given");
-            None
-        }
+    let outside = if let Some(bridge) = bridge {
+        Some(listen_outside(bridge).await?)
+    } else {
+        progress("Skipped", "the internet and the metadata address: --bridge is not given");
+        None
     };
     let document = std::fs::read_to_string(workspace_root().join("docs/kubernetes.md"))?;
     let overlay = match cluster.kind {
