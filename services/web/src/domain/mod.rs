@@ -1,5 +1,6 @@
 //! View models and presentation rules. Pure: no async, no clock, no I/O.
 
+pub mod amount;
 pub mod calendar;
 pub mod checkout;
 pub mod chips;

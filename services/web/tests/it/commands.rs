@@ -57,8 +57,26 @@ async fn sell_form_keeps_its_fields_until_they_are_valid() {
     let mut preview = TYPED;
     preview[9] = ("action", "preview");
     let html = post_form(&app, "/sell", Some(&ana), &preview).await.expect(200).text();
-    assert_contains(&html, &["You will receive 89.00 EUR", "Sunday, 1 March 2099, 20:00 CET (Europe/Paris)"]);
+    assert_contains(
+        &html,
+        &[
+            "The buyer pays 89.00 EUR",
+            "Payouts to sellers are not made yet",
+            "Sunday, 1 March 2099, 20:00 CET (Europe/Paris)",
+        ],
+    );
     assert!(services.take_requests().is_empty());
+    // An amount that might have been meant otherwise is said back before it counts.
+    let mut uncertain = TYPED.to_vec();
+    uncertain[4] = ("price", "1.234");
+    let html = post_form(&app, "/sell", Some(&ana), &uncertain).await.expect(200).text();
+    let said = "You typed 1.234 as the price. It is read as <strong>1234.00 EUR</strong>.";
+    assert_contains(&html, &[said, "value=\"1.234\"", "name=\"said_price\" value=\"1234.00 EUR\""]);
+    assert!(services.take_requests().is_empty());
+    services.respond_with_problem("POST /api/tickets", 400, "Correct it.", &[]);
+    uncertain.push(("said_price", "1234.00 EUR"));
+    post_form(&app, "/sell", Some(&ana), &uncertain).await.expect(400);
+    assert_eq!(services.take_requests()[0].body["price"], json!({ "amount": 123_400, "currency": "EUR" }));
     // Errors of the tickets service are shown at their fields.
     services.respond_with_problem(
         "POST /api/tickets",
