@@ -8,6 +8,7 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 
 use super::moment::Moment;
+use super::order_number::OrderNumber;
 
 /// How long before its expiry a hold is reported to end soon.
 const EXPIRY_WARNING: Duration = Duration::from_secs(180);
@@ -32,11 +33,11 @@ impl Notification {
 
     /// Reports that the user's order is paid, or that its hold ends soon.
     pub(crate) fn from_order(order: &OrderState, now: Timestamp) -> Option<Self> {
-        let (id, title) = (order.id, &order.ticket.title);
+        let (id, number, title) = (order.id, OrderNumber::of(order.id), &order.ticket.title);
         match order.status {
             OrderStatus::Completed => Some(Self {
                 at: order.updated_at,
-                text: format!("Paid: {title} is yours for {}.", order.price),
+                text: format!("Paid: {title} is yours for {}. Order {number}.", order.price),
                 link: format!("/orders/{id}"),
             }),
             OrderStatus::Created | OrderStatus::AwaitingPayment => {
@@ -44,7 +45,7 @@ impl Notification {
                 let is_soon = from <= now && now < order.expires_at;
                 is_soon.then(|| Self {
                     at: from,
-                    text: format!("Your hold on {title} ends soon, and is not paid."),
+                    text: format!("Your hold on {title} ends soon, and is not paid. Order {number}."),
                     link: format!("/checkout/{id}"),
                 })
             }

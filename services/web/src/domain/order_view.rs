@@ -7,10 +7,13 @@ use common::timestamp::Timestamp;
 
 use super::listing_view::{place, seat};
 use super::moment::Moment;
+use super::order_number::OrderNumber;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderView {
     pub id: String,
+    /// The short number: `TK-7F3K-29`.
+    pub number: String,
     pub ticket: String,
     pub title: String,
     pub place: String,
@@ -45,6 +48,7 @@ impl OrderView {
         let moment = |at: Timestamp| Moment::new(at, &terms.time_zone);
         Self {
             id: order.id.to_string(),
+            number: OrderNumber::of(order.id).to_string(),
             ticket: terms.id.to_string(),
             title: terms.title.clone(),
             place: place(&terms.venue, terms.city.as_deref()),

@@ -133,6 +133,7 @@ mod tests {
             layout: Layout::new(&order.ticket.title, "About", &Viewer::Guest),
             order: OrderView {
                 id: "the-id".to_owned(),
+                number: "TK-7F3K-29".to_owned(),
                 ticket: "the-ticket".to_owned(),
                 ..OrderView::new(&order, &[])
             },
@@ -167,6 +168,7 @@ mod tests {
                 "href=\"/orders/the-id/ticket.ics\"",
                 "href=\"/orders/the-id/receipt\"",
                 "Section A, row 3, seat 14",
+                "Order TK-7F3K-29",
                 "You held the ticket.",
                 "name=\"robots\" content=\"noindex\"",
             ],

@@ -1,8 +1,10 @@
 //! The pages of the viewer's orders: list, order with ticket, calendar file, receipt.
 
+use common::clock::Clock;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
 use common::id::{OrderId, UserId};
+use common::timestamp::Timestamp;
 use serde_json::json;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -224,12 +226,49 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn orders_are_upcoming_or_past_and_found_by_their_number() {
+    let app = app().await;
+    let (ana, eve) = (app.signer.user(), app.signer.user());
+    let mut numbers = Vec::new();
+    // The hours until the event begins.
+    for (title, hours, status) in [
+        ("Later", 48, OrderStatus::Completed),
+        ("Dropped", 30, OrderStatus::Cancelled),
+        ("Sooner", 24, OrderStatus::AwaitingPayment),
+        ("Tonight", -2, OrderStatus::Completed),
+        ("Yesterday", -20, OrderStatus::Completed),
+    ] {
+        let mut ticket = listing(&app, title, 0);
+        let now = app.clock.now().as_millis();
+        ticket.terms.starts_at = Timestamp::from_millis(now + hours * 3_600_000);
+        let own = order(&app, &ticket, ana.id, status);
+        app.publish(OrderChange::Created, own.id, 0, own).await;
+    }
+    let html = get(&app, &ana, "/orders").await.expect(200).text();
+    let expected = ["Upcoming</h2>", ">Tonight<", ">Sooner<", ">Later<", "Past and cancelled</h2>", ">Yesterday<"];
+    let positions = expected.map(|part| html.find(part).unwrap_or_else(|| panic!("{part} is not in {html}")));
+    assert!(positions.is_sorted() && html.find(">Dropped<") > html.find(">Yesterday<"), "{html}");
+    numbers.extend(html.split(">Order TK-").skip(1).map(|tail| tail.split('<').next().unwrap().to_owned()));
+    assert_eq!(numbers.len(), 5, "{html}");
+
+    // In the order of the page, the second is of Sooner. People type it as they like.
+    let typed = numbers[1].replace('-', "").to_lowercase();
+    let html = get(&app, &ana, &format!("/orders?number=tk+{typed}")).await.expect(200).text();
+    assert_contains(&html, &["Found</h2>", ">Sooner<", &format!("value=\"TK-{}\"", numbers[1])]);
+    assert!(!html.contains(">Later<"), "{html}");
+    let html = get(&app, &eve, &format!("/orders?number={typed}")).await.expect(200).text();
+    assert_contains(&html, &["You have no order with the number"]);
+    let html = get(&app, &ana, "/orders?number=12").await.expect(200).text();
+    assert_contains(&html, &["must be the number of an order such as TK-7F3K-29", ">Later<"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn orders_are_paged_newest_first() {
     let app = app().await;
     let ana = app.signer.user();
     for n in 0..25 {
-        let own = order(&app, &listing(&app, &format!("Show-{n:02}"), 0), ana.id, OrderStatus::Created);
-        app.publish(OrderChange::Created, own.id, 0, own).await;
+        let own = order(&app, &listing(&app, &format!("Show-{n:02}"), 0), ana.id, OrderStatus::Cancelled);
+        app.publish(OrderChange::Cancelled, own.id, 1, own).await;
     }
     let get = async |path: &str| self::get(&app, &ana, path).await.expect(200).text();
     let first = get("/orders").await;
