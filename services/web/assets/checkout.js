@@ -76,15 +76,20 @@ const start = () => {
   });
 };
 
-// Shows the form while the order can be paid. It is outside #live, so a live update does not clear it.
+// Shows the form while the order can be paid. It is outside #live, so a live update does not clear it. Once the order can no
+// longer be paid, the focus is on the heading that says why.
+let wasPayable = false;
 function follow() {
   const payable = document.getElementById('live')?.dataset.payable === 'true';
+  if (!payable && (wasPayable || document.activeElement === document.body)) document.querySelector('#live [autofocus]')?.focus();
+  wasPayable = payable;
   document.getElementById('payment').hidden = !payable;
   // The form shows the reason in more detail.
   document.querySelectorAll('[data-declined]').forEach((text) => { text.hidden = !fault.hidden; });
 }
 
 if (form) {
+  form.hidden = false;
   document.addEventListener('shop:live', follow);
   follow();
   if (window.Stripe) start();

@@ -21,6 +21,9 @@ addEventListener('pageshow', () => {
   document.querySelectorAll('form[data-sent]').forEach((form) => { delete form.dataset.sent; });
 });
 
+// The hold in the bar is over.
+document.addEventListener('shop:over', ({ detail }) => detail.closest('#hold')?.remove());
+
 // Announces new results. A rejected filter opens the page with the error.
 document.addEventListener('htmx:afterSettle', ({ target }) => {
   const summary = target.id === 'results' && document.getElementById('summary');

@@ -19,6 +19,9 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   await card(page, ticket.title).getByRole('link', { name: ticket.title }).tap();
   await page.getByRole('button', { name: 'Hold this ticket' }).tap();
   await expect(page).toHaveURL(/\/checkout\//);
+  // What is bought comes before the card.
+  const summary = await page.getByRole('complementary', { name: 'What you buy' }).boundingBox();
+  expect(summary.y + summary.height).toBeLessThan((await page.getByLabel('Card number').boundingBox()).y);
   await pay(page, CARDS.good);
   await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
   await page.getByRole('main').locator('a[href^="/orders/"]').first().tap();

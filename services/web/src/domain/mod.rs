@@ -11,6 +11,7 @@ pub mod listing_form;
 pub mod listing_view;
 pub mod moment;
 pub mod notification;
+pub mod open_hold;
 pub mod order_number;
 pub mod order_view;
 pub mod qr;

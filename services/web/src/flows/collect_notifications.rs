@@ -1,4 +1,4 @@
-//! Collects a user's notifications.
+//! Collects what a user is told: notifications, and the hold to pay for.
 
 use std::collections::HashMap;
 
@@ -9,6 +9,7 @@ use common::events::ticket::TicketState;
 use common::id::UserId;
 
 use crate::domain::notification::Notification;
+use crate::domain::open_hold::OpenHold;
 use crate::state::AppState;
 use crate::store::lists;
 use crate::store::model::Replicas;
@@ -18,12 +19,18 @@ const MAX_PER_KIND: i64 = 20;
 /// Maximum number of watches that are read: more, since few watched tickets have a price drop.
 const MAX_WATCHES: i64 = MAX_PER_KIND * 5;
 
-/// The user's notifications, the latest first, and the number of unread ones.
-pub(crate) async fn collect_notifications(
-    state: &AppState,
-    model: &Replicas,
-    user: UserId,
-) -> Result<(Vec<Notification>, usize), Error> {
+/// What a user is told.
+pub(crate) struct News {
+    /// The latest first.
+    pub notifications: Vec<Notification>,
+    /// Number of unread notifications.
+    pub unread: usize,
+    /// The hold to pay for next.
+    pub hold: Option<OpenHold>,
+}
+
+/// Collects the user's notifications, and the hold to pay for, which comes of the same read of unpaid orders.
+pub(crate) async fn collect_notifications(state: &AppState, model: &Replicas, user: UserId) -> Result<News, Error> {
     let now = state.clock.now();
     let unpaid = [OrderStatus::Created, OrderStatus::AwaitingPayment];
     let (sold, paid, held, watches, read_until) = tokio::try_join!(
@@ -43,5 +50,6 @@ pub(crate) async fn collect_notifications(
     notifications.sort_by_key(|notification| std::cmp::Reverse(notification.at));
     let is_unread = |it: &&Notification| read_until.is_none_or(|read_until| it.at > read_until);
     let unread = notifications.iter().filter(is_unread).count();
-    Ok((notifications, unread))
+    let hold = OpenHold::next_to_end(held.iter().map(|order| &order.state), now);
+    Ok(News { notifications, unread, hold })
 }

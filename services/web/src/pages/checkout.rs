@@ -77,7 +77,7 @@ pub(super) fn page(
             notice,
             script: Some("checkout.js"),
             stripe_origin: Some(state.config.stripe_js_origin.clone()),
-            ..Layout::new("Checkout", "Pay for the ticket that you hold.", viewer)
+            ..Layout::new("Checkout", "Pay for the ticket that you hold.", viewer).without_hold(order.id)
         },
         order: OrderView::new(order, payments),
         version: order.version,
@@ -182,7 +182,7 @@ mod tests {
             ">1:01<",
             "Pay 125.50 USD",
             "data-payable=\"true\"",
-            "Let it go",
+            "Release ticket",
             "data-trace=\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"",
             "Declined &#60;b&#62;",
             "https://js.stripe.com/v3/",

@@ -73,6 +73,7 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(offline::offline))
         .routes(routes!(notifications::notifications))
         .routes(routes!(notifications::bell))
+        .routes(routes!(notifications::hold))
         .routes(routes!(notifications::mark_read))
         .routes(routes!(orders::orders))
         .routes(routes!(order::order))

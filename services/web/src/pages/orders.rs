@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn template_shows_its_values() {
-        let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()), unread: 0 };
+        let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()), unread: 0, hold: None };
         let order = Versioned { version: 4, state: sample(OrderStatus::AwaitingPayment) };
         let mut page = OrdersPage {
             layout: Layout::new(TITLE, "About", &ana),

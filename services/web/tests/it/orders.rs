@@ -229,7 +229,6 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
 async fn orders_are_upcoming_or_past_and_found_by_their_number() {
     let app = app().await;
     let (ana, eve) = (app.signer.user(), app.signer.user());
-    let mut numbers = Vec::new();
     // The hours until the event begins.
     for (title, hours, status) in [
         ("Later", 48, OrderStatus::Completed),
@@ -248,7 +247,7 @@ async fn orders_are_upcoming_or_past_and_found_by_their_number() {
     let expected = ["Upcoming</h2>", ">Tonight<", ">Sooner<", ">Later<", "Past and cancelled</h2>", ">Yesterday<"];
     let positions = expected.map(|part| html.find(part).unwrap_or_else(|| panic!("{part} is not in {html}")));
     assert!(positions.is_sorted() && html.find(">Dropped<") > html.find(">Yesterday<"), "{html}");
-    numbers.extend(html.split(">Order TK-").skip(1).map(|tail| tail.split('<').next().unwrap().to_owned()));
+    let numbers: Vec<_> = html.split(">Order TK-").skip(1).map(|tail| tail.split('<').next().unwrap()).collect();
     assert_eq!(numbers.len(), 5, "{html}");
 
     // In the order of the page, the second is of Sooner. People type it as they like.
