@@ -8,11 +8,11 @@ use common::error::Error;
 use common::id::UserId;
 use common::identity::{Verifier, cookie};
 use cookie::Cookie;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 use platform::http::address::ClientAddress;
 use platform::limits::marker::AlreadyCounted;
 
-use crate::client_context::{ClientContext, with_cookies};
+use crate::client_context::{ClientContext, with_cookies, with_unset_cookies};
 use crate::domain::open_hold::OpenHold;
 use crate::flows::collect_notifications::collect_notifications;
 use crate::page_error::PageError;
@@ -72,7 +72,7 @@ pub(crate) async fn resolve(
     request.extensions_mut().insert(client);
     let response = next.run(request).await;
     // Cookies set by the handler take precedence, such as those of a sign-out.
-    if response.headers().contains_key(header::SET_COOKIE) { response } else { with_cookies(response, cookies) }
+    with_unset_cookies(response, cookies)
 }
 
 async fn load_viewer(state: &AppState, id: UserId) -> Result<Viewer, Error> {

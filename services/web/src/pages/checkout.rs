@@ -21,7 +21,7 @@ use super::layout::{self, Layout, see_other};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::checkout::Phase;
 use crate::domain::order_view::OrderView;
-use crate::flows::await_version::await_version;
+use crate::flows::await_version::{await_version, get_or_await};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -120,9 +120,9 @@ pub(super) async fn checkout(
 ) -> Result<Response, PageError> {
     let user = viewer.require_user(format!("/checkout/{id}"))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
-    let model = state.model.live().await?;
-    let order = model.orders.get(id).await?.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
-    let payments = lists::payments_of(&model.payments, order.id).await?;
+    let order = get_or_await::<OrderState>(&state, id.as_uuid()).await?;
+    let order = order.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
+    let payments = lists::payments_of(&state.model.live().await?.payments, order.id).await?;
     let price_changed = query.value.price.filter(|_| !order.status.is_final()).map(|_| price_changed_notice(&order));
     let notice = price_changed.or_else(|| rejected_parameters_message(&query.rejected));
     let page = page(&state, &viewer, &order, &payments, notice, trace_of(&headers));

@@ -1,9 +1,11 @@
 //! The route table. A page is one file here and one template.
 
 pub mod account;
+pub mod after_sign_in;
 pub mod browse;
 pub mod checkout;
 pub mod error;
+pub mod hold_intention;
 pub mod home;
 pub mod layout;
 pub mod notifications;

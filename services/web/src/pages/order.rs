@@ -22,6 +22,7 @@ use crate::client_context::ClientContext;
 use crate::domain::calendar::calendar;
 use crate::domain::order_view::{OrderView, TimelineEntry, timeline};
 use crate::domain::qr::Qr;
+use crate::flows::await_version::{await_version, get_or_await};
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -52,7 +53,7 @@ enum EntryPass {
 async fn load_own_order(state: &AppState, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, PageError> {
     let user = viewer.require_user(format!("/orders/{id}"))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
-    let order = state.model.live().await?.orders.get(id).await?;
+    let order = get_or_await::<OrderState>(state, id.as_uuid()).await?;
     Ok(order.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?)
 }
 
@@ -61,7 +62,12 @@ pub(super) async fn load_completed_order(
     viewer: &Viewer,
     id: &str,
 ) -> Result<Versioned<OrderState>, PageError> {
-    let order = load_own_order(state, viewer, id).await?;
+    let mut order = load_own_order(state, viewer, id).await?;
+    if order.status == OrderStatus::Authorized {
+        // The API may have shown the completion already.
+        await_version::<OrderState>(state, &order.id.to_string(), order.version + 1).await?;
+        order = load_own_order(state, viewer, id).await?;
+    }
     if order.status == OrderStatus::Completed { Ok(order) } else { Err(Error::NotFound.into()) }
 }
 

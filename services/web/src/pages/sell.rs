@@ -21,7 +21,7 @@ use crate::domain::listing_form::{ListingForm, UncertainAmount, already_matches,
 use crate::domain::listing_view::ListingView;
 use crate::domain::moment::zones;
 use crate::domain::wall_time::AmbiguousTime;
-use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
+use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::{FormFields, SubmittedForm};
 use crate::page_error::PageError;
@@ -141,7 +141,7 @@ pub(super) async fn edit_form(
 ) -> Result<Response, PageError> {
     let id = ticket::parse_id(&id)?;
     let user = viewer.require_user(format!("/tickets/{id}/edit"))?;
-    let listing = state.model.live().await?.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    let listing = get_or_await::<TicketState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
     // Only the seller has an edit page.
     if listing.seller_id != user {
         return Err(Error::NotFound.into());

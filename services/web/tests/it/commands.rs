@@ -189,7 +189,7 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
     app.wait_until_idle().await;
     let hold = format!("{}/hold", path(&ticket));
     let response = post_form(&app, &hold, None, &[]).await.expect(303);
-    assert_eq!(response.header("location"), format!("/signin?next={}", path(&ticket)));
+    assert!(response.header("location").starts_with("/signin?next=%2Ftickets%2F"), "{response:?}");
     // The buyer has not seen the current price.
     let html = post_form(&app, &hold, Some(&ben), &[("price", "1.00 USD")]).await.expect(409).text();
     assert_contains(&html, &["The price has changed to 125.50 USD. Nothing is held yet."]);
