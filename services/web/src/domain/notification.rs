@@ -64,6 +64,22 @@ impl Notification {
         })
     }
 
+    /// Reports that a hold ended at `freed`, after the user started to watch the ticket, while the ticket is for sale.
+    pub(crate) fn from_release(
+        ticket: &TicketState,
+        since: Timestamp,
+        freed: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let at = freed.filter(|freed| *freed > since)?;
+        let for_sale = ticket.status == TicketStatus::Available && now < ticket.terms.starts_at;
+        for_sale.then(|| Self {
+            at,
+            text: format!("Free again: {} for {}.", ticket.terms.title, ticket.price),
+            link: format!("/tickets/{}", ticket.terms.id),
+        })
+    }
+
     /// The time in UTC, since the user's time zone is unknown.
     pub(crate) fn moment(&self) -> Moment {
         Moment::new(self.at, "UTC")

@@ -43,7 +43,7 @@ pub(super) struct TicketPage {
 /// The viewer's relation to the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// A possible buyer, who may watch the price.
+    /// A possible buyer, who may watch the ticket.
     Buyer {
         watches: bool,
     },
@@ -195,7 +195,7 @@ pub(super) async fn place_hold(
     }
 }
 
-/// Watch the price.
+/// Watch the ticket.
 #[utoipa::path(post, path = "/tickets/{id}/watch", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Watched.")))]
 pub(super) async fn watch(
@@ -210,7 +210,7 @@ pub(super) async fn watch(
     Ok(see_other(&format!("/tickets/{id}")))
 }
 
-/// Stop watching the price.
+/// Stop watching the ticket.
 #[utoipa::path(post, path = "/tickets/{id}/unwatch", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Not watched.")))]
 pub(super) async fn unwatch(

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use common::clock::Clock;
 use common::events::order::{OrderChange, OrderState, OrderStatus};
-use common::events::ticket::TicketState;
+use common::events::ticket::{TicketChange, TicketState, TicketStatus};
 use http::header;
 use serde_json::json;
 use testkit::app::users::User;
@@ -131,4 +132,47 @@ async fn pages_wait_for_what_was_just_created_by_the_api() {
         app.publish(OrderChange::Completed, paying.id, 3, completed).await;
     });
     response.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watcher_is_told_that_a_held_ticket_is_free_again() {
+    let app = app().await;
+    let (ben, eve) = (app.signer.user(), app.signer.user());
+    let mut ticket = listing(&app, "Carmen", 0);
+    let mut version = 0;
+    let (id, watch) = (ticket.terms.id, format!("{}/watch", path(&ticket)));
+    publish_listing(&app, &ticket).await;
+    app.wait_until_idle().await;
+    post_form(&app, &watch, Some(&ben), &[]).await.expect(303);
+    let news = async |user: &User| {
+        app.wait_until_idle().await;
+        app.request("GET", "/notifications").as_user(user).send().await.expect(200).text()
+    };
+    let mut next = |status| {
+        app.clock.advance(Duration::from_secs(60));
+        (ticket.status, ticket.updated_at) = (status, app.clock.now());
+        version += 1;
+        (version, ticket.clone())
+    };
+    let publish = async |change: TicketChange, (version, state): (u64, TicketState)| {
+        app.publish(change, id, version, state).await
+    };
+    publish(TicketChange::Reserved, next(TicketStatus::Reserved)).await;
+    assert!(!news(&ben).await.contains("Free again"));
+    publish(TicketChange::Released, next(TicketStatus::Available)).await;
+    let free = "Free again: Carmen for 125.50 USD.";
+    assert_contains(&news(&ben).await, &[free, "Notifications, 1 unread"]);
+    assert!(!news(&eve).await.contains(free));
+    // Who watches it from now on is told of later holds only. An edit is no release.
+    app.clock.advance(Duration::from_secs(60));
+    post_form(&app, &watch, Some(&eve), &[]).await.expect(303);
+    publish(TicketChange::Updated, next(TicketStatus::Available)).await;
+    assert!(!news(&eve).await.contains(free));
+    // It is not free while it is held, nor once it is sold.
+    publish(TicketChange::Reserved, next(TicketStatus::Reserved)).await;
+    assert!(!news(&ben).await.contains(free));
+    publish(TicketChange::Released, next(TicketStatus::Available)).await;
+    assert_contains(&news(&eve).await, &[free]);
+    publish(TicketChange::Sold, next(TicketStatus::Sold)).await;
+    assert!(!news(&eve).await.contains(free));
 }
