@@ -12,6 +12,7 @@ pub mod notifications;
 pub mod offline;
 pub mod order;
 pub mod orders;
+pub mod pass;
 pub mod receipt;
 pub mod sell;
 pub mod selling;
@@ -80,6 +81,7 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(orders::orders))
         .routes(routes!(order::order))
         .routes(routes!(order::calendar_file))
+        .routes(routes!(pass::pass))
         .routes(routes!(receipt::receipt))
         .route("/live", get(socket::live))
         .route_layer(from_fn_with_state(state.clone(), viewer::resolve));

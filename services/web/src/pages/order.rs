@@ -15,11 +15,11 @@ use common::api::orders::ReadPass;
 use common::error::Error;
 use common::events::order::{OrderState, OrderStatus};
 use common::id::OrderId;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::layout::{self, Layout};
 use crate::client_context::ClientContext;
-use crate::domain::calendar::calendar;
+use crate::domain::calendar::{calendar, file_name};
 use crate::domain::order_view::{OrderView, TimelineEntry, timeline};
 use crate::domain::qr::Qr;
 use crate::flows::await_version::{await_version, get_or_await};
@@ -42,7 +42,7 @@ struct OrderPage {
 
 /// The pass that lets the buyer into the venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum EntryPass {
+pub(super) enum EntryPass {
     /// The order is not completed.
     NotIssued,
     Available(Qr),
@@ -93,7 +93,7 @@ pub(super) async fn order(
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-async fn fetch_pass(state: &AppState, client: &ClientContext, order: &OrderState) -> EntryPass {
+pub(super) async fn fetch_pass(state: &AppState, client: &ClientContext, order: &OrderState) -> EntryPass {
     if order.status != OrderStatus::Completed {
         return EntryPass::NotIssued;
     }
@@ -121,9 +121,10 @@ pub(super) async fn calendar_file(
 ) -> Result<Response, PageError> {
     let order = load_completed_order(&state, &viewer, &id).await?;
     let page = format!("{}/orders/{}", state.public_url, order.id);
+    let disposition = format!("attachment; filename=\"{}\"", file_name(&order));
     let headers = [
-        (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"ticket.ics\""),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?),
     ];
     Ok((headers, calendar(&order, &page)).into_response())
 }
@@ -173,6 +174,8 @@ mod tests {
                 &code.path,
                 "href=\"/orders/the-id/ticket.ics\"",
                 "href=\"/orders/the-id/receipt\"",
+                "href=\"/orders/the-id/pass\" data-keep",
+                "a signed proof that this seat was bought here",
                 "Section A, row 3, seat 14",
                 "Order TK-7F3K-29",
                 "You held the ticket.",
@@ -187,7 +190,7 @@ mod tests {
         check(
             &html(OrderStatus::Completed, EntryPass::Unavailable),
             &["The code can't be shown right now", "href=\"/orders/the-id\"", "ticket.ics", "Town Hall, New York"],
-            &["role=\"img\""],
+            &["role=\"img\"", "/pass\""],
         );
     }
 

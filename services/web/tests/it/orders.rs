@@ -40,6 +40,7 @@ async fn guests_get_the_sign_in_form_with_a_way_back() {
         (own.clone(), own.as_str()),
         (format!("{own}/ticket.ics"), own.as_str()),
         (format!("{own}/receipt"), own.as_str()),
+        (format!("{own}/pass"), own.as_str()),
     ] {
         let response = app.request("GET", &path).send().await.expect(401);
         assert_page(&response);
@@ -103,7 +104,7 @@ async fn pages_follow_an_order_and_hide_other_buyers() {
         assert!(!html.contains(gone), "{gone} is in {html}");
     }
 
-    for end in ["", "/ticket.ics", "/receipt"] {
+    for end in ["", "/ticket.ics", "/receipt", "/pass"] {
         assert_page(&get(&app, &ana, &format!("{}{end}", path(&others))).await.expect(404));
         // A page waits for a recent id.
         get(&app, &ana, &format!("/orders/01970000-0000-7000-8000-000000000001{end}")).await.expect(404);
@@ -163,11 +164,20 @@ async fn completed_order_shows_the_signed_pass() {
         (route.clone(), &*format!("access={}", ana.token))
     );
 
+    // The page for the door has the same code.
+    let door = format!("{}/pass", path(&own));
+    let code = html.split("fill=\"#000\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+    let response = get(&app, &ana, &door).await.expect(200);
+    assert_page(&response);
+    assert_contains(&response.text(), &[code, "<h1>Tosca</h1>", "Seat 14", "Order TK-"]);
+
     // An error or a malformed response: the page says so and shows the rest.
     services.respond_with_problem(&route, 503, "not now", &[]);
     let unavailable =
         ["The code can't be shown right now", "Load the page again", "Paid. The ticket is yours.", "Seat 14"];
     assert_contains(&get(&app, &ana, &path(&own)).await.expect(200).text(), &unavailable);
+    // Browsers keep no page without the code.
+    assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can't be shown right now"]);
     services.respond_with(&route, 200, json!({ "ticket": 1 }), &[]);
     let html = get(&app, &ana, &path(&own)).await.expect(200).text();
     assert_contains(&html, &unavailable);
@@ -195,21 +205,22 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
     let ticket = listing(&app, "Tosca, or not", 0);
     let own = order(&app, &ticket, ana.id, OrderStatus::AwaitingPayment);
     app.publish(OrderChange::Confirmed, own.id, 1, own.clone()).await;
-    for end in ["ticket.ics", "receipt"] {
+    for end in ["ticket.ics", "receipt", "pass"] {
         get(&app, &ana, &format!("{}/{end}", path(&own))).await.expect(404);
     }
 
     publish_completed(&app, &own).await;
     let file = get(&app, &ana, &format!("{}/ticket.ics", path(&own))).await.expect(200);
     assert_eq!(file.header("content-type"), "text/calendar; charset=utf-8");
-    assert_eq!(file.header("content-disposition"), "attachment; filename=\"ticket.ics\"");
+    let disposition = file.header("content-disposition");
+    assert!(disposition.starts_with("attachment; filename=\"tosca-or-not-TK-"), "{disposition}");
     let text = file.text();
     assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VCALENDAR\r\n"), "{text}");
     assert_contains(
         &text,
         &[&format!("UID:{}\r\n", own.id), "SUMMARY:Tosca\\, or not\r\n", "LOCATION:Town Hall\\, New York\r\n"],
     );
-    assert_contains(&text.replace("\r\n ", ""), &[&format!("http://localhost:8080{}", path(&own))]);
+    assert_contains(&text.replace("\r\n ", ""), &[&format!("\r\nURL:http://localhost:8080{}\r\n", path(&own))]);
 
     // The names and the payment have not been replicated yet.
     let receipt = async || {
