@@ -18,7 +18,7 @@ const keepPasses = async () => {
   const passes = await caches.open('passes');
   for (const { pathname } of links) {
     if (links.length > 1 && await passes.match(pathname)) continue;
-    const page = await fetch(pathname, leaving);
+    const page = await fetch(pathname, { signal: leaving.signal });
     if (page.ok && !page.redirected) await passes.put(pathname, page);
   }
 };
