@@ -10,6 +10,7 @@ use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::id::OrderId;
 use common::identity;
+use common::money::Money;
 use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::telemetry;
@@ -53,6 +54,8 @@ pub(super) struct CheckoutPage {
     version: u64,
     phase: Phase,
     publishable_key: String,
+    /// What the card form charges.
+    amount: Money,
     /// Idempotency key for holding the ticket again.
     idempotency_key: String,
     /// `traceparent` for the payment; empty without tracing.
@@ -83,6 +86,7 @@ pub(super) fn page(
         version: order.version,
         phase: Phase::new(order, payments, state.clock.now()),
         publishable_key: state.config.stripe_publishable_key.clone(),
+        amount: order.price.clone(),
         idempotency_key: uuid::Uuid::now_v7().to_string(),
         trace: trace.or_else(telemetry::traceparent).unwrap_or_default(),
     }
@@ -170,6 +174,7 @@ mod tests {
                 version: 4,
                 phase,
                 publishable_key: "pk_test_x".to_owned(),
+                amount: order.price.clone(),
                 idempotency_key: "the-key".to_owned(),
                 trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
             }
@@ -182,6 +187,7 @@ mod tests {
             ">1:01<",
             "Pay 125.50 USD",
             "data-payable=\"true\"",
+            "data-amount=\"12550\" data-currency=\"usd\"",
             "Release ticket",
             "data-trace=\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"",
             "Declined &#60;b&#62;",
