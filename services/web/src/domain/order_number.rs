@@ -1,12 +1,12 @@
 //! The short number of an order, such as `TK-7F3K-29`, for people who read it out or type it.
 //!
 //! # Why
-//! It is made from the id, so that it never changes and nothing stores it. It has the id's last 30 bits, which are random
-//! in a `UUIDv7`, in Crockford's alphabet: no I, L, O or U, and what people type for 1 and 0 is read as these.
+//! It is made from the id, so that it never changes and nothing stores it. It has the id's last 30 bits, which are
+//! random in a `UUIDv7`, in Crockford's alphabet: no I, L, O or U, and what people type for 1 and 0 is read as these.
 //!
-//! It does not identify an order, and no route takes it. Two orders share a number with a probability of one in 2^30:
-//! among 100 orders of one buyer two do in one case of 217,000, among 40,000 orders of the shop in one of two. Search by
-//! number therefore looks among one buyer's orders only, and shows all that it finds.
+//! It does not identify an order. Two orders share a number with a probability of one in 2^30: among 100 orders of one
+//! buyer two do in one case of 217,000, among 40,000 orders of the shop in one of two. The search by number therefore
+//! looks among one buyer's orders only, and shows all that it finds.
 
 use std::fmt;
 use std::str::FromStr;

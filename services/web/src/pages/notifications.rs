@@ -1,5 +1,5 @@
-//! GET /notifications, POST /notifications/read; GET /notifications/bell and /notifications/hold, which update the top of
-//! an open page.
+//! GET /notifications, POST /notifications/read; GET /notifications/bell and /notifications/hold, which update the top
+//! of an open page.
 
 use askama::Template;
 use axum::extract::State;

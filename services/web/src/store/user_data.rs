@@ -82,8 +82,8 @@ impl UserDataStore {
         Ok(found.into_iter().map(|watch| watch.user).collect())
     }
 
-    /// Notes in all watches of a ticket that it has been free again since this time. An earlier time than the stored one
-    /// changes nothing.
+    /// Notes in all watches of a ticket that it has been free again since this time. An earlier time than the stored
+    /// one changes nothing.
     pub(crate) async fn mark_freed(&self, ticket: TicketId, at: Timestamp) -> Result<(), StoreError> {
         let update = doc! { "$max": { "freed": at.to_string() } };
         self.watches.update_many(doc! { "ticket": ticket.to_string() }, update).await?;
