@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::money::{Currency, MAX_CHARGE_AMOUNT, Money};
 use crate::problem::FieldError;
 
-/// Name of the [`ValidationError`] parameter that holds the path of the invalid part relative to the validated field,
-/// such as `amount` in a price.
+/// Name of the [`ValidationError`] parameter that contains the path of the invalid part relative to the validated
+/// field, such as `amount` in a price.
 const NESTED_PATH: &str = "within";
 
 /// A validation error with a human-readable message.

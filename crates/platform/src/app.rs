@@ -308,7 +308,7 @@ pub struct ManualApp {
 }
 
 impl ManualApp {
-    /// Runs one round of the announcer. Returns the number of announced states.
+    /// Runs the announcer once. Returns the number of announced states.
     pub fn announce_due(&self) -> BoxFuture<'static, Result<usize, StoreError>> {
         let (stores, clock) = (Arc::clone(&self.stores), Arc::clone(&self.clock));
         Box::pin(async move {

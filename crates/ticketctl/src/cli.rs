@@ -55,7 +55,7 @@ enum Command {
     /// Have a service announce the entities that it owns, so that replicas that missed events catch up.
     #[command(after_help = EXIT_CODES)]
     Resync(ResyncArgs),
-    /// Rebuild web's read model beside the live one and switch to it.
+    /// Rebuild web's read model alongside the live one and switch to it.
     #[command(after_help = EXIT_CODES)]
     Rebuild(RebuildArgs),
     /// Back up all six databases at one point in time.
@@ -84,13 +84,13 @@ enum Command {
     Raise(RaiseArgs),
     /// Void or refund a payment whose order is closed or lost; asks for confirmation first.
     ///
-    /// The order has to be cancelled, authorised by another payment, or unknown to orders and not to be restored by
+    /// The order has to be cancelled, authorised by another payment, or unknown to orders and not restorable by
     /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Void(VoidArgs),
     /// Release a listing whose order is cancelled or lost; asks for confirmation first.
     ///
-    /// The order that the listing is reserved for has to be cancelled, or unknown to orders and not to be restored by
+    /// The order that the listing is reserved for has to be cancelled, or unknown to orders and not restorable by
     /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Release(ReleaseArgs),

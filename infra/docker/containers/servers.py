@@ -25,7 +25,7 @@ from podman import Engine, Failed
 MONGOSH = "mongosh@2.12.0"
 GATEWAY = "ticketing-gateway"
 DEBIAN = "localhost/ticketing-debian"
-# The label holds the hash of the recipe that built an image, so that an outdated image is rebuilt.
+# The label is the hash of the recipe that built an image, so that an outdated image is rebuilt.
 LABEL = "ticketing.stand-in"
 # A library that mongod is linked against. The other libraries are in minimal Debian.
 PACKAGES = "libcurl4"

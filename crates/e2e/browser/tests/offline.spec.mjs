@@ -1,7 +1,7 @@
 // Loss and return of the network.
 import { expect, test } from '../fixture.mjs';
 import { buyTicket, createPayableOrder, cancelOrder, createListing } from '../users.mjs';
-import { live, mark, nav, isTheSame } from '../steps.mjs';
+import { live, markDocument, nav, isSameDocument } from '../steps.mjs';
 
 test('offline page is shown without a network, and leads back', async ({ page, context }) => {
   await page.goto('/');
@@ -60,7 +60,7 @@ test('a page that lost its connection catches up', async ({ page, newUser }) => 
     else socket.connectToServer();
   });
   await page.goto(`/tickets/${ticket.id}`);
-  await mark(page);
+  await markDocument(page);
   const order = await createPayableOrder(buyer, ticket);
   await expect(live(page, ticket)).toContainText('Held');
 
@@ -69,5 +69,5 @@ test('a page that lost its connection catches up', async ({ page, newUser }) => 
   await cancelOrder(buyer, order);
   isOffline = false;
   await expect(live(page, ticket)).toContainText('For sale', { timeout: 30_000 });
-  expect(await isTheSame(page)).toBe(true);
+  expect(await isSameDocument(page)).toBe(true);
 });

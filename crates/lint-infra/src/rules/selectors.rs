@@ -1,4 +1,4 @@
-//! Label selectors match pods or Services of the overlay, and ports by name or number lead to ports that
+//! Checks that label selectors match pods or Services of the overlay, and that ports by name or number are ports that
 //! containers list.
 
 use serde_json::Value;

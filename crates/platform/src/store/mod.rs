@@ -193,7 +193,7 @@ impl<A: Aggregate> Store<A> {
     }
 
     /// Builds the update from the version `previous` to the next state at `version`. It also removes published events,
-    /// which the removal holds.
+    /// which are in the returned removal.
     fn update_to(
         &self,
         previous: u64,

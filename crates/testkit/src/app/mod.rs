@@ -165,7 +165,7 @@ impl TestApp {
         };
         let flags = settings.iter().map(flag);
         let arguments = std::iter::once(OsString::from(service)).chain(flags);
-        let (platform, own) = config::parse::<C>(service, arguments).unwrap_or_else(|end| panic!("{}", end.text));
+        let (platform, config) = config::parse::<C>(service, arguments).unwrap_or_else(|end| panic!("{}", end.text));
         let names = Names::new(&platform.nats_prefix);
         let (tasks, _failures) = Tasks::new();
         let (context, queue) =
@@ -173,7 +173,7 @@ impl TestApp {
         if service != DEAD_LETTER_OWNER {
             dead_letters::create_stream(&names).await;
         }
-        let running = build(own, &context).expect("a service").start(&context, queue);
+        let running = build(config, &context).expect("a service").start(&context, queue);
         let document = Arc::new(serde_json::to_value(&running.openapi).expect("a document"));
         let jetstream = jetstream::new(context.nats.clone());
         Self {

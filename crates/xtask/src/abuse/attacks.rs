@@ -121,10 +121,10 @@ async fn invalid_payments(target: &Target, stop: watch::Receiver<bool>) -> Resul
     .await;
     let accepted = tally.count(|status| status != 429);
     let is_violated = accepted > PAYMENTS * rate_limit_windows(started.elapsed());
-    let refused = tally.count(|status| status == 400);
+    let rejected = tally.count(|status| status == 400);
     let checks = [
         (is_violated, format!("{accepted} payments of one order were attempted")),
-        (refused > ATTEMPTS, format!("{refused} payment methods of one order were sent to the card network")),
+        (rejected > ATTEMPTS, format!("{rejected} payment methods of one order were sent to the card network")),
     ];
     Ok(tally.report(tally.summary(), checks))
 }

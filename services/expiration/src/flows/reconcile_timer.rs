@@ -21,16 +21,16 @@ pub(crate) struct Reconciled {
     pub(crate) applied: Applied,
 }
 
-/// Makes steps until nothing changes. `is_snapshot` tells whether `orders` has announced the order as it is now. `own`
-/// is the timer as the caller knows it.
+/// Makes steps until nothing changes. `is_snapshot` tells whether `orders` has announced the order as it is now, and
+/// `known` is the timer as the caller knows it.
 pub(crate) async fn reconcile_timer(
     state: &AppState,
     order: &OrderState,
     is_snapshot: bool,
-    own: Current<Timer>,
+    known: Current<Timer>,
 ) -> Result<Reconciled, Error> {
     let reconciler = ReconcileTimer { state, order, is_snapshot, has_changed: AtomicBool::new(false) };
-    let timer = until_settled(&reconciler, own, ()).await?;
+    let timer = until_settled(&reconciler, known, ()).await?;
     let has_changed = reconciler.has_changed.into_inner();
     Ok(Reconciled { timer, applied: if has_changed { Applied::Applied } else { Applied::Stale } })
 }

@@ -24,8 +24,8 @@ const REJECTED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
 /// Takes provider actions until the payment agrees with its order. Returns the payment, if it exists.
 ///
-/// `own` is the payment as the caller has just read or written it, and `seen` the order that an event has just brought.
-/// The first iteration does not read them again.
+/// `known` is the payment, and `seen` the replica of its order, as the caller has just read or written them. The first
+/// iteration does not read them again.
 ///
 /// An open refund is not an error. It may take days, such as when the provider's balance is empty. Once the attempt is
 /// stored the reconciler retries it, so the caller is not blocked.
@@ -35,13 +35,13 @@ const REJECTED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 pub async fn reconcile_payment(
     state: &AppState,
     id: PaymentId,
-    own: Current<Payment>,
+    known: Current<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
-    settle(&ReconcilePayment { state, id, order_is_lost: false }, own, seen).await
+    settle(&ReconcilePayment { state, id, order_is_lost: false }, known, seen).await
 }
 
-/// Voids or refunds a payment, whatever the replica of its order says: `orders` has lost the order. Returns the
+/// Voids or refunds a payment whose order `orders` has lost, whatever the replica of the order says. Returns the
 /// payment, if it exists.
 ///
 /// # Errors
@@ -52,11 +52,11 @@ pub async fn close_payment(state: &AppState, id: PaymentId) -> Result<Option<Ver
 
 async fn settle(
     reconciler: &ReconcilePayment<'_>,
-    own: Current<Payment>,
+    known: Current<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
     let ReconcilePayment { state, id, .. } = *reconciler;
-    let error = match until_settled(reconciler, own, seen).await {
+    let error = match until_settled(reconciler, known, seen).await {
         Ok(payment) => return Ok(payment),
         Err(error) => error,
     };

@@ -11,18 +11,18 @@ use crate::domain::ticket::Ticket;
 use crate::state::AppState;
 use crate::store;
 
-/// Makes transitions until nothing changes. Returns the listing, if it exists. `own` is the listing if the caller has
+/// Makes transitions until nothing changes. Returns the listing, if it exists. `known` is the listing if the caller has
 /// just read or written it, `seen` the order whose event is being handled.
 pub(crate) async fn reconcile_ticket(
     state: &AppState,
     id: TicketId,
-    own: Current<Ticket>,
+    known: Current<Ticket>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Ticket>>, Error> {
-    until_settled(&ReconcileTicket { state, id }, own, seen).await
+    until_settled(&ReconcileTicket { state, id }, known, seen).await
 }
 
-/// Like [`reconcile_ticket`], for a change that the platform made.
+/// Like [`reconcile_ticket`], after the platform has raised the listing.
 pub(crate) async fn reconcile_changed(state: AppState, id: TicketId) -> Result<(), Error> {
     reconcile_ticket(&state, id, Current::Unread, None).await?;
     Ok(())

@@ -107,7 +107,7 @@ async fn invalid_configuration_is_reported_in_one_line_with_exit_code_2() {
         ("NATS_URL", Some("nats://"), "tickets: NATS_URL is wrong"),
         ("LOG", Some("a=b=c"), "LOG is wrong"),
         ("JWKS", Some("hunter2"), "tickets: JWKS is wrong: not a JWK set"),
-        ("JWKS", Some(r#"{"keys":[]}"#), "tickets: JWKS is wrong: the set holds no key"),
+        ("JWKS", Some(r#"{"keys":[]}"#), "tickets: JWKS is wrong: the set contains no key"),
     ] {
         let mut command = program();
         command.env("BIND", "127.0.0.1:0").env("ADMIN_BIND", "127.0.0.1:0").envs(good);

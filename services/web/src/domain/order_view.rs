@@ -126,8 +126,9 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
             Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
         },
     };
-    let own = |payment: &&PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
-    let charge = match payments.iter().find(own) {
+    let is_captured =
+        |payment: &&PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
+    let charge = match payments.iter().find(is_captured) {
         // A disputed charge is not refunded: the bank decides.
         Some(payment) if payment.disputed && !payment.is_refunded() => "Your bank decides about the disputed charge.",
         Some(_) => "The charge is refunded.",

@@ -247,7 +247,7 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
             "",
             "the listing has changed since you opened this page. Open it again, then make your changes",
         ),
-        // The form's idempotency key was used with other contents; whether a listing came of them is not known here.
+        // The form's idempotency key was used with other contents; whether they created a listing is not known here.
         StatusCode::UNPROCESSABLE_ENTITY => FormErrors::new(
             "",
             "this form was sent before with other details. Look whether your listings have the ticket; if not, open Sell again",

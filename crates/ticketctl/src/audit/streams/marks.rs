@@ -54,7 +54,7 @@ fn high(digest: u64) -> u32 {
     low(digest >> u32::BITS)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only the lower half is wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "only the lower half is used")]
 fn low(digest: u64) -> u32 {
     digest as u32
 }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_tell_the_history_of_each_entity() {
+    fn marks_contain_the_history_of_each_entity() {
         let mut marks = Marks::new("order", 100, 8);
         let payload = |status: &str, price: i64| json!({ "status": status, "price": price });
         marks.add(100, &event("o", 0, payload("created", 5)));
@@ -156,8 +156,8 @@ mod tests {
         marks.sort();
         let range = marks.of_owned("o");
         let steps = marks.steps(range.clone());
-        let told: Vec<_> = steps.iter().map(|step| (step.version, step.status)).collect();
-        assert_eq!(told, [(0, "created"), (1, "awaitingPayment"), (2, "cancelled")]);
+        let history: Vec<_> = steps.iter().map(|step| (step.version, step.status)).collect();
+        assert_eq!(history, [(0, "created"), (1, "awaitingPayment"), (2, "cancelled")]);
         let terms: Vec<_> = steps.iter().map(|step| step.terms).collect();
         assert!(terms[0] == terms[1] && terms[1] != terms[2], "{terms:?}");
         assert_eq!(marks.sequences(range), [100, 105, 103]);
