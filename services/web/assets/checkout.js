@@ -1,5 +1,5 @@
-// The card form, and the wallets above it. A card's data goes to Stripe only; we pay with the payment-method id that Stripe
-// returns.
+// The card form, and the wallets above it. A card's data goes to Stripe only; we pay with the payment-method id that
+// Stripe returns.
 import { say } from 'shop/countdown';
 import { reload } from 'shop/live';
 
@@ -96,8 +96,8 @@ const start = () => {
   express.on('confirm', submit);
 };
 
-// Shows the form while the order can be paid. It is outside #live, so a live update does not clear it. Once the order can no
-// longer be paid, the focus is on the heading that says why.
+// Shows the form while the order can be paid. It is outside #live, so a live update does not clear it. Once the order
+// can no longer be paid, the focus is on the heading that says why.
 let wasPayable = false;
 function follow() {
   const payable = document.getElementById('live')?.dataset.payable === 'true';

@@ -1,4 +1,4 @@
-// Service worker: keeps the offline page with its assets, and the passes that were bought, for when there is no network.
+// Service worker: keeps the offline page with its assets, and bought passes, for when there is no network.
 const CACHE = 'offline';
 const PASSES = 'passes';
 // At a venue a network may be silent rather than absent.

@@ -65,7 +65,7 @@ pub(crate) fn read_amount(text: &str, currency: &Currency) -> Result<TypedAmount
             _ => format!("must have at most {decimals} decimals"),
         });
     }
-    let amount = format!("{whole}{part:0<decimals$}").parse().map_err(|_| malformed())?;
+    let amount: i64 = format!("{whole}{part:0<decimals$}").parse().map_err(|_| malformed())?;
     Ok(TypedAmount { money: Money { amount, currency: currency.clone() }, is_uncertain })
 }
 

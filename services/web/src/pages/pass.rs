@@ -1,4 +1,5 @@
-//! GET /orders/{id}/pass: the pass alone, to be shown at the door. Browsers keep this page for when there is no network.
+//! GET /orders/{id}/pass: the pass alone, to be shown at the door. Browsers keep this page for when there is no
+//! network.
 
 use askama::Template;
 use axum::extract::{Path, State};
