@@ -53,6 +53,7 @@ impl Signer {
             iat: now,
             nbf: now - 60,
             exp: now + 86_400,
+            roles: Vec::new(),
         }
     }
 
