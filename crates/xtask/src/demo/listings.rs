@@ -65,7 +65,7 @@ pub(super) fn all(now: &jiff::Timestamp) -> Result<Vec<ListingRequest>> {
     let places = SECTIONS.iter().cycle().zip(ROWS.iter().cycle()).take(count);
     for (index, ((percent, section), row)) in places.enumerate() {
         let number = (index * 7 % 30 + 1).to_string();
-        let body = body(event, &(*percent, section, row, &number), index, now)?;
+        let body = body(event, &(*percent, *section, *row, number.as_str()), index, now)?;
         listings.push(ListingRequest { seller: index % SELLERS, request: CreateListing { body } });
     }
     Ok(listings)
