@@ -12,8 +12,9 @@ pub(super) fn subscription(state: AppState) -> Subscription {
 
 async fn handle(state: AppState, delivery: Delivery<ShowState>) -> Result<Applied, Failure> {
     // At version 0 there is nothing to follow: the show was made by its first listing, under its own name.
-    if delivery.event.entityversion > 0 {
-        spread_show(&state, delivery.event.data.id).await?;
+    if delivery.event.entityversion == 0 {
+        return Ok(Applied::Stale);
     }
+    spread_show(&state, delivery.event.data.id).await?;
     Ok(Applied::Applied)
 }

@@ -7,10 +7,12 @@ use common::events::ticket::TicketChange;
 use common::id::{TicketId, UserId};
 use common::timestamp::Timestamp;
 use platform::http::versions::IfMatch;
+use platform::reconcile::Current;
 use platform::store::error::StoreError;
 
 use super::change_listing::change_listing;
-use super::join_show::join_show;
+use super::follow_show::follow_show;
+use super::join_show::{is_late, join_show};
 use crate::domain::follow;
 use crate::domain::price::check_cap;
 use crate::domain::show::Show;
@@ -68,7 +70,11 @@ pub(crate) async fn edit_listing(
     }
     let show = join_show(state, details.show(), now).await?;
     let edit = |ticket| edit(state, ticket, &details, Some(&show.state), now);
-    Ok(change_listing(state, id, seller, if_match, edit).await?)
+    let edited = change_listing(state, id, seller, if_match, edit).await?;
+    if is_late(state, now) {
+        follow_show(state, id, Current::Unread, None).await?;
+    }
+    Ok(edited)
 }
 
 /// The listing with other details. `show` is the show that they describe, if it was looked up.

@@ -22,7 +22,7 @@ use crate::domain::price::check_cap;
 use crate::domain::show_link::ShowLink;
 use crate::domain::ticket::{ListingDetails, Ticket, TicketError};
 use crate::flows::follow_show::follow_show;
-use crate::flows::join_show::join_show;
+use crate::flows::join_show::{is_late, join_show};
 use crate::state::AppState;
 
 /// List a ticket for sale.
@@ -56,8 +56,8 @@ pub(super) async fn create(
         Err(error) if error.is_duplicate_of(ID_INDEX) => {}
         Err(error) => return Err(error.into()),
     }
-    if claim.answer != view {
-        // The response is that of an earlier request, since when the show may have changed.
+    // An earlier request's response names the show as it was then.
+    if claim.answer != view || is_late(&state, now) {
         follow_show(&state, claim.entity_id, Current::Unread, None).await?;
     }
     Ok(created(claim.answer))
