@@ -14,4 +14,6 @@ mod convergence_tests;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod show_tests;
+#[cfg(test)]
 mod transition_table_tests;

@@ -10,7 +10,7 @@ use common::money::Money;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::price::{PastPrice, past_prices, price_drop};
+use super::price::{PastPrice, PriceCap, check_cap, past_prices, price_drop};
 use super::search_tokens::search_tokens;
 use super::show::ShowDetails;
 use super::show_link::{Occasion, ShowLink};
@@ -94,6 +94,11 @@ pub struct Ticket {
 impl ListingDetails {
     fn search_tokens(&self) -> Vec<String> {
         search_tokens([self.title.as_str(), self.venue.as_str(), self.city.as_deref().unwrap_or_default()])
+    }
+
+    /// Rejects a price above the cap of this country.
+    pub(crate) fn check_cap(&self, caps: &[PriceCap], country: Option<&str>) -> Result<(), Error> {
+        check_cap(caps, country, &self.price, self.face_value.as_ref())
     }
 
     /// The show that the seller describes. The table of cities decides its country and time zone.

@@ -14,7 +14,6 @@ use super::change_listing::change_listing;
 use super::follow_show::follow_show;
 use super::join_show::{is_late, join_show};
 use crate::domain::follow;
-use crate::domain::price::check_cap;
 use crate::domain::show::Show;
 use crate::domain::ticket::{ListingDetails, Ticket, TicketError};
 use crate::state::AppState;
@@ -93,10 +92,10 @@ fn edit(
         None => {
             // No show is made for an edit that is not allowed.
             ticket.ensure_available()?;
-            check_cap(&state.price_caps, details.show().country.as_deref(), details)?;
+            details.check_cap(&state.price_caps, details.show().country.as_deref())?;
             return Err(EditError::OtherShow);
         }
     };
-    check_cap(&state.price_caps, link.country.as_deref(), &details)?;
+    details.check_cap(&state.price_caps, link.country.as_deref())?;
     Ok(ticket.revise(link, details, now)?)
 }

@@ -18,7 +18,6 @@ use platform::store::index::ID_INDEX;
 
 use super::view::{of_view, to_details, to_view};
 use crate::domain::follow;
-use crate::domain::price::check_cap;
 use crate::domain::show_link::ShowLink;
 use crate::domain::ticket::{ListingDetails, Ticket, TicketError};
 use crate::flows::follow_show::follow_show;
@@ -66,14 +65,14 @@ pub(super) async fn create(
 /// Joins or makes the show that a seller describes. Returns the link to it and the details of its listing.
 async fn join(state: &AppState, details: ListingDetails, now: Timestamp) -> Result<(ShowLink, ListingDetails), Error> {
     let described = details.show();
-    check_cap(&state.price_caps, described.country.as_deref(), &details)?;
+    details.check_cap(&state.price_caps, described.country.as_deref())?;
     let show = join_show(state, described, now).await?;
     if show.is_cancelled() {
         return Err(TicketError::ShowCancelled.into());
     }
     let details = follow::details_at(details, &show.details);
     // The staff may have corrected the country.
-    check_cap(&state.price_caps, show.details.country.as_deref(), &details)?;
+    details.check_cap(&state.price_caps, show.details.country.as_deref())?;
     Ok((follow::link(&show), details))
 }
 
