@@ -167,7 +167,6 @@ pub struct ShowUpdate {
     pub starts_at: Timestamp,
     /// When the show ends; after the start.
     #[serde(default)]
-    #[schema(example = "2099-06-01T21:00:00Z")]
     pub ends_at: Option<Timestamp>,
     /// IANA name of the venue's time zone; that of the city by default, else UTC.
     #[serde(default, deserialize_with = "text::blank_as_none")]

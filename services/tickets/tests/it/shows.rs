@@ -315,3 +315,22 @@ async fn price_cap_applies_in_the_country_of_the_show() {
     abroad["city"] = json!("Tokyo");
     post(abroad).await.expect(201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_show_is_raised_from_what_was_published() {
+    let app = app().await;
+    let listing = create_listing(&app, &app.signer.user()).await;
+    app.wait_until_idle().await;
+    let show = read_show(&app, &listing["showId"]).await;
+    let created = app.events("tickets").await.into_iter().find(|event| event.kind == "show.created.v1").unwrap();
+    app.context.database.collection::<Document>("shows").delete_many(doc! {}).await.unwrap();
+    let raise = |state: Value| {
+        let body = json!({ "id": listing["showId"], "above": 3, "state": state });
+        app.admin("POST", "/raise").json(&body).send()
+    };
+    raise(json!({ "id": listing["showId"] })).await.expect(400);
+    assert_eq!(raise(created.data).await.expect(200).json(), json!({ "version": 4, "isWritten": true }));
+    let mut expected = show;
+    expected["version"] = json!(4);
+    assert_eq!(read_show(&app, &listing["showId"]).await, expected);
+}
