@@ -71,9 +71,9 @@ impl Databases {
         for (id, order, payments) in joined(orders, &payments) {
             money::check_order(id, order, payments, &mut found);
         }
-        let listings = by_key(self.owned("tickets").iter(), |ticket| text(&ticket.state["show"]["id"]));
-        for (id, show, listings) in joined(self.owned("shows"), &listings) {
-            shows::check_show(id, show, listings, &mut found);
+        let by_id: BTreeMap<&str, &Entity> = self.owned("shows").iter().map(|show| (show.id.as_str(), show)).collect();
+        for listing in self.owned("tickets") {
+            shows::check_listing(listing, by_id.get(shows::show_id(listing)).copied(), &mut found);
         }
         violations.extend(found.iter().map(ToString::to_string));
     }

@@ -5,7 +5,7 @@
 //! The full audit and the rechecks of single keys run the same code, so they can't disagree. No check needs more memory
 //! than the batches of its cursors and the entities of one key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -25,6 +25,9 @@ use super::{indexes, money, outside, replicas, sales, shows};
 /// within seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 
+/// Number of listings whose shows are read at once.
+const SHOWS_BATCH: usize = 1_000;
+
 /// A check of the audit. [`Owned`] names the kind of entity that is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
@@ -34,7 +37,7 @@ pub(super) enum Check {
     Tickets,
     /// Orders with their payments.
     Orders,
-    /// Shows with their listings.
+    /// Listings with their shows.
     Shows,
     /// An entity with its replicas.
     Replicas(Owned),
@@ -232,20 +235,27 @@ impl Check {
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let projection = doc! { "version": 1, "state.status": 1, "state.mergedInto": 1 };
-        let shows = reader.open(Read::by_id("tickets", "shows", projection), only).await?;
-        let listings = Read {
-            field: "state.show.id",
-            key: |ticket| text(&ticket.state["show"]["id"]),
-            index: Some("offers_v1"),
-            ..Read::by_id("tickets", "tickets", doc! { "version": 1, "state.status": 1, "state.show": 1 })
-        };
-        let listings = reader.open(listings, only).await?;
-        let (mut join, mut found) = (Join(vec![shows, listings]), Vec::new());
-        while let Some(joined) = join.next(&mut reader.pace).await? {
-            let listings: Vec<&Entity> = joined.all(1).iter().collect();
-            shows::check_show(&joined.key, joined.one(0), &listings, &mut found);
-            suspects.add(self, &joined.key, &mut found);
+        let projection = doc! { "version": 1, "state.status": 1, "state.show": 1 };
+        let mut join = Join(vec![reader.open(Read::by_id("tickets", "tickets", projection), only).await?]);
+        loop {
+            // A popular show has too many listings for one key of a join.
+            let mut listings = Vec::with_capacity(SHOWS_BATCH);
+            while listings.len() < SHOWS_BATCH
+                && let Some(joined) = join.next(&mut reader.pace).await?
+            {
+                listings.extend(joined.entities.into_iter().flatten());
+            }
+            if listings.is_empty() {
+                break;
+            }
+            let ids: BTreeSet<String> = listings.iter().map(|listing| shows::show_id(listing).to_owned()).collect();
+            let projection = doc! { "version": 1, "state.status": 1, "state.mergedInto": 1 };
+            let found_shows = reader.get(Read::by_id("tickets", "shows", projection), &Vec::from_iter(ids)).await?;
+            let mut found = Vec::new();
+            for listing in &listings {
+                shows::check_listing(listing, found_shows.get(shows::show_id(listing)), &mut found);
+                suspects.add(self, &listing.id, &mut found);
+            }
         }
         suspects.add_malformed(join);
         Ok(())

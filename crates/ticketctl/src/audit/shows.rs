@@ -8,19 +8,23 @@ use super::finding::Finding;
 use super::names::SHOWS;
 use super::remedy::Remedy;
 
-/// Checks the listings that name this show.
-pub fn check_show(id: &str, show: Option<&Entity>, listings: &[&Entity], found: &mut Vec<Finding>) {
-    for listing in listings {
-        let (wrong, remedy) = match show {
-            None => (format!("names show {id}, which does not exist"), Remedy::raise("tickets", id)),
-            Some(show) => match disagreement(show, listing) {
-                Some(wrong) => (format!("names show {id}, {wrong}"), Remedy::resync("tickets", id)),
-                None => continue,
-            },
-        };
-        let text = format!("ticket {} {wrong}", listing.id);
-        found.push(Finding::new(SHOWS, "tickets", [listing.id.as_str(), id], text).repaired_by([remedy]));
-    }
+/// The id of the show that a listing names.
+pub fn show_id(listing: &Entity) -> &str {
+    text(&listing.state["show"]["id"])
+}
+
+/// Checks a listing against the show that it names.
+pub fn check_listing(listing: &Entity, show: Option<&Entity>, found: &mut Vec<Finding>) {
+    let id = show_id(listing);
+    let (wrong, remedy) = match show {
+        None => (format!("names show {id}, which does not exist"), Remedy::raise("tickets", id)),
+        Some(show) => match disagreement(show, listing) {
+            Some(wrong) => (format!("names show {id}, {wrong}"), Remedy::resync("tickets", id)),
+            None => return,
+        },
+    };
+    let text = format!("ticket {} {wrong}", listing.id);
+    found.push(Finding::new(SHOWS, "tickets", [listing.id.as_str(), id], text).repaired_by([remedy]));
 }
 
 /// How a listing disagrees with its show.
@@ -65,7 +69,7 @@ mod tests {
             (Some(show("cancelled", Value::Null)), listing("sold", false), None),
         ] {
             let mut found = Vec::new();
-            check_show("s", show.as_ref(), &[&listing], &mut found);
+            check_listing(&listing, show.as_ref(), &mut found);
             let texts: Vec<_> = found.iter().map(ToString::to_string).collect();
             assert_eq!(texts.first().map(String::as_str), expected);
             assert!(found.iter().all(|finding| finding.ids == ["t", "s"] && !finding.remedies.is_empty()));
