@@ -73,7 +73,9 @@ pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> O
             }
         }
     }
-    (next != *ticket).then(|| (Ticket { updated_at: now, ..next }, TicketChange::Updated))
+    // For people, the last change of a listing that has ended is its end.
+    let updated_at = if ticket.status_name().is_final() { ticket.updated_at } else { now };
+    (next != *ticket).then(|| (Ticket { updated_at, ..next }, TicketChange::Updated))
 }
 
 fn occasion(show: &ShowDetails) -> Occasion {
@@ -109,7 +111,8 @@ mod tests {
     /// Follows the show until the listing agrees with it.
     fn follow(ticket: &Ticket, show: &Show) -> Ticket {
         let (next, change) = next_transition(ticket, show, later()).expect("a transition");
-        assert_eq!((change, next.updated_at), (Updated, later()));
+        let updated_at = if ticket.status_name().is_final() { ticket.updated_at } else { later() };
+        assert_eq!((change, next.updated_at), (Updated, updated_at));
         assert_eq!(next_transition(&next, show, later()), None);
         next
     }
@@ -133,7 +136,7 @@ mod tests {
             let ticket = Ticket { status, ..ticket.clone() };
             let merged = follow(&ticket, &other.0);
             let expected = ShowLink { id: other.0.id, ..ticket.show.clone() };
-            assert_eq!(merged, Ticket { show: expected, updated_at: later(), ..ticket });
+            assert_eq!(merged, Ticket { show: expected, updated_at: merged.updated_at, ..ticket });
         }
     }
 
