@@ -88,7 +88,7 @@ pub(crate) fn check_cap(
     }
     let highest = Money { amount: highest, currency: face.currency.clone() };
     let rule = format!("In {country}, a price may be at most {percent}% over face value, which is {highest} here.");
-    let message = format!("must be at most {} in minor units", highest.amount);
+    let message = format!("must be at most {highest}");
     let fields = vec![FieldError { field: "price.amount".to_owned(), message }];
     Err(Error::RuleBroken { rejection: Rejection::new("over-cap", rule), fields })
 }
