@@ -47,7 +47,8 @@ pub struct ShowQuery {
     #[validate(length(max = 200))]
     #[param(max_length = 200, value_type = Option<String>, example = "carmen")]
     pub q: Option<Text>,
-    /// Only shows that start on this day of the venue or later.
+    /// Only shows that start on this day of the venue or later. Without `from` and `to`, shows that have begun are left
+    /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(inline, example = "2099-06-01")]
     pub from: Option<Day>,
