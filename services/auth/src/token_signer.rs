@@ -32,6 +32,7 @@ impl TokenSigner {
             iat: now.as_seconds(),
             nbf: now.as_seconds(),
             exp: now.plus(self.lifetime).as_seconds(),
+            roles: Vec::new(),
         };
         self.keys.sign("JWT", &claims)
     }

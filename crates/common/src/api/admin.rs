@@ -89,8 +89,8 @@ pub struct Raise {
     /// higher already. Invalid if it is more than a million above the entity's version.
     pub above: u64,
     /// The state to write, in the form of an event's payload: the state that the replicas have at that version. If
-    /// absent, the owner's present state is written. It is possible only for listings and orders, because the events
-    /// of other entities do not carry their whole state.
+    /// absent, the owner's present state is written. It is possible only for shows, listings and orders, because the
+    /// events of other entities do not carry their whole state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Value>,
 }

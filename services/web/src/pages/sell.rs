@@ -7,7 +7,7 @@ use common::aggregate::Versioned;
 use common::api::tickets::{CreateListing, Listing, ListingRules, NewListing, ReplaceListing};
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
-use common::id::{TicketId, UserId};
+use common::id::{ShowId, TicketId, UserId};
 use common::money::Currency;
 use common::text::Text;
 use http::StatusCode;
@@ -242,6 +242,8 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
     let detail = &error.problem.detail;
     Some(match error.status() {
         StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
+        // `detail` names the cap.
+        StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => FormErrors::new("", detail),
         StatusCode::CONFLICT => FormErrors::new("", detail),
         StatusCode::PRECONDITION_FAILED => FormErrors::new(
             "",
@@ -264,6 +266,7 @@ fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing
     let text = |text: Option<Text>| text.map(String::from);
     let listing = Listing {
         id: TicketId::new(),
+        show_id: ShowId::new(),
         version: 0,
         title: new.title.into(),
         venue: new.venue.into(),
