@@ -1,7 +1,7 @@
 // The seller changes the price while a user is about to buy.
 import { expect, test } from '../fixture.mjs';
 import { orderAtOutdatedPrice, createListing, changePriceAndWait } from '../users.mjs';
-import { isTheSame, live, mark, nav, payButton } from '../steps.mjs';
+import { isTheSame, live, liveShow, mark, nav, payButton } from '../steps.mjs';
 
 const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
 
@@ -67,6 +67,6 @@ test('a watcher is notified when a ticket gets cheaper', async ({ page: shelf, n
 
   await shelf.goto('/');
   const drops = shelf.getByRole('region', { name: 'Price drops' });
-  await expect(live(drops, ticket)).toContainText('89.00 EUR');
-  await expect(live(drops, ticket)).toContainText('75.00 EUR');
+  await expect(liveShow(drops, ticket)).toContainText('89.00 EUR');
+  await expect(liveShow(drops, ticket)).toContainText('75.00 EUR');
 });
