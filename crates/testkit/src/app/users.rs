@@ -2,7 +2,7 @@
 
 use common::clock::{Clock, SystemClock};
 use common::id::{SessionId, UserId};
-use common::identity::{AUDIENCE, Claims};
+use common::identity::{AUDIENCE, Claims, Role};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
 use crate::fleet::keys::Keys;
@@ -40,6 +40,12 @@ impl Signer {
     pub fn user(&self) -> User {
         let id = UserId::new();
         User { id, token: self.sign(&Self::claims(id)) }
+    }
+
+    /// Creates a member of the staff with this role.
+    pub fn staff(&self, role: Role) -> User {
+        let id = UserId::new();
+        User { id, token: self.sign(&Claims { roles: vec![role], ..Self::claims(id) }) }
     }
 
     /// The claims of a valid token.
