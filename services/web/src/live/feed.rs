@@ -18,6 +18,7 @@ use platform::telemetry;
 use super::message;
 use crate::flows::await_version::await_version;
 use crate::state::AppState;
+use crate::store::model::Replicas;
 use crate::store::searchable::Searchable;
 use crate::store::{lists, offers};
 
@@ -81,8 +82,7 @@ async fn publish_ticket(state: &AppState, event: &Envelope<TicketState>) -> Resu
     let ticket = &event.data;
     let topics = [message::ticket_topic(ticket.terms.id), message::list_topic(ticket.show_id)];
     if topics.iter().any(|topic| state.hub.has_subscribers(topic)) {
-        let hold_expiry = lists::hold_expiry(&state.model.live().await?.orders, ticket).await?;
-        let message = message::ticket_changed(ticket, event.entityversion, hold_expiry, state.clock.now())?;
+        let message = ticket_message(state, &state.model.live().await?, ticket, event.entityversion).await?;
         for topic in &topics {
             state.hub.publish(topic, &message);
         }
@@ -96,6 +96,19 @@ async fn publish_ticket(state: &AppState, event: &Envelope<TicketState>) -> Resu
         }
     }
     Ok(())
+}
+
+/// The message about a listing at this version, for pages that show it.
+pub(super) async fn ticket_message(
+    state: &AppState,
+    model: &Replicas,
+    ticket: &TicketState,
+    version: u64,
+) -> Result<Utf8Bytes, Error> {
+    let (hold_expiry, show) =
+        tokio::try_join!(lists::hold_expiry(&model.orders, ticket), model.shows.get(ticket.show_id))?;
+    let show = show.as_ref().map(|show| &show.state);
+    message::ticket_changed(ticket, show, version, hold_expiry, state.clock.now())
 }
 
 fn publish_order(state: &AppState, event: &Envelope<OrderState>) {

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::ws::Utf8Bytes;
 use common::error::Error;
+use common::events::show::ShowState;
 use common::events::ticket::TicketState;
 use common::timestamp::Timestamp;
 use serde::Serialize;
@@ -82,11 +83,12 @@ pub(crate) fn user_topic(id: impl std::fmt::Display) -> String {
 
 pub(crate) fn ticket_changed(
     ticket: &TicketState,
+    show: Option<&ShowState>,
     version: u64,
     hold_expiry: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Utf8Bytes, Error> {
-    let ListingView { availability, price, .. } = ListingView::new(ticket, None, now);
+    let ListingView { availability, price, .. } = ListingView::new(ticket, None, now).of_show(show);
     let hold_seconds_left = hold_expiry.map(|expiry| expiry.since(now).as_secs());
     let html = AvailabilityBadge { availability, hold_seconds_left }.render().map_err(Error::internal)?;
     let (text, open) = (availability.sentence(), availability.is_for_sale());
@@ -131,14 +133,14 @@ mod tests {
         let mut state = sample();
         let now = state.created_at;
         let read = |message: Utf8Bytes| serde_json::from_str::<Value>(&message).unwrap();
-        let update = read(ticket_changed(&state, 1, None, now).unwrap());
+        let update = read(ticket_changed(&state, None, 1, None, now).unwrap());
         assert_eq!((update["version"].as_u64(), update["open"].as_bool()), (Some(1), Some(true)));
         assert_eq!(update["price"], "125.50 USD");
         assert_eq!(update["list"], format!("list:{}", state.show_id));
         assert_eq!(update["revision"], state.updated_at.as_millis());
         state.status = TicketStatus::Reserved;
         let expiry = now.plus(Duration::from_secs(192));
-        let update = read(ticket_changed(&state, 2, Some(expiry), now).unwrap());
+        let update = read(ticket_changed(&state, None, 2, Some(expiry), now).unwrap());
         let html = update["html"].as_str().unwrap();
         assert!(html.contains("data-left=\"192\"") && html.contains("3:12") && update["open"] == false, "{html}");
         let update = read(entity_changed("order:1", 4).unwrap());

@@ -15,6 +15,7 @@ use platform::telemetry;
 use tokio::time::Instant;
 use validator::Validate as _;
 
+use super::feed::ticket_message;
 use super::hub::Subscriber;
 use super::message;
 use crate::flows::await_version::await_version;
@@ -152,8 +153,7 @@ async fn catch_up(
         let recent = state.recent_ticket_events.get(&id).map(|event| (event.entityversion, event.data.clone()));
         let latest = stored.into_iter().chain(recent).max_by_key(|(version, _)| *version);
         if let Some((version, ticket)) = latest.filter(|(version, _)| *version > shown) {
-            let hold_expiry = lists::hold_expiry(&model.orders, &ticket).await?;
-            missed.push(message::ticket_changed(&ticket, version, hold_expiry, state.clock.now())?);
+            missed.push(ticket_message(state, &model, &ticket, version).await?);
         }
     }
     missed.extend(missed_of_shows(state, &model, &shows).await?);
