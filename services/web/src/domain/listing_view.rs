@@ -177,20 +177,6 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn ticket_of_a_cancelled_show_is_not_for_sale() {
-        let mut show = crate::domain::show_view::tests::sample().show.state;
-        let mut ticket = sample();
-        let availability = |ticket: &TicketState, show: &ShowState| {
-            ListingView::new(ticket, None, ticket.created_at).of_show(Some(show)).availability
-        };
-        assert_eq!(availability(&ticket, &show), Availability::ForSale);
-        show.status = ShowStatus::Cancelled;
-        assert_eq!(availability(&ticket, &show), Availability::Cancelled);
-        ticket.status = TicketStatus::Sold;
-        assert_eq!(availability(&ticket, &show), Availability::Sold, "it is still the buyer's");
-    }
-
-    #[test]
     fn lowered_price_is_shown_with_the_previous_one() {
         let mut ticket = sample();
         let previous_price = |ticket: &TicketState| ListingView::new(ticket, None, ticket.created_at).previous_price;

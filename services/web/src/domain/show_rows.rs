@@ -66,7 +66,7 @@ pub(crate) fn sections(tickets: &[Versioned<TicketState>]) -> Vec<Section> {
     let mut seen = BTreeSet::new();
     let mut sections: Vec<_> = tickets.iter().map(|ticket| Section::of(ticket)).collect();
     sections.retain(|section| !section.key.is_empty() && seen.insert(section.key.clone()));
-    sections.sort_by(|one, other| one.key.cmp(&other.key));
+    sections.sort_by_cached_key(|section| section.key.clone());
     sections
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn currencies(tickets: &[Versioned<TicketState>]) -> Vec<Currency> {
         *counts.entry(&ticket.price.currency).or_default() += 1;
     }
     let mut currencies: Vec<_> = counts.into_iter().collect();
-    currencies.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    currencies.sort_by(|(_, one), (_, other)| other.cmp(one));
     currencies.into_iter().map(|(currency, _)| currency.clone()).collect()
 }
 

@@ -99,9 +99,10 @@ pub(crate) fn id_in_path(segment: &str) -> Option<ShowId> {
 #[cfg(test)]
 pub(crate) mod tests {
     use common::aggregate::Versioned;
-    use common::events::ticket::Category;
+    use common::events::ticket::{Category, TicketStatus};
 
     use super::*;
+    use crate::domain::listing_view::{self, Availability, ListingView};
     use crate::domain::offer::Offer;
 
     /// A show with all details, and with HTML in its texts.
@@ -153,6 +154,19 @@ pub(crate) mod tests {
             let view = ShowView::new(&found, now);
             assert_eq!((view.cancel_reason.as_str(), view.is_open()), (expected, false));
         }
+    }
+
+    #[test]
+    fn ticket_of_a_cancelled_show_is_not_for_sale() {
+        let (mut show, mut ticket) = (sample().show.state, listing_view::tests::sample());
+        let availability = |ticket: &TicketState, show: &ShowState| {
+            ListingView::new(ticket, None, ticket.created_at).of_show(Some(show)).availability
+        };
+        assert_eq!(availability(&ticket, &show), Availability::ForSale);
+        show.status = ShowStatus::Cancelled;
+        assert_eq!(availability(&ticket, &show), Availability::Cancelled);
+        ticket.status = TicketStatus::Sold;
+        assert_eq!(availability(&ticket, &show), Availability::Sold, "it is still the buyer's");
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn dispatch_ticket(state: &AppState, event: Envelope<TicketState>) {
     let event = Arc::new(event);
     state.recent_ticket_events.put(event.data.terms.id, Arc::clone(&event));
     state.recent_show_changes.put(event.data.show_id, (event.data.terms.id, event.entityversion));
-    publish_show(state, event.data.show_id, &event);
+    publish_show(state, event.data.show_id, &*event);
     let state = state.clone();
     state.tasks.clone().detach(async move {
         if let Err(error) = publish_ticket(&state, &event).await {

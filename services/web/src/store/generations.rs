@@ -11,7 +11,7 @@ use common::events::{Change, Payload};
 use mongodb::IndexModel;
 use serde::{Deserialize, Serialize};
 
-use super::{lists, offers, searchable};
+use super::{lists, searchable};
 
 /// The generations that exist. A number is never reused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(super) fn collections() -> [(&'static str, Vec<IndexModel>); 5] {
     }
     [
         (entity::<UserState>(), searchable::user_indexes()),
-        (entity::<TicketState>(), [offers::ticket_indexes(), lists::ticket_indexes()].concat()),
+        (entity::<TicketState>(), [searchable::ticket_indexes(), lists::ticket_indexes()].concat()),
         (entity::<OrderState>(), lists::order_indexes()),
         (entity::<PaymentState>(), lists::payment_indexes()),
         (entity::<ShowState>(), searchable::show_indexes()),

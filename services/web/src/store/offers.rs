@@ -14,13 +14,11 @@ use common::id::ShowId;
 use common::money::{Currency, Money};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
+use mongodb::Collection;
 use mongodb::bson::{Document, doc};
-use mongodb::options::IndexOptions;
-use mongodb::{Collection, IndexModel};
 use platform::store::error::StoreError;
 use serde::Deserialize;
 
-use super::index;
 use super::model::Replicas;
 use crate::domain::offer::{Offer, ShowOffer};
 
@@ -28,23 +26,6 @@ use crate::domain::offer::{Offer, ShowOffer};
 const MAX_LISTINGS: i64 = 500;
 /// How many price drops are examined for each show that is returned: several may be of one show.
 const DROPS_PER_SHOW: i64 = 10;
-
-/// Indexes of the replica of listings that these queries need.
-pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
-    let dropped = IndexOptions::builder()
-        .name("dropped_v1".to_owned())
-        .partial_filter_expression(doc! { "state.priceDrop.at": { "$exists": true } })
-        .build();
-    let by_drop = doc! { "state.status": 1, "state.priceDrop.at": -1, "_id": -1 };
-    let by_price = doc! {
-        "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1,
-    };
-    vec![
-        index("show_v1", by_price),
-        index("show_changed_v1", doc! { "state.showId": 1, "state.updatedAt": -1 }),
-        IndexModel::builder().keys(by_drop).options(dropped).build(),
-    ]
-}
 
 #[derive(Debug, Deserialize)]
 struct FoundShow {

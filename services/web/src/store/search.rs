@@ -103,12 +103,8 @@ impl Search<'_> {
             let remaining: Vec<_> = words.iter().filter(|word| !name_matches(name, word)).collect();
             groups.entry((remaining.len(), remaining)).or_default().push(seller.to_string());
         }
-        let queries = groups.iter().take(MAX_SELLER_QUERIES).map(|((_, remaining), sellers)| async move {
-            let shows = self.shows_of(sellers).await?;
-            let mut query = self.query_with(remaining);
-            query.insert("_id", doc! { "$in": shows });
-            self.page(query).await
-        });
+        let groups = groups.iter().take(MAX_SELLER_QUERIES);
+        let queries: Vec<_> = groups.map(|((_, remaining), sellers)| self.by_sellers(remaining, sellers)).collect();
         found.extend(try_join_all(queries).await?.into_iter().flatten());
         let sort = self.filter.sort;
         found.sort_by_key(|found| sort.key(&found.show));
@@ -135,6 +131,13 @@ impl Search<'_> {
         });
         let found = try_join_all(found).await?.into_iter().flatten();
         Ok(found.map(|user| (user.state.id, user.state.display_name)).collect())
+    }
+
+    /// The first shows that these sellers have a ticket for, and that have these words.
+    async fn by_sellers(&self, words: &[&String], sellers: &[String]) -> Result<Vec<ShowOffer>, StoreError> {
+        let mut query = self.query_with(words);
+        query.insert("_id", doc! { "$in": self.shows_of(sellers).await? });
+        self.page(query).await
     }
 
     /// The ids of shows that these sellers have a ticket for sale for.

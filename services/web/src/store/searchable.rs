@@ -1,5 +1,5 @@
 //! Fields stored in addition to the states of shows and users: the search keys of both, and the day of a show. And the
-//! indexes of those replicas.
+//! indexes of those replicas and of the one of listings.
 //!
 //! # Why
 //! The fields are derived here rather than taken from the events, because normalisation is local to this service. A
@@ -14,6 +14,7 @@ use common::events::ticket::{Category, TicketState};
 use common::events::user::UserState;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
+use mongodb::options::IndexOptions;
 
 use super::index;
 use crate::domain::search::index_keys;
@@ -25,6 +26,23 @@ pub(crate) fn show_indexes() -> Vec<IndexModel> {
         index("soonest_v1", doc! { "state.startsAt": 1, "_id": 1 }),
         index("category_v1", doc! { "state.category": 1, "state.startsAt": 1, "_id": 1 }),
         index("found_v1", doc! { "words": 1, "state.startsAt": 1, "_id": 1 }),
+    ]
+}
+
+/// Indexes of the replica of listings that [`offers`](super::offers) needs.
+pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
+    let dropped = IndexOptions::builder()
+        .name("dropped_v1".to_owned())
+        .partial_filter_expression(doc! { "state.priceDrop.at": { "$exists": true } })
+        .build();
+    let by_drop = doc! { "state.status": 1, "state.priceDrop.at": -1, "_id": -1 };
+    let by_price = doc! {
+        "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1,
+    };
+    vec![
+        index("show_v1", by_price),
+        index("show_changed_v1", doc! { "state.showId": 1, "state.updatedAt": -1 }),
+        IndexModel::builder().keys(by_drop).options(dropped).build(),
     ]
 }
 
