@@ -70,6 +70,13 @@ pub(crate) fn sections(tickets: &[Versioned<TicketState>]) -> Vec<Section> {
     sections
 }
 
+/// The sections that a filter offers; none if it could not narrow the list.
+pub(crate) fn section_choices(tickets: &[Versioned<TicketState>]) -> Vec<Section> {
+    let sections = sections(tickets);
+    let has_unnamed = tickets.iter().any(|ticket| Section::of(ticket).key.is_empty());
+    if sections.len() + usize::from(has_unnamed) > 1 { sections } else { Vec::new() }
+}
+
 /// The currencies of these listings, that of the most first.
 pub(crate) fn currencies(tickets: &[Versioned<TicketState>]) -> Vec<Currency> {
     let mut counts: BTreeMap<&Currency, usize> = BTreeMap::new();
@@ -250,6 +257,9 @@ mod tests {
         let tickets = tickets();
         let names: Vec<_> = sections(&tickets).into_iter().map(|section| section.name).collect();
         assert_eq!(names, ["Balcony", "Stalls"]);
+        assert_eq!(section_choices(&tickets).len(), 2);
+        assert_eq!(section_choices(&tickets[1..2]), [], "all are in one section");
+        assert_eq!(section_choices(&tickets[2..4]).len(), 1, "one has no section");
         assert_eq!(currencies(&tickets).iter().map(ToString::to_string).collect::<Vec<_>>(), ["EUR", "USD"]);
         assert!(has_several_prices(&tickets));
         assert!(!has_several_prices(&[ticket(None, 4_000, "EUR"), ticket(None, 4_100, "USD")]));

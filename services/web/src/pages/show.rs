@@ -135,7 +135,7 @@ fn page(
 ) -> ShowPage {
     let show = ShowView::new(found, state.clock.now());
     let mut rejected = rejected_parameters_message(&rejected);
-    let (sections, currencies) = (show_rows::sections(tickets), show_rows::currencies(tickets));
+    let currencies = show_rows::currencies(tickets);
     let mut filter = RowFilter {
         section: Some(section_key(&params.section)).filter(|key| !key.is_empty()),
         currency: params.currency.clone(),
@@ -159,8 +159,8 @@ fn page(
             _ => "Highest price".to_owned(),
         },
         summary: summary(rows.len(), tickets.len(), filter.currency.as_ref().filter(|_| currencies.len() > 1)),
-        sections: choices(sections),
-        currencies: choices(currencies),
+        sections: show_rows::section_choices(tickets),
+        currencies: if currencies.len() > 1 { currencies } else { Vec::new() },
         chosen_section: filter.section.clone().unwrap_or_default(),
         rejected,
         is_filtered: filter != RowFilter::default(),
@@ -168,11 +168,6 @@ fn page(
         show,
         params,
     }
-}
-
-/// The choices of a filter; none if there is only one.
-fn choices<T>(all: Vec<T>) -> Vec<T> {
-    if all.len() > 1 { all } else { Vec::new() }
 }
 
 fn summary(shown: usize, all: usize, currency: Option<&Currency>) -> String {
