@@ -87,6 +87,7 @@ async fn resync_restores_every_replica() {
         "tickets.replica_order",
         "web.replica_order",
         "web.replica_payment",
+        "web.replica_show",
         "web.replica_ticket",
         "web.replica_user",
     ];
