@@ -30,10 +30,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         let text = text.split("/*# sourceMappingURL").next().unwrap_or_default();
         embed(&mut table, &out, name, text.as_bytes())?;
     }
-    let own = root.join("assets");
-    println!("cargo::rerun-if-changed={}", own.display());
+    let assets = root.join("assets");
+    println!("cargo::rerun-if-changed={}", assets.display());
     let mut files: Vec<_> =
-        fs::read_dir(&own)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        fs::read_dir(&assets)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.sort();
     for file in files {
         println!("cargo::rerun-if-changed={}", file.display());

@@ -118,8 +118,8 @@ mod tests {
             Ok(some)
         });
         assert_eq!(outcome.await.unwrap().count, 10);
-        let failing = run_closed_loop(&mut workers, Duration::MAX, async |()| bail!("refused"));
-        assert_eq!(failing.await.unwrap_err().to_string(), "refused");
+        let failing = run_closed_loop(&mut workers, Duration::MAX, async |()| bail!("failed"));
+        assert_eq!(failing.await.unwrap_err().to_string(), "failed");
     }
 
     #[tokio::test]

@@ -37,18 +37,18 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     /// The change that is published if this state is written again at a higher version, such as after a restore. It is
     /// the one that usually leads to this state.
     fn present_change(&self) -> ChangeOf<Self>;
-    /// The aggregate that has this payload. `None` if payloads do not hold its whole state, so that a replica can't
+    /// The aggregate that has this payload. `None` if payloads do not contain its whole state, so that a replica can't
     /// restore it.
     fn from_payload(_payload: Self::Payload) -> Option<Self> {
         None
     }
     /// Whether the owner has changed this state after `replicated`, a state from replicas, or has ended it: then
-    /// `replicated` must not replace it. Only aggregates with [`Aggregate::from_payload`] are asked.
+    /// `replicated` must not replace it. Called only for aggregates with [`Aggregate::from_payload`].
     fn is_changed_since(&self, _replicated: &Self) -> bool {
         false
     }
     /// Whether `replicated`, a state from replicas, differs from this one in what never changes, such as an order's
-    /// buyer. Only aggregates with [`Aggregate::from_payload`] are asked.
+    /// buyer. Called only for aggregates with [`Aggregate::from_payload`].
     fn contradicts(&self, _replicated: &Self) -> bool {
         false
     }

@@ -108,7 +108,7 @@ pub enum InvalidKeys {
     #[error("a key has no kid")]
     MissingKeyId,
     /// The set has no key.
-    #[error("the set holds no key")]
+    #[error("the set contains no key")]
     Empty,
 }
 

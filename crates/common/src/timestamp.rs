@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! The text form has a fixed width (`2026-11-22T10:14:00.123Z`), so strings sort chronologically. Documents, events
-//! and responses all hold this string, and range queries on it are correct.
+//! and responses all contain this string, and range queries on it are correct.
 
 use std::fmt;
 use std::str::FromStr;

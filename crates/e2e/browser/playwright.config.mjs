@@ -6,7 +6,7 @@ import { BASE_URL, CHROMIUM, FLAGS } from './chromium.mjs';
 export default defineConfig({
   testDir: 'tests',
   // Several runs may be in progress at the same time, each against its own fleet.
-  outputDir: process.env.OUTPUT ?? '../../../target/browser/by-hand',
+  outputDir: process.env.OUTPUT ?? '../../../target/browser/manual',
   workers: 1,
   retries: 0,
   forbidOnly: true,

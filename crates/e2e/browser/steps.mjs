@@ -65,8 +65,8 @@ export const closeBank = async (page) => {
   await page.keyboard.press('Escape');
 };
 
-/** Marks the loaded page, so that a later reload can be detected. */
-export const mark = (page) => page.evaluate(() => { window.isTheSame = true; });
+/** Marks the loaded document, so that a later reload can be detected. */
+export const markDocument = (page) => page.evaluate(() => { window.isMarked = true; });
 
-/** Whether the page has not been reloaded since it was marked. */
-export const isTheSame = (page) => page.evaluate(() => window.isTheSame === true);
+/** Whether the page has not been reloaded since its document was marked. */
+export const isSameDocument = (page) => page.evaluate(() => window.isMarked === true);

@@ -85,15 +85,15 @@ export const createOrder = async (buyer, ticket) => {
 };
 
 /** Waits until the API returns the order in this status. */
-export const waitForOrderStatus = (buyer, order, wanted) => expect
+export const waitForOrderStatus = (buyer, order, expected) => expect
   .poll(async () => (await send(buyer.api, 'GET', `/api/orders/${order.id}`, 200)).status, { timeout: 30_000 })
-  .toBe(wanted);
+  .toBe(expected);
 
 /** Orders a ticket, and waits until the order can be paid and the pages show it. */
 export const createPayableOrder = async (buyer, ticket) => {
   const order = await createOrder(buyer, ticket);
   await waitForOrderStatus(buyer, order, 'awaitingPayment');
-  await waitForText(buyer, `/checkout/${order.id}`, 'Let it go');
+  await waitForText(buyer, `/checkout/${order.id}`, 'Release ticket');
   await waitForText(buyer, `/tickets/${ticket.id}`, 'You hold this ticket');
   return order;
 };
@@ -120,8 +120,8 @@ export const cancelOrder = async (buyer, order) => {
  */
 export const orderAtOutdatedPrice = async (buyer, seller, ticket, amount) => {
   // A seller who orders their own listing gets a 403 once the listing has arrived at `orders`.
-  const own = () => seller.api.post('/api/orders', { data: { ticketId: ticket.id } });
-  await expect.poll(async () => (await own()).status(), { timeout: 20_000 }).toBe(403);
+  const orderOwnListing = () => seller.api.post('/api/orders', { data: { ticketId: ticket.id } });
+  await expect.poll(async () => (await orderOwnListing()).status(), { timeout: 20_000 }).toBe(403);
   const nats = Number(process.env.NATS_PID);
   let order;
   process.kill(nats, 'SIGSTOP');
@@ -148,9 +148,9 @@ const waitForText = (user, path, text) => expect
   .toContain(text);
 
 /** Sends a request that must return this status; returns the body. */
-export const send = async (api, method, path, wanted, data) => {
+export const send = async (api, method, path, expected, data) => {
   const answer = await api.fetch(path, { method, data });
   const text = await answer.text();
-  if (answer.status() !== wanted) throw new Error(`${method} ${path} gave ${answer.status()}: ${text}`);
+  if (answer.status() !== expected) throw new Error(`${method} ${path} gave ${answer.status()}: ${text}`);
   return text ? JSON.parse(text) : null;
 };

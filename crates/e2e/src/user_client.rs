@@ -47,9 +47,9 @@ pub(crate) struct TimedOut {
     pub(crate) client: UserClient,
     /// Path of the page or of the entity.
     pub(crate) path: String,
-    /// What was waited for.
+    /// What the client waited for.
     pub(crate) expected: String,
-    /// What the last response was.
+    /// The last response.
     pub(crate) last: String,
 }
 
@@ -148,7 +148,7 @@ impl UserClient {
     }
 
     async fn exchange(&self, request: Request<'_>, body: Option<&impl Serialize>) -> Result<Response, Error> {
-        // Looked up before the request is sent: its response must not be older.
+        // The response must not be older than what this client knew when it sent the request.
         let known = {
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let entity = response_log::entity(request.target, None);

@@ -12,43 +12,43 @@ use super::objects::{Objects, at, each, name, text, texts};
 /// Values by variable or key; `None` is a value that only the cluster knows.
 pub(crate) type Values = BTreeMap<String, Option<String>>;
 
-/// Stands for a part of a value that only the cluster knows.
+/// The placeholder for a part of a value that only the cluster knows.
 const UNKNOWN: &str = "unknown";
 
 /// The content of a `ConfigMap` or Secret.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) keys: Values,
-    /// Whether there may be further keys, since the provider copies a whole entry of its secret store.
-    pub(crate) is_open: bool,
+    /// Whether there may be further keys, because the provider copies a whole entry of its secret store.
+    pub(crate) has_unknown_keys: bool,
 }
 
 /// The content of the `ConfigMap` or Secret of this name. A Secret is made from its own data, or by an
 /// `ExternalSecret`, a `SealedSecret` or a Certificate.
-pub(crate) fn content(objects: &Objects, kind: &str, wanted: &str) -> Option<Content> {
+pub(crate) fn content(objects: &Objects, kind: &str, object_name: &str) -> Option<Content> {
     if kind == "ConfigMap" {
-        return objects.find(kind, wanted).map(|map| Content {
+        return objects.find(kind, object_name).map(|map| Content {
             keys: [known(map, "/data"), unknown(texts(map, "/binaryData").into_keys())].into_iter().flatten().collect(),
-            is_open: false,
+            has_unknown_keys: false,
         });
     }
-    let provided = objects.all().filter(|object| secret_name(object) == Some(wanted)).map(secret);
+    let provided = objects.all().filter(|object| secret_name(object) == Some(object_name)).map(secret);
     provided.reduce(|one, other| Content {
         keys: one.keys.into_iter().chain(other.keys).collect(),
-        is_open: one.is_open || other.is_open,
+        has_unknown_keys: one.has_unknown_keys || other.has_unknown_keys,
     })
 }
 
 /// The name of the Secret that an object provides, if it provides one.
 pub(crate) fn secret_name(object: &Value) -> Option<&str> {
-    let own = match text(object, "/kind") {
+    let explicit = match text(object, "/kind") {
         "Secret" => "",
         "ExternalSecret" => text(object, "/spec/target/name"),
         "SealedSecret" => text(object, "/spec/template/metadata/name"),
         "Certificate" => return Some(text(object, "/spec/secretName")),
         _ => return None,
     };
-    Some(if own.is_empty() { name(object) } else { own })
+    Some(if explicit.is_empty() { name(object) } else { explicit })
 }
 
 /// The content of the Secret that an object provides.
@@ -67,7 +67,7 @@ pub(crate) fn secret(object: &Value) -> Content {
             data.chain(known(object, "/stringData")).collect()
         }
     };
-    Content { keys, is_open: false }
+    Content { keys, has_unknown_keys: false }
 }
 
 /// The content that an `ExternalSecret` provides. A template replaces the fetched values unless it is merged with them.
@@ -79,7 +79,7 @@ fn external(object: &Value) -> Content {
         keys.extend(unknown(each(object, "/spec/data/*").into_iter().map(|entry| text(entry, "/secretKey"))));
     }
     keys.extend(template.into_iter().map(|(key, value)| (key.to_owned(), Some(without_placeholders(value)))));
-    Content { keys, is_open: !is_whole && !each(object, "/spec/dataFrom/*").is_empty() }
+    Content { keys, has_unknown_keys: !is_whole && !each(object, "/spec/dataFrom/*").is_empty() }
 }
 
 /// Replaces the placeholders of fetched values, such as `{{ .password | urlquery }}`, by [`UNKNOWN`].
@@ -108,8 +108,8 @@ pub(crate) fn variables(container: &Value, objects: &Objects) -> Values {
     }
     for variable in each(container, "/env/*") {
         let from = |kind, reference: &Value| {
-            let Content { keys, is_open } = content(objects, kind, text(reference, "/name"))?;
-            keys.get(text(reference, "/key")).cloned().or(is_open.then_some(None))
+            let Content { keys, has_unknown_keys } = content(objects, kind, text(reference, "/name"))?;
+            keys.get(text(reference, "/key")).cloned().or(has_unknown_keys.then_some(None))
         };
         let source = at(variable, "/valueFrom");
         let value = match (source.get("configMapKeyRef"), source.get("secretKeyRef")) {
@@ -175,7 +175,7 @@ spec: {encryptedData: {KEY: abc}}
         assert_eq!(keys("templated").unwrap(), [known("URL", "mongodb://a:unknown@mongodb:27017/")]);
         assert_eq!(keys("open").unwrap(), [("known".to_owned(), None)]);
         assert_eq!(keys("sealed").unwrap(), [("KEY".to_owned(), None)]);
-        assert!(content(&objects, "Secret", "open").unwrap().is_open);
+        assert!(content(&objects, "Secret", "open").unwrap().has_unknown_keys);
         assert_eq!(keys("tls").unwrap().len(), 3);
         assert_eq!(keys("none"), None);
     }

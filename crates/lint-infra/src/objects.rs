@@ -30,8 +30,8 @@ impl Objects {
         self.0.iter().filter(move |object| text(object, "/kind") == kind)
     }
 
-    pub(crate) fn find(&self, kind: &str, wanted: &str) -> Option<&Value> {
-        self.of(kind).find(|object| name(object) == wanted)
+    pub(crate) fn find(&self, kind: &str, object_name: &str) -> Option<&Value> {
+        self.of(kind).find(|object| name(object) == object_name)
     }
 
     /// The namespace of the first object that has one.

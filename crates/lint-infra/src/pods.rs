@@ -91,7 +91,7 @@ impl<'a> Pod<'a> {
 
     /// Like `port`, if a container lists the port.
     pub(crate) fn listed_port(&self, given: &Value) -> Option<u16> {
-        let listed = |wanted: &u16| self.ports().iter().any(|one| port(at(one, "/containerPort")) == Some(*wanted));
+        let listed = |number: &u16| self.ports().iter().any(|one| port(at(one, "/containerPort")) == Some(*number));
         self.port(given).filter(listed)
     }
 }

@@ -53,8 +53,11 @@ mod tests {
         fill(&mut overlays);
         let filled = content(&overlays[1].objects, "Secret", "orders").unwrap();
         assert_eq!(filled.keys["URL"].as_deref(), Some("nats://nats"));
-        assert!(!filled.is_open);
-        assert!(content(&overlays[2].objects, "Secret", "web").unwrap().is_open, "no overlay renders this one");
+        assert!(!filled.has_unknown_keys);
+        assert!(
+            content(&overlays[2].objects, "Secret", "web").unwrap().has_unknown_keys,
+            "no overlay renders this one"
+        );
         assert_eq!(without_hash("nats-config"), "nats-config");
     }
 }

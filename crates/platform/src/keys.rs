@@ -51,7 +51,7 @@ impl SigningKeys {
             set.keys.push(jwk);
             first = first.or(Some((key, kid)));
         }
-        let Some((key, kid)) = first else { bail!("holds no key") };
+        let Some((key, kid)) = first else { bail!("contains no key") };
         Ok(Self(Arc::new(Inner { key, kid, jwks: serde_json::to_string(&set)? })))
     }
 
@@ -128,8 +128,8 @@ mod tests {
         let other = format!("{RFC_8037}{P256}");
         let certificate = format!("-----BEGIN CERTIFICATE-----\n{RFC_8037}");
         for (pems, why) in [
-            ("", "holds no key"),
-            ("  \n", "holds no key"),
+            ("", "contains no key"),
+            ("  \n", "contains no key"),
             ("secret", "must begin with"),
             (certificate.as_str(), "must begin with"),
             (two.as_str(), "key 2 occurs twice"),

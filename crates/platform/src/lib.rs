@@ -1,6 +1,6 @@
 //! Infrastructure shared by all services.
 //!
-//! In reading order: [`run()`](program::run) starts an [`app`] from its [`config`]; [`store`] holds aggregates and
+//! In reading order: [`run()`](program::run) starts an [`app`] from its [`config`]; [`store`] stores aggregates and
 //! their outbox; [`outbox`] publishes events; [`stream`] delivers them to handlers, which call [`reconcile`]; [`http`]
 //! is the middleware around a service's routes; [`limits`] limits request rates; [`keys`] signs tokens.
 

@@ -167,11 +167,11 @@ impl InstanceBuilder {
             let settings = self.settings(name)?.into_iter();
             let flags = settings.map(|(name, value)| OsString::from(format!("--{name}={value}")));
             let arguments = std::iter::once(OsString::from(name)).chain(flags);
-            let (platform, own) = config::parse::<C>(name, arguments).map_err(|end| anyhow!(end.text))?;
+            let (platform, config) = config::parse::<C>(name, arguments).map_err(|end| anyhow!(end.text))?;
             let clock = Arc::new(self.clock.clone());
             let (context, queue) = Context::new(name, platform, clock, self.tasks.clone()).await?;
-            instances.push(build(own.clone(), &context)?.start_manually(&context, queue).await);
-            parts.push((context, own));
+            instances.push(build(config.clone(), &context)?.start_manually(&context, queue).await);
+            parts.push((context, config));
         }
         Ok((Service { name, database: parts[0].0.database.clone(), instances }, parts))
     }

@@ -93,7 +93,7 @@ async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
     let fleet = SimulatedFleet::new().await.map_err(|error| format!("{error:#}"))?;
     let mut runner = Runner::new(fleet).await;
     while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
-        // Another seed than the schedule's, so that the scenario does not determine the faults.
+        // A different seed from the schedule's, so that the scenario does not determine the faults.
         let scenario = campaign.scenarios.choose(&mut StdRng::seed_from_u64(!seed)).unwrap();
         let expected = match reference.lock().await.entry(scenario.name) {
             _ if !campaign.deterministic => None,

@@ -23,8 +23,8 @@ pub fn connections(pid: u32) -> Result<BTreeMap<u16, u64>> {
     for file in ["tcp", "tcp6"] {
         // A kernel without IPv6 has no tcp6.
         let table = fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
-        let own = table.lines().filter_map(established).filter(|(_, inode)| sockets.contains(*inode));
-        for (port, _) in own {
+        let entries = table.lines().filter_map(established).filter(|(_, inode)| sockets.contains(*inode));
+        for (port, _) in entries {
             *by_port.entry(port).or_default() += 1;
         }
     }

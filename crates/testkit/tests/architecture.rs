@@ -85,8 +85,8 @@ fn forbidden_paths(module: &str, code: &str) -> Vec<String> {
     let last_name = |path: &Vec<&'_ str>| path.iter().rfind(|word| **word != "self").map(|word| (*word).to_owned());
     let imported: BTreeSet<_> = paths.iter().filter_map(last_name).collect();
     let is_outside = |path: &&Vec<&str>| {
-        if let Some(own) = absolute(path, module, &BTreeMap::new()) {
-            return own.first().is_some_and(|first| *first != "domain");
+        if let Some(words) = absolute(path, module, &BTreeMap::new()) {
+            return words.first().is_some_and(|first| *first != "domain");
         }
         let (first, text) = (path[0], path.join("::"));
         let is_pure = PURE_PATHS.iter().any(|pure| format!("{text}::").starts_with(&format!("{pure}::")));

@@ -27,7 +27,6 @@ fn documents_name_only_what_exists() {
         SOURCES.contains(&name.rsplit('.').next().unwrap())
     };
     let code: String = files.iter().filter(is_source).filter_map(|path| fs::read_to_string(path).ok()).collect();
-    let names: BTreeSet<_> = files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     let mut faults = String::new();
     // The changelog may name what no longer exists.
     let is_document =
@@ -36,7 +35,7 @@ fn documents_name_only_what_exists() {
         let text = fs::read_to_string(document).unwrap();
         let text = without_blocks(&text);
         let links = links(&text).filter(|link| !is_link_valid(document, link)).map(|link| format!("the link {link}"));
-        let spans = spans(&text).filter(|span| !is_known(&root, span, &code, &names)).map(|span| format!("`{span}`"));
+        let spans = spans(&text).filter(|span| !is_known(&root, span, &code, &files)).map(|span| format!("`{span}`"));
         for fault in links.chain(spans) {
             writeln!(faults, "{}: {fault}", document.strip_prefix(&root).unwrap().display()).unwrap();
         }
@@ -92,19 +91,20 @@ fn spans(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether what a code span names exists. Only paths, files, tests and names with underscores are checked.
-fn is_known(root: &Path, span: &str, code: &str, names: &BTreeSet<&str>) -> bool {
+fn is_known(root: &Path, span: &str, code: &str, files: &[PathBuf]) -> bool {
     let is_pattern = span.contains(['*', '<', '…', '{', ' ', '\n']);
     if FOLDERS.iter().any(|folder| span.starts_with(folder)) {
         // Generated files, which git ignores, may not exist yet.
         let is_ignored = || fs::read_to_string(root.join(".gitignore")).unwrap().contains(span);
         return is_pattern || root.join(span).exists() || is_ignored();
     }
-    if Path::new(span).extension().is_some_and(|end| end == "rs") && !span.contains('/') {
-        return names.contains(span);
+    // A path may leave out the folders at its beginning.
+    if Path::new(span).extension().is_some_and(|end| end == "rs") {
+        return is_pattern || files.iter().any(|path| path.ends_with(span));
     }
     if let Some((module, test)) = span.split_once("::").filter(|(module, _)| module.chars().all(is_name)) {
         let test = test.trim_end_matches('…');
-        let is_test = test.chars().all(is_name) && names.contains(&*format!("{module}.rs"));
+        let is_test = test.chars().all(is_name) && files.iter().any(|path| path.ends_with(format!("{module}.rs")));
         let expected = if is_test { format!("fn {test}") } else { span.trim_end_matches('…').to_owned() };
         return code.contains(&expected);
     }

@@ -55,7 +55,7 @@ enum Command {
     /// Have a service announce the entities that it owns, so that replicas that missed events catch up.
     #[command(after_help = EXIT_CODES)]
     Resync(ResyncArgs),
-    /// Rebuild web's read model beside the live one and switch to it.
+    /// Rebuild web's read model alongside the live one and switch to it.
     #[command(after_help = EXIT_CODES)]
     Rebuild(RebuildArgs),
     /// Back up all six databases at one point in time.
@@ -84,13 +84,13 @@ enum Command {
     Raise(RaiseArgs),
     /// Void or refund a payment whose order is closed or lost; asks for confirmation first.
     ///
-    /// The order has to be cancelled, authorised by another payment, or unknown to orders and not to be restored by
+    /// The order has to be cancelled, authorised by another payment, or unknown to orders and not restorable by
     /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Void(VoidArgs),
     /// Release a listing whose order is cancelled or lost; asks for confirmation first.
     ///
-    /// The order that the listing is reserved for has to be cancelled, or unknown to orders and not to be restored by
+    /// The order that the listing is reserved for has to be cancelled, or unknown to orders and not restorable by
     /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Release(ReleaseArgs),
@@ -108,8 +108,8 @@ struct AuditArgs {
     #[arg(long, value_parser = interval)]
     every: Option<Duration>,
     /// The address of `/metrics` and `/healthz` with --every.
-    #[arg(long, env = "ADMIN_BIND", default_value = "0.0.0.0:9090")]
-    admin_bind: SocketAddr,
+    #[arg(long, env = "METRICS_BIND", default_value = "0.0.0.0:9091")]
+    metrics_bind: SocketAddr,
 }
 
 #[derive(Debug, Subcommand)]
@@ -172,7 +172,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Raise(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Void(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Release(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
-        Command::Audit(AuditArgs { options, repair, every, admin_bind }) => {
+        Command::Audit(AuditArgs { options, repair, every, metrics_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
             let sources = Sources::of(&fleet);
             if repair {
@@ -181,7 +181,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
                 return Ok(outcome_of(Some(report.last_audit())));
             }
             if let Some(every) = every {
-                periodic::run(sources, &options, every, admin_bind, output).await?;
+                periodic::run(sources, &options, every, metrics_bind, output).await?;
                 return Ok(Outcome::Done);
             }
             let report = audit::run(sources, &options).await?;

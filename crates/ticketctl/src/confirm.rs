@@ -11,14 +11,14 @@ const ANSWER: &str = "yes";
 
 /// Prints on stderr what will be done and asks for confirmation, unless it is given by `--yes`.
 ///
-/// Fails with [`Rejected`] if the answer is another one, or if there is no terminal to ask at.
+/// Fails with [`Rejected`] if the answer is another one, or if there is no terminal for the question.
 pub(crate) fn ask(plan: &str, yes: bool) -> Result<()> {
     eprintln!("{plan}");
     if yes {
         return Ok(());
     }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        bail!(Rejected("there is no terminal to ask at; to do this, run it again with --yes".to_owned()));
+        bail!(Rejected("there is no terminal to confirm this at; run the command again with --yes".to_owned()));
     }
     eprint!("Type \"{ANSWER}\" to do this: ");
     read_answer(&mut io::stdin().lock())

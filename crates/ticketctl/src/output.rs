@@ -20,7 +20,7 @@ Exit codes:
 /// The form of the report on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// Lines for people.
+    /// Human-readable lines.
     Text,
     /// One JSON document.
     Json,
@@ -28,7 +28,7 @@ pub enum Output {
 
 /// The result of a command. Its JSON form is stable: fields are only added.
 pub trait Report: Serialize {
-    /// Writes the report as lines for people.
+    /// Writes the report as human-readable lines.
     fn text(&self, to: &mut dyn Write) -> io::Result<()>;
 }
 
@@ -54,10 +54,10 @@ pub(crate) fn text_of(report: &impl Report) -> Result<String> {
     Ok(String::from_utf8(text)?.trim_end().to_owned())
 }
 
-/// How a command ended that did not fail.
+/// The outcome of a command that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did what it should.
+    /// The command is done.
     Done,
     /// The audit found violated invariants, which the report lists.
     Violated,

@@ -36,9 +36,9 @@ impl AdminUrls {
     }
 }
 
-/// The error of a request that a service has refused.
+/// The error response of a service.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RequestRejected {
     service: String,
     path: String,
     status: StatusCode,
@@ -46,7 +46,7 @@ pub(crate) struct Refused {
     body: Value,
 }
 
-impl Refused {
+impl RequestRejected {
     /// Whether the same request may succeed within seconds. That is so if a server that the service needs is
     /// unavailable, or if the event that the order was closed has not reached the service yet.
     pub(crate) fn is_temporary(&self) -> bool {
@@ -55,14 +55,14 @@ impl Refused {
     }
 }
 
-impl Display for Refused {
+impl Display for RequestRejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { service, path, status, body } = self;
         write!(f, "{service} rejected {path} with {status}: {body}")
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for RequestRejected {}
 
 pub(crate) struct Services {
     client: Client,
@@ -123,7 +123,7 @@ impl Services {
                         let response = response.with_context(|| format!("{service} does not respond at {url}"))?;
                         let (status, body) = (response.status(), response.json::<Value>().await.unwrap_or_default());
                         if !status.is_success() {
-                            bail!(Refused { service: service.to_owned(), path: path.to_owned(), status, body });
+                            bail!(RequestRejected { service: service.to_owned(), path: path.to_owned(), status, body });
                         }
                         return serde_json::from_value(body)
                             .with_context(|| format!("{service} returned an unexpected body from {path}"));
@@ -159,8 +159,8 @@ mod tests {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal", false),
         ] {
             let body = json!({ "type": format!("/problems/{code}") });
-            let refused = Refused { service: "payments".to_owned(), path: "/void".to_owned(), status, body };
-            assert_eq!(refused.is_temporary(), is_temporary, "{refused}");
+            let error = RequestRejected { service: "payments".to_owned(), path: "/void".to_owned(), status, body };
+            assert_eq!(error.is_temporary(), is_temporary, "{error}");
         }
     }
 

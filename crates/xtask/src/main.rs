@@ -60,7 +60,7 @@ enum Command {
     DeadLetters(operate::OperateArgs),
     /// Have a service announce the entities that it owns, so that replicas that missed events catch up.
     Resync(operate::OperateArgs),
-    /// Rebuild web's read model beside the live one and switch to it.
+    /// Rebuild web's read model alongside the live one and switch to it.
     Rebuild(operate::OperateArgs),
     /// Run any command of ticketctl on the running fleet, such as `audit` or `backup`.
     Ticketctl(operate::OperateArgs),

@@ -34,8 +34,8 @@ pub(crate) fn run(args: &SecretsArgs) -> Result<()> {
 }
 
 /// Ensures that the secrets of the development cluster exist, which rendering its manifests requires.
-pub(crate) fn ensure_development() -> Result<()> {
-    generate(&SecretsArgs { out: None, mongodb_members: 1 }).map(drop)
+pub(crate) fn ensure_development() -> Result<PathBuf> {
+    generate(&SecretsArgs { out: None, mongodb_members: 1 })
 }
 
 /// Generates missing secrets, writes all files and returns their folder.
@@ -59,20 +59,20 @@ pub(crate) fn generate(args: &SecretsArgs) -> Result<PathBuf> {
     for service in SERVICES {
         let own_password = |server: &str| password(&format!("{server}-{service}"));
         let (at_mongodb, at_nats, at_redis) = (own_password("mongodb")?, own_password("nats")?, own_password("redis")?);
-        let mut own = vec![
+        let mut values = vec![
             ("MONGODB_URL", format!("mongodb://{service}:{at_mongodb}@{}/?replicaSet=rs0", members.join(","))),
             ("NATS_URL", format!("nats://{service}:{at_nats}@nats:4222")),
             ("REDIS_URL", format!("redis://{service}:{at_redis}@redis:6379")),
         ];
         match service {
-            "payments" => own.extend([
+            "payments" => values.extend([
                 ("STRIPE_KEY", keys.stripe_key.clone()),
                 ("STRIPE_WEBHOOK_SECRETS", keys.webhook_secret.clone()),
             ]),
-            "web" => own.push(("STRIPE_PUBLISHABLE_KEY", "pk_test_development".to_owned())),
+            "web" => values.push(("STRIPE_PUBLISHABLE_KEY", "pk_test_development".to_owned())),
             _ => {}
         }
-        write(&folder, service, &own)?;
+        write(&folder, service, &values)?;
         mongodb.push((format!("MONGODB_PASSWORD_{}", service.to_uppercase()), at_mongodb));
         nats.push((format!("NATS_PASSWORD_{}", service.to_uppercase()), at_nats));
         redis.push((format!("REDIS_PASSWORD_{}", service.to_uppercase()), at_redis));

@@ -1,6 +1,6 @@
 //! Thousands of open pages that all show one ticket, whose price changes.
 //!
-//! Each page holds a WebSocket and subscribes to the tickets that it shows; the service notifies it of changes.
+//! Each page has a WebSocket and subscribes to the tickets that it shows; the service notifies it of changes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -117,7 +117,7 @@ pub(super) async fn open_pages(bed: &TestBed, workload: &Workload, results: &mut
 async fn open(bed: &TestBed) -> Result<Socket> {
     let mut request = format!("ws://{}/live", bed.address("web")?).into_client_request()?;
     request.headers_mut().insert("origin", bed.fleet.public_url().parse()?);
-    // This process holds the buffers of thousands of browsers.
+    // This process has the buffers of thousands of browsers.
     let config = WebSocketConfig::default().read_buffer_size(2048).write_buffer_size(0);
     Ok(connect_async_with_config(request, Some(config), true).await?.0)
 }

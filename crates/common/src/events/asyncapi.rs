@@ -71,6 +71,10 @@ fn envelope_schema(event: EventType) -> Value {
             "time": { "type": "string", "format": "date-time" },
             "datacontenttype": { "const": "application/json" },
             "entityversion": { "type": "integer", "minimum": 0 },
+            "raised": {
+                "const": true,
+                "description": "A raise wrote the entity again after a restore: its status may follow any other.",
+            },
             "data": { "$ref": format!("#/components/schemas/{}", event.entity) },
         },
     })

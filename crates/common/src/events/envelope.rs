@@ -26,6 +26,10 @@ pub struct Envelope<D> {
     pub datacontenttype: String,
     /// The version of the entity in `data`; 0 at creation.
     pub entityversion: u64,
+    /// Whether a raise wrote the entity again, because its owner's database was restored to an earlier moment than its
+    /// replicas. Such an event may follow any status. An extension attribute of CloudEvents, absent unless true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub raised: bool,
     /// The entity's payload at this version.
     pub data: D,
 }
@@ -42,6 +46,7 @@ impl<D: Payload> Envelope<D> {
             time,
             datacontenttype: "application/json".to_owned(),
             entityversion: version,
+            raised: false,
             data,
         }
     }

@@ -92,7 +92,7 @@ impl TicketTerms {
     ///
     /// # Why
     /// While releases are mixed, and after that for stored orders, an order can be of a release that did not know a
-    /// newer field, and must not be refused for it. So a field that is added later is an `Option<Option<_>>`: absent
+    /// newer field, and must not be rejected for it. So a field that is added later is an `Option<Option<_>>`: absent
     /// means that the order's release did not know it, null that the listing has none. It needs a `deserialize_with`
     /// that decodes null as `Some(None)`, which derived code decodes as `None`. An absent field is not compared.
     pub fn agree_with(&self, listing: &Self) -> bool {

@@ -99,7 +99,7 @@ fn cached_tokens_still_expire_and_do_not_mix() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
     let first = key.sign(&claims(&clock));
-    // Several times as many tokens as the cache holds. The first token is used now and then in the first half only.
+    // Several times as many tokens as fit into the cache. The first token is used now and then in the first half only.
     for n in 0..10_000 {
         let token = key.sign(&with(&claims(&clock), "iat", json!(n)));
         assert!(verifier.verify(&token).is_some_and(|claims| claims.iat == n), "each token has its own claims");
@@ -168,9 +168,9 @@ fn forged_tokens_are_rejected() {
         ("alg HS256, the set as the secret", hs256(jwks(&[&key]).as_bytes())),
         ("alg ES256 with our signature", format!("{}.{body}.{signature}", head_of("ES256"))),
         ("the attacker's key in the header", {
-            let own = Key::new("k2");
-            let head = encoded(&json!({ "alg": "EdDSA", "kid": "k2", "jwk": own.jwk() }));
-            let token = own.sign(&claims);
+            let attacker = Key::new("k2");
+            let head = encoded(&json!({ "alg": "EdDSA", "kid": "k2", "jwk": attacker.jwk() }));
+            let token = attacker.sign(&claims);
             format!("{head}.{}", token.split_once('.').unwrap().1)
         }),
         ("an unknown kid", key.sign_as(Some("k9"), &claims)),
@@ -211,7 +211,7 @@ fn unusable_jwk_sets_are_rejected() {
     for (what, set, message) in [
         ("not JSON", "x".to_owned(), "not a JWK set"),
         ("another shape", "[]".to_owned(), "not a JWK set"),
-        ("empty", json!({ "keys": [] }).to_string(), "the set holds no key"),
+        ("empty", json!({ "keys": [] }).to_string(), "the set contains no key"),
         ("no kid", json!({ "keys": [without_kid] }).to_string(), "a key has no kid"),
         ("RSA", json!({ "keys": [rsa] }).to_string(), "key r is not a usable Ed25519 key"),
         ("symmetric", json!({ "keys": [symmetric] }).to_string(), "key s is not a usable Ed25519 key"),

@@ -1,7 +1,7 @@
 // Holds that expire while their page is open. For a fleet with an ORDER_TTL of about 15 seconds.
 import { expect, test } from '../fixture.mjs';
 import { createPayableOrder, createListing } from '../users.mjs';
-import { bank, CARDS, closeBank, isTheSame, live, liveShow, mark, pay, payButton } from '../steps.mjs';
+import { bank, CARDS, closeBank, isSameDocument, live, liveShow, markDocument, pay, payButton } from '../steps.mjs';
 
 // The duration of a hold, and the propagation of its expiry.
 const OVER = { timeout: 40_000 };
@@ -10,21 +10,21 @@ test('a hold expires while its checkout is open, and the ticket is for sale agai
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const ticket = await createListing(seller);
   await guest.goto(`/tickets/${ticket.id}`);
-  await mark(guest);
+  await markDocument(guest);
   await buyer.page.goto(`/tickets/${ticket.id}`);
   await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
-  await mark(buyer.page);
+  await markDocument(buyer.page);
   await expect(buyer.page.locator('[data-countdown]')).toHaveText(/^0:[01]\d$/);
   await expect(live(guest, ticket)).toContainText('Held');
 
   await expect(buyer.page.getByRole('heading', { name: 'Your hold has ended' })).toBeVisible(OVER);
   await expect(buyer.page.getByRole('main')).toContainText('not charged');
   await expect(payButton(buyer.page)).toBeHidden();
-  expect(await isTheSame(buyer.page)).toBe(true);
+  expect(await isSameDocument(buyer.page)).toBe(true);
   await expect(live(guest, ticket)).toContainText('For sale');
   await expect(guest.getByRole('button', { name: 'Hold this ticket' })).toBeVisible();
-  expect(await isTheSame(guest)).toBe(true);
+  expect(await isSameDocument(guest)).toBe(true);
 
   // The buyer may try again.
   await buyer.page.getByRole('main').locator(`a[href="/tickets/${ticket.id}"]`).last().click();
@@ -53,14 +53,14 @@ test('an unanswered 3-D Secure challenge expires without an authorization', asyn
   await expect(page.getByRole('main')).toContainText(/expired/i);
 });
 
-test('pages that list shows tell that a hold has expired', async ({ page: shelf, newUser }) => {
+test('pages that list shows tell that a hold has expired', async ({ page: browsePage, newUser }) => {
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const ticket = await createListing(seller);
-  await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
-  await expect(liveShow(shelf, ticket)).toContainText('1 left');
-  await mark(shelf);
+  await browsePage.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
+  await expect(liveShow(browsePage, ticket)).toContainText('1 left');
+  await markDocument(browsePage);
   await createPayableOrder(buyer, ticket);
-  await expect(liveShow(shelf, ticket)).toContainText('No tickets at the moment');
-  await expect(liveShow(shelf, ticket)).toContainText('1 left', OVER);
-  expect(await isTheSame(shelf)).toBe(true);
+  await expect(liveShow(browsePage, ticket)).toContainText('No tickets at the moment');
+  await expect(liveShow(browsePage, ticket)).toContainText('1 left', OVER);
+  expect(await isSameDocument(browsePage)).toBe(true);
 });

@@ -1,7 +1,7 @@
 // Several users view the same ticket: each sees the others' actions immediately.
 import { expect, test } from '../fixture.mjs';
 import { createListing, createShow, showPath } from '../users.mjs';
-import { CARDS, isTheSame, live, liveShow, mark, nav, pay } from '../steps.mjs';
+import { CARDS, isSameDocument, live, liveShow, markDocument, nav, pay } from '../steps.mjs';
 
 // Live updates arrive without a reload.
 const AT_ONCE = { timeout: 5_000 };
@@ -13,13 +13,13 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
   for (const page of [...others, buyer.page]) {
     await page.goto(`/tickets/${ticket.id}`);
     await expect(live(page, ticket)).toContainText('For sale');
-    await mark(page);
+    await markDocument(page);
   }
   // The card of its show in a list is live as well.
-  const shelf = await guest.context().newPage();
-  await shelf.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
-  await expect(liveShow(shelf, ticket)).toContainText('1 left');
-  await mark(shelf);
+  const browsePage = await guest.context().newPage();
+  await browsePage.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
+  await expect(liveShow(browsePage, ticket)).toContainText('1 left');
+  await markDocument(browsePage);
 
   const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
   await hold(buyer.page).click();
@@ -28,28 +28,28 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
     await expect(live(page, ticket)).toContainText(/frees in 1[45]:\d\d unless paid/, AT_ONCE);
     await expect(hold(page)).toBeHidden();
   }
-  await expect(liveShow(shelf, ticket)).toContainText('No tickets at the moment', AT_ONCE);
+  await expect(liveShow(browsePage, ticket)).toContainText('No tickets at the moment', AT_ONCE);
   // The countdown is live.
   const left = live(other.page, ticket).locator('[data-countdown]');
   const before = await left.textContent();
   await expect(left).not.toHaveText(before, AT_ONCE);
 
-  await buyer.page.getByRole('button', { name: 'Let it go' }).click();
+  await buyer.page.getByRole('button', { name: 'Release ticket' }).click();
   await expect(buyer.page.getByRole('main')).toContainText('not charged');
   for (const page of others) await expect(live(page, ticket)).toContainText('For sale', AT_ONCE);
-  await expect(liveShow(shelf, ticket)).toContainText('1 left', AT_ONCE);
+  await expect(liveShow(browsePage, ticket)).toContainText('1 left', AT_ONCE);
   await expect(hold(other.page)).toBeVisible();
-  for (const page of others) expect(await isTheSame(page)).toBe(true);
+  for (const page of others) expect(await isSameDocument(page)).toBe(true);
 
   await hold(other.page).click();
   await expect(other.page).toHaveURL(/\/checkout\//);
   await pay(other.page, CARDS.good);
   await expect(other.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
-  await expect(liveShow(shelf, ticket)).toContainText('No tickets at the moment', AT_ONCE);
-  expect(await isTheSame(shelf)).toBe(true);
+  await expect(liveShow(browsePage, ticket)).toContainText('No tickets at the moment', AT_ONCE);
+  expect(await isSameDocument(browsePage)).toBe(true);
   for (const page of [guest, seller.page]) {
     await expect(live(page, ticket)).toContainText('Sold', AT_ONCE);
-    expect(await isTheSame(page)).toBe(true);
+    expect(await isSameDocument(page)).toBe(true);
   }
   // The seller's notification appears without a reload.
   await expect(nav(seller.page, /^Notifications, 1 unread$/)).toBeVisible(AT_ONCE);
@@ -62,7 +62,7 @@ test('the page of a show follows its tickets', async ({ page: guest, newUser }) 
   const tickets = await createShow(seller, 3);
   await guest.goto(showPath(tickets[0]));
   await expect(liveShow(guest, tickets[0])).toContainText('3 left');
-  await mark(guest);
+  await markDocument(guest);
   await buyer.page.goto(`/tickets/${tickets[1].id}`);
   await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
@@ -73,7 +73,7 @@ test('the page of a show follows its tickets', async ({ page: guest, newUser }) 
   const added = await createListing(seller, { title, section, row, seat: '99', price: { amount: 1_000, currency: 'EUR' } });
   await expect(live(guest, added)).toContainText('10.00 EUR', AT_ONCE);
   await expect(liveShow(guest, added)).toContainText('10.00 EUR', AT_ONCE);
-  expect(await isTheSame(guest)).toBe(true);
+  expect(await isSameDocument(guest)).toBe(true);
 });
 
 test('a second buyer is told that the ticket is held, and is not charged', async ({ newUser }) => {
@@ -103,16 +103,25 @@ test('two windows share one hold, and paying in one closes the other', async ({ 
   await twin.goto(`/tickets/${ticket.id}`);
   await twin.getByRole('main').locator('a[href^="/checkout/"]').click();
   await expect(twin).toHaveURL(buyer.page.url());
-  await mark(twin);
+  await markDocument(twin);
   const list = await buyer.page.context().newPage();
   await list.goto('/orders');
   await expect(list.getByText('To be paid')).toBeVisible();
-  await mark(list);
+  await markDocument(list);
+  // Every other page reminds of the hold, counting down, and stops when it is paid.
+  const bar = list.getByRole('region', { name: 'Your hold' });
+  await expect(bar).toContainText(/^Held for you 1[45]:\d\d · Pay$/);
+  await expect(bar.getByRole('link')).toHaveAttribute('href', new URL(buyer.page.url()).pathname);
+  const before = await bar.textContent();
+  await expect(bar).not.toHaveText(before, AT_ONCE);
+  await expect(twin.getByRole('region', { name: 'Your hold' })).toHaveCount(0);
 
   await pay(buyer.page, CARDS.good);
   await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+  await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeFocused();
+  await expect(bar).toHaveCount(0, AT_ONCE);
   await expect(twin.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible(AT_ONCE);
   await expect(list.getByText('To be paid')).toBeHidden(AT_ONCE);
   await expect(list.getByRole('main').getByText('Yours', { exact: true })).toBeVisible();
-  for (const page of [twin, list]) expect(await isTheSame(page)).toBe(true);
+  for (const page of [twin, list]) expect(await isSameDocument(page)).toBe(true);
 });

@@ -1,4 +1,4 @@
-//! Checks whether a run has tested enough: a minimum of faults and orders, and few journeys that visitors gave up. Also
+//! Checks whether a run has tested enough: a minimum of faults and orders, and few abandoned journeys. Also
 //! checks that each page or order for which a visitor waited in vain has appeared since.
 
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::user_client::TimedOut;
 const FAULTS_PER_MINUTE: u64 = if cfg!(debug_assertions) { 15 } else { 20 };
 /// Minimum number of orders per visitor and minute. A release build with 50 visitors needs 5,000 in ten minutes.
 const ORDERS_PER_VISITOR_MINUTE: u64 = if cfg!(debug_assertions) { 2 } else { 10 };
-/// At most one of this many journeys may be given up.
-const JOURNEYS_PER_GIVEN_UP: usize = 10;
-/// How many times the healed fleet is asked for a page or an order before it counts as missing.
+/// At most one of this many journeys may be abandoned.
+const JOURNEYS_PER_ABANDONED: usize = 10;
+/// Maximum number of requests to the healed fleet for a page or an order, before it counts as missing.
 const ATTEMPTS: usize = 3;
 
-/// Describes what the run lacks: too few faults or orders, or too many journeys that were given up.
+/// Describes what the run lacks: too few faults or orders, or too many abandoned journeys.
 pub(super) fn shortfalls(options: &ChaosOptions, faults: usize, orders: u64, journeys: &Journeys) -> Vec<String> {
     let mut shortfalls = Vec::new();
     let mut require = |what: &str, count: u64, minimum: u64| {
@@ -32,9 +32,9 @@ pub(super) fn shortfalls(options: &ChaosOptions, faults: usize, orders: u64, jou
     let (seconds, visitors) = (options.duration.as_secs(), options.visitors as u64);
     require("faults", faults as u64, seconds * FAULTS_PER_MINUTE / 60);
     require("orders", orders, seconds * visitors * ORDERS_PER_VISITOR_MINUTE / 60);
-    let (given_up, all) = (journeys.gave_up.len(), journeys.count());
-    if given_up * JOURNEYS_PER_GIVEN_UP > all {
-        shortfalls.push(format!("extent: {given_up} of {all} journeys were given up"));
+    let (abandoned, all) = (journeys.abandoned.len(), journeys.count());
+    if abandoned * JOURNEYS_PER_ABANDONED > all {
+        shortfalls.push(format!("extent: {abandoned} of {all} journeys were abandoned"));
     }
     shortfalls
 }
@@ -75,14 +75,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_in_which_nothing_happens_falls_short() {
+    fn run_without_activity_falls_short() {
         let options = ChaosOptions::new(1, Duration::from_secs(600));
         let mut journeys = Journeys::default();
         assert_eq!(shortfalls(&options, 200, 5_000, &journeys), Vec::<String>::new());
-        journeys.gave_up = vec!["sale: no response".to_owned()];
+        journeys.abandoned = vec!["sale: no response".to_owned()];
         let found = shortfalls(&options, 0, 0, &journeys);
         assert_eq!(found.len(), 3, "{found:?}");
-        assert_eq!(found[2], "extent: 1 of 1 journeys were given up");
+        assert_eq!(found[2], "extent: 1 of 1 journeys were abandoned");
     }
 
     #[test]

@@ -50,8 +50,8 @@ impl fmt::Display for Report {
         for (outcome, count) in &self.journeys.outcomes {
             writeln!(f, "{count:>8}  {outcome}")?;
         }
-        writeln!(f, "{:>8}  given up", self.journeys.gave_up.len())?;
-        for reason in &self.journeys.gave_up {
+        writeln!(f, "{:>8}  abandoned", self.journeys.abandoned.len())?;
+        for reason in &self.journeys.abandoned {
             writeln!(f, "          {reason}")?;
         }
         writeln!(

@@ -33,9 +33,9 @@ pub(super) struct Visitors {
 pub struct Journeys {
     /// The number of journeys by habit and outcome.
     pub outcomes: BTreeMap<String, usize>,
-    /// Why journeys were given up.
-    pub gave_up: Vec<String>,
-    /// The pages and orders for which visitors waited in vain. `gave_up` has the same time-outs as text.
+    /// Why journeys were abandoned.
+    pub abandoned: Vec<String>,
+    /// The pages and orders for which visitors waited in vain. `abandoned` has the same time-outs as text.
     pub(super) timed_out: Vec<TimedOut>,
     /// What visitors saw that must not happen.
     pub violations: Vec<String>,
@@ -44,7 +44,7 @@ pub struct Journeys {
 impl Journeys {
     /// The number of all journeys.
     pub fn count(&self) -> usize {
-        self.outcomes.values().sum::<usize>() + self.gave_up.len() + self.violations.len()
+        self.outcomes.values().sum::<usize>() + self.abandoned.len() + self.violations.len()
     }
 
     fn add(&mut self, habit: &str, outcome: Result<&'static str>) {
@@ -53,7 +53,7 @@ impl Journeys {
             Err(error) if error.is::<Violation>() => self.violations.push(format!("{habit}: {error:#}")),
             Err(error) => {
                 self.timed_out.extend(error.downcast_ref::<TimedOut>().cloned());
-                self.gave_up.push(format!("{habit}: {error:#}"));
+                self.abandoned.push(format!("{habit}: {error:#}"));
             }
         }
     }
@@ -62,7 +62,7 @@ impl Journeys {
         for (outcome, count) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
         }
-        self.gave_up.extend(other.gave_up);
+        self.abandoned.extend(other.abandoned);
         self.timed_out.extend(other.timed_out);
         self.violations.extend(other.violations);
     }

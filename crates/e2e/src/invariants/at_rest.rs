@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! The other checks compare entities with each other. They do not find an order, a payment and a listing that wait for
-//! each other for ever, because these are consistent.
+//! each other forever, because these are consistent.
 
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;

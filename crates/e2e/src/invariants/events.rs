@@ -44,7 +44,8 @@ fn check_changes(owned: Owned, data: &FleetData, violations: &mut Vec<String>) {
             }
             None if !text(&event["type"]).ends_with(".snapshot.v1") => {
                 let (subject, version) = subject_and_version(event);
-                changes.entry(subject).or_default().push(Step::new(entity, version, &event["data"]));
+                let step = Step::new(entity, version, &event["data"], event["raised"] == true);
+                changes.entry(subject).or_default().push(step);
             }
             _ => {}
         }

@@ -113,15 +113,18 @@ pub async fn assert_holds_expired_on_time(fleet: &TestFleet, max_delay: Duration
 }
 
 /// Fails if an event, a replica, a payment, a timer or an intent names one of these orders, which were rolled back.
-pub async fn assert_never_told(fleet: &TestFleet, orders: &BTreeSet<String>) -> Result<()> {
+pub async fn assert_never_published(fleet: &TestFleet, orders: &BTreeSet<String>) -> Result<()> {
     let data = FleetData::read(fleet).await?;
-    let mut told: Vec<String> = data.events.values().flatten().map(ToString::to_string).collect();
+    let mut texts: Vec<String> = data.events.values().flatten().map(ToString::to_string).collect();
     let owned = data.databases.owned.values().flatten();
     let replicas = data.databases.replicas.iter().flat_map(|(.., replicas)| replicas);
-    told.extend(owned.chain(replicas).map(|entity| format!("{} {}", entity.id, entity.state)));
-    told.push(data.card_network.to_string());
+    texts.extend(owned.chain(replicas).map(|entity| format!("{} {}", entity.id, entity.state)));
+    texts.push(data.card_network.to_string());
     for order in orders {
-        ensure!(!told.iter().any(|text| text.contains(order)), "the order {order} was rolled back and is named");
+        ensure!(
+            !texts.iter().any(|text| text.contains(order)),
+            "the order {order} was rolled back, but is named elsewhere"
+        );
     }
     Ok(())
 }

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_flat_has_not_grown() {
+    fn constant_usage_is_no_growth() {
         let (one, four) = (usage(1, Phase::Rest), usage(4, Phase::Rest));
         assert_eq!(four.growth_over(&one), Vec::<String>::new());
         let (one, four) = (usage(1, Phase::Load), Usage { turns: 100, ..usage(4, Phase::Load) });

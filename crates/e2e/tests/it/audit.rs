@@ -203,9 +203,9 @@ async fn dropped_unique_index_is_reported() {
     assert_eq!(all, expected.into_iter().chain(replicas).collect());
 }
 
-/// A violation that the second look does not find was only due to reading the databases at different moments.
+/// A violation that a recheck does not find was only due to reading the databases at different moments.
 #[tokio::test(flavor = "multi_thread")]
-async fn change_between_two_looks_is_no_violation() {
+async fn change_before_the_recheck_is_no_violation() {
     let sold = Sold::start().await;
     let replicas = sold.client.database("web").collection::<Document>("replica_ticket");
     let id = doc! { "_id": &sold.ticket };
@@ -217,14 +217,14 @@ async fn change_between_two_looks_is_no_violation() {
     let mut running = sold.operator.start(&["audit", "--wait", "30"]);
     let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
     let line = progress.next_line().await.unwrap();
-    assert_eq!(line.as_deref(), Some("1 violations seem to exist; they are looked at again for 30 s"));
+    assert_eq!(line.as_deref(), Some("apparent violations: 1; rechecking them for 30 s"));
     change(1).await;
     let mut report = String::new();
     running.stdout.take().unwrap().read_to_string(&mut report).await.unwrap();
     assert!(report.starts_with("the audit passed: "), "{report}");
     assert_eq!(running.wait().await.unwrap().code(), Some(0));
 
-    // A violation is confirmed only if the second look finds exactly the same one.
+    // A violation is confirmed only if the recheck finds exactly the same one.
     change(-1).await;
     let mut running = sold.operator.start(&["audit", "--wait", "30"]);
     let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
@@ -247,19 +247,19 @@ async fn change_between_two_looks_is_no_violation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_audit_serves_metrics() {
     let sold = Sold::start().await;
-    let arguments = ["audit", "--every", "1s", "--wait", "0", "--admin-bind", "127.0.0.1:0"];
+    let arguments = ["audit", "--every", "1s", "--wait", "0", "--metrics-bind", "127.0.0.1:0"];
     let mut running = sold.operator.start(&arguments);
     let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
     let line = progress.next_line().await.unwrap().unwrap();
     let url = line.strip_prefix("metrics are served at ").unwrap().to_owned();
-    let wait_for_line = async |wanted: &str| {
+    let wait_for_line = async |expected: &str| {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
-            if text.lines().any(|line| line == wanted) {
+            if text.lines().any(|line| line == expected) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{wanted} is not in\n{text}");
+            assert!(Instant::now() < deadline, "{expected} is not in\n{text}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };

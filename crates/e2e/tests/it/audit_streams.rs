@@ -139,10 +139,10 @@ async fn stray_and_missing_intents_are_reported() {
         let intents = state["paymentIntents"].as_array().unwrap().iter();
         intents.map(|intent| text(&intent["id"]).to_owned()).collect::<Vec<_>>()
     };
-    let own = intents().await.remove(0);
+    let recorded = intents().await.remove(0);
 
     fleet.dashboard.charge(700).await.unwrap();
-    let stray = intents().await.into_iter().find(|intent| *intent != own).unwrap();
+    let stray = intents().await.into_iter().find(|intent| *intent != recorded).unwrap();
     assert_eq!(audit(&operator).await, [found(12, "payments", &[&stray])]);
 
     // The payment names an intent that does not exist, so no payment accounts for its real one.
@@ -154,7 +154,7 @@ async fn stray_and_missing_intents_are_reported() {
         lost,
         vec![
             found(12, "payments", &[&stray]),
-            found(12, "payments", &[payment, &own]),
+            found(12, "payments", &[payment, &recorded]),
             found(12, "payments", &[payment, "pi_lost"]),
         ],
     ]

@@ -97,8 +97,8 @@ async fn the_primary_crashes_and_hangs_and_a_member_loses_its_data() {
     assert!(copied > 0, "the member copied the data that it had lost");
 }
 
-/// Excepts the responses from `began` until reads were fresh again, and not before `ended`, from the invariant that no
-/// client sees an older state; prints what the probe measured.
+/// Prints what the probe measured. Exempts responses from the invariant that no client sees an older state: those from
+/// `began` until reads were fresh again, and at least until `ended`.
 fn ignore_stale_reads(fleet: &TestFleet, began: Instant, ended: Instant, measured: ProbeResult) {
     let ProbeResult { outage, stale, fresh_since } = measured;
     progress("Measured", &format!("no write was acknowledged for {outage:?}; then reads were stale for {stale:?}"));
@@ -176,7 +176,7 @@ async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     let unconfirmed: BTreeSet<_> = local.difference(&majority).cloned().collect();
     assert!(!unconfirmed.is_empty(), "there is nothing to roll back among {} orders", local.len());
     primary.kill().unwrap();
-    // Their sockets hold what the primary had already sent, so they must not continue.
+    // Killed, not continued: their sockets contain what the primary has already sent to them.
     for other in &others {
         other.kill().unwrap();
     }
@@ -194,7 +194,7 @@ async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     let lost: BTreeSet<_> = unconfirmed.difference(&kept).cloned().collect();
     progress("Measured", &format!("{} of {} unconfirmed orders were rolled back", lost.len(), unconfirmed.len()));
     assert!(!lost.is_empty(), "no write of the isolated primary was rolled back");
-    invariants::assert_never_told(&fleet, &lost).await.unwrap();
+    invariants::assert_never_published(&fleet, &lost).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

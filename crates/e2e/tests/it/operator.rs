@@ -86,7 +86,7 @@ impl Operator {
 
     /// Runs a command that asks, and must be rejected since there is no terminal. What it would do must contain `plan`.
     pub(crate) async fn run_unconfirmed(&self, arguments: &[&str], plan: &str) {
-        self.run_rejected(arguments, "there is no terminal to ask at").await;
+        self.run_rejected(arguments, "there is no terminal to confirm this at").await;
         self.run_rejected(arguments, plan).await;
     }
 }

@@ -45,9 +45,9 @@ async fn every_read_of_a_purchase_is_a_majority_read() {
         let database = client.database(service);
         database.run_command(doc! { "profile": 0 }).await.unwrap();
         // Excludes the reads of this test.
-        let own = doc! { "appName": service, "op": { "$in": ["query", "command"] } };
+        let filter = doc! { "appName": service, "op": { "$in": ["query", "command"] } };
         let profile = database.collection::<Document>("system.profile");
-        let commands: Vec<Document> = profile.find(own).await.unwrap().try_collect().await.unwrap();
+        let commands: Vec<Document> = profile.find(filter).await.unwrap().try_collect().await.unwrap();
         let mut count = 0;
         for entry in &commands {
             let command = entry.get_document("command").unwrap();

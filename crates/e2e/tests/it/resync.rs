@@ -1,4 +1,4 @@
-//! Recovery of lost replicas: a resync restores them, and the read model of `web` is rebuilt beside the live one.
+//! Recovery of lost replicas: a resync restores them, and the read model of `web` is rebuilt alongside the live one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -11,7 +11,7 @@ const SETTINGS: [(&str, &str); 1] = [("RECONCILE_AFTER", "1s")];
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::print_stdout, reason = "the tables are what the test is run for")]
-async fn four_instances_use_no_more_each_than_one() {
+async fn each_of_four_instances_uses_no_more_than_one() {
     let options = |instances| ScalingOptions {
         instances,
         rest: Duration::from_secs(10),

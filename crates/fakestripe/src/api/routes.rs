@@ -105,14 +105,14 @@ fn get_method(store: &mut Store, _: &Context, id: &str, params: &Params) -> Resu
     Ok(method_object::render(&method))
 }
 
-/// Rejects parameters other than `own`, which this list accepts, and those that every list accepts.
-fn check_list_params(params: &Params, own: &str) -> Result<(), ApiError> {
-    params.reject_unknown(&format!("{LIST_PARAMS} {own}"))
+/// Rejects all parameters except `supported`, which this list accepts, and those that every list accepts.
+fn check_list_params(params: &Params, supported: &str) -> Result<(), ApiError> {
+    params.reject_unknown(&format!("{LIST_PARAMS} {supported}"))
 }
 
 /// Whether a list filter is absent or equals the value.
 fn accepts(params: &Params, filter: &str, value: &str) -> bool {
-    params.text(filter).is_none_or(|wanted| wanted == value)
+    params.text(filter).is_none_or(|filter| filter == value)
 }
 
 /// Customers are not emulated, so a `customer` filter matches nothing.
@@ -149,11 +149,11 @@ fn list_events(store: &mut Store, _: &Context, _: &str, params: &Params) -> Resu
     check_list_params(params, "type types delivery_success")?;
     let mut types = params.list("types");
     types.extend(params.string("type"));
-    let keep = |event: &Event| types.is_empty() || types.iter().any(|wanted| matches_type(wanted, &event.kind));
+    let keep = |event: &Event| types.is_empty() || types.iter().any(|filter| matches_type(filter, &event.kind));
     paginate(&store.events, params, "/v1/events", keep, event::render)
 }
 
-/// Whether an event type matches a filter, in which `charge.*` stands for every event of a charge.
+/// Whether an event type matches a filter, in which `charge.*` matches every event of a charge.
 fn matches_type(filter: &str, kind: &str) -> bool {
     match filter.strip_suffix('*') {
         Some(start) => kind.starts_with(start),

@@ -7,7 +7,7 @@ use crate::params::Params;
 use crate::store::Store;
 
 /// Parses `type=card`, `card[…]` and `billing_details[…]` below `prefix`. `metadata[…]` is read only without a prefix:
-/// beside `payment_method_data`, it belongs to the intent.
+/// alongside `payment_method_data`, it belongs to the intent.
 pub(crate) fn from_params(params: &Params, prefix: &str) -> Result<PaymentMethod, ApiError> {
     let at = |name: &str| format!("{prefix}{name}");
     match params.text(&at("type")) {

@@ -22,15 +22,15 @@ const MINIMUM_CHARGES: [(i64, &str); 13] = [
 
 /// All currencies with their minimum charges.
 fn currencies() -> impl Iterator<Item = (&'static str, i64)> {
-    MINIMUM_CHARGES.into_iter().flat_map(|(least, names)| names.split(' ').map(move |name| (name, least)))
+    MINIMUM_CHARGES.into_iter().flat_map(|(minimum, names)| names.split(' ').map(move |name| (name, minimum)))
 }
 
 /// The currency in lower case; an error unless it is supported.
 pub(crate) fn currency(text: &str) -> Result<&'static str, ApiError> {
-    let wanted = text.to_lowercase();
-    currencies().map(|(name, _)| name).find(|name| *name == wanted).ok_or_else(|| {
+    let code = text.to_lowercase();
+    currencies().map(|(name, _)| name).find(|name| *name == code).ok_or_else(|| {
         let names = currencies().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        let message = format!("Invalid currency: {wanted}. Stripe currently supports these currencies: {names}");
+        let message = format!("Invalid currency: {code}. Stripe currently supports these currencies: {names}");
         ApiError::parameter("currency", message)
     })
 }
@@ -47,11 +47,11 @@ fn increment(currency: &str) -> i64 {
 
 /// Rejects amounts that are too small or too large for a card payment, or have a fraction that the currency does not.
 pub(crate) fn check(amount: i64, currency: &str) -> Result<(), ApiError> {
-    let least = currencies().find(|(name, _)| *name == currency).map_or(50, |(_, least)| least);
+    let minimum = currencies().find(|(name, _)| *name == currency).map_or(50, |(_, minimum)| minimum);
     let (message, code) = if amount < 1 {
         ("This value must be greater than or equal to 1.".to_owned(), "parameter_invalid_integer")
-    } else if amount < least {
-        (format!("Amount must be at least {}", display(least, currency)), "amount_too_small")
+    } else if amount < minimum {
+        (format!("Amount must be at least {}", display(minimum, currency)), "amount_too_small")
     } else if amount > 99_999_999 {
         (format!("Amount must be no more than {}", display(99_999_999, currency)), "amount_too_large")
     } else if amount % increment(currency) != 0 {

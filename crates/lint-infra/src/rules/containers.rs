@@ -24,11 +24,11 @@ impl Rule {
     fn check(&self, value: &Value, pattern: &str) -> Option<String> {
         let mut values = each(value, pattern).into_iter().map(plain);
         let field = pattern.trim_start_matches('/').replace("/*", "").replace('/', ".");
-        let (holds, remedy) = match self {
+        let (is_met, remedy) = match self {
             Required([]) => (values.next().is_some(), format!("set {field}")),
             Required(list @ [first, ..]) => {
-                let wanted = if pattern.ends_with('*') { format!("[{first}]") } else { (*first).to_owned() };
-                (values.any(|value| list.contains(&value.as_str())), format!("set {field}: {wanted}"))
+                let expected = if pattern.ends_with('*') { format!("[{first}]") } else { (*first).to_owned() };
+                (values.any(|value| list.contains(&value.as_str())), format!("set {field}: {expected}"))
             }
             Allowed([]) => (values.next().is_none(), format!("remove {field}")),
             Allowed(list) => {
@@ -40,7 +40,7 @@ impl Rule {
                 (!values.any(|value| list.contains(&value.as_str())), remedy)
             }
         };
-        (!holds).then_some(remedy)
+        (!is_met).then_some(remedy)
     }
 }
 

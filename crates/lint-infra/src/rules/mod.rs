@@ -1,4 +1,4 @@
-//! What must hold for an overlay beyond its schemas. A rule is a pure function from the rendered objects
+//! Rules that an overlay must satisfy in addition to its schemas. A rule is a pure function from the rendered objects
 //! to problems, each of which names the object and the remedy.
 
 mod containers;

@@ -1,4 +1,4 @@
-//! The arguments of redis-server fit its clients: each user of a `REDIS_URL` exists, and eviction takes
+//! Checks that the arguments of redis-server fit its clients: each user of a `REDIS_URL` exists, and eviction removes
 //! request counters rather than the queue of timers.
 
 use super::{Context, settings};

@@ -1,5 +1,5 @@
-//! References by name lead to an object of the overlay and, if they name a part of it, to that part: a key, a port or a
-//! listener.
+//! Checks that references by name are not dangling: the object must exist in the overlay, and so must the part of it
+//! that the reference names, such as a key, a port or a listener.
 
 use serde_json::Value;
 
@@ -58,20 +58,21 @@ fn holders<'a>(context: &Context<'a>, holder: &str) -> Vec<(&'a Value, &'a Value
     }
 }
 
-/// Whether cert-manager makes the certificates of a Gateway, without a Certificate in the overlay.
+/// Whether cert-manager issues the certificates of a Gateway, so that the overlay needs no Certificate.
 fn has_issuer(gateway: &Value) -> bool {
     let annotations = texts(gateway, "/metadata/annotations");
     ["cert-manager.io/issuer", "cert-manager.io/cluster-issuer"].iter().any(|key| annotations.contains_key(key))
 }
 
-/// What a reference of an owner names that does not exist: the object, or parts of it.
+/// Describes what a reference names although it does not exist: the object, or parts of it. `owner` contains the
+/// reference.
 fn dangling(context: &Context<'_>, owner: &Value, (kind, name): (&str, &str), parts: &[&Value]) -> Vec<String> {
     let values = |holder, pattern| each(holder, pattern).into_iter().cloned().collect::<Vec<_>>();
     let object = context.objects.find(kind, name);
     let (found, part) = match kind {
         _ if name.is_empty() => return Vec::new(),
         "ConfigMap" | "Secret" => match content(context.objects, kind, name) {
-            Some(Content { is_open: true, .. }) => return Vec::new(),
+            Some(Content { has_unknown_keys: true, .. }) => return Vec::new(),
             content => (content.map(|content| content.keys.into_keys().map(Value::from).collect()), "key"),
         },
         "volume" => {
@@ -130,7 +131,7 @@ kind: PersistentVolumeClaim
 metadata: {name: old}
 ---
 kind: Gateway
-metadata: {name: door}
+metadata: {name: entry}
 spec: {listeners: [{name: https, tls: {certificateRefs: [{name: tls}]}}]}
 ---
 kind: Certificate
@@ -144,11 +145,11 @@ spec: {ports: [{name: front, port: 80, targetPort: http}]}
 kind: HTTPRoute
 metadata: {name: all}
 spec:
-  parentRefs: [{name: door, sectionName: https}]
+  parentRefs: [{name: entry, sectionName: https}]
   rules: [{backendRefs: [{name: web, port: 80}]}]
 ---
 kind: HorizontalPodAutoscaler
-metadata: {name: grows}
+metadata: {name: scaler}
 spec: {scaleTargetRef: {kind: StatefulSet, name: mongodb}}
 ";
 
@@ -174,17 +175,17 @@ spec: {scaleTargetRef: {kind: StatefulSet, name: mongodb}}
                 ("serviceName: web", "serviceName: wob", "there is no Service wob; add it, or correct serviceName"),
                 ("{name: web, port: 80}", "{name: wob, port: 80}", "HTTPRoute all: there is no Service wob"),
                 ("{name: web, port: 80}", "{name: web, port: 81}", "HTTPRoute all: Service web has no port 81"),
-                ("kind: Gateway", "kind: X", "there is no Gateway door"),
-                ("{name: https, tls", "{name: http, tls", "Gateway door has no listener https"),
+                ("kind: Gateway", "kind: X", "there is no Gateway entry"),
+                ("{name: https, tls", "{name: http, tls", "Gateway entry has no listener https"),
                 (
                     "kind: StatefulSet, name: mongodb",
                     "kind: Deployment, name: mongodb",
-                    "grows: there is no Deployment mongodb",
+                    "scaler: there is no Deployment mongodb",
                 ),
                 (
                     "kind: Certificate",
                     "kind: X",
-                    "Gateway door: there is no Secret tls; add it, or correct certificateRefs",
+                    "Gateway entry: there is no Secret tls; add it, or correct certificateRefs",
                 ),
             ],
         );

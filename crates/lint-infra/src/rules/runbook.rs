@@ -1,4 +1,4 @@
-//! Each alert has an entry in the runbook and links to it, and each entry has its alert.
+//! Checks that each alert has an entry in the runbook and links to it, and that each entry has its alert.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Label selectors match pods or Services of the overlay, and ports by name or number lead to ports that
+//! Checks that label selectors match pods or Services of the overlay, and that ports by name or number are ports that
 //! containers list.
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::objects::{at, display, each, plain, selects, text, texts};
 use crate::pods::Pod;
 
 /// Probes and lifecycle hooks, which may call a port of their container.
-const HOOKS: [&str; 5] =
+pub(super) const HOOKS: [&str; 5] =
     ["startupProbe", "readinessProbe", "livenessProbe", "lifecycle/preStop", "lifecycle/postStart"];
 
 pub(super) fn check(context: &Context<'_>) -> Vec<String> {

@@ -1,5 +1,5 @@
-//! Each of our programs gets every setting that it requires and none that it does not know, and its pod
-//! gets the time that it needs to stop. The settings are read from the `--help` of the programs.
+//! Checks that each of our programs gets every setting that it requires and none that it does not know, and that its
+//! pod gets the time that it needs to stop. The settings are read from the `--help` of the programs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub(crate) type Settings = BTreeMap<String, Setting>;
 /// An environment variable of a program.
 #[derive(Debug, Default)]
 pub(crate) struct Setting {
-    /// Whether the program refuses to start without it.
+    /// Whether the program fails to start without it.
     pub(crate) is_required: bool,
     pub(crate) default: Option<String>,
 }

@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, bail};
 use testkit::servers::scratch::ScratchDir;
 use testkit::tools::python::Environment;
 
-use super::complaint;
+use super::failure_output;
 
 const HOOKS: &str = include_str!("hooks.yaml");
 
-/// The complaints of the hooks about the files of the checkout at `root`, whether tracked or not yet.
+/// Returns what the hooks report about the files of the checkout at `root`, including files that are not tracked yet.
 pub(crate) fn check(python: &Environment, root: &Path) -> Result<Option<String>> {
     let scratch = ScratchDir::new("lint-hooks")?;
     let [hooks, list] = ["hooks.yaml", "files"].map(|name| scratch.path().join(name));
@@ -37,5 +37,5 @@ pub(crate) fn check(python: &Environment, root: &Path) -> Result<Option<String>>
         .env("PATH", path)
         .env("PREK_HOME", scratch.path())
         .current_dir(root);
-    complaint(&mut prek)
+    failure_output(&mut prek)
 }

@@ -1,4 +1,4 @@
-//! The tools that check infra/. What they print becomes the text of a problem, unchanged.
+//! Runs the external tools that check infra/. The output of a tool that fails is reported unchanged.
 
 pub(super) mod kustomize;
 pub(super) mod linters;
@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Runs a tool and returns its output if it finds fault. Returns an error if the tool itself does not run.
-fn complaint(command: &mut Command) -> Result<Option<String>> {
+/// Runs a tool. Returns its output if it reports problems, and an error if the tool itself does not run.
+fn failure_output(command: &mut Command) -> Result<Option<String>> {
     let program = command.get_program().to_string_lossy().into_owned();
     let command = command.stdin(Stdio::null()).env("NO_COLOR", "1");
     let output = command.output().with_context(|| format!("{program} does not run"))?;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use testkit::servers::scratch::ScratchDir;
 
-use super::complaint;
+use super::failure_output;
 use crate::objects::{Objects, each};
 
 /// The file by which tests refer to the rules, since promtool can't read Kubernetes objects.
@@ -33,10 +33,10 @@ pub(crate) fn check(promtool: &Path, objects: &Objects, tests: &Path) -> Result<
     runs.sort();
     let run = |(verb, file)| {
         let mut command = Command::new(promtool);
-        let complaint = complaint(command.args([verb, "rules"]).arg(file).current_dir(scratch.path()))?;
-        Ok(complaint.map(|text| format!("promtool {verb} rules: {text}")))
+        let output = failure_output(command.args([verb, "rules"]).arg(file).current_dir(scratch.path()))?;
+        Ok(output.map(|text| format!("promtool {verb} rules: {text}")))
     };
-    // The tests take seconds each.
+    // Concurrently, since each test takes seconds.
     let results: Vec<Result<_>> = std::thread::scope(|scope| {
         let running: Vec<_> = runs.into_iter().map(|one| scope.spawn(|| run(one))).collect();
         let join =

@@ -1,4 +1,4 @@
-//! Each tool reports what is broken in files made for it, and nothing in good ones. A missing tool fails
+//! Tests that each tool reports what is broken in files made for it, and nothing in good ones. A missing tool fails
 //! its test: a check that never runs checks nothing.
 
 use std::fs;
@@ -65,7 +65,7 @@ class One(unittest.TestCase):
 unittest.main()
 ";
 
-/// Files of every kind that has a linter, each with a way to break it and the complaint about that.
+/// Files of every kind that has a linter, each with a way to break it and what the linter reports about that.
 const LINTED: [(&str, &str, &str, &str, &str); 10] = [
     ("Dockerfile", DOCKERFILE, "debian:12", "debian", "Dockerfile:1 DL3006"),
     (CHECKS, WORKFLOW, "echo one", "echo ${{ nobody.knows }}", "undefined variable \"nobody\""),
@@ -88,7 +88,7 @@ const UNLINTED: [(&str, &str); 4] = [
     ("test_elsewhere.py", "exit(1)"),
 ];
 
-/// The complaints about a repository of good files, some of which are replaced. One file is tracked, one is
+/// The problems reported about a repository of good files, some of which are replaced. One file is tracked, one is
 /// tracked but deleted, and the others are untracked.
 fn lint(replaced: &[(&str, &str)]) -> Vec<String> {
     let mut files: Vec<_> = LINTED.iter().map(|(path, text, ..)| (*path, *text)).chain(UNLINTED).collect();

@@ -60,7 +60,7 @@ async fn guard(State(settings): State<Arc<HttpSettings>>, request: Request, next
     if headers.sum::<usize>() > HEADERS_LIMIT || request.headers().len() > HEADER_COUNT_LIMIT {
         return Error::HeadersTooLarge.into_response();
     }
-    // A body that is declared too large need not be sent.
+    // Rejects a body by its declared length, before the client sends it.
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
         return Error::TooLarge.into_response();

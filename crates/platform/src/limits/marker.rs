@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::counters::Counters;
 
-/// The internal header that holds the marker.
+/// The internal header that contains the marker.
 pub const HEADER: HeaderName = HeaderName::from_static("x-counted");
 
 /// Request extension: this service has counted the request.

@@ -20,7 +20,7 @@ use crate::lifecycle;
 use crate::store::error::StoreError;
 use crate::store::{NextAnnouncement, Store, as_i64, bson};
 
-/// Maximum number of documents per round.
+/// Maximum number of documents per turn.
 const BATCH_SIZE: u16 = 200;
 /// Maximum interval between two announcements of the same state.
 const MAX_INTERVAL: Duration = Duration::from_secs(3600);
@@ -37,8 +37,8 @@ impl<A: Aggregate> Store<A> {
     pub(crate) async fn announce_due_states(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut announced = 0;
         for Due { version, state, announce } in self.take_due(now).await? {
-            // Compare-and-swap on the due time: only the instance that moves it announces.
-            let unmoved =
+            // Compare-and-swap on the due time: only the instance that changes it announces the state.
+            let unchanged =
                 doc! { "_id": state.id(), "version": as_i64(version), "announce.at": announce.at.to_string() };
             let update = if state.is_settled() {
                 doc! { "$unset": { "announce": "" } }
@@ -48,7 +48,7 @@ impl<A: Aggregate> Store<A> {
                 let next = NextAnnouncement { at: now.plus(lifecycle::jittered(interval)), count };
                 doc! { "$set": { "announce": bson(&next)? } }
             };
-            if self.collection().update_one(unmoved, update).await?.matched_count > 0 {
+            if self.collection().update_one(unchanged, update).await?.matched_count > 0 {
                 self.announce(&Versioned { version, state });
                 announced += 1;
             }
@@ -60,7 +60,7 @@ impl<A: Aggregate> Store<A> {
     async fn take_due(&self, now: Timestamp) -> Result<Vec<Due<A>>, StoreError> {
         let (turns, task) = (self.turns(), format!("announce {}", A::COLLECTION));
         loop {
-            // Without a pause, the turn is always due: a state's own due time says when it is announced again.
+            // The turns have no pauses between them: `announce.at` says when a state is announced again.
             let Some(turn) = turns.due(&task, now, Duration::ZERO).await? else { return Ok(Vec::new()) };
             let mut range = doc! { "$exists": true, "$lte": now.to_string() };
             if let Some(after) = &turn.after {
@@ -79,7 +79,7 @@ impl<A: Aggregate> Store<A> {
             }
             let last = found.last().filter(|_| found.len() >= usize::from(BATCH_SIZE));
             let after = last.map(|last| last.announce.at.to_string());
-            // Otherwise another instance took this turn, or the cycle ended with an empty batch: try the next turn.
+            // If another instance took this turn, or the cycle ended with an empty batch, the next turn is tried.
             if turns.take(&turn, after, now).await? && !found.is_empty() {
                 return Ok(found);
             }

@@ -39,7 +39,7 @@ pub(crate) trait OutboxStore: Send + Sync {
     /// The collection's name.
     fn name(&self) -> &'static str;
     /// Requeues the next batch of unpublished events, if the turn for it is due. `interval` is the pause between two
-    /// passes. Returns the number of documents, and whether another batch may follow.
+    /// cycles. Returns the number of documents, and whether another batch may follow.
     fn sweep(&self, now: Timestamp, interval: Duration) -> BoxFuture<'_, Result<sweeper::Swept, StoreError>>;
     /// Announces the states that are due. Returns how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;

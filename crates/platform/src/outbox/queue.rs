@@ -16,7 +16,7 @@ pub(super) const BATCH_SIZE: usize = 128;
 /// the sweeper; and few enough to be published before the sweeper would find them.
 const MAX_BULK_EVENTS: usize = 512;
 
-/// An event and the document whose outbox holds it. Announcements are in no outbox.
+/// An event and the document whose outbox contains it. Announcements are in no outbox.
 pub(crate) struct QueuedEvent {
     pub(super) origin: Option<Origin>,
     pub(super) event: OutboxEvent,

@@ -72,10 +72,10 @@ impl<A: Aggregate> Store<A> {
         current: Option<&Versioned<A>>,
         next: A,
     ) -> Result<Versioned<A>, StoreError> {
-        let change = Some(next.present_change());
+        let event = Some(self.raised_event(&next, version));
         match current {
-            Some(current) => self.write(current, version, next, change).await,
-            None => self.create(version, next, change).await,
+            Some(current) => self.write(current, version, next, event).await,
+            None => self.create(version, next, event).await,
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) async fn run(context: Context, queue: mpsc::Receiver<QueuedEvent>, st
 async fn publish_queued(context: &Context, mut queue: mpsc::Receiver<QueuedEvent>, stop: &CancellationToken) {
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH_SIZE);
-    // Failed announcements. No outbox holds them, and some are the last one of a final state.
+    // Failed announcements. No outbox contains them, and some are the last one of a final state.
     let mut retries: Vec<QueuedEvent> = Vec::new();
     let mut backoff = Backoff::up_to(MAX_PAUSE);
     // Until when no batch is started. The queue fills meanwhile; what does not fit stays in the outbox for the sweeper.
@@ -97,7 +97,7 @@ async fn pause(until: Option<Instant>, stop: &CancellationToken) {
     }
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 struct Outcome {
     /// Whether an event could not be published.
     has_failures: bool,

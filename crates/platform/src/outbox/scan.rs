@@ -6,7 +6,7 @@
 //! was corrupted later. So each collection is also scanned by id, one batch per turn. States that can still change, or
 //! changed within 30 days, have a scan of their own, which comes first; the scan of all others gets the other turns.
 //!
-//! A document per collection holds the position. An instance advances it by compare-and-swap before it announces, so
+//! A document per collection stores the position. An instance advances it by compare-and-swap before it announces, so
 //! several instances are no faster than one. If it crashes in between, a few entities are skipped until the next scan.
 
 use std::time::Duration;

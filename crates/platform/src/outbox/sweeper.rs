@@ -26,7 +26,7 @@ use crate::telemetry;
 /// Minimum age of an event before it is requeued: until then, the relay probably publishes it. Also the minimum pause
 /// between two cycles, so that the relay has as long for an event that was requeued.
 const GRACE: Duration = Duration::from_secs(2);
-/// Maximum number of documents per round.
+/// Maximum number of documents per turn.
 const BATCH_SIZE: u16 = 500;
 
 /// What one turn of the sweeper found.

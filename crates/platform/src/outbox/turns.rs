@@ -44,8 +44,8 @@ impl Turn {
         Self { task: task.to_owned(), number: 0, due: now, after: None }
     }
 
-    /// Whether it may be taken. No instance passes a turn on for longer than `longest_pause`, so a due time of more
-    /// than twice as far ahead comes from a skewed clock and is ignored.
+    /// Whether it may be taken. No instance delays a turn by more than `longest_pause`, so a due time more than twice
+    /// as far ahead comes from a skewed clock and is ignored.
     fn is_due(&self, now: Timestamp, longest_pause: Duration) -> bool {
         self.due <= now || self.due > now.plus(longest_pause.saturating_mul(2))
     }
@@ -72,7 +72,7 @@ impl Turns {
         Ok(Some(turn).filter(|turn| turn.is_due(now, longest_pause)))
     }
 
-    /// Takes a turn, and passes the next one on. Returns false if another instance has taken it.
+    /// Takes a turn, and stores the next one. Returns false if another instance has taken it.
     pub(crate) async fn take(&self, taken: &Turn, after: Option<String>, due: Timestamp) -> Result<bool, StoreError> {
         let next = Turn { task: taken.task.clone(), number: taken.number + 1, due, after };
         if taken.number == 0 {

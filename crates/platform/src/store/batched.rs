@@ -194,12 +194,12 @@ fn text_at<'a>(document: &'a RawDocument, path: &str) -> Option<&'a str> {
 async fn insert_all(collection: Collection<Document>, documents: Vec<Document>) -> Vec<Result<(), StoreError>> {
     let count = documents.len();
     let Err(error) = collection.insert_many(documents).ordered(false).await else { return vec![Ok(()); count] };
-    let ErrorKind::InsertMany(refused) = error.kind.as_ref() else { return vec![Err(error.into()); count] };
-    if refused.write_concern_error.is_some() {
+    let ErrorKind::InsertMany(failed) = error.kind.as_ref() else { return vec![Err(error.into()); count] };
+    if failed.write_concern_error.is_some() {
         return vec![Err(error.into()); count];
     }
     let mut results = vec![Ok(()); count];
-    set_errors(&mut results, refused.write_errors.as_deref().unwrap_or_default());
+    set_errors(&mut results, failed.write_errors.as_deref().unwrap_or_default());
     results
 }
 

@@ -113,7 +113,8 @@ impl<A: Aggregate> Store<A> {
 
     /// Stores a new aggregate at version 0 with its first event.
     pub async fn insert(&self, state: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.create(0, state, Some(change)).await
+        let event = self.event(&state, change, 0);
+        self.create(0, state, Some(event)).await
     }
 
     /// Like [`Store::insert`], without an event. Only for timers, whose creation concerns no other service: consumers
@@ -127,10 +128,9 @@ impl<A: Aggregate> Store<A> {
         &self,
         version: u64,
         state: A,
-        change: Option<ChangeOf<A>>,
+        event: Option<OutboxEvent>,
     ) -> Result<Versioned<A>, StoreError> {
         let id = state.id();
-        let event = change.map(|change| self.event(&state, change, version));
         let outbox = event.iter().map(bson).collect::<Result<Vec<_>, _>>()?;
         let mut document = doc! { "_id": &id, "version": as_i64(version), "state": bson(&state)?, "outbox": outbox };
         if let Some(announce) = self.first_announcement(&state)? {
@@ -151,7 +151,9 @@ impl<A: Aggregate> Store<A> {
     /// Replaces an aggregate by compare-and-swap on the version of `current`, with the event of the change. Returns
     /// [`StoreError::VersionConflict`] if it was changed since: load it and decide again.
     pub async fn save(&self, current: &Versioned<A>, next: A, change: ChangeOf<A>) -> Result<Versioned<A>, StoreError> {
-        self.write(current, current.version + 1, next, Some(change)).await
+        let version = current.version + 1;
+        let event = self.event(&next, change, version);
+        self.write(current, version, next, Some(event)).await
     }
 
     /// Changes an aggregate by a decision that depends on the aggregate alone. Calls `decide` again after each lost
@@ -179,9 +181,8 @@ impl<A: Aggregate> Store<A> {
         current: &Versioned<A>,
         version: u64,
         next: A,
-        change: Option<ChangeOf<A>>,
+        event: Option<OutboxEvent>,
     ) -> Result<Versioned<A>, StoreError> {
-        let event = change.map(|change| self.event(&next, change, version));
         let (update, removal) = self.update_to(current.version, version, &next, event.as_ref())?;
         if !self.apply(update, removal).await? {
             return Err(StoreError::VersionConflict);
@@ -193,7 +194,7 @@ impl<A: Aggregate> Store<A> {
     }
 
     /// Builds the update from the version `previous` to the next state at `version`. It also removes published events,
-    /// which the removal holds.
+    /// which are in the returned removal.
     fn update_to(
         &self,
         previous: u64,
@@ -231,7 +232,16 @@ impl<A: Aggregate> Store<A> {
     }
 
     fn event(&self, state: &A, change: ChangeOf<A>, version: u64) -> OutboxEvent {
-        OutboxEvent::of(&Envelope::new(change, state.id(), version, self.clock.now(), state.payload()))
+        OutboxEvent::of(&self.envelope(state, change, version))
+    }
+
+    /// The event of a raise.
+    pub(crate) fn raised_event(&self, state: &A, version: u64) -> OutboxEvent {
+        OutboxEvent::of(&Envelope { raised: true, ..self.envelope(state, state.present_change(), version) })
+    }
+
+    fn envelope(&self, state: &A, change: ChangeOf<A>, version: u64) -> Envelope<A::Payload> {
+        Envelope::new(change, state.id(), version, self.clock.now(), state.payload())
     }
 
     /// The event that announces the current state.

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::lifecycle::{Backoff, Tasks};
 use crate::telemetry;
 
-/// Maximum number of messages of one subscription that an instance holds.
+/// Maximum number of messages of one subscription that an instance has at once.
 const CONCURRENCY: usize = 64;
 /// Expiry of a pull request. A request can't be cancelled.
 const FETCH_EXPIRY: Duration = Duration::from_secs(2);
@@ -82,11 +82,11 @@ impl Consumer {
         };
         let consumer: PullConsumer = stream.get_or_create_consumer(&name, follow(new)).await?;
         let present = pull::Config::try_from_consumer_config(consumer.cached_info().config.clone())?;
-        let wanted = follow(present.clone());
-        if wanted == present {
+        let desired = follow(present.clone());
+        if desired == present {
             return Ok(consumer);
         }
-        match stream.update_consumer(wanted).await {
+        match stream.update_consumer(desired).await {
             Ok(updated) => {
                 tracing::info!(consumer = name, "the consumer now has the configuration of this release");
                 Ok(updated)

@@ -92,8 +92,8 @@ pub(super) struct EventKey {
 
 type Handler = Arc<dyn Fn(Vec<u8>, GroupSummary) -> BoxFuture<'static, Result<Applied, Failure>> + Send + Sync>;
 
-/// A subscription to all events of one entity. Events of the same entity that are at hand together are handled once, at
-/// the newest version.
+/// A subscription to all events of one entity. When a consumer has several events of the same entity at once, only the
+/// newest is handled, for all of them.
 ///
 /// # Examples
 ///

@@ -33,7 +33,7 @@ fn line(result: Result<(config::Config, Config), EarlyExit>) -> String {
 
 #[test]
 fn valid_settings_are_parsed() {
-    let (platform, own) = read(&VALID).unwrap();
+    let (platform, config) = read(&VALID).unwrap();
     assert_eq!(platform.public_url, "https://ticketing.dev");
     assert_eq!(platform.nats_prefix, "ticketing");
     assert_eq!(platform.request_timeout, Duration::from_secs(30));
@@ -48,7 +48,7 @@ fn valid_settings_are_parsed() {
     ];
     assert_eq!(per_minute.map(std::num::NonZeroU32::get), [3000, 1200, 300, 60, 30]);
     assert_eq!(limits.limit_redis_timeout, Duration::from_millis(20));
-    assert_eq!(own.keys.jwks, "{}");
+    assert_eq!(config.keys.jwks, "{}");
     let (platform, _) = with("--announce-after=250ms").unwrap();
     assert_eq!(platform.announce_after, Duration::from_millis(250));
     let (platform, _) = with("--trusted-proxies=10.0.0.0/8, ::1").unwrap();

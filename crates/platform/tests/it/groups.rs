@@ -44,7 +44,7 @@ const THREE_CHANGES: [(ExpirationChange, u64); 3] =
     [(ExpirationChange::Completed, 3), (ExpirationChange::Completed, 4), (ExpirationChange::Completed, 2)];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_that_arrive_while_their_entity_is_handled_are_one_further_call() {
+async fn events_that_arrive_while_their_entity_is_handled_share_the_next_call() {
     let app = app().await;
     let id = publish_while_first_is_handled(&app, &THREE_CHANGES).await;
     release(&app, id, "fine", 0).await;
@@ -61,7 +61,7 @@ async fn rejected_newest_event_is_the_only_dead_letter() {
     assert_eq!(
         (seen(&app, id).await, stored_version(&app, id).await),
         (3, Some(3)),
-        "the second newest event is handled for the others"
+        "the second newest event is handled for the rest"
     );
     let letters = app.dead_letters().await;
     let letters: Vec<serde_json::Value> = letters.iter().map(|it| serde_json::from_slice(it).unwrap()).collect();
@@ -70,7 +70,7 @@ async fn rejected_newest_event_is_the_only_dead_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retry_puts_off_all_events_that_are_handled_together() {
+async fn retry_delays_all_events_of_the_group() {
     let app = app().await;
     let id = publish_while_first_is_handled(&app, &THREE_CHANGES).await;
     release(&app, id, "retry", i32::MAX).await;

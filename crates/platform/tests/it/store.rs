@@ -95,16 +95,16 @@ async fn rejected_write_does_not_fail_others() {
         .collect();
     let inserts = counters.iter().map(|counter| store.insert(counter.clone(), UserChange::Registered));
     let made = join_all(inserts).await;
-    let refused: Vec<_> = made.iter().filter_map(|made| made.as_ref().err()).collect();
-    assert!(matches!(refused.as_slice(), [refused] if refused.is_duplicate_of("name_v1")), "{refused:?}");
+    let rejected: Vec<_> = made.iter().filter_map(|made| made.as_ref().err()).collect();
+    assert!(matches!(rejected.as_slice(), [rejected] if rejected.is_duplicate_of("name_v1")), "{rejected:?}");
     let made: Vec<_> = made.into_iter().filter_map(Result::ok).collect();
     let saves = made.iter().enumerate().map(|(n, made)| {
         let next = if n == 7 { Counter { name: taken.name.clone(), ..made.state.clone() } } else { made.incremented() };
         store.save(made, next, UserChange::Updated)
     });
     let saves = join_all(saves).await;
-    let refused: Vec<_> = saves.iter().filter_map(|save| save.as_ref().err()).collect();
-    assert!(matches!(refused.as_slice(), [refused] if refused.is_duplicate_of("name_v1")), "{refused:?}");
+    let rejected: Vec<_> = saves.iter().filter_map(|save| save.as_ref().err()).collect();
+    assert!(matches!(rejected.as_slice(), [rejected] if rejected.is_duplicate_of("name_v1")), "{rejected:?}");
     app.wait_until_idle().await;
     // The taken name; 29 of 30 inserts; 28 of 29 saves.
     assert_eq!(app.events("demo").await.len(), 1 + 29 + 28);
@@ -128,13 +128,13 @@ async fn unique_violation_names_the_index_and_stores_nothing() {
     let store = app.context.store::<Counter>();
     insert(&app, "one").await;
     let again = Counter::new("one", app.clock.now());
-    let refused = store.insert(again.clone(), UserChange::Registered).await.unwrap_err();
-    assert!(refused.is_duplicate_of("name_v1"), "{refused:?}");
+    let rejected = store.insert(again.clone(), UserChange::Registered).await.unwrap_err();
+    assert!(rejected.is_duplicate_of("name_v1"), "{rejected:?}");
     assert!(store.get(again.id).await.unwrap().is_none());
     let other = insert(&app, "two").await;
     let renamed = Counter { name: "one".to_owned(), ..other.state.clone() };
-    let refused = store.save(&other, renamed, UserChange::Updated).await.unwrap_err();
-    assert!(refused.is_duplicate_of("name_v1"), "{refused:?}");
+    let rejected = store.save(&other, renamed, UserChange::Updated).await.unwrap_err();
+    assert!(rejected.is_duplicate_of("name_v1"), "{rejected:?}");
     assert_eq!(store.get(other.id).await.unwrap().unwrap(), other);
     app.wait_until_idle().await;
     assert_eq!(app.events("demo").await.len(), 2);

@@ -17,7 +17,7 @@ async fn configuration(app: &TestApp, name: &str) -> jetstream::stream::Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_services_settings_leave_the_dead_letters_alone() {
+async fn settings_of_other_services_do_not_change_the_dead_letter_stream() {
     let app = app_with(&[("STREAM_MAX_BYTES", "1048576")]).await;
     let names = Names::new(&app.context.config.nats_prefix);
     assert_eq!(configuration(&app, &names.stream(NAME)).await.max_bytes, 1 << 20);

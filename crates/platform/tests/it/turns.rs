@@ -61,7 +61,7 @@ async fn two_sweepers_share_a_backlog_and_publish_each_event_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_of_the_same_time_are_found_by_later_passes() {
+async fn events_of_the_same_time_are_found_in_later_cycles() {
     let app = app().await;
     let start = app.clock.now().minus(MINUTE);
     let documents: Vec<_> = (0..1_200).map(|n| unpublished(&format!("n{n}"), 1, start).0).collect();
@@ -71,7 +71,7 @@ async fn events_of_the_same_time_are_found_by_later_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batch_of_an_instance_that_stopped_is_published_in_the_next_pass() {
+async fn batch_of_an_instance_that_stopped_is_published_in_the_next_cycle() {
     let app = app().await;
     // Another instance has taken all batches up to now and stopped before it published them.
     leave_turn(&app, app.clock.now(), Some(app.clock.now().to_string())).await;

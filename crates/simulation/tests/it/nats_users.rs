@@ -113,14 +113,14 @@ async fn table_in_each_lib_rs_has_the_published_and_consumed_events() {
         let row = text.lines().skip_while(|line| !line.starts_with("//! |---")).nth(1).unwrap();
         let cells: Vec<_> = row.split(" | ").collect();
         let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect::<Vec<_>>();
-        let own = ENTITIES.iter().filter(|entity| entity.source == service).flat_map(|entity| entity.events);
-        let own = own.map(|event| event.name.trim_end_matches(".v1").to_owned());
-        let published: Vec<_> = own.filter(|name| !name.ends_with(".snapshot")).collect();
+        let events = ENTITIES.iter().filter(|entity| entity.source == service).flat_map(|entity| entity.events);
+        let event_names = events.map(|event| event.name.trim_end_matches(".v1").to_owned());
+        let published: Vec<_> = event_names.filter(|name| !name.ends_with(".snapshot")).collect();
         assert_eq!(names(cells[2]), published, "{service} publishes");
         let listed = names(cells[3]);
         let listed: BTreeSet<_> = listed.iter().filter_map(|name| Some(name.split_once('.')?.0)).collect();
-        let own = consumed.iter().filter(|(by, _)| *by == service);
-        let subscribed: BTreeSet<_> = own.map(|(_, (entity, _))| *entity).collect();
+        let subscriptions = consumed.iter().filter(|(by, _)| *by == service);
+        let subscribed: BTreeSet<_> = subscriptions.map(|(_, (entity, _))| *entity).collect();
         assert_eq!(listed, subscribed, "{service} consumes");
     }
 }

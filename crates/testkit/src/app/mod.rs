@@ -150,7 +150,7 @@ impl TestApp {
 
     /// Waits until the service is ready.
     pub async fn ready(&self) {
-        eventually("the service to be ready", async || self.admin("GET", "/readyz").send().await.status == 200).await;
+        eventually("the service to be ready", async || self.monitor("/readyz").send().await.status == 200).await;
     }
 
     async fn instance<C: clap::Args>(
@@ -165,7 +165,7 @@ impl TestApp {
         };
         let flags = settings.iter().map(flag);
         let arguments = std::iter::once(OsString::from(service)).chain(flags);
-        let (platform, own) = config::parse::<C>(service, arguments).unwrap_or_else(|end| panic!("{}", end.text));
+        let (platform, config) = config::parse::<C>(service, arguments).unwrap_or_else(|end| panic!("{}", end.text));
         let names = Names::new(&platform.nats_prefix);
         let (tasks, _failures) = Tasks::new();
         let (context, queue) =
@@ -173,7 +173,7 @@ impl TestApp {
         if service != DEAD_LETTER_OWNER {
             dead_letters::create_stream(&names).await;
         }
-        let running = build(own, &context).expect("a service").start(&context, queue);
+        let running = build(config, &context).expect("a service").start(&context, queue);
         let document = Arc::new(serde_json::to_value(&running.openapi).expect("a document"));
         let jetstream = jetstream::new(context.nats.clone());
         Self {
@@ -200,6 +200,11 @@ impl TestApp {
         Request::new(self.running.admin.clone(), method, path)
     }
 
+    /// Creates a GET request to the metrics server.
+    pub fn monitor(&self, path: &str) -> Request {
+        Request::new(self.running.metrics.clone(), "GET", path)
+    }
+
     /// Reads a metric, such as `dead_letters{entity="order"}`, from /metrics. Labels may be in any order.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let sorted = |series: &str| {
@@ -207,7 +212,7 @@ impl TestApp {
             parts.sort_unstable();
             parts
         };
-        let text = self.admin("GET", "/metrics").send().await.expect(200).text();
+        let text = self.monitor("/metrics").send().await.expect(200).text();
         let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
         lines.find(|(found, _)| sorted(found) == sorted(series)).and_then(|(_, value)| value.parse().ok())
     }

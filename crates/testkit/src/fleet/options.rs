@@ -50,7 +50,7 @@ pub const NO_RATE_LIMITS: [(&str, &str); 5] = [
 ];
 
 impl FleetOptions {
-    /// Data and logs in one folder, with the binaries beside the running one.
+    /// Data and logs in one folder, with the binaries alongside the running one.
     pub fn new(folder: &Path) -> Self {
         Self {
             port: None,

@@ -114,7 +114,7 @@ pub(super) async fn become_primary(port: u16) -> Result<bool> {
     let member = format!("127.0.0.1:{port}");
     let config = command(port, doc! { "replSetGetConfig": 1 }).await?;
     let Ok(current) = config.get_document("config") else {
-        // The server refuses while it is still starting; the caller retries.
+        // The server rejects the command while it is still starting; the caller retries.
         initiate(port, &[member]).await?;
         return Ok(false);
     };

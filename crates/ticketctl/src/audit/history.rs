@@ -27,12 +27,14 @@ pub struct Step<'a> {
     pub status: &'a str,
     /// A digest of the terms, such as that of [`terms`]. It is equal for equal terms, and 0 for entities without terms.
     pub terms: u64,
+    /// Whether a raise wrote the entity at this version, in whatever status.
+    pub is_raised: bool,
 }
 
 impl<'a> Step<'a> {
     /// Extracts the checked parts of an event's payload. `entity` is the name of the entity.
-    pub fn new(entity: &str, version: u64, payload: &'a Value) -> Self {
-        Self { version, status: text(&payload["status"]), terms: terms(entity, payload) }
+    pub fn new(entity: &str, version: u64, payload: &'a Value, is_raised: bool) -> Self {
+        Self { version, status: text(&payload["status"]), terms: terms(entity, payload), is_raised }
     }
 }
 
@@ -141,7 +143,7 @@ pub fn check(
                 continue;
             }
         };
-        if !may_follow(entity, earlier, step.status) {
+        if !step.is_raised && !may_follow(entity, earlier, step.status) {
             let earlier = earlier.unwrap_or_default();
             report(TRANSITIONS, format!("{entity} {id} changed from {earlier} to {}", step.status));
         }
@@ -187,11 +189,7 @@ fn wrong_counts(entity: &str, id: &str, range: Option<(u64, u64)>, steps: &[Step
 }
 
 /// Whether an entity may change from the status `before` to `status`. `before` is `None` when the entity is created.
-/// The same status may always follow, because a raise writes an entity again at a higher version.
 fn may_follow(entity: &str, before: Option<&str>, status: &str) -> bool {
-    if before == Some(status) {
-        return true;
-    }
     match entity {
         "ticket" => is_among(next_ticket_statuses, before, status),
         "order" => is_among(next_order_statuses, before, status),
@@ -267,7 +265,8 @@ mod tests {
     }
 
     fn steps<'a>(steps: &[(u64, &'a str)]) -> Vec<Step<'a>> {
-        steps.iter().map(|(version, status)| Step { version: *version, status, terms: 0 }).collect()
+        let step = |(version, status): &(u64, &'a str)| Step { version: *version, status, terms: 0, is_raised: false };
+        steps.iter().map(step).collect()
     }
 
     fn found(owned: Owned, aggregate: Option<&Entity>, steps: &[Step<'_>], coverage: &Coverage) -> Vec<String> {
@@ -337,6 +336,19 @@ mod tests {
     }
 
     #[test]
+    fn raise_may_return_to_any_status() {
+        let mut history = steps(&[(0, "created"), (1, "completed"), (2, "awaitingPayment"), (3, "completed")]);
+        history[1].is_raised = true;
+        let order = aggregate(3, "1", "1");
+        let check = |history: &[Step<'_>]| found(ORDERS, Some(&order), history, &Coverage::default());
+        let changed = |from_to: &str| format!("11 transitions: order 1 changed from {from_to}");
+        let (left, skipped) = (changed("completed to awaitingPayment"), changed("awaitingPayment to completed"));
+        assert_eq!(check(&history), [left, skipped.clone()]);
+        history[2].is_raised = true;
+        assert_eq!(check(&history), [skipped], "what follows a raise is checked");
+    }
+
+    #[test]
     fn fields_of_another_release_are_no_change_of_terms() {
         let one = json!({ "price": { "amount": 5, "currency": "EUR" }, "ticket": null });
         let mut other = one.clone();
@@ -350,7 +362,7 @@ mod tests {
     fn terms_of_an_order_never_change() {
         let payload = |status: &str, amount: i64| json!({ "status": status, "price": { "amount": amount } });
         let check = |one: Value, other: Value| {
-            let steps = [Step::new("order", 0, &one), Step::new("order", 1, &other)];
+            let steps = [Step::new("order", 0, &one, false), Step::new("order", 1, &other, false)];
             found(ORDERS, Some(&aggregate(1, "1", "1")), &steps, &Coverage::default())
         };
         let (created, confirmed) = (payload("created", 5), payload("awaitingPayment", 5));

@@ -151,7 +151,7 @@ pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<
     let Suspects { list: mut persistent, unlisted, .. } = suspects;
     if !persistent.is_empty() {
         let (count, wait) = (persistent.len(), options.wait);
-        eprintln!("{count} violations seem to exist; they are looked at again for {wait} s");
+        eprintln!("apparent violations: {count}; rechecking them for {wait} s");
     }
     reader.use_primary();
     for _ in 0..RECHECKS {
@@ -163,7 +163,7 @@ pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<
     }
     ensure!(
         unlisted == 0 || !persistent.is_empty(),
-        "{unlisted} documents that seemed wrong were not looked at again; nothing else was wrong; run the audit again"
+        "{unlisted} apparent violations were not rechecked, and no other was confirmed; run the audit again"
     );
     let findings: Vec<_> = persistent.into_iter().map(|suspect| suspect.finding).collect();
     let violations = findings.iter().map(ToString::to_string).collect();

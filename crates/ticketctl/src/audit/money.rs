@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_unsettled_is_found_although_it_agrees() {
+    fn unsettled_sales_are_found_although_their_entities_agree() {
         let began = Timestamp::from_millis(0);
         let check = |order: Entity, payment: Entity, hours: u64| {
             let aged = |mut entity: Entity| {

@@ -19,7 +19,7 @@ const INTENT: &str = "intent ";
 const PAYMENT: &str = "payment ";
 
 /// Maximum number of suspect entities that one check of the streams keeps in memory for its rechecks.
-const MAX_FOLLOWED: usize = 1_000;
+const MAX_SUSPECTS: usize = 1_000;
 
 /// The result of a check.
 #[derive(Debug, Default)]
@@ -30,8 +30,8 @@ pub(super) struct Outside {
     pub(super) unlisted: u64,
 }
 
-/// Checks the change events of all entities of one kind, and examines at most `max` suspects exactly. With `only`,
-/// rechecks the entities with these ids.
+/// Checks the change events of all entities of one kind: first by digests of all entities, then event by event for at
+/// most `max` suspects. With `only`, rechecks the entities with these ids.
 pub(super) async fn check_events(
     owned: Owned,
     reader: &mut Reader<'_>,
@@ -47,7 +47,7 @@ pub(super) async fn check_events(
     } else {
         streams.read(owned).await?;
         let all = Join(vec![reader.open(read(), None).await?]);
-        streams.suspicious(owned, max.min(MAX_FOLLOWED), all, &mut reader.pace).await?
+        streams.suspicious(owned, max.min(MAX_SUSPECTS), all, &mut reader.pace).await?
     };
     let aggregates = reader.get(read(), &ids).await?;
     let found = streams.check(owned, &ids, &aggregates).await?;
@@ -63,7 +63,7 @@ pub(super) async fn check_reservations(
     max: usize,
 ) -> Result<Outside> {
     let Some(streams) = &mut reader.streams else { return Ok(Outside::default()) };
-    let unlisted = if only.is_none() { streams.find_unreserved(max.min(MAX_FOLLOWED)).await? } else { 0 };
+    let unlisted = if only.is_none() { streams.find_unreserved(max.min(MAX_SUSPECTS)).await? } else { 0 };
     Ok(Outside { found: streams.unreserved(only), unlisted })
 }
 

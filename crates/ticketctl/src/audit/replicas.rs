@@ -17,7 +17,7 @@ use super::remedy::Remedy;
 /// day less, since clocks differ and the replica may be read some time before its owner. Replicas are not archived.
 const DECLINED_RETENTION: Duration = Duration::from_secs(89 * 24 * 3600);
 
-/// The entities whose payloads hold their whole state, so that an owner can get back from replicas what it lost.
+/// The entities whose payloads contain their whole state, so that an owner can recover from replicas what it lost.
 pub(crate) const RESTORABLE: [&str; 3] = ["ticket", "order", "show"];
 
 /// Where a field of a payload comes from.

@@ -60,7 +60,7 @@ pub fn check_ticket(id: &str, ticket: Option<&Entity>, orders: &[&Entity], found
         let finding = Finding::new(TICKET_STATUS, "tickets", with_ticket(reserving), text);
         found.push(finding.repaired_by([Remedy::raise("tickets", id)]));
     } else {
-        let holder_status = holding.map_or("none that is open for it", |order| order.status_name());
+        let holder_status = holding.map_or("not an open order for it", |order| order.status_name());
         let text = format!("ticket {id} is {status} for order {holder}, which is {holder_status}");
         let mut remedies = vec![
             Remedy::raise("orders", holder),
@@ -144,7 +144,7 @@ mod tests {
         let of = |status: &str| Some(json!({ "name": status, "orderId": "o" }));
         let (reserved, sold, available) = (of("reserved"), of("sold"), Some(json!({ "name": "available" })));
         let table = [
-            (reserved.clone(), vec![], "t o: ticket t is reserved for order o, which is none that is open for it"),
+            (reserved.clone(), vec![], "t o: ticket t is reserved for order o, which is not an open order for it"),
             (reserved, vec![order("o", "completed")], "t o: ticket t is reserved for order o, which is completed"),
             (sold.clone(), vec![order("o", "authorized")], "t o: ticket t is sold for order o, which is authorized"),
             (available, vec![order("p", "completed")], "t p: ticket t is available, but reserved by p"),

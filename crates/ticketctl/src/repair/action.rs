@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use anyhow::{Result, bail};
 use common::api::admin::{RAISE, RELEASE, Raise, Raised, Release, Released, Resync, VOID, Void, Voided};
 
-use crate::services::{Refused, Services};
+use crate::services::{RequestRejected, Services};
 
 /// A request to the admin port of a service. Its `Display` tells the operator what the service will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +100,8 @@ impl std::error::Error for Unsettled {}
 
 /// Whether the same request may succeed within seconds, although it has failed with this error.
 pub(super) fn is_temporary(error: &anyhow::Error) -> bool {
-    let is_refused_for_now = error.downcast_ref::<Refused>().is_some_and(Refused::is_temporary);
-    is_refused_for_now || error.is::<Unsettled>() || error.is::<reqwest::Error>()
+    let is_rejected_for_now = error.downcast_ref::<RequestRejected>().is_some_and(RequestRejected::is_temporary);
+    is_rejected_for_now || error.is::<Unsettled>() || error.is::<reqwest::Error>()
 }
 
 /// Why a payment or a reservation is undone.

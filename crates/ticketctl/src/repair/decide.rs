@@ -43,7 +43,7 @@ pub(super) enum LossRule {
     Unpaid,
     /// Those that no raise restores.
     Unrestorable,
-    /// All of them: the operator knows that the raise was refused, or does not want it.
+    /// All of them: the operator knows that the raise was rejected, or does not want it.
     Any,
 }
 
@@ -107,7 +107,7 @@ pub(super) fn reason_to_keep(id: &str, replicas: &[(&'static str, Entity)], rule
     }
     if matches!(decide_raise(ORDERS, id, None, replicas), Decision::Act(_)) {
         return Some(format!(
-            "order {id} can be restored: raise it first; if orders refuses that, run this command alone with \
+            "order {id} can be restored: raise it first; if orders rejects that, run this command alone with \
              --order-is-lost"
         ));
     }
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn entity_that_events_do_not_carry_whole_keeps_its_present_state() {
+    fn entity_whose_events_lack_its_whole_state_keeps_its_present_state() {
         let renamed = json!({ "id": "1", "displayName": "Ana" });
         let replicas = [("tickets", at(2, renamed.clone())), ("web", at(2, renamed))];
         let present = at(1, json!({ "id": "1", "displayName": "Bea" }));

@@ -65,7 +65,7 @@ pub(crate) struct ReleaseArgs {
 #[derive(Debug, Args)]
 struct LossArgs {
     /// If orders lacks the order, take it for lost even if raise could restore it. Without this option the command
-    /// refuses then.
+    /// then fails.
     #[arg(long)]
     order_is_lost: bool,
 }

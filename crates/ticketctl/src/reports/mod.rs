@@ -108,7 +108,7 @@ pub struct AuditReport {
     pub violations: Vec<String>,
     /// The same violations with the ids of their entities.
     pub findings: Vec<Finding>,
-    /// Number of further documents that seemed wrong once and were not looked at again, because there were too many.
+    /// Number of further documents that seemed wrong and were not rechecked, because there were too many.
     pub unlisted: u64,
     /// What was not checked, and why: the invariants of the streams or of the provider.
     #[serde(default)]
@@ -140,7 +140,7 @@ impl AuditReport {
         }
         match self.unlisted {
             0 => Ok(()),
-            unlisted => writeln!(to, "{unlisted} further documents seemed wrong and were not looked at again"),
+            unlisted => writeln!(to, "{unlisted} further documents seemed wrong and were not rechecked"),
         }
     }
 }

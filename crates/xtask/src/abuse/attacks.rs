@@ -121,10 +121,10 @@ async fn invalid_payments(target: &Target, stop: watch::Receiver<bool>) -> Resul
     .await;
     let accepted = tally.count(|status| status != 429);
     let is_violated = accepted > PAYMENTS * rate_limit_windows(started.elapsed());
-    let refused = tally.count(|status| status == 400);
+    let rejected = tally.count(|status| status == 400);
     let checks = [
         (is_violated, format!("{accepted} payments of one order were attempted")),
-        (refused > ATTEMPTS, format!("{refused} payment methods of one order were sent to the card network")),
+        (rejected > ATTEMPTS, format!("{rejected} payment methods of one order were sent to the card network")),
     ];
     Ok(tally.report(tally.summary(), checks))
 }
@@ -184,7 +184,7 @@ async fn flood(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackRep
                     let query = ListingQuery { limit: Some(100), ..ListingQuery::default() };
                     status(&attacker, &ListListings { query }).await
                 }
-                2 => attacker.page("/").await,
+                2 => attacker.page("/").await.map(|(status, _)| status),
                 // No order has the ticket's id.
                 3 => status(&attacker, &payment(OrderId::from_uuid(ticket.as_uuid()), "pm_card_visa")).await,
                 _ => status(&attacker, &ListOrders { query: PageQuery::default() }).await,

@@ -1,4 +1,4 @@
-//! `cargo xtask abuse`: attacks by one client on a fleet, each beside a control buyer.
+//! `cargo xtask abuse`: attacks by one client on a fleet, each alongside a control buyer.
 //!
 //! In reading order: [`target`], [`control_buyer`], [`attacks`], [`raw`].
 

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn table_says_what_is_not_as_expected() {
+    fn table_marks_unexpected_outcomes() {
         let mutation = select(&["relay-off".to_owned()]).unwrap()[0];
         let found = || Outcome { mutation, is_expected: true, found: "8 one-event (3)".to_owned(), after: Some(129.6) };
         let missed = Outcome { is_expected: false, found: "nothing".to_owned(), after: None, ..found() };

@@ -59,7 +59,8 @@ pub(crate) async fn up(args: UpArgs) -> Result<()> {
     let mut stop = StopSignals::install()?;
     fs::create_dir_all(home()).with_context(|| format!("creating {}", home().display()))?;
     if args.background {
-        // Detach from the terminal, so that closing it does not stop us. Fails for a session leader, which already is.
+        // Detach from the terminal, so that closing it does not stop us. Fails for a session leader, which is detached
+        // already.
         let _ = nix::unistd::setsid();
     }
     if args.detach {

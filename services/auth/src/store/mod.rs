@@ -22,7 +22,7 @@ pub(crate) fn user_indexes() -> Vec<IndexModel> {
     vec![index::named("email_v2", doc! { "state.email.key": 1 })]
 }
 
-/// The collections that hold no aggregates, with their shard keys and indexes.
+/// The collections that contain no aggregates, with their shard keys and indexes.
 pub(crate) fn non_aggregate_collections() -> [(&'static str, ShardKey, Vec<IndexModel>); 4] {
     let expiry = index::expiry("expiry_v1");
     let by_user = index::named("user_v1", doc! { "state.userId": 1, "_id": -1 });

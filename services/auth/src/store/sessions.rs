@@ -1,7 +1,7 @@
 //! Sessions and their refresh tokens.
 //!
 //! # Why
-//! A token's document holds its hash and its rotation and never changes; every decision is a compare-and-swap of the
+//! A token's document contains its hash and its rotation and never changes; every decision is a compare-and-swap of the
 //! rotation in the session's document. A request stores its new token before the swap: if it loses the swap, its
 //! token is of the rotation that won, and stays valid.
 

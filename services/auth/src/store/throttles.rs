@@ -113,7 +113,7 @@ impl Throttles {
     }
 
     /// Counts a sign-in with the correct password. Returns [`Error::RateLimited`] after too many to this account within
-    /// the minute. Only who knows the password can cause that.
+    /// the minute. Only somebody who knows the password can cause that.
     pub(crate) async fn record_sign_in(&self, user: UserId, now: Timestamp) -> Result<(), Error> {
         self.count_in_minute("signin", &user.to_string(), self.limits.signins_per_minute, now).await
     }

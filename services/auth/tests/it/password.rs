@@ -98,10 +98,10 @@ async fn one_of_several_concurrent_changes_wins_and_keeps_its_session() {
     for _ in 0..4 {
         devices.push(SignedInUser::of(&sign_in(&app, ana.email(), PASSWORD).await.expect(200)));
     }
-    let wanted: Vec<_> =
+    let changes: Vec<_> =
         devices.iter().enumerate().map(|(at, device)| (device, format!("another horse {at}"))).collect();
-    let answers = join_all(wanted.iter().map(|(device, new)| change(&app, device, PASSWORD, new))).await;
-    let accepted: Vec<_> = answers.iter().zip(&wanted).filter(|(answer, _)| answer.status == 204).collect();
+    let answers = join_all(changes.iter().map(|(device, new)| change(&app, device, PASSWORD, new))).await;
+    let accepted: Vec<_> = answers.iter().zip(&changes).filter(|(answer, _)| answer.status == 204).collect();
     assert_eq!(accepted.len(), 1, "{answers:?}");
     let (device, password) = accepted[0].1;
     refresh(&app, &device.refresh).await.expect(200);

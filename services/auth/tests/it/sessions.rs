@@ -79,8 +79,8 @@ async fn ended_session_gets_no_new_tokens() {
     // Its access token stays valid until it expires.
     assert_eq!(whoami(&app, &phone.access).await, phone.view);
     end(&app, &laptop, &phone.session()).await.expect(404);
-    let own = end(&app, &laptop, &laptop.session()).await.expect(204);
-    assert!(clears_cookies(&own));
+    let response = end(&app, &laptop, &laptop.session()).await.expect(204);
+    assert!(clears_cookies(&response));
     refresh(&app, &laptop.refresh).await.expect(401);
 }
 

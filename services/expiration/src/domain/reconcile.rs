@@ -7,7 +7,7 @@
 //!
 //! A database of `orders` that is restored to an earlier moment is the exception: an order can then expire again. It
 //! is announced by a snapshot, so a snapshot opens a closed timer again. A snapshot that is older than the order's end
-//! does so too; the timer then fires for nothing, since `orders` ignores it.
+//! does so too; the timer then fires without effect, since `orders` ignores it.
 
 use common::events::expiration::ExpirationChange;
 use common::events::order::{OrderState, OrderStatus};

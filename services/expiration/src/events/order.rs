@@ -16,8 +16,8 @@ pub(super) fn subscription(state: AppState) -> Subscription {
 async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Applied, Failure> {
     let (order, is_snapshot) = (&delivery.event.data, delivery.has_snapshot());
     // The first event of an order usually comes before its timer. If not, the insert fails and the timer is read.
-    let own = if delivery.event.entityversion == 0 && !is_snapshot { Current::Read(None) } else { Current::Unread };
-    let Reconciled { timer, applied } = reconcile_timer(&state, order, is_snapshot, own).await?;
+    let known = if delivery.event.entityversion == 0 && !is_snapshot { Current::Read(None) } else { Current::Unread };
+    let Reconciled { timer, applied } = reconcile_timer(&state, order, is_snapshot, known).await?;
     let Some(timer) = timer else { return Ok(applied) };
     if timer.status == Status::Pending {
         // Requested on every event of the order: Redis may have lost the earlier request.

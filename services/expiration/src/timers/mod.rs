@@ -1,7 +1,7 @@
 //! Triggers that fire due timers: wake-ups from Redis, and a sweep over MongoDB.
 //!
 //! # Why
-//! Redis holds no timer, only one job per second in which some timer is due; the instance that takes the job fires all
+//! Redis stores no timer, only one job per second in which some timer is due; the instance that takes the job fires all
 //! due timers in MongoDB. So the queue stays small however many holds there are, and it may contain duplicates or be
 //! lost: the sweep finds the same timers a moment later.
 

@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hundred_thousand_timers_due_in_one_second_are_published_within_a_minute() {
-    // As in production, except for the size of the stream, which leaves room for other tests.
+    // As in production, except for the size of the stream, which leaves space for other tests.
     let settings = [("TIMER_SWEEP_INTERVAL", "1s"), ("OUTBOX_SWEEP_INTERVAL", "1s"), ("STREAM_MAX_BYTES", "268435456")];
     let app = app_with(&settings).await;
     let other = app.start_second_instance(expiration::build).await;

@@ -28,12 +28,12 @@ pub enum HoldDecision {
     Withdraw,
 }
 
-/// Decides what to do with the hold `own`, given the buyer's other holds.
-pub fn decide_hold(own: OrderId, others: &[OrderId], limit: usize) -> HoldDecision {
+/// Decides what to do with `hold`, given the buyer's other holds.
+pub fn decide_hold(hold: OrderId, others: &[OrderId], limit: usize) -> HoldDecision {
     if others.len() < limit {
         return HoldDecision::Keep;
     }
-    let older = others.iter().filter(|other| **other < own).count();
+    let older = others.iter().filter(|other| **other < hold).count();
     match (limit - 1).checked_sub(older) {
         Some(ahead) => HoldDecision::Wait { ahead },
         None => HoldDecision::Withdraw,

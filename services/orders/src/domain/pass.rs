@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(pass.title, format!("{}…", "🎷".repeat(63)));
         let claims = serde_json::to_string(&pass).unwrap();
         // Base64 turns three bytes into four characters; the header and the signature take up to 240. The largest
-        // QR code of error correction level M holds 2,331 bytes.
+        // QR code of error correction level M can contain 2,331 bytes.
         assert!(claims.len() * 4 / 3 + 240 < 2331, "{}", claims.len());
     }
 }

@@ -20,7 +20,7 @@ pub fn next<'a>(
     now: Timestamp,
 ) -> Option<Transition> {
     match order.status {
-        Status::Created => confirm_or_refuse(order, ticket?, now),
+        Status::Created => confirm_or_cancel(order, ticket?, now),
         Status::AwaitingPayment => {
             // `payments` allows one active payment per order. Should there be several, a captured one wins; otherwise
             // the smallest id wins, so that all instances choose the same payment.
@@ -44,7 +44,7 @@ pub fn next<'a>(
 }
 
 /// The transition of an order that waits for its listing.
-fn confirm_or_refuse(order: &Order, ticket: &TicketState, now: Timestamp) -> Option<Transition> {
+fn confirm_or_cancel(order: &Order, ticket: &TicketState, now: Timestamp) -> Option<Transition> {
     if reserved_for(ticket) == Some(order.id) {
         return Some(order.clone().confirm(now));
     }

@@ -157,7 +157,7 @@ fn own_ticket_is_forbidden_and_other_errors_are_conflicts() {
 }
 
 #[test]
-fn payload_holds_the_whole_order() {
+fn payload_contains_the_whole_order() {
     let payment_id = PaymentId::new();
     let base = order(&ticket());
     for (status, change) in [

@@ -1,4 +1,4 @@
-//! A listing changed: the order that waits for a reservation is confirmed or refused.
+//! A listing changed: the order that waits for a reservation is confirmed, or cancelled if the listing refused it.
 
 use common::aggregate::Aggregate;
 use common::events::ticket::TicketState;

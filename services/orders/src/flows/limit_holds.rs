@@ -16,7 +16,7 @@ use crate::domain::order::Order;
 use crate::state::AppState;
 use crate::store;
 
-/// For how long a hold that its buyer cancelled or let expire counts towards that buyer's limit for the listing.
+/// How long a hold that its buyer cancelled or let expire counts towards that buyer's limit for the listing.
 const ABANDONED_WINDOW: Duration = Duration::from_secs(3600);
 /// How long a request waits for newer holds to be withdrawn. Then the waiting requests withdraw their own holds, the
 /// newest first, `STAGGER` apart.
@@ -67,9 +67,9 @@ fn max_wait(ahead: usize) -> Duration {
     WITHDRAW_TIMEOUT + STAGGER * u32::try_from(ahead.min(MAX_STAGGERS)).unwrap_or_default()
 }
 
-async fn other_holds(state: &AppState, own: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
+async fn other_holds(state: &AppState, order: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {
     let mut holds = store::unpaid_order_ids(&state.orders, buyer).await?;
-    holds.retain(|hold| *hold != own);
+    holds.retain(|hold| *hold != order);
     Ok(holds)
 }
 
@@ -93,7 +93,7 @@ async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Erro
         }
         Ok(None) => Err(Error::NotFound),
         Err(None) => {
-            // Cancelled in the meantime, by the buyer or because the ticket was gone: nothing came of the request.
+            // Cancelled in the meantime, by the buyer or because the ticket was gone: the request had no effect.
             let order = state.orders.get(id).await?.ok_or(Error::NotFound)?;
             Ok(order.status_name() == OrderStatus::Cancelled)
         }
@@ -114,6 +114,7 @@ pub async fn may_replay(state: &AppState, order: &Order, claim: &Claim<OrderId>)
     if order.is_unpaid() && other_holds(state, order.id, order.buyer_id).await?.len() >= limit {
         return Err(claims::in_flight());
     }
-    // Cancelled orders, too: only the claim shows whether the buyer cancelled the order or its request withdrew it.
+    // This applies to cancelled orders, too: only the claim shows whether the buyer cancelled the order or its request
+    // withdrew it.
     Ok(state.claims.pin(claim).await?)
 }

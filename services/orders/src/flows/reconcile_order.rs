@@ -5,14 +5,14 @@ use common::error::Error;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
-use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_unchanged};
 
 use crate::domain::order::{Order, Status};
 use crate::domain::reconcile;
 use crate::state::AppState;
 use crate::store;
 
-/// What an event has just brought.
+/// The replica that the handler of an event has just written.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// The order's listing.
@@ -23,17 +23,17 @@ pub struct Seen {
 
 /// Applies transitions until the order agrees with its listing and its payments. Returns the order, if it exists.
 ///
-/// `own` is the order as the caller has just read or written it, so that the first iteration does not read it again.
+/// `known` is the order as the caller has just read or written it, so that the first iteration does not read it again.
 pub async fn reconcile_order(
     state: &AppState,
     id: OrderId,
-    own: Current<Order>,
+    known: Current<Order>,
     seen: Seen,
 ) -> Result<Option<Versioned<Order>>, Error> {
-    until_settled(&ReconcileOrder { state, id }, own, seen).await
+    until_unchanged(&ReconcileOrder { state, id }, known, seen).await
 }
 
-/// Like [`reconcile_order`], for a change that the platform made.
+/// Like [`reconcile_order`], after the platform has raised the order.
 pub async fn reconcile_changed(state: AppState, id: OrderId) -> Result<(), Error> {
     reconcile_order(&state, id, Current::Unread, Seen::default()).await?;
     Ok(())
@@ -71,12 +71,12 @@ impl Reconcile for ReconcileOrder<'_> {
     }
 
     async fn step(&self, order: Option<&Versioned<Order>>, replicas: &Replicas) -> Result<Progress<Order>, Error> {
-        let Some(order) = order else { return Ok(Progress::Settled) };
+        let Some(order) = order else { return Ok(Progress::Unchanged) };
         let Replicas { ticket, payments } = replicas;
         let ticket = ticket.as_ref().map(|ticket| &ticket.state);
         let payments = payments.iter().map(|payment| &payment.state);
         let Some(transition) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {
-            return Ok(Progress::Settled);
+            return Ok(Progress::Unchanged);
         };
         advance(&self.state.orders, order, transition?).await
     }

@@ -57,8 +57,8 @@ async fn five_of_thirty_concurrent_holds_are_kept() {
             requests.spawn(hold(instance, &buyer, ticket).send());
         }
         let answers = requests.join_all().await;
-        let (placed, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
-        assert!(refused.iter().all(|answer| (answer.status, answer.problem().as_str()) == (409, "too-many-holds")));
+        let (placed, rejected): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
+        assert!(rejected.iter().all(|answer| (answer.status, answer.problem().as_str()) == (409, "too-many-holds")));
         assert_eq!(placed.len(), 5);
         // The acknowledged orders exist, and no others.
         assert_eq!(held_order_ids(&app, &buyer).await, placed.iter().map(id).collect::<BTreeSet<_>>());
@@ -80,10 +80,10 @@ async fn limit_ends_when_a_hold_is_paid_or_cancelled() {
         orders.push(place(&app, &buyer, ticket).await);
     }
     app.wait_until_idle().await;
-    let refused = post(&app, &buyer, &tickets[5]).await.expect(409);
-    assert_eq!(refused.problem(), "too-many-holds");
+    let rejected = post(&app, &buyer, &tickets[5]).await.expect(409);
+    assert_eq!(rejected.problem(), "too-many-holds");
     let named: Vec<_> = orders.iter().map(|order| order["id"].clone()).collect();
-    assert_eq!(refused.json()["orders"], json!(named));
+    assert_eq!(rejected.json()["orders"], json!(named));
     assert_eq!(post(&app, &buyer, &tickets[0]).await.expect(409).problem(), "ticket-held");
     app.wait_until_idle().await;
     assert_eq!(app.events("orders").await.len(), 5, "a rejected request has no effect");
@@ -113,10 +113,10 @@ async fn repeated_holds_of_one_listing_are_limited() {
             cancel(&app, &buyer, &order).await;
         }
     }
-    let refused = post(&app, &buyer, &ticket).await.expect(429);
-    assert_eq!(refused.problem(), "rate-limited");
+    let rejected = post(&app, &buyer, &ticket).await.expect(429);
+    assert_eq!(rejected.problem(), "rate-limited");
     // The buyer may abandon three holds of a listing per hour. The first was cancelled five minutes ago.
-    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    let wait: u64 = rejected.header("retry-after").parse().unwrap();
     assert!((3_200..=3_300).contains(&wait), "{wait}");
     // Other listings, other buyers and refused orders do not count.
     let order = place(&app, &buyer, &another).await;
@@ -173,8 +173,8 @@ async fn repeat_of_a_withdrawn_hold_is_a_new_request() {
     // One more hold is possible now.
     let (_, ids) = acknowledged_by_key.first_key_value().unwrap();
     app.request("DELETE", &format!("/api/orders/{}", ids.first().unwrap())).as_user(&buyer).send().await.expect(200);
-    let refused = (0..20).find(|n| !acknowledged_by_key.contains_key(n)).unwrap();
-    keyed(&app, refused).send().await.expect(201);
+    let rejected = (0..20).find(|n| !acknowledged_by_key.contains_key(n)).unwrap();
+    keyed(&app, rejected).send().await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -165,22 +165,22 @@ async fn only_a_completed_order_has_a_pass() {
     let app = app().await;
     let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let order = place(&app, &buyer, &ticket).await;
-    let refused = async |order: &Value, status: &str| {
+    let expect_no_pass = async |order: &Value, status: &str| {
         assert_eq!(read(&app, &buyer, order).await["status"], status);
         let problem = get_pass(&app, &buyer, order).await.expect(409).problem();
         assert_eq!(problem, "order-not-completed", "{status}");
     };
-    refused(&order, "created").await;
+    expect_no_pass(&order, "created").await;
     confirm(&app, &ticket, &order).await;
-    refused(&order, "awaitingPayment").await;
+    expect_no_pass(&order, "awaitingPayment").await;
     let (change, version, state) =
         payment_transition(&payment(&order, PaymentStatus::Authorizing), PaymentStatus::Authorized);
     app.handle(&app.event(change, state.id, version, state)).await.unwrap();
-    refused(&order, "authorized").await;
+    expect_no_pass(&order, "authorized").await;
 
     let order = place(&app, &buyer, &create_listing(&app).await).await;
     app.request("DELETE", &path(&order)).as_user(&buyer).send().await.expect(200);
-    refused(&order, "cancelled").await;
+    expect_no_pass(&order, "cancelled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

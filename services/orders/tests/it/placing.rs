@@ -79,8 +79,8 @@ async fn each_error_has_its_code() {
     let unknown = listing(&app);
     post(&app, &buyer, &unknown).await.expect(404);
 
-    let own = add_listing(&app, TicketState { seller_id: buyer.id, ..listing(&app) }).await;
-    assert_eq!(post(&app, &buyer, &own).await.expect(403).problem(), "own-ticket");
+    let own_listing = add_listing(&app, TicketState { seller_id: buyer.id, ..listing(&app) }).await;
+    assert_eq!(post(&app, &buyer, &own_listing).await.expect(403).problem(), "own-ticket");
 
     let withdrawn = add_listing(&app, TicketState { status: TicketStatus::Withdrawn, ..listing(&app) }).await;
     assert_eq!(post(&app, &buyer, &withdrawn).await.expect(409).problem(), "ticket-withdrawn");

@@ -298,12 +298,16 @@ fn intents_are_checked_against_their_payment() {
         assert_eq!(other(&IntentStatus::Authorized, 0), ok_if(unanswered, IntentCheck::NeedsCancel), "{payment:?}");
         assert_eq!(other(&IntentStatus::Captured, 500), ok_if(unanswered, IntentCheck::NeedsRefund), "{payment:?}");
         let payment = Payment { provider_ref: Some("pi".into()), ..payment.clone() };
-        let own = |status: &IntentStatus, net_amount| check(Some(&payment), "pi", status, net_amount);
-        assert_eq!(own(&IntentStatus::Authorized, 0), ok_if(is_open, IntentCheck::NeedsCancel), "{payment:?}");
+        let check_own = |status: &IntentStatus, net_amount| check(Some(&payment), "pi", status, net_amount);
+        assert_eq!(check_own(&IntentStatus::Authorized, 0), ok_if(is_open, IntentCheck::NeedsCancel), "{payment:?}");
         let accounted = is_open || payment.is_captured();
-        assert_eq!(own(&IntentStatus::Captured, net_amount), ok_if(accounted, IntentCheck::NeedsRefund), "{payment:?}");
+        assert_eq!(
+            check_own(&IntentStatus::Captured, net_amount),
+            ok_if(accounted, IntentCheck::NeedsRefund),
+            "{payment:?}"
+        );
         if payment.is_captured() {
-            assert_eq!(own(&IntentStatus::Captured, 1), IntentCheck::PaymentOutdated);
+            assert_eq!(check_own(&IntentStatus::Captured, 1), IntentCheck::PaymentOutdated);
         }
     }
     assert_eq!(check(None, "pi", &IntentStatus::RequiresAction, 0), IntentCheck::NeedsCancel);

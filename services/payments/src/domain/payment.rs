@@ -268,7 +268,7 @@ impl Payment {
     /// The cardholder disputes the charge.
     pub fn dispute(self, now: Timestamp) -> Transition {
         let mut next = Self { disputed: true, ..self.touch_captured(now)? };
-        // The bank has taken the money back and decides the dispute; the provider refuses a refund meanwhile.
+        // The bank has taken the money back and decides the dispute; the provider rejects a refund meanwhile.
         if let Some(refund) = &mut next.refund {
             refund.is_open = false;
         }

@@ -7,7 +7,7 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::PaymentId;
-use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_unchanged};
 use platform::telemetry;
 
 use super::authorize_payment::KEY_TTL;
@@ -24,8 +24,8 @@ const REJECTED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
 /// Takes provider actions until the payment agrees with its order. Returns the payment, if it exists.
 ///
-/// `own` is the payment as the caller has just read or written it, and `seen` the order that an event has just brought.
-/// The first iteration does not read them again.
+/// `known` is the payment, and `seen` the replica of its order, as the caller has just read or written them. The first
+/// iteration does not read them again.
 ///
 /// An open refund is not an error. It may take days, such as when the provider's balance is empty. Once the attempt is
 /// stored the reconciler retries it, so the caller is not blocked.
@@ -35,28 +35,28 @@ const REJECTED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 pub async fn reconcile_payment(
     state: &AppState,
     id: PaymentId,
-    own: Current<Payment>,
+    known: Current<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
-    settle(&ReconcilePayment { state, id, order_is_lost: false }, own, seen).await
+    run(&ReconcilePayment { state, id, order_is_lost: false }, known, seen).await
 }
 
-/// Voids or refunds a payment, whatever the replica of its order says: `orders` has lost the order. Returns the
+/// Voids or refunds a payment whose order `orders` has lost, whatever the replica of the order says. Returns the
 /// payment, if it exists.
 ///
 /// # Errors
 /// Those of [`reconcile_payment`].
 pub async fn close_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
-    settle(&ReconcilePayment { state, id, order_is_lost: true }, Current::Unread, None).await
+    run(&ReconcilePayment { state, id, order_is_lost: true }, Current::Unread, None).await
 }
 
-async fn settle(
+async fn run(
     reconciler: &ReconcilePayment<'_>,
-    own: Current<Payment>,
+    known: Current<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
     let ReconcilePayment { state, id, .. } = *reconciler;
-    let error = match until_settled(reconciler, own, seen).await {
+    let error = match until_unchanged(reconciler, known, seen).await {
         Ok(payment) => return Ok(payment),
         Err(error) => error,
     };
@@ -101,7 +101,7 @@ impl Reconcile for ReconcilePayment<'_> {
         payment: Option<&Versioned<Payment>>,
         order: &Self::Replicas,
     ) -> Result<Progress<Payment>, Error> {
-        let Some(payment) = payment else { return Ok(Progress::Settled) };
+        let Some(payment) = payment else { return Ok(Progress::Unchanged) };
         let (now, retry_window) = (self.state.clock.now(), self.state.config.capture_retry_window);
         let order = order.as_ref().map(|order| &order.state);
         let action = if self.order_is_lost {
@@ -109,7 +109,7 @@ impl Reconcile for ReconcilePayment<'_> {
         } else {
             reconcile::next_action(payment, order, now, retry_window)
         };
-        let Some(action) = action else { return Ok(Progress::Settled) };
+        let Some(action) = action else { return Ok(Progress::Unchanged) };
         let error = match self.execute(payment, action).await {
             Ok(RecordOutcome::Updated(newest)) => return Ok(Progress::Saved(*newest)),
             Ok(RecordOutcome::Overtaken) => return Ok(Progress::Lost),

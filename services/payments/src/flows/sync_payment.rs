@@ -16,10 +16,10 @@ use crate::state::AppState;
 
 /// Records the intent's present status, then takes the action that the payment's order requires.
 ///
-/// What was read for the first serves as the first read for the second, unless the payment was changed: then the order
-/// is read anew. If another worker has changed the payment meanwhile, that worker compares it with its order.
+/// Recording may read the payment and its order. Unless it changes the payment, the action uses these reads instead of
+/// reading the same again. If another worker has changed the payment meanwhile, that worker compares it with its order.
 pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Result<(), Error> {
-    let (own, seen) = match (&payment.provider_ref, payment.status_name().is_final()) {
+    let (known, seen) = match (&payment.provider_ref, payment.status_name().is_final()) {
         (_, true) => (sync_final_payment(state, payment).await?, None),
         (Some(reference), false) => {
             let intent = state.provider.look_up(reference).await?;
@@ -41,13 +41,13 @@ pub async fn sync_payment(state: &AppState, payment: &Versioned<Payment>) -> Res
             (Current::Unread, None)
         }
     };
-    reconcile_payment(state, payment.id, own, seen).await?;
+    reconcile_payment(state, payment.id, known, seen).await?;
     Ok(())
 }
 
 /// Resolves the intent of a final payment if it is orphaned. Otherwise records a refund, a dispute or a partial capture
-/// that happened at the provider, so that the ledger agrees with the provider. Returns the payment, if
-/// it is known after that.
+/// that happened at the provider, so that the ledger agrees with the provider. Returns the payment, if it is known
+/// after that.
 ///
 /// The payment is read before the provider is called: if another worker records newer data meanwhile, the
 /// compare-and-swap fails.
@@ -65,7 +65,7 @@ pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) 
     })
 }
 
-/// Like [`sync_payment`], for a change that the platform made.
+/// Like [`sync_payment`], after the platform has raised the payment.
 pub async fn sync_changed(state: AppState, id: PaymentId) -> Result<(), Error> {
     let payment = reload(&state, id).await?;
     Box::pin(sync_payment(&state, &payment)).await

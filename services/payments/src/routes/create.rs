@@ -61,8 +61,8 @@ pub(super) async fn create(
     let attempt = loop {
         let latest = store::latest_attempt(&state.payments, order.id).await?;
         // A concurrent repeat of this request may have inserted it.
-        if let Some(own) = latest.as_ref().filter(|payment| payment.id == id) {
-            return replay(&state, own).await;
+        if let Some(payment) = latest.as_ref().filter(|payment| payment.id == id) {
+            return replay(&state, payment).await;
         }
         let attempt = latest.as_ref().map_or(0, |payment| payment.attempt) + 1;
         if attempt > state.config.payment_attempts.get() {

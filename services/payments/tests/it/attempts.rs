@@ -15,9 +15,9 @@ async fn eleventh_payment_method_is_rejected() {
     for _ in 0..9 {
         shop.pay(&buyer, &order, DECLINED).await.expect(402);
     }
-    let refused = shop.pay(&buyer, &order, VISA).await.expect(429);
-    assert_eq!(refused.problem(), "rate-limited");
-    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    let rejected = shop.pay(&buyer, &order, VISA).await.expect(429);
+    assert_eq!(rejected.problem(), "rate-limited");
+    let wait: u64 = rejected.header("retry-after").parse().unwrap();
     assert!((840..=900).contains(&wait), "until the hold ends: {wait}");
     assert_eq!(shop.intents().await.len(), 9, "a rejected attempt never reaches the provider");
     shop.pay(&buyer, &another, VISA).await.expect(201);

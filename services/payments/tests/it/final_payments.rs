@@ -153,7 +153,7 @@ async fn recorded_capture_is_refunded_when_the_order_is_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_refund_is_tried_again_with_another_key() {
+async fn rejected_refund_is_tried_again_with_another_key() {
     let shop = Shop::open().await;
     let (_, order, payment) = authorized_payment(&shop).await;
     shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;

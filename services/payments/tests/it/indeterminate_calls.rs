@@ -48,8 +48,8 @@ async fn buyer_can_pay_again_at_once_when_the_provider_fails_before_processing()
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     shop.faults(&json!({ "error500BeforeProcessing": 1, "paths": [CREATE_INTENT] })).await;
-    let refused = shop.pay(&buyer, &order, VISA).await.expect(402).json();
-    assert!(refused["detail"].as_str().unwrap().contains("Nothing was charged"), "{refused}");
+    let declined = shop.pay(&buyer, &order, VISA).await.expect(402).json();
+    assert!(declined["detail"].as_str().unwrap().contains("Nothing was charged"), "{declined}");
     let declined = latest(&shop).await;
     assert_eq!((&declined["status"], &declined["declineReason"]), (&json!("declined"), &json!("provider_error")));
     shop.pay(&buyer, &order, VISA).await.expect(201);

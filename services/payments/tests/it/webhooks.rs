@@ -64,8 +64,8 @@ async fn forged_and_stale_events_are_rejected() {
         // Older than the tolerance of 300 s.
         sign(SECRET, now - 400, &body),
     ] {
-        let refused = post(&shop, &signature, &body).await.expect(400);
-        assert_eq!(refused.fields(), ["Stripe-Signature"], "{signature}");
+        let rejected = post(&shop, &signature, &body).await.expect(400);
+        assert_eq!(rejected.fields(), ["Stripe-Signature"], "{signature}");
     }
     assert_eq!(shop.read(&buyer, &payment).await["status"], "requiresAction");
 }

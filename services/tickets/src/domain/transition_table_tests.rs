@@ -79,7 +79,7 @@ fn every_command_in_every_status() {
                     assert_eq!(after.updated_at, later, "{name} on {from:?}");
                     assert_eq!(after.created_at, before.created_at, "{name} on {from:?}");
                 }
-                (Err(error), Err(wanted)) => assert_eq!(error, wanted, "{name} on {from:?}"),
+                (Err(error), Err(expected)) => assert_eq!(error, expected, "{name} on {from:?}"),
                 _ => panic!("{name} on {from:?}: {after:?} instead of {expected:?}"),
             }
         }
@@ -182,7 +182,7 @@ fn error_codes_are_stable() {
 }
 
 #[test]
-fn payload_holds_the_whole_listing() {
+fn payload_contains_the_whole_listing() {
     let order_id = OrderId::new();
     let later = now().plus(Duration::from_secs(1));
     for (status, change) in [

@@ -3,7 +3,7 @@
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::id::TicketId;
-use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_unchanged};
 
 use super::join_show::surviving_show;
 use super::reconcile_ticket::reconcile_ticket;
@@ -24,7 +24,7 @@ pub(crate) async fn follow_show(
         Current::Read(Some(ticket)) => Some(ticket.version),
         Current::Read(None) | Current::Unread => None,
     };
-    let Some(ticket) = until_settled(&FollowShow { state, id }, own, seen).await? else { return Ok(()) };
+    let Some(ticket) = until_unchanged(&FollowShow { state, id }, own, seen).await? else { return Ok(()) };
     if known != Some(ticket.version) {
         reconcile_ticket(state, id, Current::from(ticket), None).await?;
     }
@@ -58,10 +58,10 @@ impl Reconcile for FollowShow<'_> {
     }
 
     async fn step(&self, ticket: Option<&Versioned<Ticket>>, show: &Self::Replicas) -> Result<Progress<Ticket>, Error> {
-        let (Some(ticket), Some(show)) = (ticket, show) else { return Ok(Progress::Settled) };
+        let (Some(ticket), Some(show)) = (ticket, show) else { return Ok(Progress::Unchanged) };
         match follow::next_transition(ticket, show, self.state.clock.now()) {
             Some(transition) => advance(&self.state.tickets, ticket, transition).await,
-            None => Ok(Progress::Settled),
+            None => Ok(Progress::Unchanged),
         }
     }
 }

@@ -4,22 +4,22 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::TicketId;
-use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_unchanged};
 
 use crate::domain::reconcile;
 use crate::domain::ticket::Ticket;
 use crate::state::AppState;
 use crate::store;
 
-/// Makes transitions until nothing changes. Returns the listing, if it exists. `own` is the listing if the caller has
+/// Makes transitions until nothing changes. Returns the listing, if it exists. `known` is the listing if the caller has
 /// just read or written it, `seen` the order whose event is being handled.
 pub(crate) async fn reconcile_ticket(
     state: &AppState,
     id: TicketId,
-    own: Current<Ticket>,
+    known: Current<Ticket>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Ticket>>, Error> {
-    until_settled(&ReconcileTicket { state, id }, own, seen).await
+    until_unchanged(&ReconcileTicket { state, id }, known, seen).await
 }
 
 struct ReconcileTicket<'a> {
@@ -51,10 +51,10 @@ impl Reconcile for ReconcileTicket<'_> {
         ticket: Option<&Versioned<Ticket>>,
         orders: &Self::Replicas,
     ) -> Result<Progress<Ticket>, Error> {
-        let Some(ticket) = ticket else { return Ok(Progress::Settled) };
+        let Some(ticket) = ticket else { return Ok(Progress::Unchanged) };
         let orders = orders.iter().map(|order| &order.state);
         let Some(transition) = reconcile::next_transition(&ticket.state, orders, self.state.clock.now()) else {
-            return Ok(Progress::Settled);
+            return Ok(Progress::Unchanged);
         };
         advance(&self.state.tickets, ticket, transition?).await
     }

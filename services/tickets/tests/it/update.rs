@@ -102,8 +102,8 @@ async fn reserved_sold_or_withdrawn_listing_cannot_be_updated() {
     withdraw(&app, &seller, &withdrawn).await.expect(204);
     for (ticket, code) in [(&held, "ticket-reserved"), (&bought, "ticket-sold"), (&withdrawn, "ticket-withdrawn")] {
         let before = read(&app, ticket).await;
-        let refused = put(&app, &seller, ticket, &body_with("title", json!("New"))).send().await.expect(409);
-        assert_eq!(refused.problem(), code);
+        let rejected = put(&app, &seller, ticket, &body_with("title", json!("New"))).send().await.expect(409);
+        assert_eq!(rejected.problem(), code);
         assert_eq!(read(&app, ticket).await, before);
     }
     // After its release it can be updated again.
@@ -119,8 +119,8 @@ async fn if_match_is_honoured() {
     let change = |tag: &str| put(&app, &seller, &ticket, &body()).header("if-match", tag).send();
     change("\"0\"").await.expect(200);
     for stale in ["\"0\"", "\"2\"", "W/\"1\"", "\"0\", \"2\""] {
-        let refused = change(stale).await.expect(412);
-        assert_eq!(refused.problem(), "precondition-failed", "{stale}");
+        let rejected = change(stale).await.expect(412);
+        assert_eq!(rejected.problem(), "precondition-failed", "{stale}");
     }
     assert_eq!(change("1").await.expect(400).fields(), ["If-Match"]);
     assert_eq!(change("\"7\", \"1\"").await.expect(200).header("etag"), "\"2\"");

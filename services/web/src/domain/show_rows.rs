@@ -7,7 +7,7 @@ use common::events::ticket::TicketState;
 use common::id::{TicketId, UserId};
 use common::money::{Currency, Money};
 
-use super::form::format_amount;
+use super::amount::format_amount;
 use super::listing_view::{UNKNOWN_USER_NAME, seat};
 use super::search::tokenize;
 

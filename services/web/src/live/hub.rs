@@ -67,21 +67,21 @@ impl Hub {
 }
 
 impl Subscriber {
-    pub(crate) fn set_topics(&mut self, wanted: &[String]) {
+    pub(crate) fn set_topics(&mut self, names: &[String]) {
         let mut topics = self.hub.topics();
         self.topics.retain(|topic| {
-            let keep = wanted.iter().any(|wanted| **wanted == **topic);
+            let keep = names.iter().any(|name| **name == **topic);
             if !keep {
                 unsubscribe(&mut topics, topic, self.id);
             }
             keep
         });
-        for wanted in wanted {
-            if self.topics.iter().any(|topic| **topic == **wanted) {
+        for name in names {
+            if self.topics.iter().any(|topic| **topic == **name) {
                 continue;
             }
-            let topic = topics.get_key_value(wanted.as_str()).map(|(topic, _)| Arc::clone(topic));
-            let topic = topic.unwrap_or_else(|| wanted.as_str().into());
+            let topic = topics.get_key_value(name.as_str()).map(|(topic, _)| Arc::clone(topic));
+            let topic = topic.unwrap_or_else(|| name.as_str().into());
             topics.entry(Arc::clone(&topic)).or_default().insert(self.id, self.queue.clone());
             self.topics.push(topic);
         }

@@ -140,8 +140,8 @@ async fn catch_up(
             _ => {}
         }
     }
-    let own = lists::own_orders_by_ids(&model.orders, user, orders.keys().copied()).await?;
-    topics.extend(own.iter().map(|order| message::order_topic(order.id)));
+    let own_orders = lists::own_orders_by_ids(&model.orders, user, orders.keys().copied()).await?;
+    topics.extend(own_orders.iter().map(|order| message::order_topic(order.id)));
     // Subscribe before the query, so that no change is missed in between.
     subscriber.set_topics(&topics);
     let mut missed = Vec::new();
@@ -157,19 +157,19 @@ async fn catch_up(
         }
     }
     missed.extend(missed_of_shows(state, &model, &shows).await?);
-    for order in &own {
+    for order in &own_orders {
         if let Some(recent) = state.recent_order_versions.get(&order.id).filter(|recent| *recent > order.version) {
             // Wait, so that the page's reload sees this version.
             await_version::<OrderState>(state, &order.id.to_string(), recent).await?;
         }
     }
-    for order in lists::own_orders_by_ids(&model.orders, user, own.iter().map(|order| order.id)).await? {
+    for order in lists::own_orders_by_ids(&model.orders, user, own_orders.iter().map(|order| order.id)).await? {
         if orders.get(&order.id).is_some_and(|shown| order.version > *shown) {
             missed.push(message::entity_changed(&message::order_topic(order.id), order.version)?);
         }
     }
     if let Some(user) = user {
-        let (_, current) = collect_notifications(state, &model, user).await?;
+        let current = collect_notifications(state, &model, user).await?.unread;
         if unread.replace(current).is_some_and(|shown| shown != current) {
             missed.push(message::user_changed());
         }

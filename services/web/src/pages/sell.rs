@@ -19,7 +19,7 @@ use super::ticket;
 use crate::client_context::ClientContext;
 use crate::domain::form::FormErrors;
 use crate::domain::listing_form::{ListingForm, already_matches};
-use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_recent, await_version};
+use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::{FormFields, SubmittedForm};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
@@ -54,14 +54,11 @@ pub(super) async fn sell_form(
     let NewListingQuery { show, like, title } = query.value;
     let path = show.map_or_else(|| "/sell/new".to_owned(), |show| format!("/sell/new?show={show}"));
     let user = viewer.require_user(path)?;
-    if let Some(show) = show {
-        await_recent::<ShowState>(&state, show.as_uuid()).await?;
-    }
     let model = state.model.live().await?;
     let mut form = ListingForm::empty(&state.config.currencies, uuid::Uuid::now_v7());
     form.title = title;
     if let Some(show) = show {
-        form = form.for_show(&model.shows.get(show).await?.ok_or(Error::NotFound)?.state);
+        form = form.for_show(&get_or_await::<ShowState>(&state, show.as_uuid()).await?.ok_or(Error::NotFound)?.state);
     }
     if let Some(like) = like
         && let Some(ticket) = model.tickets.get(like).await?.filter(|ticket| ticket.seller_id == user)
@@ -114,7 +111,7 @@ pub(super) async fn edit_form(
 ) -> Result<Response, PageError> {
     let id = ticket::parse_id(&id)?;
     let user = viewer.require_user(format!("/tickets/{id}/edit"))?;
-    let listing = state.model.live().await?.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    let listing = get_or_await::<TicketState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
     // Only the seller has an edit page.
     if listing.seller_id != user {
         return Err(Error::NotFound.into());
@@ -161,7 +158,8 @@ async fn submit_listing(
         Ok(listing) => listing,
         Err(errors) => return Ok(form_page(StatusCode::BAD_REQUEST, form, errors, None)?),
     };
-    if submission.action == "preview" {
+    if submission.action == "preview" || form.uncertain_amounts().iter().any(|amount| !amount.is_said) {
+        let form = form.with_amounts_said(&listing);
         let preview = preview_of(state, viewer, user, listing);
         return Ok(form_page(StatusCode::OK, form, FormErrors::default(), Some(preview))?);
     }
@@ -224,7 +222,7 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
         StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => {
             FormErrors::from_problem(&error.problem, ListingForm::form_field)
         }
-        // The form's idempotency key was used with other contents; whether a listing came of them is not known here.
+        // The form's idempotency key was used with other contents; whether they created a listing is not known here.
         StatusCode::UNPROCESSABLE_ENTITY => FormErrors::new(
             "",
             "this form was sent before with other details. Look whether your listings have the ticket; if not, open Sell again",

@@ -10,7 +10,7 @@ use common::text::Text;
 
 use super::layout::Layout;
 use crate::domain::form::FormErrors;
-use crate::domain::listing_form::{ListingForm, categories};
+use crate::domain::listing_form::{ListingForm, UncertainAmount, categories};
 use crate::domain::listing_view::{ListingView, place};
 use crate::domain::moment::{Moment, zones};
 use crate::domain::show_rows::asks;
@@ -35,6 +35,8 @@ pub(super) struct SellPage {
     /// The occurrences of a start that occurs twice.
     ambiguous_start: Option<AmbiguousTime>,
     preview: Option<ListingView>,
+    /// The amounts that a preview says back, because they might have been meant otherwise.
+    said_back: Vec<UncertainAmount>,
 }
 
 /// A show that a ticket is listed for.
@@ -111,9 +113,10 @@ pub(super) fn page(
 ) -> SellPage {
     let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
     SellPage {
-        layout: Layout::new(title, "List a ticket for sale: you name the price, and pay no fees.", viewer),
+        layout: Layout::new(title, "List a ticket for sale: you name the price, and no fees are added.", viewer),
         editing: editing.map(|id| id.to_string()),
         ambiguous_start: form.ambiguity(),
+        said_back: preview.iter().flat_map(|_| form.uncertain_amounts()).collect(),
         known,
         form,
         errors,
@@ -177,6 +180,7 @@ mod tests {
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
             zones: vec!["America/New_York", "UTC"],
             preview: None,
+            said_back: Vec::new(),
         };
         let html = page.render().unwrap();
         for part in [
@@ -204,10 +208,24 @@ mod tests {
         page.editing = None;
         page.errors = FormErrors::default();
         page.preview = Some(ListingView::new(&listing, None, listing.created_at));
+        page.said_back = vec![UncertainAmount {
+            name: "price",
+            typed: "1.234 <b>".to_owned(),
+            read: "1234.00 USD".to_owned(),
+            is_said: false,
+        }];
         let html = page.render().unwrap();
-        for part in ["List this ticket", "You will receive", "125.50 USD", "Preview"] {
+        for part in [
+            "List this ticket",
+            "The buyer pays 125.50 USD",
+            "Payouts to sellers are not made yet",
+            "Preview",
+            "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
+            "name=\"said_price\" value=\"125.50 USD\"",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        assert!(!html.contains("You will receive") && !html.contains("You receive"), "{html}");
         assert!(!html.contains("<details"), "{html}");
         // A known show is named above, and what it fills is folded away.
         (page.preview, page.ambiguous_start) = (None, None);

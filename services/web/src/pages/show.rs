@@ -17,11 +17,11 @@ use utoipa::IntoParams;
 use validator::Validate;
 
 use super::layout::{self, Layout};
-use crate::domain::form::parse_money;
+use crate::domain::amount::read_amount;
 use crate::domain::offer::ShowOffer;
 use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
-use crate::flows::await_version::await_recent;
+use crate::flows::await_version::get_or_await;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::model::Replicas;
@@ -100,9 +100,14 @@ pub(super) async fn show(
     params: LenientQuery<ShowParams>,
 ) -> Result<Response, Error> {
     let id = id_in_path(&segment).ok_or(Error::NotFound)?;
-    await_recent::<ShowState>(&state, id.as_uuid()).await?;
     let model = state.model.live().await?;
-    let found = present_show(&model, id).await?.ok_or(Error::NotFound)?;
+    let found = match present_show(&model, id).await? {
+        Some(found) => found,
+        None => {
+            get_or_await::<ShowState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
+            present_show(&model, id).await?.ok_or(Error::NotFound)?
+        }
+    };
     let path = show_path(&found.show);
     if path.strip_prefix("/shows/") != Some(segment.as_str()) {
         // Temporary, since a show may get its former title back.
@@ -143,8 +148,8 @@ fn page(
     };
     let compared = params.currency.clone().or_else(|| currencies.first().cloned());
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
-        match parse_money(&params.max, currency) {
-            Ok(money) => (filter.max, filter.currency) = (Some(money.amount), Some(money.currency)),
+        match read_amount(&params.max, currency) {
+            Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
             Err(message) => rejected = Some(format!("The highest price was ignored: it {message}.")),
         }
     }

@@ -1,13 +1,16 @@
 //! The dictionary built from the texts of shows, which corrects misspelled searches.
 //!
 //! # Why
-//! A small collection: `{_id: "jazz", near: ["jazz", "jaz", "azz", …]}`, where `near` is the word with letters left
-//! out: a misspelling with letters left out equals one of them. Most shows contain no new word, so it costs next to
-//! nothing to maintain, and a look-up costs the same for any number of words. It belongs to no generation of the read
-//! model: a rebuild does not empty it, but adds words that it lacks. It is best-effort and never blocks event handling.
-//! A word that no show has any more is removed, so that changed titles do not make it grow; if another instance still
-//! remembers such a word as stored, a later event of a show with the word adds it again.
-//! It holds no names of users: a search must not suggest a person, and a former name must be forgotten.
+//! The vocabulary is a small collection of documents such as `{_id: "jazz", near: ["jazz", "jaz", "azz", …]}`. `near`
+//! contains the word itself and variants of it with letters removed. A misspelled word is found because it, or a
+//! variant of it with letters removed, equals one of these. Most shows contain no new word, so the collection costs
+//! next to nothing to maintain, and a look-up costs the same for any number of words.
+//!
+//! The collection belongs to no generation of the read model: a rebuild does not empty it, but adds missing words. It
+//! is best-effort and never blocks event handling. Words that no show contains any more are removed, so that changed titles
+//! do not make it grow. If another instance has cached such a word as stored, a later event of a show with the word adds
+//! it again. Names of users are not included: a search must not suggest a person, and a former name must
+//! be forgotten.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,9 +33,9 @@ pub(super) const COLLECTION: &str = "vocabulary";
 const CACHE_SIZE: usize = 50_000;
 /// Maximum number of words compared with a misspelled one.
 const MAX_CANDIDATES: i64 = 200;
-/// Maximum number of words that are examined at once for whether a show has them.
+/// Maximum number of words that one call of [`Vocabulary::prune`] examines.
 const PRUNE_BATCH: i64 = 500;
-/// Maximum number of concurrent queries for that.
+/// Maximum number of concurrent queries of a pruning.
 const PRUNE_CONCURRENCY: usize = 8;
 const MAX_CORRECTED_WORDS: usize = 4;
 /// Maximum number of corrections suggested for one search.
@@ -155,7 +158,7 @@ impl Vocabulary {
     }
 }
 
-/// The words that none of these shows has, also not as the beginning of a longer word.
+/// The words that none of these shows contains, not even as the beginning of a longer word.
 async fn find_unused(shows: &Collection<Document>, words: &[String]) -> Result<Vec<String>, StoreError> {
     let unused = stream::iter(words.iter().cloned()).map(async |word: String| {
         let found = shows.find_one(doc! { "words": longest_prefix(&word) }).projection(doc! { "_id": 1 }).await?;

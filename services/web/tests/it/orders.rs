@@ -1,8 +1,10 @@
 //! The pages of the viewer's orders: list, order with ticket, calendar file, receipt.
 
+use common::clock::Clock;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
 use common::id::{OrderId, UserId};
+use common::timestamp::Timestamp;
 use serde_json::json;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -32,12 +34,13 @@ async fn publish_completed(app: &TestApp, order: &OrderState) {
 #[tokio::test(flavor = "multi_thread")]
 async fn guests_get_the_sign_in_form_with_a_way_back() {
     let app = app().await;
-    let own = format!("/orders/{}", OrderId::new());
+    let address = format!("/orders/{}", OrderId::new());
     for (path, next) in [
         ("/orders".to_owned(), "/orders"),
-        (own.clone(), own.as_str()),
-        (format!("{own}/ticket.ics"), own.as_str()),
-        (format!("{own}/receipt"), own.as_str()),
+        (address.clone(), address.as_str()),
+        (format!("{address}/ticket.ics"), address.as_str()),
+        (format!("{address}/receipt"), address.as_str()),
+        (format!("{address}/pass"), address.as_str()),
     ] {
         let response = app.request("GET", &path).send().await.expect(401);
         assert_page(&response);
@@ -55,7 +58,7 @@ async fn pages_follow_an_order_and_hide_other_buyers() {
     let app = app().await;
     let ana = app.signer.user();
     let ticket = listing(&app, "Tosca", 0);
-    let own = order(&app, &ticket, ana.id, OrderStatus::Created);
+    let placed = order(&app, &ticket, ana.id, OrderStatus::Created);
     let others = order(&app, &listing(&app, "Secret Show", 0), UserId::new(), OrderStatus::Completed);
     let orders = async || {
         let response = get(&app, &ana, "/orders").await.expect(200);
@@ -64,36 +67,36 @@ async fn pages_follow_an_order_and_hide_other_buyers() {
         response.text()
     };
     let page = async || {
-        let response = get(&app, &ana, &path(&own)).await.expect(200);
+        let response = get(&app, &ana, &path(&placed)).await.expect(200);
         assert_page(&response);
         response.text()
     };
     assert_contains(&orders().await, &["You have no orders yet"]);
     publish_user(&app, ana.id, "Ana").await;
     app.publish(OrderChange::Completed, others.id, 3, others.clone()).await;
-    app.publish(OrderChange::Created, own.id, 0, own.clone()).await;
+    app.publish(OrderChange::Created, placed.id, 0, placed.clone()).await;
     assert_contains(
         &orders().await,
-        &[">Ana<", "Tosca", "Being confirmed.", "The hold ends", &format!("href=\"{}\"", path(&own))],
+        &[">Ana<", "Tosca", "Being confirmed.", "The hold ends", &format!("href=\"{}\"", path(&placed))],
     );
-    let live = format!("id=\"live\" data-live=\"order:{}\" data-version=\"0\" data-mode=\"reload\"", own.id);
+    let live = format!("id=\"live\" data-live=\"order:{}\" data-version=\"0\" data-mode=\"reload\"", placed.id);
     assert_contains(
         &page().await,
         &["<h1>Tosca</h1>", "Town Hall, New York", "Seat 14", "You held the ticket.", &live],
     );
 
-    let in_state = |status| OrderState { status, ..own.clone() };
-    app.publish(OrderChange::Confirmed, own.id, 1, in_state(OrderStatus::AwaitingPayment)).await;
+    let in_state = |status| OrderState { status, ..placed.clone() };
+    app.publish(OrderChange::Confirmed, placed.id, 1, in_state(OrderStatus::AwaitingPayment)).await;
     assert_contains(&orders().await, &["Held for you until it is paid", "To be paid"]);
-    assert_contains(&page().await, &["data-version=\"1\"", &format!("href=\"/checkout/{}\"", own.id)]);
+    assert_contains(&page().await, &["data-version=\"1\"", &format!("href=\"/checkout/{}\"", placed.id)]);
     // The payment's events arrive in reverse order.
-    let paid = payment(&app, &own, PaymentStatus::Authorizing);
+    let paid = payment(&app, &placed, PaymentStatus::Authorizing);
     let captured = PaymentState { status: PaymentStatus::Captured, ..paid.clone() };
     app.publish(PaymentChange::Captured, paid.id, 2, captured).await;
     app.publish(PaymentChange::Started, paid.id, 0, paid.clone()).await;
     assert_contains(&page().await, &["Your card was charged 125.50 USD."]);
-    publish_completed(&app, &own).await;
-    app.publish(OrderChange::Authorized, own.id, 2, in_state(OrderStatus::Authorized)).await;
+    publish_completed(&app, &placed).await;
+    app.publish(OrderChange::Authorized, placed.id, 2, in_state(OrderStatus::Authorized)).await;
     assert_contains(&orders().await, &["Paid. The ticket is yours."]);
     let html = page().await;
     assert_contains(&html, &["Paid. The ticket is yours.", "data-version=\"3\""]);
@@ -101,9 +104,10 @@ async fn pages_follow_an_order_and_hide_other_buyers() {
         assert!(!html.contains(gone), "{gone} is in {html}");
     }
 
-    for end in ["", "/ticket.ics", "/receipt"] {
+    for end in ["", "/ticket.ics", "/receipt", "/pass"] {
         assert_page(&get(&app, &ana, &format!("{}{end}", path(&others))).await.expect(404));
-        get(&app, &ana, &format!("/orders/{}{end}", OrderId::new())).await.expect(404);
+        // A page waits for a recent id.
+        get(&app, &ana, &format!("/orders/01970000-0000-7000-8000-000000000001{end}")).await.expect(404);
         get(&app, &ana, &format!("/orders/1{end}")).await.expect(404);
     }
 }
@@ -112,26 +116,26 @@ async fn pages_follow_an_order_and_hide_other_buyers() {
 async fn expired_order_says_that_nothing_was_charged() {
     let app = app().await;
     let ana = app.signer.user();
-    let mut own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::Cancelled);
-    own.cancel_reason = Some(CancelReason::Expired);
-    let voided = payment(&app, &own, PaymentStatus::Voided);
-    app.publish(OrderChange::Cancelled, own.id, 2, own.clone()).await;
+    let mut placed = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::Cancelled);
+    placed.cancel_reason = Some(CancelReason::Expired);
+    let voided = payment(&app, &placed, PaymentStatus::Voided);
+    app.publish(OrderChange::Cancelled, placed.id, 2, placed.clone()).await;
     app.publish(PaymentChange::Voided, voided.id, 2, voided).await;
     let expired = "Expired: it was not paid in time. You were not charged.";
     assert_contains(&get(&app, &ana, "/orders").await.expect(200).text(), &[expired, ">Expired<"]);
-    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(&html, &[expired, "125.50 USD set aside on your card was released"]);
 
     // The buyer never completed 3-D Secure.
-    let mut own = order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled);
-    own.cancel_reason = Some(CancelReason::Expired);
-    let unconfirmed = PaymentState { authorized_at: None, ..payment(&app, &own, PaymentStatus::Voided) };
-    app.publish(OrderChange::Cancelled, own.id, 2, own.clone()).await;
+    let mut placed = order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled);
+    placed.cancel_reason = Some(CancelReason::Expired);
+    let unconfirmed = PaymentState { authorized_at: None, ..payment(&app, &placed, PaymentStatus::Voided) };
+    app.publish(OrderChange::Cancelled, placed.id, 2, placed.clone()).await;
     app.publish(PaymentChange::Voided, unconfirmed.id, 2, unconfirmed).await;
     assert_contains(&get(&app, &ana, "/orders").await.expect(200).text(), &["Aida"]);
-    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(&html, &[expired, "nothing was set aside or charged"]);
-    let html = get(&app, &ana, &path(&own).replace("/orders/", "/checkout/")).await.expect(200).text();
+    let html = get(&app, &ana, &path(&placed).replace("/orders/", "/checkout/")).await.expect(200).text();
     assert_contains(&html, &["Nothing was set aside on your card"]);
     assert!(!html.contains("is refunded"), "{html}");
 }
@@ -141,15 +145,15 @@ async fn completed_order_shows_the_signed_pass() {
     let (services, url) = FakeServices::start().await;
     let app = with_settings(&[("ORDERS_URL", &url)]).await;
     let ana = app.signer.user();
-    let own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::AwaitingPayment);
-    app.publish(OrderChange::Confirmed, own.id, 1, own.clone()).await;
-    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    let placed = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::AwaitingPayment);
+    app.publish(OrderChange::Confirmed, placed.id, 1, placed.clone()).await;
+    let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert!(!html.contains("QR code") && services.take_requests().is_empty(), "{html}");
 
-    publish_completed(&app, &own).await;
-    let route = format!("GET /api/orders/{}/pass", own.id);
+    publish_completed(&app, &placed).await;
+    let route = format!("GET /api/orders/{}/pass", placed.id);
     services.respond_with(&route, 200, json!({ "pass": "head.claims.signature" }), &[]);
-    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(
         &html,
         &["aria-label=\"QR code of your ticket for Tosca\"", "viewBox=\"0 0 ", "/ticket.ics\"", "/receipt\""],
@@ -160,13 +164,22 @@ async fn completed_order_shows_the_signed_pass() {
         (route.clone(), &*format!("access={}", ana.token))
     );
 
+    // The page for the door has the same code.
+    let door = format!("{}/pass", path(&placed));
+    let code = html.split("fill=\"#000\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+    let response = get(&app, &ana, &door).await.expect(200);
+    assert_page(&response);
+    assert_contains(&response.text(), &[code, "<h1>Tosca</h1>", "Seat 14", "Order TK-"]);
+
     // An error or a malformed response: the page says so and shows the rest.
     services.respond_with_problem(&route, 503, "not now", &[]);
     let unavailable =
         ["The code can't be shown right now", "Load the page again", "Paid. The ticket is yours.", "Seat 14"];
-    assert_contains(&get(&app, &ana, &path(&own)).await.expect(200).text(), &unavailable);
+    assert_contains(&get(&app, &ana, &path(&placed)).await.expect(200).text(), &unavailable);
+    // Browsers keep no page without the code.
+    assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can't be shown right now"]);
     services.respond_with(&route, 200, json!({ "ticket": 1 }), &[]);
-    let html = get(&app, &ana, &path(&own)).await.expect(200).text();
+    let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(&html, &unavailable);
     assert!(!html.contains("QR code"), "{html}");
 }
@@ -175,9 +188,9 @@ async fn completed_order_shows_the_signed_pass() {
 async fn page_omits_the_code_when_orders_is_unreachable() {
     let app = app().await;
     let ana = app.signer.user();
-    let own = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::Completed);
-    publish_completed(&app, &own).await;
-    let response = get(&app, &ana, &path(&own)).await.expect(200);
+    let placed = order(&app, &listing(&app, "Tosca", 0), ana.id, OrderStatus::Completed);
+    publish_completed(&app, &placed).await;
+    let response = get(&app, &ana, &path(&placed)).await.expect(200);
     assert_page(&response);
     assert_contains(
         &response.text(),
@@ -190,31 +203,35 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
     let app = app().await;
     let ana = app.signer.user();
     let ticket = listing(&app, "Tosca, or not", 0);
-    let own = order(&app, &ticket, ana.id, OrderStatus::AwaitingPayment);
-    app.publish(OrderChange::Confirmed, own.id, 1, own.clone()).await;
-    for end in ["ticket.ics", "receipt"] {
-        get(&app, &ana, &format!("{}/{end}", path(&own))).await.expect(404);
+    let placed = order(&app, &ticket, ana.id, OrderStatus::AwaitingPayment);
+    app.publish(OrderChange::Confirmed, placed.id, 1, placed.clone()).await;
+    for end in ["ticket.ics", "receipt", "pass"] {
+        get(&app, &ana, &format!("{}/{end}", path(&placed))).await.expect(404);
     }
 
-    publish_completed(&app, &own).await;
-    let file = get(&app, &ana, &format!("{}/ticket.ics", path(&own))).await.expect(200);
+    publish_completed(&app, &placed).await;
+    let file = get(&app, &ana, &format!("{}/ticket.ics", path(&placed))).await.expect(200);
     assert_eq!(file.header("content-type"), "text/calendar; charset=utf-8");
-    assert_eq!(file.header("content-disposition"), "attachment; filename=\"ticket.ics\"");
+    let disposition = file.header("content-disposition");
+    assert!(disposition.starts_with("attachment; filename=\"tosca-or-not-TK-"), "{disposition}");
     let text = file.text();
     assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VCALENDAR\r\n"), "{text}");
     assert_contains(
         &text,
-        &[&format!("UID:{}\r\n", own.id), "SUMMARY:Tosca\\, or not\r\n", "LOCATION:Town Hall\\, New York\r\n"],
+        &[&format!("UID:{}\r\n", placed.id), "SUMMARY:Tosca\\, or not\r\n", "LOCATION:Town Hall\\, New York\r\n"],
     );
-    assert_contains(&text.replace("\r\n ", ""), &[&format!("http://localhost:8080{}", path(&own))]);
+    assert_contains(&text.replace("\r\n ", ""), &[&format!("\r\nURL:http://localhost:8080{}\r\n", path(&placed))]);
 
     // The names and the payment have not been replicated yet.
     let receipt = async || {
-        let response = get(&app, &ana, &format!("{}/receipt", path(&own))).await.expect(200);
+        let response = get(&app, &ana, &format!("{}/receipt", path(&placed))).await.expect(200);
         assert_page(&response);
         response.text()
     };
-    assert_contains(&receipt().await, &["a member of the marketplace", "125.50 USD", "0.00 USD", &own.id.to_string()]);
+    assert_contains(
+        &receipt().await,
+        &["a member of the marketplace", "125.50 USD", "0.00 USD", &placed.id.to_string()],
+    );
     publish_listing(&app, &ticket).await;
     publish_user(&app, ana.id, "Ana Buyer").await;
     publish_user(&app, ticket.seller_id, "Ben Seller").await;
@@ -224,12 +241,48 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn orders_are_upcoming_or_past_and_found_by_their_number() {
+    let app = app().await;
+    let (ana, eve) = (app.signer.user(), app.signer.user());
+    // The hours until the event begins.
+    for (title, hours, status) in [
+        ("Later", 48, OrderStatus::Completed),
+        ("Dropped", 30, OrderStatus::Cancelled),
+        ("Sooner", 24, OrderStatus::AwaitingPayment),
+        ("Tonight", -2, OrderStatus::Completed),
+        ("Yesterday", -20, OrderStatus::Completed),
+    ] {
+        let mut ticket = listing(&app, title, 0);
+        let now = app.clock.now().as_millis();
+        ticket.terms.starts_at = Timestamp::from_millis(now + hours * 3_600_000);
+        let placed = order(&app, &ticket, ana.id, status);
+        app.publish(OrderChange::Created, placed.id, 0, placed).await;
+    }
+    let html = get(&app, &ana, "/orders").await.expect(200).text();
+    let expected = ["Upcoming</h2>", ">Tonight<", ">Sooner<", ">Later<", "Past and cancelled</h2>", ">Yesterday<"];
+    let positions = expected.map(|part| html.find(part).unwrap_or_else(|| panic!("{part} is not in {html}")));
+    assert!(positions.is_sorted() && html.find(">Dropped<") > html.find(">Yesterday<"), "{html}");
+    let numbers: Vec<_> = html.split(">Order TK-").skip(1).map(|tail| tail.split('<').next().unwrap()).collect();
+    assert_eq!(numbers.len(), 5, "{html}");
+
+    // In the order of the page, the second is of Sooner. People type it as they like.
+    let typed = numbers[1].replace('-', "").to_lowercase();
+    let html = get(&app, &ana, &format!("/orders?number=tk+{typed}")).await.expect(200).text();
+    assert_contains(&html, &["Found</h2>", ">Sooner<", &format!("value=\"TK-{}\"", numbers[1])]);
+    assert!(!html.contains(">Later<"), "{html}");
+    let html = get(&app, &eve, &format!("/orders?number={typed}")).await.expect(200).text();
+    assert_contains(&html, &["You have no order with the number"]);
+    let html = get(&app, &ana, "/orders?number=12").await.expect(200).text();
+    assert_contains(&html, &["must be the number of an order such as TK-7F3K-29", ">Later<"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn orders_are_paged_newest_first() {
     let app = app().await;
     let ana = app.signer.user();
     for n in 0..25 {
-        let own = order(&app, &listing(&app, &format!("Show-{n:02}"), 0), ana.id, OrderStatus::Created);
-        app.publish(OrderChange::Created, own.id, 0, own).await;
+        let placed = order(&app, &listing(&app, &format!("Show-{n:02}"), 0), ana.id, OrderStatus::Cancelled);
+        app.publish(OrderChange::Cancelled, placed.id, 1, placed).await;
     }
     let get = async |path: &str| self::get(&app, &ana, path).await.expect(200).text();
     let first = get("/orders").await;
@@ -252,12 +305,12 @@ async fn orders_are_paged_newest_first() {
 async fn order_page_query_cost_is_bounded() {
     let app = app().await;
     let ben = app.signer.user();
-    let own = order(&app, &listing(&app, "Carmen", 0), ben.id, OrderStatus::AwaitingPayment);
-    app.handle(&app.event(OrderChange::Confirmed, own.id, 1, own.clone())).await.unwrap();
+    let placed = order(&app, &listing(&app, "Carmen", 0), ben.id, OrderStatus::AwaitingPayment);
+    app.handle(&app.event(OrderChange::Confirmed, placed.id, 1, placed.clone())).await.unwrap();
     for _ in 0..200 {
-        let declined = payment(&app, &own, PaymentStatus::Declined);
+        let declined = payment(&app, &placed, PaymentStatus::Declined);
         app.handle(&app.event(PaymentChange::Declined, declined.id, 1, declined.clone())).await.unwrap();
     }
-    let page = app.request("GET", &path(&own)).as_user(&ben);
+    let page = app.request("GET", &path(&placed)).as_user(&ben);
     app.assert_examined_at_most(60, Box::pin(async { drop(page.send().await.expect(200)) })).await;
 }

@@ -74,7 +74,7 @@ async fn skipped_hour_is_rejected_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repeated_hour_is_asked_about_and_sent_as_chosen() {
+async fn ambiguous_hour_requires_a_choice_and_is_sent_as_chosen() {
     let (app, services) = app_with_services().await;
     let ana = app.signer.user();
     let html = post_form(&app, "/sell", Some(&ana), &typed("2099-10-25T02:30", "")).await.expect(400).text();

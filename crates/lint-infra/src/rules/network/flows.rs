@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! A list of flows would only repeat the policies. Settings such as `MONGODB_URL` with their defaults, the
-//! files and scripts of servers, routes and monitors already tell what must be reached.
+//! files and scripts of servers, routes and monitors already say what must be reached.
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,12 @@
-//! `NetworkPolicies` allow the flows that the configuration of the pods needs, and nothing else: `flows`
+//! Checks that `NetworkPolicies` allow the flows that the configuration of the pods needs, and nothing else: `flows`
 //! reads what is needed, `policies` what is allowed, and this module compares them.
 //!
-//! Policies may also allow DNS, and other namespaces to read metrics (on the port `admin`). Policies for pods
-//! that are not in the manifests, those of a Gateway and of cert-manager's challenges, may allow anything.
+//! Policies may also allow DNS, and other namespaces to read metrics (on the port `metrics`). Policies for pods
+//! that are not in the manifests, those of a Gateway and of cert-manager's challenges, may allow anything. `admin`
+//! checks the ports `admin`, which are for ticketctl alone.
 
 mod addresses;
+mod admin;
 mod flows;
 mod hosts;
 mod policies;
@@ -31,6 +33,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     problems.extend(network.flows.iter().flat_map(|flow| network.blocked(flow)));
     problems.extend(context.pods.iter().enumerate().filter_map(|(index, pod)| network.missing_dns(index, pod)));
     problems.extend(network.policies().flat_map(|policy| unneeded::check(&network, policy)));
+    problems.extend(admin::check(context));
     problems
 }
 
@@ -100,11 +103,11 @@ impl Network<'_> {
     fn blocked(&self, flow: &Flow) -> Vec<String> {
         let Flow { from, to, port, reason } = flow;
         let problem = |direction: Direction| {
-            let (own, other) = direction.orient((from, to));
-            let is_allowed = self.is_allowed(&self.labels(own)?, direction, other, ("TCP", *port), self.pod(to));
-            let [from, to, own] = [from, to, own].map(|endpoint| self.display(endpoint));
+            let (this_end, other) = direction.orient((from, to));
+            let is_allowed = self.is_allowed(&self.labels(this_end)?, direction, other, ("TCP", *port), self.pod(to));
+            let [from, to, this_end] = [from, to, this_end].map(|endpoint| self.display(endpoint));
             let (flow, direction) = (format!("{from} must reach {to} on port {port} ({reason})"), direction.name());
-            (!is_allowed).then(|| format!("{flow}, but no NetworkPolicy allows that {direction} of {own}; add it"))
+            (!is_allowed).then(|| format!("{flow}, but no NetworkPolicy allows that {direction} of {this_end}; add it"))
         };
         Direction::BOTH.into_iter().filter_map(problem).collect()
     }

@@ -126,8 +126,8 @@ pub(super) fn is_peer(peer: &Value, other: &Endpoint, context: &Context<'_>) -> 
 }
 
 /// Whether an entry of a rule's ports includes a port. The listening pod resolves the name of a port.
-pub(super) fn includes(entry: &Value, wanted: u16, listener: Option<&Pod<'_>>) -> bool {
+pub(super) fn includes(entry: &Value, number: u16, listener: Option<&Pod<'_>>) -> bool {
     let Some(given) = entry.get("port") else { return true };
     let first = listener.map_or_else(|| port(given), |pod| pod.port(given));
-    first.is_some_and(|first| (first..=port(at(entry, "/endPort")).unwrap_or(first)).contains(&wanted))
+    first.is_some_and(|first| (first..=port(at(entry, "/endPort")).unwrap_or(first)).contains(&number))
 }

@@ -23,8 +23,18 @@ pub(super) struct Event {
     /// The version of the entity.
     #[serde(rename = "entityversion")]
     pub(super) version: u64,
+    /// Whether a raise wrote the entity again.
+    #[serde(default)]
+    pub(super) raised: bool,
     /// The payload.
     pub(super) data: Value,
+}
+
+impl Event {
+    /// The parts of the event of this entity that are checked.
+    pub(super) fn step(&self, entity: &str) -> Step<'_> {
+        Step::new(entity, self.version, &self.data, self.raised)
+    }
 }
 
 /// Checks the change events of the entity `id` against its stored aggregate, which is `None` if the owner does not have
@@ -50,7 +60,7 @@ pub(super) fn check(
         }
     }
     distinct.sort_by_key(|event| event.version);
-    let steps: Vec<_> = distinct.iter().map(|event| Step::new(entity, event.version, &event.data)).collect();
+    let steps: Vec<_> = distinct.iter().map(|event| event.step(entity)).collect();
     history::check(owned, id, aggregate, &steps, coverage, found);
 }
 
@@ -78,7 +88,7 @@ mod tests {
     use crate::audit::fixtures::entity;
 
     fn event(id: &str, version: u64, data: Value) -> Event {
-        Event { id: id.to_owned(), subject: "1".to_owned(), time: String::new(), version, data }
+        Event { id: id.to_owned(), subject: "1".to_owned(), time: String::new(), version, raised: false, data }
     }
 
     #[test]

@@ -20,12 +20,15 @@ struct Mark {
     version: u32,
     /// The position in the stream: the sequence number of the event minus [`Marks::first`].
     position: u32,
-    /// The number of the status in the lowest [`STATUS_BITS`] bits, and a digest of the terms in the others.
+    /// The number of the status in the lowest [`STATUS_BITS`] bits, then [`RAISED`], and a digest of the terms in the
+    /// other bits.
     content: u32,
 }
 
 /// Number of bits for the number of a status.
 const STATUS_BITS: u32 = 4;
+/// The bit that is set for the event of a raise.
+const RAISED: u32 = 1 << STATUS_BITS;
 /// The number of all further statuses, once the other numbers are taken.
 const OTHER_STATUS: u32 = (1 << STATUS_BITS) - 1;
 
@@ -54,7 +57,7 @@ fn high(digest: u64) -> u32 {
     low(digest >> u32::BITS)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only the lower half is wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "only the lower half is used")]
 fn low(digest: u64) -> u32 {
     digest as u32
 }
@@ -68,7 +71,7 @@ impl Marks {
 
     /// Adds the mark of the event with this sequence number.
     pub(super) fn add(&mut self, sequence: u64, event: &Event) {
-        let step = Step::new(self.entity, event.version, &event.data);
+        let step = event.step(self.entity);
         let number = self.statuses.iter().position(|known| known == step.status).unwrap_or(self.statuses.len());
         let status = u32::try_from(number).unwrap_or(OTHER_STATUS).min(OTHER_STATUS);
         if number == self.statuses.len() && status < OTHER_STATUS {
@@ -78,7 +81,7 @@ impl Marks {
             entity: key(&event.subject),
             version: u32::try_from(event.version).unwrap_or(u32::MAX),
             position: u32::try_from(sequence.saturating_sub(self.first)).unwrap_or(u32::MAX),
-            content: (high(step.terms) << STATUS_BITS) | status,
+            content: (high(step.terms) << (STATUS_BITS + 1)) | (if step.is_raised { RAISED } else { 0 }) | status,
         });
     }
 
@@ -118,7 +121,8 @@ impl Marks {
         let step = |mark: &Mark| {
             let status = usize::try_from(mark.content & OTHER_STATUS).ok().and_then(|number| self.statuses.get(number));
             let status = status.map_or("?", String::as_str);
-            Step { version: mark.version.into(), status, terms: (mark.content >> STATUS_BITS).into() }
+            let terms = (mark.content >> (STATUS_BITS + 1)).into();
+            Step { version: mark.version.into(), status, terms, is_raised: mark.content & RAISED != 0 }
         };
         marks.iter().map(step).collect()
     }
@@ -137,7 +141,7 @@ mod tests {
     use super::*;
 
     fn event(subject: &str, version: u64, data: Value) -> Event {
-        Event { id: String::new(), subject: subject.to_owned(), time: String::new(), version, data }
+        Event { id: String::new(), subject: subject.to_owned(), time: String::new(), version, raised: false, data }
     }
 
     #[test]
@@ -146,18 +150,19 @@ mod tests {
     }
 
     #[test]
-    fn marks_tell_the_history_of_each_entity() {
+    fn marks_contain_the_history_of_each_entity() {
         let mut marks = Marks::new("order", 100, 8);
         let payload = |status: &str, price: i64| json!({ "status": status, "price": price });
         marks.add(100, &event("o", 0, payload("created", 5)));
         marks.add(101, &event("p", 0, payload("created", 7)));
         marks.add(103, &event("o", 2, payload("cancelled", 6)));
-        marks.add(105, &event("o", 1, payload("awaitingPayment", 5)));
+        marks.add(105, &Event { raised: true, ..event("o", 1, payload("awaitingPayment", 5)) });
         marks.sort();
         let range = marks.of_owned("o");
         let steps = marks.steps(range.clone());
-        let told: Vec<_> = steps.iter().map(|step| (step.version, step.status)).collect();
-        assert_eq!(told, [(0, "created"), (1, "awaitingPayment"), (2, "cancelled")]);
+        let history: Vec<_> = steps.iter().map(|step| (step.version, step.status)).collect();
+        assert_eq!(history, [(0, "created"), (1, "awaitingPayment"), (2, "cancelled")]);
+        assert_eq!(steps.iter().map(|step| step.is_raised).collect::<Vec<_>>(), [false, true, false]);
         let terms: Vec<_> = steps.iter().map(|step| step.terms).collect();
         assert!(terms[0] == terms[1] && terms[1] != terms[2], "{terms:?}");
         assert_eq!(marks.sequences(range), [100, 105, 103]);

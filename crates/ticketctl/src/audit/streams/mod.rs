@@ -226,9 +226,9 @@ impl Streams {
 
     /// The findings of [`Self::find_unreserved`]: all, or those about the orders in `only`.
     pub(super) fn unreserved(&self, only: Option<&[String]>) -> Found {
-        let is_wanted = |order: &String| only.is_none_or(|only| only.contains(order));
-        let wanted = self.unreserved.iter().filter(|(order, _)| is_wanted(order));
-        wanted.map(|(order, finding)| (order.clone(), finding.clone())).collect()
+        let is_selected = |order: &String| only.is_none_or(|only| only.contains(order));
+        let selected = self.unreserved.iter().filter(|(order, _)| is_selected(order));
+        selected.map(|(order, finding)| (order.clone(), finding.clone())).collect()
     }
 
     /// Reports consumers with unhandled messages, and dead letters. The text of a finding contains the consumer's ack

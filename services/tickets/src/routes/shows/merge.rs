@@ -54,10 +54,10 @@ async fn try_merge(state: &AppState, id: ShowId, into: ShowId) -> Result<Option<
     let absorb = other.state.clone().absorb(now)?;
     match advance(&state.shows, &other, absorb).await? {
         Progress::Saved(_) => {}
-        Progress::Lost | Progress::Settled => return Ok(None),
+        Progress::Lost | Progress::Unchanged => return Ok(None),
     }
     match advance(&state.shows, &show, merge).await? {
         Progress::Saved(merged) => Ok(Some(merged)),
-        Progress::Lost | Progress::Settled => Ok(None),
+        Progress::Lost | Progress::Unchanged => Ok(None),
     }
 }
