@@ -84,7 +84,7 @@ async fn known_show_fills_the_form() {
     ];
     let preview = [typed.as_slice(), &[("action", "preview")]].concat();
     let html = post_form(&app, "/sell", Some(&ana), &preview).await.expect(200).text();
-    assert_contains(&html, &["Similar seats ask 50.00 to 62.00 USD.", "You will receive 89.00 USD"]);
+    assert_contains(&html, &["Similar seats ask 50.00 to 62.00 USD.", "The buyer pays 89.00 USD"]);
     let problem = serde_json::json!({
         "type": "urn:ticketing:problem:over-cap", "title": "No", "status": 422, "detail": "At most 50.00 USD.",
         "errors": [{ "field": "price", "message": "must be at most 50.00 USD" }],
