@@ -12,7 +12,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::SharedClock;
-use crate::error::Error;
+use crate::error::{Error, Rejection};
+use crate::events::text_enum;
 use crate::id::{SessionId, UserId};
 
 /// The `aud` of every access token.
@@ -40,6 +41,21 @@ pub struct Claims {
     pub nbf: i64,
     /// Expires at; no longer valid at this time.
     pub exp: i64,
+    /// What the user may do as a member of the staff; absent if nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+}
+
+text_enum! {
+    /// What a member of the staff may do beyond what every user may do.
+    Role {
+        /// Answers users: corrects shows and merges duplicates.
+        Support,
+        /// Handles money: sees the orders whose charge has to be given back.
+        Finance,
+        /// Runs the marketplace: may do whatever support and finance may, and cancels shows.
+        Operator,
+    }
 }
 
 /// The names of the two cookies, which depend on the scheme of the public URL.
@@ -197,18 +213,31 @@ impl Verifier {
     /// The user whose access token is in the request's cookie; `None` if there is none or it is not valid.
     pub fn identify(&self, headers: &HeaderMap) -> Option<CurrentUser> {
         let claims = self.verify(cookie(headers, self.0.cookie_names.access)?)?;
-        Some(CurrentUser { id: claims.sub, session: claims.sid })
+        Some(CurrentUser { id: claims.sub, session: claims.sid, roles: claims.roles })
     }
 }
 
 /// The signed-in user. As an argument of a handler, it rejects anonymous requests with 401; `Option<CurrentUser>`
 /// accepts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentUser {
     /// The user.
     pub id: UserId,
     /// The session of the request.
     pub session: SessionId,
+    /// What the user may do as a member of the staff.
+    pub roles: Vec<Role>,
+}
+
+impl CurrentUser {
+    /// Returns 403 unless the user has this role. Operators have every role.
+    pub fn require_role(&self, role: Role) -> Result<(), Error> {
+        if self.roles.iter().any(|own| *own == role || *own == Role::Operator) {
+            return Ok(());
+        }
+        let detail = format!("Only staff with the role {} may do this.", role.as_ref());
+        Err(Error::Forbidden(Rejection::new("role-required", detail)))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for CurrentUser
@@ -230,5 +259,16 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Error> {
         Ok(Verifier::from_ref(state).identify(&parts.headers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Role;
+    use crate::events::tests::assert_one_text_form;
+
+    #[test]
+    fn role_has_one_text_form() {
+        assert_one_text_form::<Role>();
     }
 }
