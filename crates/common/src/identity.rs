@@ -58,6 +58,11 @@ text_enum! {
     }
 }
 
+impl Role {
+    /// All roles.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
+}
+
 /// The names of the two cookies, which depend on the scheme of the public URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CookieNames {

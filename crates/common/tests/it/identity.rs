@@ -320,22 +320,21 @@ fn roles_are_those_of_the_token_and_operators_have_all() {
         let token = key.sign(&with(&claims(&clock), "roles", roles));
         verifier.identify(&cookies(&[&format!("__Host-access={token}")])).unwrap()
     };
-    let all = [Role::Support, Role::Finance, Role::Operator];
     for (roles, allowed) in [
         (Value::Null, vec![]),
         (json!([]), vec![]),
         (json!(["support"]), vec![Role::Support]),
         (json!(["finance"]), vec![Role::Finance]),
         (json!(["support", "finance"]), vec![Role::Support, Role::Finance]),
-        (json!(["operator"]), all.to_vec()),
+        (json!(["operator"]), Role::ALL.to_vec()),
     ] {
         let user = user(roles.clone());
-        for role in all {
-            match user.require_role(role) {
-                Ok(()) => assert!(allowed.contains(&role), "{roles}: {role:?}"),
+        for role in Role::ALL {
+            match user.require_role(*role) {
+                Ok(()) => assert!(allowed.contains(role), "{roles}: {role:?}"),
                 Err(Error::Forbidden(rejection)) => {
                     assert_eq!(rejection.code, "role-required");
-                    assert!(!allowed.contains(&role), "{roles}: {role:?}");
+                    assert!(!allowed.contains(role), "{roles}: {role:?}");
                 }
                 Err(error) => panic!("{roles}: {role:?}: {error}"),
             }
