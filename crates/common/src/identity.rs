@@ -24,6 +24,23 @@ pub const AUDIENCE: &str = "ticketing";
 /// sign of clock skew.
 const LEEWAY: i64 = 150;
 
+text_enum! {
+    /// What a member of the staff may do. `ticketctl role` gives and takes roles.
+    Role {
+        /// Corrects, merges and cancels shows, and helps users.
+        Support,
+        /// Gives back money.
+        Finance,
+        /// Operates the marketplace.
+        Operator,
+    }
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
+}
+
 /// The claims of an access token. Times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -41,26 +58,9 @@ pub struct Claims {
     pub nbf: i64,
     /// Expires at; no longer valid at this time.
     pub exp: i64,
-    /// What the user may do as a member of the staff; absent if nothing.
+    /// The roles of the user; absent if none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
-}
-
-text_enum! {
-    /// What a member of the staff may do beyond what every user may do.
-    Role {
-        /// Answers users: corrects shows and merges duplicates.
-        Support,
-        /// Handles money: sees the orders whose charge has to be given back.
-        Finance,
-        /// Runs the marketplace: may do whatever support and finance may, and cancels shows.
-        Operator,
-    }
-}
-
-impl Role {
-    /// All roles.
-    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
 /// The names of the two cookies, which depend on the scheme of the public URL.
@@ -230,17 +230,18 @@ pub struct CurrentUser {
     pub id: UserId,
     /// The session of the request.
     pub session: SessionId,
-    /// What the user may do as a member of the staff.
+    /// The roles of the user; empty unless the user is a member of the staff.
     pub roles: Vec<Role>,
 }
 
 impl CurrentUser {
-    /// Returns 403 unless the user has this role. Operators have every role.
-    pub fn require_role(&self, role: Role) -> Result<(), Error> {
-        if self.roles.iter().any(|own| *own == role || *own == Role::Operator) {
+    /// Rejects a user who has none of these roles, with 403.
+    pub fn require_role(&self, accepted: &[Role]) -> Result<(), Error> {
+        if self.roles.iter().any(|role| accepted.contains(role)) {
             return Ok(());
         }
-        let detail = format!("Only staff with the role {} may do this.", role.as_ref());
+        let names: Vec<&str> = accepted.iter().map(AsRef::as_ref).collect();
+        let detail = format!("This requires the role {}.", names.join(" or "));
         Err(Error::Forbidden(Rejection::new("role-required", detail)))
     }
 }
@@ -269,11 +270,19 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::Role;
+    use super::*;
     use crate::events::tests::assert_one_text_form;
 
     #[test]
-    fn role_has_one_text_form() {
+    fn one_of_the_accepted_roles_is_required() {
         assert_one_text_form::<Role>();
+        let user = |roles: &[Role]| CurrentUser { id: UserId::new(), session: SessionId::new(), roles: roles.to_vec() };
+        let accepted = [Role::Support, Role::Operator];
+        assert!(user(&[Role::Finance, Role::Operator]).require_role(&accepted).is_ok());
+        for roles in [&[][..], &[Role::Finance]] {
+            let problem = user(roles).require_role(&accepted).unwrap_err().problem();
+            assert_eq!((problem.status, problem.code()), (403, "role-required"));
+            assert!(problem.detail.contains("support or operator"), "{}", problem.detail);
+        }
     }
 }

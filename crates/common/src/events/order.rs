@@ -59,6 +59,8 @@ text_enum! {
         Refused,
         /// The authorised payment could not be captured; nothing was charged.
         PaymentFailed,
+        /// The show was cancelled.
+        ShowCancelled,
     }
 }
 

@@ -49,13 +49,14 @@ impl Entity {
 pub type Owned = (&'static str, &'static str, &'static str);
 
 /// The entities that other services replicate: all except timers.
-pub const REPLICATED_ENTITIES: [Owned; 4] = {
-    let [user, ticket, order, payment, _timer] = ENTITIES;
+pub const REPLICATED_ENTITIES: [Owned; 5] = {
+    let [user, ticket, order, payment, show, _timer] = ENTITIES;
     [
         (user.source, "users", user.name),
         (ticket.source, "tickets", ticket.name),
         (order.source, "orders", order.name),
         (payment.source, "payments", payment.name),
+        (show.source, "shows", show.name),
     ]
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState, TicketStatus, TicketTerms};
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 
@@ -37,6 +37,7 @@ pub(super) fn ticket() -> TicketState {
             row: None,
             seat: Some("14".to_owned()),
         },
+        show_id: ShowId::new(),
         seller_id: UserId::new(),
         price: usd(12_550),
         price_drop: None,

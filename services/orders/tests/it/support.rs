@@ -7,7 +7,7 @@ use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
 use common::events::ticket::{
     Refusal, RefusalReason, RefusedOrder, TicketChange, TicketState, TicketStatus, TicketTerms,
 };
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
@@ -44,6 +44,7 @@ pub(crate) fn listing(app: &TestApp) -> TicketState {
             row: None,
             seat: Some("14".to_owned()),
         },
+        show_id: ShowId::new(),
         seller_id: UserId::new(),
         price: usd(12_550),
         price_drop: None,

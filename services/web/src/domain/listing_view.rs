@@ -107,7 +107,7 @@ pub(crate) fn category_label(category: Category) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use common::events::ticket::{PriceDrop, TicketTerms};
-    use common::id::{TicketId, UserId};
+    use common::id::{ShowId, TicketId, UserId};
     use common::money::Money;
 
     use super::*;
@@ -127,6 +127,7 @@ pub(crate) mod tests {
                 row: Some("3".to_owned()),
                 seat: Some("14".to_owned()),
             },
+            show_id: ShowId::new(),
             seller_id: UserId::new(),
             price: money(12_550),
             price_drop: None,

@@ -116,6 +116,7 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
             Some(CancelReason::Expired) => "Expired: it was not paid in time.".to_owned(),
             Some(CancelReason::PaymentFailed) => "Cancelled: the payment failed.".to_owned(),
             Some(CancelReason::Refused) => refusal_sentence(order),
+            Some(CancelReason::ShowCancelled) => "Cancelled: the show is cancelled.".to_owned(),
             Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
         },
     };
@@ -139,6 +140,7 @@ fn refusal_sentence(order: &OrderState) -> String {
             None => "the price has changed",
         },
         Some(RefusalReason::TermsChanged) => "the listing has changed",
+        Some(RefusalReason::ShowCancelled) => "the show is cancelled",
         None => "the ticket is not available",
     };
     format!("Cancelled: {why}.")

@@ -7,7 +7,7 @@ use common::aggregate::Versioned;
 use common::api::tickets::{CreateListing, Listing, ListingRules, NewListing, ReplaceListing};
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
-use common::id::{TicketId, UserId};
+use common::id::{ShowId, TicketId, UserId};
 use common::money::Currency;
 use common::text::Text;
 use http::StatusCode;
@@ -260,6 +260,7 @@ fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing
     let text = |text: Option<Text>| text.map(String::from);
     let listing = Listing {
         id: TicketId::new(),
+        show_id: ShowId::new(),
         version: 0,
         title: new.title.into(),
         venue: new.venue.into(),

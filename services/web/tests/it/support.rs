@@ -7,7 +7,7 @@ use common::events::order::{OrderState, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::ticket::{TicketChange, TicketState, TicketStatus, TicketTerms};
 use common::events::user::{UserChange, UserState};
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -87,6 +87,7 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
             row: None,
             seat: Some("14".to_owned()),
         },
+        show_id: ShowId::new(),
         seller_id: UserId::new(),
         price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
         price_drop: None,
