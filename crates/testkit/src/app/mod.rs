@@ -21,7 +21,7 @@ pub mod proxy;
 pub mod request;
 pub mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use common::clock::{Clock, ShiftedClock};
 use common::events::envelope::Envelope;
-use common::events::{Change, Payload};
+use common::events::{Change, ENTITIES, Payload};
 use futures::StreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReadConcern;
@@ -232,9 +232,12 @@ impl TestApp {
 
     /// Publishes arbitrary bytes on another service's stream, which is created if necessary.
     pub async fn publish_raw(&self, source: &str, entity: &str, kind: &str, payload: &[u8]) {
+        // The subjects of all entities of the service, since the first event creates the stream.
+        let owned = ENTITIES.iter().filter(|owned| owned.source == source).map(|owned| owned.name);
+        let entities: BTreeSet<&str> = owned.chain([entity]).collect();
         let config = jetstream::stream::Config {
             name: self.names.stream(source),
-            subjects: vec![self.names.subject(&format!("{entity}.>"))],
+            subjects: entities.into_iter().map(|entity| self.names.subject(&format!("{entity}.>"))).collect(),
             ..Default::default()
         };
         let stream = self.jetstream.get_or_create_stream(config).await;

@@ -67,6 +67,7 @@ const ORDER: &[(&str, Source)] = &[
     ("refusal", Path("status.refusal")),
     ("paymentId", Path("status.paymentId")),
     ("ticket", Path("ticket")),
+    ("showId", Path("showId")),
     ("price", Path("price")),
     ("expiresAt", Path("expiresAt")),
     ("createdAt", Path("createdAt")),

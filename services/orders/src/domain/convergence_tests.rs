@@ -7,14 +7,17 @@ use std::time::Duration;
 use common::aggregate::Aggregate;
 use common::events::order::{CancelReason, OrderChange};
 use common::events::payment::{PaymentState, PaymentStatus, Refunded};
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::TicketState;
 use common::id::{OrderId, PaymentId};
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
 
-use super::fixtures::{order, payment, refusing, reserved, start, ticket, usd};
+use super::fixtures::{order, payment, refusing, reserved, show, start, ticket, usd};
 use super::order::{Order, Status};
-use super::reconcile::{next, payment_can_move, payments_missed_decision, ticket_can_move, tickets_missed_end};
+use super::reconcile::{
+    changed_start, next, payment_can_move, payments_missed_decision, ticket_can_move, tickets_missed_end,
+};
 
 const STATUSES: [PaymentStatus; 7] = [
     PaymentStatus::Authorizing,
@@ -33,6 +36,7 @@ enum Stimulus {
     TicketIsFree,
     TicketIsReserved { other_order: bool },
     TicketRefuses { other_order: bool },
+    Show { status: ShowStatus },
     Payment { which: usize, status: PaymentStatus, matches_price: bool },
     Cancel,
     Expire,
@@ -44,6 +48,8 @@ fn stimulus() -> impl Strategy<Value = Stimulus> {
         1 => Just(Stimulus::TicketIsFree),
         1 => any::<bool>().prop_map(|other_order| Stimulus::TicketIsReserved { other_order }),
         1 => any::<bool>().prop_map(|other_order| Stimulus::TicketRefuses { other_order }),
+        1 => prop::sample::select(vec![ShowStatus::Scheduled, ShowStatus::Moved, ShowStatus::Cancelled])
+            .prop_map(|status| Stimulus::Show { status }),
         4 => (0..3_usize, 0..STATUSES.len(), prop::bool::weighted(0.8))
             .prop_map(|(which, n, matches_price)| Stimulus::Payment { which, status: STATUSES[n], matches_price }),
         1 => Just(Stimulus::Cancel),
@@ -59,6 +65,8 @@ struct Model {
     free: TicketState,
     /// The replica of the listing; `None` until the first event of it arrives.
     ticket: Option<TicketState>,
+    /// The replica of the show; `None` until the first event of it arrives.
+    show: Option<ShowState>,
     /// The replicas of the payments.
     payments: BTreeMap<PaymentId, PaymentState>,
     /// The ids of the payments that may occur.
@@ -73,7 +81,7 @@ impl Model {
         let free = ticket();
         let ids = (0..3).map(|_| PaymentId::new()).collect();
         let (payments, winners) = (BTreeMap::new(), Vec::new());
-        Self { order: order(&free), free, ticket: None, payments, ids, now: start(), winners }
+        Self { order: order(&free), free, ticket: None, show: None, payments, ids, now: start(), winners }
     }
 
     fn apply(&mut self, stimulus: Stimulus) {
@@ -86,6 +94,7 @@ impl Model {
             Stimulus::TicketRefuses { other_order } => {
                 self.ticket = Some(refusing(&self.free, id(other_order, &self.order)));
             }
+            Stimulus::Show { status } => self.show = Some(show(&self.free, status)),
             Stimulus::Payment { which, status, matches_price } => {
                 let mut payment = payment(&self.order, self.ids[which], status);
                 if !matches_price {
@@ -109,11 +118,12 @@ impl Model {
     /// Makes the order's transitions until there is none.
     fn reconcile(&mut self) {
         for _ in 0..5 {
-            let transition = next(&self.order, self.ticket.as_ref(), self.payments.values(), self.now);
+            let transition =
+                next(&self.order, self.ticket.as_ref(), self.show.as_ref(), self.payments.values(), self.now);
             // Event handlers ignore a listing or payment that can't move an order, so it must not affect the result.
             let movers = self.payments.values().filter(|payment| payment_can_move(payment));
             let ticket = self.ticket.as_ref().filter(|ticket| ticket_can_move(ticket));
-            assert_eq!(transition, next(&self.order, ticket, movers, self.now));
+            assert_eq!(transition, next(&self.order, ticket, self.show.as_ref(), movers, self.now));
             match transition {
                 None => return,
                 Some(transition) => self.check_and_apply(transition.expect("`next` returns only valid transitions")),
@@ -149,6 +159,9 @@ impl Model {
             }
             (Status::Created | Status::AwaitingPayment, Status::Cancelled { reason, refusal: None }) => match reason {
                 CancelReason::Expired => assert!(self.now >= order.expires_at),
+                CancelReason::ShowCancelled => {
+                    assert_eq!(self.show.as_ref().map(|show| show.status), Some(ShowStatus::Cancelled));
+                }
                 reason => assert_eq!(*reason, CancelReason::Buyer),
             },
             statuses => panic!("{change:?} is not an allowed transition: {statuses:?}"),
@@ -173,6 +186,9 @@ proptest! {
                 prop_assert_eq!(&model.order, &before);
             }
             prop_assert!(model.winners.len() <= 1);
+            // No order of a cancelled show waits for its buyer.
+            let is_cancelled = model.show.as_ref().is_some_and(|show| show.status == ShowStatus::Cancelled);
+            prop_assert!(!is_cancelled || !model.order.is_unpaid());
             if let Some(winner) = model.order.payment_id() {
                 prop_assert_eq!(&model.winners, &vec![winner]);
             }
@@ -215,7 +231,7 @@ fn mismatched_payment_does_not_authorize_the_order() {
     let ticket = ticket();
     let mine = Order { status: Status::AwaitingPayment, ..order(&ticket) };
     let right = payment(&mine, PaymentId::new(), PaymentStatus::Authorized);
-    let advances = |payment: &PaymentState| next(&mine, None, std::iter::once(payment), start()).is_some();
+    let advances = |payment: &PaymentState| next(&mine, None, None, std::iter::once(payment), start()).is_some();
     assert!(advances(&right));
     assert!(!advances(&PaymentState { amount: usd(12_549), ..right.clone() }));
     let euros = common::money::Money { amount: right.amount.amount, currency: "EUR".parse().unwrap() };
@@ -236,7 +252,7 @@ fn all_instances_choose_the_same_of_several_authorisations() {
     let mine = Order { status: Status::AwaitingPayment, ..order(&ticket()) };
     let [first, second] = [PaymentId::new(), PaymentId::new()];
     let choose =
-        |payments: &[PaymentState]| next(&mine, None, payments.iter(), start()).unwrap().unwrap().0.payment_id();
+        |payments: &[PaymentState]| next(&mine, None, None, payments.iter(), start()).unwrap().unwrap().0.payment_id();
     let [a, b] = [first, second].map(|id| payment(&mine, id, PaymentStatus::Authorized));
     assert_eq!(choose(&[a.clone(), b.clone()]), Some(first));
     assert_eq!(choose(&[b, a.clone()]), Some(first));
@@ -269,4 +285,36 @@ fn peers_that_missed_an_event_are_behind() {
             assert_eq!(payments_missed_decision(&mine, &payment), payments && !status.is_final(), "{:?}", mine.status);
         }
     }
+}
+
+#[test]
+fn cancelled_show_ends_unpaid_orders_only() {
+    let ticket = ticket();
+    let payment_id = PaymentId::new();
+    let cancelled = show(&ticket, ShowStatus::Cancelled);
+    for status in [Status::Created, Status::AwaitingPayment] {
+        let mine = Order { status, ..order(&ticket) };
+        // Whatever the listing and the payments say: what was authorised or charged is given back.
+        let charged = payment(&mine, payment_id, PaymentStatus::Captured);
+        for ticket in [None, Some(&ticket), Some(&reserved(&ticket, mine.id))] {
+            let next = next(&mine, ticket, Some(&cancelled), std::iter::once(&charged), start());
+            let (next, change) = next.unwrap().unwrap();
+            assert_eq!((next.cancel_reason(), change), (Some(CancelReason::ShowCancelled), OrderChange::Cancelled));
+        }
+    }
+    let mine = Order { status: Status::Authorized { payment_id }, ..order(&ticket) };
+    let charged = payment(&mine, payment_id, PaymentStatus::Captured);
+    let (completed, _) = next(&mine, None, Some(&cancelled), std::iter::once(&charged), start()).unwrap().unwrap();
+    assert_eq!(completed.status, Status::Completed { payment_id }, "its buyer paid in time");
+    assert_eq!(next(&completed, None, Some(&cancelled), std::iter::empty(), start()), None);
+}
+
+#[test]
+fn buyer_is_told_the_start_that_has_changed() {
+    let ticket = ticket();
+    let mine = order(&ticket);
+    let moved = show(&ticket, ShowStatus::Moved);
+    assert_eq!(changed_start(&mine, &moved), None);
+    let starts_at = moved.starts_at.plus(Duration::from_secs(86_400));
+    assert_eq!(changed_start(&mine, &ShowState { starts_at, ..moved }), Some(starts_at));
 }

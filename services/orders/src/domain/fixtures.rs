@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState, TicketStatus, TicketTerms};
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
@@ -52,6 +53,26 @@ pub(super) fn ticket() -> TicketState {
     }
 }
 
+/// The listing's show in this status.
+pub(super) fn show(ticket: &TicketState, status: ShowStatus) -> ShowState {
+    ShowState {
+        id: ticket.show_id,
+        title: ticket.terms.title.clone(),
+        venue: ticket.terms.venue.clone(),
+        city: None,
+        country: None,
+        starts_at: ticket.terms.starts_at,
+        ends_at: None,
+        time_zone: ticket.terms.time_zone.clone(),
+        category: None,
+        status,
+        cancel_reason: (status == ShowStatus::Cancelled).then(|| "The singer is ill.".to_owned()),
+        merged_into: None,
+        created_at: start(),
+        updated_at: start(),
+    }
+}
+
 /// A refusal because the price has changed.
 pub(super) fn refusal() -> Refusal {
     Refusal { reason: RefusalReason::PriceChanged, price: Some(usd(20_000)) }
@@ -70,7 +91,7 @@ pub(super) fn refusing(ticket: &TicketState, order: OrderId) -> TicketState {
 
 /// An order that was just placed.
 pub(super) fn order(ticket: &TicketState) -> Order {
-    Order::place(OrderId::new(), UserId::new(), ticket, HOLD, start()).unwrap().0
+    Order::place(OrderId::new(), UserId::new(), ticket, None, HOLD, start()).unwrap().0
 }
 
 /// A payment of the order's price.

@@ -1,24 +1,34 @@
-//! An order's next transition, given its listing and the payments that can affect it.
+//! An order's next transition, given its listing, its show and the payments that can affect it.
 
 use common::aggregate::Aggregate;
 use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
 
 use super::order::{Order, Status, Transition};
 
-/// The order's next transition; `None` when it agrees with its listing and its payments. `payments` must contain all
-/// payments that are not declined, or, once the order is authorised, the payment that authorised it.
+/// The order's next transition; `None` when it agrees with its listing, its show and its payments. `show` is the show
+/// that the order's one was merged into, or that one itself. `payments` must contain all payments that are not declined,
+/// or, once the order is authorised, the payment that authorised it.
+///
+/// A cancelled show ends an unpaid order, even if a payment of it is authorised or captured by now: `payments` gives
+/// that back. An order that is authorised or completed stays so: its buyer paid in time, and what was charged has to be
+/// refunded.
 ///
 /// A payment that arrives before the listing's reservation takes effect once the reservation has arrived. A payment
 /// that is authorised after the order was cancelled changes nothing: `payments` voids it.
 pub fn next<'a>(
     order: &Order,
     ticket: Option<&TicketState>,
+    show: Option<&ShowState>,
     mut payments: impl Iterator<Item = &'a PaymentState>,
     now: Timestamp,
 ) -> Option<Transition> {
+    if order.is_unpaid() && show.is_some_and(is_cancelled) {
+        return Some(order.clone().cancel_for_show(now));
+    }
     match order.status {
         Status::Created => confirm_or_refuse(order, ticket?, now),
         Status::AwaitingPayment => {
@@ -50,6 +60,16 @@ fn confirm_or_refuse(order: &Order, ticket: &TicketState, now: Timestamp) -> Opt
     }
     let refused = ticket.refusals.iter().find(|refused| refused.order_id == order.id)?;
     Some(order.clone().refuse(refused.refusal.clone(), now))
+}
+
+/// Whether the show can lead to a transition of an order.
+pub fn is_cancelled(show: &ShowState) -> bool {
+    show.status == ShowStatus::Cancelled
+}
+
+/// When the show starts at present, if that is not what the buyer of the order agreed to.
+pub fn changed_start(order: &Order, show: &ShowState) -> Option<Timestamp> {
+    (show.starts_at != order.ticket.starts_at).then_some(show.starts_at)
 }
 
 /// The order that the listing is reserved for.

@@ -4,6 +4,7 @@ use common::clock::Clock;
 use common::events::envelope::Envelope;
 use common::events::expiration::{ExpirationChange, ExpirationState};
 use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::show::{ShowChange, ShowState, ShowStatus};
 use common::events::ticket::{TicketChange, TicketState};
 use platform::stream::subscription::{Applied, Failure};
 use serde_json::Value;
@@ -11,12 +12,13 @@ use std::time::Duration;
 use testkit::app::TestApp;
 use testkit::app::users::User;
 
-use crate::support::{create_listing, id_of, payment, payment_transition, place, reserved, with_refusal};
+use crate::support::{create_listing, id_of, payment, payment_transition, place, reserved, show, with_refusal};
 
 /// An event of any subscription.
 #[derive(Clone)]
 pub(crate) enum TestEvent {
     Ticket(Box<Envelope<TicketState>>),
+    Show(Box<Envelope<ShowState>>),
     Payment(Box<Envelope<PaymentState>>),
     Expiration(Box<Envelope<ExpirationState>>),
 }
@@ -24,6 +26,10 @@ pub(crate) enum TestEvent {
 impl TestEvent {
     pub(crate) fn ticket(app: &TestApp, change: TicketChange, version: u64, ticket: TicketState) -> Self {
         Self::Ticket(Box::new(app.event(change, ticket.terms.id, version, ticket)))
+    }
+
+    pub(crate) fn show(app: &TestApp, change: ShowChange, version: u64, show: ShowState) -> Self {
+        Self::Show(Box::new(app.event(change, show.id, version, show)))
     }
 
     pub(crate) fn payment(app: &TestApp, payment: &PaymentState, status: PaymentStatus) -> Self {
@@ -41,6 +47,7 @@ impl TestEvent {
     pub(crate) async fn handle(&self, app: &TestApp) -> Result<Applied, Failure> {
         match self {
             Self::Ticket(event) => app.handle(event).await,
+            Self::Show(event) => app.handle(event).await,
             Self::Payment(event) => app.handle(event).await,
             Self::Expiration(event) => app.handle(event).await,
         }
@@ -50,6 +57,7 @@ impl TestEvent {
     pub(crate) async fn publish(&self, app: &TestApp) {
         let (source, entity, kind, payload) = match self {
             Self::Ticket(event) => ("tickets", "ticket", &event.kind, serde_json::to_vec(event)),
+            Self::Show(event) => ("tickets", "show", &event.kind, serde_json::to_vec(event)),
             Self::Payment(event) => ("payments", "payment", &event.kind, serde_json::to_vec(event)),
             Self::Expiration(event) => ("expiration", "expiration", &event.kind, serde_json::to_vec(event)),
         };
@@ -60,6 +68,7 @@ impl TestEvent {
     pub(crate) async fn write_replica(&self, app: &TestApp) {
         match self {
             Self::Ticket(event) => drop(app.context.replica().put_if_newer(event).await.unwrap()),
+            Self::Show(event) => drop(app.context.replica().put_if_newer(event).await.unwrap()),
             Self::Payment(event) => drop(app.context.replica().put_if_newer(event).await.unwrap()),
             Self::Expiration(_) => {}
         }
@@ -74,6 +83,12 @@ impl TestEvent {
                 event.data.refusals.clear();
                 event.data.status = common::events::ticket::TicketStatus::Available;
                 Some(Self::Ticket(event))
+            }
+            Self::Show(mut event) => {
+                event.entityversion -= 1;
+                event.data.status = ShowStatus::Scheduled;
+                event.data.cancel_reason = None;
+                Some(Self::Show(event))
             }
             Self::Payment(mut event) => {
                 event.entityversion -= 1;
@@ -109,7 +124,7 @@ impl Scenario {
 /// One scenario per effect of an event; each has its own ticket and order.
 pub(crate) async fn scenarios(app: &TestApp) -> Vec<Scenario> {
     let mut scenarios = Vec::new();
-    for row in 0..6 {
+    for row in 0..7 {
         let (buyer, ticket) = (app.signer.user(), create_listing(app).await);
         let order = place(app, &buyer, &ticket).await;
         let paid = payment(&order, PaymentStatus::Authorizing);
@@ -136,6 +151,12 @@ pub(crate) async fn scenarios(app: &TestApp) -> Vec<Scenario> {
                 vec![reserved, pay(PaymentStatus::Authorized)],
                 pay(PaymentStatus::Failed),
                 &["created", "confirmed", "authorized", "cancelled"],
+            ),
+            5 => (
+                "show.cancelled",
+                vec![reserved],
+                TestEvent::show(app, ShowChange::Cancelled, 1, show(&ticket, ShowStatus::Cancelled)),
+                &["created", "confirmed", "cancelled"],
             ),
             _ => (
                 "expiration.completed",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::{Refusal, RefusalReason};
-use common::id::{OrderId, TicketId, UserId};
+use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 
@@ -54,6 +54,7 @@ pub(crate) fn order(ticket: &Ticket, status: OrderStatus) -> OrderState {
         refusal: None,
         payment_id: None,
         ticket: ticket.terms(),
+        show_id: ShowId::new(),
         price: ticket.listing.price.clone(),
         expires_at: now().plus(Duration::from_secs(900)),
         created_at: now(),

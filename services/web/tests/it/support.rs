@@ -123,6 +123,7 @@ pub(crate) fn order(app: &TestApp, ticket: &TicketState, buyer_id: UserId, statu
         refusal: None,
         payment_id: None,
         ticket: ticket.terms.clone(),
+        show_id: ticket.show_id,
         price: ticket.price.clone(),
         expires_at: now.plus(Duration::from_secs(900)),
         created_at: now,
