@@ -8,6 +8,8 @@ use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 
+use super::show::ShowDetails;
+use super::show_link::ShowLink;
 use super::ticket::{ListingDetails, Ticket};
 
 pub(crate) fn now() -> Timestamp {
@@ -37,7 +39,17 @@ pub(crate) fn details() -> ListingDetails {
 
 /// An available listing.
 pub(crate) fn ticket() -> Ticket {
-    Ticket::list(TicketId::new(), UserId::new(), details(), now()).0
+    Ticket::list(TicketId::new(), UserId::new(), link(), details(), now()).0
+}
+
+/// The link to the show of [`details`].
+pub(crate) fn link() -> ShowLink {
+    ShowLink::new(ShowId::new(), show_details().country)
+}
+
+/// The show of [`details`].
+pub(crate) fn show_details() -> ShowDetails {
+    details().show()
 }
 
 pub(crate) fn refusal() -> Refusal {
