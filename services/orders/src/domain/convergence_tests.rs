@@ -315,6 +315,10 @@ fn buyer_is_told_the_start_that_has_changed() {
     let mine = order(&ticket);
     let moved = show(&ticket, ShowStatus::Moved);
     assert_eq!(changed_start(&mine, &moved), None);
-    let starts_at = moved.starts_at.plus(Duration::from_secs(86_400));
-    assert_eq!(changed_start(&mine, &ShowState { starts_at, ..moved }), Some(starts_at));
+    for (later, is_told) in [(59, false), (60, true), (86_400, true)] {
+        let starts_at = moved.starts_at.plus(Duration::from_secs(later));
+        let moved = ShowState { starts_at, ..moved.clone() };
+        assert_eq!(changed_start(&mine, &moved), is_told.then_some(starts_at), "{later} s");
+        assert_eq!(changed_start(&mine, &ShowState { status: ShowStatus::Cancelled, ..moved }), None);
+    }
 }

@@ -67,9 +67,11 @@ pub fn is_cancelled(show: &ShowState) -> bool {
     show.status == ShowStatus::Cancelled
 }
 
-/// When the show starts at present, if that is not what the buyer of the order agreed to.
+/// When the show starts at present, if that is another minute than the buyer of the order agreed to.
 pub fn changed_start(order: &Order, show: &ShowState) -> Option<Timestamp> {
-    (show.starts_at != order.ticket.starts_at).then_some(show.starts_at)
+    let minute = |time: Timestamp| time.as_seconds().div_euclid(60);
+    let is_changed = minute(show.starts_at) != minute(order.ticket.starts_at);
+    (is_changed && !is_cancelled(show)).then_some(show.starts_at)
 }
 
 /// The order that the listing is reserved for.
