@@ -8,7 +8,7 @@ use common::aggregate::Aggregate;
 use common::events::order::{CancelReason, OrderChange};
 use common::events::payment::{PaymentState, PaymentStatus, Refunded};
 use common::events::show::{ShowState, ShowStatus};
-use common::events::ticket::TicketState;
+use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState};
 use common::id::{OrderId, PaymentId};
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
@@ -302,6 +302,12 @@ fn cancelled_show_ends_unpaid_orders_only() {
             assert_eq!((next.cancel_reason(), change), (Some(CancelReason::ShowCancelled), OrderChange::Cancelled));
         }
     }
+    // The listing has followed the show, whose own event has not arrived.
+    let mine = order(&ticket);
+    let refusal = Refusal { reason: RefusalReason::ShowCancelled, price: None };
+    let told = TicketState { refusals: vec![RefusedOrder { order_id: mine.id, refusal }], ..ticket.clone() };
+    let (ended, _) = next(&mine, Some(&told), None, std::iter::empty(), start()).unwrap().unwrap();
+    assert_eq!((ended.cancel_reason(), ended.refusal()), (Some(CancelReason::ShowCancelled), None));
     let mine = Order { status: Status::Authorized { payment_id }, ..order(&ticket) };
     let charged = payment(&mine, payment_id, PaymentStatus::Captured);
     let (completed, _) = next(&mine, None, Some(&cancelled), std::iter::once(&charged), start()).unwrap().unwrap();

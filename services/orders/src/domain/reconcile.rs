@@ -3,7 +3,7 @@
 use common::aggregate::Aggregate;
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::show::{ShowState, ShowStatus};
-use common::events::ticket::{TicketState, TicketStatus};
+use common::events::ticket::{RefusalReason, TicketState, TicketStatus};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
 
@@ -59,6 +59,10 @@ fn confirm_or_refuse(order: &Order, ticket: &TicketState, now: Timestamp) -> Opt
         return Some(order.clone().confirm(now));
     }
     let refused = ticket.refusals.iter().find(|refused| refused.order_id == order.id)?;
+    // The order ends the same whether the listing or the show tells it first.
+    if refused.refusal.reason == RefusalReason::ShowCancelled {
+        return Some(order.clone().cancel_for_show(now));
+    }
     Some(order.clone().refuse(refused.refusal.clone(), now))
 }
 
