@@ -13,6 +13,7 @@ pub mod notification;
 pub mod order_view;
 pub mod qr;
 pub mod search;
+pub mod show_notice;
 pub mod sort;
 pub mod typo;
 pub mod wall_time;
