@@ -23,6 +23,17 @@ impl Day {
     pub fn at(time: Timestamp, time_zone: &str) -> Self {
         Self(local(time, time_zone).date())
     }
+
+    /// The bare date.
+    pub fn date(self) -> Date {
+        self.0
+    }
+}
+
+impl From<Date> for Day {
+    fn from(date: Date) -> Self {
+        Self(date)
+    }
 }
 
 /// Date and time of day in a time zone (IANA name), to the minute: `2026-11-30T20:00`. An unknown zone counts as UTC.

@@ -3,6 +3,7 @@
 
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
+use common::events::show::ShowState;
 use common::events::ticket::TicketState;
 use common::events::user::UserState;
 use platform::stream::subscription::{Delivery, Subscription};
@@ -18,6 +19,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Subscription> {
         replicate::<TicketState>(model),
         replicate::<OrderState>(model),
         replicate::<PaymentState>(model),
+        replicate::<ShowState>(model),
     ]
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use common::error::Error;
+use common::timestamp::Timestamp;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::state::AppState;
 use crate::store::searchable::Searchable;
@@ -13,6 +15,8 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 /// The notice above such a response.
 pub(crate) const STILL_UPDATING_MESSAGE: &str = "Done. This page is not up to date yet: reload it in a moment.";
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
+/// How long after its creation an entity may be missing in the read model.
+const REPLICATION_GRACE: Duration = Duration::from_secs(10);
 
 /// Whether the read model has the entity at this version or a newer one within the maximum wait.
 pub(crate) async fn await_version<S: Searchable>(state: &AppState, id: &str, version: u64) -> Result<bool, Error> {
@@ -21,6 +25,16 @@ pub(crate) async fn await_version<S: Searchable>(state: &AppState, id: &str, ver
         Ok(stored.is_some_and(|stored| stored.version >= version))
     })
     .await
+}
+
+/// Waits for the entity if its id is recent: who has just created it must not get 404.
+pub(crate) async fn await_recent<S: Searchable>(state: &AppState, id: Uuid) -> Result<(), Error> {
+    let created = id.get_timestamp().map(|time| time.to_unix());
+    let created = created.map(|(seconds, _)| Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000));
+    if created.is_some_and(|created| state.clock.now().since(created) < REPLICATION_GRACE) {
+        await_version::<S>(state, &id.to_string(), 0).await?;
+    }
+    Ok(())
 }
 
 /// Whether the condition becomes true within the maximum wait.

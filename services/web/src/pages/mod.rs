@@ -13,6 +13,7 @@ pub mod orders;
 pub mod receipt;
 pub mod sell;
 pub mod selling;
+pub mod show;
 pub mod sign_in;
 pub mod sign_up;
 pub mod ticket;
@@ -54,6 +55,7 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
     let pages = OpenApiRouter::new()
         .routes(routes!(home::home))
         .routes(routes!(browse::browse))
+        .routes(routes!(show::show))
         .routes(routes!(ticket::ticket))
         .routes(routes!(ticket::hold))
         .routes(routes!(ticket::watch))

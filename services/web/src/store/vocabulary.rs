@@ -1,12 +1,12 @@
-//! The dictionary built from listing texts, which corrects misspelled searches.
+//! The dictionary built from the texts of shows, which corrects misspelled searches.
 //!
 //! # Why
 //! A small collection: `{_id: "jazz", near: ["jazz", "jaz", "azz", …]}`, where `near` is the word with letters left
-//! out: a misspelling with letters left out equals one of them. Most listings contain no new word, so it costs next to
+//! out: a misspelling with letters left out equals one of them. Most shows contain no new word, so it costs next to
 //! nothing to maintain, and a look-up costs the same for any number of words. It belongs to no generation of the read
 //! model: a rebuild does not empty it, but adds words that it lacks. It is best-effort and never blocks event handling.
-//! A word that no listing has any more is removed, so that edits of listings do not make it grow; if another instance
-//! still remembers such a word as stored, a later event of a listing with the word adds it again.
+//! A word that no show has any more is removed, so that changed titles do not make it grow; if another instance still
+//! remembers such a word as stored, a later event of a show with the word adds it again.
 //! It holds no names of users: a search must not suggest a person, and a former name must be forgotten.
 
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ pub(super) const COLLECTION: &str = "vocabulary";
 const CACHE_SIZE: usize = 50_000;
 /// Maximum number of words compared with a misspelled one.
 const MAX_CANDIDATES: i64 = 200;
-/// Maximum number of words that are examined at once for whether a listing has them.
+/// Maximum number of words that are examined at once for whether a show has them.
 const PRUNE_BATCH: i64 = 500;
 /// Maximum number of concurrent queries for that.
 const PRUNE_CONCURRENCY: usize = 8;
@@ -57,7 +57,7 @@ impl Vocabulary {
     }
 
     /// Adds the words of these texts, except those for which no typo is allowed. A failure is only logged: the next
-    /// listing with the same word adds it.
+    /// event of a show with the same word adds it.
     pub(crate) async fn add_words(&self, texts: &[&str]) {
         let words = texts.iter().flat_map(|text| tokenize(text));
         let mut new: Vec<String> = words.filter(|word| max_typos(word) > 0).collect();
@@ -73,7 +73,7 @@ impl Vocabulary {
         if let Err(error) = self.collection.insert_many(documents).ordered(false).await
             && !is_duplicates_only(&error)
         {
-            tracing::warn!(error = telemetry::causes(&error), "could not add words of a listing to the vocabulary");
+            tracing::warn!(error = telemetry::causes(&error), "could not add words of a show to the vocabulary");
             return;
         }
         let mut cache = self.cache();
@@ -130,24 +130,20 @@ impl Vocabulary {
         Ok(self.collection.find_one(doc! { "_id": { "$gte": prefix, "$lt": end } }).await?.is_some())
     }
 
-    /// Examines the words that follow `after`, at most one batch, and removes those that none of these listings has.
+    /// Examines the words that follow `after`, at most one batch, and removes those that none of these shows has.
     /// Returns the last word examined; `None` at the end of the vocabulary.
-    pub(crate) async fn prune(
-        &self,
-        tickets: &Collection<Document>,
-        after: &str,
-    ) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn prune(&self, shows: &Collection<Document>, after: &str) -> Result<Option<String>, StoreError> {
         // Another instance may have removed words that are remembered here.
         self.cache().clear();
         let found = self.collection.find(doc! { "_id": { "$gt": after } }).sort(doc! { "_id": 1 });
         let found = found.limit(PRUNE_BATCH).projection(doc! { "_id": 1 }).await?;
         let found: Vec<Document> = found.try_collect().await?;
         let words: Vec<String> = found.iter().filter_map(|found| Some(found.get_str("_id").ok()?.to_owned())).collect();
-        let unused = find_unused(tickets, &words).await?;
+        let unused = find_unused(shows, &words).await?;
         if !unused.is_empty() {
             self.collection.delete_many(doc! { "_id": { "$in": &unused } }).await?;
-            // A listing with one of them may have arrived in the meantime.
-            let still_unused = find_unused(tickets, &unused).await?;
+            // A show with one of them may have arrived in the meantime.
+            let still_unused = find_unused(shows, &unused).await?;
             let used = unused.iter().filter(|word| !still_unused.contains(word)).map(String::as_str);
             self.add_words(&used.collect::<Vec<_>>()).await;
         }
@@ -159,10 +155,10 @@ impl Vocabulary {
     }
 }
 
-/// The words that none of these listings has, also not as the beginning of a longer word.
-async fn find_unused(tickets: &Collection<Document>, words: &[String]) -> Result<Vec<String>, StoreError> {
+/// The words that none of these shows has, also not as the beginning of a longer word.
+async fn find_unused(shows: &Collection<Document>, words: &[String]) -> Result<Vec<String>, StoreError> {
     let unused = stream::iter(words.iter().cloned()).map(async |word: String| {
-        let found = tickets.find_one(doc! { "words": longest_prefix(&word) }).projection(doc! { "_id": 1 }).await?;
+        let found = shows.find_one(doc! { "words": longest_prefix(&word) }).projection(doc! { "_id": 1 }).await?;
         Ok::<_, StoreError>(found.is_none().then_some(word))
     });
     let unused: Vec<Option<String>> = unused.buffered(PRUNE_CONCURRENCY).try_collect().await?;
