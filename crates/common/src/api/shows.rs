@@ -49,11 +49,11 @@ pub struct ShowQuery {
     pub q: Option<Text>,
     /// Only shows that start on this day of the venue or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(example = "2099-06-01")]
+    #[param(inline, example = "2099-06-01")]
     pub from: Option<Day>,
     /// Only shows that start on this day of the venue or earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(example = "2099-06-30")]
+    #[param(inline, example = "2099-06-30")]
     pub to: Option<Day>,
     /// Only shows in this city, without regard to case and accents.
     #[serde(default, deserialize_with = "text::blank_as_none", skip_serializing_if = "Option::is_none")]

@@ -36,10 +36,19 @@ fn same_minute(one: Timestamp, other: Timestamp) -> bool {
     one.as_seconds().div_euclid(60) == other.as_seconds().div_euclid(60)
 }
 
-/// The details with which a seller replaces those of the listing: if they describe the same show, the show's own time
-/// zone remains.
-pub(crate) fn details_kept(listing: ListingDetails, present: &ListingDetails) -> ListingDetails {
-    details_at(listing, &ShowDetails { time_zone: present.time_zone.clone(), ..present.show() })
+/// Whether a seller's new details of a listing describe the show that its present ones describe.
+pub(crate) fn is_same_show(details: &ListingDetails, present: &ListingDetails) -> bool {
+    details.show().name() == described(present).name()
+}
+
+/// The details with which a seller replaces those of a listing of the same show, whose time zone remains.
+pub(crate) fn details_kept(details: ListingDetails, present: &ListingDetails) -> ListingDetails {
+    details_at(details, &described(present))
+}
+
+/// The show that a stored listing describes. Its time zone is that of the show already.
+fn described(listing: &ListingDetails) -> ShowDetails {
+    ShowDetails { time_zone: listing.time_zone.clone(), ..listing.show() }
 }
 
 /// The next transition of a listing whose show, or the one that it was merged into, is `show`; `None` if the listing
@@ -54,7 +63,7 @@ pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> O
         next.show.country.clone_from(&show.details.country);
         next.show.is_cancelled = show.is_cancelled();
         next.show.moved_to = None;
-        let is_elsewhere = !is_at(&ticket.listing, &show.details);
+        let is_elsewhere = !described(&ticket.listing).is_same_occasion(&show.details);
         if show.status == ShowStatus::Moved && is_elsewhere {
             let occasion = occasion(&show.details);
             if ticket.status == Status::Available {
@@ -65,12 +74,6 @@ pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> O
         }
     }
     (next != *ticket).then(|| (Ticket { updated_at: now, ..next }, TicketChange::Updated))
-}
-
-/// Whether a listing has the place and time of this show, whatever the spelling. The listing's time zone counts as it
-/// is.
-fn is_at(listing: &ListingDetails, show: &ShowDetails) -> bool {
-    ShowDetails { time_zone: listing.time_zone.clone(), ..listing.show() }.is_same_occasion(show)
 }
 
 fn occasion(show: &ShowDetails) -> Occasion {

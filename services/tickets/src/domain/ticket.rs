@@ -237,7 +237,7 @@ impl Ticket {
         Ok((Self { status: Status::Sold { order_id }, updated_at: now, ..self }, TicketChange::Sold))
     }
 
-    fn ensure_available(&self) -> Result<(), TicketError> {
+    pub(crate) fn ensure_available(&self) -> Result<(), TicketError> {
         match self.status {
             Status::Available => Ok(()),
             Status::Reserved { .. } => Err(TicketError::Reserved),

@@ -22,12 +22,6 @@ pub(crate) async fn reconcile_ticket(
     until_settled(&ReconcileTicket { state, id }, own, seen).await
 }
 
-/// Like [`reconcile_ticket`], for a change that the platform made.
-pub(crate) async fn reconcile_changed(state: AppState, id: TicketId) -> Result<(), Error> {
-    reconcile_ticket(&state, id, Current::Unread, None).await?;
-    Ok(())
-}
-
 struct ReconcileTicket<'a> {
     state: &'a AppState,
     id: TicketId,
