@@ -53,6 +53,7 @@ const TICKET: &[(&str, Source)] = &[
     ("description", Path("listing.description")),
     ("status", Path("status.name")),
     ("orderId", Path("status.orderId")),
+    ("showCancelled", Path("show.isCancelled")),
     ("refusals", Path("refusals")),
     ("createdAt", Path("createdAt")),
     ("updatedAt", Path("updatedAt")),

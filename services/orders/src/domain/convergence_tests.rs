@@ -36,7 +36,7 @@ enum Stimulus {
     TicketIsFree,
     TicketIsReserved { other_order: bool },
     TicketRefuses { other_order: bool },
-    Show { status: ShowStatus },
+    ShowIsCancelled,
     Payment { which: usize, status: PaymentStatus, matches_price: bool },
     Cancel,
     Expire,
@@ -48,8 +48,7 @@ fn stimulus() -> impl Strategy<Value = Stimulus> {
         1 => Just(Stimulus::TicketIsFree),
         1 => any::<bool>().prop_map(|other_order| Stimulus::TicketIsReserved { other_order }),
         1 => any::<bool>().prop_map(|other_order| Stimulus::TicketRefuses { other_order }),
-        1 => prop::sample::select(vec![ShowStatus::Scheduled, ShowStatus::Moved, ShowStatus::Cancelled])
-            .prop_map(|status| Stimulus::Show { status }),
+        1 => Just(Stimulus::ShowIsCancelled),
         4 => (0..3_usize, 0..STATUSES.len(), prop::bool::weighted(0.8))
             .prop_map(|(which, n, matches_price)| Stimulus::Payment { which, status: STATUSES[n], matches_price }),
         1 => Just(Stimulus::Cancel),
@@ -65,8 +64,6 @@ struct Model {
     free: TicketState,
     /// The replica of the listing; `None` until the first event of it arrives.
     ticket: Option<TicketState>,
-    /// The replica of the show; `None` until the first event of it arrives.
-    show: Option<ShowState>,
     /// The replicas of the payments.
     payments: BTreeMap<PaymentId, PaymentState>,
     /// The ids of the payments that may occur.
@@ -81,7 +78,7 @@ impl Model {
         let free = ticket();
         let ids = (0..3).map(|_| PaymentId::new()).collect();
         let (payments, winners) = (BTreeMap::new(), Vec::new());
-        Self { order: order(&free), free, ticket: None, show: None, payments, ids, now: start(), winners }
+        Self { order: order(&free), free, ticket: None, payments, ids, now: start(), winners }
     }
 
     fn apply(&mut self, stimulus: Stimulus) {
@@ -94,7 +91,10 @@ impl Model {
             Stimulus::TicketRefuses { other_order } => {
                 self.ticket = Some(refusing(&self.free, id(other_order, &self.order)));
             }
-            Stimulus::Show { status } => self.show = Some(show(&self.free, status)),
+            Stimulus::ShowIsCancelled => {
+                self.free.show_cancelled = true;
+                self.ticket.iter_mut().for_each(|ticket| ticket.show_cancelled = true);
+            }
             Stimulus::Payment { which, status, matches_price } => {
                 let mut payment = payment(&self.order, self.ids[which], status);
                 if !matches_price {
@@ -118,12 +118,11 @@ impl Model {
     /// Makes the order's transitions until there is none.
     fn reconcile(&mut self) {
         for _ in 0..5 {
-            let transition =
-                next(&self.order, self.ticket.as_ref(), self.show.as_ref(), self.payments.values(), self.now);
+            let transition = next(&self.order, self.ticket.as_ref(), self.payments.values(), self.now);
             // Event handlers ignore a listing or payment that can't move an order, so it must not affect the result.
             let movers = self.payments.values().filter(|payment| payment_can_move(payment));
             let ticket = self.ticket.as_ref().filter(|ticket| ticket_can_move(ticket));
-            assert_eq!(transition, next(&self.order, ticket, self.show.as_ref(), movers, self.now));
+            assert_eq!(transition, next(&self.order, ticket, movers, self.now));
             match transition {
                 None => return,
                 Some(transition) => self.check_and_apply(transition.expect("`next` returns only valid transitions")),
@@ -159,9 +158,7 @@ impl Model {
             }
             (Status::Created | Status::AwaitingPayment, Status::Cancelled { reason, refusal: None }) => match reason {
                 CancelReason::Expired => assert!(self.now >= order.expires_at),
-                CancelReason::ShowCancelled => {
-                    assert_eq!(self.show.as_ref().map(|show| show.status), Some(ShowStatus::Cancelled));
-                }
+                CancelReason::ShowCancelled => assert!(self.ticket.as_ref().unwrap().show_cancelled),
                 reason => assert_eq!(*reason, CancelReason::Buyer),
             },
             statuses => panic!("{change:?} is not an allowed transition: {statuses:?}"),
@@ -187,7 +184,7 @@ proptest! {
             }
             prop_assert!(model.winners.len() <= 1);
             // No order of a cancelled show waits for its buyer.
-            let is_cancelled = model.show.as_ref().is_some_and(|show| show.status == ShowStatus::Cancelled);
+            let is_cancelled = model.ticket.as_ref().is_some_and(|ticket| ticket.show_cancelled);
             prop_assert!(!is_cancelled || !model.order.is_unpaid());
             if let Some(winner) = model.order.payment_id() {
                 prop_assert_eq!(&model.winners, &vec![winner]);
@@ -231,7 +228,7 @@ fn mismatched_payment_does_not_authorize_the_order() {
     let ticket = ticket();
     let mine = Order { status: Status::AwaitingPayment, ..order(&ticket) };
     let right = payment(&mine, PaymentId::new(), PaymentStatus::Authorized);
-    let advances = |payment: &PaymentState| next(&mine, None, None, std::iter::once(payment), start()).is_some();
+    let advances = |payment: &PaymentState| next(&mine, None, std::iter::once(payment), start()).is_some();
     assert!(advances(&right));
     assert!(!advances(&PaymentState { amount: usd(12_549), ..right.clone() }));
     let euros = common::money::Money { amount: right.amount.amount, currency: "EUR".parse().unwrap() };
@@ -252,7 +249,7 @@ fn all_instances_choose_the_same_of_several_authorisations() {
     let mine = Order { status: Status::AwaitingPayment, ..order(&ticket()) };
     let [first, second] = [PaymentId::new(), PaymentId::new()];
     let choose =
-        |payments: &[PaymentState]| next(&mine, None, None, payments.iter(), start()).unwrap().unwrap().0.payment_id();
+        |payments: &[PaymentState]| next(&mine, None, payments.iter(), start()).unwrap().unwrap().0.payment_id();
     let [a, b] = [first, second].map(|id| payment(&mine, id, PaymentStatus::Authorized));
     assert_eq!(choose(&[a.clone(), b.clone()]), Some(first));
     assert_eq!(choose(&[b, a.clone()]), Some(first));
@@ -291,28 +288,27 @@ fn peers_that_missed_an_event_are_behind() {
 fn cancelled_show_ends_unpaid_orders_only() {
     let ticket = ticket();
     let payment_id = PaymentId::new();
-    let cancelled = show(&ticket, ShowStatus::Cancelled);
+    let cancelled = TicketState { show_cancelled: true, ..ticket.clone() };
     for status in [Status::Created, Status::AwaitingPayment] {
         let mine = Order { status, ..order(&ticket) };
-        // Whatever the listing and the payments say: what was authorised or charged is given back.
+        // Whatever else the listing and the payments say: what was authorised or charged is given back.
         let charged = payment(&mine, payment_id, PaymentStatus::Captured);
-        for ticket in [None, Some(&ticket), Some(&reserved(&ticket, mine.id))] {
-            let next = next(&mine, ticket, Some(&cancelled), std::iter::once(&charged), start());
+        for ticket in [&cancelled, &reserved(&cancelled, mine.id), &refusing(&cancelled, mine.id)] {
+            let next = next(&mine, Some(ticket), std::iter::once(&charged), start());
             let (next, change) = next.unwrap().unwrap();
             assert_eq!((next.cancel_reason(), change), (Some(CancelReason::ShowCancelled), OrderChange::Cancelled));
         }
     }
-    // The listing has followed the show, whose own event has not arrived.
     let mine = order(&ticket);
     let refusal = Refusal { reason: RefusalReason::ShowCancelled, price: None };
     let told = TicketState { refusals: vec![RefusedOrder { order_id: mine.id, refusal }], ..ticket.clone() };
-    let (ended, _) = next(&mine, Some(&told), None, std::iter::empty(), start()).unwrap().unwrap();
+    let (ended, _) = next(&mine, Some(&told), std::iter::empty(), start()).unwrap().unwrap();
     assert_eq!((ended.cancel_reason(), ended.refusal()), (Some(CancelReason::ShowCancelled), None));
     let mine = Order { status: Status::Authorized { payment_id }, ..order(&ticket) };
     let charged = payment(&mine, payment_id, PaymentStatus::Captured);
-    let (completed, _) = next(&mine, None, Some(&cancelled), std::iter::once(&charged), start()).unwrap().unwrap();
+    let (completed, _) = next(&mine, Some(&cancelled), std::iter::once(&charged), start()).unwrap().unwrap();
     assert_eq!(completed.status, Status::Completed { payment_id }, "its buyer paid in time");
-    assert_eq!(next(&completed, None, Some(&cancelled), std::iter::empty(), start()), None);
+    assert_eq!(next(&completed, Some(&cancelled), std::iter::empty(), start()), None);
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(super) fn ticket() -> TicketState {
             seat: Some("14".to_owned()),
         },
         show_id: ShowId::new(),
+        show_cancelled: false,
         seller_id: UserId::new(),
         price: usd(12_550),
         price_drop: None,
@@ -91,7 +92,7 @@ pub(super) fn refusing(ticket: &TicketState, order: OrderId) -> TicketState {
 
 /// An order that was just placed.
 pub(super) fn order(ticket: &TicketState) -> Order {
-    Order::place(OrderId::new(), UserId::new(), ticket, None, HOLD, start()).unwrap().0
+    Order::place(OrderId::new(), UserId::new(), ticket, HOLD, start()).unwrap().0
 }
 
 /// A payment of the order's price.

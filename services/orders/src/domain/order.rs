@@ -5,7 +5,6 @@ use std::time::Duration;
 use common::aggregate::{Aggregate, ShardKey};
 use common::error::{Error, Rejection};
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
-use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{Refusal, TicketState, TicketStatus, TicketTerms};
 use common::id::{OrderId, PaymentId, ShowId, UserId};
 use common::money::Money;
@@ -138,26 +137,18 @@ impl From<OrderError> for Error {
 pub type Transition = Result<(Order, OrderChange), OrderError>;
 
 impl Order {
-    /// Places an order on the listing's present terms, which holds the ticket until `now` + `hold`. `show` is the show
-    /// that the listing is for, if it is known.
+    /// Places an order on the listing's present terms, which holds the ticket until `now` + `hold`.
     ///
     /// A listing that is reserved or sold is accepted. Only the orders decide who holds a ticket, and `tickets` may
     /// not have released the listing yet after the previous order was cancelled.
-    pub fn place(
-        id: OrderId,
-        buyer_id: UserId,
-        ticket: &TicketState,
-        show: Option<&ShowState>,
-        hold: Duration,
-        now: Timestamp,
-    ) -> Transition {
+    pub fn place(id: OrderId, buyer_id: UserId, ticket: &TicketState, hold: Duration, now: Timestamp) -> Transition {
         if ticket.seller_id == buyer_id {
             return Err(OrderError::OwnTicket);
         }
         if ticket.status == TicketStatus::Withdrawn {
             return Err(OrderError::TicketWithdrawn);
         }
-        if show.is_some_and(|show| show.status == ShowStatus::Cancelled) {
+        if ticket.show_cancelled {
             return Err(OrderError::ShowCancelled);
         }
         if now >= ticket.terms.starts_at {

@@ -6,12 +6,11 @@ use std::time::Duration;
 use common::aggregate::Aggregate;
 use common::error::Error;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
-use common::events::show::ShowStatus;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 
-use super::fixtures::{HOLD, order, refusal, show, start, ticket};
+use super::fixtures::{HOLD, order, refusal, start, ticket};
 use super::order::{Order, OrderError, Status, Transition};
 
 type Command = (&'static str, fn(Order, PaymentId, Timestamp) -> Transition);
@@ -98,7 +97,7 @@ fn hold_does_not_expire_early() {
 
 #[test]
 fn conditions_of_placing_an_order() {
-    let place = |buyer, ticket: &TicketState, now| Order::place(OrderId::new(), buyer, ticket, None, HOLD, now);
+    let place = |buyer, ticket: &TicketState, now| Order::place(OrderId::new(), buyer, ticket, HOLD, now);
     let (ticket, buyer) = (ticket(), UserId::new());
     let (order, change) = place(buyer, &ticket, start()).unwrap();
     assert_eq!(change, OrderChange::Created);
@@ -119,15 +118,8 @@ fn conditions_of_placing_an_order() {
         let ticket = TicketState { status, ..ticket.clone() };
         assert_eq!(place(buyer, &ticket, start()).map(|_| ()), expected, "{status:?}");
     }
-    for (status, expected) in [
-        (ShowStatus::Scheduled, Ok(())),
-        (ShowStatus::Moved, Ok(())),
-        (ShowStatus::Cancelled, Err(OrderError::ShowCancelled)),
-    ] {
-        let show = show(&ticket, status);
-        let placed = Order::place(OrderId::new(), buyer, &ticket, Some(&show), HOLD, start());
-        assert_eq!(placed.map(|_| ()), expected, "{status:?}");
-    }
+    let cancelled = TicketState { show_cancelled: true, ..ticket };
+    assert_eq!(place(buyer, &cancelled, start()), Err(OrderError::ShowCancelled));
 }
 
 #[test]

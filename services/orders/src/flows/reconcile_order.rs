@@ -1,9 +1,8 @@
-//! Reconciles an order with its listing, its show and its payments.
+//! Reconciles an order with its listing and its payments.
 
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::payment::PaymentState;
-use common::events::show::ShowState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
 use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
@@ -22,7 +21,7 @@ pub struct Seen {
     pub payment: Option<Versioned<PaymentState>>,
 }
 
-/// Applies transitions until the order agrees with its listing, its show and its payments. Returns the order, if it exists.
+/// Applies transitions until the order agrees with its listing and its payments. Returns the order, if it exists.
 ///
 /// `own` is the order as the caller has just read or written it, so that the first iteration does not read it again.
 pub async fn reconcile_order(
@@ -49,7 +48,6 @@ struct ReconcileOrder<'a> {
 #[derive(Default)]
 struct Replicas {
     ticket: Option<Versioned<TicketState>>,
-    show: Option<Versioned<ShowState>>,
     payments: Vec<Versioned<PaymentState>>,
 }
 
@@ -64,29 +62,20 @@ impl Reconcile for ReconcileOrder<'_> {
 
     async fn load_replicas(&self, order: Option<&Versioned<Order>>, seen: Seen) -> Result<Replicas, Error> {
         let Some(order) = order else { return Ok(Replicas::default()) };
-        let Seen { ticket: seen_ticket, payment: seen_payment } = seen;
-        let ticket = async {
-            Ok::<_, Error>(match (&order.status, seen_ticket) {
-                (Status::Created, None) => self.state.tickets.get(order.ticket.id).await?,
-                (_, seen) => seen,
-            })
+        let ticket = match (&order.status, seen.ticket) {
+            (Status::Created, None) => self.state.tickets.get(order.ticket.id).await?,
+            (_, seen) => seen,
         };
-        let show = async {
-            let shows = &self.state.shows;
-            Ok::<_, Error>(if order.is_unpaid() { store::find_show(shows, order.show_id).await? } else { None })
-        };
-        let payments = store::relevant_payments(&self.state.payments, order, seen_payment);
-        let (ticket, show, payments) = tokio::try_join!(ticket, show, payments)?;
-        Ok(Replicas { ticket, show, payments })
+        let payments = store::relevant_payments(&self.state.payments, order, seen.payment).await?;
+        Ok(Replicas { ticket, payments })
     }
 
     async fn step(&self, order: Option<&Versioned<Order>>, replicas: &Replicas) -> Result<Progress<Order>, Error> {
         let Some(order) = order else { return Ok(Progress::Settled) };
-        let Replicas { ticket, show, payments } = replicas;
+        let Replicas { ticket, payments } = replicas;
+        let ticket = ticket.as_ref().map(|ticket| &ticket.state);
         let payments = payments.iter().map(|payment| &payment.state);
-        let Some(transition) =
-            reconcile::next(order, ticket.as_deref(), show.as_deref(), payments, self.state.clock.now())
-        else {
+        let Some(transition) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {
             return Ok(Progress::Settled);
         };
         advance(&self.state.orders, order, transition?).await

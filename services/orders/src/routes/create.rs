@@ -45,9 +45,8 @@ pub(super) async fn create(
     }
     let body = body?;
     let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
-    let show = store::find_show(&state.shows, ticket.show_id).await?;
     let (id, now) = (OrderId::new(), state.clock.now());
-    let (order, change) = Order::place(id, user.id, &ticket, show.as_deref(), state.config.order_ttl, now)?;
+    let (order, change) = Order::place(id, user.id, &ticket, state.config.order_ttl, now)?;
     if let Some(error) = check_limits(&state, user.id, body.ticket_id).await? {
         // A buyer who already holds this ticket gets the more helpful `AlreadyHeld`.
         let already_held = store::is_holder(&state.orders, body.ticket_id, user.id).await?;

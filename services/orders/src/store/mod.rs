@@ -50,15 +50,6 @@ static UNPAID_BY_BUYER: PartialIndex<OrderStatus> = PartialIndex {
     unique: false,
 };
 
-/// The unpaid orders of a show.
-static UNPAID_BY_SHOW: PartialIndex<OrderStatus> = PartialIndex {
-    name: "show_holds_v1",
-    field: "state.showId",
-    status: "state.status.name",
-    among: &UNPAID,
-    unique: false,
-};
-
 /// The index of the completed orders of a show.
 const COMPLETED_BY_SHOW: &str = "show_completed_v1";
 /// Maximum number of merges that are followed from one show to the next. Each is made by a member of the staff.
@@ -76,7 +67,6 @@ pub fn order_indexes() -> Vec<IndexModel> {
     vec![
         TICKET_HOLDER.model(),
         UNPAID_BY_BUYER.model(),
-        UNPAID_BY_SHOW.model(),
         index::partial(COMPLETED_BY_SHOW, doc! { "state.showId": 1, "_id": -1 }, completed),
         index::partial(ABANDONED, abandoned_keys, doc! { "state.status.reason": any_of(&ABANDON_REASONS) }),
         index::partial("authorized_v1", doc! { "state.updatedAt": 1 }, authorized),
@@ -168,12 +158,6 @@ pub async fn abandoned_since(
 /// Whether this buyer holds or has bought the ticket.
 pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -> Result<bool> {
     Ok(find_holder(orders, ticket).await?.is_some_and(|order| order.buyer_id == buyer))
-}
-
-/// The unpaid orders of these shows.
-pub async fn unpaid_of_shows(orders: &Store<Order>, shows: &[ShowId]) -> Result<Vec<Versioned<Order>>> {
-    let found = try_join_all(shows.iter().map(|show| orders.find_in(&UNPAID_BY_SHOW, show))).await?;
-    Ok(found.into_iter().flatten().collect())
 }
 
 /// The show with this id, or the one that it was merged into. `None` while the event of either has not arrived.

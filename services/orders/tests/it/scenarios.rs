@@ -4,7 +4,6 @@ use common::clock::Clock;
 use common::events::envelope::Envelope;
 use common::events::expiration::{ExpirationChange, ExpirationState};
 use common::events::payment::{PaymentState, PaymentStatus};
-use common::events::show::{ShowChange, ShowState, ShowStatus};
 use common::events::ticket::{TicketChange, TicketState};
 use platform::stream::subscription::{Applied, Failure};
 use serde_json::Value;
@@ -12,13 +11,12 @@ use std::time::Duration;
 use testkit::app::TestApp;
 use testkit::app::users::User;
 
-use crate::support::{create_listing, id_of, payment, payment_transition, place, reserved, show, with_refusal};
+use crate::support::{create_listing, id_of, payment, payment_transition, place, reserved, with_refusal};
 
 /// An event of any subscription.
 #[derive(Clone)]
 pub(crate) enum TestEvent {
     Ticket(Box<Envelope<TicketState>>),
-    Show(Box<Envelope<ShowState>>),
     Payment(Box<Envelope<PaymentState>>),
     Expiration(Box<Envelope<ExpirationState>>),
 }
@@ -26,10 +24,6 @@ pub(crate) enum TestEvent {
 impl TestEvent {
     pub(crate) fn ticket(app: &TestApp, change: TicketChange, version: u64, ticket: TicketState) -> Self {
         Self::Ticket(Box::new(app.event(change, ticket.terms.id, version, ticket)))
-    }
-
-    pub(crate) fn show(app: &TestApp, change: ShowChange, version: u64, show: ShowState) -> Self {
-        Self::Show(Box::new(app.event(change, show.id, version, show)))
     }
 
     pub(crate) fn payment(app: &TestApp, payment: &PaymentState, status: PaymentStatus) -> Self {
@@ -47,7 +41,6 @@ impl TestEvent {
     pub(crate) async fn handle(&self, app: &TestApp) -> Result<Applied, Failure> {
         match self {
             Self::Ticket(event) => app.handle(event).await,
-            Self::Show(event) => app.handle(event).await,
             Self::Payment(event) => app.handle(event).await,
             Self::Expiration(event) => app.handle(event).await,
         }
@@ -57,7 +50,6 @@ impl TestEvent {
     pub(crate) async fn publish(&self, app: &TestApp) {
         let (source, entity, kind, payload) = match self {
             Self::Ticket(event) => ("tickets", "ticket", &event.kind, serde_json::to_vec(event)),
-            Self::Show(event) => ("tickets", "show", &event.kind, serde_json::to_vec(event)),
             Self::Payment(event) => ("payments", "payment", &event.kind, serde_json::to_vec(event)),
             Self::Expiration(event) => ("expiration", "expiration", &event.kind, serde_json::to_vec(event)),
         };
@@ -68,7 +60,6 @@ impl TestEvent {
     pub(crate) async fn write_replica(&self, app: &TestApp) {
         match self {
             Self::Ticket(event) => drop(app.context.replica().put_if_newer(event).await.unwrap()),
-            Self::Show(event) => drop(app.context.replica().put_if_newer(event).await.unwrap()),
             Self::Payment(event) => drop(app.context.replica().put_if_newer(event).await.unwrap()),
             Self::Expiration(_) => {}
         }
@@ -81,14 +72,9 @@ impl TestEvent {
                 event.entityversion -= 1;
                 event.data.order_id = None;
                 event.data.refusals.clear();
+                event.data.show_cancelled = false;
                 event.data.status = common::events::ticket::TicketStatus::Available;
                 Some(Self::Ticket(event))
-            }
-            Self::Show(mut event) => {
-                event.entityversion -= 1;
-                event.data.status = ShowStatus::Scheduled;
-                event.data.cancel_reason = None;
-                Some(Self::Show(event))
             }
             Self::Payment(mut event) => {
                 event.entityversion -= 1;
@@ -129,6 +115,7 @@ pub(crate) async fn scenarios(app: &TestApp) -> Vec<Scenario> {
         let order = place(app, &buyer, &ticket).await;
         let paid = payment(&order, PaymentStatus::Authorizing);
         let pay = |status| TestEvent::payment(app, &paid, status);
+        let followed = TicketState { show_cancelled: true, ..reserved(&ticket, id_of(&order)) };
         let reserved = TestEvent::ticket(app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order)));
         let refused = TestEvent::ticket(app, TicketChange::Refused, 1, with_refusal(&ticket, id_of(&order)));
         let (name, before, event, changes): (_, _, _, &'static [_]) = match row {
@@ -155,7 +142,7 @@ pub(crate) async fn scenarios(app: &TestApp) -> Vec<Scenario> {
             5 => (
                 "show.cancelled",
                 vec![reserved],
-                TestEvent::show(app, ShowChange::Cancelled, 1, show(&ticket, ShowStatus::Cancelled)),
+                TestEvent::ticket(app, TicketChange::Updated, 2, followed),
                 &["created", "confirmed", "cancelled"],
             ),
             _ => (

@@ -46,6 +46,7 @@ pub(crate) fn listing(app: &TestApp) -> TicketState {
             seat: Some("14".to_owned()),
         },
         show_id: ShowId::new(),
+        show_cancelled: false,
         seller_id: UserId::new(),
         price: usd(12_550),
         price_drop: None,

@@ -88,6 +88,7 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
             seat: Some("14".to_owned()),
         },
         show_id: ShowId::new(),
+        show_cancelled: false,
         seller_id: UserId::new(),
         price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
         price_drop: None,
