@@ -13,7 +13,6 @@ pub struct ShowLink {
     /// Country of the show, which decides the price cap.
     pub(crate) country: Option<String>,
     /// Whether the show is cancelled, so that the ticket can't be ordered any more.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_cancelled: bool,
     /// Where and when the show takes place, if it was moved while the ticket was reserved: the listing's terms once the
     /// ticket is released.
