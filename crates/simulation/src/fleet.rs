@@ -49,14 +49,14 @@ pub(crate) struct Service {
     pub(crate) instances: Vec<ManualApp>,
 }
 
-/// The services, each with the collection that contains its outboxes. `web` has none, because it publishes no events.
-pub const SERVICES: [(&str, Option<&str>); 6] = [
-    (auth::NAME, Some("users")),
-    (tickets::NAME, Some("tickets")),
-    (orders::NAME, Some("orders")),
-    (payments::NAME, Some("payments")),
-    (expiration::NAME, Some("timers")),
-    (web::NAME, None),
+/// The services, each with the collections that contain its outboxes. `web` has none, because it publishes no events.
+pub const SERVICES: [(&str, &[&str]); 6] = [
+    (auth::NAME, &["users"]),
+    (tickets::NAME, &["tickets", "shows"]),
+    (orders::NAME, &["orders"]),
+    (payments::NAME, &["payments"]),
+    (expiration::NAME, &["timers"]),
+    (web::NAME, &[]),
 ];
 
 impl SimulatedFleet {
@@ -126,8 +126,8 @@ impl SimulatedFleet {
             }
             let subscriptions = service.instances[0].running.subscriptions.iter();
             let replicas = subscriptions.map(|subscription| format!("replica_{}", subscription.entity));
-            let owned = SERVICES.iter().filter(|(name, _)| *name == service.name).filter_map(|(_, owned)| *owned);
-            let all = replicas.chain(owned.chain(["claims"]).map(ToOwned::to_owned));
+            let owned = SERVICES.iter().filter(|(name, _)| *name == service.name).flat_map(|(_, owned)| *owned);
+            let all = replicas.chain(owned.copied().chain(["claims", "show_names"]).map(ToOwned::to_owned));
             for name in all.filter(|name| !matches!(name.as_str(), "users" | "replica_user" | "replica_expiration")) {
                 let documents = service.database.collection::<Document>(&name);
                 // The client's write concern is majority, so the next schedule can't read data of this one.

@@ -21,7 +21,7 @@ pub mod proxy;
 pub mod request;
 pub mod users;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -232,12 +232,12 @@ impl TestApp {
 
     /// Publishes arbitrary bytes on another service's stream, which is created if necessary.
     pub async fn publish_raw(&self, source: &str, entity: &str, kind: &str, payload: &[u8]) {
-        // The subjects of all entities of the service, since the first event creates the stream.
-        let owned = ENTITIES.iter().filter(|owned| owned.source == source).map(|owned| owned.name);
-        let entities: BTreeSet<&str> = owned.chain([entity]).collect();
+        // The events of all entities of a service are in one stream.
+        let owned = ENTITIES.iter().filter(|owned| owned.source == source && owned.name != entity);
+        let entities = owned.map(|owned| owned.name).chain([entity]);
         let config = jetstream::stream::Config {
             name: self.names.stream(source),
-            subjects: entities.into_iter().map(|entity| self.names.subject(&format!("{entity}.>"))).collect(),
+            subjects: entities.map(|entity| self.names.subject(&format!("{entity}.>"))).collect(),
             ..Default::default()
         };
         let stream = self.jetstream.get_or_create_stream(config).await;

@@ -19,7 +19,7 @@ use super::finding::Finding;
 use super::join::Join;
 use super::malformed::{self, Malformed};
 use super::reader::{Read, Reader};
-use super::{indexes, money, outside, replicas, sales};
+use super::{indexes, money, outside, replicas, sales, shows};
 
 /// Maximum age of an event in an outbox. The relay publishes an event at once; after a crash, the sweeper finds it
 /// within seconds.
@@ -34,6 +34,8 @@ pub(super) enum Check {
     Tickets,
     /// Orders with their payments.
     Orders,
+    /// Shows with their listings.
+    Shows,
     /// An entity with its replicas.
     Replicas(Owned),
     /// The outboxes of an entity.
@@ -109,7 +111,8 @@ impl Check {
         // An order is confirmed after its ticket is reserved. So the stream of the tickets is read after that of the
         // orders: it then has the reservation of every confirmation that was read.
         let events = REPLICATED_ENTITIES.into_iter().rev().map(Self::Events);
-        let databases = [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes);
+        let databases =
+            [Self::Indexes, Self::Tickets, Self::Orders, Self::Shows].into_iter().chain(replicas).chain(outboxes);
         databases.chain(events).chain([Self::Reservations, Self::Backlogs, Self::Intents]).collect()
     }
 
@@ -127,6 +130,7 @@ impl Check {
             }
             Self::Tickets => self.check_tickets(reader, only, suspects).await,
             Self::Orders => self.check_orders(reader, only, suspects).await,
+            Self::Shows => self.check_shows(reader, only, suspects).await,
             Self::Replicas(owned) => self.check_replicas(owned, reader, only, suspects).await,
             Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
             Self::Malformed => {
@@ -216,6 +220,31 @@ impl Check {
             }
             money::check_order(&joined.key, joined.one(0), &payments, &mut found);
             money::check_progress(&joined.key, joined.one(0), &payments, now, &mut found);
+            suspects.add(self, &joined.key, &mut found);
+        }
+        suspects.add_malformed(join);
+        Ok(())
+    }
+
+    async fn check_shows(
+        self,
+        reader: &mut Reader<'_>,
+        only: Option<&[String]>,
+        suspects: &mut Suspects,
+    ) -> Result<()> {
+        let projection = doc! { "version": 1, "state.status": 1, "state.mergedInto": 1 };
+        let shows = reader.open(Read::by_id("tickets", "shows", projection), only).await?;
+        let listings = Read {
+            field: "state.show.id",
+            key: |ticket| text(&ticket.state["show"]["id"]),
+            index: Some("offers_v1"),
+            ..Read::by_id("tickets", "tickets", doc! { "version": 1, "state.status": 1, "state.show": 1 })
+        };
+        let listings = reader.open(listings, only).await?;
+        let (mut join, mut found) = (Join(vec![shows, listings]), Vec::new());
+        while let Some(joined) = join.next(&mut reader.pace).await? {
+            let listings: Vec<&Entity> = joined.all(1).iter().collect();
+            shows::check_show(&joined.key, joined.one(0), &listings, &mut found);
             suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);

@@ -1,5 +1,6 @@
 //! The stored form of aggregates and replicas, and where the aggregates of each entity are stored.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use common::events::ENTITIES;
@@ -59,6 +60,11 @@ pub const REPLICATED_ENTITIES: [Owned; 5] = {
         (show.source, "shows", show.name),
     ]
 };
+
+/// The services that own replicated entities, each once.
+pub(crate) fn owners() -> BTreeSet<&'static str> {
+    REPLICATED_ENTITIES.into_iter().map(|(owner, ..)| owner).collect()
+}
 
 /// The timers, which no service replicates. The name differs from that of their events' entity, `expiration`.
 pub const TIMERS: Owned = {
