@@ -23,7 +23,7 @@ addEventListener('pageshow', () => {
 
 // Announces new results. A rejected filter opens the page with the error.
 document.addEventListener('htmx:afterSettle', ({ target }) => {
-  const summary = ['results', 'live'].includes(target.id) && document.getElementById('summary');
+  const summary = ['results', 'live', 'found'].includes(target.id) && document.getElementById('summary');
   if (summary) say(summary.textContent.trim());
 });
 document.addEventListener('htmx:responseError', ({ detail }) => {

@@ -1,5 +1,6 @@
 //! The view of a listing.
 
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{Category, TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 
@@ -9,6 +10,8 @@ use super::moment::Moment;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListingView {
     pub id: String,
+    /// Id of the show that the ticket is for.
+    pub show: String,
     pub title: String,
     /// Venue and city.
     pub place: String,
@@ -37,6 +40,8 @@ pub enum Availability {
     Sold,
     /// The seller withdrew it.
     Withdrawn,
+    /// Its show is cancelled.
+    Cancelled,
 }
 
 impl Availability {
@@ -48,6 +53,7 @@ impl Availability {
             Self::Held => "Held by a buyer at the moment. It is for sale again if they release it.",
             Self::Sold => "Sold.",
             Self::Withdrawn => "No longer for sale: the seller has withdrawn it.",
+            Self::Cancelled => "Not for sale: the show is cancelled.",
         }
     }
 
@@ -73,6 +79,7 @@ impl ListingView {
         };
         Self {
             id: terms.id.to_string(),
+            show: ticket.show_id.to_string(),
             title: terms.title.clone(),
             place: place(&terms.venue, terms.city.as_deref()),
             starts_at: Moment::new(terms.starts_at, &terms.time_zone),
@@ -85,6 +92,17 @@ impl ListingView {
             seller: seller.cloned().unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()),
             availability,
         }
+    }
+
+    /// The view of a listing of this show, as far as it is known.
+    #[must_use]
+    pub(crate) fn of_show(self, show: Option<&ShowState>) -> Self {
+        let is_cancelled = show.is_some_and(|show| show.status == ShowStatus::Cancelled);
+        let availability = match self.availability {
+            Availability::ForSale | Availability::Begun if is_cancelled => Availability::Cancelled,
+            other => other,
+        };
+        Self { availability, ..self }
     }
 }
 
@@ -157,6 +175,20 @@ pub(crate) mod tests {
             assert_eq!(ListingView::new(&ticket, None, before).availability, then);
             assert_eq!(ListingView::new(&ticket, None, begun).availability, later);
         }
+    }
+
+    #[test]
+    fn ticket_of_a_cancelled_show_is_not_for_sale() {
+        let mut show = crate::domain::show_view::tests::sample().show.state;
+        let mut ticket = sample();
+        let availability = |ticket: &TicketState, show: &ShowState| {
+            ListingView::new(ticket, None, ticket.created_at).of_show(Some(show)).availability
+        };
+        assert_eq!(availability(&ticket, &show), Availability::ForSale);
+        show.status = ShowStatus::Cancelled;
+        assert_eq!(availability(&ticket, &show), Availability::Cancelled);
+        ticket.status = TicketStatus::Sold;
+        assert_eq!(availability(&ticket, &show), Availability::Sold, "it is still the buyer's");
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub mod order;
 pub mod orders;
 pub mod receipt;
 pub mod sell;
+pub mod sell_find;
+pub mod sell_page;
 pub mod selling;
 pub mod show;
 pub mod sign_in;
@@ -61,7 +63,8 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(ticket::watch))
         .routes(routes!(ticket::unwatch))
         .routes(routes!(ticket::withdraw))
-        .routes(routes!(sell::sell_form, sell::sell))
+        .routes(routes!(sell_find::find, sell::sell))
+        .routes(routes!(sell::sell_form))
         .routes(routes!(sell::edit_form, sell::edit))
         .routes(routes!(selling::selling))
         .routes(routes!(checkout::checkout))

@@ -1,5 +1,7 @@
 //! GET /shows/{show}: the page of a show with the listings that are for sale.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -7,9 +9,8 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::show::ShowState;
 use common::events::ticket::TicketState;
-use common::id::ShowId;
+use common::id::{ShowId, UserId};
 use common::money::Currency;
-use common::timestamp::Timestamp;
 use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
@@ -68,8 +69,7 @@ struct ShowPage {
     has_max: bool,
     /// Key of the chosen section; empty for all.
     chosen_section: String,
-    /// Currency of the highest price.
-    max_currency: String,
+    max_label: String,
     /// The notice about rejected parameters. In the list, because a new filter replaces only this.
     rejected: Option<String>,
     is_filtered: bool,
@@ -80,6 +80,10 @@ struct ShowPage {
 impl ShowPage {
     fn has_filters(&self) -> bool {
         self.has_max || !self.sections.is_empty() || !self.currencies.is_empty()
+    }
+
+    fn is_chosen(&self, currency: &Currency) -> bool {
+        self.params.currency.as_ref() == Some(currency)
     }
 }
 
@@ -107,7 +111,7 @@ pub(super) async fn show(
     }
     let tickets = offers::listings_of_show(&model, found.show.id).await?;
     let sellers = lists::display_names(&model.users, tickets.iter().map(|ticket| ticket.seller_id)).await?;
-    let page = page(&state, &viewer, &found, &tickets, params, |filter| show_rows::rows(&tickets, &sellers, filter));
+    let page = page(&state, &viewer, &found, &tickets, &sellers, params);
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
@@ -126,8 +130,8 @@ fn page(
     viewer: &Viewer,
     found: &ShowOffer,
     tickets: &[Versioned<TicketState>],
+    sellers: &BTreeMap<UserId, String>,
     LenientQuery { value: params, rejected }: LenientQuery<ShowParams>,
-    rows: impl FnOnce(&RowFilter) -> Vec<Row>,
 ) -> ShowPage {
     let show = ShowView::new(found, state.clock.now());
     let mut rejected = rejected_parameters_message(&rejected);
@@ -144,19 +148,22 @@ fn page(
             Err(message) => rejected = Some(format!("The highest price was ignored: it {message}.")),
         }
     }
-    let rows = if show.is_open() { rows(&filter) } else { Vec::new() };
+    let rows = if show.is_open() { show_rows::rows(tickets, sellers, &filter) } else { Vec::new() };
     let description = format!("{}, {}.", show.place, show.starts_at.text);
     let canonical = Some(format!("{}{}", state.public_url, show.path));
     ShowPage {
         layout: Layout { canonical, ..Layout::new(&show.title, description, viewer) },
         has_max: show_rows::has_several_prices(tickets),
+        max_label: match currencies.as_slice() {
+            [only] => format!("Highest price in {only}"),
+            _ => "Highest price".to_owned(),
+        },
+        summary: summary(rows.len(), tickets.len(), filter.currency.as_ref().filter(|_| currencies.len() > 1)),
         sections: choices(sections),
         currencies: choices(currencies),
         chosen_section: filter.section.clone().unwrap_or_default(),
-        max_currency: compared.map(|currency| currency.to_string()).unwrap_or_default(),
         rejected,
         is_filtered: filter != RowFilter::default(),
-        summary: summary(rows.len(), tickets.len()),
         rows,
         show,
         params,
@@ -168,11 +175,12 @@ fn choices<T>(all: Vec<T>) -> Vec<T> {
     if all.len() > 1 { all } else { Vec::new() }
 }
 
-fn summary(shown: usize, all: usize) -> String {
+fn summary(shown: usize, all: usize, currency: Option<&Currency>) -> String {
+    let currency = currency.map(|currency| format!(" in {currency}")).unwrap_or_default();
     match (shown, all) {
-        (1, 1) => "1 ticket".to_owned(),
-        (shown, all) if shown == all => format!("{shown} tickets, cheapest first"),
-        (shown, all) => format!("{shown} of {all} tickets, cheapest first"),
+        (1, 1) => format!("1 ticket{currency}"),
+        (shown, all) if shown == all => format!("{shown} tickets{currency}, cheapest first"),
+        (shown, all) => format!("{shown} of {all} tickets{currency}, cheapest first"),
     }
 }
 
@@ -201,10 +209,10 @@ mod tests {
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
             has_max: true,
             chosen_section: "balcony".to_owned(),
-            max_currency: "EUR".to_owned(),
+            max_label: "Highest price".to_owned(),
             rejected: None,
             is_filtered: true,
-            summary: summary(1, 37),
+            summary: summary(1, 37, Some(&"EUR".parse().unwrap())),
             rows: vec![row],
         }
     }
@@ -219,10 +227,10 @@ mod tests {
             "Town Hall, New York",
             "46.00 EUR or 50.00 USD",
             "37 left",
-            "1 of 37 tickets, cheapest first",
+            "1 of 37 tickets in EUR, cheapest first",
             "<option value=\"balcony\" selected>Balcony</option>",
             "value=\"5&#34;0\"",
-            "Highest price in EUR",
+            ">Highest price</label>",
             "href=\"/tickets/01970000-0000-7000-8000-000000000001\">Section &#60;A&#62;, row 3</a>",
             "4.00 EUR under face value",
             "Ana &#60;i&#62;",
@@ -256,6 +264,9 @@ mod tests {
         assert!(html.contains("This show is cancelled.") && html.contains("The &#60;singer&#62; is ill."), "{html}");
         page.show.status = common::events::show::ShowStatus::Moved;
         assert!(page.render().unwrap().contains("This show was moved."));
-        assert_eq!((summary(1, 1), summary(2, 2)), ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned()));
+        assert_eq!(
+            (summary(1, 1, None), summary(2, 2, None)),
+            ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned())
+        );
     }
 }
