@@ -93,7 +93,9 @@ impl Model {
             }
             Stimulus::ShowIsCancelled => {
                 self.free.show_cancelled = true;
-                self.ticket.iter_mut().for_each(|ticket| ticket.show_cancelled = true);
+                if let Some(ticket) = &mut self.ticket {
+                    ticket.show_cancelled = true;
+                }
             }
             Stimulus::Payment { which, status, matches_price } => {
                 let mut payment = payment(&self.order, self.ids[which], status);
