@@ -92,7 +92,8 @@ pub struct ShowTicketsQuery {
     pub section: Option<Text>,
     /// Only listings with this price or less, in minor units of `currency`.
     #[serde(default, deserialize_with = "minor_units", skip_serializing_if = "Option::is_none")]
-    #[param(minimum = 0, example = 10_000)]
+    #[validate(range(min = 0, max = 99_999_999))]
+    #[param(minimum = 0, maximum = 99_999_999, example = 10_000)]
     pub max: Option<i64>,
     /// Only listings in this currency; required with `max`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

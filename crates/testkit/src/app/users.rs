@@ -42,7 +42,7 @@ impl Signer {
         User { id, token: self.sign(&Self::claims(id)) }
     }
 
-    /// Creates a member of the staff with this role, who has just signed in.
+    /// Creates a member of the staff with this role.
     pub fn staff(&self, role: Role) -> User {
         let id = UserId::new();
         User { id, token: self.sign(&Claims { roles: vec![role], ..Self::claims(id) }) }

@@ -36,11 +36,11 @@ pub(super) async fn create(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NewListing>,
 ) -> Result<Response, Error> {
-    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
-        && state.tickets.get(claim.entity_id).await?.is_some()
-    {
+    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await? {
         claim.ensure_same_body(key.as_ref())?;
-        return Ok(created(claim.answer));
+        if state.tickets.get(claim.entity_id).await?.is_some() {
+            return Ok(created(claim.answer));
+        }
     }
     let (id, now) = (TicketId::new(), state.clock.now());
     let (show, details) = join(&state, to_details(body?), now).await?;
