@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::events::order::{OrderState, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::show::{ShowChange, ShowState, ShowStatus};
 use common::events::ticket::{TicketChange, TicketState, TicketStatus, TicketTerms};
 use common::events::user::{UserChange, UserState};
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
@@ -103,9 +104,41 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
     }
 }
 
-/// Publishes the event that the listing was created.
+/// The show that a listing is the first ticket of.
+pub(crate) fn show_of(ticket: &TicketState) -> ShowState {
+    let terms = &ticket.terms;
+    ShowState {
+        id: ticket.show_id,
+        title: terms.title.clone(),
+        venue: terms.venue.clone(),
+        city: terms.city.clone(),
+        country: None,
+        starts_at: terms.starts_at,
+        ends_at: None,
+        time_zone: terms.time_zone.clone(),
+        category: ticket.category,
+        status: ShowStatus::Scheduled,
+        cancel_reason: None,
+        merged_into: None,
+        created_at: ticket.created_at,
+        updated_at: ticket.created_at,
+    }
+}
+
+/// Publishes the event that the show was created.
+pub(crate) async fn publish_show(app: &TestApp, show: &ShowState) {
+    app.publish(ShowChange::Created, show.id, 0, show.clone()).await;
+}
+
+/// Publishes the events that the listing and its show were created.
 pub(crate) async fn publish_listing(app: &TestApp, ticket: &TicketState) {
+    publish_show(app, &show_of(ticket)).await;
     app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
+}
+
+/// The path of a show's page.
+pub(crate) fn show_path(show: &ShowState) -> String {
+    format!("/shows/{}-{}", common::api::shows::slug(&show.title, show.city.as_deref()), show.id)
 }
 
 /// The path of a listing's page.
