@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
-use common::id::{OrderId, PaymentId, ShowId, UserId};
+use common::id::{OrderId, PaymentId, UserId};
 use platform::stream::subscription::Applied;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
@@ -139,7 +139,7 @@ pub(crate) fn order(app: &TestApp, ticket: &Value) -> OrderState {
         refusal: None,
         payment_id: None,
         ticket: serde_json::from_value(Value::Object(terms)).unwrap(),
-        show_id: ShowId::new(),
+        show_id: serde_json::from_value(ticket["showId"].clone()).unwrap(),
         price: serde_json::from_value(ticket["price"].clone()).unwrap(),
         expires_at: now.plus(Duration::from_secs(900)),
         created_at: now,
