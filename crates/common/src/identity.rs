@@ -36,6 +36,11 @@ text_enum! {
     }
 }
 
+impl Role {
+    /// All roles.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
+}
+
 /// The claims of an access token. Times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {

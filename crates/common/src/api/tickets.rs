@@ -213,6 +213,7 @@ impl From<Listing> for TicketState {
                 seat: listing.seat,
             },
             show_id: listing.show_id,
+            show_cancelled: false,
             seller_id: listing.seller_id,
             price: listing.price,
             price_drop: None,

@@ -168,6 +168,9 @@ pub struct TicketState {
     pub terms: TicketTerms,
     /// The show that the ticket is for. It is no part of the terms: merging two shows changes it and nothing else.
     pub show_id: ShowId,
+    /// Whether the show is cancelled, so that the ticket can't be ordered any more; absent if it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub show_cancelled: bool,
     /// The seller.
     pub seller_id: UserId,
     /// The total price for the buyer, including all fees.

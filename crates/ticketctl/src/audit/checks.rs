@@ -322,10 +322,11 @@ impl Check {
 
 /// The replicas that services read: the service and the entity. This list is not derived from the existing collections,
 /// so that all replicas of a dropped collection are reported as missing.
-const REPLICAS: [(&str, &str); 9] = [
+const REPLICAS: [(&str, &str); 10] = [
     ("tickets", "order"),
     ("orders", "ticket"),
     ("orders", "payment"),
+    ("orders", "show"),
     ("payments", "order"),
     ("web", "user"),
     ("web", "ticket"),

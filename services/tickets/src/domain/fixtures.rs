@@ -66,6 +66,7 @@ pub(crate) fn order(ticket: &Ticket, status: OrderStatus) -> OrderState {
         refusal: None,
         payment_id: None,
         ticket: ticket.terms(),
+        show_id: ticket.show.id,
         price: ticket.listing.price.clone(),
         expires_at: now().plus(Duration::from_secs(900)),
         created_at: now(),

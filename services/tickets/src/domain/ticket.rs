@@ -310,6 +310,7 @@ impl Aggregate for Ticket {
         TicketState {
             terms: self.terms(),
             show_id: self.show.id,
+            show_cancelled: self.show.is_cancelled,
             seller_id: self.seller_id,
             price: self.listing.price.clone(),
             price_drop: self.price_drop.clone(),
@@ -361,7 +362,10 @@ impl Aggregate for Ticket {
         Some(Self {
             id,
             seller_id: payload.seller_id,
-            show: ShowLink::new(payload.show_id, listing.show().country),
+            show: ShowLink {
+                is_cancelled: payload.show_cancelled,
+                ..ShowLink::new(payload.show_id, listing.show().country)
+            },
             words: listing.search_tokens(),
             past_prices: past_prices.collect(),
             price_drop: payload.price_drop,

@@ -146,6 +146,7 @@ pub(crate) mod tests {
                 seat: Some("14".to_owned()),
             },
             show_id: ShowId::new(),
+            show_cancelled: false,
             seller_id: UserId::new(),
             price: money(12_550),
             price_drop: None,

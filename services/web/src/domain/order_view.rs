@@ -204,6 +204,7 @@ pub(crate) mod tests {
             refusal: None,
             payment_id: None,
             ticket: ticket.terms,
+            show_id: ticket.show_id,
             price: ticket.price,
             expires_at: minute(15),
             created_at: minute(0),
