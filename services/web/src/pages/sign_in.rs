@@ -115,7 +115,7 @@ pub(super) async fn sign_in(
     };
     match state.services.send(&SignIn { body }, &client).await {
         Ok(response) => {
-            Ok(after_sign_in::continue_to(&form.next, &state, client, response.body, response.cookies).await)
+            Ok(after_sign_in::continue_to(&form.next, &state, client, response.body.id, response.cookies).await)
         }
         Err(error) if error.status().is_client_error() => {
             let page = page(&viewer, form.email, &form.next, credential_errors(&error, field), false);
