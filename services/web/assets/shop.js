@@ -39,8 +39,13 @@ addEventListener('pageshow', () => {
   document.querySelectorAll('form[data-sent]').forEach((form) => { delete form.dataset.sent; });
 });
 
-// The hold in the bar is over.
-document.addEventListener('shop:over', ({ detail }) => detail.closest('#hold')?.remove());
+// The hold in the bar is over: the bar disappears, or shows the next hold.
+document.addEventListener('shop:over', ({ detail }) => {
+  const bar = detail.closest('#hold');
+  if (!bar) return;
+  bar.hidden = true;
+  document.body.dispatchEvent(new CustomEvent('bell'));
+});
 
 // Announces new results. A rejected filter opens the page with the error.
 document.addEventListener('htmx:afterSettle', ({ target }) => {
