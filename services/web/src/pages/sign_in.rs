@@ -153,10 +153,10 @@ mod tests {
         {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        assert!(!html.contains("is held for you"), "{html}");
+        assert!(!html.contains("we hold the ticket"), "{html}");
         let hold = format!("/tickets/{}/hold?key=a", common::id::TicketId::new());
         let html = page(&Viewer::Guest, String::new(), &hold, FormErrors::default(), false).render().unwrap();
-        assert!(html.contains("the ticket is held for you"), "{html}");
+        assert!(html.contains("we hold the ticket for you if it is still free"), "{html}");
         let html = page(&Viewer::Guest, String::new(), "//evil", FormErrors::default(), false).render().unwrap();
         assert!(!html.contains("evil"), "{html}");
     }

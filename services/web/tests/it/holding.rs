@@ -59,11 +59,11 @@ async fn guests_hold_is_made_after_sign_in_and_sign_up() {
     assert!(services.take_requests().is_empty());
     let sign_in = response.header("location").to_owned();
     let html = app.request("GET", &sign_in).send().await.expect(200).text();
-    assert_contains(&html, &["the ticket is held for you"]);
+    assert_contains(&html, &["we hold the ticket for you if it is still free"]);
     // The link to the sign-up form has the same intention.
     let sign_up = html.split("href=\"/signup?next=").nth(1).unwrap().split('"').next().unwrap();
     let html = app.request("GET", &format!("/signup?next={sign_up}")).send().await.expect(200).text();
-    assert_contains(&html, &["the ticket is held for you"]);
+    assert_contains(&html, &["we hold the ticket for you if it is still free"]);
     let next = html.split("name=\"next\" value=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
 
     let account = json!({ "id": ben.id, "email": "b@example.com", "displayName": "Ben", "createdAt": own.created_at });
