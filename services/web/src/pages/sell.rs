@@ -187,7 +187,7 @@ async fn submit_listing(
         Err(errors) => return Ok(form_page(StatusCode::BAD_REQUEST, form, errors, None)?),
     };
     if submission.action == "preview" || form.uncertain_amounts().iter().any(|amount| !amount.is_said) {
-        let form = form.with_amounts_said(&listing);
+        let form = form.with_amounts_said();
         let preview = preview_of(state, viewer, user, listing);
         return Ok(form_page(StatusCode::OK, form, FormErrors::default(), Some(preview))?);
     }
@@ -344,6 +344,7 @@ mod tests {
             read: "1234.00 USD".to_owned(),
             is_said: false,
         }];
+        page.form.said_price = "1234.00 USD".to_owned();
         let html = page.render().unwrap();
         for part in [
             "List this ticket",
@@ -351,7 +352,7 @@ mod tests {
             "Payouts to sellers are not made yet",
             "Preview",
             "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
-            "name=\"said_price\" value=\"125.50 USD\"",
+            "name=\"said_price\" value=\"1234.00 USD\"",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
