@@ -49,7 +49,7 @@ document.addEventListener('shop:over', ({ detail }) => {
 
 // Announces new results. A rejected filter opens the page with the error.
 document.addEventListener('htmx:afterSettle', ({ target }) => {
-  const summary = target.id === 'results' && document.getElementById('summary');
+  const summary = ['results', 'live', 'found'].includes(target.id) && document.getElementById('summary');
   if (summary) say(summary.textContent.trim());
 });
 document.addEventListener('htmx:responseError', ({ detail }) => {

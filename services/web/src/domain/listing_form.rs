@@ -1,6 +1,7 @@
 //! The form in which a seller describes a ticket.
 
 use common::api::tickets::{Listing, ListingRules, NewListing};
+use common::events::show::ShowState;
 use common::events::ticket::{Category, TicketState};
 use common::money::Currency;
 use common::text::Text;
@@ -42,6 +43,8 @@ pub(crate) struct ListingForm {
     pub key: String,
     /// Version of the edited listing.
     pub version: String,
+    /// Id of the show that the form was filled from; empty if there was none.
+    pub show: String,
     /// The price and the face value that a page has said back, as displayed; empty unless the amount was uncertain.
     pub said_price: String,
     pub said_face_value: String,
@@ -74,6 +77,32 @@ impl ListingForm {
         }
     }
 
+    /// The form for a ticket for this show.
+    pub(crate) fn for_show(self, show: &ShowState) -> Self {
+        Self {
+            show: show.id.to_string(),
+            title: show.title.clone(),
+            venue: show.venue.clone(),
+            city: show.city.clone().unwrap_or_default(),
+            starts_at: to_local_input(show.starts_at, &show.time_zone),
+            time_zone: show.time_zone.clone(),
+            original_starts_at: show.starts_at.to_string(),
+            category: show.category.as_ref().map_or_else(String::new, |category| category.as_ref().to_owned()),
+            ..self
+        }
+    }
+
+    /// Whether the form still describes this show.
+    pub(crate) fn is_for_show(&self, show: &ShowState) -> bool {
+        self.clone().for_show(show) == *self
+    }
+
+    /// The form for another ticket like this one, beside it.
+    pub(crate) fn like(self, ticket: &TicketState) -> Self {
+        let Self { price, currency, face_value, section, row, description, .. } = Self::from_ticket(ticket, 0);
+        Self { price, currency, face_value, section, row, description, ..self }.with_amounts_said()
+    }
+
     pub(crate) fn from_ticket(ticket: &TicketState, version: u64) -> Self {
         let terms = &ticket.terms;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -95,6 +124,7 @@ impl ListingForm {
             description: text(&ticket.description),
             key: String::new(),
             version: version.to_string(),
+            show: ticket.show_id.to_string(),
             said_price: String::new(),
             said_face_value: String::new(),
         }
@@ -243,6 +273,21 @@ mod tests {
             assert_eq!(value, &state[field], "{field}");
             assert!(ListingForm::form_field(field).is_some(), "{field}");
         }
+    }
+
+    #[test]
+    fn show_fills_what_it_knows_and_another_ticket_the_rest() {
+        let (show, ticket) = (crate::domain::show_view::tests::sample().show.state, sample());
+        let empty = ListingForm::empty(&["EUR".parse().unwrap()], Uuid::nil());
+        let form = empty.clone().for_show(&show);
+        let filled = [form.title.as_str(), &form.city, &form.starts_at, &form.time_zone, &form.category];
+        assert_eq!(filled, ["Jazz & <b>Blues</b>", "New York", "2099-06-01T15:30", "America/New_York", "concert"]);
+        assert!(form.is_for_show(&show) && !empty.is_for_show(&show));
+        assert!(!ListingForm { venue: "Elsewhere".to_owned(), ..form.clone() }.is_for_show(&show));
+        let another = form.like(&ticket);
+        let filled = [another.price.as_str(), &another.currency, &another.section, &another.row, &another.seat];
+        assert_eq!(filled, ["125.50", "USD", "A", "3", ""], "the seat is another one");
+        assert!(another.is_for_show(&show) && another.key == Uuid::nil().to_string() && another.version.is_empty());
     }
 
     #[test]

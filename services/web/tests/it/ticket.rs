@@ -7,7 +7,9 @@ use common::events::user::UserChange;
 use common::id::TicketId;
 use common::money::Money;
 
-use crate::support::{app, assert_contains, assert_page, listing, page, path, publish_listing, publish_user, user};
+use crate::support::{
+    app, assert_contains, assert_page, listing, page, path, publish_listing, publish_user, show_of, show_path, user,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn page_shows_the_listing() {
@@ -56,7 +58,7 @@ async fn sellers_name_appears_when_replicated_and_follows_changes() {
     assert_contains(&page(&app, &path(&ticket)).await, &["a member of the marketplace"]);
     publish_user(&app, ticket.seller_id, "Ana").await;
     app.wait_until_idle().await;
-    for path in ["/browse", &path(&ticket)] {
+    for path in [&show_path(&show_of(&ticket)), &path(&ticket)] {
         assert_contains(&page(&app, path).await, &["Ana"]);
     }
     app.publish(UserChange::Updated, ticket.seller_id, 1, user(&app, ticket.seller_id, "Ana B.")).await;
@@ -102,7 +104,7 @@ async fn user_text_is_escaped() {
     publish_user(&app, ticket.seller_id, hostile).await;
     publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
-    for path in ["/", "/browse", &path(&ticket)] {
+    for path in ["/", "/browse", &show_path(&show_of(&ticket)), &path(&ticket)] {
         let html = page(&app, path).await;
         assert!(!html.contains("<script>alert") && !html.contains("\" onload"), "{html}");
         assert_eq!(html.matches("</title>").count(), 1, "{html}");
