@@ -75,7 +75,7 @@ pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> O
     }
     // For people, the last change of a listing that has ended is its end.
     let updated_at = if ticket.status_name().is_final() { ticket.updated_at } else { now };
-    (next != *ticket).then(|| (Ticket { updated_at, ..next }, TicketChange::Updated))
+    (next != *ticket).then_some((Ticket { updated_at, ..next }, TicketChange::Updated))
 }
 
 fn occasion(show: &ShowDetails) -> Occasion {

@@ -35,11 +35,11 @@ pub(crate) async fn spread_show(state: &AppState, id: ShowId) -> Result<(), Erro
 }
 
 async fn keep_names(state: &AppState, id: ShowId, show: &Show) -> Result<(), Error> {
-    if show.id != id {
-        state.show_names.repoint(id, show.id).await?;
-    } else {
-        // If the name means another show, the two wait to be merged; `ticketctl audit` finds them.
+    if show.id == id {
+        // If the name means another show, that show keeps it. Both remain until the staff merges them.
         state.show_names.claim(&show.details.name(), id, state.clock.now()).await?;
+    } else {
+        state.show_names.repoint(id, show.id).await?;
     }
     Ok(())
 }

@@ -101,12 +101,11 @@ pub(super) async fn show(
 ) -> Result<Response, Error> {
     let id = id_in_path(&segment).ok_or(Error::NotFound)?;
     let model = state.model.live().await?;
-    let found = match present_show(&model, id).await? {
-        Some(found) => found,
-        None => {
-            get_or_await::<ShowState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
-            present_show(&model, id).await?.ok_or(Error::NotFound)?
-        }
+    let found = if let Some(found) = present_show(&model, id).await? {
+        found
+    } else {
+        get_or_await::<ShowState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
+        present_show(&model, id).await?.ok_or(Error::NotFound)?
     };
     let path = show_path(&found.show);
     if path.strip_prefix("/shows/") != Some(segment.as_str()) {
