@@ -124,7 +124,7 @@ async fn check_step_order(operator: &Operator, client: &Client) {
     operator.run_unconfirmed(&["restore", "delete-streams"], "messages will be deleted").await;
 }
 
-/// No announcements, which would change documents between two dumps that must be equal. Holds are short, so that the
+/// The announcer is off: it would change documents between two dumps that must be equal. Holds are short, so that the
 /// unpaid one soon expires after the restore.
 const SETTINGS: [(&str, &str); 3] = [("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")];
 

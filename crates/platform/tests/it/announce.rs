@@ -1,4 +1,5 @@
-//! The announcer: unchanged states are announced at doubling intervals, final states once.
+//! The announcer publishes snapshots: of an unchanged state at doubling intervals; of a final state once, then never
+//! again.
 
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ async fn interval_doubles_up_to_an_hour_and_a_change_resets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn final_state_is_announced_once_more() {
+async fn final_state_is_announced_once() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
