@@ -76,6 +76,7 @@ where
     let delay = config.drain_delay;
     let timeouts =
         ConnectionTimeouts { head: config.header_timeout, idle: config.idle_timeout, write: config.request_timeout };
+    // Nonzero only in tests of clock skew.
     let clock = ShiftedClock::by_millis(i64::try_from(config.clock_offset.as_millis()).unwrap_or(0));
     let (context, queue) = Context::new(service, config, Arc::new(clock), tasks.clone()).await?;
     let running = build(settings, &context)?.start(&context, queue);

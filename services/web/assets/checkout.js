@@ -85,7 +85,7 @@ function follow() {
 }
 
 if (form) {
-  document.addEventListener('shop:live', follow);
+  document.addEventListener('shop:reloaded', follow);
   follow();
   if (window.Stripe) start();
   else showError('The card form could not be loaded. Check what blocks scripts, then load the page again.');

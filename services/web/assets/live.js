@@ -41,9 +41,9 @@ export const reload = async () => {
     old.replaceWith(fresh);
     window.htmx?.process(fresh);
     if (announcement) say(announcement);
-    document.dispatchEvent(new CustomEvent('shop:live'));
+    document.dispatchEvent(new CustomEvent('shop:reloaded'));
   } catch {
-    // Offline: the next connection repeats it.
+    // Offline: the next connection updates the page.
   } finally {
     // Requests made meanwhile cause one more reload, after a pause because the server may lag behind.
     setTimeout(() => {
@@ -53,21 +53,21 @@ export const reload = async () => {
   }
 };
 
-const apply = ({ topic, version, html, open, text, price }) => {
+const apply = ({ topic, version, html, isForSale, text, price }) => {
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
   shown(topic).forEach((element) => {
     if (Number(element.dataset.version) >= version) return;
     if (element.dataset.mode === 'reload') { reload(); return; }
     element.dataset.version = version;
-    const was = element.querySelector('[data-live-price]')?.textContent;
+    const previousPrice = element.querySelector('[data-live-price]')?.textContent;
     element.querySelectorAll('[data-live-status]').forEach((status) => { status.innerHTML = html; });
     element.querySelectorAll('[data-live-price]').forEach((part) => { part.textContent = price; });
-    element.querySelectorAll('[data-live-agreed]').forEach((part) => {
+    element.querySelectorAll('[data-live-agreed-price]').forEach((part) => {
       // A user who clicks at this moment has not seen the new price yet.
       setTimeout(() => { part.value = price; }, 1500);
     });
-    element.querySelectorAll('[data-live-open]').forEach((part) => { part.hidden = !open; });
-    if (element.id === 'live') say(was === price ? text : `The price is now ${price}. ${text}`);
+    element.querySelectorAll('[data-live-for-sale]').forEach((part) => { part.hidden = !isForSale; });
+    if (element.id === 'live') say(previousPrice === price ? text : `The price is now ${price}. ${text}`);
   });
 };
 
@@ -94,8 +94,9 @@ export const listen = () => {
   setInterval(send, REPORT_INTERVAL);
   // Report content loaded by htmx too.
   document.addEventListener('htmx:afterSettle', send);
-  document.addEventListener('shop:live', send);
-  document.addEventListener('shop:over', ({ detail }) => setTimeout(() => {
+  document.addEventListener('shop:reloaded', send);
+  // The server may end the hold slightly later than the countdown.
+  document.addEventListener('shop:countdown-ended', ({ detail }) => setTimeout(() => {
     if (detail.isConnected && detail.closest('#live')) reload();
   }, 1500));
 };

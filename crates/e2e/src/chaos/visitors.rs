@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::habits::{Habit, Journey, Violation};
-use crate::load::{SCENARIOS, Sale};
+use crate::load::{SCENARIO_CYCLE, Sale};
 use crate::test_fleet::TestFleet;
 use crate::user_client::TimedOut;
 
@@ -126,6 +126,7 @@ impl Visitor {
     /// A sale in one of the scenarios of the load generator.
     fn sale(&mut self) -> Sale {
         let Journey { seller, buyer, other, .. } = self.journey.clone();
-        Sale { n: self.rng.random_range(0..100 * SCENARIOS), seller, buyer, other, fakestripe: self.fakestripe.clone() }
+        let n = self.rng.random_range(0..100 * SCENARIO_CYCLE);
+        Sale { n, seller, buyer, other, fakestripe: self.fakestripe.clone() }
     }
 }

@@ -1,6 +1,6 @@
 //! `ticketctl audit --repair`: requests to the services repair databases that were restored to different moments, and
-//! the damage of lost events. The announcer and the scan are off, so that nothing else repairs
-//! them.
+//! the damage of lost events. The announcer and the scan are off, so that nothing
+//! else repairs them.
 
 use std::time::Duration;
 

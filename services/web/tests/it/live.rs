@@ -85,7 +85,8 @@ async fn pages_receive_updates_of_shown_entities_only() {
         app.publish(TicketChange::Reserved, ticket.terms.id, 1, state).await;
     }
     let message = page.next_message().await;
-    assert_eq!((&message["topic"], &message["version"], &message["open"]), (&json!(topic), &json!(1), &json!(false)));
+    let update = (&message["topic"], &message["version"], &message["isForSale"]);
+    assert_eq!(update, (&json!(topic), &json!(1), &json!(false)));
     assert!(message["html"].as_str().unwrap().contains("Held by a buyer"), "{message}");
     app.wait_until_idle().await;
     // A second page, rendered with the old version, catches up.

@@ -1,4 +1,5 @@
-//! Rebuild of the read model while pages read the live one.
+//! Rebuild of the read model while pages read the live one. A rebuild fills a new generation, which is a complete set of
+//! the model's collections, and then swaps it for the live generation.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,8 @@ use testkit::app::{TestApp, eventually};
 use crate::support::{app, assert_contains, listing, order, page, path, payment, publish_listing, user, with_settings};
 
 const ENTITIES: [&str; 4] = ["user", "ticket", "order", "payment"];
+/// Maximum number of incomplete entities that the progress of a rebuild names.
+const MAX_MISSING_SAMPLES: usize = 3;
 
 /// The documents of a collection, by id.
 async fn documents(app: &TestApp, name: &str) -> BTreeMap<String, Document> {
@@ -173,8 +176,8 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     let progress = admin_request(&app, "GET", "/rebuild").await;
     let tickets = &progress["entities"][1];
     assert_eq!((&tickets["entity"], &tickets["live"], &tickets["filled"]), (&"ticket".into(), &6.into(), &5.into()));
-    // At most three of the incomplete ones are named.
-    assert_eq!(tickets["missing"].as_array().unwrap().len(), 3, "{progress}");
+    // All six are incomplete, and some of which the response names.
+    assert_eq!(tickets["missing"].as_array().unwrap().len(), MAX_MISSING_SAMPLES, "{progress}");
     services.publish_snapshots(&app).await;
     app.wait_until_idle().await;
     let progress = admin_request(&app, "GET", "/rebuild").await;
@@ -245,17 +248,18 @@ async fn retired_generation_is_dropped_and_not_recreated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn generations_are_not_read_for_each_event() {
+    const EVENTS: usize = 40;
     let app = app().await;
     admin_request(&app, "POST", "/rebuild").await;
     let ticket = listing(&app, "Jazz", 0);
     let handling = app.profile_reads(async {
-        for version in 0..40 {
+        for version in 0..EVENTS as u64 {
             app.handle(&app.event(TicketChange::Updated, ticket.terms.id, version, ticket.clone())).await.unwrap();
         }
     });
     let reads = handling.await.iter().filter(|read| read.collection == "read_model").count();
-    // A few by the task that completes the rebuild.
-    assert!(reads < 20, "{reads}");
+    // The task that completes the rebuild also reads the generations, a few times.
+    assert!(reads < EVENTS / 2, "{reads}");
 }
 
 /// An instance does not read the generations for each event, so a rebuild lets the time of its cache pass first.
