@@ -10,7 +10,7 @@ use e2e::invariants::databases::{Databases, entities, owned_entities};
 use e2e::invariants::fleet_data::FleetData;
 use e2e::invariants::names::{ACKNOWLEDGED, HOLD_EXPIRY};
 use serde_json::Value;
-use ticketctl::audit::entity::{Entity, REPLICATED_ENTITIES};
+use ticketctl::audit::entity::{Entity, EntityKind, REPLICATED_ENTITIES};
 
 use crate::fleet::SimulatedFleet;
 use crate::network::Network;
@@ -19,7 +19,7 @@ use crate::users::SimContext;
 /// Reads the state at the end of a schedule.
 pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<FleetData> {
     let mut owned = BTreeMap::new();
-    for (service, collection, _) in REPLICATED_ENTITIES {
+    for EntityKind { service, collection, .. } in REPLICATED_ENTITIES {
         owned.insert(collection, owned_entities(&fleet.service(service).database, collection).await?);
     }
     owned.insert("timers", entities(&fleet.service(expiration::NAME).database, "timers").await?);

@@ -10,7 +10,7 @@ use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::{Client, Database};
-use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
+use ticketctl::audit::entity::{Entity, EntityKind, REPLICATED_ENTITIES, TIMERS, text};
 use ticketctl::audit::finding::Finding;
 use ticketctl::audit::{checks, money, replicas, sales};
 
@@ -32,8 +32,8 @@ impl Databases {
     /// Reads all databases, one after the other.
     pub async fn read(client: &Client) -> Result<Self> {
         let mut owned = BTreeMap::new();
-        for (database, collection, _) in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
-            owned.insert(collection, owned_entities(&client.database(database), collection).await?);
+        for EntityKind { service, collection, .. } in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
+            owned.insert(collection, owned_entities(&client.database(service), collection).await?);
         }
         let mut replicas = Vec::new();
         for replica in checks::replica_collections(client).await? {
@@ -77,23 +77,22 @@ impl Databases {
     /// Appends the violations of replicas and outboxes.
     pub(super) fn check_replicas(&self, violations: &mut Vec<String>) {
         let mut found = Vec::new();
-        for owned in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
-            let unpublished = self.owned(owned.1).iter().filter(|owner| owner.unpublished > 0);
-            found.extend(unpublished.map(|owner| replicas::unpublished(owned, &owner.id)));
+        for kind in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
+            let unpublished = self.owned(kind.collection).iter().filter(|owner| owner.unpublished > 0);
+            found.extend(unpublished.map(|owner| replicas::unpublished_events(kind, &owner.id)));
         }
-        for owned in REPLICATED_ENTITIES {
-            let (_, _, entity) = owned;
-            for (database, _, stored) in self.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
-                self.compare(owned, database, stored, &mut found);
+        for kind in REPLICATED_ENTITIES {
+            for (database, _, stored) in self.replicas.iter().filter(|(_, replicated, _)| replicated == kind.entity) {
+                self.compare(kind, database, stored, &mut found);
             }
         }
         violations.extend(found.iter().map(ToString::to_string));
     }
 
-    fn compare(&self, owned: Owned, database: &str, stored: &[Entity], found: &mut Vec<Finding>) {
+    fn compare(&self, kind: EntityKind, database: &str, stored: &[Entity], found: &mut Vec<Finding>) {
         let stored = by_key(stored.iter(), |replica| &replica.id);
-        for (id, owner, replicas) in joined(self.owned(owned.1), &stored) {
-            replicas::check_replica(owned, id, owner, (database, replicas.first().copied()), self.now, found);
+        for (id, owner, replicas) in joined(self.owned(kind.collection), &stored) {
+            replicas::check_replica(kind, id, owner, (database, replicas.first().copied()), self.now, found);
         }
     }
 }

@@ -14,7 +14,7 @@ use common::events::order::OrderStatus;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 
-use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
+use super::entity::{Entity, EntityKind, REPLICATED_ENTITIES, TIMERS, text};
 use super::finding::Finding;
 use super::join::Join;
 use super::malformed::{self, Malformed};
@@ -25,7 +25,7 @@ use super::{indexes, money, outside, replicas, sales};
 /// within seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 
-/// A check of the audit. [`Owned`] names the kind of entity that is checked.
+/// A check of the audit. Some checks exist for each [`EntityKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
     /// The existence of the unique indexes.
@@ -35,13 +35,13 @@ pub(super) enum Check {
     /// Orders with their payments.
     Orders,
     /// An entity with its replicas.
-    Replicas(Owned),
+    Replicas(EntityKind),
     /// The outboxes of an entity.
-    Outboxes(Owned),
+    Outboxes(EntityKind),
     /// Rechecks malformed documents. The first run does not include it, because the other checks find them.
     Malformed,
     /// The change events of an entity.
-    Events(Owned),
+    Events(EntityKind),
     /// Confirmed orders with the reservations of their tickets.
     Reservations,
     /// Consumers that do not progress, and dead letters.
@@ -127,8 +127,8 @@ impl Check {
             }
             Self::Tickets => self.check_tickets(reader, only, suspects).await,
             Self::Orders => self.check_orders(reader, only, suspects).await,
-            Self::Replicas(owned) => self.check_replicas(owned, reader, only, suspects).await,
-            Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
+            Self::Replicas(kind) => self.check_replicas(kind, reader, only, suspects).await,
+            Self::Outboxes(kind) => self.check_outboxes(kind, reader, only, suspects).await,
             Self::Malformed => {
                 for key in only.unwrap_or_default() {
                     if let Some(again) = malformed::recheck(reader.client, key).await? {
@@ -140,7 +140,7 @@ impl Check {
             Self::Events(_) | Self::Reservations | Self::Backlogs | Self::Intents => {
                 let max = suspects.max;
                 let outside = match self {
-                    Self::Events(owned) => outside::check_events(owned, reader, only, max).await?,
+                    Self::Events(kind) => outside::check_events(kind, reader, only, max).await?,
                     Self::Reservations => outside::check_reservations(reader, only, max).await?,
                     Self::Backlogs => outside::check_backlogs(reader, only).await?,
                     _ => outside::check_intents(reader, only).await?,
@@ -224,13 +224,14 @@ impl Check {
 
     async fn check_replicas(
         self,
-        owned: Owned,
+        kind: EntityKind,
         reader: &mut Reader<'_>,
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let (now, (source, collection, entity)) = (SystemClock.now(), owned);
-        let owners = Read::by_id(source, collection, replicas::projection(entity));
+        let EntityKind { service, collection, entity } = kind;
+        let now = SystemClock.now();
+        let owners = Read::by_id(service, collection, replicas::projection(entity));
         let mut streams = vec![reader.open(owners, only).await?];
         let mut databases = Vec::new();
         for replica in replica_collections(reader.client).await?.into_iter().filter(|replica| replica.entity == entity)
@@ -245,7 +246,7 @@ impl Check {
             count += usize::from(owner.is_some());
             for (stream, database) in (1..).zip(&databases) {
                 let replica = (*database, joined.one(stream));
-                replicas::check_replica(owned, &joined.key, owner, replica, now, &mut found);
+                replicas::check_replica(kind, &joined.key, owner, replica, now, &mut found);
             }
             suspects.add(self, &joined.key, &mut found);
         }
@@ -258,22 +259,21 @@ impl Check {
 
     async fn check_outboxes(
         self,
-        owned: Owned,
+        kind: EntityKind,
         reader: &mut Reader<'_>,
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let (database, collection, _) = owned;
         let oldest = SystemClock.now().minus(MAX_OUTBOX_AGE);
         let overdue = Read {
             // The index is partial. MongoDB uses it only for a filter with `$exists`.
             filter: doc! { "outbox.0.time": { "$exists": true, "$lt": oldest.to_string() } },
             index: Some("outbox_v1"),
-            ..Read::by_id(database, collection, doc! { "version": 1 })
+            ..Read::by_id(kind.service, kind.collection, doc! { "version": 1 })
         };
         let (mut join, mut found) = (Join(vec![reader.open(overdue, only).await?]), Vec::new());
         while let Some(joined) = join.next(&mut reader.pace).await? {
-            found.push(replicas::unpublished(owned, &joined.key));
+            found.push(replicas::unpublished_events(kind, &joined.key));
             suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);

@@ -8,7 +8,7 @@ use common::clock::{Clock, SystemClock};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 
-use super::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use super::entity::{Entity, EntityKind, PAYMENTS, text};
 use super::join::Join;
 use super::provider::{self, Intent, PAGE_SIZE, Provider};
 use super::reader::{Read, Reader};
@@ -33,24 +33,23 @@ pub(super) struct Outside {
 /// Checks the change events of all entities of one kind: first by digests of all entities, then event by event for at
 /// most `max` suspects. With `only`, rechecks the entities with these ids.
 pub(super) async fn check_events(
-    owned: Owned,
+    kind: EntityKind,
     reader: &mut Reader<'_>,
     only: Option<&[String]>,
     max: usize,
 ) -> Result<Outside> {
     let Some(mut streams) = reader.streams.take() else { return Ok(Outside::default()) };
-    let (database, collection, _) = owned;
     let projection = doc! { "version": 1, "state.createdAt": 1, "state.updatedAt": 1 };
-    let read = || Read::by_id(database, collection, projection.clone());
+    let read = || Read::by_id(kind.service, kind.collection, projection.clone());
     let (ids, unlisted) = if let Some(ids) = only {
         (ids.to_vec(), 0)
     } else {
-        streams.read(owned).await?;
+        streams.read(kind).await?;
         let all = Join(vec![reader.open(read(), None).await?]);
-        streams.suspicious(owned, max.min(MAX_SUSPECTS), all, &mut reader.pace).await?
+        streams.suspicious(kind, max.min(MAX_SUSPECTS), all, &mut reader.pace).await?
     };
     let aggregates = reader.get(read(), &ids).await?;
-    let found = streams.check(owned, &ids, &aggregates).await?;
+    let found = streams.check(kind, &ids, &aggregates).await?;
     reader.streams = Some(streams);
     Ok(Outside { found, unlisted })
 }
@@ -100,8 +99,7 @@ fn payments() -> Read<'static> {
         "version": 1, "state.status": 1, "state.amount": 1, "state.received": 1, "state.refunded": 1,
         "state.providerRef": 1,
     };
-    let (database, collection, _) = REPLICATED_ENTITIES[3];
-    Read::by_id(database, collection, projection)
+    Read::by_id(PAYMENTS.service, PAYMENTS.collection, projection)
 }
 
 /// Checks each intent of the period against its payment, page by page.

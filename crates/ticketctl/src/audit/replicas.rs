@@ -8,7 +8,7 @@ use common::timestamp::Timestamp;
 use mongodb::bson::{Bson, Document};
 use serde_json::Value;
 
-use super::entity::{Entity, Owned, text};
+use super::entity::{Entity, EntityKind, text};
 use super::finding::Finding;
 use super::names::{ONE_EVENT, REPLICAS};
 use super::remedy::Remedy;
@@ -130,7 +130,7 @@ impl Source {
 
 /// Checks a service's replica of an entity against its owner.
 pub fn check_replica(
-    (source, _, entity): Owned,
+    EntityKind { service, entity, .. }: EntityKind,
     id: &str,
     owner: Option<&Entity>,
     (database, replica): (&str, Option<&Entity>),
@@ -138,21 +138,21 @@ pub fn check_replica(
     found: &mut Vec<Finding>,
 ) {
     let version = replica.map_or(0, |replica| replica.version);
-    let mut remedy = Some(Remedy::resync(source, id));
+    let mut remedy = Some(Remedy::resync(service, id));
     let wrong = match (owner, replica) {
         (None, None) => return,
         (Some(_), None) => format!("{database} has no replica of {entity} {id}"),
         (None, Some(replica)) if may_be_archived(entity, replica, now) => return,
         (None, Some(_)) => {
-            remedy = RESTORABLE.contains(&entity).then(|| Remedy::raise(source, id));
-            format!("{database} has {entity} {id} at version {version}, but {source} does not have it")
+            remedy = RESTORABLE.contains(&entity).then(|| Remedy::raise(service, id));
+            format!("{database} has {entity} {id} at version {version}, but {service} does not have it")
         }
         (Some(owner), Some(_)) if owner.version > version => {
-            format!("{database} has {entity} {id} at version {version}, which is older than in {source}")
+            format!("{database} has {entity} {id} at version {version}, which is older than in {service}")
         }
         (Some(owner), Some(_)) if owner.version < version => {
-            remedy = Some(Remedy::raise(source, id));
-            format!("{database} has {entity} {id} at version {version}, which {source} has not reached")
+            remedy = Some(Remedy::raise(service, id));
+            format!("{database} has {entity} {id} at version {version}, which {service} has not reached")
         }
         (Some(owner), Some(replica)) => {
             let differing = differing_fields(entity, owner, replica);
@@ -161,7 +161,7 @@ pub fn check_replica(
             }
             let verb = if differing.len() == 1 { "differs" } else { "differ" };
             let differing = differing.join(", ");
-            format!("{differing} of {entity} {id} {verb} between {database} and {source}, at version {version}")
+            format!("{differing} of {entity} {id} {verb} between {database} and {service}, at version {version}")
         }
     };
     found.push(Finding::new(REPLICAS, database, [id], wrong).repaired_by(remedy));
@@ -196,9 +196,9 @@ fn may_be_archived(entity: &str, replica: &Entity, now: Timestamp) -> bool {
 }
 
 /// Reports that an entity has events in its outbox that should be published by now.
-pub fn unpublished_events((database, _, entity): Owned, id: &str) -> Finding {
+pub fn unpublished_events(EntityKind { service, entity, .. }: EntityKind, id: &str) -> Finding {
     let text = format!("{entity} {id} has unpublished events in its outbox");
-    Finding::new(ONE_EVENT, database, [id], text)
+    Finding::new(ONE_EVENT, service, [id], text)
 }
 
 #[cfg(test)]
@@ -207,16 +207,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::audit::entity::REPLICATED_ENTITIES;
+    use crate::audit::entity::{ORDERS, PAYMENTS, REPLICATED_ENTITIES, USERS};
     use crate::audit::fixtures::entity;
 
-    const USERS: Owned = REPLICATED_ENTITIES[0];
-    const ORDERS: Owned = REPLICATED_ENTITIES[2];
-    const PAYMENTS: Owned = REPLICATED_ENTITIES[3];
-
-    fn found(owned: Owned, owner: Option<&Entity>, replica: Option<&Entity>, now: Timestamp) -> Vec<String> {
+    fn found(kind: EntityKind, owner: Option<&Entity>, replica: Option<&Entity>, now: Timestamp) -> Vec<String> {
         let mut found = Vec::new();
-        check_replica(owned, "1", owner, ("web", replica), now, &mut found);
+        check_replica(kind, "1", owner, ("web", replica), now, &mut found);
         found.iter().map(|finding| format!("{}: {}", finding.ids.join(" "), finding.text)).collect()
     }
 
@@ -233,7 +229,7 @@ mod tests {
 
     #[test]
     fn projections_have_no_colliding_paths() {
-        for (_, _, entity) in REPLICATED_ENTITIES {
+        for EntityKind { entity, .. } in REPLICATED_ENTITIES {
             let projection = projection(entity);
             for path in projection.keys() {
                 let inner = format!("{path}.");
@@ -259,10 +255,10 @@ mod tests {
     #[test]
     fn owner_that_is_behind_its_replicas_is_raised() {
         let now = Timestamp::from_millis(0);
-        let remedies = |owned: Owned, owner: Option<u64>, replica: Option<u64>| {
+        let remedies = |kind: EntityKind, owner: Option<u64>, replica: Option<u64>| {
             let at = |version| Entity { version, ..entity("1", json!({ "id": "1" })) };
             let (owner, replica, mut found) = (owner.map(at), replica.map(at), Vec::new());
-            check_replica(owned, "1", owner.as_ref(), ("web", replica.as_ref()), now, &mut found);
+            check_replica(kind, "1", owner.as_ref(), ("web", replica.as_ref()), now, &mut found);
             found.into_iter().flat_map(|finding| finding.remedies).map(|remedy| remedy.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(remedies(ORDERS, Some(2), None), ["ticketctl resync orders --ids 1"]);

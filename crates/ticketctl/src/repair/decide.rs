@@ -17,14 +17,9 @@ use common::events::ticket::TicketStatus;
 use common::id::{OrderId, PaymentId, TicketId};
 
 use super::action::Action;
-use crate::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use crate::audit::entity::{Entity, EntityKind, ORDERS, text};
 use crate::audit::money;
 use crate::audit::replicas::{RESTORABLE, agree, differing_fields};
-
-const ORDERS: Owned = {
-    let [_, _, orders, _] = REPLICATED_ENTITIES;
-    orders
-};
 
 /// What to do about a remedy.
 #[derive(Debug)]
@@ -49,7 +44,7 @@ pub(super) enum LossRule {
 
 /// Decides about raising an entity: `present` is what its owner has, `replicas` what other databases have.
 pub(super) fn decide_raise(
-    (owner, _, entity): Owned,
+    EntityKind { service: owner, entity, .. }: EntityKind,
     id: &str,
     present: Option<&Entity>,
     replicas: &[(&'static str, Entity)],
@@ -178,9 +173,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::audit::entity::{TICKETS, USERS};
     use crate::audit::fixtures::entity;
-
-    const USERS: Owned = REPLICATED_ENTITIES[0];
 
     fn at(version: u64, state: Value) -> Entity {
         Entity { version, ..entity("1", state) }
@@ -234,7 +228,7 @@ mod tests {
         let replicas = [("orders", replicated()), ("web", replicated())];
         let decide = |version: u64, status: &str, updated: &str| {
             let present = at(version, state(json!({ "name": status }), updated));
-            text_of(decide_raise(REPLICATED_ENTITIES[1], "1", Some(&present), &replicas))
+            text_of(decide_raise(TICKETS, "1", Some(&present), &replicas))
         };
         let raised = "tickets writes ticket 1 at version 4";
         let restored = format!("{raised}: the state of version 3, as it is in orders, web");

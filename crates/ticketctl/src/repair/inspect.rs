@@ -63,11 +63,10 @@ impl<'a> Inspector<'a> {
     }
 
     async fn decide_raise(&self, owner: &str, id: &str) -> Result<Decision> {
-        let owned = REPLICATED_ENTITIES.into_iter().find(|(source, ..)| *source == owner);
-        let owned = owned.with_context(|| format!("{owner} owns no replicated entities"))?;
-        let (source, collection, entity) = owned;
-        let present = self.find(source, collection, id, projection(entity)).await?;
-        Ok(decide_raise(owned, id, present.as_ref(), &self.replicas_of(entity, id).await?))
+        let kind = REPLICATED_ENTITIES.into_iter().find(|kind| kind.service == owner);
+        let kind = kind.with_context(|| format!("{owner} owns no replicated entities"))?;
+        let present = self.find(kind.service, kind.collection, id, projection(kind.entity)).await?;
+        Ok(decide_raise(kind, id, present.as_ref(), &self.replicas_of(kind.entity, id).await?))
     }
 
     /// The replicas of an entity, each with its database.

@@ -102,7 +102,7 @@ impl From<ReleaseArgs> for Single {
 }
 
 fn parse_owner(name: &str) -> Result<String, String> {
-    let owners = REPLICATED_ENTITIES.map(|(owner, ..)| owner);
+    let owners = REPLICATED_ENTITIES.map(|kind| kind.service);
     let found = owners.into_iter().find(|owner| *owner == name).map(ToOwned::to_owned);
     found.ok_or_else(|| format!("the owners of replicated entities are {}", owners.join(", ")))
 }

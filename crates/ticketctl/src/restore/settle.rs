@@ -60,7 +60,7 @@ pub(crate) async fn settle(
         state.mark_serving(fleet, SystemClock.now()).await?;
     }
     let mut announced = BTreeMap::new();
-    for (owner, _, _) in REPLICATED_ENTITIES {
+    for owner in REPLICATED_ENTITIES.map(|kind| kind.service) {
         announced.insert(owner.to_owned(), services.resync(owner, &Resync::everything()).await?);
     }
     reconcile_payments(fleet, services, accept_unresolved).await?;
