@@ -225,7 +225,7 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
 
     fleet.processes.service("expiration").unwrap().restart().await.unwrap();
     let finished: RestoreFinished = operator.report(&["restore", "finish", "--yes"]).await;
-    assert!(finished.audit.is_some_and(|audit| audit.violations.is_empty()) && finished.restored.is_some());
+    assert!(finished.audit.is_some_and(|audit| audit.findings.is_empty()) && finished.restored.is_some());
     for service in SERVICES {
         let names = client.database(service).list_collection_names().await.unwrap();
         assert!(!names.iter().any(|name| name.starts_with("replaced.") || name.starts_with("restoring.")), "{names:?}");

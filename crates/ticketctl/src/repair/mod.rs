@@ -24,7 +24,7 @@ use crate::audit::entity::REPLICATED_ENTITIES;
 use crate::audit::finding::Finding;
 use crate::audit::names::advice;
 use crate::audit::remedy::Remedy;
-use crate::audit::{self, AuditOptions, Sources};
+use crate::audit::{self, AuditOptions, Connections};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
 use crate::output::Rejected;
@@ -135,7 +135,7 @@ pub(crate) async fn run_one(single: Single, fleet: &Fleet, services: &Services, 
 /// If an audit fails, if a database can't be read for the plan, or if the plan is not confirmed. A failed command is
 /// part of the report.
 pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptions, yes: bool) -> Result<RepairReport> {
-    let before = audit::run(Sources::of(fleet), options).await?;
+    let before = audit::run(Connections::of(fleet), options).await?;
     let (plan, remedies) = plan(&before.findings, &fleet.client).await?;
     if remedies.is_empty() {
         if !plan.is_empty() {
@@ -149,7 +149,7 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
         eprintln!("{command}");
         commands.push(carry_out(command, remedies, fleet, services).await);
     }
-    let after = audit::run(Sources::of(fleet), options).await?;
+    let after = audit::run(Connections::of(fleet), options).await?;
     Ok(RepairReport { before, commands, after: Some(after) })
 }
 

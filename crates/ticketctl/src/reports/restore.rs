@@ -131,7 +131,7 @@ impl Report for RestoreFinished {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         if let Some(audit) = &self.audit {
             audit.text(to)?;
-            if !audit.violations.is_empty() {
+            if !audit.findings.is_empty() {
                 writeln!(to, "the replaced collections are kept until the audit of `restore finish` passes")?;
             }
         }

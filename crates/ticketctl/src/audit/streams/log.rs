@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::event::Event;
 use crate::audit::entity::EntityKind;
 use crate::audit::history::Coverage;
-use crate::audit::join::Pace;
+use crate::audit::join::ReadRateLimit;
 
 /// The suffix of the event types of snapshots, which are not changes.
 const SNAPSHOT: &str = ".snapshot.v1";
@@ -103,7 +103,7 @@ impl Log {
     pub(super) async fn read(
         &mut self,
         consumer: &str,
-        pace: &mut Pace,
+        rate_limit: &mut ReadRateLimit,
         mut each: impl FnMut(u64, Event),
     ) -> Result<()> {
         let name = self.name().to_owned();
@@ -131,7 +131,7 @@ impl Log {
                 if let Ok(event) = serde_json::from_slice::<Event>(&message.payload) {
                     each(sequence, event);
                 }
-                pace.count(1).await;
+                rate_limit.count(1).await;
                 if pending == 0 || sequence >= end {
                     self.next = self.next.max(sequence + 1);
                     break;

@@ -27,7 +27,7 @@ use self::marks::Marks;
 use super::entity::{Entity, EntityKind, REPLICATED_ENTITIES, text};
 use super::finding::Finding;
 use super::history::{self, Coverage};
-use super::join::{Join, Pace};
+use super::join::{Join, ReadRateLimit};
 use super::names::{NO_BACKLOG, TERMS};
 use crate::dead_letters;
 use crate::fleet::FleetArgs;
@@ -59,7 +59,7 @@ pub(super) struct Streams {
     /// The name of the consumers that the audit creates.
     consumer: String,
     /// Limits the events that are read in a second, and counts them.
-    pub(super) pace: Pace,
+    pub(super) rate_limit: ReadRateLimit,
     /// The stream of each entity, by the entity's name.
     logs: BTreeMap<&'static str, Log>,
     /// The marks of the stream that was read last, and the time at which that read began: later changes may be missing.
@@ -91,7 +91,7 @@ impl Streams {
             jetstream,
             prefix,
             consumer: user_of(fleet).unwrap_or_else(|| DEFAULT_USER.to_owned()),
-            pace: Pace::new(events),
+            rate_limit: ReadRateLimit::new(events),
             logs,
             marks: None,
             followed: BTreeMap::new(),
@@ -113,10 +113,10 @@ impl Streams {
         // Confirmations from before the period that the stream of tickets covers are left out, because the stream may
         // have removed their reservations.
         let reservations = self.log("ticket")?.coverage.begin.clone();
-        let Self { logs, pace, consumer, marks: kept, confirmed, reserved, .. } = self;
+        let Self { logs, rate_limit, consumer, marks: kept, confirmed, reserved, .. } = self;
         let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
         let mut marks = Marks::new(entity, log.next, log.messages);
-        let read = log.read(consumer, pace, |sequence, event| {
+        let read = log.read(consumer, rate_limit, |sequence, event| {
             marks.add(sequence, &event);
             if let Some(digest) = event::confirmation(entity, &event).filter(|_| event.time >= reservations) {
                 confirmed.push(Confirmation { digest, sequence });
@@ -136,14 +136,14 @@ impl Streams {
         kind: EntityKind,
         max: usize,
         mut aggregates: Join,
-        pace: &mut Pace,
+        rate_limit: &mut ReadRateLimit,
     ) -> Result<(Vec<String>, u64)> {
         let entity = kind.entity;
         let (mut marks, end) = self.marks.take().context("no stream was read")?;
         let coverage = Coverage { end: Some(end), ..self.log(entity)?.coverage.clone() };
         let (mut ids, mut unlisted): (BTreeMap<String, Range<usize>>, u64) = (BTreeMap::new(), 0);
         let mut found = Vec::new();
-        while let Some(joined) = aggregates.next(pace).await? {
+        while let Some(joined) = aggregates.next(rate_limit).await? {
             let range = marks.of_owned(&joined.key);
             history::check(kind, &joined.key, joined.one(0), &marks.steps(range.clone()), &coverage, &mut found);
             if found.is_empty() {
@@ -183,9 +183,9 @@ impl Streams {
         aggregates: &BTreeMap<String, Entity>,
     ) -> Result<Found> {
         let entity = kind.entity;
-        let Self { logs, pace, consumer, followed, .. } = self;
+        let Self { logs, rate_limit, consumer, followed, .. } = self;
         let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
-        let read = log.read(consumer, pace, |_, event| {
+        let read = log.read(consumer, rate_limit, |_, event| {
             if let Some(events) = followed.get_mut(&(entity, event.subject.clone())) {
                 events.push(event);
             }
