@@ -47,7 +47,7 @@ impl LoadGenerator {
     pub fn start(fleet: &TestFleet, min_sales: usize) -> Result<Self> {
         let sellers = (0..3).map(|_| fleet.token_user()).collect::<Result<Vec<_>>>()?;
         let buyers = (0..10).map(|_| Ok((fleet.token_user()?, fleet.token_user()?))).collect::<Result<Vec<_>>>()?;
-        let fakestripe = fleet.processes.fakestripe().url();
+        let fakestripe_url = fleet.processes.fakestripe().url();
         let (stopping, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let sales = tokio::spawn({
             let (stopping, finished) = (Arc::clone(&stopping), Arc::clone(&finished));
@@ -63,9 +63,9 @@ impl LoadGenerator {
                     }
                     interval.tick().await;
                     let permit = Arc::clone(&semaphore).acquire_owned().await?;
-                    let (finished, fakestripe) = (Arc::clone(&finished), fakestripe.clone());
+                    let (finished, fakestripe_url) = (Arc::clone(&finished), fakestripe_url.clone());
                     sales.spawn(async move {
-                        let sale = Sale { n, seller, buyer, other, fakestripe };
+                        let sale = Sale { n, seller, buyer, other, fakestripe_url };
                         let outcome = sale.run().await.with_context(|| format!("sale {n}"));
                         finished.fetch_add(1, Ordering::SeqCst);
                         drop(permit);
@@ -102,8 +102,7 @@ pub(crate) struct Sale {
     pub(crate) buyer: UserClient,
     /// The user who buys the ticket after the buyer has cancelled.
     pub(crate) other: UserClient,
-    /// URL of fakestripe.
-    pub(crate) fakestripe: String,
+    pub(crate) fakestripe_url: String,
 }
 
 /// What happens in a sale.
@@ -183,7 +182,7 @@ impl Sale {
         let payment = pay(&self.buyer, order, "pm_card_authenticationRequired").await?;
         if let Some(Payment { id, status: PaymentStatus::RequiresAction, provider_ref, .. }) = payment {
             let intent = provider_ref.unwrap_or_default();
-            let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.fakestripe);
+            let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.fakestripe_url);
             reqwest::Client::new().post(url).json(&Challenge { outcome: ChallengeResult::Succeed }).send().await?;
             // In half of these sales the buyer refreshes the payment; otherwise the webhook or the reconciler completes
             // it.

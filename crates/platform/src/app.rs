@@ -182,7 +182,8 @@ impl App {
         self
     }
 
-    /// Adds a background task, started once the indexes exist. It ends after [`stop`](crate::lifecycle::Tasks::stop).
+    /// Adds a background task, started once the indexes exist. It ends once
+    /// [`Tasks::stop_token`](crate::lifecycle::Tasks::stop_token) is cancelled.
     #[must_use]
     pub fn task(mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Self {
         self.tasks.push((name, Box::pin(task)));

@@ -87,7 +87,7 @@ where
         server.await;
         server_ended.send(()).ok();
     });
-    tasks.detach(server::serve(admin, running.admin, timeouts, tasks.stop().clone()));
+    tasks.detach(server::serve(admin, running.admin, timeouts, tasks.stop_token().clone()));
     tracing::info!(service, "started");
     let failed = tokio::select! {
         () = lifecycle::shutdown_signal() => None,

@@ -40,7 +40,7 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
         published_at: BTreeMap::new(),
         backlogs: Vec::new(),
         dead_letters: 0,
-        card_network: fleet.card_network.state().await,
+        fakestripe_state: fleet.card_network.state().await,
     })
 }
 

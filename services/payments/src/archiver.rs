@@ -25,7 +25,7 @@ async fn run_round(state: &AppState, tasks: &Tasks, turns: &Turns, interval: Dur
     if !turns.take_round("archive declined payments", state.clock.now(), interval).await? {
         return Ok(());
     }
-    while !tasks.stop().is_cancelled() {
+    while !tasks.stop_token().is_cancelled() {
         match state.declined_archive.archive_batch(state.clock.now()).await? {
             0 => break,
             count => tracing::info!(count, "archived declined payments"),

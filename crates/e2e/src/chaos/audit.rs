@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use testkit::fleet::options::sibling_binaries_dir;
+use testkit::fleet::options::current_binary_dir;
 use ticketctl::reports::AuditReport;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -28,12 +28,12 @@ pub(super) async fn violations(fleet: &TestFleet) -> Vec<String> {
 
 async fn run(fleet: &TestFleet) -> Result<AuditReport> {
     let servers = fleet.processes.servers();
-    let mut audit = Command::new(sibling_binaries_dir().join("ticketctl"));
+    let mut audit = Command::new(current_binary_dir().join("ticketctl"));
     audit
         .args(["--output", "json", "audit", "--wait", "0"])
         .env("MONGODB_URL", servers.mongodb_url())
         .env("NATS_URL", servers.nats.url())
-        .envs(fleet.dashboard.settings())
+        .envs(fleet.fakestripe.settings())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output =

@@ -79,11 +79,11 @@ impl Visitors {
                 seller: fleet.token_user()?,
                 buyer: fleet.token_user()?,
                 other: fleet.token_user()?,
-                dashboard: fleet.dashboard.clone(),
+                fakestripe: fleet.fakestripe.clone(),
             };
             let rng = StdRng::from_rng(&mut seeds);
-            let fakestripe = fleet.processes.fakestripe().url();
-            tasks.spawn(Visitor { rng, journey, fakestripe }.shop(Arc::clone(&stopping)));
+            let fakestripe_url = fleet.processes.fakestripe().url();
+            tasks.spawn(Visitor { rng, journey, fakestripe_url }.shop(Arc::clone(&stopping)));
         }
         Ok(Self { stopping, tasks })
     }
@@ -102,8 +102,7 @@ impl Visitors {
 struct Visitor {
     rng: StdRng,
     journey: Journey,
-    /// URL of fakestripe.
-    fakestripe: String,
+    fakestripe_url: String,
 }
 
 impl Visitor {
@@ -127,6 +126,6 @@ impl Visitor {
     fn sale(&mut self) -> Sale {
         let Journey { seller, buyer, other, .. } = self.journey.clone();
         let n = self.rng.random_range(0..100 * SCENARIO_CYCLE);
-        Sale { n, seller, buyer, other, fakestripe: self.fakestripe.clone() }
+        Sale { n, seller, buyer, other, fakestripe_url: self.fakestripe_url.clone() }
     }
 }

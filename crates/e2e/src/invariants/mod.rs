@@ -119,7 +119,7 @@ pub async fn assert_never_published(fleet: &TestFleet, orders: &BTreeSet<String>
     let owned = data.databases.owned.values().flatten();
     let replicas = data.databases.replicas.iter().flat_map(|(.., replicas)| replicas);
     texts.extend(owned.chain(replicas).map(|entity| format!("{} {}", entity.id, entity.state)));
-    texts.push(data.card_network.to_string());
+    texts.push(data.fakestripe_state.to_string());
     for order in orders {
         ensure!(
             !texts.iter().any(|text| text.contains(order)),

@@ -57,7 +57,7 @@ async fn audit_without_backlogs(operator: &Operator) -> Vec<Found> {
 async fn each_manipulated_stream_is_reported_with_its_ids() {
     let sold = Sold::start().await;
     let Sold { fleet, ticket, order, hold, .. } = &sold;
-    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let operator = Operator::for_fleet(fleet).with_fakestripe(fleet);
     let jetstream = fleet.jetstream().await.unwrap();
     let before = consumers(&jetstream).await;
     let report: AuditReport = operator.report(&["audit", "--wait", "0"]).await;
@@ -107,7 +107,7 @@ async fn each_manipulated_stream_is_reported_with_its_ids() {
 async fn lost_event_and_dead_letter_are_reported() {
     let sold = Sold::start().await;
     let Sold { fleet, client, hold, .. } = &sold;
-    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let operator = Operator::for_fleet(fleet).with_fakestripe(fleet);
     let jetstream = fleet.jetstream().await.unwrap();
 
     // The owner and all replicas have a newer version than the last published event, as if an event had been lost.
@@ -133,15 +133,15 @@ async fn lost_event_and_dead_letter_are_reported() {
 async fn stray_and_missing_intents_are_reported() {
     let sold = Sold::start().await;
     let Sold { fleet, client, payment, .. } = &sold;
-    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let operator = Operator::for_fleet(fleet).with_fakestripe(fleet);
     let intents = async || {
-        let state = fleet.card_network().await.unwrap();
+        let state = fleet.fakestripe_state().await.unwrap();
         let intents = state["paymentIntents"].as_array().unwrap().iter();
         intents.map(|intent| text(&intent["id"]).to_owned()).collect::<Vec<_>>()
     };
     let recorded = intents().await.remove(0);
 
-    fleet.dashboard.charge(700).await.unwrap();
+    fleet.fakestripe.charge(700).await.unwrap();
     let stray = intents().await.into_iter().find(|intent| *intent != recorded).unwrap();
     assert_eq!(audit(&operator).await, [found(12, "payments", &[&stray])]);
 
@@ -184,7 +184,7 @@ async fn audits_at_the_same_time_do_not_disturb_each_other() {
     let name = Some("audit".to_owned());
     let inactive_threshold = std::time::Duration::from_secs(3);
     stream.create_consumer(pull::Config { name, inactive_threshold, ..pull::Config::default() }).await.unwrap();
-    let operator = Operator::for_fleet(&fleet).with_card_network(&fleet);
+    let operator = Operator::for_fleet(&fleet).with_fakestripe(&fleet);
     let arguments = ["audit", "--wait", "5"];
     let (one, other) = tokio::join!(operator.run_ok(&arguments), operator.run_ok(&arguments));
     for report in [one, other] {

@@ -56,7 +56,7 @@ async fn a_stray_capture_is_found() {
     let options = short_run(17);
     let report = chaos::run_with(&options, async |fleet: &TestFleet| {
         // A fault of fakestripe may be active.
-        while fleet.dashboard.charge(4_200).await.is_err() {
+        while fleet.fakestripe.charge(4_200).await.is_err() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         Ok(())

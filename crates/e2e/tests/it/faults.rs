@@ -139,10 +139,10 @@ async fn the_card_network_is_slow_fails_and_duplicates_or_drops_webhooks() {
         Faults { webhook_duplicates: 3, webhook_delay_ms: 1_000, webhook_jitter_ms: 3_000, ..Faults::default() },
         Faults { drop_webhooks: true, ..Faults::default() },
     ] {
-        fleet.dashboard.set_faults(&faults).await.unwrap();
+        fleet.fakestripe.set_faults(&faults).await.unwrap();
         wait_for_sales(&load, 50).await;
     }
-    fleet.dashboard.set_faults(&Faults::default()).await.unwrap();
+    fleet.fakestripe.set_faults(&Faults::default()).await.unwrap();
     finish_and_check(&fleet, load).await;
 }
 

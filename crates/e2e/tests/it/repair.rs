@@ -264,7 +264,7 @@ async fn payment_that_was_set_back_is_looked_up_at_the_provider() {
     assert_eq!(outcome(&report, &raise), Some((CommandOutcome::Done, written)));
     let payment = shop.buyer.wait_for_payment(sale.payment, PaymentStatus::Captured).await.unwrap();
     assert_eq!((payment.version, payment.refunded), (4, None));
-    let network = shop.fleet.card_network().await.unwrap();
-    let intents = network["paymentIntents"].as_array().unwrap();
+    let provider = shop.fleet.fakestripe_state().await.unwrap();
+    let intents = provider["paymentIntents"].as_array().unwrap();
     assert_eq!((intents.len(), intents[0]["amount_received"].as_i64()), (1, Some(4_500)));
 }

@@ -182,7 +182,7 @@ impl Counters {
             };
             let synced = tokio::select! {
                 synced = self.sync(redis) => synced,
-                () = tasks.stop().cancelled() => return,
+                () = tasks.stop_token().cancelled() => return,
             };
             if let Err(error) = &synced {
                 // Logged once per outage.

@@ -127,7 +127,7 @@ async fn measure_and_sweep(store: &dyn OutboxStore, context: &Context, interval:
     }
     // Sweep if the count failed.
     let mut has_more = measured.as_ref().map_or(true, |(pending, _)| *pending > 0);
-    while has_more && !context.tasks.stop().is_cancelled() {
+    while has_more && !context.tasks.stop_token().is_cancelled() {
         let swept = store.sweep(context.clock.now(), interval).await?;
         if swept.count > 0 {
             let count = swept.count;

@@ -49,7 +49,7 @@ impl Consumer {
     pub(crate) async fn run(self) {
         let tasks = &self.context.tasks;
         let mut backoff = Backoff::up_to(MAX_BACKOFF);
-        while !tasks.stop().is_cancelled() {
+        while !tasks.stop_token().is_cancelled() {
             let consumed = self.consume(tasks, &mut backoff).await;
             let pause = backoff.next_delay();
             if let Err(error) = consumed {
@@ -110,7 +110,7 @@ impl Consumer {
         let entities = EntitiesInFlight::default();
         let mut in_flight = FuturesUnordered::new();
         let mut fetched = Ok(());
-        while fetched.is_ok() && !tasks.stop().is_cancelled() {
+        while fetched.is_ok() && !tasks.stop_token().is_cancelled() {
             if configured_at.elapsed() >= CONFIGURATION_INTERVAL {
                 match self.configured(&stream).await {
                     Ok(configured) => (consumer, configured_at) = (configured, Instant::now()),
@@ -135,11 +135,11 @@ impl Consumer {
             tokio::pin!(deadline);
             // A message that is sent to an abandoned request is redelivered only after the ack wait. So a request is
             // read to its end, also at shutdown while messages still arrive.
-            let mut is_stopping = tasks.stop().is_cancelled();
+            let mut is_stopping = tasks.stop_token().is_cancelled();
             loop {
                 tokio::select! {
                     biased;
-                    () = tasks.stop().cancelled(), if !is_stopping => is_stopping = true,
+                    () = tasks.stop_token().cancelled(), if !is_stopping => is_stopping = true,
                     Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
                     chunk = batch.next() => {
                         let Some(chunk) = chunk else { break };

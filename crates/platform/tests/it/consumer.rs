@@ -261,14 +261,14 @@ async fn shutdown_leaves_unstarted_messages_to_other_instances() {
         eventually("all slots to be taken", async || seen(&app, *id).await == 1).await;
     }
     let start = Instant::now();
-    app.context.tasks.stop().cancel();
+    app.context.tasks.stop_token().cancel();
     let other = app.start_second_instance(crate::demo::build).await;
     for id in &waiting {
         eventually("the unstarted messages", async || is_handled(&other, *id).await).await;
     }
     assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
     // The handlers of the first instance hang until they time out; the test does not wait for that.
-    other.context.tasks.stop().cancel();
+    other.context.tasks.stop_token().cancel();
     std::mem::forget((app, other));
 }
 

@@ -173,7 +173,7 @@ async fn unreachable_nats_does_not_prevent_startup() {
     eventually("the metric", async || metric(&app, "outbox_pending").await == Some(1.0)).await;
     assert_eq!(document(&app, made.id).await.get_array("outbox").unwrap().len(), 1);
     // The event is never published. End the instance as a kill would, with the event in the outbox.
-    app.context.tasks.stop().cancel();
+    app.context.tasks.stop_token().cancel();
     std::mem::forget(app);
 }
 

@@ -360,7 +360,7 @@ impl Drop for TestApp {
         }
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
-                if !self.context.tasks.stop().is_cancelled() {
+                if !self.context.tasks.stop_token().is_cancelled() {
                     eventually("the outbox to be relayed", async || self.outbox_backlog().await == 0).await;
                     self.stop().await;
                 }

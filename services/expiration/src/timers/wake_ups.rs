@@ -58,7 +58,7 @@ pub(crate) async fn run(mut requests: mpsc::Receiver<i64>, queue: Queue, tasks: 
     loop {
         tokio::select! {
             received = requests.recv_many(&mut batch, BATCH) => if received == 0 { return },
-            () = tasks.stop().cancelled() => return,
+            () = tasks.stop_token().cancelled() => return,
         }
         let seconds: BTreeSet<i64> = batch.drain(..).collect();
         let count = seconds.len();

@@ -86,7 +86,7 @@ async fn raised_payment_is_synchronised_with_the_provider() {
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
     assert_eq!(shop.stored(&payment).await.version, 1);
     let reference = payment["providerRef"].as_str().unwrap();
-    shop.dashboard(&format!("/payment_intents/{reference}/capture"), &[]).await;
+    shop.change_at_provider(&format!("/payment_intents/{reference}/capture"), &[]).await;
     let body = json!({ "id": payment["id"], "above": 5 });
     let raised = shop.app.admin("POST", "/raise").json(&body).send().await.expect(200).json();
     assert_eq!(raised, json!({ "version": 6, "isWritten": true }));

@@ -25,7 +25,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(state: AppState, context: Context) {
     let mut backoff = Backoff::up_to(MAX_BACKOFF);
-    while !state.tasks.stop().is_cancelled() {
+    while !state.tasks.stop_token().is_cancelled() {
         let subscriptions =
             tokio::try_join!(context.subscribe_ephemeral::<TicketState>(), context.subscribe_ephemeral::<OrderState>());
         let (tickets, orders) = match subscriptions {
@@ -42,7 +42,7 @@ pub(crate) async fn run(state: AppState, context: Context) {
         backoff.reset();
         loop {
             tokio::select! {
-                () = state.tasks.stop().cancelled() => return,
+                () = state.tasks.stop_token().cancelled() => return,
                 Some(event) = tickets.next() => dispatch_ticket(&state, event),
                 Some(event) = orders.next() => publish_order(&state, &event),
                 else => break,
