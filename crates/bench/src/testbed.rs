@@ -66,7 +66,7 @@ impl TestBed {
             .without_rate_limits()
             .env("SIGNUPS_PER_MINUTE", "1000000")
             .env("SIGNINS_PER_MINUTE", "1000000")
-            // Expired holds and announcements must not disturb a measurement.
+            // Neither expired holds nor snapshots of unchanged entities may disturb a measurement.
             .env("ORDER_TTL", "2h")
             .env("ANNOUNCE_AFTER", "2h")
             // A few hundred buyers hold all tickets.

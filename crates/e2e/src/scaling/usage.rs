@@ -1,5 +1,5 @@
-//! The resources that a fleet used: of each instance, and of all instances together. Compares fleets of different sizes,
-//! because some resources must not grow with the number of instances.
+//! The resources that a fleet used: of each instance, and of all instances together. Compares fleets of different
+//! sizes, because some resources must not grow with the number of instances.
 
 use std::fmt::{self, Write as _};
 

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use mongodb::Client;
 use serde_json::Value;
 
-/// Disables periodic work during the test: sweeps and announcements.
+/// Disables periodic work during the test, such as the search for unpublished events and the announcer.
 const QUIET: [(&str, &str); 9] = [
     ("OUTBOX_SWEEP_INTERVAL", "1h"),
     ("GAUGE_INTERVAL", "1h"),

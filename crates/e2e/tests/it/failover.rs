@@ -162,13 +162,14 @@ async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     for other in &others {
         other.signal(Signal::SIGSTOP);
     }
-    // With an idempotency key, as the load uses it, no order is inserted before a majority has the key's claim.
+    // These requests have no idempotency key. With one, as the load sends it, no order would be inserted before a
+    // majority has stored the key.
     for ticket in tickets {
         let buyer = fleet.token_user().unwrap();
         tokio::spawn(async move { buyer.create_order(ticket).await.ok() });
     }
-    // Longer than the delay of the outbox sweep and shorter than the election timeout: an event that was read with
-    // local read concern would have been published by now.
+    // The pause is longer than the time until the sweeper finds an unpublished event, and shorter than the election
+    // timeout: an event that was read with local read concern would have been published by now.
     tokio::time::sleep(Duration::from_secs(6)).await;
     let orders = orders_at(&primary.url()).await;
     let local = order_ids(&orders, ReadConcern::local()).await;

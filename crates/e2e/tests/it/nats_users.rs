@@ -21,8 +21,9 @@ fn nats_violations(fleet: &TestFleet) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn service_users_can_do_only_what_they_need() {
-    // The sweep would be too late for the hold that expires, so a wake-up has to pass through Redis. An announcement of
-    // the order would fire the timer as well; they come after 2, 6 and 14 s, so a hold of 10 s expires between them.
+    // The sweep, which searches MongoDB for due timers, would be too late for the hold that expires, so a wake-up has
+    // to pass through Redis. A snapshot of the order would fire the timer as well; the announcer publishes snapshots
+    // after 2, 6 and 14 s, so a hold of 10 s expires between them.
     let settings = [("ORDER_TTL", "10s"), ("ANNOUNCE_AFTER", "2s"), ("TIMER_SWEEP_INTERVAL", "60s")];
     let fleet = TestFleet::start_with_server_auth(&settings).await.unwrap();
     let url = fleet.processes.servers().nats.url();

@@ -41,8 +41,8 @@ async fn dump(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)>
     for service in SERVICES {
         let database = client.database(service);
         for name in database.list_collection_names().await.unwrap() {
-            // Excludes the collections that a restore has replaced, and the turns of periodic tasks, which change
-            // between two dumps.
+            // Excludes the collections that a restore has replaced, and the collection by which instances share
+            // periodic tasks, which changes between two dumps.
             if name.starts_with("replaced.") || name == "turns" {
                 continue;
             }

@@ -1,6 +1,5 @@
 //! `ticketctl audit --repair`: requests to the services repair databases that were restored to different moments, and
-//! the damage of lost events. The announcer and the scan are off, so that nothing
-//! else repairs them.
+//! the damage of lost events. The announcer and the scan are off, so that nothing else repairs them.
 
 use std::time::Duration;
 
@@ -191,7 +190,7 @@ async fn databases_of_different_moments_are_repaired() {
         let payment = shop.buyer.wait_for_payment(sale.payment, PaymentStatus::Captured).await.unwrap();
         assert_eq!(payment.refunded, None);
     }
-    // The fleet works: consumers apply the next versions of the raised entities.
+    // The fleet works: consumers apply the next versions of the entities that `raise` wrote.
     assert_eq!(shop.buyer.pay(unpaid, "pm_card_visa").await.unwrap().status, 201);
     shop.buyer.wait_for_order(unpaid, OrderStatus::Completed).await.unwrap();
     shop.seller.send(&UpdateProfile { body: Profile { display_name: Text::new("Mara K") } }).await.unwrap();

@@ -123,8 +123,8 @@ async fn resync_restores_every_replica() {
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
-/// The instance that started the rebuild crashes immediately. Meanwhile the pages of the other one are polled, and
-/// users keep buying.
+/// A rebuild fills a new generation of the read model (a complete set of its collections). The instance that started
+/// the rebuild crashes immediately. Meanwhile the pages of the other instance are polled, and users keep buying.
 #[tokio::test(flavor = "multi_thread")]
 async fn rebuilt_read_model_equals_the_live_one() {
     let fleet = TestFleet::start_two_instances(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();

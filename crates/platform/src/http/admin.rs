@@ -67,7 +67,8 @@ async fn metrics() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render())
 }
 
-/// Announces current states: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
+/// Announces current states, which means that their snapshots are published: `{"all": true}`, `{"since": "…"}` or
+/// `{"ids": […]}`.
 async fn resync(
     State(AdminState { stores, .. }): State<AdminState>,
     Body(resync): Body<Resync>,

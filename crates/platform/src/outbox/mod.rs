@@ -40,7 +40,8 @@ pub(crate) trait OutboxStore: Send + Sync {
     /// The collection's name.
     fn name(&self) -> &'static str;
     /// Requeues the next batch of unpublished events if it is due ([`turns`] assign each batch to one instance).
-    /// `interval` is the pause between two sweeps of the whole collection. Returns the number of documents, and whether another batch may follow.
+    /// `interval` is the pause between two sweeps of the whole collection. Returns the number of documents, and whether
+    /// another batch may follow.
     fn sweep(&self, now: Timestamp, interval: Duration) -> BoxFuture<'_, Result<sweeper::Swept, StoreError>>;
     /// Announces the states whose scheduled announcement is due. Returns how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;

@@ -6,8 +6,8 @@
 //! for other states, and its consumers would not learn of them. The raised version has one change event, like any
 //! other; the versions that are skipped had theirs before the restore.
 //!
-//! A snapshot follows the change event. In response to it, consumers announce those of their own entities of which this
-//! service has missed events; they do that for snapshots only.
+//! A snapshot follows the change event, because consumers respond to snapshots only: if this service has missed events
+//! of their entities, they publish snapshots of those.
 
 use common::aggregate::{Aggregate, Versioned};
 use common::api::admin::{Raise, Raised};
@@ -28,7 +28,8 @@ impl<A: Aggregate> Store<A> {
     /// above it already. Returns `None` if there is no aggregate and no state, or if the state is not published.
     ///
     /// # Errors
-    /// Invalid if the state is not the whole state of this aggregate or contradicts what never changes, or if more than
+    /// Invalid if the state is not the whole state of this aggregate or has another value of an immutable field, or if
+    /// more than
     /// [`MAX_SKIPPED`] versions would be skipped. A conflict if the state violates a unique index, or if the aggregate
     /// was changed after it or has ended: then only the present state can be written.
     pub(crate) async fn raise_above(&self, request: &Raise) -> Result<Option<Raised>, Error> {

@@ -1,10 +1,10 @@
 //! The sweeper: requeues events that a crash, a full queue or an outage left in an outbox.
 //!
 //! # Why
-//! Instances take [turns](super::turns), each for the next batch, oldest event first. A document that a cycle skips,
-//! because it has the same time as the last one of a full batch or because its instance stopped, is found by the next
-//! cycle. While no event is in an outbox, no turn is read or written. Events that this instance has published are
-//! skipped: they are about to be removed.
+//! Instances take [turns](super::turns): each turn is the next batch, oldest event first, and a cycle is all batches up
+//! to the newest event. A cycle skips a document that has the same time as the last document of a full batch, or whose
+//! instance stopped; the next cycle finds it. While no event is in an outbox, no turn is read or written. Events that
+//! this instance has published are skipped: they are about to be removed.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The durable consumer: fetches messages, runs the handler once for those of one entity, and acks after its write.
+//! The durable consumer: fetches messages, runs the handler once for all messages of one entity (a group), and acks
+//! them after the handler's write.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -173,7 +174,7 @@ impl Consumer {
         (messages, failure)
     }
 
-    /// Handles a group, and then the messages of its entity that have arrived meanwhile.
+    /// Handles a group, and then the messages of its entity that have arrived in the meantime.
     async fn process(&self, group: Group, in_flight: &EntitiesInFlight) {
         let mut next = Some(group);
         while let Some(mut group) = next {
@@ -195,7 +196,7 @@ impl Consumer {
     }
 
     /// Handles the newest message of a group, and acks all messages according to the outcome. Returns false if the
-    /// newest one was rejected: it becomes a dead letter, and the others are not acked.
+    /// newest one was rejected: it becomes a dead letter, and the other messages are not acked.
     async fn process_newest(&self, newest: &Received, group: &Group, in_flight: &EntitiesInFlight) -> bool {
         let entity = self.subscription.entity;
         let handled = |outcome: &'static str, count: usize| {

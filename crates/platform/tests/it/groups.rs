@@ -20,7 +20,7 @@ async fn publish_while_first_is_handled(app: &TestApp, later: &[(ExpirationChang
     for (change, version) in later {
         app.publish(*change, id, *version, timer(app, id)).await;
     }
-    // Messages arrive in order, so the consumer has the others too.
+    // Messages arrive in order, so the consumer has the messages before this one too.
     let last = OrderId::new();
     publish(app, last).await;
     eventually("the event of another timer", async || is_handled(app, last).await).await;

@@ -1,4 +1,4 @@
-//! Publishing from the outbox: the relay, the sweeper, and NATS outages.
+//! Publishing from the outbox: by the relay at once, by the sweeper after a crash or an outage of NATS.
 
 use std::time::Duration;
 

@@ -72,8 +72,8 @@ async fn state_of_the_replicas_replaces_an_older_one_or_a_lost_one() {
     assert_history(&app, lost.id, &[event("updated", 3), event("snapshot", 3)]).await;
 }
 
-/// The owner has acknowledged a change after its restore, or the entity is final: writing the replicas' state would undo
-/// that.
+/// The owner has acknowledged a change after its restore, or the entity is final: writing the replicas' state would
+/// undo that.
 #[tokio::test(flavor = "multi_thread")]
 async fn state_of_the_replicas_does_not_replace_a_later_or_final_one() {
     let app = app().await;

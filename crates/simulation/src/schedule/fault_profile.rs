@@ -15,8 +15,8 @@ pub(super) struct FaultProfile {
     pub(super) crash: f64,
     /// Probability of a duplicate delivery or publication, because its acknowledgement was lost.
     pub(super) duplicate: f64,
-    /// Probability that all messages about one entity that are on their way to a consumer are delivered together, as one
-    /// group.
+    /// Probability that all messages about one entity that are on their way to a consumer are delivered together, as
+    /// one group.
     pub(super) group: f64,
     /// Probability that an event is dropped.
     pub(super) drop: f64,

@@ -27,7 +27,8 @@ pub struct Step<'a> {
     pub status: &'a str,
     /// A digest of the terms, such as that of [`terms`]. It is equal for equal terms, and 0 for entities without terms.
     pub terms: u64,
-    /// Whether a raise wrote the entity at this version, in whatever status.
+    /// Whether a raise wrote the entity at this version, after its owner was restored to an earlier moment. Its status
+    /// may be any.
     pub is_raised: bool,
 }
 

@@ -37,8 +37,8 @@ struct Metrics {
 struct LastAudit {
     /// Number of findings by number and name of the invariant, such as `12 ledger`; 0 for invariants that hold.
     findings: BTreeMap<String, usize>,
-    /// Number of documents that seemed to violate an invariant, but were not rechecked, because there were more than the
-    /// maximum.
+    /// Number of documents that seemed to violate an invariant, but were not rechecked, because there were more than
+    /// the maximum.
     unlisted: u64,
     /// Number of invariants that were not checked, or only partially.
     unchecked: usize,

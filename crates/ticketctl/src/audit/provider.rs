@@ -44,7 +44,7 @@ const ATTEMPTS: u32 = 4;
 const PAYMENT_ID: &str = "payment_id";
 /// Maximum difference between the provider's clock and ours.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
-/// Default of `--provider-period`: the period in which the sweep of `payments` looks for orphans.
+/// Default of `--provider-period`: the period whose intents `payments` itself compares with its payments.
 const DEFAULT_PERIOD: Duration = Duration::from_secs(48 * 3600);
 
 #[derive(Debug, Clone, Args)]

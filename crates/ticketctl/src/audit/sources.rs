@@ -58,7 +58,8 @@ pub(super) struct AuditSources<'a> {
 }
 
 impl<'a> AuditSources<'a> {
-    /// Opens the databases only. To spare the primary, they are read from a secondary whose lag is small, if there is one.
+    /// Opens the databases only. To spare the primary, they are read from a secondary whose lag is small, if there is
+    /// one.
     pub(super) fn new(client: &'a Client, rate_limit: ReadRateLimit) -> Self {
         let selection = recent_secondary();
         Self { client, selection, rate_limit, audited: BTreeMap::new(), streams: None, provider: None }

@@ -1,11 +1,11 @@
 //! Decides what a remedy has to do, given the entities and replicas that the databases have.
 //!
 //! # Why
-//! A raise restores the state of the replicas if at least two of them have the highest version, if those agree on the
-//! state, and if events carry the whole state of the entity: then the owner had written and published it. Otherwise,
-//! for example if only one replica is ahead, the owner writes its present state above that version. It does so too if
-//! its state is final or was changed after that of the replicas: the owner has acknowledged that change since it was
-//! restored.
+//! A raise has an owner write an entity at a version above that of its replicas. It restores the state of the replicas
+//! if at least two of them have the highest version, if those agree on the state, and if events carry the whole state
+//! of the entity: then the owner had written and published it. Otherwise, for example if only one replica is ahead, the
+//! owner writes its present state above that version. It does so too if its state is final or was changed after that of
+//! the replicas: the owner has acknowledged that change since it was restored.
 //!
 //! That `orders` lacks an order does not suffice to take it for lost: a raise may restore it, and then it needs its
 //! payment and its ticket.

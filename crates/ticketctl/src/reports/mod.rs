@@ -106,7 +106,8 @@ pub struct AuditReport {
     /// The violations, each with the number and name of its invariant in docs/reliability.md; empty if all invariants
     /// hold.
     pub findings: Vec<Finding>,
-    /// Number of further documents that seemed to violate an invariant and were not rechecked, because there were too many.
+    /// Number of further documents that seemed to violate an invariant and were not rechecked, because there were too
+    /// many.
     pub unlisted: u64,
     /// What was not checked, and why: the invariants of the streams or of the provider.
     #[serde(default)]
@@ -164,7 +165,7 @@ impl Report for Resynced {
 /// `rebuild`: the read model that pages read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadModel {
-    /// The generation that pages read.
+    /// The number of the generation that pages read: the complete set of collections that the last rebuild filled.
     pub live: i64,
     /// Whether the rebuild was abandoned.
     pub abandoned: bool,

@@ -36,7 +36,8 @@ pub(crate) struct Settlement {
 }
 
 /// Resyncs replicas (every owner publishes snapshots of all its entities), reconciles payments with the provider, and
-/// refunds or cancels orphaned intents, which are intents that no payment accounts for. Asks before anything is changed.
+/// refunds or cancels orphaned intents, which are intents that no payment accounts for. Asks before anything is
+/// changed.
 ///
 /// # Errors
 /// If a payment can't be queried, refunded or cancelled, unless that is accepted.
@@ -100,8 +101,8 @@ fn count(orphans: &[Orphan], outcome: OrphanOutcome) -> usize {
     orphans.iter().filter(|orphan| orphan.outcome == outcome).count()
 }
 
-/// Reconciles payments until none is undecided, or until the timeout. A payment that was authorised or charged since the
-/// backup completes its order.
+/// Reconciles payments until none is undecided, or until the timeout. A payment that was authorised or charged since
+/// the backup completes its order.
 async fn reconcile_payments(fleet: &Fleet, services: &Services, accept_unresolved: bool) -> Result<()> {
     let started = Instant::now();
     loop {

@@ -21,8 +21,8 @@ pub(crate) struct Reconciled {
     pub(crate) applied: Applied,
 }
 
-/// Makes steps until nothing changes. `is_snapshot` tells whether the event is a snapshot, which shows the present state
-/// of the order, and `known` is the timer that the caller has already read.
+/// Makes steps until nothing changes. `is_snapshot` tells whether the event is a snapshot, which shows the present
+/// state of the order, and `known` is the timer that the caller has already read.
 pub(crate) async fn reconcile_timer(
     state: &AppState,
     order: &OrderState,

@@ -45,7 +45,8 @@ pub async fn check_limits(state: &AppState, buyer: UserId, ticket: TicketId) -> 
     Ok(oldest.map(|oldest| HoldError::TooOften(oldest.plus(ABANDONED_WINDOW).since(now))))
 }
 
-/// Keeps a hold that was just stored, or withdraws it if the buyer has too many: cancels it and releases its claim.
+/// Keeps a hold that was just stored, or withdraws it if the buyer has too many: cancels it and releases its claim, the
+/// record of the request's idempotency key.
 pub async fn keep_or_withdraw(state: &AppState, order: &Order, claim: &Claim<OrderId>) -> Result<(), Error> {
     let (started, limit) = (Instant::now(), state.config.holds_per_buyer.get());
     loop {

@@ -3,8 +3,9 @@
 //! expired and its payment was final, or when the databases were restored to an earlier moment.
 //!
 //! # Why
-//! The sweep resolves orphaned intents of existing payments. An intent without any payment is resolved only at an
-//! operator's request: it may belong to another shop that shares the provider's account.
+//! The sweep, a periodic comparison of all recent intents, resolves orphaned intents of existing payments. An intent
+//! without any payment is resolved only at an operator's request: it may belong to another shop that shares the
+//! provider's account.
 
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(48 * 3600);
 /// Maximum number of payments that are read at once.
 const BATCH_SIZE: usize = 100;
 
-/// Returns the orphaned intents that were created at or after `since`, and resolves them if `resolve` is true. An intent
-/// that can't be resolved is reported as failed and does not block others; another request tries again.
+/// Returns the orphaned intents that were created at or after `since`, and resolves them if `resolve` is true. An
+/// intent that can't be resolved is reported as failed and does not block others; another request tries again.
 ///
 /// # Errors
 /// Unavailable when the provider does not list the intents.
@@ -94,7 +95,8 @@ async fn find_suspects(
     Ok(suspects)
 }
 
-/// Reads the payment. Its absence is confirmed, because on request an intent without a payment is cancelled or refunded.
+/// Reads the payment. Its absence is confirmed, because on request an intent without a payment is cancelled or
+/// refunded.
 async fn find_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
     // Concurrent calls of `get` share a query.
     match state.payments.get(id).await? {

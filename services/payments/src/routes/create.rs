@@ -92,8 +92,8 @@ pub(super) async fn create(
     }
 }
 
-/// The response to an earlier request with the same key. If that request failed without an effect, its claim is
-/// released, and this request is a new one.
+/// The response to an earlier request with the same key. If that request failed without an effect, its claim (the
+/// record of the key) is released, and this request is a new one.
 async fn find_replay(state: &AppState, user: UserId, key: Option<&IdempotencyKey>) -> Result<Option<Response>, Error> {
     let Some(claim) = state.claims.find(user, key).await? else { return Ok(None) };
     let Some(payment) = state.payments.get(claim.entity_id).await? else { return Ok(None) };

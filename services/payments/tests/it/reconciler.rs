@@ -100,7 +100,7 @@ async fn final_payments_are_not_examined() {
     assert_eq!(query.get_i32("docsExamined").unwrap(), 1, "{query}");
 }
 
-/// Without turns, each of two instances would look up every payment in each of its own rounds.
+/// The instances take turns: otherwise both would look up every payment in each interval.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_look_up_a_payment_once_per_round() {
     let shop = Shop::open_with(&[("RECONCILE_AFTER", "2s")]).await;

@@ -22,7 +22,7 @@ pub(crate) async fn reconcile_ticket(
     until_settled(&ReconcileTicket { state, id }, known, seen).await
 }
 
-/// Like [`reconcile_ticket`], after the platform has raised the listing.
+/// Like [`reconcile_ticket`], after the platform has written the listing again at a higher version (a raise).
 pub(crate) async fn reconcile_changed(state: AppState, id: TicketId) -> Result<(), Error> {
     reconcile_ticket(&state, id, Current::Unread, None).await?;
     Ok(())

@@ -40,8 +40,8 @@ pub(super) async fn create(
     let (ticket, _) = Ticket::list(id, user.id, details.clone(), now);
     let view = to_view(Versioned { version: 0, state: ticket });
     let claim = state.claims.claim(user.id, key.as_ref(), id, view, now).await?;
-    // The listing has the id and the time of the claim, and every repeat has the same body. So the stored response
-    // describes the listing, whichever request inserts it.
+    // The claim is the record of the idempotency key. The listing has the id and the time of the claim, and every
+    // repeat has the same body. So the stored response describes the listing, whichever request inserts it.
     let (ticket, change) = Ticket::list(claim.entity_id, user.id, details, claim.at);
     match state.tickets.insert(ticket, change).await {
         Ok(_) => Ok(created(claim.answer)),

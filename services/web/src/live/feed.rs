@@ -53,7 +53,7 @@ pub(crate) async fn run(state: AppState, context: Context) {
 
 /// Publishes in a separate task, so that a slow query does not delay the next event.
 fn dispatch_ticket(state: &AppState, event: Envelope<TicketState>) {
-    // A resync repeats known states.
+    // A snapshot repeats a known state.
     if event.is_snapshot() {
         return;
     }

@@ -1,5 +1,5 @@
-//! Rebuild of the read model while pages read the live one. A rebuild fills a new generation, which is a complete set of
-//! the model's collections, and then swaps it for the live generation.
+//! Rebuild of the read model while pages read the live one. A rebuild fills a new generation, which is a complete set
+//! of the model's collections, and then swaps it for the live generation.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -190,7 +190,7 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     // Nobody will publish the unknown listing again, so the rebuild never completes by itself: an operator swaps.
     let swapped = admin_request(&app, "POST", "/rebuild/swap").await;
     assert_eq!((&swapped["live"], &swapped["filling"]), (&1.into(), &Value::Null));
-    // By then the page no longer waits for the events of a new listing.
+    // A minute after the listing was created, its page no longer waits for the listing's first event.
     app.clock.advance(Duration::from_secs(60));
     app.request("GET", &path(&unknown)).send().await.expect(404);
     assert_eq!(page(&app, "/browse").await.matches("Show-").count(), 5);

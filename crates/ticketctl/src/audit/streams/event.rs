@@ -23,7 +23,7 @@ pub(super) struct Event {
     /// The version of the entity.
     #[serde(rename = "entityversion")]
     pub(super) version: u64,
-    /// Whether a raise wrote the entity again.
+    /// Whether a raise wrote the entity again, after its owner was restored to an earlier moment.
     #[serde(default)]
     pub(super) raised: bool,
     /// The payload.

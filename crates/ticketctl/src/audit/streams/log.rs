@@ -98,8 +98,8 @@ impl Log {
         &self.stream.cached_info().config.name
     }
 
-    /// Reads the change events from where the previous read ended to the present end of the stream. Passes each event with
-    /// its sequence number to `each`. Skips messages that are not events; the services dead-letter such messages.
+    /// Reads the change events from where the previous read ended to the present end of the stream. Passes each event
+    /// with its sequence number to `each`. Skips messages that are not events; the services dead-letter such messages.
     pub(super) async fn read(
         &mut self,
         consumer: &str,

@@ -27,7 +27,7 @@ struct Mark {
 
 /// Number of bits for the number of a status.
 const STATUS_BITS: u32 = 4;
-/// The bit that is set for the event of a raise.
+/// The bit that is set for the event of a raise, which may follow any status.
 const RAISED: u32 = 1 << STATUS_BITS;
 /// The number of all further statuses, once the other numbers are taken.
 const OTHER_STATUS: u32 = (1 << STATUS_BITS) - 1;
