@@ -29,9 +29,8 @@ impl<A: Aggregate> Store<A> {
     ///
     /// # Errors
     /// Invalid if the state is not the whole state of this aggregate or has another value of an immutable field, or if
-    /// more than
-    /// [`MAX_SKIPPED`] versions would be skipped. A conflict if the state violates a unique index, or if the aggregate
-    /// was changed after it or has ended: then only the present state can be written.
+    /// more than [`MAX_SKIPPED`] versions would be skipped. A conflict if the state violates a unique index, or if the
+    /// aggregate was changed after it or has ended: then only the present state can be written.
     pub(crate) async fn raise_above(&self, request: &Raise) -> Result<Option<Raised>, Error> {
         let Raise { id, above, state } = request;
         let adopted = state.as_ref().map(|state| adopted_state::<A>(id, state)).transpose()?;
