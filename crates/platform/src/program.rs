@@ -104,8 +104,8 @@ where
         tokio::time::sleep(delay).await;
     }
     closing.cancel();
-    // First the requests, so that the relay still publishes their events; then the tasks, in the rest of the grace
-    // period.
+    // The requests end first, so that the relay still publishes their events; then the tasks end, in the rest of the
+    // grace period.
     let started = tokio::time::Instant::now();
     if failed.is_none() && tokio::time::timeout(grace, ended).await.is_err() {
         tracing::warn!("requests were still open at the end of the grace period");

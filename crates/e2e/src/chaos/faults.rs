@@ -276,8 +276,8 @@ fn provider_faults(fault: ProviderFault) -> Faults {
     }
 }
 
-/// Suspends the other members, so that MongoDB's primary takes writes that none of them receives. Then the primary
-/// crashes, and the others elect a new one.
+/// Suspends the other members, so that MongoDB's primary takes writes that none of them receives. Then the primary is
+/// killed, and the other members are restarted and elect a new one.
 async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration) -> Result<()> {
     let servers = fleet.processes.servers();
     for index in 0..servers.mongodb_members().len() {

@@ -198,7 +198,7 @@ impl Journey {
         let (one, two) =
             tokio::join!(submit_hold(&self.buyer, ticket, &tabs.0), submit_hold(&self.buyer, ticket, &tabs.1));
         let (one, two) = (one?, two?);
-        // They differ if the first hold ended before the second tab's request was processed.
+        // The two orders differ if the first hold ended before the second tab's request was processed.
         if let (Some(one), Some(two)) = (one, two)
             && one != two
             && outcome(&self.buyer, one).await? == COMPLETED

@@ -110,7 +110,7 @@ fn by_key<'a>(
 }
 
 /// A full outer join of owned entities, by id, with other entities, by key. Returns each id or key with the owned
-/// entity, if there is one, and the others.
+/// entity, if there is one, and the other entities with this key.
 fn joined<'a>(
     owned: &'a [Entity],
     keyed: &'a BTreeMap<&'a str, Vec<&'a Entity>>,

@@ -256,7 +256,7 @@ struct ConsistencyProbe {
 struct ProbeResult {
     /// The longest time between two acknowledged writes.
     outage: Duration,
-    /// From the first read that was older than an acknowledged write to the next fresh one.
+    /// The time from the first read that was older than an acknowledged write to the next fresh read.
     stale: Duration,
     fresh_since: Instant,
 }

@@ -30,7 +30,7 @@ async fn ticket_is_sold_and_a_hold_expires_although_redis_is_flushed() {
     seller.wait_for_ticket(sold, TicketStatus::Sold).await.unwrap();
     assert_eq!(other.send(&ReadOrder { id: order.id }).await.unwrap_err().status(), Some(404));
 
-    // Not paid: the timer is lost in Redis, but not in MongoDB.
+    // This order is not paid. Its timer is lost in Redis, but not in MongoDB.
     let order = other.create_order(unpaid).await.unwrap();
     let began = Instant::now();
     seller.wait_for_ticket(unpaid, TicketStatus::Reserved).await.unwrap();

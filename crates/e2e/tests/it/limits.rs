@@ -24,7 +24,7 @@ const LIMITS: [(&str, &str); 6] = [
     ("WRITES_PER_MINUTE", "300"),
     ("ORDERS_PER_MINUTE", "60"),
     ("PAYMENTS_PER_MINUTE", "30"),
-    // So that a busy machine does not fall back to counting per instance.
+    // A long timeout, so that the services of a busy machine do not fall back to counting per instance.
     ("LIMIT_REDIS_TIMEOUT", "10s"),
 ];
 

@@ -202,7 +202,7 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     check_step_order(&operator, &client).await;
     assert_eq!(dump(&client).await, before);
 
-    // Without `expiration`, so that payments are settled before holds expire.
+    // All services except `expiration` start, so that payments are settled before holds expire.
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
         fleet.processes.service(service).unwrap().restart().await.unwrap();
     }

@@ -52,6 +52,6 @@ impl Settings {
 }
 
 fn limit_secret(text: &str) -> Result<SecretString, String> {
-    // Half of what `openssl rand -hex 32` prints.
+    // A key of `openssl rand -hex 32` has twice as many characters.
     if text.len() < 32 { Err("must have at least 32 characters".to_owned()) } else { Ok(SecretString::from(text)) }
 }

@@ -54,8 +54,8 @@ async fn publish_queued(context: &Context, mut queue: mpsc::Receiver<QueuedEvent
     // Snapshots that could not be published. No outbox contains them, and a final state is announced only once.
     let mut retries: Vec<QueuedEvent> = Vec::new();
     let mut backoff = Backoff::up_to(MAX_PAUSE);
-    // Until when no batch is started. The queue fills meanwhile; events that do not fit stay in their outboxes until
-    // the sweeper, the periodic search for such events, finds them.
+    // No batch is started before this time. The queue fills meanwhile; events that do not fit stay in their outboxes
+    // until the sweeper, the periodic search for such events, finds them.
     let mut paused_until: Option<Instant> = None;
     loop {
         let may_start = in_flight.len() < MAX_BATCHES && paused_until.is_none();

@@ -79,7 +79,7 @@ impl<A: Aggregate> Store<A> {
     /// Finds documents with unpublished events, the oldest event first, whose first event is later than `after`.
     async fn find_unpublished(&self, after: Option<&str>, now: Timestamp) -> Result<Vec<OutboxDocument>, StoreError> {
         let mut filter = mongo::idle_since("outbox.0.time", now, GRACE);
-        // In addition to the `$or` of `idle_since`: the index is partial and requires `$exists`.
+        // The `$or` of `idle_since` does not suffice: the index is partial and requires `$exists`.
         let mut range = doc! { "$exists": true };
         if let Some(after) = after {
             range.insert("$gt", after);

@@ -35,7 +35,7 @@ async fn interval_doubles_up_to_an_hour_and_a_change_resets_it() {
         let (pause, announced_before) = next_announcement(&app, made.id).await.unwrap();
         assert_eq!(announced_before, i64::from(count));
         let expected = Duration::from_millis(600).saturating_mul(1 << count).min(Duration::from_secs(3600));
-        // With 20 % jitter, and some time may have passed.
+        // The interval has 20 % jitter, and some time may have passed.
         assert!(pause <= expected.mul_f64(1.2), "{count}: {pause:?}");
         assert!(pause + Duration::from_secs(5) >= expected.mul_f64(0.8), "{count}: {pause:?}");
     }

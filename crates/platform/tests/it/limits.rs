@@ -12,7 +12,7 @@ use testkit::tools::Tools;
 
 use crate::demo::{app_with, build};
 
-/// For exact counts on a busy machine, where the default of 20 ms is sometimes too short.
+/// A timeout for exact counts on a busy machine, where the default of 20 ms is sometimes too short.
 const LONG_TIMEOUT: &str = "10s";
 
 /// A Redis server for one test, which may stop, flush and kill it.

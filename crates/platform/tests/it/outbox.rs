@@ -84,7 +84,7 @@ async fn event_that_is_published_twice_is_deduplicated() {
     let made = insert(&app, "one").await;
     app.wait_until_idle().await;
     let first = app.events("demo").await;
-    // As if the removal was lost: the event is in the outbox again, and old enough to be swept.
+    // The event is put into the outbox again, as if its removal had been lost, and is old enough for the sweeper.
     let payload = serde_json::to_string(&first[0]).unwrap();
     let old = app.clock.now().minus(MINUTE).to_string();
     let event = doc! { "id": first[0].id.to_string(), "type": &first[0].kind, "time": old, "payload": payload };

@@ -31,7 +31,8 @@ use crate::users::SimContext;
 const MAX_ACTIONS: u32 = 20_000;
 /// A scenario that takes longer than this in real time is stuck as well.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// So is one with more idle rounds since an event was last applied, although time advances.
+/// A scenario with more idle rounds than this since an event was last applied, although time advances, is stuck as
+/// well.
 const MAX_IDLE_ROUNDS: u32 = 40;
 
 /// A task that was started on an instance.
@@ -223,7 +224,7 @@ impl<'a> Schedule<'a> {
         if !self.context.paused_users.lock().unwrap().is_empty() {
             actions.push((2, Action::WakeUser));
         }
-        // Only while faults are injected, because every random profile suspends tasks.
+        // Every random profile suspends tasks, so this condition means that faults are injected.
         if self.faults.suspend > 0.0 {
             actions.extend([(1, Action::StartJob), (1, Action::AdvanceClock)]);
             if self.faults.duplicate > 0.0 {

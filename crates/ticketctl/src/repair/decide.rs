@@ -30,7 +30,8 @@ pub(super) enum Decision {
     Skip(String),
 }
 
-/// Which orders that `orders` lacks are lost, so that a void or a release undoes what was done for them.
+/// Decides which of the orders that `orders` lacks are lost, so that a void or a release may undo what was done for
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LossRule {
     /// Those that no raise restores and that no replica has as authorised or completed. It is the rule of

@@ -156,7 +156,7 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
 /// Returns the text of the plan, and the remedies that have something to do, in the order in which they must run.
 async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String, Vec<Remedy>)> {
     let inspector = Inspector::new(client, LossRule::Unpaid).await?;
-    // What the owner would do, or why the command is not run.
+    // For each remedy, what the owner would do, or why the command is not run.
     let mut decided: BTreeMap<&Remedy, Result<String, String>> = BTreeMap::new();
     let mut lines = Vec::new();
     for finding in findings {

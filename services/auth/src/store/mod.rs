@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::email::EmailKey;
 use crate::domain::user::User;
 
-/// Not unique: see [`emails`].
+/// The index is not unique: [`emails`] ensures that an address has one account.
 pub(crate) fn user_indexes() -> Vec<IndexModel> {
     vec![index::named("email_v2", doc! { "state.email.key": 1 })]
 }

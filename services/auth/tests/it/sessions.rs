@@ -131,7 +131,7 @@ async fn either_cookie_is_enough_to_sign_out() {
         with_cookies(&app, "POST", "/api/users/signout", &[(cookie, value)]).send().await.expect(204);
         refresh(&app, &ana.refresh).await.expect(401);
     }
-    // So is a refresh token that has just been replaced.
+    // A refresh token that has just been replaced also ends its session.
     let ana = sign_up(&app).await;
     let next = SignedInUser::of(&refresh(&app, &ana.refresh).await.expect(200));
     with_cookies(&app, "POST", "/api/users/signout", &[("refresh", &ana.refresh)]).send().await.expect(204);

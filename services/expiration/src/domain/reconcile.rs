@@ -3,7 +3,8 @@
 //! # Why
 //! The service stores no replica of orders, because a timer depends on only two things: whether its order can still
 //! expire, which never becomes true again, and when the hold ends, which never changes. So the order's events have the
-//! same effect in any order and repeated: the timer is closed by the first that shows the order past its hold.
+//! same effect in any order and repeated: the timer is closed by the first event that shows that the order can no
+//! longer expire.
 //!
 //! A database of `orders` that is restored to an earlier moment is the exception: an order can then expire again. It
 //! is announced by a snapshot, so a snapshot opens a closed timer again. A snapshot that is older than the order's end

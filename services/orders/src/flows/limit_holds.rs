@@ -106,7 +106,7 @@ async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Erro
 /// hold and released its claim: the repeat is then a new request.
 ///
 /// # Errors
-/// In flight while the original request may still withdraw its hold.
+/// `claims::in_flight` while the original request may still withdraw its hold.
 pub async fn may_replay(state: &AppState, order: &Order, claim: &Claim<OrderId>) -> Result<bool, Error> {
     if state.clock.now().since(order.created_at) > MAX_REQUEST_DURATION {
         return Ok(true);

@@ -39,7 +39,7 @@ pub enum AuthorizeOutcome {
     Recorded(RecordOutcome, Option<String>),
     /// The provider does not know the payment method. The payment is declined.
     UnknownMethod,
-    /// Nothing was sent, because the order was cancelled: the outcome of declining the payment.
+    /// Nothing was sent, because the order was cancelled. Contains the outcome of declining the payment.
     NotSent(RecordOutcome),
 }
 

@@ -228,7 +228,7 @@ async fn try_reconcile(state: &AppState, payment: Versioned<Payment>) -> Option<
 /// Replays the response of the request that started the payment.
 ///
 /// # Errors
-/// In flight if it has no response yet, or failed while this one was processed.
+/// `claims::in_flight` if the earlier request has no response yet, or failed while this one was processed.
 async fn replay(state: &AppState, payment: &Versioned<Payment>) -> Result<Response, Error> {
     let payment = view::answer(payment).ok_or_else(claims::in_flight)?;
     // The client secret is not stored, so read it from the provider again.

@@ -68,7 +68,7 @@ async fn unchanged_payments_do_not_delay_others() {
         let order = shop.order(&buyer).await;
         shop.pay(&buyer, &order, SECURE).await.expect(202).json()
     };
-    // More than a page of older payments, and more than a page of newer ones.
+    // There is more than a page of older payments, and more than a page of newer ones.
     stream::iter(0..110).map(left_open).buffer_unordered(8).collect::<Vec<_>>().await;
     let payment = left_open(110).await;
     stream::iter(0..110).map(left_open).buffer_unordered(8).collect::<Vec<_>>().await;

@@ -174,7 +174,7 @@ async fn redelivery_recovers_from_a_crash_after_the_replica_write() {
     let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
     let event = order_event(&app, 0, &order);
-    // Only the first write of the handler.
+    // Only the first write of the handler has taken effect.
     let state = mongodb::bson::serialize_to_document(&order).unwrap();
     let replica = app.context.database.collection::<Document>("replica_order");
     replica.insert_one(doc! { "_id": order.id.to_string(), "version": 0_i64, "state": state }).await.unwrap();

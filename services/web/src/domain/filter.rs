@@ -36,7 +36,7 @@ pub(crate) enum Availability {
     /// Listings that are for sale.
     #[default]
     Available,
-    /// Also those that are held or sold.
+    /// All listings, including those that are held or sold.
     All,
 }
 

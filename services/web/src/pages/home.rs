@@ -44,7 +44,7 @@ struct HomePage {
     layout: Layout,
     categories: Vec<Chip>,
     dates: Vec<Chip>,
-    /// Without empty ones.
+    /// The shelves that are not empty.
     shelves: Vec<Shelf>,
 }
 

@@ -155,7 +155,7 @@ impl ReadModel {
         let mut applied = Applied::Stale;
         let Known { mut generations, read_at } = self.cached().await?;
         loop {
-            // The live one comes last, so that whatever pages show is in the others too.
+            // The live generation is written last, so that everything that pages show is in the other generations too.
             for generation in self.write_targets(&generations) {
                 let outcome = self.replica::<S>(generation).put_if_newer(event).await?;
                 if generation == generations.live && outcome == Applied::Applied {
@@ -355,7 +355,7 @@ impl ReadModel {
         self.cache.borrow().retired.get(&generation).map(Instant::elapsed).unwrap_or_default()
     }
 
-    /// Longer than any page may read a generation after it was retired.
+    /// A period longer than any page may read a generation after it was retired.
     fn grace_period(&self) -> Duration {
         self.context.config.request_timeout + CACHE_TTL
     }

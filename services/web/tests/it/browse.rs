@@ -130,7 +130,7 @@ async fn misspelled_search_is_corrected_and_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn search_matches_seller_names() {
     let app = app().await;
-    // Many users with the same first name, who sell nothing.
+    // Many users have the same first name, and sell nothing.
     for _ in 0..25 {
         publish_user(&app, UserId::new(), "Ana").await;
     }
@@ -262,7 +262,7 @@ async fn paging_shows_each_listing_once_for_every_sort_order() {
     let now = app.clock.now();
     let seller = UserId::new();
     publish_user(&app, seller, "Ana Kovač").await;
-    // Many listings with equal sort values: ties must have a stable order too.
+    // Many listings have equal sort values, because ties must have a stable order too.
     let tickets: Vec<_> = (0..60_u64)
         .map(|n| {
             let price = money(1_000 + i64::try_from(n % 3).unwrap(), "USD");
