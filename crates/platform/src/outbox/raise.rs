@@ -83,7 +83,7 @@ impl<A: Aggregate> Store<A> {
 /// Fails unless the stored state may be replaced by one from replicas.
 fn ensure_replaceable<A: Aggregate>(stored: &A, adopted: &A) -> Result<(), Error> {
     if stored.contradicts(adopted) {
-        return Err(Error::field("state", "differs from the stored state in what never changes"));
+        return Err(Error::field("state", "has another value of an immutable field than the stored state"));
     }
     if stored.is_changed_since(adopted) {
         let detail = "The entity was changed after the state that was to be restored, or it has ended.";
