@@ -204,7 +204,7 @@ async fn listing_and_payment_of_a_cancelled_order_are_freed() {
     let (ticket, order, payment) = shop.cancel_unnoticed().await;
     shop.seller.wait_for_ticket(ticket, TicketStatus::Reserved).await.unwrap();
     shop.buyer.wait_for_payment(payment, PaymentStatus::Authorized).await.unwrap();
-    // They do not act on the operator's request alone: they don't know yet that the order has ended.
+    // The services do not act on the operator's request alone: they don't know yet that the order has ended.
     let release = shop.operator.run(&["release", &ticket.to_string(), "--yes"]).await;
     assert!(release.code == Some(1) && release.stderr.contains("has not ended"), "{release:?}");
     let void = shop.operator.run(&["void", &payment.to_string(), "--yes"]).await;

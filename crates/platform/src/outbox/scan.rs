@@ -79,7 +79,7 @@ struct ScanPosition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Scan {
     begun: Timestamp,
-    /// None while it is running.
+    /// When the scan ended; `None` while it is running.
     ended: Option<Timestamp>,
     /// The last id that was examined.
     after: String,

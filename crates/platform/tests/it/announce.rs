@@ -96,7 +96,7 @@ async fn announcement_during_a_nats_outage_is_published_later() {
     app.wait_until_idle().await;
     nats.disconnect();
     app.clock.advance(Duration::from_secs(2));
-    // It is no longer scheduled: only the relay's retry can publish it.
+    // The announcement is no longer scheduled: only the relay's retry can publish the snapshot.
     eventually("the last announcement", async || next_announcement(&app, made.id).await.is_none()).await;
     nats.restore();
     eventually("the announcement", async || announced(&app, made.id).await.contains(&done.version)).await;

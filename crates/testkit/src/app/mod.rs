@@ -121,7 +121,7 @@ impl TestApp {
         set("LIMIT_SECRET", "an HMAC key for tests that is long enough");
         match service {
             "auth" => set("JWT_PRIVATE_KEYS", &signer.pem),
-            // It has no users.
+            // `expiration` has no users.
             "expiration" => {}
             _ => set("JWKS", &signer.jwks),
         }

@@ -28,7 +28,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) async fn run(state: AppState, queue: Queue) {
     let mut backoff = Backoff::up_to(MAX_BACKOFF);
     while !state.tasks.stop_token().is_cancelled() {
-        // Each has a new name: the queue accepts a name again only after its heartbeats have timed out.
+        // Each worker has a new name: the queue accepts a name again only after its heartbeats have timed out.
         let name = format!("expiration-{}", uuid::Uuid::now_v7());
         let started = tokio::time::Instant::now();
         let end = run_worker(state.clone(), &queue, &name).await;

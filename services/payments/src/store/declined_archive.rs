@@ -80,7 +80,7 @@ impl DeclinedArchive {
         let insert = doc! { "$setOnInsert": archived };
         let written = self.archive.update_one(doc! { "_id": id.clone() }, insert).upsert(true);
         match written.await.map_err(StoreError::from) {
-            // Another instance has written it at the same time.
+            // Another instance has archived the payment at the same time.
             Ok(_) | Err(StoreError::Duplicate(_)) => {}
             Err(error) => return Err(error),
         }

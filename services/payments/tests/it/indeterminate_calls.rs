@@ -200,7 +200,7 @@ async fn nothing_is_sent_for_an_order_that_was_closed_before() {
     assert!(matches!(ended, AuthorizeOutcome::NotSent(RecordOutcome::Updated(_))), "{ended:?}");
     assert_eq!(shop.history(&payment).await, ["started", "declined"]);
     assert_eq!(shop.intents().await, Vec::<String>::new());
-    // It is sent while the order is open.
+    // While the order is open, the request is sent.
     let order = shop.order(&buyer).await;
     let payment = shop.insert_abandoned_payment(&order, VISA, Duration::ZERO, "").await;
     let sent = authorize_unsent(&state, &shop.stored(&payment).await).await.unwrap();

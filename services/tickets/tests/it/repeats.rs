@@ -29,6 +29,6 @@ async fn reconciling_reads_only_unfinished_orders_after_many_holds() {
     })
     .await;
     assert_eq!(read(&app, &ticket).await["status"], "sold");
-    // Each reservation, each release and the sale.
+    // Each repeat has a reservation and a release; the last two changes are a reservation and the sale.
     assert_eq!(read(&app, &ticket).await["version"], 2 * REPEATS + 2);
 }

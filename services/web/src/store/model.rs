@@ -324,7 +324,8 @@ impl ReadModel {
     /// Waits until no instance uses a cached document without this generation, which is being filled.
     async fn wait_until_known(&self, filling: i64) {
         let seen = self.cache.borrow().filling.filter(|(seen, _)| *seen == filling);
-        // It is unknown only if another read has just found another document. Then wait as for a new generation.
+        // The cache lacks the generation only if another read has just found another document. Then wait as for a new
+        // one.
         let since = seen.map(|(_, since)| since.elapsed()).unwrap_or_default();
         tokio::time::sleep(KNOWN_AFTER.saturating_sub(since)).await;
     }

@@ -25,7 +25,7 @@ async fn sign_in_relays_cookies_and_redirects() {
     assert_eq!(requests[0].headers["x-forwarded-for"], "127.0.0.1");
     let html = app.request("GET", "/signin?next=https%3A%2F%2Fevil.example").send().await.expect(200).text();
     assert_contains(&html, &["ignored: next must be a path of this site", "name=\"next\" value=\"/\""]);
-    // Another site is never the target.
+    // A sign-in never redirects to another site.
     let elsewhere = [("email", "a@example.com"), ("password", "secret"), ("next", "//evil.example")];
     assert_eq!(post_form(&app, "/signin", None, &elsewhere).await.header("location"), "/");
 

@@ -176,7 +176,7 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     let progress = admin_request(&app, "GET", "/rebuild").await;
     let tickets = &progress["entities"][1];
     assert_eq!((&tickets["entity"], &tickets["live"], &tickets["filled"]), (&"ticket".into(), &6.into(), &5.into()));
-    // All six are incomplete, and some of which the response names.
+    // All six are incomplete, and the response names some of them.
     assert_eq!(tickets["missing"].as_array().unwrap().len(), MAX_MISSING_SAMPLES, "{progress}");
     services.publish_snapshots(&app).await;
     app.wait_until_idle().await;
@@ -227,7 +227,7 @@ async fn generations(app: &TestApp) -> Vec<u32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retired_generation_is_dropped_and_not_recreated() {
-    // It is dropped once no request can still read it.
+    // A retired generation is dropped once no request can still read it.
     let app = with_settings(&[("REQUEST_TIMEOUT", "500ms")]).await;
     let mut services = SourceServices::seed(&app, 3).await;
     app.wait_until_idle().await;
