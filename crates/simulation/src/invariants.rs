@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use common::clock::Clock;
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
-use e2e::invariants::databases::{Databases, entities, owned_entities};
+use e2e::invariants::databases::{Databases, StoredReplicas, entities, owned_entities};
 use e2e::invariants::fleet_data::FleetData;
 use e2e::invariants::names::{ACKNOWLEDGED, HOLD_EXPIRY};
 use serde_json::Value;
@@ -29,7 +29,8 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
             // Timers have no replicas, and `expiration` stores none of orders.
             if subscription.entity != "expiration" && service.name != expiration::NAME {
                 let stored = entities(&service.database, &format!("replica_{}", subscription.entity)).await?;
-                replicas.push((service.name.to_owned(), subscription.entity.to_owned(), stored));
+                let (database, entity) = (service.name.to_owned(), subscription.entity.to_owned());
+                replicas.push(StoredReplicas { database, entity, replicas: stored });
             }
         }
     }

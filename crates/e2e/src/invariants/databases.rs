@@ -24,8 +24,19 @@ pub struct Databases {
     pub now: Timestamp,
     /// The entities by the collection of their owner: users, tickets, orders, payments, timers.
     pub owned: BTreeMap<&'static str, Vec<Entity>>,
-    /// For each collection of replicas: its database, the name of the entity, and the replicas.
-    pub replicas: Vec<(String, String, Vec<Entity>)>,
+    /// The replicas by collection.
+    pub replicas: Vec<StoredReplicas>,
+}
+
+/// The contents of one collection of replicas.
+#[derive(Debug)]
+pub struct StoredReplicas {
+    /// The database, which is named like its service.
+    pub database: String,
+    /// The name of the replicated entity.
+    pub entity: String,
+    /// The replicas.
+    pub replicas: Vec<Entity>,
 }
 
 impl Databases {
@@ -38,7 +49,8 @@ impl Databases {
         let mut replicas = Vec::new();
         for replica in checks::replica_collections(client).await? {
             let stored = entities(&client.database(replica.database), &replica.collection).await?;
-            replicas.push((replica.database.to_owned(), replica.entity, stored));
+            let (database, entity) = (replica.database.to_owned(), replica.entity);
+            replicas.push(StoredReplicas { database, entity, replicas: stored });
         }
         Ok(Self { now: SystemClock.now(), owned, replicas })
     }
@@ -82,8 +94,8 @@ impl Databases {
             found.extend(unpublished.map(|owner| replicas::unpublished_events(kind, &owner.id)));
         }
         for kind in REPLICATED_ENTITIES {
-            for (database, _, stored) in self.replicas.iter().filter(|(_, replicated, _)| replicated == kind.entity) {
-                self.compare(kind, database, stored, &mut found);
+            for stored in self.replicas.iter().filter(|stored| stored.entity == kind.entity) {
+                self.compare(kind, &stored.database, &stored.replicas, &mut found);
             }
         }
         violations.extend(found.iter().map(ToString::to_string));

@@ -63,14 +63,12 @@ fn check_changes(kind: EntityKind, data: &FleetData, violations: &mut Vec<String
 
 fn check_replicas(data: &FleetData, entity: &str, violations: &mut Vec<String>) {
     let published = data.histories(entity);
-    for (database, _, replicas) in data.databases.replicas.iter().filter(|(_, of, _)| of == entity) {
-        for replica in replicas {
+    for stored in data.databases.replicas.iter().filter(|stored| stored.entity == entity) {
+        for replica in &stored.replicas {
             let state = published.get(replica.id.as_str()).and_then(|history| history.get(&replica.version));
             if state.is_some_and(|state| **state != replica.state) {
-                violations.push(format!(
-                    "{REPLICAS}: {entity} {} in {database} differs from the published state",
-                    replica.id
-                ));
+                let (id, database) = (&replica.id, &stored.database);
+                violations.push(format!("{REPLICAS}: {entity} {id} in {database} differs from the published state"));
             }
         }
     }
