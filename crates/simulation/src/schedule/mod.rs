@@ -45,11 +45,13 @@ struct RunningTask {
 }
 
 enum TaskKind {
-    /// The handler of the newest of these messages, for all of them. They are delivered again unless it succeeds.
+    /// The handler of the newest of these messages, for all of them. The messages are delivered again unless the
+    /// handler succeeds.
     Handler(Vec<Message>),
     /// A request, with the receiver of the response.
     Request(Option<oneshot::Sender<Option<Response>>>),
-    /// A background job. Some must not crash, because only a resync would repair the loss.
+    /// A background job. Some jobs must not crash, because only snapshots of all entities (a resync) would repair the
+    /// loss.
     Job { crashable: bool },
 }
 
@@ -86,9 +88,9 @@ pub(crate) struct Schedule<'a> {
     consumers: Vec<Consumer>,
     network: Network,
     running: Vec<RunningTask>,
-    /// Services whose outboxes may contain events, or that have announced entities.
+    /// Services whose outboxes may contain events, or that have snapshots to publish.
     dirty_outboxes: BTreeSet<usize>,
-    /// Announcements by service and instance, which are lost if that instance crashes.
+    /// The snapshots of announced entities by service and instance, which are lost if that instance crashes.
     announced: BTreeMap<(usize, usize), Vec<OutboxEvent>>,
     /// Events that were published and may still be in their outbox.
     published: HashSet<String>,

@@ -22,7 +22,8 @@ impl Schedule<'_> {
     /// Starts every background job except the announcers.
     pub(super) fn start_jobs(&mut self) {
         self.note("background jobs");
-        // All outboxes are swept as well: a crashed handler's write may have taken effect after the crash.
+        // All outboxes are searched for events as well: a crashed handler's write may have taken effect after the
+        // crash.
         self.dirty_outboxes.extend(0..SERVICES.len());
         let instance = self.choose_instance();
         self.fire_timers(instance);
@@ -30,7 +31,7 @@ impl Schedule<'_> {
         self.sweep_orphans(instance);
     }
 
-    /// Starts the announcer of every service.
+    /// Starts the announcer of every service, which publishes snapshots of unchanged entities.
     pub(super) fn start_announcers(&mut self) {
         for service in 0..SERVICES.len() {
             let instance = self.choose_instance();

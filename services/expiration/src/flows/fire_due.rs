@@ -1,4 +1,4 @@
-//! Fires all due timers: after a wake-up, and in each sweep.
+//! Fires all due timers: after a wake-up, and in each sweep, the periodic search in MongoDB.
 
 use common::error::Error;
 use platform::store::bulk::BulkChange;

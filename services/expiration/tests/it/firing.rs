@@ -1,4 +1,5 @@
-//! Timers fire in time: by a wake-up, or by the sweep when Redis fails; once, and never early.
+//! Timers fire in time, once, and never early: by a wake-up from Redis, or by a search in MongoDB (the sweep) when
+//! Redis fails.
 
 use std::time::{Duration, Instant};
 
