@@ -44,7 +44,7 @@ pub(crate) async fn audit(operator: &Operator) -> Vec<Found> {
 pub(crate) struct Sold {
     /// Kept because its servers end when it is dropped.
     pub(crate) fleet: TestFleet,
-    /// Has only the URL of the databases, so its audits skip the streams and the provider.
+    /// An operator who has only the URL of the databases, so its audits skip the streams and the provider.
     operator: Operator,
     pub(crate) client: Client,
     pub(crate) ticket: String,

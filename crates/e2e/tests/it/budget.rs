@@ -1,5 +1,5 @@
 //! How many reads a purchase makes and how many documents it writes, counted by MongoDB. Counts, unlike times, are the
-//! same on every machine. docs/performance.md says what each is for.
+//! same on every machine. docs/performance.md says what each read and each write is for.
 
 use std::time::{Duration, Instant};
 

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::{Client, IndexModel};
 
-/// Few enough visitors for a debug build.
+/// Number of visitors that a debug build can serve.
 const VISITORS: usize = 25;
 
 #[tokio::test(flavor = "multi_thread")]

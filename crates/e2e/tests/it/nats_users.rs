@@ -34,7 +34,7 @@ async fn service_users_can_do_only_what_they_need() {
         async_nats::jetstream::new(options.custom_inbox_prefix(inbox).connect(&url).await.unwrap())
     };
 
-    // Everything that the fleet does: sign-up, sale, an expiring hold, announcements, dead letters.
+    // The fleet does everything once: sign-up, sale, an expiring hold, snapshots, dead letters.
     let (seller, buyer) = (fleet.sign_up("Ada").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
     let order = buyer.create_order(ticket).await.unwrap().id;
@@ -49,7 +49,7 @@ async fn service_users_can_do_only_what_they_need() {
     for subject in ["user.registered", "ticket.created", "order.created", "payment.started", "expiration.completed"] {
         operator.publish(format!("ticketing.{subject}.v1"), "poison".into()).await.unwrap().await.unwrap();
     }
-    // Through xtask and ticketctl, with the operator's credentials in the URL.
+    // xtask and ticketctl use the operator's credentials in the URL.
     let mut description = fleet.processes.description();
     let credentials = format!("://operator:{}@", server_password("operator"));
     description["servers"]["nats"]["url"] = json!(url.replace("://", &credentials));
@@ -76,7 +76,8 @@ async fn service_users_can_do_only_what_they_need() {
     }
     assert_eq!(nats_violations(&fleet), Vec::<String>::new());
 
-    // At Redis too: all services count requests, `expiration` receives wake-ups, and no service reads others' keys.
+    // Redis is restricted too: all services count requests, `expiration` receives wake-ups, and no service reads keys
+    // of another service.
     let metrics = async |service: &str| {
         let url = format!("{}/metrics", fleet.processes.service(service).unwrap().admin_url());
         reqwest::get(url).await.unwrap().text().await.unwrap()

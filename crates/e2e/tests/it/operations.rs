@@ -160,7 +160,8 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     let output = operator.run_ok(&["backups"]).await;
     assert!(output.starts_with(&format!("{name}  {}", taken.summary)), "{output}");
 
-    // Lost since the backup: a sale, an order at the 3-D Secure step, and the result of the earlier challenge.
+    // These changes since the backup are lost: a sale, an order at the 3-D Secure step, and the result of the earlier
+    // challenge.
     complete_three_d_secure(&fleet, &payment.body).await;
     buyer.wait_for_order(waiting, OrderStatus::Completed).await.unwrap();
     let later = order(for_sale).await;

@@ -36,7 +36,7 @@ impl Operator {
         ])
     }
 
-    /// Knows only the databases of the fleet.
+    /// An operator who has only the URL of the databases.
     pub(crate) fn for_databases(fleet: &TestFleet) -> Self {
         Self(vec![("MONGODB_URL", fleet.processes.servers().mongodb_url())])
     }

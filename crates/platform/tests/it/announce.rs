@@ -28,7 +28,7 @@ async fn interval_doubles_up_to_an_hour_and_a_change_resets_it() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
-    // 600 ms, then 1.2 s, 2.4 s …: the thirteenth doubling exceeds the maximum.
+    // The intervals are 600 ms, 1.2 s, 2.4 s and so on; the thirteenth doubling exceeds the maximum.
     for count in 1..=14_u32 {
         app.clock.advance(Duration::from_secs(2 * 3600));
         eventually("the next announcement", async || announced(&app, made.id).await.len() >= count as usize).await;

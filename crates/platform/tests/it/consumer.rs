@@ -83,7 +83,7 @@ async fn transient_failures_are_retried_with_backoff() {
     eventually("the next event, which is not blocked", async || is_handled(&app, fine).await).await;
     eventually("the last delivery", async || is_handled(&app, id).await).await;
     assert_eq!(seen(&app, id).await, 5);
-    // 100, 200, 400 and 800 ms, each at most 20 % shorter.
+    // The delays are 100, 200, 400 and 800 ms, each at most 20 % shorter.
     assert!(start.elapsed().as_millis() >= 1_200, "{:?}", start.elapsed());
     app.wait_until_idle().await;
 }

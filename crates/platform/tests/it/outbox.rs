@@ -163,7 +163,7 @@ async fn service_starts_without_nats_and_publishes_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreachable_nats_does_not_prevent_startup() {
-    // A free port: no server listens there.
+    // No server listens on this free port.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("nats://127.0.0.1:{port}");
     let app = app_with(&[("NATS_URL", &url), ("SHUTDOWN_GRACE", "1s")]).await;
@@ -185,7 +185,7 @@ async fn worker_queries_use_indexes() {
     }
     app.wait_until_idle().await;
     let now = app.clock.now().to_string();
-    // The queries of the sweeper, of the two outbox metrics and of the announcer.
+    // The queries of the sweeper, of the two outbox metrics and of the announcer use indexes.
     for (command, index) in [
         (
             doc! { "find": "counters", "filter": { "outbox.0.time": { "$exists": true },

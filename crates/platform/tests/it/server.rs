@@ -1,4 +1,5 @@
-//! Connections of clients that only occupy them are closed; those with a request in progress are not.
+//! The server closes connections of clients that only occupy them, and leaves connections with a request in progress
+//! open.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

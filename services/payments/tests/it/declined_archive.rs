@@ -38,7 +38,7 @@ async fn only_declined_payments_are_archived_after_90_days() {
     let archive = database.collection::<Document>("declined_payments");
 
     shop.app.clock.advance(89 * DAY);
-    // A later declined payment, which is not archived.
+    // A payment that is declined later is not archived.
     let fresh = shop.order(&buyer).await;
     shop.pay(&buyer, &fresh, DECLINED).await.expect(402);
     assert_eq!(

@@ -163,9 +163,9 @@ async fn rejected_refund_is_tried_again_with_another_key() {
     shop.reconcile().await;
     assert_eq!(shop.stored(&payment).await.refund.as_ref().unwrap().attempt, 1);
     assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
-    // The pause after a rejected refund.
+    // After a rejected refund, there is a pause.
     shop.app.clock.advance(Duration::from_secs(600));
-    // The first pass starts an attempt, the second makes it.
+    // The first run of the reconciler starts an attempt, and the second one makes it.
     shop.reconcile().await;
     shop.reconcile().await;
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refundStarted", "refunded"]);

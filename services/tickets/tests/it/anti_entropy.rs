@@ -104,7 +104,7 @@ async fn poison_messages_are_dead_lettered_and_block_nothing() {
     let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
     let good = serde_json::to_value(order_event(&app, 0, &order)).unwrap();
-    // Of different orders: of several events of one order, only the newest has to be readable.
+    // The events are of different orders: of several events of one order, only the newest has to be readable.
     let of_another_order = || {
         let mut event = good.clone();
         event["subject"] = json!(OrderId::new().to_string());
@@ -144,7 +144,7 @@ async fn unknown_fields_and_changes_are_ignored() {
     event["data"]["loyaltyPoints"] = json!(7);
     event["data"]["ticket"]["gate"] = json!("B");
     event["partitionkey"] = json!("x");
-    // An unknown change, too.
+    // An unknown change is handled too.
     event["type"] = json!("order.upgraded.v1");
     app.publish_raw("orders", "order", "order.upgraded.v1", event.to_string().as_bytes()).await;
     eventually("the event to be handled", async || read(&app, &ticket).await["status"] == "reserved").await;

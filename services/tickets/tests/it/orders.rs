@@ -217,7 +217,7 @@ async fn event_that_moves_no_listing_reads_none() {
     };
     assert_eq!(reads(OrderChange::Confirmed, 1, OrderStatus::AwaitingPayment).await, 0);
     assert_eq!(reads(OrderChange::Authorized, 2, OrderStatus::Authorized).await, 0);
-    // A redelivery may continue what was interrupted, and a snapshot is answered.
+    // A redelivery may continue an interrupted handler, and a snapshot may need a response.
     assert!(reads(OrderChange::Authorized, 2, OrderStatus::Authorized).await > 0);
     assert!(reads(OrderChange::Snapshot, 3, OrderStatus::Authorized).await > 0);
 }
