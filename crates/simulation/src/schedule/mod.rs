@@ -165,7 +165,7 @@ impl<'a> Schedule<'a> {
         self.settle(began).await?;
         self.fleet.clock.advance(MAX_ANNOUNCE_INTERVAL);
         self.start_jobs();
-        // If announcements were dropped, only the resync below repairs the loss.
+        // If snapshots were dropped, only the resync below repairs the loss.
         if !resync {
             self.start_announcers();
         }
@@ -297,7 +297,7 @@ impl<'a> Schedule<'a> {
             if due.is_none() {
                 self.start_jobs();
                 self.start_announcers();
-                // Unchanged state is announced only once; if that was lost too, a resync is needed.
+                // The snapshot of a settled state is published only once; if it was lost too, a resync is needed.
                 if self.faults.drop_announcements && self.idle_rounds.is_multiple_of(5) {
                     self.resync().await?;
                 }

@@ -173,7 +173,7 @@ async fn rejected_refund_is_tried_again_with_another_key() {
 }
 
 /// A payment whose intent was changed to 150.00 in the dashboard before the buyer passed 3-D Secure.
-async fn raised_payment(shop: &Shop) -> (User, OrderState, Value) {
+async fn overpaid_payment(shop: &Shop) -> (User, OrderState, Value) {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
@@ -187,7 +187,7 @@ async fn raised_payment(shop: &Shop) -> (User, OrderState, Value) {
 async fn capture_never_exceeds_the_price() {
     let shop = Shop::open().await;
     assert_eq!(external_changes(&shop, "amount").await, None);
-    let (buyer, order, payment) = raised_payment(&shop).await;
+    let (buyer, order, payment) = overpaid_payment(&shop).await;
     shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
     assert_eq!(shop.provider_state().await["paymentIntents"][0]["amount_received"], 12_550);
@@ -200,7 +200,7 @@ async fn capture_never_exceeds_the_price() {
 async fn overpayment_in_the_dashboard_is_recorded() {
     let shop = Shop::open().await;
     assert_eq!(external_changes(&shop, "amount").await, None);
-    let (buyer, order, payment) = raised_payment(&shop).await;
+    let (buyer, order, payment) = overpaid_payment(&shop).await;
     shop.change_at_provider(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     let stored = shop.stored(&payment).await;
@@ -220,7 +220,7 @@ async fn overpayment_in_the_dashboard_is_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn overpayment_of_a_closed_order_is_refunded_whole() {
     let shop = Shop::open().await;
-    let (_, order, payment) = raised_payment(&shop).await;
+    let (_, order, payment) = overpaid_payment(&shop).await;
     shop.change_at_provider(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
     shop.reconcile().await;
