@@ -19,7 +19,7 @@ FLEET = {
 # Files and folders that affect the build or the checks of every package.
 ALL = ("Cargo.toml", "Cargo.lock", "clippy.toml", "rust-toolchain.toml", "rustfmt.toml", ".cargo/", ".config/", ".ci/", ".github/workflows/", "infra/ci/", "infra/dev/")
 # Files outside a package that its tests read.
-READ_BY = {"README.md": "e2e", "infra/k8s/httproute.yaml": "testkit"}
+READ_BY = {"README.md": "e2e", "docs/kubernetes.md": "xtask", "infra/k8s/httproute.yaml": "testkit"}
 MANIFESTS = (
     "infra/", ".github/workflows/", "skaffold.yaml", ".dockerignore", "docs/runbook.md", "crates/lint-infra/",
     "crates/xtask/",

@@ -5,8 +5,9 @@
 #   infra/docker/build.sh [SERVICE…]      builds all eight images by default; requires root
 #
 # A minimal Debian with the machine's own Rust and Node replaces the base images, under the names that the Dockerfile
-# uses, so the Dockerfile is built unchanged. All output is in target/images: the image storage (also used by podman,
-# see run.sh), and a CycloneDX list of crates for each image. Fails if a layer has more than 15 MB (compressed).
+# uses, so the Dockerfile is built unchanged. All output is in target/images: the image storage (in which
+# infra/cluster-test/servers.py builds too), and a CycloneDX list of crates for each image. Fails if a layer has more
+# than 15 MB (compressed).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Separate image storage and podman configuration for build.sh and run.sh. To be sourced with OUT set.
+# Separate image storage and podman configuration for build.sh and infra/cluster-test/servers.py. To be sourced with OUT set.
 
 STORAGE=$OUT/storage
 # A short path, because it contains sockets, whose paths are limited in length.

@@ -99,10 +99,24 @@ pub fn price(money: &Money, offered: &[Currency]) -> Result<(), ValidationError>
     if !offered.contains(&money.currency) {
         let codes: Vec<_> = offered.iter().map(ToString::to_string).collect();
         Err(invalid_part("currency", "currency", format!("must be one of {}", codes.join(", "))))
-    } else if !(minimum..=MAX_CHARGE_AMOUNT).contains(&money.amount) {
-        Err(invalid_part("amount", "range", format!("must be {minimum} to {MAX_CHARGE_AMOUNT} in minor units")))
+    } else if let Err(message) = within(money, minimum) {
+        Err(invalid_part("amount", "range", message))
     } else if money.amount % increment != 0 {
-        Err(invalid_part("amount", "step", format!("must be a multiple of {increment} in minor units")))
+        let increment = Money { amount: increment, currency: money.currency.clone() };
+        Err(invalid_part("amount", "step", format!("must be a multiple of {increment}")))
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks that an amount is at least `minimum`, in minor units, and at most what can be charged. The error names the
+/// bound as people write amounts.
+pub(crate) fn within(money: &Money, minimum: i64) -> Result<(), String> {
+    let bound = |amount| Money { amount, currency: money.currency.clone() };
+    if money.amount < minimum {
+        Err(format!("must be at least {}", bound(minimum)))
+    } else if money.amount > MAX_CHARGE_AMOUNT {
+        Err(format!("must be at most {}", bound(MAX_CHARGE_AMOUNT)))
     } else {
         Ok(())
     }
@@ -197,7 +211,7 @@ mod tests {
             ("inner[0].someText", "must be even"),
             ("inner[1].someText", "must have at most 3 characters"),
             ("limit", "must be a number from 1 to 100"),
-            ("listPrice.amount", "must be 50 to 99999999 in minor units"),
+            ("listPrice.amount", "must be at least 0.50 USD"),
         ];
         assert_eq!(reported, expected);
     }
@@ -210,9 +224,10 @@ mod tests {
             price(&money, &[usd.clone(), "KWD".parse().unwrap()]).map_err(|error| message(&error))
         };
         assert_eq!(checked(50, "USD"), Ok(()));
-        assert_eq!(checked(49, "USD"), Err(format!("must be 50 to {MAX_CHARGE_AMOUNT} in minor units")));
+        assert_eq!(checked(49, "USD"), Err("must be at least 0.50 USD".to_owned()));
+        assert_eq!(checked(MAX_CHARGE_AMOUNT + 1, "USD"), Err("must be at most 999999.99 USD".to_owned()));
         assert_eq!(checked(500, "EUR"), Err("must be one of USD, KWD".to_owned()));
-        assert_eq!(checked(1_001, "KWD"), Err("must be a multiple of 10 in minor units".to_owned()));
+        assert_eq!(checked(1_001, "KWD"), Err("must be a multiple of 0.010 KWD".to_owned()));
     }
 
     #[test]

@@ -133,6 +133,7 @@ export const PAGES = [
   { name: 'orders-none', as: 'newcomer', open: at('/orders') },
   { name: 'order-held', as: 'buyer', open: at((world) => `/orders/${world.held.id}`) },
   { name: 'order-completed', as: 'buyer', open: at((world) => `/orders/${world.completed.id}`) },
+  { name: 'pass', as: 'buyer', open: at((world) => `/orders/${world.completed.id}/pass`) },
   {
     name: 'receipt',
     as: 'buyer',

@@ -77,7 +77,7 @@ export const waitForOrderStatus = (buyer, order, expected) => expect
 export const createPayableOrder = async (buyer, ticket) => {
   const order = await createOrder(buyer, ticket);
   await waitForOrderStatus(buyer, order, 'awaitingPayment');
-  await waitForText(buyer, `/checkout/${order.id}`, 'Let it go');
+  await waitForText(buyer, `/checkout/${order.id}`, 'Release ticket');
   await waitForText(buyer, `/tickets/${ticket.id}`, 'You hold this ticket');
   return order;
 };

@@ -12,13 +12,32 @@
     return into;
   };
 
-  class Element {
+  class Base {
     constructor(kind, options) {
       this.kind = kind;
       this.options = options || {};
       this.handlers = {};
       this.root = document.createElement('div');
       this.root.className = 'StripeElement';
+    }
+    // The properties of the ready event.
+    readiness() { return {}; }
+    mount(target) {
+      (typeof target === 'string' ? document.querySelector(target) : target).replaceChildren(this.root);
+      queueMicrotask(() => this.emit('ready', { elementType: this.kind, ...this.readiness() }));
+    }
+    unmount() { this.root.remove(); }
+    destroy() { this.root.remove(); }
+    update(options) { Object.assign(this.options, options); }
+    on(name, handler) { (this.handlers[name] ||= []).push(handler); return this; }
+    off(name) { delete this.handlers[name]; return this; }
+    emit(name, event) { (this.handlers[name] || []).forEach((handler) => handler(event)); }
+  }
+
+  // A form for a card: the Card Element, and the Payment Element with cards alone.
+  class Element extends Base {
+    constructor(kind, options) {
+      super(kind, options);
       const field = (name, label, placeholder, width, autocomplete) =>
         `<label>${label}<br><input name="${name}" inputmode="numeric" autocomplete="${autocomplete}"
           placeholder="${placeholder}" data-width="${width}"></label>`;
@@ -45,28 +64,40 @@
       const filled = ['number', 'expiry', 'cvc'].map((name) => this.value(name));
       return { elementType: this.kind, complete: filled.every(Boolean), empty: !filled.some(Boolean), error: undefined, value: { type: 'card' } };
     }
-    mount(target) {
-      (typeof target === 'string' ? document.querySelector(target) : target).replaceChildren(this.root);
-      queueMicrotask(() => this.emit('ready', { elementType: this.kind }));
-    }
-    unmount() { this.root.remove(); }
-    destroy() { this.root.remove(); }
-    update(options) { Object.assign(this.options, options); }
     clear() { this.root.querySelectorAll('input').forEach((input) => { input.value = ''; }); }
     focus() { this.root.querySelector('input').focus(); }
-    on(name, handler) { (this.handlers[name] ||= []).push(handler); return this; }
-    off(name) { delete this.handlers[name]; return this; }
-    emit(name, event) { (this.handlers[name] || []).forEach((handler) => handler(event)); }
+  }
+
+  // Express Checkout with one wallet, which pays with a good card.
+  class ExpressCheckout extends Base {
+    constructor(elements, options) {
+      super('expressCheckout', options);
+      const button = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Google Pay' });
+      Object.assign(button.style, {
+        width: '100%', padding: '.6rem', border: '1px solid #fff', borderRadius: '.4rem', background: '#000', color: '#fff', font: 'inherit',
+      });
+      button.addEventListener('click', () => {
+        elements.wallet = { number: '4242424242424242', exp_month: '12', exp_year: '34', cvc: '123' };
+        const paymentFailed = () => { elements.wallet = null; };
+        this.emit('confirm', { expressPaymentType: 'google_pay', paymentFailed });
+      });
+      this.root.append(button);
+    }
+    readiness() { return { availablePaymentMethods: { applePay: false, googlePay: true, link: false } }; }
   }
 
   class Elements {
     constructor(options) { this.options = options || {}; this.made = {}; }
-    create(kind, options) { return (this.made[kind] = new Element(kind, options)); }
+    create(kind, options) {
+      this.made[kind] = kind === 'expressCheckout' ? new ExpressCheckout(this, options) : new Element(kind, options);
+      return this.made[kind];
+    }
     getElement(kind) { return this.made[kind] || null; }
     update(options) { Object.assign(this.options, options); }
     async fetchUpdates() { return {}; }
     first() { return this.made.payment || this.made.card || Object.values(this.made)[0]; }
     async submit() {
+      if (this.wallet) return { selectedPaymentMethod: 'google_pay' };
       const element = this.first();
       if (element && element.state().complete) return { selectedPaymentMethod: 'card' };
       return { error: { type: 'validation_error', code: 'incomplete_card', message: 'Your card details are incomplete.' } };
@@ -137,9 +168,10 @@
       elements: (options) => new Elements(options),
       retrievePaymentIntent: async (secret) => wrap('paymentIntent', await retrieve(secret)),
       createPaymentMethod: async (options) => {
-        const element = options.elements ? options.elements.first() : options.card;
+        const element = options.elements ? options.elements.wallet || options.elements.first() : options.card;
         const more = options.elements ? options.params || {} : options;
         const card = element instanceof Element ? element.card() : element;
+        if (options.elements) options.elements.wallet = null;
         const form = { type: 'card', card, billing_details: more.billing_details, metadata: more.metadata };
         return wrap('paymentMethod', await call('POST', 'payment_methods', form));
       },

@@ -20,6 +20,7 @@ use utoipa::openapi::OpenApi;
 use crate::context::{Context, RelayQueue};
 use crate::gauges::{self, Gauge};
 use crate::http::admin::{self, AdminState, ReconcileById};
+use crate::http::metrics;
 use crate::http::run_to_completion;
 use crate::http::settings::{ErrorPage, HttpSettings};
 use crate::http::shell;
@@ -242,13 +243,13 @@ impl App {
             webhooks: self.webhooks,
         };
         let stores: OutboxStores = Arc::new(std::mem::take(&mut self.stores));
-        let (readiness, reconcile) = (context.readiness.clone(), self.reconcile.take());
-        let admin_state = AdminState { readiness, stores: Arc::clone(&stores), reconcile };
+        let admin_state = AdminState { stores: Arc::clone(&stores), reconcile: self.reconcile.take() };
         let running = RunningApp {
             public: shell::wrap(std::mem::take(&mut self.routes), Arc::new(settings), limiter),
             admin: admin::router(admin_state)
                 .merge(std::mem::take(&mut self.admin))
                 .layer(from_fn_with_state(context.config.header_timeout, admin::read_body)),
+            metrics: metrics::router(context.readiness.clone()),
             openapi: self.openapi.clone(),
             subscriptions: self.subscriptions.clone(),
             collections: self.collections.iter().map(|known| (known.name.clone(), known.shard_key)).collect(),
@@ -291,6 +292,8 @@ pub struct RunningApp {
     pub public: Router,
     /// The admin routes.
     pub admin: Router,
+    /// Liveness, readiness and metrics.
+    pub metrics: Router,
     /// The `OpenAPI` document of the public routes.
     pub openapi: OpenApi,
     /// The subscriptions, for tests that call handlers directly.

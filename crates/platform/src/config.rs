@@ -29,9 +29,12 @@ pub struct Config {
     /// Address of the public HTTP server.
     #[arg(long, env = "BIND", default_value = "0.0.0.0:3000")]
     pub bind: SocketAddr,
-    /// Address of the admin server: /healthz, /readyz, /metrics, POST /resync. Not for the internet.
+    /// Address of the admin server, for `ticketctl` alone: POST /resync, POST /raise, and routes of the service.
     #[arg(long, env = "ADMIN_BIND", default_value = "0.0.0.0:9090")]
     pub admin_bind: SocketAddr,
+    /// Address of the metrics server, for probes and Prometheus: /healthz, /readyz, /metrics. Not for the internet.
+    #[arg(long, env = "METRICS_BIND", default_value = "0.0.0.0:9091")]
+    pub metrics_bind: SocketAddr,
     /// Where browsers reach the marketplace, without a trailing slash, such as `https://ticketing.dev`
     #[arg(long, env = "PUBLIC_URL", value_parser = public_url)]
     pub public_url: String,

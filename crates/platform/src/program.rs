@@ -73,6 +73,7 @@ where
     let grace = config.shutdown_grace;
     let public = listen(service, "BIND", config.bind).await?;
     let admin = listen(service, "ADMIN_BIND", config.admin_bind).await?;
+    let metrics = listen(service, "METRICS_BIND", config.metrics_bind).await?;
     let delay = config.drain_delay;
     let timeouts =
         ConnectionTimeouts { head: config.header_timeout, idle: config.idle_timeout, write: config.request_timeout };
@@ -88,6 +89,7 @@ where
         server_ended.send(()).ok();
     });
     tasks.detach(server::serve(admin, running.admin, timeouts, tasks.stop_token().clone()));
+    tasks.detach(server::serve(metrics, running.metrics, timeouts, tasks.stop_token().clone()));
     tracing::info!(service, "started");
     let failed = tokio::select! {
         () = lifecycle::shutdown_signal() => None,

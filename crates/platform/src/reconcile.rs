@@ -28,10 +28,10 @@ pub enum Progress<A> {
     /// Another writer was faster: everything has to be read again.
     Lost,
     /// There is nothing to do.
-    Settled,
+    Unchanged,
 }
 
-/// The aggregate as the caller of [`until_settled`] knows it.
+/// The aggregate as the caller of [`until_unchanged`] knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Current<A> {
     /// It has to be read.
@@ -88,7 +88,7 @@ pub async fn advance<A: Aggregate>(
 ///
 /// The first iteration uses `known` and `seen`, which the caller has just read or written, instead of reading them.
 /// After a saved step the replicas are read again. After a lost compare-and-swap the aggregate is read again, too.
-pub async fn until_settled<R: Reconcile>(
+pub async fn until_unchanged<R: Reconcile>(
     subject: &R,
     mut known: Current<R::Aggregate>,
     mut seen: R::Seen,
@@ -103,11 +103,11 @@ pub async fn until_settled<R: Reconcile>(
         known = match subject.step(current.as_ref(), &replicas).await? {
             Progress::Saved(next) => Current::from(next),
             Progress::Lost => Current::Unread,
-            Progress::Settled => return Ok(current),
+            Progress::Unchanged => return Ok(current),
         };
         seen = R::Seen::default();
     }
-    Err(Error::internal_message("reconcile does not settle"))
+    Err(Error::internal_message("reconciling does not end"))
 }
 
 #[cfg(test)]
@@ -162,8 +162,8 @@ mod tests {
             (*self.aggregate_loads.lock().unwrap(), *self.replica_loads.lock().unwrap())
         }
 
-        async fn settle(&self, known: Current<Counter>, seen: Option<u64>) -> u64 {
-            until_settled(self, known, seen).await.unwrap().unwrap().0
+        async fn reconcile(&self, known: Current<Counter>, seen: Option<u64>) -> u64 {
+            until_unchanged(self, known, seen).await.unwrap().unwrap().0
         }
     }
 
@@ -192,7 +192,7 @@ mod tests {
         async fn step(&self, counter: Option<&Versioned<Counter>>, goal: &u64) -> Result<Progress<Counter>, Error> {
             let counter = counter.unwrap();
             if counter.0 >= *goal {
-                return Ok(Progress::Settled);
+                return Ok(Progress::Unchanged);
             }
             let mut stored = self.stored.lock().unwrap();
             if std::mem::take(&mut *self.is_raced.lock().unwrap()) {
@@ -207,23 +207,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn settled_aggregate_is_read_once() {
+    async fn unchanged_aggregate_is_read_once() {
         let fake = Fake::new(3, 3);
-        assert_eq!(fake.settle(Current::Unread, None).await, 3);
+        assert_eq!(fake.reconcile(Current::Unread, None).await, 3);
         assert_eq!(fake.loads(), (1, 1));
     }
 
     #[tokio::test]
     async fn after_a_saved_step_only_the_replicas_are_read_again() {
         let fake = Fake::new(2, 3);
-        assert_eq!(fake.settle(Current::Unread, None).await, 3);
+        assert_eq!(fake.reconcile(Current::Unread, None).await, 3);
         assert_eq!(fake.loads(), (1, 2));
     }
 
     #[tokio::test]
     async fn after_a_lost_swap_everything_is_read_again() {
         let fake = Fake { is_raced: Mutex::new(true), ..Fake::new(2, 3) };
-        assert_eq!(fake.settle(Current::Unread, None).await, 4, "the replica is read as the other writer left it");
+        assert_eq!(fake.reconcile(Current::Unread, None).await, 4, "the replica is read as the other writer left it");
         assert_eq!(fake.loads(), (2, 3));
     }
 
@@ -231,19 +231,19 @@ mod tests {
     async fn known_versions_replace_the_first_reads() {
         let fake = Fake::new(2, 4);
         assert_eq!(
-            fake.settle(Current::from(at(2)), Some(3)).await,
+            fake.reconcile(Current::from(at(2)), Some(3)).await,
             4,
             "the replica is newer than the one that was seen"
         );
         assert_eq!(fake.loads(), (0, 2));
         let fake = Fake::new(2, 3);
-        assert_eq!(fake.settle(Current::from(at(1)), Some(3)).await, 3, "the known version was old");
+        assert_eq!(fake.reconcile(Current::from(at(1)), Some(3)).await, 3, "the known version was old");
         assert_eq!(fake.loads(), (1, 2));
     }
 
     #[tokio::test]
     async fn rules_that_never_agree_are_an_error() {
         let fake = Fake::new(0, u64::MAX);
-        assert!(until_settled(&fake, Current::Unread, None).await.is_err());
+        assert!(until_unchanged(&fake, Current::Unread, None).await.is_err());
     }
 }

@@ -56,7 +56,7 @@ fn tracer(service: &'static str, endpoint: &str) -> anyhow::Result<SdkTracerProv
         .build())
 }
 
-/// The metrics of this process, which the admin server renders.
+/// The metrics of this process, which the metrics server renders.
 pub fn metrics_handle() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {

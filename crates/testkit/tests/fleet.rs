@@ -26,8 +26,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
 def serve(address):
     host, port = address.rsplit(":", 1)
     http.server.ThreadingHTTPServer((host, int(port)), Answer).serve_forever()
-if "ADMIN_BIND" in os.environ:
-    threading.Thread(target=serve, args=[os.environ["ADMIN_BIND"]], daemon=True).start()
+for bind in ["ADMIN_BIND", "METRICS_BIND"]:
+    if bind in os.environ:
+        threading.Thread(target=serve, args=[os.environ[bind]], daemon=True).start()
 serve(os.environ.get("BIND") or os.environ["FAKESTRIPE_BIND"])
 "#;
 

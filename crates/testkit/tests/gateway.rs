@@ -76,7 +76,7 @@ async fn gateway(upstreams: BTreeMap<String, Vec<String>>) -> Gateway {
     let options = GatewayOptions {
         port: port.number(),
         upstreams,
-        admin_ports: BTreeMap::new(),
+        metrics_ports: BTreeMap::new(),
         internal_ports: BTreeMap::from([("orders".to_owned(), internal_port.number())]),
         data: folder.path().join("gateway"),
         log: folder.path().join("gateway.log"),

@@ -108,8 +108,8 @@ struct AuditArgs {
     #[arg(long, value_parser = interval)]
     every: Option<Duration>,
     /// The address of `/metrics` and `/healthz` with --every.
-    #[arg(long, env = "ADMIN_BIND", default_value = "0.0.0.0:9090")]
-    admin_bind: SocketAddr,
+    #[arg(long, env = "METRICS_BIND", default_value = "0.0.0.0:9091")]
+    metrics_bind: SocketAddr,
 }
 
 #[derive(Debug, Subcommand)]
@@ -172,7 +172,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Raise(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Void(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Release(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
-        Command::Audit(AuditArgs { options, repair, every, admin_bind }) => {
+        Command::Audit(AuditArgs { options, repair, every, metrics_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
             let connections = Connections::of(&fleet);
             if repair {
@@ -181,7 +181,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
                 return Ok(outcome_of(Some(report.last_audit())));
             }
             if let Some(every) = every {
-                periodic::run(connections, &options, every, admin_bind, output).await?;
+                periodic::run(connections, &options, every, metrics_bind, output).await?;
                 return Ok(Outcome::Done);
             }
             let report = audit::run(connections, &options).await?;

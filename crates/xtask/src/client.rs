@@ -1,6 +1,5 @@
 //! The HTTP client of one user of the public API, and the requests that several commands send.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +13,7 @@ use common::events::order::OrderStatus;
 use common::id::{OrderId, TicketId};
 use common::money::Money;
 use common::text::Text;
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 
 /// How long to wait until an entity is known to other services, or an order has a status.
 const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,7 +23,6 @@ const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Session {
     client: Client,
     base: String,
-    requests: Arc<AtomicU64>,
 }
 
 impl Session {
@@ -35,7 +33,7 @@ impl Session {
     /// Creates a session with a preconfigured HTTP client.
     pub(crate) fn with_client(client: ClientBuilder, base: &str) -> Result<Self> {
         let client = client.cookie_store(true).no_proxy().timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { client, base: base.to_owned(), requests: Arc::default() })
+        Ok(Self { client, base: base.to_owned() })
     }
 
     /// Signs up a new user with a unique email address.
@@ -47,11 +45,6 @@ impl Session {
         let email = format!("{}-{now}-{number}@example.com", name.to_lowercase());
         session.send(&sign_up(&email, "a long enough secret", name)).await?;
         Ok(session)
-    }
-
-    /// The number of requests that were sent so far.
-    pub(crate) fn request_count(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     /// Sends a request. If the response is an error, the error names the request and wraps an [`ApiError`]; see
@@ -84,11 +77,22 @@ impl Session {
 
     /// Sends a request. Returns the status, and the parsed response or its error.
     pub(crate) async fn exchange<E: Endpoint>(&self, request: &E) -> Result<(u16, Result<E::Answer, ApiError>)> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.exchange_with_key(request, None).await
+    }
+
+    /// Like [`Session::exchange`], with an idempotency key, which makes it safe to repeat the request.
+    pub(crate) async fn exchange_with_key<E: Endpoint>(
+        &self,
+        request: &E,
+        key: Option<&str>,
+    ) -> Result<(u16, Result<E::Answer, ApiError>)> {
         let target = request.target()?;
-        let mut http = self.client.request(E::METHOD, format!("{}{target}", self.base));
+        let mut http = self.request(E::METHOD, &target);
         if let Some(body) = request.body() {
             http = http.json(body);
+        }
+        if let Some(key) = key {
+            http = http.header("idempotency-key", key);
         }
         let named = || format!("{} {target}", E::METHOD);
         let response = http.send().await.with_context(named)?;
@@ -97,13 +101,15 @@ impl Session {
         Ok((status.as_u16(), E::parse_response(status, &body)))
     }
 
-    /// Gets a page, reads it completely and returns the status.
-    pub(crate) async fn page(&self, path: &str) -> Result<u16> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = self.client.get(format!("{}{path}", self.base)).send().await?;
-        let status = response.status().as_u16();
-        response.bytes().await?;
-        Ok(status)
+    /// Gets a page. Returns the status and the complete text.
+    pub(crate) async fn page(&self, path: &str) -> Result<(u16, String)> {
+        let response = self.request(Method::GET, path).send().await?;
+        Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// Creates a request that no type of the API describes.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
     }
 
     /// Polls an order until it has this status.

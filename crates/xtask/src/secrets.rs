@@ -34,8 +34,8 @@ pub(crate) fn run(args: &SecretsArgs) -> Result<()> {
 }
 
 /// Ensures that the secrets of the development cluster exist, which rendering its manifests requires.
-pub(crate) fn ensure_development() -> Result<()> {
-    generate(&SecretsArgs { out: None, mongodb_members: 1 }).map(drop)
+pub(crate) fn ensure_development() -> Result<PathBuf> {
+    generate(&SecretsArgs { out: None, mongodb_members: 1 })
 }
 
 /// Generates missing secrets, writes all files and returns their folder.

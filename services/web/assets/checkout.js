@@ -1,11 +1,12 @@
-// The card form. The card's data goes to Stripe only; we pay with the payment-method id that Stripe returns.
+// The card form, and the wallets above it. A card's data goes to Stripe only; we pay with the payment-method id that
+// Stripe returns.
 import { say } from 'shop/countdown';
 import { reload } from 'shop/live';
 
 const form = document.getElementById('pay');
 const button = form?.querySelector('button');
 const fault = document.getElementById('fault');
-const { order, key, trace } = form?.dataset ?? {};
+const { order, key, amount, currency, trace } = form?.dataset ?? {};
 
 const showError = (text) => { fault.textContent = text; fault.hidden = !text; follow(); };
 
@@ -37,23 +38,39 @@ const pay = async (method) => {
 
 const start = () => {
   const stripe = window.Stripe(key);
-  // Stripe's frame knows neither our style sheet nor the colour scheme.
-  const { color, fontFamily } = getComputedStyle(document.body);
-  const base = { color, iconColor: color, fontFamily, fontSize: '16px', '::placeholder': { color } };
-  const card = stripe.elements().create('card', { hidePostalCode: true, style: { base } });
+  // Stripe's frames know neither our style sheet nor the colour scheme.
+  const { color: colorText, fontFamily } = getComputedStyle(document.body);
+  const { backgroundColor: colorBackground } = getComputedStyle(document.getElementById('card'));
+  const elements = stripe.elements({
+    mode: 'payment',
+    amount: Number(amount),
+    currency,
+    captureMethod: 'manual',
+    paymentMethodCreation: 'manual',
+    paymentMethodTypes: ['card'],
+    appearance: { variables: { colorText, colorTextPlaceholder: colorText, colorBackground, fontFamily } },
+  });
+  const card = elements.create('payment', { wallets: { applePay: 'never', googlePay: 'never' } });
   card.mount('#card');
   card.on('ready', () => { button.disabled = false; });
+  card.on('loaderror', () => showError('The card form could not be loaded. Load the page again.'));
+  const express = elements.create('expressCheckout');
+  express.mount('#express');
+  express.on('ready', ({ availablePaymentMethods }) => { document.getElementById('or').hidden = !availablePaymentMethods; });
 
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    if (button.disabled) return;
+  const submit = async (wallet) => {
+    if (button.disabled) { wallet?.paymentFailed({ reason: 'fail' }); return; }
     button.disabled = true;
     showError('');
     say('Paying.');
+    let isAccepted = false;
     try {
-      const made = await stripe.createPaymentMethod({ type: 'card', card });
+      const checked = await elements.submit();
+      if (checked.error) { showError(checked.error.message); return; }
+      const made = await stripe.createPaymentMethod({ elements });
       if (made.error) { showError(made.error.message); return; }
       const response = await pay(made.paymentMethod.id);
+      isAccepted = response.status === 201 || response.status === 202;
       if (response.status === 202) {
         const acted = await stripe.handleNextAction({ clientSecret: response.body.clientSecret });
         const after = await post(`/api/payments/${response.body.id}/refresh`);
@@ -71,20 +88,28 @@ const start = () => {
       showError('We could not reach the card network. Check the order above, then try again.');
       await reload();
     } finally {
+      if (!isAccepted) wallet?.paymentFailed({ reason: 'fail' });
       button.disabled = false;
     }
-  });
+  };
+  form.addEventListener('submit', (event) => { event.preventDefault(); submit(); });
+  express.on('confirm', submit);
 };
 
-// Shows the form while the order can be paid. It is outside #live, so a live update does not clear it.
+// Shows the form while the order can be paid. It is outside #live, so a live update does not clear it. Once the order
+// can no longer be paid, the focus is on the heading that says why.
+let wasPayable = false;
 function follow() {
   const payable = document.getElementById('live')?.dataset.payable === 'true';
+  if (!payable && (wasPayable || document.activeElement === document.body)) document.querySelector('#live [autofocus]')?.focus();
+  wasPayable = payable;
   document.getElementById('payment').hidden = !payable;
   // The form shows the reason in more detail.
   document.querySelectorAll('[data-declined]').forEach((text) => { text.hidden = !fault.hidden; });
 }
 
 if (form) {
+  form.hidden = false;
   document.addEventListener('shop:reloaded', follow);
   follow();
   if (window.Stripe) start();

@@ -8,6 +8,22 @@ listen();
 // Caches the offline page.
 navigator.serviceWorker?.register('/sw.js').catch(() => {});
 
+// Keeps the passes that this page leads to. A page of one order replaces its pass, a list adds those that are missing.
+// A form ends it: after a sign-out nothing may be kept.
+const leaving = new AbortController();
+document.addEventListener('submit', () => leaving.abort());
+const keepPasses = async () => {
+  const links = [...document.querySelectorAll('a[data-keep]')].slice(0, 20);
+  if (!links.length || !window.caches) return;
+  const passes = await caches.open('passes');
+  for (const { pathname } of links) {
+    if (links.length > 1 && await passes.match(pathname)) continue;
+    const page = await fetch(pathname, { signal: leaving.signal });
+    if (page.ok && !page.redirected) await passes.put(pathname, page);
+  }
+};
+keepPasses().catch(() => {});
+
 // A double click submits a form once.
 document.addEventListener('submit', (event) => {
   const form = event.target;
@@ -20,6 +36,9 @@ document.addEventListener('submit', (event) => {
 addEventListener('pageshow', () => {
   document.querySelectorAll('form[data-sent]').forEach((form) => { delete form.dataset.sent; });
 });
+
+// The hold in the bar is over.
+document.addEventListener('shop:countdown-ended', ({ detail }) => detail.closest('#hold')?.remove());
 
 // Announces new results. A rejected filter opens the page with the error.
 document.addEventListener('htmx:afterSettle', ({ target }) => {

@@ -1,5 +1,8 @@
-// Service worker: caches the offline page with its assets, and serves them without a network.
+// Service worker: keeps the offline page with its assets, and bought passes, for when there is no network.
 const CACHE = 'offline';
+const PASSES = 'passes';
+// At a venue a network may be silent rather than absent.
+const PATIENCE = 3000;
 
 self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
@@ -12,10 +15,33 @@ self.addEventListener('install', (event) => {
   })());
 });
 
+// The pass of an order, also in place of the order's page: the present one if it comes in time, else the kept one.
+const showPass = async (request, path) => {
+  const kept = await caches.match(path);
+  const present = fetch(request).then(async (response) => {
+    if (!kept || response.status < 500) {
+      if (response.ok && new URL(request.url).pathname === path) await (await caches.open(PASSES)).put(path, response.clone());
+      return response;
+    }
+    return kept;
+  });
+  if (!kept) return present.catch(async () => (await caches.match('/offline')) ?? Response.error());
+  const late = new Promise((resolve) => { setTimeout(resolve, PATIENCE, kept); });
+  return Promise.race([present, late]).catch(() => kept);
+};
+
 self.addEventListener('fetch', (event) => {
   const { request } = event;
+  const { pathname } = new URL(request.url);
+  // Passes are for the user who is signed in.
+  if (request.method === 'POST' && /^\/(signout|signin|signup|account\/sessions\/.+)$/.test(pathname)) {
+    event.waitUntil(caches.delete(PASSES));
+  }
   if (request.method !== 'GET') return;
-  const instead = request.mode === 'navigate' ? '/offline' : new URL(request.url).pathname;
+  const isPage = request.mode === 'navigate';
+  const [, order] = (isPage && pathname.match(/^(\/orders\/[0-9a-f-]{36})(\/pass)?$/)) || [];
+  if (order) { event.respondWith(showPass(request, `${order}/pass`)); return; }
+  const instead = isPage ? '/offline' : pathname;
   if (instead !== '/offline' && !instead.startsWith('/assets/')) return;
   event.respondWith(fetch(request).catch(async () => (await caches.match(instead)) ?? Response.error()));
 });

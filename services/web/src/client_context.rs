@@ -43,9 +43,36 @@ pub(crate) fn with_cookies(mut response: Response, cookies: Vec<HeaderValue>) ->
     response
 }
 
+/// The response with those of these `Set-Cookie` values whose cookies it does not set itself.
+pub(crate) fn with_unset_cookies(response: Response, cookies: Vec<HeaderValue>) -> Response {
+    let name = |value: &HeaderValue| Some(value.to_str().ok()?.split_once('=')?.0.trim().to_owned());
+    let set: Vec<_> = response.headers().get_all(header::SET_COOKIE).iter().map(name).collect();
+    let unset = cookies.into_iter().filter(|cookie| !set.contains(&name(cookie))).collect();
+    with_cookies(response, unset)
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
+
     use super::*;
+
+    #[test]
+    fn cookies_of_the_response_take_precedence_over_those_of_the_same_name() {
+        let renewed = || ["access=new; Path=/", "refresh=newer; Path=/"].map(HeaderValue::from_static).to_vec();
+        let cookies_of = |set: &'static [&'static str]| {
+            let set = set.iter().copied().map(HeaderValue::from_static).collect();
+            let response = with_unset_cookies(with_cookies(().into_response(), set), renewed());
+            response.headers().get_all(header::SET_COOKIE).iter().cloned().collect::<Vec<_>>()
+        };
+        // The trace of a hold says nothing about the session.
+        let both = ["trace=1; Path=/checkout", "access=new; Path=/", "refresh=newer; Path=/"];
+        assert_eq!(cookies_of(&["trace=1; Path=/checkout"]), both);
+        assert_eq!(
+            cookies_of(&["access=; Max-Age=0", "refresh=; Max-Age=0"]),
+            ["access=; Max-Age=0", "refresh=; Max-Age=0"]
+        );
+    }
 
     #[test]
     fn renewed_session_replaces_its_cookies() {

@@ -27,7 +27,7 @@ use crate::store::user_data::UserDataStore;
 pub(crate) struct AppState {
     /// Replicas of the other services' entities.
     pub model: ReadModel,
-    /// Price watches and read marks of users.
+    /// Watches and read marks of users.
     pub user_data: UserDataStore,
     /// Verifies the access tokens in cookies.
     pub verifier: Verifier,

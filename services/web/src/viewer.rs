@@ -8,11 +8,12 @@ use common::error::Error;
 use common::id::UserId;
 use common::identity::{Verifier, cookie};
 use cookie::Cookie;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 use platform::http::address::ClientAddress;
 use platform::limits::marker::AlreadyCounted;
 
-use crate::client_context::{ClientContext, with_cookies};
+use crate::client_context::{ClientContext, with_cookies, with_unset_cookies};
+use crate::domain::open_hold::OpenHold;
 use crate::flows::collect_notifications::collect_notifications;
 use crate::page_error::PageError;
 use crate::service_client::RefreshOutcome;
@@ -28,6 +29,8 @@ pub(crate) enum Viewer {
         /// The display name, once it has been replicated.
         name: Option<String>,
         unread: usize,
+        /// The hold to pay for next.
+        hold: Option<OpenHold>,
     },
 }
 
@@ -69,14 +72,15 @@ pub(crate) async fn resolve(
     request.extensions_mut().insert(client);
     let response = next.run(request).await;
     // Cookies set by the handler take precedence, such as those of a sign-out.
-    if response.headers().contains_key(header::SET_COOKIE) { response } else { with_cookies(response, cookies) }
+    with_unset_cookies(response, cookies)
 }
 
 async fn load_viewer(state: &AppState, id: UserId) -> Result<Viewer, Error> {
     let model = state.model.live().await?;
-    let (name, (_, unread)) =
+    let (name, news) =
         tokio::try_join!(async { Ok(model.users.get(id).await?) }, collect_notifications(state, &model, id))?;
-    Ok(Viewer::User { id, name: name.map(|user| user.state.display_name), unread })
+    let name = name.map(|user| user.state.display_name);
+    Ok(Viewer::User { id, name, unread: news.unread, hold: news.hold })
 }
 
 /// The signed-in user, and the cookies of a renewed or ended session.

@@ -44,7 +44,7 @@ pub(super) async fn before_load(bed: &TestBed, workload: &Workload, results: &mu
 /// The time from the creation of the process until `/readyz` returns 200. Databases and streams exist already.
 async fn start(instance: &Instance) -> Result<Duration> {
     let started_at = Instant::now();
-    let address = instance.admin_url().trim_start_matches("http://").to_owned();
+    let address = instance.metrics_url().trim_start_matches("http://").to_owned();
     let ready = async {
         while !is_ready(&address).await {
             ensure!(started_at.elapsed() < READY_TIMEOUT, "not ready after {READY_TIMEOUT:?}");

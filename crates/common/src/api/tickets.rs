@@ -11,7 +11,7 @@ use super::page::{Cursor, Page};
 use crate::clock::SharedClock;
 use crate::events::ticket::{Category, TicketState, TicketStatus, TicketTerms};
 use crate::id::{TicketId, UserId};
-use crate::money::{self, Currency, MAX_CHARGE_AMOUNT, Money};
+use crate::money::{self, Currency, Money};
 use crate::text::{self, Text};
 use crate::timestamp::Timestamp;
 use crate::validate::{self, invalid, invalid_part};
@@ -118,10 +118,8 @@ fn validate_face_value(listing: &NewListing) -> Result<(), ValidationError> {
         Some(face) if face.currency != listing.price.currency => {
             Err(invalid_part("faceValue.currency", "currency", "must be the price's currency"))
         }
-        Some(face) if !(1..=MAX_CHARGE_AMOUNT).contains(&face.amount) => {
-            Err(invalid_part("faceValue.amount", "range", format!("must be 1 to {MAX_CHARGE_AMOUNT} in minor units")))
-        }
-        _ => Ok(()),
+        Some(face) => validate::within(face, 1).map_err(|message| invalid_part("faceValue.amount", "range", message)),
+        None => Ok(()),
     }
 }
 

@@ -2,8 +2,8 @@
 import { devices } from '@playwright/test';
 
 import { expect, test } from '../fixture.mjs';
-import { createListing, unique } from '../users.mjs';
-import { CARDS, card, pay } from '../steps.mjs';
+import { createListing, createPayableOrder, unique } from '../users.mjs';
+import { CARDS, card, pay, payButton } from '../steps.mjs';
 
 test.use(devices['Pixel 7']);
 
@@ -19,6 +19,9 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   await card(page, ticket.title).getByRole('link', { name: ticket.title }).tap();
   await page.getByRole('button', { name: 'Hold this ticket' }).tap();
   await expect(page).toHaveURL(/\/checkout\//);
+  // What is bought comes before the card.
+  const summary = await page.getByRole('complementary', { name: 'What you buy' }).boundingBox();
+  expect(summary.y + summary.height).toBeLessThan((await page.getByLabel('Card number').boundingBox()).y);
   await pay(page, CARDS.good);
   await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
   await page.getByRole('main').locator('a[href^="/orders/"]').first().tap();
@@ -27,6 +30,17 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   expect(code.width).toBeGreaterThan(180);
   expect(code.x).toBeGreaterThanOrEqual(0);
   expect(code.x + code.width).toBeLessThanOrEqual(page.viewportSize().width);
+});
+
+test('a user pays with the phone\'s wallet', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const order = await createPayableOrder(buyer, await createListing(seller));
+  const { page } = buyer;
+  await page.goto(`/checkout/${order.id}`);
+  await expect(payButton(page)).toBeEnabled();
+  await page.getByRole('button', { name: 'Google Pay' }).tap();
+  await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeFocused();
+  await expect(page.getByRole('button', { name: 'Google Pay' })).toBeHidden();
 });
 
 test('a user sells a ticket on a phone', async ({ newUser }) => {

@@ -1,6 +1,6 @@
 // The seller changes the price while a user is about to buy.
 import { expect, test } from '../fixture.mjs';
-import { orderAtOutdatedPrice, createListing, changePriceAndWait } from '../users.mjs';
+import { orderAtOutdatedPrice, cancelOrder, createListing, createPayableOrder, changePriceAndWait } from '../users.mjs';
 import { isSameDocument, live, markDocument, nav, payButton } from '../steps.mjs';
 
 const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
@@ -69,4 +69,19 @@ test('a watcher is notified when a ticket gets cheaper', async ({ page: guest, n
   const drops = guest.getByRole('region', { name: 'Price drops' });
   await expect(live(drops, ticket)).toContainText('89.00 EUR');
   await expect(live(drops, ticket)).toContainText('75.00 EUR');
+});
+
+test('a watcher is told that a held ticket is free again', async ({ newUser }) => {
+  const [seller, buyer, fan] = [await newUser('Mara'), await newUser('Ben'), await newUser('Olu')];
+  const ticket = await createListing(seller);
+  const order = await createPayableOrder(buyer, ticket);
+  await fan.page.goto(`/tickets/${ticket.id}`);
+  await fan.page.getByRole('button', { name: 'Watch', exact: true }).click();
+  await expect(fan.page.getByRole('button', { name: 'Stop watching' })).toBeVisible();
+  await markDocument(fan.page);
+  await cancelOrder(buyer, order);
+  await expect(nav(fan.page, 'Notifications, 1 unread')).toBeVisible({ timeout: 5_000 });
+  expect(await isSameDocument(fan.page)).toBe(true);
+  await nav(fan.page, /^Notifications/).click();
+  await expect(fan.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Free again');
 });

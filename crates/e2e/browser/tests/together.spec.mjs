@@ -34,7 +34,7 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
   const before = await left.textContent();
   await expect(left).not.toHaveText(before, AT_ONCE);
 
-  await buyer.page.getByRole('button', { name: 'Let it go' }).click();
+  await buyer.page.getByRole('button', { name: 'Release ticket' }).click();
   await expect(buyer.page.getByRole('main')).toContainText('not charged');
   for (const page of others) await expect(live(page, ticket)).toContainText('For sale', AT_ONCE);
   await expect(hold(other.page)).toBeVisible();
@@ -86,9 +86,18 @@ test('two windows share one hold, and paying in one closes the other', async ({ 
   await list.goto('/orders');
   await expect(list.getByText('To be paid')).toBeVisible();
   await markDocument(list);
+  // Every other page reminds of the hold, counting down, and stops when it is paid.
+  const bar = list.getByRole('region', { name: 'Your hold' });
+  await expect(bar).toContainText(/^Held for you 1[45]:\d\d · Pay$/);
+  await expect(bar.getByRole('link')).toHaveAttribute('href', new URL(buyer.page.url()).pathname);
+  const before = await bar.textContent();
+  await expect(bar).not.toHaveText(before, AT_ONCE);
+  await expect(twin.getByRole('region', { name: 'Your hold' })).toHaveCount(0);
 
   await pay(buyer.page, CARDS.good);
   await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
+  await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeFocused();
+  await expect(bar).toHaveCount(0, AT_ONCE);
   await expect(twin.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible(AT_ONCE);
   await expect(list.getByText('To be paid')).toBeHidden(AT_ONCE);
   await expect(list.getByRole('main').getByText('Yours', { exact: true })).toBeVisible();

@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// Returns the violations that `ticketctl audit` reports. If the audit fails, its error is returned as a violation.
 pub(super) async fn violations(fleet: &TestFleet) -> Vec<String> {
     match run(fleet).await {
-        Ok(report) => report.violations,
+        Ok(report) => report.findings.iter().map(ToString::to_string).collect(),
         Err(error) => vec![format!("the audit failed: {error:#}")],
     }
 }

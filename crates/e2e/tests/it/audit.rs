@@ -256,7 +256,7 @@ async fn change_before_the_recheck_is_no_violation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_audit_serves_metrics() {
     let sold = Sold::start().await;
-    let arguments = ["audit", "--every", "1s", "--wait", "0", "--admin-bind", "127.0.0.1:0"];
+    let arguments = ["audit", "--every", "1s", "--wait", "0", "--metrics-bind", "127.0.0.1:0"];
     let mut running = sold.operator.start(&arguments);
     let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
     let line = progress.next_line().await.unwrap().unwrap();

@@ -7,9 +7,10 @@ use testkit::fleet::options::current_binary_dir;
 
 /// Settings that every service parses; each test changes one of them. The servers do not exist, and the key for passes
 /// is a placeholder, since it is read only after all settings are parsed.
-const VALID: [(&str, &str); 16] = [
+const VALID: [(&str, &str); 17] = [
     ("BIND", "127.0.0.1:0"),
     ("ADMIN_BIND", "127.0.0.1:0"),
+    ("METRICS_BIND", "127.0.0.1:0"),
     ("PUBLIC_URL", "http://localhost:8080"),
     ("MONGODB_URL", "mongodb://127.0.0.1:1/"),
     ("NATS_URL", "nats://127.0.0.1:1"),
@@ -109,7 +110,7 @@ fn help_lists_the_variables() {
         let output = run_with(service, &["--help"], &[]);
         let help = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0), "{service}");
-        for variable in ["BIND", "ADMIN_BIND", "MONGODB_URL", "NATS_URL", "LOG", "SHUTDOWN_GRACE"] {
+        for variable in ["BIND", "ADMIN_BIND", "METRICS_BIND", "MONGODB_URL", "NATS_URL", "LOG", "SHUTDOWN_GRACE"] {
             assert!(help.contains(&format!("[env: {variable}")), "{service}: {variable} in {help}");
         }
     }

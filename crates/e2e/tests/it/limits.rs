@@ -129,7 +129,7 @@ async fn page_request_counts_once_despite_its_backend_calls() {
     let settings = [("READS_PER_MINUTE", "40"), ("LIMIT_REDIS_TIMEOUT", "10s")];
     let fleet = TestFleet::start(&settings).await.unwrap();
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
-        let url = format!("{}/metrics", fleet.processes.service(service).unwrap().admin_url());
+        let url = format!("{}/metrics", fleet.processes.service(service).unwrap().metrics_url());
         eventually("Redis to count", async || {
             reqwest::get(&url).await.unwrap().text().await.unwrap().contains("rate_limit_redis_up 1")
         })
@@ -166,9 +166,9 @@ async fn page_request_counts_once_despite_its_backend_calls() {
         assert_eq!((status, state.as_str()), (200, ""), "{free} is not limited");
     }
     for service in SERVICES {
-        let url = format!("{}/metrics", fleet.processes.service(service).unwrap().admin_url());
+        let url = format!("{}/metrics", fleet.processes.service(service).unwrap().metrics_url());
         let response = reqwest::get(&url).await.unwrap();
-        assert!(response.status() == 200 && !response.headers().contains_key("ratelimit"), "{service}'s admin port");
+        assert!(response.status() == 200 && !response.headers().contains_key("ratelimit"), "{service}'s metrics port");
     }
 }
 
@@ -177,8 +177,8 @@ async fn slow_header_and_silent_clients_are_disconnected_on_every_port() {
     let fleet = TestFleet::start(&[("HEADER_TIMEOUT", "1s"), ("IDLE_TIMEOUT", "2s")]).await.unwrap();
     let ports = SERVICES.into_iter().flat_map(|service| {
         let instance = fleet.processes.service(service).unwrap();
-        let admin = instance.admin_url().trim_start_matches("http://").to_owned();
-        [(service, instance.address()), (service, admin)]
+        let urls = [instance.url(), instance.admin_url(), instance.metrics_url()];
+        urls.map(|url| (service, url.trim_start_matches("http://").to_owned()))
     });
     join_all(ports.map(async |(service, address)| {
         let mut stream = TcpStream::connect(&address).await.unwrap();

@@ -79,7 +79,7 @@ async fn service_users_can_do_only_what_they_need() {
     // Redis is restricted too: all services count requests, `expiration` receives wake-ups, and no service reads keys
     // of another service.
     let metrics = async |service: &str| {
-        let url = format!("{}/metrics", fleet.processes.service(service).unwrap().admin_url());
+        let url = format!("{}/metrics", fleet.processes.service(service).unwrap().metrics_url());
         reqwest::get(url).await.unwrap().text().await.unwrap()
     };
     for service in ["auth", "tickets", "orders", "payments", "web"] {

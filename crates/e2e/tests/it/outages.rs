@@ -25,7 +25,7 @@ fn pids(fleet: &TestFleet) -> Vec<u32> {
 async fn metric(fleet: &TestFleet, service: &str, name: &str) -> f64 {
     let mut sum = 0.0;
     for instance in fleet.processes.instances(service) {
-        let text = reqwest::get(format!("{}/metrics", instance.admin_url())).await.unwrap().text().await.unwrap();
+        let text = reqwest::get(format!("{}/metrics", instance.metrics_url())).await.unwrap().text().await.unwrap();
         let lines = text.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
         sum += lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
     }
@@ -64,7 +64,7 @@ async fn mongodb_outage_returns_503_and_no_process_exits() {
         assert_eq!(response.status().as_u16(), 503, "{service}");
         assert!(response.headers().contains_key("retry-after"), "{service}");
         for (probe, expected) in [("/healthz", 200), ("/readyz", 200)] {
-            let status = client.get(format!("{}{probe}", instance.admin_url())).send().await.unwrap().status();
+            let status = client.get(format!("{}{probe}", instance.metrics_url())).send().await.unwrap().status();
             assert_eq!(status.as_u16(), expected, "{service} {probe}");
         }
     }

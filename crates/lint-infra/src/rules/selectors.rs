@@ -8,7 +8,7 @@ use crate::objects::{at, display, each, plain, selects, text, texts};
 use crate::pods::Pod;
 
 /// Probes and lifecycle hooks, which may call a port of their container.
-const HOOKS: [&str; 5] =
+pub(super) const HOOKS: [&str; 5] =
     ["startupProbe", "readinessProbe", "livenessProbe", "lifecycle/preStop", "lifecycle/postStart"];
 
 pub(super) fn check(context: &Context<'_>) -> Vec<String> {

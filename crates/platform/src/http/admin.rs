@@ -1,5 +1,4 @@
-//! The admin routes: liveness, readiness, metrics, resync and raise. They have a port of their own, not open to the
-//! internet.
+//! The admin routes: resync and raise. They have a port of their own, which only the operator's program may reach.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,19 +6,16 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
 use axum::{Json, Router};
 use common::api::admin::{RAISE, RESYNC, Raise, Raised, Resync, ResyncResult};
 use common::error::Error;
 use futures::future::BoxFuture;
-use http::{StatusCode, header};
 
 use super::extract::Body;
 use super::shell::BODY_LIMIT;
-use crate::context::Readiness;
 use crate::outbox::OutboxStores;
-use crate::telemetry;
 
 /// Reconciles the service's entity with this id.
 pub(crate) type ReconcileById = Arc<dyn Fn(String) -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
@@ -27,20 +23,13 @@ pub(crate) type ReconcileById = Arc<dyn Fn(String) -> BoxFuture<'static, Result<
 /// What the routes need. A service without a reconciler owns entities that depend on no replica.
 #[derive(Clone)]
 pub(crate) struct AdminState {
-    pub(crate) readiness: Readiness,
     pub(crate) stores: OutboxStores,
     pub(crate) reconcile: Option<ReconcileById>,
 }
 
 /// The admin routes of a service.
 pub(crate) fn router(state: AdminState) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route(RESYNC, post(resync))
-        .route(RAISE, post(raise))
-        .with_state(state)
+    Router::new().route(RESYNC, post(resync)).route(RAISE, post(raise)).with_state(state)
 }
 
 /// Limits the time in which a request body must arrive. There is no request timeout here: a resync may take minutes.
@@ -51,20 +40,6 @@ pub(crate) async fn read_body(State(timeout): State<Duration>, request: Request,
         Ok(Err(_)) => Error::TooLarge.into_response(),
         Err(_) => Error::TimedOut.into_response(),
     }
-}
-
-/// 200 while requests are accepted. A database outage does not change this; requests then get 503.
-async fn ready(State(AdminState { readiness, .. }): State<AdminState>) -> impl IntoResponse {
-    match readiness.check() {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
-    }
-}
-
-async fn metrics() -> impl IntoResponse {
-    let handle = telemetry::metrics_handle();
-    handle.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render())
 }
 
 /// Announces current states, which means that their snapshots are published: `{"all": true}`, `{"since": "…"}` or

@@ -4,6 +4,7 @@ pub mod address;
 pub mod admin;
 pub mod cross_site;
 pub mod extract;
+pub(crate) mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod problem_responses;

@@ -102,7 +102,7 @@ async fn handler_can_choose_the_retry_delay() {
 
 /// The value of a metric of this entity, if it is exported.
 async fn metric(app: &TestApp, name: &str) -> Option<String> {
-    let metrics = app.admin("GET", "/metrics").send().await.expect(200).text();
+    let metrics = app.monitor("/metrics").send().await.expect(200).text();
     let line = format!("{name}{{entity=\"expiration\"}} ");
     metrics.lines().find_map(|found| Some(found.strip_prefix(&line)?.to_owned()))
 }

@@ -33,9 +33,9 @@ async fn requests_get_503_until_the_database_is_back() {
     assert_unavailable(app.request("PUT", &path).send().await);
     assert_unavailable(create("during").await);
     // The service stays ready, so that clients get its error and not the gateway's.
-    app.admin("GET", "/readyz").send().await.expect(200);
-    app.admin("GET", "/healthz").send().await.expect(200);
-    app.admin("GET", "/metrics").send().await.expect(200);
+    app.monitor("/readyz").send().await.expect(200);
+    app.monitor("/healthz").send().await.expect(200);
+    app.monitor("/metrics").send().await.expect(200);
     // Routes that need no database still work.
     app.request("GET", "/page").send().await.expect(200);
     mongodb.restore();
@@ -54,7 +54,7 @@ async fn request_times_out_when_the_database_does_not_answer() {
     let path = format!("/api/demo/{}", made.id);
     mongodb.stall();
     let start = Instant::now();
-    app.admin("GET", "/readyz").send().await.expect(200);
+    app.monitor("/readyz").send().await.expect(200);
     assert!(start.elapsed() < Duration::from_secs(1), "a probe does not wait for the database: {:?}", start.elapsed());
     let late = app.request("GET", &path).send().await.expect(504);
     assert_eq!((late.problem().as_str(), late.header("retry-after")), ("timed-out", "2"));
@@ -69,8 +69,8 @@ async fn service_starts_without_mongodb_and_becomes_ready_later() {
     let app = TestApp::start_without_waiting(NAME, build, &[("MONGODB_URL", &mongodb.url())]).await;
     let user = app.signer.user();
     let create = || app.request("POST", "/api/demo").as_user(&user).json(&json!({ "name": "one" })).send();
-    app.admin("GET", "/healthz").send().await.expect(200);
-    let readiness = app.admin("GET", "/readyz").send().await.expect(503);
+    app.monitor("/healthz").send().await.expect(200);
+    let readiness = app.monitor("/readyz").send().await.expect(503);
     assert_eq!(readiness.text(), "not ready: indexes are being built\n");
     assert_unavailable(create().await);
     mongodb.restore();
@@ -96,7 +96,7 @@ async fn service_is_not_ready_until_unique_indexes_can_be_built() {
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let app = TestApp::start_without_waiting(NAME, build, &settings).await;
     assert_unavailable(app.request("GET", &format!("/api/demo/{}", twin.id)).send().await);
-    app.admin("GET", "/readyz").send().await.expect(503);
+    app.monitor("/readyz").send().await.expect(503);
     documents.delete_one(mongodb::bson::doc! { "_id": twin.id.to_string() }).await.unwrap();
     app.ready().await;
 }

@@ -111,7 +111,7 @@ async fn removal_does_not_remove_newer_events() {
 
 /// The value of this metric for the demo's collection, as /metrics shows it.
 async fn metric(app: &TestApp, name: &str) -> Option<f64> {
-    let text = app.admin("GET", "/metrics").send().await.expect(200).text();
+    let text = app.monitor("/metrics").send().await.expect(200).text();
     let line = text.lines().find(|line| line.starts_with(&format!("{name}{{collection=\"counters\"}}")));
     line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok())
 }
@@ -134,7 +134,7 @@ async fn writes_continue_during_a_nats_outage() {
         app.request("PUT", &format!("/api/demo/{id}")).send().await.expect(200);
         app.request("GET", &format!("/api/demo/{id}")).send().await.expect(200);
     }
-    app.admin("GET", "/readyz").send().await.expect(200);
+    app.monitor("/readyz").send().await.expect(200);
     eventually("the metric", async || metric(&app, "outbox_pending").await >= Some(20.0)).await;
     eventually("the age", async || metric(&app, "outbox_oldest_age_seconds").await > Some(0.0)).await;
     assert_eq!(app.outbox_backlog().await, 20);
@@ -155,7 +155,7 @@ async fn service_starts_without_nats_and_publishes_later() {
     nats.disconnect();
     let app = app_with(&[("NATS_URL", &nats.url())]).await;
     let made = insert(&app, "early").await;
-    app.admin("GET", "/readyz").send().await.expect(200);
+    app.monitor("/readyz").send().await.expect(200);
     nats.restore();
     app.wait_until_idle().await;
     assert_eq!(app.history("demo", made.id).await, [("user.registered.v1".to_owned(), 0)]);
@@ -168,8 +168,8 @@ async fn unreachable_nats_does_not_prevent_startup() {
     let url = format!("nats://127.0.0.1:{port}");
     let app = app_with(&[("NATS_URL", &url), ("SHUTDOWN_GRACE", "1s")]).await;
     let made = insert(&app, "alone").await;
-    app.admin("GET", "/readyz").send().await.expect(200);
-    app.admin("GET", "/healthz").send().await.expect(200);
+    app.monitor("/readyz").send().await.expect(200);
+    app.monitor("/healthz").send().await.expect(200);
     eventually("the metric", async || metric(&app, "outbox_pending").await == Some(1.0)).await;
     assert_eq!(document(&app, made.id).await.get_array("outbox").unwrap().len(), 1);
     // The event is never published. End the instance as a kill would, with the event in the outbox.

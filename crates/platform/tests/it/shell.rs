@@ -216,12 +216,12 @@ async fn large_responses_are_compressed_on_request() {
 async fn client_input_creates_no_metric_series() {
     let app = app().await;
     // The first scrape installs the recorder; nothing before it is counted.
-    app.admin("GET", "/metrics").send().await.expect(200);
+    app.monitor("/metrics").send().await.expect(200);
     for number in 0..20 {
         app.request(&format!("BREW{number}"), "/page").send().await.expect(405);
         app.request("GET", &format!("/invented/{number}")).header("host", format!("invented-{number}")).send().await;
     }
-    let text = app.admin("GET", "/metrics").send().await.expect(200).text();
+    let text = app.monitor("/metrics").send().await.expect(200).text();
     assert!(!text.contains("BREW") && !text.contains("invented"), "{text}");
     for series in [
         r#"http_request_duration_seconds_count{method="other",route="/page",status="405"}"#,
@@ -232,15 +232,15 @@ async fn client_input_creates_no_metric_series() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn admin_port_serves_health_and_metrics() {
+async fn metrics_port_serves_health_and_metrics_alone() {
     let app = app().await;
-    assert_eq!(app.admin("GET", "/healthz").send().await.expect(200).text(), "alive\n");
-    assert_eq!(app.admin("GET", "/readyz").send().await.expect(200).text(), "ready\n");
+    assert_eq!(app.monitor("/healthz").send().await.expect(200).text(), "alive\n");
+    assert_eq!(app.monitor("/readyz").send().await.expect(200).text(), "ready\n");
     // The first scrape installs the recorder; nothing before it is counted.
-    app.admin("GET", "/metrics").send().await.expect(200);
+    app.monitor("/metrics").send().await.expect(200);
     get(&app, "/api/nothing").await;
     get(&app, "/api/demo/7").await;
-    let metrics = app.admin("GET", "/metrics").send().await.expect(200);
+    let metrics = app.monitor("/metrics").send().await.expect(200);
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
     let text = metrics.text();
     let line = text.lines().find(|line| {
@@ -249,8 +249,14 @@ async fn admin_port_serves_health_and_metrics() {
     });
     assert!(line.is_some_and(|line| line.ends_with("} 1")), "{text}");
     assert!(!text.contains("/api/demo/7"), "labels have routes, not paths");
-    // The public port does not serve these.
+    // No port serves the routes of another.
     for path in ["/healthz", "/readyz", "/metrics", "/resync"] {
         get(&app, path).await.expect(404);
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        app.admin("GET", path).send().await.expect(404);
+    }
+    for path in ["/resync", "/raise"] {
+        app.monitor(path).send().await.expect(404);
     }
 }

@@ -151,7 +151,7 @@ impl TestApp {
 
     /// Waits until the service is ready.
     pub async fn ready(&self) {
-        eventually("the service to be ready", async || self.admin("GET", "/readyz").send().await.status == 200).await;
+        eventually("the service to be ready", async || self.monitor("/readyz").send().await.status == 200).await;
     }
 
     async fn instance<C: clap::Args>(
@@ -201,6 +201,11 @@ impl TestApp {
         Request::new(self.running.admin.clone(), method, path)
     }
 
+    /// Creates a GET request to the metrics server.
+    pub fn monitor(&self, path: &str) -> Request {
+        Request::new(self.running.metrics.clone(), "GET", path)
+    }
+
     /// Reads a metric, such as `dead_letters{entity="order"}`, from /metrics. Labels may be in any order.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let sorted = |series: &str| {
@@ -208,7 +213,7 @@ impl TestApp {
             parts.sort_unstable();
             parts
         };
-        let text = self.admin("GET", "/metrics").send().await.expect(200).text();
+        let text = self.monitor("/metrics").send().await.expect(200).text();
         let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
         lines.find(|(found, _)| sorted(found) == sorted(series)).and_then(|(_, value)| value.parse().ok())
     }

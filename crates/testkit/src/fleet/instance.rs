@@ -27,7 +27,14 @@ const STOP_GRACE: Duration = Duration::from_secs(30);
 pub(super) struct Ports {
     pub(super) public: Port,
     /// `None` for fakestripe, which serves everything on one port.
-    pub(super) admin: Option<Port>,
+    pub(super) internal: Option<InternalPorts>,
+}
+
+/// The ports of a service that the gateway does not forward to.
+#[derive(Debug)]
+pub(super) struct InternalPorts {
+    pub(super) admin: Port,
+    pub(super) metrics: Port,
 }
 
 /// A restartable process with stable addresses.
@@ -47,9 +54,15 @@ impl Instance {
         mut env: BTreeMap<String, String>,
     ) -> Result<Self> {
         let host = Ipv4Addr::new(127, 0, 0, index.saturating_add(1));
-        let bind = if ports.admin.is_some() { "BIND" } else { "FAKESTRIPE_BIND" };
-        env.insert(bind.to_owned(), format!("{host}:{}", ports.public.number()));
-        env.extend(ports.admin.iter().map(|port| ("ADMIN_BIND".to_owned(), format!("{host}:{}", port.number()))));
+        let mut bind =
+            |variable: &str, port: &Port| env.insert(variable.to_owned(), format!("{host}:{}", port.number()));
+        if let Some(internal) = &ports.internal {
+            bind("BIND", &ports.public);
+            bind("ADMIN_BIND", &internal.admin);
+            bind("METRICS_BIND", &internal.metrics);
+        } else {
+            bind("FAKESTRIPE_BIND", &ports.public);
+        }
         let name = numbered(program, usize::from(index));
         let program = options.programs.join(program);
         ensure!(program.is_file(), "{} is not built", program.display());
@@ -70,7 +83,16 @@ impl Instance {
 
     /// `http://127.0.0.1:port` of the admin server.
     pub fn admin_url(&self) -> String {
-        format!("http://{}:{}", self.host, self.ports.admin.as_ref().unwrap_or(&self.ports.public).number())
+        self.url_of(self.ports.internal.as_ref().map(|internal| &internal.admin))
+    }
+
+    /// `http://127.0.0.1:port` of the metrics server.
+    pub fn metrics_url(&self) -> String {
+        self.url_of(self.ports.internal.as_ref().map(|internal| &internal.metrics))
+    }
+
+    fn url_of(&self, port: Option<&Port>) -> String {
+        format!("http://{}:{}", self.host, port.unwrap_or(&self.ports.public).number())
     }
 
     /// `127.0.0.1:port`; the second instance is on 127.0.0.2.
@@ -78,9 +100,9 @@ impl Instance {
         format!("{}:{}", self.host, self.ports.public.number())
     }
 
-    /// The port of the admin server.
-    pub(super) fn admin_port(&self) -> Option<u16> {
-        self.ports.admin.as_ref().map(Port::number)
+    /// The port of the metrics server.
+    pub(super) fn metrics_port(&self) -> Option<u16> {
+        self.ports.internal.as_ref().map(|internal| internal.metrics.number())
     }
 
     /// The process id, which a restart changes.
@@ -131,8 +153,8 @@ impl Instance {
 
     /// Waits until `/readyz` (fakestripe: `/healthz`) returns 200.
     pub async fn ready(&self) -> Result<()> {
-        let (port, path) = match &self.ports.admin {
-            Some(admin) => (admin, "/readyz"),
+        let (port, path) = match &self.ports.internal {
+            Some(internal) => (&internal.metrics, "/readyz"),
             None => (&self.ports.public, "/healthz"),
         };
         let address = SocketAddrV4::new(self.host, port.number());
@@ -141,8 +163,13 @@ impl Instance {
     }
 
     pub(super) fn to_json(&self) -> Value {
-        match self.ports.admin {
-            Some(_) => json!({ "url": self.url(), "adminUrl": self.admin_url(), "pid": self.pid() }),
+        match self.ports.internal {
+            Some(_) => json!({
+                "url": self.url(),
+                "adminUrl": self.admin_url(),
+                "metricsUrl": self.metrics_url(),
+                "pid": self.pid(),
+            }),
             None => json!({ "url": self.url(), "pid": self.pid() }),
         }
     }

@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpStream;
 
-use self::instance::{Instance, Ports};
+use self::instance::{Instance, InternalPorts, Ports};
 use self::keys::Keys;
 use self::options::FleetOptions;
 use self::service_env::ServiceEnv;
@@ -69,7 +69,7 @@ impl Fleet {
             ("FAKESTRIPE_WEBHOOK_SECRET".to_owned(), keys.webhook_secret.clone()),
             ("FAKESTRIPE_WEBHOOK_URL".to_owned(), webhook_url),
         ]);
-        let ports = Arc::new(Ports { public: Port::free()?, admin: None });
+        let ports = Arc::new(Ports { public: Port::free()?, internal: None });
         let fakestripe = Instance::start(options, ("fakestripe", 0), &ports, fakestripe_env)?;
         let fakestripe_proxy = if options.proxied { Some(Proxy::to(fakestripe.address().parse()?)?) } else { None };
         let proxy_url = |proxy: &Proxy| format!("http://{}", proxy.address());
@@ -107,9 +107,9 @@ impl Fleet {
                 .map(|(name, all)| (name.clone(), all.iter().map(Instance::address).collect()))
                 .collect(),
             internal_ports: internal_ports.iter().map(|(name, port)| (name.clone(), port.number())).collect(),
-            admin_ports: services
+            metrics_ports: services
                 .iter()
-                .filter_map(|(name, all)| Some((name.clone(), all.first()?.admin_port()?)))
+                .filter_map(|(name, all)| Some((name.clone(), all.first()?.metrics_port()?)))
                 .collect(),
             data: options.data.join("gateway"),
             log: options.logs.join("gateway.log"),
@@ -280,7 +280,8 @@ impl Drop for Fleet {
 
 fn start_services(options: &FleetOptions, env: &ServiceEnv<'_>) -> Result<BTreeMap<String, Vec<Instance>>> {
     let start = |service: &str| {
-        let ports = Arc::new(Ports { public: Port::free()?, admin: Some(Port::free()?) });
+        let internal = InternalPorts { admin: Port::free()?, metrics: Port::free()? };
+        let ports = Arc::new(Ports { public: Port::free()?, internal: Some(internal) });
         let instance = |index| Instance::start(options, (service, index), &ports, env.variables(service));
         Ok((service.to_owned(), (0..options.instances.max(1)).map(instance).collect::<Result<_>>()?))
     };

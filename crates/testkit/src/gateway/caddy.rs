@@ -21,7 +21,7 @@ const BODY_LIMIT: usize = 1 << 20;
 pub(super) fn config(listen: &[String], rules: &[Rule], options: &GatewayOptions) -> Value {
     let proxy = |service: &str| {
         let instances = options.upstreams.get(service).map(Vec::as_slice).unwrap_or_default();
-        proxy(instances, options.admin_ports.get(service).copied())
+        proxy(instances, options.metrics_ports.get(service).copied())
     };
     let route = |rule: &Rule| {
         json!({
@@ -77,7 +77,7 @@ fn quote(text: &str) -> String {
 /// Each request has its own connection: an instance that shuts down could close a reused one just as a
 /// request is sent on it. If a service has several instances, one that is not ready gets no more
 /// requests, as in a cluster.
-fn proxy(instances: &[String], admin_port: Option<u16>) -> Value {
+fn proxy(instances: &[String], metrics_port: Option<u16>) -> Value {
     let upstreams: Vec<Value> = instances.iter().map(|address| json!({ "dial": address })).collect();
     let proxy = json!({
         "handler": "reverse_proxy",
@@ -90,7 +90,7 @@ fn proxy(instances: &[String], admin_port: Option<u16>) -> Value {
         "transport": { "protocol": "http", "dial_timeout": "1s", "keep_alive": { "enabled": false } },
         "headers": { "request": { "delete": ["Forwarded", "X-Real-Ip"] } },
     });
-    let Some(port) = admin_port.filter(|_| instances.len() > 1) else { return proxy };
+    let Some(port) = metrics_port.filter(|_| instances.len() > 1) else { return proxy };
     let check = json!({ "uri": "/readyz", "port": port, "interval": READY_CHECK_INTERVAL, "timeout": "3s" });
     with(proxy, "health_checks", json!({ "active": check }))
 }
@@ -178,7 +178,7 @@ mod tests {
             port: 80,
             upstreams: BTreeMap::from([("one".to_owned(), vec!["127.0.0.1:1".to_owned(), "127.0.0.2:1".to_owned()])]),
             internal_ports: BTreeMap::from([("one".to_owned(), 81)]),
-            admin_ports: BTreeMap::from([("one".to_owned(), 91)]),
+            metrics_ports: BTreeMap::from([("one".to_owned(), 91)]),
             data: PathBuf::new(),
             log: PathBuf::new(),
         };

@@ -28,7 +28,7 @@ pub struct GatewayOptions {
     /// instances, like a Service in Kubernetes.
     pub internal_ports: BTreeMap<String, u16>,
     /// For each service: the port of `/readyz`, which is the same on the IP addresses of all its instances.
-    pub admin_ports: BTreeMap<String, u16>,
+    pub metrics_ports: BTreeMap<String, u16>,
     /// Folder of the generated configuration and of Caddy's own data.
     pub data: PathBuf,
     /// Log file.

@@ -184,7 +184,7 @@ async fn flood(target: &Target, stop: watch::Receiver<bool>) -> Result<AttackRep
                     let query = ListingQuery { limit: Some(100), ..ListingQuery::default() };
                     status(&attacker, &ListListings { query }).await
                 }
-                2 => attacker.page("/").await,
+                2 => attacker.page("/").await.map(|(status, _)| status),
                 // No order has the ticket's id.
                 3 => status(&attacker, &payment(OrderId::from_uuid(ticket.as_uuid()), "pm_card_visa")).await,
                 _ => status(&attacker, &ListOrders { query: PageQuery::default() }).await,

@@ -82,7 +82,8 @@ impl Target {
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
         let mut all = String::new();
         for service in SERVICES {
-            let url = self.service_url(service, "adminUrl").with_context(|| format!("{service} has no admin port"))?;
+            let url =
+                self.service_url(service, "metricsUrl").with_context(|| format!("{service} has no metrics port"))?;
             all.push_str(&client.get(format!("{url}/metrics")).send().await?.text().await?);
         }
         Ok(all)

@@ -38,13 +38,13 @@ pub(super) async fn initial_deploy(cluster: &Cluster) -> Result<()> {
     progress("Ready", &format!("{pods} pods, after {:.0} s", duration.as_secs_f32()));
     check_spread(cluster).await?;
     let gateway = GatewayForward::open(cluster).await?;
-    let (_, duration) = sell_one(cluster, &gateway).await?;
+    let (_, duration) = sell_one(&gateway.connector).await?;
     progress("Sold", &format!("a ticket through the Gateway, in {:.1} s", duration.as_secs_f32()));
     Ok(())
 }
 
 /// Renders the overlay with pinned images, as infra/ci/deploy.sh does, and returns the file.
-async fn render(cluster: &Cluster, overlay: &Path) -> Result<PathBuf> {
+pub(super) async fn render(cluster: &Cluster, overlay: &Path) -> Result<PathBuf> {
     let mut command = cluster.kube.command("infra/ci/render.py");
     command.arg(&cluster.overlay.images).arg(overlay);
     let file = cluster.overlay.home.join("manifests.yaml");
@@ -53,8 +53,8 @@ async fn render(cluster: &Cluster, overlay: &Path) -> Result<PathBuf> {
 }
 
 /// Checks that no node has two pods of a service while another has none.
-async fn check_spread(cluster: &Cluster) -> Result<()> {
-    let node_count = cluster.kube.run(&["get", "nodes", "--no-headers"]).await?.lines().count();
+pub(super) async fn check_spread(cluster: &Cluster) -> Result<()> {
+    let node_count = cluster.kube.schedulable_nodes().await?.len();
     let mut nodes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for pod in cluster.kube.get("pods", SERVICE_SELECTOR).await? {
         let label = pod.pointer("/metadata/labels").and_then(|labels| labels.get("app.kubernetes.io/name"));
@@ -99,14 +99,15 @@ pub(super) async fn redeploy(cluster: &Cluster) -> Result<()> {
 /// Rolls out all services at once under load.
 pub(super) async fn roll_out(cluster: &Cluster) -> Result<()> {
     let gateway = GatewayForward::open(cluster).await?;
-    let load = Load::start(cluster, &gateway).await?;
+    let load = Load::start(&gateway.connector);
     tokio::time::sleep(Duration::from_secs(5)).await;
     cluster.kube.run(&["rollout", "restart", "deployment", "--selector", SERVICE_SELECTOR]).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let duration = cluster.kube.ready(READY_TIMEOUT).await?;
     // Terminating pods still serve for a moment.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let (requests, purchases) = load.stop().await.context("while all services were rolled out")?;
+    let (requests, purchases, cost) = load.stop().await.context("while all services were rolled out")?;
+    ensure!(cost.failed == 0, "while all services were rolled out: {cost}");
     let outcome = format!("0 of {requests} requests and 0 of {purchases} purchases failed");
     progress("Rolled out", &format!("all services in {:.0} s: {outcome}", duration.as_secs_f32()));
     Ok(())

@@ -1,23 +1,24 @@
 //! Connects to the shop through a port forwarded to the Gateway, with the shop's host name and certificate.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Certificate, ClientBuilder};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Child;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::Cluster;
+use super::forward::Forward;
 use super::kube::text;
 
 /// How long the Gateway may take to become reachable.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The label of the Gateway's pods and of its Service.
+pub(super) const GATEWAY_SELECTOR: &str = "gateway.networking.k8s.io/gateway-name=ticketing";
 
 /// One route per service.
 const ROUTES: [&str; 5] = [
@@ -28,14 +29,30 @@ const ROUTES: [&str; 5] = [
     "/api/payments/openapi.json",
 ];
 
-/// A `kubectl port-forward` to the Gateway, which ends on drop.
-pub(super) struct GatewayForward {
+/// Creates HTTP clients that reach the shop.
+#[derive(Debug, Clone)]
+pub(super) struct Connector {
     address: SocketAddr,
     host: String,
     certificate: String,
+    /// URL of the shop.
+    pub(super) shop: String,
+}
+
+impl Connector {
+    /// Returns an HTTP client that uses the forwarded port.
+    pub(super) fn client(&self) -> Result<ClientBuilder> {
+        let certificate = Certificate::from_pem(self.certificate.as_bytes())?;
+        Ok(ClientBuilder::new().no_proxy().add_root_certificate(certificate).resolve(&self.host, self.address))
+    }
+}
+
+/// A `kubectl port-forward` to the Gateway, which ends on drop.
+pub(super) struct GatewayForward {
+    pub(super) connector: Connector,
     /// Folder of a `.curlrc` that makes curl use the forwarded ports.
     pub(super) curl_home: PathBuf,
-    _forward: Child,
+    _forward: Forward,
 }
 
 impl GatewayForward {
@@ -56,24 +73,15 @@ impl GatewayForward {
 
     async fn forward(cluster: &Cluster) -> Result<Self> {
         let kube = &cluster.kube;
-        let services = kube.get("services", "gateway.networking.k8s.io/gateway-name=ticketing").await?;
+        let services = kube.get("services", GATEWAY_SELECTOR).await?;
         let service =
             format!("service/{}", text(services.first().context("the Gateway has no Service")?, "/metadata/name")?);
         let secret = kube.run(&["get", "secret", "ticketing-tls", "--output", "jsonpath={.data.ca\\.crt}"]).await?;
         let certificate = String::from_utf8(STANDARD.decode(secret.trim())?)?;
-        let mut command = kube.kubectl(&["port-forward", "--address", "127.0.0.1", &service, ":443", ":80"]);
-        let mut forward = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let output = forward.stdout.take().context("kubectl port-forward has no output")?;
-        let mut lines = BufReader::new(output).lines();
-        let mut next_address = async || {
-            let line =
-                timeout(Duration::from_secs(10), lines.next_line()).await??.context("kubectl port-forward ended")?;
-            let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-            anyhow::Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port.with_context(|| line.clone())?)))
+        let forward = Forward::open(kube, &service, &[443, 80]).await?;
+        let &[address, plain] = forward.addresses.as_slice() else {
+            bail!("kubectl forwards other ports than 443 and 80")
         };
-        let (address, plain) = (next_address().await?, next_address().await?);
-        // Read the remaining output, so that kubectl does not block on a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let overlay = &cluster.overlay;
         let ca = overlay.home.join("ca.crt");
         std::fs::write(&ca, &certificate)?;
@@ -84,20 +92,13 @@ impl GatewayForward {
                 ca.display()
             ),
         )?;
-        let host = overlay.host().to_owned();
-        let gateway = Self { address, host, certificate, curl_home: overlay.home.clone(), _forward: forward };
+        let connector = Connector { address, host: overlay.host().to_owned(), certificate, shop: overlay.shop.clone() };
         // The Gateway discovers pods shortly after they become ready.
-        let client = gateway.client()?.timeout(Duration::from_secs(5)).build()?;
+        let client = connector.client()?.timeout(Duration::from_secs(5)).build()?;
         for path in ROUTES {
             let status = client.get(format!("{}{path}", overlay.shop)).send().await?.status();
             ensure!(status.is_success(), "{path} returned {status}");
         }
-        Ok(gateway)
-    }
-
-    /// Returns an HTTP client that uses the forwarded port.
-    pub(super) fn client(&self) -> Result<ClientBuilder> {
-        let certificate = Certificate::from_pem(self.certificate.as_bytes())?;
-        Ok(ClientBuilder::new().no_proxy().add_root_certificate(certificate).resolve(&self.host, self.address))
+        Ok(Self { connector, curl_home: overlay.home.clone(), _forward: forward })
     }
 }

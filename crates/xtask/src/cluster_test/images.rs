@@ -37,7 +37,7 @@ pub(super) async fn load(home: &Path, command: &str) -> Result<()> {
         run(build, "infra/docker/build.sh").await?;
         let mut substitutes = Command::new("python3");
         substitutes
-            .args(["infra/docker/containers/servers.py", "--root", ".", "--storage", "target/images/storage"])
+            .args(["infra/cluster-test/servers.py", "--root", ".", "--storage", "target/images/storage"])
             .args(["--runroot", "/run/ticketing-images"])
             .args(SERVER_IMAGES)
             .current_dir(workspace_root())

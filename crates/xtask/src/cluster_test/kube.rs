@@ -1,4 +1,4 @@
-//! Runs kubectl in the namespace of the marketplace.
+//! Runs kubectl in a namespace, by default that of the marketplace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -16,16 +16,36 @@ use tokio::time::{Instant, sleep};
 pub(super) const NAMESPACE: &str = "ticketing";
 /// Selects the objects of the overlays, not those that the cluster adds.
 pub(super) const FLEET_SELECTOR: &str = "app.kubernetes.io/part-of=ticketing";
+/// The label of a node's zone.
+pub(super) const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 /// Selects the services.
 pub(super) const SERVICE_SELECTOR: &str = "app.kubernetes.io/component=service";
 
-/// One cluster.
+/// A node that takes any pod.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) zone: Option<String>,
+}
+
+/// One namespace of a cluster.
 #[derive(Debug, Clone)]
 pub(super) struct Kube {
-    pub(super) kubeconfig: Option<PathBuf>,
+    kubeconfig: Option<PathBuf>,
+    namespace: String,
 }
 
 impl Kube {
+    /// The namespace of the marketplace.
+    pub(super) fn new(kubeconfig: Option<PathBuf>) -> Self {
+        Self { kubeconfig, namespace: NAMESPACE.to_owned() }
+    }
+
+    /// Another namespace of the same cluster.
+    pub(super) fn in_namespace(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
     /// Returns a command with this cluster's kubeconfig.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
@@ -38,7 +58,7 @@ impl Kube {
 
     pub(super) fn kubectl(&self, arguments: &[&str]) -> Command {
         let mut command = self.command("kubectl");
-        command.args(["--namespace", NAMESPACE]).args(arguments);
+        command.args(["--namespace", &self.namespace]).args(arguments);
         command
     }
 
@@ -94,8 +114,33 @@ impl Kube {
             .collect()
     }
 
+    /// Returns the pods that run, without those of Jobs and those that are terminating.
+    pub(super) async fn running_pods(&self) -> Result<Vec<Value>> {
+        let mut pods = self.all_pods().await?;
+        pods.retain(|pod| {
+            let is_running = pod.pointer("/status/phase").is_some_and(|phase| phase == "Running");
+            is_running && pod.pointer("/metadata/deletionTimestamp").is_none()
+        });
+        Ok(pods)
+    }
+
     async fn all_pods(&self) -> Result<Vec<Value>> {
         self.get("pods", &format!("{FLEET_SELECTOR},!batch.kubernetes.io/job-name")).await
+    }
+
+    /// Returns the nodes without taints that keep pods away.
+    pub(super) async fn schedulable_nodes(&self) -> Result<Vec<Node>> {
+        let nodes = self.get("nodes", "").await?;
+        let is_open = |node: &&Value| {
+            let mut taints = node.pointer("/spec/taints").and_then(Value::as_array).into_iter().flatten();
+            taints.all(|taint| taint.get("effect").and_then(Value::as_str) == Some("PreferNoSchedule"))
+        };
+        let named = |node: &Value| {
+            let labels = node.pointer("/metadata/labels");
+            let zone = labels.and_then(|labels| labels.get(ZONE_LABEL)?.as_str()).map(ToOwned::to_owned);
+            Ok(Node { name: text(node, "/metadata/name")?.to_owned(), zone })
+        };
+        nodes.iter().filter(is_open).map(named).collect()
     }
 
     /// Returns the container ids of all pods except those of Jobs.

@@ -29,6 +29,8 @@ pub(super) struct Overlay {
     pub(super) home: PathBuf,
     /// URL of the shop.
     pub(super) shop: String,
+    /// Folder of the generated secrets.
+    secrets: PathBuf,
     objects: Vec<Value>,
     unsupported: Vec<Value>,
 }
@@ -36,12 +38,9 @@ pub(super) struct Overlay {
 impl Overlay {
     /// Renders the overlay for this cluster.
     pub(super) async fn prepare(kube: &Kube, kind: OverlayKind, home: &Path) -> Result<Self> {
-        let source = match kind {
-            OverlayKind::Dev => {
-                secrets::ensure_development()?;
-                "infra/k8s-dev"
-            }
-            OverlayKind::Prod => "infra/cluster-test",
+        let (source, secrets) = match kind {
+            OverlayKind::Dev => ("infra/k8s-dev", secrets::ensure_development()?),
+            OverlayKind::Prod => ("infra/cluster-test", home.join("secrets")),
         };
         let rendered = output(kube.kubectl(&["kustomize", source]), "kubectl kustomize").await?;
         let supported = supported_kinds(kube).await?;
@@ -74,12 +73,21 @@ impl Overlay {
         let fleet =
             objects.iter().find(|object| object["kind"] == "ConfigMap" && object.pointer("/data/PUBLIC_URL").is_some());
         let shop = text(fleet.context("no ConfigMap has PUBLIC_URL")?, "/data/PUBLIC_URL")?.to_owned();
-        Ok(Self { folder, images, home: home.to_owned(), shop, objects, unsupported })
+        Ok(Self { folder, images, home: home.to_owned(), shop, secrets, objects, unsupported })
     }
 
     /// Host name of the shop.
     pub(super) fn host(&self) -> &str {
         self.shop.trim_start_matches("https://")
+    }
+
+    /// The value of a generated secret.
+    pub(super) fn secret(&self, name: &str, key: &str) -> Result<String> {
+        let file = self.secrets.join(format!("{name}.env"));
+        let lines = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        let mut values = lines.lines().filter_map(|line| line.split_once('='));
+        let value = values.find(|(found, _)| *found == key).map(|(_, value)| value.to_owned());
+        value.with_context(|| format!("{} has no {key}", file.display()))
     }
 
     /// Creates the namespace and what the controllers of the unsupported kinds would create: the Gateway's certificate
@@ -133,8 +141,7 @@ impl Overlay {
 
     /// Generates the Secrets of production's secret store.
     fn secrets(&self) -> Result<Vec<Value>> {
-        let folder =
-            secrets::generate(&secrets::SecretsArgs { out: Some(self.home.join("secrets")), mongodb_members: 3 })?;
+        let folder = secrets::generate(&secrets::SecretsArgs { out: Some(self.secrets.clone()), mongodb_members: 3 })?;
         let external = self.unsupported.iter().filter(|object| object["kind"] == "ExternalSecret");
         let names = external.filter_map(|object| object.pointer("/metadata/name")?.as_str());
         names

@@ -12,6 +12,7 @@ use super::Cluster;
 use super::gateway::GatewayForward;
 use super::kube::{FLEET_SELECTOR, SERVICE_SELECTOR};
 use super::load::sell_one;
+use super::operator::audit;
 use crate::cargo::run;
 
 /// How long it may take until everything is ready and a ticket is sold.
@@ -38,7 +39,15 @@ pub(super) async fn restart_all(cluster: &Cluster, command: Option<&str>) -> Res
         cluster.kube.scale(&all).await?;
         outcome?;
     }
-    let Some(command) = command else { return Ok(()) };
+    if let Some(command) = command {
+        restart_cluster(cluster, command).await?;
+    }
+    progress("Audited", &audit(cluster).await?);
+    Ok(())
+}
+
+/// Runs a command that restarts the whole cluster three times.
+async fn restart_cluster(cluster: &Cluster, command: &str) -> Result<()> {
     for time in ["first", "second", "third"] {
         let before = cluster.kube.containers().await?;
         let mut restart = Command::new("bash");
@@ -82,7 +91,7 @@ async fn wait_for_recovery(cluster: &Cluster, what: &str) -> Result<()> {
     cluster.kube.ready(RECOVERY_TIMEOUT).await.with_context(|| what.to_owned())?;
     let ready = started.elapsed();
     let gateway = GatewayForward::open(cluster).await?;
-    sell_one(cluster, &gateway).await.with_context(|| what.to_owned())?;
+    sell_one(&gateway.connector).await.with_context(|| what.to_owned())?;
     let sold = started.elapsed();
     ensure!(sold < RECOVERY_TIMEOUT, "{what}: a ticket was sold only after {sold:?}");
     let (ready, sold) = (ready.as_secs_f32(), sold.as_secs_f32());

@@ -13,6 +13,7 @@ fn start(variables: &[(&str, &str)]) -> (Option<i32>, String) {
         .envs([
             ("BIND", "127.0.0.1:0"),
             ("ADMIN_BIND", "127.0.0.1:0"),
+            ("METRICS_BIND", "127.0.0.1:0"),
             ("PUBLIC_URL", "http://localhost:8080"),
             ("MONGODB_URL", "mongodb://127.0.0.1:1"),
             ("NATS_URL", "nats://127.0.0.1:1"),

@@ -18,7 +18,7 @@ pub(crate) async fn app() -> TestApp {
 pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
     let app = TestApp::start(auth::NAME, auth::build, settings).await;
     // Metrics are recorded from the first scrape on.
-    app.admin("GET", "/metrics").send().await.expect(200);
+    app.monitor("/metrics").send().await.expect(200);
     app
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn part(token: &str, index: usize) -> Value {
 
 /// Number of password verifications so far.
 pub(crate) async fn verify_count(app: &TestApp) -> u64 {
-    let metrics = app.admin("GET", "/metrics").send().await.expect(200).text();
+    let metrics = app.monitor("/metrics").send().await.expect(200).text();
     let line = metrics
         .lines()
         .find(|line| line.starts_with("password_hash_duration_seconds_count") && line.contains("operation=\"verify\""));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
-use platform::reconcile::{Current, Progress, Reconcile, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, until_unchanged};
 use platform::store::error::StoreError;
 use platform::stream::subscription::Applied;
 
@@ -30,7 +30,7 @@ pub(crate) async fn reconcile_timer(
     known: Current<Timer>,
 ) -> Result<Reconciled, Error> {
     let reconciler = ReconcileTimer { state, order, is_snapshot, has_changed: AtomicBool::new(false) };
-    let timer = until_settled(&reconciler, known, ()).await?;
+    let timer = until_unchanged(&reconciler, known, ()).await?;
     let has_changed = reconciler.has_changed.into_inner();
     Ok(Reconciled { timer, applied: if has_changed { Applied::Applied } else { Applied::Stale } })
 }
@@ -60,7 +60,7 @@ impl Reconcile for ReconcileTimer<'_> {
         let (timers, now) = (&self.state.timers, self.state.clock.now());
         let timer_state = timer.map(|timer| &timer.state);
         let Some(step) = reconcile::next_step(timer_state, self.order, self.is_snapshot, now) else {
-            return Ok(Progress::Settled);
+            return Ok(Progress::Unchanged);
         };
         let written = match (step.map_err(Error::internal)?, timer) {
             (Step::Fire(next, change), Some(timer)) => {

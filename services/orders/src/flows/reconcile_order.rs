@@ -5,7 +5,7 @@ use common::error::Error;
 use common::events::payment::PaymentState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
-use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_unchanged};
 
 use crate::domain::order::{Order, Status};
 use crate::domain::reconcile;
@@ -30,7 +30,7 @@ pub async fn reconcile_order(
     known: Current<Order>,
     seen: Seen,
 ) -> Result<Option<Versioned<Order>>, Error> {
-    until_settled(&ReconcileOrder { state, id }, known, seen).await
+    until_unchanged(&ReconcileOrder { state, id }, known, seen).await
 }
 
 /// Like [`reconcile_order`], after the platform has written the order again at a higher version (a raise).
@@ -71,12 +71,12 @@ impl Reconcile for ReconcileOrder<'_> {
     }
 
     async fn step(&self, order: Option<&Versioned<Order>>, replicas: &Replicas) -> Result<Progress<Order>, Error> {
-        let Some(order) = order else { return Ok(Progress::Settled) };
+        let Some(order) = order else { return Ok(Progress::Unchanged) };
         let Replicas { ticket, payments } = replicas;
         let ticket = ticket.as_ref().map(|ticket| &ticket.state);
         let payments = payments.iter().map(|payment| &payment.state);
         let Some(transition) = reconcile::next(order, ticket, payments, self.state.clock.now()) else {
-            return Ok(Progress::Settled);
+            return Ok(Progress::Unchanged);
         };
         advance(&self.state.orders, order, transition?).await
     }

@@ -52,6 +52,7 @@ fn invalid_pass_keys_are_reported_in_one_line_without_the_keys() {
             .envs([
                 ("BIND", "127.0.0.1:0"),
                 ("ADMIN_BIND", "127.0.0.1:0"),
+                ("METRICS_BIND", "127.0.0.1:0"),
                 ("PUBLIC_URL", "http://localhost:8080"),
                 ("MONGODB_URL", "mongodb://127.0.0.1:1"),
                 ("NATS_URL", "nats://127.0.0.1:1"),

@@ -7,7 +7,7 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::PaymentId;
-use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_unchanged};
 use platform::telemetry;
 
 use super::authorize_payment::KEY_TTL;
@@ -38,7 +38,7 @@ pub async fn reconcile_payment(
     known: Current<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
-    settle(&ReconcilePayment { state, id, order_is_lost: false }, known, seen).await
+    run(&ReconcilePayment { state, id, order_is_lost: false }, known, seen).await
 }
 
 /// Voids or refunds a payment whose order `orders` has lost, whatever the replica of the order says. Returns the
@@ -47,16 +47,16 @@ pub async fn reconcile_payment(
 /// # Errors
 /// Those of [`reconcile_payment`].
 pub async fn close_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
-    settle(&ReconcilePayment { state, id, order_is_lost: true }, Current::Unread, None).await
+    run(&ReconcilePayment { state, id, order_is_lost: true }, Current::Unread, None).await
 }
 
-async fn settle(
+async fn run(
     reconciler: &ReconcilePayment<'_>,
     known: Current<Payment>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Payment>>, Error> {
     let ReconcilePayment { state, id, .. } = *reconciler;
-    let error = match until_settled(reconciler, known, seen).await {
+    let error = match until_unchanged(reconciler, known, seen).await {
         Ok(payment) => return Ok(payment),
         Err(error) => error,
     };
@@ -101,7 +101,7 @@ impl Reconcile for ReconcilePayment<'_> {
         payment: Option<&Versioned<Payment>>,
         order: &Self::Replicas,
     ) -> Result<Progress<Payment>, Error> {
-        let Some(payment) = payment else { return Ok(Progress::Settled) };
+        let Some(payment) = payment else { return Ok(Progress::Unchanged) };
         let (now, retry_window) = (self.state.clock.now(), self.state.config.capture_retry_window);
         let order = order.as_ref().map(|order| &order.state);
         let action = if self.order_is_lost {
@@ -109,7 +109,7 @@ impl Reconcile for ReconcilePayment<'_> {
         } else {
             reconcile::next_action(payment, order, now, retry_window)
         };
-        let Some(action) = action else { return Ok(Progress::Settled) };
+        let Some(action) = action else { return Ok(Progress::Unchanged) };
         let error = match self.execute(payment, action).await {
             Ok(RecordOutcome::Updated(newest)) => return Ok(Progress::Saved(*newest)),
             Ok(RecordOutcome::Overtaken) => return Ok(Progress::Lost),

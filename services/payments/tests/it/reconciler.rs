@@ -120,7 +120,7 @@ async fn two_instances_look_up_a_payment_once_per_round() {
     // of instances.
     assert!(started.elapsed() >= Duration::from_millis(5 * 750), "{:?}", started.elapsed());
     let last = rounds().await;
-    let metrics = shop.app.admin("GET", "/metrics").send().await.expect(200).text();
+    let metrics = shop.app.monitor("/metrics").send().await.expect(200).text();
     let calls = metrics.lines().filter(|line| line.starts_with("provider_call_duration_seconds_count{"));
     let calls = calls.filter(|line| line.contains(r#"operation="lookUp""#)).filter_map(|line| line.rsplit(' ').next());
     let looked_up: i64 = calls.map(|count| count.parse::<i64>().unwrap()).sum();

@@ -4,7 +4,7 @@ use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderState;
 use common::id::TicketId;
-use platform::reconcile::{Current, Progress, Reconcile, advance, until_settled};
+use platform::reconcile::{Current, Progress, Reconcile, advance, until_unchanged};
 
 use crate::domain::reconcile;
 use crate::domain::ticket::Ticket;
@@ -19,7 +19,7 @@ pub(crate) async fn reconcile_ticket(
     known: Current<Ticket>,
     seen: Option<Versioned<OrderState>>,
 ) -> Result<Option<Versioned<Ticket>>, Error> {
-    until_settled(&ReconcileTicket { state, id }, known, seen).await
+    until_unchanged(&ReconcileTicket { state, id }, known, seen).await
 }
 
 /// Like [`reconcile_ticket`], after the platform has written the listing again at a higher version (a raise).
@@ -57,10 +57,10 @@ impl Reconcile for ReconcileTicket<'_> {
         ticket: Option<&Versioned<Ticket>>,
         orders: &Self::Replicas,
     ) -> Result<Progress<Ticket>, Error> {
-        let Some(ticket) = ticket else { return Ok(Progress::Settled) };
+        let Some(ticket) = ticket else { return Ok(Progress::Unchanged) };
         let orders = orders.iter().map(|order| &order.state);
         let Some(transition) = reconcile::next_transition(&ticket.state, orders, self.state.clock.now()) else {
-            return Ok(Progress::Settled);
+            return Ok(Progress::Unchanged);
         };
         advance(&self.state.tickets, ticket, transition?).await
     }

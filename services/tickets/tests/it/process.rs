@@ -23,18 +23,19 @@ fn program() -> Command {
 struct Instance {
     child: Child,
     public: u16,
-    admin: u16,
+    metrics: u16,
 }
 
 impl Instance {
     fn start(app: &TestApp, mongodb: &Proxy, grace: &str) -> Self {
         // The port is released before the service binds it, so another process could take it in between.
         let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (public, admin) = (free(), free());
+        let (public, metrics) = (free(), free());
         let mut command = program();
         command.envs([
             ("BIND", format!("127.0.0.1:{public}")),
-            ("ADMIN_BIND", format!("127.0.0.1:{admin}")),
+            ("ADMIN_BIND", "127.0.0.1:0".to_owned()),
+            ("METRICS_BIND", format!("127.0.0.1:{metrics}")),
             ("PUBLIC_URL", app.context.config.public_url.clone()),
             ("MONGODB_URL", mongodb.url()),
             ("MONGODB_DATABASE", app.context.database.name().to_owned()),
@@ -44,12 +45,12 @@ impl Instance {
             ("JWKS", app.signer.jwks.clone()),
             ("SHUTDOWN_GRACE", grace.to_owned()),
         ]);
-        Self { child: command.spawn().expect("the program starts"), public, admin }
+        Self { child: command.spawn().expect("the program starts"), public, metrics }
     }
 
     /// Status and body of the response; status 0 if there is none.
-    async fn admin(&self, path: &str) -> (u16, String) {
-        send(self.admin, &format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await
+    async fn monitor(&self, path: &str) -> (u16, String) {
+        send(self.metrics, &format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await
     }
 
     fn terminate(&self) {
@@ -110,7 +111,10 @@ async fn invalid_configuration_is_reported_in_one_line_with_exit_code_2() {
         ("JWKS", Some(r#"{"keys":[]}"#), "tickets: JWKS is wrong: the set contains no key"),
     ] {
         let mut command = program();
-        command.env("BIND", "127.0.0.1:0").env("ADMIN_BIND", "127.0.0.1:0").envs(good);
+        for bind in ["BIND", "ADMIN_BIND", "METRICS_BIND"] {
+            command.env(bind, "127.0.0.1:0");
+        }
+        command.envs(good);
         match value {
             Some(value) => command.env(changed, value),
             None => command.env_remove(changed),
@@ -146,9 +150,17 @@ async fn help_lists_every_variable() {
     let output = program().arg("--help").output().await.unwrap();
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
-    for variable in
-        ["BIND", "ADMIN_BIND", "PUBLIC_URL", "MONGODB_URL", "NATS_URL", "JWKS", "CURRENCIES", "ANNOUNCE_AFTER"]
-    {
+    for variable in [
+        "BIND",
+        "ADMIN_BIND",
+        "METRICS_BIND",
+        "PUBLIC_URL",
+        "MONGODB_URL",
+        "NATS_URL",
+        "JWKS",
+        "CURRENCIES",
+        "ANNOUNCE_AFTER",
+    ] {
         assert!(help.contains(&format!("[env: {variable}")), "{variable}: {help}");
     }
 }
@@ -158,11 +170,11 @@ async fn service_starts_without_its_database_and_exits_with_0() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb());
     mongodb.disconnect();
     let instance = Instance::start(&app, &mongodb, "5s");
-    eventually("the service to be live", async || instance.admin("/healthz").await.0 == 200).await;
-    assert_eq!(instance.admin("/readyz").await.0, 503);
+    eventually("the service to be live", async || instance.monitor("/healthz").await.0 == 200).await;
+    assert_eq!(instance.monitor("/readyz").await.0, 503);
     assert_eq!(send(instance.public, &create_request(&app)).await.0, 503);
     mongodb.restore();
-    eventually("the service to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    eventually("the service to be ready", async || instance.monitor("/readyz").await.0 == 200).await;
     assert_eq!(send(instance.public, &create_request(&app)).await.0, 201);
     instance.terminate();
     assert_eq!(instance.ended().await, Some(0));
@@ -172,7 +184,7 @@ async fn service_starts_without_its_database_and_exits_with_0() {
 async fn shutdown_completes_requests_in_flight_and_publishes_their_events() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb());
     let instance = Instance::start(&app, &mongodb, "15s");
-    eventually("the service to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    eventually("the service to be ready", async || instance.monitor("/readyz").await.0 == 200).await;
     mongodb.stall();
     let (public, request) = (instance.public, create_request(&app));
     let in_flight = tokio::spawn(async move { send(public, &request).await });
@@ -204,7 +216,7 @@ async fn shutdown_completes_requests_in_flight_and_publishes_their_events() {
 async fn grace_period_bounds_the_shutdown() {
     let (app, mongodb) = (app().await, Proxy::of_mongodb());
     let instance = Instance::start(&app, &mongodb, "1s");
-    eventually("the service to be ready", async || instance.admin("/readyz").await.0 == 200).await;
+    eventually("the service to be ready", async || instance.monitor("/readyz").await.0 == 200).await;
     mongodb.stall();
     let (public, request) = (instance.public, create_request(&app));
     let hangs = tokio::spawn(async move { send(public, &request).await });

@@ -1,44 +1,128 @@
 //! A calendar file (RFC 5545) for the event of an order.
 //!
 //! # Why
-//! Generated here, in a dozen lines: most libraries add time zones or a parser, and the one without dependencies folds
-//! lines at 76 octets, which violates RFC 5545.
+//! Generated here: most libraries add their own time zones or a parser, and the one without dependencies folds lines at
+//! 76 octets, which violates RFC 5545.
+
+use std::time::Duration;
 
 use common::events::order::OrderState;
 use common::timestamp::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 
 use super::listing_view::{place, seat};
+use super::order_number::OrderNumber;
 
 /// Maximum number of octets in a line, without its line break.
 const MAX_LINE_OCTETS: usize = 75;
+/// Duration of an event whose end is unknown. Without an end, a calendar shows an event of no duration.
+const ASSUMED_DURATION: Duration = Duration::from_secs(3 * 3600);
 
-/// The calendar file of an order; `page` is the URL of the order's page. There is no `DTEND`, because the end of the
-/// event is unknown.
+/// The calendar file of an order, in the venue's time zone; `page` is the URL of the order's page.
 pub(crate) fn calendar(order: &OrderState, page: &str) -> String {
     let terms = &order.ticket;
+    let (starts, ends) = (instant(terms.starts_at), instant(terms.starts_at.plus(ASSUMED_DURATION)));
+    let zone = TimeZone::get(&terms.time_zone).ok().filter(|_| terms.time_zone != "UTC");
+    let zone = zone.map(|zone| (terms.time_zone.as_str(), zone));
+    let number = OrderNumber::of(order.id);
     let seat = seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref());
-    let description = [seat.as_str(), "Show your ticket at the entrance:", page];
-    let description: Vec<_> = description.into_iter().filter(|line| !line.is_empty()).collect();
-    let lines = [
-        "BEGIN:VCALENDAR".to_owned(),
-        "VERSION:2.0".to_owned(),
-        "PRODID:-//Ticketing//Tickets//EN".to_owned(),
+    let pass = format!("Your pass: {page}");
+    let note = format!("Order {number}. The end is a guess: the seller did not say when the event ends.");
+    let description: Vec<_> = [seat.as_str(), &pass, &note].into_iter().filter(|line| !line.is_empty()).collect();
+    let mut lines =
+        vec!["BEGIN:VCALENDAR".to_owned(), "VERSION:2.0".to_owned(), "PRODID:-//Ticketing//Tickets//EN".to_owned()];
+    lines.extend(zone.iter().flat_map(|(name, zone)| time_zone(name, zone, starts, ends)));
+    lines.extend([
         "BEGIN:VEVENT".to_owned(),
         format!("UID:{}", order.id),
-        format!("DTSTAMP:{}", utc_stamp(order.updated_at)),
-        format!("DTSTART:{}", utc_stamp(terms.starts_at)),
+        format!("DTSTAMP:{}", utc_stamp(instant(order.updated_at))),
+        format!("DTSTART{}", stamp(zone.as_ref(), starts)),
+        format!("DTEND{}", stamp(zone.as_ref(), ends)),
         format!("SUMMARY:{}", escaped(&terms.title)),
         format!("LOCATION:{}", escaped(&place(&terms.venue, terms.city.as_deref()))),
+        format!("URL:{page}"),
         format!("DESCRIPTION:{}", escaped(&description.join("\n"))),
         "END:VEVENT".to_owned(),
         "END:VCALENDAR".to_owned(),
-    ];
+    ]);
     lines.iter().map(|line| folded(line)).collect()
 }
 
+/// The name of the file: the event's title in ASCII, and the order's number.
+pub(crate) fn file_name(order: &OrderState) -> String {
+    let title = order.ticket.title.to_ascii_lowercase();
+    let words = title.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name = words.take(6).map(|word| word.chars().take(20).collect::<String>());
+    let name: Vec<_> = name.chain([OrderNumber::of(order.id).to_string()]).collect();
+    format!("{}.ics", name.join("-"))
+}
+
+fn instant(at: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default()
+}
+
+/// `:20991231T235900Z`, or in a time zone `;TZID=Europe/Berlin:21000101T005900`.
+fn stamp(zone: Option<&(&str, TimeZone)>, at: jiff::Timestamp) -> String {
+    match zone {
+        Some((name, zone)) => format!(";TZID={name}:{}", zone.to_datetime(at).strftime(LOCAL)),
+        None => format!(":{}", utc_stamp(at)),
+    }
+}
+
+/// A time without a zone.
+const LOCAL: &str = "%Y%m%dT%H%M%S";
+
 /// `20991231T235900Z`.
-fn utc_stamp(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string()
+fn utc_stamp(at: jiff::Timestamp) -> String {
+    at.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// The definition of a time zone: its transitions that say which offsets hold from the start to the end of the event.
+fn time_zone(name: &str, zone: &TimeZone, starts: jiff::Timestamp, ends: jiff::Timestamp) -> Vec<String> {
+    // A transition at the very start counts.
+    let current = zone.preceding(after(starts, 1)).take(1);
+    let later = zone.following(starts).take_while(|transition| transition.timestamp() <= ends);
+    let mut lines = vec!["BEGIN:VTIMEZONE".to_owned(), format!("TZID:{name}")];
+    for transition in current.chain(later) {
+        let at = transition.timestamp();
+        let before = zone.to_offset(after(at, -1));
+        let kind = if transition.dst().is_dst() { "DAYLIGHT" } else { "STANDARD" };
+        lines.extend(observance(kind, before, transition.offset(), at, transition.abbreviation()));
+    }
+    if lines.len() == 2 {
+        // The zone never had another offset.
+        let (offset, epoch) = (zone.to_offset(starts), jiff::Timestamp::UNIX_EPOCH);
+        lines.extend(observance("STANDARD", offset, offset, epoch, zone.to_offset_info(starts).abbreviation()));
+    }
+    lines.push("END:VTIMEZONE".to_owned());
+    lines
+}
+
+/// The part of a definition that holds from this time on.
+fn observance(kind: &str, before: Offset, offset: Offset, from: jiff::Timestamp, name: &str) -> [String; 6] {
+    [
+        format!("BEGIN:{kind}"),
+        format!("DTSTART:{}", before.to_datetime(from).strftime(LOCAL)),
+        format!("TZOFFSETFROM:{}", utc_offset(before)),
+        format!("TZOFFSETTO:{}", utc_offset(offset)),
+        format!("TZNAME:{name}"),
+        format!("END:{kind}"),
+    ]
+}
+
+fn after(at: jiff::Timestamp, seconds: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(at.as_second() + seconds).unwrap_or(at)
+}
+
+/// `-0500`, with seconds only if there are any.
+fn utc_offset(offset: Offset) -> String {
+    let (sign, seconds) = (if offset.seconds() < 0 { '-' } else { '+' }, offset.seconds().unsigned_abs());
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if seconds == 0 {
+        format!("{sign}{hours:02}{minutes:02}")
+    } else {
+        format!("{sign}{hours:02}{minutes:02}{seconds:02}")
+    }
 }
 
 /// The text with special characters escaped.
@@ -89,30 +173,83 @@ mod tests {
     fn calendar_contains_the_event() {
         let order = sample(OrderStatus::Completed);
         let id = format!("UID:{}", order.id);
+        let description = format!(
+            "DESCRIPTION:Section A\\, row 3\\, seat 14\\nYour pass: {PAGE}\\nOrder {}. The end is a guess: the seller did not \
+             say when the event ends.",
+            OrderNumber::of(order.id)
+        );
         let expected = [
             "BEGIN:VCALENDAR",
             "VERSION:2.0",
             "PRODID:-//Ticketing//Tickets//EN",
+            "BEGIN:VTIMEZONE",
+            "TZID:America/New_York",
+            "BEGIN:DAYLIGHT",
+            "DTSTART:20990308T020000",
+            "TZOFFSETFROM:-0500",
+            "TZOFFSETTO:-0400",
+            "TZNAME:EDT",
+            "END:DAYLIGHT",
+            "END:VTIMEZONE",
             "BEGIN:VEVENT",
             &id,
             "DTSTAMP:20260101T100900Z",
-            "DTSTART:20990601T193000Z",
+            "DTSTART;TZID=America/New_York:20990601T153000",
+            "DTEND;TZID=America/New_York:20990601T183000",
             "SUMMARY:Jazz & <b>Blues</b>",
             "LOCATION:Town Hall\\, New York",
-            "DESCRIPTION:Section A\\, row 3\\, seat 14\\nShow your ticket at the entrance:\\nhttp://localhost:8080/orders/1",
+            "URL:http://localhost:8080/orders/1",
+            &description,
             "END:VEVENT",
             "END:VCALENDAR",
         ];
         assert_eq!(unfolded(&calendar(&order, PAGE)), expected);
+        assert_eq!(file_name(&order), format!("jazz-b-blues-b-{}.ics", OrderNumber::of(order.id)));
+    }
+
+    #[test]
+    fn offsets_of_the_zone_are_those_of_the_event() {
+        let lines = |starts_at: &str, zone: &str| {
+            let mut order = sample(OrderStatus::Completed);
+            order.ticket.starts_at = starts_at.parse().unwrap();
+            order.ticket.time_zone = zone.to_owned();
+            unfolded(&calendar(&order, PAGE)).join("\n")
+        };
+        // The clocks go back during the event: two offsets.
+        let night = lines("2026-10-25T00:30:00Z", "Europe/Berlin");
+        for part in [
+            "BEGIN:DAYLIGHT\nDTSTART:20260329T020000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nTZNAME:CEST\nEND:DAYLIGHT",
+            "BEGIN:STANDARD\nDTSTART:20261025T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\nTZNAME:CET\nEND:STANDARD",
+            "DTSTART;TZID=Europe/Berlin:20261025T023000",
+            "DTEND;TZID=Europe/Berlin:20261025T043000",
+        ] {
+            assert!(night.contains(part), "{part} is not in {night}");
+        }
+        // A zone whose clocks are never changed now has one offset.
+        let india = lines("2026-10-25T14:30:00Z", "Asia/Kolkata");
+        assert_eq!(india.matches("BEGIN:STANDARD").count(), 1, "{india}");
+        assert!(india.contains("TZOFFSETTO:+0530\nTZNAME:IST") && india.contains(":20261025T200000"), "{india}");
+        for zone in ["UTC", "Atlantis/Capital"] {
+            let plain = lines("2026-10-25T14:30:00Z", zone);
+            assert!(plain.contains("DTSTART:20261025T143000Z\nDTEND:20261025T173000Z"), "{plain}");
+            assert!(!plain.contains("VTIMEZONE"), "{plain}");
+        }
+        assert!(lines("2026-10-25T14:30:00Z", "Etc/GMT+3").contains("TZOFFSETTO:-0300"));
     }
 
     #[test]
     fn listing_text_cannot_inject_lines() {
         let mut order = sample(OrderStatus::Completed);
+        let usual = unfolded(&calendar(&order, PAGE)).len();
         order.ticket.title = "a;b,c\\d\r\nDTEND:20000101T000000Z".to_owned();
         let lines = unfolded(&calendar(&order, PAGE));
-        assert_eq!(lines.len(), 12);
+        assert_eq!(lines.len(), usual);
         assert!(lines.contains(&"SUMMARY:a\\;b\\,c\\\\d\\nDTEND:20000101T000000Z".to_owned()), "{lines:?}");
+        // A zone's name that is not known is not written.
+        order.ticket.time_zone = "UTC\r\nDTEND:20000101T000000Z".to_owned();
+        assert!(!calendar(&order, PAGE).contains("\nDTEND:2000"));
+        order.ticket.title = "Fête \"; é\u{202e}".to_owned();
+        assert_eq!(file_name(&order), format!("f-te-{}.ics", OrderNumber::of(order.id)));
     }
 
     #[test]

@@ -14,8 +14,9 @@ use strum::VariantArray;
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
+use super::amount::read_amount;
 use super::day::Day;
-use super::form::{self, parse_choice};
+use super::form::parse_choice;
 use super::search;
 use super::sort::{Sort, SortKey};
 
@@ -155,7 +156,7 @@ impl SearchParams {
     fn amount(&self, text: &str, rules: &SearchRules) -> Result<Option<i64>, String> {
         let currency = self.currency.as_ref().unwrap_or(&rules.default_currency);
         let text = Some(text.trim()).filter(|text| !text.is_empty());
-        text.map(|text| form::parse_money(text, currency).map(|money| money.amount)).transpose()
+        text.map(|text| read_amount(text, currency).map(|read| read.money.amount)).transpose()
     }
 
     /// The key in `after`; `None` if it is blank.

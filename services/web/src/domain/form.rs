@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use common::money::{Currency, Money};
 use common::problem::{FieldError, Problem};
 use common::validate;
 use strum::VariantArray;
@@ -80,26 +79,6 @@ pub(crate) fn parse_choice<T: FromStr + VariantArray + AsRef<str>>(name: &str) -
     name.parse().map_err(|_| format!("must be one of {}", names()))
 }
 
-/// Parses an amount as people write it: `125`, `125.5` or `125,50` in a currency with two digits.
-pub(crate) fn parse_money(text: &str, currency: &Currency) -> Result<Money, String> {
-    let text = text.trim().replace(',', ".");
-    let digits = currency.decimals();
-    let example = if digits == 0 { "125".to_owned() } else { format!("125.{}", "5".repeat(digits)) };
-    let error = || format!("must be an amount such as {example}");
-    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_number(whole) || !is_number(part) || part.len() > digits {
-        return Err(error());
-    }
-    let amount: i64 = format!("{whole}{part:0<digits$}").parse().map_err(|_| error())?;
-    Ok(Money { amount, currency: currency.clone() })
-}
-
-/// An amount as it is typed, without its currency: `125.50`.
-pub(crate) fn format_amount(money: &Money) -> String {
-    money.to_string().split(' ').next().unwrap_or_default().to_owned()
-}
-
 /// The requested path if it is on this site, otherwise `/`.
 /// Browsers read `\` as `/` and drop tabs and line breaks, so a path with one of these may lead to another site.
 pub(crate) fn safe_redirect_path(requested: &str) -> &str {
@@ -119,38 +98,6 @@ pub(crate) fn matches_digit_pattern(text: &str, pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn currency(code: &str) -> Currency {
-        code.parse().unwrap()
-    }
-
-    #[test]
-    fn amounts_are_parsed_as_people_write_them() {
-        for (text, code, minor) in [
-            ("125", "USD", 12_500),
-            (" 125.5 ", "USD", 12_550),
-            ("125,50", "EUR", 12_550),
-            ("0.01", "USD", 1),
-            ("1250", "JPY", 1_250),
-            ("1.005", "KWD", 1_005),
-        ] {
-            let money = parse_money(text, &currency(code)).unwrap();
-            assert_eq!((money.amount, money.currency), (minor, currency(code)), "{text}");
-        }
-        for (text, code) in [
-            ("", "USD"),
-            (".5", "USD"),
-            ("1.555", "USD"),
-            ("1.5", "JPY"),
-            ("-1", "USD"),
-            ("1e3", "USD"),
-            ("1.2.3", "USD"),
-            ("99999999999999999999", "USD"),
-        ] {
-            assert!(parse_money(text, &currency(code)).unwrap_err().starts_with("must be"), "{text}");
-        }
-        assert_eq!(format_amount(&parse_money("125.5", &currency("USD")).unwrap()), "125.50");
-    }
 
     #[test]
     fn redirects_stay_on_this_site() {

@@ -9,7 +9,8 @@ use strum::VariantArray as _;
 use uuid::Uuid;
 use validator::ValidateArgs as _;
 
-use super::form::{FormErrors, format_amount, parse_choice, parse_money};
+use super::amount::{format_amount, read_amount};
+use super::form::{FormErrors, parse_choice};
 use super::listing_view::category_label;
 use super::wall_time::{AmbiguousTime, WallTime, to_local_input};
 
@@ -41,6 +42,20 @@ pub(crate) struct ListingForm {
     pub key: String,
     /// Version of the edited listing.
     pub version: String,
+    /// The price and the face value that a page has said back, as displayed.
+    pub said_price: String,
+    pub said_face_value: String,
+}
+
+/// An amount that might have been meant otherwise, and how it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UncertainAmount {
+    /// What the amount is: `price`.
+    pub name: &'static str,
+    pub typed: String,
+    pub read: String,
+    /// Whether a page has said it back.
+    pub is_said: bool,
 }
 
 /// All categories: name in the API, label.
@@ -80,6 +95,8 @@ impl ListingForm {
             description: text(&ticket.description),
             key: String::new(),
             version: version.to_string(),
+            said_price: ticket.price.to_string(),
+            said_face_value: ticket.face_value.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
     }
 
@@ -91,7 +108,7 @@ impl ListingForm {
         let currency = self.currency.parse::<Currency>();
         let money = |text: &str| {
             let currency = currency.as_ref().map_err(ToString::to_string)?;
-            parse_money(text, currency)
+            read_amount(text, currency).map(|read| read.money)
         };
         let price = money(&self.price).map_err(|message| add("price", message));
         let face_value = Some(self.face_value.trim()).filter(|text| !text.is_empty());
@@ -125,6 +142,28 @@ impl ListingForm {
         match listing.validate_with_args(rules) {
             Ok(()) => Ok(listing),
             Err(errors) => Err(FormErrors::from_validation(&errors, Self::form_field)),
+        }
+    }
+
+    /// The amounts that might have been meant otherwise. They count once a page has said back how they were read.
+    pub(crate) fn uncertain_amounts(&self) -> Vec<UncertainAmount> {
+        let Ok(currency) = self.currency.parse::<Currency>() else { return Vec::new() };
+        let amounts =
+            [("price", &self.price, &self.said_price), ("face value", &self.face_value, &self.said_face_value)];
+        let uncertain = amounts.into_iter().filter_map(|(name, typed, said)| {
+            let read = read_amount(typed, &currency).ok().filter(|read| read.is_uncertain)?.money.to_string();
+            Some(UncertainAmount { name, typed: typed.trim().to_owned(), is_said: *said == read, read })
+        });
+        uncertain.collect()
+    }
+
+    /// Notes that the page of this form says back how the amounts were read.
+    #[must_use]
+    pub(crate) fn with_amounts_said(self, listing: &NewListing) -> Self {
+        Self {
+            said_price: listing.price.to_string(),
+            said_face_value: listing.face_value.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ..self
         }
     }
 
@@ -181,6 +220,7 @@ mod tests {
     use std::sync::Arc;
 
     use common::clock::ShiftedClock;
+    use common::money::Money;
 
     use super::*;
     use crate::domain::listing_view::tests::sample;
@@ -220,6 +260,35 @@ mod tests {
     }
 
     #[test]
+    fn uncertain_amount_counts_once_it_was_said_back() {
+        let typed = |price: &str, currency: &str| ListingForm {
+            price: price.to_owned(),
+            currency: currency.to_owned(),
+            face_value: "2,000".to_owned(),
+            ..ListingForm::from_ticket(&sample(), 3)
+        };
+        assert_eq!(typed("1.234,50", "USD").uncertain_amounts().len(), 1, "the face value");
+        let form = typed("1.234", "USD");
+        let [price, face] = <[_; 2]>::try_from(form.uncertain_amounts()).unwrap();
+        assert_eq!((price.name, price.typed.as_str(), price.read.as_str()), ("price", "1.234", "1234.00 USD"));
+        assert_eq!((face.name, face.read.as_str()), ("face value", "2000.00 USD"));
+        assert!(!price.is_said && !face.is_said);
+        let form = form.clone().with_amounts_said(&form.to_request(&rules()).unwrap());
+        assert!(form.uncertain_amounts().iter().all(|amount| amount.is_said));
+        // Another text or currency is another amount.
+        for form in [
+            ListingForm { price: "1.235".to_owned(), ..form.clone() },
+            ListingForm { currency: "EUR".to_owned(), ..form },
+        ] {
+            assert!(!form.uncertain_amounts().first().unwrap().is_said);
+        }
+        // The amounts of a listing that is edited need not be said back.
+        let price = Money { amount: 1_230, currency: "KWD".parse().unwrap() };
+        let edited = ListingForm::from_ticket(&TicketState { price, face_value: None, ..sample() }, 3);
+        assert!(edited.uncertain_amounts().first().is_some_and(|amount| amount.is_said));
+    }
+
+    #[test]
     fn request_is_validated_by_the_rules_of_the_tickets_service() {
         let good = ListingForm::from_ticket(&sample(), 3);
         for (form, field) in [
@@ -227,12 +296,15 @@ mod tests {
             (ListingForm { venue: "x".repeat(201), ..good.clone() }, "venue"),
             (ListingForm { starts_at: "1999-01-01T10:00".to_owned(), ..good.clone() }, "starts_at"),
             (ListingForm { price: "0.49".to_owned(), ..good.clone() }, "price"),
+            (ListingForm { face_value: "0".to_owned(), ..good.clone() }, "face_value"),
             (ListingForm { currency: "EUR".to_owned(), ..good.clone() }, "price"),
             (ListingForm { seat: "a\u{202e}b".to_owned(), ..good.clone() }, "seat"),
         ] {
             let errors = form.to_request(&rules()).unwrap_err();
-            assert!(errors.get(field).is_some(), "{field}: {errors:?}");
+            assert!(errors.get(field).is_some_and(|error| !error.contains("minor")), "{field}: {errors:?}");
         }
+        let cheap = ListingForm { price: "0.49".to_owned(), ..good };
+        assert_eq!(cheap.to_request(&rules()).unwrap_err().get("price"), Some("Must be at least 0.50 USD."));
     }
 
     #[test]

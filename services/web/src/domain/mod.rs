@@ -1,5 +1,6 @@
 //! View models and presentation rules. Pure: no async, no clock, no I/O.
 
+pub mod amount;
 pub mod calendar;
 pub mod checkout;
 pub mod chips;
@@ -10,6 +11,8 @@ pub mod listing_form;
 pub mod listing_view;
 pub mod moment;
 pub mod notification;
+pub mod open_hold;
+pub mod order_number;
 pub mod order_view;
 pub mod qr;
 pub mod search;

@@ -8,6 +8,7 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 
 use super::moment::Moment;
+use super::order_number::OrderNumber;
 
 /// How long before its expiry a hold is reported to end soon.
 const EXPIRY_WARNING: Duration = Duration::from_secs(180);
@@ -32,11 +33,11 @@ impl Notification {
 
     /// Reports that the user's order is paid, or that its hold ends soon.
     pub(crate) fn from_order(order: &OrderState, now: Timestamp) -> Option<Self> {
-        let (id, title) = (order.id, &order.ticket.title);
+        let (id, number, title) = (order.id, OrderNumber::of(order.id), &order.ticket.title);
         match order.status {
             OrderStatus::Completed => Some(Self {
                 at: order.updated_at,
-                text: format!("Paid: {title} is yours for {}.", order.price),
+                text: format!("Paid: {title} is yours for {}. Order {number}.", order.price),
                 link: format!("/orders/{id}"),
             }),
             OrderStatus::Created | OrderStatus::AwaitingPayment => {
@@ -44,7 +45,7 @@ impl Notification {
                 let is_soon = from <= now && now < order.expires_at;
                 is_soon.then(|| Self {
                     at: from,
-                    text: format!("Your hold on {title} ends soon, and is not paid."),
+                    text: format!("Your hold on {title} ends soon, and is not paid. Order {number}."),
                     link: format!("/checkout/{id}"),
                 })
             }
@@ -59,6 +60,22 @@ impl Notification {
         for_sale.then(|| Self {
             at: drop.at,
             text: format!("Now {}, was {}: {}.", ticket.price, drop.from, ticket.terms.title),
+            link: format!("/tickets/{}", ticket.terms.id),
+        })
+    }
+
+    /// Reports that a hold ended at `freed`, after the user started to watch the ticket, while the ticket is for sale.
+    pub(crate) fn from_release(
+        ticket: &TicketState,
+        since: Timestamp,
+        freed: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let at = freed.filter(|freed| *freed > since)?;
+        let for_sale = ticket.status == TicketStatus::Available && now < ticket.terms.starts_at;
+        for_sale.then(|| Self {
+            at,
+            text: format!("Free again: {} for {}.", ticket.terms.title, ticket.price),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }

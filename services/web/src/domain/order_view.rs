@@ -7,10 +7,13 @@ use common::timestamp::Timestamp;
 
 use super::listing_view::{place, seat};
 use super::moment::Moment;
+use super::order_number::OrderNumber;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderView {
     pub id: String,
+    /// The short number: `TK-7F3K-29`.
+    pub number: String,
     pub ticket: String,
     pub title: String,
     pub place: String,
@@ -20,6 +23,8 @@ pub(crate) struct OrderView {
     pub price: String,
     pub badge: Badge,
     pub status_text: String,
+    /// Whether it is paid, so that it has a pass.
+    pub is_completed: bool,
     /// When the hold ends; `None` once the order is paid or closed.
     pub expires_at: Option<Moment>,
 }
@@ -45,6 +50,7 @@ impl OrderView {
         let moment = |at: Timestamp| Moment::new(at, &terms.time_zone);
         Self {
             id: order.id.to_string(),
+            number: OrderNumber::of(order.id).to_string(),
             ticket: terms.id.to_string(),
             title: terms.title.clone(),
             place: place(&terms.venue, terms.city.as_deref()),
@@ -53,6 +59,7 @@ impl OrderView {
             price: order.price.to_string(),
             badge: badge(order),
             status_text: status_text(order, payments),
+            is_completed: order.status == OrderStatus::Completed,
             expires_at: is_unpaid(order).then(|| moment(order.expires_at)),
         }
     }

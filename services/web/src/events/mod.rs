@@ -1,21 +1,23 @@
-//! The subscription table. One function handles all events: it only stores the state, since pages join entities when
-//! they are read.
+//! The subscription table. The handlers only store the state, since pages join entities when they are read; that of
+//! tickets also notes in the watches of a ticket that it is free again, which the state does not tell.
 
+use common::events::Change as _;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
-use common::events::ticket::TicketState;
+use common::events::ticket::{TicketChange, TicketState};
 use common::events::user::UserState;
-use platform::stream::subscription::{Delivery, Subscription};
+use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 
 use crate::state::AppState;
 use crate::store::model::ReadModel;
 use crate::store::searchable::Searchable;
+use crate::store::user_data::UserDataStore;
 
 pub(crate) fn table(state: &AppState) -> Vec<Subscription> {
     let model = &state.model;
     vec![
         replicate::<UserState>(model),
-        replicate::<TicketState>(model),
+        Subscription::with((model.clone(), state.user_data.clone()), on_ticket),
         replicate::<OrderState>(model),
         replicate::<PaymentState>(model),
     ]
@@ -25,4 +27,17 @@ fn replicate<S: Searchable>(model: &ReadModel) -> Subscription {
     Subscription::with(model.clone(), async |model: ReadModel, delivery: Delivery<S>| {
         Ok(model.put(&delivery.event).await?)
     })
+}
+
+async fn on_ticket(
+    (model, user_data): (ReadModel, UserDataStore),
+    delivery: Delivery<TicketState>,
+) -> Result<Applied, Failure> {
+    let event = &delivery.event;
+    // Before the state, so that who sees the ticket free is told why. A release that is handled together with a later
+    // change is not seen here; after a later hold nobody needs to be told of it.
+    if event.kind == TicketChange::Released.event_type() {
+        user_data.mark_freed(event.data.terms.id, event.data.updated_at).await?;
+    }
+    Ok(model.put(event).await?)
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use common::error::Error;
+use common::events::Change as _;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
-use common::events::ticket::{TicketState, TicketStatus};
+use common::events::ticket::{TicketChange, TicketState, TicketStatus};
 use common::id::UserId;
 use futures::StreamExt;
 use platform::context::Context;
@@ -79,7 +80,8 @@ async fn publish_ticket(state: &AppState, event: &Envelope<TicketState>) -> Resu
     if ticket.status == TicketStatus::Sold {
         notify_user(state, ticket.seller_id, event);
     }
-    if ticket.price_drop.as_ref().is_some_and(|drop| drop.at == ticket.updated_at) {
+    let is_cheaper = ticket.price_drop.as_ref().is_some_and(|drop| drop.at == ticket.updated_at);
+    if is_cheaper || event.kind == TicketChange::Released.event_type() {
         for watcher in state.user_data.watchers_of(ticket.terms.id).await? {
             notify_user(state, watcher, event);
         }

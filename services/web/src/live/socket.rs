@@ -161,7 +161,7 @@ async fn catch_up(
         }
     }
     if let Some(user) = user {
-        let (_, current) = collect_notifications(state, &model, user).await?;
+        let current = collect_notifications(state, &model, user).await?.unread;
         if unread.replace(current).is_some_and(|shown| shown != current) {
             missed.push(message::user_changed());
         }

@@ -10,6 +10,7 @@ use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::id::OrderId;
 use common::identity;
+use common::money::Money;
 use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::telemetry;
@@ -21,7 +22,7 @@ use super::layout::{self, Layout, see_other};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::checkout::Phase;
 use crate::domain::order_view::OrderView;
-use crate::flows::await_version::await_version;
+use crate::flows::await_version::{await_version, get_or_await};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -53,6 +54,8 @@ pub(super) struct CheckoutPage {
     version: u64,
     phase: Phase,
     publishable_key: String,
+    /// What the card form charges.
+    amount: Money,
     /// Idempotency key for holding the ticket again.
     idempotency_key: String,
     /// `traceparent` for the payment; empty without tracing.
@@ -77,12 +80,13 @@ pub(super) fn page(
             notice,
             script: Some("checkout.js"),
             stripe_origin: Some(state.config.stripe_js_origin.clone()),
-            ..Layout::new("Checkout", "Pay for the ticket that you hold.", viewer)
+            ..Layout::new("Checkout", "Pay for the ticket that you hold.", viewer).without_hold(order.id)
         },
         order: OrderView::new(order, payments),
         version: order.version,
         phase: Phase::new(order, payments, state.clock.now()),
         publishable_key: state.config.stripe_publishable_key.clone(),
+        amount: order.price.clone(),
         idempotency_key: uuid::Uuid::now_v7().to_string(),
         trace: trace.or_else(telemetry::traceparent).unwrap_or_default(),
     }
@@ -120,9 +124,9 @@ pub(super) async fn checkout(
 ) -> Result<Response, PageError> {
     let user = viewer.require_user(format!("/checkout/{id}"))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
-    let model = state.model.live().await?;
-    let order = model.orders.get(id).await?.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
-    let payments = lists::payments_of(&model.payments, order.id).await?;
+    let order = get_or_await::<OrderState>(&state, id.as_uuid()).await?;
+    let order = order.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
+    let payments = lists::payments_of(&state.model.live().await?.payments, order.id).await?;
     let price_changed = query.value.price.filter(|_| !order.status.is_final()).map(|_| price_changed_notice(&order));
     let notice = price_changed.or_else(|| rejected_parameters_message(&query.rejected));
     let page = page(&state, &viewer, &order, &payments, notice, trace_of(&headers));
@@ -170,6 +174,7 @@ mod tests {
                 version: 4,
                 phase,
                 publishable_key: "pk_test_x".to_owned(),
+                amount: order.price.clone(),
                 idempotency_key: "the-key".to_owned(),
                 trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
             }
@@ -182,7 +187,8 @@ mod tests {
             ">1:01<",
             "Pay 125.50 USD",
             "data-payable=\"true\"",
-            "Let it go",
+            "data-amount=\"12550\" data-currency=\"usd\"",
+            "Release ticket",
             "data-trace=\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"",
             "Declined &#60;b&#62;",
             "https://js.stripe.com/v3/",

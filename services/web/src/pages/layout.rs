@@ -5,8 +5,10 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use common::error::Error;
+use common::id::OrderId;
 use http::{HeaderValue, StatusCode, header};
 
+use crate::domain::open_hold::OpenHold;
 use crate::viewer::Viewer;
 
 /// Origins of the frames of Stripe's form, in addition to the script's origin.
@@ -63,6 +65,25 @@ impl Layout {
         }
     }
 
+    /// The signed-in user's hold, for the bar below the navigation.
+    pub(crate) fn hold(&self) -> Option<&OpenHold> {
+        match self.viewer.as_ref()? {
+            Viewer::Guest => None,
+            Viewer::User { hold, .. } => hold.as_ref(),
+        }
+    }
+
+    /// Omits the bar if it is about this order, whose own page shows the same.
+    #[must_use]
+    pub(crate) fn without_hold(mut self, order: OrderId) -> Self {
+        if let Some(Viewer::User { hold, .. }) = &mut self.viewer
+            && hold.as_ref().is_some_and(|hold| hold.order == order)
+        {
+            *hold = None;
+        }
+        self
+    }
+
     /// The `Content-Security-Policy`: only our files and this response's inline scripts, no framing; and the origins
     /// that the card form needs, if there is one.
     fn policy(&self) -> String {
@@ -112,7 +133,20 @@ pub(super) fn with_retry_after(mut response: Response, retry_after: Option<Heade
 
 #[cfg(test)]
 mod tests {
+    use common::id::UserId;
+
     use super::*;
+
+    #[test]
+    fn bar_is_omitted_on_the_page_of_its_own_order() {
+        let hold = OpenHold { order: OrderId::new(), title: "Jazz".to_owned(), left: 60, others: 0 };
+        let order = hold.order;
+        let viewer = Viewer::User { id: UserId::new(), name: None, unread: 0, hold: Some(hold) };
+        let page = Layout::new("a", "b", &viewer);
+        assert!(page.clone().without_hold(OrderId::new()).hold().is_some());
+        assert_eq!(page.without_hold(order).hold(), None);
+        assert_eq!(Layout::anonymous("a", "b").without_hold(order).hold(), None);
+    }
 
     #[test]
     fn policy_allows_stripe_only_with_a_card_form() {

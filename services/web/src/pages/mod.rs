@@ -1,15 +1,18 @@
 //! The route table. A page is one file here and one template.
 
 pub mod account;
+pub mod after_sign_in;
 pub mod browse;
 pub mod checkout;
 pub mod error;
+pub mod hold_intention;
 pub mod home;
 pub mod layout;
 pub mod notifications;
 pub mod offline;
 pub mod order;
 pub mod orders;
+pub mod pass;
 pub mod receipt;
 pub mod sell;
 pub mod selling;
@@ -73,10 +76,12 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(offline::offline))
         .routes(routes!(notifications::notifications))
         .routes(routes!(notifications::bell))
+        .routes(routes!(notifications::hold))
         .routes(routes!(notifications::mark_read))
         .routes(routes!(orders::orders))
         .routes(routes!(order::order))
         .routes(routes!(order::calendar_file))
+        .routes(routes!(pass::pass))
         .routes(routes!(receipt::receipt))
         .route("/live", get(socket::live))
         .route_layer(from_fn_with_state(state.clone(), viewer::resolve));

@@ -1,4 +1,5 @@
-//! GET /notifications, GET /notifications/bell, POST /notifications/read.
+//! GET /notifications, POST /notifications/read; GET /notifications/bell and /notifications/hold, which update the top
+//! of an open page.
 
 use askama::Template;
 use axum::extract::State;
@@ -12,7 +13,8 @@ use validator::Validate;
 
 use super::layout::{self, Layout, see_other};
 use crate::domain::notification::Notification;
-use crate::flows::collect_notifications::collect_notifications;
+use crate::domain::open_hold::OpenHold;
+use crate::flows::collect_notifications::{News, collect_notifications};
 use crate::forms::ValidForm;
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -38,7 +40,7 @@ struct Bell<'a> {
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn notifications(State(state): State<AppState>, viewer: Viewer) -> Result<Response, PageError> {
     let user = viewer.require_user("/notifications")?;
-    let (notifications, unread) = collect_notifications(&state, &state.model.live().await?, user).await?;
+    let News { notifications, unread, .. } = collect_notifications(&state, &state.model.live().await?, user).await?;
     let layout = Layout::new("Notifications", "What happened to your tickets and orders.", &viewer);
     let page = NotificationsPage { layout, notifications, unread };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -51,6 +53,21 @@ pub(super) async fn bell(viewer: Viewer) -> Result<Response, PageError> {
     let Viewer::User { unread, .. } = &viewer else { return Err(Error::unauthenticated().into()) };
     let html = Bell { unread }.render().map_err(Error::internal)?;
     Ok(Html(html).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "hold.html")]
+struct HoldBar<'a> {
+    hold: &'a OpenHold,
+}
+
+/// The bar with the viewer's hold, which pages reload with the bell; empty when no hold is open any more.
+#[utoipa::path(get, path = "/notifications/hold", tag = "pages",
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn hold(viewer: Viewer) -> Result<Response, PageError> {
+    let Viewer::User { hold, .. } = &viewer else { return Err(Error::unauthenticated().into()) };
+    let html = hold.as_ref().map(|hold| HoldBar { hold }.render()).transpose().map_err(Error::internal)?;
+    Ok(Html(html.unwrap_or_default()).into_response())
 }
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -73,6 +90,8 @@ pub(super) async fn mark_read(
 
 #[cfg(test)]
 mod tests {
+    use common::id::OrderId;
+
     use super::*;
 
     #[test]
@@ -96,6 +115,16 @@ mod tests {
         assert!(!page(vec![notification("Paid.")], 0).contains("Mark all as read"));
         assert!(page(Vec::new(), 0).contains("Nothing has happened yet"));
         assert!(Bell { unread: &2 }.render().unwrap().contains("aria-label=\"Notifications, 2 unread\""));
+        let hold = OpenHold { order: OrderId::new(), title: "<i>Jazz</i>".to_owned(), left: 753, others: 2 };
+        let html = HoldBar { hold: &hold }.render().unwrap();
+        for part in [
+            "Held for you <time data-countdown data-left=\"753\">12:33</time>",
+            &format!("href=\"/checkout/{}\" aria-label=\"Pay for &#60;i&#62;Jazz", hold.order),
+            ">2 more<",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!HoldBar { hold: &OpenHold { others: 0, ..hold } }.render().unwrap().contains("more<"));
         assert!(Bell { unread: &0 }.render().unwrap().contains("aria-label=\"Notifications\""));
     }
 }

@@ -1,4 +1,5 @@
-//! GET /offline: the page that browsers show without a network; GET /sw.js: the service worker that caches it.
+//! GET /offline: the page that browsers show without a network, with the passes that they keep; GET /sw.js: the service
+//! worker that caches it.
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,8 @@ struct OfflinePage {
 #[utoipa::path(get, path = "/offline", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn offline() -> Result<Response, Error> {
-    let layout = Layout::anonymous("You are offline", "There is no connection.");
+    let layout =
+        Layout { script: Some("offline.js"), ..Layout::anonymous("You are offline", "There is no connection.") };
     let page = OfflinePage { layout };
     layout::respond(StatusCode::OK, &page.layout, &page)
 }

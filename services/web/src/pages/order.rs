@@ -15,13 +15,14 @@ use common::api::orders::ReadPass;
 use common::error::Error;
 use common::events::order::{OrderState, OrderStatus};
 use common::id::OrderId;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::layout::{self, Layout};
 use crate::client_context::ClientContext;
-use crate::domain::calendar::calendar;
+use crate::domain::calendar::{calendar, file_name};
 use crate::domain::order_view::{OrderView, TimelineEntry, timeline};
 use crate::domain::qr::Qr;
+use crate::flows::await_version::{await_version, get_or_await};
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -41,7 +42,7 @@ struct OrderPage {
 
 /// The pass that lets the buyer into the venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum EntryPass {
+pub(super) enum EntryPass {
     /// The order is not completed.
     NotIssued,
     Available(Qr),
@@ -52,7 +53,7 @@ enum EntryPass {
 async fn load_own_order(state: &AppState, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, PageError> {
     let user = viewer.require_user(format!("/orders/{id}"))?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
-    let order = state.model.live().await?.orders.get(id).await?;
+    let order = get_or_await::<OrderState>(state, id.as_uuid()).await?;
     Ok(order.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?)
 }
 
@@ -61,7 +62,12 @@ pub(super) async fn load_completed_order(
     viewer: &Viewer,
     id: &str,
 ) -> Result<Versioned<OrderState>, PageError> {
-    let order = load_own_order(state, viewer, id).await?;
+    let mut order = load_own_order(state, viewer, id).await?;
+    if order.status == OrderStatus::Authorized {
+        // The API may have shown the completion already.
+        await_version::<OrderState>(state, &order.id.to_string(), order.version + 1).await?;
+        order = load_own_order(state, viewer, id).await?;
+    }
     if order.status == OrderStatus::Completed { Ok(order) } else { Err(Error::NotFound.into()) }
 }
 
@@ -87,7 +93,7 @@ pub(super) async fn order(
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-async fn fetch_pass(state: &AppState, client: &ClientContext, order: &OrderState) -> EntryPass {
+pub(super) async fn fetch_pass(state: &AppState, client: &ClientContext, order: &OrderState) -> EntryPass {
     if order.status != OrderStatus::Completed {
         return EntryPass::NotIssued;
     }
@@ -115,9 +121,10 @@ pub(super) async fn calendar_file(
 ) -> Result<Response, PageError> {
     let order = load_completed_order(&state, &viewer, &id).await?;
     let page = format!("{}/orders/{}", state.public_url, order.id);
+    let disposition = format!("attachment; filename=\"{}\"", file_name(&order));
     let headers = [
-        (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"ticket.ics\""),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?),
     ];
     Ok((headers, calendar(&order, &page)).into_response())
 }
@@ -133,6 +140,7 @@ mod tests {
             layout: Layout::new(&order.ticket.title, "About", &Viewer::Guest),
             order: OrderView {
                 id: "the-id".to_owned(),
+                number: "TK-7F3K-29".to_owned(),
                 ticket: "the-ticket".to_owned(),
                 ..OrderView::new(&order, &[])
             },
@@ -166,7 +174,10 @@ mod tests {
                 &code.path,
                 "href=\"/orders/the-id/ticket.ics\"",
                 "href=\"/orders/the-id/receipt\"",
+                "href=\"/orders/the-id/pass\" data-keep",
+                "a signed proof that this seat was bought here",
                 "Section A, row 3, seat 14",
+                "Order TK-7F3K-29",
                 "You held the ticket.",
                 "name=\"robots\" content=\"noindex\"",
             ],
@@ -179,7 +190,7 @@ mod tests {
         check(
             &html(OrderStatus::Completed, EntryPass::Unavailable),
             &["The code can't be shown right now", "href=\"/orders/the-id\"", "ticket.ics", "Town Hall, New York"],
-            &["role=\"img\""],
+            &["role=\"img\"", "/pass\""],
         );
     }
 

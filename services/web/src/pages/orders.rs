@@ -1,16 +1,22 @@
 //! GET /orders: the viewer's orders.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use common::aggregate::Versioned;
 use common::api::page::{Cursor, PageQuery};
+use common::events::order::OrderState;
+use common::validate::invalid;
 use http::StatusCode;
 use platform::store::page::PageRequest;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use validator::Validate;
+use validator::{Validate, ValidationError};
 
 use super::layout::{self, Layout};
+use crate::domain::order_number::OrderNumber;
 use crate::domain::order_view::OrderView;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
@@ -19,6 +25,10 @@ use crate::store::lists;
 use crate::viewer::Viewer;
 
 const TITLE: &str = "My orders";
+/// How long after its start an event is still listed as upcoming: its end is unknown, and its buyer may be at the door.
+const AFTER_START: Duration = Duration::from_secs(12 * 3600);
+/// Maximum number of upcoming orders.
+const MAX_UPCOMING: i64 = 200;
 
 /// The query of a list page.
 #[derive(Debug, Clone, Default, Deserialize, Validate, IntoParams)]
@@ -35,35 +45,99 @@ impl From<CursorQuery> for PageRequest {
     }
 }
 
+/// The query of the orders page.
+#[derive(Debug, Clone, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OrdersQuery {
+    /// Cursor from the previous page's link.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+    /// The number of the orders to show, such as TK-7F3K-29.
+    #[serde(default)]
+    #[validate(length(max = 40), custom(function = "validate_number"))]
+    number: String,
+}
+
+fn validate_number(text: &str) -> Result<(), ValidationError> {
+    if text.trim().is_empty() || text.parse::<OrderNumber>().is_ok() {
+        Ok(())
+    } else {
+        Err(invalid("number", "must be the number of an order such as TK-7F3K-29"))
+    }
+}
+
 #[derive(Template)]
 #[template(path = "orders.html")]
 struct OrdersPage {
     layout: Layout,
-    /// The orders, with their versions.
-    orders: Vec<(OrderView, u64)>,
+    /// The number that was searched for; empty if none was.
+    number: String,
+    /// The parts of the list that have orders.
+    sections: Vec<Section>,
+    /// Whether only the soonest of the upcoming orders are shown.
+    is_cut: bool,
     /// Whether this is a later page than the first.
     is_continued: bool,
     next: Option<String>,
 }
 
+/// A part of the list, with a heading.
+struct Section {
+    id: &'static str,
+    heading: &'static str,
+    /// The orders, with their versions.
+    orders: Vec<(OrderView, u64)>,
+}
+
+impl Section {
+    /// The part with these orders; `None` if there are none.
+    fn of(id: &'static str, heading: &'static str, orders: &[Versioned<OrderState>]) -> Option<Self> {
+        let orders: Vec<_> = orders.iter().map(|order| (OrderView::new(order, &[]), order.version)).collect();
+        (!orders.is_empty()).then_some(Self { id, heading, orders })
+    }
+}
+
 /// Show the viewer's orders.
-#[utoipa::path(get, path = "/orders", tag = "pages", params(CursorQuery),
+#[utoipa::path(get, path = "/orders", tag = "pages", params(OrdersQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn orders(
     State(state): State<AppState>,
     viewer: Viewer,
-    query: LenientQuery<CursorQuery>,
+    query: LenientQuery<OrdersQuery>,
 ) -> Result<Response, PageError> {
     let user = viewer.require_user("/orders")?;
     let mut layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
-    let is_continued = query.value.cursor.is_some();
-    let request = PageRequest::from(query.value);
-    let model = state.model.live().await?;
-    let page = lists::orders_of(&model.orders, user, &request).await?;
-    let next = page.next_cursor.map(|cursor| cursor.to_string());
-    let orders = page.items.iter().map(|order| (OrderView::new(order, &[]), order.version)).collect();
-    let page = OrdersPage { layout, orders, is_continued, next };
+    let OrdersQuery { cursor, number } = query.value;
+    let orders = state.model.live().await?.orders;
+    let since = state.clock.now().minus(AFTER_START);
+    let mut page = OrdersPage {
+        layout,
+        number: String::new(),
+        sections: Vec::new(),
+        is_cut: false,
+        is_continued: cursor.is_some(),
+        next: None,
+    };
+    if let Ok(number) = number.parse::<OrderNumber>() {
+        let found = lists::orders_with_number(&orders, user, number).await?;
+        page.sections = Section::of("found", "Found", &found).into_iter().collect();
+        page.number = number.to_string();
+        return Ok(layout::respond(StatusCode::OK, &page.layout, &page)?);
+    }
+    let upcoming = match cursor {
+        None => lists::upcoming_orders(&orders, user, since, MAX_UPCOMING + 1).await?,
+        Some(_) => Vec::new(),
+    };
+    let request = PageRequest::from(&PageQuery { limit: None, cursor });
+    let past = lists::past_orders(&orders, user, since, &request).await?;
+    let max = usize::try_from(MAX_UPCOMING).unwrap_or(usize::MAX);
+    page.is_cut = upcoming.len() > max;
+    let soonest = upcoming.get(..max).unwrap_or(&upcoming);
+    let sections =
+        [Section::of("upcoming", "Upcoming", soonest), Section::of("past", "Past and cancelled", &past.items)];
+    page.sections = sections.into_iter().flatten().collect();
+    page.next = past.next_cursor.map(|cursor| cursor.to_string());
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
@@ -77,20 +151,24 @@ mod tests {
 
     #[test]
     fn template_shows_its_values() {
-        let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()), unread: 0 };
-        let order = sample(OrderStatus::AwaitingPayment);
+        let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()), unread: 0, hold: None };
+        let order = Versioned { version: 4, state: sample(OrderStatus::AwaitingPayment) };
         let mut page = OrdersPage {
             layout: Layout::new(TITLE, "About", &ana),
-            orders: vec![(OrderView::new(&order, &[]), 4)],
+            number: String::new(),
+            sections: Section::of("upcoming", "Upcoming", std::slice::from_ref(&order)).into_iter().collect(),
+            is_cut: false,
             is_continued: false,
             next: Some("abc".to_owned()),
         };
         let html = page.render().unwrap();
         for part in [
             ">Ana &#38; &#60;co&#62;<",
+            "<h2 id=\"upcoming\">Upcoming</h2>",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "Held for you until it is paid or the hold ends.",
             "Thursday, 1 January 2026, 05:15 EST (America/New_York)",
+            &format!("Order {}", OrderNumber::of(order.id)),
             &format!("href=\"/orders/{}\"", order.id),
             &format!("href=\"/checkout/{}\"", order.id),
             "text-bg-warning\">To be paid<",
@@ -100,8 +178,15 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        page.orders.clear();
+        assert!(!html.contains("soonest"), "{html}");
+        page.is_cut = true;
+        assert!(page.render().unwrap().contains("Only the soonest are shown"));
+        page.sections.clear();
         page.next = None;
         assert!(page.render().unwrap().contains("You have no orders yet"));
+        page.number = "TK-7F3K-29".to_owned();
+        let html = page.render().unwrap();
+        assert!(html.contains("You have no order with the number TK-7F3K-29"), "{html}");
+        assert!(html.contains("name=\"number\" value=\"TK-7F3K-29\""), "{html}");
     }
 }

@@ -78,6 +78,7 @@ mod tests {
     use common::events::order::OrderStatus;
 
     use super::*;
+    use crate::domain::order_number::OrderNumber;
     use crate::domain::order_view::tests::sample;
 
     #[test]
@@ -88,6 +89,7 @@ mod tests {
         for part in [
             "<h1>Receipt</h1>",
             order.id.to_string().as_str(),
+            OrderNumber::of(order.id).to_string().as_str(),
             "Ana &#60;i&#62;",
             "Ben &#38; Co",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",

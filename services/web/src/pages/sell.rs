@@ -17,11 +17,11 @@ use super::layout::{self, Layout, see_other, with_retry_after};
 use super::ticket;
 use crate::client_context::ClientContext;
 use crate::domain::form::FormErrors;
-use crate::domain::listing_form::{ListingForm, already_matches, categories};
+use crate::domain::listing_form::{ListingForm, UncertainAmount, already_matches, categories};
 use crate::domain::listing_view::ListingView;
 use crate::domain::moment::zones;
 use crate::domain::wall_time::AmbiguousTime;
-use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
+use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::{FormFields, SubmittedForm};
 use crate::page_error::PageError;
@@ -42,6 +42,8 @@ struct SellPage {
     /// The occurrences of a start that occurs twice.
     ambiguous_start: Option<AmbiguousTime>,
     preview: Option<ListingView>,
+    /// The amounts that a preview says back, because they might have been meant otherwise.
+    said_back: Vec<UncertainAmount>,
 }
 
 impl SellPage {
@@ -77,9 +79,10 @@ fn page(
 ) -> SellPage {
     let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
     SellPage {
-        layout: Layout::new(title, "List a ticket for sale: you name the price, and pay no fees.", viewer),
+        layout: Layout::new(title, "List a ticket for sale: you name the price, and no fees are added.", viewer),
         editing: editing.map(|id| id.to_string()),
         ambiguous_start: form.ambiguity(),
+        said_back: preview.iter().flat_map(|_| form.uncertain_amounts()).collect(),
         form,
         errors,
         currencies: state.config.currencies.clone(),
@@ -138,7 +141,7 @@ pub(super) async fn edit_form(
 ) -> Result<Response, PageError> {
     let id = ticket::parse_id(&id)?;
     let user = viewer.require_user(format!("/tickets/{id}/edit"))?;
-    let listing = state.model.live().await?.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    let listing = get_or_await::<TicketState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
     // Only the seller has an edit page.
     if listing.seller_id != user {
         return Err(Error::NotFound.into());
@@ -183,7 +186,8 @@ async fn submit_listing(
         Ok(listing) => listing,
         Err(errors) => return Ok(form_page(StatusCode::BAD_REQUEST, form, errors, None)?),
     };
-    if submission.action == "preview" {
+    if submission.action == "preview" || form.uncertain_amounts().iter().any(|amount| !amount.is_said) {
+        let form = form.with_amounts_said(&listing);
         let preview = preview_of(state, viewer, user, listing);
         return Ok(form_page(StatusCode::OK, form, FormErrors::default(), Some(preview))?);
     }
@@ -306,6 +310,7 @@ mod tests {
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
             zones: vec!["America/New_York", "UTC"],
             preview: None,
+            said_back: Vec::new(),
         };
         let html = page.render().unwrap();
         for part in [
@@ -333,9 +338,23 @@ mod tests {
         page.editing = None;
         page.errors = FormErrors::default();
         page.preview = Some(ListingView::new(&listing, None, listing.created_at));
+        page.said_back = vec![UncertainAmount {
+            name: "price",
+            typed: "1.234 <b>".to_owned(),
+            read: "1234.00 USD".to_owned(),
+            is_said: false,
+        }];
         let html = page.render().unwrap();
-        for part in ["List this ticket", "You will receive", "125.50 USD", "Preview"] {
+        for part in [
+            "List this ticket",
+            "The buyer pays 125.50 USD",
+            "Payouts to sellers are not made yet",
+            "Preview",
+            "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
+            "name=\"said_price\" value=\"125.50 USD\"",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        assert!(!html.contains("You will receive") && !html.contains("You receive"), "{html}");
     }
 }

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 use validator::{Validate, ValidationError};
 
 use super::layout::{self, Layout, see_other, with_retry_after};
+use super::{after_sign_in, hold_intention};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::{FormErrors, safe_redirect_path};
 use crate::forms::{FormFields, SubmittedForm, validate_request};
@@ -71,11 +72,14 @@ struct SignInPage {
     errors: FormErrors,
     /// Whether it is shown instead of a page that requires sign-in.
     replaces_page: bool,
+    /// Whether a ticket is held afterwards.
+    holds: bool,
 }
 
 fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces_page: bool) -> SignInPage {
     let layout = Layout::new("Sign in", "Sign in to buy and sell tickets.", viewer);
-    SignInPage { layout, email, next: safe_redirect_path(next).to_owned(), errors, replaces_page }
+    let next = safe_redirect_path(next).to_owned();
+    SignInPage { layout, email, holds: hold_intention::is_intended(&next), next, errors, replaces_page }
 }
 
 /// The sign-in form, shown instead of a page that requires sign-in.
@@ -110,7 +114,9 @@ pub(super) async fn sign_in(
         }
     };
     match state.services.send(&SignIn { body }, &client).await {
-        Ok(response) => Ok(with_cookies(see_other(safe_redirect_path(&form.next)), response.cookies)),
+        Ok(response) => {
+            Ok(after_sign_in::continue_to(&form.next, &state, client, response.body, response.cookies).await)
+        }
         Err(error) if error.status().is_client_error() => {
             let page = page(&viewer, form.email, &form.next, credential_errors(&error, field), false);
             Ok(with_retry_after(layout::respond(error.status(), &page.layout, &page)?, error.retry_after))
@@ -147,6 +153,10 @@ mod tests {
         {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        assert!(!html.contains("is held for you"), "{html}");
+        let hold = format!("/tickets/{}/hold?key=a", common::id::TicketId::new());
+        let html = page(&Viewer::Guest, String::new(), &hold, FormErrors::default(), false).render().unwrap();
+        assert!(html.contains("the ticket is held for you"), "{html}");
         let html = page(&Viewer::Guest, String::new(), "//evil", FormErrors::default(), false).render().unwrap();
         assert!(!html.contains("evil"), "{html}");
     }

@@ -10,9 +10,10 @@ use common::text::Text;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::layout::{self, Layout, see_other, with_retry_after};
+use super::layout::{self, Layout, with_retry_after};
 use super::sign_in::NextQuery;
-use crate::client_context::{ClientContext, with_cookies};
+use super::{after_sign_in, hold_intention};
+use crate::client_context::ClientContext;
 use crate::domain::form::{FormErrors, safe_redirect_path};
 use crate::flows::await_version::poll_until;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
@@ -51,12 +52,15 @@ struct SignUpPage {
     display_name: String,
     next: String,
     errors: FormErrors,
+    /// Whether a ticket is held afterwards.
+    holds: bool,
 }
 
 fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
     let layout = Layout::new("Sign up", "Create an account to buy and sell tickets.", viewer);
     let next = safe_redirect_path(&form.next).to_owned();
-    SignUpPage { layout, email: form.email, display_name: form.display_name, next, errors }
+    let holds = hold_intention::is_intended(&next);
+    SignUpPage { layout, email: form.email, display_name: form.display_name, next, errors, holds }
 }
 
 /// Show the sign-up form.
@@ -90,7 +94,7 @@ pub(super) async fn sign_up(
             // Wait so that the next page can show the name. Ignore failures: the account exists.
             let id = response.body.id;
             poll_until(|| async { Ok(state.model.live().await?.users.get(id).await?.is_some()) }).await.ok();
-            Ok(with_cookies(see_other(safe_redirect_path(&form.next)), response.cookies))
+            Ok(after_sign_in::continue_to(&form.next, &state, client, response.body, response.cookies).await)
         }
         Err(error) if error.status().is_client_error() => {
             let errors = match error.status() {

@@ -1,7 +1,5 @@
 //! GET /tickets/{id}: the page of a listing, and its commands: hold, watch, unwatch, withdraw.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -12,17 +10,14 @@ use common::error::Error;
 use common::events::order::OrderState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
-use common::timestamp::Timestamp;
 use http::StatusCode;
-use serde::Deserialize;
-use utoipa::ToSchema;
-use validator::Validate;
 
 use super::checkout;
+use super::hold_intention::{self, HoldForm};
 use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::ClientContext;
 use crate::domain::listing_view::{Availability, ListingView};
-use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
+use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::ValidForm;
 use crate::page_error::PageError;
@@ -48,7 +43,7 @@ pub(super) struct TicketPage {
 /// The viewer's relation to the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// A possible buyer, who may watch the price.
+    /// A possible buyer, who may watch the ticket.
     Buyer {
         watches: bool,
     },
@@ -87,7 +82,7 @@ async fn show(
     status: StatusCode,
     notice: Option<String>,
 ) -> Result<Response, PageError> {
-    let ticket = load_or_await_listing(state, id).await?.ok_or(Error::NotFound)?;
+    let ticket = get_or_await::<TicketState>(state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
     let page = page(state, viewer, &ticket, notice).await?;
     Ok(layout::respond(status, &page.layout, &page)?)
 }
@@ -135,17 +130,6 @@ async fn holder(state: &AppState, ticket: &TicketState, user: common::id::UserId
     Ok(known.filter(|known| known.buyer_id == user).map(|_| order))
 }
 
-#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
-#[serde(default)]
-pub(crate) struct HoldForm {
-    /// The `Idempotency-Key`.
-    #[validate(length(max = 255))]
-    key: String,
-    /// The price that the buyer saw, as displayed.
-    #[validate(length(max = 40))]
-    price: Option<String>,
-}
-
 /// Hold the ticket and go to the checkout.
 #[utoipa::path(post, path = "/tickets/{id}/hold", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Held."), (status = 409, body = String, content_type = "text/html")))]
@@ -156,35 +140,45 @@ pub(super) async fn hold(
     Path(id): Path<String>,
     ValidForm(form): ValidForm<HoldForm>,
 ) -> Result<Response, PageError> {
-    let id = parse_id(&id)?;
+    place_hold(&state, &viewer, &client, parse_id(&id)?, &form).await
+}
+
+/// Holds the ticket for the viewer; a guest signs in first.
+pub(super) async fn place_hold(
+    state: &AppState,
+    viewer: &Viewer,
+    client: &ClientContext,
+    id: TicketId,
+    form: &HoldForm,
+) -> Result<Response, PageError> {
     if viewer.id().is_none() {
-        return Ok(see_other(&format!("/signin?next=/tickets/{id}")));
+        return Ok(hold_intention::sign_in_first(id, form));
     }
-    let known = state.model.live().await?.tickets.get(id).await?;
+    let known = get_or_await::<TicketState>(state, id.as_uuid()).await?;
     if let (Some(known), Some(seen)) = (known, &form.price)
         && known.price.to_string() != *seen
     {
         let notice = format!("The price has changed to {}. Nothing is held yet.", known.price);
-        return show(&state, &viewer, id, StatusCode::CONFLICT, Some(notice)).await;
+        return show(state, viewer, id, StatusCode::CONFLICT, Some(notice)).await;
     }
     let request = CreateOrder { body: NewOrder { ticket_id: id } };
-    match state.services.send_with(&RequestOptions::with_idempotency_key(&form.key)?, &request, &client).await {
+    match state.services.send_with(&RequestOptions::with_idempotency_key(&form.key)?, &request, client).await {
         Ok(response) => {
             let version = response.body.version;
             let order = OrderState::from(response.body);
             let price_changed = form.price.as_ref().is_some_and(|seen| *seen != order.price.to_string());
-            if await_version::<OrderState>(&state, &order.id.to_string(), version).await? {
+            if await_version::<OrderState>(state, &order.id.to_string(), version).await? {
                 let query = if price_changed { "?price=new" } else { "" };
-                return Ok(checkout::redirect_to_checkout(&state, order.id, query));
+                return Ok(checkout::redirect_to_checkout(state, order.id, query));
             }
             let notice = price_changed.then(|| checkout::price_changed_notice(&order));
             let notice = notice.unwrap_or_else(|| STILL_UPDATING_MESSAGE.to_owned());
             let order = Versioned { version, state: order };
-            let page = checkout::page(&state, &viewer, &order, &[], Some(notice), None);
+            let page = checkout::page(state, viewer, &order, &[], Some(notice), None);
             Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
         }
         Err(error) => match error.status() {
-            StatusCode::UNAUTHORIZED => Ok(see_other(&format!("/signin?next=/tickets/{id}"))),
+            StatusCode::UNAUTHORIZED => Ok(hold_intention::sign_in_first(id, form)),
             status @ (StatusCode::CONFLICT
             | StatusCode::FORBIDDEN
             | StatusCode::NOT_FOUND
@@ -193,7 +187,7 @@ pub(super) async fn hold(
                     StatusCode::NOT_FOUND => "This listing is still on its way. Try again in a moment.".to_owned(),
                     _ => error.problem.detail,
                 };
-                let response = show(&state, &viewer, id, status, Some(notice)).await?;
+                let response = show(state, viewer, id, status, Some(notice)).await?;
                 Ok(with_retry_after(response, error.retry_after))
             }
             _ => Err(error.into()),
@@ -201,7 +195,7 @@ pub(super) async fn hold(
     }
 }
 
-/// Watch the price.
+/// Watch the ticket.
 #[utoipa::path(post, path = "/tickets/{id}/watch", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Watched.")))]
 pub(super) async fn watch(
@@ -211,12 +205,12 @@ pub(super) async fn watch(
 ) -> Result<Response, PageError> {
     let id = parse_id(&id)?;
     let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/tickets/{id}"))) };
-    state.model.live().await?.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    get_or_await::<TicketState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
     state.user_data.add_watch(user, id, state.clock.now()).await?;
     Ok(see_other(&format!("/tickets/{id}")))
 }
 
-/// Stop watching the price.
+/// Stop watching the ticket.
 #[utoipa::path(post, path = "/tickets/{id}/unwatch", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Not watched.")))]
 pub(super) async fn unwatch(
@@ -255,19 +249,6 @@ pub(super) async fn withdraw(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// How long after its creation a listing may be missing in the read model.
-const REPLICATION_GRACE: Duration = Duration::from_secs(10);
-
-/// The listing. If its id is recent, waits for it: a seller who has just listed a ticket must not get 404.
-async fn load_or_await_listing(state: &AppState, id: TicketId) -> Result<Option<Versioned<TicketState>>, Error> {
-    let created = id.as_uuid().get_timestamp().map(|time| time.to_unix());
-    let created = created.map(|(seconds, _)| Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000));
-    if created.is_some_and(|created| state.clock.now().since(created) < REPLICATION_GRACE) {
-        await_version::<TicketState>(state, &id.to_string(), 0).await?;
-    }
-    Ok(state.model.live().await?.tickets.get(id).await?)
 }
 
 #[cfg(test)]

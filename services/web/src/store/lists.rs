@@ -18,6 +18,7 @@ use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
 
 use super::index;
+use crate::domain::order_number::OrderNumber;
 use crate::domain::order_view::is_unpaid;
 
 /// Maximum number of payments shown for one order: more than the payments service allows.
@@ -35,6 +36,7 @@ pub(crate) fn order_indexes() -> Vec<IndexModel> {
     vec![
         index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
         index("buyer_status_v1", doc! { "state.buyerId": 1, "state.status": 1, "state.updatedAt": -1 }),
+        index("buyer_start_v1", doc! { "state.buyerId": 1, "state.ticket.startsAt": 1, "_id": 1 }),
     ]
 }
 
@@ -79,15 +81,42 @@ pub(crate) async fn listings_of(
     Ok(request.to_page(found, |ticket| ticket.terms.id.to_string()))
 }
 
-/// One page of a buyer's orders, newest first.
-pub(crate) async fn orders_of(
+/// A buyer's orders that are not cancelled, of events that begin at `since` or later; the soonest first.
+pub(crate) async fn upcoming_orders(
     orders: &Replica<OrderState>,
     buyer: UserId,
+    since: Timestamp,
+    limit: i64,
+) -> Result<Vec<Versioned<OrderState>>, StoreError> {
+    let filter = doc! {
+        "state.buyerId": buyer.to_string(),
+        "state.ticket.startsAt": { "$gte": since.to_string() },
+        "state.status": { "$ne": OrderStatus::Cancelled.as_ref() },
+    };
+    orders.find_sorted(filter, doc! { "state.ticket.startsAt": 1, "_id": 1 }, limit).await
+}
+
+/// One page of a buyer's other orders: cancelled, or of events that began before `since`; newest first.
+pub(crate) async fn past_orders(
+    orders: &Replica<OrderState>,
+    buyer: UserId,
+    since: Timestamp,
     request: &PageRequest,
 ) -> Result<Page<Versioned<OrderState>>, StoreError> {
-    let filter = request.apply_cursor(doc! { "state.buyerId": buyer.to_string() });
-    let found = orders.find_sorted(filter, doc! { "_id": -1 }, request.limit + 1).await?;
+    let begun = doc! { "state.ticket.startsAt": { "$lt": since.to_string() } };
+    let cancelled = doc! { "state.status": OrderStatus::Cancelled.as_ref() };
+    let filter = doc! { "state.buyerId": buyer.to_string(), "$or": [cancelled, begun] };
+    let found = orders.find_sorted(request.apply_cursor(filter), doc! { "_id": -1 }, request.limit + 1).await?;
     Ok(request.to_page(found, |order| order.id.to_string()))
+}
+
+/// A buyer's orders with this number. The number is part of the id, so that the index finds them.
+pub(crate) async fn orders_with_number(
+    orders: &Replica<OrderState>,
+    buyer: UserId,
+    number: OrderNumber,
+) -> Result<Vec<Versioned<OrderState>>, StoreError> {
+    orders.find(doc! { "state.buyerId": buyer.to_string(), "_id": { "$regex": number.id_pattern() } }).await
 }
 
 /// A buyer's orders with one of these statuses, the latest change first.

@@ -19,19 +19,22 @@ const READ_MARKS: &str = "read_marks";
 /// Watches and read marks; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct UserDataStore {
-    watches: Collection<PriceWatch>,
+    watches: Collection<Watch>,
     read_marks: Collection<ReadMark>,
 }
 
-/// A user's request to be notified when a ticket gets cheaper.
+/// A user's request to be notified when a ticket gets cheaper, or is free again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PriceWatch {
+pub(crate) struct Watch {
     #[serde(rename = "_id")]
     id: String,
     pub user: UserId,
     pub ticket: TicketId,
-    /// When the user started to watch: earlier price drops are not reported.
+    /// When the user started to watch: what happened earlier is not reported.
     pub since: Timestamp,
+    /// When the last hold on the ticket ended without a sale, if the ticket was watched then.
+    #[serde(default)]
+    pub freed: Option<Timestamp>,
 }
 
 /// The time up to which a user has read the notifications.
@@ -69,15 +72,22 @@ impl UserDataStore {
     }
 
     /// The user's latest watches, at most `limit`.
-    pub(crate) async fn watches_of(&self, user: UserId, limit: i64) -> Result<Vec<PriceWatch>, StoreError> {
+    pub(crate) async fn watches_of(&self, user: UserId, limit: i64) -> Result<Vec<Watch>, StoreError> {
         let found = self.watches.find(doc! { "user": user.to_string() }).sort(doc! { "since": -1 }).limit(limit);
         Ok(found.await?.try_collect().await?)
     }
 
     pub(crate) async fn watchers_of(&self, ticket: TicketId) -> Result<Vec<UserId>, StoreError> {
-        let found: Vec<PriceWatch> =
-            self.watches.find(doc! { "ticket": ticket.to_string() }).await?.try_collect().await?;
+        let found: Vec<Watch> = self.watches.find(doc! { "ticket": ticket.to_string() }).await?.try_collect().await?;
         Ok(found.into_iter().map(|watch| watch.user).collect())
+    }
+
+    /// Notes in all watches of a ticket that it has been free again since this time. An earlier time than the stored
+    /// one changes nothing.
+    pub(crate) async fn mark_freed(&self, ticket: TicketId, at: Timestamp) -> Result<(), StoreError> {
+        let update = doc! { "$max": { "freed": at.to_string() } };
+        self.watches.update_many(doc! { "ticket": ticket.to_string() }, update).await?;
+        Ok(())
     }
 
     /// Marks the user's notifications up to this time as read. An earlier time than the stored one changes nothing.

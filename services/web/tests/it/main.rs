@@ -8,6 +8,7 @@ mod configuration;
 mod events;
 mod fake_services;
 mod fuzz;
+mod holding;
 mod home;
 mod live;
 mod orders;

@@ -1,8 +1,10 @@
 //! The pages of the viewer's orders: list, order with ticket, calendar file, receipt.
 
+use common::clock::Clock;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
 use common::id::{OrderId, UserId};
+use common::timestamp::Timestamp;
 use serde_json::json;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -38,6 +40,7 @@ async fn guests_get_the_sign_in_form_with_a_way_back() {
         (address.clone(), address.as_str()),
         (format!("{address}/ticket.ics"), address.as_str()),
         (format!("{address}/receipt"), address.as_str()),
+        (format!("{address}/pass"), address.as_str()),
     ] {
         let response = app.request("GET", &path).send().await.expect(401);
         assert_page(&response);
@@ -101,9 +104,10 @@ async fn pages_follow_an_order_and_hide_other_buyers() {
         assert!(!html.contains(gone), "{gone} is in {html}");
     }
 
-    for end in ["", "/ticket.ics", "/receipt"] {
+    for end in ["", "/ticket.ics", "/receipt", "/pass"] {
         assert_page(&get(&app, &ana, &format!("{}{end}", path(&others))).await.expect(404));
-        get(&app, &ana, &format!("/orders/{}{end}", OrderId::new())).await.expect(404);
+        // A page waits for a recent id.
+        get(&app, &ana, &format!("/orders/01970000-0000-7000-8000-000000000001{end}")).await.expect(404);
         get(&app, &ana, &format!("/orders/1{end}")).await.expect(404);
     }
 }
@@ -160,11 +164,20 @@ async fn completed_order_shows_the_signed_pass() {
         (route.clone(), &*format!("access={}", ana.token))
     );
 
+    // The page for the door has the same code.
+    let door = format!("{}/pass", path(&placed));
+    let code = html.split("fill=\"#000\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+    let response = get(&app, &ana, &door).await.expect(200);
+    assert_page(&response);
+    assert_contains(&response.text(), &[code, "<h1>Tosca</h1>", "Seat 14", "Order TK-"]);
+
     // An error or a malformed response: the page says so and shows the rest.
     services.respond_with_problem(&route, 503, "not now", &[]);
     let unavailable =
         ["The code can't be shown right now", "Load the page again", "Paid. The ticket is yours.", "Seat 14"];
     assert_contains(&get(&app, &ana, &path(&placed)).await.expect(200).text(), &unavailable);
+    // Browsers keep no page without the code.
+    assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can't be shown right now"]);
     services.respond_with(&route, 200, json!({ "ticket": 1 }), &[]);
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(&html, &unavailable);
@@ -192,21 +205,22 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
     let ticket = listing(&app, "Tosca, or not", 0);
     let placed = order(&app, &ticket, ana.id, OrderStatus::AwaitingPayment);
     app.publish(OrderChange::Confirmed, placed.id, 1, placed.clone()).await;
-    for end in ["ticket.ics", "receipt"] {
+    for end in ["ticket.ics", "receipt", "pass"] {
         get(&app, &ana, &format!("{}/{end}", path(&placed))).await.expect(404);
     }
 
     publish_completed(&app, &placed).await;
     let file = get(&app, &ana, &format!("{}/ticket.ics", path(&placed))).await.expect(200);
     assert_eq!(file.header("content-type"), "text/calendar; charset=utf-8");
-    assert_eq!(file.header("content-disposition"), "attachment; filename=\"ticket.ics\"");
+    let disposition = file.header("content-disposition");
+    assert!(disposition.starts_with("attachment; filename=\"tosca-or-not-TK-"), "{disposition}");
     let text = file.text();
     assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VCALENDAR\r\n"), "{text}");
     assert_contains(
         &text,
         &[&format!("UID:{}\r\n", placed.id), "SUMMARY:Tosca\\, or not\r\n", "LOCATION:Town Hall\\, New York\r\n"],
     );
-    assert_contains(&text.replace("\r\n ", ""), &[&format!("http://localhost:8080{}", path(&placed))]);
+    assert_contains(&text.replace("\r\n ", ""), &[&format!("\r\nURL:http://localhost:8080{}\r\n", path(&placed))]);
 
     // The names and the payment have not been replicated yet.
     let receipt = async || {
@@ -227,12 +241,48 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn orders_are_upcoming_or_past_and_found_by_their_number() {
+    let app = app().await;
+    let (ana, eve) = (app.signer.user(), app.signer.user());
+    // The hours until the event begins.
+    for (title, hours, status) in [
+        ("Later", 48, OrderStatus::Completed),
+        ("Dropped", 30, OrderStatus::Cancelled),
+        ("Sooner", 24, OrderStatus::AwaitingPayment),
+        ("Tonight", -2, OrderStatus::Completed),
+        ("Yesterday", -20, OrderStatus::Completed),
+    ] {
+        let mut ticket = listing(&app, title, 0);
+        let now = app.clock.now().as_millis();
+        ticket.terms.starts_at = Timestamp::from_millis(now + hours * 3_600_000);
+        let placed = order(&app, &ticket, ana.id, status);
+        app.publish(OrderChange::Created, placed.id, 0, placed).await;
+    }
+    let html = get(&app, &ana, "/orders").await.expect(200).text();
+    let expected = ["Upcoming</h2>", ">Tonight<", ">Sooner<", ">Later<", "Past and cancelled</h2>", ">Yesterday<"];
+    let positions = expected.map(|part| html.find(part).unwrap_or_else(|| panic!("{part} is not in {html}")));
+    assert!(positions.is_sorted() && html.find(">Dropped<") > html.find(">Yesterday<"), "{html}");
+    let numbers: Vec<_> = html.split(">Order TK-").skip(1).map(|tail| tail.split('<').next().unwrap()).collect();
+    assert_eq!(numbers.len(), 5, "{html}");
+
+    // In the order of the page, the second is of Sooner. People type it as they like.
+    let typed = numbers[1].replace('-', "").to_lowercase();
+    let html = get(&app, &ana, &format!("/orders?number=tk+{typed}")).await.expect(200).text();
+    assert_contains(&html, &["Found</h2>", ">Sooner<", &format!("value=\"TK-{}\"", numbers[1])]);
+    assert!(!html.contains(">Later<"), "{html}");
+    let html = get(&app, &eve, &format!("/orders?number={typed}")).await.expect(200).text();
+    assert_contains(&html, &["You have no order with the number"]);
+    let html = get(&app, &ana, "/orders?number=12").await.expect(200).text();
+    assert_contains(&html, &["must be the number of an order such as TK-7F3K-29", ">Later<"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn orders_are_paged_newest_first() {
     let app = app().await;
     let ana = app.signer.user();
     for n in 0..25 {
-        let placed = order(&app, &listing(&app, &format!("Show-{n:02}"), 0), ana.id, OrderStatus::Created);
-        app.publish(OrderChange::Created, placed.id, 0, placed).await;
+        let placed = order(&app, &listing(&app, &format!("Show-{n:02}"), 0), ana.id, OrderStatus::Cancelled);
+        app.publish(OrderChange::Cancelled, placed.id, 1, placed).await;
     }
     let get = async |path: &str| self::get(&app, &ana, path).await.expect(200).text();
     let first = get("/orders").await;

@@ -166,5 +166,5 @@ async fn pages_render_for_guests_when_auth_is_unreachable() {
     let (response, set) = get(&app, "/", "refresh=now").await;
     assert_contains(&response.expect(200).text(), &["href=\"/signin\""]);
     assert!(set.is_empty());
-    eventually("the service to be ready still", async || app.admin("GET", "/readyz").send().await.status == 200).await;
+    eventually("the service to be ready still", async || app.monitor("/readyz").send().await.status == 200).await;
 }

@@ -1,10 +1,12 @@
 //! Checks that `NetworkPolicies` allow the flows that the configuration of the pods needs, and nothing else: `flows`
 //! reads what is needed, `policies` what is allowed, and this module compares them.
 //!
-//! Policies may also allow DNS, and other namespaces to read metrics (on the port `admin`). Policies for pods
-//! that are not in the manifests, those of a Gateway and of cert-manager's challenges, may allow anything.
+//! Policies may also allow DNS, and other namespaces to read metrics (on the port `metrics`). Policies for pods
+//! that are not in the manifests, those of a Gateway and of cert-manager's challenges, may allow anything. `admin`
+//! checks the ports `admin`, which are for ticketctl alone.
 
 mod addresses;
+mod admin;
 mod flows;
 mod hosts;
 mod policies;
@@ -31,6 +33,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     problems.extend(network.flows.iter().flat_map(|flow| network.blocked(flow)));
     problems.extend(context.pods.iter().enumerate().filter_map(|(index, pod)| network.missing_dns(index, pod)));
     problems.extend(network.policies().flat_map(|policy| unneeded::check(&network, policy)));
+    problems.extend(admin::check(context));
     problems
 }
 

@@ -18,7 +18,7 @@ spec:
       containers:
         - name: main
           image: ticketing/payments
-          ports: [{name: http, containerPort: 3000}, {name: admin, containerPort: 9090}]
+          ports: [{name: http, containerPort: 3000}, {name: metrics, containerPort: 9091}]
           env:
             - {name: MONGODB_URL, valueFrom: {secretKeyRef: {name: payments, key: MONGODB_URL}}}
             - {name: PUBLIC_URL, value: 'https://ticketing.example'}
@@ -60,7 +60,7 @@ spec: {rules: [{backendRefs: [{name: payments, port: 80}]}]}
 ---
 kind: PodMonitor
 metadata: {name: fleet}
-spec: {selector: {matchLabels: {app: payments}}, podMetricsEndpoints: [{port: admin}]}
+spec: {selector: {matchLabels: {app: payments}}, podMetricsEndpoints: [{port: metrics}]}
 ---
 kind: NetworkPolicy
 metadata: {name: closed}
@@ -80,7 +80,7 @@ spec:
   policyTypes: [Ingress, Egress]
   ingress:
     - {from: [{podSelector: {matchLabels: {gateway.networking.k8s.io/gateway-name: door}}}], ports: [{port: http}]}
-    - {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], ports: [{port: 9090}]}
+    - {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], ports: [{port: 9091}]}
   egress:
     - {to: [{podSelector: {matchLabels: {app: mongodb}}}], ports: [{port: 27017}]}
     - {to: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 443}]}
@@ -142,9 +142,9 @@ fn blocked_and_unneeded_flows_are_reported() {
             ),
             ("gateway-name: door", "gateway-name: window", "the Gateway must reach Deployment payments"),
             (
-                "ports: [{port: 9090}]",
                 "ports: [{port: 9091}]",
-                "Prometheus must reach Deployment payments on port 9090",
+                "ports: [{port: 9090}]",
+                "Prometheus must reach Deployment payments on port 9091",
             ),
             ("[{port: 443}]", "[{port: 80}]", "Deployment payments must reach the internet on port 443 (STRIPE_URL)"),
             ("metadata.name: traces", "metadata.name: other", "must reach namespace traces on port 4317"),
@@ -157,7 +157,7 @@ fn blocked_and_unneeded_flows_are_reported() {
                 "the address in MONGODB_URL is unknown",
             ),
             // Allowed although no flow needs it.
-            ("ports: [{port: 9090}]", "ports: [{port: 9090}, {port: 9091}]", "on port 9091, which nothing"),
+            ("ports: [{port: 9091}]", "ports: [{port: 9091}, {port: 9090}]", "on port 9090, which nothing"),
             (
                 "ports: [{port: mongodb}]",
                 "ports: [{port: mongodb}, {port: 1}]",

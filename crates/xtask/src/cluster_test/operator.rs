@@ -1,0 +1,35 @@
+//! What the operator of the shop does: the scripts of infra/operations, and mongosh.
+
+use anyhow::{Context, Result, ensure};
+
+use super::Cluster;
+use super::kube::output;
+
+/// Runs a script of infra/operations and returns its output.
+pub(super) async fn operate(cluster: &Cluster, script: &str, arguments: &[&str]) -> Result<String> {
+    let mut command = cluster.kube.command(format!("infra/operations/{script}"));
+    command.args(arguments);
+    output(command, script).await
+}
+
+/// Audits databases, streams and the payment provider. Returns the summary; violations are an error.
+pub(super) async fn audit(cluster: &Cluster) -> Result<String> {
+    let audited = operate(cluster, "ticketctl.sh", &["audit"]).await.context("the audit found violations")?;
+    ensure!(audited.contains("the audit passed"), "no audit passed:\n{audited}");
+    Ok(audited.trim().to_owned())
+}
+
+/// Runs a script of mongosh as root on whichever member is primary. In the script, `admin` is the database of that
+/// name.
+pub(super) async fn mongosh(cluster: &Cluster, script: &str) -> Result<String> {
+    let script = format!(
+        "const hosts = db.getSiblingDB('admin').runCommand({{ hello: 1 }}).hosts.join();\n\
+         const login = `root:${{encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD)}}`;\n\
+         const admin = new Mongo(`mongodb://${{login}}@${{hosts}}/?replicaSet=rs0`).getDB('admin');\n\
+         {script}"
+    );
+    // This container has the root password in its environment.
+    let mongosh =
+        ["exec", "mongodb-0", "--container", "setup", "--", "mongosh", "--quiet", "--norc", "--eval", script.as_str()];
+    Ok(cluster.kube.run(&mongosh).await?.trim().to_owned())
+}

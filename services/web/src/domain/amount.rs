@@ -1,0 +1,263 @@
+//! Amounts as people type them.
+//!
+//! # Why
+//! `1.234` is 1234 euros to one seller and 1 dinar 234 to another, and a form does not know who types. One separator
+//! before exactly three digits is therefore read by the currency: it separates decimals where the currency has three
+//! of them, and thousands elsewhere. The form says such an amount back before it counts; all others have one meaning.
+
+use common::money::{Currency, Money};
+
+/// An amount as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TypedAmount {
+    pub money: Money,
+    /// Whether the text might have been meant as another amount.
+    pub is_uncertain: bool,
+}
+
+/// Signs that stand for currencies, and the codes of these currencies.
+const SIGNS: [(&str, &str); 16] = [
+    ("€", "EUR"),
+    ("£", "GBP"),
+    ("$", "USD AUD CAD HKD MXN NZD SGD TWD COP CLP ARS"),
+    ("US$", "USD"),
+    ("A$", "AUD"),
+    ("C$", "CAD"),
+    ("R$", "BRL"),
+    ("¥", "JPY CNY"),
+    ("₩", "KRW"),
+    ("₹", "INR"),
+    ("₺", "TRY"),
+    ("zł", "PLN"),
+    ("Kč", "CZK"),
+    ("Ft", "HUF"),
+    ("Fr.", "CHF"),
+    ("kr", "DKK NOK SEK ISK"),
+];
+
+/// Reads an amount: `125`, `125.5`, `1,234.50`, `1.234,50`, `1 234,50`, `€50` or `50,- EUR`. The error is a predicate
+/// such as `must be …`.
+pub(crate) fn read_amount(text: &str, currency: &Currency) -> Result<TypedAmount, String> {
+    let decimals = currency.decimals();
+    let malformed = || {
+        let example = if decimals == 0 { "125".to_owned() } else { format!("125.{}", "5".repeat(decimals)) };
+        format!("must be an amount such as {example}")
+    };
+    let (before, number, after) = split_number(text.trim()).ok_or_else(malformed)?;
+    // `50,-` is a whole amount.
+    let is_whole = number.ends_with(['.', ',']);
+    let after = if is_whole { after.trim_start_matches(['-', '–', '—']) } else { after };
+    for sign in [before.trim(), after.trim()].into_iter().filter(|sign| !sign.is_empty()) {
+        match is_sign_of(sign, currency) {
+            Some(true) => {}
+            Some(false) => return Err(format!("must be in {currency}, the chosen currency, and not in {sign}")),
+            None => return Err(malformed()),
+        }
+    }
+    let Number { whole, part, is_uncertain } = Number::split(number, decimals);
+    let whole = without_separators(whole).ok_or_else(malformed)?;
+    if !is_number(part) || (whole.is_empty() && part.is_empty()) {
+        return Err(malformed());
+    }
+    if part.len() > decimals {
+        return Err(match decimals {
+            0 => format!("must be a whole amount: {currency} has no decimals"),
+            _ => format!("must have at most {decimals} decimals"),
+        });
+    }
+    let amount: i64 = format!("{whole}{part:0<decimals$}").parse().map_err(|_| malformed())?;
+    Ok(TypedAmount { money: Money { amount, currency: currency.clone() }, is_uncertain })
+}
+
+/// What stands before the number, the number, and what stands after it. A number may begin with a separator, as in
+/// `.50`, if it stands alone or after a sign.
+fn split_number(text: &str) -> Option<(&str, &str, &str)> {
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let digit = text.find(is_digit)?;
+    let (before, number) = text.split_at(digit);
+    let (before, number) = match before.strip_suffix(['.', ',']) {
+        // `Fr.50`
+        Some(sign) if !sign.trim_end().ends_with(char::is_alphabetic) => (sign, text.split_at(sign.len()).1),
+        _ => (before, number),
+    };
+    let end = number.rfind(is_digit)? + 1;
+    let is_dotted = number.split_at(end).1.starts_with(['.', ',']);
+    let (number, after) = number.split_at(if is_dotted { end + 1 } else { end });
+    Some((before, number, after))
+}
+
+/// Whether the sign or code stands for this currency; `None` if it stands for none.
+fn is_sign_of(sign: &str, currency: &Currency) -> Option<bool> {
+    let code = currency.to_string();
+    if let Some((_, codes)) = SIGNS.iter().find(|(known, _)| known.eq_ignore_ascii_case(sign)) {
+        return Some(codes.split(' ').any(|listed| listed == code));
+    }
+    sign.to_ascii_uppercase().parse::<Currency>().ok().map(|named| named == *currency)
+}
+
+/// A number, divided at its decimal separator.
+struct Number<'a> {
+    whole: &'a str,
+    part: &'a str,
+    is_uncertain: bool,
+}
+
+impl<'a> Number<'a> {
+    fn split(number: &'a str, decimals: usize) -> Self {
+        let grouped = |is_uncertain| Self { whole: number, part: "", is_uncertain };
+        let Some((whole, part)) = number.rsplit_once(['.', ',']) else { return grouped(false) };
+        let separator = number.chars().rev().find(|letter| matches!(letter, '.' | ','));
+        if separator.is_some_and(|separator| whole.contains(separator)) {
+            // A number has one decimal separator, so these separate thousands.
+            return grouped(false);
+        }
+        let is_group = part.len() == 3 && is_number(whole) && (1..=3).contains(&whole.len()) && !whole.starts_with('0');
+        match decimals {
+            3 => Self { whole, part, is_uncertain: is_group },
+            _ if is_group => grouped(decimals > 0),
+            _ => Self { whole, part, is_uncertain: false },
+        }
+    }
+}
+
+/// The digits of a whole number whose thousands may be separated, all by the same character.
+fn without_separators(text: &str) -> Option<String> {
+    let Some(separator) = text.chars().find(|letter| !letter.is_ascii_digit()) else { return Some(text.to_owned()) };
+    let is_separator = matches!(separator, '.' | ',' | '\'' | '’' | ' ' | '\u{a0}' | '\u{2009}' | '\u{202f}');
+    let mut groups = text.split(separator);
+    let first = groups.next().unwrap_or_default();
+    let is_first = is_number(first) && (1..=3).contains(&first.len()) && !first.starts_with('0');
+    let are_thousands = groups.all(|group| group.len() == 3 && is_number(group));
+    (is_separator && is_first && are_thousands).then(|| text.replace(separator, ""))
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// An amount as it is typed, without its currency: `125.50`.
+pub(crate) fn format_amount(money: &Money) -> String {
+    money.to_string().split(' ').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use common::money::MAX_CHARGE_AMOUNT;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn currency(code: &str) -> Currency {
+        code.parse().unwrap()
+    }
+
+    #[test]
+    fn amounts_are_read_as_people_type_them() {
+        for (text, code, minor, is_uncertain) in [
+            ("50", "USD", 5_000, false),
+            (" 125.5 ", "USD", 12_550, false),
+            ("125,50", "EUR", 12_550, false),
+            ("125.", "EUR", 12_500, false),
+            ("50,-", "EUR", 5_000, false),
+            ("50,– €", "EUR", 5_000, false),
+            (".50", "USD", 50, false),
+            ("$.50", "USD", 50, false),
+            ("0.01", "USD", 1, false),
+            ("007", "USD", 700, false),
+            ("€50", "EUR", 5_000, false),
+            ("€ 1.234,50", "EUR", 123_450, false),
+            ("1,234.50 $", "USD", 123_450, false),
+            ("eur 50", "EUR", 5_000, false),
+            ("50 EUR", "EUR", 5_000, false),
+            ("Fr.50", "CHF", 5_000, false),
+            ("49,90 zł", "PLN", 4_990, false),
+            ("1 234,50", "EUR", 123_450, false),
+            ("1\u{202f}234,50\u{a0}€", "EUR", 123_450, false),
+            ("1'234.50", "CHF", 123_450, false),
+            ("1,234,567", "USD", 123_456_700, false),
+            ("1.234.567,8", "EUR", 123_456_780, false),
+            // One separator before three digits.
+            ("1.234", "EUR", 123_400, true),
+            ("12,345", "USD", 1_234_500, true),
+            ("1.234", "KWD", 1_234, true),
+            ("1.234,500", "KWD", 1_234_500, false),
+            ("0.500", "KWD", 500, false),
+            ("1250.500", "KWD", 1_250_500, false),
+            ("1.234", "JPY", 1_234, false),
+            ("¥1,234", "JPY", 1_234, false),
+            ("1250", "JPY", 1_250, false),
+        ] {
+            let read = read_amount(text, &currency(code)).unwrap();
+            assert_eq!((read.money.amount, read.is_uncertain), (minor, is_uncertain), "{text} {code}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_rejected_with_the_reason() {
+        for (text, code, expected) in [
+            ("", "USD", "must be an amount such as 125.55"),
+            ("much", "JPY", "must be an amount such as 125"),
+            (".", "USD", "must be an amount"),
+            ("-1", "USD", "must be an amount"),
+            ("50-", "USD", "must be an amount"),
+            ("1e3", "USD", "must be an amount"),
+            ("1.2.3", "USD", "must be an amount"),
+            ("1,23,456", "USD", "must be an amount"),
+            ("1.234,567,8", "EUR", "must be an amount"),
+            ("1 234 5", "EUR", "must be an amount"),
+            ("1'234 567", "CHF", "must be an amount"),
+            ("0,123,456", "USD", "must be an amount"),
+            ("99999999999999999999", "USD", "must be an amount"),
+            ("٥٠", "USD", "must be an amount"),
+            ("0.500", "USD", "must have at most 2 decimals"),
+            ("1234.567", "USD", "must have at most 2 decimals"),
+            ("1.5", "JPY", "must be a whole amount: JPY has no decimals"),
+            ("€50", "USD", "must be in USD, the chosen currency, and not in €"),
+            ("50 GBP", "EUR", "must be in EUR, the chosen currency, and not in GBP"),
+        ] {
+            let error = read_amount(text, &currency(code)).unwrap_err();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+    }
+
+    /// The amount as it is written with these separators.
+    fn written(money: &Money, thousands: &str, decimal: &str) -> String {
+        let plain = format_amount(money);
+        let (whole, part) = plain.split_once('.').unwrap_or((&plain, ""));
+        let mut grouped = String::new();
+        for (index, digit) in whole.chars().enumerate() {
+            if index > 0 && (whole.len() - index).is_multiple_of(3) {
+                grouped.push_str(thousands);
+            }
+            grouped.push(digit);
+        }
+        if part.is_empty() { grouped } else { format!("{grouped}{decimal}{part}") }
+    }
+
+    proptest! {
+        #[test]
+        fn written_amounts_are_read_back(
+            amount in 0..=MAX_CHARGE_AMOUNT,
+            code in prop::sample::select(vec!["USD", "EUR", "JPY", "KWD", "ISK"]),
+            (thousands, decimal) in prop::sample::select(vec![
+                ("", "."), ("", ","), (",", "."), (".", ","), (" ", ","), ("\u{202f}", ","), ("'", "."),
+            ]),
+        ) {
+            let money = Money { amount, currency: currency(code) };
+            let text = written(&money, thousands, decimal);
+            for text in [text.clone(), format!("{text} {code}"), format!("{code} {text}")] {
+                prop_assert_eq!(&read_amount(&text, &money.currency).unwrap().money, &money, "{}", text);
+            }
+        }
+
+        #[test]
+        fn no_digit_is_lost_or_invented(text in "[0-9., '€$-]{0,12}", code in "USD|JPY|KWD") {
+            if let Ok(read) = read_amount(&text, &currency(&code)) {
+                let typed: String = text.chars().filter(char::is_ascii_digit).collect();
+                let decimals = read.money.currency.decimals();
+                let padded = |zeros| format!("{typed}{}", "0".repeat(zeros)).parse::<i64>().ok();
+                prop_assert!((0..=decimals).any(|zeros| padded(zeros) == Some(read.money.amount)), "{text}: {read:?}");
+            }
+        }
+    }
+}

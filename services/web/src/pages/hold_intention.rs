@@ -1,0 +1,76 @@
+//! The form that holds a ticket, and how a guest's form is carried through sign-in and sign-up.
+//!
+//! # Why
+//! A hold needs an account. The guest's form becomes a path, the page to go to afterwards; but nobody is sent there,
+//! because following a link must change nothing: `after_sign_in` makes the hold.
+
+use axum::response::Response;
+use common::id::TicketId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use validator::Validate;
+
+use super::layout::see_other;
+
+#[derive(Debug, Default, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(default)]
+pub(crate) struct HoldForm {
+    /// The `Idempotency-Key`.
+    #[validate(length(max = 255))]
+    pub(super) key: String,
+    /// The price that the buyer saw, as displayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 40))]
+    pub(super) price: Option<String>,
+}
+
+/// Sends a guest to the sign-in form, after which the hold is made.
+pub(super) fn sign_in_first(ticket: TicketId, form: &HoldForm) -> Response {
+    let query = serde_urlencoded::to_string([("next", path(ticket, form))]).unwrap_or_default();
+    see_other(&format!("/signin?{query}"))
+}
+
+fn path(ticket: TicketId, form: &HoldForm) -> String {
+    format!("/tickets/{ticket}/hold?{}", serde_urlencoded::to_string(form).unwrap_or_default())
+}
+
+/// The hold that a path stands for.
+pub(super) fn parse(next: &str) -> Option<(TicketId, HoldForm)> {
+    let (path, query) = next.split_once('?').unwrap_or((next, ""));
+    let ticket = path.strip_prefix("/tickets/")?.strip_suffix("/hold")?.parse().ok()?;
+    let form: HoldForm = serde_urlencoded::from_str(query).ok()?;
+    form.validate().ok()?;
+    Some((ticket, form))
+}
+
+/// Whether a hold follows the sign-in that leads to this path.
+pub(super) fn is_intended(next: &str) -> bool {
+    parse(next).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header;
+
+    use super::*;
+    use crate::domain::form::safe_redirect_path;
+
+    #[test]
+    fn hold_survives_the_way_through_the_forms() {
+        let ticket = TicketId::new();
+        let form = HoldForm { key: "the-key".to_owned(), price: Some("125.50 USD".to_owned()) };
+        let response = sign_in_first(ticket, &form);
+        let location = response.headers()[header::LOCATION].to_str().unwrap();
+        let query = location.strip_prefix("/signin?").unwrap();
+        let query: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
+        let (name, next) = &query[0];
+        assert_eq!((query.len(), name.as_str()), (1, "next"));
+        assert_eq!(safe_redirect_path(next), next, "it is a path of this site");
+        let (read, form_read) = parse(next).unwrap();
+        assert_eq!((read, form_read.key, form_read.price), (ticket, form.key, form.price));
+        let long = format!("/tickets/{ticket}/hold?key={}", "x".repeat(256));
+        for other in ["/", "/tickets/1/hold?key=a", &format!("/tickets/{ticket}"), "//evil/hold", &long] {
+            assert!(!is_intended(other), "{other}");
+        }
+    }
+}

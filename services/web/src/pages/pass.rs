@@ -1,0 +1,84 @@
+//! GET /orders/{id}/pass: the pass alone, to be shown at the door. Browsers keep this page for when there is no
+//! network.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use common::id::OrderId;
+use http::StatusCode;
+
+use super::layout::{self, Layout};
+use super::order::{EntryPass, fetch_pass, load_completed_order};
+use crate::client_context::ClientContext;
+use crate::domain::order_view::OrderView;
+use crate::page_error::PageError;
+use crate::state::AppState;
+use crate::viewer::Viewer;
+
+#[derive(Template)]
+#[template(path = "pass.html")]
+struct PassPage {
+    layout: Layout,
+    order: OrderView,
+    pass: EntryPass,
+}
+
+/// Show the pass of an order.
+#[utoipa::path(get, path = "/orders/{id}/pass", tag = "pages", params(("id" = OrderId, Path)),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 503, body = String, content_type = "text/html")))]
+pub(super) async fn pass(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    client: ClientContext,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    let order = load_completed_order(&state, &viewer, &id).await?;
+    let page = PassPage {
+        layout: Layout {
+            script: Some("pass.js"),
+            ..Layout::new(&order.ticket.title, "Your pass, to be shown at the door.", &viewer)
+        },
+        order: OrderView::new(&order, &[]),
+        pass: fetch_pass(&state, &client, &order).await,
+    };
+    // A page without the code must not be kept in place of one with it.
+    let is_complete = matches!(page.pass, EntryPass::Available(_));
+    let status = if is_complete { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok(layout::respond(status, &page.layout, &page)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::events::order::OrderStatus;
+
+    use super::*;
+    use crate::domain::order_number::OrderNumber;
+    use crate::domain::order_view::tests::sample;
+    use crate::domain::qr::Qr;
+
+    #[test]
+    fn template_shows_what_the_door_needs() {
+        let order = sample(OrderStatus::Completed);
+        let code = Qr::encode("ticket").unwrap();
+        let page = |pass| {
+            let layout = Layout::new(&order.ticket.title, "About", &Viewer::Guest);
+            PassPage { layout, order: OrderView::new(&order, &[]), pass }.render().unwrap()
+        };
+        let html = page(EntryPass::Available(code.clone()));
+        for part in [
+            "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
+            "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
+            "Town Hall, New York",
+            "Section A, row 3, seat 14",
+            &code.path,
+            &format!("Order {}", OrderNumber::of(order.id)),
+            &format!("href=\"/orders/{}\"", order.id),
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains("<nav") && !html.contains("<footer"), "it fills the screen: {html}");
+        let html = page(EntryPass::Unavailable);
+        assert!(html.contains("The code can't be shown right now") && !html.contains("role=\"img\""), "{html}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Holding a ticket: the bar with the open hold, a guest's hold, and pages of what was just created.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::events::order::{OrderChange, OrderState, OrderStatus};
+use common::events::ticket::{TicketChange, TicketState, TicketStatus};
+use http::header;
+use serde_json::json;
+use testkit::app::users::User;
+
+use crate::fake_services::{app_with_services, post_form};
+use crate::support::{app, assert_contains, listing, order, path, publish_listing, publish_user};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_shows_the_open_hold_to_its_buyer() {
+    let app = app().await;
+    let (ben, eve) = (app.signer.user(), app.signer.user());
+    let own = order(&app, &listing(&app, "Carmen", 0), ben.id, OrderStatus::AwaitingPayment);
+    app.publish(OrderChange::Created, own.id, 0, own.clone()).await;
+    app.wait_until_idle().await;
+    app.clock.advance(Duration::from_secs(147));
+    let get = async |path: &str, user: &User| app.request("GET", path).as_user(user).send().await.expect(200).text();
+    let bar = "<section id=\"hold\"";
+    for path in ["/", "/browse", "/orders", "/sell", "/notifications", &format!("/orders/{}", own.id)] {
+        let html = get(path, &ben).await;
+        let checkout = format!("href=\"/checkout/{}\" aria-label=\"Pay for Carmen\"", own.id);
+        assert_contains(&html, &[bar, "Held for you <time data-countdown data-left=\"75", &checkout]);
+    }
+    assert!(!get("/", &eve).await.contains(bar));
+    // The checkout has a countdown of its own.
+    assert!(!get(&format!("/checkout/{}", own.id), &ben).await.contains(bar));
+    assert!(get("/notifications/hold", &ben).await.starts_with(bar));
+    app.request("GET", "/notifications/hold").send().await.expect(401);
+
+    // A paid order holds nothing, and neither does one that has expired.
+    let paid = OrderState { status: OrderStatus::Authorized, ..own.clone() };
+    app.publish(OrderChange::Authorized, own.id, 1, paid).await;
+    let late = order(&app, &listing(&app, "Tosca", 0), ben.id, OrderStatus::AwaitingPayment);
+    app.publish(OrderChange::Created, late.id, 0, late.clone()).await;
+    app.wait_until_idle().await;
+    assert_contains(&get("/", &ben).await, &[&format!("href=\"/checkout/{}\"", late.id)]);
+    app.clock.advance(Duration::from_secs(900));
+    assert!(!get("/", &ben).await.contains(bar));
+    assert_eq!(get("/notifications/hold", &ben).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_hold_is_made_after_sign_in_and_sign_up() {
+    let (app, services) = app_with_services().await;
+    let (ben, ticket) = (app.signer.user(), listing(&app, "Carmen", 0));
+    let own = order(&app, &ticket, ben.id, OrderStatus::Created);
+    publish_listing(&app, &ticket).await;
+    publish_user(&app, ben.id, "Ben").await;
+    app.publish(OrderChange::Created, own.id, 0, own.clone()).await;
+    app.wait_until_idle().await;
+    let fields = [("key", "the-key"), ("price", "125.50 USD")];
+    let response = post_form(&app, &format!("{}/hold", path(&ticket)), None, &fields).await.expect(303);
+    assert!(services.take_requests().is_empty());
+    let sign_in = response.header("location").to_owned();
+    let html = app.request("GET", &sign_in).send().await.expect(200).text();
+    assert_contains(&html, &["the ticket is held for you"]);
+    // The link to the sign-up form has the same intention.
+    let sign_up = html.split("href=\"/signup?next=").nth(1).unwrap().split('"').next().unwrap();
+    let html = app.request("GET", &format!("/signup?next={sign_up}")).send().await.expect(200).text();
+    assert_contains(&html, &["the ticket is held for you"]);
+    let next = html.split("name=\"next\" value=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+
+    let account = json!({ "id": ben.id, "email": "b@example.com", "displayName": "Ben", "createdAt": own.created_at });
+    let access = format!("access={}; Path=/", ben.token);
+    let cookies = [(header::SET_COOKIE, access.as_str()), (header::SET_COOKIE, "refresh=b")];
+    services.respond_with("POST /api/users/signin", 200, account.clone(), &cookies);
+    services.respond_with("POST /api/users/signup", 201, account, &cookies);
+    let mut held = serde_json::to_value(&own).unwrap();
+    held["version"] = 0.into();
+    services.respond_with("POST /api/orders", 201, held, &[]);
+    let typed = [("email", "b@example.com"), ("password", "long enough"), ("next", &*next)];
+    for form in ["/signin", "/signup"] {
+        let response = post_form(&app, form, None, &typed).await.expect(303);
+        assert_eq!(response.header("location"), format!("/checkout/{}", own.id));
+        let set = response.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(set.filter(|it| it.starts_with("access=") || it == "refresh=b").count(), 2, "{form}");
+        let [signed, ordered] = <[_; 2]>::try_from(services.take_requests()).unwrap();
+        assert_eq!(signed.route, format!("POST /api/users{form}"));
+        assert_eq!(ordered.route, "POST /api/orders");
+        assert_eq!(ordered.headers["idempotency-key"], "the-key");
+        assert!(ordered.headers["cookie"].to_str().unwrap().contains(&ben.token), "it is made with the new session");
+    }
+    // A rejected hold is explained on the ticket's page, and the user is signed in.
+    services.respond_with_problem("POST /api/orders", 409, "Someone else got this ticket first.", &[]);
+    let response = post_form(&app, "/signin", None, &typed).await.expect(409);
+    assert_contains(&response.text(), &["Someone else got this ticket first.", ">Ben<", "<h1>Carmen</h1>"]);
+    assert!(response.header("set-cookie").starts_with("access="));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_wait_for_what_was_just_created_by_the_api() {
+    let app = app().await;
+    let ben = app.signer.user();
+    app.wait_until_idle().await;
+    let ticket = TicketState { seller_id: ben.id, ..listing(&app, "Carmen", 0) };
+    let of_listing = [path(&ticket), format!("{}/edit", path(&ticket))];
+    let completed = |title: &str| order(&app, &listing(&app, title, 0), ben.id, OrderStatus::Completed);
+    let orders = ["Norma", "Aida", "Tosca", "Fidelio"].map(completed);
+    let [checkout, page, receipt, calendar] = &orders;
+    let of_orders = [
+        format!("/checkout/{}", checkout.id),
+        format!("/orders/{}", page.id),
+        format!("/orders/{}/receipt", receipt.id),
+        format!("/orders/{}/ticket.ics", calendar.id),
+    ];
+    let get = |path: &String| app.request("GET", path).as_user(&ben).send();
+    let requests = futures::future::join_all(of_listing.iter().chain(&of_orders).map(get));
+    // The events arrive after the requests.
+    let (responses, ()) = tokio::join!(requests, async {
+        publish_listing(&app, &ticket).await;
+        for own in &orders {
+            app.publish(OrderChange::Completed, own.id, 3, own.clone()).await;
+        }
+    });
+    for (response, path) in responses.into_iter().zip(of_listing.iter().chain(&of_orders)) {
+        assert_eq!(response.status, 200, "{path}");
+    }
+
+    // A receipt waits for the end of a payment that the API may have shown.
+    let paying = order(&app, &listing(&app, "Otello", 0), ben.id, OrderStatus::Authorized);
+    app.publish(OrderChange::Authorized, paying.id, 2, paying.clone()).await;
+    app.wait_until_idle().await;
+    let receipt = format!("/orders/{}/receipt", paying.id);
+    let (response, ()) = tokio::join!(get(&receipt), async {
+        let completed = OrderState { status: OrderStatus::Completed, ..paying.clone() };
+        app.publish(OrderChange::Completed, paying.id, 3, completed).await;
+    });
+    response.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watcher_is_told_that_a_held_ticket_is_free_again() {
+    let app = app().await;
+    let (ben, eve) = (app.signer.user(), app.signer.user());
+    let mut ticket = listing(&app, "Carmen", 0);
+    let mut version = 0;
+    let (id, watch) = (ticket.terms.id, format!("{}/watch", path(&ticket)));
+    publish_listing(&app, &ticket).await;
+    app.wait_until_idle().await;
+    post_form(&app, &watch, Some(&ben), &[]).await.expect(303);
+    let news = async |user: &User| {
+        app.wait_until_idle().await;
+        app.request("GET", "/notifications").as_user(user).send().await.expect(200).text()
+    };
+    let mut next = |status| {
+        app.clock.advance(Duration::from_secs(60));
+        (ticket.status, ticket.updated_at) = (status, app.clock.now());
+        version += 1;
+        (version, ticket.clone())
+    };
+    let publish = async |change: TicketChange, (version, state): (u64, TicketState)| {
+        app.publish(change, id, version, state).await
+    };
+    publish(TicketChange::Reserved, next(TicketStatus::Reserved)).await;
+    assert!(!news(&ben).await.contains("Free again"));
+    publish(TicketChange::Released, next(TicketStatus::Available)).await;
+    let free = "Free again: Carmen for 125.50 USD.";
+    assert_contains(&news(&ben).await, &[free, "Notifications, 1 unread"]);
+    assert!(!news(&eve).await.contains(free));
+    // Who watches it from now on is told of later holds only. An edit is no release.
+    app.clock.advance(Duration::from_secs(60));
+    post_form(&app, &watch, Some(&eve), &[]).await.expect(303);
+    publish(TicketChange::Updated, next(TicketStatus::Available)).await;
+    assert!(!news(&eve).await.contains(free));
+    // It is not free while it is held, nor once it is sold.
+    publish(TicketChange::Reserved, next(TicketStatus::Reserved)).await;
+    assert!(!news(&ben).await.contains(free));
+    publish(TicketChange::Released, next(TicketStatus::Available)).await;
+    assert_contains(&news(&eve).await, &[free]);
+    publish(TicketChange::Sold, next(TicketStatus::Sold)).await;
+    assert!(!news(&eve).await.contains(free));
+}
