@@ -38,7 +38,7 @@ addEventListener('pageshow', () => {
 });
 
 // The hold in the bar is over.
-document.addEventListener('shop:over', ({ detail }) => detail.closest('#hold')?.remove());
+document.addEventListener('shop:countdown-ended', ({ detail }) => detail.closest('#hold')?.remove());
 
 // Announces new results. A rejected filter opens the page with the error.
 document.addEventListener('htmx:afterSettle', ({ target }) => {

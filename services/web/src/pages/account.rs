@@ -232,7 +232,7 @@ mod tests {
             "this device",
             "Unknown device",
             "/revoke",
-            "Your password is changed",
+            "Your password has been changed",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
