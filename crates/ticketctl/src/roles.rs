@@ -8,7 +8,7 @@ use common::text::Text;
 use reqwest::Method;
 
 use crate::output::{Output, Rejected};
-use crate::services::{Refused, Services};
+use crate::services::{RequestRejected, Services};
 
 /// The service that stores users.
 const OWNER: &str = "auth";
@@ -52,7 +52,7 @@ pub(crate) async fn run(command: RoleCommand, services: &Services, output: Outpu
 
 /// Says that there is no such user where the service has not found one.
 fn explain(error: Error) -> Error {
-    if error.downcast_ref::<Refused>().is_some_and(Refused::is_not_found) {
+    if error.downcast_ref::<RequestRejected>().is_some_and(RequestRejected::is_not_found) {
         return Rejected("no user has this email address".to_owned()).into();
     }
     error

@@ -81,7 +81,7 @@ async fn raise(
 /// Of the errors of two stores, the one of the store that may have the entity.
 fn more_telling(first: Error, second: Error) -> Error {
     match (first, second) {
-        (Error::NotFound, other) | (other, Error::NotFound | Error::Invalid(_)) | (Error::Invalid(_), other) => other,
+        (Error::NotFound | Error::Invalid(_), other) | (other, Error::NotFound | Error::Invalid(_)) => other,
         (first, _) => first,
     }
 }

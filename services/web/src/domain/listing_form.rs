@@ -45,7 +45,7 @@ pub(crate) struct ListingForm {
     pub version: String,
     /// Id of the show that the form was filled from; empty if there was none.
     pub show: String,
-    /// The price and the face value that a page has said back, as displayed.
+    /// The price and the face value that a page has said back, as displayed; empty unless the amount was uncertain.
     pub said_price: String,
     pub said_face_value: String,
 }
@@ -100,7 +100,7 @@ impl ListingForm {
     /// The form for another ticket like this one, beside it.
     pub(crate) fn like(self, ticket: &TicketState) -> Self {
         let Self { price, currency, face_value, section, row, description, .. } = Self::from_ticket(ticket, 0);
-        Self { price, currency, face_value, section, row, description, ..self }
+        Self { price, currency, face_value, section, row, description, ..self }.with_amounts_said()
     }
 
     pub(crate) fn from_ticket(ticket: &TicketState, version: u64) -> Self {
@@ -125,9 +125,11 @@ impl ListingForm {
             key: String::new(),
             version: version.to_string(),
             show: ticket.show_id.to_string(),
-            said_price: ticket.price.to_string(),
-            said_face_value: ticket.face_value.as_ref().map(ToString::to_string).unwrap_or_default(),
+            said_price: String::new(),
+            said_face_value: String::new(),
         }
+        // They are known to be meant as they are.
+        .with_amounts_said()
     }
 
     /// The request to the tickets service, or the errors.
@@ -187,14 +189,16 @@ impl ListingForm {
         uncertain.collect()
     }
 
-    /// Notes that the page of this form says back how the amounts were read.
+    /// Notes that the page of this form says back how the uncertain amounts were read. Others are not noted: `1234` on
+    /// one page says nothing about `1.234` on the next.
     #[must_use]
-    pub(crate) fn with_amounts_said(self, listing: &NewListing) -> Self {
-        Self {
-            said_price: listing.price.to_string(),
-            said_face_value: listing.face_value.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ..self
-        }
+    pub(crate) fn with_amounts_said(self) -> Self {
+        let amounts = self.uncertain_amounts();
+        let said = |name: &str| {
+            let amount = amounts.iter().find(|amount| amount.name == name);
+            amount.map(|amount| amount.read.clone()).unwrap_or_default()
+        };
+        Self { said_price: said("price"), said_face_value: said("face value"), ..self }
     }
 
     fn wall_time(&self) -> WallTime<'_> {
@@ -318,7 +322,10 @@ mod tests {
         assert_eq!((price.name, price.typed.as_str(), price.read.as_str()), ("price", "1.234", "1234.00 USD"));
         assert_eq!((face.name, face.read.as_str()), ("face value", "2000.00 USD"));
         assert!(!price.is_said && !face.is_said);
-        let form = form.clone().with_amounts_said(&form.to_request(&rules()).unwrap());
+        // That a page has shown the same amount, written clearly, does not count.
+        let clear = typed("1234", "USD").with_amounts_said();
+        assert!(!ListingForm { price: "1.234".to_owned(), ..clear }.uncertain_amounts().first().unwrap().is_said);
+        let form = form.with_amounts_said();
         assert!(form.uncertain_amounts().iter().all(|amount| amount.is_said));
         // Another text or currency is another amount.
         for form in [

@@ -159,7 +159,7 @@ async fn submit_listing(
         Err(errors) => return Ok(form_page(StatusCode::BAD_REQUEST, form, errors, None)?),
     };
     if submission.action == "preview" || form.uncertain_amounts().iter().any(|amount| !amount.is_said) {
-        let form = form.with_amounts_said(&listing);
+        let form = form.with_amounts_said();
         let preview = preview_of(state, viewer, user, listing);
         return Ok(form_page(StatusCode::OK, form, FormErrors::default(), Some(preview))?);
     }

@@ -214,6 +214,7 @@ mod tests {
             read: "1234.00 USD".to_owned(),
             is_said: false,
         }];
+        page.form.said_price = "1234.00 USD".to_owned();
         let html = page.render().unwrap();
         for part in [
             "List this ticket",
@@ -221,7 +222,7 @@ mod tests {
             "Payouts to sellers are not made yet",
             "Preview",
             "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
-            "name=\"said_price\" value=\"125.50 USD\"",
+            "name=\"said_price\" value=\"1234.00 USD\"",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
